@@ -1,0 +1,239 @@
+"""The commands. Errors become one sentence and an exit code here, and nowhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import click
+import typer
+
+import ocrwatch
+from ocrwatch.errors import ExitCode, OcrwatchError
+
+# What takes time to import is imported by the command that needs it: `ocrwatch --version` answers at once.
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Drop a scan into a folder; soon its text lies in another.",
+)
+config_app = typer.Typer(no_args_is_help=True, help="Show the settings, an example of them, or their schema.")
+app.add_typer(config_app, name="config")
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings file; ./ocrwatch.toml if there.")
+]
+InboxOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder that is watched.")]
+OutboxOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for the text.")]
+ArchiveOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for originals that were read.")]
+QuarantineOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for what cannot be read.")]
+StateOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for ocrwatch's own records.")]
+LanguagesOption = Annotated[
+    str | None, typer.Option("--languages", "-l", metavar="LANG[,LANG]", help="Languages on the scans: eng,fra")
+]
+WorkersOption = Annotated[int | None, typer.Option("--workers", "-w", metavar="N", help="Scans read at once.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as settle.quiet=2s.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback signature
+    if wanted:
+        typer.echo(f"ocrwatch {ocrwatch.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that come before a command."""
+
+
+@app.command()
+def run(
+    config: ConfigOption = None,
+    inbox: InboxOption = None,
+    outbox: OutboxOption = None,
+    archive: ArchiveOption = None,
+    quarantine: QuarantineOption = None,
+    state: StateOption = None,
+    languages: LanguagesOption = None,
+    workers: WorkersOption = None,
+    settings: SetOption = None,
+) -> None:
+    """Watch the inbox until told to stop (Ctrl-C or SIGTERM; a second one stops at once)."""
+    from ocrwatch.commands import work
+
+    overrides = _overrides(inbox, outbox, archive, quarantine, state, languages, workers)
+    _leave(work.run(config, overrides, settings or []))
+
+
+@app.command()
+def once(
+    config: ConfigOption = None,
+    inbox: InboxOption = None,
+    outbox: OutboxOption = None,
+    archive: ArchiveOption = None,
+    quarantine: QuarantineOption = None,
+    state: StateOption = None,
+    languages: LanguagesOption = None,
+    workers: WorkersOption = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Show each text's first 100 characters.")] = False,
+    settings: SetOption = None,
+) -> None:
+    """Read what is in the inbox and exit; code 1 if something could not be read."""
+    from ocrwatch.commands import work
+
+    overrides = _overrides(inbox, outbox, archive, quarantine, state, languages, workers)
+    _leave(work.once(config, overrides, settings or [], preview=preview))
+
+
+@app.command()
+def read(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="JPEG files.")],
+    config: ConfigOption = None,
+    languages: LanguagesOption = None,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Show only the first 100 characters.")] = False,
+    settings: SetOption = None,
+) -> None:
+    """Print the text of JPEG files; touches no folder. Code 1 if something could not be read."""
+    from ocrwatch.commands import reading
+
+    overrides = _overrides(languages=languages, workers=workers)
+    _leave(reading.read(files, config, overrides, settings or [], as_json=as_json, preview=preview))
+
+
+@app.command()
+def status(
+    config: ConfigOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+    settings: SetOption = None,
+) -> None:
+    """Say what the daemon is doing, what waits, and what failed last. Code 3 if it does not run or is paused."""
+    from ocrwatch.commands import inspection
+
+    _leave(inspection.status(config, _overrides(state=state), settings or [], as_json=as_json))
+
+
+@app.command()
+def doctor(
+    config: ConfigOption = None,
+    inbox: InboxOption = None,
+    outbox: OutboxOption = None,
+    archive: ArchiveOption = None,
+    quarantine: QuarantineOption = None,
+    state: StateOption = None,
+    languages: LanguagesOption = None,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+    settings: SetOption = None,
+) -> None:
+    """Check everything that could stop ocrwatch here, each finding with its remedy. Code 3 if something would."""
+    from ocrwatch.commands import inspection
+
+    overrides = _overrides(inbox, outbox, archive, quarantine, state, languages, workers)
+    _leave(inspection.doctor(config, overrides, settings or [], as_json=as_json))
+
+
+@config_app.command("show")
+def config_show(config: ConfigOption = None, settings: SetOption = None) -> None:
+    """Print the settings in force, each with where it comes from."""
+    from ocrwatch.config import load, text
+
+    typer.echo(text.show(load.load(config, load.parse_overrides(settings or []), os.environ)), nl=False)
+
+
+@config_app.command("example")
+def config_example() -> None:
+    """Print a settings file with every option, its default and what it does."""
+    from ocrwatch.config import text
+
+    typer.echo(text.example(), nl=False)
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON Schema of the settings file, for editors."""
+    from ocrwatch.config import text
+
+    typer.echo(text.schema(), nl=False)
+
+
+def _overrides(
+    inbox: Path | None = None,
+    outbox: Path | None = None,
+    archive: Path | None = None,
+    quarantine: Path | None = None,
+    state: Path | None = None,
+    languages: str | None = None,
+    workers: int | None = None,
+) -> dict[str, object]:
+    given: dict[str, object | None] = {
+        "inbox": inbox and str(inbox),
+        "outbox": outbox and str(outbox),
+        "archive": archive and str(archive),
+        "quarantine": quarantine and str(quarantine),
+        "state": state and str(state),
+        "ocr.languages": languages,
+        "workers.count": workers,
+    }
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _leave(code: ExitCode) -> NoReturn:
+    raise typer.Exit(int(code))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and end the process with its exit code."""
+    code = _guarded(lambda: app(args=arguments, prog_name="ocrwatch", standalone_mode=False))
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    # Not sys.exit: a thread that hangs in a dead network share must not keep a stopped daemon alive.
+    os._exit(code)
+
+
+def _guarded(command: Callable[[], Any]) -> int:
+    try:
+        result = command()
+    except click.exceptions.Abort:
+        return 130
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
+    except click.ClickException as error:
+        error.show()
+        return int(ExitCode.USAGE)
+    except OcrwatchError as error:
+        _complain(str(error))
+        return int(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has had enough, as in `ocrwatch read x.jpg | head -1`.
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        return int(ExitCode.FINE)
+    return result if isinstance(result, int) else int(ExitCode.FINE)
+
+
+def _complain(sentence: str) -> None:
+    from ocrwatch.log import printable
+
+    print(f"ocrwatch: {printable(sentence)}", file=sys.stderr)  # noqa: T201 - the user, not the log
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""``ocrwatch read``: text to standard output, no folder touched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import queue
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ocrwatch import log
+from ocrwatch.commands.work import preview_of
+from ocrwatch.config.load import load, parse_overrides
+from ocrwatch.daemon.startup import check_languages, usable_cores
+from ocrwatch.deliver.formats import Original, page_as_dict
+from ocrwatch.dispatch.pool import Pool
+from ocrwatch.dispatch.slot import Outcome, SlotEvent, SlotOptions, WorkerUnfit
+from ocrwatch.errors import EnvironmentFault, ExitCode, InternalFault, OcrwatchError, TooLarge
+from ocrwatch.files import environment_fault
+from ocrwatch.settings import Settings, recipe
+from ocrwatch.values import Page
+
+_AHEAD_PER_WORKER = 2
+
+
+def read(
+    files: Sequence[Path],
+    config: Path | None,
+    overrides: Mapping[str, object],
+    sets: Sequence[str],
+    *,
+    as_json: bool,
+    preview: bool,
+) -> ExitCode:
+    """Print the text of ``files`` in their order, or JSON lines; complaints go to standard error."""
+    settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings
+    log.configure("error", settings.log.format)
+    check_languages(settings)
+    worst = ExitCode.FINE
+    for path, result in _results(files, settings):
+        if isinstance(result, OcrwatchError):
+            print(f"ocrwatch: {log.printable(str(path))}: {result}", file=sys.stderr)  # noqa: T201
+            worst = max(worst, ExitCode(result.exit_code))
+            continue
+        page, original = result
+        if as_json:
+            print(json.dumps(page_as_dict(page, original), ensure_ascii=False))  # noqa: T201
+        elif preview:
+            print(f"{log.printable(str(path))}: {preview_of(page.text)}")  # noqa: T201
+        else:
+            sys.stdout.write(page.text)
+    return worst
+
+
+Result = tuple[Page, Original] | OcrwatchError
+
+
+def _results(files: Sequence[Path], settings: Settings) -> Iterator[tuple[Path, Result]]:
+    """Read files in worker processes, so that time and memory limits hold here too; yield them in their order."""
+    events: queue.SimpleQueue[SlotEvent] = queue.SimpleQueue()
+    workers = settings.workers
+    pool = Pool(
+        min(workers.count or usable_cores(), len(files)),
+        SlotOptions(recipe(settings.ocr, settings.enhance), workers.timeout, workers.max_memory, workers.recycle_after),
+        count_attempt=lambda _scan: 1,
+        refund_attempt=lambda _scan: None,
+        report=events.put,
+    )
+    pool.start()
+    originals: dict[int, Original] = {}
+    finished: dict[int, Result] = {}
+    begun = 0
+    try:
+        for number, path in enumerate(files):
+            while begun < min(len(files), number + _AHEAD_PER_WORKER * len(pool)):
+                finished |= _begin(begun, files[begun], settings, pool, originals)
+                begun += 1
+            while number not in finished:
+                finished |= _result_of(events.get(), originals)
+            yield path, finished.pop(number)
+    finally:
+        pool.kill()
+
+
+def _begin(
+    number: int, path: Path, settings: Settings, pool: Pool, originals: dict[int, Original]
+) -> dict[int, Result]:
+    """Load a file and hand it to the pool; return its result at once where that fails."""
+    try:
+        if not path.is_file():
+            return {number: EnvironmentFault("there is no such file", "check its name")}
+        if path.stat().st_size > settings.settle.max_bytes:
+            return {number: TooLarge("the file is larger than allowed", "raise settle.max_bytes")}
+        jpeg = path.read_bytes()
+    except OSError as error:
+        return {number: environment_fault(error, "cannot read it")}
+    originals[number] = Original(str(path), len(jpeg), hashlib.sha256(jpeg).hexdigest())
+    pool.submit(number, jpeg, recipe(settings.ocr, settings.enhance))
+    return {}
+
+
+def _result_of(event: SlotEvent, originals: dict[int, Original]) -> dict[int, Result]:
+    match event:
+        case WorkerUnfit(error):
+            raise error
+        case Outcome(scan, page, error):
+            if page is not None:
+                return {scan: (page, originals.pop(scan))}
+            return {scan: error or InternalFault("a bug in ocrwatch: a result without a page")}
+    return {}

@@ -1,0 +1,95 @@
+"""``ocrwatch run`` and ``ocrwatch once``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ocrwatch import log
+from ocrwatch.config.load import check_folders, load, parse_overrides
+from ocrwatch.daemon.daemon import Daemon, Summary, Watchers
+from ocrwatch.daemon.tickets import Ticket
+from ocrwatch.deliver.delivery import Delivered
+from ocrwatch.errors import ExitCode
+from ocrwatch.settings import Settings
+from ocrwatch.values import Page
+
+PREVIEW_CHARS = 100
+
+
+def settings_for_work(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> Settings:
+    """Load and check the settings of a command that uses the folders; raises :class:`UsageError`."""
+    settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings
+    check_folders(settings)
+    return settings
+
+
+def run(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> ExitCode:
+    """Run the daemon until it is told to stop."""
+    settings = settings_for_work(config, overrides, sets)
+    log.configure(settings.log.level, settings.log.format)
+    Daemon(settings).run()
+    return ExitCode.FINE
+
+
+def once(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, preview: bool) -> ExitCode:
+    """Read what is in the inbox, with a progress bar on a terminal, and print a summary."""
+    settings = settings_for_work(config, overrides, sets)
+    console = Console(stderr=True)
+    # Beside a progress bar only what needs attention; in a pipe or a service's log everything.
+    level = "warning" if console.is_terminal and settings.log.level == "info" else settings.log.level
+    log.configure(level, settings.log.format)
+    output = Console(soft_wrap=True, highlight=False)
+
+    def show(ticket: Ticket, page: Page, _delivered: Delivered) -> None:
+        if preview:
+            output.print(f"[bold]{escape(log.printable(ticket.path))}[/bold]: {escape(preview_of(page.text))}")
+
+    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("reading", total=None)
+
+        def advance(daemon: Daemon) -> None:
+            done = daemon.report.ends.total()
+            progress.update(task, completed=done, total=(done + daemon.open_scans) or None)
+
+        summary = Daemon(settings, once=True, watchers=Watchers(show, advance)).run()
+    _print_summary(output, settings, summary)
+    return ExitCode.QUARANTINED if summary.ends["quarantined"] or summary.left else ExitCode.FINE
+
+
+def preview_of(text: str) -> str:
+    """Return the first characters of a text on one line."""
+    return log.printable(" ".join(text.split())[:PREVIEW_CHARS])
+
+
+def _print_summary(output: Console, settings: Settings, summary: Summary) -> None:
+    delivered, quarantined = summary.ends["delivered"], summary.ends["quarantined"]
+    rate = f", {delivered / summary.seconds:.1f} a second" if delivered and summary.seconds > 0 else ""
+    if not summary.ends.total() and not summary.left:
+        output.print(f"Nothing to read in {escape(str(settings.inbox))}.")
+        return
+    output.print(
+        f"{delivered} {_scans(delivered)} read in {summary.seconds:.1f} s{rate}; "
+        f"the text is in {escape(str(settings.outbox))}."
+    )
+    if quarantined:
+        output.print(
+            f"{quarantined} {_scans(quarantined)} could not be read; see the reasons in "
+            f"{escape(str(settings.quarantine))}."
+        )
+    for path in sorted(summary.left):
+        output.print(f"Left in the inbox, since it is not a complete JPEG: {escape(log.printable(path))}")
+    if summary.ends["stopped"]:
+        output.print(f"Stopped before the end: {summary.ends['stopped']} left in the inbox.")
+    sys.stdout.flush()
+
+
+def _scans(count: int) -> str:
+    return "scan" if count == 1 else "scans"

@@ -1,0 +1,54 @@
+"""Finding options by their keys, such as ``settle.quiet`` or ``profiles[0].ocr.languages``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeGuard, get_args, get_origin
+
+from pydantic import BaseModel
+
+from ocrwatch.settings import Settings
+
+Parts = Sequence[str | int]
+"""A key taken apart; numbers are places in lists."""
+
+
+def section_at(parts: Parts) -> type[BaseModel] | None:
+    """Return the model of the section at ``parts`` (none: all settings), None where no section is."""
+    kind = _type_at(parts)
+    return kind if _is_section(kind) else None
+
+
+def is_option(parts: Parts) -> bool:
+    """Tell whether ``parts`` lead to an option, or to an entry of an option that is a table."""
+    return (_type_at(parts) is not None and section_at(parts) is None) or get_origin(_type_at(parts[:-1])) is dict
+
+
+def option_keys() -> Iterator[str]:
+    """Yield the keys of all options, sections in the order of the settings."""
+    for name in Settings.model_fields:
+        section = section_at([name])
+        if section is None:
+            yield name
+        else:
+            yield from (f"{name}.{option}" for option in section.model_fields)
+
+
+def write_key(parts: Parts) -> str:
+    """Write a key as an admin would."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
+
+
+def _type_at(parts: Parts) -> Any:
+    kind: Any = Settings
+    for part in parts:
+        if isinstance(part, int):
+            kind = get_args(kind)[0] if get_origin(kind) is tuple else None
+        else:
+            option = kind.model_fields.get(part) if _is_section(kind) else None
+            kind = option.annotation if option else None
+    return kind
+
+
+def _is_section(kind: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

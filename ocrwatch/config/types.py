@@ -1,0 +1,213 @@
+"""The kinds of values that options have: durations, sizes, permissions, folders, lists, as people write them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+Number = TypeVar("Number", int, float)
+
+_SECONDS = {unit: Decimal(scale) for unit, scale in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1), ("ms", "0.001"))}
+_BYTES = {
+    "B": 1,
+    **{f"{prefix}B": 1000**power for power, prefix in enumerate("KMGT", start=1)},
+    **{f"{prefix}iB": 1024**power for power, prefix in enumerate("KMGT", start=1)},
+}
+_BYTES_BY_UPPER_CASE = {unit.upper(): scale for unit, scale in _BYTES.items()}
+_AMOUNT = re.compile(r"([0-9]{1,30}(?:\.[0-9]+)?)\s*([A-Za-z]*)")
+_MODE = re.compile(r"0?[0-7]{3}")
+_LANGUAGE = re.compile(r"(script/)?[A-Za-z0-9_][A-Za-z0-9_-]*")
+_VARIABLE = re.compile(r"[A-Za-z0-9_]+")
+_WITHOUT_TEXT = {
+    0: "page segmentation 0 only looks for the orientation",
+    2: "page segmentation 2 only looks for the layout",
+}
+
+
+def parse_duration(value: object) -> float:
+    """Return the seconds that ``value`` means: ``"300ms"``, ``"2s"``, ``"10m"``, ``"1h"``, ``"1d"`` or plain seconds.
+
+    Raises ValueError, whose text says what would be right.
+    """
+    amount, unit = _amount(value)
+    scale = _SECONDS.get(unit or "s")
+    if amount is None or scale is None:
+        raise ValueError('write a duration as a number with a unit, such as "300ms", "2s", "10m", "1h" or "1d"')
+    return float(amount * scale)
+
+
+def format_duration(seconds: float) -> str:
+    """Write ``seconds`` (0 or more) so that :func:`parse_duration` returns exactly the same number."""
+    amount = Decimal(repr(seconds))
+    if not amount:
+        return "0s"
+    for unit, scale in _SECONDS.items():
+        if amount % scale == 0:
+            return f"{amount // scale:f}{unit}"
+    return f"{amount:f}s"
+
+
+def parse_size(value: object) -> int:
+    """Return the bytes that ``value`` means: ``"50MB"`` (powers of 1000), ``"512KiB"`` (of 1024) or plain bytes.
+
+    Raises ValueError, whose text says what would be right.
+    """
+    amount, unit = _amount(value)
+    scale = _BYTES_BY_UPPER_CASE.get(unit.upper() or "B")
+    if amount is None or scale is None or amount * scale % 1:
+        raise ValueError('write a size as a number with a unit, such as "512KiB", "50MB" or "2GB"')
+    return int(amount * scale)
+
+
+def format_size(size: int) -> str:
+    """Write ``size`` (bytes, 0 or more) so that :func:`parse_size` returns the same number."""
+    if not size:
+        return "0B"
+    amount, unit = min((size // scale, unit) for unit, scale in _BYTES.items() if size % scale == 0)
+    return f"{amount}{unit}"
+
+
+def parse_mode(value: object) -> int | None:
+    """Return the permission bits that ``value`` means: octal digits as text, or None for the empty text.
+
+    Raises ValueError, whose text says what would be right.
+    """
+    if value is None or value == "":
+        return None
+    # A bare number would be taken for decimal: 640 is not 0640.
+    if not isinstance(value, str) or not _MODE.fullmatch(value):
+        raise ValueError(
+            'write permissions as octal digits in quotes, such as "0640", or "" to leave them to the umask'
+        )
+    return int(value, 8)
+
+
+def format_mode(mode: int | None) -> str:
+    """Write permission bits as :func:`parse_mode` reads them."""
+    return "" if mode is None else f"{mode:04o}"
+
+
+def between(
+    low: Number, high: Number, write: Callable[[Number], str] = str, *, or_zero: bool = False
+) -> AfterValidator:
+    """Return a validator that accepts ``low`` to ``high``, both inclusive, and 0 where ``or_zero`` says so."""
+
+    def check(value: Number) -> Number:
+        if low <= value <= high or (or_zero and value == 0):
+            return value
+        raise ValueError(f"choose a value from {write(low)} to {write(high)}{', or 0' if or_zero else ''}")
+
+    return AfterValidator(check)
+
+
+def _amount(value: object) -> tuple[Decimal | None, str]:
+    """Split ``value`` into its number and its unit; the number is None where there is none."""
+    if isinstance(value, str) and (match := _AMOUNT.fullmatch(value.strip())):
+        return Decimal(match[1]), match[2]
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
+        return Decimal(repr(value)) if isinstance(value, float) else Decimal(value), ""
+    return None, ""
+
+
+def _split(value: object) -> object:
+    """Let a list come from one environment variable: ``txt,json``."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    if "" in values or len(set(values)) < len(values):
+        raise ValueError("name each entry once, and none that is empty")
+    return values
+
+
+def _language(name: str) -> str:
+    # Names become file names below the tessdata folder.
+    if not _LANGUAGE.fullmatch(name):
+        raise ValueError('write each language as Tesseract names it, such as "eng", "chi_sim" or "script/Latin"')
+    return name
+
+
+def _folder(value: object) -> object:
+    if isinstance(value, (str, Path)) and (value == "" or "\0" in str(value)):
+        raise ValueError('name a folder, such as "/srv/scans/inbox"')
+    return value
+
+
+def _variables(value: object) -> object:
+    """Turn values into Tesseract's own notation: everything is text, and switches are 1 and 0."""
+    if not isinstance(value, dict):
+        return value
+    for name, setting in value.items():
+        if not _VARIABLE.fullmatch(str(name)) or not isinstance(setting, (str, int, float)):
+            raise ValueError("write variables as text, numbers or switches, such as { load_system_dawg = false }")
+    return {name: str(int(setting) if isinstance(setting, bool) else setting) for name, setting in value.items()}
+
+
+def _produces_text(mode: int) -> int:
+    if mode in _WITHOUT_TEXT:
+        raise ValueError(f"choose 1 or 3 to 13, because {_WITHOUT_TEXT[mode]} and reads no text")
+    return mode
+
+
+def _none_if_empty(value: object) -> object:
+    """TOML has no null: the empty text stands for it."""
+    return None if value == "" else value
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": ["string", "number"], "pattern": r"^[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d)?$", "minimum": 0}),
+]
+"""Seconds."""
+
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    PlainSerializer(format_size, return_type=str),
+    WithJsonSchema({"type": ["string", "integer"], "pattern": r"^[0-9]+(\.[0-9]+)?\s*([KMGT]i?)?B?$", "minimum": 0}),
+]
+"""Bytes."""
+
+FileMode = Annotated[
+    int | None,
+    BeforeValidator(parse_mode),
+    PlainSerializer(format_mode, return_type=str),
+    WithJsonSchema({"type": ["string", "null"], "pattern": "^(0?[0-7]{3})?$"}),
+]
+"""Permission bits, or None to leave them to the umask."""
+
+Folder = Annotated[Path, BeforeValidator(_folder)]
+
+_none_is_empty = PlainSerializer(lambda value: "" if value is None else value)
+
+OptionalFolder = Annotated[Folder | None, BeforeValidator(_none_if_empty), _none_is_empty]
+
+OptionalName = Annotated[str | None, BeforeValidator(_none_if_empty), _none_is_empty]
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_distinct)]
+
+Languages = Annotated[
+    tuple[Annotated[str, AfterValidator(_language)], ...],
+    BeforeValidator(_split),
+    AfterValidator(_distinct),
+    Field(min_length=1),
+]
+"""Tesseract's names of languages, at least one."""
+
+SegmentationMode = Annotated[int, Field(ge=0, le=13), AfterValidator(_produces_text)]
+"""Tesseract's page segmentation mode, without those that read no text."""
+
+Variables = Annotated[dict[str, str], BeforeValidator(_variables)]
+"""Tesseract's variables."""
+
+SidecarFormats = Annotated[
+    tuple[Literal["txt", "json"], ...], BeforeValidator(_split), AfterValidator(_distinct), Field(min_length=1)
+]

@@ -1,0 +1,213 @@
+"""From results to files, one after the other, waiting out whatever the disks refuse."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ocrwatch.daemon.loop import Loop
+from ocrwatch.daemon.pauses import Pauses
+from ocrwatch.daemon.tickets import End, Ticket
+from ocrwatch.deliver.delivery import REASON_ENDING, Delivered, Deliverer, Work
+from ocrwatch.deliver.formats import Original, render
+from ocrwatch.deliver.plan import Fate
+from ocrwatch.errors import EnvironmentFault, InternalFault, ScanFault, Vanished
+from ocrwatch.ledger import Ledger
+from ocrwatch.log import get_logger
+from ocrwatch.values import Page
+
+REASON_SCHEMA = "ocrwatch.reason/1"
+"""Name and version of the reason file beside a quarantined original."""
+
+_log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    ticket: Ticket
+    make: Callable[[], Work]
+    page: Page | None
+    fault: ScanFault | None
+
+
+class Delivering:
+    """Delivers in order. A fault of the environment holds the line: what comes later would only meet it as well."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        pauses: Pauses,
+        ledger: Ledger,
+        deliverer: Deliverer,
+        *,
+        fate: Fate,
+        group_id: Callable[[str], int],
+        preview_chars: int,
+        end: Callable[[Ticket, End], None],
+        delivered: Callable[[Ticket, Page, Delivered], None],
+    ) -> None:
+        self._loop = loop
+        self._pauses = pauses
+        self._ledger = ledger
+        self._deliverer = deliverer
+        self._fate = fate
+        self._group_id = group_id
+        self._preview_chars = preview_chars
+        self._end = end
+        self._delivered = delivered
+        self._line: deque[_Parcel] = deque()
+        self._busy = False
+
+    def __len__(self) -> int:
+        return len(self._line)
+
+    def deliver(self, ticket: Ticket, page: Page) -> None:
+        """Have a page's sidecars published and its original put away."""
+        self._line.append(_Parcel(ticket, lambda: self._page_work(ticket, page), page, None))
+
+    def quarantine(self, ticket: Ticket, fault: ScanFault) -> None:
+        """Have a scan that cannot be read put into the quarantine with the reason."""
+        self._line.append(_Parcel(ticket, lambda: self._quarantine_work(ticket, fault), None, fault))
+
+    def tick(self, now: float) -> None:
+        """Begin the next delivery."""
+        if self._busy or not self._line or now < self._pauses.next_try("delivery"):
+            return
+        self._busy = True
+        parcel = self._line[0]
+        self._loop.deliver(
+            lambda: self._deliverer.deliver(parcel.make()),
+            lambda delivered: self._done(parcel, delivered),
+            lambda error: self._failed(parcel, error),
+        )
+
+    def next_wake(self) -> float:
+        """Return when :meth:`tick` has something to do (monotonic seconds)."""
+        if self._busy or not self._line:
+            return float("inf")
+        return self._pauses.next_try("delivery")
+
+    def _page_work(self, ticket: Ticket, page: Page) -> Work:
+        output = ticket.options.output
+        original = Original(ticket.path, ticket.scan.facts.size, ticket.sha256 or "")
+        return Work(
+            ticket.id,
+            ticket.path,
+            ticket.scan.facts,
+            ticket.sha256,
+            self._fate,
+            render(page, original, output.formats),
+            mode=output.mode,
+            group=None if output.group is None else self._group_id(output.group),
+        )
+
+    def _quarantine_work(self, ticket: Ticket, fault: ScanFault) -> Work:
+        return Work(
+            ticket.id,
+            ticket.path,
+            ticket.scan.facts,
+            ticket.sha256,
+            "quarantine",
+            ((REASON_ENDING, self._reason(ticket, fault)),),
+            code=fault.code,
+            reason=fault.message,
+        )
+
+    def _reason(self, ticket: Ticket, fault: ScanFault) -> bytes:
+        entry = self._ledger.get(ticket.id)
+        earlier = self._ledger.history(ticket.sha256) if ticket.sha256 else []
+        reason = {
+            "schema": REASON_SCHEMA,
+            "path": os.fsencode(ticket.path).decode("utf-8", "backslashreplace"),
+            "code": fault.code,
+            "reason": fault.message,
+            "remedy": fault.remedy,
+            "to_retry": "put the scan back into the inbox",
+            "attempts": entry.attempts,
+            "bytes": ticket.scan.facts.size,
+            "sha256": ticket.sha256,
+            "seen_at": _iso(entry.seen_at),
+            "quarantined_at": _iso(time.time()),
+            "earlier": [
+                {"ended_at": _iso(past.updated_at), "state": past.state, "code": past.code, "reason": past.reason}
+                for past in earlier
+            ],
+        }
+        return (json.dumps(reason, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+    def _done(self, parcel: _Parcel, delivered: Delivered) -> None:
+        self._next()
+        self._pauses.clear("delivery")
+        ticket = parcel.ticket
+        if parcel.page is not None:
+            self._log_delivered(ticket, parcel.page, delivered)
+            self._delivered(ticket, parcel.page, delivered)
+            self._end(ticket, "delivered")
+        elif parcel.fault is not None:
+            _log.warning(
+                "scan.quarantined",
+                id=ticket.id,
+                path=ticket.path,
+                batch=ticket.batch.id,
+                attempt=ticket.attempt,
+                code=parcel.fault.code,
+                reason=parcel.fault.message,
+                remedy=parcel.fault.remedy,
+                quarantined=delivered.original,
+            )
+            self._end(ticket, "quarantined")
+
+    def _log_delivered(self, ticket: Ticket, page: Page, delivered: Delivered) -> None:
+        fields: dict[str, object] = {
+            "id": ticket.id,
+            "path": ticket.path,
+            "bytes": ticket.scan.facts.size,
+            "sha256": ticket.sha256,
+            "batch": ticket.batch.id,
+            "attempt": ticket.attempt,
+            "engine": f"{page.engine.name} {page.engine.version}",
+            "words": len(page.words),
+            "confidence": None if page.confidence is None else round(page.confidence, 1),
+            "queued_ms": round(ticket.queued_ms),
+            "read_ms": round(ticket.read_ms),
+            "sidecars": list(delivered.sidecars),
+            "archived": delivered.original,
+        }
+        if ticket.options.profile_name is not None:
+            fields["profile"] = ticket.options.profile_name
+        if page.warnings:
+            fields["warnings"] = list(page.warnings)
+        if self._preview_chars:
+            fields["preview"] = page.text[: self._preview_chars]
+        _log.info("scan.delivered", **fields)
+
+    def _failed(self, parcel: _Parcel, error: BaseException) -> None:
+        ticket = parcel.ticket
+        match error:
+            case EnvironmentFault():
+                self._busy = False
+                self._pauses.hit("delivery", error, time.monotonic())
+            case Vanished():
+                self._next()
+                _log.info("scan.changed", path=ticket.path, reason="it changed or went while it was read")
+                self._end(ticket, "changed")
+            case _:
+                self._next()
+                _log.error("scan.failed", path=ticket.path, exc_info=error)
+                if parcel.fault is None:
+                    self.quarantine(ticket, InternalFault(f"a bug in ocrwatch: {error!r}", "please report it"))
+                else:
+                    self._end(ticket, "stopped")
+
+    def _next(self) -> None:
+        self._busy = False
+        self._line.popleft()
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

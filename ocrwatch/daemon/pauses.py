@@ -1,0 +1,77 @@
+"""Pauses for the environment's faults: said once, tried again with growing delays, ended by success."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ocrwatch.errors import OcrwatchError
+from ocrwatch.log import get_logger
+
+FIRST_DELAY = 0.5
+LONGEST_DELAY = 30.0
+
+_log = get_logger()
+
+
+@dataclass(slots=True)
+class Pause:
+    """One thing that the environment refuses."""
+
+    message: str
+    remedy: str
+    since: float
+    """Wall clock, seconds since 1970."""
+    delay: float
+    next_try: float
+    """Monotonic seconds."""
+
+
+class Pauses:
+    """What keeps the daemon from working, by cause (``inbox``, ``delivery``, ``workers``, ``reading``)."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._active: dict[str, Pause] = {}
+        self._changed = changed
+
+    def __bool__(self) -> bool:
+        return bool(self._active)
+
+    def __contains__(self, cause: str) -> bool:
+        return cause in self._active
+
+    @property
+    def active(self) -> dict[str, Pause]:
+        """All causes with what is said of them."""
+        return dict(self._active)
+
+    def hit(self, cause: str, error: OcrwatchError, now: float) -> float:
+        """Note a fault; return the time of the next try: exponential back-off with jitter, at most 30 s."""
+        pause = self._active.get(cause)
+        if pause is None:
+            pause = Pause(error.message, error.remedy, time.time(), FIRST_DELAY, now)
+            self._active[cause] = pause
+            _log.error("daemon.paused", cause=cause, reason=error.message, remedy=error.remedy)
+        else:
+            pause.delay = min(pause.delay * 2, LONGEST_DELAY)
+            if pause.message != error.message:
+                pause.message, pause.remedy = error.message, error.remedy
+                _log.error("daemon.paused", cause=cause, reason=error.message, remedy=error.remedy)
+        # Jitter, so that many daemons on one share do not come back in step.
+        pause.next_try = now + pause.delay * random.uniform(0.5, 1.0)  # noqa: S311
+        self._changed()
+        return pause.next_try
+
+    def clear(self, cause: str) -> None:
+        """Note that it works again."""
+        pause = self._active.pop(cause, None)
+        if pause is not None:
+            _log.info("daemon.resumed", cause=cause, paused_s=round(max(0.0, time.time() - pause.since), 1))
+            self._changed()
+
+    def next_try(self, cause: str) -> float:
+        """Return when to try again, 0 if there is no such pause."""
+        pause = self._active.get(cause)
+        return pause.next_try if pause else 0.0

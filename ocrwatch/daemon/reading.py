@@ -1,0 +1,279 @@
+"""From batches to results: bytes are loaded, attempts counted, scans handed to the pool, failures judged."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocrwatch.daemon.loop import Loop
+from ocrwatch.daemon.pauses import Pauses
+from ocrwatch.daemon.tickets import End, Ticket
+from ocrwatch.dispatch.pool import Pool
+from ocrwatch.dispatch.slot import Outcome
+from ocrwatch.errors import (
+    EnvironmentFault,
+    InternalFault,
+    OcrwatchError,
+    ScanFault,
+    UsageError,
+    Vanished,
+    WorkerDied,
+)
+from ocrwatch.intake.source import read
+from ocrwatch.ledger import Entry, Ledger
+from ocrwatch.log import get_logger
+from ocrwatch.settings import Retry
+from ocrwatch.values import Page, Source
+
+AHEAD_PER_WORKER = 2
+"""Scans loaded or in work for each worker: one being read, one ready so that no worker ever waits for a disk."""
+
+_NOT_OURS = ("inbox", "delivery")
+"""Pauses that others end; a scan read meanwhile would only wait with its text in memory."""
+
+_log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """Where a scan goes from here."""
+
+    deliver: Callable[[Ticket, Page], None]
+    quarantine: Callable[[Ticket, ScanFault], None]
+    end: Callable[[Ticket, End], None]
+
+
+class Reading:
+    """Keeps the pool busy, with bounded memory, fresh scans before a backlog."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        pauses: Pauses,
+        ledger: Ledger,
+        pool: Pool,
+        inbox: Path,
+        *,
+        max_bytes: int,
+        retry: Retry,
+        keeps_originals: bool,
+        callbacks: Callbacks,
+    ) -> None:
+        self._loop = loop
+        self._pauses = pauses
+        self._ledger = ledger
+        self._pool = pool
+        self._inbox = inbox
+        self._max_bytes = max_bytes
+        self._retry = retry
+        self._keeps_originals = keeps_originals
+        self._callbacks = callbacks
+        self._fresh: deque[Ticket] = deque()
+        self._backlog: deque[Ticket] = deque()
+        self._resting: list[tuple[float, int, Ticket]] = []
+        self._order = itertools.count()
+        self._loading = 0
+        self._reading: dict[int, Ticket] = {}
+        self._stopping = False
+
+    @property
+    def waiting(self) -> int:
+        """How many scans wait for a worker or for their next attempt."""
+        return len(self._fresh) + len(self._backlog) + len(self._resting) + self._loading
+
+    @property
+    def in_work(self) -> list[str]:
+        """Paths of the scans that are with the pool."""
+        return [ticket.path for ticket in self._reading.values()]
+
+    @property
+    def wants_backlog(self) -> bool:
+        """Whether another batch of the backlog may come; not before, so that fresh ones can overtake it."""
+        return not self._backlog
+
+    def add(self, ticket: Ticket) -> None:
+        """Take a scan of a new batch."""
+        (self._fresh if ticket.scan.fresh else self._backlog).append(ticket)
+
+    def tick(self, now: float) -> None:
+        """Load what there is room for."""
+        while self._resting and self._resting[0][0] <= now:
+            _, _, ticket = heapq.heappop(self._resting)
+            self._fresh.appendleft(ticket)
+        while (following := self._next(now)) is not None:
+            self._load(following)
+
+    def next_wake(self) -> float:
+        """Return when :meth:`tick` has something to do (monotonic seconds)."""
+        times = [self._resting[0][0]] if self._resting else []
+        if (self._fresh or self._backlog) and self._pauses and not (self._loading or self._reading):
+            times.append(self._next_try())
+        return min(times, default=float("inf"))
+
+    def stop(self) -> None:
+        """Begin no more scans, and let go of those that no worker has begun."""
+        self._stopping = True
+        for scan in self._pool.withdraw():
+            self._end(self._reading.pop(scan), "stopped")
+        for ticket in (*self._fresh, *self._backlog, *(ticket for _, _, ticket in self._resting)):
+            self._end(ticket, "stopped")
+        self._fresh.clear()
+        self._backlog.clear()
+        self._resting.clear()
+
+    def give_back(self) -> None:
+        """Take back the attempts of scans whose workers were stopped with the daemon: no fault of theirs."""
+        for scan, ticket in self._reading.items():
+            self._ledger.refund_attempt(scan)
+            self._end(ticket, "stopped")
+        self._reading.clear()
+
+    def _next(self, now: float) -> Ticket | None:
+        in_hand = self._loading + len(self._reading)
+        if self._stopping or in_hand >= AHEAD_PER_WORKER * len(self._pool):
+            return None
+        if any(cause in self._pauses for cause in _NOT_OURS):
+            return None
+        # In a pause a single scan feels the way at each next try.
+        if self._pauses and (in_hand or now < self._next_try()):
+            return None
+        for tickets in (self._fresh, self._backlog):
+            if tickets:
+                return tickets.popleft()
+        return None
+
+    def _next_try(self) -> float:
+        return max(self._pauses.next_try("reading"), self._pauses.next_try("workers"))
+
+    def _load(self, ticket: Ticket) -> None:
+        self._loading += 1
+        self._loop.background(
+            lambda: self._fetch(ticket),
+            lambda loaded: self._loaded(ticket, *loaded),
+            lambda error: self._not_loaded(ticket, error),
+        )
+
+    def _fetch(self, ticket: Ticket) -> tuple[Source, Entry | None]:
+        """Read the bytes and open the scan's row; None instead of a row for bytes that are delivered already."""
+        scan = ticket.scan
+        source = read(self._inbox, scan.path, scan.facts, self._max_bytes)
+        entry = self._ledger.begin(scan.path, scan.facts, source.sha256)
+        if self._keeps_originals and self._ledger.was_done(scan.path, source.sha256):
+            self._ledger.close_scan(entry.id, "done", code=None, reason=None)
+            return source, None
+        return source, entry
+
+    def _loaded(self, ticket: Ticket, source: Source, entry: Entry | None) -> None:
+        self._loading -= 1
+        self._pauses.clear("reading")
+        ticket.sha256 = source.sha256
+        if entry is None:
+            self._end(ticket, "known")
+            return
+        ticket.id, ticket.attempt = entry.id, entry.attempts
+        if self._stopping:
+            self._end(ticket, "stopped")
+        elif entry.attempts >= self._retry.attempts:
+            # Whatever ended those attempts ended the daemon with them.
+            fault = WorkerDied(
+                f"{entry.attempts} attempts to read it ended without a result", "look at the scan; drop it in again"
+            )
+            self._callbacks.quarantine(ticket, fault)
+        elif (rest := min(entry.not_before - time.time(), self._retry.max_delay)) > 0:
+            self._rest(ticket, time.monotonic() + rest)
+        else:
+            self._reading[entry.id] = ticket
+            self._pool.submit(entry.id, source.jpeg, ticket.recipe)
+
+    def _not_loaded(self, ticket: Ticket, error: BaseException) -> None:
+        self._loading -= 1
+        match error:
+            case Vanished():
+                self._end(ticket, "changed")
+            case ScanFault():
+                self.give_up(ticket, error)
+            case OcrwatchError():
+                self._put_back(ticket, "reading", error)
+            case _:
+                self.give_up(ticket, InternalFault(f"a bug in ocrwatch: {error!r}", _BUG_REMEDY))
+                _log.error("scan.failed", path=ticket.path, exc_info=error)
+
+    def give_up(self, ticket: Ticket, fault: ScanFault) -> None:
+        """Have a scan quarantined that no worker has seen."""
+        try:
+            ticket.id = self._ledger.begin(ticket.path, ticket.scan.facts, None).id
+        except EnvironmentFault as error:
+            self._put_back(ticket, "reading", error)
+        else:
+            self._callbacks.quarantine(ticket, fault)
+
+    def finished(self, outcome: Outcome) -> None:
+        """Take the end of a job from the pool."""
+        ticket = self._reading.pop(outcome.scan, None)
+        if ticket is None:
+            return
+        ticket.attempt = outcome.attempt
+        ticket.read_ms = outcome.read_ms
+        ticket.queued_ms = (time.monotonic() - ticket.scan.ready_at) * 1000 - outcome.read_ms
+        if outcome.page is not None:
+            self._pauses.clear("workers")
+            self._callbacks.deliver(ticket, outcome.page)
+        elif isinstance(outcome.error, ScanFault):
+            self._judge(ticket, outcome.error)
+        elif outcome.error is not None:
+            self._blame_environment(ticket, outcome.error)
+
+    def _judge(self, ticket: Ticket, fault: ScanFault) -> None:
+        if isinstance(fault, InternalFault):
+            _log.error("scan.failed", path=ticket.path, reason=fault.message, trace=fault.trace)
+        if not fault.retryable or ticket.attempt >= self._retry.attempts:
+            self._callbacks.quarantine(ticket, fault)
+            return
+        delay = min(self._retry.first_delay * 2 ** (ticket.attempt - 1), self._retry.max_delay)
+        try:
+            self._ledger.wait(ticket.id, time.time() + delay, fault.code, fault.message)
+        except EnvironmentFault as error:
+            self._pauses.hit("reading", error, time.monotonic())
+        _log.warning(
+            "scan.retrying",
+            id=ticket.id,
+            path=ticket.path,
+            attempt=ticket.attempt,
+            code=fault.code,
+            reason=fault.message,
+            retry_in_s=round(delay, 1),
+        )
+        self._rest(ticket, time.monotonic() + delay)
+
+    def _blame_environment(self, ticket: Ticket, error: OcrwatchError) -> None:
+        if ticket.attempt:
+            try:
+                self._ledger.refund_attempt(ticket.id)
+            except EnvironmentFault as again:
+                error = again
+        cause = "workers" if ticket.attempt and isinstance(error, EnvironmentFault | UsageError) else "reading"
+        self._put_back(ticket, cause, error)
+
+    def _put_back(self, ticket: Ticket, cause: str, error: OcrwatchError) -> None:
+        self._pauses.hit(cause, error, time.monotonic())
+        if self._stopping:
+            self._end(ticket, "stopped")
+        else:
+            self._fresh.appendleft(ticket)
+
+    def _rest(self, ticket: Ticket, until: float) -> None:
+        if self._stopping:
+            self._end(ticket, "stopped")
+        else:
+            heapq.heappush(self._resting, (until, next(self._order), ticket))
+
+    def _end(self, ticket: Ticket, end: End) -> None:
+        self._callbacks.end(ticket, end)
+
+
+_BUG_REMEDY = "please report it with the log's traceback"

@@ -1,0 +1,264 @@
+"""From the inbox to batches: events and looks become arrivals, arrivals settle, settled scans are batched."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from ocrwatch.daemon.loop import Loop
+from ocrwatch.daemon.pauses import Pauses
+from ocrwatch.errors import EnvironmentFault, OcrwatchError, ScanFault
+from ocrwatch.intake.batch import Batcher
+from ocrwatch.intake.look import Ignored, Look, look
+from ocrwatch.intake.mounts import mount_of, watch_mode
+from ocrwatch.intake.names import NameRules
+from ocrwatch.intake.settle import GivenUp, Gone, Ready, Settle, Waiting
+from ocrwatch.intake.source import Probe, probe
+from ocrwatch.intake.watch import Watcher
+from ocrwatch.log import get_logger
+from ocrwatch.settings import Watch
+from ocrwatch.values import Arrival, FileFacts, Scan
+
+MOST_KNOWN = 2000
+"""How many scans are kept in mind at once. The rest waits in the inbox, where a later look finds it."""
+
+_PROBES_AT_ONCE = 64
+_IGNORED_REMEMBERED = 10_000
+_IMPATIENT_QUIETS = 3
+
+_log = get_logger()
+
+
+class Reception:
+    """Knows every path between its arrival and :meth:`release`, and hands each out once."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        pauses: Pauses,
+        inbox: Path,
+        options: Watch,
+        settle: Settle,
+        batcher: Batcher,
+        *,
+        kept: Callable[[str], bool],
+        given_up: Callable[[str, FileFacts, ScanFault], None],
+    ) -> None:
+        self._loop = loop
+        self._pauses = pauses
+        self._inbox = inbox
+        self._options = options
+        self._settle = settle
+        self._batcher = batcher
+        self._kept = kept
+        self._given_up = given_up
+        self._rules = NameRules.of(options.include, options.exclude)
+        self._watcher = Watcher(
+            inbox,
+            self._rules,
+            recursive=options.recursive,
+            arrived=lambda arrival: loop.post(self._arrive, arrival),
+            stirred=lambda: loop.post(self.look_soon),
+        )
+        self._known: dict[str, bool] = {}
+        """Path to whether it arrived again while it was in hand."""
+        self._probing = 0
+        self._looking = False
+        self._looked = False
+        self._more = False
+        self._next_look = 0.0
+        self._identity: tuple[int, int] | None = None
+        self._ignored: set[Ignored] = set()
+        self.mode: Literal["inotify", "poll"] = "poll"
+
+    def start(self, *, events: bool) -> None:
+        """Begin to watch, with ``events`` where the inbox's file system has them; :meth:`tick` has the first look."""
+        if not events:
+            return
+        kind, source = mount_of(self._inbox)
+        self.mode = watch_mode(kind) if self._options.mode == "auto" else self._options.mode
+        if self.mode == "inotify":
+            try:
+                self._watcher.arm()
+            except EnvironmentFault as error:
+                # Late is better than never: looks alone find every scan.
+                _log.warning("watch.lost", reason=error.message, remedy=error.remedy, mode="poll")
+                self.mode = "poll"
+        _log.info("watch.armed", inbox=str(self._inbox), mode=self.mode, file_system=kind, source=source)
+
+    def stop(self) -> None:
+        """Take no more arrivals."""
+        self._watcher.disarm()
+
+    @property
+    def waiting(self) -> int:
+        """How many scans settle or wait for their batch."""
+        return len(self._settle) + len(self._batcher)
+
+    @property
+    def more(self) -> bool:
+        """Whether the inbox holds scans besides those kept in mind."""
+        return self._more
+
+    @property
+    def oldest(self) -> float | None:
+        """When the scan arrived that has waited longest for its batch (monotonic seconds)."""
+        return self._settle.oldest()
+
+    def is_empty(self, now: float) -> bool:
+        """Tell whether nothing is left but files that do not get whole."""
+        if not self._looked or self._looking or self._more or self._probing or len(self._batcher):
+            return False
+        return self._settle.is_stuck(now, _IMPATIENT_QUIETS * max(self._settle.quiet, 0.5))
+
+    def left(self) -> list[str]:
+        """Return the paths that have not settled."""
+        return [path for path in self._known if path in self._settle]
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        if not self._looking and now >= max(self._next_look, self._pauses.next_try("inbox")):
+            self._begin_look()
+        self._begin_probes(now)
+
+    def next_wake(self) -> float:
+        """Return when :meth:`tick` has something to do (monotonic seconds)."""
+        times = [max(self._next_look, self._pauses.next_try("inbox"))] if not self._looking else []
+        times += [t for t in (self._settle.next_look(), self._batcher.closes_at()) if t is not None]
+        return min(times, default=float("inf"))
+
+    def take(self, now: float, *, backlog: bool) -> list[Scan]:
+        """Return the next closed batch, if any."""
+        return self._batcher.take(now, backlog=backlog)
+
+    def release(self, path: str, *, again: bool = False) -> None:
+        """Let go of a path whose scan has ended; if it arrived ``again`` meanwhile, it starts again."""
+        if self._known.pop(path, False) or again:
+            self._arrive(Arrival(path, "closed"))
+        if self._more and len(self._known) <= MOST_KNOWN // 2:
+            self.look_soon()
+
+    def look_soon(self) -> None:
+        """Look through the inbox at the next opportunity."""
+        self._next_look = 0.0
+
+    def _arrive(self, arrival: Arrival) -> None:
+        path = arrival.path
+        if path in self._known:
+            if path in self._settle:
+                self._settle.arrive(arrival, time.monotonic())
+            elif arrival.how != "found":
+                self._known[path] = True
+            return
+        if len(self._known) >= MOST_KNOWN:
+            self._more = True
+            return
+        self._known[path] = False
+        _log.debug("scan.seen", path=path, how=arrival.how)
+        self._settle.arrive(arrival, time.monotonic())
+
+    def _begin_look(self) -> None:
+        self._looking = True
+        room = max(0, MOST_KNOWN - len(self._known))
+        known = frozenset(self._known)
+        self._loop.background(
+            lambda: look(
+                self._inbox,
+                self._rules,
+                recursive=self._options.recursive,
+                limit=room,
+                known=lambda path: path in known or self._kept(path),
+            ),
+            self._end_look,
+            self._fail_look,
+        )
+        self._next_look = float("inf")
+
+    def _end_look(self, found: Look) -> None:
+        self._looking = False
+        self._pauses.clear("inbox")
+        # Whatever waited before the first look ended, or overflows the memory, is a backlog.
+        fresh = self._looked and not self._more
+        self._more = found.more
+        self._looked = True
+        for path in found.paths:
+            self._arrive(Arrival(path, "found", fresh=fresh))
+        self._report_ignored(found.ignored)
+        self._keep_watch(found.identity)
+        every = self._options.rescan if self.mode == "inotify" else self._options.poll_interval
+        self._next_look = min(self._next_look, time.monotonic() + every)
+
+    def _fail_look(self, error: BaseException) -> None:
+        self._looking = False
+        if not isinstance(error, OcrwatchError):
+            raise error
+        self._next_look = self._pauses.hit("inbox", error, time.monotonic())
+
+    def _keep_watch(self, identity: tuple[int, int]) -> None:
+        """Watch anew where the inbox was replaced or watchdog has given up; neither says so by itself."""
+        replaced = self._identity not in {None, identity}
+        self._identity = identity
+        if self.mode != "inotify" or (self._watcher.armed and not replaced):
+            return
+        _log.warning("watch.lost", reason="the inbox was replaced" if replaced else "events stopped", mode="inotify")
+        try:
+            self._watcher.arm()
+        except EnvironmentFault as error:
+            _log.warning("watch.lost", reason=error.message, remedy=error.remedy, mode="poll")
+            self.mode = "poll"
+        else:
+            _log.info("watch.armed", inbox=str(self._inbox), mode=self.mode)
+            self.look_soon()
+
+    def _report_ignored(self, ignored: tuple[Ignored, ...]) -> None:
+        for item in ignored:
+            if item not in self._ignored:
+                _log.warning("scan.ignored", path=item.path, reason=item.reason)
+        # Only what is still there is remembered, so that the memory cannot grow with the years.
+        self._ignored = set(ignored[:_IGNORED_REMEMBERED])
+
+    def _begin_probes(self, now: float) -> None:
+        while paths := self._settle.due(now, _PROBES_AT_ONCE):
+            self._probing += 1
+            self._loop.background(
+                lambda paths=paths: [(path, probe(self._inbox, path)) for path in paths],  # type: ignore[misc]
+                self._end_probes,
+                lambda error, paths=paths: self._fail_probes(error, paths),  # type: ignore[misc]
+            )
+
+    def _end_probes(self, probes: list[tuple[str, Probe | None]]) -> None:
+        self._probing -= 1
+        now = time.monotonic()
+        for path, found in probes:
+            self._judge(path, found, now)
+
+    def _fail_probes(self, error: BaseException, paths: list[str]) -> None:
+        self._probing -= 1
+        if not isinstance(error, OcrwatchError):
+            raise error
+        # The inbox is away: the look that finds it back finds these again.
+        for path in paths:
+            self._settle.forget(path)
+            self._known.pop(path, None)
+        self._next_look = self._pauses.hit("inbox", error, time.monotonic())
+
+    def _judge(self, path: str, found: Probe | None, now: float) -> None:
+        verdict = self._settle.observe(path, found, now)
+        match verdict:
+            case Ready(scan):
+                _log.debug("scan.ready", path=path, bytes=scan.facts.size)
+                self._batcher.add(scan, now)
+            case Waiting(reason, first=True):
+                _log.info("scan.waiting", path=path, reason=reason, **_advice(reason))
+            case GivenUp(facts, fault):
+                self._given_up(path, facts, fault)
+            case Gone():
+                self.release(path)
+
+
+def _advice(reason: str) -> dict[str, str]:
+    if reason == "unreadable":
+        return {"remedy": "let the user that ocrwatch runs as read it; it is tried again by itself"}
+    return {}

@@ -1,0 +1,108 @@
+"""What has to be true before the loop may start, and what an earlier run has left to finish."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import tempfile
+from pathlib import Path
+
+from ocrwatch.deliver.delivery import Deliverer
+from ocrwatch.errors import UsageError, Vanished
+from ocrwatch.files import environment_fault
+from ocrwatch.ledger import Ledger
+from ocrwatch.log import get_logger
+from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
+from ocrwatch.service.lock import FolderLock
+from ocrwatch.settings import Settings, recipe
+
+_log = get_logger()
+
+
+def folders(settings: Settings) -> dict[str, Path]:
+    """Return the folders in use, by their setting's name."""
+    names = ["inbox", "outbox", "quarantine", "state"]
+    if settings.on_success == "archive":
+        names.insert(2, "archive")
+    return {name: getattr(settings, name) for name in names}
+
+
+def make_folders(settings: Settings) -> None:
+    """Make missing folders and prove that files can be made in each; raises :class:`EnvironmentFault`."""
+    for name, folder in folders(settings).items():
+        try:
+            # The ledger and the status tell names of scans: nobody else's business.
+            folder.mkdir(parents=True, exist_ok=True, mode=0o750 if name == "state" else 0o777)
+        except OSError as error:
+            raise environment_fault(error, f"cannot make the {name} {folder}") from error
+        check_writable(name, folder)
+
+
+def check_writable(name: str, folder: Path) -> None:
+    """Prove that a file can be made and removed in ``folder``; raises :class:`EnvironmentFault`."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".ocrwatch-", suffix=".tmp"):
+            pass
+    except OSError as error:
+        raise environment_fault(error, f"cannot write to the {name} {folder}") from error
+
+
+def take_locks(settings: Settings) -> list[FolderLock]:
+    """Lock the inbox and the state folder; raises :class:`LockedError` where another ocrwatch has one of them."""
+    inbox = FolderLock(settings.inbox, "inbox")
+    try:
+        return [inbox, FolderLock(settings.state, "state folder")]
+    except BaseException:
+        inbox.release()
+        raise
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """Open the ledger; raises :class:`EnvironmentFault`."""
+    return Ledger(settings.state)
+
+
+def check_languages(settings: Settings) -> None:
+    """Check that the language data of all profiles is installed; raises :class:`EnvironmentFault`."""
+    check_recipe_languages(recipe(settings.ocr, settings.enhance))
+    for profile in settings.profiles:
+        options = settings.with_profile(profile)
+        check_recipe_languages(recipe(options.ocr, options.enhance))
+
+
+def group_ids(settings: Settings) -> dict[str, int]:
+    """Return the numbers of all groups that sidecars may be given to; raises :class:`UsageError`."""
+    names = {settings.output.group} | {settings.with_profile(profile).output.group for profile in settings.profiles}
+    return {name: _group_id(name) for name in names if name is not None}
+
+
+def _group_id(name: str) -> int:
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise UsageError(
+            f"output.group names the group {name}, which does not exist", "create it, or name another"
+        ) from None
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def recover(ledger: Ledger, deliverer: Deliverer, settings: Settings) -> None:
+    """Finish what an earlier run had planned, and clear away what it had only begun.
+
+    Scans that were being read are still in the inbox, with their attempts counted, and take the usual road.
+    Raises :class:`EnvironmentFault` where a folder refuses.
+    """
+    for entry in ledger.unfinished():
+        if entry.plan is not None and entry.state in {"planned", "published"}:
+            with contextlib.suppress(Vanished):
+                delivered = deliverer.resume(entry.id, entry.plan, entry.code, entry.reason)
+                _log.info("scan.recovered", id=entry.id, path=entry.path, sidecars=list(delivered.sidecars))
+            continue
+        deliverer.discard(entry.id, entry.path)
+        if not os.path.lexists(settings.inbox / entry.path):
+            ledger.close_scan(entry.id, "gone", code=entry.code, reason="it was taken out of the inbox")

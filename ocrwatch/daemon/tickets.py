@@ -1,0 +1,60 @@
+"""One scan on its way from a batch to its end, and the batch that it came in."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ocrwatch.log import get_logger
+from ocrwatch.settings import Effective
+from ocrwatch.values import Recipe, Scan
+
+_log = get_logger()
+
+End = Literal["delivered", "quarantined", "changed", "known", "stopped"]
+"""``changed``: the file changed or went while it was handled. ``known``: it was delivered before and kept."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Scans that were gathered together."""
+
+    id: int
+    size: int
+    started: float = field(default_factory=time.monotonic)
+    ends: Counter[str] = field(default_factory=Counter)
+
+    def ended(self, end: End) -> None:
+        """Count one of its scans; says so when that was the last."""
+        self.ends[end] += 1
+        if self.ends.total() == self.size:
+            _log.info(
+                "batch.finished",
+                batch=self.id,
+                scans=self.size,
+                seconds=round(time.monotonic() - self.started, 3),
+                **self.ends,
+            )
+
+
+@dataclass(slots=True)
+class Ticket:
+    """What is known of one scan; filled in as it goes."""
+
+    scan: Scan
+    batch: Batch
+    options: Effective
+    recipe: Recipe
+    id: int = 0
+    """The scan's row in the ledger, once there is one."""
+    sha256: str | None = None
+    attempt: int = 0
+    queued_ms: float = 0.0
+    read_ms: float = 0.0
+
+    @property
+    def path(self) -> str:
+        """The scan's path relative to the inbox."""
+        return self.scan.path

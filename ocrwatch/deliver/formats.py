@@ -1,0 +1,99 @@
+"""Renders a Page to the bytes of a sidecar. A new format is one function here and its line in ``FORMATS``.
+
+What is rendered depends on nothing but the Page and its source, so that the same scan always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ocrwatch.values import Block, Box, Line, Page
+
+JSON_SCHEMA: Final = "ocrwatch.page/1"
+"""Name and version of the JSON sidecar; the number grows when a field changes its meaning or goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What a sidecar says of the scan it belongs to."""
+
+    path: str
+    """Relative to the inbox."""
+    bytes: int
+    sha256: str
+
+
+Format = Callable[[Page, Original], bytes]
+
+
+def to_text(page: Page, _original: Original) -> bytes:
+    """Render the text alone, UTF-8, paragraphs separated by an empty line."""
+    return page.text.encode("utf-8")
+
+
+def to_json(page: Page, original: Original) -> bytes:
+    """Render everything: text, blocks, lines and words with boxes in upright pixels and confidences, UTF-8."""
+    return (json.dumps(page_as_dict(page, original), ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+
+def page_as_dict(page: Page, original: Original) -> dict[str, Any]:
+    """Return the JSON sidecar's content. Timings are left out: they differ each time."""
+    return {
+        "schema": JSON_SCHEMA,
+        "source": {
+            # A name that is not UTF-8 shows its odd bytes as \\xNN.
+            "path": os.fsencode(original.path).decode("utf-8", "backslashreplace"),
+            "bytes": original.bytes,
+            "sha256": original.sha256,
+        },
+        "width": page.width,
+        "height": page.height,
+        "dpi": page.dpi,
+        "orientation": page.orientation,
+        "engine": {
+            "name": page.engine.name,
+            "version": page.engine.version,
+            "languages": list(page.engine.languages),
+        },
+        "steps": list(page.steps),
+        "warnings": list(page.warnings),
+        "confidence": _rounded(page.confidence),
+        "text": page.text,
+        "blocks": [_block(block) for block in page.blocks],
+    }
+
+
+def _block(block: Block) -> dict[str, Any]:
+    return {"box": _box(block.box), "lines": [_line(line) for line in block.lines]}
+
+
+def _line(line: Line) -> dict[str, Any]:
+    return {
+        "text": line.text,
+        "box": _box(line.box),
+        "paragraph": line.paragraph,
+        "words": [
+            {"text": word.text, "box": _box(word.box), "confidence": _rounded(word.confidence)} for word in line.words
+        ],
+    }
+
+
+def _box(box: Box) -> list[int]:
+    return [box.left, box.top, box.right, box.bottom]
+
+
+def _rounded(confidence: float | None) -> float | None:
+    return None if confidence is None else round(confidence, 2)
+
+
+FORMATS: Final[dict[str, Format]] = {"json": to_json, "txt": to_text}
+"""Ending of the sidecar to its renderer, in the order of publishing: ``.txt`` is last, as the commit mark."""
+
+
+def render(page: Page, original: Original, formats: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
+    """Return ``(ending, bytes)`` for each wanted format, in the order of publishing."""
+    return tuple((ending, FORMATS[ending](page, original)) for ending in FORMATS if ending in formats)

@@ -1,0 +1,132 @@
+"""Where everything of one scan goes: decided once, written down, then carried out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ocrwatch.files import NAME_MAX, TEMPORARY_PREFIX, folder, shortened, split, status_of
+from ocrwatch.values import FileFacts
+
+Fate = Literal["archive", "keep", "delete", "quarantine"]
+
+_COUNTER_ROOM = 12
+"""Bytes kept free in a shortened name for ``-2`` and its successors, and for endings that come later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The daemon's four folders, as absolute paths."""
+
+    inbox: Path
+    outbox: Path
+    archive: Path
+    quarantine: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """One file to publish."""
+
+    temporary: str
+    final: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is left to do for a scan whose sidecars lie ready under temporary names."""
+
+    path: str
+    """The original, relative to the inbox."""
+    facts: FileFacts
+    sha256: str | None
+    folder: str
+    """The mirrored subfolder, ``""`` at the top."""
+    stem: str
+    fate: Fate
+    original: str
+    """The original's name in the archive or quarantine."""
+    sidecars: tuple[Sidecar, ...] = field(default=())
+    """In the outbox, or in the quarantine where the fate is quarantine; published in this order."""
+
+    def to_json(self) -> str:
+        """Render for the ledger; names that are not UTF-8 survive as surrogate escapes in ASCII."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """Read what :meth:`to_json` wrote."""
+        values: dict[str, Any] = json.loads(text)
+        values["facts"] = FileFacts(**values["facts"])
+        values["sidecars"] = tuple(Sidecar(**sidecar) for sidecar in values["sidecars"])
+        return cls(**values)
+
+
+def temporary_name(token: str, scan: int, ending: str) -> str:
+    """Return the name under which a scan's unfinished file is known, the same in every attempt."""
+    return f"{TEMPORARY_PREFIX}{token}-{scan}.{ending}.tmp"
+
+
+def free_stem(places: Places, path: str, endings: tuple[str, ...], *, archived: bool) -> str:
+    """Return a stem under which no sidecar with one of ``endings``, nor (if ``archived``) an original, lies yet.
+
+    ``scan1``, then ``scan1-2`` and so on: scanners restart their counters, and nothing is ever overwritten.
+    """
+    subfolder, name = split(path)
+    stem, suffix = os.path.splitext(name)
+    room = NAME_MAX - _COUNTER_ROOM - max(len(suffix), *(len(ending) + 1 for ending in endings))
+    fits = len(os.fsencode(stem)) <= room + _COUNTER_ROOM
+    stem = stem if fits else shortened(stem, room)
+
+    def taken(candidate: str) -> bool:
+        if any(_exists(places.outbox, subfolder, f"{candidate}.{ending}") for ending in endings):
+            return True
+        return archived and _exists(places.archive, subfolder, candidate + suffix)
+
+    return first_free(stem, shortened(stem, room), taken)
+
+
+def free_quarantine_name(places: Places, path: str) -> str:
+    """Return a name under which neither an original nor a reason lies in the quarantine yet."""
+    subfolder, name = split(path)
+    stem, suffix = os.path.splitext(name)
+    room = NAME_MAX - _COUNTER_ROOM - len(os.fsencode(suffix)) - len(".reason.json")
+
+    def taken(candidate: str) -> bool:
+        return _exists(places.quarantine, subfolder, candidate + suffix) or _exists(
+            places.quarantine, subfolder, f"{candidate}{suffix}.reason.json"
+        )
+
+    stem = shortened(stem, room)
+    return first_free(stem, stem, taken) + suffix
+
+
+def first_free(stem: str, base: str, taken: Callable[[str], bool]) -> str:
+    """Return ``stem``, or ``base-N`` with an N for which ``taken`` is false, looking at few names even among many."""
+    if not taken(stem):
+        return stem
+    low, high = 1, 2
+    while taken(f"{base}-{high}"):
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        if taken(f"{base}-{middle}"):
+            low = middle
+        else:
+            high = middle
+    return f"{base}-{high}"
+
+
+def _exists(root: Path, subfolder: str, name: str) -> bool:
+    if len(os.fsencode(name)) > NAME_MAX:
+        return True
+    try:
+        with folder(root, subfolder) as descriptor:
+            return status_of(descriptor, name) is not None
+    except FileNotFoundError:
+        # A missing subfolder is made later; a missing root is found out by whoever writes there.
+        return False

@@ -1,0 +1,55 @@
+"""What a worker process puts on itself, so that it can neither outlive its parent nor starve its machine."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import resource
+import select
+import signal
+import threading
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_OOM_SCORE = 500
+
+
+def limit_memory(max_bytes: int) -> None:
+    """Limit the address space (RLIMIT_AS) to ``max_bytes``; 0 for no limit."""
+    if max_bytes:
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        soft = max_bytes if hard == resource.RLIM_INFINITY else min(max_bytes, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def no_core_dump() -> None:
+    """Leave no core files: they would hold people's scans."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def die_before_parent() -> None:
+    """Ask the kernel to kill a worker rather than its parent when memory is short."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE))
+
+
+def die_with_parent(*, at_once: bool) -> None:
+    """Have the kernel kill this process when its parent dies, also in the middle of native code.
+
+    Not ``at_once`` where the engine starts programs of its own: they would survive. Then only
+    :func:`watch_lifeline` acts, which ends the whole group.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL if at_once else 0, 0, 0, 0)
+
+
+def watch_lifeline(descriptor: int) -> None:
+    """End this process and all it started as soon as the other end of the socket ``descriptor`` is closed."""
+
+    def watch() -> None:
+        poller = select.poll()
+        poller.register(descriptor, select.POLLRDHUP)
+        poller.poll()
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()

@@ -1,0 +1,326 @@
+"""One slot: a thread that keeps one worker process alive and gives it one scan at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ocrwatch.dispatch.channel import Channel, ChannelClosed
+from ocrwatch.dispatch.messages import Failed, Job, Read, Setup, Taken, Warm
+from ocrwatch.errors import EnvironmentFault, OcrwatchError, OutOfMemory, TimedOut, WorkerDied
+from ocrwatch.files import environment_fault
+from ocrwatch.values import EngineInfo, Page, Recipe
+
+START_TIMEOUT = 60.0
+"""Seconds a worker may take to load its engine; a cold, loaded machine needs some."""
+
+_IDLE_CHECK = 1.0
+_LONGEST_BACK_OFF = 30.0
+_LAST_WORDS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReady:
+    """A worker has loaded its engine."""
+
+    pid: int
+    engine: EngineInfo
+    start_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLost:
+    """A worker ended that should not have."""
+
+    pid: int
+    how: str
+    """Such as ``killed by SIGSEGV``."""
+    while_: str
+    """``starting``, ``idle`` or ``reading``."""
+    scan: int | None
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerUnfit:
+    """A worker could not start for a reason that another one would meet as well."""
+
+    error: OcrwatchError
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of one job: a page, or the error."""
+
+    scan: int
+    page: Page | None
+    error: OcrwatchError | None
+    read_ms: float
+    attempt: int
+
+
+SlotEvent = WorkerReady | WorkerLost | WorkerUnfit | Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class SlotOptions:
+    """How a slot treats its worker."""
+
+    recipe: Recipe
+    """What a new worker warms up for."""
+    timeout: float
+    """Seconds for one scan."""
+    max_memory: int
+    """Bytes of address space, 0 for no limit."""
+    recycle_after: int
+    """Scans after which a worker is replaced, 0 for never."""
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: subprocess.Popen[bytes]
+    channel: Channel
+    stderr: int
+    served: int = 0
+    worn: bool = False
+
+    def kill(self) -> None:
+        """End the worker and everything it started, and reap it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.channel.close()
+
+    def last_words(self) -> str:
+        """Return the end of what it and its libraries wrote to standard error, and let go of it."""
+        size = os.fstat(self.stderr).st_size
+        text = os.pread(self.stderr, _LAST_WORDS, max(0, size - _LAST_WORDS))
+        return text.decode("utf-8", "replace").strip()
+
+    def how_it_ended(self) -> str:
+        """Say how the process ended."""
+        code = self.process.wait()
+        if code >= 0:
+            return f"exited with code {code}"
+        try:
+            return f"killed by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"killed by signal {-code}"
+
+
+class Slot(threading.Thread):
+    """Takes jobs from a queue that all slots share.
+
+    ``count_attempt`` is called just before a job's bytes go out and returns the attempt's number;
+    ``refund_attempt`` when the attempt ended before the worker had the bytes. ``report`` gets the events; it must
+    not block.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        options: SlotOptions,
+        jobs: queue.SimpleQueue[Job | None],
+        *,
+        count_attempt: Callable[[int], int],
+        refund_attempt: Callable[[int], None],
+        report: Callable[[SlotEvent], None],
+    ) -> None:
+        super().__init__(name=f"slot-{number}", daemon=True)
+        self._options = options
+        self._jobs = jobs
+        self._count_attempt = count_attempt
+        self._refund_attempt = refund_attempt
+        self._report = report
+        self._worker: _Worker | None = None
+        self._stopped = threading.Event()
+        self._back_off = 0.0
+
+    def run(self) -> None:
+        """Serve until the pool says that there is no more, or :meth:`kill`."""
+        try:
+            while not self._stopped.is_set():
+                if self._worker is None and not self._start():
+                    continue
+                try:
+                    job = self._jobs.get(timeout=_IDLE_CHECK)
+                except queue.Empty:
+                    self._check_idle()
+                    continue
+                if job is None:
+                    return
+                self._serve(job)
+                self._recycle()
+        finally:
+            self._end_worker()
+
+    def kill(self) -> None:
+        """End the worker at once, whatever it is doing; the thread follows."""
+        self._stopped.set()
+        worker = self._worker
+        if worker is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(worker.process.pid, signal.SIGKILL)
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id."""
+        worker = self._worker
+        return worker.process.pid if worker else None
+
+    def _start(self) -> bool:
+        begun = time.monotonic()
+        try:
+            worker = self._worker = _spawn()
+        except OSError as error:
+            self._report(WorkerUnfit(environment_fault(error, "cannot start a worker process"), self._next_back_off()))
+            self._wait_back_off()
+            return False
+        if self._stopped.is_set():
+            # Killed before there was a worker to see; the thread's end takes this one along.
+            return False
+        try:
+            worker.channel.send(Setup(self._options.recipe, self._options.max_memory), begun + START_TIMEOUT)
+            answer = worker.channel.receive(begun + START_TIMEOUT)
+        except (ChannelClosed, TimeoutError) as error:
+            if not self._stopped.is_set():
+                self._bury("starting", None, stuck=isinstance(error, TimeoutError))
+                self._wait_back_off()
+            return False
+        if isinstance(answer, Warm):
+            self._back_off = 0.0
+            self._report(WorkerReady(worker.process.pid, answer.engine, (time.monotonic() - begun) * 1000))
+            return True
+        self._end_worker()
+        if isinstance(answer, Failed):
+            self._report(WorkerUnfit(answer.error, self._next_back_off()))
+        self._wait_back_off()
+        return False
+
+    def _serve(self, job: Job) -> None:
+        """Have one job done, if need be by a second worker where the first died before it had the bytes."""
+        while not self._stopped.is_set():
+            if self._worker is None and not self._start():
+                continue
+            try:
+                attempt = self._count_attempt(job.scan)
+            except EnvironmentFault as error:
+                self._report(Outcome(job.scan, None, error, 0.0, 0))
+                return
+            outcome = self._have_read(job, attempt)
+            if outcome is not None:
+                self._report(outcome)
+                return
+            with contextlib.suppress(EnvironmentFault):
+                self._refund_attempt(job.scan)
+
+    def _have_read(self, job: Job, attempt: int) -> Outcome | None:
+        """Return the outcome, or None where the worker was found dead before it took the job."""
+        worker = self._worker
+        assert worker is not None  # noqa: S101 - for the type checker; _serve has started one
+        begun = time.monotonic()
+        deadline = begun + self._options.timeout
+        taken = False
+        try:
+            worker.channel.send(job, deadline)
+            answer = worker.channel.receive(deadline)
+            if isinstance(answer, Taken):
+                taken = True
+                answer = worker.channel.receive(deadline)
+        except TimeoutError:
+            self._bury("reading", job.scan, stuck=True)
+            return self._failed(
+                job, attempt, begun, TimedOut(f"reading took longer than {self._options.timeout:g} s", _TIMEOUT_REMEDY)
+            )
+        except ChannelClosed:
+            how = self._bury("reading" if taken else "idle", job.scan if taken else None)
+            if not taken:
+                return None
+            return self._failed(job, attempt, begun, WorkerDied(f"its worker was {how} while reading it", _DIED_REMEDY))
+        worker.served += 1
+        # What native code does after a failed allocation is anybody's guess: the next scan gets a fresh worker.
+        worker.worn = isinstance(answer, Failed) and isinstance(answer.error, OutOfMemory)
+        if isinstance(answer, Read):
+            return Outcome(job.scan, answer.page, None, (time.monotonic() - begun) * 1000, attempt)
+        return self._failed(job, attempt, begun, answer.error)
+
+    @staticmethod
+    def _failed(job: Job, attempt: int, begun: float, error: OcrwatchError) -> Outcome:
+        return Outcome(job.scan, None, error, (time.monotonic() - begun) * 1000, attempt)
+
+    def _check_idle(self) -> None:
+        if self._worker is not None and self._worker.process.poll() is not None:
+            self._bury("idle", None)
+
+    def _recycle(self) -> None:
+        limit = self._options.recycle_after
+        worker = self._worker
+        if worker is not None and (worker.worn or (limit and worker.served >= limit)):
+            self._end_worker()
+
+    def _bury(self, while_: str, scan: int | None, *, stuck: bool = False) -> str:
+        """Report a worker that died, or was ``stuck`` and is killed now; return how it ended."""
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return "gone"
+        if not stuck:
+            # The socket closes a moment before the process ends; its own exit is the better witness.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.process.wait(timeout=1)
+        worker.kill()
+        how = "stuck and had to be killed" if stuck else worker.how_it_ended()
+        if not self._stopped.is_set():
+            self._report(WorkerLost(worker.process.pid, how, while_, scan, worker.last_words()))
+        os.close(worker.stderr)
+        return how
+
+    def _end_worker(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.kill()
+            os.close(worker.stderr)
+
+    def _next_back_off(self) -> float:
+        return min(max(0.5, self._back_off * 2), _LONGEST_BACK_OFF)
+
+    def _wait_back_off(self) -> None:
+        self._back_off = self._next_back_off()
+        self._stopped.wait(self._back_off)
+
+
+_TIMEOUT_REMEDY = "look at the scan; raise workers.timeout if it is just large"
+_DIED_REMEDY = "look at the scan; the log's worker.died event has the worker's last words"
+
+
+def _spawn() -> _Worker:
+    """Start a worker in a session of its own: no terminal signal reaches it, and its group can be killed whole."""
+    ours, theirs = socket.socketpair()
+    stderr = os.memfd_create("ocrwatch-worker-stderr")
+    try:
+        process = subprocess.Popen(
+            # -P: nothing in the working directory is ever imported.
+            [sys.executable, "-P", "-m", "ocrwatch.dispatch.worker", str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+            env={**os.environ, "OMP_THREAD_LIMIT": "1"},
+        )
+    except BaseException:
+        ours.close()
+        os.close(stderr)
+        raise
+    finally:
+        theirs.close()
+    return _Worker(process, Channel(ours), stderr)

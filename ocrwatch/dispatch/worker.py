@@ -1,0 +1,110 @@
+"""The worker process: bytes in, Page out. Started by a slot as ``python -m ocrwatch.dispatch.worker DESCRIPTOR``.
+
+It gets no path of any kind, so whatever a hostile scan does to a decoder, there is nothing it was told about.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import traceback
+
+from ocrwatch.dispatch.channel import Channel, ChannelClosed
+from ocrwatch.dispatch.limits import (
+    die_before_parent,
+    die_with_parent,
+    limit_memory,
+    no_core_dump,
+    watch_lifeline,
+)
+from ocrwatch.dispatch.messages import Failed, Job, Read, Setup, Taken, Warm
+from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, OutOfMemory
+from ocrwatch.values import EngineInfo, Page, Recipe
+
+
+def main() -> None:
+    """Serve jobs until the parent closes the channel."""
+    # A terminal's Ctrl-C and a service manager's SIGTERM are the parent's to handle: it drains.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    watch_lifeline(connection.fileno())
+    die_before_parent()
+    no_core_dump()
+    channel = Channel(connection)
+    with contextlib.suppress(ChannelClosed):
+        if _set_up(channel):
+            _serve(channel)
+
+
+def _set_up(channel: Channel) -> bool:
+    setup: Setup = channel.receive()
+    limit_memory(setup.max_memory)
+    try:
+        engine = _warm(setup.recipe)
+    except Exception as error:  # noqa: BLE001 - whatever stops a worker from starting must be told to the parent
+        channel.send(Failed(None, _as_expected(error)))
+        return False
+    channel.send(Warm(engine))
+    return True
+
+
+def _serve(channel: Channel) -> None:
+    while True:
+        job: Job = channel.receive()
+        channel.send(Taken(job.scan))
+        # Tesseract's and libjpeg's remarks on one scan are kept for the report of a death, not longer.
+        os.ftruncate(2, 0)
+        os.lseek(2, 0, os.SEEK_SET)
+        try:
+            answer: Read | Failed = Read(job.scan, _read(job))
+        except Exception as error:  # noqa: BLE001 - a scan must not stop the worker, whatever it causes
+            answer = Failed(job.scan, _as_expected(error))
+        channel.send(answer)
+
+
+def _warm(recipe: Recipe) -> EngineInfo:
+    import cv2  # noqa: PLC0415 - after the limits are in force
+
+    from ocrwatch.recognise.page import warm  # noqa: PLC0415
+
+    # One process a core is the parallelism; threads of OpenCV's own would fight over the same cores.
+    cv2.setNumThreads(1)
+    _choose_parent_death(recipe)
+    return warm(recipe)
+
+
+def _read(job: Job) -> Page:
+    from ocrwatch.recognise.page import recognise  # noqa: PLC0415
+
+    _choose_parent_death(job.recipe)
+    return recognise(job.jpeg, job.recipe)
+
+
+def _choose_parent_death(recipe: Recipe) -> None:
+    from ocrwatch.recognise.engines import load  # noqa: PLC0415
+
+    die_with_parent(at_once=not load(recipe).spawns)
+
+
+def _as_expected(error: Exception) -> OcrwatchError:
+    if isinstance(error, OcrwatchError):
+        return error
+    if isinstance(error, MemoryError) or "Insufficient memory" in str(error):  # cv2.error carries no better mark
+        return OutOfMemory(
+            "reading the scan needs more memory than a worker may use", "raise workers.max_memory, or scan at fewer dpi"
+        )
+    if isinstance(error, ImportError | OSError):
+        return EnvironmentFault(f"a worker cannot do its work ({error})", "run ocrwatch doctor, or install it again")
+    return InternalFault(
+        f"a bug in ocrwatch: {type(error).__name__}: {error}",
+        "please report it with the log's traceback",
+        "".join(traceback.format_exception(error)),
+    )
+
+
+if __name__ == "__main__":
+    main()

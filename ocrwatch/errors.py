@@ -1,0 +1,142 @@
+"""Every error knows whose fault it is; nobody reads message texts to find out what to do.
+
+A message is one sentence that names the thing; ``remedy`` is one sentence that says what to do about it.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class ExitCode(enum.IntEnum):
+    """What the commands return to the shell."""
+
+    FINE = 0
+    QUARANTINED = 1
+    """Something could not be read (``once``, ``read``)."""
+    USAGE = 2
+    """Usage or configuration."""
+    ENVIRONMENT = 3
+    """The environment lacks something."""
+    LOCKED = 4
+    """Another ocrwatch has this inbox."""
+
+
+class OcrwatchError(Exception):
+    """Base of all errors that are expected: they reach the user as one sentence with the remedy."""
+
+    exit_code = ExitCode.ENVIRONMENT
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross from the workers to the parent by pickle.
+        return (type(self), (self.message, self.remedy))
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.remedy}" if self.remedy else self.message
+
+
+class UsageError(OcrwatchError):
+    """A wrong setting or argument."""
+
+    exit_code = ExitCode.USAGE
+
+
+class LockedError(OcrwatchError):
+    """Another ocrwatch works on this inbox or state folder."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class EnvironmentFault(OcrwatchError):
+    """Disk full, no permission, share gone, no language data, memory short: pause and try again."""
+
+    exit_code = ExitCode.ENVIRONMENT
+
+
+class ScanFault(OcrwatchError):
+    """The scan cannot be read. ``code`` is stable and goes into the log and the reason file."""
+
+    exit_code = ExitCode.QUARANTINED
+    code = "unreadable"
+    retryable = False
+    """Whether the same bytes may succeed another time."""
+
+
+class NotAJpeg(ScanFault):
+    """The bytes are something else."""
+
+    code = "not-a-jpeg"
+
+
+class Truncated(ScanFault):
+    """The file ends before the image does."""
+
+    code = "truncated"
+
+
+class Damaged(ScanFault):
+    """A JPEG whose data contradicts itself."""
+
+    code = "damaged"
+
+
+class TooLarge(ScanFault):
+    """More bytes or pixels than the settings allow."""
+
+    code = "too-large"
+
+
+class Unsupported(ScanFault):
+    """A JPEG of a kind that the decoder does not know (12 bits a sample, lossless)."""
+
+    code = "unsupported"
+
+
+class TimedOut(ScanFault):
+    """Reading took longer than ``workers.timeout``."""
+
+    code = "timeout"
+    retryable = True
+
+
+class WorkerDied(ScanFault):
+    """The worker process died while it had this scan."""
+
+    code = "worker-died"
+    retryable = True
+
+
+class OutOfMemory(ScanFault):
+    """Reading needed more than ``workers.max_memory``."""
+
+    code = "out-of-memory"
+    retryable = True
+
+
+class EngineFailed(ScanFault):
+    """The engine reported a failure on this scan."""
+
+    code = "engine-failed"
+    retryable = True
+
+
+class InternalFault(ScanFault):
+    """A bug in ocrwatch: logged with its traceback, the scan is quarantined, the daemon goes on."""
+
+    code = "internal-error"
+
+    def __init__(self, message: str, remedy: str = "", trace: str = "") -> None:
+        super().__init__(message, remedy)
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.message, self.remedy, self.trace))
+
+
+class Vanished(Exception):
+    """The file changed or went while it was handled: not an error, it starts again if it is still there."""

@@ -1,0 +1,281 @@
+"""The file system, safely: below a folder held by descriptor, never through a link, never over another file.
+
+Every path below one of the daemon's folders is walked part by part with ``O_NOFOLLOW``, so that nobody who can
+write to an inbox or outbox can lead the daemon elsewhere by swapping a folder or a file for a link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from ocrwatch.errors import EnvironmentFault
+from ocrwatch.values import FileFacts
+
+_RENAME_NOREPLACE = 1  # linux/fs.h
+_NOT_OFFERED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_libc = ctypes.CDLL(None, use_errno=True)
+
+TEMPORARY_PREFIX = ".ocrwatch-"
+"""Begins the name of every file that is not finished yet, anywhere; hidden, and in no inbox taken for a scan."""
+
+NAME_MAX = 255
+"""Longest file name in bytes on all usual Linux file systems (``limits.h``)."""
+
+ENVIRONMENT_ERRNOS = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EIO,
+        errno.ENODEV,
+        errno.ENXIO,
+        errno.ESTALE,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.ELOOP,
+        errno.ENOTCONN,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.ETIMEDOUT,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.EBUSY,
+        errno.EFBIG,
+    }
+)
+"""What an admin, a share or a full disk causes rather than a scan or a bug."""
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space there; ocrwatch goes on by itself",
+    errno.EDQUOT: "raise the quota or free some space; ocrwatch goes on by itself",
+    errno.EROFS: "remount it writable; ocrwatch goes on by itself",
+    errno.EACCES: "let the user that ocrwatch runs as read and write it",
+    errno.EPERM: "let the user that ocrwatch runs as read and write it",
+    errno.ENOENT: "bring the folder back (is the share mounted?); ocrwatch goes on by itself",
+    errno.ELOOP: "replace the symbolic link in its place by a real folder",
+    errno.ENOTDIR: "remove what stands in the folder's place",
+}
+
+
+def environment_fault(error: OSError, what: str) -> EnvironmentFault:
+    """Say in one sentence what the environment refuses, with its remedy.
+
+    ``what`` names the thing and the intention, such as ``cannot write to the outbox /srv/outbox``.
+    """
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    remedy = _REMEDIES.get(error.errno or 0, "check the disk or the share; ocrwatch tries again by itself")
+    return EnvironmentFault(f"{what} ({reason.lower()})", remedy)
+
+
+def facts_of(status: os.stat_result) -> FileFacts:
+    """Return what identifies the file that ``status`` describes."""
+    return FileFacts(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def split(path: str) -> tuple[str, str]:
+    """Split a relative path into its folder (``""`` at the top) and its name."""
+    folder, _, name = path.rpartition("/")
+    return folder, name
+
+
+@contextlib.contextmanager
+def folder(root: Path, relative: str = "", *, create: bool = False) -> Iterator[int]:
+    """Open ``root/relative`` as a directory descriptor, following no link below ``root``.
+
+    With ``create``, missing folders below the root are made and made durable; the root itself must be there.
+    Raises ``OSError``: ``ELOOP`` or ``ENOTDIR`` where a part is a link or no folder.
+    """
+    descriptor = os.open(root, _FOLDER)
+    try:
+        for part in filter(None, relative.split("/")):
+            if part in {".", ".."}:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), relative)
+            inner = _open_part(descriptor, part, create=create)
+            os.close(descriptor)
+            descriptor = inner
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _open_part(parent: int, part: str, *, create: bool) -> int:
+    flags = _FOLDER | os.O_NOFOLLOW
+    try:
+        return os.open(part, flags, dir_fd=parent)
+    except FileNotFoundError:
+        if not create:
+            raise
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(part, dir_fd=parent)
+        os.fsync(parent)
+    return os.open(part, flags, dir_fd=parent)
+
+
+def open_regular(parent: int, name: str) -> int:
+    """Open a regular file below ``parent`` for reading.
+
+    Never blocks on a FIFO or a device and never follows a link; raises ``OSError`` (``ELOOP`` for a link,
+    ``EINVAL`` for anything else that is not a regular file).
+    """
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, dir_fd=parent)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", name)
+    return descriptor
+
+
+def status_of(parent: int, name: str) -> os.stat_result | None:
+    """Return the status of ``name`` itself (not of a link's target), or None where there is nothing."""
+    try:
+        return os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def write_durable(parent: int, name: str, data: bytes, *, mode: int | None = None, group: int | None = None) -> None:
+    """Write a new file below ``parent`` and wait until its bytes are on the disk.
+
+    ``mode`` and ``group`` override the umask and the folder's group. Raises ``FileExistsError`` rather than
+    overwrite; on any failure nothing is left behind. The name becomes durable with :func:`sync` of ``parent``.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(name, flags, 0o666, dir_fd=parent)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+            if group is not None:
+                os.fchown(file.fileno(), -1, group)
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        remove(parent, name)
+        raise
+
+
+def remove(parent: int, name: str) -> bool:
+    """Remove a file below ``parent``; say whether it was there."""
+    try:
+        os.unlink(name, dir_fd=parent)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def sync(parent: int) -> None:
+    """Make the names in a folder durable. Some network file systems cannot, and need not: they answer EINVAL."""
+    try:
+        os.fsync(parent)
+    except OSError as error:
+        if error.errno not in _NOT_OFFERED:
+            raise
+
+
+def rename_noreplace(source: int, name: str, target: int, new_name: str) -> None:
+    """Rename between two open folders; raise ``FileExistsError`` rather than replace anything.
+
+    Uses renameat2(2) with RENAME_NOREPLACE; where the file system lacks it (NFS), a hard link and an unlink;
+    where it lacks both (some FUSE file systems), a look before the rename, the best that such a system offers.
+    Raises ``OSError`` with ``EXDEV`` across file systems.
+    """
+    done = _libc.renameat2(source, os.fsencode(name), target, os.fsencode(new_name), _RENAME_NOREPLACE)
+    if done == 0:
+        return
+    number = ctypes.get_errno()
+    if number not in _NOT_OFFERED:
+        raise OSError(number, os.strerror(number), name, None, new_name)
+    try:
+        os.link(name, new_name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NOT_OFFERED | {errno.EPERM, errno.EMLINK}:
+            raise
+        if status_of(target, new_name) is not None:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new_name) from None
+        os.rename(name, new_name, src_dir_fd=source, dst_dir_fd=target)
+    else:
+        os.unlink(name, dir_fd=source)
+
+
+def copy_durable(descriptor: int, parent: int, name: str) -> str:
+    """Copy an open file to a new one below ``parent``, its times with it, and return the SHA-256 of what was copied.
+
+    The bytes are on the disk on return, the name is with :func:`sync`. On any failure nothing is left behind.
+    """
+    digest = hashlib.sha256()
+    status = os.fstat(descriptor)
+    out = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=parent)
+    try:
+        with open(descriptor, "rb", closefd=False) as original, open(out, "wb") as copy:  # noqa: PTH123
+            while chunk := original.read(1 << 20):
+                digest.update(chunk)
+                copy.write(chunk)
+            copy.flush()
+            os.utime(out, ns=(status.st_atime_ns, status.st_mtime_ns))
+            os.fsync(out)
+    except BaseException:
+        remove(parent, name)
+        raise
+    return digest.hexdigest()
+
+
+def has_content(parent: int, name: str, size: int, sha256: str) -> bool:
+    """Tell whether ``name`` is a regular file with just these bytes."""
+    status = status_of(parent, name)
+    if status is None or not stat.S_ISREG(status.st_mode) or status.st_size != size:
+        return False
+    try:
+        descriptor = open_regular(parent, name)
+    except OSError:
+        return False
+    try:
+        return sha256_of(descriptor) == sha256
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(descriptor: int) -> str:
+    """Return the SHA-256 of an open file's whole content, in hexadecimal."""
+    with open(descriptor, "rb", closefd=False) as file:
+        file.seek(0)
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_unchanged(parent: int, name: str, facts: FileFacts, sha256: str | None) -> bool:
+    """Tell whether ``name`` is still the file that was read.
+
+    A file that was only touched since (same inode and size, other time) counts as the same if its bytes are:
+    a NAS's indexer must not make the daemon read a scan twice.
+    """
+    status = status_of(parent, name)
+    if status is None or not stat.S_ISREG(status.st_mode):
+        return False
+    now = facts_of(status)
+    if now == facts:
+        return True
+    if sha256 is None or (now.inode, now.size) != (facts.inode, facts.size):
+        return False
+    return has_content(parent, name, facts.size, sha256)
+
+
+def shortened(stem: str, room: int) -> str:
+    """Cut ``stem`` to at most ``room`` bytes without splitting a UTF-8 character."""
+    raw = os.fsencode(stem)
+    if len(raw) <= room:
+        return stem
+    while room > 0 and raw[room] & 0xC0 == 0x80:  # noqa: PLR2004 - a UTF-8 continuation byte, RFC 3629
+        room -= 1
+    return os.fsdecode(raw[:room])

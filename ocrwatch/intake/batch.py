@@ -1,0 +1,70 @@
+"""Gathers complete scans into micro-batches. Pure: the clock is passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ocrwatch.intake.names import natural_key
+from ocrwatch.values import Scan
+
+
+@dataclass(slots=True)
+class _Gathering:
+    scans: list[Scan] = field(default_factory=list)
+    oldest: float = 0.0
+    newest: float = 0.0
+
+
+@dataclass(slots=True)
+class Batcher:
+    """Closes a batch when it is full, when no scan came for ``quiet``, or when its oldest is ``max_wait`` old.
+
+    Within a batch scans are in natural order. Fresh scans are gathered apart from a backlog and go before it.
+    All times are monotonic seconds.
+    """
+
+    max_scans: int
+    quiet: float
+    max_wait: float
+    _fresh: _Gathering = field(default_factory=_Gathering)
+    _backlog: _Gathering = field(default_factory=_Gathering)
+
+    def __len__(self) -> int:
+        return len(self._fresh.scans) + len(self._backlog.scans)
+
+    def add(self, scan: Scan, now: float) -> None:
+        """Take a complete scan."""
+        gathering = self._fresh if scan.fresh else self._backlog
+        if not gathering.scans:
+            gathering.oldest = now
+        gathering.newest = now
+        gathering.scans.append(scan)
+
+    def closes_at(self) -> float | None:
+        """Return when the next batch closes if nothing more comes; None if nothing waits."""
+        times = [self._closing(g) for g in (self._fresh, self._backlog) if g.scans]
+        return min(times, default=None)
+
+    def take(self, now: float, *, backlog: bool = True) -> list[Scan]:
+        """Return the next closed batch, fresh ones first, or an empty list. ``backlog`` False leaves it alone."""
+        for gathering in (self._fresh, self._backlog) if backlog else (self._fresh,):
+            if gathering.scans and self._closing(gathering) <= now:
+                return self._close(gathering, now)
+        return []
+
+    def drop(self, unwanted: Callable[[Scan], bool]) -> None:
+        """Forget the scans for which ``unwanted`` is true."""
+        for gathering in (self._fresh, self._backlog):
+            gathering.scans = [scan for scan in gathering.scans if not unwanted(scan)]
+
+    def _closing(self, gathering: _Gathering) -> float:
+        if len(gathering.scans) >= self.max_scans:
+            return gathering.oldest
+        return min(gathering.newest + self.quiet, gathering.oldest + self.max_wait)
+
+    def _close(self, gathering: _Gathering, now: float) -> list[Scan]:
+        ordered = sorted(gathering.scans, key=lambda scan: natural_key(scan.path))
+        batch, gathering.scans = ordered[: self.max_scans], ordered[self.max_scans :]
+        gathering.oldest = gathering.newest = now if gathering.scans else 0.0
+        return batch

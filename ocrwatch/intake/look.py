@@ -1,0 +1,82 @@
+"""A look at the whole inbox: the truth, of which events are only a hint."""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocrwatch.files import environment_fault, folder
+from ocrwatch.intake.names import NameRules, natural_key
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Something that has a scan's name and is left alone."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look found."""
+
+    paths: tuple[str, ...]
+    """Scans that were not known yet, in natural order, at most as many as asked for."""
+    more: bool
+    """Whether there are others besides."""
+    ignored: tuple[Ignored, ...]
+    identity: tuple[int, int]
+    """Device and inode of the inbox: another value means that it was replaced, so watches are to be set anew."""
+
+
+def look(inbox: Path, rules: NameRules, *, recursive: bool, limit: int, known: Callable[[str], bool]) -> Look:
+    """Walk the inbox without following links and return up to ``limit`` scans that ``known`` denies.
+
+    Keeps ``limit`` names in memory, however many files wait. Raises :class:`EnvironmentFault` where the inbox
+    cannot be read; folders below it that cannot are reported as ignored.
+    """
+    ignored: list[Ignored] = []
+    count = 0
+
+    def unknown() -> Iterator[str]:
+        nonlocal count
+        for path in _walk(inbox, "", rules, recursive=recursive, ignored=ignored):
+            if not known(path):
+                count += 1
+                yield path
+
+    try:
+        status = inbox.stat()
+        first = heapq.nsmallest(limit, unknown(), key=natural_key)
+    except OSError as error:
+        raise environment_fault(error, f"cannot read the inbox {inbox}") from error
+    return Look(tuple(first), count > len(first), tuple(ignored), (status.st_dev, status.st_ino))
+
+
+def _walk(inbox: Path, relative: str, rules: NameRules, *, recursive: bool, ignored: list[Ignored]) -> Iterator[str]:
+    below: list[str] = []
+    with folder(inbox, relative) as descriptor, os.scandir(descriptor) as entries:
+        for entry in entries:
+            path = f"{relative}/{entry.name}" if relative else entry.name
+            if entry.is_symlink():
+                if rules.is_scan(entry.name):
+                    ignored.append(Ignored(path, "symbolic link"))
+            elif entry.is_dir(follow_symlinks=False):
+                if rules.is_scan(entry.name):
+                    ignored.append(Ignored(path, "folder with a scan's name; what is in it is read"))
+                if recursive and rules.enters(entry.name):
+                    below.append(path)
+            elif rules.is_scan(entry.name):
+                if entry.is_file(follow_symlinks=False):
+                    yield path
+                else:
+                    ignored.append(Ignored(path, "not a regular file"))
+    for path in below:
+        try:
+            yield from _walk(inbox, path, rules, recursive=recursive, ignored=ignored)
+        except OSError as error:
+            ignored.append(Ignored(path, f"folder cannot be read: {os.strerror(error.errno or 0).lower()}"))

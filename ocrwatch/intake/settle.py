@@ -1,0 +1,195 @@
+"""Answers "is it complete?" Pure: the clock is passed in, and somebody else looks at the files.
+
+A file goes on when two looks, a quiet time apart, found the same device, inode, size and modification time *and*
+a whole JPEG. One that is not whole is looked at again at growing intervals for as long as it changes, and given up
+only after ``patience`` without any change. One that grows is never dispatched and never given up.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+
+from ocrwatch.errors import NotAJpeg, ScanFault, Truncated
+from ocrwatch.intake.source import Probe
+from ocrwatch.intake.structure import Completeness
+from ocrwatch.values import Arrival, FileFacts, Scan, Settled
+
+NOT_JPEG_PATIENCE = 10.0
+"""Seconds without change after which bytes that do not begin as a JPEG are believed."""
+
+LONGEST_INTERVAL = 30.0
+"""Seconds between two looks at a file that does not get whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The file is complete."""
+
+    scan: Scan
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The file is not complete yet; ``first`` the first time that this is said for this reason."""
+
+    reason: str
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """The file did not become a whole JPEG within the patience."""
+
+    facts: FileFacts
+    fault: ScanFault
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The file is not there any more."""
+
+
+Verdict = Ready | Waiting | GivenUp | Gone
+
+
+@dataclass(slots=True)
+class _Watched:
+    how: Settled
+    fresh: bool
+    next_look: float
+    interval: float
+    changed_at: float
+    arrived_at: float
+    facts: FileFacts | None = None
+    said: str = ""
+
+
+@dataclass(slots=True)
+class Settle:
+    """Keeps what has arrived and is not known to be complete. All times are monotonic seconds."""
+
+    quiet: float
+    """Seconds without change after which a whole file found by a look at the folder is complete."""
+    closed_quiet: float
+    """The same for a file that was closed after writing or moved in."""
+    patience: float
+    """Seconds without change after which an incomplete file is given up."""
+    _watched: dict[str, _Watched] = field(default_factory=dict)
+    _looks: list[tuple[float, str]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self._watched)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._watched
+
+    def arrive(self, arrival: Arrival, now: float) -> None:
+        """Take note of a path; an event on a known one brings its next look forward."""
+        known = self._watched.get(arrival.path)
+        if known is None:
+            known = _Watched(arrival.how, arrival.fresh, now, self.quiet, now, now)
+            self._watched[arrival.path] = known
+            self._look_at(arrival.path, known, now)
+        elif arrival.how != "found":
+            known.how = arrival.how
+            known.fresh = known.fresh or arrival.fresh
+            known.interval = self.quiet
+            self._look_at(arrival.path, known, now)
+
+    def forget(self, path: str) -> None:
+        """Drop a path."""
+        self._watched.pop(path, None)
+
+    def oldest(self) -> float | None:
+        """Return when the file arrived that has been here longest."""
+        # Paths keep the order of their arrival.
+        return next((watched.arrived_at for watched in self._watched.values()), None)
+
+    def is_stuck(self, now: float, patience: float) -> bool:
+        """Tell whether every file here has been incomplete and unchanged for ``patience`` seconds (or none is here)."""
+        return all(
+            watched.said not in {"", "growing"} and now - watched.changed_at >= patience
+            for watched in self._watched.values()
+        )
+
+    def next_look(self) -> float | None:
+        """Return when the next look is due."""
+        self._drop_stale()
+        return self._looks[0][0] if self._looks else None
+
+    def due(self, now: float, limit: int) -> list[str]:
+        """Return at most ``limit`` paths to look at now; each comes back through :meth:`observe`."""
+        paths: list[str] = []
+        while len(paths) < limit:
+            self._drop_stale()
+            if not self._looks or self._looks[0][0] > now:
+                break
+            _, path = heapq.heappop(self._looks)
+            # Nothing is due for a path until its look comes back, or the same look would be taken twice.
+            self._watched[path].next_look = -1.0
+            paths.append(path)
+        return paths
+
+    def observe(self, path: str, probe: Probe | None, now: float) -> Verdict:
+        """Say what a look at ``path`` means. Ready, given up and gone paths are forgotten."""
+        watched = self._watched.get(path)
+        if watched is None or probe is None:
+            self.forget(path)
+            return Gone()
+        if probe.facts != watched.facts:
+            growing = watched.facts is not None
+            watched.facts = probe.facts
+            watched.changed_at = now
+            watched.interval = self.quiet
+            self._look_at(path, watched, now + self._quiet_of(watched))
+            return self._waiting(watched, "growing" if growing else "")
+        unchanged_for = now - watched.changed_at
+        if probe.state is Completeness.WHOLE:
+            return self._whole(path, watched, probe.facts, now)
+        patience = min(self.patience, NOT_JPEG_PATIENCE) if probe.state is Completeness.NOT_JPEG else self.patience
+        if probe.state is not None and unchanged_for >= patience:
+            self.forget(path)
+            return GivenUp(probe.facts, _fault(probe.state, probe.facts.size, unchanged_for))
+        watched.interval = min(watched.interval * 1.5, LONGEST_INTERVAL)
+        self._look_at(path, watched, min(now + watched.interval, max(now, watched.changed_at + patience)))
+        return self._waiting(watched, "unreadable" if probe.state is None else probe.state.value)
+
+    def _whole(self, path: str, watched: _Watched, facts: FileFacts, now: float) -> Verdict:
+        complete_at = watched.changed_at + self._quiet_of(watched)
+        if now < complete_at:
+            self._look_at(path, watched, complete_at)
+            return self._waiting(watched, "")
+        self.forget(path)
+        return Ready(Scan(path, facts, watched.fresh, now))
+
+    def _quiet_of(self, watched: _Watched) -> float:
+        return self.quiet if watched.how == "found" else min(self.quiet, self.closed_quiet)
+
+    def _look_at(self, path: str, watched: _Watched, when: float) -> None:
+        watched.next_look = when
+        heapq.heappush(self._looks, (when, path))
+
+    def _drop_stale(self) -> None:
+        while self._looks:
+            when, path = self._looks[0]
+            watched = self._watched.get(path)
+            if watched is not None and watched.next_look == when:
+                return
+            heapq.heappop(self._looks)
+
+    @staticmethod
+    def _waiting(watched: _Watched, reason: str) -> Waiting:
+        first = bool(reason) and reason != watched.said
+        if reason:
+            watched.said = reason
+        return Waiting(reason, first)
+
+
+def _fault(state: Completeness, size: int, unchanged_for: float) -> ScanFault:
+    unchanged = f"and has not changed for {unchanged_for:.0f} s"
+    if state is Completeness.EMPTY:
+        return Truncated(f"the file is empty {unchanged}", "scan or copy it again")
+    if state is Completeness.NOT_JPEG:
+        return NotAJpeg(f"the file is not a JPEG {unchanged}", "save it as a JPEG")
+    return Truncated(f"the JPEG ends early, after {size:,} bytes, {unchanged}", "scan or copy it again")

@@ -1,0 +1,85 @@
+"""The one safe way to open a file in the inbox."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocrwatch.errors import TooLarge, Vanished
+from ocrwatch.files import environment_fault, facts_of, folder, open_regular, split
+from ocrwatch.intake.structure import Completeness, completeness
+from ocrwatch.values import FileFacts, Source
+
+_GONE = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.EINVAL, errno.ENXIO}
+_THIS_FILE_ONLY = {errno.EACCES, errno.EPERM}
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What one look at a file found."""
+
+    facts: FileFacts
+    state: Completeness | None
+    """None where the daemon may not read the file."""
+
+
+def probe(inbox: Path, path: str) -> Probe | None:
+    """Look at a file in the inbox; None where it is gone or no regular file any more.
+
+    Raises :class:`EnvironmentFault` where the inbox itself cannot be read.
+    """
+    parent, name = split(path)
+    try:
+        with folder(inbox, parent) as directory:
+            try:
+                descriptor = open_regular(directory, name)
+            except OSError as error:
+                if error.errno not in _THIS_FILE_ONLY:
+                    raise
+                return Probe(facts_of(os.stat(name, dir_fd=directory, follow_symlinks=False)), None)
+            try:
+                facts = facts_of(os.fstat(descriptor))
+                return Probe(facts, completeness(descriptor, facts.size))
+            finally:
+                os.close(descriptor)
+    except OSError as error:
+        _raise_unless_gone(error, inbox)
+        return None
+
+
+def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:
+    """Read a settled scan once: its bytes and their hash.
+
+    Raises :class:`Vanished` where the file is not, or while it is read stops being, the one that settled;
+    :class:`TooLarge` above ``max_bytes``; :class:`EnvironmentFault` where the inbox cannot be read.
+    """
+    if expected.size > max_bytes:
+        raise TooLarge(
+            f"the file has {expected.size:,} bytes, more than the {max_bytes:,} allowed",
+            "raise settle.max_bytes if such scans are wanted",
+        )
+    parent, name = split(path)
+    try:
+        with folder(inbox, parent) as directory:
+            descriptor = open_regular(directory, name)
+            with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+                if facts_of(os.fstat(descriptor)) != expected:
+                    raise Vanished(path)
+                # One byte more than expected shows a file that has grown since.
+                data = file.read(expected.size + 1)
+                if len(data) != expected.size or facts_of(os.fstat(descriptor)) != expected:
+                    raise Vanished(path)
+    except OSError as error:
+        _raise_unless_gone(error, inbox)
+        raise Vanished(path) from error
+    return Source(data, hashlib.sha256(data).hexdigest(), expected)
+
+
+def _raise_unless_gone(error: OSError, inbox: Path) -> None:
+    """Return if only the file is gone; raise :class:`EnvironmentFault` if the inbox is."""
+    if error.errno in _GONE and inbox.is_dir():
+        return
+    raise environment_fault(error, f"cannot read the inbox {inbox}") from error

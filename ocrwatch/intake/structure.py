@@ -1,0 +1,98 @@
+"""Tells a whole JPEG from half of one without decoding it (ITU-T T.81, annex B)."""
+
+from __future__ import annotations
+
+import enum
+import os
+import re
+from typing import Final
+
+_HEAD: Final = 2
+_CHUNK: Final = 1 << 20
+_STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
+_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+# In entropy-coded data 0xFF is followed by 0x00, a restart marker or fill; anything else is a marker.
+_MARKER: Final = re.compile(rb"\xff+[^\x00\x01\xd0-\xd7\xff]")
+
+
+class Completeness(enum.Enum):
+    """What a look at a file's structure tells."""
+
+    WHOLE = "whole"
+    EMPTY = "empty"
+    PARTIAL = "incomplete"
+    NOT_JPEG = "not a JPEG"
+
+
+def completeness(descriptor: int, size: int) -> Completeness:
+    """Look whether the file of ``size`` bytes is a JPEG from its SOI to its EOI, the thumbnail's not counting.
+
+    Reads a few hundred bytes of a usual file: its header segments, whose lengths lead past any thumbnail, and the
+    last two bytes. Only where those are not EOI (trailers, MPO, half a file) the rest is searched for the marker.
+    """
+    if size == 0:
+        return Completeness.EMPTY
+    head = os.pread(descriptor, _HEAD, 0)
+    if head != b"\xff\xd8":
+        # Zeros at the start are space that a client has reserved and not yet filled.
+        return Completeness.PARTIAL if not any(head) or head == b"\xff" else Completeness.NOT_JPEG
+    scan = _start_of_scan(descriptor, size)
+    if scan is None:
+        return Completeness.PARTIAL
+    if scan + 2 <= size and os.pread(descriptor, 2, size - 2) == b"\xff\xd9":
+        return Completeness.WHOLE
+    return Completeness.WHOLE if _finds_end(descriptor, scan, size) else Completeness.PARTIAL
+
+
+def _start_of_scan(descriptor: int, size: int) -> int | None:
+    """Return the offset just behind the first SOS segment, or None where the file ends before it."""
+    offset = _HEAD
+    while (segment := _segment(descriptor, offset, size)) is not None:
+        marker, end = segment
+        if marker == _SOS:
+            return end
+        if marker == _EOI:
+            return None
+        offset = end
+    return None
+
+
+def _segment(descriptor: int, offset: int, size: int) -> tuple[int, int] | None:
+    """Return the marker at or after ``offset`` and the offset behind its segment."""
+    while offset + 4 <= size:
+        found = os.pread(descriptor, 4, offset)
+        if found[0] != 0xFF:  # noqa: PLR2004 - junk between segments: decoders skip it, so do we
+            step = os.pread(descriptor, 4096, offset).find(b"\xff")
+            offset += step if step >= 0 else 4096
+        elif found[1] == 0xFF:  # noqa: PLR2004 - fill byte, T.81 B.1.1.2
+            offset += 1
+        elif found[1] in _STANDALONE or found[1] == 0:
+            offset += 2
+        elif found[1] == _EOI:
+            return _EOI, offset + 2
+        else:
+            end = offset + 2 + max(2, int.from_bytes(found[2:4], "big"))
+            return (found[1], end) if end <= size else None
+    return None
+
+
+def _finds_end(descriptor: int, offset: int, size: int) -> bool:
+    """Search for EOI from the first scan's data on, stepping over the segments between scans."""
+    while offset < size:
+        chunk = os.pread(descriptor, _CHUNK, offset)
+        if not chunk:
+            return False
+        found = _MARKER.search(chunk)
+        if found is None:
+            # A marker may begin with the chunk's last byte.
+            offset += max(1, len(chunk) - 1)
+            continue
+        if chunk[found.end() - 1] == _EOI:
+            return True
+        segment = _segment(descriptor, offset + found.end() - 2, size)
+        if segment is None:
+            return False
+        if segment[0] == _EOI:
+            return True
+        offset = segment[1]
+    return False

@@ -1,0 +1,179 @@
+"""Structured events: one line each, JSON off a terminal, for people on one. :data:`EVENTS` is the vocabulary."""
+
+from __future__ import annotations
+
+import io
+import sys
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TextIO
+
+if TYPE_CHECKING:
+    import logging
+
+    from structlog.typing import EventDict, ExcInfo, FilteringBoundLogger, Processor, WrappedLogger
+
+# Control and format characters, surrogates, line and paragraph separators: they hide or forge what is shown.
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_FIRST_BYTE_ESCAPE, _LAST_BYTE_ESCAPE = "\udc80", "\udcff"  # PEP 383
+_MOST_FRAMES = 30
+_HANDLER = "ocrwatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What an event means and which fields it has besides ``time``, ``level`` and ``event``."""
+
+    description: str
+    fields: tuple[str, ...] = ()
+
+
+EVENTS: dict[str, Event] = {
+    "daemon.started": Event("ocrwatch has started", ("version", "pid", "inbox", "outbox", "config")),
+    "daemon.ready": Event("the inbox is watched and the workers can read", ("workers", "engine", "backlog")),
+    "daemon.paused": Event("the environment lacks something; tried again by itself", ("reason", "remedy", "retry_in")),
+    "daemon.resumed": Event("what the environment lacked is there again", ("paused_s",)),
+    "daemon.stopping": Event("ocrwatch was asked to stop and finishes what is being read", ("signal", "reading")),
+    "daemon.stopped": Event("ocrwatch has stopped", ("delivered", "quarantined", "unfinished")),
+    "watch.armed": Event("the inbox is watched", ("inbox", "mode", "filesystem")),
+    "watch.lost": Event("the inbox cannot be watched at present", ("inbox", "reason")),
+    "scan.seen": Event("a file that may be a scan was noticed", ("path", "how")),
+    "scan.waiting": Event("a scan is not complete yet", ("path", "bytes", "reason")),
+    "scan.ignored": Event("a file is left alone", ("path", "reason")),
+    "scan.ready": Event("a scan is complete", ("id", "path", "bytes")),
+    "scan.delivered": Event(
+        "a scan was read and its text is in the outbox",
+        (
+            "id", "path", "bytes", "sha256", "batch", "attempt", "engine", "words", "confidence",
+            "queued_ms", "read_ms", "sidecars",
+        ),
+    ),
+    "scan.retrying": Event(
+        "reading a scan failed and is tried again", ("id", "path", "attempt", "code", "reason", "retry_in")
+    ),
+    "scan.quarantined": Event(
+        "a scan cannot be read and was moved to the quarantine",
+        ("id", "path", "attempt", "code", "reason", "remedy", "quarantined_as"),
+    ),
+    "scan.changed": Event("a scan changed or went while it was read; the result was dropped", ("id", "path")),
+    "batch.started": Event("scans were handed to the workers", ("batch", "scans")),
+    "batch.finished": Event("all scans of a batch are done", ("batch", "delivered", "quarantined", "ms")),
+    "worker.started": Event("a worker process has started", ("worker", "pid", "engine")),
+    "worker.died": Event("a worker process ended unasked", ("worker", "pid", "reason", "path")),
+    "log.warning": Event("a library or Python itself warned", ("logger", "message")),
+}  # fmt: skip
+
+
+def configure(
+    level: Literal["debug", "info", "warning", "error"] = "info",
+    format: Literal["auto", "json", "console"] = "auto",  # noqa: A002 - the option's name
+    stream: TextIO | None = None,
+) -> None:
+    """Send events of at least ``level`` to ``stream`` (standard error), and warnings of all libraries with them.
+
+    Loggers keep the configuration that is in force when they are first used.
+    """
+    import structlog  # noqa: PLC0415 - costs 50 ms, which not every command needs
+
+    stream = sys.stderr if stream is None else stream
+    as_json = format == "json" or (format == "auto" and not stream.isatty())
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            *(_json_processors() if as_json else _console_processors(colors=stream.isatty())),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )
+    _forward_standard_logging()
+
+
+def get_logger() -> FilteringBoundLogger:
+    """Return a logger for the events in :data:`EVENTS`: ``get_logger().info("scan.seen", path=path)``."""
+    import structlog  # noqa: PLC0415 - as above
+
+    logger: FilteringBoundLogger = structlog.get_logger()
+    return logger
+
+
+def printable(path: str) -> str:
+    """Return ``path`` fit for one line on a terminal: what is invisible or not text is shown as its escape."""
+    return "".join(_escape(character) if _is_unprintable(character) else character for character in path)
+
+
+def _is_unprintable(character: str) -> bool:
+    return unicodedata.category(character) in _UNPRINTABLE
+
+
+def _escape(character: str) -> str:
+    if _FIRST_BYTE_ESCAPE <= character <= _LAST_BYTE_ESCAPE:
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def _json_processors() -> list[Processor]:
+    import structlog  # noqa: PLC0415 - as above
+
+    # Local variables would carry the text of scans into the log.
+    transformer = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=_MOST_FRAMES)
+    return [
+        structlog.processors.ExceptionRenderer(transformer),
+        _in_reading_order,
+        structlog.processors.JSONRenderer(ensure_ascii=True),
+    ]
+
+
+def _console_processors(*, colors: bool) -> list[Processor]:
+    import structlog  # noqa: PLC0415 - as above
+
+    def write_traceback(target: TextIO, exc_info: ExcInfo) -> None:
+        plain = io.StringIO()
+        structlog.dev.plain_traceback(plain, exc_info)
+        target.write("\n".join(map(printable, plain.getvalue().split("\n"))))
+
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=colors,
+        timestamp_key="time",
+        sort_keys=False,
+        repr_native_str=True,
+        exception_formatter=write_traceback,
+    )
+    return [_printable_event, renderer]
+
+
+def _in_reading_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {name: event.pop(name) for name in ("time", "level", "event")} | dict(event)
+
+
+def _printable_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    # The renderer escapes the values itself, but not the event's name.
+    event["event"] = printable(str(event["event"]))
+    return event
+
+
+def _forward_standard_logging() -> None:
+    """Turn what libraries log, and Python's own warnings, into events."""
+    import logging  # noqa: PLC0415 - as above
+
+    class Forwarder(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            try:
+                message = record.getMessage()
+            except (TypeError, ValueError):
+                message = str(record.msg)
+            # structlog knows the standard levels only.
+            level = min(record.levelno // 10 * 10, logging.CRITICAL)
+            get_logger().log(
+                level, "log.warning", logger=record.name, message=message, exc_info=record.exc_info or None
+            )
+
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if handler.name == _HANDLER:
+            root.removeHandler(handler)
+    forwarder = Forwarder(logging.WARNING)
+    forwarder.name = _HANDLER
+    root.addHandler(forwarder)
+    logging.captureWarnings(capture=True)

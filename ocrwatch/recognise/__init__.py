@@ -1,0 +1,10 @@
+"""From the bytes of a JPEG to a page of text, in the order in which it happens.
+
+1. ``decode``    bytes to grey pixels the right way up; damage is an error here, never a grey page
+2. ``enhance``   what a measurement of the page asks for, composed into one affine map
+3. ``engines``   the pixels to blocks, lines and words with boxes
+4. ``page``      the composition: :func:`~ocrwatch.recognise.page.recognise`
+
+``affine`` and ``markers`` are their tools; ``tessdata`` finds the engine's language data. Importing this package
+imports none of them, so that the parent process can check languages without loading an image library.
+"""

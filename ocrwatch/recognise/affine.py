@@ -1,0 +1,49 @@
+"""Affine maps from the enhanced image back to the original's upright pixels.
+
+A map is a 2 x 3 matrix of floats over the continuous plane in which pixel (0, 0) covers the square from (0, 0) to
+(1, 1), so that a box's edges, and not its pixels' centres, are mapped.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ocrwatch.values import Box
+
+Affine = npt.NDArray[np.float64]
+
+
+def scaling(across: float, down: float) -> Affine:
+    """Multiply x by ``across`` and y by ``down``."""
+    return np.array([[across, 0.0, 0.0], [0.0, down, 0.0]])
+
+
+def compose(outer: Affine, inner: Affine) -> Affine:
+    """First ``inner``, then ``outer``."""
+    linear = outer[:, :2] @ inner
+    linear[:, 2] += outer[:, 2]
+    return linear
+
+
+def map_box(box: Box, to: Affine, *, width: int, height: int) -> Box:
+    """Find the smallest upright box round the mapped corners, rounded to pixels and kept inside ``width`` x ``height``.
+
+    It has at least one pixel, however much the map shrinks it.
+    """
+    corners = np.array(
+        [
+            [box.left, box.right, box.left, box.right],
+            [box.top, box.top, box.bottom, box.bottom],
+            [1, 1, 1, 1],
+        ]
+    )
+    xs, ys = to @ corners
+    left, right = _span(float(xs.min()), float(xs.max()), width)
+    top, bottom = _span(float(ys.min()), float(ys.max()), height)
+    return Box(left, top, right, bottom)
+
+
+def _span(low: float, high: float, limit: int) -> tuple[int, int]:
+    start = min(max(round(low), 0), limit - 1)
+    return start, min(max(round(high), start + 1), limit)

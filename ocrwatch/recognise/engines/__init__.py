@@ -1,0 +1,101 @@
+"""What turns pixels into words. One engine is one module here, or in another package, and its entry point.
+
+An engine is found by its name in the entry point group ``ocrwatch.engines``; the built-in ones are found even where
+the package runs from its source tree, without being installed.
+"""
+
+from __future__ import annotations
+
+import functools
+from importlib.metadata import EntryPoint, entry_points
+from typing import ClassVar, Protocol
+
+from ocrwatch.errors import EnvironmentFault, UsageError
+from ocrwatch.recognise.decode import Gray
+from ocrwatch.values import Block, EngineInfo, Recipe
+
+GROUP = "ocrwatch.engines"
+AUTO = "auto"
+
+_BUILT_IN = {
+    "tesserocr": "ocrwatch.recognise.engines.tesserocr:TesserocrEngine",
+    "pytesseract": "ocrwatch.recognise.engines.pytesseract:PytesseractEngine",
+}
+_PREFERRED = ("tesserocr", "pytesseract")
+_MODES_WITHOUT_TEXT = {0: "orientation and script detection only", 2: "page segmentation only"}
+
+
+class Engine(Protocol):
+    """Reads pages. There is one instance for each engine in a process; it is used by one thread."""
+
+    name: ClassVar[str]
+    spawns: ClassVar[bool]
+    """Whether it starts child processes, which have to die with the worker."""
+
+    @property
+    def info(self) -> EngineInfo:
+        """What it has loaded; only after :meth:`prepare`."""
+
+    def prepare(self, recipe: Recipe) -> None:
+        """Load what reading with this recipe needs; costs nothing where it is loaded already.
+
+        Raises UsageError for settings it cannot honour and EnvironmentFault for what is not installed.
+        """
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Blocks in reading order, with boxes in ``pixels``; none for a blank page.
+
+        ``pixels`` is contiguous. ``dpi`` is their resolution, 0 where it is unknown. Nothing of one recipe's settings
+        is left over for the next. Raises EngineFailed.
+        """
+
+
+def load(recipe: Recipe) -> Engine:
+    """Make the recipe's engine ready to read. Raises UsageError or EnvironmentFault."""
+    if (mode := _MODES_WITHOUT_TEXT.get(recipe.page_segmentation)) is not None:
+        raise UsageError(
+            f"ocr.page_segmentation {recipe.page_segmentation} reads no text ({mode})",
+            "Use 3 for automatic segmentation, or 1 for the same with orientation detection",
+        )
+    engine = _automatic() if recipe.engine == AUTO else _instance(recipe.engine)
+    engine.prepare(recipe)
+    return engine
+
+
+def available() -> tuple[str, ...]:
+    """Names of the engines there are, without loading them, sorted."""
+    return tuple(sorted(_entry_points()))
+
+
+@functools.cache
+def _automatic() -> Engine:
+    """Choose the best engine that can be imported here."""
+    *better, last = _PREFERRED
+    for name in better:
+        try:
+            return _instance(name)
+        except EnvironmentFault:
+            continue
+    return _instance(last)
+
+
+@functools.cache
+def _instance(name: str) -> Engine:
+    found = _entry_points().get(name)
+    if found is None:
+        raise UsageError(
+            f"There is no engine named {name!r}", f"Set ocr.engine to one of: {', '.join((AUTO, *available()))}"
+        )
+    try:
+        engine: type[Engine] = found.load()
+    except ImportError as error:
+        raise EnvironmentFault(
+            f"The engine {name} cannot be loaded ({error})",
+            f"Install the Python package {name}, or set ocr.engine to {AUTO!r}",
+        ) from error
+    return engine()
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    built_in = {name: EntryPoint(name, value, GROUP) for name, value in _BUILT_IN.items()}
+    return built_in | {found.name: found for found in entry_points(group=GROUP)}

@@ -1,0 +1,134 @@
+"""The system's ``tesseract`` program, started once for each page."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import ClassVar
+
+from PIL import Image
+from pytesseract.pytesseract import (
+    Output,
+    TesseractError,
+    TesseractNotFoundError,
+    image_to_data,
+)
+
+from ocrwatch.errors import EngineFailed, EnvironmentFault, UsageError
+from ocrwatch.recognise.decode import Gray
+from ocrwatch.recognise.engines import tsv
+from ocrwatch.recognise.tessdata import check_languages, require_tesseract
+from ocrwatch.values import Block, EngineInfo, Recipe
+
+_ANSWER_SECONDS = 10
+
+
+class PytesseractEngine:
+    """Tesseract's command line by way of pytesseract."""
+
+    name: ClassVar[str] = "pytesseract"
+    spawns: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        # Tesseract's own threads spend most of their time waiting for each other, worst of all with a worker on each
+        # core; pytesseract hands its child this environment.
+        os.environ["OMP_THREAD_LIMIT"] = "1"
+        self._loaded: Recipe | None = None
+        self._folder = Path()
+        self._info: EngineInfo | None = None
+
+    @property
+    def info(self) -> EngineInfo:
+        """What will be used; only after :meth:`prepare`."""
+        if self._info is None:
+            raise RuntimeError("prepare() first")
+        return self._info
+
+    def prepare(self, recipe: Recipe) -> None:
+        """Check that the program, the languages and the variables exist: the program itself only warns.
+
+        Raises UsageError for a variable that Tesseract does not have, EnvironmentFault for what is not installed.
+        """
+        if recipe == self._loaded:
+            return
+        require_tesseract()
+        self._folder = check_languages(recipe)
+        for variable, _ in recipe.variables:
+            if variable not in _variables():
+                raise UsageError(
+                    f"Tesseract has no variable named {variable!r}",
+                    "Correct ocr.variables; tesseract --print-parameters lists what there is",
+                )
+        self._loaded = recipe
+        self._info = EngineInfo(self.name, _version(), recipe.languages)
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Read a page with the settings of ``recipe``, which has been prepared. Raises EngineFailed.
+
+        Raises EnvironmentFault where the program has gone, or its temporary files cannot be written.
+        """
+        image = Image.fromarray(pixels)
+        image.format = "PPM"  # pytesseract's temporary file; its default, PNG, takes longer to compress than to read
+        try:
+            table = image_to_data(  # type: ignore[no-untyped-call]
+                image,
+                lang="+".join(recipe.languages),
+                config=shlex.join(self._arguments(dpi, recipe)),
+                output_type=Output.STRING,
+            )
+        except TesseractError as error:
+            reason = error.message or f"status {error.status}"
+            raise EngineFailed(f"Tesseract failed on this image ({reason})") from error
+        except TesseractNotFoundError as error:
+            raise EnvironmentFault("The program tesseract has gone", "Run: apt-get install tesseract-ocr") from error
+        except FileNotFoundError as error:
+            raise EngineFailed(f"Tesseract wrote no result ({error})") from error
+        except (OSError, UnboundLocalError) as error:
+            # Where not even an empty file can be made, pytesseract stumbles over its own clean-up (0.3.13).
+            raise EnvironmentFault(
+                f"Tesseract's temporary files cannot be written ({error})", "Free space in the folder TMPDIR names"
+            ) from error
+        return tsv.parse(table)
+
+    def _arguments(self, dpi: int, recipe: Recipe) -> list[str]:
+        arguments = ["--tessdata-dir", str(self._folder), "--psm", str(recipe.page_segmentation)]
+        if dpi:
+            arguments += ["--dpi", str(dpi)]
+        settings = {
+            "tessedit_char_whitelist": recipe.whitelist,
+            "tessedit_char_blacklist": recipe.blacklist,
+            **dict(recipe.variables),
+        }
+        for variable, value in settings.items():
+            if value:
+                arguments += ["-c", f"{variable}={value}"]
+        return arguments
+
+
+@functools.cache
+def _variables() -> frozenset[str]:
+    """Names of the variables that the installed program has."""
+    return frozenset(line.split("\t", 1)[0] for line in _ask("--print-parameters").splitlines() if "\t" in line)
+
+
+@functools.cache
+def _version() -> str:
+    """Such as ``5.3.0``; pytesseract's own function would exit the process where it cannot tell."""
+    words = _ask("--version").split(maxsplit=2)
+    return words[1] if len(words) > 1 else "unknown"
+
+
+def _ask(question: str) -> str:
+    """Let the program tell about itself. Raises EnvironmentFault where it cannot be run."""
+    program = require_tesseract()
+    try:
+        return subprocess.run(
+            [program, question], capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EnvironmentFault(
+            f"The program {program} does not work ({error})", "Reinstall it: apt-get install --reinstall tesseract-ocr"
+        ) from error

@@ -1,0 +1,101 @@
+"""Tesseract in this process, its language data loaded once."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import tesserocr
+
+from ocrwatch.errors import EngineFailed, EnvironmentFault, UsageError
+from ocrwatch.recognise.decode import Gray
+from ocrwatch.recognise.engines import tsv
+from ocrwatch.recognise.tessdata import check_languages
+from ocrwatch.values import Block, EngineInfo, Recipe
+
+_Loaded = tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]]
+
+
+class TesserocrEngine:
+    """Tesseract's C++ interface by way of tesserocr."""
+
+    name: ClassVar[str] = "tesserocr"
+    spawns: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        # One for the whole process: some of Tesseract's variables are global to it.
+        self._api = tesserocr.PyTessBaseAPI(init=False)
+        self._loaded: _Loaded | None = None
+        self._replaced: dict[str, str] = {}
+        """Values that the variables of the loaded recipe had before."""
+        self._info: EngineInfo | None = None
+
+    @property
+    def info(self) -> EngineInfo:
+        """What is loaded; only after :meth:`prepare`."""
+        if self._info is None:
+            raise RuntimeError("prepare() first")
+        return self._info
+
+    def prepare(self, recipe: Recipe) -> None:
+        """Load the languages, and with them the variables, some of which count only while loading.
+
+        Raises UsageError for a variable that Tesseract does not have, EnvironmentFault for missing language data.
+        """
+        wanted = (recipe.tessdata, recipe.languages, recipe.variables)
+        if wanted == self._loaded:
+            return
+        folder = check_languages(recipe)
+        self._loaded = None
+        self._api.End()
+        self._replace_variables(recipe)
+        try:
+            self._api.InitFull(
+                path=f"{folder}/", lang="+".join(recipe.languages), variables=dict(recipe.variables) or None
+            )
+        except RuntimeError as error:
+            raise EnvironmentFault(
+                f"Tesseract cannot load {'+'.join(recipe.languages)} from {folder} ({error})",
+                "Reinstall the language data",
+            ) from error
+        self._loaded = wanted
+        version = tesserocr.tesseract_version().split()[1]
+        self._info = EngineInfo(self.name, version, recipe.languages)
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Read a page with the settings of ``recipe``, which has been prepared. Raises EngineFailed."""
+        own = dict(recipe.variables)
+        for variable, value in (
+            ("tessedit_char_whitelist", recipe.whitelist),
+            ("tessedit_char_blacklist", recipe.blacklist),
+        ):
+            self._api.SetVariable(variable, own.get(variable, value))
+        self._api.SetPageSegMode(recipe.page_segmentation)  # type: ignore[arg-type]
+        # What it learnt from the last page would make this one's text depend on the order of arrival.
+        self._api.ClearAdaptiveClassifier()
+        height, width = pixels.shape
+        data = pixels.tobytes()  # has to outlive the reading: Tesseract takes no copy
+        try:
+            self._api.SetImageBytes(data, width, height, 1, width)  # type: ignore[arg-type]
+            if dpi:
+                self._api.SetSourceResolution(dpi)
+            return tsv.parse(self._api.GetTSVText(0))
+        except RuntimeError as error:
+            raise EngineFailed(f"Tesseract failed on this image ({error})") from error
+        finally:
+            self._api.Clear()
+
+    def _replace_variables(self, recipe: Recipe) -> None:
+        """Put back what the last recipe changed, and note what this one will change."""
+        # Makes Tesseract's variables reachable while no language is loaded.
+        self._api.SetVariable("user_defined_dpi", "0")
+        for variable, value in self._replaced.items():
+            self._api.SetVariable(variable, value)
+        self._replaced = {}
+        for variable, _ in recipe.variables:
+            value = self._api.GetVariableAsString(variable)
+            if value is None:
+                raise UsageError(
+                    f"Tesseract has no variable named {variable!r}",
+                    "Correct ocr.variables; tesseract --print-parameters lists what there is",
+                )
+            self._replaced[variable] = value

@@ -1,0 +1,66 @@
+"""Tesseract's TSV output: one row for each page, block, paragraph, line and word, told apart by ``level``.
+
+Columns: level, page_num, block_num, par_num, line_num, word_num, left, top, width, height, conf, text.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import NamedTuple
+
+from ocrwatch.values import Block, Box, Line, Word
+
+_WORD = 5
+_COLUMNS = 12
+
+
+class _Row(NamedTuple):
+    block: int
+    paragraph: int
+    line: int
+    word: Word
+
+
+def parse(tsv: str) -> tuple[Block, ...]:
+    """Blocks in reading order, with boxes in the pixels that Tesseract was given.
+
+    Words of white space only are dropped, and with them the lines and blocks that have no others; boxes of lines and
+    blocks are those of their words. Accepts TSV with and without its header; text without any word row gives no blocks.
+    """
+    rows = [row for line in tsv.split("\n") if (row := _row(line)) is not None]
+    return tuple(_block(list(group)) for _, group in groupby(rows, key=lambda row: row.block))
+
+
+def _row(line: str) -> _Row | None:
+    columns = line.rstrip("\r").split("\t", _COLUMNS - 1)
+    if len(columns) < _COLUMNS or columns[0] != str(_WORD):
+        return None
+    text = columns[11].strip()
+    if not text:
+        return None
+    block, paragraph, number = (int(column) for column in columns[2:5])
+    left, top, width, height = (int(column) for column in columns[6:10])
+    confidence = min(max(float(columns[10]), 0.0), 100.0)
+    return _Row(block, paragraph, number, Word(text, Box(left, top, left + width, top + height), confidence))
+
+
+def _block(rows: list[_Row]) -> Block:
+    # Tesseract counts paragraphs from 1 within each block.
+    lines = [
+        _line([row.word for row in group], paragraph - 1)
+        for (paragraph, _), group in groupby(rows, key=lambda row: (row.paragraph, row.line))
+    ]
+    return Block(tuple(lines), _around([line.box for line in lines]))
+
+
+def _line(words: list[Word], paragraph: int) -> Line:
+    return Line(tuple(words), _around([word.box for word in words]), paragraph)
+
+
+def _around(boxes: list[Box]) -> Box:
+    return Box(
+        min(box.left for box in boxes),
+        min(box.top for box in boxes),
+        max(box.right for box in boxes),
+        max(box.bottom for box in boxes),
+    )

@@ -1,0 +1,152 @@
+"""Tesseract's language data: where it is, what is there, and what to install when something is missing.
+
+Cheap to import: the parent process checks languages with it at start and in ``doctor``.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from ocrwatch.errors import EnvironmentFault
+from ocrwatch.values import Recipe
+
+SUFFIX = ".traineddata"
+
+_USUAL_FOLDERS = (
+    "/usr/share/tesseract-ocr/5/tessdata",
+    "/usr/share/tesseract-ocr/4.00/tessdata",
+    "/usr/share/tesseract/tessdata",
+    "/usr/share/tessdata",
+    "/usr/local/share/tessdata",
+    "/opt/homebrew/share/tessdata",
+)
+_LIST_LANGS_SECONDS = 10
+_QUOTED = re.compile(r'"([^"]+)"')
+
+
+def tessdata_folder(recipe: Recipe) -> Path:
+    """Folder with ``*.traineddata``: the recipe's, TESSDATA_PREFIX, the one Tesseract names, or a usual one.
+
+    What was asked for by name is not replaced by another folder. Raises EnvironmentFault where there is none.
+    """
+    for source, named in (("ocr.tessdata", recipe.tessdata), ("TESSDATA_PREFIX", os.environ.get("TESSDATA_PREFIX"))):
+        if named:
+            return _named(Path(named), source)
+    found = next((folder for folder in _candidates() if _has_languages(folder)), None)
+    if found is None:
+        raise EnvironmentFault(
+            "No Tesseract language data was found",
+            "Run: apt-get install tesseract-ocr tesseract-ocr-eng, or set ocr.tessdata to the folder that has it",
+        )
+    return found
+
+
+def installed_languages(folder: Path) -> tuple[str, ...]:
+    """Names that Tesseract accepts, sorted, such as ``eng`` and ``script/Latin``; empty where nothing is readable."""
+    files = [path for pattern in ("*", "script/*") for path in folder.glob(f"{pattern}{SUFFIX}")]
+    return tuple(sorted(str(path.relative_to(folder))[: -len(SUFFIX)] for path in files))
+
+
+def check_languages(recipe: Recipe) -> Path:
+    """Find the tessdata folder and make sure that it has all of the recipe's languages.
+
+    Raises EnvironmentFault that names what is missing, what is there, and how to install it.
+    """
+    folder = tessdata_folder(recipe)
+    missing = [language for language in recipe.languages if not (folder / f"{language}{SUFFIX}").is_file()]
+    if missing:
+        installed = ", ".join(installed_languages(folder)) or "none"
+        noun = "language" if len(missing) == 1 else "languages"
+        raise EnvironmentFault(
+            f"Tesseract has no data for the {noun} {', '.join(missing)} in {folder} (installed: {installed})",
+            f"Run: apt-get install {' '.join(map(debian_package, missing))}",
+        )
+    return folder
+
+
+def debian_package(language: str) -> str:
+    """Debian's package with a language's data: ``chi_sim`` is in ``tesseract-ocr-chi-sim``.
+
+    Scripts are named by their four-letter code (ISO 15924) there, mostly the name's first four letters.
+    """
+    kind, _, name = language.rpartition("/")
+    if not kind:
+        return f"tesseract-ocr-{language.lower().replace('_', '-')}"
+    return f"tesseract-ocr-script-{_SCRIPT_CODES.get(name, name[:4].lower())}"
+
+
+_SCRIPT_CODES = {
+    "Devanagari": "deva",
+    "Fraktur": "frak",
+    "Gurmukhi": "guru",
+    "HanS": "hans",
+    "HanS_vert": "hans-vert",
+    "HanT": "hant",
+    "HanT_vert": "hant-vert",
+    "Hangul_vert": "hang-vert",
+    "Japanese": "jpan",
+    "Japanese_vert": "jpan-vert",
+    "Khmer": "khmr",
+    "Lao": "laoo",
+    "Latin": "latn",
+    "Malayalam": "mlym",
+    "Myanmar": "mymr",
+    "Oriya": "orya",
+    "Tamil": "taml",
+    "Telugu": "telu",
+    "Vietnamese": "viet",
+}
+
+
+def require_tesseract() -> str:
+    """Path of the ``tesseract`` program. Raises EnvironmentFault where it is not installed."""
+    program = shutil.which("tesseract")
+    if program is None:
+        raise EnvironmentFault(
+            "The program tesseract, which the engine pytesseract runs, is not installed",
+            "Run: apt-get install tesseract-ocr",
+        )
+    return program
+
+
+def _named(folder: Path, source: str) -> Path:
+    # Tesseract 3 wanted the parent folder, and many a TESSDATA_PREFIX still names it.
+    for candidate in (folder, folder / "tessdata"):
+        if _has_languages(candidate):
+            return candidate
+    raise EnvironmentFault(
+        f"{source} names {folder}, which has no {SUFFIX} files",
+        f"Set {source} to the folder that has them, or unset it so that it is found",
+    )
+
+
+def _candidates() -> list[Path]:
+    reported = _reported_folder()
+    return [*([reported] if reported else []), *map(Path, _USUAL_FOLDERS)]
+
+
+def _has_languages(folder: Path) -> bool:
+    return any(folder.glob(f"*{SUFFIX}"))
+
+
+@functools.cache
+def _reported_folder() -> Path | None:
+    """Ask ``tesseract --list-langs``, whose first line names it in quotes; None where there is no such program."""
+    program = shutil.which("tesseract")
+    if program is None:
+        return None
+    try:
+        listing = subprocess.run(
+            [program, "--list-langs"], capture_output=True, text=True, timeout=_LIST_LANGS_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    # Tesseract 4 wrote the list to standard error.
+    first = (listing.stdout or listing.stderr).partition("\n")[0]
+    quoted = _QUOTED.search(first)
+    return Path(quoted[1]) if quoted else None

@@ -1,0 +1,303 @@
+"""Every option, once. The docstring below an option is what admins read about it in the example file and the schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from ocrwatch.config.types import (
+    Duration,
+    FileMode,
+    Folder,
+    Languages,
+    Names,
+    OptionalFolder,
+    OptionalName,
+    SegmentationMode,
+    SidecarFormats,
+    Size,
+    Variables,
+    between,
+    format_duration,
+    format_size,
+)
+from ocrwatch.values import EnhanceOptions, Recipe
+
+
+class Section(BaseModel):
+    """Options that belong together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+class Watch(Section):
+    """How new scans are noticed."""
+
+    mode: Literal["auto", "inotify", "poll"] = "auto"
+    """inotify (the kernel tells), poll (look again and again, for network shares), or auto: whichever
+    the inbox's file system supports."""
+    recursive: bool = True
+    """Whether subfolders of the inbox are watched too; they are mirrored in the outbox."""
+    include: Annotated[Names, Field(min_length=1)] = ("*.jpg", "*.jpeg", "*.jpe", "*.jfif")
+    """File names to read. Upper and lower case are the same."""
+    exclude: Names = (
+        ".*", "*.part", "*.tmp", "*.filepart", "*.crdownload", "~*", "*~",
+        "Thumbs.db", "@eaDir", ".@__thumb", ".stfolder", ".stversions", "#recycle",
+    )  # fmt: skip
+    """File and folder names to leave alone: unfinished uploads, and what NAS boxes and sync programs keep.
+    An excluded folder is excluded with all it contains. Upper and lower case are the same."""
+    rescan: Annotated[Duration, between(0.5, 86400.0, format_duration)] = 60.0
+    """How often the whole inbox is looked through although nothing was reported, 500ms to 1d."""
+    poll_interval: Annotated[Duration, between(0.1, 3600.0, format_duration)] = 2.0
+    """How often the inbox is looked through when polling, 100ms to 1h."""
+
+
+class Settle(Section):
+    """When a scan is complete."""
+
+    quiet: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 1.0
+    """How long a complete file must stay unchanged before it is read, up to 1h."""
+    closed_quiet: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 0.2
+    """The same for a file that was just closed or renamed by its writer, up to 1h."""
+    patience: Annotated[Duration, between(1.0, 7 * 86400.0, format_duration)] = 600.0
+    """How long an incomplete file may stay unchanged before it is quarantined as truncated, 1s to 7d."""
+    max_bytes: Annotated[Size, between(1000, 10**10, format_size)] = 200_000_000
+    """Larger files are quarantined unread, 1KB to 10GB."""
+
+
+class Batch(Section):
+    """How scans that arrive together are gathered."""
+
+    max_scans: int = Field(default=16, ge=1, le=10_000)
+    """A batch is closed when it has this many scans, 1 to 10000."""
+    quiet: Annotated[Duration, between(0.0, 60.0, format_duration)] = 0.1
+    """A batch is closed when no scan came for this long, up to 1m."""
+    max_wait: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 0.5
+    """A batch is closed when its oldest scan has waited this long, up to 1h."""
+
+
+class Workers(Section):
+    """The processes that read."""
+
+    count: int = Field(default=0, ge=0, le=1024)
+    """How many scans are read at once, 1 to 1024; 0 takes the number of cores that ocrwatch may use."""
+    timeout: Annotated[Duration, between(0.1, 86400.0, format_duration)] = 120.0
+    """Reading one scan may take this long, 100ms to 1d; then its worker is stopped and the scan tried again."""
+    max_memory: Annotated[Size, between(256_000_000, 10**13, format_size, or_zero=True)] = 2_000_000_000
+    """Address space of one worker, 256MB to 10TB; 0 sets no limit."""
+    recycle_after: int = Field(default=500, ge=1, le=1_000_000)
+    """A worker is replaced after this many scans, 1 to 1000000."""
+    grace: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 20.0
+    """When ocrwatch is stopped, scans that are being read may take this long to finish, up to 1h."""
+
+
+class Ocr(Section):
+    """How text is read."""
+
+    engine: str = Field(default="auto", min_length=1)
+    """Name of the engine, such as tesserocr or pytesseract; auto takes the fastest that works here."""
+    languages: Languages = ("eng",)
+    """Languages on the scans, the most frequent first, as Tesseract names them: "eng", "chi_sim", "script/Latin"."""
+    page_segmentation: SegmentationMode = 3
+    """Tesseract's page segmentation mode, 1 or 3 to 13: 3 any page, 4 one column, 6 one block, 7 one line,
+    11 sparse text."""
+    dpi: Annotated[int, between(70, 2400, or_zero=True)] = 0
+    """Resolution to assume, 70 to 2400 dots per inch; 0 takes the scan's own, or an estimate."""
+    whitelist: str = ""
+    """The only characters that may be read; empty allows all."""
+    blacklist: str = ""
+    """Characters that are never read."""
+    variables: Variables = {}
+    """Further variables of Tesseract (tesseract --print-parameters lists them)."""
+    tessdata: OptionalFolder = None
+    """Folder with the language data (*.traineddata); empty finds it."""
+
+
+class Enhance(Section):
+    """How images are prepared before they are read."""
+
+    on: bool = True
+    """Whether images are enhanced at all. Each step is applied only where a measurement asks for it."""
+    scale: bool = True
+    """Whether pages are scaled to the text height that is read best."""
+    text_height: float = Field(default=0.0, ge=0, le=200)
+    """That height in pixels, up to 200; 0 takes the default, which was measured to be good."""
+    max_pixels: int = Field(default=200_000_000, ge=10_000, le=2_000_000_000)
+    """Larger images are quarantined without being decoded, 10000 to 2000000000 pixels."""
+
+
+class Output(Section):
+    """What is written to the outbox."""
+
+    formats: SidecarFormats = ("txt",)
+    """Sidecars to write: txt (the text), json (words with their places and confidences)."""
+    mode: FileMode = None
+    """Permissions of the sidecars, such as "0640"; empty leaves them to the umask."""
+    group: OptionalName = None
+    """Group that the sidecars belong to; empty leaves it to the system."""
+
+
+class Retry(Section):
+    """How often a scan is tried whose reading failed."""
+
+    attempts: int = Field(default=3, ge=1, le=100)
+    """A scan is quarantined after this many failed attempts, 1 to 100."""
+    first_delay: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 2.0
+    """Time before the second attempt, up to 1h; it doubles with every further one."""
+    max_delay: Annotated[Duration, between(0.0, 86400.0, format_duration)] = 30.0
+    """The longest time between two attempts, up to 1d."""
+
+    @model_validator(mode="after")
+    def _delays_grow(self) -> Self:
+        if self.first_delay > self.max_delay:
+            raise ValueError("make retry.max_delay at least as long as retry.first_delay")
+        return self
+
+
+class Log(Section):
+    """What is logged, to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important events to log: debug, info, warning or error."""
+    format: Literal["auto", "json", "console"] = "auto"
+    """json, console (for people), or auto: console on a terminal, json elsewhere."""
+    preview_chars: int = Field(default=0, ge=0, le=10_000)
+    """How many characters of a scan's text are logged with it, up to 10000. Scans can be confidential."""
+
+
+class Status(Section):
+    """What ocrwatch says about itself."""
+
+    heartbeat: Annotated[Duration, between(1.0, 3600.0, format_duration)] = 10.0
+    """How often the status is written although nothing happens, 1s to 1h."""
+
+
+class Profile(Section):
+    """Rules for some of the scans, by their path in the inbox. The first profile that matches is used."""
+
+    match: str = Field(min_length=1)
+    """Pattern for the path in the inbox: * within one name, ** for any number of folders. Case counts."""
+    name: str = ""
+    """What the profile is called in logs; empty takes the pattern."""
+    languages: Languages | None = None
+    """Short for languages in [profiles.ocr]."""
+    ocr: Ocr = Ocr()
+    """Options of [ocr] that differ."""
+    enhance: Enhance = Enhance()
+    """Options of [enhance] that differ."""
+    output: Output = Output()
+    """Options of [output] that differ."""
+
+    @model_validator(mode="after")
+    def _languages_once(self) -> Self:
+        if self.languages is not None and "languages" in self.ocr.model_fields_set:
+            raise ValueError("name the languages either in the profile or in its ocr section")
+        return self
+
+    def matches(self, path: str) -> bool:
+        """Tell whether the profile is for ``path``, relative to the inbox with ``/`` between parts."""
+        return _matches(path.split("/"), self.match.split("/"))
+
+
+def _matches(parts: list[str], patterns: list[str]) -> bool:
+    if not patterns:
+        return not parts
+    first, rest = patterns[0], patterns[1:]
+    if first == "**":
+        return any(_matches(parts[skipped:], rest) for skipped in range(len(parts) + 1))
+    return bool(parts) and fnmatchcase(parts[0], first) and _matches(parts[1:], rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """The options for one scan."""
+
+    profile_name: str | None
+    """None where no profile matches."""
+    ocr: Ocr
+    enhance: Enhance
+    output: Output
+
+
+class Settings(BaseSettings):
+    """All options."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    inbox: Folder = Path("inbox")
+    """Folder that is watched. This and the other folders are made on the first start if they are missing."""
+    outbox: Folder = Path("outbox")
+    """Folder for the text."""
+    archive: Folder = Path("archive")
+    """Folder for the originals that were read."""
+    quarantine: Folder = Path("quarantine")
+    """Folder for the originals that cannot be read, each with the reason beside it."""
+    state: Folder = Path("state")
+    """Folder for ocrwatch's own records; under systemd its StateDirectory, unless set here."""
+    on_success: Literal["archive", "keep", "delete"] = "archive"
+    """What happens to an original that was read: archive, keep (it stays in the inbox) or delete."""
+
+    watch: Watch = Watch()
+    settle: Settle = Settle()
+    batch: Batch = Batch()
+    workers: Workers = Workers()
+    ocr: Ocr = Ocr()
+    enhance: Enhance = Enhance()
+    output: Output = Output()
+    retry: Retry = Retry()
+    log: Log = Log()
+    status: Status = Status()
+    profiles: tuple[Profile, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(cls, *sources: Any, **by_name: Any) -> tuple[PydanticBaseSettingsSource, ...]:  # noqa: ARG003
+        """Take nothing but arguments: the sources are put together elsewhere, so that each value's is known."""
+        return (by_name["init_settings"],)
+
+    def for_path(self, path: str) -> Effective:
+        """Return the options for the scan at ``path``, relative to the inbox with ``/`` between parts."""
+        profile = next((profile for profile in self.profiles if profile.matches(path)), None)
+        if profile is None:
+            return Effective(None, self.ocr, self.enhance, self.output)
+        return self.with_profile(profile)
+
+    def with_profile(self, profile: Profile) -> Effective:
+        """Return the options for the scans of one profile."""
+        ocr = _overlay(self.ocr, profile.ocr)
+        if profile.languages is not None:
+            ocr = ocr.model_copy(update={"languages": profile.languages})
+        return Effective(
+            profile.name or profile.match,
+            ocr,
+            _overlay(self.enhance, profile.enhance),
+            _overlay(self.output, profile.output),
+        )
+
+
+def _overlay(base: AnySection, over: AnySection) -> AnySection:
+    return base.model_copy(update={name: getattr(over, name) for name in over.model_fields_set})
+
+
+def recipe(ocr: Ocr, enhance: Enhance) -> Recipe:
+    """Return what a worker has to know."""
+    return Recipe(
+        engine=ocr.engine,
+        languages=ocr.languages,
+        page_segmentation=ocr.page_segmentation,
+        dpi=ocr.dpi,
+        whitelist=ocr.whitelist,
+        blacklist=ocr.blacklist,
+        variables=tuple(sorted(ocr.variables.items())),
+        tessdata="" if ocr.tessdata is None else str(ocr.tessdata),
+        enhance=EnhanceOptions(
+            on=enhance.on, scale=enhance.scale, text_height=enhance.text_height, max_pixels=enhance.max_pixels
+        ),
+    )

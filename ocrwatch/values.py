@@ -1,0 +1,189 @@
+"""What travels between the stages: frozen, picklable, without behaviour that touches anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Settled = Literal["closed", "moved", "found"]
+"""How an arrival was noticed: closed after writing, moved in, or found by a look at the folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What the file system says of one file: enough to know later whether it is still the same."""
+
+    device: int
+    inode: int
+    size: int
+    """Bytes."""
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A path in the inbox that may be a new scan. Duplicates are harmless."""
+
+    path: str
+    """Relative to the inbox, ``/`` between parts; bytes that are not UTF-8 as surrogate escapes (PEP 383)."""
+    how: Settled = "found"
+    fresh: bool = True
+    """False for what was already waiting when the daemon looked for the first time: the backlog."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A complete file, ready to be read."""
+
+    path: str
+    facts: FileFacts
+    fresh: bool
+    ready_at: float
+    """Monotonic seconds at which the file was found complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The bytes of one scan, as read once from the inbox."""
+
+    jpeg: bytes
+    sha256: str
+    facts: FileFacts
+
+
+@dataclass(frozen=True, slots=True)
+class EnhanceOptions:
+    """Which enhancement steps may be used. Each is applied only where a measurement of the page asks for it."""
+
+    on: bool = True
+    scale: bool = True
+    text_height: float = 0.0
+    """Target height in pixels; 0 takes the measured default of :mod:`ocrwatch.recognise.enhance`."""
+    max_pixels: int = 200_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything besides the bytes that decides what a scan's Page will be."""
+
+    engine: str = "auto"
+    languages: tuple[str, ...] = ("eng",)
+    page_segmentation: int = 3
+    """Tesseract's page segmentation mode, 0 to 13."""
+    dpi: int = 0
+    """Dots per inch to assume; 0 takes the scan's own, or an estimate."""
+    whitelist: str = ""
+    blacklist: str = ""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Tesseract variables, sorted by name."""
+    tessdata: str = ""
+    """Folder with ``*.traineddata``; empty finds it."""
+    enhance: EnhanceOptions = field(default_factory=EnhanceOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in the original's upright pixels, right and bottom exclusive."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word as the engine read it."""
+
+    text: str
+    box: Box
+    confidence: float
+    """0 to 100, as Tesseract gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of text, in reading order."""
+
+    words: tuple[Word, ...]
+    box: Box
+    paragraph: int = 0
+    """Number of the paragraph within its block, from 0."""
+
+    @property
+    def text(self) -> str:
+        """The words with one space between them."""
+        return " ".join(word.text for word in self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A column, a heading, a paragraph: what the engine's layout analysis put together."""
+
+    lines: tuple[Line, ...]
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """Which engine read a page."""
+
+    name: str
+    version: str
+    """Tesseract's own version, such as ``5.3.0``."""
+    languages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One scan, read."""
+
+    width: int
+    """Pixels of the original, upright."""
+    height: int
+    dpi: float | None
+    """Dots per inch as the scan declares them, None where it does not (or not credibly)."""
+    orientation: int
+    """The scan's EXIF orientation, 1 to 8; 1 means that the pixels are upright as stored."""
+    blocks: tuple[Block, ...]
+    engine: EngineInfo
+    steps: tuple[str, ...] = ()
+    """What was done to the image before it was read, in order, such as ``scale 0.58``."""
+    warnings: tuple[str, ...] = ()
+    timings: tuple[tuple[str, float], ...] = ()
+    """Milliseconds spent in ``decode``, ``enhance`` and ``engine``."""
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """All lines in reading order."""
+        return tuple(line for block in self.blocks for line in block.lines)
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """All words in reading order."""
+        return tuple(word for line in self.lines for word in line.words)
+
+    @property
+    def text(self) -> str:
+        """Lines separated by newlines, paragraphs by an empty line; ends with a newline unless empty."""
+        paragraphs: list[list[str]] = []
+        previous: tuple[int, int] | None = None
+        for number, block in enumerate(self.blocks):
+            for line in block.lines:
+                if (number, line.paragraph) != previous:
+                    paragraphs.append([])
+                    previous = (number, line.paragraph)
+                paragraphs[-1].append(line.text)
+        text = "\n\n".join("\n".join(lines) for lines in paragraphs)
+        return text + "\n" if text else ""
+
+    @property
+    def confidence(self) -> float | None:
+        """Mean word confidence weighted by the words' lengths, 0 to 100; None where nothing was read.
+
+        None rather than a number because Tesseract reports 95 for a page without words.
+        """
+        letters = sum(len(word.text) for word in self.words)
+        if not letters:
+            return None
+        return sum(word.confidence * len(word.text) for word in self.words) / letters
