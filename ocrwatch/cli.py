@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
-import click
 import typer
 
 import ocrwatch
@@ -199,9 +198,9 @@ def _leave(code: ExitCode) -> NoReturn:
     raise typer.Exit(int(code))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and end the process with its exit code."""
-    code = _guarded(lambda: app(args=arguments, prog_name="ocrwatch", standalone_mode=False))
+    code = _run(arguments)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
             stream.flush()
@@ -209,24 +208,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os._exit(code)
 
 
-def _guarded(command: Callable[[], Any]) -> int:
+def _run(arguments: Sequence[str] | None) -> int:
     try:
-        result = command()
-    except click.exceptions.Abort:
-        return 130
-    except click.exceptions.Exit as ending:
-        return ending.exit_code
-    except click.ClickException as error:
-        error.show()
-        return int(ExitCode.USAGE)
+        app(args=arguments, prog_name="ocrwatch")
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else int(ExitCode.FINE)
     except OcrwatchError as error:
         _complain(str(error))
         return int(error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output has had enough, as in `ocrwatch read x.jpg | head -1`.
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
-        return int(ExitCode.FINE)
-    return result if isinstance(result, int) else int(ExitCode.FINE)
+    return int(ExitCode.FINE)
 
 
 def _complain(sentence: str) -> None:

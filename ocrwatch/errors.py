@@ -37,7 +37,7 @@ class OcrwatchError(Exception):
         return (type(self), (self.message, self.remedy))
 
     def __str__(self) -> str:
-        return f"{self.message}: {self.remedy}" if self.remedy else self.message
+        return f"{self.message}; {self.remedy}" if self.remedy else self.message
 
 
 class UsageError(OcrwatchError):

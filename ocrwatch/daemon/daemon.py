@@ -131,6 +131,7 @@ class Daemon:
                 settings.workers.timeout,
                 settings.workers.max_memory,
                 settings.workers.recycle_after,
+                startup.fresh_scratch(settings),
             ),
             count_attempt=self._ledger.count_attempt,
             refund_attempt=self._ledger.refund_attempt,

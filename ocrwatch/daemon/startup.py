@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import grp
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -84,6 +85,17 @@ def _group_id(name: str) -> int:
         raise UsageError(
             f"output.group names the group {name}, which does not exist", "create it, or name another"
         ) from None
+
+
+def fresh_scratch(settings: Settings) -> Path:
+    """Return an empty folder for the workers' temporary files; what a killed run has left in it goes."""
+    scratch = settings.state / "tmp"
+    try:
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise environment_fault(error, f"cannot make the folder {scratch}") from error
+    return scratch
 
 
 def usable_cores() -> int:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from ocrwatch.dispatch.channel import Channel, ChannelClosed
+from ocrwatch.dispatch.channel import ChannelClosed
 from ocrwatch.dispatch.messages import Failed, Job, Read, Setup, Taken, Warm
+from ocrwatch.dispatch.process import WorkerProcess
 from ocrwatch.errors import EnvironmentFault, OcrwatchError, OutOfMemory, TimedOut, WorkerDied
 from ocrwatch.files import environment_fault
 from ocrwatch.values import EngineInfo, Page, Recipe
@@ -25,7 +22,6 @@ START_TIMEOUT = 60.0
 
 _IDLE_CHECK = 1.0
 _LONGEST_BACK_OFF = 30.0
-_LAST_WORDS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,38 +80,8 @@ class SlotOptions:
     """Bytes of address space, 0 for no limit."""
     recycle_after: int
     """Scans after which a worker is replaced, 0 for never."""
-
-
-@dataclass(slots=True)
-class _Worker:
-    process: subprocess.Popen[bytes]
-    channel: Channel
-    stderr: int
-    served: int = 0
-    worn: bool = False
-
-    def kill(self) -> None:
-        """End the worker and everything it started, and reap it."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.channel.close()
-
-    def last_words(self) -> str:
-        """Return the end of what it and its libraries wrote to standard error, and let go of it."""
-        size = os.fstat(self.stderr).st_size
-        text = os.pread(self.stderr, _LAST_WORDS, max(0, size - _LAST_WORDS))
-        return text.decode("utf-8", "replace").strip()
-
-    def how_it_ended(self) -> str:
-        """Say how the process ended."""
-        code = self.process.wait()
-        if code >= 0:
-            return f"exited with code {code}"
-        try:
-            return f"killed by {signal.Signals(-code).name}"
-        except ValueError:
-            return f"killed by signal {-code}"
+    scratch: Path | None = None
+    """Folder for the workers' temporary files, None for the system's."""
 
 
 class Slot(threading.Thread):
@@ -142,7 +108,7 @@ class Slot(threading.Thread):
         self._count_attempt = count_attempt
         self._refund_attempt = refund_attempt
         self._report = report
-        self._worker: _Worker | None = None
+        self._worker: WorkerProcess | None = None
         self._stopped = threading.Event()
         self._back_off = 0.0
 
@@ -169,19 +135,18 @@ class Slot(threading.Thread):
         self._stopped.set()
         worker = self._worker
         if worker is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(worker.process.pid, signal.SIGKILL)
+            worker.signal_group()
 
     @property
     def pid(self) -> int | None:
         """The worker's process id."""
         worker = self._worker
-        return worker.process.pid if worker else None
+        return worker.pid if worker else None
 
     def _start(self) -> bool:
         begun = time.monotonic()
         try:
-            worker = self._worker = _spawn()
+            worker = self._worker = WorkerProcess.spawn(self._options.scratch)
         except OSError as error:
             self._report(WorkerUnfit(environment_fault(error, "cannot start a worker process"), self._next_back_off()))
             self._wait_back_off()
@@ -199,7 +164,7 @@ class Slot(threading.Thread):
             return False
         if isinstance(answer, Warm):
             self._back_off = 0.0
-            self._report(WorkerReady(worker.process.pid, answer.engine, (time.monotonic() - begun) * 1000))
+            self._report(WorkerReady(worker.pid, answer.engine, (time.monotonic() - begun) * 1000))
             return True
         self._end_worker()
         if isinstance(answer, Failed):
@@ -259,7 +224,7 @@ class Slot(threading.Thread):
         return Outcome(job.scan, None, error, (time.monotonic() - begun) * 1000, attempt)
 
     def _check_idle(self) -> None:
-        if self._worker is not None and self._worker.process.poll() is not None:
+        if self._worker is not None and not self._worker.is_alive:
             self._bury("idle", None)
 
     def _recycle(self) -> None:
@@ -275,20 +240,18 @@ class Slot(threading.Thread):
             return "gone"
         if not stuck:
             # The socket closes a moment before the process ends; its own exit is the better witness.
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                worker.process.wait(timeout=1)
+            worker.wait(1.0)
+        words = worker.last_words()
         worker.kill()
         how = "stuck and had to be killed" if stuck else worker.how_it_ended()
         if not self._stopped.is_set():
-            self._report(WorkerLost(worker.process.pid, how, while_, scan, worker.last_words()))
-        os.close(worker.stderr)
+            self._report(WorkerLost(worker.pid, how, while_, scan, words))
         return how
 
     def _end_worker(self) -> None:
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.kill()
-            os.close(worker.stderr)
 
     def _next_back_off(self) -> float:
         return min(max(0.5, self._back_off * 2), _LONGEST_BACK_OFF)
@@ -300,27 +263,3 @@ class Slot(threading.Thread):
 
 _TIMEOUT_REMEDY = "look at the scan; raise workers.timeout if it is just large"
 _DIED_REMEDY = "look at the scan; the log's worker.died event has the worker's last words"
-
-
-def _spawn() -> _Worker:
-    """Start a worker in a session of its own: no terminal signal reaches it, and its group can be killed whole."""
-    ours, theirs = socket.socketpair()
-    stderr = os.memfd_create("ocrwatch-worker-stderr")
-    try:
-        process = subprocess.Popen(
-            # -P: nothing in the working directory is ever imported.
-            [sys.executable, "-P", "-m", "ocrwatch.dispatch.worker", str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=stderr,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-            env={**os.environ, "OMP_THREAD_LIMIT": "1"},
-        )
-    except BaseException:
-        ours.close()
-        os.close(stderr)
-        raise
-    finally:
-        theirs.close()
-    return _Worker(process, Channel(ours), stderr)

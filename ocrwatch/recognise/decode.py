@@ -33,8 +33,8 @@ _MAX_SURPLUS = 64
 _HOLE = bytes(64)
 _LONGEST_BLANK_PATTERN = 16
 
-_RESCAN = "Scan the page again, or copy the file again from where it came from"
-_CONVERT = "Save the image as a baseline JPEG with 8 bits a channel"
+_RESCAN = "scan the page again, or copy the file again from where it came from"
+_CONVERT = "save the image as a baseline JPEG with 8 bits a channel"
 
 _DECODABLE = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 """Baseline, extended and progressive, Huffman or arithmetic: not lossless, hierarchical or JPEG-LS."""
@@ -91,8 +91,8 @@ def decode(jpeg: bytes, *, max_pixels: int, reduce_from: int | None = None) -> D
     width, height = int(width), int(height)
     if width * height > max_pixels:
         raise TooLarge(
-            f"The image has {width} x {height} pixels, more than the limit of {max_pixels}",
-            "Scan at a lower resolution, or raise enhance.max_pixels if there is memory for it",
+            f"the image has {width} x {height} pixels, more than the limit of {max_pixels}",
+            "scan at a lower resolution, or raise enhance.max_pixels if there is memory for it",
         )
     dpi, orientation = _metadata(jpeg)
     halve = reduce_from is not None and max(width, height) >= reduce_from and orientation == 1
@@ -183,17 +183,17 @@ def _credible(dpi: object) -> float | None:
 def _diagnose(jpeg: bytes, reason: str) -> ScanFault:
     """Why this could not be decoded, by its structure; ``reason`` is the decoder's own word."""
     if not jpeg:
-        return Truncated("The file is empty", _RESCAN)
+        return Truncated("the file is empty", _RESCAN)
     if not jpeg.startswith(markers.SOI):
-        return NotAJpeg(f"The file is {_format(jpeg)}, not a JPEG", "Set the scanner to save JPEG files")
+        return NotAJpeg(f"the file is {_format(jpeg)}, not a JPEG", "set the scanner to save JPEG files")
     structure = markers.walk(jpeg)
     if structure.frame is not None and (kind := _unsupported(structure.frame)):
-        return Unsupported(f"The image is {kind}, which cannot be decoded", _CONVERT)
+        return Unsupported(f"the image is {kind}, which cannot be decoded", _CONVERT)
     if structure.intact and structure.end is None:
-        return Truncated("The file ends before the image does", _RESCAN)
-    if structure.scan is not None and "subsampling" in reason:
-        return Unsupported("The image has an unusual colour subsampling, which cannot be decoded", _CONVERT)
-    return Damaged(f"The image data is damaged ({reason})", _RESCAN)
+        return Truncated("the file ends before the image does", _RESCAN)
+    if structure.scan is not None and "subsampling" in reason:  # all that libjpeg-turbo says of headers it rejects
+        return Damaged("the image's header is damaged, or its colour subsampling is unusual", _RESCAN)
+    return Damaged(f"the image data is damaged ({reason})", _RESCAN)
 
 
 def _unsupported(frame: markers.Frame) -> str:

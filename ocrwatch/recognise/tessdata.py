@@ -40,8 +40,8 @@ def tessdata_folder(recipe: Recipe) -> Path:
     found = next((folder for folder in _candidates() if _has_languages(folder)), None)
     if found is None:
         raise EnvironmentFault(
-            "No Tesseract language data was found",
-            "Run: apt-get install tesseract-ocr tesseract-ocr-eng, or set ocr.tessdata to the folder that has it",
+            "no Tesseract language data was found",
+            "run: apt-get install tesseract-ocr tesseract-ocr-eng, or set ocr.tessdata to the folder that has it",
         )
     return found
 
@@ -64,7 +64,7 @@ def check_languages(recipe: Recipe) -> Path:
         noun = "language" if len(missing) == 1 else "languages"
         raise EnvironmentFault(
             f"Tesseract has no data for the {noun} {', '.join(missing)} in {folder} (installed: {installed})",
-            f"Run: apt-get install {' '.join(map(debian_package, missing))}",
+            f"run: apt-get install {' '.join(map(debian_package, missing))}",
         )
     return folder
 
@@ -108,8 +108,8 @@ def require_tesseract() -> str:
     program = shutil.which("tesseract")
     if program is None:
         raise EnvironmentFault(
-            "The program tesseract, which the engine pytesseract runs, is not installed",
-            "Run: apt-get install tesseract-ocr",
+            "the program tesseract, which the engine pytesseract runs, is not installed",
+            "run: apt-get install tesseract-ocr",
         )
     return program
 
@@ -121,7 +121,7 @@ def _named(folder: Path, source: str) -> Path:
             return candidate
     raise EnvironmentFault(
         f"{source} names {folder}, which has no {SUFFIX} files",
-        f"Set {source} to the folder that has them, or unset it so that it is found",
+        f"set {source} to the folder that has them, or unset it so that it is found",
     )
 
 

@@ -55,7 +55,7 @@ def load(recipe: Recipe) -> Engine:
     if (mode := _MODES_WITHOUT_TEXT.get(recipe.page_segmentation)) is not None:
         raise UsageError(
             f"ocr.page_segmentation {recipe.page_segmentation} reads no text ({mode})",
-            "Use 3 for automatic segmentation, or 1 for the same with orientation detection",
+            "use 3 for automatic segmentation, or 1 for the same with orientation detection",
         )
     engine = _automatic() if recipe.engine == AUTO else _instance(recipe.engine)
     engine.prepare(recipe)
@@ -84,14 +84,14 @@ def _instance(name: str) -> Engine:
     found = _entry_points().get(name)
     if found is None:
         raise UsageError(
-            f"There is no engine named {name!r}", f"Set ocr.engine to one of: {', '.join((AUTO, *available()))}"
+            f"there is no engine named {name!r}", f"set ocr.engine to one of: {', '.join((AUTO, *available()))}"
         )
     try:
         engine: type[Engine] = found.load()
     except ImportError as error:
         raise EnvironmentFault(
-            f"The engine {name} cannot be loaded ({error})",
-            f"Install the Python package {name}, or set ocr.engine to {AUTO!r}",
+            f"the engine {name} cannot be loaded ({error})",
+            f"install the Python package {name}, or set ocr.engine to {AUTO!r}",
         ) from error
     return engine()
 

@@ -60,7 +60,7 @@ class PytesseractEngine:
             if variable not in _variables():
                 raise UsageError(
                     f"Tesseract has no variable named {variable!r}",
-                    "Correct ocr.variables; tesseract --print-parameters lists what there is",
+                    "correct ocr.variables; tesseract --print-parameters lists what there is",
                 )
         self._loaded = recipe
         self._info = EngineInfo(self.name, _version(), recipe.languages)
@@ -83,13 +83,14 @@ class PytesseractEngine:
             reason = error.message or f"status {error.status}"
             raise EngineFailed(f"Tesseract failed on this image ({reason})") from error
         except TesseractNotFoundError as error:
-            raise EnvironmentFault("The program tesseract has gone", "Run: apt-get install tesseract-ocr") from error
+            raise EnvironmentFault("the program tesseract has gone", "run: apt-get install tesseract-ocr") from error
         except FileNotFoundError as error:
             raise EngineFailed(f"Tesseract wrote no result ({error})") from error
         except (OSError, UnboundLocalError) as error:
             # Where not even an empty file can be made, pytesseract stumbles over its own clean-up (0.3.13).
             raise EnvironmentFault(
-                f"Tesseract's temporary files cannot be written ({error})", "Free space in the folder TMPDIR names"
+                f"Tesseract's temporary files cannot be written ({error.__context__ or error})",
+                "free space in the folder TMPDIR names",
             ) from error
         return tsv.parse(table)
 
@@ -130,5 +131,5 @@ def _ask(question: str) -> str:
         ).stdout
     except (OSError, subprocess.SubprocessError) as error:
         raise EnvironmentFault(
-            f"The program {program} does not work ({error})", "Reinstall it: apt-get install --reinstall tesseract-ocr"
+            f"the program {program} does not work ({error})", "reinstall it: apt-get install --reinstall tesseract-ocr"
         ) from error

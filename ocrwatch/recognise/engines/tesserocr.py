@@ -55,7 +55,7 @@ class TesserocrEngine:
         except RuntimeError as error:
             raise EnvironmentFault(
                 f"Tesseract cannot load {'+'.join(recipe.languages)} from {folder} ({error})",
-                "Reinstall the language data",
+                "reinstall the language data",
             ) from error
         self._loaded = wanted
         version = tesserocr.tesseract_version().split()[1]
@@ -96,6 +96,6 @@ class TesserocrEngine:
             if value is None:
                 raise UsageError(
                     f"Tesseract has no variable named {variable!r}",
-                    "Correct ocr.variables; tesseract --print-parameters lists what there is",
+                    "correct ocr.variables; tesseract --print-parameters lists what there is",
                 )
             self._replaced[variable] = value

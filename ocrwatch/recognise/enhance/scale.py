@@ -13,10 +13,13 @@ import numpy as np
 
 from ocrwatch.recognise.decode import Gray
 
-BEST_TEXT_HEIGHT = 20.0
+BEST_TEXT_HEIGHT = 19.5
 """Capital height in pixels.
 
-@@
+Measured with tesserocr 2.13 (Tesseract 5.5.4, ``eng``) at 18.5 to 23 pixels on 24 book pages at 300 dpi, 40 receipts as
+their scanner saved them and 10 on an A4 glass at 600 dpi, each against the page as it is. Books: character error rate
+.026 to .019 in 80 % of the time; receipts: word F1 .684 to .696 in 93 %; A4: .835 to .886 in 37 %. Halves of the pages
+taken for themselves gained or stayed within .002. From 19 to 22 quality differs by chance only, and time grows.
 """
 
 WORTH_REDUCING = 1 / 1.08
@@ -27,16 +30,27 @@ MAX_ENLARGEMENT = 2.0
 """Beyond, an enlarged page only has more pixels, not more to read."""
 
 _MEASURED_LONG_SIDE = 2500
+"""Pixels; a larger page is measured on a copy reduced by a whole number, which takes a quarter of the time."""
+
+# What may be a letter: pixels of height, width and ink as shares of the height and of the box.
 _LETTER_HEIGHT = (6, 200)
 _WIDEST_LETTER = 4.0
 _NARROWEST_LETTER = 0.1
 _LEAST_INK = 0.15
+
 _FEWEST_LETTERS = 20
 _MOST_SPECKS = 0.8
-_NEIGHBOURHOOD = 51
+"""Share of marks smaller than a letter; up to .73 on real pages, mostly above .8 where there is only noise."""
+
+# Ink is darker by this many of 255 levels than the mean of a neighbourhood of so many pixels.
 _CONTRAST = 15
+_NEIGHBOURHOOD = 51
+
 _TALLEST_CAPITAL = 1.6
+"""Times the height of the median letter."""
+
 _CAPITALS = 0.8
+"""Share of all ink height below which small letters are left behind, in running text as in capitals only."""
 
 
 def text_height(gray: Gray) -> float | None:

@@ -49,7 +49,7 @@ def test_without_tesserocr_the_program_is_used(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delitem(sys.modules, "ocrwatch.recognise.engines.tesserocr", raising=False)
     monkeypatch.setitem(sys.modules, "tesserocr", None)
     assert warm(Recipe(engine="auto")).name == "pytesseract"
-    with pytest.raises(EnvironmentFault, match="Install the Python package tesserocr"):
+    with pytest.raises(EnvironmentFault, match="install the Python package tesserocr"):
         warm(Recipe(engine="tesserocr"))
 
 

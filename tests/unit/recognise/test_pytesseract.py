@@ -55,7 +55,7 @@ def test_the_version_is_the_programs(recipe: Recipe, tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize(
     ("reading", "reason"),
-    [("echo cannot go on >&2; exit 1", "cannot go on"), ("kill -9 $$", "status -9"), ("exit 0", "")],
+    [("echo cannot go on >&2; exit 1", "cannot go on"), ("kill -9 $$", "status -9"), ("exit 0", "no result")],
 )
 def test_a_failing_program_is_an_engine_failure(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reading: str, reason: str

@@ -109,7 +109,7 @@ def test_missing_languages_are_named(folder: Path) -> None:
         check_languages(Recipe(tessdata=str(folder), languages=("eng", "fra", "chi_sim")))
     assert "fra, chi_sim" in caught.value.message
     assert "installed: deu, eng, script/Latin" in caught.value.message
-    assert caught.value.remedy == "Run: apt-get install tesseract-ocr-fra tesseract-ocr-chi-sim"
+    assert caught.value.remedy == "run: apt-get install tesseract-ocr-fra tesseract-ocr-chi-sim"
 
 
 @pytest.mark.parametrize(

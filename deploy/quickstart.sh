@@ -1,0 +1,26 @@
+#!/bin/sh
+# From a Debian or Ubuntu with only python3 to a running ocrwatch, in the folder you are in:
+#   sh deploy/quickstart.sh
+# Installs the system's Tesseract and venv support where they are missing (root or sudo), makes .venv, puts a sample
+# scan into ./inbox and watches it in the foreground. Safe to run again: it then just starts.
+set -eu
+. "$(dirname -- "$0")/common.sh"
+
+need_python
+need_packages tesseract-ocr tesseract-ocr-eng
+make_environment "$PWD/.venv" "$source_folder"
+
+mkdir -p inbox outbox
+if [ ! -e outbox/sample.txt ]; then
+    "$PWD/.venv/bin/python" "$source_folder/deploy/make_sample.py" inbox/sample.jpg
+fi
+
+cat <<EOF
+
+== Watching $PWD/inbox
+   Drop JPEGs into  $PWD/inbox
+   their text is in $PWD/outbox
+   the originals go to archive, what cannot be read to quarantine, with the reason. Ctrl-C stops.
+
+EOF
+exec "$PWD/.venv/bin/ocrwatch" run "$@"

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Sets up what the tests need, as quickstart.sh does, then runs every check and all tests:
+#   sh deploy/test.sh [pytest arguments]
+set -eu
+. "$(dirname -- "$0")/common.sh"
+
+cd "$source_folder"
+need_python
+need_packages tesseract-ocr tesseract-ocr-eng
+make_environment "$PWD/.venv" --editable '.[dev]'
+PATH="$PWD/.venv/bin:$PATH"
+export PATH
+
+say "Checking the code"
+sh deploy/check.sh
+say "Running the tests"
+exec python -m pytest "$@"

@@ -1,0 +1,38 @@
+"""A daemon for several tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.daemon_process import DaemonProcess
+
+MAIN_CONFIG = """
+[output]
+formats = ["txt", "json"]
+
+[[profiles]]
+match = "numbers/**"
+name = "numbers"
+[profiles.ocr]
+whitelist = "0123456789"
+
+[[profiles]]
+match = "tables/**"
+[profiles.output]
+formats = ["json"]
+"""
+
+
+@pytest.fixture(scope="session")
+def _main_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
+    with DaemonProcess(tmp_path_factory.mktemp("main"), config=MAIN_CONFIG) as daemon:
+        yield daemon.wait_ready()
+
+
+@pytest.fixture
+def daemon(_main_daemon: DaemonProcess) -> Iterator[DaemonProcess]:
+    """Return a running daemon that several tests share; each uses names of its own."""
+    yield _main_daemon
+    _main_daemon.print_log()
