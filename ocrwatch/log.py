@@ -29,39 +29,60 @@ class Event:
 
 
 EVENTS: dict[str, Event] = {
-    "daemon.started": Event("ocrwatch has started", ("version", "pid", "inbox", "outbox", "config")),
-    "daemon.ready": Event("the inbox is watched and the workers can read", ("workers", "engine", "backlog")),
-    "daemon.paused": Event("the environment lacks something; tried again by itself", ("reason", "remedy", "retry_in")),
-    "daemon.resumed": Event("what the environment lacked is there again", ("paused_s",)),
-    "daemon.stopping": Event("ocrwatch was asked to stop and finishes what is being read", ("signal", "reading")),
-    "daemon.stopped": Event("ocrwatch has stopped", ("delivered", "quarantined", "unfinished")),
-    "watch.armed": Event("the inbox is watched", ("inbox", "mode", "filesystem")),
-    "watch.lost": Event("the inbox cannot be watched at present", ("inbox", "reason")),
-    "scan.seen": Event("a file that may be a scan was noticed", ("path", "how")),
-    "scan.waiting": Event("a scan is not complete yet", ("path", "bytes", "reason")),
-    "scan.ignored": Event("a file is left alone", ("path", "reason")),
-    "scan.ready": Event("a scan is complete", ("id", "path", "bytes")),
+    "daemon.started": Event("ocrwatch has started", ("version", "pid", "inbox", "outbox", "workers")),
+    "daemon.ready": Event("a worker can read", ("mode", "workers")),
+    "daemon.paused": Event(
+        "the environment lacks something; nothing is quarantined for it, and it is tried again by itself",
+        ("cause", "reason", "remedy"),
+    ),
+    "daemon.resumed": Event("what the environment lacked is there again", ("cause", "paused_s")),
+    "daemon.stopping": Event("ocrwatch was told to stop and finishes what is being read", (
+        "signal", "in_work", "grace_s",
+    )),
+    "daemon.stopped": Event("ocrwatch has stopped; the fields count the scans of this run by how they ended", (
+        "delivered", "quarantined", "changed", "known", "stopped",
+    )),
+    "watch.armed": Event("the inbox is watched", ("inbox", "mode", "file_system", "source")),
+    "watch.lost": Event("events from the inbox are not to be had at present; it is looked through instead", (
+        "reason", "remedy", "mode",
+    )),
+    "scan.seen": Event("a file that may be a scan was noticed (debug)", ("path", "how")),
+    "scan.waiting": Event("a scan is not complete yet, or may not be read; said once for each reason", (
+        "path", "reason", "remedy",
+    )),
+    "scan.ignored": Event("something with a scan's name is left alone: a link, a FIFO, a folder", ("path", "reason")),
+    "scan.ready": Event("a scan is complete (debug)", ("path", "bytes")),
     "scan.delivered": Event(
         "a scan was read and its text is in the outbox",
         (
             "id", "path", "bytes", "sha256", "batch", "attempt", "engine", "words", "confidence",
-            "queued_ms", "read_ms", "sidecars",
+            "queued_ms", "read_ms", "sidecars", "archived", "profile", "warnings", "preview",
         ),
     ),
     "scan.retrying": Event(
-        "reading a scan failed and is tried again", ("id", "path", "attempt", "code", "reason", "retry_in")
+        "reading a scan failed and is tried again", ("id", "path", "attempt", "code", "reason", "retry_in_s")
     ),
     "scan.quarantined": Event(
         "a scan cannot be read and was moved to the quarantine",
-        ("id", "path", "attempt", "code", "reason", "remedy", "quarantined_as"),
+        ("id", "path", "batch", "attempt", "code", "reason", "remedy", "quarantined"),
     ),
-    "scan.changed": Event("a scan changed or went while it was read; the result was dropped", ("id", "path")),
-    "batch.started": Event("scans were handed to the workers", ("batch", "scans")),
-    "batch.finished": Event("all scans of a batch are done", ("batch", "delivered", "quarantined", "ms")),
-    "worker.started": Event("a worker process has started", ("worker", "pid", "engine")),
-    "worker.died": Event("a worker process ended unasked", ("worker", "pid", "reason", "path")),
+    "scan.changed": Event("a scan changed or went while it was read; the result was dropped", ("path", "reason")),
+    "scan.recovered": Event("what a killed run had read was delivered after the restart", ("id", "path", "sidecars")),
+    "scan.failed": Event("a bug in ocrwatch, with its traceback; the scan is quarantined", (
+        "path", "reason", "trace", "exception",
+    )),
+    "batch.started": Event("scans that arrived together are handed to the workers", ("batch", "scans", "fresh")),
+    "batch.finished": Event(
+        "all scans of a batch have ended; counts as in daemon.stopped",
+        ("batch", "scans", "seconds", "delivered", "quarantined", "changed", "known", "stopped"),
+    ),
+    "worker.started": Event("a worker process has loaded its engine", ("pid", "engine", "start_ms")),
+    "worker.died": Event(
+        "a worker process ended unasked; stderr has its last words", ("pid", "how", "phase", "id", "stderr")
+    ),
     "log.warning": Event("a library or Python itself warned", ("logger", "message")),
 }  # fmt: skip
+"""Every event by its name. A field may be missing where it has nothing to say."""
 
 
 def configure(

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -82,7 +82,7 @@ class DaemonProcess:
     """A running ``ocrwatch run`` with its log, as a context manager.
 
     ``config`` is the text of its ``ocrwatch.toml``; without one an earlier run's is kept, so that a second
-    DaemonProcess on the same folder is a restart. What it started is gone when the block is left, and its log is on
+    DaemonProcess on the same folder is a restart. ``wrapper`` is a command to run it with, which must become it. What it started is gone when the block is left, and its log is on
     standard output, which pytest shows for a test that fails.
     """
 
@@ -93,7 +93,7 @@ class DaemonProcess:
         config: str | None = None,
         command: str = "run",
         environment: Mapping[str, str] | None = None,
-        user: int | None = None,
+        wrapper: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.inbox = folder / "inbox"
@@ -105,11 +105,11 @@ class DaemonProcess:
         """Monotonic seconds."""
         self.complaints: list[str] = []
         """Lines of standard error that are no events."""
-        self._command = [*PROGRAM, command, *arguments]
+        self._command = [*wrapper, *PROGRAM, command, *arguments]
         self._config = config
         self._environment = clean_environment(environment)
-        self._user = user
         self._events: list[Event] = []
+        self._printed = 0
         self._news = threading.Condition()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -123,9 +123,6 @@ class DaemonProcess:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            user=self._user,
-            group=self._user,
-            extra_groups=None if self._user is None else [],
         )
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
@@ -204,13 +201,14 @@ class DaemonProcess:
         return code
 
     def print_log(self) -> None:
-        """Print what it logged."""
+        """Print what it logged since this was last called."""
         with self._news:
-            print(f"--- {' '.join(self._command[3:])} (process {self.pid}, code {self.process.poll()})")  # noqa: T201
+            print(f"--- {' '.join(self._command)} (process {self.pid}, code {self.process.poll()})")  # noqa: T201
             print(self._log_text())  # noqa: T201
+            self._printed = len(self._events)
 
     def _log_text(self) -> str:
-        return "\n".join([*(json.dumps(event) for event in self._events), *self.complaints])
+        return "\n".join([*map(json.dumps, self._events[self._printed :]), *self.complaints])
 
     def _read_log(self) -> None:
         stream = self.process.stderr

@@ -143,7 +143,7 @@ class Daemon:
             self._pauses,
             settings.inbox,
             settings.watch,
-            Settle(settings.settle.quiet, settings.settle.closed_quiet, settings.settle.patience),
+            self._settle(),
             Batcher(settings.batch.max_scans, settings.batch.quiet, settings.batch.max_wait),
             kept=self._is_kept,
             given_up=self._give_up,
@@ -172,6 +172,13 @@ class Daemon:
             keeps_originals=settings.on_success == "keep",
             callbacks=Callbacks(self._delivering.deliver, self._quarantine, self._end),
         )
+
+    def _settle(self) -> Settle:
+        options = self._settings.settle
+        # Who runs `once` says that the scans are there. Two looks are taken all the same, in the time that the
+        # workers need to load their engines.
+        quiet = min(options.quiet, options.closed_quiet) if self._once else options.quiet
+        return Settle(quiet, options.closed_quiet, options.patience)
 
     def _step(self) -> None:
         """Take what has come, then let each stage do what is due, in the order of the data's flow."""
@@ -203,7 +210,8 @@ class Daemon:
         now = time.monotonic()
         if self._stop_by is not None:
             return min(now + 0.1, self._stop_by)
-        times = [stage.next_wake() for stage in (self._reception, self._reading, self._delivering, self._report)]
+        times = [stage.next_wake() for stage in (self._reading, self._delivering, self._report)]
+        times.append(self._reception.next_wake(backlog=self._reading.wants_backlog))
         times.append(self._next_sign if self._sign_interval else now + _LONGEST_SLEEP)
         if self._once:
             times.append(now + 0.2)
@@ -224,7 +232,7 @@ class Daemon:
                     "worker.died",
                     pid=event.pid,
                     how=event.how,
-                    phase=event.while_,
+                    phase=event.phase,
                     id=event.scan,
                     stderr=event.stderr,
                 )

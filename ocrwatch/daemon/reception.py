@@ -123,10 +123,10 @@ class Reception:
             self._begin_look()
         self._begin_probes(now)
 
-    def next_wake(self) -> float:
-        """Return when :meth:`tick` has something to do (monotonic seconds)."""
+    def next_wake(self, *, backlog: bool) -> float:
+        """Return when :meth:`tick` or :meth:`take` has something to do (monotonic seconds)."""
         times = [max(self._next_look, self._pauses.next_try("inbox"))] if not self._looking else []
-        times += [t for t in (self._settle.next_look(), self._batcher.closes_at()) if t is not None]
+        times += [t for t in (self._settle.next_look(), self._batcher.closes_at(backlog=backlog)) if t is not None]
         return min(times, default=float("inf"))
 
     def take(self, now: float, *, backlog: bool) -> list[Scan]:

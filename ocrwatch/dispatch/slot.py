@@ -40,7 +40,7 @@ class WorkerLost:
     pid: int
     how: str
     """Such as ``killed by SIGSEGV``."""
-    while_: str
+    phase: str
     """``starting``, ``idle`` or ``reading``."""
     scan: int | None
     stderr: str
@@ -233,7 +233,7 @@ class Slot(threading.Thread):
         if worker is not None and (worker.worn or (limit and worker.served >= limit)):
             self._end_worker()
 
-    def _bury(self, while_: str, scan: int | None, *, stuck: bool = False) -> str:
+    def _bury(self, phase: str, scan: int | None, *, stuck: bool = False) -> str:
         """Report a worker that died, or was ``stuck`` and is killed now; return how it ended."""
         worker, self._worker = self._worker, None
         if worker is None:
@@ -245,7 +245,7 @@ class Slot(threading.Thread):
         worker.kill()
         how = "stuck and had to be killed" if stuck else worker.how_it_ended()
         if not self._stopped.is_set():
-            self._report(WorkerLost(worker.pid, how, while_, scan, words))
+            self._report(WorkerLost(worker.pid, how, phase, scan, words))
         return how
 
     def _end_worker(self) -> None:

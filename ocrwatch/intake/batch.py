@@ -41,14 +41,13 @@ class Batcher:
         gathering.newest = now
         gathering.scans.append(scan)
 
-    def closes_at(self) -> float | None:
-        """Return when the next batch closes if nothing more comes; None if nothing waits."""
-        times = [self._closing(g) for g in (self._fresh, self._backlog) if g.scans]
-        return min(times, default=None)
+    def closes_at(self, *, backlog: bool = True) -> float | None:
+        """Return when :meth:`take` has a batch if nothing more comes; None if nothing waits."""
+        return min((self._closing(g) for g in self._wanted(backlog=backlog) if g.scans), default=None)
 
     def take(self, now: float, *, backlog: bool = True) -> list[Scan]:
         """Return the next closed batch, fresh ones first, or an empty list. ``backlog`` False leaves it alone."""
-        for gathering in (self._fresh, self._backlog) if backlog else (self._fresh,):
+        for gathering in self._wanted(backlog=backlog):
             if gathering.scans and self._closing(gathering) <= now:
                 return self._close(gathering, now)
         return []
@@ -57,6 +56,9 @@ class Batcher:
         """Forget the scans for which ``unwanted`` is true."""
         for gathering in (self._fresh, self._backlog):
             gathering.scans = [scan for scan in gathering.scans if not unwanted(scan)]
+
+    def _wanted(self, *, backlog: bool) -> tuple[_Gathering, ...]:
+        return (self._fresh, self._backlog) if backlog else (self._fresh,)
 
     def _closing(self, gathering: _Gathering) -> float:
         if len(gathering.scans) >= self.max_scans:

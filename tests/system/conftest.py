@@ -1,7 +1,10 @@
-"""A daemon for several tests."""
+"""A daemon for several tests, and a way to run without privileges."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -36,3 +39,15 @@ def daemon(_main_daemon: DaemonProcess) -> Iterator[DaemonProcess]:
     """Return a running daemon that several tests share; each uses names of its own."""
     yield _main_daemon
     _main_daemon.print_log()
+
+
+@pytest.fixture
+def unprivileged() -> tuple[str, ...]:
+    """Return what to put before a command so that permissions stop it, as they do not stop root."""
+    if os.geteuid() != 0:
+        return ()
+    # Without its capabilities root is a user like any other.
+    command = ("setpriv", "--inh-caps=-all", "--bounding-set=-all")
+    if shutil.which("setpriv") is None or subprocess.run([*command, "true"], check=False).returncode != 0:
+        pytest.skip("root may do everything, and setpriv (util-linux) cannot change that here")
+    return command
