@@ -67,12 +67,8 @@ def _serve(channel: Channel) -> None:
 
 
 def _warm(recipe: Recipe) -> EngineInfo:
-    import cv2  # noqa: PLC0415 - after the limits are in force
+    from ocrwatch.recognise.page import warm  # noqa: PLC0415 - loads much, under the limits that are in force by now
 
-    from ocrwatch.recognise.page import warm  # noqa: PLC0415
-
-    # One process a core is the parallelism; threads of OpenCV's own would fight over the same cores.
-    cv2.setNumThreads(1)
     _choose_parent_death(recipe)
     return warm(recipe)
 

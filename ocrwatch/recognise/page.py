@@ -9,6 +9,7 @@ import math
 import time
 from dataclasses import replace
 
+import cv2
 import numpy as np
 
 from ocrwatch.recognise import engines
@@ -26,6 +27,8 @@ def warm(recipe: Recipe) -> EngineInfo:
 
     Raises UsageError for a wrong setting and EnvironmentFault for what is not installed.
     """
+    # One process a core is the parallelism; threads of OpenCV's own would fight over the same cores.
+    cv2.setNumThreads(1)
     return engines.load(recipe).info
 
 

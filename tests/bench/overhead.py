@@ -88,7 +88,7 @@ def time_bare(scans: list[Path], processes: int, *, enhanced: bool) -> float:
     ready.wait()
     begun = time.monotonic()
     # The clock is the whole system's, so that the end of the interpreters counts for none of them either.
-    last = max(ends.get() for _ in loops)
+    last: float = max(ends.get() for _ in loops)
     for loop in loops:
         loop.join()
     return last - begun
