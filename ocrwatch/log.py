@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _FIRST_BYTE_ESCAPE, _LAST_BYTE_ESCAPE = "\udc80", "\udcff"  # PEP 383
 _MOST_FRAMES = 30
+_EVENT_WIDTH = 16
+_FOR_PROGRAMS = frozenset({"id", "sha256", "source"})
 _HANDLER = "ocrwatch"
 
 
@@ -48,7 +50,7 @@ EVENTS: dict[str, Event] = {
     )),
     "scan.seen": Event("a file that may be a scan was noticed (debug)", ("path", "how")),
     "scan.waiting": Event("a scan is not complete yet, or may not be read; said once for each reason", (
-        "path", "reason", "remedy",
+        "path", "reason", "then",
     )),
     "scan.ignored": Event("something with a scan's name is left alone: a link, a FIFO, a folder", ("path", "reason")),
     "scan.ready": Event("a scan is complete (debug)", ("path", "bytes")),
@@ -101,7 +103,7 @@ def configure(
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json, key="time"),
             *(_json_processors() if as_json else _console_processors(colors=stream.isatty())),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -158,20 +160,27 @@ def _console_processors(*, colors: bool) -> list[Processor]:
         colors=colors,
         timestamp_key="time",
         sort_keys=False,
-        repr_native_str=True,
+        pad_event_to=_EVENT_WIDTH,
         exception_formatter=write_traceback,
     )
-    return [_printable_event, renderer]
+    return [_for_people, renderer]
 
 
 def _in_reading_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return {name: event.pop(name) for name in ("time", "level", "event")} | dict(event)
 
 
-def _printable_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    # The renderer escapes the values itself, but not the event's name.
-    event["event"] = printable(str(event["event"]))
-    return event
+def _for_people(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Make everything fit for one line, and leave out what only programs want."""
+    return {
+        name: printable(_as_text(value)) if isinstance(value, str | list | tuple) else value
+        for name, value in event.items()
+        if name not in _FOR_PROGRAMS
+    }
+
+
+def _as_text(value: str | list[object] | tuple[object, ...]) -> str:
+    return value if isinstance(value, str) else ", ".join(map(str, value))
 
 
 def _forward_standard_logging() -> None:

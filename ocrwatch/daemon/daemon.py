@@ -346,7 +346,7 @@ class Daemon:
             return "starting"
         if self._pauses:
             return "paused"
-        return "working" if self.open_scans else "watching"
+        return "working" if self._reading.waiting or self._reading.in_work or len(self._delivering) else "watching"
 
     def _summary(self) -> Summary:
         began = self._ready_at or time.monotonic()

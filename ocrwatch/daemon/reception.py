@@ -251,14 +251,15 @@ class Reception:
                 _log.debug("scan.ready", path=path, bytes=scan.facts.size)
                 self._batcher.add(scan, now)
             case Waiting(reason, first=True):
-                _log.info("scan.waiting", path=path, reason=reason, **_advice(reason))
+                _log.info("scan.waiting", path=path, reason=reason, then=self._then(reason))
             case GivenUp(facts, fault):
                 self._given_up(path, facts, fault)
             case Gone():
                 self.release(path)
 
-
-def _advice(reason: str) -> dict[str, str]:
-    if reason == "unreadable":
-        return {"remedy": "let the user that ocrwatch runs as read it; it is tried again by itself"}
-    return {}
+    def _then(self, reason: str) -> str:
+        if reason == "unreadable":
+            return "read as soon as the user that ocrwatch runs as may read it"
+        if reason == "growing":
+            return "read when it is complete"
+        return f"read when it is complete, quarantined after {self._settle.patience:g} s without any change"

@@ -31,7 +31,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The file is not complete yet; ``first`` the first time that this is said for this reason."""
+    """The file is not complete yet; ``first`` the first time that its reason is this one."""
 
     reason: str
     first: bool
@@ -62,7 +62,8 @@ class _Watched:
     changed_at: float
     arrived_at: float
     facts: FileFacts | None = None
-    said: str = ""
+    reason: str = ""
+    said: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -109,7 +110,7 @@ class Settle:
     def is_stuck(self, now: float, patience: float) -> bool:
         """Tell whether every file here has been incomplete and unchanged for ``patience`` seconds (or none is here)."""
         return all(
-            watched.said not in {"", "growing"} and now - watched.changed_at >= patience
+            watched.reason not in {"", "growing"} and now - watched.changed_at >= patience
             for watched in self._watched.values()
         )
 
@@ -180,9 +181,11 @@ class Settle:
 
     @staticmethod
     def _waiting(watched: _Watched, reason: str) -> Waiting:
-        first = bool(reason) and reason != watched.said
-        if reason:
-            watched.said = reason
+        if not reason:
+            return Waiting(watched.reason, first=False)
+        first = reason not in watched.said
+        watched.reason = reason
+        watched.said.add(reason)
         return Waiting(reason, first)
 
 

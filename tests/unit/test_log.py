@@ -71,7 +71,7 @@ def test_colours_on_a_terminal_only() -> None:
     assert "\x1b[" in terminal.getvalue()
     assert "\x1b[" not in redirected.getvalue()
     assert "scan.seen" in redirected.getvalue()
-    assert "path='a.jpg'" in redirected.getvalue()
+    assert "path=a.jpg" in redirected.getvalue()
 
 
 def test_less_important_events_are_left_out() -> None:
