@@ -6,7 +6,7 @@ import io
 import math
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -85,6 +85,29 @@ def decode(jpeg: bytes, *, max_pixels: int, reduce_from: int | None = None) -> D
     Raises NotAJpeg, Truncated, Damaged, Unsupported or TooLarge, and besides them only MemoryError.
     """
     try:
+        return _decode(jpeg, max_pixels=max_pixels, reduce_from=reduce_from)
+    except Damaged:
+        # Strict decoding takes libjpeg's every warning for damage, also of header fields that it can do without.
+        tidy = markers.tidied(jpeg)
+        if tidy == jpeg:
+            raise
+    decoded = _decode(tidy, max_pixels=max_pixels, reduce_from=reduce_from)
+    return replace(decoded, warnings=("header fields that no standard knows", *decoded.warnings))
+
+
+def turn(pixels: Gray, orientation: int) -> Gray:
+    """Apply an EXIF orientation (CIPA DC-008, tag 274), 1 to 8; the result is contiguous."""
+    if orientation in _ON_ITS_SIDE:
+        pixels = pixels.T
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _decode(jpeg: bytes, *, max_pixels: int, reduce_from: int | None) -> Decoded:
+    try:
         height, width, *_ = simplejpeg.decode_jpeg_header(jpeg)  # type: ignore[attr-defined]
     except ValueError as error:
         raise _diagnose(jpeg, str(error)) from None
@@ -101,17 +124,6 @@ def decode(jpeg: bytes, *, max_pixels: int, reduce_from: int | None = None) -> D
     if orientation in _ON_ITS_SIDE:
         width, height = height, width
     return Decoded(turn(pixels, orientation), width, height, reduction, dpi, orientation, noticed)
-
-
-def turn(pixels: Gray, orientation: int) -> Gray:
-    """Apply an EXIF orientation (CIPA DC-008, tag 274), 1 to 8; the result is contiguous."""
-    if orientation in _ON_ITS_SIDE:
-        pixels = pixels.T
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
 
 
 def _pixels(jpeg: bytes, *, min_width: int, min_height: int) -> tuple[Gray, tuple[str, ...]]:

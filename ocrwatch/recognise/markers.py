@@ -10,6 +10,9 @@ _MARKER = 0xFF
 _START_OF_SCAN = 0xDA
 _END_OF_IMAGE = 0xD9
 _FRAME_BYTES = 6
+_APP0 = 0xE0
+_APP14 = 0xEE
+_SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 """SOF0 to SOF15 without DHT, JPG and DAC, and JPEG-LS's SOF55 (ITU-T T.87)."""
@@ -71,6 +74,38 @@ def walk(jpeg: bytes) -> Structure:
             return Structure(frame, following, end if end >= 0 else None, intact=True)
         at = max(following, body)
     return Structure(frame, None, at if jpeg[at : at + 2] == EOI else None, intact=True)
+
+
+def tidied(jpeg: bytes) -> bytes:
+    """Return the same image with header fields set right that decoders warn about and do without.
+
+    A JFIF revision, an Adobe colour transform and spectral bounds of a sequential scan that no standard knows: old
+    scanners and cameras write them, and every decoder assumes what is written here. Never raises.
+    """
+    fixed = bytearray(jpeg)
+    sequential = True
+    at = len(SOI)
+    while at + 4 <= len(fixed) and fixed[at] == _MARKER:
+        marker = fixed[at + 1]
+        if marker == _MARKER:
+            at += 1
+            continue
+        if marker in _WITHOUT_LENGTH:
+            at += 2
+            continue
+        body, following = at + 4, at + 2 + int.from_bytes(fixed[at + 2 : at + 4])
+        if marker in _START_OF_FRAME:
+            sequential = marker in _SEQUENTIAL
+        elif marker == _APP0 and fixed[body : body + 5] == b"JFIF\0" and body + 5 < following:
+            fixed[body + 5] = 1
+        elif marker == _APP14 and fixed[body : body + 5] == b"Adobe" and body + 11 < following:
+            fixed[body + 11] = min(fixed[body + 11], 2)
+        elif marker == _START_OF_SCAN:
+            if sequential and body < following - 3:
+                fixed[following - 3 : following] = b"\x00\x3f\x00"
+            break
+        at = max(following, body)
+    return bytes(fixed)
 
 
 def _frame(marker: int, body: bytes) -> Frame | None:

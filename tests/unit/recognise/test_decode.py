@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ocrwatch.errors import Damaged, NotAJpeg, ScanFault, TooLarge, Truncated, Unsupported
+from ocrwatch.recognise import markers
 from ocrwatch.recognise.decode import Decoded, Gray, decode, turn
 from tests.rendering import encode, render
 
@@ -292,3 +294,40 @@ def test_changed_bytes_raise_nothing_else(changes: list[tuple[int, int]], orient
     except ScanFault:
         return
     assert page.gray.dtype == np.uint8
+
+
+def _with_jfif_revision(jpeg: bytes) -> bytes:
+    changed = bytearray(jpeg)
+    changed[jpeg.index(b"JFIF\0") + 5] = 7
+    return bytes(changed)
+
+
+def _with_odd_spectral_bounds(jpeg: bytes) -> bytes:
+    scan = markers.walk(jpeg).scan
+    assert scan is not None
+    return jpeg[: scan - 3] + b"\0\0\0" + jpeg[scan:]
+
+
+def _with_adobe_transform(jpeg: bytes) -> bytes:
+    changed = bytearray(jpeg)
+    changed[jpeg.index(b"Adobe") + 11] = 9
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    ("oddity", "mode"),
+    [(_with_jfif_revision, "L"), (_with_odd_spectral_bounds, "L"), (_with_adobe_transform, "CMYK")],
+)
+def test_odd_header_fields_are_a_warning(oddity: Callable[[bytes], bytes], mode: str) -> None:
+    """Header fields that no standard knows, and every decoder does without, do not make a scan unreadable."""
+    jpeg = render("An old scanner wrote this", mode=mode)
+    decoded = decode(oddity(jpeg), max_pixels=10**8)
+    assert decoded.warnings == ("header fields that no standard knows",)
+    assert decoded.gray.shape == decode(jpeg, max_pixels=10**8).gray.shape
+
+
+def test_odd_header_does_not_hide_damage() -> None:
+    """A scan with an odd header that was cut in half is still known to be damaged."""
+    odd = _with_jfif_revision(render("Half of this is missing"))
+    with pytest.raises(Damaged):
+        decode(odd[: len(odd) * 2 // 3] + b"\xff\xd9", max_pixels=10**8)
