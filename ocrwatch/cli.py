@@ -216,6 +216,10 @@ def _run(arguments: Sequence[str] | None) -> int:
     except OcrwatchError as error:
         _complain(str(error))
         return int(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one sentence
+        _complain(f"a bug in ocrwatch: {type(error).__name__}: {error}; please report it with the log")
+        _log_bug(error)
+        return int(ExitCode.BUG)
     return int(ExitCode.FINE)
 
 
@@ -223,6 +227,12 @@ def _complain(sentence: str) -> None:
     from ocrwatch.log import printable
 
     print(f"ocrwatch: {printable(sentence)}", file=sys.stderr)  # noqa: T201 - the user, not the log
+
+
+def _log_bug(error: Exception) -> None:
+    from ocrwatch.log import get_logger
+
+    get_logger().critical("daemon.failed", exc_info=error)
 
 
 if __name__ == "__main__":

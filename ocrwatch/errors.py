@@ -20,6 +20,8 @@ class ExitCode(enum.IntEnum):
     """The environment lacks something."""
     LOCKED = 4
     """Another ocrwatch has this inbox."""
+    BUG = 5
+    """A bug in ocrwatch."""
 
 
 class OcrwatchError(Exception):

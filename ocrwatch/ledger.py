@@ -142,10 +142,11 @@ class Ledger:
             return self.get(scan).attempts
 
     def refund_attempt(self, scan: int) -> None:
-        """Take back an attempt that ended for no fault of the scan."""
+        """Take back an attempt that ended for no fault of the scan; nothing happens to one that is planned already."""
         with self._transaction():
             self._db.execute(
-                "UPDATE scans SET attempts = max(0, attempts - 1), state = 'ready', updated_at = ? WHERE id = ?",
+                "UPDATE scans SET attempts = max(0, attempts - 1), state = 'ready', updated_at = ?"
+                " WHERE id = ? AND state = 'reading'",
                 (time.time(), scan),
             )
 

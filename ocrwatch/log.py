@@ -41,6 +41,7 @@ EVENTS: dict[str, Event] = {
     "daemon.stopping": Event("ocrwatch was told to stop and finishes what is being read", (
         "signal", "in_work", "grace_s",
     )),
+    "daemon.failed": Event("a bug ended ocrwatch; what was not finished is still in the inbox", ("exception",)),
     "daemon.stopped": Event("ocrwatch has stopped; the fields count the scans of this run by how they ended", (
         "delivered", "quarantined", "changed", "known", "stopped",
     )),

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ocrwatch import log
 from ocrwatch.config.load import check_folders, load, parse_overrides
 from ocrwatch.daemon.daemon import Daemon, Summary, Watchers
+from ocrwatch.daemon.pipeline import Pipeline
 from ocrwatch.daemon.tickets import Ticket
 from ocrwatch.deliver.delivery import Delivered
 from ocrwatch.errors import ExitCode
@@ -55,9 +56,9 @@ def once(config: Path | None, overrides: Mapping[str, object], sets: Sequence[st
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("reading", total=None)
 
-        def advance(daemon: Daemon) -> None:
-            done = daemon.report.ends.total()
-            progress.update(task, completed=done, total=(done + daemon.open_scans) or None)
+        def advance(pipeline: Pipeline) -> None:
+            done = pipeline.report.ends.total()
+            progress.update(task, completed=done, total=(done + pipeline.open_scans) or None)
 
         summary = Daemon(settings, once=True, watchers=Watchers(show, advance)).run()
     _print_summary(output, settings, summary)

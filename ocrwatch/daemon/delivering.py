@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -91,6 +92,10 @@ class Delivering:
         if self._busy or not self._line:
             return float("inf")
         return self._pauses.next_try("delivery")
+
+    def give_back(self) -> None:
+        """Take back the attempts of what was read and will not be delivered in this run."""
+        self._acquit()
 
     def _page_work(self, ticket: Ticket, page: Page) -> Work:
         output = ticket.options.output
@@ -192,6 +197,7 @@ class Delivering:
             case EnvironmentFault():
                 self._busy = False
                 self._pauses.hit("delivery", error, time.monotonic())
+                self._acquit()
             case Vanished():
                 self._next()
                 _log.info("scan.changed", path=ticket.path, reason="it changed or went while it was read")
@@ -203,6 +209,13 @@ class Delivering:
                     self.quarantine(ticket, InternalFault(f"a bug in ocrwatch: {error!r}", "please report it"))
                 else:
                     self._end(ticket, "stopped")
+
+    def _acquit(self) -> None:
+        """Take back the attempts of what was read and cannot be delivered, or a long pause would use them up."""
+        for parcel in self._line:
+            if parcel.page is not None:
+                with contextlib.suppress(EnvironmentFault):
+                    self._ledger.refund_attempt(parcel.ticket.id)
 
     def _next(self) -> None:
         self._busy = False

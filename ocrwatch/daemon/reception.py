@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -29,6 +30,13 @@ _IGNORED_REMEMBERED = 10_000
 _IMPATIENT_QUIETS = 3
 
 _log = get_logger()
+
+
+@dataclass(slots=True)
+class _Known:
+    since: float
+    again: bool = False
+    """Whether it arrived once more while it was in hand."""
 
 
 class Reception:
@@ -62,8 +70,7 @@ class Reception:
             arrived=lambda arrival: loop.post(self._arrive, arrival),
             stirred=lambda: loop.post(self.look_soon),
         )
-        self._known: dict[str, bool] = {}
-        """Path to whether it arrived again while it was in hand."""
+        self._known: dict[str, _Known] = {}
         self._probing = 0
         self._looking = False
         self._looked = False
@@ -104,8 +111,9 @@ class Reception:
 
     @property
     def oldest(self) -> float | None:
-        """When the scan arrived that has waited longest for its batch (monotonic seconds)."""
-        return self._settle.oldest()
+        """When the scan arrived that has been on its way longest (monotonic seconds)."""
+        # Paths are in the order of their arrival.
+        return next((known.since for known in self._known.values()), None)
 
     def is_empty(self, now: float) -> bool:
         """Tell whether nothing is left but files that do not get whole."""
@@ -135,7 +143,8 @@ class Reception:
 
     def release(self, path: str, *, again: bool = False) -> None:
         """Let go of a path whose scan has ended; if it arrived ``again`` meanwhile, it starts again."""
-        if self._known.pop(path, False) or again:
+        known = self._known.pop(path, None)
+        if again or (known is not None and known.again):
             self._arrive(Arrival(path, "closed"))
         if self._more and len(self._known) <= MOST_KNOWN // 2:
             self.look_soon()
@@ -150,12 +159,12 @@ class Reception:
             if path in self._settle:
                 self._settle.arrive(arrival, time.monotonic())
             elif arrival.how != "found":
-                self._known[path] = True
+                self._known[path].again = True
             return
         if len(self._known) >= MOST_KNOWN:
             self._more = True
             return
-        self._known[path] = False
+        self._known[path] = _Known(time.monotonic())
         _log.debug("scan.seen", path=path, how=arrival.how)
         self._settle.arrive(arrival, time.monotonic())
 

@@ -59,11 +59,6 @@ def take_locks(settings: Settings) -> list[FolderLock]:
         raise
 
 
-def open_ledger(settings: Settings) -> Ledger:
-    """Open the ledger; raises :class:`EnvironmentFault`."""
-    return Ledger(settings.state)
-
-
 def check_languages(settings: Settings) -> None:
     """Check that the language data of all profiles is installed; raises :class:`EnvironmentFault`."""
     check_recipe_languages(recipe(settings.ocr, settings.enhance))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ocrwatch.intake.names import natural_key
@@ -51,11 +50,6 @@ class Batcher:
             if gathering.scans and self._closing(gathering) <= now:
                 return self._close(gathering, now)
         return []
-
-    def drop(self, unwanted: Callable[[Scan], bool]) -> None:
-        """Forget the scans for which ``unwanted`` is true."""
-        for gathering in (self._fresh, self._backlog):
-            gathering.scans = [scan for scan in gathering.scans if not unwanted(scan)]
 
     def _wanted(self, *, backlog: bool) -> tuple[_Gathering, ...]:
         return (self._fresh, self._backlog) if backlog else (self._fresh,)

@@ -60,7 +60,6 @@ class _Watched:
     next_look: float
     interval: float
     changed_at: float
-    arrived_at: float
     facts: FileFacts | None = None
     reason: str = ""
     said: set[str] = field(default_factory=set)
@@ -89,7 +88,7 @@ class Settle:
         """Take note of a path; an event on a known one brings its next look forward."""
         known = self._watched.get(arrival.path)
         if known is None:
-            known = _Watched(arrival.how, arrival.fresh, now, self.quiet, now, now)
+            known = _Watched(arrival.how, arrival.fresh, now, self.quiet, now)
             self._watched[arrival.path] = known
             self._look_at(arrival.path, known, now)
         elif arrival.how != "found":
@@ -101,11 +100,6 @@ class Settle:
     def forget(self, path: str) -> None:
         """Drop a path."""
         self._watched.pop(path, None)
-
-    def oldest(self) -> float | None:
-        """Return when the file arrived that has been here longest."""
-        # Paths keep the order of their arrival.
-        return next((watched.arrived_at for watched in self._watched.values()), None)
 
     def is_stuck(self, now: float, patience: float) -> bool:
         """Tell whether every file here has been incomplete and unchanged for ``patience`` seconds (or none is here)."""
