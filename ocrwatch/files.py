@@ -109,6 +109,22 @@ def folder(root: Path, relative: str = "", *, create: bool = False) -> Iterator[
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def folder_if_there(root: Path, relative: str) -> Iterator[int | None]:
+    """Open ``root/relative`` as :func:`folder` does, or yield None where it is gone or no real folder any more.
+
+    A root that is gone is an error all the same: the share may be away, and then nothing is known.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            descriptor: int | None = stack.enter_context(folder(root, relative))
+        except OSError as error:
+            if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP} or not root.is_dir():
+                raise
+            descriptor = None
+        yield descriptor
+
+
 def _open_part(parent: int, part: str, *, create: bool) -> int:
     flags = _FOLDER | os.O_NOFOLLOW
     try:
@@ -245,6 +261,12 @@ def has_content(parent: int, name: str, size: int, sha256: str) -> bool:
         return sha256_of(descriptor) == sha256
     finally:
         os.close(descriptor)
+
+
+def is_same_file(one: int, name: str, other: int, other_name: str) -> bool:
+    """Tell whether two names, each in an open folder, are hard links to one file."""
+    first, second = status_of(one, name), status_of(other, other_name)
+    return first is not None and second is not None and (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
 
 
 def sha256_of(descriptor: int) -> str:

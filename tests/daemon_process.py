@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -82,8 +83,9 @@ class DaemonProcess:
     """A running ``ocrwatch run`` with its log, as a context manager.
 
     ``config`` is the text of its ``ocrwatch.toml``; without one an earlier run's is kept, so that a second
-    DaemonProcess on the same folder is a restart. ``wrapper`` is a command to run it with, which must become it. What it started is gone when the block is left, and its log is on
-    standard output, which pytest shows for a test that fails.
+    DaemonProcess on the same folder is a restart. ``wrapper`` is a command to run it with, which must become it.
+    What it started is gone when the block is left, and its log is on standard output, which pytest shows for a test
+    that fails.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class DaemonProcess:
         self._environment = clean_environment(environment)
         self._events: list[Event] = []
         self._printed = 0
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the block is left
         self._news = threading.Condition()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -121,7 +124,7 @@ class DaemonProcess:
             cwd=self.folder,
             env=self._environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=self._output,
             stderr=subprocess.PIPE,
         )
         self._reader = threading.Thread(target=self._read_log, daemon=True)
@@ -140,6 +143,7 @@ class DaemonProcess:
                 os.killpg(worker, signal.SIGKILL)
         self._reader.join(5)
         self.print_log()
+        self._output.close()
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -152,6 +156,11 @@ class DaemonProcess:
     def pid(self) -> int:
         """Its process id."""
         return self.process.pid
+
+    @property
+    def output(self) -> str:
+        """What it has written to standard output."""
+        return os.pread(self._output.fileno(), 1 << 20, 0).decode("utf-8", "backslashreplace")
 
     def workers(self) -> list[int]:
         """Return the process ids of its workers."""

@@ -22,7 +22,7 @@ from typing import Literal, Protocol
 from ocrwatch.deliver import dispose, outbox
 from ocrwatch.deliver.plan import Fate, Places, Plan, Sidecar, free_quarantine_name, free_stem, temporary_name
 from ocrwatch.errors import Vanished
-from ocrwatch.files import environment_fault, folder, is_unchanged, split
+from ocrwatch.files import environment_fault, folder_if_there, is_unchanged, split
 from ocrwatch.values import FileFacts
 
 REASON_ENDING = "reason.json"
@@ -125,83 +125,70 @@ class Deliverer:
 
     def _check_unchanged(self, work: Work) -> None:
         parent, name = split(work.path)
-        with self._explained(self._places.inbox):
-            try:
-                with folder(self._places.inbox, parent) as directory:
-                    if is_unchanged(directory, name, work.facts, work.sha256):
-                        return
-            except FileNotFoundError:
-                if not self._places.inbox.is_dir():
-                    raise
+        with self._explained(self._places.inbox), folder_if_there(self._places.inbox, parent) as directory:
+            if directory is not None and is_unchanged(directory, name, work.facts, work.sha256):
+                return
         self._journal.close_scan(work.scan, "gone", code=None, reason="it changed or went while it was read")
         raise Vanished(work.path)
 
     def _plan(self, work: Work) -> Plan:
-        subfolder, name = split(work.path)
-        suffix = os.path.splitext(name)[1]
-        if work.fate == "quarantine":
-            original = free_quarantine_name(self._places, work.path)
-            stem = original
-        else:
-            stem = free_stem(self._places, work.path, self._endings, archived=work.fate == "archive")
-            original = stem + suffix
+        stem, original = self._free_names(work.path, work.fate)
         sidecars = tuple(
             Sidecar(temporary_name(self._journal.token, work.scan, ending), f"{stem}.{ending}")
             for ending, _ in work.contents
         )
-        return Plan(work.path, work.facts, work.sha256, subfolder, stem, work.fate, original, sidecars)
+        return Plan(work.path, work.facts, work.sha256, split(work.path)[0], stem, work.fate, original, sidecars)
+
+    def _free_names(self, path: str, fate: Fate) -> tuple[str, str]:
+        """Return a stem for the sidecars and a name for the original that belong together and are free."""
+        if fate == "quarantine":
+            name = free_quarantine_name(self._places, path)
+            return name, name
+        stem = free_stem(self._places, path, self._endings, archived=fate == "archive")
+        return stem, stem + os.path.splitext(path)[1]
 
     def _carry_out(self, scan: int, plan: Plan, code: str | None, reason: str | None) -> Delivered:
-        if plan.fate == "quarantine":
-            return self._quarantine(scan, plan, code, reason)
-        plan = self._publish(scan, plan)
-        self._journal.published(scan)
-        original = self._put_away(plan)
-        self._journal.close_scan(scan, "done", code=None, reason=None)
-        return self._result(scan, plan, original)
-
-    def _publish(self, scan: int, plan: Plan) -> Plan:
-        root = self._places.outbox
         while True:
             try:
-                with self._explained(root):
-                    outbox.publish(root, plan.folder, plan.sidecars)
-                return plan
+                self._publish(plan)
+                self._journal.published(scan)
+                original = self._put_away(plan)
+                break
             except FileExistsError:
-                plan = self._renamed(scan, plan)
+                plan = self._replan(scan, plan)
+        if plan.fate == "quarantine" and original is None:
+            with self._explained(self._places.quarantine):
+                outbox.retract(self._places.quarantine, plan.folder, plan.sidecars)
+            self._journal.close_scan(scan, "gone", code=code, reason=reason)
+            raise Vanished(plan.path)
+        self._journal.close_scan(scan, "quarantined" if plan.fate == "quarantine" else "done", code=code, reason=reason)
+        return self._result(scan, plan, original)
 
-    def _renamed(self, scan: int, plan: Plan) -> Plan:
-        """Choose another stem, since somebody took a name after it was planned."""
-        suffix = plan.original.removeprefix(plan.stem)
-        stem = free_stem(self._places, plan.path, self._endings, archived=plan.fate == "archive")
-        sidecars = tuple(replace(s, final=stem + s.final.removeprefix(plan.stem)) for s in plan.sidecars)
-        with self._explained(self._places.outbox):
-            outbox.rename_published(self._places.outbox, plan.folder, plan.sidecars, sidecars)
-        plan = replace(plan, stem=stem, original=stem + suffix, sidecars=sidecars)
+    def _publish(self, plan: Plan) -> None:
+        root = self._root_of(plan.fate)
+        with self._explained(root):
+            outbox.publish(root, plan.folder, plan.sidecars)
+
+    def _replan(self, scan: int, plan: Plan) -> Plan:
+        """Choose other names, since somebody took one after it was planned."""
+        root = self._root_of(plan.fate)
+        with self._explained(root):
+            stem, original = self._free_names(plan.path, plan.fate)
+            sidecars = outbox.renamed(root, plan.folder, plan.sidecars, plan.stem, stem)
+        plan = replace(plan, stem=stem, original=original, sidecars=sidecars)
         self._journal.planned(scan, plan.to_json())
         return plan
 
     def _put_away(self, plan: Plan) -> str | None:
-        if plan.fate == "archive":
-            with self._explained(self._places.archive):
-                return dispose.move_away(plan, self._places.inbox, self._places.archive, self._journal.token)
+        token, inbox = self._journal.token, self._places.inbox
         if plan.fate == "delete":
-            with self._explained(self._places.inbox):
-                dispose.delete(plan, self._places.inbox, self._journal.token)
-        return None
-
-    def _quarantine(self, scan: int, plan: Plan, code: str | None, reason: str | None) -> Delivered:
-        root = self._places.quarantine
-        with self._explained(root):
-            original = dispose.move_away(plan, self._places.inbox, root, self._journal.token)
-            if original is None:
-                outbox.withdraw(root, plan.folder, plan.sidecars)
-                self._journal.close_scan(scan, "gone", code=code, reason=reason)
-                raise Vanished(plan.path)
-            sidecars = tuple(replace(s, final=f"{original}.{REASON_ENDING}") for s in plan.sidecars)
-            outbox.publish(root, plan.folder, sidecars)
-        self._journal.close_scan(scan, "quarantined", code=code, reason=reason)
-        return self._result(scan, replace(plan, sidecars=sidecars), original)
+            with self._explained(inbox):
+                dispose.delete(plan, inbox, token)
+        if plan.fate in {"keep", "delete"}:
+            return None
+        target = self._places.quarantine if plan.fate == "quarantine" else self._places.archive
+        with self._explained(target):
+            return dispose.move_away(plan, inbox, target, token)
 
     def _root_of(self, fate: Fate) -> Path:
         return self._places.quarantine if fate == "quarantine" else self._places.outbox

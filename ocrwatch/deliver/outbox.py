@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ocrwatch.deliver.plan import Sidecar
-from ocrwatch.files import folder, remove, rename_noreplace, status_of, sync, write_durable
+from ocrwatch.files import (
+    folder,
+    folder_if_there,
+    is_same_file,
+    remove,
+    rename_noreplace,
+    status_of,
+    sync,
+    write_durable,
+)
 
 
 def stage(
@@ -38,43 +48,59 @@ def stage(
 def publish(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> None:
     """Give staged sidecars their final names, in order; done twice it does nothing more.
 
-    A temporary name that is gone means that its sidecar was published before (and perhaps already fetched).
-    Raises ``FileExistsError`` where somebody took a final name meanwhile, with the rest still staged.
+    A temporary name that is gone means that its sidecar was published before (and perhaps already fetched): under its
+    final name, or under a former one if the stem was changed since, and then it moves.
+    Raises ``FileExistsError`` where somebody took a final name meanwhile.
     """
     with folder(root, subfolder, create=True) as directory:
         for sidecar in sidecars:
-            if status_of(directory, sidecar.temporary) is None:
-                continue
-            if _is_same_file(directory, sidecar):
+            held = sidecar.temporary
+            if status_of(directory, held) is None:
+                if sidecar.former is None or status_of(directory, sidecar.former) is None:
+                    continue
+                held = sidecar.former
+            if is_same_file(directory, held, directory, sidecar.final):
                 # Killed between link and unlink, where the file system has no rename without replacing.
-                remove(directory, sidecar.temporary)
-                continue
-            rename_noreplace(directory, sidecar.temporary, directory, sidecar.final)
+                remove(directory, held)
+            else:
+                rename_noreplace(directory, held, directory, sidecar.final)
         sync(directory)
+
+
+def renamed(root: Path, subfolder: str, sidecars: Sequence[Sidecar], old: str, new: str) -> tuple[Sidecar, ...]:
+    """Return the sidecars with the stem ``new`` instead of ``old``; what is published already will move there."""
+    with folder(root, subfolder, create=True) as directory:
+        return tuple(
+            replace(
+                sidecar,
+                final=new + sidecar.final.removeprefix(old),
+                former=_published_as(directory, sidecar),
+            )
+            for sidecar in sidecars
+        )
 
 
 def withdraw(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> None:
     """Remove what is still staged."""
-    try:
-        with folder(root, subfolder) as directory:
-            for sidecar in sidecars:
-                remove(directory, sidecar.temporary)
-    except FileNotFoundError:
-        pass
+    _remove_all(root, subfolder, [sidecar.temporary for sidecar in sidecars])
 
 
-def rename_published(root: Path, subfolder: str, before: Sequence[Sidecar], after: Sequence[Sidecar]) -> None:
-    """Move what is published under the names of ``before`` to those of ``after``, since all share one stem."""
-    with folder(root, subfolder) as directory:
-        for old, new in zip(before, after, strict=True):
-            if status_of(directory, old.temporary) is None and status_of(directory, old.final) is not None:
-                rename_noreplace(directory, old.final, directory, new.final)
+def retract(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> None:
+    """Remove what was published."""
+    _remove_all(root, subfolder, [sidecar.final for sidecar in sidecars])
 
 
-def _is_same_file(directory: int, sidecar: Sidecar) -> bool:
-    temporary, final = status_of(directory, sidecar.temporary), status_of(directory, sidecar.final)
-    return (
-        temporary is not None
-        and final is not None
-        and (temporary.st_dev, temporary.st_ino) == (final.st_dev, final.st_ino)
-    )
+def _remove_all(root: Path, subfolder: str, names: Sequence[str]) -> None:
+    with folder_if_there(root, subfolder) as directory:
+        if directory is not None:
+            for name in names:
+                remove(directory, name)
+            sync(directory)
+
+
+def _published_as(directory: int, sidecar: Sidecar) -> str | None:
+    if status_of(directory, sidecar.temporary) is not None:
+        return None
+    if sidecar.former is not None and status_of(directory, sidecar.former) is not None:
+        return sidecar.former
+    return sidecar.final

@@ -34,6 +34,8 @@ class Sidecar:
 
     temporary: str
     final: str
+    former: str | None = None
+    """Under which it may have been published before somebody took another of its scan's names."""
 
 
 @dataclass(frozen=True, slots=True)

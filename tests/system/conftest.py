@@ -41,6 +41,31 @@ def daemon(_main_daemon: DaemonProcess) -> Iterator[DaemonProcess]:
     _main_daemon.print_log()
 
 
+IMPATIENT_CONFIG = """
+[watch]
+rescan = "1s"
+[settle]
+quiet = "300ms"
+patience = "1s"
+max_bytes = "1MB"
+[enhance]
+max_pixels = 20000000
+"""
+
+
+@pytest.fixture(scope="session")
+def _impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
+    with DaemonProcess(tmp_path_factory.mktemp("bad"), config=IMPATIENT_CONFIG) as daemon:
+        yield daemon.wait_ready()
+
+
+@pytest.fixture
+def impatient(_impatient: DaemonProcess) -> Iterator[DaemonProcess]:
+    """Return a daemon that gives up soon on what does not get whole."""
+    yield _impatient
+    _impatient.print_log()
+
+
 @pytest.fixture
 def unprivileged() -> tuple[str, ...]:
     """Return what to put before a command so that permissions stop it, as they do not stop root."""

@@ -54,7 +54,7 @@ def text_of(daemon: DaemonProcess, sidecar: str) -> str:
 
 
 def delivered(daemon: DaemonProcess, path: str, number: int, *, sidecar: str | None = None) -> Event:
-    """Wait until the scan at ``path`` was delivered, check that it is in its place with its words, and return the event.
+    """Wait until the scan at ``path`` was delivered, check its places and its words, and return the event.
 
     The original is in the archive with the sidecar's stem, and not in the inbox any more.
     """

@@ -6,8 +6,7 @@ import io
 import json
 import os
 import struct
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,32 +14,8 @@ from PIL import Image
 
 from tests.daemon_process import DaemonProcess
 from tests.rendering import draw, render
-from tests.system.dropping import delivered, files, phrase, put, scan, temporary_files
+from tests.system.dropping import delivered, phrase, put, scan, temporary_files
 from tests.waiting import until
-
-CONFIG = """
-[watch]
-rescan = "1s"
-[settle]
-quiet = "300ms"
-patience = "1s"
-max_bytes = "1MB"
-[enhance]
-max_pixels = 20000000
-"""
-
-
-@pytest.fixture(scope="module")
-def _impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
-    with DaemonProcess(tmp_path_factory.mktemp("bad"), config=CONFIG) as daemon:
-        yield daemon.wait_ready()
-
-
-@pytest.fixture
-def daemon(_impatient: DaemonProcess) -> Iterator[DaemonProcess]:
-    """Return a daemon that gives up soon on what does not get whole."""
-    yield _impatient
-    _impatient.print_log()
 
 
 def _png() -> bytes:
@@ -77,8 +52,8 @@ def _with_hole(data: bytes) -> bytes:
     return data[:middle] + bytes(2000) + data[middle + 2000 :]
 
 
-def _reason(daemon: DaemonProcess, name: str) -> dict[str, Any]:
-    reason: dict[str, Any] = json.loads((daemon.quarantine / f"{name}.reason.json").read_bytes())
+def _reason(impatient: DaemonProcess, name: str) -> dict[str, Any]:
+    reason: dict[str, Any] = json.loads((impatient.quarantine / f"{name}.reason.json").read_bytes())
     return reason
 
 
@@ -102,18 +77,18 @@ BAD: dict[str, tuple[Callable[[], bytes], set[str], str]] = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_what_cannot_be_read_is_quarantined_with_the_reason(daemon: DaemonProcess, kind: str) -> None:
+def test_what_cannot_be_read_is_quarantined_with_the_reason(impatient: DaemonProcess, kind: str) -> None:
     """Such a file lies whole in the quarantine, beside it what was wrong and what to do; its neighbour is read."""
     make, codes, words = BAD[kind]
     name, good = f"{kind}.jpg", f"beside-{kind}.jpg"
-    (daemon.inbox / name).write_bytes(make())
-    put(daemon.inbox, good, scan(1))
-    delivered(daemon, good, 1)
-    event = daemon.wait_for("scan.quarantined", path=name)
-    assert (daemon.quarantine / name).read_bytes() == make()
-    assert not (daemon.inbox / name).exists()
-    assert not (daemon.outbox / f"{kind}.txt").exists()
-    reason = _reason(daemon, name)
+    (impatient.inbox / name).write_bytes(make())
+    put(impatient.inbox, good, scan(1))
+    delivered(impatient, good, 1)
+    event = impatient.wait_for("scan.quarantined", path=name)
+    assert (impatient.quarantine / name).read_bytes() == make()
+    assert not (impatient.inbox / name).exists()
+    assert not (impatient.outbox / f"{kind}.txt").exists()
+    reason = _reason(impatient, name)
     assert reason["schema"] == "ocrwatch.reason/1"
     assert reason["path"] == name
     assert reason["code"] in codes
@@ -125,15 +100,15 @@ def test_what_cannot_be_read_is_quarantined_with_the_reason(daemon: DaemonProces
     assert reason["seen_at"] <= reason["quarantined_at"]
     assert (event["code"], event["reason"], event["remedy"]) == (reason["code"], reason["reason"], reason["remedy"])
     assert event["quarantined"] == name
-    assert not daemon.events("worker.died")
-    assert not temporary_files(daemon)
+    assert not impatient.events("worker.died")
+    assert not temporary_files(impatient)
 
 
 @pytest.mark.xfail(strict=True, reason="settle says only that it is not a JPEG; decode, which knows, never sees it")
-def test_reason_names_what_the_file_is_instead(daemon: DaemonProcess) -> None:
+def test_reason_names_what_the_file_is_instead(impatient: DaemonProcess) -> None:
     """A picture of another kind under a JPEG's name is told by its kind, so that people know what to change."""
-    put(daemon.inbox, "really-png.jpg", _png())
-    event = daemon.wait_for("scan.quarantined", path="really-png.jpg")
+    put(impatient.inbox, "really-png.jpg", _png())
+    event = impatient.wait_for("scan.quarantined", path="really-png.jpg")
     assert "PNG" in event["reason"]
 
 
@@ -166,102 +141,58 @@ UNUSUAL: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("kind", UNUSUAL)
-def test_unusual_jpegs_are_read(daemon: DaemonProcess, kind: str) -> None:
+def test_unusual_jpegs_are_read(impatient: DaemonProcess, kind: str) -> None:
     """JPEGs of less usual kinds are read like any other; of several pictures in one file, the first."""
-    put(daemon.inbox, f"{kind}.jpg", UNUSUAL[kind]())
-    delivered(daemon, f"{kind}.jpg", 2)
+    put(impatient.inbox, f"{kind}.jpg", UNUSUAL[kind]())
+    delivered(impatient, f"{kind}.jpg", 2)
 
 
-def test_half_a_scan_behind_a_whole_thumbnail_is_not_whole(daemon: DaemonProcess) -> None:
+def test_half_a_scan_behind_a_whole_thumbnail_is_not_whole(impatient: DaemonProcess) -> None:
     """The end of the thumbnail in a scan's header is not taken for the scan's."""
     data = _with_thumbnail()
-    put(daemon.inbox, "half-thumbnail.jpg", data[: data.rindex(b"\xff\xda") + 2000])
-    daemon.wait_for("scan.quarantined", path="half-thumbnail.jpg", code="truncated")
+    put(impatient.inbox, "half-thumbnail.jpg", data[: data.rindex(b"\xff\xda") + 2000])
+    impatient.wait_for("scan.quarantined", path="half-thumbnail.jpg", code="truncated")
 
 
-def test_blank_page_gives_an_empty_text(daemon: DaemonProcess) -> None:
+def test_blank_page_gives_an_empty_text(impatient: DaemonProcess) -> None:
     """A page without any text is delivered with an empty text."""
     blank = io.BytesIO()
     Image.new("L", (800, 600), 255).save(blank, "JPEG")
-    put(daemon.inbox, "blank.jpg", blank.getvalue())
-    event = daemon.wait_for("scan.delivered", path="blank.jpg")
+    put(impatient.inbox, "blank.jpg", blank.getvalue())
+    event = impatient.wait_for("scan.delivered", path="blank.jpg")
     assert (event["words"], event["confidence"]) == (0, None)
-    assert (daemon.outbox / "blank.txt").read_bytes() == b""
+    assert (impatient.outbox / "blank.txt").read_bytes() == b""
 
 
-def test_tiny_picture_is_no_bug(daemon: DaemonProcess) -> None:
+def test_tiny_picture_is_no_bug(impatient: DaemonProcess) -> None:
     """A picture of one pixel is delivered without text, or quarantined for what it is."""
     tiny = io.BytesIO()
     Image.new("L", (1, 1), 255).save(tiny, "JPEG")
-    put(daemon.inbox, "tiny.jpg", tiny.getvalue())
-    until(lambda: not (daemon.inbox / "tiny.jpg").exists(), what="it is dealt with")
-    assert not daemon.events("scan.failed")
-    assert not daemon.events("scan.quarantined", path="tiny.jpg", code="internal-error")
+    put(impatient.inbox, "tiny.jpg", tiny.getvalue())
+    until(lambda: not (impatient.inbox / "tiny.jpg").exists(), what="it is dealt with")
+    assert not impatient.events("scan.failed")
+    assert not impatient.events("scan.quarantined", path="tiny.jpg", code="internal-error")
 
 
-@pytest.mark.parametrize("kind", ["fifo", "symlink", "dangling", "folder", "socket"])
-def test_what_is_no_file_is_left_alone(daemon: DaemonProcess, tmp_path: Path, kind: str) -> None:
-    """A FIFO, a link, a socket or a folder with a scan's name stays, is logged once, and holds nothing up."""
-    name = f"{kind}.jpg"
-    strange = daemon.inbox / name
-    target = tmp_path / "target.jpg"
-    target.write_bytes(scan(4))
-    match kind:
-        case "fifo":
-            os.mkfifo(strange)
-        case "symlink":
-            strange.symlink_to(target)
-        case "dangling":
-            strange.symlink_to(tmp_path / "nowhere.jpg")
-        case "folder":
-            strange.mkdir()
-        case _:
-            os.mknod(strange, 0o600 | 0o140000)
-    event = daemon.wait_for("scan.ignored", path=name)
-    assert event["reason"]
-    put(daemon.inbox, f"after-{name}", scan(5))
-    delivered(daemon, f"after-{name}", 5)
-    assert os.path.lexists(strange)
-    assert target.read_bytes() == scan(4)
-    assert len(daemon.events("scan.ignored", path=name)) == 1
-    assert not (daemon.outbox / f"{kind}.txt").exists()
-
-
-def test_scans_in_a_folder_with_a_scans_name_are_read(daemon: DaemonProcess) -> None:
-    """A folder called x.jpg is a subfolder like any other."""
-    put(daemon.inbox, "album.jpg/inside.jpg", scan(6))
-    delivered(daemon, "album.jpg/inside.jpg", 6)
-
-
-def test_linked_folder_is_not_followed(daemon: DaemonProcess, tmp_path: Path) -> None:
-    """What lies behind a link to a folder is neither read nor moved."""
-    put(tmp_path, "private.jpg", scan(7))
-    (daemon.inbox / "way-out").symlink_to(tmp_path)
-    put(daemon.inbox, "later/after-link.jpg", scan(8))
-    delivered(daemon, "later/after-link.jpg", 8)
-    assert files(tmp_path) == {"private.jpg"}
-    assert not daemon.events(path="way-out/private.jpg")
-
-
-def test_same_bad_name_again_overwrites_nothing(daemon: DaemonProcess) -> None:
+def test_same_bad_name_again_overwrites_nothing(impatient: DaemonProcess) -> None:
     """Two bad files of one name both lie in the quarantine, each with its own reason."""
     contents = (_with_12_bits(scan(9)), _with_size(scan(9), 65500))
     for count, data in enumerate(contents, start=1):
-        put(daemon.inbox, "sub/bad.jpg", data)
-        daemon.wait_for("scan.quarantined", path="sub/bad.jpg", count=count)
-    assert (daemon.quarantine / "sub" / "bad.jpg").read_bytes() == contents[0]
-    assert (daemon.quarantine / "sub" / "bad-2.jpg").read_bytes() == contents[1]
-    assert _reason(daemon, "sub/bad.jpg")["code"] == "unsupported"
-    assert _reason(daemon, "sub/bad-2.jpg")["code"] == "too-large"
+        put(impatient.inbox, "sub/bad.jpg", data)
+        impatient.wait_for("scan.quarantined", path="sub/bad.jpg", count=count)
+    assert (impatient.quarantine / "sub" / "bad.jpg").read_bytes() == contents[0]
+    assert (impatient.quarantine / "sub" / "bad-2.jpg").read_bytes() == contents[1]
+    assert _reason(impatient, "sub/bad.jpg")["code"] == "unsupported"
+    assert _reason(impatient, "sub/bad-2.jpg")["code"] == "too-large"
 
 
 @pytest.mark.parametrize("name", ["q" * 251 + ".jpg", os.fsdecode(b"\xe9\xff.jpg"), "bad\nname.jpg"])
-def test_bad_files_of_any_name_are_quarantined(daemon: DaemonProcess, name: str) -> None:
+def test_bad_files_of_any_name_are_quarantined(impatient: DaemonProcess, name: str) -> None:
     """Long names, and names that are not text, get a reason beside them too."""
-    put(daemon.inbox, name, _with_12_bits(scan(10)))
-    event = daemon.wait_for("scan.quarantined", path=name)
-    assert (daemon.quarantine / event["quarantined"]).read_bytes() == _with_12_bits(scan(10))
-    assert _reason(daemon, event["quarantined"])["code"] == "unsupported"
+    put(impatient.inbox, name, _with_12_bits(scan(10)))
+    event = impatient.wait_for("scan.quarantined", path=name)
+    assert (impatient.quarantine / event["quarantined"]).read_bytes() == _with_12_bits(scan(10))
+    assert _reason(impatient, event["quarantined"])["code"] == "unsupported"
 
 
 @pytest.mark.parametrize(
@@ -278,30 +209,14 @@ def test_bad_files_of_any_name_are_quarantined(daemon: DaemonProcess, name: str)
     ],
 )
 def test_quarantined_scan_that_is_put_back_keeps_its_history(
-    daemon: DaemonProcess, code: str, make: Callable[[], bytes]
+    impatient: DaemonProcess, code: str, make: Callable[[], bytes]
 ) -> None:
     """A quarantined file that is dropped into the inbox again is tried again; its new reason tells of the first."""
     name = f"history-{code}.jpg"
-    put(daemon.inbox, name, make())
-    daemon.wait_for("scan.quarantined", path=name, code=code)
-    assert _reason(daemon, name)["earlier"] == []
-    (daemon.quarantine / name).rename(daemon.inbox / name)
-    again = daemon.wait_for("scan.quarantined", path=name, count=2)
-    earlier = _reason(daemon, again["quarantined"])["earlier"]
+    put(impatient.inbox, name, make())
+    impatient.wait_for("scan.quarantined", path=name, code=code)
+    assert _reason(impatient, name)["earlier"] == []
+    (impatient.quarantine / name).rename(impatient.inbox / name)
+    again = impatient.wait_for("scan.quarantined", path=name, count=2)
+    earlier = _reason(impatient, again["quarantined"])["earlier"]
     assert [entry["code"] for entry in earlier] == [code]
-
-
-def test_file_without_permission_waits_until_it_may_be_read(tmp_path: Path, unprivileged: tuple[str, ...]) -> None:
-    """A file that the daemon's user may not read stays, is logged with the remedy, and is read once it may be."""
-    with DaemonProcess(tmp_path, config=CONFIG, wrapper=unprivileged) as daemon:
-        daemon.wait_ready()
-        closed = tmp_path / ".closed"
-        closed.write_bytes(scan(11))
-        closed.chmod(0)
-        closed.rename(daemon.inbox / "closed.jpg")
-        event = daemon.wait_for("scan.waiting", path="closed.jpg", reason="unreadable")
-        assert event["remedy"]
-        put(daemon.inbox, "open.jpg", scan(12))
-        delivered(daemon, "open.jpg", 12)
-        (daemon.inbox / "closed.jpg").chmod(0o644)
-        delivered(daemon, "closed.jpg", 11)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from tests.daemon_process import DaemonProcess
 from tests.rendering import render
 from tests.system.dropping import delivered, files, only_once, phrase, put, scan
 from tests.waiting import until
+
+PAUSE = 1.3
+"""Seconds that a slow writer rests between two pieces of a scan: longer than the quiet time."""
 
 _CUTS = (0, 500, 3000, 6000)
 
@@ -27,11 +31,11 @@ def test_scan_that_is_copied_slowly_is_read_when_whole(daemon: DaemonProcess) ->
     """A file that grows in pieces, with pauses longer than the quiet time, is read once, and only when it is whole."""
     path = daemon.inbox / "slow.jpg"
     with path.open("wb", buffering=0) as file:
-        for number, piece in enumerate(_pieces(scan(0))[:-1], start=1):
+        for piece in _pieces(scan(0)):
+            assert not (daemon.outbox / "slow.txt").exists()
             file.write(piece)
-            daemon.wait_for("scan.waiting", path="slow.jpg", reason="incomplete", count=number)
-        assert not (daemon.outbox / "slow.txt").exists()
-        file.write(_pieces(scan(0))[-1])
+            time.sleep(PAUSE)
+    assert daemon.events("scan.waiting", path="slow.jpg")
     event = delivered(daemon, "slow.jpg", 0)
     assert event["attempt"] == 1
     only_once(daemon, "slow.jpg")
@@ -40,13 +44,12 @@ def test_scan_that_is_copied_slowly_is_read_when_whole(daemon: DaemonProcess) ->
 def test_scan_that_is_closed_after_every_piece_is_read_when_whole(daemon: DaemonProcess) -> None:
     """A writer that closes its file between the pieces of a scan has it read when it is whole, once."""
     path = daemon.inbox / "pieces.jpg"
-    pieces = _pieces(scan(1))
-    for number, piece in enumerate(pieces, start=1):
+    for piece in _pieces(scan(1)):
+        assert not (daemon.outbox / "pieces.txt").exists()
         with path.open("ab") as file:
             file.write(piece)
-        if number < len(pieces):
-            daemon.wait_for("scan.waiting", path="pieces.jpg", reason="incomplete", count=number)
-            assert not (daemon.outbox / "pieces.txt").exists()
+        time.sleep(PAUSE)
+    assert daemon.events("scan.waiting", path="pieces.jpg")
     delivered(daemon, "pieces.jpg", 1)
     only_once(daemon, "pieces.jpg")
 
@@ -253,7 +256,7 @@ def test_text_is_in_no_log(daemon: DaemonProcess) -> None:
 
 
 def test_scan_that_is_replaced_while_it_is_read_starts_again(daemon: DaemonProcess) -> None:
-    """Where a scan is replaced in the middle, no text ends up with another scan's original, and the last one is read."""
+    """Where a scan is replaced, no text ends up with another scan's original, and the last one is read."""
     for number in range(33, 37):
         batches = len(daemon.events("batch.started"))
         put(daemon.inbox, "again.jpg", scan(number))

@@ -1,0 +1,35 @@
+"""Pools with engines that fail."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import faulty_engines
+from tests.contract.pooling import Pooling, Start
+
+_ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have workers find the failing engines."""
+    faulty_engines.install(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{_ROOT}")
+
+
+@pytest.fixture
+def start(faulty: None) -> Iterator[Start]:
+    """Start pools, and end them."""
+    started: list[Pooling] = []
+
+    def start(count: int = 1, **options: object) -> Pooling:
+        started.append(Pooling(count, **options))  # type: ignore[arg-type]
+        return started[-1]
+
+    yield start
+    for pooling in started:
+        pooling.pool.kill()

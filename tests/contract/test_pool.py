@@ -1,0 +1,172 @@
+"""The pool, with real worker processes: what it reads, how it is told what is wrong, and how it ends."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from ocrwatch.dispatch.pool import Pool
+from ocrwatch.dispatch.slot import Outcome, SlotEvent, SlotOptions, WorkerLost, WorkerUnfit
+from ocrwatch.errors import (
+    EnvironmentFault,
+    InternalFault,
+    NotAJpeg,
+    Truncated,
+    UsageError,
+)
+from tests.contract.pooling import GENEROUS, JPEG, Start, is_alive, recipe, started_by_engine
+from tests.waiting import until
+
+
+def test_jobs_are_read(start: Start) -> None:
+    """Each job ends once, with its page, its duration and its attempt; all workers take part."""
+    pooling = start(2)
+    workers = pooling.ready(2)
+    assert sorted(pooling.pool.pids) == sorted(workers)
+    for scan in range(6):
+        pooling.submit(scan, argument=f"scan{scan}")
+    for scan in range(6):
+        outcome = pooling.outcome(scan)
+        assert pooling.page(scan).words[0].text == f"scan{scan}"
+        assert (outcome.attempt, pooling.attempts[scan]) == (1, 1)
+        assert outcome.read_ms > 0
+        assert pooling.worker_of(scan) in workers
+    assert len(pooling.events(Outcome)) == 6
+
+
+def test_a_job_for_another_engine_is_read_with_it(start: Start) -> None:
+    """A job's own recipe holds, not that for which the worker was made warm."""
+    pooling = start(engine="echo")
+    pooling.submit(1, "slow", 0)
+    assert pooling.page(1).engine.name == "slow"
+
+
+def test_an_engines_bug_is_ours_and_comes_with_its_traceback(start: Start) -> None:
+    """An exception reaches the parent with its trace; the worker lives on."""
+    pooling = start()
+    (worker,) = pooling.ready()
+    pooling.submit(1, "rubbish")
+    error = pooling.outcome(1).error
+    assert isinstance(error, InternalFault)
+    assert "ZeroDivisionError: rubbish" in error.message
+    assert 'raise ZeroDivisionError("rubbish")' in error.trace
+    pooling.submit(2)
+    assert pooling.worker_of(2) == worker
+
+
+@pytest.mark.parametrize(("jpeg", "fault"), [(b"GIF89a", NotAJpeg), (JPEG[: len(JPEG) // 2], Truncated)])
+def test_a_bad_scan_is_its_own_fault(start: Start, jpeg: bytes, fault: type) -> None:
+    """What the decoder says of a scan comes through the channel as it is."""
+    pooling = start()
+    pooling.submit(1, jpeg=jpeg)
+    assert isinstance(pooling.outcome(1).error, fault)
+
+
+def test_a_worker_is_recycled(start: Start) -> None:
+    """After as many scans as the setting says, a fresh worker reads on."""
+    pooling = start(recycle_after=2)
+    for scan in range(5):
+        pooling.submit(scan)
+    workers = [pooling.worker_of(scan) for scan in range(5)]
+    assert workers[0] == workers[1] != workers[2] == workers[3] != workers[4]
+    assert pooling.events(WorkerLost) == []
+    until(lambda: not is_alive(workers[0]) and not is_alive(workers[2]), what="the end of recycled workers")
+
+
+def test_a_wrong_setting_is_told_with_growing_delays(start: Start) -> None:
+    """An engine that does not exist is no worker's death: it is told, and tried again ever more rarely."""
+    pooling = start(engine="no-such-engine")
+    until(lambda: len(pooling.events(WorkerUnfit)) >= 2, GENEROUS, "two tries")
+    first, second = pooling.events(WorkerUnfit)[:2]
+    assert isinstance(first.error, UsageError)
+    assert "no-such-engine" in first.error.message
+    assert 0 < first.retry_in < second.retry_in
+    assert pooling.events(WorkerLost) == []
+
+
+def test_stopping_lets_the_busy_one_finish(start: Start) -> None:
+    """A job that has begun is finished; then all workers are gone."""
+    pooling = start(2)
+    workers = pooling.ready(2)
+    pooling.submit(1, "slow", 1.5)
+    until(lambda: pooling.attempts[1], what="the attempt")
+    pooling.pool.stop(time.monotonic() + GENEROUS)
+    assert pooling.page(1)
+    assert not any(map(is_alive, workers))
+    assert pooling.pool.pids == ()
+
+
+def test_stopping_ends_the_busy_one_at_the_deadline(start: Start) -> None:
+    """A job that is not finished in time is ended with its worker."""
+    pooling = start(2)
+    workers = pooling.ready(2)
+    pooling.submit(1, "hang")
+    until(lambda: pooling.attempts[1], what="the attempt")
+    begun = time.monotonic()
+    pooling.pool.stop(begun + 1.0)
+    assert 0.9 < time.monotonic() - begun < 5
+    assert not any(map(is_alive, workers))
+
+
+def test_stopping_does_not_wait_for_workers_that_cannot_start(start: Start) -> None:
+    """With nothing begun there is nothing to wait for, whatever keeps the workers from starting."""
+    pooling = start(engine="no-such-engine")
+    until(lambda: pooling.events(WorkerUnfit), GENEROUS)
+    begun = time.monotonic()
+    pooling.pool.stop(begun + 6.0)
+    assert time.monotonic() - begun < 3
+
+
+def test_killing_ends_everything_at_once(start: Start, tmp_path: Path) -> None:
+    """Busy, idle or waiting for a program: all are gone when the call returns, and no death is reported."""
+    pooling = start(3)
+    workers = pooling.ready(3)
+    pooling.submit(1, "hang")
+    pooling.submit(2, "spawns-and-hangs", tmp_path / "pids")
+    _, program = started_by_engine(tmp_path / "pids")
+    begun = time.monotonic()
+    pooling.pool.kill()
+    assert time.monotonic() - begun < 5
+    assert not any(map(is_alive, workers))
+    until(lambda: not is_alive(program), what="the program's end")
+    assert pooling.events(WorkerLost) == []
+
+
+def test_what_no_worker_has_begun_can_be_taken_back(start: Start) -> None:
+    """Jobs that wait in the queue come back, in order, without an attempt."""
+    pooling = start()
+    pooling.ready()
+    pooling.submit(1, "hang")
+    until(lambda: pooling.attempts[1], what="the attempt")
+    pooling.submit(2)
+    pooling.submit(3)
+    assert pooling.pool.withdraw() == [2, 3]
+    assert pooling.pool.withdraw() == []
+    assert 2 not in pooling.attempts
+
+
+def test_an_attempt_that_cannot_be_counted_is_not_made(faulty: None) -> None:
+    """Without the ledger no worker gets a scan: an uncounted attempt could be made for ever."""
+    events: list[SlotEvent] = []
+
+    def refuse(scan: int) -> int:
+        raise EnvironmentFault("the disk is full")
+
+    pool = Pool(
+        1,
+        SlotOptions(recipe("echo"), GENEROUS, 0, 0),
+        count_attempt=refuse,
+        refund_attempt=lambda _: None,
+        report=events.append,
+    )
+    pool.start()
+    pool.submit(1, JPEG, recipe("crash"))
+    try:
+        until(lambda: any(isinstance(event, Outcome) for event in events), GENEROUS, "the outcome")
+    finally:
+        pool.kill()
+    (outcome,) = [event for event in events if isinstance(event, Outcome)]
+    assert isinstance(outcome.error, EnvironmentFault)
+    assert not any(isinstance(event, WorkerLost) for event in events)

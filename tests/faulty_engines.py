@@ -1,0 +1,144 @@
+"""Engines that fail, each in its own way, to be found through the entry-point group as any other engine is.
+
+What an engine is to do that needs a number is told by the recipe's ``whitelist``.
+"""
+
+# ruff: noqa: ARG002 - engines that fail do not need what they are given
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import ClassVar
+
+from ocrwatch.recognise.decode import Gray
+from ocrwatch.values import Block, Box, EngineInfo, Line, Recipe, Word
+
+_BOX = Box(0, 0, 1, 1)
+_EVER = 1000
+
+
+class Echo:
+    """Reads the recipe's whitelist, and the process's number, off every page."""
+
+    name: ClassVar[str] = "echo"
+    spawns: ClassVar[bool] = False
+
+    @property
+    def info(self) -> EngineInfo:
+        """Its name, whatever it is."""
+        return EngineInfo(self.name, "1", ())
+
+    def prepare(self, recipe: Recipe) -> None:
+        """Need nothing."""
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Return two words: the whitelist and the process's number."""
+        words = (Word(recipe.whitelist, _BOX, 90.0), Word(str(os.getpid()), _BOX, 90.0))
+        return (Block((Line(words, _BOX),), _BOX),)
+
+
+class Slow(Echo):
+    """Takes its time: the whitelist's number of seconds."""
+
+    name = "slow"
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Sleep, then read."""
+        time.sleep(float(recipe.whitelist))
+        return super().read(pixels, dpi, recipe)
+
+
+class Hang(Echo):
+    """Never comes back."""
+
+    name = "hang"
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Sleep for ever."""
+        time.sleep(_EVER)
+        return ()
+
+
+class Crash(Echo):
+    """Dies as native code does."""
+
+    name = "crash"
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Leave last words, and get a segmentation fault."""
+        os.write(2, b"these are my last words\n")
+        os.kill(os.getpid(), signal.SIGSEGV)
+        time.sleep(_EVER)
+        return ()
+
+
+class Exit(Echo):
+    """Ends the process as a library might."""
+
+    name = "exit"
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Leave."""
+        os._exit(7)
+
+
+class EatMemory(Echo):
+    """Wants more memory than there is."""
+
+    name = "eat-memory"
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Take memory until it is refused, without touching it."""
+        hoard: list[memoryview] = []
+        while True:
+            hoard.append(memoryview(bytes(1 << 26)))
+
+
+class Rubbish(Echo):
+    """Has a bug."""
+
+    name = "rubbish"
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Divide by zero."""
+        raise ZeroDivisionError("rubbish")
+
+
+class SpawnsAndHangs(Echo):
+    """Starts a program and waits for it; the program's number is written to the file that the whitelist names."""
+
+    name = "spawns-and-hangs"
+    spawns = True
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Wait for ever for a program."""
+        program = subprocess.Popen(["sleep", str(_EVER)])
+        Path(recipe.whitelist).write_text(f"{os.getpid()} {program.pid}\n")
+        program.wait()
+        return ()
+
+
+class DiesEarly(Echo):
+    """Does not live to see its first scan."""
+
+    name = "dies-early"
+
+    def prepare(self, recipe: Recipe) -> None:
+        """Leave."""
+        os._exit(3)
+
+
+ENGINES: tuple[type[Echo], ...] = (Echo, Slow, Hang, Crash, Exit, EatMemory, Rubbish, SpawnsAndHangs, DiesEarly)
+
+
+def install(folder: Path) -> None:
+    """Have the engines found from ``folder`` once it is on the path, as an installed package's are."""
+    metadata = folder / "faulty-0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 0\n")
+    lines = [f"{engine.name} = {__name__}:{engine.__name__}\n" for engine in ENGINES]
+    (metadata / "entry_points.txt").write_text("[ocrwatch.engines]\n" + "".join(lines))

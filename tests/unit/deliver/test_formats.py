@@ -1,0 +1,113 @@
+"""What is in a sidecar."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ocrwatch.deliver.formats import FORMATS, JSON_SCHEMA, Original, render
+from ocrwatch.values import Block, Box, EngineInfo, Line, Page, Word
+
+ORIGINAL = Original("sub/scan1.jpg", 1234, "ab" * 32)
+
+
+def line(*words: tuple[str, float], paragraph: int = 0) -> Line:
+    """Make a line of words with their confidences."""
+    return Line(
+        tuple(Word(text, Box(number, 0, number + 1, 2), confidence) for number, (text, confidence) in enumerate(words)),
+        Box(0, 0, len(words), 2),
+        paragraph,
+    )
+
+
+PAGE = Page(
+    width=100,
+    height=200,
+    dpi=300.0,
+    orientation=6,
+    blocks=(
+        Block((line(("Grüße", 90.126), ("aus", 80.0)), line(("漢字", 70.0), paragraph=1)), Box(0, 0, 50, 60)),
+        Block((line(("second", 60.0)), line(("line", 60.0))), Box(0, 70, 50, 80)),
+    ),
+    engine=EngineInfo("tesserocr", "5.5.0", ("deu", "eng")),
+    steps=("scale 0.58",),
+    warnings=("a warning",),
+    timings=(("decode", 1.0),),
+)
+EMPTY = replace(PAGE, blocks=())
+TEXT = "Grüße aus\n\n漢字\n\nsecond\nline\n"
+
+
+def rendered(page: Page, ending: str, original: Original = ORIGINAL) -> bytes:
+    """Render one format."""
+    ((found, data),) = render(page, original, (ending,))
+    assert found == ending
+    return data
+
+
+def test_the_text_is_utf_8_with_paragraphs_apart() -> None:
+    """Lines end with a newline, paragraphs and blocks are separated by an empty line."""
+    assert rendered(PAGE, "txt").decode("utf-8") == TEXT
+
+
+def test_a_blank_page_has_an_empty_text() -> None:
+    """Nothing read is nothing written, but there is a file: the scan was done."""
+    assert rendered(EMPTY, "txt") == b""
+    data = json.loads(rendered(EMPTY, "json"))
+    assert (data["text"], data["blocks"], data["confidence"]) == ("", [], None)
+
+
+def test_the_json_has_everything_but_timings() -> None:
+    """Fields and their types are what the schema's version promises."""
+    raw = rendered(PAGE, "json")
+    assert raw.endswith(b"}\n")
+    assert "Grüße" in raw.decode("utf-8")
+    data = json.loads(raw)
+    blocks = data.pop("blocks")
+    assert data == {
+        "schema": JSON_SCHEMA,
+        "source": {"path": "sub/scan1.jpg", "bytes": 1234, "sha256": "ab" * 32},
+        "width": 100,
+        "height": 200,
+        "dpi": 300.0,
+        "orientation": 6,
+        "engine": {"name": "tesserocr", "version": "5.5.0", "languages": ["deu", "eng"]},
+        "steps": ["scale 0.58"],
+        "warnings": ["a warning"],
+        "confidence": pytest.approx((90.126 * 5 + 80 * 3 + 70 * 2 + 60 * 10) / 20, abs=0.01),
+        "text": TEXT,
+    }
+    assert [block["box"] for block in blocks] == [[0, 0, 50, 60], [0, 70, 50, 80]]
+    assert blocks[0]["lines"][0] == {
+        "text": "Grüße aus",
+        "box": [0, 0, 2, 2],
+        "paragraph": 0,
+        "words": [
+            {"text": "Grüße", "box": [0, 0, 1, 2], "confidence": 90.13},
+            {"text": "aus", "box": [1, 0, 2, 2], "confidence": 80.0},
+        ],
+    }
+    assert [line["paragraph"] for line in blocks[0]["lines"]] == [0, 1]
+
+
+def test_the_same_page_gives_the_same_bytes() -> None:
+    """Timings, which differ each time, are in no sidecar."""
+    other = replace(PAGE, timings=(("decode", 2.0), ("engine", 3.0)))
+    for ending in FORMATS:
+        assert rendered(PAGE, ending) == rendered(other, ending)
+
+
+def test_a_name_that_is_not_utf_8_shows_its_odd_bytes() -> None:
+    """The JSON is UTF-8 whatever the scan is called."""
+    data = json.loads(rendered(PAGE, "json", replace(ORIGINAL, path="s\udcff/é\n.jpg")).decode("utf-8"))
+    assert data["source"]["path"] == "s\\xff/é\n.jpg"
+
+
+def test_the_text_comes_last_whatever_order_was_asked_for() -> None:
+    """.txt is the commit mark: where it is, all others are."""
+    endings = [ending for ending, _ in render(PAGE, ORIGINAL, ("txt", "json"))]
+    assert endings == ["json", "txt"]
+    assert list(FORMATS)[-1] == "txt"
+    assert render(PAGE, ORIGINAL, ()) == ()

@@ -1,0 +1,297 @@
+"""When a file is complete; the clock is the test's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocrwatch.errors import NotAJpeg, Truncated
+from ocrwatch.intake.settle import LONGEST_INTERVAL, NOT_JPEG_PATIENCE, GivenUp, Gone, Ready, Settle, Verdict, Waiting
+from ocrwatch.intake.source import Probe
+from ocrwatch.intake.structure import Completeness
+from ocrwatch.values import Arrival, FileFacts
+
+QUIET, CLOSED_QUIET, PATIENCE = 1.0, 0.2, 60.0
+WHOLE, PARTIAL, NOT_JPEG, EMPTY = (
+    Completeness.WHOLE,
+    Completeness.PARTIAL,
+    Completeness.NOT_JPEG,
+    Completeness.EMPTY,
+)
+A = "a.jpg"
+
+
+def settle() -> Settle:
+    """Make what the tests below begin with."""
+    return Settle(QUIET, CLOSED_QUIET, PATIENCE)
+
+
+def probe(size: int, state: Completeness | None = WHOLE) -> Probe:
+    """Make what a look finds; another size is another state of the file."""
+    return Probe(FileFacts(1, 2, size, size), state)
+
+
+def look(subject: Settle, found: Probe | None, now: float, path: str = A) -> Verdict:
+    """Take the one look that is due."""
+    assert subject.due(now, 10) == [path]
+    return subject.observe(path, found, now)
+
+
+def test_a_whole_file_is_ready_after_two_looks_a_quiet_time_apart() -> None:
+    """A file found by a look goes on when it was the same a quiet time later, and not before."""
+    subject = settle()
+    subject.arrive(Arrival(A, fresh=False), 0.0)
+    assert look(subject, probe(5), 0.0) == Waiting("", first=False)
+    assert subject.due(QUIET - 0.01, 10) == []
+    assert subject.next_look() == QUIET
+    verdict = look(subject, probe(5), QUIET)
+    assert isinstance(verdict, Ready)
+    assert (verdict.scan.path, verdict.scan.facts, verdict.scan.fresh, verdict.scan.ready_at) == (
+        A,
+        probe(5).facts,
+        False,
+        QUIET,
+    )
+    assert A not in subject
+    assert subject.next_look() is None
+
+
+@pytest.mark.parametrize("how", ["closed", "moved"])
+def test_a_closed_file_has_a_shorter_quiet(how: str) -> None:
+    """What was closed after writing, or moved in, goes on after the short quiet."""
+    subject = settle()
+    subject.arrive(Arrival(A, "closed" if how == "closed" else "moved"), 0.0)
+    look(subject, probe(5), 0.0)
+    assert isinstance(look(subject, probe(5), CLOSED_QUIET), Ready)
+
+
+def test_an_event_brings_the_next_look_forward() -> None:
+    """An event on a known path has it looked at now; a further sighting by a look does not."""
+    subject = settle()
+    subject.arrive(Arrival(A, fresh=False), 0.0)
+    look(subject, probe(5, PARTIAL), 0.0)
+    look(subject, probe(5, PARTIAL), 1.0)
+    subject.arrive(Arrival(A), 1.1)
+    assert subject.due(1.1, 10) == []
+    subject.arrive(Arrival(A, "closed"), 1.2)
+    look(subject, probe(9), 1.2)
+    verdict = look(subject, probe(9), 1.2 + CLOSED_QUIET)
+    assert isinstance(verdict, Ready)
+    assert verdict.scan.fresh
+
+
+def test_a_growing_file_is_never_ready_and_never_given_up() -> None:
+    """As long as it changes it waits, even where every state of it is a whole JPEG and it takes days."""
+    subject = settle()
+    subject.arrive(Arrival(A), 0.0)
+    size = 1
+    for state in [WHOLE, PARTIAL] * 200:
+        now = subject.next_look()
+        assert now is not None
+        assert look(subject, probe(size, state), now) == Waiting("growing" if size > 1 else "", first=size == 2)
+        size += 1
+
+
+def test_an_incomplete_file_is_given_up_after_the_patience() -> None:
+    """Half a file that does not change is looked at ever more rarely, and given up as truncated in the end."""
+    subject = settle()
+    subject.arrive(Arrival(A), 0.0)
+    times: list[float] = []
+    verdict: Verdict = Waiting("", first=False)
+    while not isinstance(verdict, GivenUp):
+        now = subject.next_look()
+        assert now is not None
+        times.append(now)
+        verdict = look(subject, probe(5, PARTIAL), now)
+    assert isinstance(verdict.fault, Truncated)
+    assert times[-1] == PATIENCE
+    assert len(times) < 15
+    assert A not in subject
+
+
+def test_a_change_starts_the_patience_anew() -> None:
+    """One byte more, just before the end, and the file has the whole patience again."""
+    subject = settle()
+    subject.arrive(Arrival(A), 0.0)
+    look(subject, probe(5, PARTIAL), 0.0)
+    subject.due(PATIENCE - 1, 1)
+    assert subject.observe(A, probe(6, PARTIAL), PATIENCE - 1) == Waiting("growing", first=True)
+    subject.due(2 * PATIENCE - 2, 1)
+    assert subject.observe(A, probe(6, PARTIAL), 2 * PATIENCE - 2) == Waiting("incomplete", first=True)
+    subject.due(2 * PATIENCE - 1, 1)
+    assert isinstance(subject.observe(A, probe(6, PARTIAL), 2 * PATIENCE - 1), GivenUp)
+
+
+@pytest.mark.parametrize(("state", "fault", "after"), [(NOT_JPEG, NotAJpeg, NOT_JPEG_PATIENCE), (EMPTY, Truncated, 60)])
+def test_other_files_are_given_up(state: Completeness, fault: type, after: float) -> None:
+    """Bytes that are no JPEG are believed sooner than half a JPEG; an empty file has the whole patience."""
+    subject = settle()
+    subject.arrive(Arrival(A), 0.0)
+    look(subject, probe(5, state), 0.0)
+    now = 0.0
+    while isinstance(verdict := look(subject, probe(5, state), now := subject.next_look() or -1.0), Waiting):
+        assert now < after
+    assert isinstance(verdict, GivenUp)
+    assert isinstance(verdict.fault, fault)
+    assert now == after
+
+
+def test_a_short_patience_also_holds_for_what_is_no_jpeg() -> None:
+    """No file is waited for longer than the patience that was asked for."""
+    subject = Settle(QUIET, CLOSED_QUIET, 3.0)
+    subject.arrive(Arrival(A), 0.0)
+    look(subject, probe(5, NOT_JPEG), 0.0)
+    look(subject, probe(5, NOT_JPEG), 1.0)
+    assert subject.due(3.0, 1) == [A]
+    assert isinstance(subject.observe(A, probe(5, NOT_JPEG), 3.0), GivenUp)
+
+
+def test_an_unreadable_file_is_never_given_up() -> None:
+    """A file that the daemon may not read is the environment's fault: it waits, however long it takes."""
+    subject = settle()
+    subject.arrive(Arrival(A), 0.0)
+    now = 0.0
+    for _ in range(100):
+        assert isinstance(look(subject, probe(5, None), now), Waiting)
+        now = subject.next_look() or -1.0
+    assert now > 20 * PATIENCE
+    look(subject, probe(5), now)
+    assert isinstance(subject.observe(A, probe(5), now + QUIET), Ready)
+
+
+def test_what_is_gone_is_forgotten() -> None:
+    """A file that is not there any more is not looked at again."""
+    subject = settle()
+    subject.arrive(Arrival(A), 0.0)
+    assert look(subject, None, 0.0) == Gone()
+    assert (len(subject), subject.next_look()) == (0, None)
+
+
+def test_a_path_is_not_due_while_its_look_is_under_way() -> None:
+    """Nothing is due twice at once, however many times it arrives meanwhile."""
+    subject = settle()
+    subject.arrive(Arrival(A), 0.0)
+    subject.arrive(Arrival(A), 0.0)
+    assert subject.due(0.0, 10) == [A]
+    assert subject.due(5.0, 10) == []
+
+
+def test_an_event_during_a_look_has_another_look_follow_it() -> None:
+    """What comes while a look is under way is looked at right after it, not beside it.
+
+    Were there two looks at once, the first could find the file ready and the second take it for gone.
+    """
+    subject = settle()
+    subject.arrive(Arrival(A), 0.0)
+    look(subject, probe(5, PARTIAL), 0.0)
+    assert subject.due(1.0, 10) == [A]
+    subject.arrive(Arrival(A, "closed"), 1.1)
+    assert subject.due(1.1, 10) == []
+    assert isinstance(subject.observe(A, probe(5, PARTIAL), 1.2), Waiting)
+    following = subject.next_look()
+    assert following is not None
+    assert following <= 1.2 + QUIET
+
+
+def test_looks_are_limited_and_the_longest_due_comes_first() -> None:
+    """No more paths are due at once than were asked for, in the order in which they became due."""
+    subject = settle()
+    for number in range(5):
+        subject.arrive(Arrival(f"{number}.jpg"), float(-number))
+    assert subject.due(0.0, 2) == ["4.jpg", "3.jpg"]
+    assert subject.due(0.0, 9) == ["2.jpg", "1.jpg", "0.jpg"]
+
+
+def test_a_file_is_stuck_when_nothing_more_can_be_expected() -> None:
+    """Only files known to be incomplete, and unchanged for long, are no reason to wait any longer."""
+    subject = settle()
+    assert subject.is_stuck(0.0, 3.0)
+    subject.arrive(Arrival(A), 0.0)
+    assert not subject.is_stuck(100.0, 3.0)
+    look(subject, probe(5, PARTIAL), 0.0)
+    assert not subject.is_stuck(100.0, 3.0)
+    look(subject, probe(5, PARTIAL), 1.0)
+    assert not subject.is_stuck(2.9, 3.0)
+    assert subject.is_stuck(3.0, 3.0)
+    subject.due(10.0, 1)
+    subject.observe(A, probe(6, PARTIAL), 10.0)
+    assert not subject.is_stuck(100.0, 3.0)
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that happens to the file: it is written to, or an event of it is heard."""
+
+    after: float
+    state: Completeness | None
+    """None for an event without a change."""
+    heard: bool
+
+
+CHANGES = st.lists(
+    st.builds(Change, st.floats(0.001, 50.0), st.sampled_from([WHOLE, PARTIAL, NOT_JPEG, None]), heard=st.booleans()),
+    max_size=12,
+)
+
+
+def play(changes: list[Change]) -> tuple[Verdict, float, float, bool]:
+    """Play a file's life: its last verdict and when that came, when it changed last, and whether that was heard."""
+    subject, now, size, state = settle(), 0.0, 1, PARTIAL
+    changed_at, heard = 0.0, False
+    subject.arrive(Arrival(A), now)
+    left = list(changes)
+    at = left[0].after if left else float("inf")
+    while True:
+        following = subject.next_look()
+        assert following is not None
+        # A clock moves on between two looks, if only by a microsecond.
+        now = min(max(now + 1e-6, following), at)
+        if now == at:
+            change = left.pop(0)
+            if change.state is not None:
+                size, state, changed_at, heard = size + 1, change.state, now, False
+            if change.heard:
+                subject.arrive(Arrival(A, "closed"), now)
+                heard = True
+            at = now + left[0].after if left else float("inf")
+            continue
+        assert subject.due(now, 10) == [A]
+        verdict = subject.observe(A, probe(size, state), now)
+        if isinstance(verdict, Ready):
+            assert state is WHOLE
+            assert verdict.scan.facts == probe(size).facts
+        if not isinstance(verdict, Waiting):
+            return verdict, now, changed_at, heard
+
+
+@given(CHANGES)
+def test_no_file_is_ready_before_it_was_quiet(changes: list[Change]) -> None:
+    """Whatever happens to a file, it goes on only whole and unchanged for the quiet time that holds for it."""
+    verdict, now, changed_at, _ = play(changes)
+    if isinstance(verdict, Ready):
+        assert now - changed_at >= CLOSED_QUIET - 1e-9
+        if not any(change.heard for change in changes):
+            assert now - changed_at >= QUIET - 1e-9
+
+
+@given(CHANGES)
+def test_a_whole_file_goes_on_soon_after_its_last_change(changes: list[Change]) -> None:
+    """A file that is whole goes on within the quiet time after it was heard of, or after the next look at it."""
+    verdict, now, changed_at, heard = play([*changes, Change(0.5, WHOLE, heard=False)])
+    if isinstance(verdict, Ready):
+        assert now - changed_at <= LONGEST_INTERVAL + QUIET + 50.0 * heard + 1e-9
+    verdict, now, changed_at, heard = play([*changes, Change(0.5, WHOLE, heard=True)])
+    if isinstance(verdict, Ready) and heard:
+        assert now - changed_at <= QUIET + 50.0 + 1e-9
+
+
+@given(CHANGES)
+def test_nothing_is_given_up_within_its_patience(changes: list[Change]) -> None:
+    """A file is given up only when it is not whole and has not changed for its patience."""
+    verdict, now, changed_at, _ = play([*changes, Change(0.5, PARTIAL, heard=False)])
+    if isinstance(verdict, GivenUp):
+        patience = NOT_JPEG_PATIENCE if isinstance(verdict.fault, NotAJpeg) else PATIENCE
+        assert now - changed_at >= patience - 1e-9

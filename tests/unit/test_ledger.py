@@ -1,0 +1,225 @@
+"""The ledger knows what happened to every scan, whatever happens to the daemon."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ocrwatch.errors import EnvironmentFault
+from ocrwatch.ledger import SCHEMA_VERSION, Ledger, facts_key
+from ocrwatch.values import FileFacts
+
+FACTS = FileFacts(1, 2, 3, 4)
+OTHER = FileFacts(1, 9, 9, 9)
+A, SHA = "sub/a.jpg", "ab" * 32
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """Make a new ledger."""
+    ledger = Ledger(tmp_path)
+    yield ledger
+    ledger.close()
+
+
+def test_a_scan_goes_through_its_states(ledger: Ledger) -> None:
+    """Each note is there at once, and a closed scan is not open any more."""
+    entry = ledger.begin(A, FACTS, SHA)
+    assert (entry.state, entry.attempts, entry.path, entry.sha256) == ("ready", 0, A, SHA)
+    assert ledger.count_attempt(entry.id) == 1
+    assert ledger.get(entry.id).state == "reading"
+    ledger.planned(entry.id, '{"a": 1}')
+    assert (ledger.get(entry.id).state, ledger.plan_of(entry.id)) == ("planned", '{"a": 1}')
+    ledger.published(entry.id)
+    assert (ledger.get(entry.id).state, ledger.plan_of(entry.id)) == ("published", '{"a": 1}')
+    assert [open_.id for open_ in ledger.unfinished()] == [entry.id]
+    ledger.close_scan(entry.id, "done", code=None, reason=None)
+    assert ledger.unfinished() == []
+    assert ledger.plan_of(entry.id) is None
+    assert ledger.get(entry.id).plan == '{"a": 1}'
+    assert ledger.totals() == {"done": 1}
+    assert entry.seen_at <= ledger.get(entry.id).updated_at
+
+
+def test_the_same_file_is_found_again(ledger: Ledger) -> None:
+    """The same facts, or the same bytes under the same name, continue what was begun."""
+    first = ledger.begin(A, FACTS, SHA)
+    ledger.count_attempt(first.id)
+    assert ledger.begin(A, FACTS, None).id == first.id
+    assert ledger.begin(A, FACTS, SHA).id == first.id
+    again = ledger.begin(A, OTHER, SHA)
+    assert (again.id, again.attempts, again.facts) == (first.id, 1, facts_key(OTHER))
+
+
+def test_the_device_does_not_matter(ledger: Ledger) -> None:
+    """A share that was mounted anew holds the same files."""
+    first = ledger.begin(A, FACTS, None)
+    assert ledger.begin(A, FileFacts(77, 2, 3, 4), None).id == first.id
+
+
+def test_another_file_of_the_same_name_supersedes(ledger: Ledger) -> None:
+    """A new file starts anew, without the attempts and the plan of the one that had its name."""
+    first = ledger.begin(A, FACTS, SHA)
+    ledger.count_attempt(first.id)
+    ledger.planned(first.id, "{}")
+    second = ledger.begin(A, OTHER, "cd" * 32)
+    assert (second.attempts, second.state, second.plan) == (0, "ready", None)
+    assert second.id != first.id
+    assert ledger.get(first.id).state == "gone"
+    assert [entry.id for entry in ledger.unfinished()] == [second.id]
+    assert ledger.begin("b.jpg", OTHER, "cd" * 32).id != second.id
+
+
+def test_a_finished_scan_is_not_continued(ledger: Ledger) -> None:
+    """The same file dropped in again after its end is a new scan; its history stays."""
+    first = ledger.begin(A, FACTS, SHA)
+    ledger.close_scan(first.id, "quarantined", code="damaged", reason="it is")
+    second = ledger.begin(A, FACTS, SHA)
+    assert second.id != first.id
+    assert [(past.state, past.code, past.reason) for past in ledger.history(SHA)] == [
+        ("quarantined", "damaged", "it is")
+    ]
+
+
+def test_attempts_survive_whatever_ends_the_daemon(tmp_path: Path) -> None:
+    """An attempt that was counted is known to the next run, even if this one never closed the ledger."""
+    first = Ledger(tmp_path)
+    entry = first.begin(A, FACTS, SHA)
+    first.count_attempt(entry.id)
+    first.count_attempt(entry.id)
+    second = Ledger(tmp_path)
+    assert second.begin(A, FACTS, SHA).attempts == 2
+    assert second.token == first.token
+    first.close()
+    second.close()
+
+
+def test_two_ledgers_have_two_tokens(tmp_path: Path) -> None:
+    """Temporary files of two daemons can be told apart."""
+    tokens = set()
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        ledger = Ledger(tmp_path / name)
+        tokens.add(ledger.token)
+        ledger.close()
+    assert len(tokens) == 2
+
+
+def test_an_attempt_is_taken_back(ledger: Ledger) -> None:
+    """An attempt that ended for no fault of the scan does not count; one that is planned is not touched."""
+    entry = ledger.begin(A, FACTS, SHA)
+    ledger.count_attempt(entry.id)
+    ledger.refund_attempt(entry.id)
+    ledger.refund_attempt(entry.id)
+    assert (ledger.get(entry.id).attempts, ledger.get(entry.id).state) == (0, "ready")
+    ledger.count_attempt(entry.id)
+    ledger.planned(entry.id, "{}")
+    ledger.refund_attempt(entry.id)
+    assert (ledger.get(entry.id).attempts, ledger.plan_of(entry.id)) == (1, "{}")
+
+
+def test_a_failed_attempt_waits_with_its_reason(ledger: Ledger) -> None:
+    """When and why is known after a restart."""
+    entry = ledger.begin(A, FACTS, SHA)
+    ledger.count_attempt(entry.id)
+    ledger.wait(entry.id, 12345.5, "timeout", "too slow")
+    found = ledger.begin(A, FACTS, SHA)
+    assert (found.state, found.not_before, found.code, found.reason) == ("waiting", 12345.5, "timeout", "too slow")
+    assert [waiting.id for waiting in ledger.unfinished()] == [entry.id]
+
+
+def test_unfinished_scans_come_oldest_first(ledger: Ledger) -> None:
+    """A restart carries on in the order in which the scans came."""
+    entries = [ledger.begin(f"{name}.jpg", FACTS, None) for name in "cab"]
+    ledger.count_attempt(entries[0].id)
+    assert [entry.path for entry in ledger.unfinished()] == ["c.jpg", "a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize("path", ["\udcff.jpg", "a\nb.jpg", "é/漢.jpg", "'; DROP TABLE scans; --.jpg"])
+def test_names_are_data(ledger: Ledger, path: str) -> None:
+    """Any name is found again as it is."""
+    entry = ledger.begin(path, FACTS, SHA)
+    assert ledger.begin(path, FACTS, SHA) == ledger.get(entry.id)
+    assert ledger.get(entry.id).path == path
+    ledger.close_scan(entry.id, "done", code=None, reason=None)
+    assert list(ledger.kept()) == [(path, facts_key(FACTS))]
+
+
+def test_what_was_done_is_known_by_name_and_bytes(ledger: Ledger) -> None:
+    """Only these bytes under this name, and only if they were delivered, are done."""
+    entry = ledger.begin(A, FACTS, SHA)
+    assert not ledger.was_done(A, SHA)
+    ledger.close_scan(entry.id, "done", code=None, reason=None)
+    assert ledger.was_done(A, SHA)
+    assert not ledger.was_done("b.jpg", SHA)
+    assert not ledger.was_done(A, "cd" * 32)
+
+
+def test_an_unknown_scan_is_an_error(ledger: Ledger) -> None:
+    """A number that was never given is not taken for a scan, and the ledger works on after that."""
+    for call in (ledger.get, ledger.plan_of, ledger.count_attempt):
+        with pytest.raises(KeyError):
+            call(99)
+    assert ledger.begin(A, FACTS, SHA).id > 0
+
+
+def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
+    """An older ocrwatch does not touch what a newer one has written, and says what to do."""
+    Ledger(tmp_path).close()
+    with sqlite3.connect(tmp_path / "ledger.db") as db:
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    db.close()
+    with pytest.raises(EnvironmentFault, match=r"newer ocrwatch.*upgrade"):
+        Ledger(tmp_path)
+
+
+def test_a_file_that_is_no_ledger_is_the_environments_fault(tmp_path: Path) -> None:
+    """Neither rubbish nor a missing folder is a bug."""
+    (tmp_path / "ledger.db").write_bytes(b"rubbish" * 1000)
+    with pytest.raises(EnvironmentFault, match=r"ledger\.db"):
+        Ledger(tmp_path)
+    with pytest.raises(EnvironmentFault, match="missing"):
+        Ledger(tmp_path / "missing")
+
+
+def test_a_full_disk_is_the_environments_fault_and_loses_nothing(ledger: Ledger) -> None:
+    """What does not fit is refused whole; what was noted stays, and it goes on when there is room."""
+    entry = ledger.begin(A, FACTS, SHA)
+    (pages,) = ledger._db.execute("PRAGMA page_count").fetchone()
+    ledger._db.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(EnvironmentFault, match=r"full.*goes on by itself"):
+        ledger.planned(entry.id, "x" * 1_000_000)
+    assert ledger.get(entry.id).state == "ready"
+    ledger._db.execute("PRAGMA max_page_count = 100000")
+    ledger.planned(entry.id, "x" * 1_000_000)
+    assert ledger.plan_of(entry.id) == "x" * 1_000_000
+
+
+def test_threads_share_it(ledger: Ledger) -> None:
+    """Attempts counted from several threads at once are all counted, and each learns its own number."""
+    entry = ledger.begin(A, FACTS, SHA)
+    numbers: list[int] = []
+    gate = threading.Barrier(4)
+
+    def count() -> None:
+        gate.wait(10)
+        numbers.extend(ledger.count_attempt(entry.id) for _ in range(10))
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(numbers) == list(range(1, 41))
+
+
+def test_a_closed_ledger_is_the_environments_fault(tmp_path: Path) -> None:
+    """A late note after the end raises what callers expect."""
+    ledger = Ledger(tmp_path)
+    ledger.close()
+    with pytest.raises(EnvironmentFault):
+        ledger.begin(A, FACTS, SHA)
