@@ -21,6 +21,7 @@ from ocrwatch.values import FileFacts
 _RENAME_NOREPLACE = 1  # linux/fs.h
 _NOT_OFFERED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_MOST_CONTINUATIONS = 3
 _libc = ctypes.CDLL(None, use_errno=True)
 
 TEMPORARY_PREFIX = ".ocrwatch-"
@@ -29,40 +30,13 @@ TEMPORARY_PREFIX = ".ocrwatch-"
 NAME_MAX = 255
 """Longest file name in bytes on all usual Linux file systems (``limits.h``)."""
 
-ENVIRONMENT_ERRNOS = frozenset(
-    {
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EROFS,
-        errno.EACCES,
-        errno.EPERM,
-        errno.EIO,
-        errno.ENODEV,
-        errno.ENXIO,
-        errno.ESTALE,
-        errno.ENOENT,
-        errno.ENOTDIR,
-        errno.ELOOP,
-        errno.ENOTCONN,
-        errno.EHOSTDOWN,
-        errno.EHOSTUNREACH,
-        errno.ETIMEDOUT,
-        errno.EMFILE,
-        errno.ENFILE,
-        errno.ENOMEM,
-        errno.EBUSY,
-        errno.EFBIG,
-    }
-)
-"""What an admin, a share or a full disk causes rather than a scan or a bug."""
-
 _REMEDIES = {
-    errno.ENOSPC: "free some space there; ocrwatch goes on by itself",
-    errno.EDQUOT: "raise the quota or free some space; ocrwatch goes on by itself",
-    errno.EROFS: "remount it writable; ocrwatch goes on by itself",
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "raise the quota or free some space",
+    errno.EROFS: "remount it writable",
     errno.EACCES: "let the user that ocrwatch runs as read and write it",
     errno.EPERM: "let the user that ocrwatch runs as read and write it",
-    errno.ENOENT: "bring the folder back (is the share mounted?); ocrwatch goes on by itself",
+    errno.ENOENT: "bring the folder back (is the share mounted?)",
     errno.ELOOP: "replace the symbolic link in its place by a real folder",
     errno.ENOTDIR: "remove what stands in the folder's place",
 }
@@ -74,7 +48,7 @@ def environment_fault(error: OSError, what: str) -> EnvironmentFault:
     ``what`` names the thing and the intention, such as ``cannot write to the outbox /srv/outbox``.
     """
     reason = os.strerror(error.errno) if error.errno else str(error)
-    remedy = _REMEDIES.get(error.errno or 0, "check the disk or the share; ocrwatch tries again by itself")
+    remedy = _REMEDIES.get(error.errno or 0, "check the disk or the share")
     return EnvironmentFault(f"{what} ({reason.lower()})", remedy)
 
 
@@ -298,6 +272,8 @@ def shortened(stem: str, room: int) -> str:
     raw = os.fsencode(stem)
     if len(raw) <= room:
         return stem
-    while room > 0 and raw[room] & 0xC0 == 0x80:  # noqa: PLR2004 - a UTF-8 continuation byte, RFC 3629
-        room -= 1
+    # A UTF-8 character has at most three bytes behind its first (RFC 3629); what has more is not UTF-8.
+    for cut in range(room, max(room - _MOST_CONTINUATIONS, 0) - 1, -1):
+        if raw[cut] & 0xC0 != 0x80:  # noqa: PLR2004 - the mark of a continuation byte
+            return os.fsdecode(raw[:cut])
     return os.fsdecode(raw[:room])

@@ -241,7 +241,9 @@ class Reception:
         self._probing -= 1
         now = time.monotonic()
         for path, found in probes:
-            self._judge(path, found, now)
+            # What was dropped meanwhile may be known again by another road.
+            if path in self._settle:
+                self._judge(path, found, now)
 
     def _fail_probes(self, error: BaseException, paths: list[str]) -> None:
         self._probing -= 1

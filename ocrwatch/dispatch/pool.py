@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import time
 from collections.abc import Callable
 
 from ocrwatch.dispatch.messages import Job
@@ -66,14 +65,6 @@ class Pool:
                 return scans
             if job is not None:
                 scans.append(job.scan)
-
-    def stop(self, deadline: float) -> None:
-        """End idle workers now, and busy ones at ``deadline`` (monotonic seconds) at the latest."""
-        for _ in self._slots:
-            self._jobs.put(None)
-        for slot in self._slots:
-            slot.join(max(0.0, deadline - time.monotonic()))
-        self.kill()
 
     def kill(self) -> None:
         """End all workers and what they started, at once."""

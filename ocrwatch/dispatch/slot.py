@@ -21,6 +21,9 @@ START_TIMEOUT = 60.0
 """Seconds a worker may take to load its engine; a cold, loaded machine needs some."""
 
 _IDLE_CHECK = 1.0
+_MOST_LOST = 2
+"""Workers that may die before they have a scan's bytes until that is put down to the scan."""
+
 _LONGEST_BACK_OFF = 30.0
 
 
@@ -173,7 +176,8 @@ class Slot(threading.Thread):
         return False
 
     def _serve(self, job: Job) -> None:
-        """Have one job done, if need be by a second worker where the first died before it had the bytes."""
+        """Have one job done, if need be by another worker where the first died before it had the bytes."""
+        lost = 0
         while not self._stopped.is_set():
             if self._worker is None and not self._start():
                 continue
@@ -183,6 +187,11 @@ class Slot(threading.Thread):
                 self._report(Outcome(job.scan, None, error, 0.0, 0))
                 return
             outcome = self._have_read(job, attempt)
+            if outcome is None:
+                lost += 1
+            if outcome is None and lost > _MOST_LOST:
+                # Not idle deaths any more: the scan's very bytes are too much for them.
+                outcome = Outcome(job.scan, None, OutOfMemory(_NOT_TAKEN, _MEMORY_REMEDY), 0.0, attempt)
             if outcome is not None:
                 self._report(outcome)
                 return
@@ -261,5 +270,7 @@ class Slot(threading.Thread):
         self._stopped.wait(self._back_off)
 
 
+_NOT_TAKEN = "workers die as they are handed its bytes"
+_MEMORY_REMEDY = "raise workers.max_memory, or scan at fewer dots per inch"
 _TIMEOUT_REMEDY = "look at the scan; raise workers.timeout if it is just large"
 _DIED_REMEDY = "look at the scan; the log's worker.died event has the worker's last words"

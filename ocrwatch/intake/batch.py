@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 from ocrwatch.intake.names import natural_key
@@ -10,9 +11,8 @@ from ocrwatch.values import Scan
 
 @dataclass(slots=True)
 class _Gathering:
-    scans: list[Scan] = field(default_factory=list)
-    oldest: float = 0.0
-    newest: float = 0.0
+    scans: deque[tuple[float, Scan]] = field(default_factory=deque)
+    """With the times at which they came, in that order."""
 
 
 @dataclass(slots=True)
@@ -34,11 +34,7 @@ class Batcher:
 
     def add(self, scan: Scan, now: float) -> None:
         """Take a complete scan."""
-        gathering = self._fresh if scan.fresh else self._backlog
-        if not gathering.scans:
-            gathering.oldest = now
-        gathering.newest = now
-        gathering.scans.append(scan)
+        (self._fresh if scan.fresh else self._backlog).scans.append((now, scan))
 
     def closes_at(self, *, backlog: bool = True) -> float | None:
         """Return when :meth:`take` has a batch if nothing more comes; None if nothing waits."""
@@ -48,19 +44,19 @@ class Batcher:
         """Return the next closed batch, fresh ones first, or an empty list. ``backlog`` False leaves it alone."""
         for gathering in self._wanted(backlog=backlog):
             if gathering.scans and self._closing(gathering) <= now:
-                return self._close(gathering, now)
+                return self._close(gathering)
         return []
 
     def _wanted(self, *, backlog: bool) -> tuple[_Gathering, ...]:
         return (self._fresh, self._backlog) if backlog else (self._fresh,)
 
     def _closing(self, gathering: _Gathering) -> float:
+        oldest, newest = gathering.scans[0][0], gathering.scans[-1][0]
         if len(gathering.scans) >= self.max_scans:
-            return gathering.oldest
-        return min(gathering.newest + self.quiet, gathering.oldest + self.max_wait)
+            return oldest
+        return min(newest + self.quiet, oldest + self.max_wait)
 
-    def _close(self, gathering: _Gathering, now: float) -> list[Scan]:
-        ordered = sorted(gathering.scans, key=lambda scan: natural_key(scan.path))
-        batch, gathering.scans = ordered[: self.max_scans], ordered[self.max_scans :]
-        gathering.oldest = gathering.newest = now if gathering.scans else 0.0
-        return batch
+    def _close(self, gathering: _Gathering) -> list[Scan]:
+        """Take those that came first, lest one whose name sorts last waits for ever; then put them in order."""
+        batch = [gathering.scans.popleft()[1] for _ in range(min(self.max_scans, len(gathering.scans)))]
+        return sorted(batch, key=lambda scan: natural_key(scan.path))

@@ -51,7 +51,8 @@ def look(inbox: Path, rules: NameRules, *, recursive: bool, limit: int, known: C
 
     try:
         status = inbox.stat()
-        first = heapq.nsmallest(limit, unknown(), key=natural_key)
+        # At least one, since nsmallest does not even count where none is wanted.
+        first = heapq.nsmallest(max(limit, 1), unknown(), key=natural_key)[:limit]
     except OSError as error:
         raise environment_fault(error, f"cannot read the inbox {inbox}") from error
     return Look(tuple(first), count > len(first), tuple(ignored), (status.st_dev, status.st_ino))

@@ -21,6 +21,12 @@ NOT_JPEG_PATIENCE = 10.0
 LONGEST_INTERVAL = 30.0
 """Seconds between two looks at a file that does not get whole."""
 
+UNREADABLE = "unreadable"
+GROWING = "growing"
+
+_UNDER_WAY = -1.0
+"""In the place of the next look's time, while a look is under way."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:
@@ -61,6 +67,8 @@ class _Watched:
     interval: float
     changed_at: float
     facts: FileFacts | None = None
+    again: bool = False
+    """Whether an event came while a look was under way."""
     reason: str = ""
     said: set[str] = field(default_factory=set)
 
@@ -95,16 +103,24 @@ class Settle:
             known.how = arrival.how
             known.fresh = known.fresh or arrival.fresh
             known.interval = self.quiet
-            self._look_at(arrival.path, known, now)
+            if known.next_look == _UNDER_WAY:
+                # Its result may be older than the event: another look follows, but never two at once.
+                known.again = True
+            else:
+                self._look_at(arrival.path, known, now)
 
     def forget(self, path: str) -> None:
         """Drop a path."""
         self._watched.pop(path, None)
 
+    def reason_of(self, path: str) -> str:
+        """Return why a file waits, empty where nothing was found wrong with it yet."""
+        return self._watched[path].reason
+
     def is_stuck(self, now: float, patience: float) -> bool:
         """Tell whether every file here has been incomplete and unchanged for ``patience`` seconds (or none is here)."""
         return all(
-            watched.reason not in {"", "growing"} and now - watched.changed_at >= patience
+            watched.reason not in {"", GROWING} and now - watched.changed_at >= patience
             for watched in self._watched.values()
         )
 
@@ -121,34 +137,48 @@ class Settle:
             if not self._looks or self._looks[0][0] > now:
                 break
             _, path = heapq.heappop(self._looks)
-            # Nothing is due for a path until its look comes back, or the same look would be taken twice.
-            self._watched[path].next_look = -1.0
+            self._watched[path].next_look = _UNDER_WAY
             paths.append(path)
         return paths
 
     def observe(self, path: str, probe: Probe | None, now: float) -> Verdict:
         """Say what a look at ``path`` means. Ready, given up and gone paths are forgotten."""
         watched = self._watched.get(path)
-        if watched is None or probe is None:
+        if watched is None:
+            return Gone()
+        if watched.again:
+            watched.again = False
+            self._look_at(path, watched, now)
+            return self._waiting(watched, "")
+        if probe is None:
             self.forget(path)
             return Gone()
         if probe.facts != watched.facts:
-            growing = watched.facts is not None
-            watched.facts = probe.facts
-            watched.changed_at = now
-            watched.interval = self.quiet
-            self._look_at(path, watched, now + self._quiet_of(watched))
-            return self._waiting(watched, "growing" if growing else "")
-        unchanged_for = now - watched.changed_at
+            return self._changed(path, watched, probe.facts, now)
         if probe.state is Completeness.WHOLE:
             return self._whole(path, watched, probe.facts, now)
-        patience = min(self.patience, NOT_JPEG_PATIENCE) if probe.state is Completeness.NOT_JPEG else self.patience
-        if probe.state is not None and unchanged_for >= patience:
-            self.forget(path)
-            return GivenUp(probe.facts, _fault(probe.state, probe.facts.size, unchanged_for))
+        return self._incomplete(path, watched, probe, now)
+
+    def _changed(self, path: str, watched: _Watched, facts: FileFacts, now: float) -> Verdict:
+        growing = watched.facts is not None
+        watched.facts = facts
+        watched.changed_at = now
+        watched.interval = self.quiet
+        self._look_at(path, watched, now + self._quiet_of(watched))
+        return self._waiting(watched, GROWING if growing else "")
+
+    def _incomplete(self, path: str, watched: _Watched, probe: Probe, now: float) -> Verdict:
         watched.interval = min(watched.interval * 1.5, LONGEST_INTERVAL)
-        self._look_at(path, watched, min(now + watched.interval, max(now, watched.changed_at + patience)))
-        return self._waiting(watched, "unreadable" if probe.state is None else probe.state.value)
+        if probe.state is None:
+            self._look_at(path, watched, now + watched.interval)
+            return self._waiting(watched, UNREADABLE)
+        patience = min(self.patience, NOT_JPEG_PATIENCE) if probe.state is Completeness.NOT_JPEG else self.patience
+        give_up_at = watched.changed_at + patience
+        if now >= give_up_at:
+            self.forget(path)
+            return GivenUp(probe.facts, _fault(probe, now - watched.changed_at))
+        self._look_at(path, watched, min(now + watched.interval, give_up_at))
+        return self._waiting(watched, probe.state.value)
 
     def _whole(self, path: str, watched: _Watched, facts: FileFacts, now: float) -> Verdict:
         complete_at = watched.changed_at + self._quiet_of(watched)
@@ -183,10 +213,10 @@ class Settle:
         return Waiting(reason, first)
 
 
-def _fault(state: Completeness, size: int, unchanged_for: float) -> ScanFault:
+def _fault(probe: Probe, unchanged_for: float) -> ScanFault:
     unchanged = f"and has not changed for {unchanged_for:.0f} s"
-    if state is Completeness.EMPTY:
+    if probe.state is Completeness.EMPTY:
         return Truncated(f"the file is empty {unchanged}", "scan or copy it again")
-    if state is Completeness.NOT_JPEG:
-        return NotAJpeg(f"the file is not a JPEG {unchanged}", "save it as a JPEG")
-    return Truncated(f"the JPEG ends early, after {size:,} bytes, {unchanged}", "scan or copy it again")
+    if probe.state is Completeness.NOT_JPEG:
+        return NotAJpeg(f"the file is {probe.kind}, not a JPEG, {unchanged}", "set the scanner to save JPEG files")
+    return Truncated(f"the JPEG ends early, after {probe.facts.size:,} bytes, {unchanged}", "scan or copy it again")

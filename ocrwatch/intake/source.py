@@ -11,10 +11,11 @@ from pathlib import Path
 from ocrwatch.errors import TooLarge, Vanished
 from ocrwatch.files import environment_fault, facts_of, folder, open_regular, split
 from ocrwatch.intake.structure import Completeness, completeness
+from ocrwatch.magic import HEAD, kind_of
 from ocrwatch.values import FileFacts, Source
 
-_GONE = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.EINVAL, errno.ENXIO}
-_THIS_FILE_ONLY = {errno.EACCES, errno.EPERM}
+_FORBIDDEN = {errno.EACCES, errno.EPERM}
+_THIS_FILE_ONLY = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.EINVAL, errno.ENXIO} | _FORBIDDEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Probe:
     facts: FileFacts
     state: Completeness | None
     """None where the daemon may not read the file."""
+    kind: str = ""
+    """What it is, where it is no JPEG."""
 
 
 def probe(inbox: Path, path: str) -> Probe | None:
@@ -37,12 +40,11 @@ def probe(inbox: Path, path: str) -> Probe | None:
             try:
                 descriptor = open_regular(directory, name)
             except OSError as error:
-                if error.errno not in _THIS_FILE_ONLY:
+                if error.errno not in _FORBIDDEN:
                     raise
                 return Probe(facts_of(os.stat(name, dir_fd=directory, follow_symlinks=False)), None)
             try:
-                facts = facts_of(os.fstat(descriptor))
-                return Probe(facts, completeness(descriptor, facts.size))
+                return _look_into(descriptor)
             finally:
                 os.close(descriptor)
     except OSError as error:
@@ -50,11 +52,19 @@ def probe(inbox: Path, path: str) -> Probe | None:
         return None
 
 
+def _look_into(descriptor: int) -> Probe:
+    facts = facts_of(os.fstat(descriptor))
+    state = completeness(descriptor, facts.size)
+    kind = kind_of(os.pread(descriptor, HEAD, 0)) if state is Completeness.NOT_JPEG else ""
+    return Probe(facts, state, kind)
+
+
 def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:
     """Read a settled scan once: its bytes and their hash.
 
     Raises :class:`Vanished` where the file is not, or while it is read stops being, the one that settled;
-    :class:`TooLarge` above ``max_bytes``; :class:`EnvironmentFault` where the inbox cannot be read.
+    or may not be read any more; :class:`TooLarge` above ``max_bytes``; :class:`EnvironmentFault` where the inbox
+    cannot be read.
     """
     if expected.size > max_bytes:
         raise TooLarge(
@@ -79,7 +89,7 @@ def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:
 
 
 def _raise_unless_gone(error: OSError, inbox: Path) -> None:
-    """Return if only the file is gone; raise :class:`EnvironmentFault` if the inbox is."""
-    if error.errno in _GONE and inbox.is_dir():
+    """Return if it is only the file or its folder that cannot be had; raise :class:`EnvironmentFault` otherwise."""
+    if error.errno in _THIS_FILE_ONLY and os.access(inbox, os.R_OK | os.X_OK):
         return
     raise environment_fault(error, f"cannot read the inbox {inbox}") from error

@@ -12,7 +12,7 @@ _CHUNK: Final = 1 << 20
 _STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 # In entropy-coded data 0xFF is followed by 0x00, a restart marker or fill; anything else is a marker.
-_MARKER: Final = re.compile(rb"\xff+[^\x00\x01\xd0-\xd7\xff]")
+_MARKER: Final = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 
 
 class Completeness(enum.Enum):

@@ -14,6 +14,7 @@ import simplejpeg
 from PIL.JpegImagePlugin import JpegImageFile
 
 from ocrwatch.errors import Damaged, NotAJpeg, ScanFault, TooLarge, Truncated, Unsupported
+from ocrwatch.magic import HEAD, kind_of
 from ocrwatch.recognise import markers
 
 Gray = npt.NDArray[np.uint8]
@@ -42,18 +43,6 @@ _DECODABLE = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 _BITS = 8
 _CHANNELS = (1, 3, 4)
 """Grey, YCbCr or RGB, YCCK or CMYK."""
-
-_OTHER_FORMATS = (
-    (b"\x89PNG", "a PNG image"),
-    (b"%PDF", "a PDF document"),
-    (b"GIF8", "a GIF image"),
-    (b"II*\x00", "a TIFF image"),
-    (b"MM\x00*", "a TIFF image"),
-    (b"BM", "a BMP image"),
-    (b"RIFF", "a WebP image"),
-    (b"\x00\x00\x00\x0cjP", "a JPEG 2000 image"),
-    (b"\xff\x0a", "a JPEG XL image"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +186,7 @@ def _diagnose(jpeg: bytes, reason: str) -> ScanFault:
     if not jpeg:
         return Truncated("the file is empty", _RESCAN)
     if not jpeg.startswith(markers.SOI):
-        return NotAJpeg(f"the file is {_format(jpeg)}, not a JPEG", "set the scanner to save JPEG files")
+        return NotAJpeg(f"the file is {kind_of(jpeg[:HEAD])}, not a JPEG", "set the scanner to save JPEG files")
     structure = markers.walk(jpeg)
     if structure.frame is not None and (kind := _unsupported(structure.frame)):
         return Unsupported(f"the image is {kind}, which cannot be decoded", _CONVERT)
@@ -218,9 +207,3 @@ def _unsupported(frame: markers.Frame) -> str:
     if frame.height == 0:
         return "a JPEG that gives its height only at its end"
     return ""
-
-
-def _format(data: bytes) -> str:
-    if data[4:8] == b"ftyp":
-        return "a HEIC or AVIF image"
-    return next((name for magic, name in _OTHER_FORMATS if data.startswith(magic)), "something else")

@@ -86,39 +86,6 @@ def test_a_wrong_setting_is_told_with_growing_delays(start: Start) -> None:
     assert pooling.events(WorkerLost) == []
 
 
-def test_stopping_lets_the_busy_one_finish(start: Start) -> None:
-    """A job that has begun is finished; then all workers are gone."""
-    pooling = start(2)
-    workers = pooling.ready(2)
-    pooling.submit(1, "slow", 1.5)
-    until(lambda: pooling.attempts[1], what="the attempt")
-    pooling.pool.stop(time.monotonic() + GENEROUS)
-    assert pooling.page(1)
-    assert not any(map(is_alive, workers))
-    assert pooling.pool.pids == ()
-
-
-def test_stopping_ends_the_busy_one_at_the_deadline(start: Start) -> None:
-    """A job that is not finished in time is ended with its worker."""
-    pooling = start(2)
-    workers = pooling.ready(2)
-    pooling.submit(1, "hang")
-    until(lambda: pooling.attempts[1], what="the attempt")
-    begun = time.monotonic()
-    pooling.pool.stop(begun + 1.0)
-    assert 0.9 < time.monotonic() - begun < 5
-    assert not any(map(is_alive, workers))
-
-
-def test_stopping_does_not_wait_for_workers_that_cannot_start(start: Start) -> None:
-    """With nothing begun there is nothing to wait for, whatever keeps the workers from starting."""
-    pooling = start(engine="no-such-engine")
-    until(lambda: pooling.events(WorkerUnfit), GENEROUS)
-    begun = time.monotonic()
-    pooling.pool.stop(begun + 6.0)
-    assert time.monotonic() - begun < 3
-
-
 def test_killing_ends_everything_at_once(start: Start, tmp_path: Path) -> None:
     """Busy, idle or waiting for a program: all are gone when the call returns, and no death is reported."""
     pooling = start(3)

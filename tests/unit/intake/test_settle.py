@@ -158,8 +158,7 @@ def test_an_unreadable_file_is_never_given_up() -> None:
         assert isinstance(look(subject, probe(5, None), now), Waiting)
         now = subject.next_look() or -1.0
     assert now > 20 * PATIENCE
-    look(subject, probe(5), now)
-    assert isinstance(subject.observe(A, probe(5), now + QUIET), Ready)
+    assert isinstance(look(subject, probe(5), now), Ready)
 
 
 def test_what_is_gone_is_forgotten() -> None:
