@@ -43,6 +43,8 @@ CREATE INDEX scans_by_state ON scans (state, updated_at);
 """
 _OPEN: Final = "('ready', 'reading', 'waiting', 'planned', 'published')"
 
+_WAL_PAGES: Final = 64
+
 Closing = Literal["done", "quarantined", "gone"]
 
 
@@ -76,15 +78,26 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self._lock = threading.RLock()
         self._path = folder / "ledger.db"
+        self.token = ""
+        """Tells this ledger's temporary files from another's in a shared outbox."""
         with self._guarded():
+            _make_private(self._path)
             self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
-            self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA journal_mode = WAL")
-            # FULL: a commit survives a power cut, or a scan that brings the machine down would never be found out.
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._create()
-            self.token: str = self._one("SELECT value FROM meta WHERE key = 'token'")["value"]
-            """Tells this ledger's temporary files from another's in a shared outbox."""
+            try:
+                self._open()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _open(self) -> None:
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # FULL: a commit survives a power cut, or a scan that brings the machine down would never be found out.
+        self._db.execute("PRAGMA synchronous = FULL")
+        # Small, so that the log fits on a small state disk.
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+        self._create()
+        self.token = self._one("SELECT value FROM meta WHERE key = 'token'")["value"]
 
     def _create(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -181,9 +194,12 @@ class Ledger:
             return [_entry(row) for row in self._db.execute(f"SELECT * FROM scans WHERE state IN {_OPEN} ORDER BY id")]
 
     def kept(self) -> Iterator[tuple[str, str]]:
-        """Yield path and facts of every scan that is done, for originals that stay in the inbox."""
+        """Yield path and facts of every scan that is done and whose original was to stay in the inbox."""
         with self._guarded():
-            rows = self._db.execute("SELECT path, facts FROM scans WHERE state = 'done' ORDER BY id").fetchall()
+            rows = self._db.execute(
+                "SELECT path, facts FROM scans"
+                " WHERE state = 'done' AND json_extract(plan, '$.fate') = 'keep' ORDER BY id"
+            ).fetchall()
         for row in rows:
             yield os.fsdecode(row["path"]), row["facts"]
 
@@ -228,10 +244,10 @@ class Ledger:
         try:
             with self._lock:
                 yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise EnvironmentFault(
                 f"cannot use the ledger {self._path} ({error})",
-                "check that the state folder is writable and its disk not full; ocrwatch goes on by itself",
+                "check that the state folder is writable and its disk not full",
             ) from error
 
     @contextlib.contextmanager
@@ -249,3 +265,8 @@ class Ledger:
 
 def _entry(row: sqlite3.Row) -> Entry:
     return Entry(**{**dict(row), "path": os.fsdecode(row["path"])})
+
+
+def _make_private(path: Path) -> None:
+    """Make the database, if it is new, readable for its owner and group only: it tells the names of scans."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640))

@@ -91,8 +91,8 @@ class Workers(Section):
     """How many scans are read at once, 1 to 1024; 0 takes the number of cores that ocrwatch may use."""
     timeout: Annotated[Duration, between(0.1, 86400.0, format_duration)] = 120.0
     """Reading one scan may take this long, 100ms to 1d; then its worker is stopped and the scan tried again."""
-    max_memory: Annotated[Size, between(256_000_000, 10**13, format_size, or_zero=True)] = 2_000_000_000
-    """Address space of one worker, 256MB to 10TB; 0 sets no limit."""
+    max_memory: Annotated[Size, between(10**9, 10**13, format_size, or_zero=True)] = 2_000_000_000
+    """Address space of one worker, 1GB to 10TB; 0 sets no limit. About half a gigabyte is taken before any scan is."""
     recycle_after: int = Field(default=500, ge=1, le=1_000_000)
     """A worker is replaced after this many scans, 1 to 1000000."""
     grace: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 20.0

@@ -85,17 +85,21 @@ def doctor(config: Path | None, overrides: Mapping[str, object], sets: Sequence[
 def _findings(settings: Settings) -> Iterator[Finding]:
     yield checks.check("folders", "no folder lies in another's way", lambda: check_folders(settings))
     for name, folder in startup.folders(settings).items():
-        yield _folder(name, folder)
-        yield checks.space(name, folder)
+        finding = _folder(name, folder)
+        yield finding
+        if finding.severity == "fine":
+            yield checks.space(name, folder)
     if settings.on_success == "archive":
         yield checks.same_file_system(settings.inbox, settings.archive)
     kind, _ = mount_of(checks.nearest_existing(settings.inbox))
     mode = watch_mode(kind) if settings.watch.mode == "auto" else settings.watch.mode
     yield from checks.watching(mode, kind, settings.inbox)
     yield checks.ledger_place(mount_of(checks.nearest_existing(settings.state))[0], settings.state)
-    yield _engine(settings)
     languages = ", ".join(settings.ocr.languages)
-    yield checks.check("languages", f"{languages} installed", lambda: startup.check_languages(settings))
+    found = checks.check("languages", f"{languages} installed", lambda: startup.check_languages(settings))
+    yield found
+    if found.severity == "fine":
+        yield _engine(settings)
     yield checks.check("groups", "the sidecars' groups exist", lambda: startup.group_ids(settings))
     holder = holder_of(settings.inbox)
     yield Finding("daemon", "fine", f"ocrwatch runs as process {holder}" if holder else "no ocrwatch runs here now")
@@ -103,7 +107,8 @@ def _findings(settings: Settings) -> Iterator[Finding]:
 
 def _folder(name: str, folder: Path) -> Finding:
     if not folder.exists():
-        return Finding(name, "fine", f"{folder} is not there yet and is made at the start")
+        fine = f"{folder} is not there yet and is made at the start"
+        return checks.check(name, fine, lambda: startup.check_can_be_made(name, folder))
     return checks.check(name, f"{folder} can be written", lambda: startup.check_writable(name, folder))
 
 

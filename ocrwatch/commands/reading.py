@@ -16,8 +16,9 @@ from ocrwatch.config.load import load, parse_overrides
 from ocrwatch.daemon.startup import check_languages, usable_cores
 from ocrwatch.deliver.formats import Original, page_as_dict
 from ocrwatch.dispatch.pool import Pool
-from ocrwatch.dispatch.slot import Outcome, SlotEvent, SlotOptions, WorkerUnfit
-from ocrwatch.errors import EnvironmentFault, ExitCode, InternalFault, OcrwatchError, TooLarge
+from ocrwatch.dispatch.slot import Outcome, SlotEvent, SlotOptions
+from ocrwatch.dispatch.starts import Starts
+from ocrwatch.errors import ExitCode, InternalFault, OcrwatchError, TooLarge, UsageError
 from ocrwatch.files import environment_fault
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.values import Page
@@ -63,11 +64,14 @@ def _results(files: Sequence[Path], settings: Settings) -> Iterator[tuple[Path, 
     workers = settings.workers
     pool = Pool(
         min(workers.count or usable_cores(), len(files)),
-        SlotOptions(recipe(settings.ocr, settings.enhance), workers.timeout, workers.max_memory, workers.recycle_after),
+        SlotOptions(
+            (recipe(settings.ocr, settings.enhance),), workers.timeout, workers.max_memory, workers.recycle_after
+        ),
         count_attempt=lambda _scan: 1,
         refund_attempt=lambda _scan: None,
         report=events.put,
     )
+    starts = Starts(len(pool))
     pool.start()
     originals: dict[int, Original] = {}
     finished: dict[int, Result] = {}
@@ -78,7 +82,11 @@ def _results(files: Sequence[Path], settings: Settings) -> Iterator[tuple[Path, 
                 finished |= _begin(begun, files[begun], settings, pool, originals)
                 begun += 1
             while number not in finished:
-                finished |= _result_of(events.get(), originals)
+                event = events.get()
+                starts.heard(event)
+                if starts.failure is not None:
+                    raise starts.failure
+                finished |= _result_of(event, originals)
             yield path, finished.pop(number)
     finally:
         pool.kill()
@@ -90,7 +98,8 @@ def _begin(
     """Load a file and hand it to the pool; return its result at once where that fails."""
     try:
         if not path.is_file():
-            return {number: EnvironmentFault("there is no such file", "check its name")}
+            what = "it is not a regular file" if path.exists() else "there is no such file"
+            return {number: UsageError(what, "name JPEG files")}
         if path.stat().st_size > settings.settle.max_bytes:
             return {number: TooLarge("the file is larger than allowed", "raise settle.max_bytes")}
         jpeg = path.read_bytes()
@@ -102,11 +111,8 @@ def _begin(
 
 
 def _result_of(event: SlotEvent, originals: dict[int, Original]) -> dict[int, Result]:
-    match event:
-        case WorkerUnfit(error):
-            raise error
-        case Outcome(scan, page, error):
-            if page is not None:
-                return {scan: (page, originals.pop(scan))}
-            return {scan: error or InternalFault("a bug in ocrwatch: a result without a page")}
-    return {}
+    if not isinstance(event, Outcome):
+        return {}
+    if event.page is not None:
+        return {event.scan: (event.page, originals.pop(event.scan))}
+    return {event.scan: event.error or InternalFault("a bug in ocrwatch: a result without a page")}

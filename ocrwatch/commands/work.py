@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,6 +21,13 @@ from ocrwatch.settings import Settings
 from ocrwatch.values import Page
 
 PREVIEW_CHARS = 100
+
+_WORTH_A_RATE = 5
+_REASONS = {
+    "unreadable": "may not be read by this user",
+    "empty": "empty",
+    "not a JPEG": "not a JPEG",
+}
 
 
 def settings_for_work(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> Settings:
@@ -62,7 +68,8 @@ def once(config: Path | None, overrides: Mapping[str, object], sets: Sequence[st
 
         summary = Daemon(settings, once=True, watchers=Watchers(show, advance)).run()
     _print_summary(output, settings, summary)
-    return ExitCode.QUARANTINED if summary.ends["quarantined"] or summary.left else ExitCode.FINE
+    unread = summary.ends["quarantined"] or summary.left or summary.interrupted
+    return ExitCode.QUARANTINED if unread else ExitCode.FINE
 
 
 def preview_of(text: str) -> str:
@@ -72,10 +79,10 @@ def preview_of(text: str) -> str:
 
 def _print_summary(output: Console, settings: Settings, summary: Summary) -> None:
     delivered, quarantined = summary.ends["delivered"], summary.ends["quarantined"]
-    rate = f", {delivered / summary.seconds:.1f} a second" if delivered and summary.seconds > 0 else ""
-    if not summary.ends.total() and not summary.left:
+    if not (summary.ends.total() or summary.left or summary.interrupted):
         output.print(f"Nothing to read in {escape(str(settings.inbox))}.")
         return
+    rate = f" ({delivered / summary.seconds:.1f} a second)" if delivered >= _WORTH_A_RATE else ""
     output.print(
         f"{delivered} {_scans(delivered)} read in {summary.seconds:.1f} s{rate}; "
         f"the text is in {escape(str(settings.outbox))}."
@@ -85,11 +92,11 @@ def _print_summary(output: Console, settings: Settings, summary: Summary) -> Non
             f"{quarantined} {_scans(quarantined)} could not be read; see the reasons in "
             f"{escape(str(settings.quarantine))}."
         )
-    for path in sorted(summary.left):
-        output.print(f"Left in the inbox, since it is not a complete JPEG: {escape(log.printable(path))}")
-    if summary.ends["stopped"]:
-        output.print(f"Stopped before the end: {summary.ends['stopped']} left in the inbox.")
-    sys.stdout.flush()
+    if summary.interrupted:
+        output.print(f"Stopped before the end; what was not read is still in {escape(str(settings.inbox))}.")
+        return
+    for path, reason in sorted(summary.left.items()):
+        output.print(f"Left in the inbox: {escape(log.printable(path))} ({_REASONS.get(reason, 'not complete')})")
 
 
 def _scans(count: int) -> str:

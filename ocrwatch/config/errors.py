@@ -39,10 +39,10 @@ _REMEDIES = {
 }
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a remedy with the known name that is closest to ``name``, empty if none is close."""
+def did_you_mean(name: str, known: Iterable[str], within: str = "") -> str:
+    """Return a remedy with the known name that is closest to ``name``, written after ``within``; empty if none is."""
     close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]}?" if close else ""
+    return f"did you mean {within}{close[0]}?" if close else ""
 
 
 def unknown_option(parts: Parts, source: str) -> UsageError:
@@ -50,7 +50,8 @@ def unknown_option(parts: Parts, source: str) -> UsageError:
     *sections, name = parts
     section = section_at(sections)
     known = list(section.model_fields) if section else []
-    remedy = did_you_mean(str(name), known) or _home_of(str(name)) or f"known here are {', '.join(known)}"
+    within = f"{write_key(tuple(sections))}." if sections else ""
+    remedy = did_you_mean(str(name), known, within) or _home_of(str(name)) or f"known here are {', '.join(known)}"
     return UsageError(f"{source}: there is no option {write_key(parts)}", remedy)
 
 

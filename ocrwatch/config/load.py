@@ -149,7 +149,8 @@ def check_folders(settings: Settings, environ: Mapping[str, str] = os.environ) -
     for one, other, too_close in _forbidden_pairs():
         if too_close(folders[one], folders[other]):
             raise UsageError(
-                f"the {one} {folders[one]} and the {other} {folders[other]} are the same folder or within one another",
+                f"the {one} folder {folders[one]} {_relation(folders[one], folders[other])} the {other} folder "
+                f"{folders[other]}",
                 f"choose folders side by side for {one} and {other}",
             )
     programs = {Path(os.path.realpath(entry)) for entry in environ.get("PATH", "").split(":") if entry.startswith("/")}
@@ -171,6 +172,12 @@ def _forbidden_pairs() -> Iterator[tuple[str, str, Callable[[Path, Path], bool]]
     # The state may hold the others (they are then as private as it is), but must not lie open in one of them.
     for other in ("outbox", "archive", "quarantine"):
         yield "state", other, Path.is_relative_to
+
+
+def _relation(one: Path, other: Path) -> str:
+    if one == other:
+        return "is also"
+    return "lies within" if one.is_relative_to(other) else "contains"
 
 
 def _overlap(one: Path, other: Path) -> bool:

@@ -108,12 +108,18 @@ def _commented_out(option: str) -> list[str]:
 def _sourced(values: Mapping[str, Any], provenance: Mapping[str, str]) -> Iterator[str]:
     for name, value in values.items():
         if section_at([name]) is None:
-            yield f"{name} = {write_value(value)}  # from {_source(name, provenance)}"
+            yield _line(name, value, _source(name, provenance))
     for name, value in values.items():
         if section_at([name]) is not None:
             yield from ("", f"[{name}]")
             for option, setting in value.items():
-                yield f"{option} = {write_value(setting)}  # from {_source(f'{name}.{option}', provenance)}"
+                yield _line(option, setting, _source(f"{name}.{option}", provenance))
+
+
+def _line(name: str, value: object, source: str) -> str:
+    """Write one option; what is nobody's choice bears no remark, so that what is stands out."""
+    written = f"{name} = {write_value(value)}"
+    return written if source == "default" else f"{written}  # from {source}"
 
 
 def _source(key: str, provenance: Mapping[str, str]) -> str:

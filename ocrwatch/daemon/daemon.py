@@ -17,6 +17,7 @@ from ocrwatch.daemon.pipeline import Listeners, Pipeline
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.deliver.delivery import Delivered
 from ocrwatch.dispatch.slot import Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
+from ocrwatch.dispatch.starts import Starts
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
 from ocrwatch.ledger import Ledger
 from ocrwatch.log import get_logger
@@ -27,7 +28,8 @@ from ocrwatch.values import Page
 _LONGEST_SLEEP = 10.0
 _SLEEP_WHILE_STOPPING = 0.1
 _SLEEP_OF_ONCE = 0.2
-_FAILED_STARTS_PER_WORKER = 3
+_SAME_WISH = 0.3
+_LONGEST_PAUSE_OF_ONCE = 60.0
 
 _log = get_logger()
 
@@ -45,10 +47,12 @@ class Summary:
     """How a run ended."""
 
     ends: Counter[End]
-    left: list[str] = field(default_factory=list)
-    """Scans that stayed in the inbox because they did not get whole (``once`` only)."""
+    left: dict[str, str] = field(default_factory=dict)
+    """Scans that stayed in the inbox because they did not get whole, with the reason (``once`` only)."""
     seconds: float = 0.0
     """From the first worker's readiness to the end."""
+    interrupted: bool = False
+    """Whether it was told to stop before it was done."""
 
 
 class Daemon:
@@ -59,9 +63,9 @@ class Daemon:
         self._once = once
         self._watchers = watchers or Watchers()
         self._ready_at: float | None = None
+        self._stopping_since = 0.0
         self._stop_by: float | None = None
-        self._failed_start: OcrwatchError | None = None
-        self._failed_starts = 0
+        self._failure: OcrwatchError | None = None
         self._next_sign = 0.0
         self._sign_interval = watchdog_interval()
 
@@ -77,10 +81,11 @@ class Daemon:
             stack.callback(ledger.close)
             listeners = Listeners(self._watchers.delivered, self._worker_said)
             self._pipeline = Pipeline(settings, ledger, listeners, once=self._once)
+            self._starts = Starts(len(self._pipeline.pool))
             stack.enter_context(self._signals())
             self._work(ledger)
-        if self._failed_start is not None:
-            raise self._failed_start
+        if self._failure is not None:
+            raise self._failure
         return self._summary()
 
     def _work(self, ledger: Ledger) -> None:
@@ -96,7 +101,7 @@ class Daemon:
         # Workers load their engines while the rest of the start goes on.
         pipeline.pool.start()
         try:
-            startup.recover(ledger, pipeline.deliverer, settings)
+            pipeline.recover(ledger)
             pipeline.reception.start(events=not self._once)
             while not self._is_done():
                 pipeline.loop.turn(self._next_wake())
@@ -121,6 +126,8 @@ class Daemon:
         self._pipeline.loop.post(self._heard, event)
 
     def _heard(self, event: SlotEvent) -> None:
+        self._starts.heard(event)
+        self._failure = self._starts.failure
         match event:
             case Outcome():
                 self._pipeline.reading.finished(event)
@@ -132,23 +139,8 @@ class Daemon:
                     self._become_ready()
             case WorkerLost(pid, how, phase, scan, stderr):
                 _log.warning("worker.died", pid=pid, how=how, phase=phase, id=scan, stderr=stderr)
-                self._count_failed_start(event)
-            case WorkerUnfit(error):
-                if self._ready_at is None:
-                    # Nothing has worked yet: better told at once than found out after months.
-                    self._failed_start = error
-                else:
-                    self._pipeline.pauses.hit("workers", error, time.monotonic())
-
-    def _count_failed_start(self, lost: WorkerLost) -> None:
-        if lost.phase != "starting" or self._ready_at is not None:
-            return
-        self._failed_starts += 1
-        if self._failed_starts >= _FAILED_STARTS_PER_WORKER * len(self._pipeline.pool):
-            self._failed_start = EnvironmentFault(
-                f"no worker can start: the last one was {lost.how} ({lost.stderr or 'without a word'})",
-                "run ocrwatch doctor, and see whether workers.max_memory is too low",
-            )
+            case WorkerUnfit(error) if self._ready_at is not None:
+                self._pipeline.pauses.hit("workers", error, time.monotonic())
 
     def _become_ready(self) -> None:
         self._ready_at = time.monotonic()
@@ -156,14 +148,19 @@ class Daemon:
         notify("READY=1")
 
     def _is_done(self) -> bool:
-        if self._failed_start is not None:
+        if self._failure is not None:
             return True
         pipeline = self._pipeline
         if self._stop_by is not None:
             held_up = "delivery" in pipeline.pauses and not pipeline.reading.in_work
             return pipeline.is_idle or held_up or time.monotonic() >= self._stop_by
-        ready = self._ready_at is not None
-        return self._once and ready and pipeline.is_idle and pipeline.reception.is_empty(time.monotonic())
+        if not self._once:
+            return False
+        if (pause := pipeline.pauses.longest(_LONGEST_PAUSE_OF_ONCE)) is not None:
+            # The daemon waits for ever; whoever runs `once` waits for an answer.
+            self._failure = EnvironmentFault(pause.message, pause.remedy)
+            return True
+        return self._ready_at is not None and pipeline.is_idle and pipeline.reception.is_empty(time.monotonic())
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -178,12 +175,15 @@ class Daemon:
                 signal.signal(number, handler)
 
     def _begin_stop(self, number: int) -> None:
+        now = time.monotonic()
         if self._stop_by is not None:
-            self._stop_by = 0.0
+            # A supervisor that signals a process and its group sends the same wish twice.
+            if now - self._stopping_since > _SAME_WISH:
+                self._stop_by = 0.0
             return
         notify("STOPPING=1")
         grace = self._settings.workers.grace
-        self._stop_by = time.monotonic() + grace
+        self._stopping_since, self._stop_by = now, now + grace
         self._pipeline.reception.stop()
         self._pipeline.reading.stop()
         in_work = len(self._pipeline.reading.in_work)
@@ -234,4 +234,9 @@ class Daemon:
 
     def _summary(self) -> Summary:
         began = self._ready_at or time.monotonic()
-        return Summary(self._pipeline.report.ends, self._pipeline.reception.left(), time.monotonic() - began)
+        return Summary(
+            self._pipeline.report.ends,
+            self._pipeline.reception.left(),
+            time.monotonic() - began,
+            interrupted=self._stop_by is not None,
+        )

@@ -18,7 +18,7 @@ from ocrwatch.deliver.delivery import REASON_ENDING, Delivered, Deliverer, Work
 from ocrwatch.deliver.formats import Original, render
 from ocrwatch.deliver.plan import Fate
 from ocrwatch.errors import EnvironmentFault, InternalFault, ScanFault, Vanished
-from ocrwatch.ledger import Ledger
+from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.values import Page
 
@@ -30,10 +30,15 @@ _log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Parcel:
-    ticket: Ticket
-    make: Callable[[], Work]
-    page: Page | None
-    fault: ScanFault | None
+    path: str
+    send: Callable[[], Delivered | None]
+    """Does the work, on the delivery thread."""
+    sent: Callable[[Delivered | None], None]
+    vanished: Callable[[], None]
+    broken: Callable[[BaseException], None]
+    """Told of a bug."""
+    acquit: int | None = None
+    """The row of a scan that was read well: its attempt is taken back if it cannot be delivered."""
 
 
 class Delivering:
@@ -69,11 +74,71 @@ class Delivering:
 
     def deliver(self, ticket: Ticket, page: Page) -> None:
         """Have a page's sidecars published and its original put away."""
-        self._line.append(_Parcel(ticket, lambda: self._page_work(ticket, page), page, None))
+
+        def sent(delivered: Delivered | None) -> None:
+            assert delivered is not None  # noqa: S101 - for the type checker
+            self._log_delivered(ticket, page, delivered)
+            self._delivered(ticket, page, delivered)
+            self._end(ticket, "delivered")
+
+        def broken(error: BaseException) -> None:
+            self.quarantine(ticket, InternalFault(f"a bug in ocrwatch: {error!r}", "please report it"))
+
+        self._line.append(
+            _Parcel(
+                ticket.path,
+                lambda: self._deliverer.deliver(self._page_work(ticket, page)),
+                sent,
+                lambda: self._end(ticket, "changed"),
+                broken,
+                acquit=ticket.id,
+            )
+        )
 
     def quarantine(self, ticket: Ticket, fault: ScanFault) -> None:
         """Have a scan that cannot be read put into the quarantine with the reason."""
-        self._line.append(_Parcel(ticket, lambda: self._quarantine_work(ticket, fault), None, fault))
+
+        def sent(delivered: Delivered | None) -> None:
+            self._log_quarantined(ticket, fault, delivered)
+            self._end(ticket, "quarantined")
+
+        self._line.append(
+            _Parcel(
+                ticket.path,
+                lambda: self._deliverer.deliver(self._quarantine_work(ticket, fault)),
+                sent,
+                lambda: self._end(ticket, "changed"),
+                lambda _: self._end(ticket, "stopped"),
+            )
+        )
+
+    def resume(self, entry: Entry, ended: Callable[[], None]) -> None:
+        """Have the plan carried out that an earlier run has left."""
+
+        def sent(delivered: Delivered | None) -> None:
+            sidecars = list(delivered.sidecars) if delivered else []
+            _log.info("scan.recovered", id=entry.id, path=entry.path, sidecars=sidecars)
+            ended()
+
+        self._line.append(
+            _Parcel(
+                entry.path,
+                lambda: self._deliverer.resume(entry.id, entry.plan or "", entry.code, entry.reason),
+                sent,
+                ended,
+                lambda _: ended(),
+            )
+        )
+
+    def clear_away(self, entry: Entry) -> None:
+        """Have removed what an earlier run may have staged without noting a plan."""
+
+        def nothing(*_: object) -> None:
+            pass
+
+        self._line.append(
+            _Parcel(entry.path, lambda: self._deliverer.discard(entry.id, entry.path), nothing, nothing, nothing)
+        )
 
     def tick(self, now: float) -> None:
         """Begin the next delivery."""
@@ -82,7 +147,7 @@ class Delivering:
         self._busy = True
         parcel = self._line[0]
         self._loop.deliver(
-            lambda: self._deliverer.deliver(parcel.make()),
+            parcel.send,
             lambda delivered: self._done(parcel, delivered),
             lambda error: self._failed(parcel, error),
         )
@@ -136,7 +201,7 @@ class Delivering:
             "attempts": entry.attempts,
             "bytes": ticket.scan.facts.size,
             "sha256": ticket.sha256,
-            "seen_at": _iso(entry.seen_at),
+            "modified_at": _iso(ticket.scan.facts.mtime_ns / 1e9),
             "quarantined_at": _iso(time.time()),
             "earlier": [
                 {"ended_at": _iso(past.updated_at), "state": past.state, "code": past.code, "reason": past.reason}
@@ -145,27 +210,23 @@ class Delivering:
         }
         return (json.dumps(reason, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
-    def _done(self, parcel: _Parcel, delivered: Delivered) -> None:
+    def _done(self, parcel: _Parcel, delivered: Delivered | None) -> None:
         self._next()
         self._pauses.clear("delivery")
-        ticket = parcel.ticket
-        if parcel.page is not None:
-            self._log_delivered(ticket, parcel.page, delivered)
-            self._delivered(ticket, parcel.page, delivered)
-            self._end(ticket, "delivered")
-        elif parcel.fault is not None:
-            _log.warning(
-                "scan.quarantined",
-                id=ticket.id,
-                path=ticket.path,
-                batch=ticket.batch.id,
-                attempt=ticket.attempt,
-                code=parcel.fault.code,
-                reason=parcel.fault.message,
-                remedy=parcel.fault.remedy,
-                quarantined=delivered.original,
-            )
-            self._end(ticket, "quarantined")
+        parcel.sent(delivered)
+
+    def _log_quarantined(self, ticket: Ticket, fault: ScanFault, delivered: Delivered | None) -> None:
+        _log.warning(
+            "scan.quarantined",
+            id=ticket.id,
+            path=ticket.path,
+            batch=ticket.batch.id,
+            attempt=ticket.attempt,
+            code=fault.code,
+            reason=fault.message,
+            remedy=fault.remedy,
+            quarantined=delivered and delivered.original,
+        )
 
     def _log_delivered(self, ticket: Ticket, page: Page, delivered: Delivered) -> None:
         fields: dict[str, object] = {
@@ -192,7 +253,6 @@ class Delivering:
         _log.info("scan.delivered", **fields)
 
     def _failed(self, parcel: _Parcel, error: BaseException) -> None:
-        ticket = parcel.ticket
         match error:
             case EnvironmentFault():
                 self._busy = False
@@ -200,22 +260,19 @@ class Delivering:
                 self._acquit()
             case Vanished():
                 self._next()
-                _log.info("scan.changed", path=ticket.path, reason="it changed or went while it was read")
-                self._end(ticket, "changed")
+                _log.info("scan.changed", path=parcel.path, reason="it changed or went while it was read")
+                parcel.vanished()
             case _:
                 self._next()
-                _log.error("scan.failed", path=ticket.path, exc_info=error)
-                if parcel.fault is None:
-                    self.quarantine(ticket, InternalFault(f"a bug in ocrwatch: {error!r}", "please report it"))
-                else:
-                    self._end(ticket, "stopped")
+                _log.error("scan.failed", path=parcel.path, exc_info=error)
+                parcel.broken(error)
 
     def _acquit(self) -> None:
         """Take back the attempts of what was read and cannot be delivered, or a long pause would use them up."""
         for parcel in self._line:
-            if parcel.page is not None:
+            if parcel.acquit is not None:
                 with contextlib.suppress(EnvironmentFault):
-                    self._ledger.refund_attempt(parcel.ticket.id)
+                    self._ledger.refund_attempt(parcel.acquit)
 
     def _next(self) -> None:
         self._busy = False

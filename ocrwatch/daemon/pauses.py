@@ -47,6 +47,11 @@ class Pauses:
         """All causes with what is said of them."""
         return dict(self._active)
 
+    def longest(self, seconds: float) -> Pause | None:
+        """Return a pause that has lasted longer than ``seconds``, if there is one."""
+        now = time.time()
+        return next((pause for pause in self._active.values() if now - pause.since > seconds), None)
+
     def hit(self, cause: str, error: OcrwatchError, now: float) -> float:
         """Note a fault; return the time of the next try: exponential back-off with jitter, at most 30 s."""
         pause = self._active.get(cause)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,15 +54,15 @@ class Pipeline:
         self.report = Report(settings, workers)
         self.pauses = Pauses(self.report.changed)
         self.pool = self._pool(workers, ledger, listeners)
-        self._kept = dict(ledger.kept()) if settings.on_success == "keep" else {}
+        self._kept = dict(ledger.kept())
         self.reception = self._reception(once=once)
         places = Places(settings.inbox, settings.outbox, settings.archive, settings.quarantine)
-        self.deliverer = Deliverer(places, ledger, tuple(FORMATS))
+        deliverer = Deliverer(places, ledger, tuple(FORMATS))
         self.delivering = Delivering(
             self.loop,
             self.pauses,
             ledger,
-            self.deliverer,
+            deliverer,
             fate=settings.on_success,
             group_id=groups.__getitem__,
             preview_chars=settings.log.preview_chars,
@@ -90,6 +91,20 @@ class Pipeline:
         """Whether nothing is on its way behind the batches."""
         return not (self.reading.waiting or self.reading.in_work or len(self.delivering))
 
+    def recover(self, ledger: Ledger) -> None:
+        """Finish what an earlier run had planned, and clear away what it had only begun, before anything new.
+
+        Scans that were being read are still in the inbox, with their attempts counted, and take the usual road.
+        """
+        for entry in ledger.unfinished():
+            if entry.state in {"planned", "published"}:
+                self.reception.claim(entry.path)
+                self.delivering.resume(entry, lambda path=entry.path: self.reception.release(path, again=True))  # type: ignore[misc]
+            else:
+                self.delivering.clear_away(entry)
+                if not os.path.lexists(self._settings.inbox / entry.path):
+                    ledger.close_scan(entry.id, "gone", code=entry.code, reason="it was taken out of the inbox")
+
     def tick(self, now: float, *, receiving: bool) -> None:
         """Let each stage do what is due, in the order of the data's flow; without ``receiving`` nothing new begins."""
         if receiving:
@@ -112,7 +127,7 @@ class Pipeline:
         return Pool(
             workers,
             SlotOptions(
-                recipe(self._settings.ocr, self._settings.enhance),
+                startup.recipes(self._settings),
                 options.timeout,
                 options.max_memory,
                 options.recycle_after,
@@ -140,14 +155,11 @@ class Pipeline:
         )
 
     def _begin(self, scans: list[Scan]) -> None:
-        batch = self._new_batch(len(scans))
+        self._batches += 1
+        batch = Batch(self._batches, len(scans))
         _log.info("batch.started", batch=batch.id, scans=len(scans), fresh=scans[0].fresh)
         for scan in scans:
             self.reading.add(self._ticket(scan, batch))
-
-    def _new_batch(self, size: int) -> Batch:
-        self._batches += 1
-        return Batch(self._batches, size)
 
     def _ticket(self, scan: Scan, batch: Batch) -> Ticket:
         options = self._settings.for_path(scan.path)
@@ -155,7 +167,7 @@ class Pipeline:
 
     def _give_up(self, path: str, facts: FileFacts, fault: ScanFault) -> None:
         scan = Scan(path, facts, fresh=True, ready_at=time.monotonic())
-        self.reading.give_up(self._ticket(scan, self._new_batch(1)), fault)
+        self.reading.give_up(self._ticket(scan, Batch(0, 1)), fault)
 
     def _quarantine(self, ticket: Ticket, fault: ScanFault) -> None:
         self.report.failed(ticket.path, fault.code, fault.message)

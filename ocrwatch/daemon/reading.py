@@ -20,6 +20,7 @@ from ocrwatch.errors import (
     InternalFault,
     OcrwatchError,
     ScanFault,
+    TooLarge,
     UsageError,
     Vanished,
     WorkerDied,
@@ -164,7 +165,7 @@ class Reading:
         source = read(self._inbox, scan.path, scan.facts, self._max_bytes)
         entry = self._ledger.begin(scan.path, scan.facts, source.sha256)
         if self._keeps_originals and self._ledger.was_done(scan.path, source.sha256):
-            self._ledger.close_scan(entry.id, "done", code=None, reason=None)
+            self._ledger.close_scan(entry.id, "gone", code=None, reason="it was delivered before")
             return source, None
         return source, entry
 
@@ -205,10 +206,27 @@ class Reading:
 
     def give_up(self, ticket: Ticket, fault: ScanFault) -> None:
         """Have a scan quarantined that no worker has seen."""
+        self._loading += 1
+        self._loop.background(
+            lambda: self._open_row(ticket),
+            lambda row: self._given_up(ticket, row, fault),
+            lambda error: self._not_loaded(ticket, error),
+        )
+
+    def _open_row(self, ticket: Ticket) -> tuple[int, str | None]:
+        """Open the scan's row, with the hash of its bytes if they can be had, for its history."""
+        scan = ticket.scan
         try:
-            ticket.id = self._ledger.begin(ticket.path, ticket.scan.facts, None).id
-        except EnvironmentFault as error:
-            self._put_back(ticket, "reading", error)
+            sha256 = ticket.sha256 or read(self._inbox, scan.path, scan.facts, self._max_bytes).sha256
+        except TooLarge:
+            sha256 = None
+        return self._ledger.begin(scan.path, scan.facts, sha256).id, sha256
+
+    def _given_up(self, ticket: Ticket, row: tuple[int, str | None], fault: ScanFault) -> None:
+        self._loading -= 1
+        ticket.id, ticket.sha256 = row
+        if self._stopping:
+            self._end(ticket, "stopped")
         else:
             self._callbacks.quarantine(ticket, fault)
 
@@ -239,13 +257,16 @@ class Reading:
             self._ledger.wait(ticket.id, time.time() + delay, fault.code, fault.message)
         except EnvironmentFault as error:
             self._pauses.hit("reading", error, time.monotonic())
+        self._try_later(ticket, fault.code, fault.message, delay)
+
+    def _try_later(self, ticket: Ticket, code: str, reason: str, delay: float) -> None:
         _log.warning(
             "scan.retrying",
             id=ticket.id,
             path=ticket.path,
             attempt=ticket.attempt,
-            code=fault.code,
-            reason=fault.message,
+            code=code,
+            reason=reason,
             retry_in_s=round(delay, 1),
         )
         self._rest(ticket, time.monotonic() + delay)
@@ -256,8 +277,11 @@ class Reading:
                 self._ledger.refund_attempt(ticket.id)
             except EnvironmentFault as again:
                 error = again
-        cause = "workers" if ticket.attempt and isinstance(error, EnvironmentFault | UsageError) else "reading"
-        self._put_back(ticket, cause, error)
+        if isinstance(error, UsageError):
+            # It is this recipe's setting that is wrong: scans of other profiles go on.
+            self._try_later(ticket, "wrong-setting", str(error), self._retry.max_delay)
+        else:
+            self._put_back(ticket, "workers" if ticket.attempt else "reading", error)
 
     def _put_back(self, ticket: Ticket, cause: str, error: OcrwatchError) -> None:
         self._pauses.hit(cause, error, time.monotonic())

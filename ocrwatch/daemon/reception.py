@@ -121,9 +121,9 @@ class Reception:
             return False
         return self._settle.is_stuck(now, _IMPATIENT_QUIETS * max(self._settle.quiet, 0.5))
 
-    def left(self) -> list[str]:
-        """Return the paths that have not settled."""
-        return [path for path in self._known if path in self._settle]
+    def left(self) -> dict[str, str]:
+        """Return the paths that have not settled, with what they wait for."""
+        return {path: self._settle.reason_of(path) for path in self._known if path in self._settle}
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -140,6 +140,10 @@ class Reception:
     def take(self, now: float, *, backlog: bool) -> list[Scan]:
         """Return the next closed batch, if any."""
         return self._batcher.take(now, backlog=backlog)
+
+    def claim(self, path: str) -> None:
+        """Leave a path alone until it is released: another has it in hand."""
+        self._known[path] = _Known(time.monotonic())
 
     def release(self, path: str, *, again: bool = False) -> None:
         """Let go of a path whose scan has ended; if it arrived ``again`` meanwhile, it starts again."""

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import grp
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
-from ocrwatch.deliver.delivery import Deliverer
-from ocrwatch.errors import UsageError, Vanished
+from ocrwatch.errors import UsageError
 from ocrwatch.files import environment_fault
-from ocrwatch.ledger import Ledger
-from ocrwatch.log import get_logger
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
+from ocrwatch.service.doctor import nearest_existing
 from ocrwatch.service.lock import FolderLock
 from ocrwatch.settings import Settings, recipe
-
-_log = get_logger()
+from ocrwatch.values import Recipe
 
 
 def folders(settings: Settings) -> dict[str, Path]:
@@ -49,6 +45,16 @@ def check_writable(name: str, folder: Path) -> None:
         raise environment_fault(error, f"cannot write to the {name} {folder}") from error
 
 
+def check_can_be_made(name: str, folder: Path) -> None:
+    """Prove that a missing folder can be made, without making it; raises :class:`EnvironmentFault`."""
+    parent = nearest_existing(folder)
+    try:
+        with tempfile.TemporaryDirectory(dir=parent, prefix=".ocrwatch-"):
+            pass
+    except OSError as error:
+        raise environment_fault(error, f"cannot make the {name} {folder} below {parent}") from error
+
+
 def take_locks(settings: Settings) -> list[FolderLock]:
     """Lock the inbox and the state folder; raises :class:`LockedError` where another ocrwatch has one of them."""
     inbox = FolderLock(settings.inbox, "inbox")
@@ -59,12 +65,18 @@ def take_locks(settings: Settings) -> list[FolderLock]:
         raise
 
 
+def recipes(settings: Settings) -> tuple[Recipe, ...]:
+    """Return the different recipes of all profiles, and last the one that has none."""
+    options = [settings.with_profile(profile) for profile in settings.profiles]
+    all_of_them = [recipe(each.ocr, each.enhance) for each in options]
+    usual = recipe(settings.ocr, settings.enhance)
+    return (*(each for each in dict.fromkeys(all_of_them) if each != usual), usual)
+
+
 def check_languages(settings: Settings) -> None:
     """Check that the language data of all profiles is installed; raises :class:`EnvironmentFault`."""
-    check_recipe_languages(recipe(settings.ocr, settings.enhance))
-    for profile in settings.profiles:
-        options = settings.with_profile(profile)
-        check_recipe_languages(recipe(options.ocr, options.enhance))
+    for each in recipes(settings):
+        check_recipe_languages(each)
 
 
 def group_ids(settings: Settings) -> dict[str, int]:
@@ -96,20 +108,3 @@ def fresh_scratch(settings: Settings) -> Path:
 def usable_cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0))
-
-
-def recover(ledger: Ledger, deliverer: Deliverer, settings: Settings) -> None:
-    """Finish what an earlier run had planned, and clear away what it had only begun.
-
-    Scans that were being read are still in the inbox, with their attempts counted, and take the usual road.
-    Raises :class:`EnvironmentFault` where a folder refuses.
-    """
-    for entry in ledger.unfinished():
-        if entry.plan is not None and entry.state in {"planned", "published"}:
-            with contextlib.suppress(Vanished):
-                delivered = deliverer.resume(entry.id, entry.plan, entry.code, entry.reason)
-                _log.info("scan.recovered", id=entry.id, path=entry.path, sidecars=list(delivered.sidecars))
-            continue
-        deliverer.discard(entry.id, entry.path)
-        if not os.path.lexists(settings.inbox / entry.path):
-            ledger.close_scan(entry.id, "gone", code=entry.code, reason="it was taken out of the inbox")

@@ -22,6 +22,7 @@ class Batch:
     """Scans that were gathered together."""
 
     id: int
+    """0 for scans that are given up before they come into one."""
     size: int
     started: float = field(default_factory=time.monotonic)
     ends: Counter[str] = field(default_factory=Counter)
@@ -29,7 +30,7 @@ class Batch:
     def ended(self, end: End) -> None:
         """Count one of its scans; says so when that was the last."""
         self.ends[end] += 1
-        if self.ends.total() == self.size:
+        if self.id and self.ends.total() == self.size:
             _log.info(
                 "batch.finished",
                 batch=self.id,

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from ocrwatch.deliver import dispose, outbox
-from ocrwatch.deliver.plan import Fate, Places, Plan, Sidecar, free_quarantine_name, free_stem, temporary_name
+from ocrwatch.deliver.plan import Fate, Places, Plan, Sidecar, free_quarantine_name, free_stem, mirrored, temporary_name
 from ocrwatch.errors import Vanished
 from ocrwatch.files import environment_fault, folder_if_there, is_unchanged, split
 from ocrwatch.values import FileFacts
@@ -93,9 +93,11 @@ class Deliverer:
 
         Raises :class:`Vanished` where the scan is no longer the file that was read; nothing is published then.
         """
-        noted = self._journal.plan_of(work.scan)
-        plan = Plan.from_json(noted) if noted else self._prepare(work)
-        return self._carry_out(work.scan, plan, work.code, work.reason)
+        if noted := self._journal.plan_of(work.scan):
+            return self._carry_out(work.scan, Plan.from_json(noted), work.code, work.reason)
+        while True:
+            with contextlib.suppress(outbox.StagedLost):
+                return self._carry_out(work.scan, self._prepare(work), work.code, work.reason, just_staged=True)
 
     def resume(self, scan: int, plan: str, code: str | None = None, reason: str | None = None) -> Delivered:
         """Carry out a plan that an earlier run has left."""
@@ -132,30 +134,35 @@ class Deliverer:
         raise Vanished(work.path)
 
     def _plan(self, work: Work) -> Plan:
-        stem, original = self._free_names(work.path, work.fate)
+        roots = (self._root_of(work.fate), *((self._places.archive,) if work.fate == "archive" else ()))
+        subfolder = mirrored(roots, split(work.path)[0])
+        stem, original = self._free_names(work.path, subfolder, work.fate)
         sidecars = tuple(
             Sidecar(temporary_name(self._journal.token, work.scan, ending), f"{stem}.{ending}")
             for ending, _ in work.contents
         )
-        return Plan(work.path, work.facts, work.sha256, split(work.path)[0], stem, work.fate, original, sidecars)
+        return Plan(work.path, work.facts, work.sha256, subfolder, stem, work.fate, original, sidecars)
 
-    def _free_names(self, path: str, fate: Fate) -> tuple[str, str]:
+    def _free_names(self, path: str, subfolder: str, fate: Fate) -> tuple[str, str]:
         """Return a stem for the sidecars and a name for the original that belong together and are free."""
         if fate == "quarantine":
-            name = free_quarantine_name(self._places, path)
+            name = free_quarantine_name(self._places, subfolder, split(path)[1])
             return name, name
-        stem = free_stem(self._places, path, self._endings, archived=fate == "archive")
+        stem = free_stem(self._places, subfolder, split(path)[1], self._endings, archived=fate == "archive")
         return stem, stem + os.path.splitext(path)[1]
 
-    def _carry_out(self, scan: int, plan: Plan, code: str | None, reason: str | None) -> Delivered:
+    def _carry_out(
+        self, scan: int, plan: Plan, code: str | None, reason: str | None, *, just_staged: bool = False
+    ) -> Delivered:
         while True:
             try:
-                self._publish(plan)
+                self._publish(plan, just_staged=just_staged)
                 self._journal.published(scan)
                 original = self._put_away(plan)
                 break
             except FileExistsError:
                 plan = self._replan(scan, plan)
+                just_staged = False
         if plan.fate == "quarantine" and original is None:
             with self._explained(self._places.quarantine):
                 outbox.retract(self._places.quarantine, plan.folder, plan.sidecars)
@@ -164,16 +171,16 @@ class Deliverer:
         self._journal.close_scan(scan, "quarantined" if plan.fate == "quarantine" else "done", code=code, reason=reason)
         return self._result(scan, plan, original)
 
-    def _publish(self, plan: Plan) -> None:
+    def _publish(self, plan: Plan, *, just_staged: bool) -> None:
         root = self._root_of(plan.fate)
-        with self._explained(root):
-            outbox.publish(root, plan.folder, plan.sidecars)
+        with self._explained(root, plan.folder):
+            outbox.publish(root, plan.folder, plan.sidecars, just_staged=just_staged)
 
     def _replan(self, scan: int, plan: Plan) -> Plan:
         """Choose other names, since somebody took one after it was planned."""
         root = self._root_of(plan.fate)
         with self._explained(root):
-            stem, original = self._free_names(plan.path, plan.fate)
+            stem, original = self._free_names(plan.path, plan.folder, plan.fate)
             sidecars = outbox.renamed(root, plan.folder, plan.sidecars, plan.stem, stem)
         plan = replace(plan, stem=stem, original=original, sidecars=sidecars)
         self._journal.planned(scan, plan.to_json())
@@ -187,7 +194,7 @@ class Deliverer:
         if plan.fate in {"keep", "delete"}:
             return None
         target = self._places.quarantine if plan.fate == "quarantine" else self._places.archive
-        with self._explained(target):
+        with self._explained(target, plan.folder):
             return dispose.move_away(plan, inbox, target, token)
 
     def _root_of(self, fate: Fate) -> Path:
@@ -205,7 +212,7 @@ class Deliverer:
         )
 
     @contextlib.contextmanager
-    def _explained(self, root: Path) -> Iterator[None]:
+    def _explained(self, root: Path, subfolder: str = "") -> Iterator[None]:
         names = {
             self._places.inbox: "inbox",
             self._places.outbox: "outbox",
@@ -217,4 +224,4 @@ class Deliverer:
         except FileExistsError:
             raise
         except OSError as error:
-            raise environment_fault(error, f"cannot work in the {names[root]} {root}") from error
+            raise environment_fault(error, f"cannot work in the {names[root]} {root / subfolder}") from error

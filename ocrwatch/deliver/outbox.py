@@ -45,14 +45,21 @@ def stage(
             raise
 
 
-def publish(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> None:
+class StagedLost(Exception):
+    """What was staged a moment ago is gone: somebody emptied the outbox."""
+
+
+def publish(root: Path, subfolder: str, sidecars: Sequence[Sidecar], *, just_staged: bool = False) -> None:
     """Give staged sidecars their final names, in order; done twice it does nothing more.
 
     A temporary name that is gone means that its sidecar was published before (and perhaps already fetched): under its
     final name, or under a former one if the stem was changed since, and then it moves.
-    Raises ``FileExistsError`` where somebody took a final name meanwhile.
+    Raises ``FileExistsError`` where somebody took a final name meanwhile, and with ``just_staged``, when nothing can
+    have been published, :class:`StagedLost`.
     """
     with folder(root, subfolder, create=True) as directory:
+        if just_staged and any(status_of(directory, sidecar.temporary) is None for sidecar in sidecars):
+            raise StagedLost
         for sidecar in sidecars:
             held = sidecar.temporary
             if status_of(directory, held) is None:

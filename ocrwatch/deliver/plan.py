@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ocrwatch.files import NAME_MAX, TEMPORARY_PREFIX, folder, shortened, split, status_of
+from ocrwatch.files import NAME_MAX, TEMPORARY_PREFIX, folder, shortened, status_of
 from ocrwatch.values import FileFacts
 
 Fate = Literal["archive", "keep", "delete", "quarantine"]
@@ -73,12 +74,27 @@ def temporary_name(token: str, scan: int, ending: str) -> str:
     return f"{TEMPORARY_PREFIX}{token}-{scan}.{ending}.tmp"
 
 
-def free_stem(places: Places, path: str, endings: tuple[str, ...], *, archived: bool) -> str:
+def mirrored(roots: tuple[Path, ...], subfolder: str) -> str:
+    """Return the subfolder in which a scan's files can lie below all ``roots``.
+
+    The inbox's own, unless a file or a link stands in a folder's place: after a scan ``a.jpg`` has become ``a.txt``,
+    the folder ``a.txt`` is mirrored as ``a.txt-2``.
+    """
+    made = ""
+    for part in filter(None, subfolder.split("/")):
+
+        def blocked(name: str, above: str = made) -> bool:
+            return any(_is_in_the_way(root, above, name) for root in roots)
+
+        made = "/".join(filter(None, (made, first_free(part, shortened(part, NAME_MAX - _COUNTER_ROOM), blocked))))
+    return made
+
+
+def free_stem(places: Places, subfolder: str, name: str, endings: tuple[str, ...], *, archived: bool) -> str:
     """Return a stem under which no sidecar with one of ``endings``, nor (if ``archived``) an original, lies yet.
 
     ``scan1``, then ``scan1-2`` and so on: scanners restart their counters, and nothing is ever overwritten.
     """
-    subfolder, name = split(path)
     stem, suffix = os.path.splitext(name)
     room = NAME_MAX - _COUNTER_ROOM - max(len(suffix), *(len(ending) + 1 for ending in endings))
     fits = len(os.fsencode(stem)) <= room + _COUNTER_ROOM
@@ -92,9 +108,8 @@ def free_stem(places: Places, path: str, endings: tuple[str, ...], *, archived: 
     return first_free(stem, shortened(stem, room), taken)
 
 
-def free_quarantine_name(places: Places, path: str) -> str:
+def free_quarantine_name(places: Places, subfolder: str, name: str) -> str:
     """Return a name under which neither an original nor a reason lies in the quarantine yet."""
-    subfolder, name = split(path)
     stem, suffix = os.path.splitext(name)
     room = NAME_MAX - _COUNTER_ROOM - len(os.fsencode(suffix)) - len(".reason.json")
 
@@ -132,3 +147,13 @@ def _exists(root: Path, subfolder: str, name: str) -> bool:
     except FileNotFoundError:
         # A missing subfolder is made later; a missing root is found out by whoever writes there.
         return False
+
+
+def _is_in_the_way(root: Path, subfolder: str, name: str) -> bool:
+    """Tell whether something other than a folder bears the name of one."""
+    try:
+        with folder(root, subfolder) as descriptor:
+            status = status_of(descriptor, name)
+    except FileNotFoundError:
+        return False
+    return status is not None and not stat.S_ISDIR(status.st_mode)

@@ -12,8 +12,8 @@ from ocrwatch.values import EngineInfo, Page, Recipe
 class Setup:
     """The first message to a worker."""
 
-    recipe: Recipe
-    """What to be warm for."""
+    recipes: tuple[Recipe, ...]
+    """What to be warm for; the last one most of all."""
     max_memory: int
     """Bytes of address space, 0 for no limit."""
 

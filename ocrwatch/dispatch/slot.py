@@ -75,8 +75,8 @@ SlotEvent = WorkerReady | WorkerLost | WorkerUnfit | Outcome
 class SlotOptions:
     """How a slot treats its worker."""
 
-    recipe: Recipe
-    """What a new worker warms up for."""
+    recipes: tuple[Recipe, ...]
+    """What a new worker warms up for, the most frequent last."""
     timeout: float
     """Seconds for one scan."""
     max_memory: int
@@ -158,7 +158,7 @@ class Slot(threading.Thread):
             # Killed before there was a worker to see; the thread's end takes this one along.
             return False
         try:
-            worker.channel.send(Setup(self._options.recipe, self._options.max_memory), begun + START_TIMEOUT)
+            worker.channel.send(Setup(self._options.recipes, self._options.max_memory), begun + START_TIMEOUT)
             answer = worker.channel.receive(begun + START_TIMEOUT)
         except (ChannelClosed, TimeoutError) as error:
             if not self._stopped.is_set():

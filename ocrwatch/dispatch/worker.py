@@ -44,7 +44,7 @@ def _set_up(channel: Channel) -> bool:
     setup: Setup = channel.receive()
     limit_memory(setup.max_memory)
     try:
-        engine = _warm(setup.recipe)
+        engine = _warm(setup.recipes)
     except Exception as error:  # noqa: BLE001 - whatever stops a worker from starting must be told to the parent
         channel.send(Failed(None, _as_expected(error)))
         return False
@@ -66,11 +66,13 @@ def _serve(channel: Channel) -> None:
         channel.send(answer)
 
 
-def _warm(recipe: Recipe) -> EngineInfo:
+def _warm(recipes: tuple[Recipe, ...]) -> EngineInfo:
     from ocrwatch.recognise.page import warm  # noqa: PLC0415 - loads much, under the limits that are in force by now
 
-    _choose_parent_death(recipe)
-    return warm(recipe)
+    # All of them, so that a wrong setting is found now and not at the first scan that it is for.
+    *_, info = [warm(recipe) for recipe in recipes]
+    _choose_parent_death(recipes[-1])
+    return info
 
 
 def _read(job: Job) -> Page:
@@ -94,7 +96,10 @@ def _as_expected(error: Exception) -> OcrwatchError:
             "reading the scan needs more memory than a worker may use", "raise workers.max_memory, or scan at fewer dpi"
         )
     if isinstance(error, ImportError | OSError):
-        return EnvironmentFault(f"a worker cannot do its work ({error})", "run ocrwatch doctor, or install it again")
+        return EnvironmentFault(
+            f"a worker cannot do its work ({error})",
+            "see whether workers.max_memory is too low, and run ocrwatch doctor",
+        )
     return InternalFault(
         f"a bug in ocrwatch: {type(error).__name__}: {error}",
         "please report it with the log's traceback",

@@ -54,9 +54,9 @@ def space(name: str, folder: Path) -> Finding:
 def same_file_system(inbox: Path, archive: Path) -> Finding:
     """Look whether originals can be moved to the archive rather than copied."""
     if nearest_existing(inbox).stat().st_dev == nearest_existing(archive).stat().st_dev:
-        return Finding("archive", "fine", "inbox and archive are on one file system: originals are moved at once")
+        return Finding("moving", "fine", "inbox and archive are on one file system: originals are moved at once")
     return Finding(
-        "archive",
+        "moving",
         "warning",
         "inbox and archive are on different file systems: originals are copied, checked and then removed",
         "put the archive beside the inbox if that is too slow",
@@ -86,12 +86,12 @@ def ledger_place(kind: str, state: Path) -> Finding:
     """Look whether the state folder is where SQLite can work safely."""
     if kind.split(".", maxsplit=1)[0] in _ON_NETWORK:
         return Finding(
-            "state",
+            "ledger",
             "problem",
             f"the state folder {state} is on {kind}, where SQLite cannot lock",
             "set state to a local folder",
         )
-    return Finding("state", "fine", f"the state folder is on {kind}")
+    return Finding("ledger", "fine", f"the state folder is on {kind}")
 
 
 def nearest_existing(folder: Path) -> Path:

@@ -76,8 +76,14 @@ def write(folder: Path, status: Status) -> None:
     """Replace the status file atomically; a disk that refuses is reported by what matters more."""
     temporary = folder / f".{STATUS_NAME}.tmp"
     with contextlib.suppress(OSError):
-        temporary.write_text(json.dumps(asdict(status), indent=1))
+        with open(temporary, "w", opener=_private) as file:
+            json.dump(asdict(status), file, indent=1)
         os.replace(temporary, folder / STATUS_NAME)  # noqa: PTH105 - atomic replacement of our own file
+
+
+def _private(path: str, flags: int) -> int:
+    """Open for owner and group only: the status tells the names of scans."""
+    return os.open(path, flags, 0o640)
 
 
 def read(folder: Path) -> Status | None:

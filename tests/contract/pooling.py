@@ -47,7 +47,7 @@ class Pooling:
         self._lock = threading.Lock()
         self.pool = Pool(
             count,
-            SlotOptions(recipe(engine), timeout, max_memory, recycle_after),
+            SlotOptions((recipe(engine),), timeout, max_memory, recycle_after),
             count_attempt=self._count,
             refund_attempt=self._refund,
             report=self._report,

@@ -123,7 +123,7 @@ def test_an_attempt_that_cannot_be_counted_is_not_made(faulty: None) -> None:
 
     pool = Pool(
         1,
-        SlotOptions(recipe("echo"), GENEROUS, 0, 0),
+        SlotOptions((recipe("echo"),), GENEROUS, 0, 0),
         count_attempt=refuse,
         refund_attempt=lambda _: None,
         report=events.append,

@@ -145,8 +145,17 @@ def test_names_are_data(ledger: Ledger, path: str) -> None:
     entry = ledger.begin(path, FACTS, SHA)
     assert ledger.begin(path, FACTS, SHA) == ledger.get(entry.id)
     assert ledger.get(entry.id).path == path
+    ledger.planned(entry.id, '{"fate": "keep"}')
     ledger.close_scan(entry.id, "done", code=None, reason=None)
     assert list(ledger.kept()) == [(path, facts_key(FACTS))]
+
+
+def test_only_what_stays_in_the_inbox_is_kept(ledger: Ledger) -> None:
+    """An archived scan of the same name and facts would be another file: it is to be read."""
+    entry = ledger.begin(A, FACTS, SHA)
+    ledger.planned(entry.id, '{"fate": "archive"}')
+    ledger.close_scan(entry.id, "done", code=None, reason=None)
+    assert list(ledger.kept()) == []
 
 
 def test_what_was_done_is_known_by_name_and_bytes(ledger: Ledger) -> None:
@@ -191,7 +200,7 @@ def test_a_full_disk_is_the_environments_fault_and_loses_nothing(ledger: Ledger)
     entry = ledger.begin(A, FACTS, SHA)
     (pages,) = ledger._db.execute("PRAGMA page_count").fetchone()
     ledger._db.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(EnvironmentFault, match=r"full.*goes on by itself"):
+    with pytest.raises(EnvironmentFault, match=r"full.*disk not full"):
         ledger.planned(entry.id, "x" * 1_000_000)
     assert ledger.get(entry.id).state == "ready"
     ledger._db.execute("PRAGMA max_page_count = 100000")

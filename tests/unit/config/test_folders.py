@@ -43,7 +43,7 @@ def test_folders_within_one_another_are_refused(
     tmp_path: Path, changed: dict[str, str], named: tuple[str, str]
 ) -> None:
     """Output in the inbox would be read again; the error names both folders."""
-    with pytest.raises(UsageError, match=f"the {named[0]} .* and the {named[1]} "):
+    with pytest.raises(UsageError, match=f"the {named[0]} folder .* the {named[1]} folder "):
         check_folders(folders(tmp_path, **changed), {})
 
 

@@ -250,12 +250,25 @@ def test_quarantine_names_taken_after_planning_do_not_stop_it(space: Workspace, 
 
 
 def test_a_link_in_the_outbox_leads_nowhere(space: Workspace, deliverer: Deliverer) -> None:
-    """A subfolder of the outbox that is a link is refused, and nothing is written where it leads."""
+    """Where a subfolder of the outbox is a link, nothing is written where it leads: the folder gets a number."""
     (space.root / "outside").mkdir()
     (space.places.outbox / "sub").symlink_to(space.root / "outside")
-    with pytest.raises(EnvironmentFault, match="outbox"):
-        deliverer.deliver(space.work("archive"))
+    done = deliverer.deliver(space.work("archive"))
+    assert done.sidecars == ("sub-2/scan1.json", "sub-2/scan1.txt")
+    assert done.original == "sub-2/scan1.jpg"
     assert list((space.root / "outside").iterdir()) == []
+
+
+def test_an_outbox_that_is_emptied_meanwhile_is_filled_again(space: Workspace, interruption: Interruption) -> None:
+    """What somebody deletes between its writing and its publishing is written once more, before the original goes."""
+
+    def stranger() -> None:
+        for path in (space.places.outbox / "sub").iterdir():
+            path.unlink()
+
+    done = space.deliverer(interruption, stranger).deliver(space.work("archive"))
+    assert done.sidecars == ("sub/scan1.json", "sub/scan1.txt")
+    assert (space.places.outbox / "sub/scan1.txt").read_bytes() == PAGE[1][1]
 
 
 def test_discarding_removes_what_a_killed_run_staged(space: Workspace, interruption: Interruption) -> None:

@@ -18,6 +18,7 @@ from ocrwatch.deliver.plan import (
     free_stem,
     temporary_name,
 )
+from ocrwatch.files import split
 from ocrwatch.values import FileFacts
 
 
@@ -39,7 +40,7 @@ def put(*paths: Path) -> None:
 
 def stem(places: Places, path: str, *, archived: bool = True) -> str:
     """Ask for a stem for the two usual sidecars."""
-    return free_stem(places, path, ("json", "txt"), archived=archived)
+    return free_stem(places, *split(path), ("json", "txt"), archived=archived)
 
 
 def test_a_free_stem_is_the_scans_own(places: Places) -> None:
@@ -97,7 +98,7 @@ def test_the_longest_names_still_get_quarantined(places: Places) -> None:
     """Original and reason both fit."""
     found: list[str] = []
     for _ in range(3):
-        found.append(free_quarantine_name(places, "x" * 251 + ".jpg"))
+        found.append(free_quarantine_name(places, "", "x" * 251 + ".jpg"))
         put(places.quarantine / found[-1], places.quarantine / f"{found[-1]}.reason.json")
     assert len(set(found)) == 3
     assert all(name.endswith(".jpg") for name in found)
@@ -107,7 +108,7 @@ def test_the_longest_names_still_get_quarantined(places: Places) -> None:
 def test_a_reason_left_behind_is_in_the_way_in_the_quarantine(places: Places, taken: str) -> None:
     """Original and reason get a name that is free for both."""
     put(places.quarantine / taken)
-    assert free_quarantine_name(places, "scan1.jpg") == "scan1-2.jpg"
+    assert free_quarantine_name(places, "", "scan1.jpg") == "scan1-2.jpg"
 
 
 def test_among_many_names_few_are_looked_at() -> None:
