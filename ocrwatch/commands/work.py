@@ -17,6 +17,8 @@ from ocrwatch.daemon.pipeline import Pipeline
 from ocrwatch.daemon.tickets import Ticket
 from ocrwatch.deliver.delivery import Delivered
 from ocrwatch.errors import ExitCode
+from ocrwatch.intake.look import look
+from ocrwatch.intake.names import NameRules
 from ocrwatch.settings import Settings
 from ocrwatch.values import Page
 
@@ -93,10 +95,16 @@ def _print_summary(output: Console, settings: Settings, summary: Summary) -> Non
             f"{escape(str(settings.quarantine))}."
         )
     if summary.interrupted:
-        output.print(f"Stopped before the end; what was not read is still in {escape(str(settings.inbox))}.")
+        output.print(f"Stopped before the end: {_waiting(settings)} left in the inbox {escape(str(settings.inbox))}.")
         return
     for path, reason in sorted(summary.left.items()):
         output.print(f"Left in the inbox: {escape(log.printable(path))} ({_REASONS.get(reason, 'not complete')})")
+
+
+def _waiting(settings: Settings) -> int:
+    watch = settings.watch
+    rules = NameRules.of(watch.include, watch.exclude)
+    return look(settings.inbox, rules, recursive=watch.recursive, limit=1, known=lambda _: False).total
 
 
 def _scans(count: int) -> str:

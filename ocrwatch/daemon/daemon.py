@@ -28,7 +28,7 @@ from ocrwatch.values import Page
 _LONGEST_SLEEP = 10.0
 _SLEEP_WHILE_STOPPING = 0.1
 _SLEEP_OF_ONCE = 0.2
-_SAME_WISH = 0.3
+_SAME_WISH = 0.1
 _LONGEST_PAUSE_OF_ONCE = 60.0
 
 _log = get_logger()

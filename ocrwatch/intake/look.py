@@ -26,11 +26,16 @@ class Look:
 
     paths: tuple[str, ...]
     """Scans that were not known yet, in natural order, at most as many as asked for."""
-    more: bool
-    """Whether there are others besides."""
+    total: int
+    """How many there are in all."""
     ignored: tuple[Ignored, ...]
     identity: tuple[int, int]
     """Device and inode of the inbox: another value means that it was replaced, so watches are to be set anew."""
+
+    @property
+    def more(self) -> bool:
+        """Whether there are others besides those in ``paths``."""
+        return self.total > len(self.paths)
 
 
 def look(inbox: Path, rules: NameRules, *, recursive: bool, limit: int, known: Callable[[str], bool]) -> Look:
@@ -55,7 +60,7 @@ def look(inbox: Path, rules: NameRules, *, recursive: bool, limit: int, known: C
         first = heapq.nsmallest(max(limit, 1), unknown(), key=natural_key)[:limit]
     except OSError as error:
         raise environment_fault(error, f"cannot read the inbox {inbox}") from error
-    return Look(tuple(first), count > len(first), tuple(ignored), (status.st_dev, status.st_ino))
+    return Look(tuple(first), count, tuple(ignored), (status.st_dev, status.st_ino))
 
 
 def _walk(inbox: Path, relative: str, rules: NameRules, *, recursive: bool, ignored: list[Ignored]) -> Iterator[str]:

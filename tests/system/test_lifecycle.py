@@ -79,8 +79,10 @@ def test_second_signal_stops_at_once(tmp_path: Path) -> None:
         daemon.process.send_signal(signal.SIGTERM)
         daemon.wait_for("daemon.stopping")
         asked = time.monotonic()
-        assert daemon.stop() == 0
+        # Twice within a tenth of a second is one wish; whoever means it asks until it is granted.
+        until(lambda: daemon.process.send_signal(signal.SIGTERM) or daemon.process.poll() is not None, what="its end")
         assert time.monotonic() - asked < 3
+        assert daemon.stop() == 0
         _wait_gone(processes)
         assert not daemon.events("scan.delivered")
         assert files(daemon.inbox) == {"long.jpg"}

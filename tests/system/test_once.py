@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.daemon_process import DaemonProcess, run_ocrwatch
 from tests.system.dropping import files, phrase, put, scan
 
@@ -54,7 +52,6 @@ def test_once_does_not_wait_for_an_incomplete_scan(tmp_path: Path) -> None:
     assert files(tmp_path / "outbox") == {"good.txt"}
 
 
-@pytest.mark.xfail(strict=True, reason="only the scans of the current batch are counted, and the exit code is 0")
 def test_once_that_is_interrupted_says_what_is_left(tmp_path: Path) -> None:
     """Interrupted, once finishes what is being read, counts all that is left, and does not claim to be fine."""
     for number in range(24):
@@ -68,7 +65,6 @@ def test_once_that_is_interrupted_says_what_is_left(tmp_path: Path) -> None:
         assert code != FINE
 
 
-@pytest.mark.xfail(strict=True, reason="the scans that a stop keeps from settling are not counted")
 def test_once_that_is_interrupted_early_does_not_call_the_inbox_empty(tmp_path: Path) -> None:
     """Interrupted before any scan was ready, once does not say that there was nothing to read."""
     put(tmp_path / "inbox", "waits.jpg", scan(1))
@@ -79,7 +75,6 @@ def test_once_that_is_interrupted_early_does_not_call_the_inbox_empty(tmp_path: 
         assert "Nothing to read" not in once.output
 
 
-@pytest.mark.xfail(strict=True, reason="whatever has not settled is called incomplete")
 def test_once_with_a_file_that_may_not_be_read(tmp_path: Path, unprivileged: tuple[str, ...]) -> None:
     """A file without permission is left, and the summary does not call it incomplete."""
     put(tmp_path / "inbox", "closed.jpg", scan(1)).chmod(0)

@@ -168,7 +168,6 @@ def test_records_are_not_for_everybody(tmp_path: Path) -> None:
         assert daemon.state.stat().st_mode & 0o007 == 0
 
 
-@pytest.mark.xfail(strict=True, reason="ledger and status are made with the umask's permissions, 0644")
 def test_records_in_an_open_state_folder_are_not_for_everybody(tmp_path: Path) -> None:
     """In a state folder that was there before and is open to all, ocrwatch's own files are closed to others."""
     (tmp_path / "state").mkdir(mode=0o755)

@@ -176,7 +176,6 @@ def test_unknown_tesseract_variable(tmp_path: Path) -> None:
     assert "no_such_variable" in complaint
 
 
-@pytest.mark.xfail(strict=True, reason="only languages of profiles are checked at the start")
 @pytest.mark.parametrize(
     "options",
     ['variables = { no_such_variable = "1" }', 'engine = "tesserac"'],
@@ -192,7 +191,6 @@ def test_wrong_options_of_a_profile(tmp_path: Path, options: str) -> None:
     assert len(daemon.complaints) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the profile's scan is tried first at the end of every pause, for ever")
 def test_profile_with_wrong_options_holds_no_others_up(tmp_path: Path) -> None:
     """Scans outside a profile are read although the profile's own cannot be; or ocrwatch does not start at all."""
     config = '[[profiles]]\nmatch = "special/**"\n[profiles.ocr]\nvariables = { no_such_variable = "1" }\n'

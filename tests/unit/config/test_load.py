@@ -128,7 +128,11 @@ def test_variables_of_the_engine_come_together_from_all_sources(toml: Path) -> N
         ("inbocks = 1", "there is no option inbocks", "did you mean inbox?"),
         ('[settle]\nquite = "1s"', "there is no option settle.quite", "did you mean settle.quiet?"),
         ("[log]\npatience = 1", "there is no option log.patience", r"belongs into section \[settle\]"),
-        ("[[profiles]]\nmatch = 'a'\nocr.dpii = 1", r"no option profiles\[0\].ocr.dpii", "did you mean profiles\\[0\\].ocr.dpi?"),
+        (
+            "[[profiles]]\nmatch = 'a'\nocr.dpii = 1",
+            r"no option profiles\[0\].ocr.dpii",
+            "did you mean profiles\\[0\\].ocr.dpi?",
+        ),
         ("[[profiles]]\nname = 'a'", r"profiles\[0\].match is missing", "add it"),
         ("_env_file = 'x'", "there is no option _env_file", "inbox, outbox"),
         ('[settle]\nquiet = "1 sec"', 'settle.quiet = "1 sec" is not valid', '"300ms"'),
