@@ -70,6 +70,11 @@ def test_signal_lets_what_is_being_read_finish(tmp_path: Path, number: signal.Si
         assert files(daemon.outbox) == {f"page{page}.txt" for page in range(1, 5)}
 
 
+def _asked_again(daemon: DaemonProcess) -> bool:
+    daemon.process.send_signal(signal.SIGTERM)
+    return daemon.process.poll() is not None
+
+
 def test_second_signal_stops_at_once(tmp_path: Path) -> None:
     """A second signal does not wait for the scan that is being read; it stays, and is no failed attempt."""
     put(tmp_path / "inbox", "long.jpg", scan(1, 400))
@@ -80,7 +85,7 @@ def test_second_signal_stops_at_once(tmp_path: Path) -> None:
         daemon.wait_for("daemon.stopping")
         asked = time.monotonic()
         # Twice within a tenth of a second is one wish; whoever means it asks until it is granted.
-        until(lambda: daemon.process.send_signal(signal.SIGTERM) or daemon.process.poll() is not None, what="its end")
+        until(lambda: _asked_again(daemon), what="its end")
         assert time.monotonic() - asked < 3
         assert daemon.stop() == 0
         _wait_gone(processes)
