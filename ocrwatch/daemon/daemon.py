@@ -28,6 +28,7 @@ from ocrwatch.values import Page
 _LONGEST_SLEEP = 10.0
 _SLEEP_WHILE_STOPPING = 0.1
 _SLEEP_OF_ONCE = 0.2
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SAME_WISH = 0.1
 _LONGEST_PAUSE_OF_ONCE = 60.0
 
@@ -167,12 +168,14 @@ class Daemon:
         def handle(number: int, _frame: FrameType | None) -> None:
             self._pipeline.loop.post(self._begin_stop, number)
 
-        old = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+        for number in _STOP_SIGNALS:
+            signal.signal(number, handle)
         try:
             yield
         finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
+            # The process is about to end: one more of them must not spoil its exit code.
+            for number in _STOP_SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
 
     def _begin_stop(self, number: int) -> None:
         now = time.monotonic()

@@ -17,6 +17,8 @@ class Loop:
     def __init__(self, *, io_threads: int) -> None:
         self._calls: queue.SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]]] = queue.SimpleQueue()
         self._io = ThreadPoolExecutor(io_threads, "io")
+        # Scans are loaded one after the other, so that they come to the workers in their batch's order.
+        self._loading = ThreadPoolExecutor(1, "loading")
         # Deliveries are made one after the other, so that no two choose the same free name.
         self._delivery = ThreadPoolExecutor(1, "delivery")
 
@@ -29,6 +31,10 @@ class Loop:
     ) -> None:
         """Run ``work`` on an I/O thread, then ``then`` with its result, or ``failed``, on the loop's."""
         self._hand_over(self._io, work, then, failed)
+
+    def load(self, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[BaseException], None]) -> None:
+        """Run ``work`` on the loading thread, in order; else like :meth:`background`."""
+        self._hand_over(self._loading, work, then, failed)
 
     def deliver(
         self, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[BaseException], None]
@@ -51,6 +57,7 @@ class Loop:
     def close(self) -> None:
         """Wait for deliveries that have begun; leave reads on a dead share to the end of the process."""
         self._io.shutdown(wait=False, cancel_futures=True)
+        self._loading.shutdown(wait=False, cancel_futures=True)
         self._delivery.shutdown(wait=True, cancel_futures=True)
 
     def _hand_over(

@@ -153,7 +153,7 @@ class Reading:
 
     def _load(self, ticket: Ticket) -> None:
         self._loading += 1
-        self._loop.background(
+        self._loop.load(
             lambda: self._fetch(ticket),
             lambda loaded: self._loaded(ticket, *loaded),
             lambda error: self._not_loaded(ticket, error),
