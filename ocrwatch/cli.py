@@ -130,6 +130,22 @@ def status(
 
 
 @app.command()
+def retry(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE…]", help="Scans or folders in the quarantine; all if none.")
+    ] = None,
+    config: ConfigOption = None,
+    inbox: InboxOption = None,
+    quarantine: QuarantineOption = None,
+    settings: SetOption = None,
+) -> None:
+    """Put quarantined scans back into the inbox, to be read again. Code 1 if something was left alone."""
+    from ocrwatch.commands import retrying
+
+    _leave(retrying.retry(files or [], config, _overrides(inbox=inbox, quarantine=quarantine), settings or []))
+
+
+@app.command()
 def doctor(
     config: ConfigOption = None,
     inbox: InboxOption = None,

@@ -60,6 +60,10 @@ class EnvironmentFault(OcrwatchError):
     exit_code = ExitCode.ENVIRONMENT
 
 
+class HeldUp(EnvironmentFault):
+    """The environment refuses one scan only: it waits, and the others go on."""
+
+
 class ScanFault(OcrwatchError):
     """The scan cannot be read. ``code`` is stable and goes into the log and the reason file."""
 

@@ -83,6 +83,15 @@ EVENTS: dict[str, Event] = {
     "worker.died": Event(
         "a worker process ended unasked; stderr has its last words", ("pid", "how", "phase", "id", "stderr")
     ),
+    "ledger.damaged": Event(
+        "the ledger was damaged; it was renamed, never deleted, and a new one is made", ("reason", "set_aside")
+    ),
+    "ledger.rebuilt": Event(
+        "a new ledger has learnt from the folders: originals put back into the inbox to be read again, unfinished "
+        "files removed, originals that stay in the inbox known to be read; what was refused is left for the next start",
+        ("restored", "removed", "known", "refused"),
+    ),
+    "ledger.pruned": Event("what is older than history.keep was forgotten", ("rows",)),
     "log.warning": Event("a library or Python itself warned", ("logger", "message")),
 }  # fmt: skip
 """Every event by its name. A field may be missing where it has nothing to say."""

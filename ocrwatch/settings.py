@@ -162,6 +162,13 @@ class Retry(Section):
         return self
 
 
+class History(Section):
+    """What is remembered."""
+
+    keep: Annotated[Duration, between(86400.0, 36500 * 86400.0, format_duration)] = 365 * 86400.0
+    """How long it is remembered what became of a scan, 1d to 36500d; of originals that stay in the inbox, for ever."""
+
+
 class Log(Section):
     """What is logged, to standard error."""
 
@@ -253,6 +260,7 @@ class Settings(BaseSettings):
     enhance: Enhance = Enhance()
     output: Output = Output()
     retry: Retry = Retry()
+    history: History = History()
     log: Log = Log()
     status: Status = Status()
     profiles: tuple[Profile, ...] = ()

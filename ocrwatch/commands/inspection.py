@@ -14,8 +14,8 @@ from rich.markup import escape
 from ocrwatch.config.load import check_folders, load, parse_overrides
 from ocrwatch.daemon import startup
 from ocrwatch.errors import ExitCode
-from ocrwatch.intake.mounts import mount_of, watch_mode
 from ocrwatch.log import printable
+from ocrwatch.mounts import mount_of, watch_mode
 from ocrwatch.service import doctor as checks
 from ocrwatch.service.doctor import Finding
 from ocrwatch.service.lock import holder_of

@@ -14,6 +14,7 @@ from types import FrameType
 import ocrwatch
 from ocrwatch.daemon import startup
 from ocrwatch.daemon.pipeline import Listeners, Pipeline
+from ocrwatch.daemon.rebuild import rebuild
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.deliver.delivery import Delivered
 from ocrwatch.dispatch.slot import Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
@@ -31,6 +32,7 @@ _SLEEP_OF_ONCE = 0.2
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SAME_WISH = 0.1
 _LONGEST_PAUSE_OF_ONCE = 60.0
+_DAY = 86_400.0
 
 _log = get_logger()
 
@@ -68,6 +70,8 @@ class Daemon:
         self._stop_by: float | None = None
         self._failure: OcrwatchError | None = None
         self._next_sign = 0.0
+        self._told = ""
+        self._next_pruning = 0.0
         self._sign_interval = watchdog_interval()
 
     def run(self) -> Summary:
@@ -80,6 +84,7 @@ class Daemon:
             startup.check_languages(settings)
             ledger = Ledger(settings.state)
             stack.callback(ledger.close)
+            rebuild(settings, ledger)
             listeners = Listeners(self._watchers.delivered, self._worker_said)
             self._pipeline = Pipeline(settings, ledger, listeners, once=self._once)
             self._starts = Starts(len(self._pipeline.pool))
@@ -108,9 +113,28 @@ class Daemon:
                 pipeline.loop.turn(self._next_wake())
                 now = time.monotonic()
                 pipeline.tick(now, receiving=self._stop_by is None)
+                self._prune_if_due(ledger, now)
                 self._tell(now)
         finally:
             self._shut_down()
+
+    def _prune_if_due(self, ledger: Ledger, now: float) -> None:
+        """Forget what is long past, now and once a day."""
+        if now < self._next_pruning:
+            return
+        self._next_pruning = now + _DAY
+
+        def pruned(rows: int) -> None:
+            if rows:
+                _log.info("ledger.pruned", rows=rows)
+
+        def failed(error: BaseException) -> None:
+            # A disk that refuses this refuses what matters as well, and is reported for that.
+            if not isinstance(error, EnvironmentFault):
+                raise error
+
+        before = time.time() - self._settings.history.keep
+        self._pipeline.loop.background(lambda: ledger.prune(before), pruned, failed)
 
     def _next_wake(self) -> float:
         now = time.monotonic()
@@ -222,9 +246,17 @@ class Daemon:
             pauses=pipeline.pauses,
             at_once=state is not None,
         )
+        if (sentence := self._sentence()) != self._told:
+            self._told = sentence
+            notify(f"STATUS={sentence}")
         if self._sign_interval and now >= self._next_sign:
             self._next_sign = now + self._sign_interval
-            notify(f"WATCHDOG=1\nSTATUS={self._state()}")
+            notify("WATCHDOG=1")
+
+    def _sentence(self) -> str:
+        """Say what it does, in one line for the service manager."""
+        causes = [f"{pause.message}; {pause.remedy}" for pause in self._pipeline.pauses.active.values()]
+        return ": ".join([self._state(), *causes[:1]]).replace("\n", " ")
 
     def _state(self) -> str:
         if self._stop_by is not None:

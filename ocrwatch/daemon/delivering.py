@@ -17,13 +17,16 @@ from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.deliver.delivery import REASON_ENDING, Delivered, Deliverer, Work
 from ocrwatch.deliver.formats import Original, render
 from ocrwatch.deliver.plan import Fate
-from ocrwatch.errors import EnvironmentFault, InternalFault, ScanFault, Vanished
+from ocrwatch.errors import EnvironmentFault, HeldUp, InternalFault, ScanFault, Vanished
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.values import Page
 
 REASON_SCHEMA = "ocrwatch.reason/1"
 """Name and version of the reason file beside a quarantined original."""
+
+_HELD_UP = 30.0
+"""Seconds until a delivery is tried again that a folder of the inbox refuses."""
 
 _log = get_logger()
 
@@ -67,6 +70,7 @@ class Delivering:
         self._end = end
         self._delivered = delivered
         self._line: deque[_Parcel] = deque()
+        self._held: deque[tuple[float, _Parcel]] = deque()
         self._busy = False
 
     def __len__(self) -> int:
@@ -142,6 +146,8 @@ class Delivering:
 
     def tick(self, now: float) -> None:
         """Begin the next delivery."""
+        while self._held and self._held[0][0] <= now:
+            self._line.append(self._held.popleft()[1])
         if self._busy or not self._line or now < self._pauses.next_try("delivery"):
             return
         self._busy = True
@@ -154,9 +160,10 @@ class Delivering:
 
     def next_wake(self) -> float:
         """Return when :meth:`tick` has something to do (monotonic seconds)."""
+        held = self._held[0][0] if self._held else float("inf")
         if self._busy or not self._line:
-            return float("inf")
-        return self._pauses.next_try("delivery")
+            return held
+        return min(held, self._pauses.next_try("delivery"))
 
     def give_back(self) -> None:
         """Take back the attempts of what was read and will not be delivered in this run."""
@@ -254,6 +261,10 @@ class Delivering:
 
     def _failed(self, parcel: _Parcel, error: BaseException) -> None:
         match error:
+            case HeldUp():
+                self._next()
+                _log.warning("scan.waiting", path=parcel.path, reason=error.message, then=error.remedy)
+                self._held.append((time.monotonic() + _HELD_UP, parcel))
             case EnvironmentFault():
                 self._busy = False
                 self._pauses.hit("delivery", error, time.monotonic())
@@ -279,5 +290,9 @@ class Delivering:
         self._line.popleft()
 
 
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+def _iso(seconds: float) -> str | None:
+    """Render a time, None where a file's is one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError, OSError):
+        return None

@@ -23,7 +23,9 @@ class Pause:
     message: str
     remedy: str
     since: float
-    """Wall clock, seconds since 1970."""
+    """Wall clock, seconds since 1970, to be shown; how long it lasts is measured by ``begun``."""
+    begun: float
+    """Monotonic seconds."""
     delay: float
     next_try: float
     """Monotonic seconds."""
@@ -49,14 +51,14 @@ class Pauses:
 
     def longest(self, seconds: float) -> Pause | None:
         """Return a pause that has lasted longer than ``seconds``, if there is one."""
-        now = time.time()
-        return next((pause for pause in self._active.values() if now - pause.since > seconds), None)
+        now = time.monotonic()
+        return next((pause for pause in self._active.values() if now - pause.begun > seconds), None)
 
     def hit(self, cause: str, error: OcrwatchError, now: float) -> float:
         """Note a fault; return the time of the next try: exponential back-off with jitter, at most 30 s."""
         pause = self._active.get(cause)
         if pause is None:
-            pause = Pause(error.message, error.remedy, time.time(), FIRST_DELAY, now)
+            pause = Pause(error.message, error.remedy, time.time(), now, FIRST_DELAY, now)
             self._active[cause] = pause
             _log.error("daemon.paused", cause=cause, reason=error.message, remedy=error.remedy)
         else:
@@ -73,7 +75,7 @@ class Pauses:
         """Note that it works again."""
         pause = self._active.pop(cause, None)
         if pause is not None:
-            _log.info("daemon.resumed", cause=cause, paused_s=round(max(0.0, time.time() - pause.since), 1))
+            _log.info("daemon.resumed", cause=cause, paused_s=round(time.monotonic() - pause.begun, 1))
             self._changed()
 
     def next_try(self, cause: str) -> float:

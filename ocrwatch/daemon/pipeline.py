@@ -24,7 +24,7 @@ from ocrwatch.errors import ScanFault
 from ocrwatch.files import facts_of
 from ocrwatch.intake.batch import Batcher
 from ocrwatch.intake.settle import Settle
-from ocrwatch.ledger import Ledger, facts_key
+from ocrwatch.ledger import Entry, Ledger, facts_key
 from ocrwatch.log import get_logger
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.values import FileFacts, Page, Scan
@@ -78,7 +78,7 @@ class Pipeline:
             max_bytes=settings.settle.max_bytes,
             retry=settings.retry,
             keeps_originals=settings.on_success == "keep",
-            callbacks=Callbacks(self.delivering.deliver, self._quarantine, self._end),
+            callbacks=Callbacks(self.delivering.deliver, self._quarantine, self._resume, self._end),
         )
 
     @property
@@ -172,6 +172,9 @@ class Pipeline:
     def _quarantine(self, ticket: Ticket, fault: ScanFault) -> None:
         self.report.failed(ticket.path, fault.code, fault.message)
         self.delivering.quarantine(ticket, fault)
+
+    def _resume(self, ticket: Ticket, entry: Entry) -> None:
+        self.delivering.resume(entry, lambda: self._end(ticket, "changed"))
 
     def _end(self, ticket: Ticket, end: End) -> None:
         ticket.batch.ended(end)

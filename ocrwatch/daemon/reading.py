@@ -46,6 +46,7 @@ class Callbacks:
 
     deliver: Callable[[Ticket, Page], None]
     quarantine: Callable[[Ticket, ScanFault], None]
+    resume: Callable[[Ticket, Entry], None]
     end: Callable[[Ticket, End], None]
 
 
@@ -179,13 +180,17 @@ class Reading:
         ticket.id, ticket.attempt = entry.id, entry.attempts
         if self._stopping:
             self._end(ticket, "stopped")
+        elif entry.state in {"planned", "published"}:
+            # Its inbox was away when its original was to be put away.
+            self._callbacks.resume(ticket, entry)
         elif entry.attempts >= self._retry.attempts:
             # Whatever ended those attempts ended the daemon with them.
             fault = WorkerDied(
                 f"{entry.attempts} attempts to read it ended without a result", "look at the scan; drop it in again"
             )
             self._callbacks.quarantine(ticket, fault)
-        elif (rest := min(entry.not_before - time.time(), self._retry.max_delay)) > 0:
+        elif not ticket.rested and (rest := min(entry.not_before - time.time(), self._retry.max_delay)) > 0:
+            ticket.rested = True
             self._rest(ticket, time.monotonic() + rest)
         else:
             self._reading[entry.id] = ticket
@@ -260,6 +265,7 @@ class Reading:
         self._try_later(ticket, fault.code, fault.message, delay)
 
     def _try_later(self, ticket: Ticket, code: str, reason: str, delay: float) -> None:
+        ticket.rested = True
         _log.warning(
             "scan.retrying",
             id=ticket.id,

@@ -13,17 +13,20 @@ from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.errors import EnvironmentFault, OcrwatchError, ScanFault
 from ocrwatch.intake.batch import Batcher
 from ocrwatch.intake.look import Ignored, Look, look
-from ocrwatch.intake.mounts import mount_of, watch_mode
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.settle import GivenUp, Gone, Ready, Settle, Waiting
 from ocrwatch.intake.source import Probe, probe
 from ocrwatch.intake.watch import Watcher
 from ocrwatch.log import get_logger
+from ocrwatch.mounts import Anchor, mount_of, watch_mode
 from ocrwatch.settings import Watch
 from ocrwatch.values import Arrival, FileFacts, Scan
 
 MOST_KNOWN = 2000
 """How many scans are kept in mind at once. The rest waits in the inbox, where a later look finds it."""
+
+MOST_INCOMPLETE = 20_000
+"""How many are kept in mind besides that do not get whole, lest they take the others' places."""
 
 _PROBES_AT_ONCE = 64
 _IGNORED_REMEMBERED = 10_000
@@ -78,6 +81,7 @@ class Reception:
         self._next_look = 0.0
         self._identity: tuple[int, int] | None = None
         self._ignored: set[Ignored] = set()
+        self._anchor = Anchor(inbox)
         self.mode: Literal["inotify", "poll"] = "poll"
 
     def start(self, *, events: bool) -> None:
@@ -150,8 +154,7 @@ class Reception:
         known = self._known.pop(path, None)
         if again or (known is not None and known.again):
             self._arrive(Arrival(path, "closed"))
-        if self._more and len(self._known) <= MOST_KNOWN // 2:
-            self.look_soon()
+        self._make_room()
 
     def look_soon(self) -> None:
         """Look through the inbox at the next opportunity."""
@@ -165,29 +168,39 @@ class Reception:
             elif arrival.how != "found":
                 self._known[path].again = True
             return
-        if len(self._known) >= MOST_KNOWN:
+        if not self._room():
             self._more = True
             return
         self._known[path] = _Known(time.monotonic())
         _log.debug("scan.seen", path=path, how=arrival.how)
         self._settle.arrive(arrival, time.monotonic())
 
+    def _make_room(self) -> None:
+        """Look for more where there is room for many."""
+        if self._more and self._room() >= MOST_KNOWN // 2:
+            self.look_soon()
+
+    def _room(self) -> int:
+        """How many more scans may be kept in mind."""
+        incomplete = min(self._settle.incomplete, MOST_INCOMPLETE)
+        return max(0, MOST_KNOWN + incomplete - len(self._known))
+
     def _begin_look(self) -> None:
         self._looking = True
-        room = max(0, MOST_KNOWN - len(self._known))
+        room = self._room()
         known = frozenset(self._known)
         self._loop.background(
-            lambda: look(
-                self._inbox,
-                self._rules,
-                recursive=self._options.recursive,
-                limit=room,
-                known=lambda path: path in known or self._kept(path),
-            ),
+            lambda: self._look(room, lambda path: path in known or self._kept(path)),
             self._end_look,
             self._fail_look,
         )
         self._next_look = float("inf")
+
+    def _look(self, room: int, known: Callable[[str], bool]) -> Look:
+        found = look(self._inbox, self._rules, recursive=self._options.recursive, limit=room, known=known)
+        # Afterwards, so that what was found is of the file system that is checked, or of none.
+        self._anchor.check("inbox")
+        return found
 
     def _end_look(self, found: Look) -> None:
         self._looking = False
@@ -267,6 +280,7 @@ class Reception:
                 self._batcher.add(scan, now)
             case Waiting(reason, first=True):
                 _log.info("scan.waiting", path=path, reason=reason, then=self._then(reason))
+                self._make_room()
             case GivenUp(facts, fault):
                 self._given_up(path, facts, fault)
             case Gone():

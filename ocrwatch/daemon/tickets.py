@@ -54,6 +54,8 @@ class Ticket:
     attempt: int = 0
     queued_ms: float = 0.0
     read_ms: float = 0.0
+    rested: bool = False
+    """Whether the rest that an earlier run ordered was taken: the wall clock is asked for it once only."""
 
     @property
     def path(self) -> str:

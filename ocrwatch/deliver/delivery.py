@@ -21,8 +21,9 @@ from typing import Literal, Protocol
 
 from ocrwatch.deliver import dispose, outbox
 from ocrwatch.deliver.plan import Fate, Places, Plan, Sidecar, free_quarantine_name, free_stem, mirrored, temporary_name
-from ocrwatch.errors import Vanished
+from ocrwatch.errors import HeldUp, Vanished
 from ocrwatch.files import environment_fault, folder_if_there, is_unchanged, split
+from ocrwatch.mounts import Anchor
 from ocrwatch.values import FileFacts
 
 REASON_ENDING = "reason.json"
@@ -36,8 +37,14 @@ class Journal(Protocol):
     def plan_of(self, scan: int) -> str | None:
         """Return the plan noted for a scan."""
 
+    def is_published(self, scan: int) -> bool:
+        """Tell whether the sidecars are known to have got their final names."""
+
     def planned(self, scan: int, plan: str) -> None:
         """Note a plan."""
+
+    def forget_plan(self, scan: int) -> None:
+        """Note that a plan cannot be carried out."""
 
     def published(self, scan: int) -> None:
         """Note that the sidecars are durable."""
@@ -87,21 +94,36 @@ class Deliverer:
         self._places = places
         self._journal = journal
         self._endings = endings
+        self._names = {
+            places.inbox: "inbox",
+            places.outbox: "outbox",
+            places.archive: "archive",
+            places.quarantine: "quarantine",
+        }
+        self._anchors = {root: Anchor(root) for root in self._names if root.is_dir()}
 
     def deliver(self, work: Work) -> Delivered:
         """Deliver ``work``, or go on with it where an earlier call was stopped by the environment.
 
         Raises :class:`Vanished` where the scan is no longer the file that was read; nothing is published then.
         """
-        if noted := self._journal.plan_of(work.scan):
+        noted = self._journal.plan_of(work.scan)
+        if noted is not None and not self._is_lost(work.scan, Plan.from_json(noted)):
             return self._carry_out(work.scan, Plan.from_json(noted), work.code, work.reason)
         while True:
             with contextlib.suppress(outbox.StagedLost):
                 return self._carry_out(work.scan, self._prepare(work), work.code, work.reason, just_staged=True)
 
     def resume(self, scan: int, plan: str, code: str | None = None, reason: str | None = None) -> Delivered:
-        """Carry out a plan that an earlier run has left."""
-        return self._carry_out(scan, Plan.from_json(plan), code, reason)
+        """Carry out a plan that an earlier run has left.
+
+        Raises :class:`Vanished` where all that it had staged is gone: then the scan is to be read once more.
+        """
+        noted = Plan.from_json(plan)
+        if self._is_lost(scan, noted):
+            self._journal.forget_plan(scan)
+            raise Vanished(noted.path)
+        return self._carry_out(scan, noted, code, reason)
 
     def discard(self, scan: int, path: str) -> None:
         """Remove what a killed run may have staged for a scan without noting a plan."""
@@ -109,6 +131,15 @@ class Deliverer:
         for root in (self._places.outbox, self._places.quarantine):
             with self._explained(root):
                 outbox.withdraw(root, split(path)[0], names)
+
+    def _is_lost(self, scan: int, plan: Plan) -> bool:
+        """Tell whether a text that was not published yet, as far as is known, is nowhere any more.
+
+        Somebody may have fetched it in the moment before it became known; but a second text is better than none.
+        """
+        root = self._root_of(plan.fate)
+        with self._explained(root, plan.folder):
+            return not self._journal.is_published(scan) and outbox.is_nowhere(root, plan.folder, plan.sidecars)
 
     def _all_endings(self) -> tuple[str, ...]:
         return (*self._endings, REASON_ENDING)
@@ -141,7 +172,17 @@ class Deliverer:
             Sidecar(temporary_name(self._journal.token, work.scan, ending), f"{stem}.{ending}")
             for ending, _ in work.contents
         )
-        return Plan(work.path, work.facts, work.sha256, subfolder, stem, work.fate, original, sidecars)
+        return Plan(
+            work.path,
+            work.facts,
+            work.sha256,
+            subfolder,
+            stem,
+            work.fate,
+            original,
+            sidecars,
+            self._inbox_identity(),
+        )
 
     def _free_names(self, path: str, subfolder: str, fate: Fate) -> tuple[str, str]:
         """Return a stem for the sidecars and a name for the original that belong together and are free."""
@@ -168,8 +209,16 @@ class Deliverer:
                 outbox.retract(self._places.quarantine, plan.folder, plan.sidecars)
             self._journal.close_scan(scan, "gone", code=code, reason=reason)
             raise Vanished(plan.path)
-        self._journal.close_scan(scan, "quarantined" if plan.fate == "quarantine" else "done", code=code, reason=reason)
+        if original is not None or plan.fate in {"keep", "delete"} or self._inbox_identity() == plan.inbox:
+            end: Literal["quarantined", "done"] = "quarantined" if plan.fate == "quarantine" else "done"
+            self._journal.close_scan(scan, end, code=code, reason=reason)
+        # Else the inbox is another than it was: the plan stays, and is carried out when the original is back.
         return self._result(scan, plan, original)
+
+    def _inbox_identity(self) -> tuple[int, int]:
+        with self._explained(self._places.inbox):
+            status = self._places.inbox.stat()
+        return status.st_dev, status.st_ino
 
     def _publish(self, plan: Plan, *, just_staged: bool) -> None:
         root = self._root_of(plan.fate)
@@ -188,6 +237,7 @@ class Deliverer:
 
     def _put_away(self, plan: Plan) -> str | None:
         token, inbox = self._journal.token, self._places.inbox
+        self._check_movable(plan)
         if plan.fate == "delete":
             with self._explained(inbox):
                 dispose.delete(plan, inbox, token)
@@ -196,6 +246,17 @@ class Deliverer:
         target = self._places.quarantine if plan.fate == "quarantine" else self._places.archive
         with self._explained(target, plan.folder):
             return dispose.move_away(plan, inbox, target, token)
+
+    def _check_movable(self, plan: Plan) -> None:
+        """Raise :class:`HeldUp` where a scan's own folder does not let it go."""
+        parent = self._places.inbox / split(plan.path)[0]
+        if plan.fate == "keep" or parent == self._places.inbox or not parent.is_dir():
+            return
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise HeldUp(
+                f"it cannot be moved out of {parent} (permission denied)",
+                "let the user that ocrwatch runs as write to that folder; it is tried again by itself",
+            )
 
     def _root_of(self, fate: Fate) -> Path:
         return self._places.quarantine if fate == "quarantine" else self._places.outbox
@@ -213,15 +274,12 @@ class Deliverer:
 
     @contextlib.contextmanager
     def _explained(self, root: Path, subfolder: str = "") -> Iterator[None]:
-        names = {
-            self._places.inbox: "inbox",
-            self._places.outbox: "outbox",
-            self._places.archive: "archive",
-            self._places.quarantine: "quarantine",
-        }
+        name = self._names[root]
         try:
+            if root in self._anchors:
+                self._anchors[root].check(name)
             yield
         except FileExistsError:
             raise
         except OSError as error:
-            raise environment_fault(error, f"cannot work in the {names[root]} {root / subfolder}") from error
+            raise environment_fault(error, f"cannot work in the {name} {root / subfolder}") from error

@@ -74,6 +74,17 @@ def publish(root: Path, subfolder: str, sidecars: Sequence[Sidecar], *, just_sta
         sync(directory)
 
 
+def is_nowhere(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> bool:
+    """Tell whether nothing of the sidecars is to be found, neither staged nor published."""
+    with folder_if_there(root, subfolder) as directory:
+        return directory is None or not any(
+            status_of(directory, name) is not None
+            for sidecar in sidecars
+            for name in (sidecar.temporary, sidecar.final, sidecar.former)
+            if name is not None
+        )
+
+
 def renamed(root: Path, subfolder: str, sidecars: Sequence[Sidecar], old: str, new: str) -> tuple[Sidecar, ...]:
     """Return the sidecars with the stem ``new`` instead of ``old``; what is published already will move there."""
     with folder(root, subfolder, create=True) as directory:

@@ -55,6 +55,8 @@ class Plan:
     """The original's name in the archive or quarantine."""
     sidecars: tuple[Sidecar, ...] = field(default=())
     """In the outbox, or in the quarantine where the fate is quarantine; published in this order."""
+    inbox: tuple[int, int] | None = None
+    """Device and inode of the inbox when this was planned: in another, an original that is not found is not gone."""
 
     def to_json(self) -> str:
         """Render for the ledger; names that are not UTF-8 survive as surrogate escapes in ASCII."""
@@ -66,6 +68,8 @@ class Plan:
         values: dict[str, Any] = json.loads(text)
         values["facts"] = FileFacts(**values["facts"])
         values["sidecars"] = tuple(Sidecar(**sidecar) for sidecar in values["sidecars"])
+        inbox = values.get("inbox")
+        values["inbox"] = None if inbox is None else (inbox[0], inbox[1])
         return cls(**values)
 
 

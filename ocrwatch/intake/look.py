@@ -49,7 +49,7 @@ def look(inbox: Path, rules: NameRules, *, recursive: bool, limit: int, known: C
 
     def unknown() -> Iterator[str]:
         nonlocal count
-        for path in _walk(inbox, "", rules, recursive=recursive, ignored=ignored):
+        for path in _walk(inbox, rules, recursive=recursive, ignored=ignored):
             if not known(path):
                 count += 1
                 yield path
@@ -63,8 +63,21 @@ def look(inbox: Path, rules: NameRules, *, recursive: bool, limit: int, known: C
     return Look(tuple(first), count, tuple(ignored), (status.st_dev, status.st_ino))
 
 
-def _walk(inbox: Path, relative: str, rules: NameRules, *, recursive: bool, ignored: list[Ignored]) -> Iterator[str]:
-    below: list[str] = []
+def _walk(inbox: Path, rules: NameRules, *, recursive: bool, ignored: list[Ignored]) -> Iterator[str]:
+    """Yield every scan; one folder after the other, however deep they lie."""
+    folders = [""]
+    while folders:
+        relative = folders.pop()
+        try:
+            yield from _entries(inbox, relative, rules, folders if recursive else [], ignored)
+        except OSError as error:
+            if not relative:
+                raise
+            ignored.append(Ignored(relative, f"folder cannot be read: {os.strerror(error.errno or 0).lower()}"))
+
+
+def _entries(inbox: Path, relative: str, rules: NameRules, below: list[str], ignored: list[Ignored]) -> Iterator[str]:
+    """Yield the scans in one folder, and add its subfolders to ``below``."""
     with folder(inbox, relative) as descriptor, os.scandir(descriptor) as entries:
         for entry in entries:
             path = f"{relative}/{entry.name}" if relative else entry.name
@@ -74,15 +87,10 @@ def _walk(inbox: Path, relative: str, rules: NameRules, *, recursive: bool, igno
             elif entry.is_dir(follow_symlinks=False):
                 if rules.is_scan(entry.name):
                     ignored.append(Ignored(path, "folder with a scan's name; what is in it is read"))
-                if recursive and rules.enters(entry.name):
+                if rules.enters(entry.name):
                     below.append(path)
             elif rules.is_scan(entry.name):
                 if entry.is_file(follow_symlinks=False):
                     yield path
                 else:
                     ignored.append(Ignored(path, "not a regular file"))
-    for path in below:
-        try:
-            yield from _walk(inbox, path, rules, recursive=recursive, ignored=ignored)
-        except OSError as error:
-            ignored.append(Ignored(path, f"folder cannot be read: {os.strerror(error.errno or 0).lower()}"))

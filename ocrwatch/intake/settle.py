@@ -85,9 +85,15 @@ class Settle:
     """Seconds without change after which an incomplete file is given up."""
     _watched: dict[str, _Watched] = field(default_factory=dict)
     _looks: list[tuple[float, str]] = field(default_factory=list)
+    _incomplete_ones: set[str] = field(default_factory=set)
 
     def __len__(self) -> int:
         return len(self._watched)
+
+    @property
+    def incomplete(self) -> int:
+        """How many files are here that were found incomplete and do not change."""
+        return len(self._incomplete_ones)
 
     def __contains__(self, path: str) -> bool:
         return path in self._watched
@@ -112,6 +118,7 @@ class Settle:
     def forget(self, path: str) -> None:
         """Drop a path."""
         self._watched.pop(path, None)
+        self._incomplete_ones.discard(path)
 
     def reason_of(self, path: str) -> str:
         """Return why a file waits, empty where nothing was found wrong with it yet."""
@@ -160,6 +167,7 @@ class Settle:
         return self._incomplete(path, watched, probe, now)
 
     def _changed(self, path: str, watched: _Watched, facts: FileFacts, now: float) -> Verdict:
+        self._incomplete_ones.discard(path)
         growing = watched.facts is not None
         watched.facts = facts
         watched.changed_at = now
@@ -168,6 +176,7 @@ class Settle:
         return self._waiting(watched, GROWING if growing else "")
 
     def _incomplete(self, path: str, watched: _Watched, probe: Probe, now: float) -> Verdict:
+        self._incomplete_ones.add(path)
         watched.interval = min(watched.interval * 1.5, LONGEST_INTERVAL)
         if probe.state is None:
             self._look_at(path, watched, now + watched.interval)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.ledger import SCHEMA_VERSION, Ledger, facts_key
+from ocrwatch.ledger import SCHEMA_VERSION, Closing, Ledger, facts_key
 from ocrwatch.values import FileFacts
 
 FACTS = FileFacts(1, 2, 3, 4)
@@ -186,11 +186,8 @@ def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
         Ledger(tmp_path)
 
 
-def test_a_file_that_is_no_ledger_is_the_environments_fault(tmp_path: Path) -> None:
-    """Neither rubbish nor a missing folder is a bug."""
-    (tmp_path / "ledger.db").write_bytes(b"rubbish" * 1000)
-    with pytest.raises(EnvironmentFault, match=r"ledger\.db"):
-        Ledger(tmp_path)
+def test_a_state_folder_that_is_gone_is_the_environments_fault(tmp_path: Path) -> None:
+    """A missing folder is neither a bug nor damage."""
     with pytest.raises(EnvironmentFault, match="missing"):
         Ledger(tmp_path / "missing")
 
@@ -232,3 +229,31 @@ def test_a_closed_ledger_is_the_environments_fault(tmp_path: Path) -> None:
     ledger.close()
     with pytest.raises(EnvironmentFault):
         ledger.begin(A, FACTS, SHA)
+
+
+def test_what_is_long_past_is_forgotten(ledger: Ledger) -> None:
+    """Rows of scans that ended before a time are dropped, however many; open ones and the newer ones stay."""
+    ledger.rebuilt((f"{number}.jpg", FACTS, SHA, "{}") for number in range(1198))
+    states: tuple[Closing, ...] = ("quarantined", "gone")
+    for state in states:
+        ledger.close_scan(ledger.begin(f"{state}.jpg", FACTS, SHA).id, state, code=None, reason=None)
+    open_ = ledger.begin("open.jpg", FACTS, SHA)
+    ledger._db.execute("UPDATE scans SET updated_at = 1000")
+    newer = ledger.begin("newer.jpg", FACTS, SHA)
+    ledger.close_scan(newer.id, "done", code=None, reason=None)
+    assert ledger.prune(999) == 0
+    assert ledger.prune(2000) == 1200
+    assert ledger.totals() == {"ready": 1, "done": 1}
+    assert ledger.get(open_.id).path == "open.jpg"
+    assert ledger.prune(2000) == 0
+
+
+def test_what_stays_in_the_inbox_is_never_forgotten(ledger: Ledger) -> None:
+    """Forgotten, an original that lies in the inbox would be read again after a restart."""
+    for path, fate in ((A, "keep"), ("b.jpg", "archive")):
+        entry = ledger.begin(path, FACTS, SHA)
+        ledger.planned(entry.id, f'{{"fate": "{fate}"}}')
+        ledger.close_scan(entry.id, "done", code=None, reason=None)
+    ledger._db.execute("UPDATE scans SET updated_at = 1000")
+    assert ledger.prune(2000) == 1
+    assert list(ledger.kept()) == [(A, facts_key(FACTS))]

@@ -97,6 +97,15 @@ class Journal:
         """Look up the plan."""
         return self._ledger.plan_of(scan)
 
+    def is_published(self, scan: int) -> bool:
+        """Look up whether it is published."""
+        return self._ledger.is_published(scan)
+
+    def forget_plan(self, scan: int) -> None:
+        """Drop the plan."""
+        self._interruption.step("forget")
+        self._ledger.forget_plan(scan)
+
     def planned(self, scan: int, plan: str) -> None:
         """Note the plan."""
         self._interruption.step("planned")

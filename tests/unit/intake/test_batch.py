@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocrwatch.intake.batch import Batcher
+from ocrwatch.intake.names import natural_key
 from ocrwatch.values import FileFacts, Scan
 
 
@@ -107,7 +108,7 @@ def test_no_scan_is_lost_or_doubled(arrivals: list[tuple[float, int, bool]], max
         assert closes_at <= now + 0.1
         while batch := subject.take(now):
             assert len(batch) <= max_scans
-            assert paths(batch) == sorted(paths(batch))
+            assert paths(batch) == sorted(paths(batch), key=natural_key)
             assert len({scan.fresh for scan in batch}) == 1
             taken += batch
     while batch := subject.take(now + 1.0):

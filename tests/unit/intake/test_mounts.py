@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.intake.mounts import EVENTFUL, mount_of, watch_mode
+from ocrwatch.mounts import EVENTFUL, mount_of, watch_mode
 
 
 def mounts() -> list[tuple[str, str, str]]:

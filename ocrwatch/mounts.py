@@ -1,10 +1,12 @@
-"""Which way of watching the file system under a folder allows."""
+"""The file system under a folder: how it may be watched, and whether it is still the same."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 from typing import Literal
+
+from ocrwatch.errors import EnvironmentFault
 
 EVENTFUL = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "zfs", "f2fs", "bcachefs", "jfs", "reiserfs"})
 """File systems on which inotify reports what every writer does, also a local Samba server.
@@ -39,3 +41,28 @@ def mount_of(folder: Path) -> tuple[str, str]:
 def watch_mode(kind: str) -> Literal["inotify", "poll"]:
     """Return how to watch a file system of this type."""
     return "inotify" if kind in EVENTFUL else "poll"
+
+
+class Anchor:
+    """Notices that a share or disk is unmounted: its mount point is a folder too, and would be written to."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._device = folder.stat().st_dev
+        self._mount = mount_of(folder)
+
+    def check(self, what: str) -> None:
+        """Raise :class:`EnvironmentFault` where the folder is not on the file system that it was on at the start.
+
+        A share that was mounted again may have another device number, but has the same type and source.
+        """
+        device = self._folder.stat().st_dev
+        if device == self._device:
+            return
+        mount = mount_of(self._folder)
+        if mount != self._mount:
+            raise EnvironmentFault(
+                f"the {what} {self._folder} is on {mount[0]} {mount[1]}, and was on {self._mount[0]} {self._mount[1]}",
+                "see that it is mounted; if it was moved on purpose, restart ocrwatch",
+            )
+        self._device = device

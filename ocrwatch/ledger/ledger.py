@@ -1,49 +1,26 @@
-"""What happened to every scan: SQLite in the state folder, the only module that knows SQL.
-
-A row begins when a scan is handed to a worker; what merely waits is in the inbox, which needs no copy here. The
-states are ``ready → reading → planned → published → done`` or ``quarantined``, ``waiting`` between two attempts,
-and ``gone`` for a file that was changed or taken away. Each is durable before the step that depends on it.
-"""
+"""The database itself: one row a scan."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from ocrwatch.errors import EnvironmentFault
+from ocrwatch.ledger import opening
 from ocrwatch.values import FileFacts
 
-SCHEMA_VERSION: Final = 1
-_SCHEMA: Final = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE scans (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    path BLOB NOT NULL,          -- bytes, since file names need not be UTF-8
-    facts TEXT NOT NULL,         -- inode:size:mtime_ns
-    sha256 TEXT,
-    state TEXT NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    not_before REAL NOT NULL DEFAULT 0,
-    code TEXT,
-    reason TEXT,
-    plan TEXT,
-    seen_at REAL NOT NULL,       -- these three in seconds since 1970, UTC
-    updated_at REAL NOT NULL
-);
-CREATE INDEX scans_by_path ON scans (path);
-CREATE INDEX scans_by_state ON scans (state, updated_at);
-"""
 _OPEN: Final = "('ready', 'reading', 'waiting', 'planned', 'published')"
 
-_WAL_PAGES: Final = 64
+_CLOSED: Final = "('done', 'quarantined', 'gone')"
+_PRUNED_AT_ONCE: Final = 500
+"""Rows dropped in one transaction, so that nobody waits long for it and the log stays small."""
 
 Closing = Literal["done", "quarantined", "gone"]
 
@@ -81,36 +58,8 @@ class Ledger:
         self.token = ""
         """Tells this ledger's temporary files from another's in a shared outbox."""
         with self._guarded():
-            _make_private(self._path)
-            self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
-            try:
-                self._open()
-            except BaseException:
-                self._db.close()
-                raise
-
-    def _open(self) -> None:
-        self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode = WAL")
-        # FULL: a commit survives a power cut, or a scan that brings the machine down would never be found out.
-        self._db.execute("PRAGMA synchronous = FULL")
-        # Small, so that the log fits on a small state disk.
-        self._db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
-        self._create()
-        self.token = self._one("SELECT value FROM meta WHERE key = 'token'")["value"]
-
-    def _create(self) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise EnvironmentFault(
-                f"{self._path} was written by a newer ocrwatch (schema {version}, this one knows {SCHEMA_VERSION})",
-                "upgrade ocrwatch, or name another state folder",
-            )
-        if version == 0:
-            self._db.executescript(
-                f"BEGIN; {_SCHEMA} INSERT INTO meta VALUES ('token', '{secrets.token_hex(4)}');"
-                f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-            )
+            self._db = opening.connect(self._path)
+            self.token = self._one("SELECT value FROM meta WHERE key = 'token'")["value"]
 
     def close(self) -> None:
         """Close the database."""
@@ -173,6 +122,15 @@ class Ledger:
         entry = self.get(scan)
         return entry.plan if entry.state in {"planned", "published"} else None
 
+    def is_published(self, scan: int) -> bool:
+        """Tell whether a scan's sidecars are known to be durable under their final names."""
+        return self.get(scan).state == "published"
+
+    def forget_plan(self, scan: int) -> None:
+        """Note that a plan cannot be carried out: the scan is to be read again."""
+        with self._transaction():
+            self._set(scan, state="ready", plan=None)
+
     def planned(self, scan: int, plan: str) -> None:
         """Note where everything goes, before anything shows: from here on a restart carries the plan out."""
         with self._transaction():
@@ -226,6 +184,44 @@ class Ledger:
         with self._guarded():
             return dict(self._db.execute("SELECT state, count(*) FROM scans GROUP BY state").fetchall())
 
+    def prune(self, before: float) -> int:
+        """Drop the rows of scans that ended before this time (wall clock); return how many.
+
+        The rows of originals that were to stay in the inbox are never dropped: without them they would be read again.
+        """
+        dropped = 0
+        while True:
+            with self._transaction():
+                found = self._db.execute(
+                    f"DELETE FROM scans WHERE id IN (SELECT id FROM scans WHERE state IN {_CLOSED} AND updated_at < ?"
+                    " AND NOT (state = 'done' AND coalesce(json_extract(plan, '$.fate'), '') = 'keep') LIMIT ?)",
+                    (before, _PRUNED_AT_ONCE),
+                ).rowcount
+            dropped += found
+            if found < _PRUNED_AT_ONCE:
+                return dropped
+
+    def to_rebuild(self) -> frozenset[str] | None:
+        """Return the tokens of damaged ledgers that this one replaces, None where nothing is to be rebuilt (any more).
+
+        A new ledger is to be rebuilt even where none was found damaged: the old one may have been deleted.
+        """
+        with self._guarded():
+            row = self._db.execute("SELECT value FROM meta WHERE key = 'rebuild'").fetchone()
+        return None if row is None else frozenset(filter(None, row["value"].split(",")))
+
+    def rebuilt(self, known: Iterable[tuple[str, FileFacts, str | None, str]], *, wholly: bool = True) -> None:
+        """Note path, facts, hash and plan of each scan found to be done, and whether all was looked through."""
+        now = time.time()
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO scans (path, facts, sha256, state, plan, seen_at, updated_at)"
+                " VALUES (?, ?, ?, 'done', ?, ?, ?)",
+                [(os.fsencode(path), facts_key(facts), sha256, plan, now, now) for path, facts, sha256, plan in known],
+            )
+            if wholly:
+                self._db.execute("DELETE FROM meta WHERE key = 'rebuild'")
+
     def _set(self, scan: int, **values: str | float | None) -> None:
         names = ", ".join(f"{name} = ?" for name in values)
         self._db.execute(
@@ -245,9 +241,12 @@ class Ledger:
             with self._lock:
                 yield
         except (sqlite3.Error, OSError) as error:
+            damaged = isinstance(error, sqlite3.Error) and opening.is_damage(error)
             raise EnvironmentFault(
                 f"cannot use the ledger {self._path} ({error})",
-                "check that the state folder is writable and its disk not full",
+                "restart ocrwatch: it sets a damaged ledger aside and makes a new one"
+                if damaged
+                else "check that the state folder is writable and its disk not full",
             ) from error
 
     @contextlib.contextmanager
@@ -265,8 +264,3 @@ class Ledger:
 
 def _entry(row: sqlite3.Row) -> Entry:
     return Entry(**{**dict(row), "path": os.fsdecode(row["path"])})
-
-
-def _make_private(path: Path) -> None:
-    """Make the database, if it is new, readable for its owner and group only: it tells the names of scans."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640))

@@ -1,0 +1,189 @@
+"""``ocrwatch retry``: quarantined scans go back into the inbox, whether the daemon runs or not."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from ocrwatch.commands.work import settings_for_work
+from ocrwatch.deliver.delivery import REASON_ENDING
+from ocrwatch.deliver.plan import first_free, mirrored
+from ocrwatch.errors import ExitCode, UsageError
+from ocrwatch.files import (
+    TEMPORARY_PREFIX,
+    copy_durable,
+    environment_fault,
+    folder,
+    open_regular,
+    remove,
+    rename_noreplace,
+    split,
+    status_of,
+    sync,
+)
+from ocrwatch.log import printable
+from ocrwatch.service.lock import holder_of
+from ocrwatch.settings import Settings
+
+_REASON = f".{REASON_ENDING}"
+
+
+def retry(files: Sequence[Path], config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> ExitCode:
+    """Put the named scans, or all of the quarantine, back into the inbox; code 1 where one was left alone."""
+    settings = settings_for_work(config, overrides, sets)
+    output = Console(soft_wrap=True, highlight=False)
+    # All are looked up before the first is moved: a mistyped name changes nothing.
+    try:
+        wanted = list(dict.fromkeys(_wanted(settings.quarantine, files)))
+    except OSError as error:
+        raise environment_fault(error, f"cannot read the quarantine {settings.quarantine}") from error
+    left = 0
+    for path in wanted:
+        new_path = _put_back(settings, path)
+        if new_path is None:
+            left += 1
+            output.print(f"Left alone: {_shown(path)} (there is no {_shown(split(path)[1] + _REASON)} beside it)")
+        else:
+            name = "" if new_path == path else f" as {_shown(new_path)}"
+            output.print(f"Back in the inbox: {_shown(path)}{name}")
+    _print_summary(output, settings, len(wanted) - left)
+    return ExitCode.QUARANTINED if left else ExitCode.FINE
+
+
+def _print_summary(output: Console, settings: Settings, moved: int) -> None:
+    if not moved:
+        output.print(f"Nothing to put back in {escape(str(settings.quarantine))}.")
+        return
+    scans = "1 scan is" if moved == 1 else f"{moved} scans are"
+    when = "" if holder_of(settings.inbox) is not None else "; no ocrwatch runs here now, start it to have them read"
+    output.print(f"{scans} back in the inbox {escape(str(settings.inbox))}{when}.")
+
+
+def _wanted(quarantine: Path, files: Sequence[Path]) -> Iterator[str]:
+    """Yield the paths, relative to the quarantine, of what was named; everything where nothing was."""
+    if not files:
+        if quarantine.is_dir():
+            yield from _below(quarantine, "")
+        return
+    for file in files:
+        relative = _relative(quarantine, file).removesuffix(_REASON)
+        parent, name = split(relative)
+        try:
+            with folder(quarantine, parent) as directory:
+                status = status_of(directory, name) if name else os.fstat(directory)
+        except OSError as error:
+            if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+                raise
+            status = None
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            yield from _below(quarantine, relative)
+        elif status is not None and stat.S_ISREG(status.st_mode):
+            yield relative
+        else:
+            raise UsageError(
+                f"there is no scan {file} in the quarantine {quarantine}",
+                "name files or folders in it, or none to take them all",
+            )
+
+
+def _relative(quarantine: Path, file: Path) -> str:
+    """Return a path relative to the quarantine, from one that is absolute, or relative to it or to where one is."""
+    here = file if file.is_absolute() else Path.cwd() / file
+    inside = _inside(quarantine, here)
+    within = _inside(quarantine, quarantine / file)
+    if within is not None and (inside is None or os.path.lexists(quarantine / within)):
+        inside = within
+    if inside is None:
+        raise UsageError(f"{file} is not in the quarantine {quarantine}", "name files or folders in the quarantine")
+    return inside
+
+
+def _inside(quarantine: Path, path: Path) -> str | None:
+    # The name itself is not resolved: a link there is not followed.
+    place = path.parent.resolve() / path.name if path.name != ".." else path.resolve()
+    root = quarantine.resolve()
+    if not place.is_relative_to(root):
+        return None
+    relative = place.relative_to(root)
+    return "" if relative == Path() else relative.as_posix()
+
+
+def _below(quarantine: Path, subfolder: str) -> Iterator[str]:
+    """Yield all files below a folder of the quarantine, in order, without the reasons."""
+    below: list[str] = []
+    names: list[str] = []
+    with folder(quarantine, subfolder) as directory, os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                below.append(entry.name)
+            elif entry.is_file(follow_symlinks=False) and not entry.name.startswith(TEMPORARY_PREFIX):
+                names.append(entry.name)
+    prefix = f"{subfolder}/" if subfolder else ""
+    yield from (prefix + name for name in sorted(names) if not name.endswith(_REASON))
+    for name in sorted(below):
+        yield from _below(quarantine, prefix + name)
+
+
+def _put_back(settings: Settings, path: str) -> str | None:
+    """Move a scan to its place in the inbox; return its path there, None where it is no quarantined scan."""
+    parent, name = split(path)
+    try:
+        with folder(settings.quarantine, parent) as source:
+            if any(not _is_regular(source, part) for part in (name, name + _REASON)):
+                return None
+            subfolder = mirrored((settings.inbox,), parent)
+            with folder(settings.inbox, subfolder, create=True) as inbox:
+                new_name = _move(source, name, inbox)
+                sync(inbox)
+            sync(source)
+            # Only now: what is known of the scan goes when the scan is safe. The ledger remembers it as well.
+            remove(source, name + _REASON)
+            sync(source)
+    except OSError as error:
+        what = f"cannot move {printable(path)} from the quarantine {settings.quarantine} to the inbox {settings.inbox}"
+        raise environment_fault(error, what) from error
+    return f"{subfolder}/{new_name}" if subfolder else new_name
+
+
+def _is_regular(directory: int, name: str) -> bool:
+    status = status_of(directory, name)
+    return status is not None and stat.S_ISREG(status.st_mode)
+
+
+def _move(source: int, name: str, inbox: int) -> str:
+    """Move a file under its own or another free name, never over another; across file systems as a durable copy."""
+    stem, suffix = os.path.splitext(name)
+    # Hidden until it is whole. By inode, since the name may be as long as a name can be.
+    temporary = f"{TEMPORARY_PREFIX}retry-{os.fstat(source).st_ino}-{os.getpid()}.tmp"
+    near = os.fstat(source).st_dev == os.fstat(inbox).st_dev
+    if not near:
+        descriptor = open_regular(source, name)
+        try:
+            copy_durable(descriptor, inbox, temporary)
+        finally:
+            os.close(descriptor)
+    try:
+        while True:
+            new_name = first_free(stem, stem, lambda free: status_of(inbox, free + suffix) is not None) + suffix
+            with contextlib.suppress(FileExistsError):
+                rename_noreplace(source if near else inbox, name if near else temporary, inbox, new_name)
+                break
+    except BaseException:
+        if not near:
+            remove(inbox, temporary)
+        raise
+    if not near:
+        sync(inbox)
+        remove(source, name)
+    return new_name
+
+
+def _shown(path: str) -> str:
+    return escape(printable(path))

@@ -1,0 +1,120 @@
+"""Opens the database, or sets it aside where it is damaged: a broken ledger is never a reason not to start."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from ocrwatch.files import folder, rename_noreplace, status_of, sync
+from ocrwatch.ledger import schema
+from ocrwatch.log import get_logger
+
+_WAL_PAGES: Final = 64
+_DAMAGED: Final = ".damaged-"
+_DAMAGE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_PRIMARY: Final = 0xFF
+"""The part of SQLite's result codes that says what kind of error it is (sqlite.org/rescode.html)."""
+
+_PARTS: Final = ("-wal", "-shm", "")
+"""The database last: its log must never be found beside a new one."""
+
+_TOKEN: Final = re.compile(rb"\x03\x17\x1dtoken([0-9a-f]{8})")
+"""The row of ``meta`` with the token, as SQLite stores it (sqlite.org/fileformat2.html, section 2.1)."""
+
+_MAGIC: Final = b"SQLite format 3\0"
+_CHUNK: Final = 1 << 20
+_OVERLAP: Final = 64
+
+_log = get_logger()
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the ledger at ``path``, made or brought up to date if need be.
+
+    One that is damaged, or no ledger at all, is renamed, never deleted, and a new one takes its place. Raises
+    ``sqlite3.Error`` or ``OSError`` where the disk refuses, and :class:`EnvironmentFault` for a newer ocrwatch's.
+    """
+    try:
+        return _open(path)
+    except schema.NotALedger as error:
+        reason = str(error)
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        reason = str(error)
+    kept_as = _set_aside(path)
+    _log.error("ledger.damaged", reason=reason, set_aside=str(kept_as))
+    return _open(path)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Tell damage from what a disk refuses: only a damaged file is no better for trying again."""
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _DAMAGE
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    _make_private(path)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    try:
+        db.row_factory = sqlite3.Row
+        # Before anything is written: a newer ocrwatch's ledger stays as it is.
+        schema.version_of(db)
+        db.execute("PRAGMA journal_mode = WAL")
+        # FULL: a commit survives a power cut, or a scan that brings the machine down would never be found out.
+        db.execute("PRAGMA synchronous = FULL")
+        # Small, so that the log fits on a small state disk.
+        db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+        (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise schema.NotALedger(found)
+        schema.migrate(db, lambda: _old_tokens(path))
+        schema.check_tables(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _make_private(path: Path) -> None:
+    """Make the database, if it is new, readable for its owner and group only: it tells the names of scans.
+
+    Raises :class:`NotALedger` for a file of another kind.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+    try:
+        # Before SQLite sees it, which would clear the log of what it does not know away.
+        if os.pread(descriptor, len(_MAGIC), 0) not in {b"", _MAGIC}:
+            raise schema.NotALedger("it is not an SQLite database")
+    finally:
+        os.close(descriptor)
+
+
+def _set_aside(path: Path) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    with folder(path.parent) as state:
+        name, number = f"{path.name}{_DAMAGED}{stamp}", 1
+        while any(status_of(state, name + part) is not None for part in _PARTS):
+            number += 1
+            name = f"{path.name}{_DAMAGED}{stamp}-{number}"
+        for part in _PARTS:
+            if status_of(state, path.name + part) is not None:
+                rename_noreplace(state, path.name + part, state, name + part)
+        sync(state)
+    return path.with_name(name)
+
+
+def _old_tokens(path: Path) -> Iterator[str]:
+    """Yield the tokens of all ledgers that were set aside here, found in their raw bytes."""
+    tokens: set[str] = set()
+    for damaged in path.parent.glob(f"{path.name}{_DAMAGED}*"):
+        with damaged.open("rb") as file:
+            before = b""
+            while chunk := file.read(_CHUNK):
+                tokens.update(token.decode("ascii") for token in _TOKEN.findall(before + chunk))
+                before = chunk[-_OVERLAP:]
+    yield from tokens

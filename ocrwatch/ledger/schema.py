@@ -1,0 +1,88 @@
+"""The tables, and how those of an older ocrwatch become today's."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from ocrwatch.errors import EnvironmentFault
+
+_FIRST: Final = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE scans (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    path BLOB NOT NULL,          -- bytes, since file names need not be UTF-8
+    facts TEXT NOT NULL,         -- inode:size:mtime_ns
+    sha256 TEXT,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    not_before REAL NOT NULL DEFAULT 0,
+    code TEXT,
+    reason TEXT,
+    plan TEXT,
+    seen_at REAL NOT NULL,       -- these three in seconds since 1970, UTC
+    updated_at REAL NOT NULL
+);
+CREATE INDEX scans_by_path ON scans (path);
+CREATE INDEX scans_by_state ON scans (state, updated_at);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST,)
+"""What leads from each version of the schema to the next, from none to the first on. Append only: others have these."""
+
+SCHEMA_VERSION: Final = len(MIGRATIONS)
+
+
+class NotALedger(Exception):
+    """A sound SQLite database that is something else, or has lost its tables."""
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    """Return the schema's version, 0 for a new database; raises :class:`EnvironmentFault` for a newer ocrwatch's."""
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        (_, _, path) = db.execute("PRAGMA database_list").fetchone()
+        raise EnvironmentFault(
+            f"{path} was written by a newer ocrwatch (schema {version}, this one knows {len(MIGRATIONS)})",
+            "upgrade ocrwatch, or name another state folder",
+        )
+    return version
+
+
+def migrate(db: sqlite3.Connection, old_tokens: Callable[[], Iterable[str]]) -> None:
+    """Bring the schema to today's version, in one transaction: wholly or not at all.
+
+    A new ledger gets its token, and the mark that it is to be rebuilt from the folders, with the ``old_tokens``.
+    """
+    version = version_of(db)
+    if version == len(MIGRATIONS):
+        return
+    steps = list(MIGRATIONS[version:])
+    if version == 0:
+        if db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None:
+            raise NotALedger("it is another program's database")
+        # Both are hexadecimal digits and commas.
+        steps.append(f"INSERT INTO meta VALUES ('token', '{secrets.token_hex(4)}');")
+        steps.append(f"INSERT INTO meta VALUES ('rebuild', '{','.join(sorted(old_tokens()))}');")
+    script = "".join(steps)
+    try:
+        db.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version = {len(MIGRATIONS)}; COMMIT;")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def check_tables(db: sqlite3.Connection) -> None:
+    """Check that what a ledger cannot do without is there; raises :class:`NotALedger`."""
+    try:
+        token = db.execute("SELECT value FROM meta WHERE key = 'token'").fetchone()
+        db.execute("SELECT id, path, facts, sha256, state, attempts, not_before, code, reason, plan FROM scans LIMIT 0")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+            raise NotALedger(str(error)) from error
+        raise
+    if token is None:
+        raise NotALedger("its token is missing")

@@ -1,0 +1,229 @@
+"""Kills ``ocrwatch run`` and its workers at random moments while scans keep coming, and counts what became of them.
+
+``python -m tests.crash.random_kills --kills 300`` prints the figures; it exits with 1 if a scan was lost, doubled or
+left half done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from tests.crash.scenario import CONFIG, LOCK, Differences, EndState, Places, engine_path
+from tests.daemon_process import PROGRAM, children_of, clean_environment
+from tests.rendering import render
+
+FORMATS = ("json", "txt")
+_MOST_WAITING = 60
+_DRAIN_TIMEOUT = 120.0
+_LONGEST_LIFE = 2.2
+_TEXTS = 12
+
+
+@dataclass
+class Figures:
+    """What a storm did and what was left after it."""
+
+    kills: int
+    worker_kills: int = 0
+    dropped: dict[str, str] = field(default_factory=dict)
+    """Name of each scan below the inbox and the hash of its bytes."""
+    delivered_before_the_last_kill: int = 0
+    seconds: float = 0.0
+    differences: Differences = field(default_factory=Differences)
+
+    def __str__(self) -> str:
+        found = self.differences
+        return (
+            f"{self.kills} kills of the daemon and {self.worker_kills} of workers in {self.seconds:.0f} s, "
+            f"{len(self.dropped)} scans, {self.delivered_before_the_last_kill} of them delivered between kills; "
+            f"lost {len(found.lost)}, doubled {len(found.doubled)}, partial {len(found.partial)}, "
+            f"other differences {len(found.other)}"
+        )
+
+
+class Dropper:
+    """Drops scans into an inbox, each with bytes of its own, as long as not too many wait there."""
+
+    def __init__(self, inbox: Path, interval: float) -> None:
+        self.dropped: dict[str, str] = {}
+        self._inbox = inbox
+        self._interval = interval
+        self._pages = [render(f"page {number}", size=20) for number in range(_TEXTS)]
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._drop_all, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._enough.set()
+        self._thread.join()
+
+    def _drop_all(self) -> None:
+        while not self._enough.wait(self._interval):
+            if len(scans_in(self._inbox)) < _MOST_WAITING:
+                self._drop(len(self.dropped))
+
+    def _drop(self, number: int) -> None:
+        name = f"{('', 'sub/', 'sub/below/')[number % 3]}scan{number:05}.jpg"
+        page = self._pages[number % _TEXTS]
+        # A JPEG comment makes the bytes another's, not the pixels.
+        comment = f"scan number {number}".encode()
+        data = page[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + page[2:]
+        path = self._inbox / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.dropped[name] = hashlib.sha256(data).hexdigest()
+        if number % 2:
+            path.write_bytes(data)
+        else:
+            unfinished = path.with_name(f".{path.name}.part")
+            unfinished.write_bytes(data)
+            unfinished.rename(path)
+
+
+def scans_in(inbox: Path) -> list[Path]:
+    """Return what is left of scans in an inbox, whatever it is called by now."""
+    return [path for path in inbox.rglob("*") if not path.is_dir() and path.name != LOCK]
+
+
+def storm(folder: Path, kills: int, *, seed: int, interval: float = 0.03) -> Figures:
+    """Kill ``kills`` times, let the last daemon finish, and count."""
+    chance = random.Random(seed)
+    places = Places(folder / "run", folder / "run")
+    for name in ("inbox", "outbox", "archive", "quarantine"):
+        places.folder(name).mkdir(parents=True)
+    config = CONFIG.format(folders="").replace("count = 1", "count = 2").replace('quiet = "0s"', 'quiet = "50ms"')
+    (places.base / "ocrwatch.toml").write_text(config)
+    (places.base / "ocrwatch.toml").chmod(0o644)
+    environment = clean_environment({"PYTHONPATH": engine_path(folder / "engine")})
+    figures = Figures(kills)
+    began = time.monotonic()
+    with Dropper(places.folder("inbox"), interval) as dropper:
+        for _ in range(kills):
+            with _daemon(places, environment) as daemon:
+                figures.worker_kills += _live(daemon, chance)
+        figures.delivered_before_the_last_kill = sum(1 for _ in places.folder("archive").rglob("*.jpg"))
+    figures.dropped = dropper.dropped
+    with _daemon(places, environment) as daemon:
+        _wait_until_empty(places.folder("inbox"), daemon)
+        daemon.send_signal(signal.SIGTERM)
+        code = daemon.wait(60)
+    figures.seconds = time.monotonic() - began
+    figures.differences = _check(places, figures.dropped)
+    if code != 0:
+        figures.differences.other.append(f"the last daemon ended with {code}")
+    return figures
+
+
+@contextmanager
+def _daemon(places: Places, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    with (places.base / "output.log").open("ab") as output:
+        daemon = subprocess.Popen(
+            [*PROGRAM, "run"],
+            cwd=places.base,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield daemon
+    finally:
+        daemon.kill()
+        daemon.wait()
+
+
+def _live(daemon: subprocess.Popen[bytes], chance: random.Random) -> int:
+    """Let it live for a while, now and then without one of its workers; return how many of those were killed."""
+    end = time.monotonic() + chance.uniform(0.05, _LONGEST_LIFE)
+    killed = 0
+    while (left := end - time.monotonic()) > 0:
+        time.sleep(min(left, chance.uniform(0.05, 0.6)))
+        if chance.random() < 0.3 and (workers := children_of(daemon.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(chance.choice(workers), signal.SIGKILL)
+                killed += 1
+    return killed
+
+
+def _wait_until_empty(inbox: Path, daemon: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _DRAIN_TIMEOUT
+    while scans_in(inbox) and time.monotonic() < deadline and daemon.poll() is None:
+        time.sleep(0.1)
+
+
+def _check(places: Places, dropped: dict[str, str]) -> Differences:
+    """Compare with one sidecar of each format and one original for each scan."""
+    differences = Differences()
+    state = EndState.of(places)
+    files = set(state.files) - {"state/ledger.db", "state/status.json"}
+    for name, sha256 in dropped.items():
+        stem = os.path.splitext(name)[0]
+        expected = {f"archive/{name}", *(f"outbox/{stem}.{ending}" for ending in FORMATS)}
+        differences.lost += sorted(expected - files)
+        differences.partial += [path for path in sorted(expected & files) if not _is_right(places, path, sha256)]
+        files -= expected
+    differences.partial += state.hidden
+    for path in sorted(files):
+        is_second = path.startswith("inbox/") or path.split("/", 1)[1].startswith(("scan", "sub/"))
+        (differences.doubled if is_second else differences.other).append(path)
+    if state.integrity != "ok":
+        differences.other.append(f"ledger: {state.integrity}")
+    rows = Counter(f"{name} done" for name in dropped)
+    if state.rows != rows:
+        wrong = (state.rows | rows) - (state.rows & rows)
+        differences.other.append(f"the ledger is wrong in {dict(wrong)}")
+    return differences
+
+
+def _is_right(places: Places, path: str, sha256: str) -> bool:
+    name, _, relative = path.partition("/")
+    data = (places.folder(name) / relative).read_bytes()
+    if name == "archive":
+        return hashlib.sha256(data).hexdigest() == sha256
+    if path.endswith(".json"):
+        try:
+            return bool(json.loads(data)["source"]["sha256"] == sha256)
+        except (ValueError, KeyError):
+            return False
+    return len(data) == len(f"{sha256}\n")
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.crash.random_kills", description=__doc__)
+    parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--folder", type=Path, help="where to work; default: the system's temporary folder")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="ocrwatch-storm-", dir=options.folder)).resolve()
+    figures = storm(folder, options.kills, seed=options.seed)
+    sys.stdout.write(f"seed {options.seed}: {figures}\n")
+    if figures.differences:
+        sys.stdout.write(f"{figures.differences}\nsee {folder}\n")
+        return 1
+    shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

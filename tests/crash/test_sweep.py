@@ -1,0 +1,57 @@
+"""The daemon is killed at steps of every kind and restarted; ``python -m tests.crash.sweep`` does so at every step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.crash.scenario import VARIANTS, Variant, another_file_system
+from tests.crash.sweep import Sweep, Sweeper, compiler, representatives
+
+KINDS = {"fdatasync", "fsync", "open", "pwrite64", "renameat2", "unlinkat", "write"}
+"""Kinds of steps that a run is made of: Python's own and SQLite's."""
+
+OFTEN = {"same": 40, "other": 6, "hardlink": 6}
+"""Of each kind of step, every so manieth is tried. The other variants differ only in how files are moved."""
+
+needs_compiler = pytest.mark.skipif(compiler() is None, reason="there is no C compiler to build the library that kills")
+
+
+def check(sweep: Sweep) -> None:
+    """Fail with what was found."""
+    assert not sweep.failures, "\n".join(map(str, sweep.failures))
+    # Threads take turns otherwise in each run, so that one may have ended before its step came.
+    assert sweep.killed >= len(sweep.trials) - 3
+
+
+@needs_compiler
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_killed_at_any_step_and_restarted_it_ends_where_it_would_have(tmp_path: Path, variant: Variant) -> None:
+    """No scan is lost, doubled or left half done, and no temporary file stays, wherever the daemon was killed."""
+    if variant == "other" and another_file_system(tmp_path) is None:
+        pytest.skip("there is no other file system here")
+    sweeper = Sweeper(tmp_path, variant)
+    points = representatives(sweeper.steps, OFTEN[variant])
+    if variant != "same":
+        points = [point for point in points if " state" not in sweeper.steps[point - 1]]
+    check(sweeper.sweep(points, jobs=2))
+
+
+@needs_compiler
+def test_killed_again_while_it_recovers_it_ends_where_it_would_have(tmp_path: Path) -> None:
+    """What a restart has begun to clear up is cleared up by the next."""
+    sweeper = Sweeper(tmp_path, "same", twice=True)
+    check(sweeper.sweep(range(60, len(sweeper.steps), 31), jobs=2))
+
+
+@needs_compiler
+def test_every_kind_of_step_is_counted(tmp_path: Path) -> None:
+    """The steps that are counted are those of its files and those of its ledger, or the sweep would be blind."""
+    steps = Sweeper(tmp_path, "same").steps
+    assert {step.split()[0] for step in steps} >= KINDS
+    assert any(step.startswith(("fdatasync", "fsync")) and "ledger.db-wal" in step for step in steps)
+    assert any(step.startswith("pwrite64") and step.endswith("ledger.db-wal") for step in steps)
+    renamed = [step for step in steps if step.startswith("renameat2")]
+    # Two sidecars and two moves of the original for each of five scans, one and two for the bad one.
+    assert len(renamed) == 5 * 4 + 3

@@ -1,0 +1,79 @@
+"""File systems of their own for the daemon's folders, that come and go; and a service manager that listens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+class Disk:
+    """A small file system that can be mounted on a folder, taken away, and brought back with what it holds."""
+
+    def __init__(self, keeper: Path, place: Path) -> None:
+        self.place = place
+        self._keeper = keeper
+        place.mkdir(parents=True, exist_ok=True)
+
+    def mount(self) -> None:
+        """Bring it to its place."""
+        _run("mount", "--bind", self._keeper, self.place)
+
+    def unmount(self) -> None:
+        """Take it away, whoever uses it; its place shows the folder underneath."""
+        _run("umount", "--lazy", self.place)
+
+    def remount(self, how: str) -> None:
+        """Make it read-only (``ro``) or writable (``rw``) at once."""
+        _run("mount", "-o", f"remount,{how}", self._keeper)
+
+
+@contextlib.contextmanager
+def disk_for(place: Path, megabytes: int = 6) -> Iterator[Disk]:
+    """Make a disk that is mounted on ``place``; skip the test where that is not allowed."""
+    if shutil.which("mount") is None or os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    keeper = place.parent / f"disk-of-{place.name}"
+    keeper.mkdir()
+    options = f"size={megabytes}m"
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", keeper], check=False).returncode != 0:
+        pytest.skip("nothing can be mounted here")
+    disk = Disk(keeper, place)
+    try:
+        disk.mount()
+        yield disk
+    finally:
+        while os.path.ismount(place):
+            disk.unmount()
+        _run("umount", "--lazy", keeper)
+
+
+def _run(*command: str | Path) -> None:
+    subprocess.run(command, check=True)
+
+
+class Manager:
+    """Listens as systemd does on the socket that it names in ``NOTIFY_SOCKET``."""
+
+    def __init__(self, path: Path) -> None:
+        self.environment = {"NOTIFY_SOCKET": str(path)}
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket.bind(str(path))
+        self._heard: list[str] = []
+
+    def statuses(self) -> list[str]:
+        """Return what it was told so far in ``STATUS=``."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._heard += self._socket.recv(1 << 16).decode().splitlines()
+        return [line.removeprefix("STATUS=") for line in self._heard if line.startswith("STATUS=")]
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._socket.close()

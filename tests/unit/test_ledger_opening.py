@@ -1,0 +1,211 @@
+"""A ledger of any age or state of health is no reason not to start, and nothing of it is ever deleted."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from ocrwatch.errors import EnvironmentFault
+from ocrwatch.ledger import SCHEMA_VERSION, Ledger, schema
+from ocrwatch.values import FileFacts
+
+FACTS = FileFacts(1, 2, 3, 4)
+NEXT = "ALTER TABLE scans RENAME COLUMN code TO fault; CREATE TABLE extra (name TEXT) WITHOUT ROWID;"
+ADDED = "CREATE TABLE extra (name TEXT PRIMARY KEY) WITHOUT ROWID; CREATE INDEX scans_by_hash ON scans (sha256);"
+
+
+def filled(folder: Path, scans: int = 300) -> str:
+    """Make a ledger with rows in it; return its token."""
+    ledger = Ledger(folder)
+    ledger.rebuilt((f"{number}.jpg", FACTS, "ab" * 32, "{}") for number in range(scans))
+    ledger.close()
+    return ledger.token
+
+
+def version(folder: Path) -> int:
+    """Read the version that a ledger's file says it has."""
+    db = sqlite3.connect(folder / "ledger.db")
+    try:
+        return int(db.execute("PRAGMA user_version").fetchone()[0])
+    finally:
+        db.close()
+
+
+def damaged(folder: Path) -> set[str]:
+    """Return the names of what was set aside."""
+    return {path.name for path in folder.glob("ledger.db.damaged-*")}
+
+
+def test_a_new_ledger_has_todays_schema(tmp_path: Path) -> None:
+    """An empty file is a ledger that is not made yet."""
+    (tmp_path / "ledger.db").touch()
+    Ledger(tmp_path).close()
+    assert version(tmp_path) == SCHEMA_VERSION
+    assert damaged(tmp_path) == set()
+
+
+def test_an_older_ledger_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the next version of the schema asks for is done once, and everything that was known is still known."""
+    token = filled(tmp_path)
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ADDED))
+    for _ in range(2):
+        ledger = Ledger(tmp_path)
+        assert (ledger.token, ledger.totals(), ledger.to_rebuild()) == (token, {"done": 300}, None)
+        assert ledger._db.execute("SELECT count(*) FROM extra").fetchone()[0] == 0
+        ledger.close()
+    assert version(tmp_path) == SCHEMA_VERSION + 1
+
+
+def test_a_new_ledger_goes_through_all_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets the same tables as one that has grown with the versions."""
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ADDED))
+    filled(tmp_path)
+    assert version(tmp_path) == SCHEMA_VERSION + 1
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it is done, or none: the older ocrwatch can still use its ledger."""
+    token = filled(tmp_path)
+    with monkeypatch.context() as newer:
+        newer.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, NEXT))
+        with pytest.raises(EnvironmentFault, match="PRIMARY KEY"):
+            Ledger(tmp_path)
+    assert version(tmp_path) == SCHEMA_VERSION
+    ledger = Ledger(tmp_path)
+    assert (ledger.token, ledger.totals()) == (token, {"done": 300})
+    ledger.close()
+    assert damaged(tmp_path) == set()
+
+
+def test_a_newer_ledger_is_refused_untouched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not damaged, so that it stays where and as it is."""
+    with monkeypatch.context() as newer:
+        newer.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ADDED))
+        filled(tmp_path)
+    before = (tmp_path / "ledger.db").read_bytes()
+    with pytest.raises(EnvironmentFault, match=r"ledger\.db was written by a newer ocrwatch.*upgrade"):
+        Ledger(tmp_path)
+    assert (tmp_path / "ledger.db").read_bytes() == before
+
+
+def overwrite(path: Path, at: int, data: bytes) -> None:
+    """Put other bytes into a file."""
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(data)
+
+
+def statement(sql: str) -> Callable[[Path], Any]:
+    """Return what changes a ledger by SQL."""
+
+    def change(path: Path) -> None:
+        db = sqlite3.connect(path)
+        db.executescript(sql)
+        db.close()
+
+    return change
+
+
+DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "rubbish": lambda path: path.write_bytes(b"rubbish" * 1000),
+    "a text": lambda path: path.write_bytes(b"see me about this, Alex\n"),
+    "header": lambda path: overwrite(path, 0, bytes(100)),
+    "first page": lambda path: overwrite(path, 100, b"\xff" * 3000),
+    "page of rows": lambda path: overwrite(path, 5 * 4096, bytes(4096)),
+    "cut": lambda path: os.truncate(path, 8192),
+    "table missing": statement("DROP TABLE scans;"),
+    "token missing": statement("DELETE FROM meta;"),
+    "another's": statement("DROP TABLE scans; DROP TABLE meta; CREATE TABLE cats (name); PRAGMA user_version = 0;"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_ledger_is_set_aside(tmp_path: Path, damage: str) -> None:
+    """It is renamed, byte for byte, with an event; the new one works, and is to be rebuilt."""
+    token = filled(tmp_path)
+    path = tmp_path / "ledger.db"
+    DAMAGES[damage](path)
+    before = path.read_bytes()
+    with capture_logs() as log:
+        ledger = Ledger(tmp_path)
+    assert [(event["event"], event["log_level"]) for event in log] == [("ledger.damaged", "error")]
+    (kept_as,) = [name for name in damaged(tmp_path) if not name.endswith(("-wal", "-shm"))]
+    assert log[0]["set_aside"] == str(tmp_path / kept_as)
+    assert (tmp_path / kept_as).read_bytes() == before
+    tokens = ledger.to_rebuild()
+    assert tokens is not None
+    assert tokens <= {token}
+    assert ledger.token != token
+    assert ledger.totals() == {}
+    assert ledger.begin("a.jpg", FACTS, None).id == 1
+    ledger.close()
+
+
+def test_the_token_is_found_in_the_damaged_ledger(tmp_path: Path) -> None:
+    """With it the unfinished files are known that are this ledger's own."""
+    token = filled(tmp_path)
+    overwrite(tmp_path / "ledger.db", 0, bytes(100))
+    ledger = Ledger(tmp_path)
+    assert ledger.to_rebuild() == frozenset({token})
+    ledger.close()
+
+
+def test_damage_after_damage_overwrites_nothing(tmp_path: Path) -> None:
+    """Each damaged ledger is kept, with its write-ahead log, and all their tokens are known until it is rebuilt."""
+    tokens = set()
+    for _ in range(3):
+        tokens.add(filled(tmp_path))
+        (tmp_path / "ledger.db-wal").write_bytes(b"a log")
+        overwrite(tmp_path / "ledger.db", 0, bytes(100))
+    ledger = Ledger(tmp_path)
+    assert ledger.to_rebuild() == frozenset(tokens)
+    ledger.close()
+    assert len([name for name in damaged(tmp_path) if name.endswith("-wal")]) == 3
+    assert len([name for name in damaged(tmp_path) if not name.endswith(("-wal", "-shm"))]) == 3
+
+
+def test_what_was_rebuilt_is_known_and_not_rebuilt_again(tmp_path: Path) -> None:
+    """The mark goes with the same commit that notes what was found."""
+    ledger = Ledger(tmp_path)
+    assert ledger.to_rebuild() == frozenset()
+    ledger.rebuilt([("a.jpg", FACTS, "ab" * 32, '{"fate": "keep"}')])
+    assert ledger.to_rebuild() is None
+    assert list(ledger.kept()) == [("a.jpg", "2:3:4")]
+    assert ledger.was_done("a.jpg", "ab" * 32)
+    ledger.close()
+    again = Ledger(tmp_path)
+    assert again.to_rebuild() is None
+    again.close()
+
+
+def test_damage_found_at_work_says_to_restart(tmp_path: Path) -> None:
+    """A restart is what mends it."""
+    filled(tmp_path)
+    ledger = Ledger(tmp_path)
+    ledger._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    ledger._db.execute("PRAGMA cache_size = 0")
+    size = (tmp_path / "ledger.db").stat().st_size
+    for page in range(1, size // 4096):
+        overwrite(tmp_path / "ledger.db", page * 4096, b"\xff" * 4096)
+    with pytest.raises(EnvironmentFault, match="restart ocrwatch"):
+        ledger.unfinished()
+    ledger.close()
+
+
+def test_a_full_disk_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the disk refuses at the start is the environment's fault, and the ledger stays where it is."""
+    filled(tmp_path)
+    monkeypatch.setattr(
+        schema,
+        "MIGRATIONS",
+        (*schema.MIGRATIONS, "PRAGMA max_page_count = 1; CREATE TABLE big AS SELECT * FROM scans;"),
+    )
+    with pytest.raises(EnvironmentFault, match="full"):
+        Ledger(tmp_path)
+    assert damaged(tmp_path) == set()
