@@ -13,6 +13,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ocrwatch.errors import EnvironmentFault
@@ -54,7 +55,7 @@ def environment_fault(error: OSError, what: str) -> EnvironmentFault:
 
 def facts_of(status: os.stat_result) -> FileFacts:
     """Return what identifies the file that ``status`` describes."""
-    return FileFacts(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    return FileFacts(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def split(path: str) -> tuple[str, str]:
@@ -250,16 +251,19 @@ def sha256_of(descriptor: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def is_unchanged(parent: int, name: str, facts: FileFacts, sha256: str | None) -> bool:
+def is_unchanged(parent: int, name: str, facts: FileFacts, sha256: str | None, *, just_renamed: bool = False) -> bool:
     """Tell whether ``name`` is still the file that was read.
 
-    A file that was only touched since (same inode and size, other time) counts as the same if its bytes are:
-    a NAS's indexer must not make the daemon read a scan twice.
+    A file whose times alone differ counts as the same if its bytes are: a NAS's indexer must not make the daemon read a
+    scan twice, and a writer that sets the time back must not go unnoticed. ``just_renamed`` allows for the status
+    change that the caller's own rename was; without a hash, all status changes are allowed for.
     """
     status = status_of(parent, name)
     if status is None or not stat.S_ISREG(status.st_mode):
         return False
     now = facts_of(status)
+    if just_renamed or sha256 is None:
+        now = replace(now, ctime_ns=facts.ctime_ns)
     if now == facts:
         return True
     if sha256 is None or (now.inode, now.size) != (facts.inode, facts.size):

@@ -18,6 +18,8 @@ class FileFacts:
     size: int
     """Bytes."""
     mtime_ns: int
+    ctime_ns: int = 0
+    """Last change of the file or its status, which no program can set."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,7 +204,7 @@ class Delivering:
             "code": fault.code,
             "reason": fault.message,
             "remedy": fault.remedy,
-            "to_retry": "put the scan back into the inbox",
+            "to_retry": "put the scan back into the inbox, or run ocrwatch retry",
             "attempts": entry.attempts,
             "bytes": ticket.scan.facts.size,
             "sha256": ticket.sha256,

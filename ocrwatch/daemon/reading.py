@@ -77,6 +77,8 @@ class Reading:
         self._callbacks = callbacks
         self._fresh: deque[Ticket] = deque()
         self._backlog: deque[Ticket] = deque()
+        self._retries: deque[Ticket] = deque()
+        self._retried_last = False
         self._resting: list[tuple[float, int, Ticket]] = []
         self._order = itertools.count()
         self._loading = 0
@@ -86,7 +88,8 @@ class Reading:
     @property
     def waiting(self) -> int:
         """How many scans wait for a worker or for their next attempt."""
-        return len(self._fresh) + len(self._backlog) + len(self._resting) + self._loading
+        queued = len(self._fresh) + len(self._backlog) + len(self._retries)
+        return queued + len(self._resting) + self._loading
 
     @property
     def in_work(self) -> list[str]:
@@ -106,14 +109,14 @@ class Reading:
         """Load what there is room for."""
         while self._resting and self._resting[0][0] <= now:
             _, _, ticket = heapq.heappop(self._resting)
-            self._fresh.appendleft(ticket)
+            self._retries.append(ticket)
         while (following := self._next(now)) is not None:
             self._load(following)
 
     def next_wake(self) -> float:
         """Return when :meth:`tick` has something to do (monotonic seconds)."""
         times = [self._resting[0][0]] if self._resting else []
-        if (self._fresh or self._backlog) and self._pauses and not (self._loading or self._reading):
+        if (self._fresh or self._backlog or self._retries) and self._pauses and not (self._loading or self._reading):
             times.append(self._next_try())
         return min(times, default=float("inf"))
 
@@ -122,10 +125,11 @@ class Reading:
         self._stopping = True
         for scan in self._pool.withdraw():
             self._end(self._reading.pop(scan), "stopped")
-        for ticket in (*self._fresh, *self._backlog, *(ticket for _, _, ticket in self._resting)):
+        for ticket in (*self._fresh, *self._backlog, *self._retries, *(ticket for _, _, ticket in self._resting)):
             self._end(ticket, "stopped")
         self._fresh.clear()
         self._backlog.clear()
+        self._retries.clear()
         self._resting.clear()
 
     def give_back(self) -> None:
@@ -144,10 +148,12 @@ class Reading:
         # In a pause a single scan feels the way at each next try.
         if self._pauses and (in_hand or now < self._next_try()):
             return None
-        for tickets in (self._fresh, self._backlog):
-            if tickets:
-                return tickets.popleft()
-        return None
+        if self._fresh:
+            return self._fresh.popleft()
+        # What failed once goes behind what is fresh, and takes turns with a backlog that may be endless.
+        self._retried_last = bool(self._retries) and not (self._retried_last and self._backlog)
+        waiting = self._retries if self._retried_last else self._backlog
+        return waiting.popleft() if waiting else None
 
     def _next_try(self) -> float:
         return max(self._pauses.next_try("reading"), self._pauses.next_try("workers"))

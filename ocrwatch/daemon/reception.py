@@ -29,6 +29,7 @@ MOST_INCOMPLETE = 20_000
 """How many are kept in mind besides that do not get whole, lest they take the others' places."""
 
 _PROBES_AT_ONCE = 64
+_MOST_DEATHS = 2
 _IGNORED_REMEMBERED = 10_000
 _IMPATIENT_QUIETS = 3
 
@@ -82,6 +83,7 @@ class Reception:
         self._identity: tuple[int, int] | None = None
         self._ignored: set[Ignored] = set()
         self._anchor = Anchor(inbox)
+        self._deaths = 0
         self.mode: Literal["inotify", "poll"] = "poll"
 
     def start(self, *, events: bool) -> None:
@@ -229,7 +231,10 @@ class Reception:
         if self.mode != "inotify" or (self._watcher.armed and not replaced):
             return
         _log.warning("watch.lost", reason="the inbox was replaced" if replaced else "events stopped", mode="inotify")
+        self._deaths += not replaced
         try:
+            if self._deaths > _MOST_DEATHS:
+                raise EnvironmentFault("events stop again and again", "see whether folders lie very deep in the inbox")
             self._watcher.arm()
         except EnvironmentFault as error:
             _log.warning("watch.lost", reason=error.message, remedy=error.remedy, mode="poll")

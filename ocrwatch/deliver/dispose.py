@@ -60,14 +60,15 @@ def delete(plan: Plan, inbox: Path, token: str) -> bool:
 def _set_aside(plan: Plan, source: int, token: str) -> bool:
     """Bring the original under its hidden name, now or in an earlier call; say whether it is there."""
     name, aside = split(plan.path)[1], _aside(plan, token)
-    if status_of(source, aside) is None:
+    just_renamed = status_of(source, aside) is None
+    if just_renamed:
         if not is_unchanged(source, name, plan.facts, plan.sha256):
             return False
         rename_noreplace(source, name, source, aside)
     elif is_same_file(source, name, source, aside):
         # Killed between link and unlink, where the file system has no rename without replacing.
         remove(source, name)
-    if is_unchanged(source, aside, plan.facts, plan.sha256):
+    if is_unchanged(source, aside, plan.facts, plan.sha256, just_renamed=just_renamed):
         return True
     _give_back(plan, source, token)
     return False

@@ -39,9 +39,19 @@ def completeness(descriptor: int, size: int) -> Completeness:
     scan = _start_of_scan(descriptor, size)
     if scan is None:
         return Completeness.PARTIAL
+    if _has_hole(descriptor, size):
+        return Completeness.PARTIAL
     if scan + 2 <= size and os.pread(descriptor, 2, size - 2) == b"\xff\xd9":
         return Completeness.WHOLE
     return Completeness.WHOLE if _finds_end(descriptor, scan, size) else Completeness.PARTIAL
+
+
+def _has_hole(descriptor: int, size: int) -> bool:
+    """Tell whether a part of the file was reserved and not yet written, where the file system knows (lseek(2))."""
+    try:
+        return os.lseek(descriptor, 0, os.SEEK_HOLE) < size
+    except OSError:
+        return False
 
 
 def _start_of_scan(descriptor: int, size: int) -> int | None:

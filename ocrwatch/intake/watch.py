@@ -16,7 +16,6 @@ from watchdog.events import (
     FileSystemEvent,
     FileSystemEventHandler,
 )
-from watchdog.observers.api import BaseObserver
 from watchdog.observers.inotify import InotifyObserver
 from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper
 
@@ -54,7 +53,7 @@ class Watcher:
         self._inbox = inbox
         self._recursive = recursive
         self._handler = _Handler(inbox, rules, arrived, stirred)
-        self._observer: BaseObserver | None = None
+        self._observer: InotifyObserver | None = None
 
     @property
     def armed(self) -> bool:
@@ -63,6 +62,8 @@ class Watcher:
             self._observer is not None
             and self._observer.is_alive()
             and any(emitter.is_alive() for emitter in self._observer.emitters)
+            # The thread that reads from the kernel may die of its own, and watchdog has no word for that.
+            and self._observer._inotify_fd.is_alive()  # noqa: SLF001
         )
 
     def arm(self) -> None:

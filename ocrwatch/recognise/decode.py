@@ -100,6 +100,12 @@ def _decode(jpeg: bytes, *, max_pixels: int, reduce_from: int | None) -> Decoded
         height, width, *_ = simplejpeg.decode_jpeg_header(jpeg)  # type: ignore[attr-defined]
     except ValueError as error:
         raise _diagnose(jpeg, str(error)) from None
+    except KeyError:
+        # It has no name for every colour subsampling that libjpeg-turbo knows, such as 4:4:1.
+        frame = markers.walk(jpeg).frame
+        if frame is None:
+            raise _diagnose(jpeg, "no frame header") from None
+        height, width = frame.height, frame.width
     width, height = int(width), int(height)
     if width * height > max_pixels:
         raise TooLarge(
@@ -126,6 +132,8 @@ def _pixels(jpeg: bytes, *, min_width: int, min_height: int) -> tuple[Gray, tupl
 
     try:
         return decoded(strict=True), ()
+    except KeyError:
+        raise Unsupported("the image's colours are subsampled in a way that cannot be decoded", _CONVERT) from None
     except ValueError as error:
         surplus = _SURPLUS.search(str(error))
         if surplus is None or not _harmless(jpeg, int(surplus[1])):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -230,11 +229,6 @@ def test_folders_nested_very_deep_stop_nobody(tmp_path: Path) -> None:
             subprocess.run(["rm", "-rf", daemon.inbox / "d"], check=True)
 
 
-@pytest.mark.xfail(
-    sys.version_info < (3, 12),
-    strict=True,
-    reason="the thread that hears of events dies of a walk that recurses, and nobody notices",
-)
 def test_folders_nested_very_deep_do_not_end_the_events(tmp_path: Path) -> None:
     """After very deep folders came, a new scan is still noticed by itself, not only by the next look."""
     with DaemonProcess(tmp_path, "--set", "watch.rescan=1h") as daemon:

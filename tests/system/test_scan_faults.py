@@ -133,7 +133,6 @@ def test_bad_scan_delays_no_other(start: Start) -> None:
     assert files(daemon.quarantine) == set(bad) | {f"{path}.reason.json" for path in bad}
 
 
-@pytest.mark.xfail(strict=True, reason="scans that are tried again are put before those that were never tried")
 def test_scans_that_were_never_tried_go_before_those_that_failed(start: Start) -> None:
     """Where more scans hang than there are workers, the good ones that wait are read before any second attempt ends."""
     daemon = start("2s")

@@ -117,10 +117,6 @@ def test_preallocated_file_is_read_when_it_is_filled(daemon: DaemonProcess, orde
     only_once(daemon, name)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="space that is reserved and not yet filled is noticed at the file's start only",
-)
 def test_preallocated_file_whose_middle_comes_late_is_not_read_before(daemon: DaemonProcess) -> None:
     """A hole in a file that has its beginning and its end already is waited for, longer than the quiet time."""
     data, text = _page(5)
