@@ -7,6 +7,8 @@ set -eu
 cd "$source_folder"
 need_python
 need_packages tesseract-ocr tesseract-ocr-eng
+# For the crash tests: a shim that kills at the k-th system call, and a look at the order of system calls.
+need_packages gcc libc6-dev strace
 make_environment "$PWD/.venv" --editable '.[dev]'
 PATH="$PWD/.venv/bin:$PATH"
 export PATH

@@ -70,7 +70,9 @@ EVENTS: dict[str, Event] = {
         ("id", "path", "batch", "attempt", "code", "reason", "remedy", "quarantined"),
     ),
     "scan.changed": Event("a scan changed or went while it was read; the result was dropped", ("path", "reason")),
-    "scan.recovered": Event("what a killed run had read was delivered after the restart", ("id", "path", "sidecars")),
+    "scan.recovered": Event(
+        "what a killed run had read was delivered after the restart", ("id", "path", "fate", "sidecars")
+    ),
     "scan.failed": Event("a bug in ocrwatch, with its traceback; the scan is quarantined", (
         "path", "reason", "trace", "exception",
     )),

@@ -121,7 +121,8 @@ class Delivering:
 
         def sent(delivered: Delivered | None) -> None:
             sidecars = list(delivered.sidecars) if delivered else []
-            _log.info("scan.recovered", id=entry.id, path=entry.path, sidecars=sidecars)
+            fate = delivered and delivered.fate
+            _log.info("scan.recovered", id=entry.id, path=entry.path, fate=fate, sidecars=sidecars)
             ended()
 
         self._line.append(

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from ocrwatch.errors import UsageError
-from ocrwatch.files import environment_fault
+from ocrwatch.files import TEMPORARY_PREFIX, environment_fault, remove, sync, write_durable
+from ocrwatch.files import folder as folder_below
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
 from ocrwatch.service.doctor import nearest_existing
 from ocrwatch.service.lock import FolderLock
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.values import Recipe
+
+_TRIAL = f"{TEMPORARY_PREFIX}check.tmp"
 
 
 def folders(settings: Settings) -> dict[str, Path]:
@@ -30,7 +33,7 @@ def make_folders(settings: Settings) -> None:
     for name, folder in folders(settings).items():
         try:
             # The ledger and the status tell names of scans: nobody else's business.
-            folder.mkdir(parents=True, exist_ok=True, mode=0o750 if name == "state" else 0o777)
+            _make_durable(folder, 0o750 if name == "state" else 0o777)
         except OSError as error:
             raise environment_fault(error, f"cannot make the {name} {folder}") from error
         check_writable(name, folder)
@@ -39,8 +42,7 @@ def make_folders(settings: Settings) -> None:
 def check_writable(name: str, folder: Path) -> None:
     """Prove that a file can be made and removed in ``folder``; raises :class:`EnvironmentFault`."""
     try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".ocrwatch-", suffix=".tmp"):
-            pass
+        _try_file(folder)
     except OSError as error:
         raise environment_fault(error, f"cannot write to the {name} {folder}") from error
 
@@ -49,10 +51,29 @@ def check_can_be_made(name: str, folder: Path) -> None:
     """Prove that a missing folder can be made, without making it; raises :class:`EnvironmentFault`."""
     parent = nearest_existing(folder)
     try:
-        with tempfile.TemporaryDirectory(dir=parent, prefix=".ocrwatch-"):
-            pass
+        _try_file(parent)
     except OSError as error:
         raise environment_fault(error, f"cannot make the {name} {folder} below {parent}") from error
+
+
+def _try_file(place: Path) -> None:
+    """Make and remove a file, always of the same name: what is left by being killed here, the next start removes."""
+    with folder_below(place) as directory:
+        remove(directory, _TRIAL)
+        # Another ocrwatch may be trying at the same moment.
+        with contextlib.suppress(FileExistsError):
+            write_durable(directory, _TRIAL, b"")
+        remove(directory, _TRIAL)
+
+
+def _make_durable(folder: Path, mode: int) -> None:
+    """Make a folder and what is missing above it, each durable in the one above."""
+    if folder.is_dir():
+        return
+    _make_durable(folder.parent, 0o777)
+    folder.mkdir(exist_ok=True, mode=mode)
+    with folder_below(folder.parent) as directory:
+        sync(directory)
 
 
 def take_locks(settings: Settings) -> list[FolderLock]:

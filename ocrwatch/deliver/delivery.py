@@ -40,8 +40,8 @@ class Journal(Protocol):
     def is_published(self, scan: int) -> bool:
         """Tell whether the sidecars are known to have got their final names."""
 
-    def planned(self, scan: int, plan: str) -> None:
-        """Note a plan."""
+    def planned(self, scan: int, plan: str, *, code: str | None, reason: str | None) -> None:
+        """Note a plan, with the reason if it is for the quarantine."""
 
     def forget_plan(self, scan: int) -> None:
         """Note that a plan cannot be carried out."""
@@ -153,7 +153,7 @@ class Deliverer:
                 (sidecar.temporary, data) for sidecar, (_, data) in zip(plan.sidecars, work.contents, strict=True)
             ]
             outbox.stage(root, plan.folder, staged, mode=work.mode, group=work.group)
-        self._journal.planned(work.scan, plan.to_json())
+        self._journal.planned(work.scan, plan.to_json(), code=work.code, reason=work.reason)
         return plan
 
     def _check_unchanged(self, work: Work) -> None:
@@ -202,7 +202,7 @@ class Deliverer:
                 original = self._put_away(plan)
                 break
             except FileExistsError:
-                plan = self._replan(scan, plan)
+                plan = self._replan(scan, plan, code, reason)
                 just_staged = False
         if plan.fate == "quarantine" and original is None:
             with self._explained(self._places.quarantine):
@@ -225,14 +225,14 @@ class Deliverer:
         with self._explained(root, plan.folder):
             outbox.publish(root, plan.folder, plan.sidecars, just_staged=just_staged)
 
-    def _replan(self, scan: int, plan: Plan) -> Plan:
+    def _replan(self, scan: int, plan: Plan, code: str | None, reason: str | None) -> Plan:
         """Choose other names, since somebody took one after it was planned."""
         root = self._root_of(plan.fate)
         with self._explained(root):
             stem, original = self._free_names(plan.path, plan.folder, plan.fate)
             sidecars = outbox.renamed(root, plan.folder, plan.sidecars, plan.stem, stem)
         plan = replace(plan, stem=stem, original=original, sidecars=sidecars)
-        self._journal.planned(scan, plan.to_json())
+        self._journal.planned(scan, plan.to_json(), code=code, reason=reason)
         return plan
 
     def _put_away(self, plan: Plan) -> str | None:

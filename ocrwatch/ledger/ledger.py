@@ -131,10 +131,13 @@ class Ledger:
         with self._transaction():
             self._set(scan, state="ready", plan=None)
 
-    def planned(self, scan: int, plan: str) -> None:
-        """Note where everything goes, before anything shows: from here on a restart carries the plan out."""
+    def planned(self, scan: int, plan: str, *, code: str | None, reason: str | None) -> None:
+        """Note where everything goes, before anything shows: from here on a restart carries the plan out.
+
+        ``code`` and ``reason`` say why a scan is quarantined.
+        """
         with self._transaction():
-            self._set(scan, state="planned", plan=plan)
+            self._set(scan, state="planned", plan=plan, code=code, reason=reason)
 
     def published(self, scan: int) -> None:
         """Note that the sidecars are durable under their final names."""

@@ -32,7 +32,7 @@ def test_a_scan_goes_through_its_states(ledger: Ledger) -> None:
     assert (entry.state, entry.attempts, entry.path, entry.sha256) == ("ready", 0, A, SHA)
     assert ledger.count_attempt(entry.id) == 1
     assert ledger.get(entry.id).state == "reading"
-    ledger.planned(entry.id, '{"a": 1}')
+    ledger.planned(entry.id, '{"a": 1}', code=None, reason=None)
     assert (ledger.get(entry.id).state, ledger.plan_of(entry.id)) == ("planned", '{"a": 1}')
     ledger.published(entry.id)
     assert (ledger.get(entry.id).state, ledger.plan_of(entry.id)) == ("published", '{"a": 1}')
@@ -65,7 +65,7 @@ def test_another_file_of_the_same_name_supersedes(ledger: Ledger) -> None:
     """A new file starts anew, without the attempts and the plan of the one that had its name."""
     first = ledger.begin(A, FACTS, SHA)
     ledger.count_attempt(first.id)
-    ledger.planned(first.id, "{}")
+    ledger.planned(first.id, "{}", code=None, reason=None)
     second = ledger.begin(A, OTHER, "cd" * 32)
     assert (second.attempts, second.state, second.plan) == (0, "ready", None)
     assert second.id != first.id
@@ -117,7 +117,7 @@ def test_an_attempt_is_taken_back(ledger: Ledger) -> None:
     ledger.refund_attempt(entry.id)
     assert (ledger.get(entry.id).attempts, ledger.get(entry.id).state) == (0, "ready")
     ledger.count_attempt(entry.id)
-    ledger.planned(entry.id, "{}")
+    ledger.planned(entry.id, "{}", code=None, reason=None)
     ledger.refund_attempt(entry.id)
     assert (ledger.get(entry.id).attempts, ledger.plan_of(entry.id)) == (1, "{}")
 
@@ -145,7 +145,7 @@ def test_names_are_data(ledger: Ledger, path: str) -> None:
     entry = ledger.begin(path, FACTS, SHA)
     assert ledger.begin(path, FACTS, SHA) == ledger.get(entry.id)
     assert ledger.get(entry.id).path == path
-    ledger.planned(entry.id, '{"fate": "keep"}')
+    ledger.planned(entry.id, '{"fate": "keep"}', code=None, reason=None)
     ledger.close_scan(entry.id, "done", code=None, reason=None)
     assert list(ledger.kept()) == [(path, facts_key(FACTS))]
 
@@ -153,7 +153,7 @@ def test_names_are_data(ledger: Ledger, path: str) -> None:
 def test_only_what_stays_in_the_inbox_is_kept(ledger: Ledger) -> None:
     """An archived scan of the same name and facts would be another file: it is to be read."""
     entry = ledger.begin(A, FACTS, SHA)
-    ledger.planned(entry.id, '{"fate": "archive"}')
+    ledger.planned(entry.id, '{"fate": "archive"}', code=None, reason=None)
     ledger.close_scan(entry.id, "done", code=None, reason=None)
     assert list(ledger.kept()) == []
 
@@ -198,10 +198,10 @@ def test_a_full_disk_is_the_environments_fault_and_loses_nothing(ledger: Ledger)
     (pages,) = ledger._db.execute("PRAGMA page_count").fetchone()
     ledger._db.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(EnvironmentFault, match=r"full.*disk not full"):
-        ledger.planned(entry.id, "x" * 1_000_000)
+        ledger.planned(entry.id, "x" * 1_000_000, code=None, reason=None)
     assert ledger.get(entry.id).state == "ready"
     ledger._db.execute("PRAGMA max_page_count = 100000")
-    ledger.planned(entry.id, "x" * 1_000_000)
+    ledger.planned(entry.id, "x" * 1_000_000, code=None, reason=None)
     assert ledger.plan_of(entry.id) == "x" * 1_000_000
 
 
@@ -252,7 +252,7 @@ def test_what_stays_in_the_inbox_is_never_forgotten(ledger: Ledger) -> None:
     """Forgotten, an original that lies in the inbox would be read again after a restart."""
     for path, fate in ((A, "keep"), ("b.jpg", "archive")):
         entry = ledger.begin(path, FACTS, SHA)
-        ledger.planned(entry.id, f'{{"fate": "{fate}"}}')
+        ledger.planned(entry.id, f'{{"fate": "{fate}"}}', code=None, reason=None)
         ledger.close_scan(entry.id, "done", code=None, reason=None)
     ledger._db.execute("UPDATE scans SET updated_at = 1000")
     assert ledger.prune(2000) == 1

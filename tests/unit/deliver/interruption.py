@@ -106,11 +106,11 @@ class Journal:
         self._interruption.step("forget")
         self._ledger.forget_plan(scan)
 
-    def planned(self, scan: int, plan: str) -> None:
+    def planned(self, scan: int, plan: str, *, code: str | None, reason: str | None) -> None:
         """Note the plan."""
         self._interruption.step("planned")
         first = self._ledger.plan_of(scan) is None
-        self._ledger.planned(scan, plan)
+        self._ledger.planned(scan, plan, code=code, reason=reason)
         if first:
             at, steps = self._interruption.at, self._interruption.steps
             self._interruption.begin()
