@@ -19,6 +19,22 @@ def scaling(across: float, down: float) -> Affine:
     return np.array([[across, 0.0, 0.0], [0.0, down, 0.0]])
 
 
+def shift(right: float, down: float) -> Affine:
+    """Add to x and y."""
+    return np.array([[1.0, 0.0, right], [0.0, 1.0, down]])
+
+
+def quarter_turns(turns: int, width: int, height: int) -> Affine:
+    """Map an image that was turned clockwise ``turns`` times by 90 degrees back; sides are those before turning."""
+    maps = (
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
+        [[0.0, 1.0, 0.0], [-1.0, 0.0, height]],
+        [[-1.0, 0.0, width], [0.0, -1.0, height]],
+        [[0.0, -1.0, width], [1.0, 0.0, 0.0]],
+    )
+    return np.array(maps[turns % 4], np.float64)
+
+
 def compose(outer: Affine, inner: Affine) -> Affine:
     """First ``inner``, then ``outer``."""
     linear = outer[:, :2] @ inner

@@ -50,7 +50,7 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
         enhanced = enhance(decoded.gray, recipe.enhance)
         clock.lap("enhance")
     to_original = compose(scaling(decoded.reduction, decoded.reduction), enhanced.to_given)
-    dpi = _resolution(recipe.dpi or decoded.dpi, to_original)
+    dpi = _resolution(recipe, decoded, enhanced, to_original)
     blocks = engine.read(enhanced.gray, dpi, recipe)
     clock.lap("engine")
     return Page(
@@ -76,11 +76,17 @@ def _magnification(to_given: Affine) -> float:
     return 1 / math.sqrt(abs(float(np.linalg.det(to_given[:, :2]))))
 
 
-def _resolution(dpi: float | None, to_original: Affine) -> int:
-    """Dots per inch of the enhanced image, 0 where the original's are unknown or the image's are past belief."""
-    enhanced = round((dpi or 0) * _magnification(to_original))
+def _resolution(recipe: Recipe, decoded: Decoded, enhanced: Enhanced, to_original: Affine) -> int:
+    """Dots per inch of the enhanced image, 0 where they are unknown or past belief.
+
+    Layout analysis takes its distances from them, so that the size of the type says more than the scan's own figure.
+    """
+    if enhanced.print is not None and not recipe.dpi:
+        return round(enhanced.print.resolution)
+    given = recipe.dpi or decoded.dpi or 0
+    resolution = round(given * _magnification(to_original))
     lowest, highest = CREDIBLE_DPI
-    return enhanced if lowest <= enhanced <= highest else 0
+    return resolution if lowest <= resolution <= highest else 0
 
 
 def _mapped(blocks: tuple[Block, ...], to_original: Affine, page: Decoded) -> tuple[Block, ...]:

@@ -7,12 +7,15 @@ are composed, so that however many steps a page goes through, its words' boxes t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ocrwatch.recognise.affine import Affine, compose, scaling
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance.scale import BEST_TEXT_HEIGHT, resize, scale_factor, text_height
+from ocrwatch.recognise.enhance import border, fixed, invert, light, mend, noise, scale, skew
+from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.values import EnhanceOptions
+
+_UNTOUCHED = scaling(1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,34 +27,124 @@ class Enhanced:
     """Maps ``gray`` to the pixels that the enhancement was given."""
     steps: tuple[str, ...]
     """What was done, in order."""
+    print: scale.Print | None = None
+    """What ``gray`` is printed in; None where it was not measured or there are too few letters to tell."""
 
 
-Step = Callable[[Gray, EnhanceOptions], "Enhanced | None"]
-"""What one step made of the page; None where it had nothing to do or is switched off."""
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What one step made of the page."""
+
+    gray: Gray
+    step: str
+    to_given: Affine | None = None
+    """None where no pixel moved."""
 
 
-def enhance(gray: Gray, options: EnhanceOptions) -> Enhanced:
-    """Apply the steps that are switched on and that the page asks for. ``gray`` is not changed."""
-    page = Enhanced(gray, scaling(1.0, 1.0), ())
-    for step in STEPS if options.on else ():
-        done = step(page.gray, options)
+Step = Callable[[Pixels, EnhanceOptions], "Done | None"]
+"""None where the step had nothing to do or is switched off."""
+
+
+def enhance(gray: Gray, options: EnhanceOptions, dpi: float | None = None) -> Enhanced:
+    """Apply the steps that are switched on and that the page asks for. ``gray`` is not changed.
+
+    ``dpi`` is its resolution, where that is known.
+    """
+    page = Enhanced(gray, _UNTOUCHED, ())
+    if not options.on:
+        return page
+    pixels = Pixels(gray)
+    for step in STEPS:
+        done = step(pixels, options)
         if done is not None:
-            page = Enhanced(done.gray, compose(page.to_given, done.to_given), page.steps + done.steps)
+            pixels = Pixels(done.gray)
+            page = _after(page, done)
+    page = fit(page, options, dpi)
+    if options.blur:
+        page = _after(page, Done(fixed.blurred(page.gray, options.blur), f"blur {options.blur:g}"))
+    if options.threshold != "none":
+        black = fixed.thresholded(page.gray, options.threshold, options.threshold_value)
+        page = _after(page, Done(black, f"threshold {options.threshold}"))
     return page
 
 
-def scale_text(gray: Gray, options: EnhanceOptions) -> Enhanced | None:
-    """Bring capitals to ``options.text_height`` pixels, or to the height that measured best."""
-    if not options.scale:
+def turn_positive(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Make white print on black black on white."""
+    if not options.invert or not invert.is_inverted(page):
         return None
-    factor = scale_factor(text_height(gray), options.text_height or BEST_TEXT_HEIGHT)
-    if factor == 1.0:
-        return None
-    scaled = resize(gray, factor)
-    # Sides are rounded to whole pixels, so that the map is not quite the factor.
-    back = scaling(gray.shape[1] / scaled.shape[1], gray.shape[0] / scaled.shape[0])
-    return Enhanced(scaled, back, (f"scale {factor:.2f}",))
+    return Done(invert.inverted(page.gray), "invert")
 
 
-STEPS: tuple[Step, ...] = (scale_text,)
+def smooth_grain(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Smooth what noise there is."""
+    if not options.noise or (level := noise.noise_level(page.gray)) < noise.NOISY:
+        return None
+    return Done(noise.smoothed(page.gray, level), f"noise {level:.0f}")
+
+
+def clear_border(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Make the dark surroundings of the paper white."""
+    if not options.border or (outside := border.surroundings(page)) is None:
+        return None
+    return Done(border.cleared(page, outside), "border")
+
+
+def even_light(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Make the paper white and the print black."""
+    if not options.light:
+        return None
+    paper = light.background(page.small)
+    depth = light.ink_depth(page, paper)
+    if depth is None or depth >= light.BLACK_ENOUGH:
+        return None
+    return Done(light.evened(page.gray, paper, depth), f"light {255 / depth:.1f}")
+
+
+def straighten(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Turn crooked lines level."""
+    if not options.skew or (angle := skew.skew_angle(page)) == 0.0:
+        return None
+    straight, back = skew.straightened(page.gray, angle, page.paper)
+    return Done(straight, f"skew {angle:.1f}", back)
+
+
+STEPS: tuple[Step, ...] = (turn_positive, smooth_grain, clear_border, even_light, straighten)
 """In the order in which they are applied: what a step measures must not be spoilt by one that comes later."""
+
+
+def fit(page: Enhanced, options: EnhanceOptions, dpi: float | None) -> Enhanced:
+    """Bring print, or the page, to its size, and what is made of dots together."""
+    measured = scale.measure_print(page.gray)
+    if measured is not None and options.mend and mend.brokenness(page.gray, measured.height) > mend.BROKEN:
+        page = _after(page, Done(mend.mended(page.gray, measured.height), "mend"))
+        measured = scale.measure_print(page.gray)
+    across, down = _factors(page, options, measured, dpi)
+    if across == down == 1.0:
+        return replace(page, print=measured)
+    scaled, back = scale.resize(page.gray, across, down)
+    step = f"scale {down:.2f}" if across == down else f"scale {across:.2f} x {down:.2f}"
+    found = None if measured is None else replace(measured, height=measured.height * down)
+    return replace(_after(page, Done(scaled, step, back)), print=found)
+
+
+def _factors(
+    page: Enhanced, options: EnhanceOptions, measured: scale.Print | None, dpi: float | None
+) -> tuple[float, float]:
+    """Across and down."""
+    if options.fixed_size:
+        factor = options.fixed_size / max(page.gray.shape)
+        return factor, factor
+    if options.fixed_dpi and dpi:
+        return options.fixed_dpi / dpi, options.fixed_dpi / dpi
+    if not options.scale or measured is None:
+        return 1.0, 1.0
+    best = scale.BEST_RUNNING_HEIGHT if measured.running else scale.BEST_TEXT_HEIGHT
+    factor = scale.scale_factor(measured.height, options.text_height or best)
+    # Pixels are dropped only where there are more than enough.
+    narrow = scale.narrowing(measured) if options.narrow and factor < 1.0 else 1.0
+    return factor * narrow, factor
+
+
+def _after(page: Enhanced, done: Done) -> Enhanced:
+    to_given = page.to_given if done.to_given is None else compose(page.to_given, done.to_given)
+    return Enhanced(done.gray, to_given, (*page.steps, done.step))

@@ -1,0 +1,96 @@
+"""Crooked pages are turned straight."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ocrwatch.recognise.affine import Affine
+from ocrwatch.recognise.decode import Gray
+from ocrwatch.recognise.enhance.pixels import Pixels
+
+STEEPEST = 20.0
+"""Degrees to either side that are looked through."""
+
+STRAIGHT = 0.3
+"""Degrees that are left alone: across a page, the end of a line is then off by a quarter of its height."""
+
+_COARSE = 0.5
+_FINE = 0.1
+_COARSE_POINTS = 6000
+_FINE_POINTS = 20000
+_FEWEST_POINTS = 300
+
+_PEAK = 1.15
+"""How much better the best angle must be than the middling one. Print has 1.3 and more, pictures and noise 1.1 and less."""
+
+_LARGEST_MARK = 1 / 12
+"""Share of the long side above which a mark is no letter: rules, frames and pictures have angles of their own."""
+
+_SHARP_FROM = 1600
+"""Pixels of the long side below which letters are small, so that turning must not blur them."""
+
+_Points = npt.NDArray[np.float32]
+
+
+def skew_angle(page: Pixels) -> float:
+    """Degrees by which the lines of print fall to the right; 0.0 where they are straight or there are none."""
+    points = print_points(page)
+    if points.shape[1] < _FEWEST_POINTS:
+        return 0.0
+    coarse = np.arange(-STEEPEST, STEEPEST + _COARSE / 2, _COARSE)
+    scores = sharpness(_some(points, _COARSE_POINTS), coarse)
+    if scores.max() < _PEAK * float(np.median(scores)):
+        return 0.0
+    near = float(coarse[int(scores.argmax())])
+    fine = near + np.arange(-_COARSE, _COARSE + _FINE / 2, _FINE)
+    angle = float(fine[int(sharpness(_some(points, _FINE_POINTS), fine).argmax())])
+    return angle if abs(angle) >= STRAIGHT else 0.0
+
+
+def print_points(page: Pixels) -> _Points:
+    """Places of the ink that may be letters, on the survey copy: a row of x and one of y."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(page.ink, connectivity=8)
+    extent = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    letter = (extent <= _LARGEST_MARK * max(page.small.shape)) & (stats[:, cv2.CC_STAT_AREA] > 2)
+    letter[0] = False
+    ys, xs = np.nonzero(letter[labels])
+    return np.stack([xs, ys]).astype(np.float32)
+
+
+def sharpness(points: _Points, degrees: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """How sharply print falls into lines along each of these angles: squares of the profile across them."""
+    xs, ys = points
+    scores = []
+    for angle in np.radians(degrees):
+        across = ys * np.float32(math.cos(angle)) - xs * np.float32(math.sin(angle))
+        profile = np.bincount((across - across.min()).astype(np.intp)).astype(np.float64)
+        scores.append(float(np.sum(profile**2)))
+    return np.array(scores)
+
+
+def straightened(gray: Gray, degrees: float, paper: int) -> tuple[Gray, Affine]:
+    """Turn against the skew onto a canvas that holds all corners; with it, the map back."""
+    height, width = gray.shape
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+    cosine, sine = abs(turn[0, 0]), abs(turn[0, 1])
+    size = (math.ceil(height * sine + width * cosine), math.ceil(height * cosine + width * sine))
+    turn[:, 2] += (size[0] - width) / 2, (size[1] - height) / 2
+    back = np.asarray(cv2.invertAffineTransform(turn), np.float64)
+    # The matrix is over edges, as the map is; OpenCV samples at pixels' centres.
+    half = np.full(2, 0.5)
+    at_centres = back.copy()
+    at_centres[:, 2] += back[:, :2] @ half - half
+    method = cv2.INTER_CUBIC if max(gray.shape) < _SHARP_FROM else cv2.INTER_LINEAR
+    turned = cv2.warpAffine(
+        gray, at_centres, size, flags=method | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT, borderValue=paper
+    )
+    return turned, back  # type: ignore[return-value]
+
+
+def _some(points: _Points, number: int) -> _Points:
+    # Evenly spread, and the same every time.
+    return points[:, :: max(1, points.shape[1] // number)]
