@@ -35,7 +35,7 @@ class Enhanced:
 class Done:
     """What one step made of the page."""
 
-    gray: Gray
+    pixels: Pixels
     step: str
     to_given: Affine | None = None
     """None where no pixel moved."""
@@ -57,14 +57,14 @@ def enhance(gray: Gray, options: EnhanceOptions, dpi: float | None = None) -> En
     for step in STEPS:
         done = step(pixels, options)
         if done is not None:
-            pixels = Pixels(done.gray)
+            pixels = done.pixels
             page = _after(page, done)
-    page = fit(page, options, dpi)
+    page = fit(page, pixels, options, dpi)
     if options.blur:
-        page = _after(page, Done(fixed.blurred(page.gray, options.blur), f"blur {options.blur:g}"))
+        page = _after(page, Done(Pixels(fixed.blurred(page.gray, options.blur)), f"blur {options.blur:g}"))
     if options.threshold != "none":
         black = fixed.thresholded(page.gray, options.threshold, options.threshold_value)
-        page = _after(page, Done(black, f"threshold {options.threshold}"))
+        page = _after(page, Done(Pixels(black), f"threshold {options.threshold}"))
     return page
 
 
@@ -72,14 +72,14 @@ def turn_positive(page: Pixels, options: EnhanceOptions) -> Done | None:
     """Make white print on black black on white."""
     if not options.invert or not invert.is_inverted(page):
         return None
-    return Done(invert.inverted(page.gray), "invert")
+    return Done(Pixels(invert.inverted(page.gray)), "invert")
 
 
 def smooth_grain(page: Pixels, options: EnhanceOptions) -> Done | None:
     """Smooth what noise there is."""
     if not options.noise or (level := noise.noise_level(page.gray)) < noise.NOISY:
         return None
-    return Done(noise.smoothed(page.gray, level), f"noise {level:.0f}")
+    return Done(Pixels(noise.smoothed(page.gray, level)), f"noise {level:.0f}")
 
 
 def clear_border(page: Pixels, options: EnhanceOptions) -> Done | None:
@@ -97,7 +97,7 @@ def even_light(page: Pixels, options: EnhanceOptions) -> Done | None:
     depth = light.ink_depth(page, paper)
     if depth is None or depth >= light.BLACK_ENOUGH:
         return None
-    return Done(light.evened(page.gray, paper, depth), f"light {255 / depth:.1f}")
+    return Done(light.evened(page, paper, depth), f"light {1 / depth:.1f}")
 
 
 def straighten(page: Pixels, options: EnhanceOptions) -> Done | None:
@@ -105,26 +105,27 @@ def straighten(page: Pixels, options: EnhanceOptions) -> Done | None:
     if not options.skew or (angle := skew.skew_angle(page)) == 0.0:
         return None
     straight, back = skew.straightened(page.gray, angle, page.paper)
-    return Done(straight, f"skew {angle:.1f}", back)
+    return Done(Pixels(straight), f"skew {angle:.1f}", back)
 
 
 STEPS: tuple[Step, ...] = (turn_positive, smooth_grain, clear_border, even_light, straighten)
 """In the order in which they are applied: what a step measures must not be spoilt by one that comes later."""
 
 
-def fit(page: Enhanced, options: EnhanceOptions, dpi: float | None) -> Enhanced:
+def fit(page: Enhanced, pixels: Pixels, options: EnhanceOptions, dpi: float | None) -> Enhanced:
     """Bring print, or the page, to its size, and what is made of dots together."""
-    measured = scale.measure_print(page.gray)
-    if measured is not None and options.mend and mend.brokenness(page.gray, measured.height) > mend.BROKEN:
-        page = _after(page, Done(mend.mended(page.gray, measured.height), "mend"))
-        measured = scale.measure_print(page.gray)
+    measured = scale.measure_print(pixels)
+    if measured is not None and options.mend and measured.broken > mend.BROKEN:
+        pixels = Pixels(mend.mended(page.gray, measured.height))
+        page = _after(page, Done(pixels, "mend"))
+        measured = scale.measure_print(pixels)
     across, down = _factors(page, options, measured, dpi)
     if across == down == 1.0:
         return replace(page, print=measured)
     scaled, back = scale.resize(page.gray, across, down)
     step = f"scale {down:.2f}" if across == down else f"scale {across:.2f} x {down:.2f}"
     found = None if measured is None else replace(measured, height=measured.height * down)
-    return replace(_after(page, Done(scaled, step, back)), print=found)
+    return replace(_after(page, Done(Pixels(scaled), step, back)), print=found)
 
 
 def _factors(
@@ -147,4 +148,4 @@ def _factors(
 
 def _after(page: Enhanced, done: Done) -> Enhanced:
     to_given = page.to_given if done.to_given is None else compose(page.to_given, done.to_given)
-    return Enhanced(done.gray, to_given, (*page.steps, done.step))
+    return Enhanced(done.pixels.gray, to_given, (*page.steps, done.step))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance.pixels import Mask, Pixels
 
 _DARK = 0.5
 """Share of the paper's brightness below which something is no paper."""
 
 _THICKNESS = 11
-"""Pixels on the survey copy that what is no print is thick at least: a centimetre on a tall receipt, 3 mm on A4."""
+"""Pixels on the survey copy that what is no print is thick at least: 2 to 4 mm on A4."""
 
 _LEAST_SHARE = 0.002
 _MARGIN = 7
@@ -41,13 +40,15 @@ def surroundings(page: Pixels) -> Mask | None:
     return cv2.dilate(outer * 255, np.ones((_MARGIN, _MARGIN), np.uint8))  # type: ignore[return-value]
 
 
-def cleared(page: Pixels, outside: Mask) -> Gray:
+def cleared(page: Pixels, outside: Mask) -> Pixels:
     """Give everything in ``outside``, a mask on the survey copy, the brightness of the paper."""
     inside = page.small[outside == 0]
-    paper = float(np.percentile(inside, 75)) if inside.size else 255.0
+    paper = float(np.percentile(inside[::4], 75)) if inside.size else 255.0
     height, width = page.gray.shape
-    mask = cv2.resize(outside, (width, height), interpolation=cv2.INTER_NEAREST)
-    return np.where(mask > 0, np.uint8(paper), page.gray)
+    gray, small = page.gray.copy(), page.small.copy()
+    small[outside > 0] = paper
+    gray[cv2.resize(outside, (width, height), interpolation=cv2.INTER_NEAREST) > 0] = paper
+    return Pixels(gray, small)
 
 
 def _share(mask: Mask) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance.pixels import Pixels
@@ -13,11 +14,18 @@ _STROKE = 31
 alike, 23 and 15 left the insides of large type grey."""
 
 _LEAST_INK = 0.0005
-_FAINTEST = 12.0
-"""Levels below which what was found is the texture of the paper."""
+_FAINTEST = 0.05
+"""Depth below which what was found is the texture of the paper."""
 
-BLACK_ENOUGH = 200.0
-"""Median depth of the ink in levels from which a page is left alone."""
+BLACK_ENOUGH = 0.8
+"""Depth of the ink from which a page is left alone."""
+
+_DARKEST_PAPER = np.uint8(40)
+"""Levels below which the background is no paper; its ink would only be noise made large."""
+
+_UNEVEN_SHARES = (2, 98)
+_EVEN = 1.15
+"""Ratio of the brightest to the darkest paper up to which one gain serves the whole page."""
 
 
 def background(small: Gray) -> Gray:
@@ -27,20 +35,33 @@ def background(small: Gray) -> Gray:
 
 
 def ink_depth(page: Pixels, paper: Gray) -> float | None:
-    """By how many levels the ink is darker than the paper, in the median; None where there is next to no ink.
+    """By what share of the paper's brightness the ink is darker, in the median; None where there is next to no ink.
 
     Only where there is ink: a share of the whole page would depend on how much is printed on it.
     """
     ink = page.ink > 0
     if np.count_nonzero(ink) < _LEAST_INK * ink.size:
         return None
-    depth = float(np.median(cv2.subtract(paper, page.small)[ink]))
+    under = np.maximum(paper[ink], _DARKEST_PAPER).astype(np.float32)
+    depth = float(np.median(cv2.subtract(paper, page.small)[ink] / under))
     return depth if depth >= _FAINTEST else None
 
 
-def evened(gray: Gray, paper: Gray, depth: float) -> Gray:
-    """Take the page as ink on white: paper minus page, with ``depth`` levels made black."""
-    height, width = gray.shape
-    full = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
-    ink = cv2.subtract(full, gray)
-    return np.invert(cv2.convertScaleAbs(ink, alpha=255 / depth))  # type: ignore[return-value]
+def evened(page: Pixels, paper: Gray, depth: float) -> Pixels:
+    """Take the page as ink on white: paper minus page, with ``depth``, a share of the paper's brightness, made black."""
+    lit = np.maximum(paper, _DARKEST_PAPER)
+    least, most = np.percentile(paper[::4, ::4], _UNEVEN_SHARES)
+    if most <= _EVEN * least:
+        level = float(np.median(lit[::4, ::4]))
+        gains = 255 - (level - np.arange(256)) * (255 / (depth * level))
+        table = np.clip(gains, 0, 255).astype(np.uint8)
+        return Pixels(cv2.LUT(page.gray, table), cv2.LUT(page.small, table))  # type: ignore[arg-type]
+    gain = 255 / (depth * lit.astype(np.float32))
+    return Pixels(_evened(page.gray, paper, gain), _evened(page.small, paper, gain))
+
+
+def _evened(gray: Gray, paper: Gray, gain: npt.NDArray[np.float32]) -> Gray:
+    size = (gray.shape[1], gray.shape[0])
+    ink = cv2.subtract(cv2.resize(paper, size, interpolation=cv2.INTER_LINEAR), gray)
+    gains = cv2.resize(gain, size, interpolation=cv2.INTER_LINEAR)
+    return np.invert(cv2.multiply(ink, gains, dtype=cv2.CV_8U))  # type: ignore[call-overload]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from ocrwatch.recognise.decode import Gray
 
-_BAND = 64
+_BAND = 16
 _BANDS = 8
 
 NOISY = 8.0
@@ -32,7 +33,7 @@ def noise_level(gray: Gray) -> float:
     tops = range(0, max(1, height - _BAND), max(_BAND, height // _BANDS))
     bands = [gray[top : top + _BAND].astype(np.int16) for top in tops]
     medians = [
-        float(np.median(np.abs(band[:-1, :-1] - band[1:, :-1] - band[:-1, 1:] + band[1:, 1:])))
+        _median(np.abs(band[:-1, :-1] - band[1:, :-1] - band[:-1, 1:] + band[1:, 1:]))
         for band in bands
         if min(band.shape) > 1
     ]
@@ -45,3 +46,9 @@ def smoothed(gray: Gray, level: float) -> Gray:
     # A Gaussian of deviation s divides white noise by 2 s sqrt(pi).
     deviation = min(level / _LEFT_OVER / (2 * np.sqrt(np.pi)), _STRONGEST)
     return cv2.GaussianBlur(gray, (0, 0), max(0.5, deviation))  # type: ignore[return-value]
+
+
+def _median(levels: npt.NDArray[np.int16]) -> float:
+    # Counting is several times as fast as sorting.
+    counts = np.cumsum(np.bincount(levels.ravel()))
+    return float(np.searchsorted(counts, counts[-1] / 2))

@@ -6,8 +6,7 @@ strokes. What counts is the text's height in pixels, not the scan's resolution, 
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -15,7 +14,7 @@ import numpy.typing as npt
 
 from ocrwatch.recognise.affine import Affine, scaling
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance.pixels import ink_of, reduced
+from ocrwatch.recognise.enhance.pixels import Marks, Pixels, halved, ink_of, marks_of
 
 BEST_TEXT_HEIGHT = 19.5
 """Capital height in pixels, for print that is mostly capitals and figures.
@@ -50,12 +49,9 @@ WORTH_ENLARGING = 1.3
 MAX_ENLARGEMENT = 2.0
 """Beyond, an enlarged page only has more pixels, not more to read."""
 
-_MEASURED_LONG_SIDES = (1600, 3200)
-"""Pixels. A larger page is measured on a copy reduced by a whole number, in a quarter of the time, and where that copy's
-letters are too small to measure, on a larger one."""
-
-_MEASURABLE = 9.0
-"""Pixels of capital height on the copy."""
+_MEASURABLE = 12.0
+"""Pixels of capital height on a reduced copy; letters that are smaller there run into each other and measure too tall, so that a larger copy is
+measured instead."""
 
 # What may be a letter: pixels of height, width and ink as shares of the height and of the box.
 _LETTER_HEIGHT = (6, 200)
@@ -80,6 +76,11 @@ _RUNNING = (0.11, 0.6)
 """Share of tall letters among all in running text: .13 to .44 on book pages, also crooked and faint ones; receipts and
 other print in capitals and figures have 0 to .08."""
 
+_PIECE = 0.5
+_PIECE_OF = 2.0
+_LEAST_PIECE = 4
+"""Capital heights up to which a mark is a piece of a letter, and no letter any more; pixels from which it is no grain."""
+
 _TYPE_SIZE = 10 / 72 * 0.7
 """Height of the capitals of ten-point type, in inches."""
 
@@ -94,6 +95,8 @@ class Print:
     """Whether most letters are small ones."""
     breadth: float
     """Width of the middling letter as a share of the capitals' height."""
+    broken: float
+    """Share of the ink in pieces smaller than half a capital."""
 
     @property
     def resolution(self) -> float:
@@ -104,26 +107,27 @@ class Print:
 _Sizes = npt.NDArray[np.int32]
 
 
-def measure_print(gray: Gray) -> Print | None:
+def measure_print(page: Pixels) -> Print | None:
     """Measure the prevailing letters; None where there are too few to tell.
 
-    Connected components of the locally thresholded page that may be letters by their size, shape and ink; half of all
-    ink height lies in letters below the median, which are small letters in running text and capitals on a receipt.
-    Capitals are up to 1.6 times as tall as small letters, so that what is taller belongs to headings and is left out.
+    Connected components of the locally thresholded page that may be letters by their size, shape and ink. The median
+    one is a small letter in running text and a capital on a receipt. Capitals are up to 1.6 times as tall as small
+    letters, so that what is taller belongs to headings and is left out.
     """
-    found = None
-    for long_side in _MEASURED_LONG_SIDES:
-        copy = reduced(gray, long_side)
-        factor = gray.shape[0] / copy.shape[0]
-        found = _measure(copy)
-        if copy is gray or (found is not None and found.height >= _MEASURABLE):
-            break
-    return None if found is None else Print(found.height * factor, found.running, found.breadth)
+    factor = page.gray.shape[0] / page.small.shape[0]
+    found = _measure(page.marks)
+    while factor > 1 and (found is None or found.height < _MEASURABLE):
+        larger = page.gray
+        while larger.shape[0] > 3 * page.gray.shape[0] / factor:
+            larger = halved(larger)
+        factor = page.gray.shape[0] / larger.shape[0]
+        found = _measure(marks_of(ink_of(larger)))
+    return None if found is None else replace(found, height=found.height * factor)
 
 
 def text_height(gray: Gray) -> float | None:
     """Height of the prevailing text's capitals in pixels of ``gray``; None where there is too little to tell."""
-    found = measure_print(gray)
+    found = measure_print(Pixels(gray))
     return None if found is None else found.height
 
 
@@ -150,10 +154,11 @@ def resize(gray: Gray, across: float, down: float) -> tuple[Gray, Affine]:
     return cv2.resize(gray, size, interpolation=method), scaling(width / size[0], height / size[1])  # type: ignore[return-value]
 
 
-def _measure(gray: Gray) -> Print | None:
-    heights, widths = _letters(gray)
-    if len(heights) < _FEWEST_LETTERS:
+def _measure(marks: Marks) -> Print | None:
+    letters = _letters(marks)
+    if len(letters) < _FEWEST_LETTERS:
         return None
+    heights, widths = letters[:, 2], letters[:, 3]
     # By number, in which small letters prevail, but without the grains that are as many.
     median = float(np.median(heights[heights >= _GRAIN * _weighted_percentile(heights, 0.5)]))
     usual = heights <= _TALLEST_CAPITAL * median
@@ -164,13 +169,12 @@ def _measure(gray: Gray) -> Print | None:
     # Of running text the tall letters alone, as a share of all ink moves with the share of tall letters.
     capital = float(np.median(heights[tall])) if running else _weighted_percentile(heights, _CAPITALS)
     breadth = float(np.median(widths[heights >= _SMALL * median]))
-    return Print(capital, running, breadth / capital)
+    return Print(capital, running, breadth / capital, _brokenness(marks, capital))
 
 
-def _letters(gray: Gray) -> tuple[_Sizes, _Sizes]:
-    """Heights and widths of the components that may be letters, by height; none where the page is mostly noise."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats(ink_of(gray), connectivity=8)
-    width, height, area = (stats[1:, column] for column in (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_AREA))
+def _letters(marks: Marks) -> Marks:
+    """Those that may be letters, by height; none where the page is mostly noise."""
+    height, width, area = marks[:, 2:].T
     lowest, highest = _LETTER_HEIGHT
     letters = (
         (height >= lowest)
@@ -181,9 +185,16 @@ def _letters(gray: Gray) -> tuple[_Sizes, _Sizes]:
     )
     # Where nearly everything is smaller than a letter, what is not is a grain of noise, too.
     if np.count_nonzero(height < lowest) > _MOST_SPECKS * len(height):
-        return np.empty(0, np.int32), np.empty(0, np.int32)
-    order = np.argsort(height[letters])
-    return height[letters][order], width[letters][order]
+        return marks[:0]
+    return marks[letters][np.argsort(height[letters])]
+
+
+def _brokenness(marks: Marks, capital: float) -> float:
+    height, width, area = marks[:, 2:].T
+    extent = np.maximum(height, width)
+    letters = (extent < _PIECE_OF * capital) & (area >= _LEAST_PIECE)
+    pieces = letters & (extent < _PIECE * capital)
+    return float(area[pieces].sum()) / max(1.0, float(area[letters].sum()))
 
 
 def _weighted_percentile(heights: _Sizes, share: float) -> float:
