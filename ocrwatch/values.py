@@ -64,6 +64,7 @@ class EnhanceOptions:
     noise: bool = True
     border: bool = True
     light: bool = True
+    margins: bool = True
     skew: bool = True
     turn: bool = True
     mend: bool = True
@@ -84,6 +85,10 @@ class EnhanceOptions:
     max_pixels: int = 200_000_000
 
 
+WHOLE_PAGE = (0.0, 0.0, 1.0, 1.0)
+"""Left, top, right and bottom as shares."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything besides the bytes that decides what a scan's Page will be."""
@@ -100,7 +105,7 @@ class Recipe:
     """Tesseract variables, sorted by name."""
     tessdata: str = ""
     """Folder with ``*.traineddata``; empty finds it."""
-    region: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    region: tuple[float, float, float, float] = WHOLE_PAGE
     """Left, top, right and bottom of the part that is read, as shares of the upright page."""
     enhance: EnhanceOptions = field(default_factory=EnhanceOptions)
 

@@ -6,6 +6,8 @@ A map is a 2 x 3 matrix of floats over the continuous plane in which pixel (0, 0
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -40,6 +42,11 @@ def compose(outer: Affine, inner: Affine) -> Affine:
     linear = outer[:, :2] @ inner
     linear[:, 2] += outer[:, 2]
     return linear
+
+
+def magnification(to_given: Affine) -> float:
+    """How much larger the mapped image is than the one it maps to, along each side."""
+    return 1 / math.sqrt(abs(float(np.linalg.det(to_given[:, :2]))))
 
 
 def map_box(box: Box, to: Affine, *, width: int, height: int) -> Box:

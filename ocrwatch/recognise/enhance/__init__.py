@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ocrwatch.recognise.affine import Affine, compose, scaling
+import numpy as np
+
+from ocrwatch.recognise.affine import Affine, compose, quarter_turns, scaling
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance import border, fixed, invert, light, mend, noise, scale, skew
-from ocrwatch.recognise.enhance.pixels import Pixels
+from ocrwatch.recognise.enhance import border, fixed, invert, light, mend, noise, part, scale, skew
+from ocrwatch.recognise.enhance.pixels import Pixels, ink_of, marks_of
 from ocrwatch.values import EnhanceOptions
 
 _UNTOUCHED = scaling(1.0, 1.0)
+
+_SMALLEST_MARK = 3
+"""Pixels on the survey copy: letters of A4 in 6-point type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,10 @@ class Enhanced:
     """What was done, in order."""
     print: scale.Print | None = None
     """What ``gray`` is printed in; None where it was not measured or there are too few letters to tell."""
+    turns: int = 0
+    """Quarters by which it was turned clockwise before all else."""
+    empty: bool = False
+    """Whether there is no mark on it that could be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +54,29 @@ Step = Callable[[Pixels, EnhanceOptions], "Done | None"]
 """None where the step had nothing to do or is switched off."""
 
 
-def enhance(gray: Gray, options: EnhanceOptions, dpi: float | None = None) -> Enhanced:
+def enhance(
+    gray: Gray, options: EnhanceOptions, dpi: float | None = None, *, turns: int = 0, thorough: bool = False
+) -> Enhanced:
     """Apply the steps that are switched on and that the page asks for. ``gray`` is not changed.
 
-    ``dpi`` is its resolution, where that is known.
+    ``dpi`` is its resolution, where that is known. The page is first turned clockwise by ``turns`` quarters. A thorough
+    enhancement measures on all pixels what is else measured on a reduced copy.
     """
     page = Enhanced(gray, _UNTOUCHED, ())
     if not options.on:
         return page
-    pixels = Pixels(gray)
+    if turns:
+        back = quarter_turns(turns, gray.shape[1], gray.shape[0])
+        page = Enhanced(np.ascontiguousarray(np.rot90(gray, -turns)), back, (f"turn {turns * 90}",), turns=turns)
+    pixels = Pixels(page.gray)
     for step in STEPS:
         done = step(pixels, options)
         if done is not None:
             pixels = done.pixels
             page = _after(page, done)
-    page = fit(page, pixels, options, dpi)
+    if options.blank and is_empty(pixels):
+        return replace(page, empty=True)
+    page = fit(page, pixels, options, dpi, thorough=thorough)
     if options.blur:
         page = _after(page, Done(Pixels(fixed.blurred(page.gray, options.blur)), f"blur {options.blur:g}"))
     if options.threshold != "none":
@@ -108,13 +125,28 @@ def straighten(page: Pixels, options: EnhanceOptions) -> Done | None:
     return Done(Pixels(straight), f"skew {angle:.1f}", back)
 
 
-STEPS: tuple[Step, ...] = (turn_positive, smooth_grain, clear_border, even_light, straighten)
+def cut_margins(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Cut off wide blank margins."""
+    if not options.margins or (cut := part.print_only(page)) is None:
+        return None
+    pixels, back = cut
+    return Done(pixels, "margins", back)
+
+
+STEPS: tuple[Step, ...] = (turn_positive, smooth_grain, clear_border, even_light, cut_margins, straighten)
 """In the order in which they are applied: what a step measures must not be spoilt by one that comes later."""
 
 
-def fit(page: Enhanced, pixels: Pixels, options: EnhanceOptions, dpi: float | None) -> Enhanced:
+def is_empty(page: Pixels) -> bool:
+    """Whether nothing on the page is as large as the smallest letter."""
+    return not bool((page.marks[:, 2:4].max(axis=1, initial=0) >= _SMALLEST_MARK).any())
+
+
+def fit(page: Enhanced, pixels: Pixels, options: EnhanceOptions, dpi: float | None, *, thorough: bool) -> Enhanced:
     """Bring print, or the page, to its size, and what is made of dots together."""
     measured = scale.measure_print(pixels)
+    if measured is not None and thorough:
+        measured = replace(measured, broken=scale.brokenness(marks_of(ink_of(page.gray)), measured.height))
     if measured is not None and options.mend and measured.broken > mend.BROKEN:
         pixels = Pixels(mend.mended(page.gray, measured.height))
         page = _after(page, Done(pixels, "mend"))
@@ -148,4 +180,4 @@ def _factors(
 
 def _after(page: Enhanced, done: Done) -> Enhanced:
     to_given = page.to_given if done.to_given is None else compose(page.to_given, done.to_given)
-    return Enhanced(done.pixels.gray, to_given, (*page.steps, done.step))
+    return replace(page, gray=done.pixels.gray, to_given=to_given, steps=(*page.steps, done.step))

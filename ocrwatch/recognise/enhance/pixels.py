@@ -36,10 +36,7 @@ class Pixels:
     @cached_property
     def small(self) -> Gray:
         """The page halved until the longer side has at most SURVEY_SIDE pixels."""
-        small = self.gray
-        while max(small.shape) > SURVEY_SIDE:
-            small = halved(small)
-        return small
+        return reduced(self.gray, SURVEY_SIDE)
 
     @cached_property
     def ink(self) -> Mask:
@@ -62,6 +59,13 @@ def halved(gray: Gray) -> Gray:
     # Never to nothing: a page can be a thousand times as long as it is wide.
     size = (max(1, gray.shape[1] // 2), max(1, gray.shape[0] // 2))
     return cv2.resize(gray, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+
+
+def reduced(gray: Gray, long_side: int) -> Gray:
+    """Halve both sides until the longer has at most ``long_side`` pixels."""
+    while max(gray.shape) > long_side:
+        gray = halved(gray)
+    return gray
 
 
 def ink_of(gray: Gray) -> Mask:

@@ -49,7 +49,7 @@ WORTH_ENLARGING = 1.3
 MAX_ENLARGEMENT = 2.0
 """Beyond, an enlarged page only has more pixels, not more to read."""
 
-_MEASURABLE = 12.0
+_MEASURABLE = 10.5
 """Pixels of capital height on a reduced copy; letters that are smaller there run into each other and measure too tall, so that a larger copy is
 measured instead."""
 
@@ -169,7 +169,7 @@ def _measure(marks: Marks) -> Print | None:
     # Of running text the tall letters alone, as a share of all ink moves with the share of tall letters.
     capital = float(np.median(heights[tall])) if running else _weighted_percentile(heights, _CAPITALS)
     breadth = float(np.median(widths[heights >= _SMALL * median]))
-    return Print(capital, running, breadth / capital, _brokenness(marks, capital))
+    return Print(capital, running, breadth / capital, brokenness(marks, capital))
 
 
 def _letters(marks: Marks) -> Marks:
@@ -189,7 +189,8 @@ def _letters(marks: Marks) -> Marks:
     return marks[letters][np.argsort(height[letters])]
 
 
-def _brokenness(marks: Marks, capital: float) -> float:
+def brokenness(marks: Marks, capital: float) -> float:
+    """Share of the ink in pieces smaller than half a capital, which is ``capital`` pixels tall."""
     height, width, area = marks[:, 2:].T
     extent = np.maximum(height, width)
     letters = (extent < _PIECE_OF * capital) & (area >= _LEAST_PIECE)
