@@ -30,10 +30,9 @@ _CLEARLY = 1.3
 _LEAST_EVIDENCE = 4.0
 """Letters read without doubt, below which no way is better than another."""
 
-_PART = 0.5
+_PART = 0.4
 """Share of each side of the part on which the ways are compared."""
 
-_LONG_WORD = 4
 _SHORTEST_WORD = 2
 _LEGIBLE = 60.0
 """Confidence that some word has on every page with print, and that no word has which is read from specks or grain."""
@@ -64,17 +63,7 @@ class Reading:
     def poor(self) -> bool:
         """Whether another way may be better."""
         letters = sum(len(word.text) for word in self.words)
-        return sum(word.confidence * len(word.text) for word in self.words) <= _POOR * letters or self._sideways
-
-    @property
-    def _sideways(self) -> bool:
-        """Whether most words are taller than long: an engine may read a page that lies on its side, but not well."""
-        shapes = [
-            word.box.bottom - word.box.top > word.box.right - word.box.left
-            for word in self.words
-            if len(word.text) >= _LONG_WORD
-        ]
-        return sum(shapes) * 2 > len(shapes)
+        return sum(word.confidence * len(word.text) for word in self.words) <= _POOR * letters
 
     @property
     def legible(self) -> bool:
@@ -113,17 +102,17 @@ class Reader:
 
     def _upright(self, gray: Gray, first: Reading) -> Reading:
         part = densest(gray, _PART)
-        evidence = {
-            turns: self.read(enhance(part, self._recipe.enhance, self._dpi, turns=turns)).evidence for turns in range(4)
-        }
-        turns = max(evidence, key=lambda turns: evidence[turns])
-        if turns == 0 or evidence[turns] < max(_LEAST_EVIDENCE, _CLEARLY * evidence[0]):
+        now, upended = (
+            self.read(enhance(part, self._recipe.enhance, self._dpi, upended=upended)).evidence
+            for upended in (False, True)
+        )
+        if upended < max(_LEAST_EVIDENCE, _CLEARLY * now):
             return first
-        second = self.read(enhance(gray, self._recipe.enhance, self._dpi, turns=turns))
-        return max(first, second, key=lambda reading: reading.evidence if not reading._sideways else 0.0)
+        second = self.read(enhance(gray, self._recipe.enhance, self._dpi, upended=True))
+        return max(first, second, key=lambda reading: reading.evidence)
 
     def _mended(self, gray: Gray, first: Reading) -> Reading:
-        again = enhance(gray, self._recipe.enhance, self._dpi, turns=first.enhanced.turns, thorough=True)
+        again = enhance(gray, self._recipe.enhance, self._dpi, upended=first.enhanced.upended, thorough=True)
         if again.steps == first.enhanced.steps:
             return first
         return max(first, self.read(again), key=lambda reading: reading.evidence)

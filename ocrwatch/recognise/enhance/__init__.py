@@ -34,8 +34,8 @@ class Enhanced:
     """What was done, in order."""
     print: scale.Print | None = None
     """What ``gray`` is printed in; None where it was not measured or there are too few letters to tell."""
-    turns: int = 0
-    """Quarters by which it was turned clockwise before all else."""
+    upended: bool = False
+    """Whether it was turned upside down before all else."""
     empty: bool = False
     """Whether there is no mark on it that could be read."""
 
@@ -55,19 +55,19 @@ Step = Callable[[Pixels, EnhanceOptions], "Done | None"]
 
 
 def enhance(
-    gray: Gray, options: EnhanceOptions, dpi: float | None = None, *, turns: int = 0, thorough: bool = False
+    gray: Gray, options: EnhanceOptions, dpi: float | None = None, *, upended: bool = False, thorough: bool = False
 ) -> Enhanced:
     """Apply the steps that are switched on and that the page asks for. ``gray`` is not changed.
 
-    ``dpi`` is its resolution, where that is known. The page is first turned clockwise by ``turns`` quarters. A thorough
-    enhancement measures on all pixels what is else measured on a reduced copy.
+    ``dpi`` is its resolution, where that is known. An ``upended`` page is first turned upside down. A
+    thorough enhancement measures on all pixels what is else measured on a reduced copy.
     """
     page = Enhanced(gray, _UNTOUCHED, ())
     if not options.on:
         return page
-    if turns:
-        back = quarter_turns(turns, gray.shape[1], gray.shape[0])
-        page = Enhanced(np.ascontiguousarray(np.rot90(gray, -turns)), back, (f"turn {turns * 90}",), turns=turns)
+    if upended:
+        back = quarter_turns(2, gray.shape[1], gray.shape[0])
+        page = Enhanced(np.ascontiguousarray(gray[::-1, ::-1]), back, ("turn 180",), upended=True)
     pixels = Pixels(page.gray)
     for step in STEPS:
         done = step(pixels, options)
@@ -117,6 +117,15 @@ def even_light(page: Pixels, options: EnhanceOptions) -> Done | None:
     return Done(light.evened(page, paper, depth), f"light {1 / depth:.1f}")
 
 
+def stand_up(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Turn a page that lies on its side; whether it then stands on its head only reading it can tell."""
+    if not options.turn or not skew.lies_on_its_side(page):
+        return None
+    height, width = page.gray.shape
+    turned = Pixels(*(np.ascontiguousarray(np.rot90(pixels, -1)) for pixels in (page.gray, page.small)))
+    return Done(turned, "turn 90", quarter_turns(1, width, height))
+
+
 def straighten(page: Pixels, options: EnhanceOptions) -> Done | None:
     """Turn crooked lines level."""
     if not options.skew or (angle := skew.skew_angle(page)) == 0.0:
@@ -133,7 +142,7 @@ def cut_margins(page: Pixels, options: EnhanceOptions) -> Done | None:
     return Done(pixels, "margins", back)
 
 
-STEPS: tuple[Step, ...] = (turn_positive, smooth_grain, clear_border, even_light, cut_margins, straighten)
+STEPS: tuple[Step, ...] = (turn_positive, smooth_grain, clear_border, even_light, cut_margins, stand_up, straighten)
 """In the order in which they are applied: what a step measures must not be spoilt by one that comes later."""
 
 

@@ -16,9 +16,15 @@ Mask = npt.NDArray[np.uint8]
 Marks = npt.NDArray[np.int32]
 """Connected components, a row of left, top, height, width and area for each."""
 
+Points = npt.NDArray[np.float32]
+"""A row of x and one of y."""
+
 SURVEY_SIDE = 1400
 """Pixels of the long side of the copy on which pages are surveyed. Between this and its half, lines of print stand apart
 on whatever is printed for people to read."""
+
+_LARGEST_LETTER = 1 / 10
+"""Share of the long side."""
 
 _CONTRAST = 15
 _NEIGHBOURHOOD = 51
@@ -47,6 +53,19 @@ class Pixels:
     def marks(self) -> Marks:
         """Connected components of :attr:`ink`."""
         return marks_of(self.ink)
+
+    @cached_property
+    def points(self) -> Points:
+        """Places of the :attr:`ink` that may be letters."""
+        ink = self.ink
+        # Rules, frames and pictures have angles of their own.
+        large = self.marks[:, 2:4].max(axis=1, initial=0) > _LARGEST_LETTER * max(ink.shape)
+        if large.any():
+            ink = ink.copy()
+            for left, top, height, width, _ in self.marks[large]:
+                ink[top : top + height, left : left + width] = 0
+        ys, xs = np.divmod(np.flatnonzero(ink), ink.shape[1])
+        return np.stack([xs, ys]).astype(np.float32)
 
     @cached_property
     def paper(self) -> int:
