@@ -122,7 +122,8 @@ def stand_up(page: Pixels, options: EnhanceOptions) -> Done | None:
     if not options.turn or not skew.lies_on_its_side(page):
         return None
     height, width = page.gray.shape
-    turned = Pixels(*(np.ascontiguousarray(np.rot90(pixels, -1)) for pixels in (page.gray, page.small)))
+    gray, small = (np.ascontiguousarray(np.rot90(pixels, -1)) for pixels in (page.gray, page.small))
+    turned = Pixels(gray, small, contrast=page.contrast)
     return Done(turned, "turn 90", quarter_turns(1, width, height))
 
 
@@ -131,7 +132,7 @@ def straighten(page: Pixels, options: EnhanceOptions) -> Done | None:
     if not options.skew or (angle := skew.skew_angle(page)) == 0.0:
         return None
     straight, back = skew.straightened(page.gray, angle, page.paper)
-    return Done(Pixels(straight), f"skew {angle:.1f}", back)
+    return Done(Pixels(straight, contrast=page.contrast), f"skew {angle:.1f}", back)
 
 
 def cut_margins(page: Pixels, options: EnhanceOptions) -> Done | None:
@@ -155,9 +156,9 @@ def fit(page: Enhanced, pixels: Pixels, options: EnhanceOptions, dpi: float | No
     """Bring print, or the page, to its size, and what is made of dots together."""
     measured = scale.measure_print(pixels)
     if measured is not None and thorough:
-        measured = replace(measured, broken=scale.brokenness(marks_of(ink_of(page.gray)), measured.height))
+        measured = replace(measured, broken=scale.brokenness(marks_of(ink_of(page.gray, pixels.contrast)), measured.height))
     if measured is not None and options.mend and measured.broken > mend.BROKEN:
-        pixels = Pixels(mend.mended(page.gray, measured.height))
+        pixels = Pixels(mend.mended(page.gray, measured.height), contrast=pixels.contrast)
         page = _after(page, Done(pixels, "mend"))
         measured = scale.measure_print(pixels)
     across, down = _factors(page, options, measured, dpi)

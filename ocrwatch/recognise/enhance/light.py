@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance.pixels import Pixels
+from ocrwatch.recognise.enhance.pixels import EVENED_INK, Pixels
 
 _STROKE = 31
 """Pixels on the survey copy: print is finer and vanishes in the background, shadows are wider and stay. 31 and 45 measured
@@ -55,9 +55,9 @@ def evened(page: Pixels, paper: Gray, depth: float) -> Pixels:
         level = float(np.median(lit[::4, ::4]))
         gains = 255 - (level - np.arange(256)) * (255 / (depth * level))
         table = np.clip(gains, 0, 255).astype(np.uint8)
-        return Pixels(cv2.LUT(page.gray, table), cv2.LUT(page.small, table))  # type: ignore[arg-type]
+        return Pixels(cv2.LUT(page.gray, table), cv2.LUT(page.small, table), contrast=EVENED_INK)  # type: ignore[arg-type]
     gain = 255 / (depth * lit.astype(np.float32))
-    return Pixels(_evened(page.gray, paper, gain), _evened(page.small, paper, gain))
+    return Pixels(_evened(page.gray, paper, gain), _evened(page.small, paper, gain), contrast=EVENED_INK)
 
 
 def _evened(gray: Gray, paper: Gray, gain: npt.NDArray[np.float32]) -> Gray:

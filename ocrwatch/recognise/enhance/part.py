@@ -7,7 +7,7 @@ import numpy as np
 
 from ocrwatch.recognise.affine import Affine, shift
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance.pixels import Pixels, ink_of, reduced
+from ocrwatch.recognise.enhance.pixels import FAINTEST_INK, Pixels, ink_of, reduced
 
 _GLANCE_SIDE = 400
 _LEAST_MARK = 4
@@ -20,7 +20,7 @@ _WORTH_CUTTING = 0.75
 
 def densest(gray: Gray, share: float) -> Gray:
     """Cut out the part with most ink whose sides are ``share`` of the page's."""
-    ink = ink_of(reduced(gray, _GLANCE_SIDE))
+    ink = ink_of(reduced(gray, _GLANCE_SIDE), FAINTEST_INK)
     size = (max(1, round(ink.shape[1] * share)), max(1, round(ink.shape[0] * share)))
     # Anchored at the corner, each value is the mean of the part that starts there.
     amount = cv2.blur(ink.astype(np.float32), size, anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
@@ -47,4 +47,4 @@ def print_only(page: Pixels) -> tuple[Pixels, Affine] | None:
     down, across = height / rows, width / columns
     x, y = round(left * across), round(top * down)
     cut = page.gray[y : round(bottom * down), x : round(right * across)]
-    return Pixels(np.ascontiguousarray(cut)), shift(x, y)
+    return Pixels(np.ascontiguousarray(cut), contrast=page.contrast), shift(x, y)

@@ -26,16 +26,22 @@ on whatever is printed for people to read."""
 _LARGEST_LETTER = 1 / 10
 """Share of the long side."""
 
-_CONTRAST = 15
+FAINTEST_INK = 15
+"""Levels by which ink on a page as it came is darker than its surroundings at least."""
+
+EVENED_INK = 50
+"""The same after print was made black: what has less was the texture of the paper, and has been made visible with it."""
+
 _NEIGHBOURHOOD = 51
 
 
 class Pixels:
     """A page, and reduced copies of it."""
 
-    def __init__(self, gray: Gray, small: Gray | None = None) -> None:
-        """``small`` is the survey copy, where that is known already."""
+    def __init__(self, gray: Gray, small: Gray | None = None, *, contrast: int = FAINTEST_INK) -> None:
+        """``small`` is the survey copy, where that is known already; ``contrast`` is what ink has at least."""
         self.gray = gray
+        self.contrast = contrast
         if small is not None:
             self.small = small
 
@@ -47,7 +53,7 @@ class Pixels:
     @cached_property
     def ink(self) -> Mask:
         """What is darker than its surroundings, on :attr:`small`."""
-        return ink_of(self.small)
+        return ink_of(self.small, self.contrast)
 
     @cached_property
     def marks(self) -> Marks:
@@ -87,10 +93,10 @@ def reduced(gray: Gray, long_side: int) -> Gray:
     return gray
 
 
-def ink_of(gray: Gray) -> Mask:
-    """Pixels that are darker by 15 of 255 levels than the mean of the 51 x 51 around them."""
-    ink = cv2.adaptiveThreshold(gray, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, _NEIGHBOURHOOD, _CONTRAST)
-    return ink  # type: ignore[return-value]
+def ink_of(gray: Gray, contrast: int) -> Mask:
+    """Pixels that are darker by ``contrast`` of 255 levels than the mean of the 51 x 51 around them."""
+    method = cv2.ADAPTIVE_THRESH_MEAN_C
+    return cv2.adaptiveThreshold(gray, 255, method, cv2.THRESH_BINARY_INV, _NEIGHBOURHOOD, contrast)  # type: ignore[return-value]
 
 
 def marks_of(ink: Mask) -> Marks:

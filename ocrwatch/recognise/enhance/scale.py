@@ -121,7 +121,7 @@ def measure_print(page: Pixels) -> Print | None:
         while larger.shape[0] > 3 * page.gray.shape[0] / factor:
             larger = halved(larger)
         factor = page.gray.shape[0] / larger.shape[0]
-        found = _measure(marks_of(ink_of(larger)))
+        found = _measure(marks_of(ink_of(larger, page.contrast)))
     return None if found is None else replace(found, height=found.height * factor)
 
 
