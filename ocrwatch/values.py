@@ -61,6 +61,7 @@ class EnhanceOptions:
 
     on: bool = True
     invert: bool = True
+    sharpen: bool = True
     noise: bool = True
     border: bool = True
     light: bool = True
@@ -105,6 +106,8 @@ class Recipe:
     """Tesseract variables, sorted by name."""
     tessdata: str = ""
     """Folder with ``*.traineddata``; empty finds it."""
+    min_confidence: float = 30.0
+    """Lines that were read with less, 0 to 100, are left out."""
     region: tuple[float, float, float, float] = WHOLE_PAGE
     """Left, top, right and bottom of the part that is read, as shares of the upright page."""
     enhance: EnhanceOptions = field(default_factory=EnhanceOptions)

@@ -6,7 +6,8 @@ right. Only such pages pay for it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,8 +63,7 @@ class Reading:
     @property
     def poor(self) -> bool:
         """Whether another way may be better."""
-        letters = sum(len(word.text) for word in self.words)
-        return sum(word.confidence * len(word.text) for word in self.words) <= _POOR * letters
+        return confidence(self.words) <= _POOR
 
     @property
     def legible(self) -> bool:
@@ -88,7 +88,8 @@ class Reader:
         if enhanced.empty:
             return Reading(enhanced, ())
         pixels = np.ascontiguousarray(enhanced.gray)
-        return Reading(enhanced, self._engine.read(pixels, self._resolution(enhanced), self._recipe))
+        blocks = self._engine.read(pixels, self._resolution(enhanced), self._recipe)
+        return Reading(enhanced, without_rubbish(blocks, self._recipe.min_confidence))
 
     def better(self, gray: Gray, first: Reading) -> Reading:
         """Try other ways on a page of which ``first`` is a poor reading; ``first`` where none is better."""
@@ -127,3 +128,15 @@ class Reader:
         resolution = round((self._dpi or 0) * magnification(enhanced.to_given))
         lowest, highest = CREDIBLE_DPI
         return resolution if lowest <= resolution <= highest else 0
+
+
+def without_rubbish(blocks: tuple[Block, ...], least: float) -> tuple[Block, ...]:
+    """Leave out the lines that were read with less confidence than ``least``: they are pictures, stains or rules."""
+    kept = (tuple(line for line in block.lines if confidence(line.words) >= least) for block in blocks)
+    return tuple(replace(block, lines=lines) for block, lines in zip(blocks, kept, strict=True) if lines)
+
+
+def confidence(words: Sequence[Word]) -> float:
+    """Mean confidence weighted by the words' lengths; 0 where there are none."""
+    letters = sum(len(word.text) for word in words)
+    return sum(word.confidence * len(word.text) for word in words) / letters if letters else 0.0

@@ -13,7 +13,7 @@ import numpy as np
 
 from ocrwatch.recognise.affine import Affine, compose, quarter_turns, scaling
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance import border, fixed, invert, light, mend, noise, part, scale, skew
+from ocrwatch.recognise.enhance import border, fixed, invert, light, mend, noise, part, scale, sharpen, skew
 from ocrwatch.recognise.enhance.pixels import Pixels, ink_of, marks_of
 from ocrwatch.values import EnhanceOptions
 
@@ -92,6 +92,16 @@ def turn_positive(page: Pixels, options: EnhanceOptions) -> Done | None:
     return Done(Pixels(invert.inverted(page.gray)), "invert")
 
 
+def sharpen_print(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Sharpen blurred print."""
+    if not options.sharpen or (steep := sharpen.steepness(page.gray)) is None or not 0 < steep < sharpen.SOFT:
+        return None
+    measured = scale.measure_print(page)
+    if measured is None or steep * measured.height >= sharpen.BLURRED:
+        return None
+    return Done(Pixels(sharpen.sharpened(page.gray, steep)), f"sharpen {steep:.2f}")
+
+
 def smooth_grain(page: Pixels, options: EnhanceOptions) -> Done | None:
     """Smooth what noise there is."""
     if not options.noise or (level := noise.noise_level(page.gray)) < noise.NOISY:
@@ -143,7 +153,16 @@ def cut_margins(page: Pixels, options: EnhanceOptions) -> Done | None:
     return Done(pixels, "margins", back)
 
 
-STEPS: tuple[Step, ...] = (turn_positive, smooth_grain, clear_border, even_light, cut_margins, stand_up, straighten)
+STEPS: tuple[Step, ...] = (
+    turn_positive,
+    sharpen_print,
+    smooth_grain,
+    clear_border,
+    even_light,
+    cut_margins,
+    stand_up,
+    straighten,
+)
 """In the order in which they are applied: what a step measures must not be spoilt by one that comes later."""
 
 

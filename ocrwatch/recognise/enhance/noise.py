@@ -7,9 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ocrwatch.recognise.decode import Gray
-
-_BAND = 16
-_BANDS = 8
+from ocrwatch.recognise.enhance.pixels import bands
 
 NOISY = 8.0
 """Standard deviation from which grain is smoothed, in levels. Scanned pages have 0 to 1.5, JPEG artefacts included;
@@ -29,12 +27,9 @@ def noise_level(gray: Gray) -> float:
     From mixed second differences, in which neither flat paper nor straight edges show, on bands across the page; their
     median leaves print out, which covers less than half of any page.
     """
-    height = gray.shape[0]
-    tops = range(0, max(1, height - _BAND), max(_BAND, height // _BANDS))
-    bands = [gray[top : top + _BAND].astype(np.int16) for top in tops]
     medians = [
         _median(np.abs(band[:-1, :-1] - band[1:, :-1] - band[:-1, 1:] + band[1:, 1:]))
-        for band in bands
+        for band in (rows.astype(np.int16) for rows in bands(gray))
         if min(band.shape) > 1
     ]
     # The mixed difference adds up four pixels' grain.

@@ -34,6 +34,9 @@ EVENED_INK = 50
 
 _NEIGHBOURHOOD = 51
 
+_BAND = 16
+_BANDS = 8
+
 
 class Pixels:
     """A page, and reduced copies of it."""
@@ -77,6 +80,12 @@ class Pixels:
     def paper(self) -> int:
         """Brightness of the paper: what most of the page has."""
         return int(np.median(self.small[::4, ::4]))
+
+
+def bands(gray: Gray) -> list[Gray]:
+    """Rows from all over the page, as they are: enough of them for what needs single pixels, and no more."""
+    height = gray.shape[0]
+    return [gray[top : top + _BAND] for top in range(0, max(1, height - _BAND), max(_BAND, height // _BANDS))]
 
 
 def halved(gray: Gray) -> Gray:

@@ -16,7 +16,7 @@ from ocrwatch.recognise.affine import Affine, scaling
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance.pixels import Marks, Pixels, halved, ink_of, marks_of
 
-BEST_TEXT_HEIGHT = 19.5
+BEST_TEXT_HEIGHT = 19.0
 """Capital height in pixels, for print that is mostly capitals and figures.
 
 Measured with tesserocr 2.13 (Tesseract 5.5.4, ``eng``) at 12 to 23 pixels on 40 receipts as their scanner saved them and
@@ -24,14 +24,14 @@ Measured with tesserocr 2.13 (Tesseract 5.5.4, ``eng``) at 12 to 23 pixels on 40
 to .886 in 37 %. From 19 to 22 quality differs by chance only, and time grows; 16 costs .01.
 """
 
-BEST_RUNNING_HEIGHT = 17.0
+BEST_RUNNING_HEIGHT = 16.0
 """The same for running text, in which most letters are small.
 
 Measured likewise at 12 to 22 pixels on 24 book pages at 300 dpi: the character error rate is .020 to .015 from 16 to 20
 pixels, without a trend, and .034 at 12; time grows by 4 % a pixel.
 """
 
-BEST_BREADTH = 0.47
+BEST_BREADTH = 0.45
 """Width of the middling letter as a share of the capitals' height to which running text is narrowed.
 
 Most of the time goes into the network, which walks along the line: narrower lines are read faster. Book pages narrowed
