@@ -19,8 +19,8 @@ from ocrwatch.recognise.enhance.part import densest
 from ocrwatch.values import Block, Recipe, Word
 
 _POOR = 70.0
-"""Mean confidence below which another way is tried. Upside-down pages have 23 to 39, upright ones 58 and more, nine in ten
-of them above this."""
+"""Mean confidence below which another way is tried. Upside-down pages have 23 to 39, upright ones 58 and more, nine in
+ten of them above this."""
 
 _DOUBT = 50.0
 """Confidence from which a word speaks for the way it was read: in upside-down text hardly any has more."""
@@ -121,7 +121,7 @@ class Reader:
     def _resolution(self, enhanced: Enhanced) -> int:
         """Dots per inch of the enhanced image, 0 where they are unknown or past belief.
 
-        Layout analysis takes its distances from them, so that the size of the type says more than the scan's own figure.
+        Layout analysis takes its distances from them, so that the size of the type says more than the scan's own.
         """
         if enhanced.print is not None and not self._recipe.dpi:
             return round(enhanced.print.resolution)

@@ -175,7 +175,9 @@ def fit(page: Enhanced, pixels: Pixels, options: EnhanceOptions, dpi: float | No
     """Bring print, or the page, to its size, and what is made of dots together."""
     measured = scale.measure_print(pixels)
     if measured is not None and thorough:
-        measured = replace(measured, broken=scale.brokenness(marks_of(ink_of(page.gray, pixels.contrast)), measured.height))
+        measured = replace(
+            measured, broken=scale.brokenness(marks_of(ink_of(page.gray, pixels.contrast)), measured.height)
+        )
     if measured is not None and options.mend and measured.broken > mend.BROKEN:
         pixels = Pixels(mend.mended(page.gray, measured.height), contrast=pixels.contrast)
         page = _after(page, Done(pixels, "mend"))

@@ -10,8 +10,8 @@ from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance.pixels import EVENED_INK, Pixels
 
 _STROKE = 31
-"""Pixels on the survey copy: print is finer and vanishes in the background, shadows are wider and stay. 31 and 45 measured
-alike, 23 and 15 left the insides of large type grey."""
+"""Pixels on the survey copy: print is finer and vanishes in the background, shadows are wider and stay. 31 and 45
+measured alike, 23 and 15 left the insides of large type grey."""
 
 _LEAST_INK = 0.0005
 _FAINTEST = 0.05
@@ -29,7 +29,7 @@ _EVEN = 1.15
 
 
 def background(small: Gray) -> Gray:
-    """The paper without its print: closed over strokes, then blurred."""
+    """Find the paper without its print: closed over strokes, then blurred."""
     kernel = np.ones((_STROKE, _STROKE), np.uint8)
     return cv2.blur(cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel), (_STROKE, _STROKE))  # type: ignore[return-value]
 
@@ -48,7 +48,10 @@ def ink_depth(page: Pixels, paper: Gray) -> float | None:
 
 
 def evened(page: Pixels, paper: Gray, depth: float) -> Pixels:
-    """Take the page as ink on white: paper minus page, with ``depth``, a share of the paper's brightness, made black."""
+    """Take the page as ink on white: paper minus page, with ``depth``, a share of the paper's brightness, made black.
+
+    Where the light is even, one table of brightness does for all pixels.
+    """
     lit = np.maximum(paper, _DARKEST_PAPER)
     least, most = np.percentile(paper[::4, ::4], _UNEVEN_SHARES)
     if most <= _EVEN * least:
@@ -56,7 +59,7 @@ def evened(page: Pixels, paper: Gray, depth: float) -> Pixels:
         gains = 255 - (level - np.arange(256)) * (255 / (depth * level))
         table = np.clip(gains, 0, 255).astype(np.uint8)
         return Pixels(cv2.LUT(page.gray, table), cv2.LUT(page.small, table), contrast=EVENED_INK)  # type: ignore[arg-type]
-    gain = 255 / (depth * lit.astype(np.float32))
+    gain = (255 / (depth * lit)).astype(np.float32)
     return Pixels(_evened(page.gray, paper, gain), _evened(page.small, paper, gain), contrast=EVENED_INK)
 
 
@@ -64,4 +67,4 @@ def _evened(gray: Gray, paper: Gray, gain: npt.NDArray[np.float32]) -> Gray:
     size = (gray.shape[1], gray.shape[0])
     ink = cv2.subtract(cv2.resize(paper, size, interpolation=cv2.INTER_LINEAR), gray)
     gains = cv2.resize(gain, size, interpolation=cv2.INTER_LINEAR)
-    return np.invert(cv2.multiply(ink, gains, dtype=cv2.CV_8U))  # type: ignore[call-overload]
+    return np.invert(cv2.multiply(ink, gains, dtype=cv2.CV_8U))

@@ -22,7 +22,7 @@ _TO_DEVIATION = 0.6745
 
 
 def noise_level(gray: Gray) -> float:
-    """Standard deviation of the grain, in levels of brightness.
+    """Measure the standard deviation of the grain, in levels of brightness.
 
     From mixed second differences, in which neither flat paper nor straight edges show, on bands across the page; their
     median leaves print out, which covers less than half of any page.

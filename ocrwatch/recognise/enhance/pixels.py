@@ -20,8 +20,8 @@ Points = npt.NDArray[np.float32]
 """A row of x and one of y."""
 
 SURVEY_SIDE = 1400
-"""Pixels of the long side of the copy on which pages are surveyed. Between this and its half, lines of print stand apart
-on whatever is printed for people to read."""
+"""Pixels of the long side of the copy on which pages are surveyed. Between this and its half, lines of print stand
+apart on whatever is printed for people to read."""
 
 _LARGEST_LETTER = 1 / 10
 """Share of the long side."""
@@ -30,7 +30,7 @@ FAINTEST_INK = 15
 """Levels by which ink on a page as it came is darker than its surroundings at least."""
 
 EVENED_INK = 50
-"""The same after print was made black: what has less was the texture of the paper, and has been made visible with it."""
+"""The same after print was made black: what has less was the texture of the paper, made visible with it."""
 
 _NEIGHBOURHOOD = 51
 
@@ -112,4 +112,5 @@ def marks_of(ink: Mask) -> Marks:
     """Find the connected components."""
     _, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     columns = [cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_WIDTH, cv2.CC_STAT_AREA]
-    return stats[1:, columns]
+    marks: Marks = stats[1:, columns].astype(np.int32)
+    return marks

@@ -19,9 +19,9 @@ from ocrwatch.recognise.enhance.pixels import Marks, Pixels, halved, ink_of, mar
 BEST_TEXT_HEIGHT = 19.0
 """Capital height in pixels, for print that is mostly capitals and figures.
 
-Measured with tesserocr 2.13 (Tesseract 5.5.4, ``eng``) at 12 to 23 pixels on 40 receipts as their scanner saved them and
-10 on an A4 glass at 600 dpi, each against the page as it is. Receipts: word F1 .684 to .696 in 93 % of the time; A4: .835
-to .886 in 37 %. From 19 to 22 quality differs by chance only, and time grows; 16 costs .01.
+Measured with tesserocr 2.13 (Tesseract 5.5.4, ``eng``) at 12 to 23 pixels on 40 receipts as their scanner saved them
+and 10 on an A4 glass at 600 dpi, each against the page as it is. Receipts: word F1 .684 to .696 in 93 % of the time;
+A4: .835 to .886 in 37 %. From 19 to 22 quality differs by chance only, and time grows; 16 costs .01.
 """
 
 BEST_RUNNING_HEIGHT = 16.0
@@ -50,8 +50,8 @@ MAX_ENLARGEMENT = 2.0
 """Beyond, an enlarged page only has more pixels, not more to read."""
 
 _MEASURABLE = 10.5
-"""Pixels of capital height on a reduced copy; letters that are smaller there run into each other and measure too tall, so that a larger copy is
-measured instead."""
+"""Pixels of capital height on a reduced copy; letters that are smaller there run into each other and measure too tall,
+so that a larger copy is measured instead."""
 
 # What may be a letter: pixels of height, width and ink as shares of the height and of the box.
 _LETTER_HEIGHT = (6, 200)
@@ -79,7 +79,7 @@ other print in capitals and figures have 0 to .08."""
 _PIECE = 0.5
 _PIECE_OF = 2.0
 _LEAST_PIECE = 4
-"""Capital heights up to which a mark is a piece of a letter, and no letter any more; pixels from which it is no grain."""
+"""Capital heights up to which a mark is a piece of a letter, and is print at all; pixels from which it is no grain."""
 
 _TYPE_SIZE = 10 / 72 * 0.7
 """Height of the capitals of ten-point type, in inches."""
@@ -186,7 +186,8 @@ def _letters(marks: Marks) -> Marks:
     # Where nearly everything is smaller than a letter, what is not is a grain of noise, too.
     if np.count_nonzero(height < lowest) > _MOST_SPECKS * len(height):
         return marks[:0]
-    return marks[letters][np.argsort(height[letters])]
+    found: Marks = marks[letters]
+    return found[np.argsort(found[:, 2])]
 
 
 def brokenness(marks: Marks, capital: float) -> float:

@@ -25,7 +25,7 @@ _REACH = 1.1
 
 
 def steepness(gray: Gray) -> float | None:
-    """How steep the steepest edges are, as a share of the page's contrast over two pixels; None without any contrast."""
+    """How steep the steepest edges are, as a share of the page's contrast over two pixels; None without contrast."""
     rows = bands(gray)
     levels = np.cumsum(np.bincount(np.concatenate([band.ravel() for band in rows]), minlength=256))
     darkest, brightest = (int(np.searchsorted(levels, levels[-1] * share)) for share in _RANGE)

@@ -26,8 +26,8 @@ _REFINEMENTS = ((0.25, 8000, 2.0), (0.07, 20000, 1.0))
 _FEWEST_POINTS = 300
 
 _PEAK = 1.15
-"""How much better the best angle must be than the middling one. Print has 1.25 to 2.6; what is no print, or print measured
-across its lines, 1.02 to 1.18."""
+"""How much better the best angle must be than the middling one. Print has 1.25 to 2.6; what is no print, or print
+measured across its lines, 1.02 to 1.18."""
 
 _CLEARLY = 1.2
 """How much higher the peak along one side must be for the page to lie on it."""
@@ -66,7 +66,7 @@ def _peak(points: Points) -> tuple[float, float]:
     return float(angles[int(scores.argmax())]), float(scores.max() / np.median(scores))
 
 
-def sharpness(points: Points, degrees: npt.NDArray[np.float64], width: float) -> npt.NDArray[np.float64]:
+def sharpness(points: Points, degrees: npt.NDArray[np.floating], width: float) -> npt.NDArray[np.float64]:
     """How sharply print falls into lines along each of these angles: squares of the profile across them.
 
     ``width`` is that of one step of the profile, in pixels.
