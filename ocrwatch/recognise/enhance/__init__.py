@@ -122,7 +122,7 @@ def even_light(page: Pixels, options: EnhanceOptions) -> Done | None:
         return None
     paper = light.background(page.small)
     depth = light.ink_depth(page, paper)
-    if depth is None or depth >= light.BLACK_ENOUGH:
+    if depth is None or (depth >= light.BLACK_ENOUGH and light.is_even(paper)):
         return None
     return Done(light.evened(page, paper, depth), f"light {1 / depth:.1f}")
 

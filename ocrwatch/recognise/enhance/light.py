@@ -18,7 +18,7 @@ _FAINTEST = 0.05
 """Depth below which what was found is the texture of the paper."""
 
 BLACK_ENOUGH = 0.8
-"""Depth of the ink from which a page is left alone."""
+"""Depth of the ink from which a page is left alone whose paper is even."""
 
 _DARKEST_PAPER = np.uint8(40)
 """Levels below which the background is no paper; its ink would only be noise made large."""
@@ -32,6 +32,12 @@ def background(small: Gray) -> Gray:
     """Find the paper without its print: closed over strokes, then blurred."""
     kernel = np.ones((_STROKE, _STROKE), np.uint8)
     return cv2.blur(cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel), (_STROKE, _STROKE))  # type: ignore[return-value]
+
+
+def is_even(paper: Gray) -> bool:
+    """Whether the paper is equally bright all over."""
+    least, most = np.percentile(paper[::4, ::4], _UNEVEN_SHARES)
+    return bool(most <= _EVEN * least)
 
 
 def ink_depth(page: Pixels, paper: Gray) -> float | None:
@@ -53,8 +59,7 @@ def evened(page: Pixels, paper: Gray, depth: float) -> Pixels:
     Where the light is even, one table of brightness does for all pixels.
     """
     lit = np.maximum(paper, _DARKEST_PAPER)
-    least, most = np.percentile(paper[::4, ::4], _UNEVEN_SHARES)
-    if most <= _EVEN * least:
+    if is_even(paper):
         level = float(np.median(lit[::4, ::4]))
         gains = 255 - (level - np.arange(256)) * (255 / (depth * level))
         table = np.clip(gains, 0, 255).astype(np.uint8)
