@@ -135,7 +135,7 @@ def test_print_made_of_dots_is_told_and_joined() -> None:
     """The dots of dotted letters are pieces, whole letters are none; and joined, the dots are whole letters again."""
     given = page(48)
     rows, columns = np.indices(given.shape)
-    dotted = np.where((rows % 6 < 2) | (columns % 6 < 2), np.uint8(255), given)
+    dotted = np.where((rows % 5 < 1) | (columns % 5 < 1), np.uint8(255), given)
 
     def pieces(dots: Gray) -> float:
         return brokenness(marks_of(ink_of(dots, 50)), 35.0)
