@@ -7,33 +7,29 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from ocrwatch.config.reading import Enhance, Ocr, recipe
+from ocrwatch.config.section import Section
 from ocrwatch.config.types import (
     Duration,
     FileMode,
     Folder,
     Languages,
     Names,
-    OptionalFolder,
     OptionalName,
-    SegmentationMode,
     SidecarFormats,
     Size,
-    Variables,
     between,
     format_duration,
     format_size,
 )
-from ocrwatch.values import EnhanceOptions, Recipe
 
-
-class Section(BaseModel):
-    """Options that belong together."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
+__all__ = [
+    "Batch", "Effective", "Enhance", "Log", "Ocr", "Output", "Profile", "Retry", "Section", "Settings", "Settle",
+    "Status", "Watch", "Workers", "recipe",
+]  # fmt: skip
 
 AnySection = TypeVar("AnySection", bound=Section)
 
@@ -97,41 +93,6 @@ class Workers(Section):
     """A worker is replaced after this many scans, 1 to 1000000."""
     grace: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 20.0
     """When ocrwatch is stopped, scans that are being read may take this long to finish, up to 1h."""
-
-
-class Ocr(Section):
-    """How text is read."""
-
-    engine: str = Field(default="auto", min_length=1)
-    """Name of the engine, such as tesserocr or pytesseract; auto takes the fastest that works here."""
-    languages: Languages = ("eng",)
-    """Languages on the scans, the most frequent first, as Tesseract names them: "eng", "chi_sim", "script/Latin"."""
-    page_segmentation: SegmentationMode = 3
-    """Tesseract's page segmentation mode, 1 or 3 to 13: 3 any page, 4 one column, 6 one block, 7 one line,
-    11 sparse text."""
-    dpi: Annotated[int, between(70, 2400, or_zero=True)] = 0
-    """Resolution to assume, 70 to 2400 dots per inch; 0 takes the scan's own, or an estimate."""
-    whitelist: str = ""
-    """The only characters that may be read; empty allows all."""
-    blacklist: str = ""
-    """Characters that are never read."""
-    variables: Variables = {}
-    """Further variables of Tesseract (tesseract --print-parameters lists them)."""
-    tessdata: OptionalFolder = None
-    """Folder with the language data (*.traineddata); empty finds it."""
-
-
-class Enhance(Section):
-    """How images are prepared before they are read."""
-
-    on: bool = True
-    """Whether images are enhanced at all. Each step is applied only where a measurement asks for it."""
-    scale: bool = True
-    """Whether pages are scaled to the text height that is read best."""
-    text_height: float = Field(default=0.0, ge=0, le=200)
-    """That height in pixels, up to 200; 0 takes the default, which was measured to be good."""
-    max_pixels: int = Field(default=200_000_000, ge=10_000, le=2_000_000_000)
-    """Larger images are quarantined without being decoded, 10000 to 2000000000 pixels."""
 
 
 class Output(Section):
@@ -292,20 +253,3 @@ class Settings(BaseSettings):
 
 def _overlay(base: AnySection, over: AnySection) -> AnySection:
     return base.model_copy(update={name: getattr(over, name) for name in over.model_fields_set})
-
-
-def recipe(ocr: Ocr, enhance: Enhance) -> Recipe:
-    """Return what a worker has to know."""
-    return Recipe(
-        engine=ocr.engine,
-        languages=ocr.languages,
-        page_segmentation=ocr.page_segmentation,
-        dpi=ocr.dpi,
-        whitelist=ocr.whitelist,
-        blacklist=ocr.blacklist,
-        variables=tuple(sorted(ocr.variables.items())),
-        tessdata="" if ocr.tessdata is None else str(ocr.tessdata),
-        enhance=EnhanceOptions(
-            on=enhance.on, scale=enhance.scale, text_height=enhance.text_height, max_pixels=enhance.max_pixels
-        ),
-    )

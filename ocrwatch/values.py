@@ -53,15 +53,43 @@ class Source:
     facts: FileFacts
 
 
+Threshold = Literal["none", "fixed", "otsu", "adaptive", "sauvola"]
+"""How a page is made black and white."""
+
+
 @dataclass(frozen=True, slots=True)
 class EnhanceOptions:
     """Which enhancement steps may be used. Each is applied only where a measurement of the page asks for it."""
 
     on: bool = True
+    invert: bool = True
+    sharpen: bool = True
+    noise: bool = True
+    border: bool = True
+    light: bool = True
+    margins: bool = True
+    skew: bool = True
+    turn: bool = True
+    mend: bool = True
     scale: bool = True
+    narrow: bool = True
+    blank: bool = True
     text_height: float = 0.0
     """Target height in pixels; 0 takes the measured default of :mod:`ocrwatch.recognise.enhance`."""
+    fixed_size: int = 0
+    """Pixels of the long side to scale every page to; 0 does not."""
+    fixed_dpi: int = 0
+    """Resolution to scale every page to whose own is known; 0 does not."""
+    blur: float = 0.0
+    """Deviation of a Gaussian blur in pixels of the scaled page; 0 does not."""
+    threshold: Threshold = "none"
+    threshold_value: int = 128
+    """Brightness from which a pixel is white, where ``threshold`` is ``fixed``."""
     max_pixels: int = 200_000_000
+
+
+WHOLE_PAGE = (0.0, 0.0, 1.0, 1.0)
+"""Left, top, right and bottom as shares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +108,10 @@ class Recipe:
     """Tesseract variables, sorted by name."""
     tessdata: str = ""
     """Folder with ``*.traineddata``; empty finds it."""
+    min_confidence: float = 30.0
+    """Lines that were read with less, 0 to 100, are left out."""
+    region: tuple[float, float, float, float] = WHOLE_PAGE
+    """Left, top, right and bottom of the part that is read, as shares of the upright page."""
     enhance: EnhanceOptions = field(default_factory=EnhanceOptions)
 
 

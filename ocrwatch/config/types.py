@@ -155,6 +155,13 @@ def _produces_text(mode: int) -> int:
     return mode
 
 
+def _not_empty(region: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    left, top, right, bottom = region
+    if left >= right or top >= bottom:
+        raise ValueError("write left, top, right and bottom as shares of the page, such as [0.0, 0.0, 1.0, 0.5]")
+    return region
+
+
 def _none_if_empty(value: object) -> object:
     """TOML has no null: the empty text stands for it."""
     return None if value == "" else value
@@ -204,6 +211,11 @@ Languages = Annotated[
 
 SegmentationMode = Annotated[int, Field(ge=0, le=13), AfterValidator(_produces_text)]
 """Tesseract's page segmentation mode, without those that read no text."""
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+Region = Annotated[tuple[_Share, _Share, _Share, _Share], BeforeValidator(_split), AfterValidator(_not_empty)]
+"""Left, top, right and bottom as shares of the page."""
 
 Variables = Annotated[dict[str, str], BeforeValidator(_variables)]
 """Tesseract's variables."""

@@ -6,6 +6,8 @@ A map is a 2 x 3 matrix of floats over the continuous plane in which pixel (0, 0
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,11 +21,32 @@ def scaling(across: float, down: float) -> Affine:
     return np.array([[across, 0.0, 0.0], [0.0, down, 0.0]])
 
 
+def shift(right: float, down: float) -> Affine:
+    """Add to x and y."""
+    return np.array([[1.0, 0.0, right], [0.0, 1.0, down]])
+
+
+def quarter_turns(turns: int, width: int, height: int) -> Affine:
+    """Map an image that was turned clockwise ``turns`` times by 90 degrees back; sides are those before turning."""
+    maps = (
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
+        [[0.0, 1.0, 0.0], [-1.0, 0.0, height]],
+        [[-1.0, 0.0, width], [0.0, -1.0, height]],
+        [[0.0, -1.0, width], [1.0, 0.0, 0.0]],
+    )
+    return np.array(maps[turns % 4], np.float64)
+
+
 def compose(outer: Affine, inner: Affine) -> Affine:
     """First ``inner``, then ``outer``."""
     linear = outer[:, :2] @ inner
     linear[:, 2] += outer[:, 2]
     return linear
+
+
+def magnification(to_given: Affine) -> float:
+    """How much larger the mapped image is than the one it maps to, along each side."""
+    return 1 / math.sqrt(abs(float(np.linalg.det(to_given[:, :2]))))
 
 
 def map_box(box: Box, to: Affine, *, width: int, height: int) -> Box:

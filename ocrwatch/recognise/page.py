@@ -5,18 +5,18 @@ Everything here runs in a worker process.
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import replace
 
 import cv2
-import numpy as np
 
 from ocrwatch.recognise import engines
-from ocrwatch.recognise.affine import Affine, compose, map_box, scaling
-from ocrwatch.recognise.decode import CREDIBLE_DPI, Decoded, decode
-from ocrwatch.recognise.enhance import Enhanced, enhance
-from ocrwatch.values import Block, Box, EngineInfo, Page, Recipe
+from ocrwatch.recognise.affine import Affine, compose, magnification, map_box, scaling
+from ocrwatch.recognise.decode import Decoded, Gray, decode
+from ocrwatch.recognise.enhance import enhance
+from ocrwatch.recognise.enhance.fixed import cut
+from ocrwatch.recognise.reading import Reader
+from ocrwatch.values import WHOLE_PAGE, Block, Box, EngineInfo, Page, Recipe
 
 REDUCE_FROM = 5000
 """Pixels of the long side from which an image is first decoded at half its size: A4 at 430 dots per inch."""
@@ -38,49 +38,55 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
     Raises ScanFault where this scan cannot be read, EnvironmentFault or UsageError where none could be.
     """
     engine = engines.load(recipe)
+    options = recipe.enhance
     clock = _Stopwatch()
-    decoded = decode(jpeg, max_pixels=recipe.enhance.max_pixels, reduce_from=REDUCE_FROM if recipe.enhance.on else None)
+    decoded = decode(jpeg, max_pixels=options.max_pixels, reduce_from=REDUCE_FROM if options.on else None)
     clock.lap("decode")
-    enhanced = enhance(decoded.gray, recipe.enhance)
+    given, to_decoded = _region(decoded, recipe)
+    enhanced = enhance(given, options, _dpi(decoded, recipe))
     clock.lap("enhance")
-    if decoded.reduction > 1 and _magnification(enhanced.to_given) >= 1:
+    if decoded.reduction > 1 and magnification(enhanced.to_given) >= 1:
         # Its text is small, or was not found: this page needs the pixels that the decoder left out.
-        decoded = decode(jpeg, max_pixels=recipe.enhance.max_pixels)
+        decoded = decode(jpeg, max_pixels=options.max_pixels)
         clock.lap("decode")
-        enhanced = enhance(decoded.gray, recipe.enhance)
+        given, to_decoded = _region(decoded, recipe)
+        enhanced = enhance(given, options, _dpi(decoded, recipe))
         clock.lap("enhance")
-    to_original = compose(scaling(decoded.reduction, decoded.reduction), enhanced.to_given)
-    dpi = _resolution(recipe.dpi or decoded.dpi, to_original)
-    blocks = engine.read(enhanced.gray, dpi, recipe)
+    reader = Reader(engine, recipe, _dpi(decoded, recipe))
+    reading = reader.read(enhanced)
+    if reading.poor:
+        reading = reader.better(given, reading)
     clock.lap("engine")
+    blank = options.on and options.blank and reading.enhanced.print is None and not reading.legible
+    to_original = compose(scaling(decoded.reduction, decoded.reduction), compose(to_decoded, reading.enhanced.to_given))
     return Page(
         width=decoded.width,
         height=decoded.height,
         dpi=decoded.dpi,
         orientation=decoded.orientation,
-        blocks=_mapped(blocks, to_original, decoded),
+        blocks=() if blank else _mapped(reading.blocks, to_original, decoded),
         engine=engine.info,
-        steps=_steps(decoded, enhanced),
+        steps=(*_steps(decoded, recipe), *reading.enhanced.steps, *(("blank",) if blank else ())),
         warnings=decoded.warnings,
         timings=clock.milliseconds(),
     )
 
 
-def _steps(decoded: Decoded, enhanced: Enhanced) -> tuple[str, ...]:
+def _region(decoded: Decoded, recipe: Recipe) -> tuple[Gray, Affine]:
+    if recipe.region == WHOLE_PAGE:
+        return decoded.gray, scaling(1.0, 1.0)
+    return cut(decoded.gray, recipe.region)
+
+
+def _dpi(decoded: Decoded, recipe: Recipe) -> float | None:
+    """Resolution of the decoded pixels, where it is known."""
+    original = recipe.dpi or decoded.dpi
+    return original / decoded.reduction if original else None
+
+
+def _steps(decoded: Decoded, recipe: Recipe) -> tuple[str, ...]:
     reduced = (f"reduce {1 / decoded.reduction:.2f}",) if decoded.reduction > 1 else ()
-    return reduced + enhanced.steps
-
-
-def _magnification(to_given: Affine) -> float:
-    """How much larger the mapped image is than the one it maps to, along each side."""
-    return 1 / math.sqrt(abs(float(np.linalg.det(to_given[:, :2]))))
-
-
-def _resolution(dpi: float | None, to_original: Affine) -> int:
-    """Dots per inch of the enhanced image, 0 where the original's are unknown or the image's are past belief."""
-    enhanced = round((dpi or 0) * _magnification(to_original))
-    lowest, highest = CREDIBLE_DPI
-    return enhanced if lowest <= enhanced <= highest else 0
+    return reduced if recipe.region == WHOLE_PAGE else (*reduced, "region")
 
 
 def _mapped(blocks: tuple[Block, ...], to_original: Affine, page: Decoded) -> tuple[Block, ...]:

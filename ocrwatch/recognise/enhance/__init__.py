@@ -7,12 +7,20 @@ are composed, so that however many steps a page goes through, its words' boxes t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ocrwatch.recognise.affine import Affine, compose, scaling
+import numpy as np
+
+from ocrwatch.recognise.affine import Affine, compose, quarter_turns, scaling
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance.scale import BEST_TEXT_HEIGHT, resize, scale_factor, text_height
+from ocrwatch.recognise.enhance import border, fixed, invert, light, mend, noise, part, scale, sharpen, skew
+from ocrwatch.recognise.enhance.pixels import Pixels, ink_of, marks_of
 from ocrwatch.values import EnhanceOptions
+
+_UNTOUCHED = scaling(1.0, 1.0)
+
+_SMALLEST_MARK = 3
+"""Pixels on the survey copy: letters of A4 in 6-point type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,34 +32,183 @@ class Enhanced:
     """Maps ``gray`` to the pixels that the enhancement was given."""
     steps: tuple[str, ...]
     """What was done, in order."""
+    print: scale.Print | None = None
+    """What ``gray`` is printed in; None where it was not measured or there are too few letters to tell."""
+    upended: bool = False
+    """Whether it was turned upside down before all else."""
+    empty: bool = False
+    """Whether there is no mark on it that could be read."""
 
 
-Step = Callable[[Gray, EnhanceOptions], "Enhanced | None"]
-"""What one step made of the page; None where it had nothing to do or is switched off."""
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What one step made of the page."""
+
+    pixels: Pixels
+    step: str
+    to_given: Affine | None = None
+    """None where no pixel moved."""
 
 
-def enhance(gray: Gray, options: EnhanceOptions) -> Enhanced:
-    """Apply the steps that are switched on and that the page asks for. ``gray`` is not changed."""
-    page = Enhanced(gray, scaling(1.0, 1.0), ())
-    for step in STEPS if options.on else ():
-        done = step(page.gray, options)
+Step = Callable[[Pixels, EnhanceOptions], "Done | None"]
+"""None where the step had nothing to do or is switched off."""
+
+
+def enhance(
+    gray: Gray, options: EnhanceOptions, dpi: float | None = None, *, upended: bool = False, thorough: bool = False
+) -> Enhanced:
+    """Apply the steps that are switched on and that the page asks for. ``gray`` is not changed.
+
+    ``dpi`` is its resolution, where that is known. An ``upended`` page is first turned upside down. A
+    thorough enhancement measures on all pixels what is else measured on a reduced copy.
+    """
+    page = Enhanced(gray, _UNTOUCHED, ())
+    if not options.on:
+        return page
+    if upended:
+        back = quarter_turns(2, gray.shape[1], gray.shape[0])
+        page = Enhanced(np.ascontiguousarray(gray[::-1, ::-1]), back, ("turn 180",), upended=True)
+    pixels = Pixels(page.gray)
+    for step in STEPS:
+        done = step(pixels, options)
         if done is not None:
-            page = Enhanced(done.gray, compose(page.to_given, done.to_given), page.steps + done.steps)
+            pixels = done.pixels
+            page = _after(page, done)
+    if options.blank and is_empty(pixels):
+        return replace(page, empty=True)
+    page = fit(page, pixels, options, dpi, thorough=thorough)
+    if options.blur:
+        page = _after(page, Done(Pixels(fixed.blurred(page.gray, options.blur)), f"blur {options.blur:g}"))
+    if options.threshold != "none":
+        black = fixed.thresholded(page.gray, options.threshold, options.threshold_value)
+        page = _after(page, Done(Pixels(black), f"threshold {options.threshold}"))
     return page
 
 
-def scale_text(gray: Gray, options: EnhanceOptions) -> Enhanced | None:
-    """Bring capitals to ``options.text_height`` pixels, or to the height that measured best."""
-    if not options.scale:
+def turn_positive(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Make white print on black black on white."""
+    if not options.invert or not invert.is_inverted(page):
         return None
-    factor = scale_factor(text_height(gray), options.text_height or BEST_TEXT_HEIGHT)
-    if factor == 1.0:
-        return None
-    scaled = resize(gray, factor)
-    # Sides are rounded to whole pixels, so that the map is not quite the factor.
-    back = scaling(gray.shape[1] / scaled.shape[1], gray.shape[0] / scaled.shape[0])
-    return Enhanced(scaled, back, (f"scale {factor:.2f}",))
+    return Done(Pixels(invert.inverted(page.gray)), "invert")
 
 
-STEPS: tuple[Step, ...] = (scale_text,)
+def sharpen_print(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Sharpen blurred print."""
+    if not options.sharpen or (steep := sharpen.steepness(page.gray)) is None or not 0 < steep < sharpen.SOFT:
+        return None
+    measured = scale.measure_print(page)
+    if measured is None or steep * measured.height >= sharpen.BLURRED:
+        return None
+    return Done(Pixels(sharpen.sharpened(page.gray, steep)), f"sharpen {steep:.2f}")
+
+
+def smooth_grain(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Smooth what noise there is."""
+    if not options.noise or (level := noise.noise_level(page.gray)) < noise.NOISY:
+        return None
+    return Done(Pixels(noise.smoothed(page.gray, level)), f"noise {level:.0f}")
+
+
+def clear_border(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Make the dark surroundings of the paper white."""
+    if not options.border or (outside := border.surroundings(page)) is None:
+        return None
+    return Done(border.cleared(page, outside), "border")
+
+
+def even_light(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Make the paper white and the print black."""
+    if not options.light:
+        return None
+    paper = light.background(page.small)
+    depth = light.ink_depth(page, paper)
+    if depth is None or (depth >= light.BLACK_ENOUGH and light.is_even(paper)):
+        return None
+    return Done(light.evened(page, paper, depth), f"light {1 / depth:.1f}")
+
+
+def stand_up(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Turn a page that lies on its side; whether it then stands on its head only reading it can tell."""
+    if not options.turn or not skew.lies_on_its_side(page):
+        return None
+    height, width = page.gray.shape
+    gray, small = (np.ascontiguousarray(np.rot90(pixels, -1)) for pixels in (page.gray, page.small))
+    turned = Pixels(gray, small, contrast=page.contrast)
+    return Done(turned, "turn 90", quarter_turns(1, width, height))
+
+
+def straighten(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Turn crooked lines level."""
+    if not options.skew or (angle := skew.skew_angle(page)) == 0.0:
+        return None
+    straight, back = skew.straightened(page.gray, angle, page.paper)
+    return Done(Pixels(straight, contrast=page.contrast), f"skew {angle:.1f}", back)
+
+
+def cut_margins(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Cut off wide blank margins."""
+    if not options.margins or (cut := part.print_only(page)) is None:
+        return None
+    pixels, back = cut
+    return Done(pixels, "margins", back)
+
+
+STEPS: tuple[Step, ...] = (
+    turn_positive,
+    sharpen_print,
+    smooth_grain,
+    clear_border,
+    even_light,
+    cut_margins,
+    stand_up,
+    straighten,
+)
 """In the order in which they are applied: what a step measures must not be spoilt by one that comes later."""
+
+
+def is_empty(page: Pixels) -> bool:
+    """Whether nothing on the page is as large as the smallest letter."""
+    return not bool((page.marks[:, 2:4].max(axis=1, initial=0) >= _SMALLEST_MARK).any())
+
+
+def fit(page: Enhanced, pixels: Pixels, options: EnhanceOptions, dpi: float | None, *, thorough: bool) -> Enhanced:
+    """Bring print, or the page, to its size, and what is made of dots together."""
+    measured = scale.measure_print(pixels)
+    if measured is not None and thorough:
+        measured = replace(
+            measured, broken=scale.brokenness(marks_of(ink_of(page.gray, pixels.contrast)), measured.height)
+        )
+    if measured is not None and options.mend and measured.broken > mend.BROKEN:
+        pixels = Pixels(mend.mended(page.gray, measured.height), contrast=pixels.contrast)
+        page = _after(page, Done(pixels, "mend"))
+        measured = scale.measure_print(pixels)
+    across, down = _factors(page, options, measured, dpi)
+    if across == down == 1.0:
+        return replace(page, print=measured)
+    scaled, back = scale.resize(page.gray, across, down)
+    step = f"scale {down:.2f}" if across == down else f"scale {across:.2f} x {down:.2f}"
+    found = None if measured is None else replace(measured, height=measured.height * down)
+    return replace(_after(page, Done(Pixels(scaled), step, back)), print=found)
+
+
+def _factors(
+    page: Enhanced, options: EnhanceOptions, measured: scale.Print | None, dpi: float | None
+) -> tuple[float, float]:
+    """Across and down."""
+    if options.fixed_size:
+        factor = options.fixed_size / max(page.gray.shape)
+        return factor, factor
+    if options.fixed_dpi and dpi:
+        return options.fixed_dpi / dpi, options.fixed_dpi / dpi
+    if not options.scale or measured is None:
+        return 1.0, 1.0
+    best = scale.BEST_RUNNING_HEIGHT if measured.running else scale.BEST_TEXT_HEIGHT
+    factor = scale.scale_factor(measured.height, options.text_height or best)
+    # Pixels are dropped only where there are more than enough.
+    narrow = scale.narrowing(measured) if options.narrow and factor < 1.0 else 1.0
+    return factor * narrow, factor
+
+
+def _after(page: Enhanced, done: Done) -> Enhanced:
+    to_given = page.to_given if done.to_given is None else compose(page.to_given, done.to_given)
+    return replace(page, gray=done.pixels.gray, to_given=to_given, steps=(*page.steps, done.step))

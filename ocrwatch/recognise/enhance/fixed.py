@@ -1,0 +1,65 @@
+"""What an admin who knows the scans has set: done to every page, whatever it measures."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ocrwatch.recognise.affine import Affine, shift
+from ocrwatch.recognise.decode import Gray
+from ocrwatch.values import Threshold
+
+_ADAPTIVE_NEIGHBOURHOOD = 51
+_ADAPTIVE_CONTRAST = 15
+_SAUVOLA_NEIGHBOURHOOD = 51
+_SAUVOLA_K = 0.34
+_HALF_RANGE = 128.0
+
+
+def cut(gray: Gray, region: tuple[float, float, float, float]) -> tuple[Gray, Affine]:
+    """Cut out a part given by its left, top, right and bottom as shares; at least one pixel."""
+    height, width = gray.shape
+    left, right = _span(region[0], region[2], width)
+    top, bottom = _span(region[1], region[3], height)
+    return np.ascontiguousarray(gray[top:bottom, left:right]), shift(left, top)
+
+
+def blurred(gray: Gray, deviation: float) -> Gray:
+    """Blur with a Gaussian of this deviation in pixels."""
+    return cv2.GaussianBlur(gray, (0, 0), deviation)  # type: ignore[return-value]
+
+
+def thresholded(gray: Gray, method: Threshold, value: int) -> Gray:
+    """Make it black and white; ``value`` is the darkest white where the method is ``fixed``."""
+    match method:
+        case "fixed":
+            return np.where(gray >= value, np.uint8(255), np.uint8(0))
+        case "otsu":
+            return cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[1]  # type: ignore[return-value]
+        case "adaptive":
+            return cv2.adaptiveThreshold(  # type: ignore[return-value]
+                gray,
+                255,
+                cv2.ADAPTIVE_THRESH_MEAN_C,
+                cv2.THRESH_BINARY,
+                _ADAPTIVE_NEIGHBOURHOOD,
+                _ADAPTIVE_CONTRAST,
+            )
+        case "sauvola":
+            return _sauvola(gray)
+        case "none":
+            return gray
+
+
+def _sauvola(gray: Gray) -> Gray:
+    """Sauvola and Pietikäinen, Adaptive document image binarization (2000)."""
+    window = (_SAUVOLA_NEIGHBOURHOOD, _SAUVOLA_NEIGHBOURHOOD)
+    real = gray.astype(np.float32)
+    mean = cv2.blur(real, window)
+    deviation = cv2.sqrt(cv2.max(cv2.blur(real * real, window) - mean * mean, 0.0))  # type: ignore[call-overload]
+    return np.where(real > mean * (1 + _SAUVOLA_K * (deviation / _HALF_RANGE - 1)), np.uint8(255), np.uint8(0))
+
+
+def _span(start: float, end: float, length: int) -> tuple[int, int]:
+    first = min(round(start * length), length - 1)
+    return first, max(first + 1, round(end * length))

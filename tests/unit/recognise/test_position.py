@@ -1,0 +1,131 @@
+"""However a page lies on the glass, its print is brought level, and its boxes back to where they are on the scan."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from ocrwatch.recognise.decode import Gray
+from ocrwatch.recognise.enhance import enhance
+from ocrwatch.recognise.enhance.part import densest
+from ocrwatch.recognise.enhance.pixels import Pixels
+from ocrwatch.recognise.enhance.skew import skew_angle
+from ocrwatch.recognise.page import recognise
+from ocrwatch.values import EnhanceOptions, Page, Recipe
+from tests.rendering import draw, drawn_words, encode
+
+LINES = [
+    "The harbour office opened on Monday",
+    "and Bill Hill paid 2041 invoices before",
+    "noon while gulls were circling above",
+    "every ship that waited outside until",
+    "Captain Brown had signed his papers",
+]
+TEXT = "\n".join(LINES)
+
+
+def page() -> Gray:
+    """Draw the text."""
+    return np.asarray(draw(TEXT, size=32))
+
+
+def turned(given: Gray, degrees: float) -> tuple[Gray, np.ndarray]:
+    """Turn counter-clockwise by ``degrees`` on a larger canvas; with the matrix that takes given points there."""
+    height, width = given.shape
+    side = math.ceil(math.hypot(height, width))
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+    matrix[:, 2] += (side - width) / 2, (side - height) / 2
+    return cv2.warpAffine(given, matrix, (side, side), flags=cv2.INTER_CUBIC, borderValue=255), matrix  # type: ignore[return-value]
+
+
+def read(given: Gray) -> Page:
+    """Read it as a scan of high quality."""
+    return recognise(encode(Image.fromarray(given), quality=95), Recipe())
+
+
+@pytest.mark.parametrize("degrees", [-18.0, -7.3, -1.2, 0.6, 2.0, 15.0])
+def test_skew_is_measured(degrees: float) -> None:
+    """The angle is found to a tenth of a degree over 20 degrees to either side."""
+    crooked, _ = turned(page(), -degrees)
+    assert skew_angle(Pixels(crooked)) == pytest.approx(degrees, abs=0.15)
+
+
+def test_what_is_straight_stays() -> None:
+    """Straight print, blank paper and noise have no angle."""
+    noise = np.random.default_rng(1).integers(0, 256, (900, 700), dtype=np.uint8)
+    for given in (page(), np.full((900, 700), 255, np.uint8), noise):
+        assert skew_angle(Pixels(given)) == 0.0
+
+
+@pytest.mark.parametrize("degrees", [-15.0, -2.0, 7.0])
+def test_boxes_of_a_crooked_page_are_where_its_words_are(degrees: float) -> None:
+    """A word's box surrounds the word's corners on the scan."""
+    crooked, matrix = turned(page(), degrees)
+    found = read(crooked)
+    assert found.text.split() == TEXT.split()
+    words = {word.text: word.box for word in found.words}
+    for text, box in drawn_words(TEXT, size=32):
+        corners = np.array([[x, y, 1] for x in (box.left, box.right) for y in (box.top, box.bottom)]) @ matrix.T
+        (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+        there = words[text]
+        # The engine's own boxes are a few pixels off, the more the longer the word is.
+        for side, drawn in (("left", left), ("top", top), ("right", right), ("bottom", bottom)):
+            assert getattr(there, side) == pytest.approx(drawn, abs=7), (text, side)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_quarter_turns(quarters: int) -> None:
+    """A page on its side or upside down is read, and its boxes are where the words are on the scan as it is."""
+    given = page()
+    found = read(np.ascontiguousarray(np.rot90(given, -quarters)))
+    assert found.text.split() == TEXT.split()
+    words = {word.text: word.box for word in found.words}
+    width, height = given.shape[1], given.shape[0]
+    for text, box in drawn_words(TEXT, size=32):
+        left, top, right, bottom = {
+            1: (height - box.bottom, box.left, height - box.top, box.right),
+            2: (width - box.right, height - box.bottom, width - box.left, height - box.top),
+            3: (box.top, width - box.right, box.bottom, width - box.left),
+        }[quarters]
+        there = words[text]
+        for side, drawn in (("left", left), ("top", top), ("right", right), ("bottom", bottom)):
+            assert getattr(there, side) == pytest.approx(drawn, abs=5), (text, side)
+
+
+def test_turning_can_be_switched_off() -> None:
+    """Without the step, a page upside down is read as it is."""
+    recipe = Recipe(enhance=EnhanceOptions(turn=False))
+    upended = recognise(encode(Image.fromarray(page()[::-1, ::-1].copy())), recipe)
+    assert not any(step.startswith("turn") for step in upended.steps)
+    assert "harbour" not in upended.text
+
+
+def test_an_upright_page_is_read_once() -> None:
+    """What reads well is not tried upside down."""
+    assert not any(step.startswith("turn") for step in read(page()).steps)
+
+
+def test_margins_are_cut_off_and_counted() -> None:
+    """Wide margins go, and the map to the scan's pixels knows of them."""
+    wide = cv2.copyMakeBorder(page(), 700, 300, 900, 100, cv2.BORDER_CONSTANT, value=255)
+    enhanced = enhance(wide, EnhanceOptions(scale=False))  # type: ignore[arg-type]
+    assert "margins" in enhanced.steps
+    assert enhanced.gray.size < wide.size / 2
+    (office,) = [word.box for word in read(wide).words if word.text == "office"]  # type: ignore[arg-type]
+    drawn = dict(drawn_words(TEXT, size=32))["office"]
+    assert office.left == pytest.approx(drawn.left + 900, abs=4)
+    assert office.top == pytest.approx(drawn.top + 700, abs=4)
+
+
+def test_the_part_with_most_print_is_found() -> None:
+    """The part that stands for the page is where its print is."""
+    given = np.full((2000, 1600), 255, np.uint8)
+    ink = page()[:360, :600]
+    given[1500:1860, 900:1500] = ink
+    part = densest(given, 0.4)
+    assert part.shape == (800, 640)
+    assert np.count_nonzero(part < 128) > 0.95 * np.count_nonzero(ink < 128)

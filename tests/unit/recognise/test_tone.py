@@ -1,0 +1,145 @@
+"""Brightness: what a scanner, a lamp or a faded ribbon did to the print is undone, and only that."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from ocrwatch.recognise.decode import Gray
+from ocrwatch.recognise.enhance import enhance
+from ocrwatch.recognise.enhance.mend import BROKEN, mended
+from ocrwatch.recognise.enhance.noise import noise_level
+from ocrwatch.recognise.enhance.pixels import ink_of, marks_of
+from ocrwatch.recognise.enhance.scale import brokenness
+from ocrwatch.values import EnhanceOptions
+from tests.rendering import draw
+
+TEXT = "\n".join(["The harbour office opened on Monday at nine", "and Bill Hill paid the 2041 invoices there"] * 4)
+SWITCHES = [field.name for field in fields(EnhanceOptions) if field.type == "bool"]
+
+
+def only(*names: str) -> EnhanceOptions:
+    """Switch on these steps alone."""
+    switches: dict[str, Any] = {name: name in ("on", *names) for name in SWITCHES}
+    return EnhanceOptions(**switches)
+
+
+def page(size: float = 32, *, ink: int = 0, paper: int = 255) -> Gray:
+    """Draw the text with wide margins."""
+    return cv2.copyMakeBorder(  # type: ignore[return-value]
+        np.asarray(draw(TEXT, size=size, ink=ink, paper=paper)), *(80,) * 4, cv2.BORDER_CONSTANT, value=paper
+    )
+
+
+def grain(given: Gray, deviation: float) -> Gray:
+    """Add noise, the same every time."""
+    noise = np.random.default_rng(1).normal(0, deviation, given.shape)
+    return np.clip(given + noise, 0, 255).astype(np.uint8)
+
+
+def steps_of(given: Any, *names: str) -> tuple[str, ...]:
+    """Names of what is done to a page where only these steps are on."""
+    return tuple(step.split()[0] for step in enhance(given, only(*names)).steps)
+
+
+def test_a_clean_page_is_left_alone() -> None:
+    """Black print on white needs nothing but its size."""
+    assert {step.split()[0] for step in enhance(page(), EnhanceOptions()).steps} <= {"margins", "scale"}
+
+
+def test_white_print_becomes_black() -> None:
+    """Of an inverted page every pixel becomes its opposite."""
+    given = page()
+    enhanced = enhance(np.invert(given), only("invert"))
+    assert enhanced.steps == ("invert",)
+    assert np.array_equal(enhanced.gray, given)
+
+
+def test_paper_on_a_dark_table_is_not_inverted() -> None:
+    """A page may be dark for the most part because of what lies round it."""
+    given = cv2.copyMakeBorder(page(), *(700,) * 4, cv2.BORDER_CONSTANT, value=15)
+    assert np.median(given) == 15
+    assert steps_of(given, "invert") == ()
+
+
+@pytest.mark.parametrize("deviation", [10, 25, 40])
+def test_noise_is_measured(deviation: float) -> None:
+    """The level of the grain is found beside print; what is clipped at white and black is missing."""
+    assert noise_level(grain(page(ink=60, paper=180), deviation)) == pytest.approx(deviation, rel=0.2)
+
+
+def test_noise_is_smoothed() -> None:
+    """Grain goes, and a clean page keeps its pixels."""
+    given = grain(page(ink=60, paper=180), 30)
+    enhanced = enhance(given, only("noise"))
+    assert noise_level(enhanced.gray) < 8
+    assert steps_of(page(), "noise") == ()
+
+
+def test_surroundings_become_paper() -> None:
+    """The dark lid round a page goes; the page keeps its pixels."""
+    sheet = page(paper=230)
+    given: Any = cv2.copyMakeBorder(sheet, 120, 60, 180, 40, cv2.BORDER_CONSTANT, value=15)
+    enhanced = enhance(given, only("border"))
+    assert enhanced.steps == ("border",)
+    assert enhanced.gray[:100, :].min() == 230
+    inner = (slice(20, -20), slice(20, -20))
+    assert np.array_equal(enhanced.gray[120:-60, 180:-40][inner], sheet[inner])
+
+
+@pytest.mark.parametrize("given", [page(), page(120)], ids=["print", "large print"])
+def test_print_is_no_surroundings(given: Gray) -> None:
+    """Nothing is cleared where the edge of the page is paper."""
+    assert steps_of(given, "border") == ()
+
+
+def test_pale_print_becomes_black() -> None:
+    """Grey on grey becomes black on white."""
+    enhanced = enhance(page(ink=190, paper=225), only("light"))
+    assert enhanced.steps[0].startswith("light")
+    assert enhanced.gray.max() == 255
+    assert np.percentile(enhanced.gray, 2) < 30
+
+
+def test_a_shadow_goes() -> None:
+    """Under a shadow that leaves a third of the light, paper becomes as white and print as black as beside it."""
+    given = page(paper=230)
+    light = np.linspace(0.35, 1.0, given.shape[1])[None, :]
+    enhanced = enhance((given * light).astype(np.uint8), only("light"))
+    third = given.shape[1] // 3
+    dark, bright = enhanced.gray[:, :third], enhanced.gray[:, -third:]
+    assert abs(int(np.median(dark)) - int(np.median(bright))) < 5
+    assert dark.min() == bright.min() == 0
+
+
+def test_light_does_not_invent_print() -> None:
+    """The texture of blank paper is not made black."""
+    assert steps_of(grain(np.full((900, 700), 220, np.uint8), 3), "light") == ()
+
+
+def test_blurred_print_is_sharpened() -> None:
+    """Blurred print is; small print, soft for want of pixels, and enlarged print, which has enough, are not."""
+    given = page(48)
+    assert steps_of(cv2.GaussianBlur(given, (0, 0), 2.2), "sharpen") == ("sharpen",)
+    assert steps_of(given, "sharpen") == ()
+    assert steps_of(page(16), "sharpen") == ()
+    enlarged = cv2.resize(given, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    assert steps_of(enlarged, "sharpen") == ()
+
+
+def test_print_made_of_dots_is_told_and_joined() -> None:
+    """The dots of dotted letters are pieces, whole letters are none; and joined, the dots are whole letters again."""
+    given = page(48)
+    rows, columns = np.indices(given.shape)
+    dotted = np.where((rows % 5 < 1) | (columns % 5 < 1), np.uint8(255), given)
+
+    def pieces(dots: Gray) -> float:
+        return brokenness(marks_of(ink_of(dots, 50)), 35.0)
+
+    assert pieces(dotted) > BROKEN > pieces(given)
+    assert pieces(mended(dotted, 35.0)) < BROKEN
+    assert steps_of(given, "mend") == ()
