@@ -133,6 +133,9 @@ class Reception:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
+        if self.mode == "inotify" and not self._watcher.armed:
+            # Nothing will be heard of new scans: the look finds them, and arms the watch again.
+            self.look_soon()
         if not self._looking and now >= max(self._next_look, self._pauses.next_try("inbox")):
             self._begin_look()
         self._begin_probes(now)

@@ -11,6 +11,10 @@ from pathlib import Path
 from ocrwatch.files import environment_fault, folder
 from ocrwatch.intake.names import NameRules, natural_key
 
+DEEPEST = 64
+"""Folders within one another that are looked into. Every folder is reached from the inbox anew, part by part, so that
+the time grows with the square of the depth; nobody files scans so deep."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
@@ -76,6 +80,13 @@ def _walk(inbox: Path, rules: NameRules, *, recursive: bool, ignored: list[Ignor
             ignored.append(Ignored(relative, f"folder cannot be read: {os.strerror(error.errno or 0).lower()}"))
 
 
+def _add_folder(path: str, below: list[str], ignored: list[Ignored]) -> None:
+    if path.count("/") < DEEPEST:
+        below.append(path)
+    else:
+        ignored.append(Ignored(path, f"folder lies more than {DEEPEST} folders deep"))
+
+
 def _entries(inbox: Path, relative: str, rules: NameRules, below: list[str], ignored: list[Ignored]) -> Iterator[str]:
     """Yield the scans in one folder, and add its subfolders to ``below``."""
     with folder(inbox, relative) as descriptor, os.scandir(descriptor) as entries:
@@ -88,7 +99,7 @@ def _entries(inbox: Path, relative: str, rules: NameRules, below: list[str], ign
                 if rules.is_scan(entry.name):
                     ignored.append(Ignored(path, "folder with a scan's name; what is in it is read"))
                 if rules.enters(entry.name):
-                    below.append(path)
+                    _add_folder(path, below, ignored)
             elif rules.is_scan(entry.name):
                 if entry.is_file(follow_symlinks=False):
                     yield path

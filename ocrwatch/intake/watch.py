@@ -80,9 +80,11 @@ class Watcher:
             observer = InotifyObserver(generate_full_events=True)
             observer.schedule(self._handler, str(self._inbox), recursive=self._recursive, event_filter=wanted)
             observer.start()
-        except OSError as error:
+        except (OSError, RecursionError) as error:
+            # Before Python 3.12 os.walk, with which watchdog finds the folders, calls itself for each one deeper.
+            reason = getattr(error, "strerror", None) or error
             raise EnvironmentFault(
-                f"cannot watch the inbox {self._inbox} for events ({error.strerror or error})",
+                f"cannot watch the inbox {self._inbox} for events ({reason})",
                 "raise fs.inotify.max_user_instances and max_user_watches with sysctl, or set watch.mode to poll",
             ) from error
         self._observer = observer
