@@ -68,7 +68,7 @@ class Enhance(Section):
     blank: bool = True
     """Whether pages without print give no text, rather than what stains and grain are read as."""
     text_height: float = Field(default=0.0, ge=0, le=200)
-    """That height in pixels, up to 200; 0 takes the default, which was measured to be good."""
+    """Height of capitals in pixels to which pages are scaled, up to 200; 0 takes what was measured to be read best."""
     fixed_size: Annotated[int, between(100, 20_000, or_zero=True)] = 0
     """Pixels of the long side to which every page is scaled instead, 100 to 20000; 0 does not."""
     fixed_dpi: Annotated[int, between(70, 2400, or_zero=True)] = 0
