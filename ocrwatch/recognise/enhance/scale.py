@@ -27,8 +27,8 @@ A4: .835 to .886 in 37 %. From 19 to 22 quality differs by chance only, and time
 BEST_RUNNING_HEIGHT = 16.5
 """The same for running text, in which most letters are small.
 
-Measured likewise on 24 book pages at 300 dpi, narrowed to 90 %: the character error rate is .014 at 16, 17 and 18 pixels
-and .015 at 20, and time grows by 2.5 % a pixel. At 12 pixels, not narrowed, it is .034.
+Measured likewise on 24 book pages at 300 dpi, narrowed to 90 %: the character error rate is .014 at 16, 17 and 18
+pixels and .015 at 20, and time grows by 2.5 % a pixel. At 12 pixels, not narrowed, it is .034.
 """
 
 BEST_BREADTH = 0.45
