@@ -19,8 +19,8 @@ from ocrwatch.recognise.enhance.part import densest
 from ocrwatch.values import Block, Recipe, Word
 
 _POOR = 70.0
-"""Mean confidence below which another way is tried. Upside-down pages have 23 to 39, upright ones 58 and more, nine in
-ten of them above this."""
+"""Mean confidence below which another way is tried. Upside-down pages have 23 to 39, upright ones 58 and more, most
+of them above this."""
 
 _DOUBT = 50.0
 """Confidence from which a word speaks for the way it was read: in upside-down text hardly any has more."""
@@ -36,7 +36,7 @@ _PART = 0.4
 
 _SHORTEST_WORD = 2
 _LEGIBLE = 60.0
-"""Confidence that some word has on every page with print, and that no word has which is read from specks or grain."""
+"""Confidence that some word has on any page that can be read at all; chosen, not measured on many blank pages."""
 
 
 @dataclass(frozen=True, slots=True)

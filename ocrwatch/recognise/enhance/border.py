@@ -8,8 +8,8 @@ import numpy as np
 from ocrwatch.recognise.enhance.pixels import Mask, Pixels
 
 _DARK = 0.33
-"""Share of the paper's brightness below which something is no paper. A lid, a table or a hand has .05 to .3; the
-deepest shadows on paper have .35."""
+"""Share of the paper's brightness below which something is no paper. At
+half of it, deep shadows on paper are taken for surroundings, which leave a third of the light."""
 
 _THICKNESS = 11
 """Pixels on the survey copy that what is no print is thick at least: 2 to 4 mm on A4."""

@@ -9,8 +9,8 @@ from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance.pixels import bands
 
 SOFT = 0.6
-"""Steepness of the steepest edges below which pixels are not what limits them. Scans and receipts have .7 to 1.2, also
-when scanned coarsely; blurred by 2.2 pixels, .3 to .55, as has what was enlarged."""
+"""Steepness of the steepest edges below which pixels are not what limits them. Nearly all scans have .7 and more,
+also coarse ones; blurred by 2.2 pixels they have .3 to .55, as has what was enlarged to twice its size."""
 
 BLURRED = 20.0
 """Steepness times capital height below which print is blurred, not enlarged: 12 to 19 for the former, 26 to 39 for the
