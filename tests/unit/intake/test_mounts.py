@@ -41,7 +41,9 @@ def test_a_missing_folder_is_on_nothing_known(tmp_path: Path) -> None:
     assert mount_of(tmp_path / "missing") == ("unknown", "")
 
 
-@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "overlay", "vboxsf", "unknown", ""])
+@pytest.mark.parametrize(
+    "kind", ["nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "overlay", "vboxsf", "unknown", ""]
+)
 def test_what_might_hide_events_is_polled(kind: str) -> None:
     """Network, FUSE, layered and unknown file systems are polled: a late text is better than none."""
     assert watch_mode(kind) == "poll"

@@ -134,7 +134,9 @@ def test_a_trailer_does_not_complete_half_an_image(file: Bytes) -> None:
     assert file.look(small()[:-2] + b"trailer") is PARTIAL
 
 
-@pytest.mark.parametrize("before", [CHUNK - 2, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK - 3, 2 * CHUNK - 2, 2 * CHUNK - 1])
+@pytest.mark.parametrize(
+    "before", [CHUNK - 2, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK - 3, 2 * CHUNK - 2, 2 * CHUNK - 1]
+)
 def test_the_end_is_found_across_two_pieces(file: Bytes, before: int) -> None:
     """The EOI is found wherever a piece of what is searched ends, with a trailer so that it is searched for."""
     data = bytes(before)
