@@ -96,10 +96,18 @@ class Reader:
         options = self._recipe.enhance
         if not options.on:
             return first
-        best = self._upright(gray, first) if options.turn else first
+        best = self._unturned(gray, first)
+        best = self._upright(gray, best) if options.turn and best.poor else best
         if best.poor and options.mend:
             best = self._mended(gray, best)
         return best
+
+    def _unturned(self, gray: Gray, first: Reading) -> Reading:
+        """Read a page as it lies that was turned before it was read, since that was decided without reading it."""
+        if not any(step.startswith("turn") for step in first.enhanced.steps):
+            return first
+        second = self.read(enhance(gray, replace(self._recipe.enhance, turn=False), self._dpi))
+        return max(first, second, key=lambda reading: reading.evidence)
 
     def _upright(self, gray: Gray, first: Reading) -> Reading:
         part = densest(gray, _PART)

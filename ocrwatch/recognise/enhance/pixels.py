@@ -96,8 +96,11 @@ def halved(gray: Gray) -> Gray:
 
 
 def reduced(gray: Gray, long_side: int) -> Gray:
-    """Halve both sides until the longer has at most ``long_side`` pixels."""
-    while max(gray.shape) > long_side:
+    """Halve both sides until the longer has at most ``long_side`` pixels, or the shorter a quarter of that.
+
+    On a till receipt that is many times as long as wide, letters would else be reduced to specks.
+    """
+    while max(gray.shape) > long_side and min(gray.shape) > long_side // 4:
         gray = halved(gray)
     return gray
 

@@ -36,8 +36,15 @@ _SHARP_FROM = 1600
 """Pixels of the long side below which letters are small, so that turning must not blur them."""
 
 
+_LONGEST = 2.5
+"""Times its width that a page may be high to be on its side: what is longer is a till receipt, and upright."""
+
+
 def lies_on_its_side(page: Pixels) -> bool:
     """Whether the lines of print run from top to bottom, or from bottom to top."""
+    height, width = page.gray.shape
+    if height > _LONGEST * width:
+        return False
     points = page.points
     if points.shape[1] < _FEWEST_POINTS:
         return False

@@ -16,7 +16,7 @@ from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.enhance.skew import skew_angle
 from ocrwatch.recognise.page import recognise
 from ocrwatch.values import EnhanceOptions, Page, Recipe
-from tests.rendering import draw, drawn_words, encode
+from tests.rendering import draw, drawn_words, encode, render
 
 LINES = [
     "The harbour office opened on Monday",
@@ -146,3 +146,13 @@ def test_the_part_with_most_print_is_found() -> None:
     part = densest(given, 0.4)
     assert part.shape == (800, 640)
     assert np.count_nonzero(part < 128) > 0.95 * np.count_nonzero(ink < 128)
+
+
+@pytest.mark.parametrize("lines", [60, 150])
+def test_a_long_receipt_is_neither_turned_nor_shrunk_to_specks(lines: int) -> None:
+    """A page many times as long as wide is read like any other, to its last line."""
+    text = "\n".join(f"item {number} costs little" for number in range(lines))
+    found = recognise(render(text, size=34), Recipe())
+    assert not any(step.startswith("turn") for step in found.steps)
+    assert found.text.split().count("costs") > lines * 0.95
+    assert f"item {lines - 1} " in found.text
