@@ -92,9 +92,13 @@ class Watcher:
     def disarm(self) -> None:
         """Stop watching."""
         observer, self._observer = self._observer, None
-        if observer is not None:
+        if observer is None:
+            return
+        try:
             observer.stop()
             observer.join(timeout=5)
+        except Exception as error:  # noqa: BLE001 - it loses count of folders that change places, and stops all the same
+            _watchdog_log.warning("watchdog did not stop cleanly: %r", error)
 
 
 class _Handler(FileSystemEventHandler):
