@@ -57,7 +57,8 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
     if reading.poor:
         reading = reader.better(given, reading)
     clock.lap("engine")
-    blank = options.on and options.blank and reading.enhanced.print is None and not reading.legible
+    nothing = reading.enhanced.print is None and not reading.legible and reader.is_sure
+    blank = options.on and options.blank and nothing
     to_original = compose(scaling(decoded.reduction, decoded.reduction), compose(to_decoded, reading.enhanced.to_given))
     return Page(
         width=decoded.width,

@@ -89,7 +89,12 @@ class Reader:
             return Reading(enhanced, ())
         pixels = np.ascontiguousarray(enhanced.gray)
         blocks = self._engine.read(pixels, self._resolution(enhanced), self._recipe)
-        return Reading(enhanced, without_rubbish(blocks, self._recipe.min_confidence))
+        return Reading(enhanced, without_rubbish(blocks, self._recipe.min_confidence) if self.is_sure else blocks)
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the engine's confidences mean anything: they do not where it may not read what it sees."""
+        return not (self._recipe.whitelist or self._recipe.blacklist)
 
     def better(self, gray: Gray, first: Reading) -> Reading:
         """Try other ways on a page of which ``first`` is a poor reading; ``first`` where none is better."""

@@ -156,3 +156,10 @@ def test_a_long_receipt_is_neither_turned_nor_shrunk_to_specks(lines: int) -> No
     assert not any(step.startswith("turn") for step in found.steps)
     assert found.text.split().count("costs") > lines * 0.95
     assert f"item {lines - 1} " in found.text
+
+
+@pytest.mark.parametrize("size", [32, 60])
+def test_a_whitelist_does_not_make_text_rubbish(size: int) -> None:
+    """Where only some characters may be read, the engine is sure of nothing, and all that it reads is kept."""
+    found = recognise(render("Invoice 4711 of harbour", size=size), Recipe(whitelist="0123456789"))
+    assert "4711" in found.text
