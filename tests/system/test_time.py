@@ -184,16 +184,18 @@ def test_clock_that_steps_in_a_pause(tmp_path: Path, clock: _Clock, seconds: int
 
 def test_once_waits_out_a_pause_although_the_clock_steps(tmp_path: Path, clock: _Clock) -> None:
     """A step of the clock does not make ``once`` give up a pause of a moment."""
+    names = {f"{number}.jpg" for number in range(40)}
+    for name in names:
+        put(tmp_path / "inbox", name, scan(1))
     with DaemonProcess(tmp_path, command="once", config=RETRYING, environment=clock.environment) as run:
-        until(run.archive.exists, what="its folders")
+        run.wait_for("scan.delivered")
         run.archive.rename(tmp_path / "away")
-        put(run.inbox, "one.jpg", scan(1))
         until(lambda: run.events("daemon.paused") or run.process.poll() is not None, 40)
         clock.step(HOUR)
         until(lambda: (run.state / "status.json").stat().st_mtime and run.process.poll() is None)
         (tmp_path / "away").rename(run.archive)
         assert run.wait() == 0
-        assert files(run.archive) == {"one.jpg"}
+        assert files(run.archive) == names
 
 
 SHOWN_ONLY = {

@@ -186,16 +186,7 @@ def _in_work(daemon: DaemonProcess, name: str) -> bool:
     return path.exists() and f'"{name}"' in path.read_text().partition('"in_work"')[2]
 
 
-@pytest.mark.parametrize(
-    "stamp",
-    [
-        "new-time",
-        pytest.param(
-            "old-time",
-            marks=pytest.mark.xfail(strict=True, reason="size and time are believed to tell that bytes are the same"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("stamp", ["new-time", "old-time"])
 def test_scan_that_is_overwritten_in_place_while_it_is_read(slow: DaemonProcess, stamp: str) -> None:
     """Other bytes of the same length in the same file: what was read of the old ones goes with no other original."""
     old, new = scan(2), scan(3)
