@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +57,12 @@ def corpora_from(folder: Path | None, scratch: Path, limit: int | None = None) -
         if not found:
             sys.exit(f"no JPEGs in {folder} or its subfolders")
     return {name: scans[:limit] for name, scans in found.items()}
+
+
+def evenly(scans: Sequence[Path], count: int) -> list[Path]:
+    """Take ``count`` scans from all over a corpus, all where there are not so many."""
+    count = min(count, len(scans))
+    return [scans[number * len(scans) // count] for number in range(count)]
 
 
 def _scans_in(folder: Path) -> list[Path]:

@@ -23,7 +23,8 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.bench import tables
-from tests.bench.corpora import corpora_from
+from tests.bench.arguments import console, parser_for, positive
+from tests.bench.corpora import corpora_from, evenly
 from tests.bench.degrade import degrade_all
 from tests.bench.results import BASE, as_dict, quality, summed_up
 from tests.bench.scoring import Score, truth_of
@@ -31,15 +32,13 @@ from tests.bench.ways import CORES, WAYS, Run, check_tesseract, versions
 
 _OURS = "ocrwatch"
 _PEERS = tuple(name for name in WAYS if name not in {_OURS, BASE})
-_WIDTH = 118
-"""Characters that the tables need where they do not go to a terminal, which has its own width."""
 
 
 def main() -> None:
     """Run in turn and print."""
     arguments = _arguments()
     check_tesseract()
-    output = Console() if Console().is_terminal else Console(width=_WIDTH)
+    output = console()
     ways = _installed(arguments, output)
     before = os.getloadavg()[0]
     found: dict[str, object] = {}
@@ -65,12 +64,6 @@ def main() -> None:
         arguments.json.write_text(json.dumps(conditions | {"corpora": found}, indent=1) + "\n", encoding="utf-8")
 
 
-def evenly(scans: Sequence[Path], count: int) -> list[Path]:
-    """Take ``count`` scans from all over a corpus, all where there are not so many."""
-    count = min(count, len(scans))
-    return [scans[number * len(scans) // count] for number in range(count)]
-
-
 def rotated(ways: Sequence[str], number: int) -> list[str]:
     """Order of a round: nobody always goes first, into what the one before left of the machine's caches and heat."""
     begin = number % len(ways)
@@ -78,9 +71,8 @@ def rotated(ways: Sequence[str], number: int) -> list[str]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", help="with JPEGs, or subfolders of them")
-    parser.add_argument("--rounds", type=_positive, default=3, help="how often each way runs (3)")
+    parser = parser_for(__doc__)
+    parser.add_argument("--rounds", type=positive, default=3, help="how often each way runs (3)")
     parser.add_argument(
         "--peers",
         nargs="*",
@@ -88,21 +80,11 @@ def _arguments() -> argparse.Namespace:
         metavar="NAME",
         help=f"besides xargs: {', '.join(_PEERS)}; without it all, with --degrade none",
     )
-    parser.add_argument("--few", type=_positive, default=3, help="scans for a peer that needs seconds a page (3)")
-    parser.add_argument("--limit", type=_positive, help="take only so many scans of each corpus")
-    parser.add_argument("--degrade", action="store_true", help="how right spoilt scans are read, without times")
-    parser.add_argument("--pages", type=_positive, default=4, help="scans of each corpus that --degrade spoils (4)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument("--few", type=positive, default=3, help="scans for a peer that needs seconds a page (3)")
     arguments = parser.parse_args()
     if arguments.peers is None:
         arguments.peers = () if arguments.degrade else _PEERS
     return arguments
-
-
-def _positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError("has to be 1 or more")
-    return number
 
 
 def _installed(arguments: argparse.Namespace, output: Console) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,17 +17,23 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
 
+from ocrwatch.recognise.page import recognise
+from ocrwatch.values import Recipe
 from tests.bench import tables
-from tests.bench.corpora import corpora_from
+from tests.bench.corpora import corpora_from, evenly
 from tests.bench.degrade import KINDS, Gray, degrade, degrade_all, paper_of, turned
 from tests.bench.measure import Cost, measured
-from tests.bench.peers import evenly, rotated
+from tests.bench.peers import rotated
 from tests.bench.results import READING, as_dict, summed_up
 from tests.bench.scoring import Score, score, total, truth_of
+from tests.bench.stages import Timed
+from tests.bench.steps import ALL_ON, benefit_rows, quality, variants
 from tests.bench.ways import Run
-from tests.daemon_process import clean_environment
+from tests.daemon_process import clean_environment, is_alive
 from tests.rendering import render
+from tests.waiting import until
 
+ROOT = Path(__file__).parents[2]
 LABELS = {"ocrwatch": "ocrwatch once", "xargs": "xargs tesseract"}
 
 
@@ -234,4 +242,42 @@ def test_a_command_that_hangs_is_killed(tmp_path: Path) -> None:
     """With all that it started."""
     with pytest.raises(TimeoutError):
         measured(["sh", "-c", "setsid sleep 600 & echo $! > pid; wait"], tmp_path, clean_environment(), 1.0)
-    assert not Path("/proc", (tmp_path / "pid").read_text().strip(), "fd", "0").exists()
+    left = int((tmp_path / "pid").read_text())
+    until(lambda: not is_alive(left), what="the end of what it started")
+
+
+def test_stages_are_timed_from_outside(tmp_path: Path) -> None:
+    """The real command, in its worker processes: every stage that ran has its time, and texts are ocrwatch's own."""
+    text = "White print on black\nthat has to be turned"
+    (tmp_path / "a.jpg").write_bytes(render("\n".join([text] * 6), size=48, ink=255, paper=0))
+    (tmp_path / "a.gt.txt").write_text(recognise((tmp_path / "a.jpg").read_bytes(), Recipe()).text)
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.steps", tmp_path, "--json", tmp_path / "figures.json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "figures.json").read_text())[tmp_path.name]
+    seconds = found["cpu_seconds_by_stage"]
+    assert {"decode", "turn positive", "straighten", "fit", "engine"} <= set(seconds)
+    assert max(seconds, key=seconds.__getitem__) == "engine"
+    assert list(found["variants"]) == list(variants())
+    assert found["variants"][ALL_ON]["cer"] == 0.0
+    asked = next(line for line in done.stdout.splitlines() if "turn positive" in line)
+    assert asked.split("│")[4].strip() == "1"
+
+
+def test_a_switch_is_judged_by_what_is_missing_without_it(tmp_path: Path) -> None:
+    """Its row says by how much the pages are worse without it, and how many texts differ."""
+    scan = tmp_path / "a.jpg"
+    (tmp_path / "a.gt.txt").write_text("abcd")
+    usual = [Timed("abcd", {"engine": 1.0}, frozenset())]
+    without = [Timed("ab", {"engine": 0.5}, frozenset())]
+    readings = {ALL_ON: usual, "without skew": without}
+    qualities = {name: quality([scan], pages) for name, pages in readings.items()}
+    assert benefit_rows(readings, qualities) == [
+        [ALL_ON, "1000", "1.00", "0.0000", "+0.0000", "1.000", "+0.000", "0"],
+        ["without skew", "500", "0.50", "0.5000", "+0.5000", "0.000", "-1.000", "1"],
+    ]
