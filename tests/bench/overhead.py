@@ -9,17 +9,13 @@ Without a folder it renders its own scans.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import datetime
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -29,6 +25,7 @@ from ocrwatch.recognise.decode import Gray, decode
 from ocrwatch.recognise.enhance import enhance
 from ocrwatch.values import EnhanceOptions, Recipe
 from tests.bench.scans import scans_from
+from tests.bench.ways import once
 
 
 def main() -> None:
@@ -59,18 +56,10 @@ def main() -> None:
 def time_once(scans: list[Path], processes: int) -> float:
     """Seconds from the last worker's readiness to the last delivery, by the log's own times."""
     with tempfile.TemporaryDirectory() as home:
-        inbox = Path(home, "inbox")
-        inbox.mkdir()
-        for scan in scans:
-            shutil.copy(scan, inbox)
-        program = [sys.executable, "-P", "-m", "ocrwatch.cli", "once", "--workers", str(processes)]
-        done = subprocess.run(program, cwd=home, capture_output=True, text=True, check=True)
-    events = [json.loads(line) for line in done.stderr.splitlines()]
-    ready = max(_time(event) for event in events if event["event"] == "worker.started")
-    delivered = [_time(event) for event in events if event["event"] == "scan.delivered"]
-    if len(delivered) != len(scans):
-        sys.exit(f"only {len(delivered)} of {len(scans)} scans were delivered")
-    return max(delivered) - ready
+        run = once(scans, Path(home), workers=processes)
+    if len(run.texts) != len(scans) or run.reading is None:
+        sys.exit(f"only {len(run.texts)} of {len(scans)} scans were delivered")
+    return run.reading
 
 
 def time_bare(scans: list[Path], processes: int, *, enhanced: bool) -> float:
@@ -123,10 +112,6 @@ def _take(following: object) -> int:
         number: int = following.value  # type: ignore[attr-defined]
         following.value += 1  # type: ignore[attr-defined]
     return number
-
-
-def _time(event: dict[str, str]) -> float:
-    return datetime.fromisoformat(event["time"]).timestamp()
 
 
 if __name__ == "__main__":

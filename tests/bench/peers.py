@@ -1,0 +1,143 @@
+"""How ocrwatch compares:  python -m tests.bench.peers [FOLDER] [--rounds N] [--peers NAME …] [--degrade] [--json FILE].
+
+Reads the same scans with ``ocrwatch once`` and with what a user would run instead, in turn, round by round, each round
+beginning with another, and prints a table for each corpus: FOLDER's own JPEGs, and those of each of its subfolders.
+Where ``NAME.gt.txt`` lies beside ``NAME.jpg`` it also says how right the texts are. Without a folder it renders scans.
+
+With --degrade it spoils some scans of each corpus in many ways, reads them once, and says how right the texts are.
+
+Ratios are between runs of one round, which have the machine's other work in common; their spread says how far to trust
+them. "all MB" is the peak of all processes together, in proportional set sizes, "each MB" the largest worker's resident
+set. CPU seconds hardly depend on what else the machine does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.bench import tables
+from tests.bench.arguments import console, parser_for, positive
+from tests.bench.corpora import corpora_from, evenly
+from tests.bench.degrade import degrade_all
+from tests.bench.results import BASE, as_dict, quality, summed_up
+from tests.bench.scoring import Score, truth_of
+from tests.bench.ways import CORES, WAYS, Run, check_tesseract, versions
+
+_OURS = "ocrwatch"
+_PEERS = tuple(name for name in WAYS if name not in {_OURS, BASE})
+
+
+def main() -> None:
+    """Run in turn and print."""
+    arguments = _arguments()
+    check_tesseract()
+    output = console()
+    ways = _installed(arguments, output)
+    before = os.getloadavg()[0]
+    found: dict[str, object] = {}
+    with tempfile.TemporaryDirectory(prefix="ocrwatch-bench-") as scratch:
+        corpora = corpora_from(arguments.folder, Path(scratch, "rendered"), arguments.limit)
+        for name, scans in corpora.items():
+            if arguments.degrade:
+                found[name] = _degraded(name, evenly(scans, arguments.pages), ways, Path(scratch), output)
+            else:
+                found[name] = _compared(name, scans, ways, arguments, Path(scratch), output)
+    conditions = {
+        "cores": CORES,
+        "load_average": [before, os.getloadavg()[0]],
+        "rounds": 1 if arguments.degrade else arguments.rounds,
+        "versions": versions(),
+    }
+    output.print(
+        f"{CORES} cores; load average {before:.1f} before, {os.getloadavg()[0]:.1f} after; "
+        + ", ".join(f"{what} {version}" for what, version in versions().items()),
+        highlight=False,
+    )
+    if arguments.json:
+        arguments.json.write_text(json.dumps(conditions | {"corpora": found}, indent=1) + "\n", encoding="utf-8")
+
+
+def rotated(ways: Sequence[str], number: int) -> list[str]:
+    """Order of a round: nobody always goes first, into what the one before left of the machine's caches and heat."""
+    begin = number % len(ways)
+    return [*ways[begin:], *ways[:begin]]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = parser_for(__doc__)
+    parser.add_argument("--rounds", type=positive, default=3, help="how often each way runs (3)")
+    parser.add_argument(
+        "--peers",
+        nargs="*",
+        choices=_PEERS,
+        metavar="NAME",
+        help=f"besides xargs: {', '.join(_PEERS)}; without it all, with --degrade none",
+    )
+    parser.add_argument("--few", type=positive, default=3, help="scans for a peer that needs seconds a page (3)")
+    arguments = parser.parse_args()
+    if arguments.peers is None:
+        arguments.peers = () if arguments.degrade else _PEERS
+    return arguments
+
+
+def _installed(arguments: argparse.Namespace, output: Console) -> list[str]:
+    """Return the ways that can be run here; say why the others cannot."""
+    ways = [_OURS, BASE]
+    for name in arguments.peers:
+        reason = WAYS[name].missing()
+        if reason is None:
+            ways.append(name)
+        else:
+            output.print(f"without {WAYS[name].label}: {reason}", highlight=False)
+    return ways
+
+
+def _compared(
+    name: str, scans: list[Path], ways: list[str], arguments: argparse.Namespace, scratch: Path, output: Console
+) -> dict[str, object]:
+    for scan in scans:
+        scan.read_bytes()  # so that the first one to run does not wait for the disk alone
+    few = evenly(scans, arguments.few)
+    rounds: dict[str, list[Run]] = {way: [] for way in ways}
+    for number in range(arguments.rounds):
+        for way in rotated(ways, number):
+            with output.status(f"{name}: round {number + 1} of {arguments.rounds}, {WAYS[way].label}"):
+                rounds[way].append(_run(way, few if WAYS[way].few else scans, scratch))
+    results = summed_up(rounds, scans, {way: WAYS[way].label for way in ways})
+    title = f"{name}: {len(scans)} scans; medians of {arguments.rounds} rounds"
+    output.print(tables.comparison(title, results))
+    return as_dict(results)
+
+
+def _degraded(name: str, scans: list[Path], ways: list[str], scratch: Path, output: Console) -> dict[str, object]:
+    qualities: dict[str, dict[str, Score | None]] = {}
+    for kind, spoilt in degrade_all(scans, scratch / "degraded" / name):
+        truths = {scan.name: truth for scan in spoilt if (truth := truth_of(scan)) is not None}
+        if not truths:
+            output.print(f"{name}: no NAME.gt.txt lies beside the scans, so that nothing can be said", highlight=False)
+            return {}
+        qualities[kind] = {}
+        for way in ways:
+            with output.status(f"{name}, {kind}: {WAYS[way].label}"):
+                qualities[kind][WAYS[way].label] = quality(_run(way, spoilt, scratch), truths)
+    output.print(tables.degradations(f"{name}: {len(scans)} scans, spoilt in {len(qualities)} ways", qualities))
+    return {
+        kind: {label: {"cer": score.cer, "word_f1": score.word_f1} for label, score in scores.items() if score}
+        for kind, scores in qualities.items()
+    }
+
+
+def _run(way: str, scans: Sequence[Path], scratch: Path) -> Run:
+    with tempfile.TemporaryDirectory(dir=scratch) as home:
+        return WAYS[way].run(scans, Path(home))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""What a user's script with pytesseract and a pool does:  python pytesseract_pool.py FOLDER PROCESSES."""
+
+from __future__ import annotations
+
+import sys
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytesseract
+
+
+def main() -> None:
+    """Read the JPEGs of a folder; texts go beside them."""
+    folder, processes = Path(sys.argv[1]), int(sys.argv[2])
+    with get_context("fork").Pool(processes) as pool:
+        pool.map(read, sorted(folder.glob("*.jpg")), chunksize=1)
+
+
+def read(scan: Path) -> None:
+    """Read one scan. pytesseract is given its name, which spares it writing the pixels to a file of its own."""
+    text = pytesseract.image_to_string(str(scan))  # type: ignore[attr-defined, no-untyped-call]
+    scan.with_name(scan.name + ".txt").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
