@@ -104,6 +104,9 @@ class Output(Section):
     """Permissions of the sidecars, such as "0640"; empty leaves them to the umask."""
     group: OptionalName = None
     """Group that the sidecars belong to; empty leaves it to the system."""
+    review_below: float = Field(default=0.0, ge=0, le=100)
+    """Pages read with less confidence are marked for review in log, status and JSON, 0 to 100, and so are pages without
+    text that are not blank; 0 marks none."""
 
 
 class Retry(Section):

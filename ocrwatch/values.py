@@ -149,6 +149,11 @@ class Line:
         """The words with one space between them."""
         return " ".join(word.text for word in self.words)
 
+    @property
+    def confidence(self) -> float | None:
+        """Mean of the words', weighted by their lengths, 0 to 100; None where there are none."""
+        return _mean_confidence(self.words)
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -166,6 +171,10 @@ class EngineInfo:
     version: str
     """Tesseract's own version, such as ``5.3.0``."""
     languages: tuple[str, ...]
+
+
+BLANK = "blank"
+"""The step that says that a page has no print on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +226,14 @@ class Page:
 
         None rather than a number because Tesseract reports 95 for a page without words.
         """
-        letters = sum(len(word.text) for word in self.words)
-        if not letters:
-            return None
-        return sum(word.confidence * len(word.text) for word in self.words) / letters
+        return _mean_confidence(self.words)
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing on it to read; a page may also have no text because none could be read."""
+        return BLANK in self.steps
+
+
+def _mean_confidence(words: tuple[Word, ...]) -> float | None:
+    letters = sum(len(word.text) for word in words)
+    return sum(word.confidence * len(word.text) for word in words) / letters if letters else None

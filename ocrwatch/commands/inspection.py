@@ -62,6 +62,11 @@ def _print_running(console: Console, now: Status) -> None:
     console.print(f"quarantined {now.quarantined} since the start")
     for failure in now.failures:
         console.print(f"  {failure.at} {escape(printable(failure.path))}: {escape(failure.reason)}")
+    if now.to_review:
+        console.print(f"to review   {now.to_review} since the start")
+    for doubtful in now.reviews:
+        read = "no text" if doubtful.confidence is None else f"confidence {doubtful.confidence:g}"
+        console.print(f"  {doubtful.at} {escape(printable(doubtful.path))}: {read}")
 
 
 def doctor(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, as_json: bool) -> ExitCode:

@@ -8,13 +8,14 @@ import os
 import queue
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ocrwatch import log
 from ocrwatch.commands.work import preview_of
 from ocrwatch.config.load import load, parse_overrides
 from ocrwatch.daemon.startup import check_languages, usable_cores
-from ocrwatch.deliver.formats import Original, page_as_dict
+from ocrwatch.deliver.formats import Original, needs_review, page_as_dict
 from ocrwatch.dispatch.pool import Pool
 from ocrwatch.dispatch.slot import Outcome, SlotEvent, SlotOptions
 from ocrwatch.dispatch.starts import Starts
@@ -47,6 +48,7 @@ def read(
             continue
         page, original = result
         if as_json:
+            original = replace(original, review=needs_review(page, settings.output.review_below))
             print(json.dumps(page_as_dict(page, original), ensure_ascii=False))  # noqa: T201
         elif preview:
             print(f"{log.printable(str(path))}: {preview_of(page.text)}")  # noqa: T201

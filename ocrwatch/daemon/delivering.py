@@ -15,7 +15,7 @@ from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.deliver.delivery import REASON_ENDING, Delivered, Deliverer, Work
-from ocrwatch.deliver.formats import Original, render
+from ocrwatch.deliver.formats import Original, needs_review, render
 from ocrwatch.deliver.plan import Fate
 from ocrwatch.errors import EnvironmentFault, HeldUp, InternalFault, ScanFault, Vanished
 from ocrwatch.ledger import Entry, Ledger
@@ -59,6 +59,7 @@ class Delivering:
         preview_chars: int,
         end: Callable[[Ticket, End], None],
         delivered: Callable[[Ticket, Page, Delivered], None],
+        doubtful: Callable[[str, float | None], None],
     ) -> None:
         self._loop = loop
         self._pauses = pauses
@@ -69,6 +70,7 @@ class Delivering:
         self._preview_chars = preview_chars
         self._end = end
         self._delivered = delivered
+        self._doubtful = doubtful
         self._line: deque[_Parcel] = deque()
         self._held: deque[tuple[float, _Parcel]] = deque()
         self._busy = False
@@ -82,6 +84,8 @@ class Delivering:
         def sent(delivered: Delivered | None) -> None:
             assert delivered is not None  # noqa: S101 - for the type checker
             self._log_delivered(ticket, page, delivered)
+            if needs_review(page, ticket.options.output.review_below):
+                self._doubtful(ticket.path, page.confidence)
             self._delivered(ticket, page, delivered)
             self._end(ticket, "delivered")
 
@@ -172,7 +176,8 @@ class Delivering:
 
     def _page_work(self, ticket: Ticket, page: Page) -> Work:
         output = ticket.options.output
-        original = Original(ticket.path, ticket.scan.facts.size, ticket.sha256 or "")
+        review = needs_review(page, output.review_below)
+        original = Original(ticket.path, ticket.scan.facts.size, ticket.sha256 or "", review)
         return Work(
             ticket.id,
             ticket.path,
@@ -252,6 +257,8 @@ class Delivering:
             "sidecars": list(delivered.sidecars),
             "archived": delivered.original,
         }
+        if needs_review(page, ticket.options.output.review_below):
+            fields["review"] = True
         if ticket.options.profile_name is not None:
             fields["profile"] = ticket.options.profile_name
         if page.warnings:

@@ -68,6 +68,7 @@ class Pipeline:
             preview_chars=settings.log.preview_chars,
             end=self._end,
             delivered=listeners.delivered,
+            doubtful=self.report.doubtful,
         )
         self.reading = Reading(
             self.loop,

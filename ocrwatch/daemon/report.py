@@ -14,7 +14,7 @@ from ocrwatch.service import status
 from ocrwatch.settings import Settings
 from ocrwatch.values import EngineInfo
 
-_FAILURES_SHOWN = 10
+_LAST_SHOWN = 10
 _HOUR_MINUTES = 60
 _SHORTEST_INTERVAL = 1.0
 
@@ -28,7 +28,9 @@ class Report:
         self._heartbeat = settings.status.heartbeat
         self._state = "starting"
         self._since = self._started = time.time()
-        self._failures: deque[status.Failure] = deque(maxlen=_FAILURES_SHOWN)
+        self._failures: deque[status.Failure] = deque(maxlen=_LAST_SHOWN)
+        self._to_review = 0
+        self._reviews: deque[status.Doubtful] = deque(maxlen=_LAST_SHOWN)
         self._minutes: deque[tuple[int, int]] = deque(maxlen=_HOUR_MINUTES)
         self._recent: deque[float] = deque()
         self._written = 0.0
@@ -61,8 +63,13 @@ class Report:
 
     def failed(self, path: str, code: str, reason: str) -> None:
         """Remember a quarantined scan."""
-        shown = os.fsencode(path).decode("utf-8", "backslashreplace")
-        self._failures.append(status.Failure(shown, code, reason, status.iso(time.time())))
+        self._failures.append(status.Failure(_shown(path), code, reason, status.iso(time.time())))
+
+    def doubtful(self, path: str, confidence: float | None) -> None:
+        """Remember a scan whose text is to be reviewed."""
+        self._to_review += 1
+        rounded = None if confidence is None else round(confidence, 1)
+        self._reviews.append(status.Doubtful(_shown(path), rounded, status.iso(time.time())))
 
     def next_wake(self) -> float:
         """Return when the status is to be written next (monotonic seconds)."""
@@ -107,7 +114,7 @@ class Report:
                 waiting=waiting,
                 more=more,
                 oldest_waiting_s=None if oldest is None else round(now - oldest, 1),
-                in_work=[os.fsencode(path).decode("utf-8", "backslashreplace") for path in in_work],
+                in_work=[_shown(path) for path in in_work],
                 delivered=self.ends["delivered"],
                 quarantined=self.ends["quarantined"],
                 scans_last_minute=len(self._recent),
@@ -117,6 +124,8 @@ class Report:
                     for cause, pause in pauses.active.items()
                 ],
                 failures=list(self._failures),
+                to_review=self._to_review,
+                reviews=list(self._reviews),
             ),
         )
 
@@ -125,5 +134,5 @@ class Report:
             self._recent.popleft()
 
 
-def _shown(folder: Path) -> str:
-    return os.fsencode(folder).decode("utf-8", "backslashreplace")
+def _shown(path: str | Path) -> str:
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

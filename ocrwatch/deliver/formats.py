@@ -25,9 +25,21 @@ class Original:
     """Relative to the inbox."""
     bytes: int
     sha256: str
+    review: bool = False
+    """Whether somebody should look at the text."""
 
 
 Format = Callable[[Page, Original], bytes]
+
+
+def needs_review(page: Page, below: float) -> bool:
+    """Tell whether a page was read with less confidence than ``below`` (0 to 100), or not at all without being blank.
+
+    With 0 nobody wants to know.
+    """
+    if not below or page.is_blank:
+        return False
+    return page.confidence is None or page.confidence < below
 
 
 def to_text(page: Page, _original: Original) -> bytes:
@@ -62,6 +74,7 @@ def page_as_dict(page: Page, original: Original) -> dict[str, Any]:
         "steps": list(page.steps),
         "warnings": list(page.warnings),
         "confidence": _rounded(page.confidence),
+        "review": original.review,
         "text": page.text,
         "blocks": [_block(block) for block in page.blocks],
     }
@@ -76,6 +89,7 @@ def _line(line: Line) -> dict[str, Any]:
         "text": line.text,
         "box": _box(line.box),
         "paragraph": line.paragraph,
+        "confidence": _rounded(line.confidence),
         "words": [
             {"text": word.text, "box": _box(word.box), "confidence": _rounded(word.confidence)} for word in line.words
         ],

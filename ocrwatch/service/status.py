@@ -35,6 +35,16 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubtful:
+    """One scan whose text somebody should look at."""
+
+    path: str
+    confidence: float | None
+    """0 to 100, None where nothing was read."""
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What the daemon was doing when it wrote this. Times are ISO 8601, UTC."""
 
@@ -64,6 +74,10 @@ class Status:
     scans_last_hour: int
     paused: list[PauseStatus] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    to_review: int = 0
+    """Pages since the start that were read with too little confidence."""
+    reviews: list[Doubtful] = field(default_factory=list)
+    """The last of them."""
     schema: str = STATUS_SCHEMA
 
 
@@ -92,6 +106,7 @@ def read(folder: Path) -> Status | None:
         values: dict[str, Any] = json.loads((folder / STATUS_NAME).read_text())
         values["paused"] = [PauseStatus(**pause) for pause in values["paused"]]
         values["failures"] = [Failure(**failure) for failure in values["failures"]]
+        values["reviews"] = [Doubtful(**doubtful) for doubtful in values.get("reviews", [])]
         return Status(**values)
     except (OSError, ValueError, KeyError, TypeError):
         return None

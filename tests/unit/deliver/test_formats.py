@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from ocrwatch.deliver.formats import FORMATS, JSON_SCHEMA, Original, render
+from ocrwatch.deliver.formats import FORMATS, JSON_SCHEMA, Original, needs_review, render
 from ocrwatch.values import Block, Box, EngineInfo, Line, Page, Word
 
 ORIGINAL = Original("sub/scan1.jpg", 1234, "ab" * 32)
@@ -77,6 +77,7 @@ def test_the_json_has_everything_but_timings() -> None:
         "steps": ["scale 0.58"],
         "warnings": ["a warning"],
         "confidence": pytest.approx((90.126 * 5 + 80 * 3 + 70 * 2 + 60 * 10) / 20, abs=0.01),
+        "review": False,
         "text": TEXT,
     }
     assert [block["box"] for block in blocks] == [[0, 0, 50, 60], [0, 70, 50, 80]]
@@ -84,6 +85,7 @@ def test_the_json_has_everything_but_timings() -> None:
         "text": "Grüße aus",
         "box": [0, 0, 2, 2],
         "paragraph": 0,
+        "confidence": pytest.approx((90.126 * 5 + 80 * 3) / 8, abs=0.01),
         "words": [
             {"text": "Grüße", "box": [0, 0, 1, 2], "confidence": 90.13},
             {"text": "aus", "box": [1, 0, 2, 2], "confidence": 80.0},
@@ -97,6 +99,18 @@ def test_the_same_page_gives_the_same_bytes() -> None:
     other = replace(PAGE, timings=(("decode", 2.0), ("engine", 3.0)))
     for ending in FORMATS:
         assert rendered(PAGE, ending) == rendered(other, ending)
+
+
+def test_pages_read_with_little_confidence_are_for_review() -> None:
+    """Below the threshold, or without any text unless the page is blank; a threshold of 0 is for nobody."""
+    confidence = PAGE.confidence
+    assert confidence is not None
+    assert needs_review(PAGE, confidence + 0.1)
+    assert not needs_review(PAGE, confidence)
+    assert needs_review(EMPTY, 1)
+    assert not needs_review(replace(EMPTY, steps=("blank",)), 100)
+    assert not any(needs_review(page, 0) for page in (PAGE, EMPTY))
+    assert json.loads(rendered(PAGE, "json", replace(ORIGINAL, review=True)))["review"] is True
 
 
 def test_a_name_that_is_not_utf_8_shows_its_odd_bytes() -> None:
