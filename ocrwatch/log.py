@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from structlog.typing import EventDict, ExcInfo, FilteringBoundLogger, Processor, WrappedLogger
 
+Level = Literal["debug", "info", "warning", "error"]
+
 # Control and format characters, surrogates, line and paragraph separators: they hide or forge what is shown.
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _FIRST_BYTE_ESCAPE, _LAST_BYTE_ESCAPE = "\udc80", "\udcff"  # PEP 383
@@ -40,6 +42,13 @@ EVENTS: dict[str, Event] = {
     "daemon.resumed": Event("what the environment lacked is there again", ("cause", "paused_s")),
     "daemon.stopping": Event("ocrwatch was told to stop and finishes what is being read", (
         "signal", "in_work", "grace_s",
+    )),
+    "daemon.reloaded": Event("new settings are in force, with the keys of those that changed", ("changed", "workers")),
+    "daemon.reload_failed": Event(
+        "the new settings are wrong; those that were in force still are", ("reason", "remedy", "exception")
+    ),
+    "setting.kept": Event("a setting was changed that takes a restart; its old value is still in force", (
+        "key", "remedy",
     )),
     "daemon.failed": Event("a bug ended ocrwatch; what was not finished is still in the inbox", ("exception",)),
     "daemon.stopped": Event("ocrwatch has stopped; the fields count the scans of this run by how they ended", (
@@ -101,14 +110,11 @@ EVENTS: dict[str, Event] = {
 
 
 def configure(
-    level: Literal["debug", "info", "warning", "error"] = "info",
+    level: Level = "info",
     format: Literal["auto", "json", "console"] = "auto",  # noqa: A002 - the option's name
     stream: TextIO | None = None,
 ) -> None:
-    """Send events of at least ``level`` to ``stream`` (standard error), and warnings of all libraries with them.
-
-    Loggers keep the configuration that is in force when they are first used.
-    """
+    """Send events of at least ``level`` to ``stream`` (standard error), and warnings of all libraries with them."""
     import structlog  # noqa: PLC0415 - costs 50 ms, which not every command needs
 
     stream = sys.stderr if stream is None else stream
@@ -121,9 +127,17 @@ def configure(
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(stream),
-        cache_logger_on_first_use=True,
+        # Cached loggers would keep their first level; to bind one for each event takes microseconds.
+        cache_logger_on_first_use=False,
     )
     _forward_standard_logging()
+
+
+def set_level(level: Level) -> None:
+    """Log events of at least ``level`` from here on."""
+    import structlog  # noqa: PLC0415 - as above
+
+    structlog.configure(**{**structlog.get_config(), "wrapper_class": structlog.make_filtering_bound_logger(level)})
 
 
 def get_logger() -> FilteringBoundLogger:

@@ -11,12 +11,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ocrwatch import log
-from ocrwatch.config.load import check_folders, load, parse_overrides
+from ocrwatch.config.load import Configuration, check_folders, load, parse_overrides
 from ocrwatch.daemon.daemon import Daemon, Summary, Watchers
+from ocrwatch.daemon.hangup import hold_hangup
 from ocrwatch.daemon.pipeline import Pipeline
 from ocrwatch.daemon.tickets import Ticket
 from ocrwatch.deliver.delivery import Delivered
-from ocrwatch.errors import ExitCode
+from ocrwatch.errors import ExitCode, UsageError
 from ocrwatch.intake.look import look
 from ocrwatch.intake.names import NameRules
 from ocrwatch.settings import Settings
@@ -34,16 +35,31 @@ _REASONS = {
 
 def settings_for_work(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> Settings:
     """Load and check the settings of a command that uses the folders; raises :class:`UsageError`."""
-    settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings
-    check_folders(settings)
-    return settings
+    return _configuration_for_work(config, overrides, sets).settings
+
+
+def _configuration_for_work(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> Configuration:
+    configuration = load(config, {**parse_overrides(sets), **overrides}, os.environ)
+    check_folders(configuration.settings)
+    return configuration
 
 
 def run(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> ExitCode:
     """Run the daemon until it is told to stop."""
-    settings = settings_for_work(config, overrides, sets)
+    # Whoever changes the file from here on and says so is heard as soon as there is somebody to hear it.
+    hold_hangup()
+    configuration = _configuration_for_work(config, overrides, sets)
+    settings = configuration.settings
+
+    def reread() -> Settings:
+        found = configuration.path
+        if found is not None and not os.path.lexists(found):
+            # Without it the defaults would be taken, or the machine's own file: surely not what was meant.
+            raise UsageError(f"the settings file {found} is not there any more", "put it back, or restart ocrwatch")
+        return settings_for_work(found, overrides, sets)
+
     log.configure(settings.log.level, settings.log.format)
-    Daemon(settings).run()
+    Daemon(settings, reread=reread).run()
     return ExitCode.FINE
 
 

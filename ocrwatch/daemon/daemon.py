@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import time
@@ -13,8 +14,10 @@ from types import FrameType
 
 import ocrwatch
 from ocrwatch.daemon import startup
+from ocrwatch.daemon.hangup import on_hangup
 from ocrwatch.daemon.pipeline import Listeners, Pipeline
 from ocrwatch.daemon.rebuild import rebuild
+from ocrwatch.daemon.reloading import Reloading
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.deliver.delivery import Delivered
 from ocrwatch.dispatch.slot import Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
@@ -61,8 +64,18 @@ class Summary:
 class Daemon:
     """One run over one inbox. Raises what :mod:`ocrwatch.daemon.startup` raises where it cannot start."""
 
-    def __init__(self, settings: Settings, *, once: bool = False, watchers: Watchers | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        once: bool = False,
+        watchers: Watchers | None = None,
+        reread: Callable[[], Settings] | None = None,
+    ) -> None:
+        """``reread`` returns the settings anew at SIGHUP; without it the signal keeps its usual meaning."""
         self._settings = settings
+        self._reread = reread
+        self._reloading: Reloading | None = None
         self._once = once
         self._watchers = watchers or Watchers()
         self._ready_at: float | None = None
@@ -87,6 +100,8 @@ class Daemon:
             rebuild(settings, ledger)
             listeners = Listeners(self._watchers.delivered, self._worker_said)
             self._pipeline = Pipeline(settings, ledger, listeners, once=self._once)
+            if self._reread is not None:
+                self._reloading = Reloading(self._pipeline, self._reread, self._is_steady)
             self._starts = Starts(len(self._pipeline.pool))
             stack.enter_context(self._signals())
             self._work(ledger)
@@ -133,7 +148,7 @@ class Daemon:
             if not isinstance(error, EnvironmentFault):
                 raise error
 
-        before = time.time() - self._settings.history.keep
+        before = time.time() - self._pipeline.settings.history.keep
         self._pipeline.loop.background(lambda: ledger.prune(before), pruned, failed)
 
     def _next_wake(self) -> float:
@@ -171,6 +186,11 @@ class Daemon:
         self._ready_at = time.monotonic()
         _log.info("daemon.ready", mode=self._pipeline.reception.mode, workers=len(self._pipeline.pool))
         notify("READY=1")
+        if self._reloading is not None:
+            self._reloading.begin()
+
+    def _is_steady(self) -> bool:
+        return self._ready_at is not None and self._stop_by is None and self._failure is None
 
     def _is_done(self) -> bool:
         if self._failure is not None:
@@ -194,11 +214,13 @@ class Daemon:
 
         for number in _STOP_SIGNALS:
             signal.signal(number, handle)
+        if self._reloading is not None:
+            on_hangup(functools.partial(self._pipeline.loop.post, self._reloading.ask))
         try:
             yield
         finally:
             # The process is about to end: one more of them must not spoil its exit code.
-            for number in _STOP_SIGNALS:
+            for number in (*_STOP_SIGNALS, signal.SIGHUP) if self._reloading else _STOP_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
 
     def _begin_stop(self, number: int) -> None:
@@ -209,7 +231,7 @@ class Daemon:
                 self._stop_by = 0.0
             return
         notify("STOPPING=1")
-        grace = self._settings.workers.grace
+        grace = self._pipeline.settings.workers.grace
         self._stopping_since, self._stop_by = now, now + grace
         self._pipeline.reception.stop()
         self._pipeline.reading.stop()

@@ -67,7 +67,8 @@ class Delivering:
         self._deliverer = deliverer
         self._fate = fate
         self._group_id = group_id
-        self._preview_chars = preview_chars
+        self.preview_chars = preview_chars
+        """How much of each text is logged."""
         self._end = end
         self._delivered = delivered
         self._doubtful = doubtful
@@ -263,8 +264,8 @@ class Delivering:
             fields["profile"] = ticket.options.profile_name
         if page.warnings:
             fields["warnings"] = list(page.warnings)
-        if self._preview_chars:
-            fields["preview"] = page.text[: self._preview_chars]
+        if self.preview_chars:
+            fields["preview"] = page.text[: self.preview_chars]
         _log.info("scan.delivered", **fields)
 
     def _failed(self, parcel: _Parcel, error: BaseException) -> None:

@@ -46,10 +46,12 @@ class Pipeline:
     """From the inbox to the archive. Everything here runs on the loop's thread."""
 
     def __init__(self, settings: Settings, ledger: Ledger, listeners: Listeners, *, once: bool) -> None:
-        self._settings = settings
+        self.settings = settings
+        """What is in force."""
         self._batches = 0
-        workers = settings.workers.count or startup.usable_cores()
-        groups = startup.group_ids(settings)
+        self._groups = startup.group_ids(settings)
+        self._scratch = startup.fresh_scratch(settings)
+        workers = startup.worker_count(settings)
         self.loop = Loop(io_threads=_IO_THREADS)
         self.report = Report(settings, workers)
         self.pauses = Pauses(self.report.changed)
@@ -64,7 +66,7 @@ class Pipeline:
             ledger,
             deliverer,
             fate=settings.on_success,
-            group_id=groups.__getitem__,
+            group_id=lambda name: self._groups[name],
             preview_chars=settings.log.preview_chars,
             end=self._end,
             delivered=listeners.delivered,
@@ -79,7 +81,7 @@ class Pipeline:
             max_bytes=settings.settle.max_bytes,
             retry=settings.retry,
             keeps_originals=settings.on_success == "keep",
-            callbacks=Callbacks(self.delivering.deliver, self._quarantine, self._resume, self._end),
+            callbacks=Callbacks(self.delivering.deliver, self._quarantine, self._resume, self._end, self._renew),
         )
 
     @property
@@ -103,7 +105,7 @@ class Pipeline:
                 self.delivering.resume(entry, lambda path=entry.path: self.reception.release(path, again=True))  # type: ignore[misc]
             else:
                 self.delivering.clear_away(entry)
-                if not os.path.lexists(self._settings.inbox / entry.path):
+                if not os.path.lexists(self.settings.inbox / entry.path):
                     ledger.close_scan(entry.id, "gone", code=entry.code, reason="it was taken out of the inbox")
 
     def tick(self, now: float, *, receiving: bool) -> None:
@@ -123,32 +125,46 @@ class Pipeline:
             self.delivering.next_wake(),
         )
 
+    def slot_options(self, settings: Settings) -> SlotOptions:
+        """Return how workers are to be treated under ``settings``."""
+        options = settings.workers
+        return SlotOptions(
+            startup.recipes(settings), options.timeout, options.max_memory, options.recycle_after, self._scratch
+        )
+
+    def change(self, settings: Settings, groups: dict[str, int]) -> None:
+        """Work by other settings from here on. What workers have in hand or are about to get keeps its own.
+
+        ``groups`` are the numbers of all groups in ``settings``. Folders and the like are those of the start.
+        """
+        self.settings = settings
+        # Added to, since what is on its way may still be for the old ones.
+        self._groups = {**self._groups, **groups}
+        self.pool.change(startup.worker_count(settings), self.slot_options(settings))
+        self.reception.change(settings.watch, settings.settle, settings.batch)
+        self.reading.change(settings.retry, settings.settle.max_bytes)
+        self.delivering.preview_chars = settings.log.preview_chars
+        self.report.change(settings.status.heartbeat, len(self.pool))
+
     def _pool(self, workers: int, ledger: Ledger, listeners: Listeners) -> Pool:
-        options = self._settings.workers
         return Pool(
             workers,
-            SlotOptions(
-                startup.recipes(self._settings),
-                options.timeout,
-                options.max_memory,
-                options.recycle_after,
-                startup.fresh_scratch(self._settings),
-            ),
+            self.slot_options(self.settings),
             count_attempt=ledger.count_attempt,
             refund_attempt=ledger.refund_attempt,
             report=listeners.worker,
         )
 
     def _reception(self, *, once: bool) -> Reception:
-        settle, batch = self._settings.settle, self._settings.batch
+        settle, batch = self.settings.settle, self.settings.batch
         # Who runs `once` says that the scans are there. Two looks are taken all the same, in the time that the
         # workers need to load their engines.
         quiet = min(settle.quiet, settle.closed_quiet) if once else settle.quiet
         return Reception(
             self.loop,
             self.pauses,
-            self._settings.inbox,
-            self._settings.watch,
+            self.settings.inbox,
+            self.settings.watch,
             Settle(quiet, settle.closed_quiet, settle.patience),
             Batcher(batch.max_scans, batch.quiet, batch.max_wait),
             kept=self._is_kept,
@@ -163,8 +179,13 @@ class Pipeline:
             self.reading.add(self._ticket(scan, batch))
 
     def _ticket(self, scan: Scan, batch: Batch) -> Ticket:
-        options = self._settings.for_path(scan.path)
+        options = self.settings.for_path(scan.path)
         return Ticket(scan, batch, options, recipe(options.ocr, options.enhance))
+
+    def _renew(self, ticket: Ticket) -> None:
+        """Give a scan the options that are in force: it may have waited through a change."""
+        ticket.options = self.settings.for_path(ticket.path)
+        ticket.recipe = recipe(ticket.options.ocr, ticket.options.enhance)
 
     def _give_up(self, path: str, facts: FileFacts, fault: ScanFault) -> None:
         scan = Scan(path, facts, fresh=True, ready_at=time.monotonic())
@@ -180,7 +201,7 @@ class Pipeline:
     def _end(self, ticket: Ticket, end: End) -> None:
         ticket.batch.ended(end)
         self.report.count(end)
-        if self._settings.on_success == "keep" and end in {"delivered", "known"}:
+        if self.settings.on_success == "keep" and end in {"delivered", "known"}:
             self._kept[ticket.path] = facts_key(ticket.scan.facts)
         self.reception.release(ticket.path, again=end == "changed")
 
@@ -190,6 +211,6 @@ class Pipeline:
         if facts is None:
             return False
         try:
-            return facts == facts_key(facts_of((self._settings.inbox / path).lstat()))
+            return facts == facts_key(facts_of((self.settings.inbox / path).lstat()))
         except OSError:
             return False

@@ -48,6 +48,8 @@ class Callbacks:
     quarantine: Callable[[Ticket, ScanFault], None]
     resume: Callable[[Ticket, Entry], None]
     end: Callable[[Ticket, End], None]
+    renew: Callable[[Ticket], None]
+    """Gives a ticket the options that are in force."""
 
 
 class Reading:
@@ -100,6 +102,11 @@ class Reading:
     def wants_backlog(self) -> bool:
         """Whether another batch of the backlog may come; not before, so that fresh ones can overtake it."""
         return not self._backlog
+
+    def change(self, retry: Retry, max_bytes: int) -> None:
+        """Use other options from here on."""
+        self._retry = retry
+        self._max_bytes = max_bytes
 
     def add(self, ticket: Ticket) -> None:
         """Take a scan of a new batch."""
@@ -160,6 +167,7 @@ class Reading:
 
     def _load(self, ticket: Ticket) -> None:
         self._loading += 1
+        self._callbacks.renew(ticket)
         self._loop.load(
             lambda: self._fetch(ticket),
             lambda loaded: self._loaded(ticket, *loaded),

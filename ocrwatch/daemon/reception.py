@@ -19,6 +19,8 @@ from ocrwatch.intake.source import Probe, probe
 from ocrwatch.intake.watch import Watcher
 from ocrwatch.log import get_logger
 from ocrwatch.mounts import Anchor, mount_of, watch_mode
+from ocrwatch.settings import Batch as BatchOptions
+from ocrwatch.settings import Settle as SettleOptions
 from ocrwatch.settings import Watch
 from ocrwatch.values import Arrival, FileFacts, Scan
 
@@ -104,6 +106,17 @@ class Reception:
     def stop(self) -> None:
         """Take no more arrivals."""
         self._watcher.disarm()
+
+    def change(self, options: Watch, settle: SettleOptions, batch: BatchOptions) -> None:
+        """Wait and look at other intervals from here on; what is watched, and how, stays."""
+        self._options = self._options.model_copy(
+            update={"rescan": options.rescan, "poll_interval": options.poll_interval}
+        )
+        self._settle.quiet, self._settle.closed_quiet = settle.quiet, settle.closed_quiet
+        self._settle.patience = settle.patience
+        self._batcher.max_scans, self._batcher.quiet = batch.max_scans, batch.quiet
+        self._batcher.max_wait = batch.max_wait
+        self.look_soon()
 
     @property
     def waiting(self) -> int:

@@ -42,6 +42,10 @@ class Report:
         """Return how many scans came to which end."""
         return {str(end): count for end, count in self.ends.items()}
 
+    def change(self, heartbeat: float, workers: int) -> None:
+        """Write at another interval (seconds), about another number of workers."""
+        self._heartbeat, self._workers, self._dirty = heartbeat, workers, True
+
     def changed(self) -> None:
         """Have the status written soon."""
         self._dirty = True

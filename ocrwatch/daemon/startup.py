@@ -126,6 +126,11 @@ def fresh_scratch(settings: Settings) -> Path:
     return scratch
 
 
+def worker_count(settings: Settings) -> int:
+    """Return how many workers there are to be: as many as set, or one for each core."""
+    return settings.workers.count or usable_cores()
+
+
 def usable_cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0))

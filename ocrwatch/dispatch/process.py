@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocrwatch.dispatch.channel import Channel
+from ocrwatch.dispatch.messages import Setup
 
 _LAST_WORDS = 2000
 
@@ -31,6 +32,8 @@ class WorkerProcess:
     """Scans that it has read."""
     worn: bool = False
     """Whether the next scan should get a fresh one."""
+    setup: Setup | None = None
+    """What it got ready for."""
 
     @classmethod
     def spawn(cls, scratch_root: Path | None) -> WorkerProcess:

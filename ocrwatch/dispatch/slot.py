@@ -107,6 +107,7 @@ class Slot(threading.Thread):
     ) -> None:
         super().__init__(name=f"slot-{number}", daemon=True)
         self._options = options
+        self._retired = False
         self._jobs = jobs
         self._count_attempt = count_attempt
         self._refund_attempt = refund_attempt
@@ -116,9 +117,10 @@ class Slot(threading.Thread):
         self._back_off = 0.0
 
     def run(self) -> None:
-        """Serve until the pool says that there is no more, or :meth:`kill`."""
+        """Serve until the pool says that there is no more, or :meth:`retire`, or :meth:`kill`."""
         try:
-            while not self._stopped.is_set():
+            while not (self._stopped.is_set() or self._retired):
+                self._recycle()
                 if self._worker is None and not self._start():
                     continue
                 try:
@@ -129,9 +131,16 @@ class Slot(threading.Thread):
                 if job is None:
                     return
                 self._serve(job)
-                self._recycle()
         finally:
             self._end_worker()
+
+    def change(self, options: SlotOptions) -> None:
+        """Use other options from the next scan on. A worker that was set up otherwise is replaced when it is free."""
+        self._options = options
+
+    def retire(self) -> None:
+        """End when the scan in hand is read; what the slot takes in this very moment is still read."""
+        self._retired = True
 
     def kill(self) -> None:
         """End the worker at once, whatever it is doing; the thread follows."""
@@ -148,8 +157,10 @@ class Slot(threading.Thread):
 
     def _start(self) -> bool:
         begun = time.monotonic()
+        options = self._options
+        setup = Setup(options.recipes, options.max_memory)
         try:
-            worker = self._worker = WorkerProcess.spawn(self._options.scratch)
+            worker = self._worker = WorkerProcess.spawn(options.scratch)
         except OSError as error:
             self._report(WorkerUnfit(environment_fault(error, "cannot start a worker process"), self._next_back_off()))
             self._wait_back_off()
@@ -158,7 +169,7 @@ class Slot(threading.Thread):
             # Killed before there was a worker to see; the thread's end takes this one along.
             return False
         try:
-            worker.channel.send(Setup(self._options.recipes, self._options.max_memory), begun + START_TIMEOUT)
+            worker.channel.send(setup, begun + START_TIMEOUT)
             answer = worker.channel.receive(begun + START_TIMEOUT)
         except (ChannelClosed, TimeoutError) as error:
             if not self._stopped.is_set():
@@ -166,6 +177,7 @@ class Slot(threading.Thread):
                 self._wait_back_off()
             return False
         if isinstance(answer, Warm):
+            worker.setup = setup
             self._back_off = 0.0
             self._report(WorkerReady(worker.pid, answer.engine, (time.monotonic() - begun) * 1000))
             return True
@@ -178,6 +190,8 @@ class Slot(threading.Thread):
     def _serve(self, job: Job) -> None:
         """Have one job done, if need be by another worker where the first died before it had the bytes."""
         lost = 0
+        # Waiting for this job it may have slept through a change of options.
+        self._recycle()
         while not self._stopped.is_set():
             if self._worker is None and not self._start():
                 continue
@@ -203,7 +217,8 @@ class Slot(threading.Thread):
         worker = self._worker
         assert worker is not None  # noqa: S101 - for the type checker; _serve has started one
         begun = time.monotonic()
-        deadline = begun + self._options.timeout
+        timeout = self._options.timeout
+        deadline = begun + timeout
         taken = False
         try:
             worker.channel.send(job, deadline)
@@ -214,7 +229,7 @@ class Slot(threading.Thread):
         except TimeoutError:
             self._bury("reading", job.scan, stuck=True)
             return self._failed(
-                job, attempt, begun, TimedOut(f"reading took longer than {self._options.timeout:g} s", _TIMEOUT_REMEDY)
+                job, attempt, begun, TimedOut(f"reading took longer than {timeout:g} s", _TIMEOUT_REMEDY)
             )
         except ChannelClosed:
             how = self._bury("reading" if taken else "idle", job.scan if taken else None)
@@ -237,9 +252,12 @@ class Slot(threading.Thread):
             self._bury("idle", None)
 
     def _recycle(self) -> None:
-        limit = self._options.recycle_after
-        worker = self._worker
-        if worker is not None and (worker.worn or (limit and worker.served >= limit)):
+        """End a worker that is not to have another scan."""
+        worker, options = self._worker, self._options
+        if worker is None:
+            return
+        old = bool(options.recycle_after) and worker.served >= options.recycle_after
+        if worker.worn or old or worker.setup != Setup(options.recipes, options.max_memory):
             self._end_worker()
 
     def _bury(self, phase: str, scan: int | None, *, stuck: bool = False) -> str:

@@ -30,6 +30,8 @@ def main() -> None:
     # A terminal's Ctrl-C and a service manager's SIGTERM are the parent's to handle: it drains.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # Whoever tells the whole service to reload tells the workers too.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     connection = socket.socket(fileno=int(sys.argv[1]))
     watch_lifeline(connection.fileno())
     die_before_parent()

@@ -67,12 +67,16 @@ class Manager:
         self._socket.bind(str(path))
         self._heard: list[str] = []
 
-    def statuses(self) -> list[str]:
-        """Return what it was told so far in ``STATUS=``."""
+    def heard(self) -> list[str]:
+        """Return all that it was told so far."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 self._heard += self._socket.recv(1 << 16).decode().splitlines()
-        return [line.removeprefix("STATUS=") for line in self._heard if line.startswith("STATUS=")]
+        return list(self._heard)
+
+    def statuses(self) -> list[str]:
+        """Return what it was told so far in ``STATUS=``."""
+        return [line.removeprefix("STATUS=") for line in self.heard() if line.startswith("STATUS=")]
 
     def close(self) -> None:
         """Stop listening."""

@@ -19,7 +19,7 @@ def test_every_event_is_in_the_readme_with_its_fields() -> None:
     documented = {
         name: (description, tuple(re.findall(r"`([a-z0-9_]+)`", fields)))
         for name, description, fields in re.findall(
-            r"^\| `([a-z]+\.[a-z]+)` \| (.*?) \| (.*?) \|$", README, re.MULTILINE
+            r"^\| `([a-z]+\.[a-z_]+)` \| (.*?) \| (.*?) \|$", README, re.MULTILINE
         )
     }
     assert documented == {name: (event.description, event.fields) for name, event in EVENTS.items()}
@@ -27,7 +27,7 @@ def test_every_event_is_in_the_readme_with_its_fields() -> None:
 
 def test_every_logged_event_is_in_the_vocabulary() -> None:
     """No module logs an event, or a field of one, that the vocabulary does not know."""
-    call = re.compile(r"_log\.(?:debug|info|warning|error)\(\s*\"([a-z.]+)\"(.*?)\n?\s*\)$", re.MULTILINE | re.DOTALL)
+    call = re.compile(r"_log\.(?:debug|info|warning|error)\(\s*\"([a-z._]+)\"(.*?)\n?\s*\)$", re.MULTILINE | re.DOTALL)
     logged = 0
     for path in (ROOT / "ocrwatch").rglob("*.py"):
         for name, arguments in call.findall(path.read_text()):

@@ -1,0 +1,38 @@
+"""Finds out whether a worker could start with other options, before any that works is given up for it."""
+
+from __future__ import annotations
+
+import time
+
+from ocrwatch.dispatch.channel import ChannelClosed
+from ocrwatch.dispatch.messages import Failed, Setup
+from ocrwatch.dispatch.process import WorkerProcess
+from ocrwatch.dispatch.slot import START_TIMEOUT, SlotOptions
+from ocrwatch.errors import EnvironmentFault
+from ocrwatch.files import environment_fault
+
+_REMEDY = "run ocrwatch doctor, and see whether workers.max_memory is too low"
+
+
+def try_start(options: SlotOptions) -> None:
+    """Start a worker with ``options`` and end it again; raises :class:`OcrwatchError` where it cannot get ready."""
+    deadline = time.monotonic() + START_TIMEOUT
+    try:
+        worker = WorkerProcess.spawn(options.scratch)
+    except OSError as error:
+        raise environment_fault(error, "cannot start a worker process") from error
+    try:
+        worker.channel.send(Setup(options.recipes, options.max_memory), deadline)
+        answer = worker.channel.receive(deadline)
+    except TimeoutError:
+        raise EnvironmentFault(f"a worker did not get ready within {START_TIMEOUT:g} s", _REMEDY) from None
+    except ChannelClosed:
+        words = worker.last_words()
+        worker.signal_group()
+        raise EnvironmentFault(
+            f"no worker can start: it was {worker.how_it_ended()} ({words or 'without a word'})", _REMEDY
+        ) from None
+    finally:
+        worker.kill()
+    if isinstance(answer, Failed):
+        raise answer.error

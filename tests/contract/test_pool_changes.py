@@ -1,0 +1,104 @@
+"""A pool that grows, shrinks and gets other options while it reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from ocrwatch.dispatch.slot import Outcome, SlotOptions, WorkerLost, WorkerReady
+from ocrwatch.dispatch.trial import try_start
+from ocrwatch.errors import OcrwatchError, TimedOut
+from tests.contract.pooling import GENEROUS, Start, is_alive, recipe
+from tests.waiting import until
+
+
+def _options(engine: str = "echo", *, timeout: float = GENEROUS, max_memory: int = 0) -> SlotOptions:
+    return SlotOptions((recipe(engine),), timeout, max_memory, 0)
+
+
+def test_it_grows_and_shrinks_without_losing_a_job(start: Start) -> None:
+    """Every job ends once, whatever the number of workers becomes meanwhile, and none counts as died."""
+    pooling = start(1)
+    pooling.ready()
+    for scan in range(40):
+        pooling.submit(scan, "slow", 0.02)
+    for step, count in enumerate((3, 1, 4, 2)):
+        pooling.pool.change(count, _options())
+        assert len(pooling.pool) == count
+        pooling.outcome(5 * step)
+    for scan in range(40):
+        assert pooling.outcome(scan).error is None
+    assert len(pooling.events(Outcome)) == 40
+    assert set(pooling.attempts.values()) == {1}
+    until(lambda: sum(map(is_alive, pooling.pool.pids)) == 2, what="two workers are left")
+    assert pooling.events(WorkerLost) == []
+
+
+def test_a_worker_in_the_middle_of_a_job_finishes_it(start: Start) -> None:
+    """One that is not wanted any more reads its scan to the end, and goes then."""
+    pooling = start(2)
+    workers = pooling.ready(2)
+    for scan in range(2):
+        pooling.submit(scan, "slow", 1)
+    until(lambda: pooling.attempts[0] and pooling.attempts[1], what="both are read")
+    pooling.pool.change(1, _options())
+    assert {pooling.outcome(scan).attempt for scan in range(2)} == {1}
+    until(lambda: sum(map(is_alive, workers)) == 1, what="one worker is left")
+    pooling.submit(2)
+    assert pooling.worker_of(2) in workers
+
+
+def test_workers_are_replaced_only_for_what_they_have_loaded(start: Start) -> None:
+    """Other recipes or limits of memory need a fresh worker, another time limit does not."""
+    pooling = start(1)
+    (first,) = pooling.ready()
+    pooling.pool.change(1, _options(timeout=0.5))
+    pooling.submit(1)
+    assert pooling.worker_of(1) == first
+    pooling.submit(2, "slow", 30)
+    assert isinstance(pooling.outcome(2).error, TimedOut)
+    second = pooling.ready(2)[-1]
+    pooling.pool.change(1, _options("slow"))
+    third = pooling.ready(3)[-1]
+    assert third not in {first, second}
+    until(lambda: not is_alive(second), what="the end of the replaced worker")
+    assert pooling.events(WorkerReady)[-1].engine.name == "slow"
+    pooling.pool.change(1, _options("slow", max_memory=4_000_000_000))
+    assert pooling.ready(4)[-1] != third
+
+
+def test_what_was_retired_ends_with_the_pool(start: Start) -> None:
+    """The end of the pool does not wait for a worker that is on its way out."""
+    pooling = start(2)
+    workers = pooling.ready(2)
+    for scan in range(2):
+        pooling.submit(scan, "slow", 60)
+    until(lambda: pooling.attempts[0] and pooling.attempts[1], what="both are read")
+    pooling.pool.change(1, _options())
+    pooling.pool.kill()
+    until(lambda: not any(map(is_alive, workers)), 5, "no worker is left")
+
+
+@pytest.mark.usefixtures("faulty")
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (_options("no-such-engine"), "no-such-engine"),
+        # Less than an interpreter needs to load the libraries.
+        (_options(max_memory=60_000_000), "workers.max_memory"),
+    ],
+)
+def test_a_trial_tells_why_no_worker_would_start(options: SlotOptions, said: str) -> None:
+    """The error is the one that the worker met; where it just died, how and with which last words."""
+    with pytest.raises(OcrwatchError) as caught:
+        try_start(options)
+    assert said in str(caught.value)
+
+
+@pytest.mark.usefixtures("faulty")
+def test_a_trial_leaves_nothing() -> None:
+    """Where a worker would start nothing is said, and none is left."""
+    import psutil
+
+    before = set(psutil.Process().children())
+    try_start(_options())
+    assert set(psutil.Process().children()) <= before
