@@ -149,6 +149,8 @@ class Status(Section):
 
     heartbeat: Annotated[Duration, between(1.0, 3600.0, format_duration)] = 10.0
     """How often the status is written although nothing happens, 1s to 1h."""
+    share_file: bool = True
+    """Whether STATUS.txt in the outbox says what ocrwatch does, for people who see only the share."""
 
 
 class Profile(Section):

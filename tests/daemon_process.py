@@ -23,6 +23,9 @@ Event = dict[str, Any]
 TIMEOUT = 40.0
 """Seconds to wait for anything that should take a moment: machines that test are busy."""
 
+_WITHOUT_NOTE = {"OCRWATCH_STATUS__SHARE_FILE": "false"}
+"""So that an outbox has nothing but sidecars, and can be compared; tests of the note switch it on again."""
+
 PROGRAM = (sys.executable, "-P", "-m", "ocrwatch.cli")
 """ocrwatch with this interpreter, whatever the PATH says."""
 
@@ -109,7 +112,7 @@ class DaemonProcess:
         """Lines of standard error that are no events."""
         self._command = [*wrapper, *PROGRAM, command, *arguments]
         self._config = config
-        self._environment = clean_environment(environment)
+        self._environment = clean_environment(_WITHOUT_NOTE | dict(environment or {}))
         self._events: list[Event] = []
         self._printed = 0
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the block is left

@@ -14,13 +14,15 @@ from types import FrameType
 
 import ocrwatch
 from ocrwatch.daemon import startup
+from ocrwatch.daemon.activity import Calendar, activity_of
 from ocrwatch.daemon.hangup import on_hangup
+from ocrwatch.daemon.outlets import Outlets
 from ocrwatch.daemon.pipeline import Listeners, Pipeline
 from ocrwatch.daemon.rebuild import rebuild
 from ocrwatch.daemon.reloading import Reloading
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.deliver.delivery import Delivered
-from ocrwatch.dispatch.slot import Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
+from ocrwatch.dispatch.slot import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.dispatch.starts import Starts
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
 from ocrwatch.ledger import Ledger
@@ -84,6 +86,7 @@ class Daemon:
         self._failure: OcrwatchError | None = None
         self._next_sign = 0.0
         self._told = ""
+        self._calendar = Calendar()
         self._next_pruning = 0.0
         self._sign_interval = watchdog_interval()
 
@@ -103,6 +106,8 @@ class Daemon:
             if self._reread is not None:
                 self._reloading = Reloading(self._pipeline, self._reread, self._is_steady)
             self._starts = Starts(len(self._pipeline.pool))
+            self._outlets = Outlets(settings, ledger.token, once=self._once)
+            stack.callback(self._outlets.close)
             stack.enter_context(self._signals())
             self._work(ledger)
         if self._failure is not None:
@@ -171,6 +176,8 @@ class Daemon:
         match event:
             case Outcome():
                 self._pipeline.reading.finished(event)
+            case Begun():
+                self._pipeline.reading.begun(event)
             case WorkerReady(pid, engine, start_ms):
                 _log.info("worker.started", pid=pid, engine=f"{engine.name} {engine.version}", start_ms=round(start_ms))
                 self._pipeline.pauses.clear("workers")
@@ -178,6 +185,7 @@ class Daemon:
                 if self._ready_at is None:
                     self._become_ready()
             case WorkerLost(pid, how, phase, scan, stderr):
+                self._pipeline.report.tally.worker_deaths += 1
                 _log.warning("worker.died", pid=pid, how=how, phase=phase, id=scan, stderr=stderr)
             case WorkerUnfit(error) if self._ready_at is not None:
                 self._pipeline.pauses.hit("workers", error, time.monotonic())
@@ -250,14 +258,14 @@ class Daemon:
         with contextlib.suppress(OcrwatchError):
             pipeline.reading.give_back()
             pipeline.delivering.give_back()
+        self._tell(time.monotonic(), state="stopped")
         if self._ready_at is not None:
-            self._tell(time.monotonic(), state="stopped")
             _log.info("daemon.stopped", **pipeline.report.totals())
 
     def _tell(self, now: float, state: str | None = None) -> None:
         pipeline = self._pipeline
         self._watchers.turned(pipeline)
-        pipeline.report.write(
+        status = pipeline.report.write(
             now,
             state=state or self._state(),
             watch=pipeline.reception.mode,
@@ -266,8 +274,11 @@ class Daemon:
             oldest=pipeline.reception.oldest,
             in_work=pipeline.reading.in_work,
             pauses=pipeline.pauses,
+            activity=lambda: activity_of(pipeline, self._calendar),
             at_once=state is not None,
         )
+        if status is not None:
+            self._outlets.tell(status)
         if (sentence := self._sentence()) != self._told:
             self._told = sentence
             notify(f"STATUS={sentence}")
@@ -277,8 +288,11 @@ class Daemon:
 
     def _sentence(self) -> str:
         """Say what it does, in one line for the service manager."""
-        causes = [f"{pause.message}; {pause.remedy}" for pause in self._pipeline.pauses.active.values()]
-        return ": ".join([self._state(), *causes[:1]]).replace("\n", " ")
+        state = self._state()
+        for pause in self._pipeline.pauses.active.values():
+            since = time.strftime(" since %Y-%m-%d %H:%M %Z", time.localtime(pause.since)) if state == "paused" else ""
+            return f"{state}{since}: {pause.message}; {pause.remedy}".replace("\n", " ")
+        return state
 
     def _state(self) -> str:
         if self._stop_by is not None:

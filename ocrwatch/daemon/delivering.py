@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -73,11 +73,16 @@ class Delivering:
         self._delivered = delivered
         self._doubtful = doubtful
         self._line: deque[_Parcel] = deque()
-        self._held: deque[tuple[float, _Parcel]] = deque()
+        self._held: deque[tuple[float, _Parcel, str]] = deque()
         self._busy = False
 
     def __len__(self) -> int:
         return len(self._line)
+
+    @property
+    def held_up(self) -> Iterator[tuple[float, str, str]]:
+        """Scans that a folder of the inbox does not let go: when that is tried again (monotonic), path and reason."""
+        return ((until, parcel.path, reason) for until, parcel, reason in self._held)
 
     def deliver(self, ticket: Ticket, page: Page) -> None:
         """Have a page's sidecars published and its original put away."""
@@ -273,7 +278,7 @@ class Delivering:
             case HeldUp():
                 self._next()
                 _log.warning("scan.waiting", path=parcel.path, reason=error.message, then=error.remedy)
-                self._held.append((time.monotonic() + _HELD_UP, parcel))
+                self._held.append((time.monotonic() + _HELD_UP, parcel, str(error)))
             case EnvironmentFault():
                 self._busy = False
                 self._pauses.hit("delivery", error, time.monotonic())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ocrwatch.daemon import startup
@@ -26,10 +27,12 @@ from ocrwatch.intake.batch import Batcher
 from ocrwatch.intake.settle import Settle
 from ocrwatch.ledger import Entry, Ledger, facts_key
 from ocrwatch.log import get_logger
+from ocrwatch.service.note import NOTE_STEM
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.values import FileFacts, Page, Scan
 
 _IO_THREADS = 4
+_DAY = 86_400.0
 
 _log = get_logger()
 
@@ -54,11 +57,13 @@ class Pipeline:
         workers = startup.worker_count(settings)
         self.loop = Loop(io_threads=_IO_THREADS)
         self.report = Report(settings, workers)
+        self.report.tally.remember(ledger.ended_by_minute(time.time() - _DAY), time.monotonic())
         self.pauses = Pauses(self.report.changed)
         self.pool = self._pool(workers, ledger, listeners)
         self._kept = dict(ledger.kept())
         self.reception = self._reception(once=once)
-        places = Places(settings.inbox, settings.outbox, settings.archive, settings.quarantine)
+        reserved = NOTE_STEM if settings.status.share_file else ""
+        places = Places(settings.inbox, settings.outbox, settings.archive, settings.quarantine, reserved=reserved)
         deliverer = Deliverer(places, ledger, tuple(FORMATS))
         self.delivering = Delivering(
             self.loop,
@@ -69,7 +74,7 @@ class Pipeline:
             group_id=lambda name: self._groups[name],
             preview_chars=settings.log.preview_chars,
             end=self._end,
-            delivered=listeners.delivered,
+            delivered=lambda ticket, page, delivered: self._delivered(listeners, ticket, page, delivered),
             doubtful=self.report.doubtful,
         )
         self.reading = Reading(
@@ -81,7 +86,9 @@ class Pipeline:
             max_bytes=settings.settle.max_bytes,
             retry=settings.retry,
             keeps_originals=settings.on_success == "keep",
-            callbacks=Callbacks(self.delivering.deliver, self._quarantine, self._resume, self._end, self._renew),
+            callbacks=Callbacks(
+                self.delivering.deliver, self._quarantine, self._resume, self._end, self._renew, self._retrying
+            ),
         )
 
     @property
@@ -93,6 +100,15 @@ class Pipeline:
     def is_idle(self) -> bool:
         """Whether nothing is on its way behind the batches."""
         return not (self.reading.waiting or self.reading.in_work or len(self.delivering))
+
+    def queue(self) -> Iterator[str]:
+        """Yield the paths that are complete and wait for a worker, in the order in which they will be read."""
+        return itertools.chain(self.reading.queue(), self.reception.queue())
+
+    @property
+    def queued(self) -> int:
+        """How many paths :meth:`queue` has."""
+        return self.reading.queued + self.reception.queued
 
     def recover(self, ledger: Ledger) -> None:
         """Finish what an earlier run had planned, and clear away what it had only begun, before anything new.
@@ -198,9 +214,17 @@ class Pipeline:
     def _resume(self, ticket: Ticket, entry: Entry) -> None:
         self.delivering.resume(entry, lambda: self._end(ticket, "changed"))
 
+    def _delivered(self, listeners: Listeners, ticket: Ticket, page: Page, delivered: Delivered) -> None:
+        self.report.delivered(ticket, delivered.sidecars)
+        listeners.delivered(ticket, page, delivered)
+
+    def _retrying(self) -> None:
+        self.report.tally.retries += 1
+        self.report.changed()
+
     def _end(self, ticket: Ticket, end: End) -> None:
         ticket.batch.ended(end)
-        self.report.count(end)
+        self.report.count(end, ticket.options.profile_name)
         if self.settings.on_success == "keep" and end in {"delivered", "known"}:
             self._kept[ticket.path] = facts_key(ticket.scan.facts)
         self.reception.release(ticket.path, again=end == "changed")

@@ -6,7 +6,7 @@ import heapq
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.dispatch.pool import Pool
-from ocrwatch.dispatch.slot import Outcome
+from ocrwatch.dispatch.slot import Begun, Outcome
 from ocrwatch.errors import (
     EnvironmentFault,
     InternalFault,
@@ -50,6 +50,7 @@ class Callbacks:
     end: Callable[[Ticket, End], None]
     renew: Callable[[Ticket], None]
     """Gives a ticket the options that are in force."""
+    retrying: Callable[[], None]
 
 
 class Reading:
@@ -84,6 +85,7 @@ class Reading:
         self._resting: list[tuple[float, int, Ticket]] = []
         self._order = itertools.count()
         self._loading = 0
+        self._on_load: deque[Ticket] = deque()
         self._reading: dict[int, Ticket] = {}
         self._stopping = False
 
@@ -97,6 +99,32 @@ class Reading:
     def in_work(self) -> list[str]:
         """Paths of the scans that are with the pool."""
         return [ticket.path for ticket in self._reading.values()]
+
+    @property
+    def resting(self) -> list[tuple[float, Ticket]]:
+        """Scans that failed, with the times of their next attempts (monotonic seconds), soonest first."""
+        return [(until, ticket) for until, _, ticket in sorted(self._resting, key=lambda rest: rest[:2])]
+
+    @property
+    def being_read(self) -> list[Ticket]:
+        """Scans that workers have in hand, the one that was begun first first."""
+        return sorted((ticket for ticket in self._reading.values() if ticket.worker), key=lambda t: t.begun_at)
+
+    def queue(self) -> Iterator[str]:
+        """Yield the paths that wait for a worker, in the order in which they will be read."""
+        yield from (ticket.path for ticket in self._reading.values() if not ticket.worker)
+        yield from (ticket.path for ticket in (*self._on_load, *self._fresh))
+        # As _next takes turns with them.
+        first, second = (self._backlog, self._retries) if self._retried_last else (self._retries, self._backlog)
+        for pair in itertools.zip_longest(first, second):
+            yield from (ticket.path for ticket in pair if ticket is not None)
+
+    @property
+    def queued(self) -> int:
+        """How many paths :meth:`queue` has."""
+        begun = sum(1 for ticket in self._reading.values() if ticket.worker)
+        lines = (self._reading, self._on_load, self._fresh, self._backlog, self._retries)
+        return sum(map(len, lines)) - begun
 
     @property
     def wants_backlog(self) -> bool:
@@ -168,10 +196,11 @@ class Reading:
     def _load(self, ticket: Ticket) -> None:
         self._loading += 1
         self._callbacks.renew(ticket)
+        self._on_load.append(ticket)
         self._loop.load(
             lambda: self._fetch(ticket),
-            lambda loaded: self._loaded(ticket, *loaded),
-            lambda error: self._not_loaded(ticket, error),
+            lambda loaded: self._loaded(self._on_load.popleft(), *loaded),
+            lambda error: self._not_loaded(self._on_load.popleft(), error),
         )
 
     def _fetch(self, ticket: Ticket) -> tuple[Source, Entry | None]:
@@ -205,6 +234,7 @@ class Reading:
             self._callbacks.quarantine(ticket, fault)
         elif not ticket.rested and (rest := min(entry.not_before - time.time(), self._retry.max_delay)) > 0:
             ticket.rested = True
+            ticket.code, ticket.reason = entry.code or "", entry.reason or ""
             self._rest(ticket, time.monotonic() + rest)
         else:
             self._reading[entry.id] = ticket
@@ -249,12 +279,18 @@ class Reading:
         else:
             self._callbacks.quarantine(ticket, fault)
 
+    def begun(self, begun: Begun) -> None:
+        """Take note that a worker was given a scan."""
+        if (ticket := self._reading.get(begun.scan)) is not None:
+            ticket.worker, ticket.attempt, ticket.begun_at = begun.pid, begun.attempt, time.monotonic()
+
     def finished(self, outcome: Outcome) -> None:
         """Take the end of a job from the pool."""
         ticket = self._reading.pop(outcome.scan, None)
         if ticket is None:
             return
         ticket.attempt = outcome.attempt
+        ticket.worker = 0
         ticket.read_ms = outcome.read_ms
         ticket.queued_ms = (time.monotonic() - ticket.scan.ready_at) * 1000 - outcome.read_ms
         if outcome.page is not None:
@@ -280,6 +316,8 @@ class Reading:
 
     def _try_later(self, ticket: Ticket, code: str, reason: str, delay: float) -> None:
         ticket.rested = True
+        ticket.code, ticket.reason = code, reason
+        self._callbacks.retrying()
         _log.warning(
             "scan.retrying",
             id=ticket.id,

@@ -40,6 +40,7 @@ from ocrwatch.intake.look import look
 from ocrwatch.intake.names import NameRules
 from ocrwatch.ledger import Ledger, facts_key
 from ocrwatch.log import get_logger
+from ocrwatch.service.note import is_note
 from ocrwatch.settings import Settings
 from ocrwatch.values import FileFacts
 
@@ -188,7 +189,8 @@ class _Sidecars:
                     continue
                 source = _source_of(directory, f"{stem}.json")
                 if source is None:
-                    same = _is_newer(directory, f"{stem}.txt", descriptor)
+                    # What ocrwatch says of itself is no scan's text.
+                    same = not is_note(directory, f"{stem}.txt") and _is_newer(directory, f"{stem}.txt", descriptor)
                 elif source.get("bytes") == facts.size:
                     sha256 = sha256 or sha256_of(descriptor)
                     same = source.get("sha256") == sha256

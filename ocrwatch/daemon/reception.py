@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -133,6 +133,24 @@ class Reception:
         """When the scan arrived that has been on its way longest (monotonic seconds)."""
         # Paths are in the order of their arrival.
         return next((known.since for known in self._known.values()), None)
+
+    @property
+    def oldest_path(self) -> str | None:
+        """The path of that scan."""
+        return next(iter(self._known), None)
+
+    def queue(self) -> Iterator[str]:
+        """Yield the paths that wait for their batch, in the order in which they will be read."""
+        return self._batcher.paths()
+
+    @property
+    def queued(self) -> int:
+        """How many paths :meth:`queue` has."""
+        return len(self._batcher)
+
+    def incomplete(self) -> Iterator[tuple[str, str, float]]:
+        """Yield path, reason and last change (monotonic seconds) of what settles and is not well."""
+        return self._settle.waiting()
 
     def is_empty(self, now: float) -> bool:
         """Tell whether nothing is left but files that do not get whole."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from pathlib import Path
 
 import ocrwatch
+from ocrwatch.daemon.activity import Activity
 from ocrwatch.daemon.pauses import Pauses
-from ocrwatch.daemon.tickets import End
+from ocrwatch.daemon.tally import Tally
+from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.service import status
 from ocrwatch.settings import Settings
 from ocrwatch.values import EngineInfo
 
 _LAST_SHOWN = 10
-_HOUR_MINUTES = 60
+_DELIVERIES_SHOWN = 5
 _SHORTEST_INTERVAL = 1.0
 
 
@@ -31,11 +34,12 @@ class Report:
         self._failures: deque[status.Failure] = deque(maxlen=_LAST_SHOWN)
         self._to_review = 0
         self._reviews: deque[status.Doubtful] = deque(maxlen=_LAST_SHOWN)
-        self._minutes: deque[tuple[int, int]] = deque(maxlen=_HOUR_MINUTES)
-        self._recent: deque[float] = deque()
+        self._deliveries: deque[status.Delivery] = deque(maxlen=_DELIVERIES_SHOWN)
+        self._load = (0, 0)
         self._written = 0.0
         self._dirty = True
         self.ends: Counter[End] = Counter()
+        self.tally = Tally()
         self.engine: EngineInfo | None = None
 
     def totals(self) -> dict[str, int]:
@@ -50,20 +54,17 @@ class Report:
         """Have the status written soon."""
         self._dirty = True
 
-    def count(self, end: End) -> None:
+    def count(self, end: End, profile: str | None = None) -> None:
         """Count the end of a scan."""
         self.ends[end] += 1
         self._dirty = True
-        if end not in {"delivered", "quarantined"}:
-            return
-        now = time.monotonic()
-        self._recent.append(now)
-        self._forget_old(now)
-        minute = int(now // 60)
-        if self._minutes and self._minutes[-1][0] == minute:
-            self._minutes[-1] = (minute, self._minutes[-1][1] + 1)
-        else:
-            self._minutes.append((minute, 1))
+        self.tally.ended(end, profile, time.monotonic())
+
+    def delivered(self, ticket: Ticket, sidecars: tuple[str, ...]) -> None:
+        """Remember a scan that was read."""
+        shown = [status.as_text(sidecar) for sidecar in sidecars]
+        self._deliveries.append(status.Delivery(status.as_text(ticket.path), shown, status.iso(time.time())))
+        self.tally.delivered(ticket.queued_ms / 1000, ticket.read_ms / 1000)
 
     def failed(self, path: str, code: str, reason: str) -> None:
         """Remember a quarantined scan."""
@@ -90,52 +91,65 @@ class Report:
         oldest: float | None,
         in_work: list[str],
         pauses: Pauses,
+        activity: Callable[[], Activity],
         at_once: bool = False,
-    ) -> None:
-        """Write the status if it is due, or ``at_once``."""
+    ) -> status.Status | None:
+        """Write the status if it is due, or ``at_once``, and return it if it was."""
         if state != self._state:
             self._state, self._since, self._dirty = state, time.time(), True
+        if (waiting, len(in_work)) != self._load:
+            self._load, self._dirty = (waiting, len(in_work)), True
         if not at_once and now < self.next_wake():
-            return
+            return None
         self._written, self._dirty = now, False
-        self._forget_old(now)
-        this_hour = int(now // 60) - _HOUR_MINUTES
-        status.write(
-            self._settings.state,
-            status.Status(
-                state=state,
-                since=status.iso(self._since),
-                written=status.iso(time.time()),
-                pid=os.getpid(),
-                version=ocrwatch.__version__,
-                inbox=_shown(self._settings.inbox),
-                outbox=_shown(self._settings.outbox),
-                quarantine=_shown(self._settings.quarantine),
-                watch=watch,
-                workers=self._workers,
-                engine="" if self.engine is None else f"{self.engine.name} {self.engine.version}",
-                started=status.iso(self._started),
-                waiting=waiting,
-                more=more,
-                oldest_waiting_s=None if oldest is None else round(now - oldest, 1),
-                in_work=[_shown(path) for path in in_work],
-                delivered=self.ends["delivered"],
-                quarantined=self.ends["quarantined"],
-                scans_last_minute=len(self._recent),
-                scans_last_hour=sum(count for minute, count in self._minutes if minute > this_hour),
-                paused=[
-                    status.PauseStatus(cause, pause.message, pause.remedy, status.iso(pause.since))
-                    for cause, pause in pauses.active.items()
-                ],
-                failures=list(self._failures),
-                to_review=self._to_review,
-                reviews=list(self._reviews),
-            ),
+        doing = activity()
+        current = status.Status(
+            state=state,
+            since=status.iso(self._since),
+            written=status.iso(time.time()),
+            pid=os.getpid(),
+            version=ocrwatch.__version__,
+            inbox=_shown(self._settings.inbox),
+            outbox=_shown(self._settings.outbox),
+            quarantine=_shown(self._settings.quarantine),
+            watch=watch,
+            workers=self._workers,
+            engine="" if self.engine is None else f"{self.engine.name} {self.engine.version}",
+            started=status.iso(self._started),
+            waiting=waiting,
+            more=more,
+            oldest_waiting_s=None if oldest is None else round(now - oldest, 1),
+            in_work=[_shown(path) for path in in_work],
+            delivered=self.ends["delivered"],
+            quarantined=self.ends["quarantined"],
+            scans_last_minute=self.tally.last_minute(now),
+            scans_last_hour=self.tally.last_minutes(now, 60),
+            scans_last_day=self.tally.last_minutes(now, 24 * 60),
+            oldest_waiting=doing.oldest,
+            oldest_waiting_since=doing.oldest_since,
+            ends=self.totals(),
+            workers_ready=doing.workers_ready,
+            worker_deaths=self.tally.worker_deaths,
+            retries=self.tally.retries,
+            being_read=doing.being_read,
+            queue=doing.queue,
+            queued=doing.queued,
+            incomplete=doing.incomplete,
+            resting=doing.resting,
+            profiles=self.tally.profiles(),
+            deliveries=list(self._deliveries),
+            queue_seconds=self.tally.queue_seconds.snapshot(),
+            reading_seconds=self.tally.reading_seconds.snapshot(),
+            paused=[
+                status.PauseStatus(cause, pause.message, pause.remedy, status.iso(pause.since))
+                for cause, pause in pauses.active.items()
+            ],
+            failures=list(self._failures),
+            to_review=self._to_review,
+            reviews=list(self._reviews),
         )
-
-    def _forget_old(self, now: float) -> None:
-        while self._recent and now - self._recent[0] > 60:  # noqa: PLR2004 - a minute
-            self._recent.popleft()
+        status.write(self._settings.state, current)
+        return current
 
 
 def _shown(path: str | Path) -> str:

@@ -54,6 +54,13 @@ class Ticket:
     attempt: int = 0
     queued_ms: float = 0.0
     read_ms: float = 0.0
+    worker: int = 0
+    """Process id of the worker that has it in hand, 0 while none has."""
+    begun_at: float = 0.0
+    """When that worker was given it (monotonic seconds)."""
+    code: str = ""
+    """Why its last attempt failed, with ``reason``."""
+    reason: str = ""
     rested: bool = False
     """Whether the rest that an earlier run ordered was taken: the wall clock is asked for it once only."""
 

@@ -27,6 +27,8 @@ class Places:
     outbox: Path
     archive: Path
     quarantine: Path
+    reserved: str = field(default="", kw_only=True)
+    """A stem that no sidecar at the top of the outbox gets, in upper case or lower; none where empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,9 @@ def free_stem(places: Places, subfolder: str, name: str, endings: tuple[str, ...
     stem = stem if fits else shortened(stem, room)
 
     def taken(candidate: str) -> bool:
+        # In upper case or lower: for many who look at the share it is the same.
+        if places.reserved and not subfolder and candidate.casefold() == places.reserved.casefold():
+            return True
         if any(_exists(places.outbox, subfolder, f"{candidate}.{ending}") for ending in endings):
             return True
         return archived and _exists(places.archive, subfolder, candidate + suffix)

@@ -39,6 +39,11 @@ class Pool:
     def __len__(self) -> int:
         return len(self._slots)
 
+    @property
+    def ready(self) -> int:
+        """How many workers have loaded their engine."""
+        return sum(slot.is_ready for slot in self._slots)
+
     def start(self) -> None:
         """Start all workers; each reports when it is ready."""
         for slot in self._slots:

@@ -68,7 +68,16 @@ class Outcome:
     attempt: int
 
 
-SlotEvent = WorkerReady | WorkerLost | WorkerUnfit | Outcome
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A worker is given a scan."""
+
+    pid: int
+    scan: int
+    attempt: int
+
+
+SlotEvent = WorkerReady | WorkerLost | WorkerUnfit | Begun | Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,7 @@ class Slot(threading.Thread):
         self._refund_attempt = refund_attempt
         self._report = report
         self._worker: WorkerProcess | None = None
+        self._warm: WorkerProcess | None = None
         self._stopped = threading.Event()
         self._back_off = 0.0
 
@@ -155,6 +165,12 @@ class Slot(threading.Thread):
         worker = self._worker
         return worker.pid if worker else None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the worker has loaded its engine."""
+        worker = self._worker
+        return worker is not None and worker is self._warm
+
     def _start(self) -> bool:
         begun = time.monotonic()
         options = self._options
@@ -179,6 +195,7 @@ class Slot(threading.Thread):
         if isinstance(answer, Warm):
             worker.setup = setup
             self._back_off = 0.0
+            self._warm = worker
             self._report(WorkerReady(worker.pid, answer.engine, (time.monotonic() - begun) * 1000))
             return True
         self._end_worker()
@@ -219,6 +236,7 @@ class Slot(threading.Thread):
         begun = time.monotonic()
         timeout = self._options.timeout
         deadline = begun + timeout
+        self._report(Begun(worker.pid, job.scan, attempt))
         taken = False
         try:
             worker.channel.send(job, deadline)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ocrwatch.intake.names import natural_key
@@ -46,6 +48,13 @@ class Batcher:
             if gathering.scans and self._closing(gathering) <= now:
                 return self._close(gathering)
         return []
+
+    def paths(self) -> Iterator[str]:
+        """Yield the paths in the order of the batches to come."""
+        for gathering in (self._fresh, self._backlog):
+            scans = iter(gathering.scans)
+            while batch := list(itertools.islice(scans, self.max_scans)):
+                yield from sorted((scan.path for _, scan in batch), key=natural_key)
 
     def _wanted(self, *, backlog: bool) -> tuple[_Gathering, ...]:
         return (self._fresh, self._backlog) if backlog else (self._fresh,)

@@ -8,6 +8,7 @@ only after ``patience`` without any change. One that grows is never dispatched a
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ocrwatch.errors import NotAJpeg, ScanFault, Truncated
@@ -123,6 +124,12 @@ class Settle:
     def reason_of(self, path: str) -> str:
         """Return why a file waits, empty where nothing was found wrong with it yet."""
         return self._watched[path].reason
+
+    def waiting(self) -> Iterator[tuple[str, str, float]]:
+        """Yield path, reason and last change of each file that something was found wrong with."""
+        for path, watched in self._watched.items():
+            if watched.reason:
+                yield path, watched.reason, watched.changed_at
 
     def is_stuck(self, now: float, patience: float) -> bool:
         """Tell whether every file here has been incomplete and unchanged for ``patience`` seconds (or none is here)."""

@@ -187,6 +187,17 @@ class Ledger:
         with self._guarded():
             return dict(self._db.execute("SELECT state, count(*) FROM scans GROUP BY state").fetchall())
 
+    def ended_by_minute(self, since: float) -> list[tuple[float, int]]:
+        """Return how long ago, in seconds, and how many scans ended in each minute since then (wall clock)."""
+        now = time.time()
+        with self._guarded():
+            rows = self._db.execute(
+                "SELECT max(updated_at), count(*) FROM scans WHERE state IN ('done', 'quarantined')"
+                " AND updated_at BETWEEN ? AND ? GROUP BY CAST((? - updated_at) / 60 AS INTEGER) ORDER BY 1",
+                (since, now, now),
+            ).fetchall()
+        return [(now - at, count) for at, count in rows]
+
     def prune(self, before: float) -> int:
         """Drop the rows of scans that ended before this time (wall clock); return how many.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,70 @@ class Doubtful:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """One scan that was read."""
+
+    path: str
+    sidecars: list[str]
+    """Relative to the outbox."""
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class BeingRead:
+    """One scan that a worker has in hand."""
+
+    path: str
+    worker: int
+    """The worker's process id."""
+    attempt: int
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """One file that is not whole, still grows, or may not be read."""
+
+    path: str
+    reason: str
+    since: str
+    """When it last changed, as far as this run has seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """One scan that failed and is tried again, or was read and cannot be put away (``code`` is ``held-up``)."""
+
+    path: str
+    attempts: int
+    code: str
+    reason: str
+    next_try: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileCounts:
+    """How many scans of one profile ended since the start."""
+
+    name: str
+    """Empty for scans that no profile matches."""
+    delivered: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """How long something took, of the scans delivered since the start."""
+
+    bounds: list[float]
+    """Upper bounds in seconds, inclusive."""
+    counts: list[int]
+    """Scans up to each bound and above the one before; the last are above all bounds."""
+    total: float
+    """Seconds of all scans together."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What the daemon was doing when it wrote this. Times are ISO 8601, UTC."""
 
@@ -72,6 +136,29 @@ class Status:
     quarantined: int
     scans_last_minute: int
     scans_last_hour: int
+    scans_last_day: int = 0
+    """These three also count what ended before the start."""
+    oldest_waiting: str | None = None
+    oldest_waiting_since: str | None = None
+    ends: dict[str, int] = field(default_factory=dict)
+    """Scans since the start by how they ended: delivered, quarantined, changed, known, stopped."""
+    workers_ready: int = 0
+    worker_deaths: int = 0
+    retries: int = 0
+    being_read: list[BeingRead] = field(default_factory=list)
+    queue: list[str] = field(default_factory=list)
+    """The first of those that are complete and wait for a worker, in the order in which they will be read."""
+    queued: int = 0
+    """How many these are in all."""
+    incomplete: list[Incomplete] = field(default_factory=list)
+    """The first of those that settle."""
+    resting: list[Resting] = field(default_factory=list)
+    profiles: list[ProfileCounts] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    """The last of them, the newest last, as in ``failures``."""
+    queue_seconds: Distribution | None = None
+    """From being complete to the beginning of the attempt that succeeded."""
+    reading_seconds: Distribution | None = None
     paused: list[PauseStatus] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     to_review: int = 0
@@ -79,6 +166,27 @@ class Status:
     reviews: list[Doubtful] = field(default_factory=list)
     """The last of them."""
     schema: str = STATUS_SCHEMA
+
+
+_LISTS = {
+    "paused": PauseStatus,
+    "failures": Failure,
+    "deliveries": Delivery,
+    "being_read": BeingRead,
+    "incomplete": Incomplete,
+    "resting": Resting,
+    "profiles": ProfileCounts,
+    "reviews": Doubtful,
+}
+
+
+_DISTRIBUTIONS = ("queue_seconds", "reading_seconds")
+_FIELDS = frozenset(field.name for field in fields(Status))
+
+
+def as_text(path: str | Path) -> str:
+    r"""Return a path as it stands in the status: bytes that are not UTF-8 are written out, as ``\xff``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def iso(seconds: float) -> str:
@@ -104,9 +212,9 @@ def read(folder: Path) -> Status | None:
     """Return what the daemon wrote last, or None where there is nothing (readable)."""
     try:
         values: dict[str, Any] = json.loads((folder / STATUS_NAME).read_text())
-        values["paused"] = [PauseStatus(**pause) for pause in values["paused"]]
-        values["failures"] = [Failure(**failure) for failure in values["failures"]]
-        values["reviews"] = [Doubtful(**doubtful) for doubtful in values.get("reviews", [])]
-        return Status(**values)
-    except (OSError, ValueError, KeyError, TypeError):
+        values |= {name: [kind(**item) for item in values.get(name, [])] for name, kind in _LISTS.items()}
+        values |= {name: values.get(name) and Distribution(**values[name]) for name in _DISTRIBUTIONS}
+        # A newer daemon may tell more.
+        return Status(**{name: value for name, value in values.items() if name in _FIELDS})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from ocrwatch.daemon.rebuild import rebuild
 from ocrwatch.ledger import Ledger
+from ocrwatch.service.note import first_line
 from ocrwatch.settings import Settings, Watch
 
 DATA = b"\xff\xd8 a scan"
@@ -201,3 +202,14 @@ def test_what_a_folder_refuses_is_tried_again_at_the_next_start(house: House, mo
     assert "inbox/recovered-17.jpg" in house.files()
     assert house.ledger.to_rebuild() is None
     assert house.ledger.totals() == {"done": 1}
+
+
+def test_the_note_in_the_outbox_is_not_taken_for_a_text(house: House) -> None:
+    """STATUS.jpg, which is to stay in the inbox, is not done because ocrwatch wrote a STATUS.txt about itself."""
+    for name in ("STATUS.jpg", "read.jpg"):
+        os.utime(house.put(f"inbox/{name}"), (LONG_AGO, LONG_AGO))
+    house.put("outbox/STATUS.txt", f"{first_line('/srv/inbox')}\n".encode())
+    house.put("outbox/read.txt", b"text")
+    with capture_logs():
+        rebuild(house.settings(on_success="keep"), house.ledger)
+    assert kept(house) == {"read.jpg"}

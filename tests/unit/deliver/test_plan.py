@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,12 @@ def test_temporary_names_are_hidden_and_tell_ledgers_and_scans_apart() -> None:
     names = {temporary_name(token, scan, ending) for token in "ab" for scan in (1, 12) for ending in ("txt", "json")}
     assert len(names) == 8
     assert all(name.startswith(".ocrwatch-") and name.endswith(".tmp") for name in names)
+
+
+@pytest.mark.parametrize("name", ["STATUS.jpg", "status.JPG", "Status.jpeg"])
+def test_a_reserved_stem_is_no_scans(places: Places, name: str) -> None:
+    """At the top of the outbox, in upper case or lower; below it the name is free."""
+    reserved = replace(places, reserved="STATUS")
+    assert stem(reserved, name) == f"{os.path.splitext(name)[0]}-2"
+    assert stem(reserved, f"sub/{name}") == os.path.splitext(name)[0]
+    assert stem(places, name) == os.path.splitext(name)[0]

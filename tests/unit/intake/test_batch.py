@@ -115,3 +115,17 @@ def test_no_scan_is_lost_or_doubled(arrivals: list[tuple[float, int, bool]], max
         taken += batch
     assert len(subject) == 0
     assert sorted(paths(taken)) == sorted(paths(added))
+
+
+def test_paths_come_in_the_order_of_the_batches() -> None:
+    """What is told of the queue is what :meth:`take` does: fresh ones first, each batch in natural order."""
+    subject = batcher()
+    for path in ["old2.jpg", "old1.jpg"]:
+        subject.add(scan(path, fresh=False), 0.0)
+    for path in ["d10.jpg", "d9.jpg", "d1.jpg", "c.jpg"]:
+        subject.add(scan(path), 0.0)
+    told = list(subject.paths())
+    taken: list[str] = []
+    while batch := subject.take(9.0):
+        taken += paths(batch)
+    assert told == taken == ["d1.jpg", "d9.jpg", "d10.jpg", "c.jpg", "old1.jpg", "old2.jpg"]

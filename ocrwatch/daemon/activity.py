@@ -1,0 +1,74 @@
+"""What the stages have in hand at one moment, for the status."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ocrwatch.service.status import BeingRead, Incomplete, Resting, as_text, iso
+
+if TYPE_CHECKING:
+    from ocrwatch.daemon.pipeline import Pipeline
+
+MOST_SHOWN = 100
+"""Scans of each kind that the status names: it is written every second, and nobody reads a longer list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What is in hand; paths and times as the status has them."""
+
+    oldest: str | None = None
+    oldest_since: str | None = None
+    workers_ready: int = 0
+    being_read: list[BeingRead] = field(default_factory=list)
+    queue: list[str] = field(default_factory=list)
+    queued: int = 0
+    incomplete: list[Incomplete] = field(default_factory=list)
+    resting: list[Resting] = field(default_factory=list)
+
+
+class Calendar:
+    """Turns the stages' monotonic times into those that people know, always the same one into the same."""
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+
+    def at(self, moment: float) -> str:
+        """Return a monotonic time as the status has it; whatever is older than a clock that was set moves with it."""
+        offset = time.time() - time.monotonic()
+        if abs(offset - self._offset) > 1.0:
+            self._offset = offset
+        return iso(moment + self._offset)
+
+
+def activity_of(pipeline: Pipeline, calendar: Calendar) -> Activity:
+    """Look at all stages."""
+    reception, reading = pipeline.reception, pipeline.reading
+    at = calendar.at
+    oldest = reception.oldest
+    resting = (
+        Resting(as_text(ticket.path), ticket.attempt, ticket.code, ticket.reason, at(until))
+        for until, ticket in reading.resting
+    )
+    held = (
+        Resting(as_text(path), 0, "held-up", reason, at(until)) for until, path, reason in pipeline.delivering.held_up
+    )
+    return Activity(
+        oldest=None if reception.oldest_path is None else as_text(reception.oldest_path),
+        oldest_since=None if oldest is None else at(oldest),
+        workers_ready=pipeline.pool.ready,
+        being_read=[
+            BeingRead(as_text(ticket.path), ticket.worker, ticket.attempt, at(ticket.begun_at))
+            for ticket in reading.being_read
+        ],
+        queue=[as_text(path) for path in itertools.islice(pipeline.queue(), MOST_SHOWN)],
+        queued=pipeline.queued,
+        incomplete=[
+            Incomplete(as_text(path), reason, at(since))
+            for path, reason, since in itertools.islice(reception.incomplete(), MOST_SHOWN)
+        ],
+        resting=list(itertools.islice(itertools.chain(resting, held), MOST_SHOWN)),
+    )

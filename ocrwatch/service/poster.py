@@ -1,0 +1,70 @@
+"""Keeps a file up to date on a thread of its own, so that a slow or dead share stalls nobody else."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from ocrwatch.errors import EnvironmentFault
+
+SHORTEST_INTERVAL: Final = 2.0
+"""Seconds between two changes: who looks at a busy share sees a calm file."""
+
+RETRY_INTERVAL: Final = 5.0
+"""Seconds until a change is tried again that the share refused."""
+
+_PATIENCE_AT_END: Final = 2.0
+"""Seconds that a stop waits for the last change: no share keeps a daemon from stopping."""
+
+
+class Poster:
+    """Posts the newest of the texts that it is offered, each at most once, and tries again what is refused.
+
+    ``post`` raises ``OSError`` or :class:`EnvironmentFault` where the share refuses; nobody is told of it, since what
+    matters on that share is reported for its own sake.
+    """
+
+    def __init__(self, post: Callable[[str], None]) -> None:
+        self._post = post
+        self._wanted = self._posted = ""
+        self._closing = False
+        self._news = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="poster", daemon=True)
+        self._thread.start()
+
+    def offer(self, text: str) -> None:
+        """Have ``text`` posted soon, unless it is what is posted."""
+        with self._news:
+            self._wanted = text
+            self._news.notify()
+
+    def close(self) -> None:
+        """Have what was offered last posted now, and end; what a share refuses at the end is not tried again."""
+        with self._news:
+            self._closing = True
+            self._news.notify()
+        self._thread.join(_PATIENCE_AT_END)
+
+    def _run(self) -> None:
+        ending = False
+        while not ending:
+            with self._news:
+                while self._wanted == self._posted and not self._closing:
+                    self._news.wait()
+                text, ending = self._wanted, self._closing
+            interval = SHORTEST_INTERVAL
+            if text != self._posted:
+                try:
+                    self._post(text)
+                    self._posted = text
+                except (OSError, EnvironmentFault):
+                    interval = RETRY_INTERVAL
+            self._rest(interval)
+
+    def _rest(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        with self._news:
+            while not self._closing and (left := until - time.monotonic()) > 0:
+                self._news.wait(left)
