@@ -21,7 +21,8 @@ def _busy(daemon: DaemonProcess) -> int:
     """Wait until a worker reads, and return its process id."""
 
     def running() -> list[int]:
-        states = {pid: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in daemon.workers()}
+        started = {event["pid"] for event in daemon.events("worker.started")}.intersection(daemon.workers())
+        states = {pid: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in started}
         return [pid for pid, state in states.items() if state == "R"]
 
     daemon.wait_for("batch.started")
