@@ -1,8 +1,10 @@
-# Shared by quickstart.sh and test.sh: what the system must have, and the virtual environment.
+# shellcheck shell=sh
+# Shared by quickstart.sh, install.sh and test.sh: what the system must have, and the virtual environment.
 
 say() { printf '\n== %s\n' "$*"; }
 die() { printf 'ocrwatch: %s\n' "$*" >&2; exit 3; }
 
+# shellcheck disable=SC2034
 source_folder=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 
 as_root() {
@@ -21,7 +23,8 @@ need_packages() {
     [ -n "$missing" ] || return 0
     command -v apt-get >/dev/null 2>&1 || die "this is no Debian or Ubuntu: install$missing with your package manager"
     say "Installing$missing"
-    as_root apt-get update -qq
+    # A source that is out of reach is no reason to stop: what is missing may be known, or come from another.
+    as_root apt-get update -qq || say "apt-get update complained (above); trying with what is known"
     # shellcheck disable=SC2086
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 }

@@ -9,6 +9,8 @@ need_python
 need_packages tesseract-ocr tesseract-ocr-eng
 # For the crash tests: a shim that kills at the k-th system call, and a look at the order of system calls.
 need_packages gcc libc6-dev strace
+# For the service on a real system, which only root can make and boot.
+[ "$(id -u)" -ne 0 ] || need_packages debootstrap debian-archive-keyring systemd-container
 make_environment "$PWD/.venv" --editable '.[dev]'
 PATH="$PWD/.venv/bin:$PATH"
 export PATH

@@ -1,0 +1,285 @@
+#!/bin/sh
+# Installs ocrwatch as a system service on Debian or Ubuntu. Safe to run again: that is also the upgrade, and changes
+# nothing where there is nothing to change.
+set -eu
+. "$(dirname -- "$0")/common.sh"
+
+usage() {
+    cat <<'END'
+usage: sudo sh deploy/install.sh [OPTION…]
+
+  --languages fra,deu  languages on the scans, the most frequent first (English if not said)
+  --instance NAME      one more inbox, in /srv/ocrwatch/NAME, with settings in /etc/ocrwatch/NAME.toml
+  --with-samba         also exports the folders as the share "ocrwatch"
+  --with-network       allows metrics and webhooks, for which the service must use the network
+  --no-start           installs everything, but neither enables nor starts the service
+  --uninstall          removes the program and the service; leaves scans, texts, settings and the user
+END
+}
+
+program=/opt/ocrwatch
+data=/srv/ocrwatch
+settings=/etc/ocrwatch
+command=/usr/local/bin/ocrwatch
+# For what an admin adds to the distribution; /etc stays free for their own changes.
+library=/usr/local/lib
+units=$library/systemd/system
+samba=/etc/samba/smb.conf
+samba_share=/etc/samba/ocrwatch.conf
+
+languages='' instance='' with_samba='' with_network='' start=yes uninstall=''
+while [ $# -gt 0 ]; do
+    case $1 in
+        --languages=* | --instance=*)
+            option=${1%%=*} value=${1#*=}
+            shift
+            set -- "$option" "$value" "$@"
+            continue ;;
+        --languages | --instance)
+            if [ -z "${2:-}" ]; then usage >&2; exit 2; fi
+            if [ "$1" = --languages ]; then languages=$2; else instance=$2; fi
+            shift ;;
+        --with-samba) with_samba=yes ;;
+        --with-network) with_network=yes ;;
+        --no-start) start='' ;;
+        --uninstall) uninstall=yes ;;
+        -h | --help) usage; exit 0 ;;
+        *) printf 'ocrwatch: there is no option %s\n' "$1" >&2; usage >&2; exit 2 ;;
+    esac
+    shift
+done
+
+case $instance in
+    inbox | outbox | archive | quarantine | ocrwatch) die "an instance cannot be called $instance: choose another name" ;;
+    [!a-z0-9]* | *[!a-z0-9_-]*) die "an instance's name is made of a-z, 0-9, - and _, and $instance is not" ;;
+esac
+case $languages in
+    *[!A-Za-z0-9_/,]*) die "languages are named like eng,fra,chi_sim, and $languages is not" ;;
+esac
+
+[ "$(id -u)" -eq 0 ] || die "needs root: run  sudo sh deploy/install.sh"
+# Whatever root's own umask, the service's user must be able to read the program.
+umask 022
+
+changed=''
+
+# put SOURCE TARGET: installs a file where it is missing or differs.
+put() {
+    if cmp -s "$1" "$2"; then return 0; fi
+    say "Writing $2"
+    mkdir -p "$(dirname -- "$2")"
+    install -m 644 "$1" "$2"
+}
+
+# The same for what a running service must be restarted for.
+put_unit() {
+    if cmp -s "$1" "$2"; then return 0; fi
+    put "$1" "$2"
+    changed=yes
+}
+
+systemd_runs() { [ -d /run/systemd/system ]; }
+systemd_at_least() { [ "$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')" -ge "$1" ]; }
+
+# The program: one folder a release, and `current`, which is switched when the new one is whole. What runs meanwhile is
+# not touched, and a release that does not come about leaves everything as it was.
+install_program() {
+    staging=$(mktemp -d)
+    trap 'rm -rf "$staging"' EXIT
+    (cd "$source_folder" && tar cf - --exclude=__pycache__ ocrwatch pyproject.toml README.md LICENSE) | tar xf - -C "$staging"
+    python=$(readlink -f "$(command -v python3)")
+    case $python in
+        /home/* | /root/*) die "python3 is $python, which the service may not see -- run this with PATH=/usr/bin:/bin" ;;
+    esac
+    # The same sources and the same Python are the same release.
+    contents=$(cd "$staging" && find . -type f -exec sha256sum {} + | LC_ALL=C sort -k 2)
+    digest=$(printf '%s\n' "$contents" "$python" "$("$python" -V)" | sha256sum | cut -c 1-12)
+    version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' "$staging/ocrwatch/__init__.py")
+    release=$program/releases/$version-$digest
+    if [ ! -e "$release/complete" ]; then
+        mkdir -p "$program/releases"
+        rm -rf "$release"
+        make_environment "$release" "$staging"
+        "$release/bin/ocrwatch" --version >/dev/null
+        touch "$release/complete"
+    fi
+}
+
+switch_program() {
+    if [ "$(readlink "$program/current" 2>/dev/null)" = "$release" ]; then
+        say "ocrwatch $version is installed already"
+    else
+        say "Switching to ocrwatch $version"
+        ln -s "$release" "$program/current.new"
+        mv -T "$program/current.new" "$program/current"
+        changed=yes
+    fi
+    if [ ! -e "$command" ]; then
+        ln -sf "$program/current/bin/ocrwatch" "$command"
+    fi
+}
+
+remove_old_releases() {
+    for old in "$program"/releases/*; do
+        [ "$old" = "$release" ] || rm -rf "$old"
+    done
+}
+
+install_languages() {
+    # shellcheck disable=SC2046
+    need_packages tesseract-ocr $("$release/bin/python" -c '
+import sys
+from ocrwatch.recognise.tessdata import debian_package
+print(*map(debian_package, sys.argv[1].split(",")))' "${languages:-eng}")
+}
+
+# The group in every line of sysusers.d and tmpfiles.d is ocrwatch; an instance has its folders one level deeper.
+install_user_and_folders() {
+    put "$source_folder/deploy/systemd/ocrwatch.sysusers" "$library/sysusers.d/ocrwatch.conf"
+    put "$source_folder/deploy/systemd/ocrwatch.tmpfiles" "$library/tmpfiles.d/ocrwatch.conf"
+    systemd-sysusers "$library/sysusers.d/ocrwatch.conf"
+    systemd-tmpfiles --create "$library/tmpfiles.d/ocrwatch.conf"
+    [ -n "$instance" ] || return 0
+    sed "s#/srv/ocrwatch#$folder#" "$source_folder/deploy/systemd/ocrwatch.tmpfiles" >"$staging/tmpfiles"
+    put "$staging/tmpfiles" "$library/tmpfiles.d/ocrwatch-$instance.conf"
+    systemd-tmpfiles --create "$library/tmpfiles.d/ocrwatch-$instance.conf"
+}
+
+install_settings() {
+    # Asked before the new release takes over, so that an upgrade cannot stop a service that works.
+    for each in "$settings"/*.toml; do
+        [ ! -e "$each" ] || "$release/bin/ocrwatch" config show --config "$each" >/dev/null ||
+            die "$each does not fit ocrwatch $version (above): mend it and run this again; nothing was switched"
+    done
+    if [ -e "$config" ]; then
+        [ -z "$languages" ] || say "Leaving $config as it is: set languages there, in [ocr]"
+        return 0
+    fi
+    say "Writing $config"
+    mkdir -p "$settings"
+    list=$(printf '%s' "${languages:-eng}" | sed 's/,/", "/g')
+    sed -e "s#^languages = .*#languages = [\"$list\"]#" -e "s#/srv/ocrwatch#$folder#" \
+        -e "s#/var/lib/ocrwatch#/var/lib/ocrwatch${instance:+-$instance}#" -e "s#\(reload\|edit\) ocrwatch#\1 $unit#" \
+        "$source_folder/deploy/ocrwatch.toml" >"$staging/config"
+    # Readable to the group alone: settings can hold addresses and passwords.
+    install -m 640 -g ocrwatch "$staging/config" "$config"
+}
+
+install_units() {
+    for name in ocrwatch ocrwatch@; do
+        put_unit "$source_folder/deploy/systemd/$name.service" "$units/$name.service"
+        [ -z "$with_network" ] ||
+            put_unit "$source_folder/deploy/systemd/drop-ins/network.conf" "$units/$name.service.d/network.conf"
+        ! systemd_at_least 253 ||
+            put_unit "$source_folder/deploy/systemd/drop-ins/notify-reload.conf" "$units/$name.service.d/notify-reload.conf"
+    done
+    if systemd_runs; then systemctl daemon-reload; fi
+}
+
+install_samba() {
+    need_packages samba
+    put "$source_folder/deploy/samba/ocrwatch.conf" "$samba_share"
+    if ! grep -qxF "include = $samba_share" "$samba"; then
+        say "Including it in $samba"
+        # By its own section: what follows the last one of the file would belong to that.
+        printf '\n# The share of ocrwatch.\n[global]\ninclude = %s\n' "$samba_share" >>"$samba"
+    fi
+    testparm -s "$samba" >/dev/null 2>&1 || die "Samba does not like $samba: run testparm to see why"
+    if systemctl --quiet is-active smbd; then smbcontrol smbd reload-config; fi
+}
+
+# A running service goes on with what it has begun, and leaves the rest to the new one.
+start_service() {
+    systemctl enable --quiet "$unit"
+    running=$(systemctl list-units --plain --no-legend --state=active 'ocrwatch.service' 'ocrwatch@*.service' | cut -d ' ' -f 1)
+    if [ -n "$changed" ]; then
+        for each in $running; do
+            say "Restarting $each, which first finishes what it reads"
+            systemctl restart "$each" || explain_failure "$each"
+        done
+    fi
+    if ! systemctl --quiet is-active "$unit"; then
+        say "Starting $unit"
+        systemctl start "$unit" || explain_failure "$unit"
+    fi
+}
+
+explain_failure() {
+    journalctl --unit "$1" --lines 8 --no-pager --output cat >&2 || true
+    runuser -u ocrwatch -- "$command" doctor --config "$config" >&2 || true
+    die "$1 did not start: see above, and  journalctl -u $1"
+}
+
+uninstall() {
+    say "Stopping and removing the service"
+    if systemd_runs; then
+        systemctl list-units --plain --no-legend --all 'ocrwatch.service' 'ocrwatch@*.service' | cut -d ' ' -f 1 |
+            xargs -r systemctl stop
+    fi
+    for link in /etc/systemd/system/*.wants/ocrwatch.service /etc/systemd/system/*.wants/ocrwatch@*.service; do
+        if [ -L "$link" ]; then rm "$link"; fi
+    done
+    for name in ocrwatch ocrwatch@; do
+        rm -f "$units/$name.service" "$units/$name.service.d/network.conf" "$units/$name.service.d/notify-reload.conf"
+        if [ -d "$units/$name.service.d" ]; then rmdir --ignore-fail-on-non-empty "$units/$name.service.d"; fi
+    done
+    rm -f "$library"/sysusers.d/ocrwatch.conf "$library"/tmpfiles.d/ocrwatch.conf "$library"/tmpfiles.d/ocrwatch-*.conf
+    if systemd_runs; then
+        systemctl daemon-reload
+        systemctl reset-failed 'ocrwatch*' 2>/dev/null || true
+    fi
+    if [ -e "$samba_share" ]; then
+        say "Removing the share from $samba"
+        sed -i -e "/^# The share of ocrwatch\.\$/,/^include = .*ocrwatch\.conf\$/d" "$samba"
+        rm -f "$samba_share"
+        if systemd_runs && systemctl --quiet is-active smbd; then smbcontrol smbd reload-config; fi
+    fi
+    say "Removing the program"
+    if [ "$(readlink "$command" 2>/dev/null)" = "$program/current/bin/ocrwatch" ]; then rm "$command"; fi
+    rm -rf "$program"
+    cat <<END
+
+== ocrwatch is removed. Left, because they are yours:
+   $data                scans and their text
+   $settings                the settings
+   /var/lib/ocrwatch*           what it remembers of each scan
+   the user and group ocrwatch, and the Debian packages (Tesseract, Samba)
+END
+}
+
+if [ -n "$uninstall" ]; then
+    uninstall
+    exit 0
+fi
+
+[ -z "$start" ] || systemd_runs || die "systemd does not run here -- use --no-start to prepare an image, or deploy/docker"
+
+unit=ocrwatch${instance:+@$instance}
+folder=$data${instance:+/$instance}
+config=$settings/${instance:-ocrwatch}.toml
+
+need_python
+install_program
+install_languages
+install_user_and_folders
+install_settings
+install_units
+switch_program
+[ -z "$with_samba" ] || install_samba
+if [ -n "$start" ]; then
+    start_service
+    # What a service still runs from stays.
+    remove_old_releases
+fi
+
+cat <<END
+
+== ocrwatch $version is installed${start:+ and runs as $unit}
+   drop scans into   $folder/inbox
+   find the text in  $folder/outbox   (originals: archive; what cannot be read, with the reason: quarantine)
+   let people in     sudo adduser NAME ocrwatch   (and have them log in again)
+   settings          $config, then: sudo systemctl reload $unit
+   what it does      sudo ocrwatch status --config $config
+   what happened     journalctl -u $unit
+   what is wrong     sudo -u ocrwatch ocrwatch doctor --config $config
+END
