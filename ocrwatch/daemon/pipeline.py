@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ocrwatch.daemon import startup
@@ -14,6 +14,7 @@ from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.reading import Callbacks, Reading
 from ocrwatch.daemon.reception import Reception
 from ocrwatch.daemon.report import Report
+from ocrwatch.daemon.telling import facts, hook_options
 from ocrwatch.daemon.tickets import Batch, End, Ticket
 from ocrwatch.deliver.delivery import Delivered, Deliverer
 from ocrwatch.deliver.formats import FORMATS
@@ -22,10 +23,12 @@ from ocrwatch.dispatch.pool import Pool
 from ocrwatch.dispatch.slot import SlotEvent, SlotOptions
 from ocrwatch.errors import ScanFault
 from ocrwatch.files import facts_of
+from ocrwatch.hooks.hooks import HookOptions, Hooks
 from ocrwatch.intake.batch import Batcher
 from ocrwatch.intake.settle import Settle
 from ocrwatch.ledger import Entry, Ledger, facts_key
 from ocrwatch.log import get_logger
+from ocrwatch.service.status import iso
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.values import FileFacts, Page, Scan
 
@@ -51,6 +54,7 @@ class Pipeline:
         self._batches = 0
         self._groups = startup.group_ids(settings)
         self._scratch = startup.fresh_scratch(settings)
+        self.hooks = Hooks(hook_options(settings), lambda: iso(time.time()))
         workers = startup.worker_count(settings)
         self.loop = Loop(io_threads=_IO_THREADS)
         self.report = Report(settings, workers)
@@ -70,6 +74,7 @@ class Pipeline:
             preview_chars=settings.log.preview_chars,
             end=self._end,
             delivered=listeners.delivered,
+            tell=self._tell,
         )
         self.reading = Reading(
             self.loop,
@@ -131,10 +136,11 @@ class Pipeline:
             startup.recipes(settings), options.timeout, options.max_memory, options.recycle_after, self._scratch
         )
 
-    def change(self, settings: Settings, groups: dict[str, int]) -> None:
+    def change(self, settings: Settings, groups: dict[str, int], hooks: HookOptions) -> None:
         """Work by other settings from here on. What workers have in hand or are about to get keeps its own.
 
-        ``groups`` are the numbers of all groups in ``settings``. Folders and the like are those of the start.
+        ``groups`` are the numbers of all groups in ``settings``, ``hooks`` what is to be told to whom. Folders and the
+        like are those of the start.
         """
         self.settings = settings
         # Added to, since what is on its way may still be for the old ones.
@@ -143,6 +149,7 @@ class Pipeline:
         self.reception.change(settings.watch, settings.settle, settings.batch)
         self.reading.change(settings.retry, settings.settle.max_bytes)
         self.delivering.preview_chars = settings.log.preview_chars
+        self.hooks.change(hooks)
         self.report.change(settings.status.heartbeat, len(self.pool))
 
     def _pool(self, workers: int, ledger: Ledger, listeners: Listeners) -> Pool:
@@ -198,11 +205,15 @@ class Pipeline:
         self.delivering.resume(entry, lambda: self._end(ticket, "changed"))
 
     def _end(self, ticket: Ticket, end: End) -> None:
-        ticket.batch.ended(end)
+        if (fields := ticket.batch.ended(end)) is not None:
+            self._tell("batch", str(ticket.batch.id), fields)
         self.report.count(end)
         if self.settings.on_success == "keep" and end in {"delivered", "known"}:
             self._kept[ticket.path] = facts_key(ticket.scan.facts)
         self.reception.release(ticket.path, again=end == "changed")
+
+    def _tell(self, event: str, subject: str, fields: Mapping[str, object]) -> None:
+        self.hooks.tell(event, subject, facts(self.settings, fields))
 
     def _is_kept(self, path: str) -> bool:
         """Tell whether an original that stays in the inbox is done; called on an I/O thread."""
