@@ -95,6 +95,17 @@ EVENTS: dict[str, Event] = {
     "worker.died": Event(
         "a worker process ended unasked; stderr has its last words", ("pid", "how", "phase", "id", "stderr")
     ),
+    "hook.told": Event("a program was run, or the webhook took the facts (debug)", (
+        "hook", "subject", "target", "took_ms",
+    )),
+    "hook.retrying": Event("the webhook did not take the facts and is tried again", ("hook", "reason", "retry_in_s")),
+    "hook.failed": Event(
+        "a program failed or could not be run, or the webhook did not take the facts; they are not told again",
+        ("hook", "subject", "target", "reason", "stderr", "exception"),
+    ),
+    "hook.dropped": Event(
+        "so many notices were dropped untold, the oldest first", ("target", "count", "reason", "remedy")
+    ),
     "ledger.damaged": Event(
         "the ledger was damaged; it was renamed, never deleted, and a new one is made", ("reason", "set_aside")
     ),

@@ -13,22 +13,25 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from ocrwatch.config.reading import Enhance, Ocr, recipe
 from ocrwatch.config.section import Section
 from ocrwatch.config.types import (
+    Command,
     Duration,
     FileMode,
     Folder,
     Languages,
     Names,
+    OptionalFile,
     OptionalName,
     SidecarFormats,
     Size,
+    WebAddress,
     between,
     format_duration,
     format_size,
 )
 
 __all__ = [
-    "Batch", "Effective", "Enhance", "Log", "Ocr", "Output", "Profile", "Retry", "Section", "Settings", "Settle",
-    "Status", "Watch", "Workers", "recipe",
+    "Batch", "Effective", "Enhance", "Hooks", "Log", "Ocr", "Output", "Profile", "Retry", "Section", "Settings",
+    "Settle", "Status", "Watch", "Workers", "recipe",
 ]  # fmt: skip
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -153,6 +156,29 @@ class Status(Section):
     """Whether STATUS.txt in the outbox says what ocrwatch does, for people who see only the share."""
 
 
+class Hooks(Section):
+    """What other programs are told. Each is run with the facts as JSON on its standard input, without a shell."""
+
+    delivered: Command = ()
+    """Program and arguments to run when a scan's text is in the outbox, such as ["/usr/local/bin/index", "--quiet"]."""
+    quarantined: Command = ()
+    """The same for a scan that was put into the quarantine."""
+    batch: Command = ()
+    """The same for the end of a batch."""
+    timeout: Annotated[Duration, between(0.1, 3600.0, format_duration)] = 30.0
+    """A program, or one attempt to post, may take this long, 100ms to 1h; then it is ended."""
+    concurrency: int = Field(default=2, ge=1, le=64)
+    """How many programs run at once, 1 to 64."""
+    queue: int = Field(default=1000, ge=1, le=100_000)
+    """How many notices may wait, 1 to 100000; then the oldest is dropped."""
+    webhook: WebAddress = ""
+    """Address to which the facts of all three are posted as JSON, http or https; empty posts nothing."""
+    webhook_secret: OptionalFile = None
+    """File that holds a header to post with, such as Authorization: Bearer 1234; empty sends none."""
+    webhook_attempts: int = Field(default=8, ge=1, le=100)
+    """How often it is tried to post, 1 to 100, with pauses that grow from half a second to half a minute."""
+
+
 class Profile(Section):
     """Rules for some of the scans, by their path in the inbox. The first profile that matches is used."""
 
@@ -227,6 +253,7 @@ class Settings(BaseSettings):
     output: Output = Output()
     retry: Retry = Retry()
     history: History = History()
+    hooks: Hooks = Hooks()
     log: Log = Log()
     status: Status = Status()
     profiles: tuple[Profile, ...] = ()

@@ -8,7 +8,7 @@ from typing import Any
 from ocrwatch.config.keys import option_keys
 from ocrwatch.settings import Settings
 
-_SECTIONS = frozenset({"settle", "batch", "workers", "ocr", "enhance", "output", "retry", "history"})
+_SECTIONS = frozenset({"settle", "batch", "workers", "ocr", "enhance", "output", "retry", "history", "hooks"})
 _OPTIONS = frozenset({
     "watch.rescan", "watch.poll_interval", "log.level", "log.preview_chars", "status.heartbeat", "profiles",
 })  # fmt: skip

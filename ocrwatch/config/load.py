@@ -249,14 +249,16 @@ def _nested(overrides: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _anchored(values: Mapping[str, Any], home: Path) -> dict[str, Any]:
-    """Make the folders among ``values`` absolute."""
+    """Make the paths among ``values`` absolute."""
     anchored = {name: _absolute(value, home) if name in _FOLDERS else value for name, value in values.items()}
     if "ocr" in anchored:
-        anchored["ocr"] = _with_tessdata(anchored["ocr"], home)
+        anchored["ocr"] = _with_absolute("tessdata", anchored["ocr"], home)
+    if "hooks" in anchored:
+        anchored["hooks"] = _with_absolute("webhook_secret", anchored["hooks"], home)
     profiles = anchored.get("profiles")
     if isinstance(profiles, list):
         anchored["profiles"] = [
-            {**profile, "ocr": _with_tessdata(profile["ocr"], home)}
+            {**profile, "ocr": _with_absolute("tessdata", profile["ocr"], home)}
             if isinstance(profile, dict) and "ocr" in profile
             else profile
             for profile in profiles
@@ -264,10 +266,10 @@ def _anchored(values: Mapping[str, Any], home: Path) -> dict[str, Any]:
     return anchored
 
 
-def _with_tessdata(ocr: object, home: Path) -> object:
-    if not isinstance(ocr, dict) or "tessdata" not in ocr:
-        return ocr
-    return {**ocr, "tessdata": _absolute(ocr["tessdata"], home)}
+def _with_absolute(name: str, section: object, home: Path) -> object:
+    if not isinstance(section, dict) or name not in section:
+        return section
+    return {**section, name: _absolute(section[name], home)}
 
 
 def _absolute(value: object, home: Path) -> object:

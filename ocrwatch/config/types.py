@@ -8,6 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
@@ -139,6 +140,41 @@ def _folder(value: object) -> object:
     return value
 
 
+def _file(value: object) -> object:
+    if isinstance(value, (str, Path)) and "\0" in str(value):
+        raise ValueError('name a file, such as "/etc/ocrwatch/webhook.secret"')
+    return None if value == "" else value
+
+
+def _command(value: object) -> object:
+    """Let a program without arguments be written as text; nothing is ever split at spaces."""
+    return ((value,) if value else ()) if isinstance(value, str) else value
+
+
+def _runnable(command: tuple[str, ...]) -> tuple[str, ...]:
+    # A relative path would depend on where ocrwatch was started.
+    if command and (not command[0] or ("/" in command[0] and not command[0].startswith("/"))):
+        raise ValueError("name the program by its absolute path, or by a name without / that is found on the PATH")
+    if any("\0" in part for part in command):
+        raise ValueError("write arguments without the character zero")
+    return command
+
+
+def _web_address(value: str) -> str:
+    if not value:
+        return value
+    try:
+        parts = urlsplit(value)
+        known = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        known = False
+    if not known or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError('write an address, such as "https://example.org/scans"')
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("put user and password into the file that hooks.webhook_secret names")
+    return value
+
+
 def _variables(value: object) -> object:
     """Turn values into Tesseract's own notation: everything is text, and switches are 1 and 0."""
     if not isinstance(value, dict):
@@ -198,6 +234,14 @@ _none_is_empty = PlainSerializer(lambda value: "" if value is None else value)
 OptionalFolder = Annotated[Folder | None, BeforeValidator(_none_if_empty), _none_is_empty]
 
 OptionalName = Annotated[str | None, BeforeValidator(_none_if_empty), _none_is_empty]
+
+OptionalFile = Annotated[Path | None, BeforeValidator(_file), _none_is_empty]
+
+Command = Annotated[tuple[str, ...], BeforeValidator(_command), AfterValidator(_runnable)]
+"""A program and its arguments; empty for none."""
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+"""An address with http or https; empty for none."""
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_distinct)]
 

@@ -83,6 +83,7 @@ class Daemon:
         self._ready_at: float | None = None
         self._stopping_since = 0.0
         self._stop_by: float | None = None
+        self._hooks_by: float | None = None
         self._failure: OcrwatchError | None = None
         self._next_sign = 0.0
         self._told = ""
@@ -206,14 +207,20 @@ class Daemon:
         pipeline = self._pipeline
         if self._stop_by is not None:
             held_up = "delivery" in pipeline.pauses and not pipeline.reading.in_work
-            return pipeline.is_idle or held_up or time.monotonic() >= self._stop_by
+            done = (pipeline.is_idle or held_up) and pipeline.hooks.is_idle
+            return done or time.monotonic() >= self._stop_by
         if not self._once:
             return False
         if (pause := pipeline.pauses.longest(_LONGEST_PAUSE_OF_ONCE)) is not None:
             # The daemon waits for ever; whoever runs `once` waits for an answer.
             self._failure = EnvironmentFault(pause.message, pause.remedy)
             return True
-        return self._ready_at is not None and pipeline.is_idle and pipeline.reception.is_empty(time.monotonic())
+        if self._ready_at is None or not pipeline.is_idle or not pipeline.reception.is_empty(time.monotonic()):
+            self._hooks_by = None
+            return False
+        # What it did is told as well, in the time that a stop would give it.
+        self._hooks_by = self._hooks_by or time.monotonic() + pipeline.settings.workers.grace
+        return pipeline.hooks.is_idle or time.monotonic() >= self._hooks_by
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -259,6 +266,7 @@ class Daemon:
             pipeline.reading.give_back()
             pipeline.delivering.give_back()
         self._tell(time.monotonic(), state="stopped")
+        pipeline.hooks.close()
         if self._ready_at is not None:
             _log.info("daemon.stopped", **pipeline.report.totals())
 

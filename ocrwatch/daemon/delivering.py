@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -60,7 +60,9 @@ class Delivering:
         end: Callable[[Ticket, End], None],
         delivered: Callable[[Ticket, Page, Delivered], None],
         doubtful: Callable[[str, float | None], None],
+        tell: Callable[[str, str, Mapping[str, object]], None],
     ) -> None:
+        """``tell`` gets what happened, the scan's path and the fields that were logged."""
         self._loop = loop
         self._pauses = pauses
         self._ledger = ledger
@@ -72,6 +74,7 @@ class Delivering:
         self._end = end
         self._delivered = delivered
         self._doubtful = doubtful
+        self._tell = tell
         self._line: deque[_Parcel] = deque()
         self._held: deque[tuple[float, _Parcel, str]] = deque()
         self._busy = False
@@ -133,6 +136,8 @@ class Delivering:
             sidecars = list(delivered.sidecars) if delivered else []
             fate = delivered and delivered.fate
             _log.info("scan.recovered", id=entry.id, path=entry.path, fate=fate, sidecars=sidecars)
+            if delivered is not None:
+                self._tell_recovered(entry, delivered)
             ended()
 
         self._line.append(
@@ -235,17 +240,18 @@ class Delivering:
         parcel.sent(delivered)
 
     def _log_quarantined(self, ticket: Ticket, fault: ScanFault, delivered: Delivered | None) -> None:
-        _log.warning(
-            "scan.quarantined",
-            id=ticket.id,
-            path=ticket.path,
-            batch=ticket.batch.id,
-            attempt=ticket.attempt,
-            code=fault.code,
-            reason=fault.message,
-            remedy=fault.remedy,
-            quarantined=delivered and delivered.original,
-        )
+        fields: dict[str, object] = {
+            "id": ticket.id,
+            "path": ticket.path,
+            "batch": ticket.batch.id,
+            "attempt": ticket.attempt,
+            "code": fault.code,
+            "reason": fault.message,
+            "remedy": fault.remedy,
+            "quarantined": delivered and delivered.original,
+        }
+        _log.warning("scan.quarantined", **fields)
+        self._tell("quarantined", ticket.path, fields)
 
     def _log_delivered(self, ticket: Ticket, page: Page, delivered: Delivered) -> None:
         fields: dict[str, object] = {
@@ -272,6 +278,17 @@ class Delivering:
         if self.preview_chars:
             fields["preview"] = page.text[: self.preview_chars]
         _log.info("scan.delivered", **fields)
+        self._tell("delivered", ticket.path, fields)
+
+    def _tell_recovered(self, entry: Entry, delivered: Delivered) -> None:
+        """Tell what the killed run could not: it closes a scan before it tells of it."""
+        fields: dict[str, object] = {"id": entry.id, "path": entry.path, "sha256": entry.sha256, "recovered": True}
+        if delivered.fate == "quarantine":
+            fields |= {"code": entry.code, "reason": entry.reason, "quarantined": delivered.original}
+            self._tell("quarantined", entry.path, fields)
+        else:
+            fields |= {"sidecars": list(delivered.sidecars), "archived": delivered.original}
+            self._tell("delivered", entry.path, fields)
 
     def _failed(self, parcel: _Parcel, error: BaseException) -> None:
         match error:

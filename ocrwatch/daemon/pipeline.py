@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ocrwatch.daemon import startup
@@ -15,6 +15,7 @@ from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.reading import Callbacks, Reading
 from ocrwatch.daemon.reception import Reception
 from ocrwatch.daemon.report import Report
+from ocrwatch.daemon.telling import facts, hook_options
 from ocrwatch.daemon.tickets import Batch, End, Ticket
 from ocrwatch.deliver.delivery import Delivered, Deliverer
 from ocrwatch.deliver.formats import FORMATS
@@ -23,11 +24,13 @@ from ocrwatch.dispatch.pool import Pool
 from ocrwatch.dispatch.slot import SlotEvent, SlotOptions
 from ocrwatch.errors import ScanFault
 from ocrwatch.files import facts_of
+from ocrwatch.hooks.hooks import HookOptions, Hooks
 from ocrwatch.intake.batch import Batcher
 from ocrwatch.intake.settle import Settle
 from ocrwatch.ledger import Entry, Ledger, facts_key
 from ocrwatch.log import get_logger
 from ocrwatch.service.note import NOTE_STEM
+from ocrwatch.service.status import iso
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.values import FileFacts, Page, Scan
 
@@ -54,6 +57,7 @@ class Pipeline:
         self._batches = 0
         self._groups = startup.group_ids(settings)
         self._scratch = startup.fresh_scratch(settings)
+        self.hooks = Hooks(hook_options(settings), lambda: iso(time.time()))
         workers = startup.worker_count(settings)
         self.loop = Loop(io_threads=_IO_THREADS)
         self.report = Report(settings, workers)
@@ -76,6 +80,7 @@ class Pipeline:
             end=self._end,
             delivered=lambda ticket, page, delivered: self._delivered(listeners, ticket, page, delivered),
             doubtful=self.report.doubtful,
+            tell=self._tell,
         )
         self.reading = Reading(
             self.loop,
@@ -148,10 +153,11 @@ class Pipeline:
             startup.recipes(settings), options.timeout, options.max_memory, options.recycle_after, self._scratch
         )
 
-    def change(self, settings: Settings, groups: dict[str, int]) -> None:
+    def change(self, settings: Settings, groups: dict[str, int], hooks: HookOptions) -> None:
         """Work by other settings from here on. What workers have in hand or are about to get keeps its own.
 
-        ``groups`` are the numbers of all groups in ``settings``. Folders and the like are those of the start.
+        ``groups`` are the numbers of all groups in ``settings``, ``hooks`` what is to be told to whom. Folders and the
+        like are those of the start.
         """
         self.settings = settings
         # Added to, since what is on its way may still be for the old ones.
@@ -160,6 +166,7 @@ class Pipeline:
         self.reception.change(settings.watch, settings.settle, settings.batch)
         self.reading.change(settings.retry, settings.settle.max_bytes)
         self.delivering.preview_chars = settings.log.preview_chars
+        self.hooks.change(hooks)
         self.report.change(settings.status.heartbeat, len(self.pool))
 
     def _pool(self, workers: int, ledger: Ledger, listeners: Listeners) -> Pool:
@@ -223,11 +230,15 @@ class Pipeline:
         self.report.changed()
 
     def _end(self, ticket: Ticket, end: End) -> None:
-        ticket.batch.ended(end)
+        if (fields := ticket.batch.ended(end)) is not None:
+            self._tell("batch", str(ticket.batch.id), fields)
         self.report.count(end, ticket.options.profile_name)
         if self.settings.on_success == "keep" and end in {"delivered", "known"}:
             self._kept[ticket.path] = facts_key(ticket.scan.facts)
         self.reception.release(ticket.path, again=end == "changed")
+
+    def _tell(self, event: str, subject: str, fields: Mapping[str, object]) -> None:
+        self.hooks.tell(event, subject, facts(self.settings, fields))
 
     def _is_kept(self, path: str) -> bool:
         """Tell whether an original that stays in the inbox is done; called on an I/O thread."""

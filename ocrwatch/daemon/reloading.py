@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from ocrwatch.config.changes import Changes, changes
 from ocrwatch.daemon import startup
 from ocrwatch.daemon.pipeline import Pipeline
+from ocrwatch.daemon.telling import hook_options
 from ocrwatch.dispatch.trial import try_start
 from ocrwatch.errors import OcrwatchError
+from ocrwatch.hooks.hooks import HookOptions
 from ocrwatch.log import get_logger, set_level
 from ocrwatch.service.notify import notify
 from ocrwatch.settings import Settings
@@ -22,6 +24,7 @@ _log = get_logger()
 class _Proved:
     changes: Changes
     groups: dict[str, int]
+    hooks: HookOptions
 
 
 class Reloading:
@@ -57,17 +60,18 @@ class Reloading:
         found = changes(self._pipeline.settings, self._reread())
         startup.check_languages(found.settings)
         groups = startup.group_ids(found.settings)
+        hooks = hook_options(found.settings)
         wanted, running = (self._pipeline.slot_options(each) for each in (found.settings, self._pipeline.settings))
         if (wanted.recipes, wanted.max_memory) != (running.recipes, running.max_memory):
             # An engine or a variable that does not exist shows only when a worker starts.
             try_start(wanted)
-        return _Proved(found, groups)
+        return _Proved(found, groups, hooks)
 
     def _take(self, proved: _Proved) -> None:
         if self._may_begin():
             settings = proved.changes.settings
             set_level(settings.log.level)
-            self._pipeline.change(settings, proved.groups)
+            self._pipeline.change(settings, proved.groups, proved.hooks)
             for key in proved.changes.kept:
                 _log.warning("setting.kept", key=key, remedy=f"restart ocrwatch for the new {key}")
             _log.info("daemon.reloaded", changed=list(proved.changes.taken), workers=len(self._pipeline.pool))

@@ -27,17 +27,15 @@ class Batch:
     started: float = field(default_factory=time.monotonic)
     ends: Counter[str] = field(default_factory=Counter)
 
-    def ended(self, end: End) -> None:
-        """Count one of its scans; says so when that was the last."""
+    def ended(self, end: End) -> dict[str, object] | None:
+        """Count one of its scans; when that was the last, say so and return the fields of what was said."""
         self.ends[end] += 1
-        if self.id and self.ends.total() == self.size:
-            _log.info(
-                "batch.finished",
-                batch=self.id,
-                scans=self.size,
-                seconds=round(time.monotonic() - self.started, 3),
-                **self.ends,
-            )
+        if not self.id or self.ends.total() != self.size:
+            return None
+        seconds = round(time.monotonic() - self.started, 3)
+        fields: dict[str, object] = {"batch": self.id, "scans": self.size, "seconds": seconds, **self.ends}
+        _log.info("batch.finished", **fields)
+        return fields
 
 
 @dataclass(slots=True)

@@ -56,13 +56,15 @@ def test_every_quarantine_code_is_in_the_readme() -> None:
 
 
 def test_settings_in_the_readme_are_valid(tmp_path: Path) -> None:
-    """The profile example loads as it stands, and so does every --set."""
-    example = README[README.index("# ocrwatch.toml") :].split("```")[0]
+    """The examples load together as they stand, and so does every --set."""
+    examples = re.findall(r"^```toml\n(# ocrwatch\.toml\n.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert len(examples) >= 2
     config = tmp_path / "ocrwatch.toml"
-    config.write_text(example)
+    config.write_text("\n".join(examples))
     sets = re.findall(r"--set ([a-z_.]+=\S+?)`", README)
     assert sets
     settings = load(config, parse_overrides(sets), {}).settings
+    assert settings.hooks.delivered == ("/usr/local/bin/index-scan", "--quiet")
     assert settings.for_path("invoices/fr/2026/a.jpg").ocr.languages == ("fra", "eng")
 
 

@@ -1,0 +1,145 @@
+"""Posts the facts to an address, again and again with growing pauses until it is taken or there is no hope."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import ocrwatch
+from ocrwatch.log import get_logger
+
+if TYPE_CHECKING:
+    from stamina.instrumentation import RetryDetails
+
+_FIRST_WAIT = 0.5
+_LONGEST_WAIT = 30.0
+_LONGEST_OBEDIENCE = 300.0
+"""Seconds to wait at most where the server itself says how long (Retry-After)."""
+_TOO_EARLY = frozenset({408, 425, 429})
+"""Refusals that time may change (RFC 9110, 8470 and 6585); all others below 500 are final."""
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)")
+
+_log = get_logger()
+
+
+class NotTaken(Exception):
+    """The address did not take the facts. ``wait`` is what the server asked for, in seconds."""
+
+    def __init__(self, reason: str, *, final: bool = False, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.final = final
+        self.wait = wait
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to post to, and how."""
+
+    url: str
+    header: tuple[str, str] | None
+    """Name and value of a header that proves who posts."""
+    timeout: float
+    """Seconds for one attempt."""
+    attempts: int
+
+    @property
+    def shown(self) -> str:
+        """The address without its path, which may hold a secret."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+
+
+def parse_header(text: str) -> tuple[str, str] | None:
+    """Return name and value of a header line such as ``Authorization: Bearer 1234``; None if it is none."""
+    match = _HEADER.fullmatch(text.strip())
+    return (match[1], match[2]) if match else None
+
+
+class Webhook:
+    """Posts, one notice after the other.
+
+    Redirects are not followed: the facts go where the settings say and nowhere else.
+    """
+
+    def __init__(self) -> None:
+        import stamina.instrumentation  # noqa: PLC0415 - only who has a webhook pays for it
+        import urllib3  # noqa: PLC0415 - as above
+
+        self._pool = urllib3.PoolManager(retries=False)
+        # stamina would log by itself, in its own words.
+        stamina.instrumentation.set_on_retry_hooks([_tell_retry])
+
+    def post(self, address: Address, body: bytes) -> None:
+        """Post ``body`` as JSON; raises :class:`NotTaken` in the end."""
+        import stamina  # noqa: PLC0415 - as above
+
+        for attempt in stamina.retry_context(
+            on=_wait_for,
+            attempts=address.attempts,
+            timeout=None,
+            wait_initial=_FIRST_WAIT,
+            wait_max=_LONGEST_WAIT,
+            wait_jitter=_FIRST_WAIT,
+        ):
+            with attempt:
+                self._post_once(address, body)
+
+    def _post_once(self, address: Address, body: bytes) -> None:
+        import urllib3  # noqa: PLC0415 - as above
+
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": f"ocrwatch/{ocrwatch.__version__}",
+            **dict([address.header] if address.header else []),
+        }
+        try:
+            response = self._pool.request(
+                "POST",
+                address.url,
+                body=body,
+                headers=headers,
+                redirect=False,
+                timeout=urllib3.Timeout(total=address.timeout),
+                preload_content=False,
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise NotTaken(_in_words(error, address)) from error
+        try:
+            _judge(response.status, response.headers.get("Retry-After", ""))
+        finally:
+            # What it answers is not wanted, however long it is.
+            response.close()
+
+
+def _judge(status: int, retry_after: str) -> None:
+    if status < 300:  # noqa: PLR2004 - 2xx: taken
+        return
+    if status < 400:  # noqa: PLR2004 - 3xx: elsewhere
+        raise NotTaken(f"answered {status}, a redirect, which is not followed", final=True)
+    wait = min(float(retry_after), _LONGEST_OBEDIENCE) if retry_after.isdecimal() else None
+    final = status < 500 and status not in _TOO_EARLY  # noqa: PLR2004 - 4xx: refused
+    raise NotTaken(f"answered {status}", final=final, wait=wait)
+
+
+def _wait_for(error: Exception) -> bool | float:
+    """Tell stamina whether to try again, or after how many seconds."""
+    if not isinstance(error, NotTaken) or error.final:
+        return False
+    return True if error.wait is None else error.wait
+
+
+def _tell_retry(details: RetryDetails) -> None:
+    reason = str(details.caused_by)
+    _log.info("hook.retrying", hook="webhook", reason=reason, retry_in_s=round(details.wait_for, 1))
+
+
+def _in_words(error: Exception, address: Address) -> str:
+    """Say what went wrong without urllib3's class names and without the address's path."""
+    cause = error.__cause__ or error.__context__
+    words = getattr(cause, "strerror", None) or (str(cause) if cause else "")
+    if "timed out" in f"{error} {words}".lower():
+        return f"did not answer within {address.timeout:g} s"
+    return f"could not be reached ({words or type(error).__name__})".replace(address.url, address.shown)
