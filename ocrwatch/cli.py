@@ -121,12 +121,13 @@ def status(
     config: ConfigOption = None,
     state: StateOption = None,
     as_json: JsonOption = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it live, each second, until Ctrl-C.")] = False,
     settings: SetOption = None,
 ) -> None:
     """Say what the daemon is doing, what waits, and what failed last. Code 3 if it does not run or is paused."""
-    from ocrwatch.commands import inspection
+    from ocrwatch.commands import status
 
-    _leave(inspection.status(config, _overrides(state=state), settings or [], as_json=as_json))
+    _leave(status.status(config, _overrides(state=state), settings or [], as_json=as_json, watch=watch))
 
 
 @app.command()
