@@ -131,6 +131,25 @@ def status(
 
 
 @app.command()
+def why(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A scan, its text, or just a name.")],
+    config: ConfigOption = None,
+    inbox: InboxOption = None,
+    outbox: OutboxOption = None,
+    archive: ArchiveOption = None,
+    quarantine: QuarantineOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+    settings: SetOption = None,
+) -> None:
+    """Say what is the matter with one file, wherever it lies. Code 1 if nothing is known of it."""
+    from ocrwatch.commands import why
+
+    overrides = _overrides(inbox, outbox, archive, quarantine, state)
+    _leave(why.why(file, config, overrides, settings or [], as_json=as_json))
+
+
+@app.command()
 def retry(
     files: Annotated[
         list[Path] | None, typer.Argument(metavar="[FILE…]", help="Scans or folders in the quarantine; all if none.")

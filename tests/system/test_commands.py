@@ -29,7 +29,7 @@ def test_version(tmp_path: Path) -> None:
     assert took < 1.5, f"{took:.2f} s, where 0.3 s are wanted on a machine that is not busy"
 
 
-@pytest.mark.parametrize("command", ["run", "once", "read", "status", "doctor", "retry", "config"])
+@pytest.mark.parametrize("command", ["run", "once", "read", "status", "why", "doctor", "retry", "config"])
 def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
     """Every command is in the list of commands and has a help of its own."""
     assert f"\n  {command} " in run_ocrwatch(tmp_path, "--help").stdout
