@@ -121,12 +121,32 @@ def status(
     config: ConfigOption = None,
     state: StateOption = None,
     as_json: JsonOption = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it live, each second, until Ctrl-C.")] = False,
     settings: SetOption = None,
 ) -> None:
     """Say what the daemon is doing, what waits, and what failed last. Code 3 if it does not run or is paused."""
-    from ocrwatch.commands import inspection
+    from ocrwatch.commands import status
 
-    _leave(inspection.status(config, _overrides(state=state), settings or [], as_json=as_json))
+    _leave(status.status(config, _overrides(state=state), settings or [], as_json=as_json, watch=watch))
+
+
+@app.command()
+def why(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A scan, its text, or just a name.")],
+    config: ConfigOption = None,
+    inbox: InboxOption = None,
+    outbox: OutboxOption = None,
+    archive: ArchiveOption = None,
+    quarantine: QuarantineOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+    settings: SetOption = None,
+) -> None:
+    """Say what is the matter with one file, wherever it lies. Code 1 if nothing is known of it."""
+    from ocrwatch.commands import why
+
+    overrides = _overrides(inbox, outbox, archive, quarantine, state)
+    _leave(why.why(file, config, overrides, settings or [], as_json=as_json))
 
 
 @app.command()

@@ -13,7 +13,7 @@ class ExitCode(enum.IntEnum):
 
     FINE = 0
     QUARANTINED = 1
-    """Something could not be read (``once``, ``read``)."""
+    """Something could not be read (``once``, ``read``), was left alone (``retry``), or is not known (``why``)."""
     USAGE = 2
     """Usage or configuration."""
     ENVIRONMENT = 3

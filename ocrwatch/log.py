@@ -115,6 +115,7 @@ EVENTS: dict[str, Event] = {
         ("restored", "removed", "known", "refused"),
     ),
     "ledger.pruned": Event("what is older than history.keep was forgotten", ("rows",)),
+    "status.listening": Event("metrics and health are to be had at this address", ("address",)),
     "log.warning": Event("a library or Python itself warned", ("logger", "message")),
 }  # fmt: skip
 """Every event by its name. A field may be missing where it has nothing to say."""

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from ocrwatch.config.reading import Enhance, Ocr, recipe
 from ocrwatch.config.section import Section
 from ocrwatch.config.types import (
+    Address,
     Command,
     Duration,
     FileMode,
@@ -154,6 +155,9 @@ class Status(Section):
     """How often the status is written although nothing happens, 1s to 1h."""
     share_file: bool = True
     """Whether STATUS.txt in the outbox says what ocrwatch does, for people who see only the share."""
+    listen: Address = ""
+    """Address for /metrics (Prometheus), /healthz and /readyz, such as ":9464" (this machine only), "[::1]:9464" or
+    "0.0.0.0:9464" (everybody: there is no password); empty for none."""
 
 
 class Hooks(Section):

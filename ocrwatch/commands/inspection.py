@@ -1,4 +1,4 @@
-"""``ocrwatch status`` and ``ocrwatch doctor``."""
+"""``ocrwatch doctor``."""
 
 from __future__ import annotations
 
@@ -19,54 +19,9 @@ from ocrwatch.mounts import mount_of, watch_mode
 from ocrwatch.service import doctor as checks
 from ocrwatch.service.doctor import Finding
 from ocrwatch.service.lock import holder_of
-from ocrwatch.service.status import Status
-from ocrwatch.service.status import read as read_status
 from ocrwatch.settings import Settings, recipe
 
 _MARKS = {"fine": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]", "problem": "[red]problem[/red]"}
-
-
-def status(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, as_json: bool) -> ExitCode:
-    """Print what the daemon does; code 3 where it does not run or is paused."""
-    settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings
-    running = holder_of(settings.state) is not None
-    last = read_status(settings.state)
-    console = Console(soft_wrap=True, highlight=False)
-    if as_json:
-        print(json.dumps({"running": running, **(asdict(last) if last else {})}, indent=1))  # noqa: T201
-    elif last is None or not running:
-        _print_stopped(console, settings, last)
-    else:
-        _print_running(console, last)
-    return ExitCode.FINE if running and last and last.state != "paused" else ExitCode.ENVIRONMENT
-
-
-def _print_stopped(console: Console, settings: Settings, last: Status | None) -> None:
-    console.print(f"[bold]not running[/bold] (state folder {escape(str(settings.state))})")
-    if last is not None:
-        how = "It stopped" if last.state == "stopped" else "It was killed or crashed; it last wrote its status"
-        console.print(f"{how} at {last.written}. Scans in {escape(last.inbox)} wait until it is started again.")
-
-
-def _print_running(console: Console, now: Status) -> None:
-    console.print(f"[bold]{now.state}[/bold] since {now.since}, process {now.pid}, ocrwatch {now.version}")
-    for pause in now.paused:
-        console.print(f"[red]paused[/red] since {pause.since}: {escape(printable(pause.reason))}; {pause.remedy}")
-    console.print(f"inbox       {escape(now.inbox)} ({now.watch}), {now.workers} workers, {now.engine}")
-    more = " and more behind them" if now.more else ""
-    oldest = f", the oldest for {now.oldest_waiting_s:g} s" if now.oldest_waiting_s is not None else ""
-    console.print(f"waiting     {now.waiting}{more}{oldest}")
-    console.print(f"in work     {escape(', '.join(map(printable, now.in_work)) or 'nothing')}")
-    console.print(f"delivered   {now.delivered} since the start, {now.scans_last_minute} scans in the last minute, "
-                  f"{now.scans_last_hour} in the last hour")  # fmt: skip
-    console.print(f"quarantined {now.quarantined} since the start")
-    for failure in now.failures:
-        console.print(f"  {failure.at} {escape(printable(failure.path))}: {escape(failure.reason)}")
-    if now.to_review:
-        console.print(f"to review   {now.to_review} since the start")
-    for doubtful in now.reviews:
-        read = "no text" if doubtful.confidence is None else f"confidence {doubtful.confidence:g}"
-        console.print(f"  {doubtful.at} {escape(printable(doubtful.path))}: {read}")
 
 
 def doctor(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, as_json: bool) -> ExitCode:

@@ -23,6 +23,8 @@ _BYTES = {
 _BYTES_BY_UPPER_CASE = {unit.upper(): scale for unit, scale in _BYTES.items()}
 _AMOUNT = re.compile(r"([0-9]{1,30}(?:\.[0-9]+)?)\s*([A-Za-z]*)")
 _MODE = re.compile(r"0?[0-7]{3}")
+_ADDRESS = re.compile(r"(?:\[(?P<bracketed>[0-9A-Za-z:.%]+)\]|(?P<host>[A-Za-z0-9._-]*)):(?P<port>[0-9]{1,5})")
+_LAST_PORT = 65_535
 _LANGUAGE = re.compile(r"(script/)?[A-Za-z0-9_][A-Za-z0-9_-]*")
 _VARIABLE = re.compile(r"[A-Za-z0-9_]+")
 _WITHOUT_TEXT = {
@@ -92,6 +94,17 @@ def parse_mode(value: object) -> int | None:
 def format_mode(mode: int | None) -> str:
     """Write permission bits as :func:`parse_mode` reads them."""
     return "" if mode is None else f"{mode:04o}"
+
+
+def parse_address(value: str) -> tuple[str, int]:
+    """Return host and port of ``value``: ``"127.0.0.1:9464"``, ``"[::1]:9464"``, or ``":9464"`` for this machine only.
+
+    Raises ValueError, whose text says what would be right.
+    """
+    match = _ADDRESS.fullmatch(value.strip())
+    if match is None or int(match["port"]) > _LAST_PORT:
+        raise ValueError('write host and port, such as ":9464" (this machine only), "[::1]:9464" or "0.0.0.0:9464"')
+    return match["bracketed"] or match["host"] or "127.0.0.1", int(match["port"])
 
 
 def between(
@@ -198,6 +211,12 @@ def _not_empty(region: tuple[float, float, float, float]) -> tuple[float, float,
     return region
 
 
+def _address(value: str) -> str:
+    if value:
+        parse_address(value)
+    return value
+
+
 def _none_if_empty(value: object) -> object:
     """TOML has no null: the empty text stands for it."""
     return None if value == "" else value
@@ -228,6 +247,9 @@ FileMode = Annotated[
 """Permission bits, or None to leave them to the umask."""
 
 Folder = Annotated[Path, BeforeValidator(_folder)]
+
+Address = Annotated[str, AfterValidator(_address)]
+"""What :func:`parse_address` understands, or empty."""
 
 _none_is_empty = PlainSerializer(lambda value: "" if value is None else value)
 

@@ -182,11 +182,11 @@ class Daemon:
             case WorkerReady(pid, engine, start_ms):
                 _log.info("worker.started", pid=pid, engine=f"{engine.name} {engine.version}", start_ms=round(start_ms))
                 self._pipeline.pauses.clear("workers")
-                self._pipeline.report.engine = engine
+                self._pipeline.report.worker_ready(engine)
                 if self._ready_at is None:
                     self._become_ready()
             case WorkerLost(pid, how, phase, scan, stderr):
-                self._pipeline.report.tally.worker_deaths += 1
+                self._pipeline.report.worker_died()
                 _log.warning("worker.died", pid=pid, how=how, phase=phase, id=scan, stderr=stderr)
             case WorkerUnfit(error) if self._ready_at is not None:
                 self._pipeline.pauses.hit("workers", error, time.monotonic())
@@ -287,6 +287,7 @@ class Daemon:
         )
         if status is not None:
             self._outlets.tell(status)
+        self._outlets.turned(now)
         if (sentence := self._sentence()) != self._told:
             self._told = sentence
             notify(f"STATUS={sentence}")

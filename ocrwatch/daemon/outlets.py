@@ -3,35 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from ocrwatch.config.types import parse_address
 from ocrwatch.daemon import startup
 from ocrwatch.deliver.plan import temporary_name
+from ocrwatch.log import get_logger
 from ocrwatch.mounts import Anchor
 from ocrwatch.service import note
 from ocrwatch.service.poster import Poster
 from ocrwatch.service.status import Status
 from ocrwatch.settings import Settings
 
+if TYPE_CHECKING:
+    from ocrwatch.service.listener import Board, Listener
+
 _NO_SCAN = 0
 """In the name of the unfinished note where others have their scan's row: rows are counted from 1."""
 
 
+_log = get_logger()
+
+
 class Outlets:
-    """Tells the share, as the settings say."""
+    """Tells the share, and whoever asks over HTTP, as the settings say.
+
+    Raises :class:`EnvironmentFault` where the address cannot be had.
+    """
 
     def __init__(self, settings: Settings, token: str, *, once: bool) -> None:
         # Who runs `once` looks at its summary; nothing would keep the note up to date afterwards.
         self._poster = Poster(_share_file(settings, token)) if settings.status.share_file and not once else None
+        self._board: Board | None = None
+        self._listener: Listener | None = None
+        if settings.status.listen and not once:
+            self._board, self._listener = _listen(settings.status.listen)
 
     def tell(self, status: Status) -> None:
         """Pass on what the daemon does."""
         if self._poster is not None:
             self._poster.offer(note.text_of(status))
+        if self._board is not None:
+            self._board.status = status
+
+    def turned(self, now: float) -> None:
+        """Pass on that the loop turns (monotonic seconds)."""
+        if self._board is not None:
+            self._board.turned(now)
 
     def close(self) -> None:
         """Have what was told last brought out, and end."""
         if self._poster is not None:
             self._poster.close()
+        if self._listener is not None:
+            self._listener.close()
+
+
+def _listen(address: str) -> tuple[Board, Listener]:
+    # Neither an HTTP server nor Prometheus' library is loaded by those who want neither.
+    from ocrwatch.service.listener import Board, Listener  # noqa: PLC0415
+    from ocrwatch.service.metrics import Exposition  # noqa: PLC0415
+
+    board = Board()
+    host, port = parse_address(address)
+    listener = Listener(host, port, board, Exposition(lambda: board.status).render)
+    _log.info("status.listening", address=listener.address)
+    return board, listener
 
 
 def _share_file(settings: Settings, token: str) -> Callable[[str], None]:

@@ -66,6 +66,15 @@ class Report:
         self._deliveries.append(status.Delivery(status.as_text(ticket.path), shown, status.iso(time.time())))
         self.tally.delivered(ticket.queued_ms / 1000, ticket.read_ms / 1000)
 
+    def worker_ready(self, engine: EngineInfo) -> None:
+        """Take note that a worker can read."""
+        self.engine, self._dirty = engine, True
+
+    def worker_died(self) -> None:
+        """Count a worker that ended unasked."""
+        self.tally.worker_deaths += 1
+        self._dirty = True
+
     def failed(self, path: str, code: str, reason: str) -> None:
         """Remember a quarantined scan."""
         self._failures.append(status.Failure(_shown(path), code, reason, status.iso(time.time())))

@@ -6,6 +6,7 @@ and ``gone`` for a file that was changed or taken away. Each is durable before t
 """
 
 from ocrwatch.ledger.ledger import Closing, Entry, Ledger, facts_key
+from ocrwatch.ledger.reader import LedgerReader
 from ocrwatch.ledger.schema import SCHEMA_VERSION
 
-__all__ = ["SCHEMA_VERSION", "Closing", "Entry", "Ledger", "facts_key"]
+__all__ = ["SCHEMA_VERSION", "Closing", "Entry", "Ledger", "LedgerReader", "facts_key"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from tests.daemon_process import DaemonProcess, run_ocrwatch
@@ -43,7 +44,7 @@ def says_paused(daemon: DaemonProcess, folder: str, reason: str) -> None:
     assert told["since"] <= status["written"]
     answer = run_ocrwatch(daemon.folder, "status")
     assert answer.returncode == 3
-    assert f"paused since {told['since']}" in answer.stdout
+    assert f"{datetime.fromisoformat(told['since']).astimezone():%H:%M:%S %Z}" in answer.stdout
     assert paused["remedy"] in answer.stdout
 
 

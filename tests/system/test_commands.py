@@ -29,7 +29,7 @@ def test_version(tmp_path: Path) -> None:
     assert took < 1.5, f"{took:.2f} s, where 0.3 s are wanted on a machine that is not busy"
 
 
-@pytest.mark.parametrize("command", ["run", "once", "read", "status", "doctor", "retry", "config"])
+@pytest.mark.parametrize("command", ["run", "once", "read", "status", "why", "doctor", "retry", "config"])
 def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
     """Every command is in the list of commands and has a help of its own."""
     assert f"\n  {command} " in run_ocrwatch(tmp_path, "--help").stdout
@@ -109,10 +109,21 @@ def test_status_of_a_running_daemon(tmp_path: Path) -> None:
         now = until(status, what="the status counts both")
         assert (now["running"], now["state"], now["pid"]) == (True, "watching", daemon.pid)
         assert now["schema"] == "ocrwatch.status/1"
+        assert [delivery["sidecars"] for delivery in now["deliveries"]] == [["good.txt"]]  # type: ignore[attr-defined]
+        assert [now[f"scans_last_{span}"] for span in ("minute", "hour", "day")] == [2, 2, 2]
+        assert now["workers_ready"] == now["workers"]
+        assert sum(now["reading_seconds"]["counts"]) == 1  # type: ignore[index]
         answer = run_ocrwatch(tmp_path, "status")
         assert answer.returncode == FINE
         assert f"process {daemon.pid}" in answer.stdout
         assert "bad.jpg" in answer.stdout
+    with DaemonProcess(tmp_path) as daemon:
+        daemon.wait_ready()
+        until(
+            lambda: f"process {daemon.pid}" in run_ocrwatch(tmp_path, "status").stdout,
+            what="the status is the new one's",
+        )
+        assert "0 in the last minute, 2 in the last hour" in run_ocrwatch(tmp_path, "status").stdout
 
 
 @pytest.mark.parametrize(("end", "words"), [("stop", "stopped"), ("kill", "killed")])

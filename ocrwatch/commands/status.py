@@ -1,0 +1,96 @@
+"""``ocrwatch status``: what the daemon does, once or live."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from ocrwatch.commands.status_view import Seen, view
+from ocrwatch.config.load import load, parse_overrides
+from ocrwatch.errors import ExitCode, UsageError
+from ocrwatch.service.lock import holder_of
+from ocrwatch.service.status import read
+from ocrwatch.settings import Settings
+
+_INTERVAL = 1.0
+"""Seconds between two looks; the daemon writes no oftener."""
+
+_WIDEST = 10_000
+
+
+def status(
+    config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, as_json: bool, watch: bool
+) -> ExitCode:
+    """Print what the daemon does; code 3 where it does not run or is paused, 0 after a ``watch`` in any case."""
+    settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings
+    if watch:
+        with _interruptible():
+            _watch_as_json(settings) if as_json else _watch(settings)
+        return ExitCode.FINE
+    seen = look(settings)
+    if as_json:
+        print(_as_json(seen, indent=1))  # noqa: T201
+    else:
+        console = Console(soft_wrap=True, highlight=False)
+        for line in view(seen):
+            console.print(line)
+    return ExitCode.FINE if seen.is_running and seen.last and seen.last.state != "paused" else ExitCode.ENVIRONMENT
+
+
+def look(settings: Settings) -> Seen:
+    """Look at the daemon as it is at this moment."""
+    holder = holder_of(settings.state)
+    return Seen(
+        str(settings.state), holder, read(settings.state), datetime.now(UTC), heartbeat=settings.status.heartbeat
+    )
+
+
+def _watch(settings: Settings) -> None:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        raise UsageError("--watch needs a terminal", "use --watch --json, which prints one JSON object a second")
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(_screen(look(settings)), refresh=True)
+            time.sleep(_INTERVAL)
+
+
+def _screen(seen: Seen) -> Group:
+    """One terminal line for each: what is too long for it is cut, so that nothing jumps."""
+    lines = [Text.from_markup(line) for line in view(seen)]
+    for line in lines:
+        line.no_wrap, line.overflow = True, "ellipsis"
+    return Group(*lines)
+
+
+def _watch_as_json(settings: Settings) -> None:
+    while True:
+        print(_as_json(look(settings)), flush=True)  # noqa: T201
+        time.sleep(_INTERVAL)
+
+
+def _as_json(seen: Seen, indent: int | None = None) -> str:
+    last = asdict(seen.last) if seen.last else {}
+    return json.dumps({"running": seen.is_running, **last}, indent=indent)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """End quietly at Ctrl-C, SIGTERM, or when nobody reads any more, with the terminal as it was."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

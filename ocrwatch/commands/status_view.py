@@ -1,0 +1,172 @@
+"""What ``ocrwatch status`` shows: lines of rich's markup, each with its subject in front."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from rich.markup import escape
+
+from ocrwatch.log import printable
+from ocrwatch.service.status import Status
+
+_SUBJECT_WIDTH = 12
+_MOST_LINES = 5
+_QUEUE_SHOWN = 4
+_MISSED_HEARTBEATS = 3
+_COLOURS = {"watching": "green", "working": "green", "paused": "red", "stopping": "yellow", "starting": "yellow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The daemon as it was at one moment."""
+
+    folder: str
+    """The state folder."""
+    holder: int | None
+    """The process that has it now, None if none."""
+    last: Status | None
+    """What was written last, perhaps by a former process."""
+    now: datetime
+    heartbeat: float
+    """Seconds after which a daemon writes although nothing happens."""
+    zone: tzinfo | None = None
+    """None for the machine's own."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a daemon is there."""
+        return self.holder is not None
+
+    def at(self, moment: str) -> str:
+        """Render a time: with its day unless that is today."""
+        local, now = datetime.fromisoformat(moment).astimezone(self.zone), self.now.astimezone(self.zone)
+        return f"{local:%H:%M:%S %Z}" if local.date() == now.date() else f"{local:%Y-%m-%d %H:%M:%S %Z}"
+
+    def age(self, moment: str) -> str:
+        """Render how long ago a time was."""
+        return duration((self.now - datetime.fromisoformat(moment)).total_seconds())
+
+
+def duration(seconds: float) -> str:
+    """Render a time span with its two greatest units."""
+    whole = max(0, round(seconds))
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if days:
+        return f"{days} d {hours % 24} h"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+
+
+def view(seen: Seen) -> Iterator[str]:
+    """Yield the lines."""
+    last = seen.last
+    if seen.holder is None:
+        yield f"[bold]not running[/bold] (state folder {escape(seen.folder)})"
+        if last is not None:
+            how = "It stopped" if last.state == "stopped" else "It was killed or crashed; it last wrote its status"
+            yield f"{how} at {seen.at(last.written)}. Scans in {_shown(last.inbox)} wait until it is started again."
+    elif last is None or seen.holder not in {0, last.pid}:
+        yield f"[bold yellow]starting[/bold yellow], process {seen.holder}"
+    else:
+        yield from _running(seen, last)
+
+
+def _running(seen: Seen, now: Status) -> Iterator[str]:
+    colour = _COLOURS.get(now.state, "default")
+    yield (
+        f"[bold {colour}]{now.state}[/bold {colour}] since {seen.at(now.since)} ({seen.age(now.since)}), "
+        f"process {now.pid}, ocrwatch {now.version}"
+    )
+    silent_s = (seen.now - datetime.fromisoformat(now.written)).total_seconds()
+    if silent_s > _MISSED_HEARTBEATS * seen.heartbeat:
+        yield f"[red]It has told nothing for {duration(silent_s)}: it may hang; look at its log, or restart it.[/red]"
+    for pause in now.paused:
+        reason, remedy = _shown(pause.reason), _shown(pause.remedy)
+        yield f"[red]paused[/red] since {seen.at(pause.since)} ({seen.age(pause.since)}): {reason}; {remedy}"
+    yield from _block("inbox", [f"{_shown(now.inbox)} ({now.watch})"])
+    yield from _block("workers", [_workers(now)])
+    yield from _block("in work", _in_work(seen, now) or ["nothing"])
+    yield from _block("waiting", _waiting(seen, now))
+    yield from _block(
+        "not whole",
+        _some(f"{_shown(one.path)}: {one.reason}, unchanged for {seen.age(one.since)}" for one in now.incomplete),
+    )
+    yield from _block(
+        "tried again",
+        _some(f"{_shown(one.path)} at {seen.at(one.next_try)}: {_shown(one.reason)}" for one in now.resting),
+    )
+    yield from _block("scans", [_rates(now)])
+    yield from _block("delivered", [f"{now.delivered:,} since the start"])
+    yield from _block("quarantined", [f"{now.quarantined:,} since the start", *_failures(seen, now)])
+    if now.to_review:
+        yield from _block("to review", [f"{now.to_review:,} since the start", *_reviews(seen, now)])
+    if [profile.name for profile in now.profiles] not in ([], [""]):
+        yield from _block("profiles", _profiles(now))
+
+
+def _block(subject: str, lines: Iterable[str]) -> Iterator[str]:
+    for number, line in enumerate(lines):
+        yield f"{'' if number else subject:<{_SUBJECT_WIDTH}}{line}"
+
+
+def _some(lines: Iterable[str]) -> list[str]:
+    every = list(lines)
+    more = [f"and {len(every) - _MOST_LINES} more"] if len(every) > _MOST_LINES else []
+    return every[:_MOST_LINES] + more
+
+
+def _workers(now: Status) -> str:
+    died = f"; {now.worker_deaths} died since the start" if now.worker_deaths else ""
+    return f"{now.workers_ready} of {now.workers} ready, {now.engine or 'loading'}{died}"
+
+
+def _in_work(seen: Seen, now: Status) -> list[str]:
+    return _some(
+        f"{_shown(one.path)} for {seen.age(one.since)}, worker {one.worker}"
+        + (f", attempt {one.attempt}" if one.attempt > 1 else "")
+        for one in now.being_read
+    )
+
+
+def _waiting(seen: Seen, now: Status) -> Iterator[str]:
+    waiting = now.waiting + len(now.in_work) - len(now.being_read)
+    more = " and more behind them" if now.more else ""
+    oldest = ""
+    if now.oldest_waiting is not None and now.oldest_waiting_since is not None:
+        oldest = f", the first, {_shown(now.oldest_waiting)}, came {seen.age(now.oldest_waiting_since)} ago"
+    yield f"{waiting:,}{more}{oldest}"
+    if now.queue:
+        others = ", …" if now.queued > _QUEUE_SHOWN else ""
+        yield f"next: {', '.join(map(_shown, now.queue[:_QUEUE_SHOWN]))}{others}"
+
+
+def _rates(now: Status) -> str:
+    return (
+        f"{now.scans_last_minute:,} in the last minute, {now.scans_last_hour:,} in the last hour, "
+        f"{now.scans_last_day:,} in the last 24 hours"
+    )
+
+
+def _failures(seen: Seen, now: Status) -> list[str]:
+    last = now.failures[: -_MOST_LINES - 1 : -1]
+    return [f"{seen.at(one.at)} {_shown(one.path)}: {_shown(one.reason)}" for one in last]
+
+
+def _reviews(seen: Seen, now: Status) -> list[str]:
+    last = now.reviews[: -_MOST_LINES - 1 : -1]
+    read = ("no text" if one.confidence is None else f"confidence {one.confidence:g}" for one in last)
+    return [f"{seen.at(one.at)} {_shown(one.path)}: {how}" for one, how in zip(last, read, strict=True)]
+
+
+def _profiles(now: Status) -> list[str]:
+    return [
+        f"{_shown(one.name) or 'none'}: {one.delivered:,} delivered, {one.quarantined:,} quarantined"
+        for one in now.profiles
+    ]
+
+
+def _shown(text: str) -> str:
+    return escape(printable(text))

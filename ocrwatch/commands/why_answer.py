@@ -1,0 +1,295 @@
+"""What is the matter with one scan, from the folders, the ledger and what the daemon says."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ocrwatch.deliver.delivery import REASON_ENDING
+from ocrwatch.deliver.plan import Plan
+from ocrwatch.errors import EnvironmentFault
+from ocrwatch.files import facts_of
+from ocrwatch.intake.rules import kind_ignored, name_ignored
+from ocrwatch.intake.source import probe
+from ocrwatch.intake.structure import Completeness
+from ocrwatch.ledger import Entry, facts_key
+from ocrwatch.log import printable
+from ocrwatch.service.status import BeingRead, Incomplete, Resting, Status, as_text, iso
+from ocrwatch.settings import Settings
+
+_CLOSED = frozenset({"done", "quarantined", "gone"})
+_MOST_TOLD = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What became of the scan, or of another of its name, before."""
+
+    state: str
+    at: str
+    code: str | None
+    reason: str | None
+    files: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is the matter with one scan. Times are ISO 8601, UTC."""
+
+    path: str
+    """In the inbox."""
+    state: str
+    """``ignored``, ``reading``, ``retrying``, ``held-up``, ``queued``, ``incomplete``, ``settling``, ``waiting``,
+    ``delivering``, ``done``, ``quarantined``, ``gone`` or ``unknown``."""
+    says: str
+    remedy: str = ""
+    since: str | None = None
+    next_try: str | None = None
+    position: int | None = None
+    """In the queue, from 1."""
+    worker: int | None = None
+    attempts: int | None = None
+    code: str | None = None
+    files: list[str] = field(default_factory=list)
+    """Absolute paths of what came of it."""
+    before: list[Past] = field(default_factory=list)
+    """The newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Whom to ask."""
+
+    settings: Settings
+    status: Status | None
+    """What a running daemon says, None where none runs."""
+    at: Callable[[str], str]
+    """Renders a time for people."""
+
+
+def answer(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
+    """Say what is the matter with the scan at ``path`` in the inbox; ``rows`` are the ledger's, oldest first.
+
+    Raises :class:`EnvironmentFault` where the inbox cannot be looked at.
+    """
+    found = _now(sources, path, rows)
+    told = rows[-1:] if rows and rows[-1].state == found.state else []
+    before = [_past(sources.settings, row) for row in reversed(rows) if row.state in _CLOSED and row not in told]
+    return replace(found, path=as_text(path), before=before[:_MOST_TOLD])
+
+
+def _now(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
+    watch, last = sources.settings.watch, rows[-1] if rows else None
+    there, *odd = _look(sources.settings.inbox, path)
+    unwanted = name_ignored(path, watch.include, watch.exclude, recursive=watch.recursive)
+    reason, remedy = unwanted if there is not None and not odd[0] else odd
+    if reason:
+        return Answer(path, "ignored", f"is left alone: {reason}.", remedy)
+    if there is not None and last is not None and last.state == "done" and last.facts == facts_key(facts_of(there)):
+        return _done(sources, last)
+    found = _told_by_daemon(sources, path) or _by_record(sources, path, last, is_there=there is not None)
+    if found is not None:
+        return found
+    why = f" A file of this name would be left alone: {unwanted[0]}." if unwanted[0] else ""
+    return Answer(path, "unknown", f"is not in the inbox, and nothing is known of it.{why}", unwanted[1])
+
+
+def _look(inbox: Path, path: str) -> tuple[os.stat_result | None, str, str]:
+    try:
+        return kind_ignored(inbox, path)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+        raise EnvironmentFault(f"cannot look into the inbox {inbox} ({reason})", "see ocrwatch doctor") from error
+
+
+def _by_record(sources: Sources, path: str, last: Entry | None, *, is_there: bool) -> Answer | None:
+    """Tell of a scan that the daemon has said nothing of, by the ledger's last word and by looking at it."""
+    if last is not None and last.state not in _CLOSED:
+        return _open(sources, last, is_there=is_there)
+    if is_there:
+        return _waiting(sources, path)
+    if last is None:
+        return None
+    return {"done": _done, "quarantined": _quarantined, "gone": _gone}[last.state](sources, last)
+
+
+def _told_by_daemon(sources: Sources, path: str) -> Answer | None:
+    """Return what the daemon says of a scan that it has in hand."""
+    status, shown = sources.status, as_text(path)
+    if status is None:
+        return None
+    for one in status.being_read:
+        if one.path == shown:
+            return _being_read(sources, one)
+    for rest in status.resting:
+        if rest.path == shown:
+            return _resting(sources, rest)
+    for item in status.incomplete:
+        if item.path == shown:
+            return _incomplete(sources, item)
+    if shown in status.queue:
+        position = status.queue.index(shown) + 1
+        return Answer(path, "queued", f"is complete, and {ordinal(position)} in the queue.", position=position)
+    return None
+
+
+def _being_read(sources: Sources, one: BeingRead) -> Answer:
+    attempt = f", in its attempt {one.attempt}" if one.attempt > 1 else ""
+    says = f"is being read by worker {one.worker} since {sources.at(one.since)}{attempt}."
+    return Answer(one.path, "reading", says, since=one.since, worker=one.worker, attempts=one.attempt)
+
+
+def _resting(sources: Sources, rest: Resting) -> Answer:
+    when = sources.at(rest.next_try)
+    if rest.code == "held-up":
+        says = f"was read, but {printable(rest.reason)}; next tried at {when}."
+        return Answer(rest.path, "held-up", says, next_try=rest.next_try, code=rest.code)
+    says = f"failed {_times(rest.attempts)} ({printable(rest.reason)}); next tried at {when}."
+    return Answer(rest.path, "retrying", says, next_try=rest.next_try, attempts=rest.attempts, code=rest.code)
+
+
+def _incomplete(sources: Sources, item: Incomplete) -> Answer:
+    since = sources.at(item.since)
+    patience = f"{sources.settings.settle.patience:g} s"
+    if item.reason == "growing":
+        says = f"is still being written: it last changed at {since}. It is read when it is complete."
+    elif item.reason == "unreadable":
+        says = f"may not be read by the user that ocrwatch runs as, since {since}."
+        return Answer(item.path, "incomplete", says, "let that user read it", since=item.since, code=item.reason)
+    else:
+        says = (
+            f"is not complete ({item.reason}), unchanged since {since}. It is read when it is complete, and "
+            f"quarantined when it has not changed for {patience}."
+        )
+    return Answer(item.path, "incomplete", says, since=item.since, code=item.reason)
+
+
+def _open(sources: Sources, row: Entry, *, is_there: bool) -> Answer:
+    """Tell of a scan that is not at its end as far as the ledger knows, and not in the daemon's hand."""
+    stands = "" if sources.status is not None else " No ocrwatch runs here: start it."
+    at = iso(row.updated_at)
+    if row.state in {"planned", "published"}:
+        says = f"was read; its text and its original are being put in their places since {sources.at(at)}.{stands}"
+        return Answer(row.path, "delivering", says, since=at)
+    if row.state == "waiting" and row.attempts:
+        next_try = iso(row.not_before)
+        when = (
+            "as soon as it runs" if sources.status is None and row.not_before <= time.time() else sources.at(next_try)
+        )
+        says = f"failed {_times(row.attempts)} ({printable(row.reason or '')}); next tried at {when}.{stands}"
+        return Answer(row.path, "retrying", says, next_try=next_try, attempts=row.attempts, code=row.code)
+    if not is_there:
+        return Answer(
+            row.path, "gone", f"was taken out of the inbox before it was read; it was last seen {sources.at(at)}."
+        )
+    return _waiting(sources, row.path)
+
+
+def _waiting(sources: Sources, path: str) -> Answer:
+    """Tell of a scan in the inbox that the daemon has said nothing of, by looking at it."""
+    found = probe(sources.settings.inbox, path)
+    if found is None:
+        return Answer(path, "gone", "has just gone from the inbox.")
+    changed = iso(found.facts.mtime_ns / 1e9) if 0 <= found.facts.mtime_ns < 2**62 else None
+    if found.state is not Completeness.WHOLE:
+        what = "unreadable" if found.state is None else found.state.value
+        seen = Incomplete(path, what, changed or iso(time.time()))
+        said = _incomplete(sources, seen)
+        if sources.status is None:
+            return replace(said, says=f"{said.says} No ocrwatch runs here: start it.")
+        return said
+    status = sources.status
+    if status is None:
+        return Answer(path, "waiting", "is complete and waits in the inbox: no ocrwatch runs here.", "start it")
+    if status.more or status.queued > len(status.queue):
+        behind = status.queued + len(status.being_read)
+        return Answer(
+            path, "waiting", f"is complete, and waits behind at least {len(status.queue)} of {behind} others."
+        )
+    return Answer(path, "settling", "is complete, and is read as soon as it has not changed for a moment.")
+
+
+def _done(sources: Sources, row: Entry) -> Answer:
+    at = iso(row.updated_at)
+    files = _files(sources.settings, row)
+    plan = None if row.plan is None else Plan.from_json(row.plan)
+    texts = [name for name in files if Path(name).is_relative_to(sources.settings.outbox)]
+    says = f"was read at {sources.at(at)}; its text is {_with_presence(texts)}"
+    if plan is None or plan.fate == "archive":
+        says += f", the original {_with_presence([name for name in files if name not in texts])}"
+    elif plan.fate == "keep":
+        says += ", the original stays in the inbox"
+    else:
+        says += ", the original was deleted"
+    return Answer(row.path, "done", f"{says}.", since=at, attempts=row.attempts, files=files)
+
+
+def _quarantined(sources: Sources, row: Entry) -> Answer:
+    at, files = iso(row.updated_at), _files(sources.settings, row)
+    originals = [name for name in files if not name.endswith(f".{REASON_ENDING}")]
+    says = (
+        f"could not be read: {printable(row.reason or 'for a reason that is not known any more')}. It was put into the "
+        f"quarantine at {sources.at(at)}: {_with_presence(originals)}."
+    )
+    remedy = ""
+    if originals and os.path.lexists(os.fsencode(originals[0])):
+        mended = _remedy_of(files)
+        remedy = f"{mended}{'; ' if mended else ''}to have it tried again: ocrwatch retry {printable(originals[0])}"
+    return Answer(row.path, "quarantined", says, remedy, since=at, attempts=row.attempts, code=row.code, files=files)
+
+
+def _gone(sources: Sources, row: Entry) -> Answer:
+    at = iso(row.updated_at)
+    reason = printable(row.reason or "it was changed, or taken out of the inbox")
+    return Answer(
+        row.path, "gone", f"is not in the inbox any more, and was not read: {reason} ({sources.at(at)}).", since=at
+    )
+
+
+def _files(settings: Settings, row: Entry) -> list[str]:
+    """Return the absolute paths of what a scan's plan says came of it."""
+    if row.plan is None:
+        return []
+    plan = Plan.from_json(row.plan)
+    root = settings.quarantine if plan.fate == "quarantine" else settings.outbox
+    files = [root / plan.folder / sidecar.final for sidecar in plan.sidecars]
+    if plan.fate in {"archive", "quarantine"}:
+        files.append((settings.archive if plan.fate == "archive" else root) / plan.folder / plan.original)
+    return [os.fspath(file) for file in files]
+
+
+def _past(settings: Settings, row: Entry) -> Past:
+    return Past(row.state, iso(row.updated_at), row.code, row.reason, list(map(as_text, _files(settings, row))))
+
+
+def _remedy_of(files: Sequence[str]) -> str:
+    """Return what the reason beside a quarantined scan recommends."""
+    for name in files:
+        if name.endswith(f".{REASON_ENDING}"):
+            try:
+                return printable(str(json.loads(Path(name).read_bytes()).get("remedy", "")))
+            except (OSError, ValueError, AttributeError):
+                pass
+    return ""
+
+
+def _with_presence(files: Sequence[str]) -> str:
+    if not files:
+        return "where it was put (not known any more)"
+    return " and ".join(
+        f"{printable(name)}{'' if os.path.lexists(name) else ' (not there any more)'}" for name in files
+    )
+
+
+def _times(attempts: int) -> str:
+    return {1: "once", 2: "twice"}.get(attempts, f"{attempts} times")
+
+
+def ordinal(number: int) -> str:
+    """Render a place in a line: 1st, 2nd, 3rd, 4th, 11th, 21st."""
+    teens = 10 < number % 100 < 20  # noqa: PLR2004 - these have "th"
+    return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"

@@ -1,0 +1,89 @@
+"""A look into the ledger from outside the daemon: changes nothing, and nobody waits for it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from dataclasses import fields
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import quote_from_bytes
+
+from ocrwatch.errors import EnvironmentFault
+from ocrwatch.ledger.ledger import Entry
+
+_COLUMNS: Final = ", ".join(field.name for field in fields(Entry))
+_PATIENCE: Final = 5.0
+
+
+class LedgerReader:
+    """The ledger in ``folder``, as a context manager; without a ledger there nothing is known.
+
+    ``alone`` says that no daemon has the folder. The methods raise :class:`EnvironmentFault` where the ledger cannot
+    be read.
+    """
+
+    def __init__(self, folder: Path, *, alone: bool) -> None:
+        self._path = folder / "ledger.db"
+        self._db: sqlite3.Connection | None = None
+        self._alone = alone
+
+    def __enter__(self) -> Self:
+        if not self._path.exists():
+            return self
+        # A reader of a live ledger shares its index file, and may have to make it. Where nothing is live there is no
+        # need to: so a look leaves no file behind, and works for who may only read.
+        log = self._path.with_name(f"{self._path.name}-wal")
+        at_rest = self._alone and not (log.exists() and log.stat().st_size)
+        name = quote_from_bytes(os.fsencode(self._path.absolute()))
+        try:
+            self._db = sqlite3.connect(
+                f"file:{name}?mode=ro{'&immutable=1' if at_rest else ''}", uri=True, timeout=_PATIENCE
+            )
+            self._db.row_factory = sqlite3.Row
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._db is not None:
+            self._db.close()
+
+    def of_path(self, path: str) -> list[Entry]:
+        """Return all rows of a path in the inbox, oldest first."""
+        sql = f"SELECT {_COLUMNS} FROM scans WHERE path = ? ORDER BY id"
+        return [_entry(row) for row in self._rows(sql, os.fsencode(path))]
+
+    def of_plan(self, name: str) -> list[Entry]:
+        """Return all rows whose plan has ``name``, written as JSON, as one of its values, oldest first."""
+        sql = f"SELECT {_COLUMNS} FROM scans WHERE instr(plan, ?) > 0 ORDER BY id"
+        return [_entry(row) for row in self._rows(sql, name)]
+
+    def paths_named(self, name: str) -> list[str]:
+        """Return the paths, at most a hundred, whose last part is ``name``, the one that was seen last first."""
+        sql = (
+            "SELECT path FROM scans WHERE path = ?1 OR substr(path, -length(?2)) = ?2"
+            " GROUP BY path ORDER BY max(id) DESC LIMIT 100"
+        )
+        raw = os.fsencode(name)
+        return [os.fsdecode(row["path"]) for row in self._rows(sql, raw, b"/" + raw)]
+
+    def _rows(self, sql: str, *values: str | bytes) -> list[sqlite3.Row]:
+        if self._db is None:
+            return []
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
+
+    def _fault(self, error: sqlite3.Error) -> EnvironmentFault:
+        return EnvironmentFault(
+            f"cannot read the ledger {self._path} ({error})", "ask as root or as the user that ocrwatch runs as"
+        )
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    return Entry(**{**dict(row), "path": os.fsdecode(row["path"])})

@@ -1,0 +1,110 @@
+"""The lines of ``ocrwatch status``; the clock is the test's own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from rich.text import Text
+
+from ocrwatch.commands.status_view import Seen, duration, view
+from ocrwatch.service.status import BeingRead, Failure, Incomplete, PauseStatus, ProfileCounts, Resting, Status, iso
+from tests.unit.service.statuses import status
+
+ZONE = timezone(timedelta(hours=1), "CET")
+
+
+def lines(last: Status | None, *, now: float = 60.0, holder: int | None = 42) -> list[str]:
+    """Return what is shown, without colours."""
+    seen = Seen("/state", holder, last, datetime.fromtimestamp(now, UTC), heartbeat=10.0, zone=ZONE)
+    return [Text.from_markup(line).plain for line in view(seen)]
+
+
+def test_an_idle_daemon() -> None:
+    """What it does, since when in local time, and that nothing waits."""
+    assert lines(status(workers_ready=2)) == [
+        "watching since 01:00:00 CET (1 min 0 s), process 42, ocrwatch 1.0",
+        "inbox       /srv/inbox (inotify)",
+        "workers     2 of 2 ready, tesserocr 5",
+        "in work     nothing",
+        "waiting     0",
+        "scans       0 in the last minute, 0 in the last hour, 0 in the last 24 hours",
+        "delivered   0 since the start",
+        "quarantined 0 since the start",
+    ]
+
+
+def test_a_busy_daemon() -> None:
+    """Who reads what for how long, what is next, and what is the matter with the others."""
+    shown = lines(
+        status(
+            state="working",
+            waiting=9,
+            more=True,
+            in_work=["a.jpg", "b.jpg"],
+            being_read=[BeingRead("a.jpg", 7, 2, iso(58))],
+            oldest_waiting="[old].jpg",
+            oldest_waiting_since=iso(-3600),
+            queue=[f"{number}.jpg" for number in range(6)],
+            queued=6,
+            incomplete=[Incomplete(f"half{number}.jpg", "growing", iso(50)) for number in range(7)],
+            resting=[Resting("again.jpg", 1, "timeout", "it took too long", iso(90))],
+            profiles=[ProfileCounts("", 1, 0), ProfileCounts("bills/**", 2000, 1)],
+            worker_deaths=3,
+            scans_last_minute=12,
+            scans_last_hour=1234,
+            scans_last_day=5678,
+            failures=[Failure("x.jpg", "damaged", "it is", iso(1)), Failure("y.jpg", "damaged", "so too", iso(2))],
+        )
+    )
+    assert "in work     a.jpg for 2 s, worker 7, attempt 2" in shown
+    assert "waiting     10 and more behind them, the first, [old].jpg, came 1 h 1 min ago" in shown
+    assert "            next: 0.jpg, 1.jpg, 2.jpg, 3.jpg, …" in shown
+    assert "not whole   half0.jpg: growing, unchanged for 10 s" in shown
+    assert "            and 2 more" in shown
+    assert "tried again again.jpg at 01:01:30 CET: it took too long" in shown
+    assert "workers     0 of 2 ready, tesserocr 5; 3 died since the start" in shown
+    assert "scans       12 in the last minute, 1,234 in the last hour, 5,678 in the last 24 hours" in shown
+    assert shown[shown.index("quarantined 0 since the start") + 1] == "            01:00:02 CET y.jpg: so too"
+    assert "profiles    none: 1 delivered, 0 quarantined" in shown
+    assert "            bills/**: 2,000 delivered, 1 quarantined" in shown
+
+
+def test_a_pause_comes_with_what_to_do() -> None:
+    """The reason, since when, and the remedy; a day that is past is named."""
+    shown = lines(
+        status(state="paused", paused=[PauseStatus("delivery", "the disk is full", "free some space", iso(0))]),
+        now=86_400 * 2,
+    )
+    assert shown[0].startswith("paused since 1970-01-01 01:00:00 CET (2 d 0 h)")
+    assert "paused since 1970-01-01 01:00:00 CET (2 d 0 h): the disk is full; free some space" in shown
+
+
+def test_a_daemon_that_says_nothing_may_hang() -> None:
+    """When several heartbeats are missing that is said; a clock that was set back is not taken for it."""
+    assert any("may hang" in line for line in lines(status(written=iso(60)), now=100.0))
+    assert not any("may hang" in line for line in lines(status(written=iso(60)), now=85.0))
+    assert not any("may hang" in line for line in lines(status(written=iso(5000)), now=85.0))
+
+
+def test_a_daemon_that_has_not_spoken_yet() -> None:
+    """A new process is not mixed up with what a former one has written."""
+    assert lines(None) == ["starting, process 42"]
+    assert lines(status(pid=41, state="working")) == ["starting, process 42"]
+    assert lines(status(pid=41), holder=0)[0].startswith("watching")
+
+
+def test_a_daemon_that_is_not_there() -> None:
+    """Stopped, killed, or never there: each is told apart."""
+    assert lines(None, holder=None) == ["not running (state folder /state)"]
+    assert lines(status(state="stopped"), holder=None)[1].startswith("It stopped at 01:01:00 CET. Scans in /srv/inbox")
+    assert "killed or crashed" in lines(status(state="working"), holder=None)[1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(-5, "0 s"), (59.4, "59 s"), (61, "1 min 1 s"), (3600, "1 h 0 min"), (90_000, "1 d 1 h")],
+)
+def test_durations(seconds: float, shown: str) -> None:
+    """The two greatest units; a negative one is none."""
+    assert duration(seconds) == shown

@@ -1,0 +1,126 @@
+"""What is the matter with one scan, told from what each source says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ocrwatch.commands.why_answer import Answer, Sources, answer, ordinal
+from ocrwatch.deliver.plan import Plan, Sidecar
+from ocrwatch.errors import EnvironmentFault
+from ocrwatch.ledger import Entry
+from ocrwatch.service.status import Incomplete, Resting, Status, iso
+from ocrwatch.settings import Settings
+from ocrwatch.values import FileFacts
+from tests.unit.service.statuses import status
+
+JPEG = b"\xff\xd8\xff\xda\x00\x02\x01\xff\xd9"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Make the folders."""
+    names = ("inbox", "outbox", "archive", "quarantine", "state")
+    for name in names:
+        (tmp_path / name).mkdir()
+    return Settings.model_validate({name: tmp_path / name for name in names})
+
+
+def row(path: str, state: str, **changes: object) -> Entry:
+    """Return a row of the ledger."""
+    plan = Plan(
+        path, FileFacts(1, 2, 3, 4), None, "", "a", "delete", path, (Sidecar("t", "a.txt"),)
+    ).to_json()  # fmt: skip
+    values: dict[str, object] = {
+        "id": 1, "path": path, "facts": "", "sha256": None, "state": state, "attempts": 1, "not_before": 0.0,
+        "code": None, "reason": None, "plan": plan, "seen_at": 0.0, "updated_at": 0.0,
+    }  # fmt: skip
+    return Entry(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def ask(settings: Settings, path: str, *rows: Entry, told: Status | None = None) -> Answer:
+    """Ask for a path."""
+    return answer(Sources(settings, told, lambda at: at), path, rows)
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("growing", "still being written"),
+        ("incomplete", "quarantined when it has not changed for 600 s"),
+        ("unreadable", "may not be read by the user"),
+    ],
+)
+def test_what_settles(settings: Settings, reason: str, said: str) -> None:
+    """Each way of not being whole has its sentence, and since when."""
+    (settings.inbox / "a.jpg").write_bytes(JPEG)
+    found = ask(settings, "a.jpg", told=status(incomplete=[Incomplete("a.jpg", reason, iso(0))]))
+    assert (found.state, found.since) == ("incomplete", iso(0))
+    assert said in found.says
+
+
+def test_what_a_folder_holds_up(settings: Settings) -> None:
+    """The reason and the next try are told."""
+    (settings.inbox / "a.jpg").write_bytes(JPEG)
+    held = Resting("a.jpg", 0, "held-up", "it cannot be moved out of sub", iso(90))
+    found = ask(settings, "a.jpg", told=status(resting=[held]))
+    assert (found.state, found.next_try) == ("held-up", iso(90))
+    assert "cannot be moved out of sub" in found.says
+
+
+def test_what_is_behind_those_in_hand(settings: Settings) -> None:
+    """Of a scan that the status does not name, the file itself tells; with others before it that is said."""
+    (settings.inbox / "a.jpg").write_bytes(JPEG)
+    assert ask(settings, "a.jpg", told=status()).state == "settling"
+    behind = ask(settings, "a.jpg", told=status(queue=["b.jpg"], queued=2000, more=True))
+    assert (behind.state, "2000 others" in behind.says) == ("waiting", True)
+    (settings.inbox / "half.jpg").write_bytes(JPEG[:5])
+    assert ask(settings, "half.jpg", told=status()).state == "incomplete"
+
+
+@pytest.mark.parametrize(
+    ("state", "changes", "expected", "said"),
+    [
+        ("planned", {}, "delivering", "are being put in their places"),
+        ("waiting", {"code": "timeout", "reason": "it took long", "attempts": 2}, "retrying", "failed twice (it took"),
+        ("reading", {}, "gone", "taken out of the inbox"),
+        ("done", {}, "done", "a.txt (not there any more), the original was deleted"),
+        ("gone", {"reason": "it changed"}, "gone", "was not read: it changed"),
+        ("quarantined", {"reason": "too odd", "code": "damaged"}, "quarantined", "could not be read: too odd"),
+        ("quarantined", {"plan": None}, "quarantined", "not known any more"),
+    ],
+)
+def test_what_only_the_ledger_knows(
+    settings: Settings, state: str, changes: dict[str, object], expected: str, said: str
+) -> None:
+    """Of what is not in the inbox any more the ledger's last word counts, the others are told as the past."""
+    earlier = row("a.jpg", "gone", reason="before")
+    found = ask(settings, "a.jpg", earlier, row("a.jpg", state, **changes))
+    assert found.state == expected
+    assert said in found.says
+    assert [past.reason for past in found.before] == ["before"]
+
+
+def test_what_nobody_knows(settings: Settings) -> None:
+    """It is said, and that a file of such a name would not be read."""
+    assert ask(settings, "a.jpg").state == "unknown"
+    assert "watch.include" in ask(settings, "a.png").says
+
+
+def test_names_of_any_bytes(settings: Settings) -> None:
+    """A name that is not UTF-8 is told as text."""
+    assert ask(settings, "\udcff.jpg").path == "\\xff.jpg"
+
+
+def test_an_inbox_that_is_away(settings: Settings) -> None:
+    """Where the inbox cannot be looked into, nothing is claimed."""
+    settings.inbox.rmdir()
+    with pytest.raises(EnvironmentFault, match="cannot look into the inbox"):
+        ask(settings, "a.jpg")
+
+
+def test_ordinals() -> None:
+    """Places in a line as people say them."""
+    shown = [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 102, 111)]
+    assert shown == ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "111th"]
