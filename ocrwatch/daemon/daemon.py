@@ -51,7 +51,7 @@ class Summary:
 
     ends: Counter[End]
     left: dict[str, str] = field(default_factory=dict)
-    """Scans that stayed in the inbox because they did not get whole, with the reason (``once`` only)."""
+    """Scans that stayed in the inbox, incomplete or refused, with the reason (``once`` only)."""
     seconds: float = 0.0
     """From the first worker's readiness to the end."""
     interrupted: bool = False
@@ -72,6 +72,7 @@ class Daemon:
         self._next_sign = 0.0
         self._told = ""
         self._next_pruning = 0.0
+        self._held_up: dict[str, str] = {}
         self._sign_interval = watchdog_interval()
 
     def run(self) -> Summary:
@@ -222,6 +223,7 @@ class Daemon:
         What was not finished is still in the inbox, and its attempt is taken back.
         """
         pipeline = self._pipeline
+        self._held_up = pipeline.held_up
         pipeline.reception.stop()
         pipeline.pool.kill()
         pipeline.loop.close()
@@ -271,7 +273,7 @@ class Daemon:
         began = self._ready_at or time.monotonic()
         return Summary(
             self._pipeline.report.ends,
-            self._pipeline.reception.left(),
+            {**self._pipeline.reception.left(), **self._held_up},
             time.monotonic() - began,
             interrupted=self._stop_by is not None,
         )

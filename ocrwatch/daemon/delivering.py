@@ -25,9 +25,6 @@ from ocrwatch.values import Page
 REASON_SCHEMA = "ocrwatch.reason/1"
 """Name and version of the reason file beside a quarantined original."""
 
-_HELD_UP = 30.0
-"""Seconds until a delivery is tried again that a folder of the inbox refuses."""
-
 _log = get_logger()
 
 
@@ -70,11 +67,16 @@ class Delivering:
         self._end = end
         self._delivered = delivered
         self._line: deque[_Parcel] = deque()
-        self._held: deque[tuple[float, _Parcel]] = deque()
+        self._held: deque[tuple[float, _Parcel, str]] = deque()
         self._busy = False
 
     def __len__(self) -> int:
         return len(self._line)
+
+    @property
+    def held_up(self) -> dict[str, str]:
+        """Paths of the scans that one folder refuses, with the reason; they are tried again later."""
+        return {parcel.path: reason for _, parcel, reason in self._held}
 
     def deliver(self, ticket: Ticket, page: Page) -> None:
         """Have a page's sidecars published and its original put away."""
@@ -265,7 +267,7 @@ class Delivering:
             case HeldUp():
                 self._next()
                 _log.warning("scan.waiting", path=parcel.path, reason=error.message, then=error.remedy)
-                self._held.append((time.monotonic() + _HELD_UP, parcel))
+                self._held.append((self._pauses.held_up_until(time.monotonic()), parcel, error.message))
             case EnvironmentFault():
                 self._busy = False
                 self._pauses.hit("delivery", error, time.monotonic())
@@ -289,6 +291,9 @@ class Delivering:
     def _next(self) -> None:
         self._busy = False
         self._line.popleft()
+        if not self._line:
+            # Nothing is left to feel the way with, and nothing would be read to take its place.
+            self._pauses.clear("delivery")
 
 
 def _iso(seconds: float) -> str | None:

@@ -17,6 +17,7 @@ from ocrwatch.dispatch.pool import Pool
 from ocrwatch.dispatch.slot import Outcome
 from ocrwatch.errors import (
     EnvironmentFault,
+    HeldUp,
     InternalFault,
     OcrwatchError,
     ScanFault,
@@ -80,6 +81,7 @@ class Reading:
         self._retries: deque[Ticket] = deque()
         self._retried_last = False
         self._resting: list[tuple[float, int, Ticket]] = []
+        self._held_up: dict[str, str] = {}
         self._order = itertools.count()
         self._loading = 0
         self._reading: dict[int, Ticket] = {}
@@ -90,6 +92,11 @@ class Reading:
         """How many scans wait for a worker or for their next attempt."""
         queued = len(self._fresh) + len(self._backlog) + len(self._retries)
         return queued + len(self._resting) + self._loading
+
+    @property
+    def held_up(self) -> dict[str, str]:
+        """Paths of those that wait because they cannot be had at present, with the reason."""
+        return dict(self._held_up)
 
     @property
     def in_work(self) -> list[str]:
@@ -109,6 +116,7 @@ class Reading:
         """Load what there is room for."""
         while self._resting and self._resting[0][0] <= now:
             _, _, ticket = heapq.heappop(self._resting)
+            self._held_up.pop(ticket.path, None)
             self._retries.append(ticket)
         while (following := self._next(now)) is not None:
             self._load(following)
@@ -131,6 +139,7 @@ class Reading:
         self._backlog.clear()
         self._retries.clear()
         self._resting.clear()
+        self._held_up.clear()
 
     def give_back(self) -> None:
         """Take back the attempts of scans whose workers were stopped with the daemon: no fault of theirs."""
@@ -206,9 +215,14 @@ class Reading:
         self._loading -= 1
         match error:
             case Vanished():
+                self._pauses.clear("reading")
                 self._end(ticket, "changed")
             case ScanFault():
                 self.give_up(ticket, error)
+            case HeldUp():
+                _log.warning("scan.waiting", path=ticket.path, reason=error.message, then=error.remedy)
+                self._held_up[ticket.path] = error.message
+                self._rest(ticket, self._pauses.held_up_until(time.monotonic()))
             case OcrwatchError():
                 self._put_back(ticket, "reading", error)
             case _:

@@ -6,6 +6,7 @@ import contextlib
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,15 @@ from pathlib import Path
 from ocrwatch.dispatch.channel import ChannelClosed
 from ocrwatch.dispatch.messages import Failed, Job, Read, Setup, Taken, Warm
 from ocrwatch.dispatch.process import WorkerProcess
-from ocrwatch.errors import EnvironmentFault, OcrwatchError, OutOfMemory, TimedOut, WorkerDied
+from ocrwatch.errors import (
+    EnvironmentFault,
+    InternalFault,
+    OcrwatchError,
+    OutOfMemory,
+    TimedOut,
+    WorkerDied,
+    memory_short,
+)
 from ocrwatch.files import environment_fault
 from ocrwatch.values import EngineInfo, Page, Recipe
 
@@ -119,19 +128,30 @@ class Slot(threading.Thread):
         """Serve until the pool says that there is no more, or :meth:`kill`."""
         try:
             while not self._stopped.is_set():
-                if self._worker is None and not self._start():
-                    continue
                 try:
-                    job = self._jobs.get(timeout=_IDLE_CHECK)
-                except queue.Empty:
-                    self._check_idle()
-                    continue
-                if job is None:
-                    return
-                self._serve(job)
-                self._recycle()
+                    if not self._turn():
+                        return
+                except Exception as error:  # noqa: BLE001 - nobody would miss a slot whose thread has ended
+                    self._end_worker()
+                    self._report(WorkerUnfit(_as_expected(error), self._next_back_off()))
+                    self._wait_back_off()
         finally:
             self._end_worker()
+
+    def _turn(self) -> bool:
+        """Do one thing; False where there is no more to come."""
+        if self._worker is None and not self._start():
+            return True
+        try:
+            job = self._jobs.get(timeout=_IDLE_CHECK)
+        except queue.Empty:
+            self._check_idle()
+            return True
+        if job is None:
+            return False
+        self._serve(job)
+        self._recycle()
+        return True
 
     def kill(self) -> None:
         """End the worker at once, whatever it is doing; the thread follows."""
@@ -221,6 +241,9 @@ class Slot(threading.Thread):
             if not taken:
                 return None
             return self._failed(job, attempt, begun, WorkerDied(f"its worker was {how} while reading it", _DIED_REMEDY))
+        except Exception as error:  # noqa: BLE001 - most often memory is short; what is half sent ends with the worker
+            self._end_worker()
+            return self._failed(job, attempt, begun, _as_expected(error))
         worker.served += 1
         # What native code does after a failed allocation is anybody's guess: the next scan gets a fresh worker.
         worker.worn = isinstance(answer, Failed) and isinstance(answer.error, OutOfMemory)
@@ -268,6 +291,17 @@ class Slot(threading.Thread):
     def _wait_back_off(self) -> None:
         self._back_off = self._next_back_off()
         self._stopped.wait(self._back_off)
+
+
+def _as_expected(error: Exception) -> OcrwatchError:
+    if isinstance(error, OcrwatchError):
+        return error
+    if isinstance(error, MemoryError):
+        return memory_short()
+    if isinstance(error, OSError):
+        return environment_fault(error, "cannot look after a worker process")
+    trace = "".join(traceback.format_exception(error))
+    return InternalFault(f"a bug in ocrwatch: {error!r}", "please report it with the log's traceback", trace)
 
 
 _NOT_TAKEN = "workers die as they are handed its bytes"

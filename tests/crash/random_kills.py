@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from tests.crash.scenario import CONFIG, LOCK, Differences, EndState, Places, engine_path
+from tests.crash.scenario import CONFIG, Differences, EndState, Places, engine_path, scans_in
 from tests.daemon_process import PROGRAM, children_of, clean_environment
 from tests.rendering import render
 
@@ -98,11 +98,6 @@ class Dropper:
             unfinished = path.with_name(f".{path.name}.part")
             unfinished.write_bytes(data)
             unfinished.rename(path)
-
-
-def scans_in(inbox: Path) -> list[Path]:
-    """Return what is left of scans in an inbox, whatever it is called by now."""
-    return [path for path in inbox.rglob("*") if not path.is_dir() and path.name != LOCK]
 
 
 def storm(folder: Path, kills: int, *, seed: int, interval: float = 0.03) -> Figures:
