@@ -165,6 +165,9 @@ class Daemon:
                     self._become_ready()
             case WorkerLost(pid, how, phase, scan, stderr):
                 _log.warning("worker.died", pid=pid, how=how, phase=phase, id=scan, stderr=stderr)
+                if phase == "starting" and self._ready_at is not None:
+                    fault = EnvironmentFault(f"a worker cannot start ({how})", "run ocrwatch doctor")
+                    self._pipeline.pauses.hit("workers", fault, time.monotonic())
             case WorkerUnfit(error) if self._ready_at is not None:
                 self._pipeline.pauses.hit("workers", error, time.monotonic())
 

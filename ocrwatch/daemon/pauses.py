@@ -35,7 +35,7 @@ class Pause:
 
 
 class Pauses:
-    """What keeps the daemon from working, by cause (``inbox``, ``delivery``, ``workers``, ``reading``)."""
+    """What keeps the daemon from working, by cause (``inbox``, ``delivery``, ``workers``, ``reading``, ``memory``)."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._active: dict[str, Pause] = {}

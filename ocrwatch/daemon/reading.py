@@ -165,7 +165,7 @@ class Reading:
         return waiting.popleft() if waiting else None
 
     def _next_try(self) -> float:
-        return max(self._pauses.next_try("reading"), self._pauses.next_try("workers"))
+        return max(map(self._pauses.next_try, ("reading", "workers", "memory")))
 
     def _load(self, ticket: Ticket) -> None:
         self._loading += 1
@@ -215,14 +215,15 @@ class Reading:
         self._loading -= 1
         match error:
             case Vanished():
-                self._pauses.clear("reading")
                 self._end(ticket, "changed")
+                if not (self.waiting or self._reading):
+                    # Nothing is left to feel the way with.
+                    self._pauses.clear("reading")
+                    self._pauses.clear("memory")
             case ScanFault():
                 self.give_up(ticket, error)
             case HeldUp():
-                _log.warning("scan.waiting", path=ticket.path, reason=error.message, then=error.remedy)
-                self._held_up[ticket.path] = error.message
-                self._rest(ticket, self._pauses.held_up_until(time.monotonic()))
+                self._hold_up(ticket, error)
             case OcrwatchError():
                 self._put_back(ticket, "reading", error)
             case _:
@@ -265,11 +266,17 @@ class Reading:
         ticket.queued_ms = (time.monotonic() - ticket.scan.ready_at) * 1000 - outcome.read_ms
         if outcome.page is not None:
             self._pauses.clear("workers")
+            self._pauses.clear("memory")
             self._callbacks.deliver(ticket, outcome.page)
         elif isinstance(outcome.error, ScanFault):
             self._judge(ticket, outcome.error)
         elif outcome.error is not None:
             self._blame_environment(ticket, outcome.error)
+
+    def _hold_up(self, ticket: Ticket, error: HeldUp) -> None:
+        _log.warning("scan.waiting", path=ticket.path, reason=error.message, then=error.remedy)
+        self._held_up[ticket.path] = error.message
+        self._rest(ticket, self._pauses.held_up_until(time.monotonic()))
 
     def _judge(self, ticket: Ticket, fault: ScanFault) -> None:
         if isinstance(fault, InternalFault):
@@ -306,6 +313,10 @@ class Reading:
         if isinstance(error, UsageError):
             # It is this recipe's setting that is wrong: scans of other profiles go on.
             self._try_later(ticket, "wrong-setting", str(error), self._retry.max_delay)
+        elif isinstance(error, HeldUp):
+            # One at a time until a page is read; this one last, so that a large one cannot keep all others waiting.
+            self._pauses.hit("memory", error, time.monotonic())
+            self._hold_up(ticket, error)
         else:
             self._put_back(ticket, "workers" if ticket.attempt else "reading", error)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import signal
 import threading
 import time
 import traceback
@@ -12,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocrwatch.dispatch.channel import ChannelClosed
+from ocrwatch.dispatch.limits import kills_for_memory
 from ocrwatch.dispatch.messages import Failed, Job, Read, Setup, Taken, Warm
 from ocrwatch.dispatch.process import WorkerProcess
 from ocrwatch.errors import (
     EnvironmentFault,
+    HeldUp,
     InternalFault,
     OcrwatchError,
     OutOfMemory,
@@ -224,6 +227,7 @@ class Slot(threading.Thread):
         assert worker is not None  # noqa: S101 - for the type checker; _serve has started one
         begun = time.monotonic()
         deadline = begun + self._options.timeout
+        kills_before = kills_for_memory()
         taken = False
         try:
             worker.channel.send(job, deadline)
@@ -240,7 +244,7 @@ class Slot(threading.Thread):
             how = self._bury("reading" if taken else "idle", job.scan if taken else None)
             if not taken:
                 return None
-            return self._failed(job, attempt, begun, WorkerDied(f"its worker was {how} while reading it", _DIED_REMEDY))
+            return self._failed(job, attempt, begun, _death(how, starved=kills_for_memory() > kills_before))
         except Exception as error:  # noqa: BLE001 - most often memory is short; what is half sent ends with the worker
             self._end_worker()
             return self._failed(job, attempt, begun, _as_expected(error))
@@ -291,6 +295,15 @@ class Slot(threading.Thread):
     def _wait_back_off(self) -> None:
         self._back_off = self._next_back_off()
         self._stopped.wait(self._back_off)
+
+
+def _death(how: str, *, starved: bool) -> OcrwatchError:
+    """Say what it means that a worker ended ``how`` while it read, ``starved`` if the kernel made room just then."""
+    if starved and how == f"killed by {signal.SIGKILL.name}":
+        # More than workers.max_memory it did not take; so it was the machine that had less than it was to have.
+        short = memory_short()
+        return HeldUp(f"{short.message}: the kernel ended the worker that read it", short.remedy)
+    return WorkerDied(f"its worker was {how} while reading it", _DIED_REMEDY)
 
 
 def _as_expected(error: Exception) -> OcrwatchError:
