@@ -206,6 +206,12 @@ def rename_noreplace(source: int, name: str, target: int, new_name: str) -> None
         os.unlink(name, dir_fd=source)
 
 
+def rename_over(parent: int, name: str, new_name: str) -> None:
+    """Rename within an open folder, replacing what is one's own, durably."""
+    os.rename(name, new_name, src_dir_fd=parent, dst_dir_fd=parent)
+    sync(parent)
+
+
 def copy_durable(descriptor: int, parent: int, name: str) -> str:
     """Copy an open file to a new one below ``parent``, its times with it, and return the SHA-256 of what was copied.
 

@@ -13,6 +13,7 @@ from types import FrameType
 
 import ocrwatch
 from ocrwatch.daemon import startup
+from ocrwatch.daemon.mounting import check_mounts, remember_mounts
 from ocrwatch.daemon.pipeline import Listeners, Pipeline
 from ocrwatch.daemon.rebuild import rebuild
 from ocrwatch.daemon.tickets import End, Ticket
@@ -79,9 +80,11 @@ class Daemon:
         """Work until told to stop by SIGTERM or SIGINT (a second one stops at once), or with ``once`` until done."""
         settings = self._settings
         with contextlib.ExitStack() as stack:
+            check_mounts(settings)
             startup.make_folders(settings)
             for lock in startup.take_locks(settings):
                 stack.callback(lock.release)
+            remember_mounts(settings)
             startup.check_languages(settings)
             ledger = Ledger(settings.state)
             stack.callback(ledger.close)
