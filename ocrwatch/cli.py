@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import ocrwatch
-from ocrwatch.errors import ExitCode, OcrwatchError
+from ocrwatch.errors import ExitCode, OcrwatchError, memory_short
 
 # What takes time to import is imported by the command that needs it: `ocrwatch --version` answers at once.
 
@@ -252,6 +252,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except OcrwatchError as error:
         _complain(str(error))
         return int(error.exit_code)
+    except MemoryError:
+        _complain(str(memory_short()))
+        return int(ExitCode.ENVIRONMENT)
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one sentence
         _complain(f"a bug in ocrwatch: {type(error).__name__}: {error}; please report it with the log")
         _log_bug(error)

@@ -60,6 +60,13 @@ class EnvironmentFault(OcrwatchError):
     exit_code = ExitCode.ENVIRONMENT
 
 
+def memory_short() -> EnvironmentFault:
+    """Say that the machine, or what it grants this process, has no memory left."""
+    return EnvironmentFault(
+        "memory is short", "end other programs, give the machine more memory, or set a lower workers.count"
+    )
+
+
 class HeldUp(EnvironmentFault):
     """The environment refuses one scan only: it waits, and the others go on."""
 

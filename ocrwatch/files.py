@@ -23,6 +23,7 @@ _RENAME_NOREPLACE = 1  # linux/fs.h
 _NOT_OFFERED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _MOST_CONTINUATIONS = 3
+_NOT_THAT_FILE = {errno.ENOENT, errno.ELOOP, errno.EINVAL, errno.ENXIO}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 TEMPORARY_PREFIX = ".ocrwatch-"
@@ -109,7 +110,8 @@ def _open_part(parent: int, part: str, *, create: bool) -> int:
             raise
     with contextlib.suppress(FileExistsError):
         os.mkdir(part, dir_fd=parent)
-        os.fsync(parent)
+    # Also where it exists by now: whoever made it may have been refused this.
+    sync(parent)
     return os.open(part, flags, dir_fd=parent)
 
 
@@ -120,9 +122,12 @@ def open_regular(parent: int, name: str) -> int:
     ``EINVAL`` for anything else that is not a regular file).
     """
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, dir_fd=parent)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", name)
+    except BaseException:
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file", name)
+        raise
     return descriptor
 
 
@@ -201,6 +206,12 @@ def rename_noreplace(source: int, name: str, target: int, new_name: str) -> None
         os.unlink(name, dir_fd=source)
 
 
+def rename_over(parent: int, name: str, new_name: str) -> None:
+    """Rename within an open folder, replacing what is one's own, durably."""
+    os.rename(name, new_name, src_dir_fd=parent, dst_dir_fd=parent)
+    sync(parent)
+
+
 def copy_durable(descriptor: int, parent: int, name: str) -> str:
     """Copy an open file to a new one below ``parent``, its times with it, and return the SHA-256 of what was copied.
 
@@ -224,14 +235,17 @@ def copy_durable(descriptor: int, parent: int, name: str) -> str:
 
 
 def has_content(parent: int, name: str, size: int, sha256: str) -> bool:
-    """Tell whether ``name`` is a regular file with just these bytes."""
+    """Tell whether ``name`` is a regular file with just these bytes; raises ``OSError`` where that cannot be told."""
     status = status_of(parent, name)
     if status is None or not stat.S_ISREG(status.st_mode) or status.st_size != size:
         return False
     try:
         descriptor = open_regular(parent, name)
-    except OSError:
-        return False
+    except OSError as error:
+        # Another's that may not be read is none of ours.
+        if error.errno in _NOT_THAT_FILE or (error.errno == errno.EACCES and status.st_uid != os.geteuid()):
+            return False
+        raise
     try:
         return sha256_of(descriptor) == sha256
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -16,26 +17,45 @@ unknown file system a late text is better than none.
 """
 
 
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
 def mount_of(folder: Path) -> tuple[str, str]:
     """Return type and source of the mount that ``folder`` is on, such as ``("nfs4", "nas:/scans")``.
 
     Read from /proc (proc(5), ``fdinfo`` and ``mountinfo``); ``("unknown", "")`` where that tells nothing.
     """
     try:
-        descriptor = os.open(folder, os.O_PATH | os.O_CLOEXEC)
-        try:
-            info = Path(f"/proc/self/fdinfo/{descriptor}").read_text()
-        finally:
-            os.close(descriptor)
-        wanted = next(line.split()[1] for line in info.splitlines() if line.startswith("mnt_id:"))
-        for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
-            before, _, after = line.partition(" - ")
-            if before.split()[0] == wanted:
-                kind, source, *_ = after.split()
-                return kind, source
-    except (OSError, StopIteration, ValueError):
-        pass
-    return "unknown", ""
+        _, after = _mount_line(folder)
+        kind, source, *_ = after
+    except (OSError, LookupError, StopIteration, ValueError):
+        return "unknown", ""
+    return kind, source
+
+
+def mount_point_of(folder: Path) -> Path | None:
+    """Return where the file system that ``folder`` is on is mounted; None where /proc does not tell."""
+    try:
+        before, _ = _mount_line(folder)
+        # Blanks and their like are octal escapes there.
+        return Path(_OCTAL.sub(lambda escape: chr(int(escape[1], 8)), before[4]))
+    except (OSError, LookupError, StopIteration, ValueError):
+        return None
+
+
+def _mount_line(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the fields of a folder's mount in /proc/self/mountinfo, before and after the separator."""
+    descriptor = os.open(folder, os.O_PATH | os.O_CLOEXEC)
+    try:
+        info = Path(f"/proc/self/fdinfo/{descriptor}").read_text()
+    finally:
+        os.close(descriptor)
+    wanted = next(line.split()[1] for line in info.splitlines() if line.startswith("mnt_id:"))
+    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
+        before, _, after = line.partition(" - ")
+        if before.split()[0] == wanted:
+            return before.split(), after.split()
+    raise LookupError(wanted)
 
 
 def watch_mode(kind: str) -> Literal["inotify", "poll"]:

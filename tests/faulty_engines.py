@@ -132,7 +132,42 @@ class DiesEarly(Echo):
         os._exit(3)
 
 
-ENGINES: tuple[type[Echo], ...] = (Echo, Slow, Hang, Crash, Exit, EatMemory, Rubbish, SpawnsAndHangs, DiesEarly)
+class DiesEarlyNow(Echo):
+    """Does not live to see its first scan while the file is there that the whitelist names."""
+
+    name = "dies-early-now"
+
+    def prepare(self, recipe: Recipe) -> None:
+        """Leave, or not."""
+        if Path(recipe.whitelist).exists():
+            os._exit(3)
+
+
+class Touching(Echo):
+    """Really uses the whitelist's number of megabytes for a second."""
+
+    name = "touching"
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Take memory, hold it, and read."""
+        hoard = b"x" * (int(recipe.whitelist) << 20)
+        time.sleep(1)
+        return super().read(pixels, dpi, recipe) if hoard else ()
+
+
+ENGINES: tuple[type[Echo], ...] = (
+    Echo,
+    Slow,
+    Hang,
+    Crash,
+    Exit,
+    EatMemory,
+    Rubbish,
+    SpawnsAndHangs,
+    DiesEarly,
+    DiesEarlyNow,
+    Touching,
+)
 
 
 def install(folder: Path) -> None:

@@ -28,8 +28,9 @@ PREVIEW_CHARS = 100
 _WORTH_A_RATE = 5
 _REASONS = {
     "unreadable": "may not be read by this user",
-    "empty": "empty",
-    "not a JPEG": "not a JPEG",
+    "": "not complete",
+    "growing": "not complete",
+    "incomplete": "not complete",
 }
 
 
@@ -114,7 +115,7 @@ def _print_summary(output: Console, settings: Settings, summary: Summary) -> Non
         output.print(f"Stopped before the end: {_waiting(settings)} left in the inbox {escape(str(settings.inbox))}.")
         return
     for path, reason in sorted(summary.left.items()):
-        output.print(f"Left in the inbox: {escape(log.printable(path))} ({_REASONS.get(reason, 'not complete')})")
+        output.print(f"Left in the inbox: {escape(log.printable(path))} ({_REASONS.get(reason, reason)})")
 
 
 def _waiting(settings: Settings) -> int:

@@ -54,7 +54,7 @@ def activity_of(pipeline: Pipeline, calendar: Calendar) -> Activity:
         for until, ticket in reading.resting
     )
     held = (
-        Resting(as_text(path), 0, "held-up", reason, at(until)) for until, path, reason in pipeline.delivering.held_up
+        Resting(as_text(path), 0, "held-up", reason, at(until)) for until, path, reason in pipeline.delivering.resting
     )
     return Activity(
         oldest=None if reception.oldest_path is None else as_text(reception.oldest_path),

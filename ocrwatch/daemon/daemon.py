@@ -16,6 +16,7 @@ import ocrwatch
 from ocrwatch.daemon import startup
 from ocrwatch.daemon.activity import Calendar, activity_of
 from ocrwatch.daemon.hangup import on_hangup
+from ocrwatch.daemon.mounting import check_mounts, remember_mounts
 from ocrwatch.daemon.outlets import Outlets
 from ocrwatch.daemon.pipeline import Listeners, Pipeline
 from ocrwatch.daemon.rebuild import rebuild
@@ -56,7 +57,7 @@ class Summary:
 
     ends: Counter[End]
     left: dict[str, str] = field(default_factory=dict)
-    """Scans that stayed in the inbox because they did not get whole, with the reason (``once`` only)."""
+    """Scans that stayed in the inbox, incomplete or refused, with the reason (``once`` only)."""
     seconds: float = 0.0
     """From the first worker's readiness to the end."""
     interrupted: bool = False
@@ -89,15 +90,18 @@ class Daemon:
         self._told = ""
         self._calendar = Calendar()
         self._next_pruning = 0.0
+        self._held_up: dict[str, str] = {}
         self._sign_interval = watchdog_interval()
 
     def run(self) -> Summary:
         """Work until told to stop by SIGTERM or SIGINT (a second one stops at once), or with ``once`` until done."""
         settings = self._settings
         with contextlib.ExitStack() as stack:
+            check_mounts(settings)
             startup.make_folders(settings)
             for lock in startup.take_locks(settings):
                 stack.callback(lock.release)
+            remember_mounts(settings)
             startup.check_languages(settings)
             ledger = Ledger(settings.state)
             stack.callback(ledger.close)
@@ -188,6 +192,9 @@ class Daemon:
             case WorkerLost(pid, how, phase, scan, stderr):
                 self._pipeline.report.worker_died()
                 _log.warning("worker.died", pid=pid, how=how, phase=phase, id=scan, stderr=stderr)
+                if phase == "starting" and self._ready_at is not None:
+                    fault = EnvironmentFault(f"a worker cannot start ({how})", "run ocrwatch doctor")
+                    self._pipeline.pauses.hit("workers", fault, time.monotonic())
             case WorkerUnfit(error) if self._ready_at is not None:
                 self._pipeline.pauses.hit("workers", error, time.monotonic())
 
@@ -259,6 +266,7 @@ class Daemon:
         What was not finished is still in the inbox, and its attempt is taken back.
         """
         pipeline = self._pipeline
+        self._held_up = pipeline.held_up
         pipeline.reception.stop()
         pipeline.pool.kill()
         pipeline.loop.close()
@@ -316,7 +324,7 @@ class Daemon:
         began = self._ready_at or time.monotonic()
         return Summary(
             self._pipeline.report.ends,
-            self._pipeline.reception.left(),
+            {**self._pipeline.reception.left(), **self._held_up},
             time.monotonic() - began,
             interrupted=self._stop_by is not None,
         )

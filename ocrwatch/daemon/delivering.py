@@ -25,9 +25,6 @@ from ocrwatch.values import Page
 REASON_SCHEMA = "ocrwatch.reason/1"
 """Name and version of the reason file beside a quarantined original."""
 
-_HELD_UP = 30.0
-"""Seconds until a delivery is tried again that a folder of the inbox refuses."""
-
 _log = get_logger()
 
 
@@ -83,9 +80,14 @@ class Delivering:
         return len(self._line)
 
     @property
-    def held_up(self) -> Iterator[tuple[float, str, str]]:
-        """Scans that a folder of the inbox does not let go: when that is tried again (monotonic), path and reason."""
+    def resting(self) -> Iterator[tuple[float, str, str]]:
+        """The scans that are held up: when they are tried again (monotonic seconds), path and reason."""
         return ((until, parcel.path, reason) for until, parcel, reason in self._held)
+
+    @property
+    def held_up(self) -> dict[str, str]:
+        """Paths of the scans that one folder refuses, with the reason; they are tried again later."""
+        return {parcel.path: reason for _, parcel, reason in self._held}
 
     def deliver(self, ticket: Ticket, page: Page) -> None:
         """Have a page's sidecars published and its original put away."""
@@ -295,7 +297,7 @@ class Delivering:
             case HeldUp():
                 self._next()
                 _log.warning("scan.waiting", path=parcel.path, reason=error.message, then=error.remedy)
-                self._held.append((time.monotonic() + _HELD_UP, parcel, str(error)))
+                self._held.append((self._pauses.held_up_until(time.monotonic()), parcel, error.message))
             case EnvironmentFault():
                 self._busy = False
                 self._pauses.hit("delivery", error, time.monotonic())
@@ -319,6 +321,9 @@ class Delivering:
     def _next(self) -> None:
         self._busy = False
         self._line.popleft()
+        if not self._line:
+            # Nothing is left to feel the way with, and nothing would be read to take its place.
+            self._pauses.clear("delivery")
 
 
 def _iso(seconds: float) -> str | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
+
+from ocrwatch.errors import memory_short
 
 T = TypeVar("T")
 
@@ -21,6 +24,8 @@ class Loop:
         self._loading = ThreadPoolExecutor(1, "loading")
         # Deliveries are made one after the other, so that no two choose the same free name.
         self._delivery = ThreadPoolExecutor(1, "delivery")
+        for executor, threads in ((self._io, io_threads), (self._loading, 1), (self._delivery, 1)):
+            _start_all(executor, threads)
 
     def post(self, call: Callable[..., None], *arguments: object) -> None:
         """Have ``call`` made on the loop's thread. Safe from any thread and from signal handlers."""
@@ -74,6 +79,15 @@ class Loop:
             if error is None:
                 self.post(then, future.result())
             else:
-                self.post(failed, error)
+                # Whoever ran out of memory is not to blame for it: what it was about is tried again.
+                self.post(failed, memory_short() if isinstance(error, MemoryError) else error)
 
         executor.submit(work).add_done_callback(finished)
+
+
+def _start_all(executor: ThreadPoolExecutor, threads: int) -> None:
+    """Have all threads started now: later there may be no memory for another."""
+    together = threading.Barrier(threads + 1)
+    for _ in range(threads):
+        executor.submit(together.wait)
+    together.wait()

@@ -13,6 +13,9 @@ from ocrwatch.log import get_logger
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 
+HELD_UP = 30.0
+"""Seconds until a scan is tried again that is the only one to be refused."""
+
 _log = get_logger()
 
 
@@ -32,7 +35,7 @@ class Pause:
 
 
 class Pauses:
-    """What keeps the daemon from working, by cause (``inbox``, ``delivery``, ``workers``, ``reading``)."""
+    """What keeps the daemon from working, by cause (``inbox``, ``delivery``, ``workers``, ``reading``, ``memory``)."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._active: dict[str, Pause] = {}
@@ -70,6 +73,11 @@ class Pauses:
         pause.next_try = now + pause.delay * random.uniform(0.5, 1.0)  # noqa: S311
         self._changed()
         return pause.next_try
+
+    @staticmethod
+    def held_up_until(now: float) -> float:
+        """Return when to try a scan again that is the only one to be refused, which is no reason for a pause."""
+        return now + HELD_UP
 
     def clear(self, cause: str) -> None:
         """Note that it works again."""

@@ -99,12 +99,19 @@ class Pipeline:
     @property
     def open_scans(self) -> int:
         """How many scans are known and not at their end."""
-        return self.reception.waiting + self.reading.waiting + len(self.reading.in_work) + len(self.delivering)
+        on_their_way = self.reading.waiting + len(self.reading.in_work) + len(self.delivering)
+        return self.reception.waiting + on_their_way + len(self.delivering.held_up)
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is on its way behind the batches."""
-        return not (self.reading.waiting or self.reading.in_work or len(self.delivering))
+        """Whether nothing is on its way behind the batches but what is held up."""
+        waiting = self.reading.waiting > len(self.reading.held_up)
+        return not (waiting or self.reading.in_work or len(self.delivering))
+
+    @property
+    def held_up(self) -> dict[str, str]:
+        """Paths of the scans that the environment refuses while it serves the others, with the reason."""
+        return {**self.reading.held_up, **self.delivering.held_up}
 
     def queue(self) -> Iterator[str]:
         """Yield the paths that are complete and wait for a worker, in the order in which they will be read."""

@@ -17,6 +17,7 @@ from ocrwatch.dispatch.pool import Pool
 from ocrwatch.dispatch.slot import Begun, Outcome
 from ocrwatch.errors import (
     EnvironmentFault,
+    HeldUp,
     InternalFault,
     OcrwatchError,
     ScanFault,
@@ -83,6 +84,7 @@ class Reading:
         self._retries: deque[Ticket] = deque()
         self._retried_last = False
         self._resting: list[tuple[float, int, Ticket]] = []
+        self._held_up: dict[str, str] = {}
         self._order = itertools.count()
         self._loading = 0
         self._on_load: deque[Ticket] = deque()
@@ -94,6 +96,11 @@ class Reading:
         """How many scans wait for a worker or for their next attempt."""
         queued = len(self._fresh) + len(self._backlog) + len(self._retries)
         return queued + len(self._resting) + self._loading
+
+    @property
+    def held_up(self) -> dict[str, str]:
+        """Paths of those that wait because they cannot be had at present, with the reason."""
+        return dict(self._held_up)
 
     @property
     def in_work(self) -> list[str]:
@@ -144,6 +151,7 @@ class Reading:
         """Load what there is room for."""
         while self._resting and self._resting[0][0] <= now:
             _, _, ticket = heapq.heappop(self._resting)
+            self._held_up.pop(ticket.path, None)
             self._retries.append(ticket)
         while (following := self._next(now)) is not None:
             self._load(following)
@@ -166,6 +174,7 @@ class Reading:
         self._backlog.clear()
         self._retries.clear()
         self._resting.clear()
+        self._held_up.clear()
 
     def give_back(self) -> None:
         """Take back the attempts of scans whose workers were stopped with the daemon: no fault of theirs."""
@@ -191,7 +200,7 @@ class Reading:
         return waiting.popleft() if waiting else None
 
     def _next_try(self) -> float:
-        return max(self._pauses.next_try("reading"), self._pauses.next_try("workers"))
+        return max(map(self._pauses.next_try, ("reading", "workers", "memory")))
 
     def _load(self, ticket: Ticket) -> None:
         self._loading += 1
@@ -245,8 +254,14 @@ class Reading:
         match error:
             case Vanished():
                 self._end(ticket, "changed")
+                if not (self.waiting or self._reading):
+                    # Nothing is left to feel the way with.
+                    self._pauses.clear("reading")
+                    self._pauses.clear("memory")
             case ScanFault():
                 self.give_up(ticket, error)
+            case HeldUp():
+                self._hold_up(ticket, error)
             case OcrwatchError():
                 self._put_back(ticket, "reading", error)
             case _:
@@ -295,11 +310,17 @@ class Reading:
         ticket.queued_ms = (time.monotonic() - ticket.scan.ready_at) * 1000 - outcome.read_ms
         if outcome.page is not None:
             self._pauses.clear("workers")
+            self._pauses.clear("memory")
             self._callbacks.deliver(ticket, outcome.page)
         elif isinstance(outcome.error, ScanFault):
             self._judge(ticket, outcome.error)
         elif outcome.error is not None:
             self._blame_environment(ticket, outcome.error)
+
+    def _hold_up(self, ticket: Ticket, error: HeldUp) -> None:
+        _log.warning("scan.waiting", path=ticket.path, reason=error.message, then=error.remedy)
+        self._held_up[ticket.path] = error.message
+        self._rest(ticket, self._pauses.held_up_until(time.monotonic()))
 
     def _judge(self, ticket: Ticket, fault: ScanFault) -> None:
         if isinstance(fault, InternalFault):
@@ -338,6 +359,10 @@ class Reading:
         if isinstance(error, UsageError):
             # It is this recipe's setting that is wrong: scans of other profiles go on.
             self._try_later(ticket, "wrong-setting", str(error), self._retry.max_delay)
+        elif isinstance(error, HeldUp):
+            # One at a time until a page is read; this one last, so that a large one cannot keep all others waiting.
+            self._pauses.hit("memory", error, time.monotonic())
+            self._hold_up(ticket, error)
         else:
             self._put_back(ticket, "workers" if ticket.attempt else "reading", error)
 

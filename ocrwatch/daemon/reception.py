@@ -10,7 +10,8 @@ from typing import Literal
 
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.pauses import Pauses
-from ocrwatch.errors import EnvironmentFault, OcrwatchError, ScanFault
+from ocrwatch.errors import EnvironmentFault, HeldUp, OcrwatchError, ScanFault
+from ocrwatch.files import environment_fault
 from ocrwatch.intake.batch import Batcher
 from ocrwatch.intake.look import Ignored, Look, look
 from ocrwatch.intake.names import NameRules
@@ -235,7 +236,10 @@ class Reception:
     def _look(self, room: int, known: Callable[[str], bool]) -> Look:
         found = look(self._inbox, self._rules, recursive=self._options.recursive, limit=room, known=known)
         # Afterwards, so that what was found is of the file system that is checked, or of none.
-        self._anchor.check("inbox")
+        try:
+            self._anchor.check("inbox")
+        except OSError as error:
+            raise environment_fault(error, f"cannot read the inbox {self._inbox}") from error
         return found
 
     def _end_look(self, found: Look) -> None:
@@ -288,12 +292,18 @@ class Reception:
         while paths := self._settle.due(now, _PROBES_AT_ONCE):
             self._probing += 1
             self._loop.background(
-                lambda paths=paths: [(path, probe(self._inbox, path)) for path in paths],  # type: ignore[misc]
+                lambda paths=paths: [(path, self._probe(path)) for path in paths],  # type: ignore[misc]
                 self._end_probes,
                 lambda error, paths=paths: self._fail_probes(error, paths),  # type: ignore[misc]
             )
 
-    def _end_probes(self, probes: list[tuple[str, Probe | None]]) -> None:
+    def _probe(self, path: str) -> Probe | HeldUp | None:
+        try:
+            return probe(self._inbox, path)
+        except HeldUp as error:
+            return error
+
+    def _end_probes(self, probes: list[tuple[str, Probe | HeldUp | None]]) -> None:
         self._probing -= 1
         now = time.monotonic()
         for path, found in probes:
@@ -311,7 +321,11 @@ class Reception:
             self._known.pop(path, None)
         self._next_look = self._pauses.hit("inbox", error, time.monotonic())
 
-    def _judge(self, path: str, found: Probe | None, now: float) -> None:
+    def _judge(self, path: str, found: Probe | HeldUp | None, now: float) -> None:
+        if isinstance(found, HeldUp):
+            if self._settle.refused(path, found.message, now).first:
+                _log.warning("scan.waiting", path=path, reason=found.message, then=found.remedy)
+            return
         verdict = self._settle.observe(path, found, now)
         match verdict:
             case Ready(scan):

@@ -2,10 +2,12 @@
 
 1. The sidecars are written under temporary names and are durable.
 2. The ledger knows the plan: from here on a restart carries it out instead of reading the scan again.
-3. The sidecars get their final names and are durable there, ``.txt`` last.
-4. The ledger knows that.
-5. The original is put away.
-6. The ledger closes the scan.
+3. The original is set aside in its folder, if it is still what was read: nobody can rename or replace it any more, so
+   that it cannot come back as another scan whose text is there already. One that stays in the inbox is left alone.
+4. The sidecars get their final names and are durable there, ``.txt`` last.
+5. The ledger knows that.
+6. The original is put away.
+7. The ledger closes the scan.
 
 Killed anywhere, :meth:`Deliverer.resume` ends where an undisturbed run would have.
 """
@@ -108,8 +110,11 @@ class Deliverer:
         Raises :class:`Vanished` where the scan is no longer the file that was read; nothing is published then.
         """
         noted = self._journal.plan_of(work.scan)
-        if noted is not None and not self._is_lost(work.scan, Plan.from_json(noted)):
-            return self._carry_out(work.scan, Plan.from_json(noted), work.code, work.reason)
+        if noted is not None:
+            plan = Plan.from_json(noted)
+            if not self._is_lost(work.scan, plan):
+                return self._carry_out(work.scan, plan, work.code, work.reason)
+            self._give_back(plan)
         while True:
             with contextlib.suppress(outbox.StagedLost):
                 return self._carry_out(work.scan, self._prepare(work), work.code, work.reason, just_staged=True)
@@ -121,6 +126,7 @@ class Deliverer:
         """
         noted = Plan.from_json(plan)
         if self._is_lost(scan, noted):
+            self._give_back(noted)
             self._journal.forget_plan(scan)
             raise Vanished(noted.path)
         return self._carry_out(scan, noted, code, reason)
@@ -161,8 +167,13 @@ class Deliverer:
         with self._explained(self._places.inbox), folder_if_there(self._places.inbox, parent) as directory:
             if directory is not None and is_unchanged(directory, name, work.facts, work.sha256):
                 return
-        self._journal.close_scan(work.scan, "gone", code=None, reason="it changed or went while it was read")
+        # An earlier try may have staged something and have been refused the clearing away.
+        self.discard(work.scan, work.path)
+        self._close_as_gone(work.scan)
         raise Vanished(work.path)
+
+    def _close_as_gone(self, scan: int) -> None:
+        self._journal.close_scan(scan, "gone", code=None, reason="it changed or went while it was read")
 
     def _plan(self, work: Work) -> Plan:
         roots = (self._root_of(work.fate), *((self._places.archive,) if work.fate == "archive" else ()))
@@ -196,11 +207,15 @@ class Deliverer:
         self, scan: int, plan: Plan, code: str | None, reason: str | None, *, just_staged: bool = False
     ) -> Delivered:
         while True:
+            taken = self._take(scan, plan)
             try:
                 self._publish(plan, just_staged=just_staged)
                 self._journal.published(scan)
-                original = self._put_away(plan)
+                original = self._put_away(plan, taken=taken)
                 break
+            except outbox.StagedLost:
+                self._give_back(plan)
+                raise
             except FileExistsError:
                 plan = self._replan(scan, plan, code, reason)
                 just_staged = False
@@ -214,6 +229,28 @@ class Deliverer:
             self._journal.close_scan(scan, end, code=code, reason=reason)
         # Else the inbox is another than it was: the plan stays, and is carried out when the original is back.
         return self._result(scan, plan, original)
+
+    def _take(self, scan: int, plan: Plan) -> bool:
+        """Set the original aside; say whether it is now.
+
+        Raises :class:`Vanished` where it is not what was read any more and nothing was published yet.
+        """
+        if plan.fate == "keep" or not self._is_movable(plan):
+            return False
+        with self._explained(self._places.inbox):
+            if dispose.set_aside(plan, self._places.inbox, self._journal.token):
+                return True
+        if self._journal.is_published(scan) or self._inbox_identity() != plan.inbox:
+            return False
+        root = self._root_of(plan.fate)
+        with self._explained(root, plan.folder):
+            outbox.withdraw(root, plan.folder, plan.sidecars)
+        self._close_as_gone(scan)
+        raise Vanished(plan.path)
+
+    def _give_back(self, plan: Plan) -> None:
+        with self._explained(self._places.inbox):
+            dispose.give_back(plan, self._places.inbox, self._journal.token)
 
     def _inbox_identity(self) -> tuple[int, int]:
         with self._explained(self._places.inbox):
@@ -235,28 +272,29 @@ class Deliverer:
         self._journal.planned(scan, plan.to_json(), code=code, reason=reason)
         return plan
 
-    def _put_away(self, plan: Plan) -> str | None:
+    def _put_away(self, plan: Plan, *, taken: bool) -> str | None:
         token, inbox = self._journal.token, self._places.inbox
-        self._check_movable(plan)
+        if not taken and not self._is_movable(plan):
+            raise HeldUp(
+                f"it cannot be moved out of {inbox / split(plan.path)[0]} (permission denied)",
+                "let the user that ocrwatch runs as write to that folder; it is tried again by itself",
+            )
         if plan.fate == "delete":
             with self._explained(inbox):
-                dispose.delete(plan, inbox, token)
+                dispose.delete(plan, inbox, token, taken=taken)
         if plan.fate in {"keep", "delete"}:
             return None
         target = self._places.quarantine if plan.fate == "quarantine" else self._places.archive
         with self._explained(target, plan.folder):
-            return dispose.move_away(plan, inbox, target, token)
+            return dispose.move_away(plan, inbox, target, token, taken=taken)
 
-    def _check_movable(self, plan: Plan) -> None:
-        """Raise :class:`HeldUp` where a scan's own folder does not let it go."""
+    def _is_movable(self, plan: Plan) -> bool:
+        """Tell whether a scan's own folder lets it go."""
         parent = self._places.inbox / split(plan.path)[0]
-        if plan.fate == "keep" or parent == self._places.inbox or not parent.is_dir():
-            return
-        if not os.access(parent, os.W_OK | os.X_OK):
-            raise HeldUp(
-                f"it cannot be moved out of {parent} (permission denied)",
-                "let the user that ocrwatch runs as write to that folder; it is tried again by itself",
-            )
+        if plan.fate == "keep" or parent == self._places.inbox:
+            return True
+        with self._explained(self._places.inbox):
+            return not parent.is_dir() or os.access(parent, os.W_OK | os.X_OK)
 
     def _root_of(self, fate: Fate) -> Path:
         return self._places.quarantine if fate == "quarantine" else self._places.outbox

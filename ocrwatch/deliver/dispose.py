@@ -29,28 +29,49 @@ from ocrwatch.files import (
 )
 
 
-def move_away(plan: Plan, inbox: Path, target: Path, token: str) -> str | None:
+def set_aside(plan: Plan, inbox: Path, token: str) -> bool:
+    """Take the original out of everybody's way, now or in an earlier call; False if it is not what was read any more.
+
+    From here on nobody can rename, replace or remove it by its name. Raises ``OSError`` where a folder refuses.
+    """
+    with folder_if_there(inbox, split(plan.path)[0]) as source:
+        return source is not None and _set_aside(plan, source, token)
+
+
+def give_back(plan: Plan, inbox: Path, token: str) -> None:
+    """Give an original that was set aside a visible name again, its own if that is free."""
+    with folder_if_there(inbox, split(plan.path)[0]) as source:
+        if source is None or status_of(source, _aside(plan, token)) is None:
+            return
+        if is_same_file(source, split(plan.path)[1], source, _aside(plan, token)):
+            # Killed between link and unlink, where the file system has no rename without replacing.
+            remove(source, _aside(plan, token))
+        else:
+            _give_back(plan, source, token)
+
+
+def move_away(plan: Plan, inbox: Path, target: Path, token: str, *, taken: bool = False) -> str | None:
     """Move the original below ``target``; return its name there, or None if it was not ours to move any more.
 
     Across file systems it is copied, verified and only then removed. Called again after being interrupted anywhere, it
-    ends in the same state. Raises ``FileExistsError`` where somebody took the planned name, with the original still
-    in the inbox, and ``OSError`` where a folder refuses.
+    ends in the same state. ``taken`` says that :func:`set_aside` has just succeeded. Raises ``FileExistsError`` where
+    somebody took the planned name, with the original still in the inbox, and ``OSError`` where a folder refuses.
     """
     with (
         folder(target, plan.folder, create=True) as destination,
         folder_if_there(inbox, split(plan.path)[0]) as source,
     ):
-        if source is None or not _set_aside(plan, source, token):
+        if source is None or not (taken or _set_aside(plan, source, token)):
             return plan.original if _is_there(plan, destination) else None
         moved = _move_on(plan, source, destination, token)
         sync(source)
         return plan.original if moved else None
 
 
-def delete(plan: Plan, inbox: Path, token: str) -> bool:
+def delete(plan: Plan, inbox: Path, token: str, *, taken: bool = False) -> bool:
     """Remove the original from the inbox if it is still the file that was read; say whether it was."""
     with folder_if_there(inbox, split(plan.path)[0]) as source:
-        if source is None or not _set_aside(plan, source, token):
+        if source is None or not (taken or _set_aside(plan, source, token)):
             return False
         remove(source, _aside(plan, token))
         sync(source)

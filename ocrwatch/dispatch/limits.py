@@ -23,6 +23,18 @@ def limit_memory(max_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
+def kills_for_memory() -> int:
+    """Return how many processes the kernel has ended since the start for want of memory, in any control group.
+
+    From /proc/vmstat (``oom_kill``, Linux 4.13); 0 where that does not tell.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
+
+
 def no_core_dump() -> None:
     """Leave no core files: they would hold people's scans."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

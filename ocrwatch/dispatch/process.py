@@ -40,29 +40,28 @@ class WorkerProcess:
         """Start a worker, with its temporary files below ``scratch_root`` (None for the system's folder).
 
         A session of its own keeps a terminal's signals away and makes its group killable as a whole. It is a plain
-        new interpreter, not a fork: nothing of the parent's threads, locks or open files is in it. Raises ``OSError``.
+        new interpreter, not a fork: nothing of the parent's threads, locks or open files is in it. Raises ``OSError``
+        or ``MemoryError``, and leaves nothing behind then.
         """
-        scratch = tempfile.mkdtemp(prefix="ocrwatch-worker-", dir=scratch_root)
-        ours, theirs = socket.socketpair()
-        stderr = os.memfd_create("ocrwatch-worker-stderr")
-        try:
-            process = subprocess.Popen(
-                # -P: nothing in the working directory is ever imported.
-                [sys.executable, "-P", "-m", "ocrwatch.dispatch.worker", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-                env={**os.environ, "OMP_THREAD_LIMIT": "1", "TMPDIR": scratch},
-            )
-        except BaseException:
-            ours.close()
-            os.close(stderr)
-            shutil.rmtree(scratch, ignore_errors=True)
-            raise
-        finally:
-            theirs.close()
+        with contextlib.ExitStack() as undo:
+            scratch = tempfile.mkdtemp(prefix="ocrwatch-worker-", dir=scratch_root)
+            undo.callback(_remove, scratch)
+            ours, theirs = socket.socketpair()
+            undo.callback(ours.close)
+            with theirs:
+                stderr = os.memfd_create("ocrwatch-worker-stderr")
+                undo.callback(os.close, stderr)
+                process = subprocess.Popen(
+                    # -P: nothing in the working directory is ever imported.
+                    [sys.executable, "-P", "-m", "ocrwatch.dispatch.worker", str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=stderr,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                    env={**os.environ, "OMP_THREAD_LIMIT": "1", "TMPDIR": scratch},
+                )
+            undo.pop_all()
         return cls(process, Channel(ours), stderr, scratch)
 
     @property
@@ -91,7 +90,7 @@ class WorkerProcess:
         self.process.wait()
         self.channel.close()
         os.close(self.stderr)
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        _remove(self.scratch)
 
     def last_words(self) -> str:
         """Return the end of what it and its libraries wrote to standard error."""
@@ -108,3 +107,10 @@ class WorkerProcess:
             return f"killed by {signal.Signals(-code).name}"
         except ValueError:
             return f"killed by signal {-code}"
+
+
+def _remove(scratch: str) -> None:
+    """Remove a folder as far as its disk allows; the next start of the daemon removes the rest."""
+    # Some errors are let through even by ignore_errors.
+    with contextlib.suppress(OSError):
+        shutil.rmtree(scratch, ignore_errors=True)

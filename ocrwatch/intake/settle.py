@@ -22,6 +22,8 @@ NOT_JPEG_PATIENCE = 10.0
 LONGEST_INTERVAL = 30.0
 """Seconds between two looks at a file that does not get whole."""
 
+_SHORTEST_INTERVAL = 0.1
+
 UNREADABLE = "unreadable"
 GROWING = "growing"
 
@@ -172,6 +174,16 @@ class Settle:
         if probe.state is Completeness.WHOLE:
             return self._whole(path, watched, probe.facts, now)
         return self._incomplete(path, watched, probe, now)
+
+    def refused(self, path: str, reason: str, now: float) -> Waiting:
+        """Note that a look at ``path`` was refused, which says nothing about the file: it is looked at again later."""
+        watched = self._watched[path]
+        watched.again = False
+        # As one that does not get whole: it must not take the places of others.
+        self._incomplete_ones.add(path)
+        watched.interval = min(max(watched.interval, _SHORTEST_INTERVAL) * 1.5, LONGEST_INTERVAL)
+        self._look_at(path, watched, now + watched.interval)
+        return self._waiting(watched, reason)
 
     def _changed(self, path: str, watched: _Watched, facts: FileFacts, now: float) -> Verdict:
         self._incomplete_ones.discard(path)

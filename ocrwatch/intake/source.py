@@ -8,13 +8,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrwatch.errors import TooLarge, Vanished
+from ocrwatch.errors import HeldUp, TooLarge, Vanished
 from ocrwatch.files import environment_fault, facts_of, folder, open_regular, split
 from ocrwatch.intake.structure import Completeness, completeness
 from ocrwatch.magic import HEAD, kind_of
 from ocrwatch.values import FileFacts, Source
 
 _FORBIDDEN = {errno.EACCES, errno.EPERM}
+_THIS_PROCESS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 _THIS_FILE_ONLY = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.EINVAL, errno.ENXIO} | _FORBIDDEN
 
 
@@ -32,7 +33,7 @@ class Probe:
 def probe(inbox: Path, path: str) -> Probe | None:
     """Look at a file in the inbox; None where it is gone or no regular file any more.
 
-    Raises :class:`EnvironmentFault` where the inbox itself cannot be read.
+    Raises :class:`HeldUp` where only this file cannot be had, :class:`EnvironmentFault` where the inbox cannot be read.
     """
     parent, name = split(path)
     try:
@@ -63,8 +64,8 @@ def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:
     """Read a settled scan once: its bytes and their hash.
 
     Raises :class:`Vanished` where the file is not, or while it is read stops being, the one that settled;
-    or may not be read any more; :class:`TooLarge` above ``max_bytes``; :class:`EnvironmentFault` where the inbox
-    cannot be read.
+    or may not be read any more; :class:`TooLarge` above ``max_bytes``; :class:`HeldUp` where only this file cannot be
+    had, :class:`EnvironmentFault` where the inbox cannot be read.
     """
     if expected.size > max_bytes:
         raise TooLarge(
@@ -89,7 +90,20 @@ def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:
 
 
 def _raise_unless_gone(error: OSError, inbox: Path) -> None:
-    """Return if it is only the file or its folder that cannot be had; raise :class:`EnvironmentFault` otherwise."""
-    if error.errno in _THIS_FILE_ONLY and os.access(inbox, os.R_OK | os.X_OK):
-        return
-    raise environment_fault(error, f"cannot read the inbox {inbox}") from error
+    """Return if the file is gone, or may not be read, in an inbox that is there."""
+    if error.errno in _THIS_PROCESS or not _answers(inbox):
+        raise environment_fault(error, f"cannot read the inbox {inbox}") from error
+    if error.errno not in _THIS_FILE_ONLY:
+        # Such as a bad sector: one of those must not keep all others from being read.
+        reason = os.strerror(error.errno or 0).lower()
+        raise HeldUp(f"it cannot be read ({reason})", "see whether its disk is sound; it is tried again") from error
+
+
+def _answers(inbox: Path) -> bool:
+    """Tell whether what lies in the inbox can be listed."""
+    try:
+        with os.scandir(inbox) as entries:
+            next(entries, None)
+    except OSError:
+        return False
+    return True

@@ -80,8 +80,9 @@ class Watcher:
             observer = InotifyObserver(generate_full_events=True)
             observer.schedule(self._handler, str(self._inbox), recursive=self._recursive, event_filter=wanted)
             observer.start()
-        except (OSError, RecursionError) as error:
-            # Before Python 3.12 os.walk, with which watchdog finds the folders, calls itself for each one deeper.
+        except (OSError, RuntimeError, MemoryError) as error:
+            # Before Python 3.12 os.walk, with which watchdog finds the folders, calls itself for each one deeper; and a
+            # thread that cannot be started is a RuntimeError.
             reason = getattr(error, "strerror", None) or error
             raise EnvironmentFault(
                 f"cannot watch the inbox {self._inbox} for events ({reason})",

@@ -16,6 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from ocrwatch.errors import Damaged, NotAJpeg, ScanFault, TooLarge, Truncated, Unsupported
 from ocrwatch.magic import HEAD, kind_of
 from ocrwatch.recognise import markers
+from ocrwatch.recognise.holes import find_hole
 
 Gray = npt.NDArray[np.uint8]
 """Pixels as rows of brightness, H x W, 0 is black."""
@@ -112,6 +113,8 @@ def _decode(jpeg: bytes, *, max_pixels: int, reduce_from: int | None) -> Decoded
             f"the image has {width} x {height} pixels, more than the limit of {max_pixels}",
             "scan at a lower resolution, or raise enhance.max_pixels if there is memory for it",
         )
+    if (hole := find_hole(jpeg, markers.walk(jpeg))) is not None:
+        raise Damaged(f"a part of the image data is missing: there are only zeros from byte {hole:,} on", _RESCAN)
     dpi, orientation = _metadata(jpeg)
     halve = reduce_from is not None and max(width, height) >= reduce_from and orientation == 1
     reduction = 2 if halve else 1

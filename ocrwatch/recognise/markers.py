@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 SOI = b"\xff\xd8"
@@ -74,6 +75,21 @@ def walk(jpeg: bytes) -> Structure:
             return Structure(frame, following, end if end >= 0 else None, intact=True)
         at = max(following, body)
     return Structure(frame, None, at if jpeg[at : at + 2] == EOI else None, intact=True)
+
+
+def segments(header: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield marker and body of each segment, for as long as one follows the other. Never raises."""
+    at = len(SOI)
+    while at + 4 <= len(header) and header[at] == _MARKER:
+        marker = header[at + 1]
+        if marker == _MARKER:
+            at += 1
+        elif marker in _WITHOUT_LENGTH:
+            at += 2
+        else:
+            following = max(at + 4, at + 2 + int.from_bytes(header[at + 2 : at + 4]))
+            yield marker, header[at + 4 : following]
+            at = following
 
 
 def tidied(jpeg: bytes) -> bytes:

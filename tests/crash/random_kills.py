@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from tests.crash.scenario import CONFIG, LOCK, Differences, EndState, Places, engine_path
+from tests.crash.scenario import CONFIG, Differences, EndState, Places, engine_path, scans_in
 from tests.daemon_process import PROGRAM, children_of, clean_environment
 from tests.rendering import render
 
@@ -100,11 +100,6 @@ class Dropper:
             unfinished.rename(path)
 
 
-def scans_in(inbox: Path) -> list[Path]:
-    """Return what is left of scans in an inbox, whatever it is called by now."""
-    return [path for path in inbox.rglob("*") if not path.is_dir() and path.name != LOCK]
-
-
 def storm(folder: Path, kills: int, *, seed: int, interval: float = 0.03) -> Figures:
     """Kill ``kills`` times, let the last daemon finish, and count."""
     chance = random.Random(seed)
@@ -175,7 +170,7 @@ def _check(places: Places, dropped: dict[str, str]) -> Differences:
     """Compare with one sidecar of each format and one original for each scan."""
     differences = Differences()
     state = EndState.of(places)
-    files = set(state.files) - {"state/ledger.db", "state/status.json", "outbox/STATUS.txt"}
+    files = set(state.files) - {"state/ledger.db", "state/mounts.json", "state/status.json", "outbox/STATUS.txt"}
     for name, sha256 in dropped.items():
         stem = os.path.splitext(name)[0]
         expected = {f"archive/{name}", *(f"outbox/{stem}.{ending}" for ending in FORMATS)}

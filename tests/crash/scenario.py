@@ -151,6 +151,11 @@ def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
+def scans_in(inbox: Path) -> list[Path]:
+    """Return what is left of scans in an inbox, whatever it is called by now."""
+    return [path for path in inbox.rglob("*") if path.name != LOCK and not path.is_dir()]
+
+
 @dataclass
 class EndState:
     """What lies where, and what the ledger says."""

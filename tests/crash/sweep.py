@@ -36,7 +36,6 @@ from tests.daemon_process import PROGRAM, clean_environment
 
 FINE, SOME_QUARANTINED = 0, 1
 _TIMEOUT = 90.0
-_SHIM = Path(__file__).with_name("killstep.c")
 
 
 def compiler() -> str | None:
@@ -44,12 +43,12 @@ def compiler() -> str | None:
     return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 
 
-def build_shim(folder: Path) -> Path:
-    """Compile the library that counts steps and kills."""
-    shim = folder / "killstep.so"
-    command = [compiler() or "cc", "-O1", "-Wall", "-Wextra", "-fPIC", "-shared", "-o", str(shim), str(_SHIM), "-ldl"]
-    subprocess.run(command, check=True)
-    return shim
+def build(source: str, folder: Path) -> Path:
+    """Compile a library to be loaded with LD_PRELOAD from a C file beside this module."""
+    library = (folder / source).with_suffix(".so")
+    command = [compiler() or "cc", "-O1", "-Wall", "-Wextra", "-fPIC", "-shared", "-o", str(library)]
+    subprocess.run([*command, str(Path(__file__).with_name(source)), "-ldl"], check=True)
+    return library
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ class Sweeper:
         self._variant: Variant = variant
         self._twice = twice
         self._tell = tell
-        self._shim = build_shim(self._folder)
+        self._shim = build("killstep.c", self._folder)
         self._python_path = engine_path(self._folder / "engine")
         with self._places("reference") as places:
             code = self._once(places, kill_at=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
@@ -52,10 +53,18 @@ def parent(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def published(steps: Steps, finals: list[str]) -> tuple[int, int]:
+class Published(NamedTuple):
+    """Numbers of steps."""
+
+    planned: int
+    first: int
+    noted: int
+
+
+def published(steps: Steps, finals: list[str]) -> Published:
     """Check the order up to the ledger's knowing that ``finals`` are published.
 
-    Return where the first of them was renamed, and where the ledger's commit after the last was.
+    Return where the plan was committed, the first of them renamed, and the commit after the last.
     """
     folder = re.escape(parent(finals[0]))
     renames = [steps.renamed(rf"{folder}/{TEMPORARY}\S+", re.escape(final)) for final in finals]
@@ -73,27 +82,28 @@ def published(steps: Steps, finals: list[str]) -> tuple[int, int]:
     durable = steps.next(f"fsync {parent(finals[0])}", last)
     noted = steps.next(COMMIT, last)
     assert durable < noted, "the ledger knew of sidecars before they were durable"
-    return first, noted
+    return Published(planned, first, noted)
 
 
-def set_aside(steps: Steps, path: str) -> int:
-    """Return where the original was set aside."""
-    return steps.renamed(re.escape(path), rf"{re.escape(parent(path))}/\.ocrwatch-\S+\.read\.tmp")
+def set_aside(steps: Steps, path: str, known: Published) -> int:
+    """Return where the original was set aside: after a restart would know of it, and before its text shows."""
+    aside = steps.renamed(re.escape(path), rf"{re.escape(parent(path))}/\.ocrwatch-\S+\.read\.tmp")
+    assert known.planned < aside < known.first
+    return aside
 
 
-def moved(steps: Steps, path: str, target: str, noted: int) -> None:
+def moved(steps: Steps, path: str, target: str, known: Published) -> None:
     """Check the order from the ledger's knowing of the sidecars to its closing the scan."""
-    aside = set_aside(steps, path)
+    aside = set_aside(steps, path, known)
     away = steps.renamed(re.escape(steps[aside].split()[2]), re.escape(target))
-    assert noted < aside < away, "the original was moved before the ledger knew that its sidecars are durable"
+    assert known.noted < away, "the original was moved before the ledger knew that its sidecars are durable"
     durable = max(steps.next(f"fsync {parent(place)}", away) for place in (path, target))
-    assert steps.next(COMMIT, aside) > durable, "the ledger closed the scan before the move was durable"
+    assert steps.next(COMMIT, away) > durable, "the ledger closed the scan before the move was durable"
 
 
-def copied(steps: Steps, path: str, target: str, noted: int) -> None:
+def copied(steps: Steps, path: str, target: str, known: Published) -> None:
     """Check the same where the original must be copied."""
-    aside = set_aside(steps, path)
-    assert noted < aside
+    aside = set_aside(steps, path, known)
     there = steps.renamed(rf"{re.escape(parent(target))}/\.ocrwatch-\S+\.copy\.tmp", re.escape(target))
     copy = steps[there].split()[1]
     # One inode has one name of a copy, and its number may be used again for the next scan's.
@@ -101,40 +111,40 @@ def copied(steps: Steps, path: str, target: str, noted: int) -> None:
     assert steps.has_between(f"fsync {copy}", made, there), "the copy got its name before its bytes were durable"
     removed = steps.next(f"unlink {steps[aside].split()[2]}", there)
     assert steps.next(f"fsync {parent(target)}", there) < removed, "the original went before its copy was durable"
-    assert steps.next(f"fsync {parent(path)}", removed) < steps.next(COMMIT, aside)
+    assert steps.next(f"fsync {parent(path)}", removed) < steps.next(COMMIT, there)
 
 
 @pytest.mark.parametrize("stem", DELIVERED)
 def test_a_scan_is_durable_before_each_step_that_depends_on_it(steps: Steps, stem: str) -> None:
     """Sidecars, their names, the plan; final names; a note of them; the original's move; the end, in this order."""
-    _, noted = published(steps, [f"outbox/{stem}.{ending}" for ending in FORMATS])
-    moved(steps, f"inbox/{stem}.jpg", f"archive/{stem}.jpg", noted)
+    known = published(steps, [f"outbox/{stem}.{ending}" for ending in FORMATS])
+    moved(steps, f"inbox/{stem}.jpg", f"archive/{stem}.jpg", known)
 
 
 def test_a_scan_whose_names_are_taken_is_as_durable(steps: Steps) -> None:
     """Another name changes nothing in the order."""
     for stem in ("taken", "filed"):
-        _, noted = published(steps, [f"outbox/{stem}-2.{ending}" for ending in FORMATS])
-        moved(steps, f"inbox/{stem}.jpg", f"archive/{stem}-2.jpg", noted)
+        known = published(steps, [f"outbox/{stem}-2.{ending}" for ending in FORMATS])
+        moved(steps, f"inbox/{stem}.jpg", f"archive/{stem}-2.jpg", known)
 
 
 def test_a_quarantined_scan_is_durable_in_the_same_order(steps: Steps) -> None:
     """The reason is durable and published before the scan moves beside it, and that is before the ledger closes it."""
-    _, noted = published(steps, ["quarantine/bad-2.jpg.reason.json"])
-    moved(steps, "inbox/bad.jpg", "quarantine/bad-2.jpg", noted)
+    known = published(steps, ["quarantine/bad-2.jpg.reason.json"])
+    moved(steps, "inbox/bad.jpg", "quarantine/bad-2.jpg", known)
 
 
 @pytest.mark.parametrize("stem", DELIVERED)
 def test_across_file_systems_the_copy_is_durable_before_the_original_goes(steps_across: Steps, stem: str) -> None:
     """The copy's bytes and its name are on the disk before the only other instance is removed."""
-    _, noted = published(steps_across, [f"outbox/{stem}.{ending}" for ending in FORMATS])
-    copied(steps_across, f"inbox/{stem}.jpg", f"archive/{stem}.jpg", noted)
+    known = published(steps_across, [f"outbox/{stem}.{ending}" for ending in FORMATS])
+    copied(steps_across, f"inbox/{stem}.jpg", f"archive/{stem}.jpg", known)
 
 
 def test_across_file_systems_the_quarantine_is_as_durable(steps_across: Steps) -> None:
     """The same holds for a scan that cannot be read."""
-    _, noted = published(steps_across, ["quarantine/bad-2.jpg.reason.json"])
-    copied(steps_across, "inbox/bad.jpg", "quarantine/bad-2.jpg", noted)
+    known = published(steps_across, ["quarantine/bad-2.jpg.reason.json"])
+    copied(steps_across, "inbox/bad.jpg", "quarantine/bad-2.jpg", known)
 
 
 def test_new_folders_are_durable_before_anything_is_planned_in_them(steps: Steps) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon_process import DaemonProcess
+from tests.daemon_process import DaemonProcess, run_ocrwatch
 from tests.system.disks import disk_for
 from tests.system.dropping import delivered, emptied, files, put, scan, temporary_files
 from tests.system.pausing import BRISK, OUTPUTS, all_is_well, drop_for, says_paused
@@ -104,3 +104,22 @@ def test_unmounted_inbox_comes_back_with_its_scans(tmp_path: Path) -> None:
             delivered(daemon, f"scan{number}.jpg", number)
         assert files(daemon.outbox) == {f"scan{number}.txt" for number in range(2, 5)}
         assert not files(daemon.quarantine)
+
+
+def test_a_share_that_is_missing_at_the_start_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
+    """The outbox was on a disk of its own: without that it does not start, says what to do, and writes nothing."""
+    with disk_for(tmp_path / "share") as disk:
+        where = f'outbox = "{tmp_path / "share" / "outbox"}"\n'
+        with DaemonProcess(tmp_path, config=where) as daemon:
+            daemon.wait_ready()
+            assert daemon.stop() == 0
+        disk.unmount()
+        answer = run_ocrwatch(tmp_path, "once")
+        assert answer.returncode == 3
+        assert f"nothing is mounted on {tmp_path / 'share'}" in answer.stderr
+        assert "mount it" in answer.stderr
+        assert not list((tmp_path / "share").iterdir())
+        disk.mount()
+        put(tmp_path / "inbox", "scan2.jpg", scan(2))
+        assert run_ocrwatch(tmp_path, "once").returncode == 0
+        assert files(tmp_path / "share") == {"outbox/scan2.txt"}

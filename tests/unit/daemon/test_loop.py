@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from ocrwatch.daemon.loop import Loop
+from ocrwatch.errors import EnvironmentFault
 
 LONG = 10.0
 
@@ -156,3 +157,26 @@ def test_closing_waits_for_a_delivery_and_not_for_a_read() -> None:
     assert delivered.is_set()
     assert time.monotonic() - begun < LONG / 2
     hanging.set()
+
+
+def test_short_memory_is_the_environments_fault(loop: Loop) -> None:
+    """Whatever was done in the background when there was none is not to blame for it."""
+
+    def starve() -> None:
+        raise MemoryError
+
+    failures: list[BaseException] = []
+    for run in (loop.background, loop.load, loop.deliver):
+        run(starve, unexpected, failures.append)
+    turn_until(loop, lambda: len(failures) == 3)
+    assert all(isinstance(error, EnvironmentFault) and "memory" in error.message for error in failures)
+
+
+def test_all_threads_are_there_from_the_start() -> None:
+    """Later there may be no memory for another, in the middle of something."""
+    before = set(threading.enumerate())
+    loop = Loop(io_threads=3)
+    try:
+        assert len(set(threading.enumerate()) - before) == 3 + 1 + 1
+    finally:
+        loop.close()

@@ -294,3 +294,21 @@ def test_nothing_is_given_up_within_its_patience(changes: list[Change]) -> None:
     if isinstance(verdict, GivenUp):
         patience = NOT_JPEG_PATIENCE if isinstance(verdict.fault, NotAJpeg) else PATIENCE
         assert now - changed_at >= patience - 1e-9
+
+
+def test_a_refused_look_says_nothing_about_the_file() -> None:
+    """It is looked at again after growing intervals, told of once, and goes on as if nothing had been."""
+    settle = Settle(quiet=1.0, closed_quiet=1.0, patience=60.0)
+    settle.arrive(Arrival("a.jpg", "closed"), 0.0)
+    assert settle.due(0.0, 10) == ["a.jpg"]
+    assert settle.refused("a.jpg", "bad sector", 0.0) == Waiting("bad sector", first=True)
+    again = settle.next_look()
+    assert again is not None
+    assert again > 0
+    assert settle.due(again, 10) == ["a.jpg"]
+    assert settle.refused("a.jpg", "bad sector", again) == Waiting("bad sector", first=False)
+    later = settle.next_look()
+    assert later is not None
+    assert later - again > again
+    assert "a.jpg" in settle
+    assert settle.incomplete == 1

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
-from ocrwatch.errors import EnvironmentFault, TooLarge, Vanished
+from ocrwatch.errors import EnvironmentFault, HeldUp, TooLarge, Vanished
 from ocrwatch.files import facts_of
+from ocrwatch.intake import source
 from ocrwatch.intake.source import Probe, probe, read
 from ocrwatch.intake.structure import Completeness
 from ocrwatch.values import FileFacts
@@ -186,3 +188,27 @@ def test_a_folder_without_permission_does_not_stop_the_inbox() -> None:
         with unprivileged():
             found = probe(inbox, "closed/a.jpg")
         assert found is None or found.state is None
+
+
+def test_a_file_that_its_disk_refuses_is_not_the_inboxs_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bad sector holds up one scan; what the whole process lacks, or a share that is away, is another thing."""
+    facts = put(tmp_path, "a.jpg")
+
+    def refuse(number: int) -> None:
+        def refused(*_: object) -> int:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(source, "open_regular", refused)
+
+    refuse(errno.EIO)
+    with pytest.raises(HeldUp, match="input/output"):
+        probe(tmp_path, "a.jpg")
+    with pytest.raises(HeldUp, match="input/output"):
+        read(tmp_path, "a.jpg", facts, LIMIT)
+    refuse(errno.EMFILE)
+    with pytest.raises(EnvironmentFault, match="too many open files") as caught:
+        probe(tmp_path, "a.jpg")
+    assert not isinstance(caught.value, HeldUp)
+    with pytest.raises(EnvironmentFault) as caught:
+        probe(tmp_path / "away", "a.jpg")
+    assert not isinstance(caught.value, HeldUp)

@@ -1,0 +1,308 @@
+"""Has the daemon work while everything that it uses fails at random, then lets it end in peace, and counts.
+
+``python -m tests.crash.faults --scans 2000 --rate 0.05`` prints the figures; it exits with 1 if a scan was lost,
+doubled, left half done or quarantined for what is not its fault. A C compiler is needed. What fails, each at the rate:
+
+- every call of the daemon's own process that opens, reads, writes, truncates, flushes, closes, renames, links, removes,
+  lists or looks at something in the inbox, outbox, archive, quarantine or state folder, SQLite's too (``faults.c``);
+  a quarter of those that change something fail after they have done so. Memory mapping, locks and what inotify does
+  are left alone, and so is the start;
+- readings: the worker crashes, leaves, hangs, eats memory, lacks something, has a bug, returns rubbish (``fickle.py``);
+- scans: so many are truncated, of an unknown kind or no JPEG at all; so many others are touched, overwritten, replaced
+  or renamed by their writer at any moment after they came. A worker is killed now and then besides.
+
+With that many faults most deliveries fail several times. So that the run does not take days, the daemon's pauses are
+shortened to milliseconds (``hasty.py``), unless ``--patient``. All else is the daemon as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.crash.accounts import Account, Figures, settle_accounts
+from tests.crash.fickle import Fickle, page
+from tests.crash.scenario import ROOT, Places, scans_in
+from tests.crash.sweep import build
+from tests.daemon_process import PROGRAM, children_of, clean_environment
+from tests.waiting import until
+
+FOLDERS = ("inbox", "outbox", "archive", "quarantine", "state")
+HASTY = (sys.executable, "-P", "-m", "tests.crash.hasty")
+
+_CONFIG = """
+[workers]
+count = 2
+timeout = "1s"
+grace = "5s"
+[ocr]
+engine = "fickle"
+[enhance]
+on = false
+[watch]
+rescan = "500ms"
+[settle]
+quiet = "100ms"
+closed_quiet = "50ms"
+patience = "2s"
+[batch]
+quiet = "20ms"
+[retry]
+attempts = 50
+first_delay = "50ms"
+max_delay = "500ms"
+[status]
+heartbeat = "1s"
+"""
+_MOST_WAITING = 60
+_TIMEOUT = 600.0
+_LONGEST_DISTURBANCE = 0.6
+_WORKERS_KILLED_EVERY = 3.0
+_MILLION = 1_000_000
+
+
+class Control:
+    """The file through which faults are switched on and off, and counted (see ``faults.c``)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.write_bytes(bytes(32))
+
+    def set(self, rate: float) -> None:
+        """Have this share of the calls fail."""
+        with self.path.open("r+b") as file:
+            file.write(struct.pack("=Q", round(rate * _MILLION)))
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """How many calls were made, how many failed, how many of these had been carried out."""
+        _, calls, faults, late = struct.unpack("=4Q", self.path.read_bytes())
+        return calls, faults, late
+
+
+@dataclass
+class Writer:
+    """Drops scans and disturbs them, and keeps account of what it has done."""
+
+    inbox: Path
+    chance: random.Random
+    rate: float
+    accounts: list[Account] = field(default_factory=list)
+    _planned: list[tuple[float, str, Account]] = field(default_factory=list)
+
+    def drop(self) -> None:
+        """Put another scan into the inbox."""
+        number = len(self.accounts)
+        data, code = page(number), None
+        if self.chance.random() < self.rate:
+            code, data = self.chance.choice(_breaks(number, data))
+        subfolder = ("", "sub/", "sub/below/")[number % 3]
+        account = self._enter(f"{subfolder}scan{number:05}.jpg", data, code)
+        self._write(account)
+        if self.chance.random() < self.rate:
+            how = self.chance.choice(("touch", "overwrite", "replace", "rename"))
+            self._planned.append((time.monotonic() + self.chance.uniform(0, _LONGEST_DISTURBANCE), how, account))
+
+    def disturb(self, now: float) -> None:
+        """Carry out the disturbances that are due."""
+        due = [plan for plan in self._planned if plan[0] <= now]
+        self._planned = [plan for plan in self._planned if plan[0] > now]
+        for _, how, account in due:
+            # The daemon may have taken it away already: then there is nothing to disturb.
+            with contextlib.suppress(FileNotFoundError):
+                getattr(self, f"_{how}")(account)
+
+    @property
+    def busy(self) -> bool:
+        """Whether disturbances are still to come."""
+        return bool(self._planned)
+
+    def _enter(self, name: str, data: bytes, code: str | None) -> Account:
+        account = Account(len(self.accounts), name, data, code)
+        self.accounts.append(account)
+        return account
+
+    def _write(self, account: Account) -> None:
+        path = self.inbox / account.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if account.number % 2:
+            path.write_bytes(account.data)
+        else:
+            unfinished = path.with_name(f".{path.name}.part")
+            unfinished.write_bytes(account.data)
+            unfinished.rename(path)
+
+    def _touch(self, account: Account) -> None:
+        os.utime(self.inbox / account.name)
+        account.disturbed = "touched"
+
+    def _overwrite(self, account: Account) -> None:
+        with (self.inbox / account.name).open("r+b") as file:
+            new = self._enter(account.name, page(len(self.accounts)), None)
+            account.disturbed = "overwritten"
+            file.truncate(0)
+            file.write(new.data)
+
+    def _replace(self, account: Account) -> None:
+        path = self.inbox / account.name
+        path.stat()
+        new = self._enter(account.name, page(len(self.accounts)), None)
+        account.disturbed = "replaced"
+        unfinished = path.with_name(f".{path.name}.part")
+        unfinished.write_bytes(new.data)
+        unfinished.replace(path)
+
+    def _rename(self, account: Account) -> None:
+        new = account.name.replace("scan", "renamed")
+        (self.inbox / account.name).rename(self.inbox / new)
+        account.former, account.name, account.disturbed = account.name, new, "renamed"
+
+
+def _breaks(number: int, data: bytes) -> list[tuple[str, bytes]]:
+    """Return ways to break a page, each with the code that it is to be quarantined for."""
+    return [
+        ("truncated", data[: len(data) * 2 // 3]),
+        ("not-a-jpeg", f"page {number}, as plain text\n".encode()),
+        ("unsupported", data.replace(b"\xff\xc0", b"\xff\xc3", 1)),
+    ]
+
+
+def run(folder: Path, scans: int, *, rate: float, seed: int, patient: bool = False) -> Figures:
+    """Feed ``scans`` under faults, let the daemon finish without, and count."""
+    places = Places(folder / "run", folder / "run")
+    for name in FOLDERS:
+        places.folder(name).mkdir(parents=True)
+    (places.base / "ocrwatch.toml").write_text(_CONFIG)
+    (places.base / "ocrwatch.toml").chmod(0o644)
+    control, chance = Control(folder / "control"), random.Random(seed)
+    writer = Writer(places.folder("inbox"), chance, rate)
+    figures = Figures()
+    began = time.monotonic()
+    with _daemon(folder, places, control, seed=seed, rate=rate, patient=patient) as daemon:
+        until(lambda: b"daemon.ready" in (places.base / "output.log").read_bytes(), 60)
+        open_files = _open_files(daemon)
+        control.set(rate)
+        next_kill = time.monotonic() + _WORKERS_KILLED_EVERY
+        while (len(writer.accounts) < scans or writer.busy) and daemon.poll() is None:
+            now = time.monotonic()
+            if len(writer.accounts) < scans and len(scans_in(writer.inbox)) < _MOST_WAITING:
+                writer.drop()
+            writer.disturb(now)
+            if now >= next_kill:
+                next_kill = now + _WORKERS_KILLED_EVERY
+                figures.workers_killed += _kill_one(daemon, chance)
+            time.sleep(chance.uniform(0, 0.02))
+        # Nothing is left in peace before its time: three quarters of what waits is handled under faults.
+        _wait(daemon, lambda: len(scans_in(writer.inbox)) < _MOST_WAITING // 4)
+        control.set(0)
+        _wait(daemon, lambda: not scans_in(writer.inbox) and _is_idle(places))
+        figures.left_open = _open_files(daemon) - open_files if daemon.poll() is None else 0
+        daemon.send_signal(signal.SIGTERM)
+        figures.code = daemon.wait(60)
+    figures.seconds = time.monotonic() - began
+    figures.calls, figures.faults, figures.late = control.counts
+    settle_accounts(figures, places, writer.accounts, folder / "fickle.log")
+    return figures
+
+
+@contextmanager
+def _daemon(
+    folder: Path, places: Places, control: Control, *, seed: int, rate: float, patient: bool
+) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {
+        "PYTHONPATH": _engine_path(folder / "engine"),
+        "LD_PRELOAD": str(build("faults.c", folder)),
+        "FAULTS_ROOTS": ":".join(str(places.folder(name).resolve()) for name in FOLDERS),
+        "FAULTS_CONTROL": str(control.path),
+        "FAULTS_SEED": str(seed),
+        "FICKLE_CONTROL": str(control.path),
+        "FICKLE_RATE": str(rate),
+        "FICKLE_LOG": str(folder / "fickle.log"),
+    }
+    (folder / "fickle.log").touch()
+    with (places.base / "output.log").open("ab") as output:
+        daemon = subprocess.Popen(
+            [*(PROGRAM if patient else HASTY), "run"],
+            cwd=places.base,
+            env=clean_environment(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield daemon
+    finally:
+        daemon.kill()
+        daemon.wait()
+
+
+def _engine_path(folder: Path) -> str:
+    metadata = folder / "fickle-0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: fickle\nVersion: 0\n")
+    (metadata / "entry_points.txt").write_text(f"[ocrwatch.engines]\nfickle = {Fickle.__module__}:Fickle\n")
+    return f"{folder}{os.pathsep}{ROOT}"
+
+
+def _kill_one(daemon: subprocess.Popen[bytes], chance: random.Random) -> int:
+    workers = children_of(daemon.pid)
+    if not workers:
+        return 0
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(chance.choice(workers), signal.SIGKILL)
+    return 1
+
+
+def _wait(daemon: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _TIMEOUT
+    while not condition() and time.monotonic() < deadline and daemon.poll() is None:
+        time.sleep(0.05)
+
+
+def _is_idle(places: Places) -> bool:
+    status = (places.folder("state") / "status.json").read_text()
+    return '"state": "watching"' in status and '"waiting": 0' in status
+
+
+def _open_files(daemon: subprocess.Popen[bytes]) -> int:
+    """Count the files below its folders that it has open; not its workers' pipes."""
+    links = Path(f"/proc/{daemon.pid}/fd").iterdir()
+    return sum(str(link.readlink()).startswith("/") for link in links)
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.crash.faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--scans", type=int, default=2000)
+    parser.add_argument("--rate", type=float, default=0.05)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--patient", action="store_true", help="with the daemon's usual pauses")
+    parser.add_argument("--folder", type=Path, help="where to work; default: the system's temporary folder")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="ocrwatch-faults-", dir=options.folder)).resolve()
+    figures = run(folder, options.scans, rate=options.rate, seed=options.seed, patient=options.patient)
+    sys.stdout.write(f"seed {options.seed}: {figures}\n")
+    if figures.failed:
+        sys.stdout.write(f"{figures.differences}\nsee {folder}\n")
+        return 1
+    shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

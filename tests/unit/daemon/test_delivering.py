@@ -1,0 +1,103 @@
+"""Deliveries, one after the other, waiting out what the disks refuse."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocrwatch.daemon import pauses
+from ocrwatch.daemon.delivering import Delivering
+from ocrwatch.daemon.loop import Loop
+from ocrwatch.daemon.pauses import Pauses
+from ocrwatch.deliver.delivery import Delivered
+from ocrwatch.errors import EnvironmentFault, HeldUp, Vanished
+from ocrwatch.files import facts_of
+from ocrwatch.ledger import Entry, Ledger
+
+LONG = 10.0
+
+
+class Answers:
+    """Deliveries that end as they are told to, one after the other."""
+
+    def __init__(self, *answers: BaseException | None) -> None:
+        self._answers = list(answers)
+
+    def resume(self, scan: int, *_: object) -> Delivered:
+        """Give the next answer."""
+        answer = self._answers.pop(0)
+        if answer is not None:
+            raise answer
+        return Delivered(scan, "a.jpg", ("a.txt",), "a.jpg", "archive")
+
+
+class Line:
+    """A line of deliveries with one scan in it."""
+
+    def __init__(self, folder: Path, loop: Loop, deliverer: Any) -> None:
+        self.ended: list[bool] = []
+        self.pauses = Pauses(lambda: None)
+        self.loop = loop
+        ledger = Ledger(folder)
+        self.entry: Entry = ledger.begin("a.jpg", facts_of(folder.stat()), None)
+        self.delivering = Delivering(
+            loop,
+            self.pauses,
+            ledger,
+            deliverer,
+            fate="archive",
+            group_id=lambda _: 0,
+            preview_chars=0,
+            end=lambda *_: None,
+            delivered=lambda *_: None,
+            doubtful=lambda *_: None,
+            tell=lambda *_: None,
+        )
+        self.delivering.resume(self.entry, lambda: self.ended.append(True))
+
+    def turn(self) -> None:
+        """Do what is due, and take in what comes of it."""
+        self.delivering.tick(time.monotonic())
+        self.loop.turn(min(self.delivering.next_wake(), time.monotonic() + 0.1))
+
+    def run(self) -> None:
+        """Turn until the scan has ended."""
+        deadline = time.monotonic() + LONG
+        while not self.ended:
+            assert time.monotonic() < deadline
+            self.turn()
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    """Make a loop."""
+    loop = Loop(io_threads=1)
+    yield loop
+    loop.close()
+
+
+def test_a_pause_ends_with_the_last_scan_that_waits_for_it(tmp_path: Path, loop: Loop) -> None:
+    """Somebody takes the scan away while the disk is full: nothing is left to try with, and others may be read."""
+    line = Line(tmp_path, loop, Answers(EnvironmentFault("the disk is full"), Vanished("a.jpg")))
+    line.run()
+    assert not line.pauses
+
+
+def test_what_is_held_up_is_known_until_it_is_delivered(
+    tmp_path: Path, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no longer in the line, and not forgotten; then it is tried again."""
+    monkeypatch.setattr(pauses, "HELD_UP", 0.2)
+    line = Line(tmp_path, loop, Answers(HeldUp("it cannot be moved"), None))
+    deadline = time.monotonic() + LONG
+    while not line.delivering.held_up:
+        assert time.monotonic() < deadline
+        line.turn()
+    assert line.delivering.held_up == {"a.jpg": "it cannot be moved"}
+    assert len(line.delivering) == 0
+    line.run()
+    assert line.delivering.held_up == {}

@@ -1,0 +1,156 @@
+"""What a disk refuses in the middle of a delivery, and what others do to the scan meanwhile."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ocrwatch import files
+from ocrwatch.deliver import outbox
+from ocrwatch.deliver.delivery import Deliverer
+from ocrwatch.errors import EnvironmentFault, Vanished
+from ocrwatch.files import folder, has_content, open_regular
+from tests.unit.deliver.interruption import Interruption
+from tests.unit.deliver.workspace import ENDINGS, JPEG, Workspace
+
+Make = Callable[[Path | None], Workspace]
+
+
+@pytest.fixture
+def space(workspaces: Make) -> Workspace:
+    """One workspace."""
+    return workspaces(None)
+
+
+@pytest.fixture
+def deliverer(space: Workspace) -> Deliverer:
+    """Make a deliverer with the real ledger."""
+    return Deliverer(space.places, space.ledger, ENDINGS)
+
+
+def refusing(number: int) -> Callable[..., None]:
+    """Return what a disk does that answers with this error."""
+
+    def refuse(*_arguments: object, **_keywords: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+@pytest.mark.parametrize("fate", ["archive", "delete", "quarantine"])
+def test_a_scan_that_is_renamed_before_its_text_is_published_has_none(
+    fate: str, space: Workspace, interruption: Interruption
+) -> None:
+    """Its owner gives it another name after it was read: it comes back under that, and must not have two texts."""
+
+    def rename() -> None:
+        space.original.rename(space.original.with_name("renamed.jpg"))
+
+    with pytest.raises(Vanished):
+        space.deliverer(interruption, rename).deliver(space.work(fate))  # type: ignore[arg-type]
+    assert space.files() == {"inbox/sub/renamed.jpg": JPEG}
+    assert space.states() == {"gone": 1}
+
+
+def test_nothing_stays_of_a_refused_writing_whose_scan_then_changes(
+    space: Workspace, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that refuses the flush and the clearing away leaves an unfinished file; it goes with the scan."""
+    work = space.work("archive")
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "fsync", refusing(errno.EIO))
+        failing.setattr(os, "unlink", refusing(errno.EIO))
+        with pytest.raises(EnvironmentFault):
+            deliverer.deliver(work)
+    space.original.write_bytes(JPEG + b"x")
+    with pytest.raises(Vanished):
+        deliverer.deliver(work)
+    assert list(space.files()) == ["inbox/sub/scan1.jpg"]
+
+
+def set_aside_and_refused(
+    space: Workspace, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], object]:
+    """Have the outbox refuse the publishing, and be emptied; return what delivers once more."""
+    work = space.work("archive")
+    with monkeypatch.context() as failing:
+        failing.setattr(outbox, "rename_noreplace", refusing(errno.EIO))
+        with pytest.raises(EnvironmentFault):
+            deliverer.deliver(work)
+    assert not space.original.exists()
+    for path in (space.places.outbox / "sub").iterdir():
+        path.unlink()
+    return lambda: deliverer.deliver(work)
+
+
+def test_an_outbox_emptied_in_a_pause_is_filled_again(
+    space: Workspace, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An original that was set aside already is found by the second try, which writes the text once more."""
+    set_aside_and_refused(space, deliverer, monkeypatch)()
+    assert sorted(space.files()) == ["archive/sub/scan1.jpg", "outbox/sub/scan1.json", "outbox/sub/scan1.txt"]
+
+
+def test_an_outbox_emptied_between_two_runs_has_the_scan_read_again(
+    space: Workspace, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An original that was set aside by an earlier run gets its name back."""
+    set_aside_and_refused(space, deliverer, monkeypatch)
+    (entry,) = space.ledger.unfinished()
+    with pytest.raises(Vanished):
+        deliverer.resume(entry.id, entry.plan or "")
+    assert space.files() == {"inbox/sub/scan1.jpg": JPEG}
+
+
+def test_a_scan_that_cannot_be_looked_at_any_more_is_not_taken_for_another(
+    space: Workspace, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that refuses to compare says nothing about the scan: it is waited for, and delivered once."""
+    work = space.work("archive")
+    os.utime(space.original, ns=(0, 0))
+    with monkeypatch.context() as failing:
+        failing.setattr(files, "open_regular", refusing(errno.EIO))
+        with pytest.raises(EnvironmentFault):
+            deliverer.deliver(work)
+    assert deliverer.deliver(work).original == "sub/scan1.jpg"
+
+
+def test_a_folder_that_cannot_be_looked_at_is_no_bug(
+    space: Workspace, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the environment's fault, as everywhere."""
+    work = space.work("archive")
+    with monkeypatch.context() as failing:
+        failing.setattr(Path, "is_dir", refusing(errno.ESTALE))
+        with pytest.raises(EnvironmentFault, match="inbox"):
+            deliverer.deliver(work)
+    assert deliverer.deliver(work).original == "sub/scan1.jpg"
+
+
+def test_contents_that_cannot_be_compared_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is gone, or no regular file, is another file for certain."""
+    (tmp_path / "a").write_bytes(b"a")
+    with folder(tmp_path) as directory:
+        for number, certain in ((errno.ENOENT, True), (errno.ELOOP, True), (errno.EIO, False), (errno.EMFILE, False)):
+            monkeypatch.setattr(files, "open_regular", refusing(number))
+            if certain:
+                assert not has_content(directory, "a", 1, "")
+            else:
+                with pytest.raises(OSError, match=os.strerror(number)):
+                    has_content(directory, "a", 1, "")
+
+
+def test_a_file_that_cannot_be_looked_at_is_not_left_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each such fault would cost a descriptor."""
+    (tmp_path / "a").write_bytes(b"a")
+    with folder(tmp_path) as directory:
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        with monkeypatch.context() as failing:
+            failing.setattr(os, "fstat", refusing(errno.EIO))
+            with pytest.raises(OSError, match="Input/output"):
+                open_regular(directory, "a")
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
