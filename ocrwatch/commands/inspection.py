@@ -59,6 +59,8 @@ def _print_running(console: Console, now: Status) -> None:
     console.print(f"in work     {escape(', '.join(map(printable, now.in_work)) or 'nothing')}")
     console.print(f"delivered   {now.delivered} since the start, {now.scans_last_minute} scans in the last minute, "
                   f"{now.scans_last_hour} in the last hour")  # fmt: skip
+    if now.cached:
+        console.print(f"            {now.cached} of them known from before, and not read again")
     console.print(f"quarantined {now.quarantined} since the start")
     for failure in now.failures:
         console.print(f"  {failure.at} {escape(printable(failure.path))}: {escape(failure.reason)}")

@@ -85,8 +85,10 @@ class Daemon:
             ledger = Ledger(settings.state)
             stack.callback(ledger.close)
             rebuild(settings, ledger)
+            known = self._known = startup.known_texts(settings)
+            stack.callback(known.close)
             listeners = Listeners(self._watchers.delivered, self._worker_said)
-            self._pipeline = Pipeline(settings, ledger, listeners, once=self._once)
+            self._pipeline = Pipeline(settings, ledger, known, listeners, once=self._once)
             self._starts = Starts(len(self._pipeline.pool))
             stack.enter_context(self._signals())
             self._work(ledger)
@@ -134,7 +136,12 @@ class Daemon:
                 raise error
 
         before = time.time() - self._settings.history.keep
-        self._pipeline.loop.background(lambda: ledger.prune(before), pruned, failed)
+
+        def prune() -> int:
+            self._known.prune()
+            return ledger.prune(before)
+
+        self._pipeline.loop.background(prune, pruned, failed)
 
     def _next_wake(self) -> float:
         now = time.monotonic()
@@ -158,6 +165,7 @@ class Daemon:
                 self._pipeline.reading.finished(event)
             case WorkerReady(pid, engine, start_ms):
                 _log.info("worker.started", pid=pid, engine=f"{engine.name} {engine.version}", start_ms=round(start_ms))
+                self._known.loaded(engine)
                 self._pipeline.pauses.clear("workers")
                 self._pipeline.report.engine = engine
                 if self._ready_at is None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from ocrwatch.daemon import startup
 from ocrwatch.daemon.delivering import Delivering
+from ocrwatch.daemon.known import Known
+from ocrwatch.daemon.loader import Loader
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.reading import Callbacks, Reading
@@ -45,7 +47,7 @@ class Listeners:
 class Pipeline:
     """From the inbox to the archive. Everything here runs on the loop's thread."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, listeners: Listeners, *, once: bool) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, known: Known, listeners: Listeners, *, once: bool) -> None:
         self._settings = settings
         self._batches = 0
         workers = settings.workers.count or startup.usable_cores()
@@ -75,11 +77,23 @@ class Pipeline:
             self.pauses,
             ledger,
             self.pool,
-            settings.inbox,
-            max_bytes=settings.settle.max_bytes,
+            Loader(
+                settings.inbox,
+                ledger,
+                known,
+                max_bytes=settings.settle.max_bytes,
+                keeps_originals=settings.on_success == "keep",
+            ),
+            known,
             retry=settings.retry,
-            keeps_originals=settings.on_success == "keep",
-            callbacks=Callbacks(self.delivering.deliver, self._quarantine, self._resume, self._end),
+            callbacks=Callbacks(
+                self.delivering.deliver,
+                self._quarantine,
+                self._resume,
+                self._end,
+                undelivered=self.delivering.__len__,
+                more_to_come=lambda: bool(self.reception.waiting or self.reception.more),
+            ),
         )
 
     @property
@@ -179,6 +193,7 @@ class Pipeline:
 
     def _end(self, ticket: Ticket, end: End) -> None:
         ticket.batch.ended(end)
+        self.report.cached += ticket.cached and end == "delivered"
         self.report.count(end)
         if self._settings.on_success == "keep" and end in {"delivered", "known"}:
             self._kept[ticket.path] = facts_key(ticket.scan.facts)

@@ -1,38 +1,34 @@
-"""From batches to results: bytes are loaded, attempts counted, scans handed to the pool, failures judged."""
+"""From bytes to results: what is known is answered at once, the rest handed to the pool, and failures judged."""
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
+from ocrwatch.daemon.known import Known
+from ocrwatch.daemon.loader import Loaded, Loader
+from ocrwatch.daemon.loading import BUG_REMEDY, Loading, Room, Ways
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.pauses import Pauses
+from ocrwatch.daemon.queueing import TAIL_PER_WORKER, Queue
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.dispatch.pool import Pool
 from ocrwatch.dispatch.slot import Outcome
-from ocrwatch.errors import (
-    EnvironmentFault,
-    InternalFault,
-    OcrwatchError,
-    ScanFault,
-    TooLarge,
-    UsageError,
-    Vanished,
-    WorkerDied,
-)
-from ocrwatch.intake.source import read
+from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, ScanFault, UsageError, WorkerDied
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.settings import Retry
-from ocrwatch.values import Page, Source
+from ocrwatch.values import Page
 
 AHEAD_PER_WORKER = 2
 """Scans loaded or in work for each worker: one being read, one ready so that no worker ever waits for a disk."""
+
+AHEAD_BYTES = 32_000_000
+"""Scans loaded besides, to find those that are known already: they need not wait for a worker."""
+
+MOST_UNDELIVERED = 128
+"""Results that may wait for the disks until no more scans are loaded."""
 
 _NOT_OURS = ("inbox", "delivery")
 """Pauses that others end; a scan read meanwhile would only wait with its text in memory."""
@@ -42,16 +38,20 @@ _log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """Where a scan goes from here."""
+    """Where a scan goes from here, and what is asked about those before and behind it."""
 
     deliver: Callable[[Ticket, Page], None]
     quarantine: Callable[[Ticket, ScanFault], None]
     resume: Callable[[Ticket, Entry], None]
     end: Callable[[Ticket, End], None]
+    undelivered: Callable[[], int]
+    """How many results wait to be delivered."""
+    more_to_come: Callable[[], bool]
+    """Whether scans are on their way that have not been added yet."""
 
 
 class Reading:
-    """Keeps the pool busy, with bounded memory, fresh scans before a backlog."""
+    """Keeps the pool busy, with bounded memory."""
 
     def __init__(
         self,
@@ -59,37 +59,28 @@ class Reading:
         pauses: Pauses,
         ledger: Ledger,
         pool: Pool,
-        inbox: Path,
+        loader: Loader,
+        known: Known,
         *,
-        max_bytes: int,
         retry: Retry,
-        keeps_originals: bool,
         callbacks: Callbacks,
     ) -> None:
         self._loop = loop
         self._pauses = pauses
         self._ledger = ledger
         self._pool = pool
-        self._inbox = inbox
-        self._max_bytes = max_bytes
+        self._known = known
         self._retry = retry
-        self._keeps_originals = keeps_originals
         self._callbacks = callbacks
-        self._fresh: deque[Ticket] = deque()
-        self._backlog: deque[Ticket] = deque()
-        self._retries: deque[Ticket] = deque()
-        self._retried_last = False
-        self._resting: list[tuple[float, int, Ticket]] = []
-        self._order = itertools.count()
-        self._loading = 0
+        self._loading = Loading(loop, pauses, loader, Ways(self._judge_loaded, callbacks.quarantine, callbacks.end))
+        self._loaded = Queue()
+        self._loaded_bytes = 0
         self._reading: dict[int, Ticket] = {}
-        self._stopping = False
 
     @property
     def waiting(self) -> int:
         """How many scans wait for a worker or for their next attempt."""
-        queued = len(self._fresh) + len(self._backlog) + len(self._retries)
-        return queued + len(self._resting) + self._loading
+        return len(self._loading) + len(self._loaded)
 
     @property
     def in_work(self) -> list[str]:
@@ -99,38 +90,40 @@ class Reading:
     @property
     def wants_backlog(self) -> bool:
         """Whether another batch of the backlog may come; not before, so that fresh ones can overtake it."""
-        return not self._backlog
+        return self._loading.wants_backlog
 
     def add(self, ticket: Ticket) -> None:
         """Take a scan of a new batch."""
-        (self._fresh if ticket.scan.fresh else self._backlog).append(ticket)
+        self._loading.add(ticket)
+
+    def give_up(self, ticket: Ticket, fault: ScanFault) -> None:
+        """Have a scan quarantined that no worker is to see."""
+        self._loading.give_up(ticket, fault)
 
     def tick(self, now: float) -> None:
-        """Load what there is room for."""
-        while self._resting and self._resting[0][0] <= now:
-            _, _, ticket = heapq.heappop(self._resting)
-            self._retries.append(ticket)
-        while (following := self._next(now)) is not None:
-            self._load(following)
+        """Hand on and load what there is room for."""
+        self._loading.wake(now)
+        if self._must_wait:
+            return
+        while self._loaded and len(self._reading) < self._most and self._may_try(now, len(self._reading)):
+            self._hand_over()
+        self._loading.load(self._room(now), self._is_ending)
 
     def next_wake(self) -> float:
         """Return when :meth:`tick` has something to do (monotonic seconds)."""
-        times = [self._resting[0][0]] if self._resting else []
-        if (self._fresh or self._backlog or self._retries) and self._pauses and not (self._loading or self._reading):
+        times = [self._loading.next_wake()]
+        waits = not self._reading and (self._loading.waits or (self._loaded and self._loading.is_idle))
+        if waits and self._pauses and not self._must_wait:
             times.append(self._next_try())
-        return min(times, default=float("inf"))
+        return min(times)
 
     def stop(self) -> None:
         """Begin no more scans, and let go of those that no worker has begun."""
-        self._stopping = True
         for scan in self._pool.withdraw():
             self._end(self._reading.pop(scan), "stopped")
-        for ticket in (*self._fresh, *self._backlog, *self._retries, *(ticket for _, _, ticket in self._resting)):
+        for ticket in self._loaded.drain():
             self._end(ticket, "stopped")
-        self._fresh.clear()
-        self._backlog.clear()
-        self._retries.clear()
-        self._resting.clear()
+        self._loading.stop()
 
     def give_back(self) -> None:
         """Take back the attempts of scans whose workers were stopped with the daemon: no fault of theirs."""
@@ -139,56 +132,44 @@ class Reading:
             self._end(ticket, "stopped")
         self._reading.clear()
 
-    def _next(self, now: float) -> Ticket | None:
-        in_hand = self._loading + len(self._reading)
-        if self._stopping or in_hand >= AHEAD_PER_WORKER * len(self._pool):
-            return None
-        if any(cause in self._pauses for cause in _NOT_OURS):
-            return None
-        # In a pause a single scan feels the way at each next try.
-        if self._pauses and (in_hand or now < self._next_try()):
-            return None
-        if self._fresh:
-            return self._fresh.popleft()
-        # What failed once goes behind what is fresh, and takes turns with a backlog that may be endless.
-        self._retried_last = bool(self._retries) and not (self._retried_last and self._backlog)
-        waiting = self._retries if self._retried_last else self._backlog
-        return waiting.popleft() if waiting else None
+    @property
+    def _must_wait(self) -> bool:
+        return any(cause in self._pauses for cause in _NOT_OURS)
+
+    @property
+    def _most(self) -> int:
+        return AHEAD_PER_WORKER * len(self._pool)
+
+    def _may_try(self, now: float, in_hand: int) -> bool:
+        """Tell whether another scan may be begun: in a pause a single one feels the way at each next try."""
+        return not self._pauses or (not in_hand and now >= self._next_try())
 
     def _next_try(self) -> float:
         return max(self._pauses.next_try("reading"), self._pauses.next_try("workers"))
 
-    def _load(self, ticket: Ticket) -> None:
-        self._loading += 1
-        self._loop.load(
-            lambda: self._fetch(ticket),
-            lambda loaded: self._loaded(ticket, *loaded),
-            lambda error: self._not_loaded(ticket, error),
-        )
+    def _room(self, now: float) -> Room:
+        in_hand = len(self._loaded) + len(self._reading)
+        most = MOST_UNDELIVERED - self._callbacks.undelivered()
+        if self._pauses:
+            return Room(1, 0, 1 if self._may_try(now, in_hand) else 0)
+        ahead = AHEAD_BYTES - self._loaded_bytes if self._known else 0
+        return Room(self._most - in_hand, ahead, most)
 
-    def _fetch(self, ticket: Ticket) -> tuple[Source, Entry | None]:
-        """Read the bytes and open the scan's row; None instead of a row for bytes that are delivered already."""
-        scan = ticket.scan
-        source = read(self._inbox, scan.path, scan.facts, self._max_bytes)
-        entry = self._ledger.begin(scan.path, scan.facts, source.sha256)
-        if self._keeps_originals and self._ledger.was_done(scan.path, source.sha256):
-            self._ledger.close_scan(entry.id, "gone", code=None, reason="it was delivered before")
-            return source, None
-        return source, entry
+    def _is_ending(self, queue: Queue) -> bool:
+        """Tell whether a queue has only the last scans that there are."""
+        return len(queue) <= TAIL_PER_WORKER * len(self._pool) and not self._callbacks.more_to_come()
 
-    def _loaded(self, ticket: Ticket, source: Source, entry: Entry | None) -> None:
-        self._loading -= 1
-        self._pauses.clear("reading")
-        ticket.sha256 = source.sha256
+    def _judge_loaded(self, loaded: Loaded) -> None:
+        ticket, entry = loaded.ticket, loaded.entry
         if entry is None:
             self._end(ticket, "known")
             return
         ticket.id, ticket.attempt = entry.id, entry.attempts
-        if self._stopping:
-            self._end(ticket, "stopped")
-        elif entry.state in {"planned", "published"}:
+        if entry.state in {"planned", "published"}:
             # Its inbox was away when its original was to be put away.
             self._callbacks.resume(ticket, entry)
+        elif loaded.page is not None:
+            self._answer(ticket, loaded.page)
         elif entry.attempts >= self._retry.attempts:
             # Whatever ended those attempts ended the daemon with them.
             fault = WorkerDied(
@@ -196,50 +177,30 @@ class Reading:
             )
             self._callbacks.quarantine(ticket, fault)
         elif not ticket.rested and (rest := min(entry.not_before - time.time(), self._retry.max_delay)) > 0:
-            ticket.rested = True
-            self._rest(ticket, time.monotonic() + rest)
+            self._loading.rest(ticket, time.monotonic() + rest)
         else:
-            self._reading[entry.id] = ticket
-            self._pool.submit(entry.id, source.jpeg, ticket.recipe)
+            ticket.jpeg = loaded.jpeg
+            self._loaded_bytes += len(ticket.jpeg)
+            self._loaded.add(ticket)
 
-    def _not_loaded(self, ticket: Ticket, error: BaseException) -> None:
-        self._loading -= 1
-        match error:
-            case Vanished():
-                self._end(ticket, "changed")
-            case ScanFault():
-                self.give_up(ticket, error)
-            case OcrwatchError():
-                self._put_back(ticket, "reading", error)
-            case _:
-                self.give_up(ticket, InternalFault(f"a bug in ocrwatch: {error!r}", _BUG_REMEDY))
-                _log.error("scan.failed", path=ticket.path, exc_info=error)
-
-    def give_up(self, ticket: Ticket, fault: ScanFault) -> None:
-        """Have a scan quarantined that no worker has seen."""
-        self._loading += 1
-        self._loop.background(
-            lambda: self._open_row(ticket),
-            lambda row: self._given_up(ticket, row, fault),
-            lambda error: self._not_loaded(ticket, error),
-        )
-
-    def _open_row(self, ticket: Ticket) -> tuple[int, str | None]:
-        """Open the scan's row, with the hash of its bytes if they can be had, for its history."""
-        scan = ticket.scan
-        try:
-            sha256 = ticket.sha256 or read(self._inbox, scan.path, scan.facts, self._max_bytes).sha256
-        except TooLarge:
-            sha256 = None
-        return self._ledger.begin(scan.path, scan.facts, sha256).id, sha256
-
-    def _given_up(self, ticket: Ticket, row: tuple[int, str | None], fault: ScanFault) -> None:
-        self._loading -= 1
-        ticket.id, ticket.sha256 = row
-        if self._stopping:
-            self._end(ticket, "stopped")
+    def _hand_over(self) -> None:
+        """Give the pool the next scan, unless another with the same bytes was read since it was loaded."""
+        ticket = self._loaded.take(ending=self._loading.is_through and self._is_ending(self._loaded))
+        assert ticket is not None  # noqa: S101 - for the type checker
+        jpeg, ticket.jpeg = ticket.jpeg, b""
+        self._loaded_bytes -= len(jpeg)
+        page = self._known.recent(ticket.sha256 or "", ticket.recipe)
+        if page is not None:
+            self._answer(ticket, page)
         else:
-            self._callbacks.quarantine(ticket, fault)
+            self._reading[ticket.id] = ticket
+            self._pool.submit(ticket.id, jpeg, ticket.recipe)
+
+    def _answer(self, ticket: Ticket, page: Page) -> None:
+        """Have a page delivered that was known."""
+        ticket.cached = True
+        ticket.queued_ms = (time.monotonic() - ticket.scan.ready_at) * 1000
+        self._callbacks.deliver(ticket, page)
 
     def finished(self, outcome: Outcome) -> None:
         """Take the end of a job from the pool."""
@@ -251,6 +212,7 @@ class Reading:
         ticket.queued_ms = (time.monotonic() - ticket.scan.ready_at) * 1000 - outcome.read_ms
         if outcome.page is not None:
             self._pauses.clear("workers")
+            self._remember(ticket, outcome.page)
             self._callbacks.deliver(ticket, outcome.page)
         elif isinstance(outcome.error, ScanFault):
             self._judge(ticket, outcome.error)
@@ -271,7 +233,6 @@ class Reading:
         self._try_later(ticket, fault.code, fault.message, delay)
 
     def _try_later(self, ticket: Ticket, code: str, reason: str, delay: float) -> None:
-        ticket.rested = True
         _log.warning(
             "scan.retrying",
             id=ticket.id,
@@ -281,7 +242,7 @@ class Reading:
             reason=reason,
             retry_in_s=round(delay, 1),
         )
-        self._rest(ticket, time.monotonic() + delay)
+        self._loading.rest(ticket, time.monotonic() + delay)
 
     def _blame_environment(self, ticket: Ticket, error: OcrwatchError) -> None:
         if ticket.attempt:
@@ -295,21 +256,18 @@ class Reading:
         else:
             self._put_back(ticket, "workers" if ticket.attempt else "reading", error)
 
+    def _remember(self, ticket: Ticket, page: Page) -> None:
+        """Keep what was read; on the delivery thread, so that it is done before the scan's end is."""
+
+        def failed(error: BaseException) -> None:
+            _log.warning("cache.failed", reason=repr(error), remedy=BUG_REMEDY)
+
+        sha256 = ticket.sha256 or ""
+        self._loop.deliver(lambda: self._known.remember(sha256, ticket.recipe, page), lambda _: None, failed)
+
     def _put_back(self, ticket: Ticket, cause: str, error: OcrwatchError) -> None:
         self._pauses.hit(cause, error, time.monotonic())
-        if self._stopping:
-            self._end(ticket, "stopped")
-        else:
-            self._fresh.appendleft(ticket)
-
-    def _rest(self, ticket: Ticket, until: float) -> None:
-        if self._stopping:
-            self._end(ticket, "stopped")
-        else:
-            heapq.heappush(self._resting, (until, next(self._order), ticket))
+        self._loading.put_back(ticket)
 
     def _end(self, ticket: Ticket, end: End) -> None:
         self._callbacks.end(ticket, end)
-
-
-_BUG_REMEDY = "please report it with the log's traceback"

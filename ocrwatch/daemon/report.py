@@ -36,6 +36,8 @@ class Report:
         self._written = 0.0
         self._dirty = True
         self.ends: Counter[End] = Counter()
+        self.cached = 0
+        """Scans delivered whose text was known before."""
         self.engine: EngineInfo | None = None
 
     def totals(self) -> dict[str, int]:
@@ -124,6 +126,7 @@ class Report:
                     for cause, pause in pauses.active.items()
                 ],
                 failures=list(self._failures),
+                cached=self.cached,
                 to_review=self._to_review,
                 reviews=list(self._reviews),
             ),

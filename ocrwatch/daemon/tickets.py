@@ -55,7 +55,11 @@ class Ticket:
     queued_ms: float = 0.0
     read_ms: float = 0.0
     rested: bool = False
-    """Whether the rest that an earlier run ordered was taken: the wall clock is asked for it once only."""
+    """Whether it had to rest before another attempt. The rest that an earlier run ordered is taken once only."""
+    jpeg: bytes = b""
+    """Held from its loading until a worker gets it."""
+    cached: bool = False
+    """Whether its page was known before."""
 
     @property
     def path(self) -> str:

@@ -1,0 +1,97 @@
+"""What is told of a scan's end: its event, and the reason beside a quarantined original."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from ocrwatch.daemon.tickets import Ticket
+from ocrwatch.deliver.delivery import Delivered
+from ocrwatch.deliver.formats import needs_review
+from ocrwatch.errors import ScanFault
+from ocrwatch.ledger import Entry
+from ocrwatch.log import get_logger
+from ocrwatch.values import Page
+
+REASON_SCHEMA = "ocrwatch.reason/1"
+"""Name and version of the reason file beside a quarantined original."""
+
+_log = get_logger()
+
+
+def reason_file(ticket: Ticket, fault: ScanFault, attempts: int, earlier: Sequence[Entry]) -> bytes:
+    """Render the reason, with what happened to the same bytes before."""
+    reason = {
+        "schema": REASON_SCHEMA,
+        "path": os.fsencode(ticket.path).decode("utf-8", "backslashreplace"),
+        "code": fault.code,
+        "reason": fault.message,
+        "remedy": fault.remedy,
+        "to_retry": "put the scan back into the inbox, or run ocrwatch retry",
+        "attempts": attempts,
+        "bytes": ticket.scan.facts.size,
+        "sha256": ticket.sha256,
+        "modified_at": _iso(ticket.scan.facts.mtime_ns / 1e9),
+        "quarantined_at": _iso(time.time()),
+        "earlier": [
+            {"ended_at": _iso(past.updated_at), "state": past.state, "code": past.code, "reason": past.reason}
+            for past in earlier
+        ],
+    }
+    return (json.dumps(reason, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+
+def log_quarantined(ticket: Ticket, fault: ScanFault, delivered: Delivered | None) -> None:
+    """Say that a scan cannot be read, and why."""
+    _log.warning(
+        "scan.quarantined",
+        id=ticket.id,
+        path=ticket.path,
+        batch=ticket.batch.id,
+        attempt=ticket.attempt,
+        code=fault.code,
+        reason=fault.message,
+        remedy=fault.remedy,
+        quarantined=delivered and delivered.original,
+    )
+
+
+def log_delivered(ticket: Ticket, page: Page, delivered: Delivered, *, preview_chars: int) -> None:
+    """Say that a scan was read: the one line from which everything else can be counted."""
+    fields: dict[str, object] = {
+        "id": ticket.id,
+        "path": ticket.path,
+        "bytes": ticket.scan.facts.size,
+        "sha256": ticket.sha256,
+        "batch": ticket.batch.id,
+        "attempt": ticket.attempt,
+        "engine": f"{page.engine.name} {page.engine.version}",
+        "words": len(page.words),
+        "confidence": None if page.confidence is None else round(page.confidence, 1),
+        "queued_ms": round(ticket.queued_ms),
+        "read_ms": round(ticket.read_ms),
+        "sidecars": list(delivered.sidecars),
+        "archived": delivered.original,
+    }
+    if ticket.cached:
+        fields["cached"] = True
+    if needs_review(page, ticket.options.output.review_below):
+        fields["review"] = True
+    if ticket.options.profile_name is not None:
+        fields["profile"] = ticket.options.profile_name
+    if page.warnings:
+        fields["warnings"] = list(page.warnings)
+    if preview_chars:
+        fields["preview"] = page.text[:preview_chars]
+    _log.info("scan.delivered", **fields)
+
+
+def _iso(seconds: float) -> str | None:
+    """Render a time, None where a file's is one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError, OSError):
+        return None
