@@ -53,7 +53,7 @@ class Summary:
     left: dict[str, str] = field(default_factory=dict)
     """Scans that stayed in the inbox because they did not get whole, with the reason (``once`` only)."""
     seconds: float = 0.0
-    """From the first worker's readiness to the end."""
+    """From the first worker's readiness to the end, or from the first batch where scans were known before."""
     interrupted: bool = False
     """Whether it was told to stop before it was done."""
 
@@ -276,7 +276,7 @@ class Daemon:
         return "watching" if self._pipeline.is_idle else "working"
 
     def _summary(self) -> Summary:
-        began = self._ready_at or time.monotonic()
+        began = (self._pipeline.began_at if self._pipeline.report.cached else self._ready_at) or time.monotonic()
         return Summary(
             self._pipeline.report.ends,
             self._pipeline.reception.left(),

@@ -65,11 +65,14 @@ class Known:
             return None
         return page
 
-    def remember(self, sha256: str, recipe: Recipe, page: Page) -> None:
-        """Keep a page that was read."""
+    def remember(self, sha256: str, recipe: Recipe, page: Page) -> Callable[[], None]:
+        """Keep a page that was read in mind; return what keeps it on the disk."""
         key = self._key(sha256, recipe)
-        if self._cache is not None and key is not None and _is_expected(page.engine.name, recipe):
-            self._cache.put(key, page)
+        cache = self._cache
+        if cache is None or key is None or not _is_expected(page.engine.name, recipe):
+            return lambda: None
+        cache.put(key, page)
+        return lambda: cache.save(key, page)
 
     def loaded(self, engine: EngineInfo) -> None:
         """Take note of the engine that a worker has loaded: nobody knows its version better."""

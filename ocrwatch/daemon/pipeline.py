@@ -50,6 +50,8 @@ class Pipeline:
     def __init__(self, settings: Settings, ledger: Ledger, known: Known, listeners: Listeners, *, once: bool) -> None:
         self._settings = settings
         self._batches = 0
+        self.began_at: float | None = None
+        """When the first batch was taken (monotonic seconds)."""
         workers = settings.workers.count or startup.usable_cores()
         groups = startup.group_ids(settings)
         self.loop = Loop(io_threads=_IO_THREADS)
@@ -171,6 +173,7 @@ class Pipeline:
 
     def _begin(self, scans: list[Scan]) -> None:
         self._batches += 1
+        self.began_at = self.began_at or time.monotonic()
         batch = Batch(self._batches, len(scans))
         _log.info("batch.started", batch=batch.id, scans=len(scans), fresh=scans[0].fresh)
         for scan in scans:

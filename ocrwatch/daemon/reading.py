@@ -257,13 +257,13 @@ class Reading:
             self._put_back(ticket, "workers" if ticket.attempt else "reading", error)
 
     def _remember(self, ticket: Ticket, page: Page) -> None:
-        """Keep what was read; on the delivery thread, so that it is done before the scan's end is."""
+        """Keep what was read; on the disk by the delivery thread, so that it is there before the scan's end is."""
 
         def failed(error: BaseException) -> None:
             _log.warning("cache.failed", reason=repr(error), remedy=BUG_REMEDY)
 
-        sha256 = ticket.sha256 or ""
-        self._loop.deliver(lambda: self._known.remember(sha256, ticket.recipe, page), lambda _: None, failed)
+        save = self._known.remember(ticket.sha256 or "", ticket.recipe, page)
+        self._loop.deliver(save, lambda _: None, failed)
 
     def _put_back(self, ticket: Ticket, cause: str, error: OcrwatchError) -> None:
         self._pauses.hit(cause, error, time.monotonic())

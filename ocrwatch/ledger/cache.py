@@ -32,6 +32,12 @@ _LARGEST_SHARE: Final = 10
 """No page may take more than the tenth part of the space on the disk."""
 
 _DROPPED_AT_ONCE: Final = 50
+_LEFT_FREE: Final = 50_000_000
+"""Bytes of the disk that the cache leaves to what matters more: the ledger."""
+
+_WAL_PAGES: Final = 64
+"""As few as the ledger's, for the same reason."""
+
 _APPLICATION: Final = 0x6F637277
 """Tells a cache of ours from another program's database (sqlite.org/pragma.html#pragma_application_id): "ocrw"."""
 
@@ -86,14 +92,17 @@ class TextCache:
         return None if self._is_old(made_at) else page
 
     def put(self, key: bytes, page: Page) -> None:
-        """Keep a page."""
+        """Keep a page in memory: it waits for no disk."""
+        self._memory.add(key, time.time(), page)
+
+    def save(self, key: bytes, page: Page) -> None:
+        """Keep a page on the disk."""
         now = time.time()
         try:
             data = pack(page)
         except (TypeError, ValueError):
             # An engine of somebody else's may return odd numbers; they can be delivered all the same.
             return
-        self._memory.add(key, now, page)
         with self._lock:
             self._save(key, now, data)
 
@@ -128,11 +137,14 @@ class TextCache:
         if self._db is None or len(data) > self._max_bytes // _LARGEST_SHARE:
             return
         try:
+            disk = os.statvfs(self._path)
+            if disk.f_bavail * disk.f_frsize < _LEFT_FREE:
+                return
             self._db.execute("INSERT OR REPLACE INTO pages (key, at, page) VALUES (?, ?, ?)", (key, now, data))
             self._bytes += len(data)
             while self._bytes > self._max_bytes:
                 self._drop_oldest()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._trouble(error)
 
     def _drop_oldest(self) -> None:
@@ -243,6 +255,7 @@ def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode = WAL")
     # A power cut may cost the last pages, never the others, and no commit waits for the disk.
     db.execute("PRAGMA synchronous = NORMAL")
+    db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
     if db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
         db.executescript(
             "BEGIN; DROP TABLE IF EXISTS pages;"

@@ -175,7 +175,7 @@ def _check(places: Places, dropped: dict[str, str]) -> Differences:
     """Compare with one sidecar of each format and one original for each scan."""
     differences = Differences()
     state = EndState.of(places)
-    files = set(state.files) - {"state/ledger.db", "state/status.json"}
+    files = set(state.files) - {"state/cache.db", "state/ledger.db", "state/status.json"}
     for name, sha256 in dropped.items():
         stem = os.path.splitext(name)[0]
         expected = {f"archive/{name}", *(f"outbox/{stem}.{ending}" for ending in FORMATS)}

@@ -50,6 +50,12 @@ def opened(folder: Path, *, max_age: float = YEAR, max_bytes: int = PLENTY) -> T
     return TextCache(folder, max_age=max_age, max_bytes=max_bytes)
 
 
+def keep(cache: TextCache, key: bytes, kept: Page) -> None:
+    """Put a page into memory and onto the disk."""
+    cache.put(key, kept)
+    cache.save(key, kept)
+
+
 def test_a_page_comes_back_as_it_was() -> None:
     """To the last bit of a confidence; only the timings, which are of one reading, are left out."""
     assert unpack(pack(replace(PAGE, timings=(("decode", 1.0),)))) == PAGE
@@ -67,7 +73,7 @@ def test_what_was_put_is_had_again_also_after_a_restart(tmp_path: Path) -> None:
     """From memory, and from the disk."""
     cache = opened(tmp_path)
     assert cache.get(KEY) is None
-    cache.put(KEY, PAGE)
+    keep(cache, KEY, PAGE)
     assert cache.get(KEY) == cache.recent(KEY) == PAGE
     assert cache.get(OTHER) is None
     cache.close()
@@ -80,7 +86,7 @@ def test_what_was_put_is_had_again_also_after_a_restart(tmp_path: Path) -> None:
 def test_it_is_nobody_elses_business(tmp_path: Path) -> None:
     """The cache holds the text of scans, so that only its owner may read it."""
     cache = opened(tmp_path)
-    cache.put(KEY, PAGE)
+    keep(cache, KEY, PAGE)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert set(modes.values()) == {0o600}
     assert CACHE_NAME in modes
@@ -90,10 +96,10 @@ def test_it_is_nobody_elses_business(tmp_path: Path) -> None:
 def test_what_is_too_old_is_not_had_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither from memory nor from the disk, and pruning drops it."""
     cache = opened(tmp_path, max_age=100)
-    cache.put(KEY, PAGE)
+    keep(cache, KEY, PAGE)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 90)
-    cache.put(OTHER, PAGE)
+    keep(cache, OTHER, PAGE)
     assert cache.get(KEY) == PAGE
     monkeypatch.setattr(time, "time", lambda: now + 101)
     assert cache.get(KEY) is None
@@ -109,7 +115,7 @@ def test_its_size_is_bounded_and_the_oldest_go_first(tmp_path: Path) -> None:
     cache = opened(tmp_path, max_bytes=most)
     texts = [" ".join(os.urandom(6).hex() for _ in range(400)) for _ in range(60)]
     for number, text in enumerate(texts):
-        cache.put(number.to_bytes(32), page(text))
+        keep(cache, number.to_bytes(32), page(text))
     cache.close()
     kept = rows(tmp_path)
     assert 5 < len(kept) < 60
@@ -117,7 +123,7 @@ def test_its_size_is_bounded_and_the_oldest_go_first(tmp_path: Path) -> None:
     size = (tmp_path / CACHE_NAME).stat().st_size
     assert size < 3 * most
     cache = opened(tmp_path, max_bytes=most // 4)
-    cache.put(KEY, PAGE)
+    keep(cache, KEY, PAGE)
     cache.prune()
     cache.close()
     assert (tmp_path / CACHE_NAME).stat().st_size < size
@@ -129,7 +135,7 @@ def test_memory_holds_the_last_ones_only(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(cache_module, "_MOST_WORDS", 500)
     cache = opened(tmp_path)
     for number in range(20):
-        cache.put(number.to_bytes(32), PAGE)
+        keep(cache, number.to_bytes(32), PAGE)
     recent = [number for number in range(20) if cache.recent(number.to_bytes(32)) is not None]
     assert recent == list(range(20 - len(recent), 20))
     assert 0 < len(recent) < 20
@@ -142,7 +148,7 @@ def test_a_damaged_cache_is_set_aside_and_a_new_one_begun(tmp_path: Path, events
     for round_ in range(2):
         (tmp_path / CACHE_NAME).write_bytes(b"rubbish %d" % round_ * 1000)
         cache = opened(tmp_path)
-        cache.put(KEY, PAGE)
+        keep(cache, KEY, PAGE)
         cache.close()
         cache = opened(tmp_path)
         assert cache.get(KEY) == PAGE
@@ -157,7 +163,7 @@ def test_damage_that_shows_in_use_costs_the_cache_and_nothing_else(
     """What is asked for is not known, and what is put next is kept."""
     cache = opened(tmp_path)
     for number in range(300):
-        cache.put(number.to_bytes(32), page(os.urandom(3000).hex()))
+        keep(cache, number.to_bytes(32), page(os.urandom(3000).hex()))
     cache.close()
     path = tmp_path / CACHE_NAME
     data = bytearray(path.read_bytes())
@@ -167,7 +173,7 @@ def test_damage_that_shows_in_use_costs_the_cache_and_nothing_else(
     cache = opened(tmp_path)
     for number in range(300):
         assert cache.get(number.to_bytes(32)) is None
-    cache.put(KEY, PAGE)
+    keep(cache, KEY, PAGE)
     cache.close()
     assert opened(tmp_path).get(KEY) == PAGE
     assert "cache.damaged" in {event["event"] for event in events}
@@ -180,7 +186,7 @@ def test_another_programs_database_is_not_touched(tmp_path: Path) -> None:
         other.execute("CREATE TABLE pages (mine TEXT)")
     other.close()
     cache = opened(tmp_path)
-    cache.put(KEY, PAGE)
+    keep(cache, KEY, PAGE)
     assert cache.get(KEY) == PAGE
     cache.close()
     with sqlite3.connect(tmp_path / f"{CACHE_NAME}.damaged") as other:
@@ -191,14 +197,14 @@ def test_another_programs_database_is_not_touched(tmp_path: Path) -> None:
 def test_another_versions_cache_is_emptied(tmp_path: Path) -> None:
     """What an older or newer ocrwatch has packed is not guessed at."""
     cache = opened(tmp_path)
-    cache.put(KEY, PAGE)
+    keep(cache, KEY, PAGE)
     cache.close()
     with sqlite3.connect(tmp_path / CACHE_NAME) as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
     cache = opened(tmp_path)
     assert cache.get(KEY) is None
-    cache.put(KEY, PAGE)
+    keep(cache, KEY, PAGE)
     assert cache.get(KEY) == PAGE
     cache.close()
 
@@ -209,12 +215,22 @@ def test_where_nothing_can_be_written_it_remembers_what_is_in_memory(
     """One line says so, and nobody gets an error."""
     (tmp_path / CACHE_NAME).mkdir()
     cache = opened(tmp_path)
-    cache.put(KEY, PAGE)
+    keep(cache, KEY, PAGE)
     assert cache.get(KEY) == PAGE
     assert cache.get(OTHER) is None
     cache.prune()
     cache.close()
     assert [event["event"] for event in events] == ["cache.failed"]
+
+
+def test_it_leaves_a_nearly_full_disk_to_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read then is known for as long as it is in memory."""
+    cache = opened(tmp_path)
+    monkeypatch.setattr(cache_module, "_LEFT_FREE", 1 << 60)
+    keep(cache, KEY, PAGE)
+    assert cache.get(KEY) == PAGE
+    cache.close()
+    assert rows(tmp_path) == []
 
 
 def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
@@ -223,7 +239,7 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "target").write_bytes(b"")
     (tmp_path / "state" / CACHE_NAME).symlink_to(tmp_path / "target")
     cache = opened(tmp_path / "state")
-    cache.put(KEY, PAGE)
+    keep(cache, KEY, PAGE)
     cache.close()
     assert (tmp_path / "target").read_bytes() == b""
 
