@@ -12,7 +12,7 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,8 +139,16 @@ def status_of(parent: int, name: str) -> os.stat_result | None:
         return None
 
 
-def write_durable(parent: int, name: str, data: bytes, *, mode: int | None = None, group: int | None = None) -> None:
-    """Write a new file below ``parent`` and wait until its bytes are on the disk.
+def write_durable(
+    parent: int,
+    name: str,
+    data: bytes,
+    *,
+    mode: int | None = None,
+    group: int | None = None,
+    sync_file: Callable[[int], None] | None = None,
+) -> None:
+    """Write a new file below ``parent`` and wait until its bytes are on the disk, or have ``sync_file`` see to that.
 
     ``mode`` and ``group`` override the umask and the folder's group. Raises ``FileExistsError`` rather than
     overwrite; on any failure nothing is left behind. The name becomes durable with :func:`sync` of ``parent``.
@@ -155,7 +163,7 @@ def write_durable(parent: int, name: str, data: bytes, *, mode: int | None = Non
                 os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            (sync_file or os.fsync)(file.fileno())
     except BaseException:
         remove(parent, name)
         raise

@@ -68,7 +68,7 @@ EVENTS: dict[str, Event] = {
         "a scan was read and its text is in the outbox",
         (
             "id", "path", "bytes", "sha256", "batch", "attempt", "engine", "words", "confidence",
-            "queued_ms", "read_ms", "sidecars", "archived", "review", "profile", "warnings",
+            "queued_ms", "read_ms", "sidecars", "archived", "cached", "review", "profile", "warnings",
             "preview",
         ),
     ),
@@ -114,6 +114,10 @@ EVENTS: dict[str, Event] = {
         "files removed, originals that stay in the inbox known to be read; what was refused is left for the next start",
         ("restored", "removed", "known", "refused"),
     ),
+    "cache.damaged": Event(
+        "the cache of texts was damaged; it was renamed, and a new one is made", ("reason", "set_aside")
+    ),
+    "cache.failed": Event("texts cannot be kept or looked up; scans are read all the same", ("reason", "remedy")),
     "ledger.pruned": Event("what is older than history.keep was forgotten", ("rows",)),
     "status.listening": Event("metrics and health are to be had at this address", ("address",)),
     "log.warning": Event("a library or Python itself warned", ("logger", "message")),

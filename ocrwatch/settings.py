@@ -31,8 +31,8 @@ from ocrwatch.config.types import (
 )
 
 __all__ = [
-    "Batch", "Effective", "Enhance", "Hooks", "Log", "Ocr", "Output", "Profile", "Retry", "Section", "Settings",
-    "Settle", "Status", "Watch", "Workers", "recipe",
+    "Batch", "Cache", "Effective", "Enhance", "Hooks", "Log", "Ocr", "Output", "Profile", "Retry", "Section",
+    "Settings", "Settle", "Status", "Watch", "Workers", "recipe",
 ]  # fmt: skip
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -135,6 +135,18 @@ class History(Section):
 
     keep: Annotated[Duration, between(86400.0, 36500 * 86400.0, format_duration)] = 365 * 86400.0
     """How long it is remembered what became of a scan, 1d to 36500d; of originals that stay in the inbox, for ever."""
+
+
+class Cache(Section):
+    """What scans were read as, so that the same bytes need not be read again."""
+
+    on: bool = True
+    """Whether the text of a scan that was seen before is taken from what was read then. It is the same that reading it
+    again would give: other settings, versions or language data are never mixed up."""
+    max_age: Annotated[Duration, between(60.0, 36500 * 86400.0, format_duration)] = 90 * 86400.0
+    """How long a text is kept, 1m to 36500d."""
+    max_bytes: Annotated[Size, between(10**6, 10**12, format_size)] = 200_000_000
+    """Space for texts in the state folder, 1MB to 1TB; those that were read longest ago go first."""
 
 
 class Log(Section):
@@ -258,6 +270,7 @@ class Settings(BaseSettings):
     retry: Retry = Retry()
     history: History = History()
     hooks: Hooks = Hooks()
+    cache: Cache = Cache()
     log: Log = Log()
     status: Status = Status()
     profiles: tuple[Profile, ...] = ()

@@ -99,7 +99,8 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
         _some(f"{_shown(one.path)} at {seen.at(one.next_try)}: {_shown(one.reason)}" for one in now.resting),
     )
     yield from _block("scans", [_rates(now)])
-    yield from _block("delivered", [f"{now.delivered:,} since the start"])
+    known = f", {now.cached:,} of them known from before and not read again" if now.cached else ""
+    yield from _block("delivered", [f"{now.delivered:,} since the start{known}"])
     yield from _block("quarantined", [f"{now.quarantined:,} since the start", *_failures(seen, now)])
     if now.to_review:
         yield from _block("to review", [f"{now.to_review:,} since the start", *_reviews(seen, now)])

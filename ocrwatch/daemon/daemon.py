@@ -59,7 +59,7 @@ class Summary:
     left: dict[str, str] = field(default_factory=dict)
     """Scans that stayed in the inbox, incomplete or refused, with the reason (``once`` only)."""
     seconds: float = 0.0
-    """From the first worker's readiness to the end."""
+    """From the first worker's readiness to the end, or from the first batch where scans were known before."""
     interrupted: bool = False
     """Whether it was told to stop before it was done."""
 
@@ -106,8 +106,10 @@ class Daemon:
             ledger = Ledger(settings.state)
             stack.callback(ledger.close)
             rebuild(settings, ledger)
+            known = self._known = startup.known_texts(settings)
+            stack.callback(known.close)
             listeners = Listeners(self._watchers.delivered, self._worker_said)
-            self._pipeline = Pipeline(settings, ledger, listeners, once=self._once)
+            self._pipeline = Pipeline(settings, ledger, known, listeners, once=self._once)
             if self._reread is not None:
                 self._reloading = Reloading(self._pipeline, self._reread, self._is_steady)
             self._starts = Starts(len(self._pipeline.pool))
@@ -159,7 +161,12 @@ class Daemon:
                 raise error
 
         before = time.time() - self._pipeline.settings.history.keep
-        self._pipeline.loop.background(lambda: ledger.prune(before), pruned, failed)
+
+        def prune() -> int:
+            self._known.prune()
+            return ledger.prune(before)
+
+        self._pipeline.loop.background(prune, pruned, failed)
 
     def _next_wake(self) -> float:
         now = time.monotonic()
@@ -185,6 +192,7 @@ class Daemon:
                 self._pipeline.reading.begun(event)
             case WorkerReady(pid, engine, start_ms):
                 _log.info("worker.started", pid=pid, engine=f"{engine.name} {engine.version}", start_ms=round(start_ms))
+                self._known.loaded(engine)
                 self._pipeline.pauses.clear("workers")
                 self._pipeline.report.worker_ready(engine)
                 if self._ready_at is None:
@@ -321,7 +329,7 @@ class Daemon:
         return "watching" if self._pipeline.is_idle else "working"
 
     def _summary(self) -> Summary:
-        began = self._ready_at or time.monotonic()
+        began = (self._pipeline.began_at if self._pipeline.report.cached else self._ready_at) or time.monotonic()
         return Summary(
             self._pipeline.report.ends,
             {**self._pipeline.reception.left(), **self._held_up},

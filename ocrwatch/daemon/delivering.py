@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, takewhile
 
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.pauses import Pauses
+from ocrwatch.daemon.telling import log_delivered, log_quarantined, log_recovered, reason_file
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.deliver.delivery import REASON_ENDING, Delivered, Deliverer, Work
 from ocrwatch.deliver.formats import Original, needs_review, render
@@ -22,8 +21,8 @@ from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.values import Page
 
-REASON_SCHEMA = "ocrwatch.reason/1"
-"""Name and version of the reason file beside a quarantined original."""
+MOST_TOGETHER = 64
+"""Results delivered in one go: as many as wait, but so that the first of them need not wait long for the last."""
 
 _log = get_logger()
 
@@ -39,6 +38,8 @@ class _Parcel:
     """Told of a bug."""
     acquit: int | None = None
     """The row of a scan that was read well: its attempt is taken back if it cannot be delivered."""
+    work: Callable[[], Work] | None = None
+    """Renders a result that can be delivered together with others, on the delivery thread."""
 
 
 class Delivering:
@@ -94,7 +95,8 @@ class Delivering:
 
         def sent(delivered: Delivered | None) -> None:
             assert delivered is not None  # noqa: S101 - for the type checker
-            self._log_delivered(ticket, page, delivered)
+            fields = log_delivered(ticket, page, delivered, preview_chars=self.preview_chars)
+            self._tell("delivered", ticket.path, fields)
             if needs_review(page, ticket.options.output.review_below):
                 self._doubtful(ticket.path, page.confidence)
             self._delivered(ticket, page, delivered)
@@ -110,7 +112,8 @@ class Delivering:
                 sent,
                 lambda: self._end(ticket, "changed"),
                 broken,
-                acquit=ticket.id,
+                acquit=None if ticket.cached else ticket.id,
+                work=lambda: self._page_work(ticket, page),
             )
         )
 
@@ -118,7 +121,7 @@ class Delivering:
         """Have a scan that cannot be read put into the quarantine with the reason."""
 
         def sent(delivered: Delivered | None) -> None:
-            self._log_quarantined(ticket, fault, delivered)
+            self._tell("quarantined", ticket.path, log_quarantined(ticket, fault, delivered))
             self._end(ticket, "quarantined")
 
         self._line.append(
@@ -135,11 +138,9 @@ class Delivering:
         """Have the plan carried out that an earlier run has left."""
 
         def sent(delivered: Delivered | None) -> None:
-            sidecars = list(delivered.sidecars) if delivered else []
-            fate = delivered and delivered.fate
-            _log.info("scan.recovered", id=entry.id, path=entry.path, fate=fate, sidecars=sidecars)
+            fields = log_recovered(entry, delivered)
             if delivered is not None:
-                self._tell_recovered(entry, delivered)
+                self._tell("quarantined" if delivered.fate == "quarantine" else "delivered", entry.path, fields)
             ended()
 
         self._line.append(
@@ -163,18 +164,42 @@ class Delivering:
         )
 
     def tick(self, now: float) -> None:
-        """Begin the next delivery."""
+        """Begin the next delivery, or several together."""
         while self._held and self._held[0][0] <= now:
             self._line.append(self._held.popleft()[1])
         if self._busy or not self._line or now < self._pauses.next_try("delivery"):
             return
         self._busy = True
         parcel = self._line[0]
+        together = list(takewhile(lambda each: each.work is not None, islice(self._line, MOST_TOGETHER)))
+        if len(together) > 1 and "delivery" not in self._pauses:
+            self._loop.deliver(
+                lambda: self._send_together(together), lambda sent: self._done_together(together, sent), _raise
+            )
+            return
         self._loop.deliver(
             parcel.send,
             lambda delivered: self._done(parcel, delivered),
             lambda error: self._failed(parcel, error),
         )
+
+    def _send_together(self, parcels: Sequence[_Parcel]) -> list[Delivered | None]:
+        """Deliver on the delivery thread; None stands for those that are to be delivered on their own."""
+        try:
+            works = [parcel.work() for parcel in parcels if parcel.work is not None]
+            return self._deliverer.deliver_together(works)
+        except Exception:  # noqa: BLE001 - a bug shows again where it can be put down to one scan
+            return [None] * len(parcels)
+
+    def _done_together(self, parcels: Sequence[_Parcel], sent: Sequence[Delivered | None]) -> None:
+        self._busy = False
+        for _ in parcels:
+            self._line.popleft()
+        alone = [replace(parcel, work=None) for parcel, each in zip(parcels, sent, strict=True) if each is None]
+        self._line.extendleft(reversed(alone))
+        for parcel, delivered in zip(parcels, sent, strict=True):
+            if delivered is not None:
+                parcel.sent(delivered)
 
     def next_wake(self) -> float:
         """Return when :meth:`tick` has something to do (monotonic seconds)."""
@@ -215,82 +240,13 @@ class Delivering:
         )
 
     def _reason(self, ticket: Ticket, fault: ScanFault) -> bytes:
-        entry = self._ledger.get(ticket.id)
-        earlier = self._ledger.history(ticket.sha256) if ticket.sha256 else []
-        reason = {
-            "schema": REASON_SCHEMA,
-            "path": os.fsencode(ticket.path).decode("utf-8", "backslashreplace"),
-            "code": fault.code,
-            "reason": fault.message,
-            "remedy": fault.remedy,
-            "to_retry": "put the scan back into the inbox, or run ocrwatch retry",
-            "attempts": entry.attempts,
-            "bytes": ticket.scan.facts.size,
-            "sha256": ticket.sha256,
-            "modified_at": _iso(ticket.scan.facts.mtime_ns / 1e9),
-            "quarantined_at": _iso(time.time()),
-            "earlier": [
-                {"ended_at": _iso(past.updated_at), "state": past.state, "code": past.code, "reason": past.reason}
-                for past in earlier
-            ],
-        }
-        return (json.dumps(reason, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+        attempts = self._ledger.get(ticket.id).attempts
+        return reason_file(ticket, fault, attempts, self._ledger.history(ticket.sha256) if ticket.sha256 else [])
 
     def _done(self, parcel: _Parcel, delivered: Delivered | None) -> None:
         self._next()
         self._pauses.clear("delivery")
         parcel.sent(delivered)
-
-    def _log_quarantined(self, ticket: Ticket, fault: ScanFault, delivered: Delivered | None) -> None:
-        fields: dict[str, object] = {
-            "id": ticket.id,
-            "path": ticket.path,
-            "batch": ticket.batch.id,
-            "attempt": ticket.attempt,
-            "code": fault.code,
-            "reason": fault.message,
-            "remedy": fault.remedy,
-            "quarantined": delivered and delivered.original,
-        }
-        _log.warning("scan.quarantined", **fields)
-        self._tell("quarantined", ticket.path, fields)
-
-    def _log_delivered(self, ticket: Ticket, page: Page, delivered: Delivered) -> None:
-        fields: dict[str, object] = {
-            "id": ticket.id,
-            "path": ticket.path,
-            "bytes": ticket.scan.facts.size,
-            "sha256": ticket.sha256,
-            "batch": ticket.batch.id,
-            "attempt": ticket.attempt,
-            "engine": f"{page.engine.name} {page.engine.version}",
-            "words": len(page.words),
-            "confidence": None if page.confidence is None else round(page.confidence, 1),
-            "queued_ms": round(ticket.queued_ms),
-            "read_ms": round(ticket.read_ms),
-            "sidecars": list(delivered.sidecars),
-            "archived": delivered.original,
-        }
-        if needs_review(page, ticket.options.output.review_below):
-            fields["review"] = True
-        if ticket.options.profile_name is not None:
-            fields["profile"] = ticket.options.profile_name
-        if page.warnings:
-            fields["warnings"] = list(page.warnings)
-        if self.preview_chars:
-            fields["preview"] = page.text[: self.preview_chars]
-        _log.info("scan.delivered", **fields)
-        self._tell("delivered", ticket.path, fields)
-
-    def _tell_recovered(self, entry: Entry, delivered: Delivered) -> None:
-        """Tell what the killed run could not: it closes a scan before it tells of it."""
-        fields: dict[str, object] = {"id": entry.id, "path": entry.path, "sha256": entry.sha256, "recovered": True}
-        if delivered.fate == "quarantine":
-            fields |= {"code": entry.code, "reason": entry.reason, "quarantined": delivered.original}
-            self._tell("quarantined", entry.path, fields)
-        else:
-            fields |= {"sidecars": list(delivered.sidecars), "archived": delivered.original}
-            self._tell("delivered", entry.path, fields)
 
     def _failed(self, parcel: _Parcel, error: BaseException) -> None:
         match error:
@@ -326,9 +282,5 @@ class Delivering:
             self._pauses.clear("delivery")
 
 
-def _iso(seconds: float) -> str | None:
-    """Render a time, None where a file's is one that no calendar has."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    except (OverflowError, ValueError, OSError):
-        return None
+def _raise(error: BaseException) -> None:
+    raise error

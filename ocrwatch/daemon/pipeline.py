@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 from ocrwatch.daemon import startup
 from ocrwatch.daemon.delivering import Delivering
+from ocrwatch.daemon.known import Known
+from ocrwatch.daemon.loader import Loader
 from ocrwatch.daemon.loop import Loop
+from ocrwatch.daemon.notices import facts, hook_options
 from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.reading import Callbacks, Reading
 from ocrwatch.daemon.reception import Reception
 from ocrwatch.daemon.report import Report
-from ocrwatch.daemon.telling import facts, hook_options
 from ocrwatch.daemon.tickets import Batch, End, Ticket
 from ocrwatch.deliver.delivery import Delivered, Deliverer
 from ocrwatch.deliver.formats import FORMATS
@@ -51,9 +53,12 @@ class Listeners:
 class Pipeline:
     """From the inbox to the archive. Everything here runs on the loop's thread."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, listeners: Listeners, *, once: bool) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, known: Known, listeners: Listeners, *, once: bool) -> None:
         self.settings = settings
         """What is in force."""
+        self.known = known
+        self.began_at: float | None = None
+        """When the first batch was taken (monotonic seconds)."""
         self._batches = 0
         self._groups = startup.group_ids(settings)
         self._scratch = startup.fresh_scratch(settings)
@@ -87,12 +92,24 @@ class Pipeline:
             self.pauses,
             ledger,
             self.pool,
-            settings.inbox,
-            max_bytes=settings.settle.max_bytes,
+            Loader(
+                settings.inbox,
+                ledger,
+                known,
+                max_bytes=settings.settle.max_bytes,
+                keeps_originals=settings.on_success == "keep",
+            ),
+            known,
             retry=settings.retry,
-            keeps_originals=settings.on_success == "keep",
             callbacks=Callbacks(
-                self.delivering.deliver, self._quarantine, self._resume, self._end, self._renew, self._retrying
+                self.delivering.deliver,
+                self._quarantine,
+                self._resume,
+                self._end,
+                self._renew,
+                self._retrying,
+                undelivered=self.delivering.__len__,
+                more_to_come=lambda: bool(self.reception.waiting or self.reception.more),
             ),
         )
 
@@ -203,6 +220,7 @@ class Pipeline:
 
     def _begin(self, scans: list[Scan]) -> None:
         self._batches += 1
+        self.began_at = self.began_at or time.monotonic()
         batch = Batch(self._batches, len(scans))
         _log.info("batch.started", batch=batch.id, scans=len(scans), fresh=scans[0].fresh)
         for scan in scans:
@@ -239,6 +257,7 @@ class Pipeline:
     def _end(self, ticket: Ticket, end: End) -> None:
         if (fields := ticket.batch.ended(end)) is not None:
             self._tell("batch", str(ticket.batch.id), fields)
+        self.report.cached += ticket.cached and end == "delivered"
         self.report.count(end, ticket.options.profile_name)
         if self.settings.on_success == "keep" and end in {"delivered", "known"}:
             self._kept[ticket.path] = facts_key(ticket.scan.facts)

@@ -1,49 +1,47 @@
-"""From batches to results: bytes are loaded, attempts counted, scans handed to the pool, failures judged."""
+"""From bytes to results: what is known is answered at once, the rest handed to the pool, and failures judged."""
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
+from ocrwatch.daemon.known import Known
+from ocrwatch.daemon.loader import Loaded, Loader
+from ocrwatch.daemon.loading import BUG_REMEDY, Loading, Room, Ways
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.pauses import Pauses
+from ocrwatch.daemon.queueing import TAIL_PER_WORKER, Queue
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.dispatch.pool import Pool
 from ocrwatch.dispatch.slot import Begun, Outcome
-from ocrwatch.errors import (
-    EnvironmentFault,
-    HeldUp,
-    InternalFault,
-    OcrwatchError,
-    ScanFault,
-    TooLarge,
-    UsageError,
-    Vanished,
-    WorkerDied,
-)
-from ocrwatch.intake.source import read
+from ocrwatch.errors import EnvironmentFault, HeldUp, InternalFault, OcrwatchError, ScanFault, UsageError, WorkerDied
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.settings import Retry
-from ocrwatch.values import Page, Source
+from ocrwatch.values import Page
 
 AHEAD_PER_WORKER = 2
 """Scans loaded or in work for each worker: one being read, one ready so that no worker ever waits for a disk."""
 
+AHEAD_BYTES = 32_000_000
+"""Scans loaded besides, to find those that are known already: they need not wait for a worker."""
+
+MOST_UNDELIVERED = 128
+"""Results that may wait for the disks until no more scans are loaded."""
+
 _NOT_OURS = ("inbox", "delivery")
 """Pauses that others end; a scan read meanwhile would only wait with its text in memory."""
+
+_OURS = ("reading", "workers", "memory")
 
 _log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """Where a scan goes from here."""
+    """Where a scan goes from here, and what is asked about those before and behind it."""
 
     deliver: Callable[[Ticket, Page], None]
     quarantine: Callable[[Ticket, ScanFault], None]
@@ -52,10 +50,14 @@ class Callbacks:
     renew: Callable[[Ticket], None]
     """Gives a ticket the options that are in force."""
     retrying: Callable[[], None]
+    undelivered: Callable[[], int]
+    """How many results wait to be delivered."""
+    more_to_come: Callable[[], bool]
+    """Whether scans are on their way that have not been added yet."""
 
 
 class Reading:
-    """Keeps the pool busy, with bounded memory, fresh scans before a backlog."""
+    """Keeps the pool busy, with bounded memory."""
 
     def __init__(
         self,
@@ -63,44 +65,35 @@ class Reading:
         pauses: Pauses,
         ledger: Ledger,
         pool: Pool,
-        inbox: Path,
+        loader: Loader,
+        known: Known,
         *,
-        max_bytes: int,
         retry: Retry,
-        keeps_originals: bool,
         callbacks: Callbacks,
     ) -> None:
         self._loop = loop
         self._pauses = pauses
         self._ledger = ledger
         self._pool = pool
-        self._inbox = inbox
-        self._max_bytes = max_bytes
+        self._loader = loader
+        self._known = known
         self._retry = retry
-        self._keeps_originals = keeps_originals
         self._callbacks = callbacks
-        self._fresh: deque[Ticket] = deque()
-        self._backlog: deque[Ticket] = deque()
-        self._retries: deque[Ticket] = deque()
-        self._retried_last = False
-        self._resting: list[tuple[float, int, Ticket]] = []
-        self._held_up: dict[str, str] = {}
-        self._order = itertools.count()
-        self._loading = 0
-        self._on_load: deque[Ticket] = deque()
+        ways = Ways(callbacks.renew, self._judge_loaded, callbacks.quarantine, callbacks.end)
+        self._loading = Loading(loop, pauses, loader, ways)
+        self._loaded = Queue()
+        self._loaded_bytes = 0
         self._reading: dict[int, Ticket] = {}
-        self._stopping = False
 
     @property
     def waiting(self) -> int:
         """How many scans wait for a worker or for their next attempt."""
-        queued = len(self._fresh) + len(self._backlog) + len(self._retries)
-        return queued + len(self._resting) + self._loading
+        return len(self._loading) + len(self._loaded)
 
     @property
     def held_up(self) -> dict[str, str]:
         """Paths of those that wait because they cannot be had at present, with the reason."""
-        return dict(self._held_up)
+        return self._loading.held_up
 
     @property
     def in_work(self) -> list[str]:
@@ -110,7 +103,7 @@ class Reading:
     @property
     def resting(self) -> list[tuple[float, Ticket]]:
         """Scans that failed, with the times of their next attempts (monotonic seconds), soonest first."""
-        return [(until, ticket) for until, _, ticket in sorted(self._resting, key=lambda rest: rest[:2])]
+        return self._loading.resting
 
     @property
     def being_read(self) -> list[Ticket]:
@@ -119,62 +112,61 @@ class Reading:
 
     def queue(self) -> Iterator[str]:
         """Yield the paths that wait for a worker, in the order in which they will be read."""
-        yield from (ticket.path for ticket in self._reading.values() if not ticket.worker)
-        yield from (ticket.path for ticket in (*self._on_load, *self._fresh))
-        # As _next takes turns with them.
-        first, second = (self._backlog, self._retries) if self._retried_last else (self._retries, self._backlog)
-        for pair in itertools.zip_longest(first, second):
-            yield from (ticket.path for ticket in pair if ticket is not None)
+        handed_over = (ticket for ticket in self._reading.values() if not ticket.worker)
+        return (ticket.path for ticket in itertools.chain(handed_over, self._loaded, self._loading.queue()))
 
     @property
     def queued(self) -> int:
         """How many paths :meth:`queue` has."""
-        begun = sum(1 for ticket in self._reading.values() if ticket.worker)
-        lines = (self._reading, self._on_load, self._fresh, self._backlog, self._retries)
-        return sum(map(len, lines)) - begun
+        handed_over = sum(1 for ticket in self._reading.values() if not ticket.worker)
+        return handed_over + len(self._loaded) + self._loading.queued
 
     @property
     def wants_backlog(self) -> bool:
         """Whether another batch of the backlog may come; not before, so that fresh ones can overtake it."""
-        return not self._backlog
+        return self._loading.wants_backlog
 
     def change(self, retry: Retry, max_bytes: int) -> None:
         """Use other options from here on."""
         self._retry = retry
-        self._max_bytes = max_bytes
+        self._loader.max_bytes = max_bytes
 
     def add(self, ticket: Ticket) -> None:
         """Take a scan of a new batch."""
-        (self._fresh if ticket.scan.fresh else self._backlog).append(ticket)
+        self._loading.add(ticket)
+
+    def give_up(self, ticket: Ticket, fault: ScanFault) -> None:
+        """Have a scan quarantined that no worker is to see."""
+        self._loading.give_up(ticket, fault)
 
     def tick(self, now: float) -> None:
-        """Load what there is room for."""
-        while self._resting and self._resting[0][0] <= now:
-            _, _, ticket = heapq.heappop(self._resting)
-            self._held_up.pop(ticket.path, None)
-            self._retries.append(ticket)
-        while (following := self._next(now)) is not None:
-            self._load(following)
+        """Hand on and load what there is room for."""
+        self._loading.wake(now)
+        if self._pauses and not (self.waiting or self._reading):
+            # Nothing is left to feel the way with.
+            for cause in _OURS:
+                self._pauses.clear(cause)
+        if self._must_wait:
+            return
+        while self._loaded and len(self._reading) < self._most and self._may_try(now, len(self._reading)):
+            self._hand_over()
+        self._loading.load(self._room(now), self._is_ending)
 
     def next_wake(self) -> float:
         """Return when :meth:`tick` has something to do (monotonic seconds)."""
-        times = [self._resting[0][0]] if self._resting else []
-        if (self._fresh or self._backlog or self._retries) and self._pauses and not (self._loading or self._reading):
+        times = [self._loading.next_wake()]
+        waits = not self._reading and (self._loading.waits or (self._loaded and self._loading.is_idle))
+        if waits and self._pauses and not self._must_wait:
             times.append(self._next_try())
-        return min(times, default=float("inf"))
+        return min(times)
 
     def stop(self) -> None:
         """Begin no more scans, and let go of those that no worker has begun."""
-        self._stopping = True
         for scan in self._pool.withdraw():
             self._end(self._reading.pop(scan), "stopped")
-        for ticket in (*self._fresh, *self._backlog, *self._retries, *(ticket for _, _, ticket in self._resting)):
+        for ticket in self._loaded.drain():
             self._end(ticket, "stopped")
-        self._fresh.clear()
-        self._backlog.clear()
-        self._retries.clear()
-        self._resting.clear()
-        self._held_up.clear()
+        self._loading.stop()
 
     def give_back(self) -> None:
         """Take back the attempts of scans whose workers were stopped with the daemon: no fault of theirs."""
@@ -183,58 +175,44 @@ class Reading:
             self._end(ticket, "stopped")
         self._reading.clear()
 
-    def _next(self, now: float) -> Ticket | None:
-        in_hand = self._loading + len(self._reading)
-        if self._stopping or in_hand >= AHEAD_PER_WORKER * len(self._pool):
-            return None
-        if any(cause in self._pauses for cause in _NOT_OURS):
-            return None
-        # In a pause a single scan feels the way at each next try.
-        if self._pauses and (in_hand or now < self._next_try()):
-            return None
-        if self._fresh:
-            return self._fresh.popleft()
-        # What failed once goes behind what is fresh, and takes turns with a backlog that may be endless.
-        self._retried_last = bool(self._retries) and not (self._retried_last and self._backlog)
-        waiting = self._retries if self._retried_last else self._backlog
-        return waiting.popleft() if waiting else None
+    @property
+    def _must_wait(self) -> bool:
+        return any(cause in self._pauses for cause in _NOT_OURS)
+
+    @property
+    def _most(self) -> int:
+        return AHEAD_PER_WORKER * len(self._pool)
+
+    def _may_try(self, now: float, in_hand: int) -> bool:
+        """Tell whether another scan may be begun: in a pause a single one feels the way at each next try."""
+        return not self._pauses or (not in_hand and now >= self._next_try())
 
     def _next_try(self) -> float:
-        return max(map(self._pauses.next_try, ("reading", "workers", "memory")))
+        return max(map(self._pauses.next_try, _OURS))
 
-    def _load(self, ticket: Ticket) -> None:
-        self._loading += 1
-        self._callbacks.renew(ticket)
-        self._on_load.append(ticket)
-        self._loop.load(
-            lambda: self._fetch(ticket),
-            lambda loaded: self._loaded(self._on_load.popleft(), *loaded),
-            lambda error: self._not_loaded(self._on_load.popleft(), error),
-        )
+    def _room(self, now: float) -> Room:
+        in_hand = len(self._loaded) + len(self._reading)
+        most = MOST_UNDELIVERED - self._callbacks.undelivered()
+        if self._pauses:
+            return Room(1, 0, 1 if self._may_try(now, in_hand) else 0)
+        ahead = AHEAD_BYTES - self._loaded_bytes if self._known else 0
+        return Room(self._most - in_hand, ahead, most)
 
-    def _fetch(self, ticket: Ticket) -> tuple[Source, Entry | None]:
-        """Read the bytes and open the scan's row; None instead of a row for bytes that are delivered already."""
-        scan = ticket.scan
-        source = read(self._inbox, scan.path, scan.facts, self._max_bytes)
-        entry = self._ledger.begin(scan.path, scan.facts, source.sha256)
-        if self._keeps_originals and self._ledger.was_done(scan.path, source.sha256):
-            self._ledger.close_scan(entry.id, "gone", code=None, reason="it was delivered before")
-            return source, None
-        return source, entry
+    def _is_ending(self, queue: Queue) -> bool:
+        """Tell whether a queue has only the last scans that there are."""
+        return len(queue) <= TAIL_PER_WORKER * len(self._pool) and not self._callbacks.more_to_come()
 
-    def _loaded(self, ticket: Ticket, source: Source, entry: Entry | None) -> None:
-        self._loading -= 1
-        self._pauses.clear("reading")
-        ticket.sha256 = source.sha256
+    def _judge_loaded(self, loaded: Loaded) -> None:
+        ticket, entry = loaded.ticket, loaded.entry
         if entry is None:
             self._end(ticket, "known")
             return
         ticket.id, ticket.attempt = entry.id, entry.attempts
-        if self._stopping:
-            self._end(ticket, "stopped")
-        elif entry.state in {"planned", "published"}:
+        if entry.state in {"planned", "published"}:
             # Its inbox was away when its original was to be put away.
             self._callbacks.resume(ticket, entry)
+        elif loaded.page is not None:
+            self._answer(ticket, loaded.page)
         elif entry.attempts >= self._retry.attempts:
             # Whatever ended those attempts ended the daemon with them.
             fault = WorkerDied(
@@ -242,57 +220,31 @@ class Reading:
             )
             self._callbacks.quarantine(ticket, fault)
         elif not ticket.rested and (rest := min(entry.not_before - time.time(), self._retry.max_delay)) > 0:
-            ticket.rested = True
             ticket.code, ticket.reason = entry.code or "", entry.reason or ""
-            self._rest(ticket, time.monotonic() + rest)
+            self._loading.rest(ticket, time.monotonic() + rest)
         else:
-            self._reading[entry.id] = ticket
-            self._pool.submit(entry.id, source.jpeg, ticket.recipe)
+            ticket.jpeg = loaded.jpeg
+            self._loaded_bytes += len(ticket.jpeg)
+            self._loaded.add(ticket)
 
-    def _not_loaded(self, ticket: Ticket, error: BaseException) -> None:
-        self._loading -= 1
-        match error:
-            case Vanished():
-                self._end(ticket, "changed")
-                if not (self.waiting or self._reading):
-                    # Nothing is left to feel the way with.
-                    self._pauses.clear("reading")
-                    self._pauses.clear("memory")
-            case ScanFault():
-                self.give_up(ticket, error)
-            case HeldUp():
-                self._hold_up(ticket, error)
-            case OcrwatchError():
-                self._put_back(ticket, "reading", error)
-            case _:
-                self.give_up(ticket, InternalFault(f"a bug in ocrwatch: {error!r}", _BUG_REMEDY))
-                _log.error("scan.failed", path=ticket.path, exc_info=error)
-
-    def give_up(self, ticket: Ticket, fault: ScanFault) -> None:
-        """Have a scan quarantined that no worker has seen."""
-        self._loading += 1
-        self._loop.background(
-            lambda: self._open_row(ticket),
-            lambda row: self._given_up(ticket, row, fault),
-            lambda error: self._not_loaded(ticket, error),
-        )
-
-    def _open_row(self, ticket: Ticket) -> tuple[int, str | None]:
-        """Open the scan's row, with the hash of its bytes if they can be had, for its history."""
-        scan = ticket.scan
-        try:
-            sha256 = ticket.sha256 or read(self._inbox, scan.path, scan.facts, self._max_bytes).sha256
-        except TooLarge:
-            sha256 = None
-        return self._ledger.begin(scan.path, scan.facts, sha256).id, sha256
-
-    def _given_up(self, ticket: Ticket, row: tuple[int, str | None], fault: ScanFault) -> None:
-        self._loading -= 1
-        ticket.id, ticket.sha256 = row
-        if self._stopping:
-            self._end(ticket, "stopped")
+    def _hand_over(self) -> None:
+        """Give the pool the next scan, unless another with the same bytes was read since it was loaded."""
+        ticket = self._loaded.take(ending=self._loading.is_through and self._is_ending(self._loaded))
+        assert ticket is not None  # noqa: S101 - for the type checker
+        jpeg, ticket.jpeg = ticket.jpeg, b""
+        self._loaded_bytes -= len(jpeg)
+        page = self._known.recent(ticket.sha256 or "", ticket.recipe)
+        if page is not None:
+            self._answer(ticket, page)
         else:
-            self._callbacks.quarantine(ticket, fault)
+            self._reading[ticket.id] = ticket
+            self._pool.submit(ticket.id, jpeg, ticket.recipe)
+
+    def _answer(self, ticket: Ticket, page: Page) -> None:
+        """Have a page delivered that was known."""
+        ticket.cached = True
+        ticket.queued_ms = (time.monotonic() - ticket.scan.ready_at) * 1000
+        self._callbacks.deliver(ticket, page)
 
     def begun(self, begun: Begun) -> None:
         """Take note that a worker was given a scan."""
@@ -311,16 +263,12 @@ class Reading:
         if outcome.page is not None:
             self._pauses.clear("workers")
             self._pauses.clear("memory")
+            self._remember(ticket, outcome.page)
             self._callbacks.deliver(ticket, outcome.page)
         elif isinstance(outcome.error, ScanFault):
             self._judge(ticket, outcome.error)
         elif outcome.error is not None:
             self._blame_environment(ticket, outcome.error)
-
-    def _hold_up(self, ticket: Ticket, error: HeldUp) -> None:
-        _log.warning("scan.waiting", path=ticket.path, reason=error.message, then=error.remedy)
-        self._held_up[ticket.path] = error.message
-        self._rest(ticket, self._pauses.held_up_until(time.monotonic()))
 
     def _judge(self, ticket: Ticket, fault: ScanFault) -> None:
         if isinstance(fault, InternalFault):
@@ -336,7 +284,6 @@ class Reading:
         self._try_later(ticket, fault.code, fault.message, delay)
 
     def _try_later(self, ticket: Ticket, code: str, reason: str, delay: float) -> None:
-        ticket.rested = True
         ticket.code, ticket.reason = code, reason
         self._callbacks.retrying()
         _log.warning(
@@ -348,7 +295,7 @@ class Reading:
             reason=reason,
             retry_in_s=round(delay, 1),
         )
-        self._rest(ticket, time.monotonic() + delay)
+        self._loading.rest(ticket, time.monotonic() + delay)
 
     def _blame_environment(self, ticket: Ticket, error: OcrwatchError) -> None:
         if ticket.attempt:
@@ -362,25 +309,22 @@ class Reading:
         elif isinstance(error, HeldUp):
             # One at a time until a page is read; this one last, so that a large one cannot keep all others waiting.
             self._pauses.hit("memory", error, time.monotonic())
-            self._hold_up(ticket, error)
+            self._loading.hold_up(ticket, error)
         else:
             self._put_back(ticket, "workers" if ticket.attempt else "reading", error)
 
+    def _remember(self, ticket: Ticket, page: Page) -> None:
+        """Keep what was read; on the disk by the delivery thread, so that it is there before the scan's end is."""
+
+        def failed(error: BaseException) -> None:
+            _log.warning("cache.failed", reason=repr(error), remedy=BUG_REMEDY)
+
+        save = self._known.remember(ticket.sha256 or "", ticket.recipe, page)
+        self._loop.deliver(save, lambda _: None, failed)
+
     def _put_back(self, ticket: Ticket, cause: str, error: OcrwatchError) -> None:
         self._pauses.hit(cause, error, time.monotonic())
-        if self._stopping:
-            self._end(ticket, "stopped")
-        else:
-            self._fresh.appendleft(ticket)
-
-    def _rest(self, ticket: Ticket, until: float) -> None:
-        if self._stopping:
-            self._end(ticket, "stopped")
-        else:
-            heapq.heappush(self._resting, (until, next(self._order), ticket))
+        self._loading.put_back(ticket)
 
     def _end(self, ticket: Ticket, end: End) -> None:
         self._callbacks.end(ticket, end)
-
-
-_BUG_REMEDY = "please report it with the log's traceback"

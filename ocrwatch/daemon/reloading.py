@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from ocrwatch.config.changes import Changes, changes
 from ocrwatch.daemon import startup
+from ocrwatch.daemon.notices import hook_options
 from ocrwatch.daemon.pipeline import Pipeline
-from ocrwatch.daemon.telling import hook_options
 from ocrwatch.dispatch.trial import try_start
 from ocrwatch.errors import OcrwatchError
 from ocrwatch.hooks.hooks import HookOptions
@@ -65,6 +65,7 @@ class Reloading:
         if (wanted.recipes, wanted.max_memory) != (running.recipes, running.max_memory):
             # An engine or a variable that does not exist shows only when a worker starts.
             try_start(wanted)
+        self._pipeline.known.learn(wanted.recipes)
         return _Proved(found, groups, hooks)
 
     def _take(self, proved: _Proved) -> None:

@@ -39,6 +39,8 @@ class Report:
         self._written = 0.0
         self._dirty = True
         self.ends: Counter[End] = Counter()
+        self.cached = 0
+        """Scans delivered whose text was known before."""
         self.tally = Tally()
         self.engine: EngineInfo | None = None
 
@@ -154,6 +156,7 @@ class Report:
                 for cause, pause in pauses.active.items()
             ],
             failures=list(self._failures),
+            cached=self.cached,
             to_review=self._to_review,
             reviews=list(self._reviews),
         )

@@ -8,9 +8,11 @@ import os
 import shutil
 from pathlib import Path
 
+from ocrwatch.daemon.known import Known
 from ocrwatch.errors import UsageError
 from ocrwatch.files import TEMPORARY_PREFIX, environment_fault, remove, sync, write_durable
 from ocrwatch.files import folder as folder_below
+from ocrwatch.ledger import TextCache
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
 from ocrwatch.service.doctor import nearest_existing
 from ocrwatch.service.lock import FolderLock
@@ -92,6 +94,13 @@ def recipes(settings: Settings) -> tuple[Recipe, ...]:
     all_of_them = [recipe(each.ocr, each.enhance) for each in options]
     usual = recipe(settings.ocr, settings.enhance)
     return (*(each for each in dict.fromkeys(all_of_them) if each != usual), usual)
+
+
+def known_texts(settings: Settings) -> Known:
+    """Open what is known of scans that were read before."""
+    options = settings.cache
+    cache = TextCache(settings.state, max_age=options.max_age, max_bytes=options.max_bytes) if options.on else None
+    return Known(cache, recipes(settings))
 
 
 def check_languages(settings: Settings) -> None:

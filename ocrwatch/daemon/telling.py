@@ -1,84 +1,114 @@
-"""From settings to hooks, and from the log's events to the facts that other programs are told."""
+"""What is told of a scan's end: its event, and the reason beside a quarantined original."""
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
-from collections.abc import Mapping
-from pathlib import Path
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
-from ocrwatch.errors import EnvironmentFault, UsageError
-from ocrwatch.hooks.hooks import HookOptions
-from ocrwatch.hooks.webhook import Address, parse_header
-from ocrwatch.settings import Settings
+from ocrwatch.daemon.tickets import Ticket
+from ocrwatch.deliver.delivery import Delivered
+from ocrwatch.deliver.formats import needs_review
+from ocrwatch.errors import ScanFault
+from ocrwatch.ledger import Entry
+from ocrwatch.log import get_logger
+from ocrwatch.values import Page
 
-_EVENTS = ("delivered", "quarantined", "batch")
-_NOT_TOLD = frozenset({"preview"})
-_LONGEST_SECRET = 8000
-_FOLDER_OF = {"sidecars": "outbox", "archived": "archive", "quarantined": "quarantine"}
-"""Facts that are paths, with the folder's setting that they are relative to."""
+REASON_SCHEMA = "ocrwatch.reason/1"
+"""Name and version of the reason file beside a quarantined original."""
+
+_log = get_logger()
 
 
-def hook_options(settings: Settings) -> HookOptions:
-    """Return what hooks are to do.
+def reason_file(ticket: Ticket, fault: ScanFault, attempts: int, earlier: Sequence[Entry]) -> bytes:
+    """Render the reason, with what happened to the same bytes before."""
+    reason = {
+        "schema": REASON_SCHEMA,
+        "path": os.fsencode(ticket.path).decode("utf-8", "backslashreplace"),
+        "code": fault.code,
+        "reason": fault.message,
+        "remedy": fault.remedy,
+        "to_retry": "put the scan back into the inbox, or run ocrwatch retry",
+        "attempts": attempts,
+        "bytes": ticket.scan.facts.size,
+        "sha256": ticket.sha256,
+        "modified_at": _iso(ticket.scan.facts.mtime_ns / 1e9),
+        "quarantined_at": _iso(time.time()),
+        "earlier": [
+            {"ended_at": _iso(past.updated_at), "state": past.state, "code": past.code, "reason": past.reason}
+            for past in earlier
+        ],
+    }
+    return (json.dumps(reason, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
-    Raises :class:`EnvironmentFault` where a program cannot be run or the secret cannot be read, and
-    :class:`UsageError` where the secret is no header.
+
+def log_quarantined(ticket: Ticket, fault: ScanFault, delivered: Delivered | None) -> dict[str, object]:
+    """Say that a scan cannot be read, and why; return what was said."""
+    fields: dict[str, object] = {
+        "id": ticket.id,
+        "path": ticket.path,
+        "batch": ticket.batch.id,
+        "attempt": ticket.attempt,
+        "code": fault.code,
+        "reason": fault.message,
+        "remedy": fault.remedy,
+        "quarantined": delivered and delivered.original,
+    }
+    _log.warning("scan.quarantined", **fields)
+    return fields
+
+
+def log_delivered(ticket: Ticket, page: Page, delivered: Delivered, *, preview_chars: int) -> dict[str, object]:
+    """Say that a scan was read, in the one line from which everything else can be counted; return what was said."""
+    fields: dict[str, object] = {
+        "id": ticket.id,
+        "path": ticket.path,
+        "bytes": ticket.scan.facts.size,
+        "sha256": ticket.sha256,
+        "batch": ticket.batch.id,
+        "attempt": ticket.attempt,
+        "engine": f"{page.engine.name} {page.engine.version}",
+        "words": len(page.words),
+        "confidence": None if page.confidence is None else round(page.confidence, 1),
+        "queued_ms": round(ticket.queued_ms),
+        "read_ms": round(ticket.read_ms),
+        "sidecars": list(delivered.sidecars),
+        "archived": delivered.original,
+    }
+    if ticket.cached:
+        fields["cached"] = True
+    if needs_review(page, ticket.options.output.review_below):
+        fields["review"] = True
+    if ticket.options.profile_name is not None:
+        fields["profile"] = ticket.options.profile_name
+    if page.warnings:
+        fields["warnings"] = list(page.warnings)
+    if preview_chars:
+        fields["preview"] = page.text[:preview_chars]
+    _log.info("scan.delivered", **fields)
+    return fields
+
+
+def log_recovered(entry: Entry, delivered: Delivered | None) -> dict[str, object]:
+    """Say what became of a scan whose plan a killed run had left.
+
+    Returns what that run could not say any more: it closes a scan before it tells of it.
     """
-    hooks = settings.hooks
-    commands: dict[str, tuple[str, ...]] = {event: getattr(hooks, event) for event in _EVENTS}
-    programs = {event: (_program(event, command), *command[1:]) for event, command in commands.items() if command}
-    address = (
-        Address(hooks.webhook, _secret(settings), hooks.timeout, hooks.webhook_attempts) if hooks.webhook else None
-    )
-    return HookOptions(programs, hooks.timeout, hooks.concurrency, hooks.queue, address)
+    fate = delivered and delivered.fate
+    sidecars = list(delivered.sidecars) if delivered else []
+    _log.info("scan.recovered", id=entry.id, path=entry.path, fate=fate, sidecars=sidecars)
+    fields: dict[str, object] = {"id": entry.id, "path": entry.path, "sha256": entry.sha256, "recovered": True}
+    original = delivered and delivered.original
+    if fate == "quarantine":
+        return {**fields, "code": entry.code, "reason": entry.reason, "quarantined": original}
+    return {**fields, "sidecars": sidecars, "archived": original}
 
 
-def facts(settings: Settings, fields: Mapping[str, object]) -> dict[str, object]:
-    """Return an event's fields as they are told: with absolute paths, and without what only the log was allowed."""
-    told = {name: value for name, value in fields.items() if name not in _NOT_TOLD}
-    for name, setting in _FOLDER_OF.items():
-        # In a batch's facts, quarantined is a number.
-        if isinstance(value := told.get(name), str | list):
-            told[name] = _absolute(getattr(settings, setting), value)
-    return {"inbox": str(settings.inbox), **told}
-
-
-def _absolute(folder: Path, value: str | list[str]) -> str | list[str]:
-    return [str(folder / name) for name in value] if isinstance(value, list) else str(folder / value)
-
-
-def _program(event: str, command: tuple[str, ...]) -> str:
-    """Return the absolute path of a program that can be run."""
-    name = command[0]
-    found = shutil.which(name)
-    if found is not None:
-        return os.path.abspath(found)  # noqa: PTH100 - links stay: programs look at the name they are run by
-    if not name.startswith("/"):
-        where = "is not on the PATH"
-        remedy = f"name it by its absolute path in hooks.{event}"
-    elif os.path.exists(name):  # noqa: PTH110 - Path.exists raises for folders that may not be entered
-        where, remedy = "may not be run by this user", f"run: chmod +x {name}"
-    else:
-        where, remedy = "is not there", f"install it, or take it out of hooks.{event}"
-    raise EnvironmentFault(f"the program {name} of hooks.{event} {where}", remedy)
-
-
-def _secret(settings: Settings) -> tuple[str, str] | None:
-    path = settings.hooks.webhook_secret
-    if path is None:
-        return None
+def _iso(seconds: float) -> str | None:
+    """Render a time, None where a file's is one that no calendar has."""
     try:
-        with path.open(encoding="utf-8") as file:
-            header = parse_header(file.read(_LONGEST_SECRET))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise EnvironmentFault(
-            f"the file {path} of hooks.webhook_secret cannot be read ({reason})", "let ocrwatch's user read it"
-        ) from error
-    if header is None:
-        raise UsageError(
-            f"the file {path} of hooks.webhook_secret holds no header",
-            "write one line into it, such as Authorization: Bearer 1234",
-        )
-    return header
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError, OSError):
+        return None

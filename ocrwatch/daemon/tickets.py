@@ -60,7 +60,11 @@ class Ticket:
     """Why its last attempt failed, with ``reason``."""
     reason: str = ""
     rested: bool = False
-    """Whether the rest that an earlier run ordered was taken: the wall clock is asked for it once only."""
+    """Whether it had to rest before another attempt. The rest that an earlier run ordered is taken once only."""
+    jpeg: bytes = b""
+    """Held from its loading until a worker gets it."""
+    cached: bool = False
+    """Whether its page was known before."""
 
     @property
     def path(self) -> str:

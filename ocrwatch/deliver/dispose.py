@@ -11,6 +11,7 @@ import errno
 import os
 from pathlib import Path
 
+from ocrwatch.deliver.disk import AT_ONCE, Disk
 from ocrwatch.deliver.plan import Plan, first_free
 from ocrwatch.files import (
     TEMPORARY_PREFIX,
@@ -50,7 +51,9 @@ def give_back(plan: Plan, inbox: Path, token: str) -> None:
             _give_back(plan, source, token)
 
 
-def move_away(plan: Plan, inbox: Path, target: Path, token: str, *, taken: bool = False) -> str | None:
+def move_away(
+    plan: Plan, inbox: Path, target: Path, token: str, *, taken: bool = False, disk: Disk = AT_ONCE
+) -> str | None:
     """Move the original below ``target``; return its name there, or None if it was not ours to move any more.
 
     Across file systems it is copied, verified and only then removed. Called again after being interrupted anywhere, it
@@ -63,18 +66,18 @@ def move_away(plan: Plan, inbox: Path, target: Path, token: str, *, taken: bool 
     ):
         if source is None or not (taken or _set_aside(plan, source, token)):
             return plan.original if _is_there(plan, destination) else None
-        moved = _move_on(plan, source, destination, token)
-        sync(source)
+        moved = _move_on(plan, source, destination, token, disk)
+        disk.folder(source)
         return plan.original if moved else None
 
 
-def delete(plan: Plan, inbox: Path, token: str, *, taken: bool = False) -> bool:
+def delete(plan: Plan, inbox: Path, token: str, *, taken: bool = False, disk: Disk = AT_ONCE) -> bool:
     """Remove the original from the inbox if it is still the file that was read; say whether it was."""
     with folder_if_there(inbox, split(plan.path)[0]) as source:
         if source is None or not (taken or _set_aside(plan, source, token)):
             return False
         remove(source, _aside(plan, token))
-        sync(source)
+        disk.folder(source)
         return True
 
 
@@ -102,7 +105,7 @@ def _give_back(plan: Plan, source: int, token: str) -> None:
     sync(source)
 
 
-def _move_on(plan: Plan, source: int, destination: int, token: str) -> bool:
+def _move_on(plan: Plan, source: int, destination: int, token: str, disk: Disk) -> bool:
     """Move what was set aside to its planned name; False where it changed on the way and was given back."""
     aside = _aside(plan, token)
     if is_same_file(source, aside, destination, plan.original):
@@ -114,7 +117,7 @@ def _move_on(plan: Plan, source: int, destination: int, token: str) -> bool:
         # The copy must be durable before its only other instance goes.
         sync(destination)
         remove(source, aside)
-    sync(destination)
+    disk.folder(destination)
     return True
 
 

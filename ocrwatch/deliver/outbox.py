@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ocrwatch.deliver.disk import AT_ONCE, Disk
 from ocrwatch.deliver.plan import Sidecar
 from ocrwatch.files import (
     folder,
@@ -26,8 +27,9 @@ def stage(
     *,
     mode: int | None = None,
     group: int | None = None,
+    disk: Disk = AT_ONCE,
 ) -> None:
-    """Write ``(temporary name, bytes)`` durably below ``root/subfolder``, which is made if missing.
+    """Write ``(temporary name, bytes)`` durably, when ``disk`` says so, below ``root/subfolder``, made if missing.
 
     Leftovers of an earlier attempt under the same names are replaced. Raises ``OSError``.
     """
@@ -36,9 +38,9 @@ def stage(
         try:
             for name, data in contents:
                 remove(directory, name)
-                write_durable(directory, name, data, mode=mode, group=group)
+                write_durable(directory, name, data, mode=mode, group=group, sync_file=disk.file)
                 written.append(name)
-            sync(directory)
+            disk.folder(directory)
         except BaseException:
             for name in written:
                 remove(directory, name)
@@ -49,7 +51,9 @@ class StagedLost(Exception):
     """What was staged a moment ago is gone: somebody emptied the outbox."""
 
 
-def publish(root: Path, subfolder: str, sidecars: Sequence[Sidecar], *, just_staged: bool = False) -> None:
+def publish(
+    root: Path, subfolder: str, sidecars: Sequence[Sidecar], *, just_staged: bool = False, disk: Disk = AT_ONCE
+) -> None:
     """Give staged sidecars their final names, in order; done twice it does nothing more.
 
     A temporary name that is gone means that its sidecar was published before (and perhaps already fetched): under its
@@ -71,7 +75,7 @@ def publish(root: Path, subfolder: str, sidecars: Sequence[Sidecar], *, just_sta
                 remove(directory, held)
             else:
                 rename_noreplace(directory, held, directory, sidecar.final)
-        sync(directory)
+        disk.folder(directory)
 
 
 def is_nowhere(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -96,8 +96,18 @@ def mirrored(roots: tuple[Path, ...], subfolder: str) -> str:
     return made
 
 
-def free_stem(places: Places, subfolder: str, name: str, endings: tuple[str, ...], *, archived: bool) -> str:
+def free_stem(
+    places: Places,
+    subfolder: str,
+    name: str,
+    endings: tuple[str, ...],
+    *,
+    archived: bool,
+    others: Collection[str] = (),
+) -> str:
     """Return a stem under which no sidecar with one of ``endings``, nor (if ``archived``) an original, lies yet.
+
+    ``others`` are stems that are taken in that subfolder before there is anything to see of it.
 
     ``scan1``, then ``scan1-2`` and so on: scanners restart their counters, and nothing is ever overwritten.
     """
@@ -110,7 +120,7 @@ def free_stem(places: Places, subfolder: str, name: str, endings: tuple[str, ...
         # In upper case or lower: for many who look at the share it is the same.
         if places.reserved and not subfolder and candidate.casefold() == places.reserved.casefold():
             return True
-        if any(_exists(places.outbox, subfolder, f"{candidate}.{ending}") for ending in endings):
+        if candidate in others or any(_exists(places.outbox, subfolder, f"{candidate}.{ending}") for ending in endings):
             return True
         return archived and _exists(places.archive, subfolder, candidate + suffix)
 

@@ -264,8 +264,18 @@ class Ledger:
             ) from error
 
     @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Make what is noted within durable together, when the block is left: all or none. Others wait meanwhile."""
+        with self._transaction():
+            yield
+
+    @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._guarded():
+            if self._db.in_transaction:
+                # Within another of this very thread, which ends it.
+                yield
+                return
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield

@@ -25,6 +25,7 @@ CAUSES: Final = ("inbox", "delivery", "workers", "reading")
 _COUNTERS: Final[tuple[tuple[str, str, Callable[[Status], int]], ...]] = (
     ("worker_deaths", "Worker processes that ended unasked.", lambda status: status.worker_deaths),
     ("retries", "Attempts to read a scan that failed and are made again.", lambda status: status.retries),
+    ("cache_hits", "Scans delivered whose text was known before.", lambda status: status.cached),
     ("review", "Pages read with so little confidence that somebody should look.", lambda status: status.to_review),
 )
 

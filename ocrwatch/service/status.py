@@ -161,6 +161,8 @@ class Status:
     reading_seconds: Distribution | None = None
     paused: list[PauseStatus] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    cached: int = 0
+    """Scans since the start, of those delivered, whose text was known before."""
     to_review: int = 0
     """Pages since the start that were read with too little confidence."""
     reviews: list[Doubtful] = field(default_factory=list)

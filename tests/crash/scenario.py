@@ -143,6 +143,8 @@ def _scans() -> dict[str, bytes]:
         "plain-again.jpg": plain,
         "sub/below/deep.jpg": render("deep", size=20),
         "taken.jpg": render("taken", size=20),
+        # The last, so that what it is has been read by then: it is answered from the cache.
+        "undoubtedly-plain.jpg": plain,
     }
 
 

@@ -19,6 +19,7 @@ _BEGUN = re.compile(r"^(\d+) +(\w+)\((.*) <unfinished \.\.\.>$")
 _ENDED = re.compile(r"^(\d+) +<\.\.\. (\w+) resumed>(.*)\) += (-?\d+)")
 _DESCRIPTOR = re.compile(r"(?:\d+|AT_FDCWD)<([^>]*)>")
 _NAME = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_UNFINISHED = re.compile(r"/\.ocrwatch-[^/]+\.tmp$")
 COMMIT = "commit"
 UNCOMMITTED = "goes on without a commit"
 
@@ -87,14 +88,14 @@ def trace_once(places: Places, folder: Path) -> list[Call]:
 
 
 def delivery(calls: Sequence[Call]) -> Steps:
-    """Return the steps of the thread that publishes and puts away."""
+    """Return the steps of the thread that publishes and puts away, and of those that wait for its files' bytes."""
     threads = {call.thread for call in calls if call.name == "renameat2"}
     assert len(threads) == 1, f"more than one thread moves files: {threads}"
     (thread,) = threads
     steps = Steps()
     logged = False
     for call in calls:
-        if call.thread != thread:
+        if call.thread != thread and not (call.name == "fsync" and _UNFINISHED.search(call.paths[0])):
             continue
         if any("ledger.db" in path for path in call.paths):
             logged = logged or (call.name == "pwrite64" and call.paths[0].endswith("-wal"))

@@ -246,13 +246,16 @@ def test_profile_has_formats_of_its_own(daemon: DaemonProcess) -> None:
 
 
 def test_text_is_in_no_log(daemon: DaemonProcess) -> None:
-    """What a scan says stays out of the log, and out of ocrwatch's own records."""
+    """What a scan says stays out of the log, and out of ocrwatch's records but for the cache, which is private."""
     put(daemon.inbox, "secret.jpg", render("Confidential zebra", size=40))
     event = daemon.wait_for("scan.delivered", path="secret.jpg")
     assert event["words"] == 2
     assert "zebra" in (daemon.outbox / "secret.txt").read_text(encoding="utf-8")
     assert "zebra" not in json.dumps(daemon.events())
-    assert not [path for path in daemon.state.rglob("*") if path.is_file() and b"zebra" in path.read_bytes()]
+    records = [path for path in daemon.state.rglob("*") if path.is_file()]
+    cache = [path for path in records if path.name.startswith("cache.db")]
+    assert not [path for path in records if path not in cache and b"zebra" in path.read_bytes()]
+    assert {path.stat().st_mode & 0o077 for path in cache} == {0}
 
 
 def test_scan_that_is_replaced_while_it_is_read_starts_again(daemon: DaemonProcess) -> None:

@@ -171,7 +171,7 @@ def _wait_for_attempt(daemon: DaemonProcess, attempt: int) -> None:
 
 def _attempts(daemon: DaemonProcess) -> int:
     """Return how many attempts the records have counted."""
-    (database,) = daemon.state.glob("*.db")
+    database = daemon.state / "ledger.db"
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         (attempts,) = connection.execute("SELECT coalesce(max(attempts), 0) FROM scans").fetchone()
     return int(attempts)

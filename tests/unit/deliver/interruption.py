@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -100,6 +101,10 @@ class Journal:
     def is_published(self, scan: int) -> bool:
         """Look up whether it is published."""
         return self._ledger.is_published(scan)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Note together."""
+        return self._ledger.together()
 
     def forget_plan(self, scan: int) -> None:
         """Drop the plan."""

@@ -25,6 +25,7 @@ BUSY = status(
     workers_ready=2,
     worker_deaths=3,
     retries=4,
+    cached=5,
     to_review=6,
     ends={"delivered": 7, "quarantined": 1},
     oldest_waiting_since=iso(CAME),
@@ -56,6 +57,7 @@ def test_every_metric_has_its_value() -> None:
     assert plain == {
         "ocrwatch_worker_deaths_total": 3,
         "ocrwatch_retries_total": 4,
+        "ocrwatch_cache_hits_total": 5,
         "ocrwatch_review_total": 6,
         "ocrwatch_queue_scans": 7,
         "ocrwatch_in_work_scans": 1,

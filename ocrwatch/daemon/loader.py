@@ -1,0 +1,89 @@
+"""From paths to bytes, off the loop. Scans that wait together are loaded together: the ledger is waited for once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ocrwatch.daemon.known import Known
+from ocrwatch.daemon.tickets import Ticket
+from ocrwatch.errors import HeldUp, ScanFault, TooLarge, Vanished
+from ocrwatch.intake.source import read
+from ocrwatch.ledger import Entry, Ledger
+from ocrwatch.values import Page
+
+_LONGEST = 0.02
+"""Seconds after which what is loaded goes on and the rest waits for the next round: a slow share must not have the
+workers wait for many scans."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One scan, loaded; or what kept it from being."""
+
+    ticket: Ticket
+    jpeg: bytes = b""
+    entry: Entry | None = None
+    """The scan's row, None where the bytes were delivered before and stay in the inbox."""
+    page: Page | None = None
+    """What these bytes gave before."""
+    error: ScanFault | Vanished | HeldUp | None = None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the inbox gave its bytes."""
+        return self.error is None or isinstance(self.error, ScanFault)
+
+
+class Loader:
+    """Loads scans; its methods block, and are called on one thread at a time."""
+
+    def __init__(self, inbox: Path, ledger: Ledger, known: Known, *, max_bytes: int, keeps_originals: bool) -> None:
+        self._inbox = inbox
+        self._ledger = ledger
+        self._known = known
+        self.max_bytes = max_bytes
+        self._keeps_originals = keeps_originals
+
+    def load(self, tickets: Sequence[Ticket]) -> list[Loaded]:
+        """Load the first of ``tickets`` and as many behind it as come without delay; fill in their hashes.
+
+        Raises :class:`EnvironmentFault` where none can be loaded.
+        """
+        begun = time.monotonic()
+        results: list[Loaded] = []
+        read_ones: list[Loaded] = []
+        for ticket in tickets:
+            if (read_ones or results) and time.monotonic() - begun > _LONGEST:
+                break
+            try:
+                source = read(self._inbox, ticket.path, ticket.scan.facts, self.max_bytes)
+            except (ScanFault, Vanished, HeldUp) as error:
+                results.append(Loaded(ticket, error=error))
+                continue
+            ticket.sha256 = source.sha256
+            page = self._known.page(source.sha256, ticket.recipe)
+            read_ones.append(Loaded(ticket, source.jpeg, page=page))
+        with self._ledger.together():
+            results += map(self._with_row, read_ones)
+        return results
+
+    def _with_row(self, loaded: Loaded) -> Loaded:
+        ticket = loaded.ticket
+        sha256 = ticket.sha256 or ""
+        entry = self._ledger.begin(ticket.path, ticket.scan.facts, sha256)
+        if self._keeps_originals and self._ledger.was_done(ticket.path, sha256):
+            self._ledger.close_scan(entry.id, "gone", code=None, reason="it was delivered before")
+            return Loaded(ticket)
+        return replace(loaded, entry=entry)
+
+    def open_row(self, ticket: Ticket) -> tuple[int, str | None]:
+        """Open the row of a scan that is given up, with the hash of its bytes if they can be had, for its history."""
+        scan = ticket.scan
+        try:
+            sha256 = ticket.sha256 or read(self._inbox, scan.path, scan.facts, self.max_bytes).sha256
+        except TooLarge:
+            sha256 = None
+        return self._ledger.begin(scan.path, scan.facts, sha256).id, sha256

@@ -1,0 +1,78 @@
+"""When what was written is waited for: at once, or for many files and folders together.
+
+A journalling file system makes all that waits for it durable in one go; asked one after the other, it goes each time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from concurrent.futures import Executor, wait
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from ocrwatch.files import sync
+
+
+class Disk(Protocol):
+    """Told of what is to be durable. Raises ``OSError`` where a disk refuses, here or when it is waited for."""
+
+    def file(self, descriptor: int) -> None:
+        """Have the bytes of an open file made durable."""
+
+    def folder(self, descriptor: int) -> None:
+        """Have the names in an open folder made durable."""
+
+
+@dataclass(frozen=True, slots=True)
+class _AtOnce:
+    file: Callable[[int], None]
+    folder: Callable[[int], None]
+
+
+AT_ONCE: Disk = _AtOnce(lambda descriptor: os.fsync(descriptor), sync)  # noqa: PLW0108 - looked up when called, as tests replace it
+"""Waits for each on its own."""
+
+
+class Gathered:
+    """Keeps what is to be durable until :meth:`wait`; as a context manager, so that nothing stays open."""
+
+    def __init__(self, threads: Executor) -> None:
+        """``threads`` is where files are waited for side by side."""
+        self._threads = threads
+        self._stack = contextlib.ExitStack()
+        self._files: list[int] = []
+        self._folders: dict[tuple[int, int], int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def file(self, descriptor: int) -> None:
+        """Note a file."""
+        self._files.append(self._kept(descriptor))
+
+    def folder(self, descriptor: int) -> None:
+        """Note a folder, each only once."""
+        status = os.fstat(descriptor)
+        identity = status.st_dev, status.st_ino
+        if identity not in self._folders:
+            self._folders[identity] = self._kept(descriptor)
+
+    def wait(self) -> None:
+        """Make everything durable, files before the folders that name them; raises ``OSError``."""
+        futures = [self._threads.submit(os.fsync, descriptor) for descriptor in self._files]
+        # All of them, also where one fails: the descriptors are closed next.
+        wait(futures)
+        for future in futures:
+            future.result()
+        for descriptor in self._folders.values():
+            sync(descriptor)
+
+    def _kept(self, descriptor: int) -> int:
+        kept = os.dup(descriptor)
+        self._stack.callback(os.close, kept)
+        return kept

@@ -1,0 +1,242 @@
+"""The steps of a delivery, each of which can be repeated; their order is another's matter."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+from ocrwatch.deliver import dispose, outbox
+from ocrwatch.deliver.disk import AT_ONCE, Disk
+from ocrwatch.deliver.plan import Fate, Places, Plan, Sidecar, free_quarantine_name, free_stem, mirrored, temporary_name
+from ocrwatch.errors import HeldUp
+from ocrwatch.files import environment_fault, folder_if_there, is_unchanged, split
+from ocrwatch.mounts import Anchor
+from ocrwatch.values import FileFacts
+
+
+class Journal(Protocol):
+    """What delivery needs of the ledger."""
+
+    token: str
+
+    def plan_of(self, scan: int) -> str | None:
+        """Return the plan noted for a scan."""
+
+    def is_published(self, scan: int) -> bool:
+        """Tell whether the sidecars are known to have got their final names."""
+
+    def planned(self, scan: int, plan: str, *, code: str | None, reason: str | None) -> None:
+        """Note a plan, with the reason if it is for the quarantine."""
+
+    def forget_plan(self, scan: int) -> None:
+        """Note that a plan cannot be carried out."""
+
+    def published(self, scan: int) -> None:
+        """Note that the sidecars are durable."""
+
+    def close_scan(
+        self, scan: int, state: Literal["done", "quarantined", "gone"], *, code: str | None, reason: str | None
+    ) -> None:
+        """Note the end."""
+
+    def together(self) -> contextlib.AbstractContextManager[None]:
+        """Make the notes within durable together, when it is left: all or none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A scan's result, rendered and ready to be delivered."""
+
+    scan: int
+    """Its row in the ledger."""
+    path: str
+    facts: FileFacts
+    sha256: str | None
+    fate: Fate
+    contents: tuple[tuple[str, bytes], ...]
+    """Ending and bytes of each file, in the order of publishing."""
+    mode: int | None = None
+    group: int | None = None
+    code: str | None = None
+    """Why it is quarantined."""
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Where everything went."""
+
+    scan: int
+    path: str
+    sidecars: tuple[str, ...]
+    """Relative to the outbox, or to the quarantine."""
+    original: str | None
+    """Relative to the archive or quarantine; None where it stayed, was deleted, or was no longer the file read."""
+    fate: Fate
+
+
+class Steps:
+    """Makes one step of one scan at a time; raises :class:`EnvironmentFault` where a folder refuses."""
+
+    def __init__(self, places: Places, token: str, endings: tuple[str, ...]) -> None:
+        self.places = places
+        self._token = token
+        self._endings = endings
+        self._names = {
+            places.inbox: "inbox",
+            places.outbox: "outbox",
+            places.archive: "archive",
+            places.quarantine: "quarantine",
+        }
+        self._anchors = {root: Anchor(root) for root in self._names if root.is_dir()}
+
+    def is_unchanged(self, work: Work) -> bool:
+        """Tell whether the scan is still the file that was read."""
+        parent, name = split(work.path)
+        with self.explained(self.places.inbox), folder_if_there(self.places.inbox, parent) as directory:
+            return directory is not None and is_unchanged(directory, name, work.facts, work.sha256)
+
+    def plan(self, work: Work, taken: Collection[tuple[str, str]] = ()) -> Plan:
+        """Choose names that are free, and not among those ``taken`` by others (subfolder and stem)."""
+        with self.explained(self.root_of(work.fate)):
+            roots = (self.root_of(work.fate), *((self.places.archive,) if work.fate == "archive" else ()))
+            subfolder = mirrored(roots, split(work.path)[0])
+            stem, original = self._free_names(work.path, subfolder, work.fate, taken)
+        sidecars = tuple(
+            Sidecar(temporary_name(self._token, work.scan, ending), f"{stem}.{ending}") for ending, _ in work.contents
+        )
+        inbox = self.inbox_identity()
+        return Plan(work.path, work.facts, work.sha256, subfolder, stem, work.fate, original, sidecars, inbox)
+
+    def stage(self, work: Work, plan: Plan, disk: Disk = AT_ONCE) -> None:
+        """Write the sidecars under their temporary names."""
+        root = self.root_of(plan.fate)
+        staged = [(sidecar.temporary, data) for sidecar, (_, data) in zip(plan.sidecars, work.contents, strict=True)]
+        with self.explained(root, plan.folder):
+            outbox.stage(root, plan.folder, staged, mode=work.mode, group=work.group, disk=disk)
+
+    def publish(self, plan: Plan, *, just_staged: bool, disk: Disk = AT_ONCE) -> None:
+        """Give the sidecars their final names; raises as :func:`ocrwatch.deliver.outbox.publish`."""
+        root = self.root_of(plan.fate)
+        with self.explained(root, plan.folder):
+            outbox.publish(root, plan.folder, plan.sidecars, just_staged=just_staged, disk=disk)
+
+    def is_nowhere(self, plan: Plan) -> bool:
+        """Tell whether nothing of the sidecars is to be found."""
+        root = self.root_of(plan.fate)
+        with self.explained(root, plan.folder):
+            return outbox.is_nowhere(root, plan.folder, plan.sidecars)
+
+    def replanned(self, plan: Plan) -> Plan:
+        """Choose other names, since somebody took one after it was planned."""
+        root = self.root_of(plan.fate)
+        with self.explained(root):
+            stem, original = self._free_names(plan.path, plan.folder, plan.fate, ())
+            sidecars = outbox.renamed(root, plan.folder, plan.sidecars, plan.stem, stem)
+        return replace(plan, stem=stem, original=original, sidecars=sidecars)
+
+    def set_aside(self, plan: Plan) -> bool:
+        """Take the original out of everybody's way; False if it is not what was read any more."""
+        with self.explained(self.places.inbox):
+            return dispose.set_aside(plan, self.places.inbox, self._token)
+
+    def give_back(self, plan: Plan) -> None:
+        """Give an original that was set aside its name again."""
+        with self.explained(self.places.inbox):
+            dispose.give_back(plan, self.places.inbox, self._token)
+
+    def put_away(self, plan: Plan, *, taken: bool, disk: Disk = AT_ONCE) -> str | None:
+        """Put the original, which is set aside if it is ``taken``, where its fate is.
+
+        Returns its name there, None where it has none. Raises :class:`HeldUp` where its own folder does not let it go.
+        """
+        inbox = self.places.inbox
+        if not taken and not self.is_movable(plan):
+            raise HeldUp(
+                f"it cannot be moved out of {inbox / split(plan.path)[0]} (permission denied)",
+                "let the user that ocrwatch runs as write to that folder; it is tried again by itself",
+            )
+        if plan.fate == "delete":
+            with self.explained(inbox):
+                dispose.delete(plan, inbox, self._token, taken=taken, disk=disk)
+        if plan.fate in {"keep", "delete"}:
+            return None
+        target = self.places.quarantine if plan.fate == "quarantine" else self.places.archive
+        with self.explained(target, plan.folder):
+            return dispose.move_away(plan, inbox, target, self._token, taken=taken, disk=disk)
+
+    def withdraw(self, plan: Plan) -> None:
+        """Remove what is still staged."""
+        root = self.root_of(plan.fate)
+        with self.explained(root, plan.folder):
+            outbox.withdraw(root, plan.folder, plan.sidecars)
+
+    def retract(self, plan: Plan) -> None:
+        """Take back what was published."""
+        root = self.root_of(plan.fate)
+        with self.explained(root):
+            outbox.retract(root, plan.folder, plan.sidecars)
+
+    def discard(self, scan: int, path: str, endings: tuple[str, ...]) -> None:
+        """Remove what may have been staged for a scan."""
+        names = [Sidecar(temporary_name(self._token, scan, ending), "") for ending in endings]
+        for root in (self.places.outbox, self.places.quarantine):
+            with self.explained(root):
+                outbox.withdraw(root, split(path)[0], names)
+
+    def is_movable(self, plan: Plan) -> bool:
+        """Tell whether a scan's own folder lets it go."""
+        parent = self.places.inbox / split(plan.path)[0]
+        if plan.fate == "keep" or parent == self.places.inbox:
+            return True
+        with self.explained(self.places.inbox):
+            return not parent.is_dir() or os.access(parent, os.W_OK | os.X_OK)
+
+    def inbox_identity(self) -> tuple[int, int]:
+        """Return device and inode of the inbox."""
+        with self.explained(self.places.inbox):
+            status = self.places.inbox.stat()
+        return status.st_dev, status.st_ino
+
+    def root_of(self, fate: Fate) -> Path:
+        """Return the folder that the sidecars go to."""
+        return self.places.quarantine if fate == "quarantine" else self.places.outbox
+
+    def _free_names(self, path: str, subfolder: str, fate: Fate, taken: Collection[tuple[str, str]]) -> tuple[str, str]:
+        """Return a stem for the sidecars and a name for the original that belong together and are free."""
+        name = split(path)[1]
+        if fate == "quarantine":
+            free = free_quarantine_name(self.places, subfolder, name)
+            return free, free
+        others = frozenset(stem for folder, stem in taken if folder == subfolder)
+        stem = free_stem(self.places, subfolder, name, self._endings, archived=fate == "archive", others=others)
+        return stem, stem + os.path.splitext(path)[1]
+
+    @contextlib.contextmanager
+    def explained(self, root: Path, subfolder: str = "") -> Iterator[None]:
+        """Turn what the system refuses within into :class:`EnvironmentFault`, except that a name is taken."""
+        name = self._names[root]
+        try:
+            if root in self._anchors:
+                self._anchors[root].check(name)
+            yield
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise environment_fault(error, f"cannot work in the {name} {root / subfolder}") from error
+
+
+def result(scan: int, plan: Plan, original: str | None) -> Delivered:
+    """Say where everything went."""
+    prefix = f"{plan.folder}/" if plan.folder else ""
+    return Delivered(
+        scan,
+        plan.path,
+        tuple(prefix + sidecar.final for sidecar in plan.sidecars),
+        None if original is None else prefix + original,
+        plan.fate,
+    )
