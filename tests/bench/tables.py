@@ -54,7 +54,7 @@ def plain(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+        table.add_column(column, justify="right" if number else "left", no_wrap=not number)
     return table
 
 

@@ -150,7 +150,7 @@ def test_spoilt_scans_keep_their_truth(tmp_path: Path) -> None:
 
 def test_corpora_are_a_folder_and_its_subfolders(tmp_path: Path) -> None:
     """Whatever holds JPEGs is a corpus; the limit is each one's."""
-    for name in ("b.jpg", "a.JPEG", "notes.txt", "inner/c.jpg", "inner/d.jpg", "inner/e.jpg"):
+    for name in ("b.jpg", "a.JPEG", "b.jpeg", "notes.txt", "inner/c.jpg", "inner/d.jpg", "inner/e.jpg"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"")
