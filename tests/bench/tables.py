@@ -51,6 +51,11 @@ def plain(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     return table
 
 
+def scans(count: int) -> str:
+    """Say how many."""
+    return "1 scan" if count == 1 else f"{count} scans"
+
+
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for number, column in enumerate(columns):
