@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 _WIDTH = 118
-"""Characters that the tables need where they do not go to a terminal, which has its own width."""
+"""Characters that the tables need; on a narrower terminal lines are broken rather than figures left out."""
 
 
 def parser_for(description: str | None) -> argparse.ArgumentParser:
@@ -32,4 +32,4 @@ def positive(text: str) -> int:
 def console() -> Console:
     """Return where tables go."""
     terminal = Console()
-    return terminal if terminal.is_terminal else Console(width=_WIDTH)
+    return terminal if terminal.width >= _WIDTH else Console(width=_WIDTH)

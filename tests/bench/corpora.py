@@ -66,7 +66,9 @@ def evenly(scans: Sequence[Path], count: int) -> list[Path]:
 
 
 def _scans_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
+    """Return a folder's scans; of several that differ only in their ending, one: copies would overwrite each other."""
+    scans = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
+    return list({scan.stem: scan for scan in scans}.values())
 
 
 def _rendered(folder: Path, make: Callable[[random.Random], tuple[str, bytes]], count: int) -> list[Path]:

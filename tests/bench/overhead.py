@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def time_once(scans: list[Path], processes: int) -> float:
-    """Seconds from the last worker's readiness to the last delivery, by the log's own times."""
+    """Seconds from the first worker's readiness to the last delivery, by the log's own times."""
     with tempfile.TemporaryDirectory() as home:
         run = once(scans, Path(home), workers=processes)
     if len(run.texts) != len(scans) or run.reading is None:

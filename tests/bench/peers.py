@@ -111,7 +111,7 @@ def _compared(
             with output.status(f"{name}: round {number + 1} of {arguments.rounds}, {WAYS[way].label}"):
                 rounds[way].append(_run(way, few if WAYS[way].few else scans, scratch))
     results = summed_up(rounds, scans, {way: WAYS[way].label for way in ways})
-    title = f"{name}: {len(scans)} scans; medians of {arguments.rounds} rounds"
+    title = f"{name}: {tables.scans(len(scans))}; medians of {arguments.rounds} rounds"
     output.print(tables.comparison(title, results))
     return as_dict(results)
 
@@ -127,7 +127,7 @@ def _degraded(name: str, scans: list[Path], ways: list[str], scratch: Path, outp
         for way in ways:
             with output.status(f"{name}, {kind}: {WAYS[way].label}"):
                 qualities[kind][WAYS[way].label] = quality(_run(way, spoilt, scratch), truths)
-    output.print(tables.degradations(f"{name}: {len(scans)} scans, spoilt in {len(qualities)} ways", qualities))
+    output.print(tables.degradations(f"{name}: {tables.scans(len(scans))}, spoilt in {len(qualities)} ways", qualities))
     return {
         kind: {label: {"cer": score.cer, "word_f1": score.word_f1} for label, score in scores.items() if score}
         for kind, scores in qualities.items()

@@ -13,7 +13,7 @@ from tests.bench.ways import Run
 BASE = "xargs"
 """The way that all others are measured against."""
 
-READING = "ocrwatch, its workers being ready"
+READING = "ocrwatch, once a worker is ready"
 """How the time without start and end of ocrwatch is labelled."""
 
 Rounds = Mapping[str, Sequence[Run]]

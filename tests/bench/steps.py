@@ -99,7 +99,7 @@ def report(title: str, scans: Sequence[Path], readings: Readings, output: Consol
     seconds = stage_seconds(usual)
     output.print(
         tables.plain(
-            f"{title}: {len(scans)} scans, where the time goes",
+            f"{title}: {tables.scans(len(scans))}, where the time goes",
             ("", "CPU ms a page", "share", "pages that asked for it"),
             cost_rows(usual, seconds),
         )

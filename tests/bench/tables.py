@@ -51,10 +51,15 @@ def plain(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     return table
 
 
+def scans(count: int) -> str:
+    """Say how many."""
+    return "1 scan" if count == 1 else f"{count} scans"
+
+
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+        table.add_column(column, justify="right" if number else "left", no_wrap=not number)
     return table
 
 

@@ -42,7 +42,7 @@ class Run:
     texts: Mapping[str, str]
     """By the scan's file name; what could not be read is missing."""
     reading: float | None = None
-    """Seconds from the readiness of the workers to the last text; None where there is no such moment."""
+    """Seconds from the first worker's readiness, when reading begins, to the last text; None where nothing tells."""
     worker_mb: float | None = None
     """Peak of the resident memory of the largest worker."""
 
@@ -69,7 +69,7 @@ def once(scans: Sequence[Path], home: Path, *, workers: int = CORES) -> Run:
     pids = {event["pid"] for event in events if event["event"] == "worker.started"}
     if not pids:
         sys.exit(f"ocrwatch did not start:\n{cost.output}")
-    ready = max(_time(event) for event in events if event["event"] == "worker.started")
+    ready = min(_time(event) for event in events if event["event"] == "worker.started")
     delivered = [event for event in events if event["event"] == "scan.delivered"]
     texts = {event["path"]: (home / "outbox" / event["sidecars"][0]).read_text("utf-8") for event in delivered}
     reading = max(map(_time, delivered), default=ready) - ready

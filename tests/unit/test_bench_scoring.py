@@ -150,7 +150,7 @@ def test_spoilt_scans_keep_their_truth(tmp_path: Path) -> None:
 
 def test_corpora_are_a_folder_and_its_subfolders(tmp_path: Path) -> None:
     """Whatever holds JPEGs is a corpus; the limit is each one's."""
-    for name in ("b.jpg", "a.JPEG", "notes.txt", "inner/c.jpg", "inner/d.jpg", "inner/e.jpg"):
+    for name in ("b.jpg", "a.JPEG", "b.jpeg", "notes.txt", "inner/c.jpg", "inner/d.jpg", "inner/e.jpg"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"")
@@ -249,7 +249,7 @@ def test_a_command_that_hangs_is_killed(tmp_path: Path) -> None:
 def test_stages_are_timed_from_outside(tmp_path: Path) -> None:
     """The real command, in its worker processes: every stage that ran has its time, and texts are ocrwatch's own."""
     text = "White print on black\nthat has to be turned"
-    (tmp_path / "a.jpg").write_bytes(render("\n".join([text] * 6), size=48, ink=255, paper=0))
+    (tmp_path / "a.jpg").write_bytes(render("\n".join([text] * 2), size=48, ink=255, paper=0))
     (tmp_path / "a.gt.txt").write_text(recognise((tmp_path / "a.jpg").read_bytes(), Recipe()).text)
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.steps", tmp_path, "--json", tmp_path / "figures.json"],
