@@ -91,6 +91,12 @@ def encode(
     return file.getvalue()
 
 
+def with_comment(jpeg: bytes, comment: str) -> bytes:
+    """Return other bytes of the same pixels: the JPEG with a comment of its own."""
+    text = comment.encode()
+    return jpeg[:2] + b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text + jpeg[2:]
+
+
 def drawn_words(text: str, *, size: float = 32) -> list[tuple[str, Box]]:
     """Each word with the box of its ink, as :func:`draw` places it; words are separated by single spaces."""
     font = ImageFont.load_default(size)

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.daemon_process import DaemonProcess
+from tests.rendering import with_comment
 from tests.system.dropping import put, scan
 from tests.waiting import until
 
@@ -32,6 +33,9 @@ status.heartbeat = "1s"
 """
 _BROKEN_EVERY = 20
 _DIFFERENT = 40
+_KNOWN_EVERY = 4
+"""Every so manieth has the bytes of one before: it is not read again."""
+
 _WARM_UP = 0.2
 _DRAIN = 120.0
 _MB = 1 << 20
@@ -103,6 +107,8 @@ def soak(daemon: DaemonProcess, seconds: float, rate: float) -> tuple[list[Sampl
         if now >= begun + seconds:
             return samples, number
         data = whole[number % _DIFFERENT]
+        if number % _KNOWN_EVERY:
+            data = with_comment(data, f"scan number {number}")
         if number % _BROKEN_EVERY == 0:
             # Whole to look at, since it ends as a JPEG does: only reading it shows that half of it is missing.
             data = data[: len(data) // 2] + data[-2:]
