@@ -24,9 +24,11 @@ import pytest
 SOURCE = Path(__file__).parents[3]
 """The source tree that is tested."""
 
-SUITE = "bookworm"
-PYTHON = "3.11"
-"""The suite's Python, for which packages are fetched."""
+_PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
+SUITE = os.environ.get("OCRWATCH_TEST_SUITE", "bookworm")
+"""The Debian that is made; CI makes the one with the oldest systemd that counts."""
+PYTHON = _PYTHONS[SUITE]
+"""Its Python, for which packages are fetched."""
 
 _RECIPE = 1
 """Changes when images made before are of no use."""
