@@ -33,11 +33,11 @@ PYTHON = _PYTHONS[SUITE]
 _RECIPE = 1
 """Changes when images made before are of no use."""
 _BASE = ("systemd", "systemd-sysv", "dbus", "ca-certificates")
-_INSTALLED = ("samba", "smbclient", "sane-utils", "vsftpd", "openssh-server", "openssh-client", "curl")
+_INSTALLED = ("samba", "smbclient", "sane-utils", "vsftpd", "openssh-server", "openssh-client", "curl", "prometheus")
 """What stands round a daemon in an office."""
 _FETCHED = ("python3", "python3-venv", "tesseract-ocr", "tesseract-ocr-eng", "tesseract-ocr-fra")
 """What install.sh installs: fetched, so that it can do so without a network."""
-_SERVICES = ("smbd", "nmbd", "samba-ad-dc", "vsftpd", "ssh")
+_SERVICES = ("smbd", "nmbd", "samba-ad-dc", "vsftpd", "ssh", "prometheus")
 _PROGRAMS = ("debootstrap", "systemd-nspawn", "nsenter", "setpriv", "unshare", "chroot")
 _CERTIFICATES = Path("etc/ssl/certs/ca-certificates.crt")
 

@@ -18,7 +18,7 @@ SCRIPTS = sorted(DEPLOY.glob("*.sh"))
 def _install(*options: str) -> subprocess.CompletedProcess[str]:
     # As an ordinary user, so that a script that should have refused does nothing.
     user = NOBODY if os.geteuid() == 0 else None
-    command = ["sh", DEPLOY / "install.sh", *options]
+    command = ["sh", str(DEPLOY / "install.sh"), *options]
     return subprocess.run(command, user=user, cwd="/", capture_output=True, text=True, check=False)
 
 
