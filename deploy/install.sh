@@ -116,6 +116,8 @@ switch_program() {
     fi
     if [ ! -e "$command" ]; then
         ln -sf "$program/current/bin/ocrwatch" "$command"
+    elif [ "$(readlink "$command")" != "$program/current/bin/ocrwatch" ]; then
+        say "Leaving $command, which is something else; the service's is $program/current/bin/ocrwatch"
     fi
 }
 
@@ -182,7 +184,7 @@ install_samba() {
     if ! grep -qxF "include = $samba_share" "$samba"; then
         say "Including it in $samba"
         # By its own section: what follows the last one of the file would belong to that.
-        printf '\n# The share of ocrwatch.\n[global]\ninclude = %s\n' "$samba_share" >>"$samba"
+        printf '# The share of ocrwatch.\n[global]\ninclude = %s\n' "$samba_share" >>"$samba"
     fi
     testparm -s "$samba" >/dev/null 2>&1 || die "Samba does not like $samba: run testparm to see why"
     if systemctl --quiet is-active smbd; then smbcontrol smbd reload-config; fi

@@ -7,8 +7,9 @@ set -eu
 cd "$source_folder"
 need_python
 need_packages tesseract-ocr tesseract-ocr-eng
-# For the crash tests: a shim that kills at the k-th system call, and a look at the order of system calls.
-need_packages gcc libc6-dev strace
+# For the crash tests, a shim that kills at the k-th system call and a look at the order of system calls; for the scripts
+# a linter.
+need_packages gcc libc6-dev strace shellcheck
 # For the service on a real system, which only root can make and boot.
 [ "$(id -u)" -ne 0 ] || need_packages debootstrap debian-archive-keyring systemd-container
 make_environment "$PWD/.venv" --editable '.[dev]'

@@ -35,7 +35,7 @@ NAME_MAX = 255
 _REMEDIES = {
     errno.ENOSPC: "free some space there",
     errno.EDQUOT: "raise the quota or free some space",
-    errno.EROFS: "remount it writable",
+    errno.EROFS: "remount it writable; if it is, let the service write there (ReadWritePaths=, see its unit)",
     errno.EACCES: "let the user that ocrwatch runs as read and write it",
     errno.EPERM: "let the user that ocrwatch runs as read and write it",
     errno.ENOENT: "bring the folder back (is the share mounted?)",

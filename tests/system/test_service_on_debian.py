@@ -1,5 +1,7 @@
 """The service on a real Debian: installed with one command, fed by real clients, killed, reloaded and removed.
 
+Only root can run this. The first run fetches a Debian, the next take minutes less; ``DEBIAN_SUITE=trixie`` asks for
+another one.
 The tests share one machine and stand in the order of its life. Each leaves the service running.
 """
 
@@ -20,6 +22,7 @@ from tests.waiting import until
 
 INSTALL = ("sh", f"{SOURCE_INSIDE}/deploy/install.sh")
 UNIT = "ocrwatch.service"
+SAMBA = "/etc/samba/smb.conf"
 CONFIG = "/etc/ocrwatch/ocrwatch.toml"
 DATA = "/srv/ocrwatch"
 PASSWORD = "open sesame"  # noqa: S105 - of people who exist for a minute
@@ -41,6 +44,7 @@ def machine(bare: Machine) -> Iterator[Machine]:
     drop_in = bare.path("/etc/systemd/system/ocrwatch.service.d/test.conf")
     drop_in.parent.mkdir()
     drop_in.write_text(FAST)
+    shutil.copy(bare.path(SAMBA), bare.path(SAMBA).with_suffix(".before"))
     print(bare.run(*INSTALL, "--with-samba").stdout)  # noqa: T201
     bare.run("systemctl", "start", "smbd")
     for name, groups in (("anna", "ocrwatch"), ("bob", "ocrwatch"), ("mallory", "users")):
@@ -82,9 +86,10 @@ def _wait_active(machine: Machine, unit: str = UNIT) -> None:
 
 
 def test_one_command_ends_with_a_running_service(machine: Machine) -> None:
-    """After install.sh the service is active, comes back at every start of the machine, and reads a scan."""
+    """After install.sh the service is active, comes back at every start of the machine, is well, and reads a scan."""
     assert machine.run("systemctl", "is-active", UNIT).stdout.strip() == "active"
     assert machine.run("systemctl", "is-enabled", UNIT).stdout.strip() == "enabled"
+    machine.run("ocrwatch", "doctor", user="ocrwatch")
     _drop(machine, "first.jpg", "The service reads this")
     assert "The service reads this" in _text(machine, "first.txt")
     for user in (None, "bob"):
@@ -303,6 +308,12 @@ def test_wrong_settings_are_said_once(machine: Machine) -> None:
     machine.run("systemctl", "start", UNIT)
 
 
+def test_the_alerts_are_raised_when_they_should_be(machine: Machine) -> None:
+    """Prometheus takes the rules, and raises them for the series that deserve it and no others."""
+    machine.run("promtool", "check", "rules", f"{SOURCE_INSIDE}/deploy/prometheus/alerts.yml")
+    machine.run("promtool", "test", "rules", f"{SOURCE_INSIDE}/tests/system/acceptance/alerts_test.yml")
+
+
 def test_installing_again_changes_nothing(machine: Machine) -> None:
     """A second run finds everything as it should be: the same process goes on, and no file is touched."""
     places = ["/etc/ocrwatch", "/etc/samba", "/opt/ocrwatch", "/usr/local/bin", "/usr/local/lib", DATA]
@@ -320,13 +331,43 @@ def test_installing_again_changes_nothing(machine: Machine) -> None:
     assert state() == files_before
 
 
-def test_an_instance_has_an_inbox_of_its_own(machine: Machine) -> None:
-    """A second inbox is read by a service of its own, with settings of its own, beside the first."""
+def test_an_upgrade_takes_over_where_the_old_release_was(machine: Machine) -> None:
+    """Newer sources are installed beside, while scans come in; none is lost, and the old release is gone."""
+    machine.run("cp", "-r", SOURCE_INSIDE, "/root/newer")
+    code = machine.path("/root/newer/ocrwatch/__init__.py")
+    code.write_text(re.sub('__version__ = "[^"]+"', '__version__ = "99.0"', code.read_text()))
+    names = _load(machine, "upgraded", 24)
+    machine.run("sh", "/root/newer/deploy/install.sh")
+    assert machine.run("ocrwatch", "--version").stdout == "ocrwatch 99.0\n"
+    assert machine.events(UNIT, "daemon.started")[-1]["version"] == "99.0"
+    assert [path.name.partition("-")[0] for path in machine.path("/opt/ocrwatch/releases").iterdir()] == ["99.0"]
+    _assert_all_read(machine, "upgraded", names)
+
+
+def test_an_upgrade_that_fails_changes_nothing(machine: Machine) -> None:
+    """Sources that cannot be installed leave the service as it is."""
     before = machine.main_pid(UNIT)
-    machine.run(*INSTALL, "--instance", "invoices", "--languages", "fra,eng")
-    assert 'languages = ["fra", "eng"]' in machine.path("/etc/ocrwatch/invoices.toml").read_text()
+    machine.path("/root/newer/pyproject.toml").write_text("[project]\n")
+    assert machine.run("sh", "/root/newer/deploy/install.sh", check=False).returncode != 0
+    assert machine.main_pid(UNIT) == before
+    assert machine.run("ocrwatch", "--version").stdout == "ocrwatch 99.0\n"
+
+
+def test_an_instance_has_an_inbox_of_its_own(machine: Machine) -> None:
+    """A second inbox is read by a service of its own, with settings and an engine of its own, beside the first."""
+    newer = ("sh", "/root/newer/deploy/install.sh")
+    machine.run("cp", f"{SOURCE_INSIDE}/pyproject.toml", "/root/newer/pyproject.toml")
+    before = machine.main_pid(UNIT)
+    machine.run(*newer, "--instance", "invoices", "--languages", "fra,eng", "--no-start")
+    config = machine.path("/etc/ocrwatch/invoices.toml")
+    assert 'languages = ["fra", "eng"]' in config.read_text()
+    # The other engine starts programs, and the group is given: both must be allowed to the service.
+    config.write_text(config.read_text() + 'engine = "pytesseract"\n[output]\nmode = "0640"\ngroup = "ocrwatch"\n')
+    machine.run(*newer, "--instance", "invoices")
     _drop(machine, "bill.jpg", "Une facture", f"{DATA}/invoices/inbox")
     assert "Une facture" in _text(machine, "bill.txt", f"{DATA}/invoices/outbox")
+    delivered = machine.events("ocrwatch@invoices.service", "scan.delivered")
+    assert delivered[0]["engine"].startswith("pytesseract")
     _drop(machine, "beside.jpg", "Beside the instance")
     assert "Beside the instance" in _text(machine, "beside.txt")
     assert machine.main_pid(UNIT) == before
@@ -353,7 +394,8 @@ def test_uninstalling_leaves_the_data(machine: Machine) -> None:
     machine.run("getent", "group", "ocrwatch")
     for gone in ("/opt/ocrwatch", "/usr/local/bin/ocrwatch", "/etc/samba/ocrwatch.conf"):
         assert not machine.path(gone).exists()
-    assert "ocrwatch" not in machine.path("/etc/samba/smb.conf").read_text()
+    samba = machine.path(SAMBA)
+    assert samba.read_text() == samba.with_suffix(".before").read_text()
     for unit in (UNIT, "ocrwatch@invoices.service"):
         assert machine.property(unit, "LoadState") == "not-found"
         assert machine.property(unit, "ActiveState") == "inactive"
