@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 from rich.markup import escape
 
 from ocrwatch.log import printable
-from ocrwatch.service.status import Status
+from ocrwatch.service.status import INCOMPLETE, Status
 
 _SUBJECT_WIDTH = 12
 _MOST_LINES = 5
@@ -92,7 +92,10 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
     yield from _block("waiting", _waiting(seen, now))
     yield from _block(
         "not whole",
-        _some(f"{_shown(one.path)}: {one.reason}, unchanged for {seen.age(one.since)}" for one in now.incomplete),
+        _some(
+            f"{_shown(one.path)}: {INCOMPLETE.get(one.reason, one.reason)}; unchanged for {seen.age(one.since)}"
+            for one in now.incomplete
+        ),
     )
     yield from _block(
         "tried again",

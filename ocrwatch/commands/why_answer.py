@@ -18,7 +18,7 @@ from ocrwatch.intake.source import probe
 from ocrwatch.intake.structure import Completeness
 from ocrwatch.ledger import Entry, facts_key
 from ocrwatch.log import printable
-from ocrwatch.service.status import BeingRead, Incomplete, Resting, Status, as_text, iso
+from ocrwatch.service.status import INCOMPLETE, BeingRead, Incomplete, Resting, Status, as_text, iso
 from ocrwatch.settings import Settings
 
 _CLOSED = frozenset({"done", "quarantined", "gone"})
@@ -162,8 +162,8 @@ def _incomplete(sources: Sources, item: Incomplete) -> Answer:
         return Answer(item.path, "incomplete", says, "let that user read it", since=item.since, code=item.reason)
     else:
         says = (
-            f"is not complete ({item.reason}), unchanged since {since}. It is read when it is complete, and "
-            f"quarantined when it has not changed for {patience}."
+            f"is not complete: {INCOMPLETE.get(item.reason, item.reason)}. It is read when it is complete, and "
+            f"quarantined when it has not changed for {patience}; it last changed at {since}."
         )
     return Answer(item.path, "incomplete", says, since=item.since, code=item.reason)
 

@@ -154,6 +154,15 @@ class Status:
     schema: str = STATUS_SCHEMA
 
 
+INCOMPLETE = {
+    "incomplete": "it ends early",
+    "growing": "it is still being written",
+    "empty": "it is empty",
+    "not a JPEG": "it is not a JPEG",
+    "unreadable": "ocrwatch may not read it",
+}
+"""What the reasons in ``incomplete`` mean."""
+
 _LISTS = {
     "paused": PauseStatus,
     "failures": Failure,

@@ -86,7 +86,7 @@ def test_scans_on_their_way(tmp_path: Path) -> None:
         assert why(tmp_path, "nowhere.jpg", code=1)["state"] == "unknown"
         answer = run_ocrwatch(tmp_path, "why", "half.jpg")
         assert answer.returncode == 0
-        assert answer.stdout.startswith("half.jpg is not complete (incomplete), unchanged since ")
+        assert answer.stdout.startswith("half.jpg is not complete: it ends early. ")
         daemon.stop()
     for name, state in {"q0.jpg": "waiting", "hang/one.jpg": "waiting", "crash/one.jpg": "retrying"}.items():
         found = why(tmp_path, name)

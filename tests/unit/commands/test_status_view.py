@@ -60,7 +60,7 @@ def test_a_busy_daemon() -> None:
     assert "in work     a.jpg for 2 s, worker 7, attempt 2" in shown
     assert "waiting     10 and more behind them, the first, [old].jpg, came 1 h 1 min ago" in shown
     assert "            next: 0.jpg, 1.jpg, 2.jpg, 3.jpg, …" in shown
-    assert "not whole   half0.jpg: growing, unchanged for 10 s" in shown
+    assert "not whole   half0.jpg: it is still being written; unchanged for 10 s" in shown
     assert "            and 2 more" in shown
     assert "tried again again.jpg at 01:01:30 CET: it took too long" in shown
     assert "workers     0 of 2 ready, tesserocr 5; 3 died since the start" in shown
