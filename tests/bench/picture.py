@@ -49,6 +49,8 @@ def main() -> None:
         assert seen is not None
     # No fonts from the network: a picture in a README loads nothing.
     frame = _FONTS.sub("", CONSOLE_SVG_FORMAT).replace("Fira Code", "ui-monospace, Menlo, Consolas")
+    # The subjects' column is made of spaces.
+    frame = frame.replace("<svg ", '<svg xml:space="preserve" ', 1)
     console = Console(record=True, width=_COLUMNS, file=io.StringIO(), highlight=False, soft_wrap=True)
     for line in view(seen):
         console.print(line, overflow="ellipsis", no_wrap=True)
