@@ -76,6 +76,10 @@ class Delivering:
     def __len__(self) -> int:
         return len(self._line)
 
+    def paths(self) -> Iterator[str]:
+        """Yield the paths of the scans to be delivered, in order."""
+        return (parcel.path for parcel in self._line)
+
     @property
     def held_up(self) -> Iterator[tuple[float, str, str]]:
         """Scans that a folder of the inbox does not let go: when that is tried again (monotonic), path and reason."""

@@ -140,6 +140,8 @@ class Status:
     """The first of those that are complete and wait for a worker, in the order in which they will be read."""
     queued: int = 0
     """How many these are in all."""
+    delivering: list[str] = field(default_factory=list)
+    """The first of those that were read, and whose text and original are being put in their places."""
     incomplete: list[Incomplete] = field(default_factory=list)
     """The first of those that settle."""
     resting: list[Resting] = field(default_factory=list)
