@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 from rich.markup import escape
 
 from ocrwatch.log import printable
-from ocrwatch.service.status import Status
+from ocrwatch.service.status import INCOMPLETE, Status
 
 _SUBJECT_WIDTH = 12
 _MOST_LINES = 5
@@ -90,9 +90,13 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
     yield from _block("workers", [_workers(now)])
     yield from _block("in work", _in_work(seen, now) or ["nothing"])
     yield from _block("waiting", _waiting(seen, now))
+    yield from _block("to deliver", [_first_few(now.delivering, len(now.delivering))] if now.delivering else [])
     yield from _block(
         "not whole",
-        _some(f"{_shown(one.path)}: {one.reason}, unchanged for {seen.age(one.since)}" for one in now.incomplete),
+        _some(
+            f"{_shown(one.path)}: {INCOMPLETE.get(one.reason, one.reason)}; unchanged for {seen.age(one.since)}"
+            for one in now.incomplete
+        ),
     )
     yield from _block(
         "tried again",
@@ -140,8 +144,11 @@ def _waiting(seen: Seen, now: Status) -> Iterator[str]:
         oldest = f", the first, {_shown(now.oldest_waiting)}, came {seen.age(now.oldest_waiting_since)} ago"
     yield f"{waiting:,}{more}{oldest}"
     if now.queue:
-        others = ", …" if now.queued > _QUEUE_SHOWN else ""
-        yield f"next: {', '.join(map(_shown, now.queue[:_QUEUE_SHOWN]))}{others}"
+        yield f"next: {_first_few(now.queue, now.queued)}"
+
+
+def _first_few(paths: list[str], count: int) -> str:
+    return ", ".join(map(_shown, paths[:_QUEUE_SHOWN])) + (", …" if count > _QUEUE_SHOWN else "")
 
 
 def _rates(now: Status) -> str:

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from ocrwatch.commands.status import look
 from ocrwatch.commands.status_view import Seen
-from ocrwatch.commands.why_answer import Answer, Sources, answer
+from ocrwatch.commands.why_answer import Answer, Sources, answer, answer_by_reason
 from ocrwatch.commands.why_places import path_in_inbox, scans_meant
 from ocrwatch.config.load import load, parse_overrides
 from ocrwatch.errors import EnvironmentFault, ExitCode
@@ -47,13 +47,19 @@ def _answers(settings: Settings, file: Path, seen: Seen, status: Status | None) 
     sources = Sources(settings, status, seen.at)
     try:
         with LedgerReader(settings.state, alone=not seen.is_running) as ledger:
-            paths = scans_meant(settings, file, ledger, status) or [path_in_inbox(settings, file)]
-            return [answer(sources, path, ledger.of_path(path)) for path in paths], ""
+            paths = scans_meant(settings, file, ledger, status)
+            found = [answer(sources, path, ledger.of_path(path)) for path in paths]
+            return found or [_unknown(sources, file)], ""
     except EnvironmentFault as error:
         # The folders and the daemon can be asked all the same.
         unasked = LedgerReader(settings.state, alone=True)
-        paths = scans_meant(settings, file, unasked, status) or [path_in_inbox(settings, file)]
-        return [answer(sources, path, []) for path in paths], str(error)
+        paths = scans_meant(settings, file, unasked, status)
+        return [answer(sources, path, []) for path in paths] or [_unknown(sources, file)], str(error)
+
+
+def _unknown(sources: Sources, file: Path) -> Answer:
+    """Answer for a file that neither the inbox nor the ledger knows."""
+    return answer_by_reason(sources, file) or answer(sources, path_in_inbox(sources.settings, file), [])
 
 
 def _print(console: Console, seen: Seen, status: Status | None, answers: Sequence[Answer], trouble: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ocrwatch.commands.why_files import files_of, reason_beside, with_presence
 from ocrwatch.deliver.delivery import REASON_ENDING
 from ocrwatch.deliver.plan import Plan
 from ocrwatch.errors import EnvironmentFault
@@ -18,7 +18,7 @@ from ocrwatch.intake.source import probe
 from ocrwatch.intake.structure import Completeness
 from ocrwatch.ledger import Entry, facts_key
 from ocrwatch.log import printable
-from ocrwatch.service.status import BeingRead, Incomplete, Resting, Status, as_text, iso
+from ocrwatch.service.status import INCOMPLETE, BeingRead, Incomplete, Resting, Status, as_text, iso
 from ocrwatch.settings import Settings
 
 _CLOSED = frozenset({"done", "quarantined", "gone"})
@@ -122,15 +122,15 @@ def _told_by_daemon(sources: Sources, path: str) -> Answer | None:
     status, shown = sources.status, as_text(path)
     if status is None:
         return None
-    for one in status.being_read:
-        if one.path == shown:
-            return _being_read(sources, one)
-    for rest in status.resting:
-        if rest.path == shown:
-            return _resting(sources, rest)
-    for item in status.incomplete:
-        if item.path == shown:
-            return _incomplete(sources, item)
+    told = [
+        *(_being_read(sources, one) for one in status.being_read if one.path == shown),
+        *(_resting(sources, one) for one in status.resting if one.path == shown),
+        *(_incomplete(sources, one) for one in status.incomplete if one.path == shown),
+    ]
+    if told:
+        return told[0]
+    if shown in status.delivering:
+        return Answer(path, "delivering", "was read; what came of it is being put in its place.")
     if shown in status.queue:
         position = status.queue.index(shown) + 1
         return Answer(path, "queued", f"is complete, and {ordinal(position)} in the queue.", position=position)
@@ -162,8 +162,8 @@ def _incomplete(sources: Sources, item: Incomplete) -> Answer:
         return Answer(item.path, "incomplete", says, "let that user read it", since=item.since, code=item.reason)
     else:
         says = (
-            f"is not complete ({item.reason}), unchanged since {since}. It is read when it is complete, and "
-            f"quarantined when it has not changed for {patience}."
+            f"is not complete: {INCOMPLETE.get(item.reason, item.reason)}. It is read when it is complete, and "
+            f"quarantined when it has not changed for {patience}; it last changed at {since}."
         )
     return Answer(item.path, "incomplete", says, since=item.since, code=item.reason)
 
@@ -215,12 +215,12 @@ def _waiting(sources: Sources, path: str) -> Answer:
 
 def _done(sources: Sources, row: Entry) -> Answer:
     at = iso(row.updated_at)
-    files = _files(sources.settings, row)
+    files = files_of(sources.settings, row)
     plan = None if row.plan is None else Plan.from_json(row.plan)
     texts = [name for name in files if Path(name).is_relative_to(sources.settings.outbox)]
-    says = f"was read at {sources.at(at)}; its text is {_with_presence(texts)}"
+    says = f"was read at {sources.at(at)}; its text is {with_presence(texts)}"
     if plan is None or plan.fate == "archive":
-        says += f", the original {_with_presence([name for name in files if name not in texts])}"
+        says += f", the original {with_presence([name for name in files if name not in texts])}"
     elif plan.fate == "keep":
         says += ", the original stays in the inbox"
     else:
@@ -229,17 +229,39 @@ def _done(sources: Sources, row: Entry) -> Answer:
 
 
 def _quarantined(sources: Sources, row: Entry) -> Answer:
-    at, files = iso(row.updated_at), _files(sources.settings, row)
+    at, files = iso(row.updated_at), files_of(sources.settings, row)
     originals = [name for name in files if not name.endswith(f".{REASON_ENDING}")]
     says = (
         f"could not be read: {printable(row.reason or 'for a reason that is not known any more')}. It was put into the "
-        f"quarantine at {sources.at(at)}: {_with_presence(originals)}."
+        f"quarantine at {sources.at(at)}: {with_presence(originals)}."
     )
-    remedy = ""
-    if originals and os.path.lexists(os.fsencode(originals[0])):
-        mended = _remedy_of(files)
-        remedy = f"{mended}{'; ' if mended else ''}to have it tried again: ocrwatch retry {printable(originals[0])}"
+    remedy = _to_try_again(originals[0]) if originals and os.path.lexists(originals[0]) else ""
     return Answer(row.path, "quarantined", says, remedy, since=at, attempts=row.attempts, code=row.code, files=files)
+
+
+def _to_try_again(original: str) -> str:
+    mended = printable(str(reason_beside(Path(original)).get("remedy", "")))
+    return f"{mended}{'; ' if mended else ''}to have it tried again: ocrwatch retry {printable(original)}"
+
+
+def answer_by_reason(sources: Sources, file: Path) -> Answer | None:
+    """Say what the reason beside a file in the quarantine tells, where the ledger does not know the scan (any more)."""
+    for place in (Path.cwd() / file, sources.settings.quarantine / file):
+        original = place.with_name(place.name.removesuffix(f".{REASON_ENDING}"))
+        reason = reason_beside(original)
+        if reason and original.parent.resolve().is_relative_to(sources.settings.quarantine.resolve()):
+            return Answer(
+                str(reason.get("path", original.name)),
+                "quarantined",
+                f"could not be read: {printable(str(reason.get('reason')))}. It is in the quarantine: "
+                f"{with_presence([str(original)])}.",
+                _to_try_again(str(original)),
+                since=reason.get("quarantined_at"),
+                attempts=reason.get("attempts"),
+                code=reason.get("code"),
+                files=[str(original)],
+            )
+    return None
 
 
 def _gone(sources: Sources, row: Entry) -> Answer:
@@ -250,39 +272,8 @@ def _gone(sources: Sources, row: Entry) -> Answer:
     )
 
 
-def _files(settings: Settings, row: Entry) -> list[str]:
-    """Return the absolute paths of what a scan's plan says came of it."""
-    if row.plan is None:
-        return []
-    plan = Plan.from_json(row.plan)
-    root = settings.quarantine if plan.fate == "quarantine" else settings.outbox
-    files = [root / plan.folder / sidecar.final for sidecar in plan.sidecars]
-    if plan.fate in {"archive", "quarantine"}:
-        files.append((settings.archive if plan.fate == "archive" else root) / plan.folder / plan.original)
-    return [os.fspath(file) for file in files]
-
-
 def _past(settings: Settings, row: Entry) -> Past:
-    return Past(row.state, iso(row.updated_at), row.code, row.reason, list(map(as_text, _files(settings, row))))
-
-
-def _remedy_of(files: Sequence[str]) -> str:
-    """Return what the reason beside a quarantined scan recommends."""
-    for name in files:
-        if name.endswith(f".{REASON_ENDING}"):
-            try:
-                return printable(str(json.loads(Path(name).read_bytes()).get("remedy", "")))
-            except (OSError, ValueError, AttributeError):
-                pass
-    return ""
-
-
-def _with_presence(files: Sequence[str]) -> str:
-    if not files:
-        return "where it was put (not known any more)"
-    return " and ".join(
-        f"{printable(name)}{'' if os.path.lexists(name) else ' (not there any more)'}" for name in files
-    )
+    return Past(row.state, iso(row.updated_at), row.code, row.reason, list(map(as_text, files_of(settings, row))))
 
 
 def _times(attempts: int) -> str:

@@ -26,6 +26,7 @@ class Activity:
     being_read: list[BeingRead] = field(default_factory=list)
     queue: list[str] = field(default_factory=list)
     queued: int = 0
+    delivering: list[str] = field(default_factory=list)
     incomplete: list[Incomplete] = field(default_factory=list)
     resting: list[Resting] = field(default_factory=list)
 
@@ -66,6 +67,7 @@ def activity_of(pipeline: Pipeline, calendar: Calendar) -> Activity:
         ],
         queue=[as_text(path) for path in itertools.islice(pipeline.queue(), MOST_SHOWN)],
         queued=pipeline.queued,
+        delivering=[as_text(path) for path in itertools.islice(pipeline.delivering.paths(), MOST_SHOWN)],
         incomplete=[
             Incomplete(as_text(path), reason, at(since))
             for path, reason, since in itertools.islice(reception.incomplete(), MOST_SHOWN)

@@ -80,6 +80,10 @@ class Delivering:
     def __len__(self) -> int:
         return len(self._line)
 
+    def paths(self) -> Iterator[str]:
+        """Yield the paths of the scans to be delivered, in order."""
+        return (parcel.path for parcel in self._line)
+
     @property
     def resting(self) -> Iterator[tuple[float, str, str]]:
         """The scans that are held up: when they are tried again (monotonic seconds), path and reason."""

@@ -145,6 +145,7 @@ class Report:
             being_read=doing.being_read,
             queue=doing.queue,
             queued=doing.queued,
+            delivering=doing.delivering,
             incomplete=doing.incomplete,
             resting=doing.resting,
             profiles=self.tally.profiles(),

@@ -10,7 +10,7 @@ from typing import Final
 
 from ocrwatch.files import folder, open_regular, remove, rename_noreplace, status_of, write_durable
 from ocrwatch.log import printable
-from ocrwatch.service.status import Status, as_text
+from ocrwatch.service.status import INCOMPLETE, Status, as_text
 
 NOTE_STEM: Final = "STATUS"
 NOTE_ENDING: Final = "txt"
@@ -64,8 +64,11 @@ def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
     since = f", the first since {local(status.oldest_waiting_since)}" if count and status.oldest_waiting_since else ""
     yield f"Waiting or being read: {count or 'nothing'}{more if count else ''}{since}"
     yield from _block(
-        "Not complete yet, or still being written",
-        [f"{printable(item.path)} ({item.reason}, unchanged since {local(item.since)})" for item in status.incomplete],
+        "Not complete yet",
+        [
+            f"{printable(item.path)} ({INCOMPLETE.get(item.reason, item.reason)}; unchanged since {local(item.since)})"
+            for item in status.incomplete
+        ],
     )
     yield from _block(
         "Read last",

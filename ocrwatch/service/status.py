@@ -150,6 +150,8 @@ class Status:
     """The first of those that are complete and wait for a worker, in the order in which they will be read."""
     queued: int = 0
     """How many these are in all."""
+    delivering: list[str] = field(default_factory=list)
+    """The first of those that were read, and whose text and original are being put in their places."""
     incomplete: list[Incomplete] = field(default_factory=list)
     """The first of those that settle."""
     resting: list[Resting] = field(default_factory=list)
@@ -169,6 +171,15 @@ class Status:
     """The last of them."""
     schema: str = STATUS_SCHEMA
 
+
+INCOMPLETE = {
+    "incomplete": "it ends early",
+    "growing": "it is still being written",
+    "empty": "it is empty",
+    "not a JPEG": "it is not a JPEG",
+    "unreadable": "ocrwatch may not read it",
+}
+"""What the reasons in ``incomplete`` mean."""
 
 _LISTS = {
     "paused": PauseStatus,

@@ -86,7 +86,7 @@ def test_scans_on_their_way(tmp_path: Path) -> None:
         assert why(tmp_path, "nowhere.jpg", code=1)["state"] == "unknown"
         answer = run_ocrwatch(tmp_path, "why", "half.jpg")
         assert answer.returncode == 0
-        assert answer.stdout.startswith("half.jpg is not complete (incomplete), unchanged since ")
+        assert answer.stdout.startswith("half.jpg is not complete: it ends early. ")
         daemon.stop()
     for name, state in {"q0.jpg": "waiting", "hang/one.jpg": "waiting", "crash/one.jpg": "retrying"}.items():
         found = why(tmp_path, name)
@@ -131,6 +131,11 @@ def test_scans_that_ended(tmp_path: Path) -> None:
         assert "page-2.txt (not there any more)" in why(tmp_path, "page.jpg")["says"]
         daemon.stop()
     check()
+    (tmp_path / "state/ledger.db").rename(tmp_path / "state/lost.db")
+    forgotten = why(tmp_path, "quarantine/bad.jpg")
+    assert (forgotten["path"], forgotten["state"], forgotten["code"]) == ("bad.jpg", "quarantined", "unsupported")
+    assert "ocrwatch retry" in forgotten["remedy"]
+    (tmp_path / "state/lost.db").rename(tmp_path / "state/ledger.db")
     put(tmp_path / "inbox", "bad.jpg", scan(1))
     again = why(tmp_path, "bad.jpg")
     assert again["state"] == "waiting"
@@ -148,7 +153,8 @@ def test_a_pause_is_part_of_the_answer(tmp_path: Path) -> None:
 
         def said() -> bool:
             answer = run_ocrwatch(tmp_path, "why", "one.jpg")
-            return answer.returncode == 0 and "is paused since" in answer.stdout and paused["remedy"] in answer.stdout
+            words = ("was read; ", "is paused since", paused["remedy"])
+            return answer.returncode == 0 and all(word in answer.stdout for word in words)
 
         until(said, what="it says that ocrwatch is paused")
 

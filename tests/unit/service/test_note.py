@@ -50,7 +50,7 @@ def test_it_says_what_is_done_since_when_in_local_time() -> None:
     assert "Waiting or being read: 4, the first since 1970-01-01 02:00 CET" in lines
     assert lines.index("  1970-01-01 01:02 CET  2.json, 2.txt") < lines.index("  1970-01-01 01:01 CET  1.txt")
     assert "  1970-01-01 01:03 CET  bad.jpg: it is damaged" in lines
-    assert "  half.jpg (incomplete, unchanged since 1970-01-01 01:04 CET)" in lines
+    assert "  half.jpg (it ends early; unchanged since 1970-01-01 01:04 CET)" in lines
     assert text.endswith("\n")
 
 
