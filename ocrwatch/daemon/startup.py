@@ -12,7 +12,7 @@ from ocrwatch.errors import UsageError
 from ocrwatch.files import TEMPORARY_PREFIX, environment_fault, remove, sync, write_durable
 from ocrwatch.files import folder as folder_below
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
-from ocrwatch.service.doctor import nearest_existing
+from ocrwatch.service.doctor.folders import nearest_existing
 from ocrwatch.service.lock import FolderLock
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.values import Recipe
