@@ -179,10 +179,10 @@ def doctor(
     settings: SetOption = None,
 ) -> None:
     """Check everything that could stop ocrwatch here, each finding with its remedy. Code 3 if something would."""
-    from ocrwatch.commands import inspection
+    from ocrwatch.commands import examining
 
     overrides = _overrides(inbox, outbox, archive, quarantine, state, languages, workers)
-    _leave(inspection.doctor(config, overrides, settings or [], as_json=as_json))
+    _leave(examining.doctor(config, overrides, settings or [], as_json=as_json))
 
 
 @config_app.command("show")

@@ -20,6 +20,14 @@ unknown file system a late text is better than none.
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
+def nearest_existing(folder: Path) -> Path:
+    """Return the nearest folder that is there: what is missing is made there at the start."""
+    # Path.exists raises for what is in folders that may not be entered.
+    while not os.path.exists(folder) and folder != folder.parent:  # noqa: PTH110
+        folder = folder.parent
+    return folder
+
+
 def mount_of(folder: Path) -> tuple[str, str]:
     """Return type and source of the mount that ``folder`` is on, such as ``("nfs4", "nas:/scans")``.
 

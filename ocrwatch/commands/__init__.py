@@ -1,4 +1,5 @@
 """What the commands do, apart from their options; each returns its exit code.
 
-``work`` is run and once, ``reading`` is read, ``inspection`` is status and doctor.
+``work`` is run and once, ``reading`` is read, ``status`` and ``why`` bear their names, ``examining`` is
+doctor.
 """

@@ -13,8 +13,7 @@ from pathlib import Path
 from ocrwatch.daemon.startup import folders
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.files import folder, remove, rename_over, write_durable
-from ocrwatch.mounts import mount_point_of
-from ocrwatch.service.doctor import nearest_existing
+from ocrwatch.mounts import mount_point_of, nearest_existing
 from ocrwatch.settings import Settings
 
 NAME = "mounts.json"

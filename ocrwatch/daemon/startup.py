@@ -13,8 +13,8 @@ from ocrwatch.errors import UsageError
 from ocrwatch.files import TEMPORARY_PREFIX, environment_fault, remove, sync, write_durable
 from ocrwatch.files import folder as folder_below
 from ocrwatch.ledger import TextCache
+from ocrwatch.mounts import nearest_existing
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
-from ocrwatch.service.doctor import nearest_existing
 from ocrwatch.service.lock import FolderLock
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.values import Recipe

@@ -1,0 +1,162 @@
+"""``ocrwatch doctor``: which questions are asked, in which order, and how the answers are shown."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pwd
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from ocrwatch.config.load import check_folders, load, parse_overrides
+from ocrwatch.daemon import startup
+from ocrwatch.daemon.notices import hook_options
+from ocrwatch.errors import ExitCode, UsageError
+from ocrwatch.intake.names import NameRules
+from ocrwatch.intake.watch import Watcher
+from ocrwatch.log import printable
+from ocrwatch.mounts import mount_of, nearest_existing, watch_mode
+from ocrwatch.service.doctor import folders, machine, watching
+from ocrwatch.service.doctor.finding import Finding, check
+from ocrwatch.service.lock import holder_of
+from ocrwatch.settings import Settings, recipe
+
+_MARKS = {"fine": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]", "problem": "[red]problem[/red]"}
+
+
+def doctor(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, as_json: bool) -> ExitCode:
+    """Print the findings; code 3 where one of them would stop ocrwatch."""
+    console = Console(soft_wrap=True, highlight=False)
+    worst = ExitCode.FINE
+    findings = []
+    for finding in examine(config, {**parse_overrides(sets), **overrides}):
+        findings.append(asdict(finding))
+        if not as_json:
+            remedy = f"\n        {escape(printable(finding.remedy))}" if finding.remedy else ""
+            console.print(f"{_MARKS[finding.severity]} {finding.subject}: {escape(printable(finding.message))}{remedy}")
+        if finding.severity == "problem":
+            worst = ExitCode.ENVIRONMENT
+    if as_json:
+        print(json.dumps(findings, indent=1))  # noqa: T201
+    return worst
+
+
+def examine(config: Path | None, overrides: Mapping[str, object]) -> Iterator[Finding]:
+    """Ask all questions, one after the other. Started by root for a service, it becomes the service's user."""
+    try:
+        configuration = load(config, overrides, os.environ)
+        service = machine.service_of(configuration.path)
+        if service is not None:
+            _become(service)
+            # Once more, as the service would: it may not be able to read the file.
+            configuration = load(config, overrides, _environment_of(service))
+    except UsageError as error:
+        yield Finding("settings", "problem", error.message, error.remedy)
+        return
+    yield Finding("settings", "fine", f"read from {configuration.path or 'no file: defaults'}")
+    yield Finding("user", "fine", f"all is tried as the user {_user_name()}")
+    if service is not None:
+        yield from machine.service_state(service)
+    yield from _of_settings(configuration.settings)
+
+
+def _become(service: machine.Service) -> None:
+    """Take the user of the service: what root may do says nothing."""
+    if os.geteuid() != 0 or not service.user:
+        return
+    try:
+        user = pwd.getpwnam(service.user)
+    except KeyError:
+        raise UsageError(
+            f"the user {service.user} of {service.unit} does not exist", "create it, or run the installer again"
+        ) from None
+    os.initgroups(service.user, user.pw_gid)
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
+
+
+def _environment_of(service: machine.Service) -> dict[str, str]:
+    """Return this environment with the state folder that systemd gives the service."""
+    folder = {} if service.state_folder is None else {"STATE_DIRECTORY": str(service.state_folder)}
+    return {**folder, **os.environ}
+
+
+def _of_settings(settings: Settings) -> Iterator[Finding]:
+    yield check("folders", "no folder lies in another's way", lambda: check_folders(settings))
+    for name, folder in startup.folders(settings).items():
+        yield from _folder(name, folder)
+    if settings.on_success == "archive":
+        yield folders.crossing(settings.inbox, settings.archive)
+    yield from _watch(settings)
+    yield folders.ledger_place(mount_of(nearest_existing(settings.state))[0], settings.state)
+    languages = ", ".join(dict.fromkeys(name for each in startup.recipes(settings)[::-1] for name in each.languages))
+    found = check("languages", f"{languages} installed", lambda: startup.check_languages(settings))
+    yield found
+    if found.severity == "fine":
+        yield _engine(settings)
+    yield check("groups", "the sidecars' groups exist", lambda: startup.group_ids(settings))
+    yield check("hooks", "all programs and secrets of hooks can be used", lambda: hook_options(settings))
+    if settings.hooks.webhook_secret is not None:
+        yield from machine.exposed("hooks.webhook_secret", settings.hooks.webhook_secret)
+    holders = (holder_of(settings.inbox), holder_of(settings.state))
+    yield machine.holders(*holders)
+    if holders == (None, None):
+        yield from machine.memory(startup.worker_count(settings))
+    # Not every build has the setting.
+    yield from machine.address("status.listen", getattr(settings.status, "listen", ""), runs=holders != (None, None))
+
+
+def _folder(name: str, folder: Path) -> Iterator[Finding]:
+    if os.path.lexists(folder):
+        for finding in folders.probe(name, folder):
+            yield finding
+            if finding.severity == "problem":
+                break
+    else:
+        fine = f"{folder} is not there yet and is made at the start"
+        yield check(name, fine, lambda: startup.check_can_be_made(name, folder))
+    yield from folders.space(name, folder)
+
+
+def _watch(settings: Settings) -> Iterator[Finding]:
+    inbox = settings.inbox
+    kind, _ = mount_of(nearest_existing(inbox))
+    mode = watch_mode(kind) if settings.watch.mode == "auto" else settings.watch.mode
+    yield from watching.watching(mode, kind, inbox)
+    if mode == "inotify" and os.access(inbox, os.R_OK | os.W_OK | os.X_OK):
+        yield watching.canary(inbox, lambda name, came: _listening(inbox, name, came))
+
+
+@contextlib.contextmanager
+def _listening(inbox: Path, name: str, came: Callable[[], None]) -> Iterator[None]:
+    """Watch the inbox as the daemon does, but for one name only."""
+    watcher = Watcher(inbox, NameRules.of([name], []), recursive=False, arrived=lambda _: came(), stirred=lambda: None)
+    watcher.arm()
+    try:
+        yield
+    finally:
+        watcher.disarm()
+
+
+def _engine(settings: Settings) -> Finding:
+    # Costs half a second, which `status` need not pay.
+    from ocrwatch.recognise.engines import load as load_engine  # noqa: PLC0415
+
+    wanted = recipe(settings.ocr, settings.enhance)
+    finding = check("engine", "", lambda: load_engine(wanted))
+    if finding.severity != "fine":
+        return finding
+    info = load_engine(wanted).info
+    return replace(finding, message=f"{info.name} reads, with Tesseract {info.version}")
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())

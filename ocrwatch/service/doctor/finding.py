@@ -1,0 +1,31 @@
+"""The answer to one question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from ocrwatch.errors import OcrwatchError
+
+Severity = Literal["fine", "warning", "problem"]
+"""A problem would stop ocrwatch; with a warning it works, but slower, later or not for long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found. ``remedy`` is one sentence, empty where all is fine."""
+
+    subject: str
+    severity: Severity
+    message: str
+    remedy: str = ""
+
+
+def check(subject: str, fine: str, test: Callable[[], object], *, otherwise: Severity = "problem") -> Finding:
+    """Run a test that raises an :class:`OcrwatchError` where something is wrong; ``fine`` is said where nothing is."""
+    try:
+        test()
+    except OcrwatchError as error:
+        return Finding(subject, otherwise, error.message, error.remedy)
+    return Finding(subject, "fine", fine)
