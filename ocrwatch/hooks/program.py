@@ -49,6 +49,10 @@ class Programs:
                 words, ended = _last_words(reading, child.pid, deadline)
                 if not ended:
                     _kill(child.pid)
+            except OSError as error:
+                # Whoever cannot be watched could run for ever.
+                _kill(child.pid)
+                raise ProgramFailed(f"could not be watched and was killed ({error.strerror})") from error
             finally:
                 # Before it is reaped: after that its number may be another's.
                 with self._lock:

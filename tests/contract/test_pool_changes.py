@@ -47,6 +47,17 @@ def test_a_worker_in_the_middle_of_a_job_finishes_it(start: Start) -> None:
     assert pooling.worker_of(2) in workers
 
 
+def test_an_idle_worker_that_is_not_wanted_loses_nothing(start: Start) -> None:
+    """It may be handed a job in the very moment in which it is to go: that job is read all the same."""
+    pooling = start(3)
+    pooling.ready(3)
+    pooling.pool.change(1, _options())
+    for scan in range(6):
+        pooling.submit(scan, "slow", 0.1)
+    assert all(pooling.outcome(scan, timeout=20).error is None for scan in range(6))
+    until(lambda: sum(map(is_alive, pooling.pool.pids)) == 1, what="one worker is left")
+
+
 def test_workers_are_replaced_only_for_what_they_have_loaded(start: Start) -> None:
     """Other recipes or limits of memory need a fresh worker, another time limit does not."""
     pooling = start(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -88,6 +89,19 @@ def test_what_it_leaves_running_is_not_waited_for() -> None:
     begun = time.monotonic()
     Programs().run(_sh("sleep 20 & exit 0"), b"", 10)
     assert time.monotonic() - begun < 8
+
+
+def test_what_cannot_be_watched_does_not_run_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a container forbids pidfd_open(2), no program is left without a time limit."""
+
+    def refuse(_: int) -> int:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    begun = time.monotonic()
+    with pytest.raises(ProgramFailed, match="could not be watched"):
+        Programs().run(_sh("sleep 60"), b"", 60)
+    assert time.monotonic() - begun < 20
 
 
 def test_close_ends_what_runs(tmp_path: Path) -> None:
