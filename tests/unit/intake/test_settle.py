@@ -294,3 +294,16 @@ def test_nothing_is_given_up_within_its_patience(changes: list[Change]) -> None:
     if isinstance(verdict, GivenUp):
         patience = NOT_JPEG_PATIENCE if isinstance(verdict.fault, NotAJpeg) else PATIENCE
         assert now - changed_at >= patience - 1e-9
+
+
+def test_what_is_wrong_with_files_is_told() -> None:
+    """Of each that something was found wrong with, what that is and when it last changed; of others nothing."""
+    subject = settle()
+    subject.arrive(Arrival("fine.jpg"), 0.0)
+    assert look(subject, probe(5), 0.0, "fine.jpg") == Waiting("", first=False)
+    subject.arrive(Arrival(A), 0.5)
+    look(subject, probe(5, PARTIAL), 0.5)
+    assert list(subject.waiting()) == []
+    assert A in subject.due(5.0, 2)
+    subject.observe(A, probe(6, PARTIAL), 5.0)
+    assert list(subject.waiting()) == [(A, "growing", 5.0)]
