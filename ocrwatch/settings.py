@@ -166,7 +166,8 @@ class Status(Section):
     heartbeat: Annotated[Duration, between(1.0, 3600.0, format_duration)] = 10.0
     """How often the status is written although nothing happens, 1s to 1h."""
     share_file: bool = True
-    """Whether STATUS.txt in the outbox says what ocrwatch does, for people who see only the share."""
+    """Whether STATUS.txt in the outbox says what ocrwatch does, for people who see only the share. It names the scans
+    that were read last: switch it off where some may see the outbox but not the names of what is in its subfolders."""
     listen: Address = ""
     """Address for /metrics (Prometheus), /healthz and /readyz, such as ":9464" (this machine only), "[::1]:9464" or
     "0.0.0.0:9464" (everybody: there is no password); empty for none."""

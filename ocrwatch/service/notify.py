@@ -15,7 +15,7 @@ def notify(message: str) -> None:
     if address.startswith("@"):  # an abstract socket
         address = "\0" + address[1:]
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
-        out.sendto(message.encode(), address)
+        out.sendto(message.encode("utf-8", "backslashreplace"), address)
 
 
 def watchdog_interval() -> float | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.dispatch.pool import Pool
-from ocrwatch.dispatch.slot import Outcome, SlotEvent, SlotOptions, WorkerLost, WorkerUnfit
+from ocrwatch.dispatch.slot import Begun, Outcome, SlotEvent, SlotOptions, WorkerLost, WorkerUnfit
 from ocrwatch.errors import (
     EnvironmentFault,
     InternalFault,
@@ -34,6 +34,19 @@ def test_jobs_are_read(start: Start) -> None:
         assert outcome.read_ms > 0
         assert pooling.worker_of(scan) in workers
     assert len(pooling.events(Outcome)) == 6
+
+
+def test_the_beginning_of_a_job_is_told(start: Start) -> None:
+    """Before its end, with the worker that has it and the attempt; and how many workers can read is known."""
+    pooling = start(1)
+    (worker,) = pooling.ready()
+    assert pooling.pool.ready == 1
+    pooling.submit(1)
+    pooling.outcome(1)
+    (begun,) = pooling.events(Begun)
+    assert (begun.pid, begun.scan, begun.attempt) == (worker, 1, 1)
+    pooling.pool.kill()
+    assert pooling.pool.ready == 0
 
 
 def test_a_job_for_another_engine_is_read_with_it(start: Start) -> None:

@@ -26,6 +26,8 @@ def _busy(daemon: DaemonProcess) -> int:
         return [pid for pid, state in states.items() if state == "R"]
 
     daemon.wait_for("batch.started")
+    # Before, it is busy with loading its engine.
+    daemon.wait_ready()
     return until(running, what="a worker reads")[0]
 
 

@@ -312,3 +312,16 @@ def test_a_refused_look_says_nothing_about_the_file() -> None:
     assert later - again > again
     assert "a.jpg" in settle
     assert settle.incomplete == 1
+
+
+def test_what_is_wrong_with_files_is_told() -> None:
+    """Of each that something was found wrong with, what that is and when it last changed; of others nothing."""
+    subject = settle()
+    subject.arrive(Arrival("fine.jpg"), 0.0)
+    assert look(subject, probe(5), 0.0, "fine.jpg") == Waiting("", first=False)
+    subject.arrive(Arrival(A), 0.5)
+    look(subject, probe(5, PARTIAL), 0.5)
+    assert list(subject.waiting()) == []
+    assert A in subject.due(5.0, 2)
+    subject.observe(A, probe(6, PARTIAL), 5.0)
+    assert list(subject.waiting()) == [(A, "growing", 5.0)]

@@ -38,6 +38,12 @@ def test_a_message_reaches_the_manager(manager: socket.socket) -> None:
     assert manager.recv(100) == "WATCHDOG=1\nSTATUS=reading é".encode()
 
 
+def test_a_name_that_is_not_utf_8_is_told_as_its_escape(manager: socket.socket) -> None:
+    """A pause may name a folder whose name is any bytes: that ends no daemon."""
+    notify("STATUS=paused: cannot work in /srv/\udcff")
+    assert manager.recv(100) == b"STATUS=paused: cannot work in /srv/\\udcff"
+
+
 def test_without_a_manager_nothing_happens() -> None:
     """No socket is named: nothing is sent and nothing fails."""
     notify("READY=1")
