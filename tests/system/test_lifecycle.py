@@ -24,7 +24,8 @@ def _busy(daemon: DaemonProcess) -> int:
         states = {pid: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in daemon.workers()}
         return [pid for pid, state in states.items() if state == "R"]
 
-    daemon.wait_for("batch.started")
+    # A worker that loads its engine runs as well.
+    daemon.wait_ready().wait_for("batch.started")
     return until(running, what="a worker reads")[0]
 
 
