@@ -21,10 +21,11 @@ def _busy(daemon: DaemonProcess) -> int:
     """Wait until a worker reads, and return its process id."""
 
     def running() -> list[int]:
-        states = {pid: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in daemon.workers()}
+        # A worker that loads its engine runs as well.
+        pids = [event["pid"] for event in daemon.events("worker.started")]
+        states = {pid: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in pids}
         return [pid for pid, state in states.items() if state == "R"]
 
-    # A worker that loads its engine runs as well.
     daemon.wait_ready().wait_for("batch.started")
     return until(running, what="a worker reads")[0]
 
