@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from concurrent.futures import Executor, wait
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -36,24 +36,29 @@ AT_ONCE: Disk = _AtOnce(lambda descriptor: os.fsync(descriptor), sync)  # noqa: 
 
 
 class Gathered:
-    """Keeps what is to be durable until :meth:`wait`; as a context manager, so that nothing stays open."""
+    """Has files made durable side by side from when it is told of them, and folders at :meth:`wait`.
+
+    A context manager, so that nothing stays open.
+    """
 
     def __init__(self, threads: Executor) -> None:
-        """``threads`` is where files are waited for side by side."""
+        """``threads`` is where files are waited for."""
         self._threads = threads
         self._stack = contextlib.ExitStack()
-        self._files: list[int] = []
+        self._files: list[Future[None]] = []
         self._folders: dict[tuple[int, int], int] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # Before the descriptors are closed.
+        wait(self._files)
         self._stack.close()
 
     def file(self, descriptor: int) -> None:
-        """Note a file."""
-        self._files.append(self._kept(descriptor))
+        """Begin to make a file's bytes durable."""
+        self._files.append(self._threads.submit(os.fsync, self._kept(descriptor)))
 
     def folder(self, descriptor: int) -> None:
         """Note a folder, each only once."""
@@ -63,11 +68,8 @@ class Gathered:
             self._folders[identity] = self._kept(descriptor)
 
     def wait(self) -> None:
-        """Make everything durable, files before the folders that name them; raises ``OSError``."""
-        futures = [self._threads.submit(os.fsync, descriptor) for descriptor in self._files]
-        # All of them, also where one fails: the descriptors are closed next.
-        wait(futures)
-        for future in futures:
+        """Return when everything is durable, files before the folders that name them; raises ``OSError``."""
+        for future in self._files:
             future.result()
         for descriptor in self._folders.values():
             sync(descriptor)

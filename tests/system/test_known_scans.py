@@ -88,6 +88,28 @@ def test_it_is_answered_before_any_worker_can_read(tmp_path: Path) -> None:
         daemon.wait_for("scan.delivered", cached=True)
 
 
+def test_many_at_once_each_get_their_own_names(tmp_path: Path) -> None:
+    """Of scans that want the same names, each has one stem for text and original, and none is lost or doubled."""
+    assert run_once(tmp_path, FORMATS) == [False]
+    names = [f"{folder}scan{n}{ending}" for folder in ("", "sub/") for n in range(20) for ending in (".jpg", ".jpeg")]
+    for name in names:
+        path = tmp_path / "inbox" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(SCAN)
+    done = run_ocrwatch(tmp_path, "once")
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    delivered = [event for event in events if event["event"] == "scan.delivered"]
+    assert sorted(event["path"] for event in delivered) == sorted(names)
+    assert all(event["cached"] for event in delivered)
+    for event in delivered:
+        stem = event["archived"].rpartition(".")[0]
+        assert event["sidecars"] == [f"{stem}.json", f"{stem}.txt"]
+        assert json.loads((tmp_path / "outbox" / f"{stem}.json").read_text())["source"]["path"] == event["path"]
+    assert len(list((tmp_path / "archive").rglob("*.jp*"))) == len(names) + 1
+    assert len(list((tmp_path / "outbox").rglob("*.txt"))) == len(names) + 1
+    assert not list((tmp_path / "inbox").rglob("*.jp*"))
+
+
 def run_once(folder: Path, config: str, data: bytes = SCAN) -> list[bool]:
     """Read one scan with ``once``; return for each delivery whether it was known."""
     (folder / "inbox").mkdir(exist_ok=True)
