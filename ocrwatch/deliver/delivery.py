@@ -224,10 +224,8 @@ class Deliverer:
                 outbox.retract(self._places.quarantine, plan.folder, plan.sidecars)
             self._journal.close_scan(scan, "gone", code=code, reason=reason)
             raise Vanished(plan.path)
-        if original is not None or plan.fate in {"keep", "delete"} or self._inbox_identity() == plan.inbox:
-            end: Literal["quarantined", "done"] = "quarantined" if plan.fate == "quarantine" else "done"
-            self._journal.close_scan(scan, end, code=code, reason=reason)
-        # Else the inbox is another than it was: the plan stays, and is carried out when the original is back.
+        end: Literal["quarantined", "done"] = "quarantined" if plan.fate == "quarantine" else "done"
+        self._journal.close_scan(scan, end, code=code, reason=reason)
         return self._result(scan, plan, original)
 
     def _take(self, scan: int, plan: Plan) -> bool:
@@ -240,8 +238,9 @@ class Deliverer:
         with self._explained(self._places.inbox):
             if dispose.set_aside(plan, self._places.inbox, self._journal.token):
                 return True
-        if self._journal.is_published(scan) or self._inbox_identity() != plan.inbox:
+        if self._journal.is_published(scan):
             return False
+        self._check_same_inbox(plan)
         root = self._root_of(plan.fate)
         with self._explained(root, plan.folder):
             outbox.withdraw(root, plan.folder, plan.sidecars)
@@ -251,6 +250,14 @@ class Deliverer:
     def _give_back(self, plan: Plan) -> None:
         with self._explained(self._places.inbox):
             dispose.give_back(plan, self._places.inbox, self._journal.token)
+
+    def _check_same_inbox(self, plan: Plan) -> None:
+        """Raise :class:`HeldUp` where an original may be missing only because its inbox is away."""
+        if self._inbox_identity() != plan.inbox:
+            raise HeldUp(
+                f"the inbox {self._places.inbox} is another than when it was read, and it is not there",
+                "bring the inbox back; it is put away then",
+            )
 
     def _inbox_identity(self) -> tuple[int, int]:
         with self._explained(self._places.inbox):
@@ -281,12 +288,17 @@ class Deliverer:
             )
         if plan.fate == "delete":
             with self._explained(inbox):
-                dispose.delete(plan, inbox, token, taken=taken)
+                gone = not dispose.delete(plan, inbox, token, taken=taken)
+            if gone:
+                self._check_same_inbox(plan)
         if plan.fate in {"keep", "delete"}:
             return None
         target = self._places.quarantine if plan.fate == "quarantine" else self._places.archive
         with self._explained(target, plan.folder):
-            return dispose.move_away(plan, inbox, target, token, taken=taken)
+            original = dispose.move_away(plan, inbox, target, token, taken=taken)
+        if original is None:
+            self._check_same_inbox(plan)
+        return original
 
     def _is_movable(self, plan: Plan) -> bool:
         """Tell whether a scan's own folder lets it go."""
