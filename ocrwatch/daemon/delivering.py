@@ -75,6 +75,7 @@ class Delivering:
         self._tell = tell
         self._line: deque[_Parcel] = deque()
         self._held: deque[tuple[float, _Parcel, str]] = deque()
+        self._told: dict[str, str] = {}
         self._busy = False
 
     def __len__(self) -> int:
@@ -249,6 +250,7 @@ class Delivering:
 
     def _done(self, parcel: _Parcel, delivered: Delivered | None) -> None:
         self._next()
+        self._told.pop(parcel.path, None)
         self._pauses.clear("delivery")
         parcel.sent(delivered)
 
@@ -256,7 +258,9 @@ class Delivering:
         match error:
             case HeldUp():
                 self._next()
-                _log.warning("scan.waiting", path=parcel.path, reason=error.message, then=error.remedy)
+                if self._told.get(parcel.path) != error.message:
+                    self._told[parcel.path] = error.message
+                    _log.warning("scan.waiting", path=parcel.path, reason=error.message, then=error.remedy)
                 self._held.append((self._pauses.held_up_until(time.monotonic()), parcel, error.message))
             case EnvironmentFault():
                 self._busy = False
@@ -264,6 +268,7 @@ class Delivering:
                 self._acquit()
             case Vanished():
                 self._next()
+                self._told.pop(parcel.path, None)
                 _log.info("scan.changed", path=parcel.path, reason="it changed or went while it was read")
                 parcel.vanished()
             case _:

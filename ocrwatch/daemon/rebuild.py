@@ -41,6 +41,7 @@ from ocrwatch.intake.names import NameRules
 from ocrwatch.ledger import Ledger, facts_key
 from ocrwatch.log import get_logger
 from ocrwatch.service.note import is_note
+from ocrwatch.service.notify import notify
 from ocrwatch.settings import Settings
 from ocrwatch.values import FileFacts
 
@@ -48,6 +49,7 @@ _LEFTOVER: Final = re.compile(r"\.ocrwatch-(?P<token>[0-9a-f]{8})-(?P<number>\d+
 _SET_ASIDE: Final = "read"
 _PLAIN_ENDING: Final = re.compile(r"\*(\.[A-Za-z0-9]+)")
 _NO_LIMIT: Final = 1 << 60
+_MORE_TIME: Final = "EXTEND_TIMEOUT_USEC=60000000"
 
 _log = get_logger()
 
@@ -156,7 +158,9 @@ def _delivered(settings: Settings) -> Iterator[_Known]:
     rules = NameRules.of(settings.watch.include, settings.watch.exclude)
     found = look(settings.inbox, rules, recursive=settings.watch.recursive, limit=_NO_LIMIT, known=lambda _: False)
     sidecars = _Sidecars(settings.outbox)
-    for path in found.paths:
+    for number, path in enumerate(found.paths):
+        # All of them are hashed: the service manager must not take that for a start that hangs.
+        notify(f"{_MORE_TIME}\nSTATUS=starting: finding out what was read before, {number} of {len(found.paths)}")
         parent, name = split(path)
         with contextlib.suppress(OSError), folder(settings.inbox, parent) as directory:
             descriptor = open_regular(directory, name)

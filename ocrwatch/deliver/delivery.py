@@ -122,10 +122,8 @@ class Deliverer:
             self._steps.retract(plan)
             self._journal.close_scan(scan, "gone", code=code, reason=reason)
             raise Vanished(plan.path)
-        if original is not None or plan.fate in {"keep", "delete"} or self._steps.inbox_identity() == plan.inbox:
-            end: Literal["quarantined", "done"] = "quarantined" if plan.fate == "quarantine" else "done"
-            self._journal.close_scan(scan, end, code=code, reason=reason)
-        # Else the inbox is another than it was: the plan stays, and is carried out when the original is back.
+        end: Literal["quarantined", "done"] = "quarantined" if plan.fate == "quarantine" else "done"
+        self._journal.close_scan(scan, end, code=code, reason=reason)
         return result(scan, plan, original)
 
     def _take(self, scan: int, plan: Plan) -> bool:
@@ -137,8 +135,9 @@ class Deliverer:
             return False
         if self._steps.set_aside(plan):
             return True
-        if self._journal.is_published(scan) or self._steps.inbox_identity() != plan.inbox:
+        if self._journal.is_published(scan):
             return False
+        self._steps.check_same_inbox(plan)
         self._steps.withdraw(plan)
         self._close_as_gone(scan)
         raise Vanished(plan.path)

@@ -162,12 +162,25 @@ class Steps:
             )
         if plan.fate == "delete":
             with self.explained(inbox):
-                dispose.delete(plan, inbox, self._token, taken=taken, disk=disk)
+                gone = not dispose.delete(plan, inbox, self._token, taken=taken, disk=disk)
+            if gone:
+                self.check_same_inbox(plan)
         if plan.fate in {"keep", "delete"}:
             return None
         target = self.places.quarantine if plan.fate == "quarantine" else self.places.archive
         with self.explained(target, plan.folder):
-            return dispose.move_away(plan, inbox, target, self._token, taken=taken, disk=disk)
+            original = dispose.move_away(plan, inbox, target, self._token, taken=taken, disk=disk)
+        if original is None:
+            self.check_same_inbox(plan)
+        return original
+
+    def check_same_inbox(self, plan: Plan) -> None:
+        """Raise :class:`HeldUp` where an original may be missing only because its inbox is away."""
+        if self.inbox_identity() != plan.inbox:
+            raise HeldUp(
+                f"the inbox {self.places.inbox} is another than when it was read, and it is not there",
+                "bring the inbox back; it is put away then",
+            )
 
     def withdraw(self, plan: Plan) -> None:
         """Remove what is still staged."""

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import signal
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ocrwatch.dispatch.blame import as_expected, death
 from ocrwatch.dispatch.channel import ChannelClosed
 from ocrwatch.dispatch.limits import kills_for_memory
 from ocrwatch.dispatch.messages import Failed, Job, Read, Setup, Taken, Warm
 from ocrwatch.dispatch.process import WorkerProcess
 from ocrwatch.errors import (
     EnvironmentFault,
-    HeldUp,
-    InternalFault,
     OcrwatchError,
     OutOfMemory,
     TimedOut,
-    WorkerDied,
-    memory_short,
 )
 from ocrwatch.files import environment_fault
 from ocrwatch.values import EngineInfo, Page, Recipe
@@ -147,7 +142,7 @@ class Slot(threading.Thread):
                         return
                 except Exception as error:  # noqa: BLE001 - nobody would miss a slot whose thread has ended
                     self._end_worker()
-                    self._report(WorkerUnfit(_as_expected(error), self._next_back_off()))
+                    self._report(WorkerUnfit(as_expected(error), self._next_back_off()))
                     self._wait_back_off()
         finally:
             self._end_worker()
@@ -277,10 +272,10 @@ class Slot(threading.Thread):
             how = self._bury("reading" if taken else "idle", job.scan if taken else None)
             if not taken:
                 return None
-            return self._failed(job, attempt, begun, _death(how, starved=kills_for_memory() > kills_before))
+            return self._failed(job, attempt, begun, death(how, starved=kills_for_memory() > kills_before))
         except Exception as error:  # noqa: BLE001 - most often memory is short; what is half sent ends with the worker
             self._end_worker()
-            return self._failed(job, attempt, begun, _as_expected(error))
+            return self._failed(job, attempt, begun, as_expected(error))
         worker.served += 1
         # What native code does after a failed allocation is anybody's guess: the next scan gets a fresh worker.
         worker.worn = isinstance(answer, Failed) and isinstance(answer.error, OutOfMemory)
@@ -333,27 +328,6 @@ class Slot(threading.Thread):
         self._stopped.wait(self._back_off)
 
 
-def _death(how: str, *, starved: bool) -> OcrwatchError:
-    """Say what it means that a worker ended ``how`` while it read, ``starved`` if the kernel made room just then."""
-    if starved and how == f"killed by {signal.SIGKILL.name}":
-        # More than workers.max_memory it did not take; so it was the machine that had less than it was to have.
-        short = memory_short()
-        return HeldUp(f"{short.message}: the kernel ended the worker that read it", short.remedy)
-    return WorkerDied(f"its worker was {how} while reading it", _DIED_REMEDY)
-
-
-def _as_expected(error: Exception) -> OcrwatchError:
-    if isinstance(error, OcrwatchError):
-        return error
-    if isinstance(error, MemoryError):
-        return memory_short()
-    if isinstance(error, OSError):
-        return environment_fault(error, "cannot look after a worker process")
-    trace = "".join(traceback.format_exception(error))
-    return InternalFault(f"a bug in ocrwatch: {error!r}", "please report it with the log's traceback", trace)
-
-
 _NOT_TAKEN = "workers die as they are handed its bytes"
 _MEMORY_REMEDY = "raise workers.max_memory, or scan at fewer dots per inch"
 _TIMEOUT_REMEDY = "look at the scan; raise workers.timeout if it is just large"
-_DIED_REMEDY = "look at the scan; the log's worker.died event has the worker's last words"

@@ -174,10 +174,16 @@ class Writer:
 def _breaks(number: int, data: bytes) -> list[tuple[str, bytes]]:
     """Return ways to break a page, each with the code that it is to be quarantined for."""
     return [
-        ("truncated", data[: len(data) * 2 // 3]),
+        # With the number in a comment too: the rest of two pages may be the same.
+        ("truncated", data[:2] + _comment(f"page {number}") + data[2 : len(data) * 2 // 3]),
         ("not-a-jpeg", f"page {number}, as plain text\n".encode()),
         ("unsupported", data.replace(b"\xff\xc0", b"\xff\xc3", 1)),
     ]
+
+
+def _comment(text: str) -> bytes:
+    """Return a JPEG's comment segment."""
+    return b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text.encode("ascii")
 
 
 def run(folder: Path, scans: int, *, rate: float, seed: int, patient: bool = False) -> Figures:

@@ -102,7 +102,9 @@ class Dropper:
             unfinished.rename(path)
 
 
-def storm(folder: Path, kills: int, *, seed: int, interval: float = 0.03) -> Figures:
+def storm(
+    folder: Path, kills: int, *, seed: int, interval: float = 0.03, longest_life: float = _LONGEST_LIFE
+) -> Figures:
     """Kill ``kills`` times, let the last daemon finish, and count."""
     chance = random.Random(seed)
     places = Places(folder / "run", folder / "run")
@@ -117,7 +119,7 @@ def storm(folder: Path, kills: int, *, seed: int, interval: float = 0.03) -> Fig
     with Dropper(places.folder("inbox"), interval) as dropper:
         for _ in range(kills):
             with _daemon(places, environment) as daemon:
-                figures.worker_kills += _live(daemon, chance)
+                figures.worker_kills += _live(daemon, chance, longest_life)
         figures.delivered_before_the_last_kill = sum(1 for _ in places.folder("archive").rglob("*.jpg"))
     figures.dropped = dropper.dropped
     with _daemon(places, environment) as daemon:
@@ -149,9 +151,9 @@ def _daemon(places: Places, environment: dict[str, str]) -> Iterator[subprocess.
         daemon.wait()
 
 
-def _live(daemon: subprocess.Popen[bytes], chance: random.Random) -> int:
+def _live(daemon: subprocess.Popen[bytes], chance: random.Random, longest: float) -> int:
     """Let it live for a while, now and then without one of its workers; return how many of those were killed."""
-    end = time.monotonic() + chance.uniform(0.05, _LONGEST_LIFE)
+    end = time.monotonic() + chance.uniform(0.05, longest)
     killed = 0
     while (left := end - time.monotonic()) > 0:
         time.sleep(min(left, chance.uniform(0.05, 0.6)))
@@ -216,10 +218,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash.random_kills", description=__doc__)
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument(
+        "--longest-life", type=float, default=_LONGEST_LIFE, help="seconds to the kill; more where starts are slow"
+    )
     parser.add_argument("--folder", type=Path, help="where to work; default: the system's temporary folder")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="ocrwatch-storm-", dir=options.folder)).resolve()
-    figures = storm(folder, options.kills, seed=options.seed)
+    figures = storm(folder, options.kills, seed=options.seed, longest_life=options.longest_life)
     sys.stdout.write(f"seed {options.seed}: {figures}\n")
     if figures.differences:
         sys.stdout.write(f"{figures.differences}\nsee {folder}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -78,6 +79,20 @@ def test_folder_of_the_inbox_that_cannot_be_written_to_holds_up_no_other(
             daemon.wait_for("scan.delivered", path="other.jpg", timeout=8)
         finally:
             (daemon.inbox / "theirs").chmod(0o755)
+
+
+def test_full_quarantine_is_waited_out(tmp_path: Path) -> None:
+    """A scan that cannot be read stays where it is until there is room for it and its reason; others are read."""
+    with disk_for(tmp_path / "quarantine", megabytes=1) as disk, DaemonProcess(tmp_path, config=BRISK) as daemon:
+        daemon.wait_ready()
+        filler = disk.place / "filler"
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(1 << 12)):
+                pass
+        drop_for(daemon, "quarantine")
+        says_paused(daemon, "quarantine", "no space left on device")
+        filler.unlink()
+        all_is_well(daemon, "quarantine")
 
 
 @pytest.mark.parametrize("folder", OUTPUTS)

@@ -91,3 +91,20 @@ def test_once_with_a_preview(tmp_path: Path) -> None:
     shown = answer.stdout.splitlines()[0]
     assert shown.startswith(f"long.jpg: {phrase(1)} {phrase(1)}")
     assert len(shown) <= len("long.jpg: ") + 100
+
+
+def test_once_with_a_scan_that_cannot_be_moved(tmp_path: Path, unprivileged: tuple[str, ...]) -> None:
+    """A folder of the inbox that is somebody else's: the text is there, the scan is not forgotten, and it ends."""
+    put(tmp_path / "inbox", "theirs/stuck.jpg", scan(1))
+    (tmp_path / "inbox/theirs").chmod(0o555)
+    try:
+        with DaemonProcess(tmp_path, command="once", wrapper=unprivileged) as daemon:
+            assert daemon.wait() == QUARANTINED
+            assert "Left in the inbox: theirs/stuck.jpg (it cannot be moved out of" in daemon.output
+        assert files(tmp_path / "outbox") == {"theirs/stuck.txt"}
+    finally:
+        (tmp_path / "inbox/theirs").chmod(0o755)
+    answer = run_ocrwatch(tmp_path, "once")
+    assert answer.returncode == FINE
+    assert files(tmp_path / "archive") == {"theirs/stuck.jpg"}
+    assert files(tmp_path / "outbox") == {"theirs/stuck.txt"}

@@ -59,7 +59,9 @@ def test_inbox_that_is_unmounted_in_mid_delivery_gives_nothing_twice(tmp_path: P
         looks = len(daemon.events("watch.lost"))
         until(lambda: len(daemon.events("watch.lost")) > looks or daemon.events("daemon.paused", cause="inbox"))
         (tmp_path / "away").rename(daemon.archive)
-        until(lambda: daemon.events("scan.delivered") or daemon.events("daemon.paused", cause="inbox"), 40)
+        until(
+            lambda: daemon.events("scan.waiting", path="scan2.jpg") or daemon.events("daemon.paused", cause="inbox"), 40
+        )
         bring_back()
         emptied(daemon.inbox)
         until(lambda: files(daemon.archive), 40, "the original is put away")

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ocrwatch.daemon.queueing import TAIL_PER_WORKER, Queue, Resting
 from ocrwatch.daemon.tickets import Ticket
@@ -118,3 +120,18 @@ def test_resting_scans_come_back_when_their_time_has_come() -> None:
     assert [each.scan.path for each in resting.rested(25.0)] == ["early", "next"]
     assert [each.scan.path for each in resting.drain()] == ["late"]
     assert len(resting) == 0
+
+
+@given(fresh=st.integers(0, 4), backlog=st.integers(0, 6), retries=st.integers(0, 6), gone=st.integers(0, 12))
+def test_the_queue_is_told_as_it_is_taken(fresh: int, backlog: int, retries: int, gone: int) -> None:
+    """At whatever moment one asks."""
+    queue = filled(
+        *(ticket(f"fresh{number}") for number in range(fresh)),
+        *(ticket(f"backlog{number}", fresh=False) for number in range(backlog)),
+        *(ticket(f"retry{number}", rested=True) for number in range(retries)),
+    )
+    for _ in range(gone):
+        queue.take()
+    told = [each.scan.path for each in queue]
+    assert len(told) == len(queue)
+    assert told == taken(queue)

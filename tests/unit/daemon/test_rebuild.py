@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -213,3 +214,19 @@ def test_the_note_in_the_outbox_is_not_taken_for_a_text(house: House) -> None:
     with capture_logs():
         rebuild(house.settings(on_success="keep"), house.ledger)
     assert kept(house) == {"read.jpg"}
+
+
+def test_the_service_manager_is_told_how_far_it_is(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hashing a large inbox takes longer than a start may take, unless more time is asked for."""
+    for number in range(3):
+        house.put(f"inbox/{number}.jpg")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(5)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        rebuild(house.settings(on_success="keep"), house.ledger)
+        told = [manager.recv(1000).decode() for _ in range(3)]
+    assert all(message.startswith("EXTEND_TIMEOUT_USEC=") for message in told)
+    assert told[2].endswith("2 of 3")

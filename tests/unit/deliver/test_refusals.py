@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ocrwatch import files
-from ocrwatch.deliver import outbox
+from ocrwatch.deliver import dispose, outbox
 from ocrwatch.deliver.delivery import Deliverer
-from ocrwatch.errors import EnvironmentFault, Vanished
+from ocrwatch.errors import EnvironmentFault, HeldUp, Vanished
 from ocrwatch.files import folder, has_content, open_regular
 from tests.unit.deliver.interruption import Interruption
 from tests.unit.deliver.workspace import ENDINGS, JPEG, Workspace
@@ -104,6 +104,34 @@ def test_an_outbox_emptied_between_two_runs_has_the_scan_read_again(
     with pytest.raises(Vanished):
         deliverer.resume(entry.id, entry.plan or "")
     assert space.files() == {"inbox/sub/scan1.jpg": JPEG}
+
+
+@pytest.mark.parametrize("step", ["publish", "put away"])
+@pytest.mark.parametrize("fate", ["archive", "delete", "quarantine"])
+def test_an_original_that_was_set_aside_in_an_inbox_that_is_away_is_waited_for(
+    fate: str, step: str, space: Workspace, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another inbox in the place of the one that it lies in: held up, until that is back."""
+    work = space.work(fate)  # type: ignore[arg-type]
+    with monkeypatch.context() as failing:
+        if step == "publish":
+            failing.setattr(outbox, "publish", refusing(errno.EIO))
+        else:
+            failing.setattr(dispose, "delete" if fate == "delete" else "move_away", refusing(errno.EIO))
+        with pytest.raises(EnvironmentFault):
+            deliverer.deliver(work)
+    assert not space.original.exists()
+    space.places.inbox.rename(space.root / "away")
+    space.places.inbox.mkdir()
+    with pytest.raises(HeldUp, match="inbox"):
+        deliverer.deliver(work)
+    space.places.inbox.rmdir()
+    (space.root / "away").rename(space.places.inbox)
+    done = deliverer.deliver(work)
+    assert done.original == (None if fate == "delete" else "sub/scan1.jpg")
+    assert not any(name.startswith("inbox") for name in space.files())
+    assert sum(name.endswith(".jpg") for name in space.files()) == (fate != "delete")
+    assert set(space.states()) == {"quarantined" if fate == "quarantine" else "done"}
 
 
 def test_a_scan_that_cannot_be_looked_at_any_more_is_not_taken_for_another(
