@@ -15,6 +15,7 @@ Killed anywhere, :meth:`Deliverer.resume` ends where an undisturbed run would ha
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
@@ -23,11 +24,13 @@ from ocrwatch.deliver import outbox
 from ocrwatch.deliver.plan import Places, Plan
 from ocrwatch.deliver.steps import Delivered, Journal, Steps, Work, result
 from ocrwatch.deliver.together import deliver_together
-from ocrwatch.errors import Vanished
+from ocrwatch.errors import EnvironmentFault, Vanished
 
 __all__ = ["REASON_ENDING", "Delivered", "Deliverer", "Journal", "Work"]
 
 REASON_ENDING = "reason.json"
+
+_MOST_LEFT_BEHIND = 100
 
 _WAITING_SIDE_BY_SIDE = 8
 """Threads that wait for the disk; more gained nothing."""
@@ -40,6 +43,7 @@ class Deliverer:
         self._steps = Steps(places, journal.token, endings)
         self._journal = journal
         self._endings = endings
+        self._left_behind: deque[tuple[int, Plan]] = deque(maxlen=_MOST_LEFT_BEHIND)
         self._threads = ThreadPoolExecutor(_WAITING_SIDE_BY_SIDE, "disk")
 
     def deliver(self, work: Work) -> Delivered:
@@ -47,12 +51,14 @@ class Deliverer:
 
         Raises :class:`Vanished` where the scan is no longer the file that was read; nothing is published then.
         """
+        self._clear_away()
         noted = self._journal.plan_of(work.scan)
         if noted is not None:
             plan = Plan.from_json(noted)
             if not self._is_lost(work.scan, plan):
                 return self._carry_out(work.scan, plan, work.code, work.reason)
             self._steps.give_back(plan)
+            self._left_behind.append((work.scan, plan))
         while True:
             with contextlib.suppress(outbox.StagedLost):
                 return self._carry_out(work.scan, self._prepare(work), work.code, work.reason, just_staged=True)
@@ -62,6 +68,7 @@ class Deliverer:
 
         None stands for one that is to be delivered on its own, by :meth:`deliver`: something about it is not as usual.
         """
+        self._clear_away()
         return deliver_together(self._steps, self._journal, works, self._threads)
 
     def resume(self, scan: int, plan: str, code: str | None = None, reason: str | None = None) -> Delivered:
@@ -86,6 +93,18 @@ class Deliverer:
         Somebody may have fetched it in the moment before it became known; but a second text is better than none.
         """
         return not self._journal.is_published(scan) and self._steps.is_nowhere(plan)
+
+    def _clear_away(self) -> None:
+        """Remove what was staged in folders that were not there any more, such as one that was swapped for a link."""
+        for _ in range(len(self._left_behind)):
+            scan, plan = self._left_behind.popleft()
+            noted = self._journal.plan_of(scan)
+            if noted is not None and Plan.from_json(noted).folder == plan.folder:
+                continue
+            with contextlib.suppress(EnvironmentFault):
+                if self._steps.withdraw(plan):
+                    continue
+            self._left_behind.append((scan, plan))
 
     def _prepare(self, work: Work) -> Plan:
         if not self._steps.is_unchanged(work):

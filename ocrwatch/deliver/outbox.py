@@ -102,9 +102,9 @@ def renamed(root: Path, subfolder: str, sidecars: Sequence[Sidecar], old: str, n
         )
 
 
-def withdraw(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> None:
-    """Remove what is still staged."""
-    _remove_all(root, subfolder, [sidecar.temporary for sidecar in sidecars])
+def withdraw(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> bool:
+    """Remove what is still staged; say whether the folder was there to look into."""
+    return _remove_all(root, subfolder, [sidecar.temporary for sidecar in sidecars])
 
 
 def retract(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> None:
@@ -112,12 +112,14 @@ def retract(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> None:
     _remove_all(root, subfolder, [sidecar.final for sidecar in sidecars])
 
 
-def _remove_all(root: Path, subfolder: str, names: Sequence[str]) -> None:
+def _remove_all(root: Path, subfolder: str, names: Sequence[str]) -> bool:
     with folder_if_there(root, subfolder) as directory:
-        if directory is not None:
-            for name in names:
-                remove(directory, name)
-            sync(directory)
+        if directory is None:
+            return False
+        for name in names:
+            remove(directory, name)
+        sync(directory)
+    return True
 
 
 def _published_as(directory: int, sidecar: Sidecar) -> str | None:

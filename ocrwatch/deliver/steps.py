@@ -182,11 +182,11 @@ class Steps:
                 "bring the inbox back; it is put away then",
             )
 
-    def withdraw(self, plan: Plan) -> None:
-        """Remove what is still staged."""
+    def withdraw(self, plan: Plan) -> bool:
+        """Remove what is still staged; say whether its folder was there to look into."""
         root = self.root_of(plan.fate)
         with self.explained(root, plan.folder):
-            outbox.withdraw(root, plan.folder, plan.sidecars)
+            return outbox.withdraw(root, plan.folder, plan.sidecars)
 
     def retract(self, plan: Plan) -> None:
         """Take back what was published."""

@@ -284,3 +284,29 @@ def test_discarding_removes_what_a_killed_run_staged(space: Workspace, interrupt
     interruption.begin()
     deliverer.discard(work.scan, work.path)
     assert sorted(space.files()) == ["inbox/sub/scan1.jpg", "outbox/.ocrwatch-other-1.txt.tmp"]
+
+
+def test_what_was_staged_in_a_folder_that_was_swapped_for_a_link_is_removed_when_it_is_back(
+    space: Workspace, interruption: Interruption
+) -> None:
+    """The text goes elsewhere, and nothing unfinished is left in the folder."""
+    folder, away = space.places.outbox / "sub", space.places.outbox / "away"
+
+    swaps = iter([True])
+
+    def swap() -> None:
+        if next(swaps, False):
+            folder.rename(away)
+            folder.symlink_to(space.places.inbox)
+
+    deliverer = space.deliverer(interruption, swap)
+    work = space.work("archive")
+    with pytest.raises(EnvironmentFault):
+        deliverer.deliver(work)
+    assert deliverer.deliver(work).sidecars == ("sub-2/scan1.json", "sub-2/scan1.txt")
+    assert any(path.name.startswith(".") for path in away.iterdir())
+    folder.unlink()
+    away.rename(folder)
+    space.original.write_bytes(JPEG)
+    deliverer.deliver(space.work("archive"))
+    assert not [name for name in space.files() if "/." in name]
