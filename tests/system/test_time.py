@@ -204,7 +204,7 @@ SHOWN_ONLY = {
     "log.py": "writes times",
     "service/status.py": "writes times",
     "daemon/report.py": "writes times",
-    "daemon/delivering.py": "writes times into reasons",
+    "daemon/telling.py": "writes times into reasons",
     "daemon/pauses.py": "says since when",
     "daemon/reading.py": "notes rests for the next start, never longer than retry.max_delay",
 }
