@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 from ocrwatch import errors
 from ocrwatch.config.load import load, parse_overrides
 from ocrwatch.errors import ExitCode, ScanFault
 from ocrwatch.log import EVENTS
+from ocrwatch.service.metrics import Exposition
+from ocrwatch.service.status import Distribution, Status
+from tests.unit.service.statuses import status
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -73,3 +77,21 @@ def test_files_that_the_readme_names_are_there() -> None:
     named = {*re.findall(r"sh (deploy/\S+\.sh)", README), *re.findall(r"\]\(([\w./-]+)\)", README)}
     assert len(named) >= 4
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_metric_is_in_the_readme() -> None:
+    """The table of metrics has what is offered, and nothing else."""
+    durations = Distribution([1.0], [0, 0], 0.0)
+    told = status(queue_seconds=durations, reading_seconds=durations)
+    _, body = Exposition(lambda: told).render("")
+    offered = set(re.findall(r"^# TYPE (ocrwatch_\w+)", body.decode(), re.MULTILINE))
+    assert set(re.findall(r"^\| `(ocrwatch_\w+)(?:\{[a-z,]+\})?` \|", README, re.MULTILINE)) == offered
+
+
+def test_every_field_of_the_status_is_in_the_readme() -> None:
+    """The table of the status has all fields, those that only --json adds among them, and no other."""
+    table = README[README.index("### Status") : README.index("`ocrwatch why FILE --json` prints")]
+    named = {
+        name for cell in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
+    }
+    assert named == {field.name for field in fields(Status)} | {"running"}
