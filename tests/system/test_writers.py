@@ -190,10 +190,7 @@ def _in_work(daemon: DaemonProcess, name: str) -> bool:
     "stamp",
     [
         "new-time",
-        pytest.param(
-            "old-time",
-            marks=pytest.mark.xfail(strict=True, reason="size and time are believed to tell that bytes are the same"),
-        ),
+        "old-time",
     ],
 )
 def test_scan_that_is_overwritten_in_place_while_it_is_read(slow: DaemonProcess, stamp: str) -> None:
