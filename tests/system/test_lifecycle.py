@@ -24,6 +24,8 @@ def _busy(daemon: DaemonProcess) -> int:
         states = {pid: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in daemon.workers()}
         return [pid for pid, state in states.items() if state == "R"]
 
+    # One that still loads its engine runs too.
+    daemon.wait_for("daemon.ready")
     daemon.wait_for("batch.started")
     return until(running, what="a worker reads")[0]
 
