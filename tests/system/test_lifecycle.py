@@ -25,6 +25,8 @@ def _busy(daemon: DaemonProcess) -> int:
         states = {pid: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in started}
         return [pid for pid, state in states.items() if state == "R"]
 
+    # One that still loads its engine runs too.
+    daemon.wait_for("daemon.ready")
     daemon.wait_for("batch.started")
     # Before, it is busy with loading its engine.
     daemon.wait_ready()
