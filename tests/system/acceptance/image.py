@@ -30,6 +30,9 @@ SUITE = os.environ.get("DEBIAN_SUITE", "bookworm")
 PYTHON = _PYTHONS[SUITE]
 """Its Python, for which packages are fetched."""
 
+UNFINISHED = "unfinished-"
+"""Begins the names in the cache that a run takes away at its end; what a killed one leaves, the next removes."""
+
 _RECIPE = 1
 """Changes when images made before are of no use."""
 _BASE = ("systemd", "systemd-sysv", "dbus", "ca-certificates")
@@ -63,6 +66,8 @@ def one_at_a_time() -> Iterator[None]:
     """Wait for other test runs of this user: the image is made once, and machines share a control group."""
     with (cache() / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in cache().glob(f"{UNFINISHED}*"):
+            shutil.rmtree(leftover)
         yield
 
 
@@ -72,7 +77,7 @@ def base_image() -> Path:
     image = cache() / f"{SUITE}-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}"
     if not image.exists():
         # In the cache itself: the temporary folder may be small, or forbid device nodes.
-        with tempfile.TemporaryDirectory(prefix="making-", dir=cache()) as folder:
+        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=cache()) as folder:
             root = Path(folder, "root")
             _make_base(root)
             root.rename(image)
@@ -86,7 +91,7 @@ def python_packages() -> Path:
     digest = hashlib.sha256(repr((PYTHON, wanted)).encode()).hexdigest()[:12]
     folder = cache() / f"wheels-{digest}"
     if not folder.exists():
-        with tempfile.TemporaryDirectory(prefix="making-", dir=cache()) as partial:
+        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=cache()) as partial:
             options = ["--quiet", "--only-binary=:all:", "--python-version", PYTHON, "--dest", partial]
             _run(sys.executable, "-m", "pip", "--disable-pip-version-check", "download", *options, *wanted)
             shutil.copytree(partial, folder)

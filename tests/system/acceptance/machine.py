@@ -17,7 +17,7 @@ from typing import Any, Self
 import pytest
 
 from tests.daemon_process import children_of, is_alive
-from tests.system.acceptance.image import SOURCE, base_image, python_packages
+from tests.system.acceptance.image import SOURCE, UNFINISHED, base_image, cache, python_packages
 from tests.waiting import until
 
 TIMEOUT = 120.0
@@ -51,7 +51,7 @@ class Machine:
 
     def __init__(self) -> None:
         # On a disk, as scans are: more than a temporary file system may hold, and what power failures are about.
-        self._data = Path(tempfile.mkdtemp(prefix="ocrwatch-machine-", dir="/var/tmp"))
+        self._data = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED}machine-", dir=cache()))
         self._container: subprocess.Popen[bytes] | None = None
         self._leader = 0
 
