@@ -199,7 +199,6 @@ def test_scanners_that_know_ftp_or_sftp(machine: Machine) -> None:
     machine.run("systemctl", "stop", "vsftpd", "ssh")
 
 
-@pytest.mark.xfail(reason="the daemon does not know SIGHUP yet", strict=True)
 def test_reload_takes_a_new_profile(machine: Machine) -> None:
     """``systemctl reload`` puts a new profile into force in the same process."""
     before = machine.main_pid(UNIT)
@@ -328,7 +327,6 @@ def test_the_alerts_are_raised_when_they_should_be(machine: Machine) -> None:
     machine.run("promtool", "test", "rules", f"{SOURCE_INSIDE}/tests/system/acceptance/alerts_test.yml")
 
 
-@pytest.mark.xfail(reason="there is no status.listen yet", strict=True)
 def test_metrics_can_be_fetched_once_the_network_is_allowed(machine: Machine) -> None:
     """With ``--with-network`` Prometheus gets the metrics, those of the process among them; still well hardened."""
     config = machine.path(CONFIG)
