@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, tzinfo
@@ -18,6 +19,8 @@ NOTE_ENDING: Final = "txt"
 _MARK: Final = "ocrwatch writes this note about the scans in "
 _MOST_NOTES: Final = 9
 """``STATUS.txt`` may be somebody else's, and so may the next; whoever has so many of them does not miss ours."""
+
+_NOT_OURS: Final = {errno.ENOENT, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.EACCES, errno.EPERM}
 
 _LAST_SHOWN: Final = 5
 _FIRST_LINE_MAX: Final = 8192
@@ -126,11 +129,16 @@ def _place(directory: int, mark: bytes) -> tuple[str, bool]:
 
 
 def _first_line_of(directory: int, name: str) -> bytes:
-    """Return the first line of a regular file, empty where there is none or it may not be read."""
+    """Return the first line of a regular file, empty where there is none or it may not be read.
+
+    Raises ``OSError`` where that cannot be told: our own would else be taken for another's.
+    """
     try:
         descriptor = open_regular(directory, name)
-    except OSError:
-        return b""
+    except OSError as error:
+        if error.errno in _NOT_OURS:
+            return b""
+        raise
     try:
         return os.pread(descriptor, _FIRST_LINE_MAX, 0).partition(b"\n")[0]
     finally:

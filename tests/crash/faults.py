@@ -70,6 +70,8 @@ heartbeat = "1s"
 _MOST_WAITING = 60
 _TIMEOUT = 600.0
 _LONGEST_DISTURBANCE = 0.6
+_LOOKS = 50
+_BETWEEN_LOOKS = 0.1
 _WORKERS_KILLED_EVERY = 3.0
 _MILLION = 1_000_000
 
@@ -215,7 +217,7 @@ def run(folder: Path, scans: int, *, rate: float, seed: int, patient: bool = Fal
         _wait(daemon, lambda: len(scans_in(writer.inbox)) < _MOST_WAITING // 4)
         control.set(0)
         _wait(daemon, lambda: not scans_in(writer.inbox) and _is_idle(places))
-        figures.left_open = _open_files(daemon) - open_files if daemon.poll() is None else 0
+        figures.left_open = _left_open(daemon, open_files)
         daemon.send_signal(signal.SIGTERM)
         figures.code = daemon.wait(60)
     figures.seconds = time.monotonic() - began
@@ -281,6 +283,19 @@ def _wait(daemon: subprocess.Popen[bytes], condition: Callable[[], bool]) -> Non
 def _is_idle(places: Places) -> bool:
     status = (places.folder("state") / "status.json").read_text()
     return '"state": "watching"' in status and '"waiting": 0' in status
+
+
+def _left_open(daemon: subprocess.Popen[bytes], before: int) -> int:
+    """Count the files that it has open for longer than it takes to look into the inbox, or to write its note."""
+    left = 0
+    for _ in range(_LOOKS):
+        if daemon.poll() is not None:
+            return 0
+        left = _open_files(daemon) - before
+        if left <= 0:
+            break
+        time.sleep(_BETWEEN_LOOKS)
+    return left
 
 
 def _open_files(daemon: subprocess.Popen[bytes]) -> int:

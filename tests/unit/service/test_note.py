@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from datetime import timedelta, timezone
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.files import folder
+from ocrwatch.service import note
 from ocrwatch.service.note import first_line, is_note, post, text_of
 from ocrwatch.service.status import Delivery, Failure, Incomplete, PauseStatus, iso
 from tests.unit.service.statuses import status
@@ -164,3 +166,19 @@ def test_a_note_is_told_from_a_text(tmp_path: Path) -> None:
         assert is_note(directory, "STATUS.txt")
         assert not is_note(directory, "a.txt")
         assert not is_note(directory, "missing.txt")
+
+
+def test_a_bad_sector_under_the_note_does_not_make_a_second_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be looked into may be ours: it is tried again later."""
+    put_note(tmp_path)
+
+    def refused(*_: object) -> int:
+        raise OSError(errno.EIO, "input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(note, "open_regular", refused)
+        with pytest.raises(OSError, match="input/output"):
+            put_note(tmp_path)
+    assert names(tmp_path) == {"STATUS.txt"}
