@@ -38,7 +38,7 @@ StateOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder
 LanguagesOption = Annotated[
     str | None, typer.Option("--languages", "-l", metavar="LANG[,LANG]", help="Languages on the scans: eng,fra")
 ]
-WorkersOption = Annotated[int | None, typer.Option("--workers", "-w", metavar="N", help="Scans read at once.")]
+WorkersOption = Annotated[str | None, typer.Option("--workers", "-w", metavar="N", help="Scans read at once.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as settle.quiet=2s.")
 ]
@@ -216,7 +216,7 @@ def _overrides(
     quarantine: Path | None = None,
     state: Path | None = None,
     languages: str | None = None,
-    workers: int | None = None,
+    workers: str | None = None,
 ) -> dict[str, object]:
     given: dict[str, object | None] = {
         "inbox": inbox and str(inbox),

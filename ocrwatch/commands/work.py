@@ -101,6 +101,10 @@ def _print_summary(output: Console, settings: Settings, summary: Summary) -> Non
     if not (summary.ends.total() or summary.left or summary.interrupted):
         output.print(f"Nothing to read in {escape(str(settings.inbox))}.")
         return
+    if not summary.ends.total() and not summary.interrupted:
+        output.print(f"Nothing in {escape(str(settings.inbox))} could be read yet.")
+        _print_left(output, summary)
+        return
     rate = f" ({delivered / summary.seconds:.1f} a second)" if delivered >= _WORTH_A_RATE else ""
     output.print(
         f"{delivered} {_scans(delivered)} read in {summary.seconds:.1f} s{rate}; "
@@ -114,6 +118,10 @@ def _print_summary(output: Console, settings: Settings, summary: Summary) -> Non
     if summary.interrupted:
         output.print(f"Stopped before the end: {_waiting(settings)} left in the inbox {escape(str(settings.inbox))}.")
         return
+    _print_left(output, summary)
+
+
+def _print_left(output: Console, summary: Summary) -> None:
     for path, reason in sorted(summary.left.items()):
         output.print(f"Left in the inbox: {escape(log.printable(path))} ({_REASONS.get(reason, reason)})")
 

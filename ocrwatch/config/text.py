@@ -60,7 +60,7 @@ def show(configuration: Configuration) -> str:
     del values["profiles"]
     lines = list(_sourced(values, configuration.provenance))
     for number, profile in enumerate(profiles):
-        lines += ["", f"[[profiles]]  # {number}, from {configuration.provenance['profiles']}"]
+        lines += ["", f"[[profiles]]  # number {number + 1}, from {configuration.provenance['profiles']}"]
         lines += [f"{name} = {write_value(value)}" for name, value in profile.items()]
     return "\n".join(lines) + "\n"
 

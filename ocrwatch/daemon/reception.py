@@ -87,11 +87,16 @@ class Reception:
         self._ignored: set[Ignored] = set()
         self._anchor = Anchor(inbox)
         self._deaths = 0
+        self._gives_up = True
         self.mode: Literal["inotify", "poll"] = "poll"
 
     def start(self, *, events: bool) -> None:
-        """Begin to watch, with ``events`` where the inbox's file system has them; :meth:`tick` has the first look."""
+        """Begin to watch, with ``events`` where the inbox's file system has them; :meth:`tick` has the first look.
+
+        Who wants no events does not stay until a file's patience is over either.
+        """
         if not events:
+            self._gives_up = False
             return
         kind, source = mount_of(self._inbox)
         self.mode = watch_mode(kind) if self._options.mode == "auto" else self._options.mode
@@ -344,4 +349,7 @@ class Reception:
             return "read as soon as the user that ocrwatch runs as may read it"
         if reason == "growing":
             return "read when it is complete"
-        return f"read when it is complete, quarantined after {self._settle.patience:g} s without any change"
+        if not self._gives_up:
+            return "left in the inbox unless it gets complete while others are read"
+        patience = self._settle.patience_for(reason)
+        return f"read when it is complete, quarantined after {patience:g} s without any change"

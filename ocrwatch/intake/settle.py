@@ -157,6 +157,10 @@ class Settle:
             paths.append(path)
         return paths
 
+    def patience_for(self, reason: str) -> float:
+        """Return for how many seconds a file may stay as it is that waits for ``reason``, a :class:`Waiting`'s."""
+        return min(self.patience, NOT_JPEG_PATIENCE) if reason == Completeness.NOT_JPEG.value else self.patience
+
     def observe(self, path: str, probe: Probe | None, now: float) -> Verdict:
         """Say what a look at ``path`` means. Ready, given up and gone paths are forgotten."""
         watched = self._watched.get(path)
@@ -200,8 +204,7 @@ class Settle:
         if probe.state is None:
             self._look_at(path, watched, now + watched.interval)
             return self._waiting(watched, UNREADABLE)
-        patience = min(self.patience, NOT_JPEG_PATIENCE) if probe.state is Completeness.NOT_JPEG else self.patience
-        give_up_at = watched.changed_at + patience
+        give_up_at = watched.changed_at + self.patience_for(probe.state.value)
         if now >= give_up_at:
             self.forget(path)
             return GivenUp(probe.facts, _fault(probe, now - watched.changed_at))

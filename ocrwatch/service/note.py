@@ -20,7 +20,7 @@ _MARK: Final = "ocrwatch writes this note about the scans in "
 _MOST_NOTES: Final = 9
 """``STATUS.txt`` may be somebody else's, and so may the next; whoever has so many of them does not miss ours."""
 
-_NOT_OURS: Final = {errno.ENOENT, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.EACCES, errno.EPERM}
+_NO_FILE: Final = {errno.ENOENT, errno.ELOOP, errno.EINVAL, errno.ENXIO}
 
 _LAST_SHOWN: Final = 5
 _FIRST_LINE_MAX: Final = 8192
@@ -128,6 +128,11 @@ def _place(directory: int, mark: bytes) -> tuple[str, bool]:
     raise FileExistsError(names[0])
 
 
+def _is_anothers(directory: int, name: str) -> bool:
+    status = status_of(directory, name)
+    return status is not None and status.st_uid != os.geteuid()
+
+
 def _first_line_of(directory: int, name: str) -> bytes:
     """Return the first line of a regular file, empty where there is none or it may not be read.
 
@@ -136,7 +141,7 @@ def _first_line_of(directory: int, name: str) -> bytes:
     try:
         descriptor = open_regular(directory, name)
     except OSError as error:
-        if error.errno in _NOT_OURS:
+        if error.errno in _NO_FILE or (error.errno == errno.EACCES and _is_anothers(directory, name)):
             return b""
         raise
     try:
