@@ -231,6 +231,7 @@ class Reading:
         """Give the pool the next scan, unless another with the same bytes was read since it was loaded."""
         ticket = self._loaded.take(ending=self._loading.is_through and self._is_ending(self._loaded))
         assert ticket is not None  # noqa: S101 - for the type checker
+        self._callbacks.renew(ticket)
         jpeg, ticket.jpeg = ticket.jpeg, b""
         self._loaded_bytes -= len(jpeg)
         page = self._known.recent(ticket.sha256 or "", ticket.recipe)

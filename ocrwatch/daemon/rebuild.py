@@ -45,7 +45,9 @@ from ocrwatch.service.notify import notify
 from ocrwatch.settings import Settings
 from ocrwatch.values import FileFacts
 
-_LEFTOVER: Final = re.compile(r"\.ocrwatch-(?P<token>[0-9a-f]{8})-(?P<number>\d+)\.(?P<ending>.+)\.tmp", re.DOTALL)
+_LEFTOVER: Final = re.compile(
+    r"\.ocrwatch-(?P<token>[0-9a-f]{8})-(?P<number>\d+)(?:-[0-9a-f]+)?\.(?P<ending>.+)\.tmp", re.DOTALL
+)
 _SET_ASIDE: Final = "read"
 _PLAIN_ENDING: Final = re.compile(r"\*(\.[A-Za-z0-9]+)")
 _NO_LIMIT: Final = 1 << 60

@@ -106,11 +106,13 @@ class Report:
         at_once: bool = False,
     ) -> status.Status | None:
         """Write the status if it is due, or ``at_once``, and return it if it was."""
+        # Whoever is told that it is ready may ask in the next moment.
+        is_ready_now = self._state == "starting" != state
         if state != self._state:
             self._state, self._since, self._dirty = state, time.time(), True
         if (waiting, len(in_work)) != self._load:
             self._load, self._dirty = (waiting, len(in_work)), True
-        if not at_once and now < self.next_wake():
+        if not (at_once or is_ready_now) and now < self.next_wake():
             return None
         self._written, self._dirty = now, False
         doing = activity()

@@ -8,6 +8,7 @@ in the scan's place at the last moment, is given its name back.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from pathlib import Path
 
@@ -28,6 +29,9 @@ from ocrwatch.files import (
     status_of,
     sync,
 )
+
+_KEY_LENGTH = 16
+"""Hexadecimal digits of a path's hash, which need only tell one file's names apart."""
 
 
 def set_aside(plan: Plan, inbox: Path, token: str) -> bool:
@@ -137,7 +141,7 @@ def _renamed(source: int, name: str, destination: int, new_name: str) -> bool:
 
 def _copied(plan: Plan, source: int, destination: int, token: str) -> bool:
     """Copy what was set aside to its planned name, unless an earlier call has; False if it is not what was read."""
-    temporary = f"{TEMPORARY_PREFIX}{token}-{plan.facts.inode}.copy.tmp"
+    temporary = f"{TEMPORARY_PREFIX}{token}-{_key(plan)}.copy.tmp"
     remove(destination, temporary)
     descriptor = open_regular(source, _aside(plan, token))
     try:
@@ -162,4 +166,9 @@ def _is_there(plan: Plan, destination: int) -> bool:
 
 
 def _aside(plan: Plan, token: str) -> str:
-    return f"{TEMPORARY_PREFIX}{token}-{plan.facts.inode}.read.tmp"
+    return f"{TEMPORARY_PREFIX}{token}-{_key(plan)}.read.tmp"
+
+
+def _key(plan: Plan) -> str:
+    """Return what tells an original from all others that may be put away at the same time, hard links to it too."""
+    return f"{plan.facts.inode}-{hashlib.sha256(os.fsencode(plan.path)).hexdigest()[:_KEY_LENGTH]}"

@@ -21,8 +21,9 @@ needs_compiler = pytest.mark.skipif(compiler() is None, reason="there is no C co
 def check(sweep: Sweep) -> None:
     """Fail with what was found."""
     assert not sweep.failures, "\n".join(map(str, sweep.failures))
-    # Threads take turns otherwise in each run, so that one may have ended before its step came.
-    assert sweep.killed >= len(sweep.trials) - 3
+    # Threads take turns otherwise in each run, and what waits together is delivered in fewer steps: some of the runs
+    # end before their step comes.
+    assert sweep.killed >= 0.8 * len(sweep.trials)
 
 
 @needs_compiler

@@ -74,7 +74,7 @@ def kept(house: House) -> set[str]:
 
 def test_an_original_that_was_set_aside_is_shown_again(house: House) -> None:
     """Whichever ledger it belonged to, it is in the inbox under a name that is a scan's, and nothing is overwritten."""
-    house.put(f"inbox/.ocrwatch-{house.former}-17.read.tmp", b"one")
+    house.put(f"inbox/.ocrwatch-{house.former}-17-0123456789abcdef.read.tmp", b"one")
     house.put("inbox/sub/.ocrwatch-0123abcd-17.read.tmp", b"two")
     house.put("inbox/sub/recovered-17.jpg", b"three")
     with capture_logs() as log:

@@ -115,6 +115,21 @@ def test_results_of_one_name_get_different_names(workspaces: Make) -> None:
     assert space.states() == {"done": 4}
 
 
+def test_hard_links_of_one_file_are_put_away_each(workspaces: Make) -> None:
+    """They are one file under several names, each of which is a scan of its own."""
+    space = fill(workspaces(None))
+    for name in ("scan2.jpg", "scan1.jpeg"):
+        (space.places.inbox / name).unlink()
+        os.link(space.places.inbox / "scan1.jpg", space.places.inbox / name)
+    delivered = Deliverer(space.places, space.ledger, ENDINGS).deliver_together(works(space))
+    assert all(each is not None and each.original is not None for each in delivered)
+    originals = {name: data for name, data in space.files().items() if name.startswith("archive/")}
+    assert len(originals) == len(SCANS)
+    assert [originals[f"archive/{name}"] for name in ("scan1.jpg", "scan1-2.jpeg", "scan2.jpg")] == [
+        JPEG + b"scan1.jpg"
+    ] * 3
+
+
 def test_the_disk_and_the_ledger_are_waited_for_once_in_each_step(
     workspaces: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
