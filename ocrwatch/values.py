@@ -73,6 +73,8 @@ class EnhanceOptions:
     mend: bool = True
     scale: bool = True
     narrow: bool = True
+    broaden: bool = True
+    rules: bool = True
     blank: bool = True
     text_height: float = 0.0
     """Target height in pixels; 0 takes the measured default of :mod:`ocrwatch.recognise.enhance`."""

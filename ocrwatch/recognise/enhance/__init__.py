@@ -13,7 +13,7 @@ import numpy as np
 
 from ocrwatch.recognise.affine import Affine, compose, quarter_turns, scaling
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance import border, fixed, invert, light, mend, noise, part, scale, sharpen, skew
+from ocrwatch.recognise.enhance import border, fixed, invert, light, mend, noise, part, rules, scale, sharpen, skew
 from ocrwatch.recognise.enhance.pixels import Pixels, ink_of, marks_of
 from ocrwatch.values import EnhanceOptions
 
@@ -77,6 +77,7 @@ def enhance(
     if options.blank and is_empty(pixels):
         return replace(page, empty=True)
     page = fit(page, pixels, options, dpi, thorough=thorough)
+    page = leave_out_rules(page, pixels, options)
     if options.blur:
         page = _after(page, Done(Pixels(fixed.blurred(page.gray, options.blur)), f"blur {options.blur:g}"))
     if options.threshold != "none":
@@ -191,6 +192,17 @@ def fit(page: Enhanced, pixels: Pixels, options: EnhanceOptions, dpi: float | No
     return replace(_after(page, Done(Pixels(scaled), step, back)), print=found)
 
 
+def leave_out_rules(page: Enhanced, measured: Pixels, options: EnhanceOptions) -> Enhanced:
+    """Leave out rules made of dashes, where print is not running text."""
+    # The last step, as it needs letters that are not too small; books have no such rules.
+    if not options.rules or page.print is None or page.print.running:
+        return page
+    dashes = rules.rules(page.gray, page.print.height, measured.contrast)
+    if not len(dashes):
+        return page
+    return _after(page, Done(Pixels(rules.without(page.gray, dashes, measured.paper)), f"rules {len(dashes)}"))
+
+
 def _factors(
     page: Enhanced, options: EnhanceOptions, measured: scale.Print | None, dpi: float | None
 ) -> tuple[float, float]:
@@ -206,7 +218,8 @@ def _factors(
     factor = scale.scale_factor(measured.height, options.text_height or best)
     # Pixels are dropped only where there are more than enough.
     narrow = scale.narrowing(measured) if options.narrow and factor < 1.0 else 1.0
-    return factor * narrow, factor
+    broad = scale.broadening(measured) if options.broaden else 1.0
+    return factor * narrow * broad, factor
 
 
 def _after(page: Enhanced, done: Done) -> Enhanced:
