@@ -47,7 +47,7 @@ class Enhance(Section):
     sharpen: bool = True
     """Whether blurred print is sharpened."""
     noise: bool = True
-    """Whether grain is smoothed."""
+    """Whether grain is smoothed, and specks of single pixels are taken out."""
     border: bool = True
     """Whether the dark surroundings of the paper are made white."""
     light: bool = True

@@ -74,6 +74,9 @@ def enhance(
         if done is not None:
             pixels = done.pixels
             page = _after(page, done)
+    if any(step.startswith("sharpen") for step in page.steps):
+        # What blur has taken from the strokes, narrowing would take once more.
+        options = replace(options, narrow=False)
     if options.blank and is_empty(pixels):
         return replace(page, empty=True)
     page = fit(page, pixels, options, dpi, thorough=thorough)
@@ -84,6 +87,15 @@ def enhance(
         black = fixed.thresholded(page.gray, options.threshold, options.threshold_value)
         page = _after(page, Done(Pixels(black), f"threshold {options.threshold}"))
     return page
+
+
+def take_out_specks(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Take out single black and white pixels where there are many, and no grain, of which some are the peaks."""
+    if not options.noise or noise.speckle(page.gray) < noise.MANY_SPECKS:
+        return None
+    if noise.noise_level(page.gray) >= noise.NOISY:
+        return None
+    return Done(Pixels(noise.without_specks(page.gray)), "specks")
 
 
 def turn_positive(page: Pixels, options: EnhanceOptions) -> Done | None:
@@ -155,6 +167,7 @@ def cut_margins(page: Pixels, options: EnhanceOptions) -> Done | None:
 
 
 STEPS: tuple[Step, ...] = (
+    take_out_specks,
     turn_positive,
     sharpen_print,
     smooth_grain,
