@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance.pixels import Marks, ink_of, marks_of
+from ocrwatch.recognise.enhance.pixels import Marks, Mask, ink_of, marks_of
 
 # Shares of the capitals' height, unless they say otherwise.
 _THICKEST = 0.4
@@ -27,6 +27,9 @@ _SHORTEST = 6.0
 _FILLED = 0.4
 """Share of a rule's length that is dashes."""
 
+_ALONE = 0.8
+"""Share of the ink around a rule that is its dashes: flat strokes of Chinese characters have others beside them."""
+
 _RIM = 1
 """Pixels of grey round what is black.
 
@@ -40,7 +43,8 @@ def rules(gray: Gray, capital: float, contrast: int) -> Marks:
 
     ``contrast`` is by how many levels ink is darker than its surroundings at least.
     """
-    marks = marks_of(ink_of(gray, contrast))
+    ink = ink_of(gray, contrast)
+    marks = marks_of(ink)
     left, top, height, width, _ = marks.T
     flat = (height <= _THICKEST * capital) & (width >= _FLAT * height) & (width >= _LEAST_DASH * capital)
     dashes: Marks = marks[flat]
@@ -61,8 +65,17 @@ def rules(gray: Gray, capital: float, contrast: int) -> Marks:
     number = np.bincount(rule, minlength=len(stats))
     filled = np.bincount(rule, weights=width, minlength=len(stats))
     found = (number >= _FEWEST) & (length >= _SHORTEST * capital) & (filled >= _FILLED * length)
+    for candidate in np.flatnonzero(found):
+        found[candidate] = _alone(ink, dashes[rule == candidate], coarse)
     in_rules: Marks = dashes[found[rule]]
     return in_rules
+
+
+def _alone(ink: Mask, dashes: Marks, margin: int) -> bool:
+    """Whether there is next to nothing but the dashes where they are, and ``margin`` pixels above and below."""
+    left, top, height, width, area = dashes.T
+    around = ink[max(0, top.min() - margin) : (top + height).max() + margin, left.min() : (left + width).max()]
+    return bool(int(area.sum()) >= _ALONE * int(np.count_nonzero(around)))
 
 
 def without(gray: Gray, dashes: Marks, paper: int) -> Gray:

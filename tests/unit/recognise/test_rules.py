@@ -58,3 +58,14 @@ def test_narrow_capitals_are_made_broader(breadth: float, factor: float) -> None
     """By what they lack, but not without limit; running text is not."""
     assert broadening(Print(20.0, running=False, breadth=breadth, broken=0.0)) == pytest.approx(factor)
     assert broadening(Print(20.0, running=True, breadth=breadth, broken=0.0)) == 1.0
+
+
+def test_strokes_of_characters_stay() -> None:
+    """Strokes in a row that have others between them, as in Chinese characters, are print."""
+    page = np.full((300, 900), 255, np.uint8)
+    for x in range(100, 800, 30):
+        page[100:104, x : x + 20] = 0
+    assert len(rules(page, CAPITAL, 50)) == 24
+    for x in range(100, 800, 30):
+        page[90:115, x + 23 : x + 26] = 0
+    assert len(rules(page, CAPITAL, 50)) == 0
