@@ -7,6 +7,9 @@ set -eu
 cd "$source_folder"
 need_python
 need_packages tesseract-ocr tesseract-ocr-eng
+# For the tests of other languages, which render text in proper fonts.
+need_packages tesseract-ocr-deu tesseract-ocr-ell tesseract-ocr-fra tesseract-ocr-spa tesseract-ocr-chi-sim
+need_packages fonts-dejavu-core fonts-wqy-microhei
 # For the crash tests, a shim that kills at the k-th system call and a look at the order of system calls; for the scripts
 # a linter.
 need_packages gcc libc6-dev strace shellcheck

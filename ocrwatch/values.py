@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 Settled = Literal["closed", "moved", "found"]
@@ -73,6 +75,8 @@ class EnhanceOptions:
     mend: bool = True
     scale: bool = True
     narrow: bool = True
+    broaden: bool = True
+    rules: bool = True
     blank: bool = True
     text_height: float = 0.0
     """Target height in pixels; 0 takes the measured default of :mod:`ocrwatch.recognise.enhance`."""
@@ -135,6 +139,14 @@ class Word:
     """0 to 100, as Tesseract gives it."""
 
 
+_WITHOUT_SPACES = re.compile("[\u2e80-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]{2}")
+"""Two characters of Chinese or Japanese, their punctuation and full-width forms; Korean has spaces."""
+
+
+def _unspaced(last: str, first: str) -> bool:
+    return _WITHOUT_SPACES.fullmatch(last + first) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of text, in reading order."""
@@ -146,8 +158,19 @@ class Line:
 
     @property
     def text(self) -> str:
-        """The words with one space between them."""
-        return " ".join(word.text for word in self.words)
+        """The words with one space between them, but none where two Chinese or Japanese characters are neighbours.
+
+        Tesseract gives nearly each of those as a word of its own. Characters that are as far apart as they are tall
+        are words, or columns.
+        """
+        apart = self.box.bottom - self.box.top
+        text = "".join(
+            word.text
+            if _unspaced(word.text[-1:], following.text[:1]) and following.box.left - word.box.right < apart
+            else f"{word.text} "
+            for word, following in pairwise(self.words)
+        )
+        return text + "".join(word.text for word in self.words[-1:])
 
     @property
     def confidence(self) -> float | None:

@@ -47,7 +47,7 @@ class Enhance(Section):
     sharpen: bool = True
     """Whether blurred print is sharpened."""
     noise: bool = True
-    """Whether grain is smoothed."""
+    """Whether grain is smoothed, and specks of single pixels are taken out."""
     border: bool = True
     """Whether the dark surroundings of the paper are made white."""
     light: bool = True
@@ -65,6 +65,10 @@ class Enhance(Section):
     """Whether pages are scaled to the text height that is read best."""
     narrow: bool = True
     """Whether broad running text is made narrower, which is read faster."""
+    broaden: bool = True
+    """Whether narrow capitals and figures are made broader."""
+    rules: bool = True
+    """Whether rules made of dashes are left out where print is capitals and figures, as on receipts."""
     blank: bool = True
     """Whether pages without print give no text, rather than what stains and grain are read as."""
     text_height: float = Field(default=0.0, ge=0, le=200)

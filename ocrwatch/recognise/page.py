@@ -21,6 +21,10 @@ from ocrwatch.values import WHOLE_PAGE, Block, Box, EngineInfo, Page, Recipe
 REDUCE_FROM = 5000
 """Pixels of the long side from which an image is first decoded at half its size: A4 at 430 dots per inch."""
 
+_NARROWED = frozenset({"eng", "deu", "fra", "spa"})
+"""Languages whose text may be narrowed: rendered pages of them are read equally well. Greek pages, narrowed to 80 %,
+have character error rates of .031 to .038 instead of .023; others were not measured."""
+
 
 def warm(recipe: Recipe) -> EngineInfo:
     """Load the recipe's engine, so that the first scan does not wait for it.
@@ -38,6 +42,8 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
     Raises ScanFault where this scan cannot be read, EnvironmentFault or UsageError where none could be.
     """
     engine = engines.load(recipe)
+    if not _NARROWED.issuperset(recipe.languages):
+        recipe = replace(recipe, enhance=replace(recipe.enhance, narrow=False))
     options = recipe.enhance
     clock = _Stopwatch()
     decoded = decode(jpeg, max_pixels=options.max_pixels, reduce_from=REDUCE_FROM if options.on else None)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ocrwatch.recognise.affine import Affine, compose, quarter_turns, scaling
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance import border, fixed, invert, light, mend, noise, part, scale, sharpen, skew
+from ocrwatch.recognise.enhance import border, fixed, invert, light, mend, noise, part, rules, scale, sharpen, skew
 from ocrwatch.recognise.enhance.pixels import Pixels, ink_of, marks_of
 from ocrwatch.values import EnhanceOptions
 
@@ -74,15 +74,28 @@ def enhance(
         if done is not None:
             pixels = done.pixels
             page = _after(page, done)
+    if any(step.startswith("sharpen") for step in page.steps):
+        # What blur has taken from the strokes, narrowing would take once more.
+        options = replace(options, narrow=False)
     if options.blank and is_empty(pixels):
         return replace(page, empty=True)
     page = fit(page, pixels, options, dpi, thorough=thorough)
+    page = leave_out_rules(page, pixels, options)
     if options.blur:
         page = _after(page, Done(Pixels(fixed.blurred(page.gray, options.blur)), f"blur {options.blur:g}"))
     if options.threshold != "none":
         black = fixed.thresholded(page.gray, options.threshold, options.threshold_value)
         page = _after(page, Done(Pixels(black), f"threshold {options.threshold}"))
     return page
+
+
+def take_out_specks(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Take out single black and white pixels where there are many, and no grain, of which some are the peaks."""
+    if not options.noise or noise.speckle(page.gray) < noise.MANY_SPECKS:
+        return None
+    if noise.noise_level(page.gray) >= noise.NOISY:
+        return None
+    return Done(Pixels(noise.without_specks(page.gray)), "specks")
 
 
 def turn_positive(page: Pixels, options: EnhanceOptions) -> Done | None:
@@ -154,6 +167,7 @@ def cut_margins(page: Pixels, options: EnhanceOptions) -> Done | None:
 
 
 STEPS: tuple[Step, ...] = (
+    take_out_specks,
     turn_positive,
     sharpen_print,
     smooth_grain,
@@ -191,6 +205,17 @@ def fit(page: Enhanced, pixels: Pixels, options: EnhanceOptions, dpi: float | No
     return replace(_after(page, Done(Pixels(scaled), step, back)), print=found)
 
 
+def leave_out_rules(page: Enhanced, measured: Pixels, options: EnhanceOptions) -> Enhanced:
+    """Leave out rules made of dashes, where print is not running text."""
+    # The last step, as it needs letters that are not too small; books have no such rules.
+    if not options.rules or page.print is None or page.print.running:
+        return page
+    dashes = rules.rules(page.gray, page.print.height, measured.contrast)
+    if not len(dashes):
+        return page
+    return _after(page, Done(Pixels(rules.without(page.gray, dashes, measured.paper)), f"rules {len(dashes)}"))
+
+
 def _factors(
     page: Enhanced, options: EnhanceOptions, measured: scale.Print | None, dpi: float | None
 ) -> tuple[float, float]:
@@ -206,7 +231,8 @@ def _factors(
     factor = scale.scale_factor(measured.height, options.text_height or best)
     # Pixels are dropped only where there are more than enough.
     narrow = scale.narrowing(measured) if options.narrow and factor < 1.0 else 1.0
-    return factor * narrow, factor
+    broad = scale.broadening(measured) if options.broaden else 1.0
+    return factor * narrow * broad, factor
 
 
 def _after(page: Enhanced, done: Done) -> Enhanced:

@@ -1,4 +1,4 @@
-"""Grain is smoothed away."""
+"""Grain is smoothed away, and specks of single pixels are taken out."""
 
 from __future__ import annotations
 
@@ -15,6 +15,16 @@ scans with grain of 35 levels measure 27."""
 
 _LEFT_OVER = 7.5
 """Levels of grain that smoothing aims at: layout analysis takes no harm from it, and strokes stay sharp."""
+
+MANY_SPECKS = 0.002
+"""Share of specks among all pixels from which they are taken out. Scans of books and receipts have up to .0004, print
+of six pixels height .0007, and scans with 4 % of their pixels black or white at random .016."""
+
+_SPECK = 60
+"""Levels by which a speck is darker or brighter than each of the eight pixels round it."""
+
+_OUT_OF_PLACE = 50
+"""Levels by which a pixel of a page with specks may be away from the median of the nine, before it becomes that."""
 
 _STRONGEST = 2.0
 _TO_DEVIATION = 0.6745
@@ -34,6 +44,27 @@ def noise_level(gray: Gray) -> float:
     ]
     # The mixed difference adds up four pixels' grain.
     return float(np.mean(medians)) / _TO_DEVIATION / 2 if medians else 0.0
+
+
+def speckle(gray: Gray) -> float:
+    """Share of pixels that are specks, on bands across the page."""
+    found = total = 0
+    ring = np.ones((3, 3), np.uint8)
+    ring[1, 1] = 0
+    for band in bands(gray):
+        if min(band.shape) < len(ring):
+            continue
+        lightest, darkest = cv2.dilate(band, ring), cv2.erode(band, ring)
+        specks = (cv2.subtract(band, lightest) > _SPECK) | (cv2.subtract(darkest, band) > _SPECK)
+        found += int(np.count_nonzero(specks))
+        total += band.size
+    return found / total if total else 0.0
+
+
+def without_specks(gray: Gray) -> Gray:
+    """Take what is far from the median of the pixels round it for a speck; strokes keep their edges."""
+    median = cv2.medianBlur(gray, 3)
+    return np.where(cv2.absdiff(gray, median) > _OUT_OF_PLACE, median, gray).astype(np.uint8)
 
 
 def smoothed(gray: Gray, level: float) -> Gray:

@@ -42,6 +42,15 @@ to 90, 85, 80 and 75 %, from a breadth of about 0.55, have character error rates
 NARROWEST = 0.8
 """Below, columns are run together on some pages."""
 
+LEAST_BREADTH = 0.65
+BROADEST = 1.25
+"""Capitals and figures narrower than this share of their height are made broader, but not by more than BROADEST.
+
+Measured on the even and the odd ones of 40 receipts, and of 10 on an A4 glass. Word F1 of receipts is .741 and .783
+as they are, .752 and .790 from a breadth of 0.60, .764 and .790 from 0.65; of the others .905 and .879, .907 and .894,
+.913 and .905. Up to 1.5 times costs 12 % of the time, and up to 1.25 times 9 % for the same word F1 within .004.
+"""
+
 WORTH_REDUCING = 1 / 1.08
 WORTH_ENLARGING = 1.3
 """Factors between these change nothing: what is read better does not pay for blurred strokes and a larger page."""
@@ -139,8 +148,13 @@ def scale_factor(height: float | None, target: float) -> float:
     return 1.0 if WORTH_REDUCING < factor < WORTH_ENLARGING else factor
 
 
+def broadening(found: Print) -> float:
+    """Factor for the width of print that is mostly capitals and figures, 1 to BROADEST."""
+    return 1.0 if found.running else max(1.0, min(BROADEST, LEAST_BREADTH / found.breadth))
+
+
 def narrowing(found: Print) -> float:
-    """Factor for the width alone."""
+    """Factor for the width of running text, NARROWEST to 1."""
     return max(NARROWEST, min(1.0, BEST_BREADTH / found.breadth)) if found.running else 1.0
 
 

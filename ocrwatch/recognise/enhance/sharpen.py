@@ -19,7 +19,10 @@ latter."""
 _STEEPEST = 0.999
 _RANGE = (0.001, 0.98)
 _LEAST_RANGE = 30
-_AMOUNT = 2.0
+_AMOUNT = 3.0
+"""On 24 book pages blurred by 2.2 pixels, the character error rate of the even and the odd ones is .026 and .014 with
+2, .023 and .014 with 3 and .025 and .016 with 4; where they are not narrowed either, .019 and .014 with 3."""
+
 _REACH = 1.1
 """Pixels of deviation that an edge of steepness 1 is sharpened with: somewhat more than it was blurred with."""
 

@@ -80,6 +80,17 @@ def test_noise_is_smoothed() -> None:
     assert steps_of(page(), "noise") == ()
 
 
+def test_specks_are_taken_out() -> None:
+    """Pixels that are black or white at random go, strokes stay as they are; grain is not taken for specks."""
+    given = page(ink=60, paper=180)
+    chance = np.random.default_rng(1).random(given.shape)
+    specked = np.where(chance < 0.02, np.uint8(0), np.where(chance > 0.98, np.uint8(255), given))
+    enhanced = enhance(specked, only("noise"))
+    assert enhanced.steps == ("specks",)
+    assert np.count_nonzero(enhanced.gray != given) < 0.2 * np.count_nonzero(specked != given)
+    assert steps_of(grain(given, 30), "noise") == ("noise",)
+
+
 def test_surroundings_become_paper() -> None:
     """The dark lid round a page goes; the page keeps its pixels."""
     sheet = page(paper=230)
