@@ -77,6 +77,9 @@ def enhance(
     if any(step.startswith("sharpen") for step in page.steps):
         # What blur has taken from the strokes, narrowing would take once more.
         options = replace(options, narrow=False)
+    if options.noise and noise.is_dusty(pixels.marks) and scale.measure_print(pixels) is None:
+        pixels = Pixels(noise.without_dust(pixels), contrast=pixels.contrast)
+        page = _after(page, Done(pixels, "dust"))
     if options.blank and is_empty(pixels):
         return replace(page, empty=True)
     page = fit(page, pixels, options, dpi, thorough=thorough)
@@ -225,8 +228,11 @@ def _factors(
         return factor, factor
     if options.fixed_dpi and dpi:
         return options.fixed_dpi / dpi, options.fixed_dpi / dpi
-    if not options.scale or measured is None:
+    if not options.scale:
         return 1.0, 1.0
+    if measured is None:
+        factor = min(1.0, (scale.MOST_UNMEASURED / page.gray.size) ** 0.5)
+        return factor, factor
     best = scale.BEST_RUNNING_HEIGHT if measured.running else scale.BEST_TEXT_HEIGHT
     factor = scale.scale_factor(measured.height, options.text_height or best)
     # Pixels are dropped only where there are more than enough.

@@ -14,7 +14,7 @@ from ocrwatch.recognise.enhance import enhance
 from ocrwatch.recognise.enhance.mend import BROKEN, mended
 from ocrwatch.recognise.enhance.noise import noise_level
 from ocrwatch.recognise.enhance.pixels import ink_of, marks_of
-from ocrwatch.recognise.enhance.scale import brokenness
+from ocrwatch.recognise.enhance.scale import MOST_UNMEASURED, brokenness
 from ocrwatch.values import EnhanceOptions
 from tests.rendering import draw
 
@@ -154,3 +154,21 @@ def test_print_made_of_dots_is_told_and_joined() -> None:
     assert pieces(dotted) > BROKEN > pieces(given)
     assert pieces(mended(dotted, 35.0)) < BROKEN
     assert steps_of(given, "mend") == ()
+
+
+def test_dust_is_taken_out() -> None:
+    """A page that is nothing but thousands of grains is blank; a page of print keeps its dots and commas."""
+    rng = np.random.default_rng(1)
+    grains = np.kron(rng.random((1400, 1000)) < 0.012, np.ones((2, 2), bool))
+    dusty = np.where(grains, np.uint8(0), np.uint8(255))
+    enhanced = enhance(dusty, EnhanceOptions())
+    assert enhanced.steps[-1] == "dust"
+    assert enhanced.empty
+    assert steps_of(page(14), "noise") == ()
+
+
+def test_a_huge_page_without_print_is_reduced() -> None:
+    """What has no measurable print is not larger than the engine can take."""
+    given = np.full((6000, 5000), 255, np.uint8)
+    given[1000:1400, 1000:1400] = 0
+    assert enhance(given, EnhanceOptions(margins=False)).gray.size <= MOST_UNMEASURED * 1.01
