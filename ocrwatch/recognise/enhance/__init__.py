@@ -13,7 +13,20 @@ import numpy as np
 
 from ocrwatch.recognise.affine import Affine, compose, quarter_turns, scaling
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance import border, fixed, invert, light, mend, noise, part, rules, scale, sharpen, skew
+from ocrwatch.recognise.enhance import (
+    bars,
+    border,
+    fixed,
+    invert,
+    light,
+    mend,
+    noise,
+    part,
+    rules,
+    scale,
+    sharpen,
+    skew,
+)
 from ocrwatch.recognise.enhance.pixels import Pixels, ink_of, marks_of
 from ocrwatch.values import EnhanceOptions
 
@@ -108,6 +121,13 @@ def turn_positive(page: Pixels, options: EnhanceOptions) -> Done | None:
     return Done(Pixels(invert.inverted(page.gray)), "invert")
 
 
+def turn_bars_positive(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Make white print on dark bars black on white."""
+    if not options.invert or not (found := bars.bars(page)):
+        return None
+    return Done(bars.inverted(page, found), f"invert {len(found)} bars")
+
+
 def sharpen_print(page: Pixels, options: EnhanceOptions) -> Done | None:
     """Sharpen blurred print."""
     if not options.sharpen or (steep := sharpen.steepness(page.gray)) is None or not 0 < steep < sharpen.SOFT:
@@ -175,6 +195,7 @@ STEPS: tuple[Step, ...] = (
     sharpen_print,
     smooth_grain,
     clear_border,
+    turn_bars_positive,
     even_light,
     cut_margins,
     stand_up,
