@@ -43,7 +43,7 @@ class Enhance(Section):
     on: bool = True
     """Whether images are enhanced at all. Each step is applied only where a measurement asks for it."""
     invert: bool = True
-    """Whether white print on black is made black on white."""
+    """Whether white print on black is made black on white, a whole page or bars on it."""
     sharpen: bool = True
     """Whether blurred print is sharpened."""
     noise: bool = True

@@ -13,7 +13,20 @@ import numpy as np
 
 from ocrwatch.recognise.affine import Affine, compose, quarter_turns, scaling
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance import border, fixed, invert, light, mend, noise, part, rules, scale, sharpen, skew
+from ocrwatch.recognise.enhance import (
+    bars,
+    border,
+    fixed,
+    invert,
+    light,
+    mend,
+    noise,
+    part,
+    rules,
+    scale,
+    sharpen,
+    skew,
+)
 from ocrwatch.recognise.enhance.pixels import Pixels, ink_of, marks_of
 from ocrwatch.values import EnhanceOptions
 
@@ -77,6 +90,9 @@ def enhance(
     if any(step.startswith("sharpen") for step in page.steps):
         # What blur has taken from the strokes, narrowing would take once more.
         options = replace(options, narrow=False)
+    if options.noise and noise.is_dusty(pixels.marks) and scale.measure_print(pixels) is None:
+        pixels = Pixels(noise.without_dust(pixels), contrast=pixels.contrast)
+        page = _after(page, Done(pixels, "dust"))
     if options.blank and is_empty(pixels):
         return replace(page, empty=True)
     page = fit(page, pixels, options, dpi, thorough=thorough)
@@ -103,6 +119,13 @@ def turn_positive(page: Pixels, options: EnhanceOptions) -> Done | None:
     if not options.invert or not invert.is_inverted(page):
         return None
     return Done(Pixels(invert.inverted(page.gray)), "invert")
+
+
+def turn_bars_positive(page: Pixels, options: EnhanceOptions) -> Done | None:
+    """Make white print on dark bars black on white."""
+    if not options.invert or not (found := bars.bars(page)):
+        return None
+    return Done(bars.inverted(page, found), f"invert {len(found)} bars")
 
 
 def sharpen_print(page: Pixels, options: EnhanceOptions) -> Done | None:
@@ -172,6 +195,7 @@ STEPS: tuple[Step, ...] = (
     sharpen_print,
     smooth_grain,
     clear_border,
+    turn_bars_positive,
     even_light,
     cut_margins,
     stand_up,
@@ -225,8 +249,11 @@ def _factors(
         return factor, factor
     if options.fixed_dpi and dpi:
         return options.fixed_dpi / dpi, options.fixed_dpi / dpi
-    if not options.scale or measured is None:
+    if not options.scale:
         return 1.0, 1.0
+    if measured is None:
+        factor = min(1.0, (scale.MOST_UNMEASURED / page.gray.size) ** 0.5)
+        return factor, factor
     best = scale.BEST_RUNNING_HEIGHT if measured.running else scale.BEST_TEXT_HEIGHT
     factor = scale.scale_factor(measured.height, options.text_height or best)
     # Pixels are dropped only where there are more than enough.

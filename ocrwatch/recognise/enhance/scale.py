@@ -58,6 +58,10 @@ WORTH_ENLARGING = 1.3
 MAX_ENLARGEMENT = 2.0
 """Beyond, an enlarged page only has more pixels, not more to read."""
 
+MOST_UNMEASURED = 20_000_000
+"""Pixels to which a page without measurable print is reduced, a little more than A3 at 300 dots per inch. Of 100
+megapixels full of dots, layout analysis takes minutes."""
+
 _MEASURABLE = 10.5
 """Pixels of capital height on a reduced copy; letters that are smaller there run into each other and measure too tall,
 so that a larger copy is measured instead."""

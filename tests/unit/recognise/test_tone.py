@@ -14,9 +14,9 @@ from ocrwatch.recognise.enhance import enhance
 from ocrwatch.recognise.enhance.mend import BROKEN, mended
 from ocrwatch.recognise.enhance.noise import noise_level
 from ocrwatch.recognise.enhance.pixels import ink_of, marks_of
-from ocrwatch.recognise.enhance.scale import brokenness
+from ocrwatch.recognise.enhance.scale import MOST_UNMEASURED, brokenness
 from ocrwatch.values import EnhanceOptions
-from tests.rendering import draw
+from tests.rendering import MARGIN, draw
 
 TEXT = "\n".join(["The harbour office opened on Monday at nine", "and Bill Hill paid the 2041 invoices there"] * 4)
 SWITCHES = [field.name for field in fields(EnhanceOptions) if field.type == "bool"]
@@ -57,6 +57,32 @@ def test_white_print_becomes_black() -> None:
     enhanced = enhance(np.invert(given), only("invert"))
     assert enhanced.steps == ("invert",)
     assert np.array_equal(enhanced.gray, given)
+
+
+def barred() -> Gray:
+    """Draw a page with a line of white print on a black bar."""
+    given = page().copy()
+    top = 80 + MARGIN + 2 * 48
+    given[top - 6 : top + 42, 100:-100] = np.invert(given[top - 6 : top + 42, 100:-100])
+    return given
+
+
+def test_white_print_on_bars_becomes_black() -> None:
+    """A bar with white print in it becomes paper with black print, and nothing else changes."""
+    enhanced = enhance(barred(), only("invert"))
+    assert enhanced.steps == ("invert 1 bars",)
+    assert np.array_equal(enhanced.gray[10:-10, 110:-110], page()[10:-10, 110:-110])
+    assert steps_of(page(120), "invert") == ()
+
+
+def test_black_bars_without_print_stay() -> None:
+    """A bar that is all black, one as tall as a picture, and one that leaves the page are none to turn."""
+    given = page().copy()
+    given[200:240, 100:800] = 0
+    assert steps_of(given, "invert") == ()
+    tall = page().copy()
+    tall[100:400] = np.invert(tall[100:400])
+    assert steps_of(tall, "invert") == ()
 
 
 def test_paper_on_a_dark_table_is_not_inverted() -> None:
@@ -154,3 +180,21 @@ def test_print_made_of_dots_is_told_and_joined() -> None:
     assert pieces(dotted) > BROKEN > pieces(given)
     assert pieces(mended(dotted, 35.0)) < BROKEN
     assert steps_of(given, "mend") == ()
+
+
+def test_dust_is_taken_out() -> None:
+    """A page that is nothing but thousands of grains is blank; a page of print keeps its dots and commas."""
+    rng = np.random.default_rng(1)
+    grains = np.kron(rng.random((1400, 1000)) < 0.012, np.ones((2, 2), bool))
+    dusty = np.where(grains, np.uint8(0), np.uint8(255))
+    enhanced = enhance(dusty, EnhanceOptions(margins=False))
+    assert enhanced.steps[-1] == "dust"
+    assert enhanced.empty
+    assert steps_of(page(14), "noise") == ()
+
+
+def test_a_huge_page_without_print_is_reduced() -> None:
+    """What has no measurable print is not larger than the engine can take."""
+    given = np.full((6000, 5000), 255, np.uint8)
+    given[1000:1400, 1000:1400] = 0
+    assert enhance(given, EnhanceOptions(margins=False)).gray.size <= MOST_UNMEASURED * 1.01
