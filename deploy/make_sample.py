@@ -9,13 +9,13 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 TEXT = """ocrwatch works
 
-This page was made by the quick start, put into the inbox,
-read, and moved to the archive. What you are reading lies in
-the outbox.
+This page was made by the quick start, put into the
+inbox, read, and moved to the archive. What you are
+looking at lies in the outbox.
 
-Now drop scans of your own into the inbox: JPEG files, also in
-folders. Each text has the name of its scan. What cannot be
-read goes to the quarantine, with the reason beside it.
+Now drop scans of your own into the inbox: JPEG files,
+also in folders. Each text has the name of its scan. What
+cannot be read goes to the quarantine, with the reason.
 """
 
 
