@@ -67,6 +67,10 @@ class Loader:
             page = self._known.page(source.sha256, ticket.recipe)
             read_ones.append(Loaded(ticket, source.jpeg, page=page))
         with self._ledger.together():
+            for gone in (loaded.ticket for loaded in results if isinstance(loaded.error, Vanished)):
+                if gone.id:
+                    # It was read, or about to be, before it went.
+                    self._ledger.close_scan(gone.id, "gone", code=None, reason="it changed or went before it was read")
             results += map(self._with_row, read_ones)
         return results
 

@@ -68,6 +68,18 @@ def test_one_that_cannot_be_loaded_keeps_none_of_the_others(
         assert loaded[name].jpeg.startswith(name.encode())
 
 
+def test_the_row_of_a_scan_that_went_is_closed(loader: Loader, inbox: Path, ledger: Ledger) -> None:
+    """One that was loaded before and had to wait, and is not there when its turn comes again."""
+    waiting = ticket(inbox, "a.jpg")
+    (loaded,) = loader.load([waiting])
+    assert loaded.entry is not None
+    waiting.id = loaded.entry.id
+    (inbox / "a.jpg").unlink()
+    (loaded,) = loader.load([waiting])
+    assert isinstance(loaded.error, Vanished)
+    assert ledger.get(waiting.id).state == "gone"
+
+
 def test_a_slow_share_does_not_keep_the_first_waiting_for_the_last(
     loader: Loader, inbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
