@@ -60,13 +60,24 @@ def check_languages(recipe: Recipe) -> Path:
     folder = tessdata_folder(recipe)
     missing = [language for language in recipe.languages if not (folder / f"{language}{SUFFIX}").is_file()]
     if missing:
-        installed = ", ".join(installed_languages(folder)) or "none"
+        there = installed_languages(folder)
+        installed = ", ".join(there) or "none"
         noun = "language" if len(missing) == 1 else "languages"
         raise EnvironmentFault(
             f"Tesseract has no data for the {noun} {', '.join(missing)} in {folder} (installed: {installed})",
-            f"run: apt-get install {' '.join(map(debian_package, missing))}",
+            _remedy(missing, there),
         )
     return folder
+
+
+def _remedy(missing: list[str], installed: tuple[str, ...]) -> str:
+    """Write it as it is installed, where only the spelling is wrong (``chi-sim``, ``ENG``); else install it."""
+    spelt = {name.lower(): name for name in installed}
+    meant = {name: spelt.get(name.lower().replace("-", "_")) for name in missing}
+    steps = [f"write {right} instead of {wrong}" for wrong, right in meant.items() if right]
+    if packages := [debian_package(name) for name, right in meant.items() if right is None]:
+        steps.append(f"run: apt-get install {' '.join(packages)}")
+    return "; ".join(steps)
 
 
 def debian_package(language: str) -> str:

@@ -140,3 +140,14 @@ def test_importing_it_is_cheap() -> None:
     code = "import sys, ocrwatch.recognise.tessdata; print(*({'cv2', 'numpy', 'PIL', 'tesserocr'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_a_language_that_is_only_misspelt_need_not_be_installed(folder: Path) -> None:
+    """The remedy is the right spelling where that is installed, and the package where nothing like it is."""
+    (folder / "chi_sim.traineddata").touch()
+    recipe = Recipe(tessdata=str(folder), languages=("chi-sim", "ENG", "fra"))
+    with pytest.raises(EnvironmentFault) as caught:
+        check_languages(recipe)
+    assert "write chi_sim instead of chi-sim; write eng instead of ENG; run: apt-get install tesseract-ocr-fra" in str(
+        caught.value
+    )
