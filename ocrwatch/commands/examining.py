@@ -108,7 +108,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     if holders == (None, None):
         yield from machine.memory(startup.worker_count(settings))
     # Not every build has the setting.
-    yield from machine.address("status.listen", getattr(settings.status, "listen", ""), runs=holders != (None, None))
+    yield from machine.address("status.listen", settings.status.listen, runs=holders != (None, None))
 
 
 def _folder(name: str, folder: Path) -> Iterator[Finding]:
