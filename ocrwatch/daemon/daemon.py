@@ -280,7 +280,7 @@ class Daemon:
         pipeline.loop.close()
         with contextlib.suppress(OcrwatchError):
             pipeline.reading.give_back()
-            pipeline.delivering.give_back()
+            pipeline.delivering.close()
         self._tell(time.monotonic(), state="stopped")
         pipeline.hooks.close()
         if self._ready_at is not None:

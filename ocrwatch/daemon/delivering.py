@@ -77,6 +77,7 @@ class Delivering:
         self._held: deque[tuple[float, _Parcel, str]] = deque()
         self._told: dict[str, str] = {}
         self._busy = False
+        self._clear_away_at = 0.0
 
     def __len__(self) -> int:
         return len(self._line)
@@ -172,7 +173,12 @@ class Delivering:
         """Begin the next delivery, or several together."""
         while self._held and self._held[0][0] <= now:
             self._line.append(self._held.popleft()[1])
-        if self._busy or not self._line or now < self._pauses.next_try("delivery"):
+        if self._busy:
+            return
+        if not self._line:
+            self._clear_away(now)
+            return
+        if now < self._pauses.next_try("delivery"):
             return
         self._busy = True
         parcel = self._line[0]
@@ -187,6 +193,18 @@ class Delivering:
             lambda delivered: self._done(parcel, delivered),
             lambda error: self._failed(parcel, error),
         )
+
+    def _clear_away(self, now: float) -> None:
+        """Have removed what could not be removed before, now that there is time."""
+        if not self._deliverer.has_left_behind or now < self._clear_away_at:
+            return
+        self._busy = True
+        self._clear_away_at = self._pauses.held_up_until(now)
+
+        def done(_: object) -> None:
+            self._busy = False
+
+        self._loop.deliver(self._deliverer.clear_away, done, done)
 
     def _send_together(self, parcels: Sequence[_Parcel]) -> list[Delivered | None]:
         """Deliver on the delivery thread; None stands for those that are to be delivered on their own."""
@@ -209,13 +227,20 @@ class Delivering:
     def next_wake(self) -> float:
         """Return when :meth:`tick` has something to do (monotonic seconds)."""
         held = self._held[0][0] if self._held else float("inf")
-        if self._busy or not self._line:
+        if self._busy:
             return held
+        if not self._line:
+            return min(held, self._clear_away_at) if self._deliverer.has_left_behind else held
         return min(held, self._pauses.next_try("delivery"))
 
-    def give_back(self) -> None:
-        """Take back the attempts of what was read and will not be delivered in this run."""
+    def close(self) -> None:
+        """Take back the attempts of what was read and will not be delivered in this run; leave nothing unfinished.
+
+        For when the loop is closed, and nothing is delivered any more.
+        """
         self._acquit()
+        with contextlib.suppress(EnvironmentFault):
+            self._deliverer.clear_away()
 
     def _page_work(self, ticket: Ticket, page: Page) -> Work:
         output = ticket.options.output

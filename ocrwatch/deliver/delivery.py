@@ -51,14 +51,14 @@ class Deliverer:
 
         Raises :class:`Vanished` where the scan is no longer the file that was read; nothing is published then.
         """
-        self._clear_away()
+        self.clear_away()
         noted = self._journal.plan_of(work.scan)
         if noted is not None:
             plan = Plan.from_json(noted)
             if not self._is_lost(work.scan, plan):
                 return self._carry_out(work.scan, plan, work.code, work.reason)
             self._steps.give_back(plan)
-            self._left_behind.append((work.scan, plan))
+            self._withdraw(work.scan, plan)
         while True:
             with contextlib.suppress(outbox.StagedLost):
                 return self._carry_out(work.scan, self._prepare(work), work.code, work.reason, just_staged=True)
@@ -68,7 +68,7 @@ class Deliverer:
 
         None stands for one that is to be delivered on its own, by :meth:`deliver`: something about it is not as usual.
         """
-        self._clear_away()
+        self.clear_away()
         return deliver_together(self._steps, self._journal, works, self._threads)
 
     def resume(self, scan: int, plan: str, code: str | None = None, reason: str | None = None) -> Delivered:
@@ -94,7 +94,17 @@ class Deliverer:
         """
         return not self._journal.is_published(scan) and self._steps.is_nowhere(plan)
 
-    def _clear_away(self) -> None:
+    def _withdraw(self, scan: int, plan: Plan) -> None:
+        """Remove what is staged, now or when its folder is there."""
+        if not self._steps.withdraw(plan):
+            self._left_behind.append((scan, plan))
+
+    @property
+    def has_left_behind(self) -> bool:
+        """Whether :meth:`clear_away` has something to do."""
+        return bool(self._left_behind)
+
+    def clear_away(self) -> None:
         """Remove what was staged in folders that were not there any more, such as one that was swapped for a link."""
         for _ in range(len(self._left_behind)):
             scan, plan = self._left_behind.popleft()
@@ -124,7 +134,7 @@ class Deliverer:
         self, scan: int, plan: Plan, code: str | None, reason: str | None, *, just_staged: bool = False
     ) -> Delivered:
         while True:
-            taken = self._take(scan, plan)
+            taken = self._take(scan, plan, first=just_staged)
             try:
                 self._steps.publish(plan, just_staged=just_staged)
                 self._journal.published(scan)
@@ -145,18 +155,20 @@ class Deliverer:
         self._journal.close_scan(scan, end, code=code, reason=reason)
         return result(scan, plan, original)
 
-    def _take(self, scan: int, plan: Plan) -> bool:
+    def _take(self, scan: int, plan: Plan, *, first: bool) -> bool:
         """Set the original aside; say whether it is now.
 
         Raises :class:`Vanished` where it is not what was read any more and nothing was published yet.
         """
         if plan.fate == "keep" or not self._steps.is_movable(plan):
             return False
-        if self._steps.set_aside(plan):
+        if self._steps.set_aside(plan, first=first):
             return True
         if self._journal.is_published(scan):
             return False
         self._steps.check_same_inbox(plan)
-        self._steps.withdraw(plan)
+        if not first:
+            self._steps.check_folder(plan, gone_is_gone=True)
+        self._withdraw(scan, plan)
         self._close_as_gone(scan)
         raise Vanished(plan.path)

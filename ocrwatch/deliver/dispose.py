@@ -2,14 +2,17 @@
 
 The original is first set aside in its own folder under a hidden name: a rename takes whatever bears the name at that
 moment, so only what is looked at *after* it can be trusted to be what moves on. What turns out to be another file, put
-in the scan's place at the last moment, is given its name back.
+in the scan's place at the last moment, is given its name back. A folder may be renamed with an original set aside in
+it: the hidden name, which is like no other, finds it again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from ocrwatch.deliver.disk import AT_ONCE, Disk
@@ -34,18 +37,19 @@ _KEY_LENGTH = 16
 """Hexadecimal digits of a path's hash, which need only tell one file's names apart."""
 
 
-def set_aside(plan: Plan, inbox: Path, token: str) -> bool:
+def set_aside(plan: Plan, inbox: Path, token: str, *, first: bool = False) -> bool:
     """Take the original out of everybody's way, now or in an earlier call; False if it is not what was read any more.
 
-    From here on nobody can rename, replace or remove it by its name. Raises ``OSError`` where a folder refuses.
+    From here on nobody can rename, replace or remove it by its name. ``first`` says that there was no earlier call.
+    Raises ``OSError`` where a folder refuses.
     """
-    with folder_if_there(inbox, split(plan.path)[0]) as source:
+    with folder_if_there(inbox, split(plan.path)[0]) if first else _folder_of(plan, inbox, token) as source:
         return source is not None and _set_aside(plan, source, token)
 
 
 def give_back(plan: Plan, inbox: Path, token: str) -> None:
     """Give an original that was set aside a visible name again, its own if that is free."""
-    with folder_if_there(inbox, split(plan.path)[0]) as source:
+    with _folder_of(plan, inbox, token) as source:
         if source is None or status_of(source, _aside(plan, token)) is None:
             return
         if is_same_file(source, split(plan.path)[1], source, _aside(plan, token)):
@@ -66,7 +70,7 @@ def move_away(
     """
     with (
         folder(target, plan.folder, create=True) as destination,
-        folder_if_there(inbox, split(plan.path)[0]) as source,
+        _folder_of(plan, inbox, token) as source,
     ):
         if source is None or not (taken or _set_aside(plan, source, token)):
             return plan.original if _is_there(plan, destination) else None
@@ -77,12 +81,44 @@ def move_away(
 
 def delete(plan: Plan, inbox: Path, token: str, *, taken: bool = False, disk: Disk = AT_ONCE) -> bool:
     """Remove the original from the inbox if it is still the file that was read; say whether it was."""
-    with folder_if_there(inbox, split(plan.path)[0]) as source:
+    with _folder_of(plan, inbox, token) as source:
         if source is None or not (taken or _set_aside(plan, source, token)):
             return False
         remove(source, _aside(plan, token))
         disk.folder(source)
         return True
+
+
+@contextlib.contextmanager
+def _folder_of(plan: Plan, inbox: Path, token: str) -> Iterator[int | None]:
+    """Open the folder that the original lies in: its own, or the one below which it was set aside by now."""
+    parent, name = split(plan.path)
+    aside = _aside(plan, token)
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(folder_if_there(inbox, parent))
+        if source is None or not (
+            status_of(source, aside) is not None or is_unchanged(source, name, plan.facts, plan.sha256)
+        ):
+            elsewhere = _find(inbox, aside)
+            if elsewhere is not None:
+                source = stack.enter_context(folder_if_there(inbox, elsewhere))
+        yield source
+
+
+def _find(root: Path, name: str) -> str | None:
+    """Return the folder below ``root`` that holds ``name``, relative to it, None where none does; follows no link."""
+    to_look = [""]
+    while to_look:
+        relative = to_look.pop()
+        with contextlib.suppress(PermissionError), folder_if_there(root, relative) as directory:
+            if directory is None:
+                continue
+            if status_of(directory, name) is not None:
+                return relative
+            with os.scandir(directory) as entries:
+                below = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+            to_look += [f"{relative}/{each}" if relative else each for each in below]
+    return None
 
 
 def _set_aside(plan: Plan, source: int, token: str) -> bool:
@@ -92,7 +128,10 @@ def _set_aside(plan: Plan, source: int, token: str) -> bool:
     if just_renamed:
         if not is_unchanged(source, name, plan.facts, plan.sha256):
             return False
-        rename_noreplace(source, name, source, aside)
+        try:
+            rename_noreplace(source, name, source, aside)
+        except FileNotFoundError:
+            return False
     elif is_same_file(source, name, source, aside):
         # Killed between link and unlink, where the file system has no rename without replacing.
         remove(source, name)
@@ -104,9 +143,13 @@ def _set_aside(plan: Plan, source: int, token: str) -> bool:
 
 def _give_back(plan: Plan, source: int, token: str) -> None:
     stem, suffix = os.path.splitext(split(plan.path)[1])
-    name = first_free(stem, stem, lambda s: status_of(source, s + suffix) is not None) + suffix
-    rename_noreplace(source, _aside(plan, token), source, name)
-    sync(source)
+    while True:
+        name = first_free(stem, stem, lambda s: status_of(source, s + suffix) is not None) + suffix
+        # Somebody may take the name before it is given.
+        with contextlib.suppress(FileExistsError):
+            rename_noreplace(source, _aside(plan, token), source, name)
+            sync(source)
+            return
 
 
 def _move_on(plan: Plan, source: int, destination: int, token: str, disk: Disk) -> bool:

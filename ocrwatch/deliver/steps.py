@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,9 @@ from ocrwatch.errors import HeldUp
 from ocrwatch.files import environment_fault, folder_if_there, is_unchanged, split
 from ocrwatch.mounts import Anchor
 from ocrwatch.values import FileFacts
+
+_TRIES_WITHOUT_FOLDER = 3
+"""How often an original is looked for whose folder is gone: somebody may be renaming it."""
 
 
 class Journal(Protocol):
@@ -92,6 +96,7 @@ class Steps:
             places.archive: "archive",
             places.quarantine: "quarantine",
         }
+        self._missed: Counter[str] = Counter()
         self._anchors = {root: Anchor(root) for root in self._names if root.is_dir()}
 
     def is_unchanged(self, work: Work) -> bool:
@@ -139,15 +144,19 @@ class Steps:
             sidecars = outbox.renamed(root, plan.folder, plan.sidecars, plan.stem, stem)
         return replace(plan, stem=stem, original=original, sidecars=sidecars)
 
-    def set_aside(self, plan: Plan) -> bool:
-        """Take the original out of everybody's way; False if it is not what was read any more."""
+    def set_aside(self, plan: Plan, *, first: bool) -> bool:
+        """Take the original out of everybody's way; False if it is not what was read any more.
+
+        ``first`` says that it cannot have been set aside before.
+        """
         with self.explained(self.places.inbox):
-            return dispose.set_aside(plan, self.places.inbox, self._token)
+            return dispose.set_aside(plan, self.places.inbox, self._token, first=first)
 
     def give_back(self, plan: Plan) -> None:
         """Give an original that was set aside its name again."""
         with self.explained(self.places.inbox):
             dispose.give_back(plan, self.places.inbox, self._token)
+        self.check_folder(plan, gone_is_gone=True)
 
     def put_away(self, plan: Plan, *, taken: bool, disk: Disk = AT_ONCE) -> str | None:
         """Put the original, which is set aside if it is ``taken``, where its fate is.
@@ -165,6 +174,7 @@ class Steps:
                 gone = not dispose.delete(plan, inbox, self._token, taken=taken, disk=disk)
             if gone:
                 self.check_same_inbox(plan)
+                self.check_folder(plan)
         if plan.fate in {"keep", "delete"}:
             return None
         target = self.places.quarantine if plan.fate == "quarantine" else self.places.archive
@@ -172,6 +182,7 @@ class Steps:
             original = dispose.move_away(plan, inbox, target, self._token, taken=taken, disk=disk)
         if original is None:
             self.check_same_inbox(plan)
+            self.check_folder(plan)
         return original
 
     def check_same_inbox(self, plan: Plan) -> None:
@@ -181,6 +192,26 @@ class Steps:
                 f"the inbox {self.places.inbox} is another than when it was read, and it is not there",
                 "bring the inbox back; it is put away then",
             )
+
+    def check_folder(self, plan: Plan, *, gone_is_gone: bool = False) -> None:
+        """Raise :class:`HeldUp` where an original may be missing only because its folder is away for a moment.
+
+        A folder that is missing, and not only another thing in its place, is waited for a few times, or not at all if
+        ``gone_is_gone``: whoever took it away took the original with it.
+        """
+        parent = split(plan.path)[0]
+        inbox = self.places.inbox
+        with self.explained(inbox), folder_if_there(inbox, parent) as directory:
+            is_there = directory is not None
+            is_gone = not is_there and not os.path.lexists(inbox / parent)
+        self._missed[plan.path] += 1
+        if is_there or (is_gone and (gone_is_gone or self._missed[plan.path] > _TRIES_WITHOUT_FOLDER)):
+            del self._missed[plan.path]
+            return
+        raise HeldUp(
+            f"its folder {inbox / parent} is away, and the scan, which was read already, with it",
+            "bring the folder back; the scan is put away then",
+        )
 
     def withdraw(self, plan: Plan) -> bool:
         """Remove what is still staged; say whether its folder was there to look into."""

@@ -1,13 +1,19 @@
-"""Hostile neighbours: processes that swap names as fast as they can while the daemon looks at them."""
+"""Hostile neighbours: processes that swap names while the daemon looks at them.
+
+As fast as they can for a while, then with rests of all lengths: what swaps all the time is never taken for complete, so
+the moments that matter come after a rest.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +21,9 @@ from tests.waiting import until
 
 _HERE = -100  # AT_FDCWD, fcntl.h
 _EXCHANGE = 2  # RENAME_EXCHANGE, linux/fs.h
+_RESTS = (-5.0, -1.5)
+"""Powers of ten between which the seconds of a rest lie: as long as a look, a reading or a delivery takes."""
+_SHARE_OF_RESTS = 0.5
 
 
 @contextlib.contextmanager
@@ -58,6 +67,7 @@ def _replace(stop: list[int], target: str, *others: str) -> None:
             os.link(other, hidden, follow_symlinks=False)
             # Where both are links to one file already, this leaves the hidden one.
             hidden.rename(target)
+            _rest()
     hidden.unlink(missing_ok=True)
 
 
@@ -65,6 +75,12 @@ def _exchange(stop: list[int], one: str, other: str) -> None:
     libc = ctypes.CDLL(None)
     while not stop:
         libc.renameat2(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE)
+        _rest()
+
+
+def _rest() -> None:
+    if random.random() < _SHARE_OF_RESTS:
+        time.sleep(10 ** random.uniform(*_RESTS))
 
 
 def _main(what: str, *names: str) -> None:

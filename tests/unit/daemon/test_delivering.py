@@ -26,6 +26,17 @@ class Answers:
 
     def __init__(self, *answers: BaseException | None) -> None:
         self._answers = list(answers)
+        self.left_behind = 0
+        """How many calls it takes to clear everything away."""
+
+    @property
+    def has_left_behind(self) -> bool:
+        """Tell whether there is something to clear away."""
+        return self.left_behind > 0
+
+    def clear_away(self) -> None:
+        """Do a part of it."""
+        self.left_behind -= 1
 
     def resume(self, scan: int, *_: object) -> Delivered:
         """Give the next answer."""
@@ -101,3 +112,30 @@ def test_what_is_held_up_is_known_until_it_is_delivered(
     assert len(line.delivering) == 0
     line.run()
     assert line.delivering.held_up == {}
+
+
+def test_what_could_not_be_cleared_away_is_tried_again_when_nothing_is_to_do(
+    tmp_path: Path, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though no scan comes any more; again and again, but not in a tight loop."""
+    monkeypatch.setattr(pauses, "HELD_UP", 0.2)
+    answers = Answers(None)
+    line = Line(tmp_path, loop, answers)
+    answers.left_behind = 3
+    line.run()
+    began = time.monotonic()
+    while answers.left_behind:
+        assert time.monotonic() < began + LONG
+        line.turn()
+    assert time.monotonic() - began >= 2 * 0.2
+    assert line.delivering.next_wake() == float("inf")
+
+
+def test_what_could_not_be_cleared_away_is_tried_once_more_at_the_end(tmp_path: Path, loop: Loop) -> None:
+    """Nothing unfinished is left behind that can be removed."""
+    answers = Answers(None)
+    line = Line(tmp_path, loop, answers)
+    line.run()
+    answers.left_behind = 1
+    line.delivering.close()
+    assert answers.left_behind == 0

@@ -174,6 +174,44 @@ def test_a_file_swapped_at_the_last_moment_is_given_back(
     assert action(near) in {None, False}
 
 
+def test_a_name_taken_at_the_last_moment_is_not_the_one_that_is_given_back(
+    near: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file that was swapped in and set aside gets the next free name when another has come meanwhile."""
+    scan = near.inbox / "sub/a.jpg"
+    real = dispose.rename_noreplace
+    strangers = iter([b"second", b"third", b"fourth"])
+
+    def renaming(source: int, name: str, target: int, new_name: str) -> None:
+        if name == "a.jpg" or new_name in {"a.jpg", "a-2.jpg"}:
+            scan.with_name("a.jpg" if name == "a.jpg" else new_name).write_bytes(next(strangers))
+        real(source, name, target, new_name)
+
+    monkeypatch.setattr(dispose, "rename_noreplace", renaming)
+    assert near.move() is None
+    assert near.files() == {
+        "inbox/sub/a.jpg": b"third",
+        "inbox/sub/a-2.jpg": b"fourth",
+        "inbox/sub/a-3.jpg": b"second",
+    }
+
+
+@pytest.mark.parametrize("action", [Folders.move, Folders.delete])
+def test_a_file_taken_away_at_the_last_moment_is_gone(
+    action: Callable[[Folders], object], near: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is no fault of the inbox."""
+    real = dispose.rename_noreplace
+
+    def renaming(source: int, name: str, target: int, new_name: str) -> None:
+        (near.inbox / "sub/a.jpg").unlink()
+        real(source, name, target, new_name)
+
+    monkeypatch.setattr(dispose, "rename_noreplace", renaming)
+    assert not action(near)
+    assert near.files() == {}
+
+
 @pytest.mark.parametrize("far_away", [False, True])
 @pytest.mark.parametrize("file_system", ["usual", "no renameat2", "no hard links"])
 @pytest.mark.parametrize("action", [Folders.move, Folders.delete])
