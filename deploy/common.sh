@@ -48,3 +48,8 @@ make_environment() {
     say "Installing ocrwatch into $environment"
     "$environment/bin/python" -m pip install --quiet --quiet --disable-pip-version-check "$@"
 }
+
+# copy_sources FOLDER: what the program is built from, so that nothing is built in a tree that may be somebody else's.
+copy_sources() {
+    (cd "$source_folder" && tar cf - --exclude=__pycache__ ocrwatch pyproject.toml README.md LICENSE) | tar xf - -C "$1"
+}

@@ -86,7 +86,7 @@ systemd_at_least() { [ "$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*
 install_program() {
     staging=$(mktemp -d)
     trap 'rm -rf "$staging"' EXIT
-    (cd "$source_folder" && tar cf - --exclude=__pycache__ ocrwatch pyproject.toml README.md LICENSE) | tar xf - -C "$staging"
+    copy_sources "$staging"
     python=$(readlink -f "$(command -v python3)")
     case $python in
         /home/* | /root/*) die "python3 is $python, which the service may not see -- run this with PATH=/usr/bin:/bin" ;;

@@ -8,7 +8,11 @@ set -eu
 
 need_python
 need_packages tesseract-ocr tesseract-ocr-eng
-make_environment "$PWD/.venv" "$source_folder"
+staging=$(mktemp -d)
+trap 'rm -rf "$staging"' EXIT
+copy_sources "$staging"
+make_environment "$PWD/.venv" "$staging"
+rm -rf "$staging"
 
 mkdir -p inbox outbox
 if [ ! -e outbox/sample.txt ]; then

@@ -35,7 +35,7 @@ def _starting_with(start: str) -> list[str]:
 OURS = _starting_with("ocrwatch ")
 MODULES = _starting_with(".venv/bin/python -m ")
 ELSEWHERE = {
-    "sh deploy/quickstart.sh": "tests/unit/deploy",
+    "sh deploy/quickstart.sh": "tests/system/test_quickstart_on_debian.py",
     "sh deploy/test.sh": ".ci/run",
     "sudo sh deploy/install.sh": "tests/system/test_service_on_debian.py",
     "sudo systemctl reload ocrwatch": "tests/system/test_service_on_debian.py",
