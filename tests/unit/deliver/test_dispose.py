@@ -179,7 +179,7 @@ def test_a_name_taken_at_the_last_moment_is_not_the_one_that_is_given_back(
 ) -> None:
     """The file that was swapped in and set aside gets the next free name when another has come meanwhile."""
     scan = near.inbox / "sub/a.jpg"
-    real = dispose.rename_noreplace
+    real = files.rename_noreplace
     strangers = iter([b"second", b"third", b"fourth"])
 
     def renaming(source: int, name: str, target: int, new_name: str) -> None:
@@ -201,7 +201,7 @@ def test_a_file_taken_away_at_the_last_moment_is_gone(
     action: Callable[[Folders], object], near: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That is no fault of the inbox."""
-    real = dispose.rename_noreplace
+    real = files.rename_noreplace
 
     def renaming(source: int, name: str, target: int, new_name: str) -> None:
         (near.inbox / "sub/a.jpg").unlink()
