@@ -256,8 +256,10 @@ def _factors(
         return factor, factor
     best = scale.BEST_RUNNING_HEIGHT if measured.running else scale.BEST_TEXT_HEIGHT
     factor = scale.scale_factor(measured.height, options.text_height or best)
-    # Pixels are dropped only where there are more than enough.
-    narrow = scale.narrowing(measured) if options.narrow and factor < 1.0 else 1.0
+    if factor >= 1.0:
+        return factor, factor
+    # Where there are more pixels than enough, more or fewer of them are dropped across than down.
+    narrow = scale.narrowing(measured) if options.narrow else 1.0
     broad = scale.broadening(measured) if options.broaden else 1.0
     return factor * narrow * broad, factor
 
