@@ -83,6 +83,9 @@ EVENTS: dict[str, Event] = {
     "scan.recovered": Event(
         "what a killed run had read was delivered after the restart", ("id", "path", "fate", "sidecars")
     ),
+    "scan.restored": Event(
+        "an original that could not be put away, since its folder was away, is back, and is read once more", ("path",)
+    ),
     "scan.failed": Event("a bug in ocrwatch, with its traceback; the scan is quarantined", (
         "path", "reason", "trace", "exception",
     )),

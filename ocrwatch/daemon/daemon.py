@@ -19,7 +19,7 @@ from ocrwatch.daemon.hangup import on_hangup
 from ocrwatch.daemon.mounting import check_mounts, remember_mounts
 from ocrwatch.daemon.outlets import Outlets
 from ocrwatch.daemon.pipeline import Listeners, Pipeline
-from ocrwatch.daemon.rebuild import rebuild
+from ocrwatch.daemon.rebuild import rebuild, restore_forgotten
 from ocrwatch.daemon.reloading import Reloading
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.deliver.delivery import Delivered
@@ -106,6 +106,7 @@ class Daemon:
             ledger = Ledger(settings.state)
             stack.callback(ledger.close)
             rebuild(settings, ledger)
+            restore_forgotten(settings, ledger)
             known = self._known = startup.known_texts(settings)
             stack.callback(known.close)
             listeners = Listeners(self._watchers.delivered, self._worker_said)

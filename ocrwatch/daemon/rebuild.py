@@ -1,4 +1,4 @@
-"""What a new ledger can learn from the folders, where the old one was damaged or deleted.
+"""What a ledger can learn from the folders at a start, above all a new one, where the old was damaged or deleted.
 
 - An original that was set aside in the inbox is given a visible name again and is read once more. Its text may be in
   the outbox already: a second sidecar is better than a lost scan.
@@ -16,14 +16,16 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from ocrwatch.deliver.dispose import aside_name
 from ocrwatch.deliver.plan import Plan, first_free, mirrored
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.files import (
     NAME_MAX,
+    TEMPORARY_PREFIX,
     facts_of,
     folder,
     folder_if_there,
@@ -67,7 +69,7 @@ def rebuild(settings: Settings, ledger: Ledger) -> None:
     if tokens is None:
         return
     refused: list[str] = []
-    restored = list(_restore(settings, ledger.token, refused))
+    restored = list(_restore(settings, lambda _, token: token != ledger.token, refused))
     removed = 0
     if tokens:
         for root in {settings.outbox, settings.archive, settings.quarantine}:
@@ -82,13 +84,28 @@ def rebuild(settings: Settings, ledger: Ledger) -> None:
         _log.warning("ledger.rebuilt", restored=restored, removed=removed, known=len(known), refused=refused)
 
 
-def _restore(settings: Settings, own_token: str, refused: list[str]) -> Iterator[str]:
-    """Give originals that were set aside a visible name; only one daemon at a time works on an inbox."""
+def restore_forgotten(settings: Settings, ledger: Ledger) -> None:
+    """Give originals that are set aside for no scan in work a visible name. Before anything else is started.
+
+    Their folder was away when they were to be put away, and for so long that they were given up, and is back now.
+    """
+    plans = [Plan.from_json(entry.plan) for entry in ledger.unfinished() if entry.plan is not None]
+    in_work = {aside_name(plan, ledger.token) for plan in plans}
+    refused: list[str] = []
+    for path in _restore(settings, lambda name, token: token == ledger.token and name not in in_work, refused):
+        _log.warning("scan.restored", path=path)
+
+
+def _restore(settings: Settings, is_forgotten: Callable[[str, str], bool], refused: list[str]) -> Iterator[str]:
+    """Give originals that were set aside a visible name; only one daemon at a time works on an inbox.
+
+    ``is_forgotten`` is asked with the hidden name and the token in it.
+    """
     if not settings.inbox.is_dir():
         return
     ending = _ending(settings.watch.include)
     for subfolder, name, found in _leftovers(settings.inbox, refused):
-        if found["token"] == own_token or found["ending"] != _SET_ASIDE:
+        if found["ending"] != _SET_ASIDE or not is_forgotten(name, found["token"]):
             continue
         with _refusals(refused), folder(settings.inbox, subfolder) as directory:
             if (visible := _show(directory, name, f"recovered-{found['number']}", ending)) is not None:
@@ -148,7 +165,7 @@ def _leftovers(root: Path, refused: list[str]) -> Iterator[tuple[str, str, re.Ma
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     to_look.append(f"{subfolder}/{entry.name}" if subfolder else entry.name)
-                else:
+                elif entry.name.startswith(TEMPORARY_PREFIX):
                     names.append(entry.name)
         for name in names:
             if found := _LEFTOVER.fullmatch(name):

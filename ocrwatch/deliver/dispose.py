@@ -50,11 +50,11 @@ def set_aside(plan: Plan, inbox: Path, token: str, *, first: bool = False) -> bo
 def give_back(plan: Plan, inbox: Path, token: str) -> None:
     """Give an original that was set aside a visible name again, its own if that is free."""
     with _folder_of(plan, inbox, token) as source:
-        if source is None or status_of(source, _aside(plan, token)) is None:
+        if source is None or status_of(source, aside_name(plan, token)) is None:
             return
-        if is_same_file(source, split(plan.path)[1], source, _aside(plan, token)):
+        if is_same_file(source, split(plan.path)[1], source, aside_name(plan, token)):
             # Killed between link and unlink, where the file system has no rename without replacing.
-            remove(source, _aside(plan, token))
+            remove(source, aside_name(plan, token))
         else:
             _give_back(plan, source, token)
 
@@ -84,7 +84,7 @@ def delete(plan: Plan, inbox: Path, token: str, *, taken: bool = False, disk: Di
     with _folder_of(plan, inbox, token) as source:
         if source is None or not (taken or _set_aside(plan, source, token)):
             return False
-        remove(source, _aside(plan, token))
+        remove(source, aside_name(plan, token))
         disk.folder(source)
         return True
 
@@ -93,7 +93,7 @@ def delete(plan: Plan, inbox: Path, token: str, *, taken: bool = False, disk: Di
 def _folder_of(plan: Plan, inbox: Path, token: str) -> Iterator[int | None]:
     """Open the folder that the original lies in: its own, or the one below which it was set aside by now."""
     parent, name = split(plan.path)
-    aside = _aside(plan, token)
+    aside = aside_name(plan, token)
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(folder_if_there(inbox, parent))
         if source is None or not (
@@ -123,7 +123,7 @@ def _find(root: Path, name: str) -> str | None:
 
 def _set_aside(plan: Plan, source: int, token: str) -> bool:
     """Bring the original under its hidden name, now or in an earlier call; say whether it is there."""
-    name, aside = split(plan.path)[1], _aside(plan, token)
+    name, aside = split(plan.path)[1], aside_name(plan, token)
     just_renamed = status_of(source, aside) is None
     if just_renamed:
         if not is_unchanged(source, name, plan.facts, plan.sha256):
@@ -147,14 +147,14 @@ def _give_back(plan: Plan, source: int, token: str) -> None:
         name = first_free(stem, stem, lambda s: status_of(source, s + suffix) is not None) + suffix
         # Somebody may take the name before it is given.
         with contextlib.suppress(FileExistsError):
-            rename_noreplace(source, _aside(plan, token), source, name)
+            rename_noreplace(source, aside_name(plan, token), source, name)
             sync(source)
             return
 
 
 def _move_on(plan: Plan, source: int, destination: int, token: str, disk: Disk) -> bool:
     """Move what was set aside to its planned name; False where it changed on the way and was given back."""
-    aside = _aside(plan, token)
+    aside = aside_name(plan, token)
     if is_same_file(source, aside, destination, plan.original):
         remove(source, aside)
     elif not _renamed(source, aside, destination, plan.original):
@@ -186,7 +186,7 @@ def _copied(plan: Plan, source: int, destination: int, token: str) -> bool:
     """Copy what was set aside to its planned name, unless an earlier call has; False if it is not what was read."""
     temporary = f"{TEMPORARY_PREFIX}{token}-{_key(plan)}.copy.tmp"
     remove(destination, temporary)
-    descriptor = open_regular(source, _aside(plan, token))
+    descriptor = open_regular(source, aside_name(plan, token))
     try:
         sha256 = copy_durable(descriptor, destination, temporary)
     finally:
@@ -208,7 +208,8 @@ def _is_there(plan: Plan, destination: int) -> bool:
     return has_content(destination, plan.original, plan.facts.size, plan.sha256)
 
 
-def _aside(plan: Plan, token: str) -> str:
+def aside_name(plan: Plan, token: str) -> str:
+    """Return the hidden name under which an original is set aside, in the folder that it lies in."""
     return f"{TEMPORARY_PREFIX}{token}-{_key(plan)}.read.tmp"
 
 

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from ocrwatch.daemon.rebuild import rebuild
+from ocrwatch.daemon.rebuild import rebuild, restore_forgotten
+from ocrwatch.deliver.dispose import aside_name
+from ocrwatch.deliver.plan import Plan
+from ocrwatch.files import facts_of
 from ocrwatch.ledger import Ledger
 from ocrwatch.service.note import first_line
 from ocrwatch.settings import Settings, Watch
@@ -230,3 +233,23 @@ def test_the_service_manager_is_told_how_far_it_is(
         told = [manager.recv(1000).decode() for _ in range(3)]
     assert all(message.startswith("EXTEND_TIMEOUT_USEC=") for message in told)
     assert told[2].endswith("2 of 3")
+
+
+def test_an_original_that_was_given_up_is_shown_again(house: House) -> None:
+    """It was set aside in a folder that was away for long; what is set aside for a scan in work stays as it is."""
+    token = house.ledger.token
+    facts = facts_of(house.put("inbox/away/b.jpg", b"b").stat())
+    row = house.ledger.begin("away/b.jpg", facts, None)
+    plan = Plan("away/b.jpg", facts, None, "away", "b", "archive", "b.jpg")
+    house.ledger.planned(row.id, plan.to_json(), code=None, reason=None)
+    (house.root / "inbox/away/b.jpg").rename(house.root / "inbox/away" / aside_name(plan, token))
+    house.put(f"inbox/away/.ocrwatch-{token}-17-0123456789abcdef.read.tmp", b"a")
+    house.put("inbox/.ocrwatch-0123abcd-17.read.tmp", b"another ledger's")
+    with capture_logs() as log:
+        restore_forgotten(house.settings(), house.ledger)
+    assert house.files() == {
+        "inbox/away/recovered-17.jpg",
+        f"inbox/away/{aside_name(plan, token)}",
+        "inbox/.ocrwatch-0123abcd-17.read.tmp",
+    }
+    assert [(event["event"], event["path"]) for event in log] == [("scan.restored", "away/recovered-17.jpg")]
