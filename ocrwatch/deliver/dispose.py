@@ -12,7 +12,6 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from ocrwatch.deliver.disk import AT_ONCE, Disk
@@ -37,19 +36,19 @@ _KEY_LENGTH = 16
 """Hexadecimal digits of a path's hash, which need only tell one file's names apart."""
 
 
-def set_aside(plan: Plan, inbox: Path, token: str, *, first: bool = False) -> bool:
+def set_aside(plan: Plan, inbox: Path, token: str, *, parent: str | None = None) -> bool:
     """Take the original out of everybody's way, now or in an earlier call; False if it is not what was read any more.
 
-    From here on nobody can rename, replace or remove it by its name. ``first`` says that there was no earlier call.
-    Raises ``OSError`` where a folder refuses.
+    From here on nobody can rename, replace or remove it by its name. ``parent`` is the folder that it lies in, if that
+    is another than it was, as :func:`find` has it. Raises ``OSError`` where a folder refuses.
     """
-    with folder_if_there(inbox, split(plan.path)[0]) if first else _folder_of(plan, inbox, token) as source:
+    with _parent_of(plan, inbox, parent) as source:
         return source is not None and _set_aside(plan, source, token)
 
 
-def give_back(plan: Plan, inbox: Path, token: str) -> None:
+def give_back(plan: Plan, inbox: Path, token: str, *, parent: str | None = None) -> None:
     """Give an original that was set aside a visible name again, its own if that is free."""
-    with _folder_of(plan, inbox, token) as source:
+    with _parent_of(plan, inbox, parent) as source:
         if source is None or status_of(source, aside_name(plan, token)) is None:
             return
         if is_same_file(source, split(plan.path)[1], source, aside_name(plan, token)):
@@ -60,7 +59,14 @@ def give_back(plan: Plan, inbox: Path, token: str) -> None:
 
 
 def move_away(
-    plan: Plan, inbox: Path, target: Path, token: str, *, taken: bool = False, disk: Disk = AT_ONCE
+    plan: Plan,
+    inbox: Path,
+    target: Path,
+    token: str,
+    *,
+    parent: str | None = None,
+    taken: bool = False,
+    disk: Disk = AT_ONCE,
 ) -> str | None:
     """Move the original below ``target``; return its name there, or None if it was not ours to move any more.
 
@@ -70,7 +76,7 @@ def move_away(
     """
     with (
         folder(target, plan.folder, create=True) as destination,
-        _folder_of(plan, inbox, token) as source,
+        _parent_of(plan, inbox, parent) as source,
     ):
         if source is None or not (taken or _set_aside(plan, source, token)):
             return plan.original if _is_there(plan, destination) else None
@@ -79,9 +85,11 @@ def move_away(
         return plan.original if moved else None
 
 
-def delete(plan: Plan, inbox: Path, token: str, *, taken: bool = False, disk: Disk = AT_ONCE) -> bool:
+def delete(
+    plan: Plan, inbox: Path, token: str, *, parent: str | None = None, taken: bool = False, disk: Disk = AT_ONCE
+) -> bool:
     """Remove the original from the inbox if it is still the file that was read; say whether it was."""
-    with _folder_of(plan, inbox, token) as source:
+    with _parent_of(plan, inbox, parent) as source:
         if source is None or not (taken or _set_aside(plan, source, token)):
             return False
         remove(source, aside_name(plan, token))
@@ -89,36 +97,38 @@ def delete(plan: Plan, inbox: Path, token: str, *, taken: bool = False, disk: Di
         return True
 
 
-@contextlib.contextmanager
-def _folder_of(plan: Plan, inbox: Path, token: str) -> Iterator[int | None]:
-    """Open the folder that the original lies in: its own, or the one below which it was set aside by now."""
-    parent, name = split(plan.path)
-    aside = aside_name(plan, token)
-    with contextlib.ExitStack() as stack:
-        source = stack.enter_context(folder_if_there(inbox, parent))
-        if source is None or not (
-            status_of(source, aside) is not None or is_unchanged(source, name, plan.facts, plan.sha256)
-        ):
-            elsewhere = _find(inbox, aside)
-            if elsewhere is not None:
-                source = stack.enter_context(folder_if_there(inbox, elsewhere))
-        yield source
+def find(plan: Plan, inbox: Path, token: str) -> str | None:
+    """Return the folder below ``inbox`` in which the original is set aside, relative to it, None where it is in none.
 
-
-def _find(root: Path, name: str) -> str | None:
-    """Return the folder below ``root`` that holds ``name``, relative to it, None where none does; follows no link."""
+    Follows no link. Raises ``OSError`` where a folder cannot be looked into that may hold it.
+    """
+    name = aside_name(plan, token)
+    refusal: OSError | None = None
     to_look = [""]
     while to_look:
         relative = to_look.pop()
-        with contextlib.suppress(PermissionError), folder_if_there(root, relative) as directory:
-            if directory is None:
-                continue
-            if status_of(directory, name) is not None:
-                return relative
-            with os.scandir(directory) as entries:
-                below = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-            to_look += [f"{relative}/{each}" if relative else each for each in below]
+        try:
+            with folder_if_there(inbox, relative) as directory:
+                if directory is None:
+                    continue
+                if status_of(directory, name) is not None:
+                    return relative
+                with os.scandir(directory) as entries:
+                    below = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except PermissionError:
+            # What may not be looked into is nobody's scans.
+            continue
+        except OSError as error:
+            refusal = error
+            continue
+        to_look += [f"{relative}/{each}" if relative else each for each in below]
+    if refusal is not None:
+        raise refusal
     return None
+
+
+def _parent_of(plan: Plan, inbox: Path, parent: str | None) -> contextlib.AbstractContextManager[int | None]:
+    return folder_if_there(inbox, split(plan.path)[0] if parent is None else parent)
 
 
 def _set_aside(plan: Plan, source: int, token: str) -> bool:

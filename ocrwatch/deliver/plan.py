@@ -59,6 +59,8 @@ class Plan:
     """In the outbox, or in the quarantine where the fate is quarantine; published in this order."""
     inbox: tuple[int, int] | None = None
     """Device and inode of the inbox when this was planned: in another, an original that is not found is not gone."""
+    parent: int | None = None
+    """Inode of the scan's own folder then: where it is another, the original may be where that is now."""
 
     def to_json(self) -> str:
         """Render for the ledger; names that are not UTF-8 survive as surrogate escapes in ASCII."""

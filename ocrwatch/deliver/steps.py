@@ -18,7 +18,7 @@ from ocrwatch.files import environment_fault, folder_if_there, is_unchanged, spl
 from ocrwatch.mounts import Anchor
 from ocrwatch.values import FileFacts
 
-_TRIES_WITHOUT_FOLDER = 3
+_MOST_TRIES = 3
 """How often an original is looked for whose folder is gone: somebody may be renaming it."""
 
 
@@ -114,8 +114,9 @@ class Steps:
         sidecars = tuple(
             Sidecar(temporary_name(self._token, work.scan, ending), f"{stem}.{ending}") for ending, _ in work.contents
         )
-        inbox = self.inbox_identity()
-        return Plan(work.path, work.facts, work.sha256, subfolder, stem, work.fate, original, sidecars, inbox)
+        self._missed.pop(work.path, None)
+        inbox, parent = self.inbox_identity(), self._inode(split(work.path)[0])
+        return Plan(work.path, work.facts, work.sha256, subfolder, stem, work.fate, original, sidecars, inbox, parent)
 
     def stage(self, work: Work, plan: Plan, disk: Disk = AT_ONCE) -> None:
         """Write the sidecars under their temporary names."""
@@ -149,13 +150,15 @@ class Steps:
 
         ``first`` says that it cannot have been set aside before.
         """
+        parent = None if first else self._whereabouts(plan)
         with self.explained(self.places.inbox):
-            return dispose.set_aside(plan, self.places.inbox, self._token, first=first)
+            return dispose.set_aside(plan, self.places.inbox, self._token, parent=parent)
 
     def give_back(self, plan: Plan) -> None:
         """Give an original that was set aside its name again."""
+        parent = self._whereabouts(plan)
         with self.explained(self.places.inbox):
-            dispose.give_back(plan, self.places.inbox, self._token)
+            dispose.give_back(plan, self.places.inbox, self._token, parent=parent)
         self.check_folder(plan, gone_is_gone=True)
 
     def put_away(self, plan: Plan, *, taken: bool, disk: Disk = AT_ONCE) -> str | None:
@@ -169,9 +172,10 @@ class Steps:
                 f"it cannot be moved out of {inbox / split(plan.path)[0]} (permission denied)",
                 "let the user that ocrwatch runs as write to that folder; it is tried again by itself",
             )
+        parent = None if plan.fate == "keep" else self._whereabouts(plan)
         if plan.fate == "delete":
             with self.explained(inbox):
-                gone = not dispose.delete(plan, inbox, self._token, taken=taken, disk=disk)
+                gone = not dispose.delete(plan, inbox, self._token, parent=parent, taken=taken, disk=disk)
             if gone:
                 self.check_same_inbox(plan)
                 self.check_folder(plan)
@@ -179,7 +183,7 @@ class Steps:
             return None
         target = self.places.quarantine if plan.fate == "quarantine" else self.places.archive
         with self.explained(target, plan.folder):
-            original = dispose.move_away(plan, inbox, target, self._token, taken=taken, disk=disk)
+            original = dispose.move_away(plan, inbox, target, self._token, parent=parent, taken=taken, disk=disk)
         if original is None:
             self.check_same_inbox(plan)
             self.check_folder(plan)
@@ -199,19 +203,37 @@ class Steps:
         A folder that is missing, and not only another thing in its place, is waited for a few times, or not at all if
         ``gone_is_gone``: whoever took it away took the original with it.
         """
-        parent = split(plan.path)[0]
-        inbox = self.places.inbox
-        with self.explained(inbox), folder_if_there(inbox, parent) as directory:
-            is_there = directory is not None
-            is_gone = not is_there and not os.path.lexists(inbox / parent)
+        place = self.places.inbox / split(plan.path)[0]
+        if self._inode(split(plan.path)[0]) is None and (
+            os.path.lexists(place) or not (gone_is_gone or self._is_given_up(plan))
+        ):
+            raise HeldUp(
+                f"its folder {place} is away, and the scan, which was read already, with it",
+                "bring the folder back; the scan is put away then",
+            )
+
+    def _whereabouts(self, plan: Plan) -> str | None:
+        """Return the folder that an original set aside is in by now, None for its own."""
+        inode = self._inode(split(plan.path)[0])
+        if inode is not None and inode == (plan.parent or inode):
+            return None
+        try:
+            return dispose.find(plan, self.places.inbox, self._token)
+        except OSError as error:
+            if self._is_given_up(plan):
+                return None
+            fault = environment_fault(error, "it was read, its folder is another by now, and the inbox refuses a look")
+            raise HeldUp(fault.message, fault.remedy) from error
+
+    def _is_given_up(self, plan: Plan) -> bool:
+        """Count a try to find an original; True where there were enough of them."""
         self._missed[plan.path] += 1
-        if is_there or (is_gone and (gone_is_gone or self._missed[plan.path] > _TRIES_WITHOUT_FOLDER)):
-            del self._missed[plan.path]
-            return
-        raise HeldUp(
-            f"its folder {inbox / parent} is away, and the scan, which was read already, with it",
-            "bring the folder back; the scan is put away then",
-        )
+        return self._missed[plan.path] > _MOST_TRIES
+
+    def _inode(self, parent: str) -> int | None:
+        """Return the inode of a folder below the inbox, None where there is no real folder of that name."""
+        with self.explained(self.places.inbox), folder_if_there(self.places.inbox, parent) as directory:
+            return None if directory is None else os.fstat(directory).st_ino
 
     def withdraw(self, plan: Plan) -> bool:
         """Remove what is still staged; say whether its folder was there to look into."""

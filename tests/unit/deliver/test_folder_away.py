@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ocrwatch.deliver import outbox
+from ocrwatch.deliver import dispose, outbox
 from ocrwatch.deliver.delivery import Delivered, Deliverer, Work
 from ocrwatch.deliver.plan import Fate
 from ocrwatch.errors import EnvironmentFault, HeldUp, Vanished
@@ -137,3 +139,55 @@ def test_an_original_whose_text_is_gone_gets_its_name_back_in_its_renamed_folder
     with pytest.raises(Vanished):
         deliverer.resume(entry.id, entry.plan or "")
     assert space.files() == {"inbox/october/scan1.jpg": JPEG}
+
+
+def refused(*_: object) -> str:
+    """Fail as a folder on a bad sector does."""
+    raise OSError(errno.EIO, "Input/output error")
+
+
+def test_an_inbox_that_cannot_be_searched_holds_up_one_scan_only_and_not_for_ever(
+    space: Workspace, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No fault of the environment, which would have all others wait; in the end its text counts as delivered."""
+    once_set_aside(monkeypatch, lambda: space.original.parent.rename(space.places.inbox / "october"))
+    monkeypatch.setattr(dispose, "find", refused)
+    work = space.work("archive")
+    for _ in range(3):
+        with pytest.raises(HeldUp, match="input/output"):
+            deliverer.deliver(work)
+    assert deliverer.deliver(work).original is None
+
+
+def test_an_original_that_somebody_removes_is_not_searched_for(
+    space: Workspace, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder is the one that it was set aside in, so that it can be in no other."""
+
+    def remove() -> None:
+        for path in space.original.parent.iterdir():
+            path.unlink()
+
+    once_set_aside(monkeypatch, remove)
+    monkeypatch.setattr(dispose, "find", refused)
+    assert together(deliverer, space.work("archive")).original is None
+    assert set(space.states()) == {"done"}
+
+
+def test_the_search_goes_on_past_what_it_may_not_see(
+    space: Workspace, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that refuses matters only if the original is found nowhere else."""
+    october = space.places.inbox / "october"
+    for name in ("a", "z"):
+        (space.places.inbox / name).mkdir()
+    once_set_aside(monkeypatch, lambda: space.original.parent.rename(october))
+    real = os.scandir
+
+    def scandir(directory: int) -> Any:
+        if Path(f"/proc/self/fd/{directory}").readlink().name in {"a", "z"}:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(directory)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert deliverer.deliver(space.work("archive")).original == "sub/scan1.jpg"
