@@ -16,12 +16,13 @@ from ocrwatch.recognise.affine import Affine, scaling
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance.pixels import Marks, Pixels, halved, ink_of, marks_of
 
-BEST_TEXT_HEIGHT = 19.0
+BEST_TEXT_HEIGHT = 17.5
 """Capital height in pixels, for print that is mostly capitals and figures.
 
-Measured with tesserocr 2.13 (Tesseract 5.5.4, ``eng``) at 12 to 23 pixels on 40 receipts as their scanner saved them
-and 10 on an A4 glass at 600 dpi, each against the page as it is. Receipts: word F1 .684 to .696 in 93 % of the time;
-A4: .835 to .886 in 37 %. From 19 to 22 quality differs by chance only, and time grows; 16 costs .01.
+Measured with tesserocr 2.13 (Tesseract 5.5.4, ``eng``) at 14 to 19 pixels on 40 receipts as their scanner saved them
+and 10 on an A4 glass at 600 dpi. From 15 to 19 word F1 goes up and down by chance, between .778 and .788 on receipts
+and .896 and .909 on A4, and time grows by 1.5 % a pixel; 14 costs .01, and 16 some worn Chinese characters. Nineteen
+against the page as it is, without the other steps: receipts .684 to .696 in 93 % of the time, A4 .835 to .886 in 37 %.
 """
 
 BEST_RUNNING_HEIGHT = 16.5
@@ -46,11 +47,11 @@ LEAST_BREADTH = 0.65
 BROADEST = 1.25
 """Capitals and figures narrower than this share of their height are made broader, but not by more than BROADEST.
 
-Only where pixels are dropped: the scan has them, and enlarging costs the same time and brings less. Measured on the
-even and the odd ones of 40 receipts, and of 10 on an A4 glass. Word F1 of receipts is .753 and .789 as they are, .772
-and .795 from a breadth of 0.65, and .778 and .794 if those are broadened, too, from which nothing is dropped, in 3 %
-more time; of the others .908 and .879 as they are, and .911 and .900 from 0.65. Up to 1.5 times costs 12 % of the time,
-and up to 1.25 times 9 % for the same word F1 within .004.
+Only where pixels are dropped: the scan has them, and enlarging costs the same time and brings less. Measured at 19
+pixels on the even and the odd ones of 40 receipts, and of 10 on an A4 glass. Word F1 of receipts is .753 and .789 as
+they are, .772 and .795 from a breadth of 0.65, and .778 and .794 if those are broadened, too, from which nothing is
+dropped, in 3 % more time; of the others .908 and .879 as they are, and .911 and .900 from 0.65. Up to 1.5 times costs
+12 % of the time, and up to 1.25 times 9 % for the same word F1 within .004.
 """
 
 WORTH_REDUCING = 1 / 1.08
