@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +29,8 @@ from ocrwatch.values import Arrival, Settled
 # archive lies outside the inbox, so after each delivery the next scan would wait for a pair that never comes.
 InotifyMoveEventGrouper.delay = 0.02
 
+_LONGEST_END = 5.0
+"""Seconds that watchdog may take to end before it is left to it."""
 
 # It calls it an error that its own thread is told to stop while it waits for an event.
 _watchdog_log = logging.getLogger("watchdog.observers.inotify")
@@ -91,15 +95,27 @@ class Watcher:
         self._observer = observer
 
     def disarm(self) -> None:
-        """Stop watching."""
+        """Stop watching, as far as that is done in a moment; the rest goes on by itself.
+
+        While watchdog takes in very deep folders it hears nothing else, for half a minute on a busy machine.
+        """
         observer, self._observer = self._observer, None
         if observer is None:
             return
-        try:
-            observer.stop()
-            observer.join(timeout=5)
-        except Exception as error:  # noqa: BLE001 - it loses count of folders that change places, and stops all the same
-            _watchdog_log.warning("watchdog did not stop cleanly: %r", error)
+        ending = threading.Thread(target=_end, args=(observer,), name="watch-end", daemon=True)
+        # Where no thread can be had, it ends with the process.
+        with contextlib.suppress(RuntimeError, MemoryError):
+            ending.start()
+            ending.join(_LONGEST_END)
+
+
+def _end(observer: InotifyObserver) -> None:
+    try:
+        observer.stop()
+    except Exception as error:  # noqa: BLE001 - it loses count of folders that change places, and stops all the same
+        _watchdog_log.warning("watchdog did not stop cleanly: %r", error)
+    else:
+        observer.join()
 
 
 class _Handler(FileSystemEventHandler):
