@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from ocrwatch.deliver.delivery import Deliverer
 from ocrwatch.deliver.plan import Plan  # noqa: F401 - imported before any test counts calls
 from tests.unit.deliver.interruption import FileSystem, Interruption
-from tests.unit.deliver.workspace import Workspace
+from tests.unit.deliver.workspace import ENDINGS, Workspace
 
 _MEMORY = Path("/dev/shm")
 
@@ -61,3 +62,15 @@ def workspaces(in_memory: Path) -> Iterator[Callable[[Path | None], Workspace]]:
     yield make
     for workspace in made:
         workspace.close()
+
+
+@pytest.fixture
+def space(workspaces: Callable[[Path | None], Workspace]) -> Workspace:
+    """One workspace."""
+    return workspaces(None)
+
+
+@pytest.fixture
+def deliverer(space: Workspace) -> Deliverer:
+    """Make a deliverer with the real ledger."""
+    return Deliverer(space.places, space.ledger, ENDINGS)

@@ -138,3 +138,12 @@ class Journal:
 def content(root: Path) -> dict[str, bytes]:
     """Every file below a folder with its bytes, hidden ones too."""
     return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def refusing(number: int) -> Callable[..., None]:
+    """Return what a disk does that answers with this error."""
+
+    def refuse(*_arguments: object, **_keywords: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return refuse

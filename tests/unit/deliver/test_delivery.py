@@ -20,18 +20,6 @@ FATES = ("archive", "keep", "delete", "quarantine")
 FILE_SYSTEMS = ("usual", "no renameat2", "no hard links")
 
 
-@pytest.fixture
-def space(workspaces: Make) -> Workspace:
-    """One workspace."""
-    return workspaces(None)
-
-
-@pytest.fixture
-def deliverer(space: Workspace) -> Deliverer:
-    """Make a deliverer with the real ledger."""
-    return Deliverer(space.places, space.ledger, ENDINGS)
-
-
 def killed_everywhere(
     make: Callable[[], Workspace],
     interruption: Interruption,

@@ -15,22 +15,11 @@ from ocrwatch.deliver import dispose, outbox
 from ocrwatch.deliver.delivery import Delivered, Deliverer, Work
 from ocrwatch.deliver.plan import Fate
 from ocrwatch.errors import EnvironmentFault, HeldUp, Vanished
-from tests.unit.deliver.workspace import ENDINGS, JPEG, Workspace
+from tests.unit.deliver.interruption import refusing
+from tests.unit.deliver.workspace import JPEG, Workspace
 
 Make = Callable[[Path | None], Workspace]
 Deliver = Callable[[Deliverer, Work], Delivered]
-
-
-@pytest.fixture
-def space(workspaces: Make) -> Workspace:
-    """One workspace."""
-    return workspaces(None)
-
-
-@pytest.fixture
-def deliverer(space: Workspace) -> Deliverer:
-    """Make a deliverer with the real ledger."""
-    return Deliverer(space.places, space.ledger, ENDINGS)
 
 
 def alone(deliverer: Deliverer, work: Work) -> Delivered:
@@ -141,17 +130,12 @@ def test_an_original_whose_text_is_gone_gets_its_name_back_in_its_renamed_folder
     assert space.files() == {"inbox/october/scan1.jpg": JPEG}
 
 
-def refused(*_: object) -> str:
-    """Fail as a folder on a bad sector does."""
-    raise OSError(errno.EIO, "Input/output error")
-
-
 def test_an_inbox_that_cannot_be_searched_holds_up_one_scan_only_and_not_for_ever(
     space: Workspace, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No fault of the environment, which would have all others wait; in the end its text counts as delivered."""
     once_set_aside(monkeypatch, lambda: space.original.parent.rename(space.places.inbox / "october"))
-    monkeypatch.setattr(dispose, "find", refused)
+    monkeypatch.setattr(dispose, "find", refusing(errno.EIO))
     work = space.work("archive")
     for _ in range(3):
         with pytest.raises(HeldUp, match="input/output"):
@@ -169,7 +153,7 @@ def test_an_original_that_somebody_removes_is_not_searched_for(
             path.unlink()
 
     once_set_aside(monkeypatch, remove)
-    monkeypatch.setattr(dispose, "find", refused)
+    monkeypatch.setattr(dispose, "find", refusing(errno.EIO))
     assert together(deliverer, space.work("archive")).original is None
     assert set(space.states()) == {"done"}
 

@@ -14,31 +14,10 @@ from ocrwatch.deliver import dispose, outbox
 from ocrwatch.deliver.delivery import Deliverer
 from ocrwatch.errors import EnvironmentFault, HeldUp, Vanished
 from ocrwatch.files import folder, has_content, open_regular
-from tests.unit.deliver.interruption import Interruption
-from tests.unit.deliver.workspace import ENDINGS, JPEG, Workspace
+from tests.unit.deliver.interruption import Interruption, refusing
+from tests.unit.deliver.workspace import JPEG, Workspace
 
 Make = Callable[[Path | None], Workspace]
-
-
-@pytest.fixture
-def space(workspaces: Make) -> Workspace:
-    """One workspace."""
-    return workspaces(None)
-
-
-@pytest.fixture
-def deliverer(space: Workspace) -> Deliverer:
-    """Make a deliverer with the real ledger."""
-    return Deliverer(space.places, space.ledger, ENDINGS)
-
-
-def refusing(number: int) -> Callable[..., None]:
-    """Return what a disk does that answers with this error."""
-
-    def refuse(*_arguments: object, **_keywords: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    return refuse
 
 
 @pytest.mark.parametrize("fate", ["archive", "delete", "quarantine"])
