@@ -101,6 +101,30 @@ def folder_if_there(root: Path, relative: str) -> Iterator[int | None]:
         yield descriptor
 
 
+def files_below(root: Path, refused: Callable[[str, OSError], None]) -> Iterator[tuple[str, str]]:
+    """Yield folder, relative to ``root``, and name of all that is no folder below it, following no link.
+
+    ``refused`` is told of each folder, by its relative path, that cannot be looked into; what this user may not look
+    into, such as a disk's lost+found, has nothing of ours and is passed over.
+    """
+    to_look = [""]
+    while to_look:
+        relative = to_look.pop()
+        names: list[str] = []
+        try:
+            with folder(root, relative) as directory, os.scandir(directory) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        to_look.append(f"{relative}/{entry.name}" if relative else entry.name)
+                    else:
+                        names.append(entry.name)
+        except PermissionError:
+            pass
+        except OSError as error:
+            refused(relative, error)
+        yield from ((relative, name) for name in names)
+
+
 def _open_part(parent: int, part: str, *, create: bool) -> int:
     flags = _FOLDER | os.O_NOFOLLOW
     try:

@@ -25,8 +25,8 @@ from ocrwatch.deliver.plan import Plan, first_free, mirrored
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.files import (
     NAME_MAX,
-    TEMPORARY_PREFIX,
     facts_of,
+    files_below,
     folder,
     folder_if_there,
     is_same_file,
@@ -151,25 +151,9 @@ def _clear(root: Path, tokens: frozenset[str], refused: list[str]) -> int:
 
 def _leftovers(root: Path, refused: list[str]) -> Iterator[tuple[str, str, re.Match[str]]]:
     """Yield subfolder, name and parts of every unfinished file below ``root``, following no link."""
-    to_look = [""]
-    while to_look:
-        subfolder = to_look.pop()
-        names: list[str] = []
-        # What may not be looked into, such as a disk's lost+found, has nothing of ours.
-        with (
-            _refusals(refused),
-            contextlib.suppress(PermissionError),
-            folder(root, subfolder) as directory,
-            os.scandir(directory) as entries,
-        ):
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    to_look.append(f"{subfolder}/{entry.name}" if subfolder else entry.name)
-                elif entry.name.startswith(TEMPORARY_PREFIX):
-                    names.append(entry.name)
-        for name in names:
-            if found := _LEFTOVER.fullmatch(name):
-                yield subfolder, name, found
+    for subfolder, name in files_below(root, lambda _, error: refused.append(str(error))):
+        if found := _LEFTOVER.fullmatch(name):
+            yield subfolder, name, found
 
 
 def _delivered(settings: Settings) -> Iterator[_Known]:

@@ -19,6 +19,7 @@ from ocrwatch.deliver.plan import Plan, first_free
 from ocrwatch.files import (
     TEMPORARY_PREFIX,
     copy_durable,
+    files_below,
     folder,
     folder_if_there,
     has_content,
@@ -102,28 +103,19 @@ def find(plan: Plan, inbox: Path, token: str) -> str | None:
 
     Follows no link. Raises ``OSError`` where a folder cannot be looked into that may hold it.
     """
-    name = aside_name(plan, token)
-    refusal: OSError | None = None
-    to_look = [""]
-    while to_look:
-        relative = to_look.pop()
-        try:
-            with folder_if_there(inbox, relative) as directory:
-                if directory is None:
-                    continue
-                if status_of(directory, name) is not None:
-                    return relative
-                with os.scandir(directory) as entries:
-                    below = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-        except PermissionError:
-            # What may not be looked into is nobody's scans.
-            continue
-        except OSError as error:
-            refusal = error
-            continue
-        to_look += [f"{relative}/{each}" if relative else each for each in below]
-    if refusal is not None:
-        raise refusal
+    aside = aside_name(plan, token)
+    refusals: list[OSError] = []
+
+    def refused(relative: str, error: OSError) -> None:
+        # What is gone or became a link meanwhile has nothing in it.
+        if not relative or error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            refusals.append(error)
+
+    for relative, name in files_below(inbox, refused):
+        if name == aside:
+            return relative
+    if refusals:
+        raise refusals[0]
     return None
 
 
