@@ -68,9 +68,11 @@ def run_ocrwatch(
 def children_of(pid: int) -> list[int]:
     """Return the process ids of a process's children, none if it is gone."""
     children: list[int] = []
-    for thread in Path(f"/proc/{pid}/task").glob("*"):
-        with contextlib.suppress(OSError):
-            children += map(int, (thread / "children").read_text().split())
+    # It, or one of its threads, may end at any moment.
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                children += map(int, (thread / "children").read_text().split())
     return children
 
 

@@ -300,8 +300,11 @@ def _left_open(daemon: subprocess.Popen[bytes], before: int) -> int:
 
 def _open_files(daemon: subprocess.Popen[bytes]) -> int:
     """Count the files below its folders that it has open; not its workers' pipes."""
-    links = Path(f"/proc/{daemon.pid}/fd").iterdir()
-    return sum(str(link.readlink()).startswith("/") for link in links)
+    opened = 0
+    for link in Path(f"/proc/{daemon.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            opened += str(link.readlink()).startswith("/")
+    return opened
 
 
 def main() -> int:
