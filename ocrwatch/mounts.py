@@ -22,10 +22,20 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 
 def nearest_existing(folder: Path) -> Path:
     """Return the nearest folder that is there: what is missing is made there at the start."""
-    # Path.exists raises for what is in folders that may not be entered.
-    while not os.path.exists(folder) and folder != folder.parent:  # noqa: PTH110
+    while is_missing(folder) and folder != folder.parent:
         folder = folder.parent
     return folder
+
+
+def is_missing(folder: Path) -> bool:
+    """Tell whether nothing is there, as far as this user may see; what refuses, as a dead share does, is there."""
+    try:
+        folder.stat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def mount_of(folder: Path) -> tuple[str, str]:

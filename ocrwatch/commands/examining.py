@@ -16,11 +16,11 @@ from rich.markup import escape
 from ocrwatch.config.load import check_folders, load, parse_overrides
 from ocrwatch.daemon import startup
 from ocrwatch.daemon.notices import hook_options
-from ocrwatch.errors import ExitCode, UsageError
+from ocrwatch.errors import EnvironmentFault, ExitCode, UsageError
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.watch import Watcher
 from ocrwatch.log import printable
-from ocrwatch.mounts import mount_of, nearest_existing, watch_mode
+from ocrwatch.mounts import is_missing, mount_of, nearest_existing, watch_mode
 from ocrwatch.service.doctor import folders, machine, watching
 from ocrwatch.service.doctor.finding import Finding, check
 from ocrwatch.service.lock import holder_of
@@ -91,7 +91,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     for name, folder in startup.folders(settings).items():
         yield from _folder(name, folder)
     if settings.on_success == "archive":
-        yield folders.crossing(settings.inbox, settings.archive)
+        yield from folders.crossing(settings.inbox, settings.archive)
     yield from _watch(settings)
     yield folders.ledger_place(mount_of(nearest_existing(settings.state))[0], settings.state)
     languages = ", ".join(dict.fromkeys(name for each in startup.recipes(settings)[::-1] for name in each.languages))
@@ -103,16 +103,24 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     yield check("hooks", "all programs and secrets of hooks can be used", lambda: hook_options(settings))
     if settings.hooks.webhook_secret is not None:
         yield from machine.exposed("hooks.webhook_secret", settings.hooks.webhook_secret)
-    holders = (holder_of(settings.inbox), holder_of(settings.state))
+    yield from _of_running(settings)
+
+
+def _of_running(settings: Settings) -> Iterator[Finding]:
+    """Answer what depends on whether ocrwatch runs here."""
+    try:
+        holders = (holder_of(settings.inbox), holder_of(settings.state))
+    except EnvironmentFault as fault:
+        yield Finding("daemon", "warning", fault.message, fault.remedy)
+        return
     yield machine.holders(*holders)
     if holders == (None, None):
         yield from machine.memory(startup.worker_count(settings))
-    # Not every build has the setting.
     yield from machine.address("status.listen", settings.status.listen, runs=holders != (None, None))
 
 
 def _folder(name: str, folder: Path) -> Iterator[Finding]:
-    if os.path.lexists(folder):
+    if os.path.lexists(folder) or not is_missing(folder):
         for finding in folders.probe(name, folder):
             yield finding
             if finding.severity == "problem":

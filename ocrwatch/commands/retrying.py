@@ -15,7 +15,7 @@ from rich.markup import escape
 from ocrwatch.commands.work import settings_for_work
 from ocrwatch.deliver.delivery import REASON_ENDING
 from ocrwatch.deliver.plan import first_free, mirrored
-from ocrwatch.errors import ExitCode, UsageError
+from ocrwatch.errors import EnvironmentFault, ExitCode, UsageError
 from ocrwatch.files import (
     TEMPORARY_PREFIX,
     copy_durable,
@@ -62,8 +62,15 @@ def _print_summary(output: Console, settings: Settings, moved: int) -> None:
         output.print(f"Nothing to put back in {escape(str(settings.quarantine))}.")
         return
     scans = "1 scan is" if moved == 1 else f"{moved} scans are"
-    when = "" if holder_of(settings.inbox) is not None else "; no ocrwatch runs here now, start it to have them read"
+    when = "; no ocrwatch runs here now, start it to have them read" if _is_free(settings.inbox) else ""
     output.print(f"{scans} back in the inbox {escape(str(settings.inbox))}{when}.")
+
+
+def _is_free(inbox: Path) -> bool:
+    """Tell whether it is known that no ocrwatch works on an inbox."""
+    with contextlib.suppress(EnvironmentFault):
+        return holder_of(inbox) is None
+    return False
 
 
 def _wanted(quarantine: Path, files: Sequence[Path]) -> Iterator[str]:

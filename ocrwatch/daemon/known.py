@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import subprocess
@@ -113,7 +114,7 @@ class Known:
 
 def _identity(recipe: Recipe) -> _Identity:
     files = tuple(_data_files(recipe))
-    data = _stamp(path for path in files if not path.is_dir())
+    data = _stamp(path for path in files if not _is_folder(path))
     parts = (ocrwatch.__version__, *_code(), *_packages(), _program(recipe), asdict(recipe), data)
     digest = hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).digest()
     return _Identity(digest, files, _stamp(files))
@@ -175,9 +176,18 @@ def _data_files(recipe: Recipe) -> Iterator[Path]:
         return
     yield data
     for language in (*recipe.languages, "osd"):
-        yield from sorted(data.glob(f"{language}.*"))
+        # A share may refuse from one moment to the next; whoever reads with the data says so.
+        with contextlib.suppress(OSError):
+            yield from sorted(data.glob(f"{language}.*"))
     # Lists of words and the like, which variables name.
     yield from (path for _, value in recipe.variables if (path := Path(value)).is_absolute())
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _stamp(files: Iterable[Path]) -> _Stamp:

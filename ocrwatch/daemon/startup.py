@@ -13,7 +13,7 @@ from ocrwatch.errors import UsageError
 from ocrwatch.files import TEMPORARY_PREFIX, environment_fault, remove, sync, write_durable
 from ocrwatch.files import folder as folder_below
 from ocrwatch.ledger import TextCache
-from ocrwatch.mounts import nearest_existing
+from ocrwatch.mounts import is_missing, nearest_existing
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
 from ocrwatch.service.lock import FolderLock
 from ocrwatch.settings import Settings, recipe
@@ -33,11 +33,12 @@ def folders(settings: Settings) -> dict[str, Path]:
 def make_folders(settings: Settings) -> None:
     """Make missing folders and prove that files can be made in each; raises :class:`EnvironmentFault`."""
     for name, folder in folders(settings).items():
+        doing = "use" if not is_missing(folder) else "make"
         try:
             # The ledger and the status tell names of scans: nobody else's business.
             _make_durable(folder, 0o750 if name == "state" else 0o777)
         except OSError as error:
-            raise environment_fault(error, f"cannot make the {name} {folder}") from error
+            raise environment_fault(error, f"cannot {doing} the {name} {folder}") from error
         check_writable(name, folder)
 
 

@@ -162,19 +162,23 @@ def first_free(stem: str, base: str, taken: Callable[[str], bool]) -> str:
 def _exists(root: Path, subfolder: str, name: str) -> bool:
     if len(os.fsencode(name)) > NAME_MAX:
         return True
-    try:
-        with folder(root, subfolder) as descriptor:
-            return status_of(descriptor, name) is not None
-    except FileNotFoundError:
-        # A missing subfolder is made later; a missing root is found out by whoever writes there.
-        return False
+    return _look(root, subfolder, name) is not None
 
 
 def _is_in_the_way(root: Path, subfolder: str, name: str) -> bool:
     """Tell whether something other than a folder bears the name of one."""
+    status = _look(root, subfolder, name)
+    return status is not None and not stat.S_ISDIR(status.st_mode)
+
+
+def _look(root: Path, subfolder: str, name: str) -> os.stat_result | None:
+    """Return the status of what bears a name, None where nothing does; an error names the folder that refuses."""
     try:
         with folder(root, subfolder) as descriptor:
-            status = status_of(descriptor, name)
+            return status_of(descriptor, name)
     except FileNotFoundError:
-        return False
-    return status is not None and not stat.S_ISDIR(status.st_mode)
+        # A missing subfolder is made later; a missing root is found out by whoever writes there.
+        return None
+    except OSError as error:
+        error.filename = str(root / subfolder)
+        raise

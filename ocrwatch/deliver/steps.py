@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -13,9 +13,9 @@ from typing import Literal, Protocol
 from ocrwatch.deliver import dispose, outbox
 from ocrwatch.deliver.disk import AT_ONCE, Disk
 from ocrwatch.deliver.plan import Fate, Places, Plan, Sidecar, free_quarantine_name, free_stem, mirrored, temporary_name
+from ocrwatch.deliver.roots import Roots
 from ocrwatch.errors import HeldUp
 from ocrwatch.files import environment_fault, folder_if_there, is_unchanged, split
-from ocrwatch.mounts import Anchor
 from ocrwatch.values import FileFacts
 
 _MOST_TRIES = 3
@@ -90,24 +90,18 @@ class Steps:
         self.places = places
         self._token = token
         self._endings = endings
-        self._names = {
-            places.inbox: "inbox",
-            places.outbox: "outbox",
-            places.archive: "archive",
-            places.quarantine: "quarantine",
-        }
         self._missed: Counter[str] = Counter()
-        self._anchors = {root: Anchor(root) for root in self._names if root.is_dir()}
+        self._roots = Roots(places)
 
     def is_unchanged(self, work: Work) -> bool:
         """Tell whether the scan is still the file that was read."""
         parent, name = split(work.path)
-        with self.explained(self.places.inbox), folder_if_there(self.places.inbox, parent) as directory:
+        with self._roots.explained(self.places.inbox), folder_if_there(self.places.inbox, parent) as directory:
             return directory is not None and is_unchanged(directory, name, work.facts, work.sha256)
 
     def plan(self, work: Work, taken: Collection[tuple[str, str]] = ()) -> Plan:
         """Choose names that are free, and not among those ``taken`` by others (subfolder and stem)."""
-        with self.explained(self.root_of(work.fate)):
+        with self._roots.explained(self.root_of(work.fate)):
             roots = (self.root_of(work.fate), *((self.places.archive,) if work.fate == "archive" else ()))
             subfolder = mirrored(roots, split(work.path)[0])
             stem, original = self._free_names(work.path, subfolder, work.fate, taken)
@@ -122,25 +116,25 @@ class Steps:
         """Write the sidecars under their temporary names."""
         root = self.root_of(plan.fate)
         staged = [(sidecar.temporary, data) for sidecar, (_, data) in zip(plan.sidecars, work.contents, strict=True)]
-        with self.explained(root, plan.folder):
+        with self._roots.explained(root, plan.folder):
             outbox.stage(root, plan.folder, staged, mode=work.mode, group=work.group, disk=disk)
 
     def publish(self, plan: Plan, *, just_staged: bool, disk: Disk = AT_ONCE) -> None:
         """Give the sidecars their final names; raises as :func:`ocrwatch.deliver.outbox.publish`."""
         root = self.root_of(plan.fate)
-        with self.explained(root, plan.folder):
+        with self._roots.explained(root, plan.folder):
             outbox.publish(root, plan.folder, plan.sidecars, just_staged=just_staged, disk=disk)
 
     def is_nowhere(self, plan: Plan) -> bool:
         """Tell whether nothing of the sidecars is to be found."""
         root = self.root_of(plan.fate)
-        with self.explained(root, plan.folder):
+        with self._roots.explained(root, plan.folder):
             return outbox.is_nowhere(root, plan.folder, plan.sidecars)
 
     def replanned(self, plan: Plan) -> Plan:
         """Choose other names, since somebody took one after it was planned."""
         root = self.root_of(plan.fate)
-        with self.explained(root):
+        with self._roots.explained(root):
             stem, original = self._free_names(plan.path, plan.folder, plan.fate, ())
             sidecars = outbox.renamed(root, plan.folder, plan.sidecars, plan.stem, stem)
         return replace(plan, stem=stem, original=original, sidecars=sidecars)
@@ -151,13 +145,13 @@ class Steps:
         ``first`` says that it cannot have been set aside before.
         """
         parent = None if first else self._whereabouts(plan)
-        with self.explained(self.places.inbox):
+        with self._roots.explained(self.places.inbox):
             return dispose.set_aside(plan, self.places.inbox, self._token, parent=parent)
 
     def give_back(self, plan: Plan) -> None:
         """Give an original that was set aside its name again."""
         parent = self._whereabouts(plan)
-        with self.explained(self.places.inbox):
+        with self._roots.explained(self.places.inbox):
             dispose.give_back(plan, self.places.inbox, self._token, parent=parent)
         self.check_folder(plan, gone_is_gone=True)
 
@@ -174,7 +168,7 @@ class Steps:
             )
         parent = None if plan.fate == "keep" else self._whereabouts(plan)
         if plan.fate == "delete":
-            with self.explained(inbox):
+            with self._roots.explained(inbox):
                 gone = not dispose.delete(plan, inbox, self._token, parent=parent, taken=taken, disk=disk)
             if gone:
                 self.check_same_inbox(plan)
@@ -182,7 +176,7 @@ class Steps:
         if plan.fate in {"keep", "delete"}:
             return None
         target = self.places.quarantine if plan.fate == "quarantine" else self.places.archive
-        with self.explained(target, plan.folder):
+        with self._roots.explained(target, plan.folder):
             original = dispose.move_away(plan, inbox, target, self._token, parent=parent, taken=taken, disk=disk)
         if original is None:
             self.check_same_inbox(plan)
@@ -232,26 +226,26 @@ class Steps:
 
     def _inode(self, parent: str) -> int | None:
         """Return the inode of a folder below the inbox, None where there is no real folder of that name."""
-        with self.explained(self.places.inbox), folder_if_there(self.places.inbox, parent) as directory:
+        with self._roots.explained(self.places.inbox), folder_if_there(self.places.inbox, parent) as directory:
             return None if directory is None else os.fstat(directory).st_ino
 
     def withdraw(self, plan: Plan) -> bool:
         """Remove what is still staged; say whether its folder was there to look into."""
         root = self.root_of(plan.fate)
-        with self.explained(root, plan.folder):
+        with self._roots.explained(root, plan.folder):
             return outbox.withdraw(root, plan.folder, plan.sidecars)
 
     def retract(self, plan: Plan) -> None:
         """Take back what was published."""
         root = self.root_of(plan.fate)
-        with self.explained(root):
+        with self._roots.explained(root):
             outbox.retract(root, plan.folder, plan.sidecars)
 
     def discard(self, scan: int, path: str, endings: tuple[str, ...]) -> None:
         """Remove what may have been staged for a scan."""
         names = [Sidecar(temporary_name(self._token, scan, ending), "") for ending in endings]
         for root in (self.places.outbox, self.places.quarantine):
-            with self.explained(root):
+            with self._roots.explained(root):
                 outbox.withdraw(root, split(path)[0], names)
 
     def is_movable(self, plan: Plan) -> bool:
@@ -259,12 +253,12 @@ class Steps:
         parent = self.places.inbox / split(plan.path)[0]
         if plan.fate == "keep" or parent == self.places.inbox:
             return True
-        with self.explained(self.places.inbox):
+        with self._roots.explained(self.places.inbox):
             return not parent.is_dir() or os.access(parent, os.W_OK | os.X_OK)
 
     def inbox_identity(self) -> tuple[int, int]:
         """Return device and inode of the inbox."""
-        with self.explained(self.places.inbox):
+        with self._roots.explained(self.places.inbox):
             status = self.places.inbox.stat()
         return status.st_dev, status.st_ino
 
@@ -281,19 +275,6 @@ class Steps:
         others = frozenset(stem for folder, stem in taken if folder == subfolder)
         stem = free_stem(self.places, subfolder, name, self._endings, archived=fate == "archive", others=others)
         return stem, stem + os.path.splitext(path)[1]
-
-    @contextlib.contextmanager
-    def explained(self, root: Path, subfolder: str = "") -> Iterator[None]:
-        """Turn what the system refuses within into :class:`EnvironmentFault`, except that a name is taken."""
-        name = self._names[root]
-        try:
-            if root in self._anchors:
-                self._anchors[root].check(name)
-            yield
-        except FileExistsError:
-            raise
-        except OSError as error:
-            raise environment_fault(error, f"cannot work in the {name} {root / subfolder}") from error
 
 
 def result(scan: int, plan: Plan, original: str | None) -> Delivered:

@@ -11,6 +11,7 @@ from typing import Final, Self
 from urllib.parse import quote_from_bytes
 
 from ocrwatch.errors import EnvironmentFault
+from ocrwatch.files import ASK_ITS_USER, environment_fault
 from ocrwatch.ledger.ledger import Entry
 
 _COLUMNS: Final = ", ".join(field.name for field in fields(Entry))
@@ -30,12 +31,15 @@ class LedgerReader:
         self._alone = alone
 
     def __enter__(self) -> Self:
-        if not self._path.exists():
-            return self
         # A reader of a live ledger shares its index file, and may have to make it. Where nothing is live there is no
         # need to: so a look leaves no file behind, and works for who may only read.
         log = self._path.with_name(f"{self._path.name}-wal")
-        at_rest = self._alone and not (log.exists() and log.stat().st_size)
+        try:
+            if not self._path.exists():
+                return self
+            at_rest = self._alone and not (log.exists() and log.stat().st_size)
+        except OSError as error:
+            raise environment_fault(error, f"cannot read the ledger {self._path}", closed=ASK_ITS_USER) from error
         name = quote_from_bytes(os.fsencode(self._path.absolute()))
         try:
             self._db = sqlite3.connect(
@@ -80,9 +84,7 @@ class LedgerReader:
             raise self._fault(error) from error
 
     def _fault(self, error: sqlite3.Error) -> EnvironmentFault:
-        return EnvironmentFault(
-            f"cannot read the ledger {self._path} ({error})", "ask as root or as the user that ocrwatch runs as"
-        )
+        return EnvironmentFault(f"cannot read the ledger {self._path} ({error})", ASK_ITS_USER)
 
 
 def _entry(row: sqlite3.Row) -> Entry:

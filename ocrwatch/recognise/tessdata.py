@@ -48,8 +48,8 @@ def tessdata_folder(recipe: Recipe) -> Path:
 
 def installed_languages(folder: Path) -> tuple[str, ...]:
     """Names that Tesseract accepts, sorted, such as ``eng`` and ``script/Latin``; empty where nothing is readable."""
-    files = [path for pattern in ("*", "script/*") for path in folder.glob(f"{pattern}{SUFFIX}")]
-    return tuple(sorted(str(path.relative_to(folder))[: -len(SUFFIX)] for path in files))
+    scripts = (f"script/{name}" for name in _data_files(folder / "script"))
+    return tuple(sorted(name.removesuffix(SUFFIX) for name in (*_data_files(folder), *scripts)))
 
 
 def check_languages(recipe: Recipe) -> Path:
@@ -58,7 +58,7 @@ def check_languages(recipe: Recipe) -> Path:
     Raises EnvironmentFault that names what is missing, what is there, and how to install it.
     """
     folder = tessdata_folder(recipe)
-    missing = [language for language in recipe.languages if not (folder / f"{language}{SUFFIX}").is_file()]
+    missing = [language for language in recipe.languages if not _is_file(folder / f"{language}{SUFFIX}")]
     if missing:
         there = installed_languages(folder)
         installed = ", ".join(there) or "none"
@@ -142,7 +142,22 @@ def _candidates() -> list[Path]:
 
 
 def _has_languages(folder: Path) -> bool:
-    return any(folder.glob(f"*{SUFFIX}"))
+    return bool(_data_files(folder))
+
+
+def _data_files(folder: Path) -> list[str]:
+    """Return the names of the data files in a folder; none where it refuses, as the share of a dead server does."""
+    try:
+        return [path.name for path in folder.iterdir() if path.name.endswith(SUFFIX)]
+    except OSError:
+        return []
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 @functools.cache

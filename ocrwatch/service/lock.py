@@ -9,9 +9,11 @@ import stat
 from pathlib import Path
 
 from ocrwatch.errors import LockedError
-from ocrwatch.files import environment_fault
+from ocrwatch.files import ASK_ITS_USER, environment_fault
 
 LOCK_NAME = ".ocrwatch.lock"
+
+_NO_LOCK = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
 
 
 class FolderLock:
@@ -51,11 +53,17 @@ class FolderLock:
 
 
 def holder_of(folder: Path) -> int | None:
-    """Return the process id of the ocrwatch that holds ``folder``, None if none does."""
+    """Return the process id of the ocrwatch that holds ``folder``, None if none does.
+
+    Raises :class:`EnvironmentFault` where the folder refuses to be looked at: somebody may well hold it.
+    """
     try:
         descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in _NO_LOCK:
+            return None
+        what = f"cannot tell whether ocrwatch runs: cannot look into {folder}"
+        raise environment_fault(error, what, closed=ASK_ITS_USER) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import socket
@@ -52,6 +53,28 @@ def disk_for(place: Path, megabytes: int = 6) -> Iterator[Disk]:
         while os.path.ismount(place):
             disk.unmount()
         _run("umount", "--lazy", keeper)
+
+
+@contextlib.contextmanager
+def dead_share(place: Path) -> Iterator[None]:
+    """Mount a share on ``place`` whose server is gone: a FUSE file system that nobody answers for (fuse(4)).
+
+    Every look at it is refused ("transport endpoint is not connected"). Skips the test where that is not allowed.
+    """
+    if os.geteuid() != 0 or not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        pytest.skip("only root can mount a share, and only where the kernel has FUSE")
+    device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        options = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()
+        refused = ctypes.CDLL(None).mount(b"dead", os.fsencode(place), b"fuse", 0, options)
+    finally:
+        os.close(device)
+    if refused:
+        pytest.skip("no share can be mounted here")
+    try:
+        yield
+    finally:
+        _run("umount", "--lazy", place)
 
 
 def _run(*command: str | Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon_process import PROGRAM, DaemonProcess, clean_environment, run_ocrwatch, write_config
-from tests.system.disks import disk_for
+from tests.system.disks import dead_share, disk_for
 from tests.system.dropping import delivered, put, scan
 
 FOLDERS = ("inbox", "outbox", "archive", "quarantine", "state")
@@ -37,8 +37,10 @@ def _examine(folder: Path, *arguments: str, wrapper: Sequence[str] = ()) -> tupl
 
 
 def _everything(folder: Path) -> dict[str, int]:
-    """Return all that is in a folder, with the times of the last change."""
-    return {str(path.relative_to(folder)): path.lstat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    """Return all files in a folder that can be seen, with the times of the last change."""
+    # Not rglob, which fails at what is mounted and refuses.
+    found = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    return {str(path.relative_to(folder)): path.lstat().st_mtime_ns for path in found}
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ FAULTS = {
     "file in a folder's place": Fault("archive", "not a directory", "remove what stands", _file_for_folder),
     "full disk": Fault("archive", "no space left", "free some space", _full),
     "full disk, said of its space": Fault("archive space", "is full", "free some space", _full),
+    "share whose server is gone": Fault("inbox", "not connected", "or mount it again",
+                                        lambda folder: dead_share(folder / "inbox")),
     "no more files": Fault("quarantine files", "more files can be made", "remove files", _no_more_files,
                            severity="warning"),
     "archive on another disk": Fault("moving", "different file systems", "beside the inbox",

@@ -11,6 +11,7 @@ import pytest
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Ledger, LedgerReader
 from ocrwatch.values import FileFacts
+from tests.privileges import reachable_folder, unprivileged
 
 ODD = "sub/\udcff\udce4.jpg"
 
@@ -86,3 +87,13 @@ def test_what_is_no_ledger_is_said_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").write_bytes(b"no database at all, however long it may be" * 30)
     with LedgerReader(tmp_path, alone=True) as reader, pytest.raises(EnvironmentFault, match="cannot read the ledger"):
         reader.of_path("a.jpg")
+
+
+def test_a_ledger_that_may_not_be_looked_at_is_said_in_one_sentence() -> None:
+    """Which user may, is said as well."""
+    with reachable_folder() as folder:
+        Ledger(folder).close()
+        folder.chmod(0o000)
+        said = r"cannot read the ledger .*\(permission denied\); ask as root"
+        with unprivileged(), pytest.raises(EnvironmentFault, match=said), LedgerReader(folder, alone=True):
+            pass

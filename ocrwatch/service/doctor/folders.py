@@ -95,16 +95,21 @@ def space(name: str, folder: Path) -> Iterator[Finding]:
         yield Finding(f"{name} files", severity, message, "remove files that nobody needs, such as old originals")
 
 
-def crossing(inbox: Path, archive: Path) -> Finding:
-    """Look whether originals can be moved to the archive rather than copied."""
-    if nearest_existing(inbox).stat().st_dev == nearest_existing(archive).stat().st_dev:
-        return Finding("moving", "fine", "inbox and archive are on one file system: originals are moved at once")
-    return Finding(
-        "moving",
-        "warning",
-        "inbox and archive are on different file systems: originals are copied, checked and then removed",
-        "put the archive beside the inbox if that is too slow",
-    )
+def crossing(inbox: Path, archive: Path) -> Iterator[Finding]:
+    """Look whether originals can be moved to the archive rather than copied; a folder that refuses has its own."""
+    try:
+        together = nearest_existing(inbox).stat().st_dev == nearest_existing(archive).stat().st_dev
+    except OSError:
+        return
+    if together:
+        yield Finding("moving", "fine", "inbox and archive are on one file system: originals are moved at once")
+    else:
+        yield Finding(
+            "moving",
+            "warning",
+            "inbox and archive are on different file systems: originals are copied, checked and then removed",
+            "put the archive beside the inbox if that is too slow",
+        )
 
 
 def ledger_place(kind: str, state: Path) -> Finding:

@@ -103,6 +103,15 @@ def test_all_languages_present(folder: Path) -> None:
     assert check_languages(recipe) == folder
 
 
+def test_names_that_no_file_system_has_are_missing_too(folder: Path) -> None:
+    """The system refuses to look for them; that is nobody's bug."""
+    long = "x" * 300
+    with pytest.raises(EnvironmentFault, match=f"no data for the language {long}"):
+        check_languages(Recipe(tessdata=str(folder), languages=("eng", long)))
+    with pytest.raises(EnvironmentFault, match=r"ocr\.tessdata names .*which has no"):
+        check_languages(Recipe(tessdata=str(folder / long)))
+
+
 def test_missing_languages_are_named(folder: Path) -> None:
     """The message names what is missing and what is installed; the remedy is the command."""
     with pytest.raises(EnvironmentFault) as caught:

@@ -11,6 +11,7 @@ import pytest
 
 from ocrwatch.errors import EnvironmentFault, LockedError
 from ocrwatch.service.lock import LOCK_NAME, FolderLock, holder_of
+from tests.privileges import reachable_folder, unprivileged
 from tests.waiting import until
 
 _HOLD = """
@@ -84,6 +85,16 @@ def test_a_fifo_in_the_locks_place_blocks_nobody(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="cannot lock the inbox"):
         FolderLock(tmp_path, "inbox")
     assert holder_of(tmp_path) is None
+
+
+def test_who_may_not_look_is_not_told_that_nobody_holds_it() -> None:
+    """A folder that is closed to the user who asks may well be held."""
+    with reachable_folder() as folder:
+        lock = FolderLock(folder, "inbox")
+        folder.chmod(0o000)
+        with unprivileged(), pytest.raises(EnvironmentFault, match=r"cannot tell.*permission denied.*; ask as root"):
+            holder_of(folder)
+        lock.release()
 
 
 def test_a_missing_folder_is_the_environments_fault(tmp_path: Path) -> None:
