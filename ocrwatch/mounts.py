@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
 from typing import Literal
 
 from ocrwatch.errors import EnvironmentFault
+from ocrwatch.files import environment_fault
 
 EVENTFUL = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "zfs", "f2fs", "bcachefs", "jfs", "reiserfs"})
 """File systems on which inotify reports what every writer does, also a local Samba server.
@@ -16,26 +18,30 @@ Everything else is polled: on network and FUSE mounts the kernel sees only this 
 unknown file system a late text is better than none.
 """
 
-
+_MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
+_HIDDEN = frozenset({errno.EACCES})
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 def nearest_existing(folder: Path) -> Path:
-    """Return the nearest folder that is there: what is missing is made there at the start."""
-    while is_missing(folder) and folder != folder.parent:
+    """Return the nearest folder that this user may see: what is missing is made there at the start."""
+    while folder != folder.parent and _refusal(folder) in _MISSING | _HIDDEN:
         folder = folder.parent
     return folder
 
 
 def is_missing(folder: Path) -> bool:
-    """Tell whether nothing is there, as far as this user may see; what refuses, as a dead share does, is there."""
+    """Tell whether nothing is there; what refuses to be looked at, as a dead share does, is there."""
+    return _refusal(folder) in _MISSING
+
+
+def _refusal(folder: Path) -> int | None:
+    """Return the error number with which the system refuses a look at a folder, None where it does not."""
     try:
         folder.stat()
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return True
-    except OSError:
-        return False
-    return False
+    except OSError as error:
+        return error.errno
+    return None
 
 
 def mount_of(folder: Path) -> tuple[str, str]:
@@ -84,23 +90,30 @@ def watch_mode(kind: str) -> Literal["inotify", "poll"]:
 class Anchor:
     """Notices that a share or disk is unmounted: its mount point is a folder too, and would be written to."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, what: str) -> None:
+        """Look where ``folder``, which messages call ``what``, is; raises :class:`EnvironmentFault` if it refuses."""
         self._folder = folder
-        self._device = folder.stat().st_dev
+        self._what = what
+        try:
+            self._device = folder.stat().st_dev
+        except OSError as error:
+            raise environment_fault(error, f"cannot use the {what} {folder}") from error
         self._mount = mount_of(folder)
 
-    def check(self, what: str) -> None:
+    def check(self) -> None:
         """Raise :class:`EnvironmentFault` where the folder is not on the file system that it was on at the start.
 
-        A share that was mounted again may have another device number, but has the same type and source.
+        A share that was mounted again may have another device number, but has the same type and source. Raises
+        ``OSError`` where the folder is gone or refuses.
         """
         device = self._folder.stat().st_dev
         if device == self._device:
             return
         mount = mount_of(self._folder)
         if mount != self._mount:
+            before = self._mount
             raise EnvironmentFault(
-                f"the {what} {self._folder} is on {mount[0]} {mount[1]}, and was on {self._mount[0]} {self._mount[1]}",
+                f"the {self._what} {self._folder} is on {mount[0]} {mount[1]}, and was on {before[0]} {before[1]}",
                 "see that it is mounted; if it was moved on purpose, restart ocrwatch",
             )
         self._device = device

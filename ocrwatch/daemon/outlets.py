@@ -75,11 +75,11 @@ def _share_file(settings: Settings, token: str) -> Callable[[str], None]:
     output = settings.output
     group = None if output.group is None else startup.group_ids(settings)[output.group]
     temporary = temporary_name(token, _NO_SCAN, note.NOTE_STEM.lower())
-    anchor = Anchor(settings.outbox)
+    anchor = Anchor(settings.outbox, "outbox")
 
     def post(text: str) -> None:
         # Where the share is not mounted, its mount point is a folder like any other.
-        anchor.check("outbox")
+        anchor.check()
         note.post(settings.outbox, settings.inbox, text, temporary, mode=output.mode, group=group)
 
     return post

@@ -101,7 +101,7 @@ def _restore(settings: Settings, is_forgotten: Callable[[str, str], bool], refus
 
     ``is_forgotten`` is asked with the hidden name and the token in it.
     """
-    if not settings.inbox.is_dir():
+    if not _is_there(settings.inbox, refused):
         return
     ending = _ending(settings.watch.include)
     for subfolder, name, found in _leftovers(settings.inbox, refused):
@@ -139,7 +139,7 @@ def _ending(include: tuple[str, ...]) -> str:
 
 def _clear(root: Path, tokens: frozenset[str], refused: list[str]) -> int:
     removed = 0
-    if not root.is_dir():
+    if not _is_there(root, refused):
         return 0
     for subfolder, name, found in _leftovers(root, refused):
         if found["token"] in tokens:
@@ -147,6 +147,12 @@ def _clear(root: Path, tokens: frozenset[str], refused: list[str]) -> int:
                 removed += remove(directory, name)
                 sync(directory)
     return removed
+
+
+def _is_there(root: Path, refused: list[str]) -> bool:
+    with _refusals(refused):
+        return root.is_dir()
+    return False
 
 
 def _leftovers(root: Path, refused: list[str]) -> Iterator[tuple[str, str, re.Match[str]]]:

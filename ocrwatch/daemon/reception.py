@@ -85,7 +85,7 @@ class Reception:
         self._next_look = 0.0
         self._identity: tuple[int, int] | None = None
         self._ignored: set[Ignored] = set()
-        self._anchor = Anchor(inbox)
+        self._anchor = Anchor(inbox, "inbox")
         self._deaths = 0
         self._gives_up = True
         self.mode: Literal["inotify", "poll"] = "poll"
@@ -242,7 +242,7 @@ class Reception:
         found = look(self._inbox, self._rules, recursive=self._options.recursive, limit=room, known=known)
         # Afterwards, so that what was found is of the file system that is checked, or of none.
         try:
-            self._anchor.check("inbox")
+            self._anchor.check()
         except OSError as error:
             raise environment_fault(error, f"cannot read the inbox {self._inbox}") from error
         return found

@@ -8,11 +8,14 @@ from pathlib import Path
 
 from ocrwatch.deliver.plan import Places
 from ocrwatch.files import environment_fault
-from ocrwatch.mounts import Anchor
+from ocrwatch.mounts import Anchor, is_missing
 
 
 class Roots:
-    """The daemon's four folders as they were at its start."""
+    """The daemon's four folders as they were at its start.
+
+    Raises :class:`EnvironmentFault` where one of them refuses.
+    """
 
     def __init__(self, places: Places) -> None:
         self._names = {
@@ -21,7 +24,7 @@ class Roots:
             places.archive: "archive",
             places.quarantine: "quarantine",
         }
-        self._anchors = {root: Anchor(root) for root in self._names if root.is_dir()}
+        self._anchors = {root: Anchor(root, name) for root, name in self._names.items() if not is_missing(root)}
 
     @contextlib.contextmanager
     def explained(self, root: Path, subfolder: str = "") -> Iterator[None]:
@@ -31,7 +34,7 @@ class Roots:
         """
         try:
             if root in self._anchors:
-                self._anchors[root].check(self._names[root])
+                self._anchors[root].check()
             yield
         except FileExistsError:
             raise

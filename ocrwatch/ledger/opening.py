@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,12 @@ _DAMAGED: Final = ".damaged-"
 _DAMAGE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _PRIMARY: Final = 0xFF
 """The part of SQLite's result codes that says what kind of error it is (sqlite.org/rescode.html)."""
+
+_PAUSES: Final = (0.0, 0.05, 0.25)
+"""Seconds before each look that has to find damage: a disk that fails for a moment gives rubbish too."""
+
+_REFUSED_PAGE: Final = re.compile(r"error code=(\d+)")
+"""What SQLite's check says of a page that it did not get, with the result code."""
 
 _PARTS: Final = ("-wal", "-shm", "")
 """The database last: its log must never be found beside a new one."""
@@ -39,14 +46,18 @@ def connect(path: Path) -> sqlite3.Connection:
     One that is damaged, or no ledger at all, is renamed, never deleted, and a new one takes its place. Raises
     ``sqlite3.Error`` or ``OSError`` where the disk refuses, and :class:`EnvironmentFault` for a newer ocrwatch's.
     """
-    try:
-        return _open(path)
-    except schema.NotALedger as error:
-        reason = str(error)
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
-            raise
-        reason = str(error)
+    reason = ""
+    for pause in _PAUSES:
+        time.sleep(pause)
+        try:
+            return _open(path)
+        except schema.NotALedger as error:
+            reason = str(error)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            reason = str(error)
+    _read_through(path)
     kept_as = _set_aside(path)
     _log.error("ledger.damaged", reason=reason, set_aside=str(kept_as))
     return _open(path)
@@ -71,13 +82,28 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
         (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
-            raise schema.NotALedger(found)
+            raise _fault_of(found)
         schema.migrate(db, lambda: _old_tokens(path))
         schema.check_tables(db)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _fault_of(found: str) -> sqlite3.Error | schema.NotALedger:
+    """Return what the first finding of SQLite's check stands for: damage, or a page that the disk does not give."""
+    code = _REFUSED_PAGE.search(found)
+    if code is not None and int(code[1]) & _PRIMARY not in _DAMAGE:
+        return sqlite3.OperationalError(" ".join(found.split()))
+    return schema.NotALedger(found)
+
+
+def _read_through(path: Path) -> None:
+    """Raise ``OSError`` where the disk does not give the whole file: nothing can be said of its state then."""
+    with path.open("rb") as file:
+        while file.read(_CHUNK):
+            pass
 
 
 def _make_private(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -38,18 +39,20 @@ class FolderLock:
             os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
         except BlockingIOError:
             holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip()
-            os.close(self._descriptor)
+            self.release()
             raise LockedError(
                 f"another ocrwatch (process {holder or 'unknown'}) has the {what} {folder}",
                 "stop it, or give this one folders of its own",
             ) from None
         except OSError as error:
-            os.close(self._descriptor)
+            self.release()
             raise environment_fault(error, f"cannot lock the {what} {folder}") from error
 
     def release(self) -> None:
         """Let go. The file stays: removing it would let two others each lock a file of their own."""
-        os.close(self._descriptor)
+        # It lets go also where a disk, written to at last, tells so late that it is full.
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
 
 
 def holder_of(folder: Path) -> int | None:

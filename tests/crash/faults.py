@@ -28,7 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +43,7 @@ from tests.waiting import until
 FOLDERS = ("inbox", "outbox", "archive", "quarantine", "state")
 HASTY = (sys.executable, "-P", "-m", "tests.crash.hasty")
 
-_CONFIG = """
+CONFIG = """
 [workers]
 count = 2
 timeout = "1s"
@@ -193,13 +193,14 @@ def run(folder: Path, scans: int, *, rate: float, seed: int, patient: bool = Fal
     places = Places(folder / "run", folder / "run")
     for name in FOLDERS:
         places.folder(name).mkdir(parents=True)
-    (places.base / "ocrwatch.toml").write_text(_CONFIG)
+    (places.base / "ocrwatch.toml").write_text(CONFIG)
     (places.base / "ocrwatch.toml").chmod(0o644)
     control, chance = Control(folder / "control"), random.Random(seed)
     writer = Writer(places.folder("inbox"), chance, rate)
     figures = Figures()
     began = time.monotonic()
-    with _daemon(folder, places, control, seed=seed, rate=rate, patient=patient) as daemon:
+    environment = faulty_environment(folder, places, control, rate)
+    with daemon_under_faults(places, environment, seed=seed, program=PROGRAM if patient else HASTY) as daemon:
         until(lambda: b"daemon.ready" in (places.base / "output.log").read_bytes(), 60)
         open_files = _open_files(daemon)
         control.set(rate)
@@ -216,7 +217,7 @@ def run(folder: Path, scans: int, *, rate: float, seed: int, patient: bool = Fal
         # Nothing is left in peace before its time: three quarters of what waits is handled under faults.
         _wait(daemon, lambda: len(scans_in(writer.inbox)) < _MOST_WAITING // 4)
         control.set(0)
-        _wait(daemon, lambda: not scans_in(writer.inbox) and _is_idle(places))
+        _wait(daemon, lambda: not scans_in(writer.inbox) and is_idle(places))
         figures.left_open = _left_open(daemon, open_files)
         daemon.send_signal(signal.SIGTERM)
         figures.code = daemon.wait(60)
@@ -226,26 +227,33 @@ def run(folder: Path, scans: int, *, rate: float, seed: int, patient: bool = Fal
     return figures
 
 
-@contextmanager
-def _daemon(
-    folder: Path, places: Places, control: Control, *, seed: int, rate: float, patient: bool
-) -> Iterator[subprocess.Popen[bytes]]:
-    environment = {
+def faulty_environment(folder: Path, places: Places, control: Control, rate: float) -> dict[str, str]:
+    """Build in ``folder`` what makes a daemon's calls fail; return the variables that it is to be started with.
+
+    ``rate`` is the share of readings that fail.
+    """
+    (folder / "fickle.log").touch()
+    return {
         "PYTHONPATH": _engine_path(folder / "engine"),
         "LD_PRELOAD": str(build("faults.c", folder)),
         "FAULTS_ROOTS": ":".join(str(places.folder(name).resolve()) for name in FOLDERS),
         "FAULTS_CONTROL": str(control.path),
-        "FAULTS_SEED": str(seed),
         "FICKLE_CONTROL": str(control.path),
         "FICKLE_RATE": str(rate),
         "FICKLE_LOG": str(folder / "fickle.log"),
     }
-    (folder / "fickle.log").touch()
+
+
+@contextmanager
+def daemon_under_faults(
+    places: Places, environment: Mapping[str, str], *, seed: int, program: Sequence[str] = HASTY
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a daemon, and kill it in the end."""
     with (places.base / "output.log").open("ab") as output:
         daemon = subprocess.Popen(
-            [*(PROGRAM if patient else HASTY), "run"],
+            [*program, "run"],
             cwd=places.base,
-            env=clean_environment(environment),
+            env=clean_environment({**environment, "FAULTS_SEED": str(seed)}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -280,7 +288,8 @@ def _wait(daemon: subprocess.Popen[bytes], condition: Callable[[], bool]) -> Non
         time.sleep(0.05)
 
 
-def _is_idle(places: Places) -> bool:
+def is_idle(places: Places) -> bool:
+    """Tell whether the daemon says that nothing is left to do."""
     status = (places.folder("state") / "status.json").read_text()
     return '"state": "watching"' in status and '"waiting": 0' in status
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import functools
 import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,6 +16,7 @@ from structlog.testing import capture_logs
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import SCHEMA_VERSION, Ledger, schema
 from ocrwatch.values import FileFacts
+from tests.unit.deliver.interruption import refusing
 
 FACTS = FileFacts(1, 2, 3, 4)
 NEXT = "ALTER TABLE scans RENAME COLUMN code TO fault; CREATE TABLE extra (name TEXT) WITHOUT ROWID;"
@@ -145,6 +148,66 @@ def test_a_damaged_ledger_is_set_aside(tmp_path: Path, damage: str) -> None:
     assert ledger.totals() == {}
     assert ledger.begin("a.jpg", FACTS, None).id == 1
     ledger.close()
+
+
+class Failing(sqlite3.Connection):
+    """A connection on a disk that fails for a moment: its first checks come out as ``answers`` says."""
+
+    answers: ClassVar[list[str | sqlite3.DatabaseError]] = []
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        """Answer the check out of turn."""
+        if "quick_check" not in sql or not self.answers:
+            return super().execute(sql, *values)
+        answer = self.answers.pop(0)
+        if isinstance(answer, str):
+            return super().execute("SELECT ?", (answer,))
+        raise answer
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, *answers: str | sqlite3.DatabaseError) -> None:
+    """Have the next checks come out so."""
+    monkeypatch.setattr(Failing, "answers", list(answers))
+    monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=Failing))
+
+
+def malformed() -> sqlite3.DatabaseError:
+    """Return what SQLite raises where pages make no sense, also because they were read wrongly."""
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def test_a_page_that_the_disk_does_not_give_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite's check tells of it as it does of damage. The ledger stays, and is used as soon as it can be read."""
+    token = filled(tmp_path)
+    failing(monkeypatch, "*** in database main ***\nPage 9: unable to get the page. error code=266")
+    with pytest.raises(EnvironmentFault, match=r"cannot use the ledger.*unable to get the page"):
+        Ledger(tmp_path)
+    assert damaged(tmp_path) == set()
+    ledger = Ledger(tmp_path)
+    assert (ledger.token, ledger.totals()) == (token, {"done": 300})
+    ledger.close()
+
+
+def test_damage_that_is_not_there_at_a_second_look_was_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger that is set aside without need has its scans in work read once more."""
+    token = filled(tmp_path)
+    failing(monkeypatch, malformed(), malformed())
+    ledger = Ledger(tmp_path)
+    assert (ledger.token, ledger.totals()) == (token, {"done": 300})
+    ledger.close()
+    assert damaged(tmp_path) == set()
+
+
+def test_a_damaged_ledger_that_cannot_be_read_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk refuses the file, nothing can be known about its state."""
+    filled(tmp_path)
+    failing(monkeypatch, *[malformed() for _ in range(10)])
+    monkeypatch.setattr(Path, "open", refusing(errno.EIO))
+    with pytest.raises(EnvironmentFault, match="Input/output error"):
+        Ledger(tmp_path)
+    assert damaged(tmp_path) == set()
 
 
 def test_the_token_is_found_in_the_damaged_ledger(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def receiving(tmp_path: Path) -> Iterator[Receiving]:
 def test_an_inbox_that_cannot_be_looked_at_is_waited_for(receiving: Receiving, monkeypatch: pytest.MonkeyPatch) -> None:
     """The share fails between the listing and the check that it is the same share: a pause, and no end."""
 
-    def refuse(_anchor: Anchor, _what: str) -> None:
+    def refuse(_anchor: Anchor) -> None:
         raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
 
     deadline = time.monotonic() + LONG

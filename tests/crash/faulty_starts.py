@@ -1,0 +1,157 @@
+"""Starts the daemon again and again while what it uses fails at random, kills it, and counts in the end.
+
+``python -m tests.crash.faulty_starts --starts 500`` prints the figures; it exits with 1 if a scan was lost, doubled or
+left half done, if a start hung, or if it ended otherwise than with exit code 3 and one sentence that says what is the
+matter and what to do. A C compiler is needed. Faults are those of ``faults.c``, at another rate at each start; a start
+that succeeds works on under faults for a moment before it is killed, so that the next one finds what that has left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.crash.accounts import Figures, settle_accounts
+from tests.crash.faults import CONFIG, FOLDERS, Control, Writer, daemon_under_faults, faulty_environment, is_idle
+from tests.crash.scenario import Places, scans_in
+from tests.waiting import until
+
+REFUSED = 3
+"""The exit code of who cannot work in this environment."""
+
+_SCANS_EACH = 3
+_MOST_WAITING = 60
+_LONGEST_LIFE = 0.6
+_PATIENCE = 60.0
+_SHOWN = 5
+
+
+@dataclass
+class Starts:
+    """How the starts ended, and what became of the scans."""
+
+    ready: int = 0
+    refused: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    """What was said of starts that were refused, by its first words."""
+    wrong: list[str] = field(default_factory=list)
+    """Starts that hung, ended in another way, or took the ledger for damaged."""
+    figures: Figures = field(default_factory=Figures)
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything is not as it should be."""
+        return bool(self.wrong) or self.figures.failed
+
+    def __str__(self) -> str:
+        wrong = "".join(f"\nwrong: {each}" for each in self.wrong[:_SHOWN])
+        return (
+            f"{self.ready} starts succeeded, {self.refused} were refused {dict(self.reasons)}, {len(self.wrong)} went "
+            f"wrong; {self.figures}{wrong}"
+        )
+
+
+def run(folder: Path, starts: int, *, rate: float, seed: int) -> Starts:
+    """Start the daemon so often with up to ``rate`` of its calls failing, have it finish in peace, and count."""
+    places = Places(folder / "run", folder / "run")
+    for name in FOLDERS:
+        places.folder(name).mkdir(parents=True)
+    (places.base / "ocrwatch.toml").write_text(CONFIG)
+    (places.base / "ocrwatch.toml").chmod(0o644)
+    control, chance = Control(folder / "control"), random.Random(seed)
+    writer = Writer(places.folder("inbox"), chance, rate=0)
+    counted, environment = Starts(), faulty_environment(folder, places, control, rate=0)
+    began = time.monotonic()
+    log = places.base / "output.log"
+    for number in range(starts):
+        if len(scans_in(writer.inbox)) < _MOST_WAITING:
+            for _ in range(_SCANS_EACH):
+                writer.drop()
+        # Most of the calls of a start stop it: high rates show its beginning, low ones its end.
+        control.set(rate * 10 ** -chance.uniform(0, 2))
+        with daemon_under_faults(places, environment, seed=seed + number) as daemon:
+            _live(daemon, log, chance, counted)
+        log.rename(folder / f"start{number:05}.log")
+    control.set(0)
+    figures = counted.figures
+    with daemon_under_faults(places, environment, seed=seed) as daemon:
+        until(
+            lambda: daemon.poll() is not None or (not scans_in(writer.inbox) and is_idle(places)), 120, "the last scans"
+        )
+        daemon.send_signal(signal.SIGTERM)
+        figures.code = daemon.wait(_PATIENCE)
+    figures.seconds = time.monotonic() - began
+    figures.calls, figures.faults, figures.late = control.counts
+    settle_accounts(figures, places, writer.accounts, folder / "fickle.log")
+    # Nothing has damaged it: what could not be read for a moment is no damage.
+    counted.wrong += [f"{path.name} was set aside" for path in places.folder("state").glob("ledger.db.damaged-*")]
+    return counted
+
+
+def _live(daemon: subprocess.Popen[bytes], log: Path, chance: random.Random, counted: Starts) -> None:
+    """Wait for a start's end, let it live for a moment if it succeeded, and take note of how it ended."""
+    deadline = time.monotonic() + _PATIENCE
+    while daemon.poll() is None and b'"daemon.ready"' not in log.read_bytes():
+        if time.monotonic() > deadline:
+            counted.wrong.append(f"it hangs:\n{_tail(log)}")
+            return
+        time.sleep(0.02)
+    if b'"daemon.ready"' in log.read_bytes():
+        counted.ready += 1
+        time.sleep(chance.uniform(0, _LONGEST_LIFE))
+        if daemon.poll() is not None:
+            counted.wrong.append(f"it ended with {daemon.returncode} after its start:\n{_tail(log)}")
+        return
+    said = [line for line in log.read_text(errors="backslashreplace").splitlines() if not _is_event(line)]
+    if daemon.returncode == REFUSED and len(said) == 1 and said[0].startswith("ocrwatch: ") and "; " in said[0]:
+        counted.refused += 1
+        counted.reasons[" ".join(said[0].split()[1:4])] += 1
+    else:
+        counted.wrong.append(f"it ended with {daemon.returncode}:\n{_tail(log)}")
+
+
+def _is_event(line: str) -> bool:
+    try:
+        return bool(json.loads(line)["event"] != "daemon.failed")
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="backslashreplace")[-3000:]
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.crash.faulty_starts",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--starts", type=int, default=500)
+    parser.add_argument("--rate", type=float, default=0.05, help="the highest share of calls that fail")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--folder", type=Path, help="where to work; default: the system's temporary folder")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="ocrwatch-starts-", dir=options.folder)).resolve()
+    counted = run(folder, options.starts, rate=options.rate, seed=options.seed)
+    sys.stdout.write(f"seed {options.seed}: {counted}\n")
+    if counted.failed:
+        sys.stdout.write(f"{counted.figures.differences}\nsee {folder}\n")
+        return 1
+    shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
