@@ -246,12 +246,17 @@ def faulty_environment(folder: Path, places: Places, control: Control, rate: flo
 
 @contextmanager
 def daemon_under_faults(
-    places: Places, environment: Mapping[str, str], *, seed: int, program: Sequence[str] = HASTY
+    places: Places,
+    environment: Mapping[str, str],
+    *,
+    seed: int,
+    program: Sequence[str] = HASTY,
+    command: str = "run",
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a daemon, and kill it in the end."""
     with (places.base / "output.log").open("ab") as output:
         daemon = subprocess.Popen(
-            [*program, "run"],
+            [*program, command],
             cwd=places.base,
             env=clean_environment({**environment, "FAULTS_SEED": str(seed)}),
             stdin=subprocess.DEVNULL,

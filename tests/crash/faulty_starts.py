@@ -1,14 +1,16 @@
-"""Starts the daemon again and again while what it uses fails at random, kills it, and counts in the end.
+"""Starts ``run`` or ``once`` again and again while what it uses fails at random, ends it, and counts at last.
 
 ``python -m tests.crash.faulty_starts --starts 500`` prints the figures; it exits with 1 if a scan was lost, doubled or
-left half done, if a start hung, or if it ended otherwise than with exit code 3 and one sentence that says what is the
-matter and what to do. A C compiler is needed. Faults are those of ``faults.c``, at another rate at each start; a start
-that succeeds works on under faults for a moment before it is killed, so that the next one finds what that has left.
+left half done, if a start or a stop hung, if it ended otherwise than with exit code 3 and one sentence that says what
+is the matter and what to do, or if the ledger was taken for damaged. A C compiler is needed. Faults are those of
+``faults.c``, at another rate at each start; who has started works on under faults for a moment before it is stopped or
+killed, so that the next one finds what that has left.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import random
 import shutil
@@ -34,6 +36,10 @@ _MOST_WAITING = 60
 _LONGEST_LIFE = 0.6
 _PATIENCE = 60.0
 _SHOWN = 5
+_STOPPED = 0.5
+_COMMANDS = ("run", "run", "once")
+_ENDS: dict[str, set[int | None]] = {"run": {None, 0}, "once": {None, 0, 1, REFUSED}}
+"""What each may end with after its start, if it ends before it is killed."""
 
 
 @dataclass
@@ -41,6 +47,8 @@ class Starts:
     """How the starts ended, and what became of the scans."""
 
     ready: int = 0
+    stopped: int = 0
+    """Of those that were ready: by SIGTERM, with calls failing all the while."""
     refused: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     """What was said of starts that were refused, by its first words."""
@@ -56,8 +64,8 @@ class Starts:
     def __str__(self) -> str:
         wrong = "".join(f"\nwrong: {each}" for each in self.wrong[:_SHOWN])
         return (
-            f"{self.ready} starts succeeded, {self.refused} were refused {dict(self.reasons)}, {len(self.wrong)} went "
-            f"wrong; {self.figures}{wrong}"
+            f"{self.ready} starts succeeded ({self.stopped} of them were stopped), {self.refused} were refused "
+            f"{dict(self.reasons)}, {len(self.wrong)} went wrong; {self.figures}{wrong}"
         )
 
 
@@ -79,8 +87,9 @@ def run(folder: Path, starts: int, *, rate: float, seed: int) -> Starts:
                 writer.drop()
         # Most of the calls of a start stop it: high rates show its beginning, low ones its end.
         control.set(rate * 10 ** -chance.uniform(0, 2))
-        with daemon_under_faults(places, environment, seed=seed + number) as daemon:
-            _live(daemon, log, chance, counted)
+        command = chance.choice(_COMMANDS)
+        with daemon_under_faults(places, environment, seed=seed + number, command=command) as daemon:
+            _live(daemon, command, log, chance, counted)
         log.rename(folder / f"start{number:05}.log")
     control.set(0)
     figures = counted.figures
@@ -98,8 +107,8 @@ def run(folder: Path, starts: int, *, rate: float, seed: int) -> Starts:
     return counted
 
 
-def _live(daemon: subprocess.Popen[bytes], log: Path, chance: random.Random, counted: Starts) -> None:
-    """Wait for a start's end, let it live for a moment if it succeeded, and take note of how it ended."""
+def _live(daemon: subprocess.Popen[bytes], command: str, log: Path, chance: random.Random, counted: Starts) -> None:
+    """Wait for a start's end, let it live for a moment if it succeeded, stop half of them, and note how it ended."""
     deadline = time.monotonic() + _PATIENCE
     while daemon.poll() is None and b'"daemon.ready"' not in log.read_bytes():
         if time.monotonic() > deadline:
@@ -109,8 +118,15 @@ def _live(daemon: subprocess.Popen[bytes], log: Path, chance: random.Random, cou
     if b'"daemon.ready"' in log.read_bytes():
         counted.ready += 1
         time.sleep(chance.uniform(0, _LONGEST_LIFE))
-        if daemon.poll() is not None:
-            counted.wrong.append(f"it ended with {daemon.returncode} after its start:\n{_tail(log)}")
+        if chance.random() < _STOPPED:
+            counted.stopped += 1
+            daemon.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                daemon.wait(_PATIENCE)
+            if daemon.poll() is None:
+                counted.wrong.append(f"it does not stop:\n{_tail(log)}")
+        if daemon.poll() not in _ENDS[command]:
+            counted.wrong.append(f"{command} ended with {daemon.returncode} after its start:\n{_tail(log)}")
         return
     said = [line for line in log.read_text(errors="backslashreplace").splitlines() if not _is_event(line)]
     if daemon.returncode == REFUSED and len(said) == 1 and said[0].startswith("ocrwatch: ") and "; " in said[0]:
