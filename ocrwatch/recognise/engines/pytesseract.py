@@ -6,6 +6,7 @@ import functools
 import os
 import shlex
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,6 +25,9 @@ from ocrwatch.recognise.tessdata import check_languages, require_tesseract
 from ocrwatch.values import Block, EngineInfo, Recipe
 
 _ANSWER_SECONDS = 10
+
+_RESULT_BYTES = 4_000_000
+"""Room for what Tesseract writes of a page: some 60 bytes a word, with 60,000 words."""
 
 
 class PytesseractEngine:
@@ -80,6 +84,9 @@ class PytesseractEngine:
                 output_type=Output.STRING,
             )
         except TesseractError as error:
+            if _room() < pixels.nbytes + _RESULT_BYTES:
+                # It fails in the same way where it cannot write down what it has read.
+                raise _no_temporary_files("there is too little space") from error
             reason = error.message or f"status {error.status}"
             raise EngineFailed(f"Tesseract failed on this image ({reason})") from error
         except TesseractNotFoundError as error:
@@ -88,10 +95,7 @@ class PytesseractEngine:
             raise EngineFailed(f"Tesseract wrote no result ({error})") from error
         except (OSError, UnboundLocalError) as error:
             # Where not even an empty file can be made, pytesseract stumbles over its own clean-up (0.3.13).
-            raise EnvironmentFault(
-                f"Tesseract's temporary files cannot be written ({error.__context__ or error})",
-                "free space in the folder TMPDIR names",
-            ) from error
+            raise _no_temporary_files(str(error.__context__ or error)) from error
         return tsv.parse(table)
 
     def _arguments(self, dpi: int, recipe: Recipe) -> list[str]:
@@ -107,6 +111,18 @@ class PytesseractEngine:
             if value:
                 arguments += ["-c", f"{variable}={value}"]
         return arguments
+
+
+def _room() -> int:
+    """Return how many bytes may still be written to the folder for temporary files."""
+    status = os.statvfs(tempfile.gettempdir())
+    return status.f_bavail * status.f_frsize
+
+
+def _no_temporary_files(reason: str) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"Tesseract's temporary files cannot be written ({reason})", f"free some space in {tempfile.gettempdir()}"
+    )
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ocrwatch.errors import EngineFailed, EnvironmentFault
 from ocrwatch.recognise.engines import pytesseract
 from ocrwatch.recognise.engines.pytesseract import PytesseractEngine
 from ocrwatch.values import Recipe
+from tests.system.disks import disk_for
 
 PIXELS = np.full((100, 100), 255, np.uint8)
 
@@ -64,6 +66,17 @@ def test_a_failing_program_is_an_engine_failure(
     install(tmp_path, reading, monkeypatch)
     with pytest.raises(EngineFailed, match=reason):
         prepared(recipe).read(PIXELS, 0, recipe)
+
+
+def test_no_room_for_the_result_is_the_environments_fault(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tesseract then fails as on a bad image, on every scan; what has to be freed is named."""
+    with disk_for(tmp_path / "small", 1) as disk:
+        monkeypatch.setattr(tempfile, "tempdir", str(disk.place))
+        install(tmp_path, 'head -c 2000000 /dev/zero >"$2.tsv" || exit 1', monkeypatch)
+        with pytest.raises(EnvironmentFault, match=f"temporary files.*free some space in {disk.place}"):
+            prepared(recipe).read(PIXELS, 0, recipe)
 
 
 def test_a_program_that_goes_is_the_environments_fault(
