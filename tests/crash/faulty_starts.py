@@ -24,8 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.crash.accounts import Figures, settle_accounts
-from tests.crash.faults import CONFIG, FOLDERS, Control, Writer, daemon_under_faults, faulty_environment, is_idle
+from tests.crash.faults import CONFIG, FOLDERS, Control, daemon_under_faults, faulty_environment, is_idle
 from tests.crash.scenario import Places, scans_in
+from tests.crash.writer import Writer
 from tests.waiting import until
 
 REFUSED = 3
