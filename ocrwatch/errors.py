@@ -6,6 +6,26 @@ A message is one sentence that names the thing; ``remedy`` is one sentence that 
 from __future__ import annotations
 
 import enum
+import errno
+import os
+
+ASK_ITS_USER = "ask as root or as the user that ocrwatch runs as"
+"""The remedy for who looks at what only ocrwatch's own user may see."""
+
+_CLOSED = frozenset({errno.EACCES, errno.EPERM})
+_REMEDIES = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "raise the quota or free some space",
+    errno.EROFS: "remount it writable; if it is, let the service write there (ReadWritePaths=, see its unit)",
+    **dict.fromkeys(_CLOSED, "let the user that ocrwatch runs as read and write it"),
+    errno.ENOENT: "bring the folder back (is the share mounted?)",
+    errno.ELOOP: "replace the symbolic link in its place by a real folder",
+    errno.ENOTDIR: "remove what stands in the folder's place",
+    **dict.fromkeys(
+        (errno.ENOTCONN, errno.ESTALE, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT),
+        "see that the share's server is there, or mount it again",
+    ),
+}
 
 
 class ExitCode(enum.IntEnum):
@@ -153,3 +173,16 @@ class InternalFault(ScanFault):
 
 class Vanished(Exception):
     """The file changed or went while it was handled: not an error, it starts again if it is still there."""
+
+
+def environment_fault(error: OSError, what: str, *, closed: str | None = None) -> EnvironmentFault:
+    """Say in one sentence what the environment refuses, with its remedy.
+
+    ``what`` names the thing and the intention, such as ``cannot write to the outbox /srv/outbox``; ``closed``
+    is the remedy, instead of the usual one, where this user has no permission.
+    """
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    remedy = _REMEDIES.get(error.errno or 0, "check the disk or the share")
+    if closed is not None and error.errno in _CLOSED:
+        remedy = closed
+    return EnvironmentFault(f"{what} ({reason.lower()})", remedy)

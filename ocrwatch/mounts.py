@@ -8,8 +8,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from ocrwatch.errors import EnvironmentFault
-from ocrwatch.files import environment_fault
+from ocrwatch.errors import EnvironmentFault, environment_fault
 
 EVENTFUL = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "zfs", "f2fs", "bcachefs", "jfs", "reiserfs"})
 """File systems on which inotify reports what every writer does, also a local Samba server.

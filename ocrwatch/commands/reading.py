@@ -16,11 +16,11 @@ from ocrwatch.commands.work import preview_of
 from ocrwatch.config.load import load, parse_overrides
 from ocrwatch.daemon.startup import check_languages, usable_cores
 from ocrwatch.deliver.formats import Original, needs_review, page_as_dict
+from ocrwatch.dispatch.events import Outcome, SlotEvent
 from ocrwatch.dispatch.pool import Pool
-from ocrwatch.dispatch.slot import Outcome, SlotEvent, SlotOptions
+from ocrwatch.dispatch.slot import SlotOptions
 from ocrwatch.dispatch.starts import Starts
-from ocrwatch.errors import ExitCode, InternalFault, OcrwatchError, TooLarge, UsageError
-from ocrwatch.files import environment_fault
+from ocrwatch.errors import ExitCode, InternalFault, OcrwatchError, TooLarge, UsageError, environment_fault
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.values import Page
 

@@ -15,11 +15,10 @@ from rich.markup import escape
 from ocrwatch.commands.work import settings_for_work
 from ocrwatch.deliver.delivery import REASON_ENDING
 from ocrwatch.deliver.plan import first_free, mirrored
-from ocrwatch.errors import EnvironmentFault, ExitCode, UsageError
+from ocrwatch.errors import EnvironmentFault, ExitCode, UsageError, environment_fault
 from ocrwatch.files import (
     TEMPORARY_PREFIX,
     copy_durable,
-    environment_fault,
     folder,
     open_regular,
     remove,

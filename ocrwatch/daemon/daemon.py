@@ -23,7 +23,7 @@ from ocrwatch.daemon.rebuild import rebuild, restore_forgotten
 from ocrwatch.daemon.reloading import Reloading
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.deliver.delivery import Delivered
-from ocrwatch.dispatch.slot import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
+from ocrwatch.dispatch.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.dispatch.starts import Starts
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
 from ocrwatch.ledger import Ledger

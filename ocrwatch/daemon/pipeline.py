@@ -22,8 +22,9 @@ from ocrwatch.daemon.tickets import Batch, End, Ticket
 from ocrwatch.deliver.delivery import Delivered, Deliverer
 from ocrwatch.deliver.formats import FORMATS
 from ocrwatch.deliver.plan import Places
+from ocrwatch.dispatch.events import SlotEvent
 from ocrwatch.dispatch.pool import Pool
-from ocrwatch.dispatch.slot import SlotEvent, SlotOptions
+from ocrwatch.dispatch.slot import SlotOptions
 from ocrwatch.errors import ScanFault
 from ocrwatch.files import facts_of
 from ocrwatch.hooks.hooks import HookOptions, Hooks

@@ -14,8 +14,8 @@ from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.queueing import TAIL_PER_WORKER, Queue
 from ocrwatch.daemon.tickets import End, Ticket
+from ocrwatch.dispatch.events import Begun, Outcome
 from ocrwatch.dispatch.pool import Pool
-from ocrwatch.dispatch.slot import Begun, Outcome
 from ocrwatch.errors import EnvironmentFault, HeldUp, InternalFault, OcrwatchError, ScanFault, UsageError, WorkerDied
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger

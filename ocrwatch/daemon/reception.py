@@ -10,8 +10,7 @@ from typing import Literal
 
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.pauses import Pauses
-from ocrwatch.errors import EnvironmentFault, HeldUp, OcrwatchError, ScanFault
-from ocrwatch.files import environment_fault
+from ocrwatch.errors import EnvironmentFault, HeldUp, OcrwatchError, ScanFault, environment_fault
 from ocrwatch.intake.batch import Batcher
 from ocrwatch.intake.look import Ignored, Look, look
 from ocrwatch.intake.names import NameRules

@@ -9,8 +9,8 @@ import shutil
 from pathlib import Path
 
 from ocrwatch.daemon.known import Known
-from ocrwatch.errors import UsageError
-from ocrwatch.files import TEMPORARY_PREFIX, environment_fault, remove, sync, write_durable
+from ocrwatch.errors import UsageError, environment_fault
+from ocrwatch.files import TEMPORARY_PREFIX, remove, sync, write_durable
 from ocrwatch.files import folder as folder_below
 from ocrwatch.ledger import TextCache
 from ocrwatch.mounts import is_missing, nearest_existing

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ocrwatch.deliver.plan import Places
-from ocrwatch.files import environment_fault
+from ocrwatch.errors import environment_fault
 from ocrwatch.mounts import Anchor, is_missing
 
 

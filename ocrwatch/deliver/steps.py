@@ -14,8 +14,8 @@ from ocrwatch.deliver import dispose, outbox
 from ocrwatch.deliver.disk import AT_ONCE, Disk
 from ocrwatch.deliver.plan import Fate, Places, Plan, Sidecar, free_quarantine_name, free_stem, mirrored, temporary_name
 from ocrwatch.deliver.roots import Roots
-from ocrwatch.errors import HeldUp
-from ocrwatch.files import environment_fault, folder_if_there, is_unchanged, split
+from ocrwatch.errors import HeldUp, environment_fault
+from ocrwatch.files import folder_if_there, is_unchanged, split
 from ocrwatch.values import FileFacts
 
 _MOST_TRIES = 3

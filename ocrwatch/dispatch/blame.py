@@ -5,8 +5,7 @@ from __future__ import annotations
 import signal
 import traceback
 
-from ocrwatch.errors import HeldUp, InternalFault, OcrwatchError, WorkerDied, memory_short
-from ocrwatch.files import environment_fault
+from ocrwatch.errors import HeldUp, InternalFault, OcrwatchError, WorkerDied, environment_fault, memory_short
 
 _DIED_REMEDY = "look at the scan; the log's worker.died event has the worker's last words"
 

@@ -6,8 +6,9 @@ import itertools
 import queue
 from collections.abc import Callable
 
+from ocrwatch.dispatch.events import SlotEvent
 from ocrwatch.dispatch.messages import Job
-from ocrwatch.dispatch.slot import Slot, SlotEvent, SlotOptions
+from ocrwatch.dispatch.slot import Slot, SlotOptions
 from ocrwatch.values import Recipe
 
 

@@ -12,17 +12,12 @@ from pathlib import Path
 
 from ocrwatch.dispatch.blame import as_expected, death
 from ocrwatch.dispatch.channel import ChannelClosed
+from ocrwatch.dispatch.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.dispatch.limits import kills_for_memory
 from ocrwatch.dispatch.messages import Failed, Job, Read, Setup, Taken, Warm
 from ocrwatch.dispatch.process import WorkerProcess
-from ocrwatch.errors import (
-    EnvironmentFault,
-    OcrwatchError,
-    OutOfMemory,
-    TimedOut,
-)
-from ocrwatch.files import environment_fault
-from ocrwatch.values import EngineInfo, Page, Recipe
+from ocrwatch.errors import EnvironmentFault, OcrwatchError, OutOfMemory, TimedOut, environment_fault
+from ocrwatch.values import Recipe
 
 START_TIMEOUT = 60.0
 """Seconds a worker may take to load its engine; a cold, loaded machine needs some."""
@@ -32,59 +27,6 @@ _MOST_LOST = 2
 """Workers that may die before they have a scan's bytes until that is put down to the scan."""
 
 _LONGEST_BACK_OFF = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerReady:
-    """A worker has loaded its engine."""
-
-    pid: int
-    engine: EngineInfo
-    start_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerLost:
-    """A worker ended that should not have."""
-
-    pid: int
-    how: str
-    """Such as ``killed by SIGSEGV``."""
-    phase: str
-    """``starting``, ``idle`` or ``reading``."""
-    scan: int | None
-    stderr: str
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerUnfit:
-    """A worker could not start for a reason that another one would meet as well."""
-
-    error: OcrwatchError
-    retry_in: float
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The end of one job: a page, or the error."""
-
-    scan: int
-    page: Page | None
-    error: OcrwatchError | None
-    read_ms: float
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A worker is given a scan."""
-
-    pid: int
-    scan: int
-    attempt: int
-
-
-SlotEvent = WorkerReady | WorkerLost | WorkerUnfit | Begun | Outcome
 
 
 @dataclass(frozen=True, slots=True)

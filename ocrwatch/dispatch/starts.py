@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ocrwatch.dispatch.slot import SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
+from ocrwatch.dispatch.events import SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
 
 _ATTEMPTS_PER_WORKER = 3

@@ -8,8 +8,7 @@ from ocrwatch.dispatch.channel import ChannelClosed
 from ocrwatch.dispatch.messages import Failed, Setup
 from ocrwatch.dispatch.process import WorkerProcess
 from ocrwatch.dispatch.slot import START_TIMEOUT, SlotOptions
-from ocrwatch.errors import EnvironmentFault
-from ocrwatch.files import environment_fault
+from ocrwatch.errors import EnvironmentFault, environment_fault
 
 _REMEDY = "run ocrwatch doctor, and see whether workers.max_memory is too low"
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrwatch.files import environment_fault, folder
+from ocrwatch.errors import environment_fault
+from ocrwatch.files import folder
 from ocrwatch.intake.names import NameRules, natural_key
 
 DEEPEST = 64

@@ -8,8 +8,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrwatch.errors import HeldUp, TooLarge, Vanished
-from ocrwatch.files import environment_fault, facts_of, folder, open_regular, split
+from ocrwatch.errors import HeldUp, TooLarge, Vanished, environment_fault
+from ocrwatch.files import facts_of, folder, open_regular, split
 from ocrwatch.intake.structure import Completeness, completeness
 from ocrwatch.magic import HEAD, kind_of
 from ocrwatch.values import FileFacts, Source

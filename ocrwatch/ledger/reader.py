@@ -10,8 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote_from_bytes
 
-from ocrwatch.errors import EnvironmentFault
-from ocrwatch.files import ASK_ITS_USER, environment_fault
+from ocrwatch.errors import ASK_ITS_USER, EnvironmentFault, environment_fault
 from ocrwatch.ledger.ledger import Entry
 
 _COLUMNS: Final = ", ".join(field.name for field in fields(Entry))

@@ -9,8 +9,7 @@ import os
 import stat
 from pathlib import Path
 
-from ocrwatch.errors import LockedError
-from ocrwatch.files import ASK_ITS_USER, environment_fault
+from ocrwatch.errors import ASK_ITS_USER, LockedError, environment_fault
 
 LOCK_NAME = ".ocrwatch.lock"
 

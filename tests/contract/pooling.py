@@ -11,8 +11,9 @@ from typing import TypeVar
 
 import psutil
 
+from ocrwatch.dispatch.events import Outcome, SlotEvent, WorkerReady
 from ocrwatch.dispatch.pool import Pool
-from ocrwatch.dispatch.slot import Outcome, SlotEvent, SlotOptions, WorkerReady
+from ocrwatch.dispatch.slot import SlotOptions
 from ocrwatch.values import EnhanceOptions, Page, Recipe
 from tests.rendering import render
 from tests.waiting import until

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ocrwatch.dispatch.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerUnfit
 from ocrwatch.dispatch.pool import Pool
-from ocrwatch.dispatch.slot import Begun, Outcome, SlotEvent, SlotOptions, WorkerLost, WorkerUnfit
+from ocrwatch.dispatch.slot import SlotOptions
 from ocrwatch.errors import (
     EnvironmentFault,
     InternalFault,

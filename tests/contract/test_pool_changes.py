@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ocrwatch.dispatch.slot import Outcome, SlotOptions, WorkerLost, WorkerReady
+from ocrwatch.dispatch.events import Outcome, WorkerLost, WorkerReady
+from ocrwatch.dispatch.slot import SlotOptions
 from ocrwatch.dispatch.trial import try_start
 from ocrwatch.errors import OcrwatchError, TimedOut
 from tests.contract.pooling import GENEROUS, Start, is_alive, recipe

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ocrwatch.dispatch.slot import WorkerLost
+from ocrwatch.dispatch.events import WorkerLost
 from ocrwatch.errors import (
     OutOfMemory,
     TimedOut,

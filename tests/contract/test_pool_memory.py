@@ -11,9 +11,9 @@ import pytest
 
 from ocrwatch.dispatch import process
 from ocrwatch.dispatch.channel import Channel
+from ocrwatch.dispatch.events import WorkerUnfit
 from ocrwatch.dispatch.messages import Job
 from ocrwatch.dispatch.process import WorkerProcess
-from ocrwatch.dispatch.slot import WorkerUnfit
 from ocrwatch.errors import EnvironmentFault, ScanFault
 from tests.contract.pooling import Start
 from tests.waiting import until

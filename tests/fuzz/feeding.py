@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ocrwatch.dispatch.events import Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.dispatch.pool import Pool
-from ocrwatch.dispatch.slot import Outcome, SlotEvent, SlotOptions, WorkerLost, WorkerReady, WorkerUnfit
+from ocrwatch.dispatch.slot import SlotOptions
 from ocrwatch.errors import InternalFault, ScanFault
 from ocrwatch.values import Recipe
 from tests.fuzz.corpus import TEXT, Mutant, mutant, originals

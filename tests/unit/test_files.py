@@ -15,10 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocrwatch import files
-from ocrwatch.errors import EnvironmentFault
+from ocrwatch.errors import EnvironmentFault, environment_fault
 from ocrwatch.files import (
     copy_durable,
-    environment_fault,
     facts_of,
     folder,
     has_content,

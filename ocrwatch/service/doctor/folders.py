@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ocrwatch.files import TEMPORARY_PREFIX, environment_fault, remove, rename_noreplace, status_of, write_durable
+from ocrwatch.errors import environment_fault
+from ocrwatch.files import TEMPORARY_PREFIX, remove, rename_noreplace, status_of, write_durable
 from ocrwatch.files import folder as folder_below
 from ocrwatch.mounts import nearest_existing
 from ocrwatch.service.doctor.finding import Finding, Severity

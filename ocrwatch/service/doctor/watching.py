@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from ocrwatch.errors import OcrwatchError
-from ocrwatch.files import TEMPORARY_PREFIX, environment_fault, remove, rename_noreplace, write_durable
+from ocrwatch.errors import OcrwatchError, environment_fault
+from ocrwatch.files import TEMPORARY_PREFIX, remove, rename_noreplace, write_durable
 from ocrwatch.files import folder as folder_below
 from ocrwatch.mounts import EVENTFUL
 from ocrwatch.service.doctor.finding import Finding
