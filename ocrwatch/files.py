@@ -189,6 +189,16 @@ def sync(parent: int) -> None:
             raise
 
 
+def renamed_at_once(source: int, name: str, target: int, new_name: str) -> bool:
+    """Rename as :func:`rename_noreplace` does, but only where that is one step; False where it is not."""
+    if _libc.renameat2(source, os.fsencode(name), target, os.fsencode(new_name), _RENAME_NOREPLACE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number not in _NOT_OFFERED:
+        raise OSError(number, os.strerror(number), name, None, new_name)
+    return False
+
+
 def rename_noreplace(source: int, name: str, target: int, new_name: str) -> None:
     """Rename between two open folders; raise ``FileExistsError`` rather than replace anything.
 
@@ -196,12 +206,8 @@ def rename_noreplace(source: int, name: str, target: int, new_name: str) -> None
     where it lacks both (some FUSE file systems), a look before the rename, the best that such a system offers.
     Raises ``OSError`` with ``EXDEV`` across file systems.
     """
-    done = _libc.renameat2(source, os.fsencode(name), target, os.fsencode(new_name), _RENAME_NOREPLACE)
-    if done == 0:
+    if renamed_at_once(source, name, target, new_name):
         return
-    number = ctypes.get_errno()
-    if number not in _NOT_OFFERED:
-        raise OSError(number, os.strerror(number), name, None, new_name)
     try:
         os.link(name, new_name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
     except FileExistsError:
