@@ -45,9 +45,21 @@ def events() -> Iterator[list[dict[str, object]]]:
         yield logs  # type: ignore[misc]
 
 
+_open: list[TextCache] = []
+
+
 def opened(folder: Path, *, max_age: float = YEAR, max_bytes: int = PLENTY) -> TextCache:
     """Open the cache as the next run would."""
-    return TextCache(folder, max_age=max_age, max_bytes=max_bytes)
+    _open.append(TextCache(folder, max_age=max_age, max_bytes=max_bytes))
+    return _open[-1]
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """Close what a test has left open."""
+    yield
+    while _open:
+        _open.pop().close()
 
 
 def keep(cache: TextCache, key: bytes, kept: Page) -> None:

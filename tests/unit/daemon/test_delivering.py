@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class Line:
         self.ended: list[bool] = []
         self.pauses = Pauses(lambda: None)
         self.loop = loop
-        ledger = Ledger(folder)
+        self._ledger = ledger = Ledger(folder)
         self.entry: Entry = ledger.begin("a.jpg", facts_of(folder.stat()), None)
         self.delivering = Delivering(
             loop,
@@ -70,6 +70,11 @@ class Line:
         )
         self.delivering.resume(self.entry, lambda: self.ended.append(True))
 
+    def close(self) -> None:
+        """Let go of the ledger, when nothing is at work any more."""
+        self.loop.close()
+        self._ledger.close()
+
     def turn(self) -> None:
         """Do what is due, and take in what comes of it."""
         self.delivering.tick(time.monotonic())
@@ -83,27 +88,34 @@ class Line:
             self.turn()
 
 
+Open = Callable[[Any], Line]
+
+
 @pytest.fixture
-def loop() -> Iterator[Loop]:
-    """Make a loop."""
-    loop = Loop(io_threads=1)
-    yield loop
-    loop.close()
+def line_for(tmp_path: Path) -> Iterator[Open]:
+    """Return what makes a line with a deliverer."""
+    lines: list[Line] = []
+
+    def opened(deliverer: Any) -> Line:
+        lines.append(Line(tmp_path, Loop(io_threads=1), deliverer))
+        return lines[-1]
+
+    yield opened
+    for line in lines:
+        line.close()
 
 
-def test_a_pause_ends_with_the_last_scan_that_waits_for_it(tmp_path: Path, loop: Loop) -> None:
+def test_a_pause_ends_with_the_last_scan_that_waits_for_it(line_for: Open) -> None:
     """Somebody takes the scan away while the disk is full: nothing is left to try with, and others may be read."""
-    line = Line(tmp_path, loop, Answers(EnvironmentFault("the disk is full"), Vanished("a.jpg")))
+    line = line_for(Answers(EnvironmentFault("the disk is full"), Vanished("a.jpg")))
     line.run()
     assert not line.pauses
 
 
-def test_what_is_held_up_is_known_until_it_is_delivered(
-    tmp_path: Path, loop: Loop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_held_up_is_known_until_it_is_delivered(line_for: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no longer in the line, and not forgotten; then it is tried again."""
     monkeypatch.setattr(pauses, "HELD_UP", 0.2)
-    line = Line(tmp_path, loop, Answers(HeldUp("it cannot be moved"), None))
+    line = line_for(Answers(HeldUp("it cannot be moved"), None))
     deadline = time.monotonic() + LONG
     while not line.delivering.held_up:
         assert time.monotonic() < deadline
@@ -115,12 +127,12 @@ def test_what_is_held_up_is_known_until_it_is_delivered(
 
 
 def test_what_could_not_be_cleared_away_is_tried_again_when_nothing_is_to_do(
-    tmp_path: Path, loop: Loop, monkeypatch: pytest.MonkeyPatch
+    line_for: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though no scan comes any more; again and again, but not in a tight loop."""
     monkeypatch.setattr(pauses, "HELD_UP", 0.2)
     answers = Answers(None)
-    line = Line(tmp_path, loop, answers)
+    line = line_for(answers)
     answers.left_behind = 3
     line.run()
     began = time.monotonic()
@@ -131,10 +143,10 @@ def test_what_could_not_be_cleared_away_is_tried_again_when_nothing_is_to_do(
     assert line.delivering.next_wake() == float("inf")
 
 
-def test_what_could_not_be_cleared_away_is_tried_once_more_at_the_end(tmp_path: Path, loop: Loop) -> None:
+def test_what_could_not_be_cleared_away_is_tried_once_more_at_the_end(line_for: Open) -> None:
     """Nothing unfinished is left behind that can be removed."""
     answers = Answers(None)
-    line = Line(tmp_path, loop, answers)
+    line = line_for(answers)
     line.run()
     answers.left_behind = 1
     line.delivering.close()
