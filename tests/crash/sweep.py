@@ -121,7 +121,7 @@ def _kind(step: str) -> str:
 def _shape(step: str) -> str:
     """Leave out of a step what is another in each run."""
     step = re.sub(r"\.ocrwatch-[a-z0-9_]{8}(?=[.-])", ".ocrwatch-X", step)
-    step = re.sub(r"-\d+(?=\.(read|copy)\.tmp)", "-N", step)
+    step = re.sub(r"-\d+(-[0-9a-f]{16})?(?=\.(read|copy)\.tmp)", "-N", step)
     return re.sub(r"ocrwatch-worker-\w+", "ocrwatch-worker-X", step)
 
 
