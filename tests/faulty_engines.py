@@ -98,6 +98,16 @@ class EatMemory(Echo):
             hoard.append(memoryview(bytes(1 << 26)))
 
 
+class StarveInterpreter(Echo):
+    """Leaves Python itself without memory."""
+
+    name = "starve-interpreter"
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Fail as CPython does where one of its own functions was refused memory (3.13)."""
+        raise SystemError("<built-in function get_ident> returned a result with an exception set") from MemoryError()
+
+
 class Rubbish(Echo):
     """Has a bug."""
 
@@ -162,6 +172,7 @@ ENGINES: tuple[type[Echo], ...] = (
     Crash,
     Exit,
     EatMemory,
+    StarveInterpreter,
     Rubbish,
     SpawnsAndHangs,
     DiesEarly,

@@ -129,11 +129,12 @@ def test_a_worker_that_stops_reading_its_channel_is_timed_out(start: Start) -> N
     assert isinstance(pooling.outcome(1).error, TimedOut)
 
 
-def test_memory_above_the_limit_is_refused(start: Start) -> None:
+@pytest.mark.parametrize("engine", ["eat-memory", "starve-interpreter"])
+def test_memory_above_the_limit_is_refused(start: Start, engine: str) -> None:
     """A scan that needs too much memory is known as such, and the next one gets a fresh worker."""
     pooling = start(max_memory=2_000_000_000)
     (first,) = pooling.ready()
-    pooling.submit(1, "eat-memory")
+    pooling.submit(1, engine)
     assert isinstance(pooling.outcome(1).error, OutOfMemory)
     pooling.submit(2)
     assert pooling.worker_of(2) != first
