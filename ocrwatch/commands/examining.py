@@ -87,6 +87,11 @@ def _environment_of(service: machine.Service) -> dict[str, str]:
 
 
 def _of_settings(settings: Settings) -> Iterator[Finding]:
+    answers = check("folders", "all folders answer", lambda: startup.check_answers(settings))
+    yield answers
+    if answers.severity == "problem":
+        # Whatever else is asked of them would not come back.
+        return
     yield check("folders", "no folder lies in another's way", lambda: check_folders(settings))
     for name, folder in startup.folders(settings).items():
         yield from _folder(name, folder)

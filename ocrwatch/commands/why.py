@@ -16,6 +16,7 @@ from ocrwatch.commands.status_view import Seen
 from ocrwatch.commands.why_answer import Answer, Sources, answer, answer_by_reason
 from ocrwatch.commands.why_places import path_in_inbox, scans_meant
 from ocrwatch.config.load import load, parse_overrides
+from ocrwatch.daemon import startup
 from ocrwatch.errors import EnvironmentFault, ExitCode
 from ocrwatch.ledger import LedgerReader
 from ocrwatch.log import printable
@@ -32,6 +33,7 @@ def why(
 ) -> ExitCode:
     """Print what is the matter with a file; code 1 where nothing is known of it."""
     settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings
+    startup.check_answers(settings)
     seen = look(settings)
     status = seen.last if seen.is_running and seen.last and seen.holder in {0, seen.last.pid} else None
     answers, trouble = _answers(settings, file, seen, status)

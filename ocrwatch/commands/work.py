@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ocrwatch import log
 from ocrwatch.config.load import Configuration, check_folders, load, parse_overrides
+from ocrwatch.daemon import startup
 from ocrwatch.daemon.daemon import Daemon, Summary, Watchers
 from ocrwatch.daemon.hangup import hold_hangup
 from ocrwatch.daemon.pipeline import Pipeline
@@ -35,12 +36,17 @@ _REASONS = {
 
 
 def settings_for_work(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> Settings:
-    """Load and check the settings of a command that uses the folders; raises :class:`UsageError`."""
+    """Load and check the settings of a command that uses the folders.
+
+    Raises :class:`UsageError`, and :class:`EnvironmentFault` where a folder does not answer.
+    """
     return _configuration_for_work(config, overrides, sets).settings
 
 
 def _configuration_for_work(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> Configuration:
     configuration = load(config, {**parse_overrides(sets), **overrides}, os.environ)
+    # Before anything looks at them.
+    startup.check_answers(configuration.settings)
     check_folders(configuration.settings)
     return configuration
 
@@ -57,7 +63,9 @@ def run(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str
         if found is not None and not os.path.lexists(found):
             # Without it the defaults would be taken, or the machine's own file: surely not what was meant.
             raise UsageError(f"the settings file {found} is not there any more", "put it back, or restart ocrwatch")
-        return settings_for_work(found, overrides, sets)
+        new = load(found, {**parse_overrides(sets), **overrides}, os.environ).settings
+        check_folders(new)
+        return new
 
     log.configure(settings.log.level, settings.log.format)
     Daemon(settings, reread=reread).run()

@@ -18,9 +18,11 @@ from ocrwatch.daemon.activity import Calendar, activity_of
 from ocrwatch.daemon.hangup import on_hangup
 from ocrwatch.daemon.mounting import check_mounts, remember_mounts
 from ocrwatch.daemon.outlets import Outlets
+from ocrwatch.daemon.pauses import SILENCE
 from ocrwatch.daemon.pipeline import Listeners, Pipeline
 from ocrwatch.daemon.rebuild import rebuild, restore_forgotten
 from ocrwatch.daemon.reloading import Reloading
+from ocrwatch.daemon.silence import Silence
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.deliver.delivery import Delivered
 from ocrwatch.dispatch.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
@@ -32,7 +34,7 @@ from ocrwatch.service.notify import notify, watchdog_interval
 from ocrwatch.settings import Settings
 from ocrwatch.values import Page
 
-_LONGEST_SLEEP = 10.0
+_LONGEST_SLEEP = 5.0
 _SLEEP_WHILE_STOPPING = 0.1
 _SLEEP_OF_ONCE = 0.2
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -109,6 +111,9 @@ class Daemon:
             restore_forgotten(settings, ledger)
             known = self._known = startup.known_texts(settings)
             stack.callback(known.close)
+            shared = {name: folder for name, folder in startup.folders(settings).items() if name != "state"}
+            self._silence = Silence(shared)
+            stack.callback(self._silence.close)
             listeners = Listeners(self._watchers.delivered, self._worker_said)
             self._pipeline = Pipeline(settings, ledger, known, listeners, once=self._once)
             if self._reread is not None:
@@ -141,10 +146,19 @@ class Daemon:
                 pipeline.loop.turn(self._next_wake())
                 now = time.monotonic()
                 pipeline.tick(now, receiving=self._stop_by is None)
+                self._heed_silence(now)
                 self._prune_if_due(ledger, now)
                 self._tell(now)
         finally:
             self._shut_down()
+
+    def _heed_silence(self, now: float) -> None:
+        """Pause while a folder does not answer: what waits for it cannot say so."""
+        pauses, fault = self._pipeline.pauses, self._silence.fault(now)
+        if fault is None:
+            pauses.clear(SILENCE)
+        elif pauses.message_of(SILENCE) != fault.message:
+            pauses.hit(SILENCE, fault, now)
 
     def _prune_if_due(self, ledger: Ledger, now: float) -> None:
         """Forget what is long past, now and once a day."""
@@ -222,7 +236,8 @@ class Daemon:
             return True
         pipeline = self._pipeline
         if self._stop_by is not None:
-            held_up = "delivery" in pipeline.pauses and not pipeline.reading.in_work
+            refused = "delivery" in pipeline.pauses or SILENCE in pipeline.pauses
+            held_up = refused and not pipeline.reading.in_work
             done = (pipeline.is_idle or held_up) and pipeline.hooks.is_idle
             return done or time.monotonic() >= self._stop_by
         if not self._once:
@@ -278,10 +293,11 @@ class Daemon:
         self._held_up = pipeline.held_up
         pipeline.reception.stop()
         pipeline.pool.kill()
-        pipeline.loop.close()
+        silent = SILENCE in pipeline.pauses
+        pipeline.loop.close(wait=not silent)
         with contextlib.suppress(OcrwatchError):
             pipeline.reading.give_back()
-            pipeline.delivering.close()
+            pipeline.delivering.close(clear_away=not silent)
         self._tell(time.monotonic(), state="stopped")
         pipeline.hooks.close()
         if self._ready_at is not None:

@@ -233,12 +233,15 @@ class Delivering:
             return min(held, self._clear_away_at) if self._deliverer.has_left_behind else held
         return min(held, self._pauses.next_try("delivery"))
 
-    def close(self) -> None:
+    def close(self, *, clear_away: bool = True) -> None:
         """Take back the attempts of what was read and will not be delivered in this run; leave nothing unfinished.
 
-        For when the loop is closed, and nothing is delivered any more.
+        For when the loop is closed, and nothing is delivered any more. Without ``clear_away`` the folders are left
+        alone: the next start finds what was staged.
         """
         self._acquit()
+        if not clear_away:
+            return
         with contextlib.suppress(EnvironmentFault):
             self._deliverer.clear_away()
 

@@ -59,11 +59,11 @@ class Loop:
             call, arguments = self._calls.get()
             call(*arguments)
 
-    def close(self) -> None:
-        """Wait for deliveries that have begun; leave reads on a dead share to the end of the process."""
+    def close(self, *, wait: bool = True) -> None:
+        """``wait`` for deliveries that have begun; leave reads on a dead share to the end of the process."""
         self._io.shutdown(wait=False, cancel_futures=True)
         self._loading.shutdown(wait=False, cancel_futures=True)
-        self._delivery.shutdown(wait=True, cancel_futures=True)
+        self._delivery.shutdown(wait=wait, cancel_futures=True)
 
     def _hand_over(
         self,

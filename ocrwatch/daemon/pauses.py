@@ -13,6 +13,9 @@ from ocrwatch.log import get_logger
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 
+SILENCE = "silence"
+"""The cause where a folder does not answer."""
+
 HELD_UP = 30.0
 """Seconds until a scan is tried again that is the only one to be refused."""
 
@@ -35,7 +38,10 @@ class Pause:
 
 
 class Pauses:
-    """What keeps the daemon from working, by cause (``inbox``, ``delivery``, ``workers``, ``reading``, ``memory``)."""
+    """What keeps the daemon from working, by cause.
+
+    These are ``inbox``, ``delivery``, ``silence``, ``workers``, ``reading`` and ``memory``.
+    """
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._active: dict[str, Pause] = {}
@@ -85,6 +91,11 @@ class Pauses:
         if pause is not None:
             _log.info("daemon.resumed", cause=cause, paused_s=round(time.monotonic() - pause.begun, 1))
             self._changed()
+
+    def message_of(self, cause: str) -> str | None:
+        """Return what is said of a cause, None if there is no such pause."""
+        pause = self._active.get(cause)
+        return pause.message if pause else None
 
     def next_try(self, cause: str) -> float:
         """Return when to try again, 0 if there is no such pause."""

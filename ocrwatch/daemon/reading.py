@@ -11,7 +11,7 @@ from ocrwatch.daemon.known import Known
 from ocrwatch.daemon.loader import Loaded, Loader
 from ocrwatch.daemon.loading import BUG_REMEDY, Loading, Room, Ways
 from ocrwatch.daemon.loop import Loop
-from ocrwatch.daemon.pauses import Pauses
+from ocrwatch.daemon.pauses import SILENCE, Pauses
 from ocrwatch.daemon.queueing import TAIL_PER_WORKER, Queue
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.dispatch.events import Begun, Outcome
@@ -31,7 +31,7 @@ AHEAD_BYTES = 32_000_000
 MOST_UNDELIVERED = 128
 """Results that may wait for the disks until no more scans are loaded."""
 
-_NOT_OURS = ("inbox", "delivery")
+_NOT_OURS = ("inbox", "delivery", SILENCE)
 """Pauses that others end; a scan read meanwhile would only wait with its text in memory."""
 
 _OURS = ("reading", "workers", "memory")

@@ -8,6 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
+from ocrwatch.daemon import silence
 from ocrwatch.daemon.known import Known
 from ocrwatch.errors import UsageError, environment_fault
 from ocrwatch.files import TEMPORARY_PREFIX, remove, sync, write_durable
@@ -28,6 +29,11 @@ def folders(settings: Settings) -> dict[str, Path]:
     if settings.on_success == "archive":
         names.insert(2, "archive")
     return {name: getattr(settings, name) for name in names}
+
+
+def check_answers(settings: Settings) -> None:
+    """Check that no folder keeps waiting who looks at it; raises :class:`EnvironmentFault`."""
+    silence.check_answers(folders(settings))
 
 
 def make_folders(settings: Settings) -> None:

@@ -19,7 +19,7 @@ from ocrwatch.service.status import Distribution, Status
 RESULTS: Final = ("delivered", "quarantined", "changed", "known", "stopped")
 """How scans end; each has its value from the start, so that a rate over it sees the first one."""
 
-CAUSES: Final = ("inbox", "delivery", "workers", "reading")
+CAUSES: Final = ("inbox", "delivery", "silence", "workers", "reading", "memory")
 """What the daemon can be paused for."""
 
 _COUNTERS: Final[tuple[tuple[str, str, Callable[[Status], int]], ...]] = (

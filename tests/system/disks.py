@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -57,23 +57,32 @@ def disk_for(place: Path, megabytes: int = 6) -> Iterator[Disk]:
 
 @contextlib.contextmanager
 def dead_share(place: Path) -> Iterator[None]:
-    """Mount a share on ``place`` whose server is gone: a FUSE file system that nobody answers for (fuse(4)).
+    """Mount a share on ``place`` whose server is gone: every look is refused ("transport endpoint …")."""
+    with hung_share(place) as let_die:
+        let_die()
+        yield
 
-    Every look at it is refused ("transport endpoint is not connected"). Skips the test where that is not allowed.
+
+@contextlib.contextmanager
+def hung_share(place: Path) -> Iterator[Callable[[], None]]:
+    """Mount a share on ``place`` whose server does not answer: whoever looks at it waits, until it dies.
+
+    It is a FUSE file system that nobody serves (fuse(4)). Yields what has it die. Skips the test where that is not
+    allowed.
     """
     if os.geteuid() != 0 or not os.access("/dev/fuse", os.R_OK | os.W_OK):
         pytest.skip("only root can mount a share, and only where the kernel has FUSE")
-    device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
-    try:
+    with contextlib.ExitStack() as stack:
+        device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+        stack.callback(os.close, device)
         options = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()
-        refused = ctypes.CDLL(None).mount(b"dead", os.fsencode(place), b"fuse", 0, options)
-    finally:
-        os.close(device)
-    if refused:
-        pytest.skip("no share can be mounted here")
+        if ctypes.CDLL(None).mount(b"hung", os.fsencode(place), b"fuse", 0, options):
+            pytest.skip("no share can be mounted here")
+        server = stack.pop_all()
     try:
-        yield
+        yield server.close
     finally:
+        server.close()
         _run("umount", "--lazy", place)
 
 

@@ -1,0 +1,72 @@
+"""Folders that do not answer: who looks at a share whose server hangs waits, perhaps for ever, and cannot say so."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from ocrwatch.errors import EnvironmentFault
+
+PATIENCE = 10.0
+"""Seconds that a folder has for an answer; a share on a line that works, however slow, needs no two."""
+
+_INTERVAL = 5.0
+
+
+class Silence:
+    """Asks each folder again and again, on a thread of its own, so that none waits for another."""
+
+    def __init__(self, folders: Mapping[str, Path]) -> None:
+        self._folders = dict(folders)
+        self._asked: dict[str, float] = {}
+        self._closed = threading.Event()
+        for name, folder in self._folders.items():
+            threading.Thread(target=self._keep_asking, args=(name, folder), name=f"ask {name}", daemon=True).start()
+
+    def fault(self, now: float) -> EnvironmentFault | None:
+        """Return what is to be said of the folders that do not answer at this moment (monotonic seconds)."""
+        asked = self._asked.copy()
+        return _fault(self._folders, [name for name in self._folders if now - asked.get(name, now) > PATIENCE])
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._closed.set()
+
+    def _keep_asking(self, name: str, folder: Path) -> None:
+        while not self._closed.wait(_INTERVAL):
+            self._asked[name] = time.monotonic()
+            _ask(folder)
+            del self._asked[name]
+
+
+def check_answers(folders: Mapping[str, Path]) -> None:
+    """Raise :class:`EnvironmentFault` where a folder does not answer, be it with a refusal."""
+    threads = {name: threading.Thread(target=_ask, args=(folder,), daemon=True) for name, folder in folders.items()}
+    for thread in threads.values():
+        thread.start()
+    deadline = time.monotonic() + PATIENCE
+    for thread in threads.values():
+        thread.join(max(0.0, deadline - time.monotonic()))
+    fault = _fault(folders, [name for name, thread in threads.items() if thread.is_alive()])
+    if fault is not None:
+        raise fault
+
+
+def _ask(folder: Path) -> None:
+    # Unlike what is known of a file, this is not answered from a network client's memory.
+    with contextlib.suppress(OSError):
+        os.statvfs(folder)
+
+
+def _fault(folders: Mapping[str, Path], silent: list[str]) -> EnvironmentFault | None:
+    if not silent:
+        return None
+    what = " and ".join(f"the {name} {folders[name]}" for name in silent)
+    return EnvironmentFault(
+        f"{what} {'does' if len(silent) == 1 else 'do'} not answer",
+        "see that the share's server is there, or mount it again",
+    )

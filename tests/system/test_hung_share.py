@@ -1,0 +1,70 @@
+"""A share whose server does not answer: nothing that looks at it comes back, and nobody is left without a word."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.daemon_process import PROGRAM, DaemonProcess, clean_environment
+from tests.system.disks import hung_share
+from tests.system.dropping import files, put, scan
+from tests.system.pausing import BRISK, all_is_well, drop_for, says_paused
+
+SILENT = "does not answer"
+
+
+@pytest.mark.parametrize("folder", ["inbox", "outbox"])
+def test_hung_share_is_waited_for(tmp_path: Path, folder: str) -> None:
+    """It says which folder it waits for, and goes on by itself when that answers again."""
+    with DaemonProcess(tmp_path, config=BRISK) as daemon:
+        daemon.wait_ready()
+        with hung_share(tmp_path / folder):
+            if folder != "inbox":
+                drop_for(daemon, folder)
+            says_paused(daemon, folder, SILENT)
+        if folder == "inbox":
+            drop_for(daemon, folder)
+        all_is_well(daemon, folder)
+
+
+def test_stop_waits_for_no_share_that_hangs(tmp_path: Path) -> None:
+    """What it had in hand is delivered after the next start, once."""
+    with DaemonProcess(tmp_path, config=f'{BRISK}[workers]\ngrace = "2s"\n') as daemon:
+        daemon.wait_ready()
+        with hung_share(daemon.outbox):
+            drop_for(daemon, "outbox")
+            says_paused(daemon, "outbox", SILENT)
+            begun = time.monotonic()
+            assert daemon.stop() == 0
+            assert time.monotonic() - begun < 15
+    with DaemonProcess(tmp_path, config=BRISK) as daemon:
+        daemon.wait_ready()
+        put(daemon.inbox, "more.jpg", scan(5))
+        daemon.wait_for("scan.delivered", count=4)
+        assert len(files(daemon.outbox)) == len(files(daemon.archive)) == 4
+        assert not files(daemon.inbox)
+
+
+@pytest.mark.parametrize(
+    "command", [["run"], ["once"], ["why", "a.jpg"], ["retry"], ["doctor"]], ids=lambda command: command[0]
+)
+def test_commands_wait_for_no_share_that_hangs(tmp_path: Path, command: list[str]) -> None:
+    """They end with what does not answer, and with what to do."""
+    (tmp_path / "inbox").mkdir()
+    with hung_share(tmp_path / "inbox"):
+        answer = subprocess.run(
+            [*PROGRAM, *command],
+            cwd=tmp_path,
+            env=clean_environment(),
+            capture_output=True,
+            encoding="utf-8",
+            timeout=40,
+            check=False,
+        )
+    assert answer.returncode == 3
+    said = answer.stdout if command == ["doctor"] else answer.stderr
+    assert f"the inbox {tmp_path / 'inbox'} {SILENT}" in said
+    assert "mount it again" in said
