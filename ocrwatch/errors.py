@@ -12,6 +12,9 @@ import os
 ASK_ITS_USER = "ask as root or as the user that ocrwatch runs as"
 """The remedy for who looks at what only ocrwatch's own user may see."""
 
+NO_SERVER = "see that the share's server is there, or mount it again"
+"""The remedy where a share is mounted, and nobody serves it."""
+
 _CLOSED = frozenset({errno.EACCES, errno.EPERM})
 _REMEDIES = {
     errno.ENOSPC: "free some space there",
@@ -23,7 +26,7 @@ _REMEDIES = {
     errno.ENOTDIR: "remove what stands in the folder's place",
     **dict.fromkeys(
         (errno.ENOTCONN, errno.ESTALE, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT),
-        "see that the share's server is there, or mount it again",
+        NO_SERVER,
     ),
 }
 

@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from ocrwatch.commands.work import settings_for_work
 from ocrwatch.deliver.delivery import REASON_ENDING
-from ocrwatch.deliver.plan import first_free, mirrored
+from ocrwatch.deliver.plan import free_name, mirrored, rename_to_free
 from ocrwatch.errors import EnvironmentFault, ExitCode, UsageError, environment_fault
 from ocrwatch.files import (
     TEMPORARY_PREFIX,
@@ -24,7 +24,6 @@ from ocrwatch.files import (
     folder_if_there,
     open_regular,
     remove,
-    rename_noreplace,
     rename_over,
     renamed_at_once,
     split,
@@ -154,10 +153,10 @@ def _put_back(settings: Settings, path: str) -> str:
     parent, name = split(path)
     try:
         with folder(settings.quarantine, parent) as source, _alone_in(source):
-            if not _is_regular(source, name):
+            status = status_of(source, name)
+            if status is None or not stat.S_ISREG(status.st_mode):
                 raise _LeftAlone("it is gone, or no file")
             # By inode, since the name may be as long as a name can be.
-            status = os.stat(name, dir_fd=source, follow_symlinks=False)
             hidden = f"{TEMPORARY_PREFIX}retry-{status.st_dev:x}-{status.st_ino}.tmp"
             subfolder = mirrored((settings.inbox,), parent)
             with folder_if_there(settings.inbox, subfolder) as inbox:
@@ -192,13 +191,9 @@ def _check(quarantine: int, name: str) -> None:
             f"a retry of it was interrupted: see with ocrwatch why whether it is back; if not, rename {name}{_BEGUN} "
             f"to {name}{_REASON} and try again"
         )
-    if not _is_regular(quarantine, name + _REASON):
+    reason = status_of(quarantine, name + _REASON)
+    if reason is None or not stat.S_ISREG(reason.st_mode):
         raise _LeftAlone(f"there is no {name}{_REASON} beside it")
-
-
-def _is_regular(directory: int, name: str) -> bool:
-    status = status_of(directory, name)
-    return status is not None and stat.S_ISREG(status.st_mode)
 
 
 def _move(source: int, name: str, inbox: int, hidden: str) -> str:
@@ -218,7 +213,7 @@ def _move(source: int, name: str, inbox: int, hidden: str) -> str:
 def _moved_at_once(source: int, name: str, inbox: int) -> str | None:
     """Move a scan in one step; None where the file system has no such step."""
     while True:
-        new_name = _free_name(name, inbox)
+        new_name = free_name(inbox, *os.path.splitext(name))
         with contextlib.suppress(FileExistsError):
             if not renamed_at_once(source, name, inbox, new_name):
                 return None
@@ -240,20 +235,10 @@ def _copy_back(source: int, name: str, inbox: int, hidden: str) -> str:
     except BaseException:
         remove(inbox, hidden)
         raise
-    while True:
-        new_name = _free_name(name, inbox)
-        with contextlib.suppress(FileExistsError):
-            rename_noreplace(inbox, hidden, inbox, new_name)
-            break
-    sync(inbox)
+    new_name = rename_to_free(inbox, hidden, inbox, *os.path.splitext(name))
     remove(source, name)
     sync(source)
     return new_name
-
-
-def _free_name(name: str, inbox: int) -> str:
-    stem, suffix = os.path.splitext(name)
-    return first_free(stem, stem, lambda free: status_of(inbox, free + suffix) is not None) + suffix
 
 
 def _shown(path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
@@ -114,7 +115,7 @@ class Known:
 
 def _identity(recipe: Recipe) -> _Identity:
     files = tuple(_data_files(recipe))
-    data = _stamp(path for path in files if not _is_folder(path))
+    data = _stamp(path for path in files if not os.path.isdir(path))  # noqa: PTH112 - no error
     parts = (ocrwatch.__version__, *_code(), *_packages(), _program(recipe), asdict(recipe), data)
     digest = hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).digest()
     return _Identity(digest, files, _stamp(files))
@@ -181,13 +182,6 @@ def _data_files(recipe: Recipe) -> Iterator[Path]:
             yield from sorted(data.glob(f"{language}.*"))
     # Lists of words and the like, which variables name.
     yield from (path for _, value in recipe.variables if (path := Path(value)).is_absolute())
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
 
 
 def _stamp(files: Iterable[Path]) -> _Stamp:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ocrwatch.deliver.dispose import aside_name
-from ocrwatch.deliver.plan import Plan, first_free, mirrored
+from ocrwatch.deliver.plan import Plan, mirrored, rename_to_free
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.files import (
     NAME_MAX,
@@ -32,7 +32,6 @@ from ocrwatch.files import (
     is_same_file,
     open_regular,
     remove,
-    rename_noreplace,
     sha256_of,
     split,
     status_of,
@@ -123,12 +122,7 @@ def _show(directory: int, name: str, stem: str, ending: str) -> str | None:
         remove(directory, name)
         sync(directory)
         return None
-    while True:
-        visible = first_free(stem, stem, lambda free: status_of(directory, free + ending) is not None) + ending
-        with contextlib.suppress(FileExistsError):
-            rename_noreplace(directory, name, directory, visible)
-            sync(directory)
-            return visible
+    return rename_to_free(directory, name, directory, stem, ending)
 
 
 def _ending(include: tuple[str, ...]) -> str:

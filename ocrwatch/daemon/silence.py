@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from ocrwatch.errors import EnvironmentFault
+from ocrwatch.errors import NO_SERVER, EnvironmentFault
 
 PATIENCE = 10.0
 """Seconds that a folder has for an answer; a share on a line that works, however slow, needs no two."""
@@ -66,7 +66,4 @@ def _fault(folders: Mapping[str, Path], silent: list[str]) -> EnvironmentFault |
     if not silent:
         return None
     what = " and ".join(f"the {name} {folders[name]}" for name in silent)
-    return EnvironmentFault(
-        f"{what} {'does' if len(silent) == 1 else 'do'} not answer",
-        "see that the share's server is there, or mount it again",
-    )
+    return EnvironmentFault(f"{what} {'does' if len(silent) == 1 else 'do'} not answer", NO_SERVER)

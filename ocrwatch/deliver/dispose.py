@@ -15,7 +15,7 @@ import os
 from pathlib import Path
 
 from ocrwatch.deliver.disk import AT_ONCE, Disk
-from ocrwatch.deliver.plan import Plan, first_free
+from ocrwatch.deliver.plan import Plan, rename_to_free
 from ocrwatch.files import (
     TEMPORARY_PREFIX,
     copy_durable,
@@ -145,13 +145,7 @@ def _set_aside(plan: Plan, source: int, token: str) -> bool:
 
 def _give_back(plan: Plan, source: int, token: str) -> None:
     stem, suffix = os.path.splitext(split(plan.path)[1])
-    while True:
-        name = first_free(stem, stem, lambda s: status_of(source, s + suffix) is not None) + suffix
-        # Somebody may take the name before it is given.
-        with contextlib.suppress(FileExistsError):
-            rename_noreplace(source, aside_name(plan, token), source, name)
-            sync(source)
-            return
+    rename_to_free(source, aside_name(plan, token), source, stem, suffix)
 
 
 def _move_on(plan: Plan, source: int, destination: int, token: str, disk: Disk) -> bool:

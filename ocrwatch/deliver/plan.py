@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -10,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ocrwatch.files import NAME_MAX, TEMPORARY_PREFIX, folder, shortened, status_of
+from ocrwatch.files import NAME_MAX, TEMPORARY_PREFIX, folder, rename_noreplace, shortened, status_of, sync
 from ocrwatch.values import FileFacts
 
 Fate = Literal["archive", "keep", "delete", "quarantine"]
@@ -157,6 +158,22 @@ def first_free(stem: str, base: str, taken: Callable[[str], bool]) -> str:
         else:
             high = middle
     return f"{base}-{high}"
+
+
+def free_name(directory: int, stem: str, suffix: str) -> str:
+    """Return ``stem + suffix``, or the like with a number, that nothing in an open folder bears at this moment."""
+    return first_free(stem, stem, lambda free: status_of(directory, free + suffix) is not None) + suffix
+
+
+def rename_to_free(source: int, name: str, target: int, stem: str, suffix: str) -> str:
+    """Rename to a :func:`free_name` in ``target``, never over another file, and return that; durable there."""
+    while True:
+        new_name = free_name(target, stem, suffix)
+        # Somebody may take the name before it is given.
+        with contextlib.suppress(FileExistsError):
+            rename_noreplace(source, name, target, new_name)
+            sync(target)
+            return new_name
 
 
 def _exists(root: Path, subfolder: str, name: str) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from ocrwatch import files
 from ocrwatch.deliver import dispose
+from ocrwatch.deliver import plan as plan_module
 from ocrwatch.deliver.plan import Plan
 from ocrwatch.files import facts_of
 from tests.unit.deliver.interruption import FileSystem, Interruption, Killed, content
@@ -187,7 +188,8 @@ def test_a_name_taken_at_the_last_moment_is_not_the_one_that_is_given_back(
             scan.with_name("a.jpg" if name == "a.jpg" else new_name).write_bytes(next(strangers))
         real(source, name, target, new_name)
 
-    monkeypatch.setattr(dispose, "rename_noreplace", renaming)
+    for module in (dispose, plan_module):
+        monkeypatch.setattr(module, "rename_noreplace", renaming)
     assert near.move() is None
     assert near.files() == {
         "inbox/sub/a.jpg": b"third",
