@@ -49,12 +49,13 @@ def run_ocrwatch(
     *arguments: str,
     config: str | None = None,
     environment: Mapping[str, str] | None = None,
+    wrapper: Sequence[str] = (),
     timeout: float = TIMEOUT,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command that ends by itself, in ``folder``."""
+    """Run a command that ends by itself, in ``folder``; ``wrapper`` is a command to run it with."""
     write_config(folder, config)
     return subprocess.run(
-        [*PROGRAM, *arguments],
+        [*wrapper, *PROGRAM, *arguments],
         cwd=folder,
         env=clean_environment(environment),
         stdin=subprocess.DEVNULL,

@@ -21,18 +21,17 @@ import argparse
 import contextlib
 import os
 import random
-import shutil
 import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.crash.accounts import Figures, settle_accounts
+from tests.crash.command import carry_out
 from tests.crash.fickle import Fickle
 from tests.crash.scenario import ROOT, Places, scans_in
 from tests.crash.sweep import build
@@ -43,7 +42,7 @@ from tests.waiting import until
 FOLDERS = ("inbox", "outbox", "archive", "quarantine", "state")
 HASTY = (sys.executable, "-P", "-m", "tests.crash.hasty")
 
-CONFIG = """
+_CONFIG = """
 [workers]
 count = 2
 timeout = "1s"
@@ -96,11 +95,7 @@ class Control:
 
 def run(folder: Path, scans: int, *, rate: float, seed: int, patient: bool = False) -> Figures:
     """Feed ``scans`` under faults, let the daemon finish without, and count."""
-    places = Places(folder / "run", folder / "run")
-    for name in FOLDERS:
-        places.folder(name).mkdir(parents=True)
-    (places.base / "ocrwatch.toml").write_text(CONFIG)
-    (places.base / "ocrwatch.toml").chmod(0o644)
+    places = prepared(folder)
     control, chance = Control(folder / "control"), random.Random(seed)
     writer = Writer(places.folder("inbox"), chance, rate)
     figures = Figures()
@@ -131,6 +126,16 @@ def run(folder: Path, scans: int, *, rate: float, seed: int, patient: bool = Fal
     figures.calls, figures.faults, figures.late = control.counts
     settle_accounts(figures, places, writer.accounts, folder / "fickle.log")
     return figures
+
+
+def prepared(folder: Path) -> Places:
+    """Make a daemon's folders and its settings below ``folder``."""
+    places = Places(folder / "run", folder / "run")
+    for name in FOLDERS:
+        places.folder(name).mkdir(parents=True)
+    (places.base / "ocrwatch.toml").write_text(_CONFIG)
+    (places.base / "ocrwatch.toml").chmod(0o644)
+    return places
 
 
 def faulty_environment(folder: Path, places: Places, control: Control, rate: float) -> dict[str, str]:
@@ -234,18 +239,14 @@ def main() -> int:
     )
     parser.add_argument("--scans", type=int, default=2000)
     parser.add_argument("--rate", type=float, default=0.05)
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--patient", action="store_true", help="with the daemon's usual pauses")
-    parser.add_argument("--folder", type=Path, help="where to work; default: the system's temporary folder")
-    options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="ocrwatch-faults-", dir=options.folder)).resolve()
-    figures = run(folder, options.scans, rate=options.rate, seed=options.seed, patient=options.patient)
-    sys.stdout.write(f"seed {options.seed}: {figures}\n")
-    if figures.failed:
-        sys.stdout.write(f"{figures.differences}\nsee {folder}\n")
-        return 1
-    shutil.rmtree(folder)
-    return 0
+    return carry_out(
+        parser,
+        "faults",
+        lambda folder, options: run(
+            folder, options.scans, rate=options.rate, seed=options.seed, patient=options.patient
+        ),
+    )
 
 
 if __name__ == "__main__":

@@ -13,19 +13,18 @@ import argparse
 import contextlib
 import json
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.crash.accounts import Figures, settle_accounts
-from tests.crash.faults import CONFIG, FOLDERS, Control, daemon_under_faults, faulty_environment, is_idle
-from tests.crash.scenario import Places, scans_in
+from tests.crash.command import carry_out
+from tests.crash.faults import Control, daemon_under_faults, faulty_environment, is_idle, prepared
+from tests.crash.scenario import Differences, scans_in
 from tests.crash.writer import Writer
 from tests.waiting import until
 
@@ -62,6 +61,11 @@ class Starts:
         """Whether anything is not as it should be."""
         return bool(self.wrong) or self.figures.failed
 
+    @property
+    def differences(self) -> Differences:
+        """What is not as it should be with the scans."""
+        return self.figures.differences
+
     def __str__(self) -> str:
         wrong = "".join(f"\nwrong: {each}" for each in self.wrong[:_SHOWN])
         return (
@@ -72,11 +76,7 @@ class Starts:
 
 def run(folder: Path, starts: int, *, rate: float, seed: int) -> Starts:
     """Start the daemon so often with up to ``rate`` of its calls failing, have it finish in peace, and count."""
-    places = Places(folder / "run", folder / "run")
-    for name in FOLDERS:
-        places.folder(name).mkdir(parents=True)
-    (places.base / "ocrwatch.toml").write_text(CONFIG)
-    (places.base / "ocrwatch.toml").chmod(0o644)
+    places = prepared(folder)
     control, chance = Control(folder / "control"), random.Random(seed)
     writer = Writer(places.folder("inbox"), chance, rate=0)
     counted, environment = Starts(), faulty_environment(folder, places, control, rate=0)
@@ -157,17 +157,11 @@ def main() -> int:
     )
     parser.add_argument("--starts", type=int, default=500)
     parser.add_argument("--rate", type=float, default=0.05, help="the highest share of calls that fail")
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
-    parser.add_argument("--folder", type=Path, help="where to work; default: the system's temporary folder")
-    options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="ocrwatch-starts-", dir=options.folder)).resolve()
-    counted = run(folder, options.starts, rate=options.rate, seed=options.seed)
-    sys.stdout.write(f"seed {options.seed}: {counted}\n")
-    if counted.failed:
-        sys.stdout.write(f"{counted.figures.differences}\nsee {folder}\n")
-        return 1
-    shutil.rmtree(folder)
-    return 0
+    return carry_out(
+        parser,
+        "starts",
+        lambda folder, options: run(folder, options.starts, rate=options.rate, seed=options.seed),
+    )
 
 
 if __name__ == "__main__":

@@ -12,11 +12,9 @@ import hashlib
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -26,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from tests.crash.command import carry_out
 from tests.crash.scenario import CONFIG, Differences, EndState, Places, engine_path, scans_in
 from tests.daemon_process import PROGRAM, children_of, clean_environment
 from tests.rendering import render, with_comment
@@ -48,6 +47,11 @@ class Figures:
     delivered_before_the_last_kill: int = 0
     seconds: float = 0.0
     differences: Differences = field(default_factory=Differences)
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything is not as it should be."""
+        return bool(self.differences)
 
     def __str__(self) -> str:
         found = self.differences
@@ -217,20 +221,14 @@ def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.crash.random_kills", description=__doc__)
     parser.add_argument("--kills", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument(
         "--longest-life", type=float, default=_LONGEST_LIFE, help="seconds to the kill; more where starts are slow"
     )
-    parser.add_argument("--folder", type=Path, help="where to work; default: the system's temporary folder")
-    options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="ocrwatch-storm-", dir=options.folder)).resolve()
-    figures = storm(folder, options.kills, seed=options.seed, longest_life=options.longest_life)
-    sys.stdout.write(f"seed {options.seed}: {figures}\n")
-    if figures.differences:
-        sys.stdout.write(f"{figures.differences}\nsee {folder}\n")
-        return 1
-    shutil.rmtree(folder)
-    return 0
+    return carry_out(
+        parser,
+        "storm",
+        lambda folder, options: storm(folder, options.kills, seed=options.seed, longest_life=options.longest_life),
+    )
 
 
 if __name__ == "__main__":

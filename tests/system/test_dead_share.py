@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.daemon_process import PROGRAM, DaemonProcess, clean_environment, run_ocrwatch
+from tests.daemon_process import DaemonProcess, run_ocrwatch
 from tests.system.disks import dead_share
 from tests.system.dropping import put, scan
 from tests.system.pausing import BRISK, OUTPUTS, all_is_well, drop_for, says_paused
@@ -21,15 +20,7 @@ REFUSED = "transport endpoint is not connected"
 
 def _complaint(folder: Path, *arguments: str, wrapper: Sequence[str] = ()) -> str:
     """Run a command that the environment does not let do its work, and return the one line that it says."""
-    answer = subprocess.run(
-        [*wrapper, *PROGRAM, *arguments],
-        cwd=folder,
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+    answer = run_ocrwatch(folder, *arguments, wrapper=wrapper)
     assert (answer.returncode, answer.stdout) == (3, ""), answer.stderr
     (line,) = answer.stderr.splitlines()
     assert line.startswith("ocrwatch: ")
@@ -107,13 +98,7 @@ def test_who_may_not_look_into_the_state_folder_is_told_so(tmp_path: Path, unpri
             for command in (["status"], ["status", "--json"], ["why", "a.jpg"]):
                 complaint = _complaint(tmp_path, *command, wrapper=unprivileged)
                 assert f"{daemon.state} (permission denied); ask as root or as the user that" in complaint
-            answer = subprocess.run(
-                [*unprivileged, *PROGRAM, "doctor", "--json"],
-                cwd=tmp_path,
-                env=clean_environment(),
-                capture_output=True,
-                check=False,
-            )
+            answer = run_ocrwatch(tmp_path, "doctor", "--json", wrapper=unprivileged)
             assert answer.returncode == 3, answer.stderr
             (found,) = (finding for finding in json.loads(answer.stdout) if finding["subject"] == "daemon")
             assert found["severity"] == "warning"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon_process import PROGRAM, DaemonProcess, clean_environment, run_ocrwatch, write_config
+from tests.daemon_process import DaemonProcess, clean_environment, run_ocrwatch, write_config
 from tests.system.disks import dead_share, disk_for
 from tests.system.dropping import delivered, put, scan
 
@@ -24,14 +24,7 @@ FOLDERS = ("inbox", "outbox", "archive", "quarantine", "state")
 
 def _examine(folder: Path, *arguments: str, wrapper: Sequence[str] = ()) -> tuple[int, list[dict[str, str]]]:
     """Run doctor; return its exit code and what is not fine."""
-    answer = subprocess.run(
-        [*wrapper, *PROGRAM, "doctor", "--json", *arguments],
-        cwd=folder,
-        env=clean_environment(),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+    answer = run_ocrwatch(folder, "doctor", "--json", *arguments, wrapper=wrapper)
     assert answer.stderr == ""
     return answer.returncode, [finding for finding in json.loads(answer.stdout) if finding["severity"] != "fine"]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.daemon_process import PROGRAM, DaemonProcess, clean_environment
+from tests.daemon_process import DaemonProcess, run_ocrwatch
 from tests.system.disks import hung_share
 from tests.system.dropping import files, put, scan
 from tests.system.pausing import BRISK, all_is_well, drop_for, says_paused
@@ -55,15 +54,7 @@ def test_commands_wait_for_no_share_that_hangs(tmp_path: Path, command: list[str
     """They end with what does not answer, and with what to do."""
     (tmp_path / "inbox").mkdir()
     with hung_share(tmp_path / "inbox"):
-        answer = subprocess.run(
-            [*PROGRAM, *command],
-            cwd=tmp_path,
-            env=clean_environment(),
-            capture_output=True,
-            encoding="utf-8",
-            timeout=40,
-            check=False,
-        )
+        answer = run_ocrwatch(tmp_path, *command)
     assert answer.returncode == 3
     said = answer.stdout if command == ["doctor"] else answer.stderr
     assert f"the inbox {tmp_path / 'inbox'} {SILENT}" in said
