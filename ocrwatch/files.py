@@ -83,7 +83,7 @@ def files_below(root: Path, refused: Callable[[str, OSError], None]) -> Iterator
     """Yield folder, relative to ``root``, and name of all that is no folder below it, following no link.
 
     ``refused`` is told of each folder, by its relative path, that cannot be looked into; what this user may not look
-    into, such as a disk's lost+found, has nothing of ours and is passed over.
+    into below ``root``, such as a disk's lost+found, has nothing of ours and is passed over.
     """
     to_look = [""]
     while to_look:
@@ -96,10 +96,9 @@ def files_below(root: Path, refused: Callable[[str, OSError], None]) -> Iterator
                         to_look.append(f"{relative}/{entry.name}" if relative else entry.name)
                     else:
                         names.append(entry.name)
-        except PermissionError:
-            pass
         except OSError as error:
-            refused(relative, error)
+            if not (relative and isinstance(error, PermissionError)):
+                refused(relative, error)
         yield from ((relative, name) for name in names)
 
 

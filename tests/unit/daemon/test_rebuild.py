@@ -208,6 +208,24 @@ def test_what_a_folder_refuses_is_tried_again_at_the_next_start(house: House, mo
     assert house.ledger.totals() == {"done": 1}
 
 
+def test_an_inbox_without_permission_for_a_moment_is_looked_through_at_the_next_start(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder in it may be closed to this user for good, and has nothing of ours; the inbox itself has."""
+    house.put(f"inbox/.ocrwatch-{house.former}-17.read.tmp")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as away, capture_logs() as log:
+        away.setattr(os, "scandir", refuse)
+        rebuild(house.settings(), house.ledger)
+    assert "Permission denied" in log[0]["refused"][0]
+    assert house.ledger.to_rebuild() is not None
+    rebuild(house.settings(), house.ledger)
+    assert "inbox/recovered-17.jpg" in house.files()
+
+
 def test_the_note_in_the_outbox_is_not_taken_for_a_text(house: House) -> None:
     """STATUS.jpg, which is to stay in the inbox, is not done because ocrwatch wrote a STATUS.txt about itself."""
     for name in ("STATUS.jpg", "read.jpg"):
