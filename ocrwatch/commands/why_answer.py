@@ -14,6 +14,7 @@ from ocrwatch.deliver.plan import Plan
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.files import facts_of
 from ocrwatch.intake.rules import kind_ignored, name_ignored
+from ocrwatch.intake.settle import Settle
 from ocrwatch.intake.source import probe
 from ocrwatch.intake.structure import Completeness
 from ocrwatch.ledger import Entry, facts_key
@@ -153,8 +154,8 @@ def _resting(sources: Sources, rest: Resting) -> Answer:
 
 
 def _incomplete(sources: Sources, item: Incomplete) -> Answer:
-    since = sources.at(item.since)
-    patience = f"{sources.settings.settle.patience:g} s"
+    since, settle = sources.at(item.since), sources.settings.settle
+    patience = f"{Settle(settle.quiet, settle.closed_quiet, settle.patience).patience_for(item.reason):g} s"
     if item.reason == "growing":
         says = f"is still being written: it last changed at {since}. It is read when it is complete."
     elif item.reason == "unreadable":

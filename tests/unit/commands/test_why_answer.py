@@ -49,6 +49,10 @@ def ask(settings: Settings, path: str, *rows: Entry, told: Status | None = None)
     [
         ("growing", "still being written"),
         ("incomplete", "quarantined when it has not changed for 600 s"),
+        (
+            "not a JPEG",
+            "it is not a JPEG. It is read when it is complete, and quarantined when it has not changed for 10 s",
+        ),
         ("unreadable", "may not be read by the user"),
     ],
 )
