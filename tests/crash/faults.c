@@ -12,27 +12,14 @@
  * A call that fails was either not made, or (a quarter of those that change something) made, and its answer was lost,
  * as happens on network shares.
  */
-#define _GNU_SOURCE
+#include "interpose.h"
+
 #include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#define REAL(name)                                                                                                     \
-    static __typeof__(&name) real;                                                                                     \
-    if (!real)                                                                                                         \
-    real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
@@ -58,17 +45,11 @@ static const int CLOSING[] = {EIO, ENOSPC, EDQUOT};
 
 __attribute__((constructor)) static void begin(void)
 {
-    char command[4096];
     const char *path = getenv("FAULTS_CONTROL"), *number = getenv("FAULTS_SEED");
     roots = getenv("FAULTS_ROOTS");
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/cmdline", O_RDONLY, 0);
-    long length = syscall(SYS_read, fd, command, sizeof command);
-    syscall(SYS_close, fd);
-    if (length <= 0 || !roots || !path)
+    if (!roots || !path || !(command_has("ocrwatch.cli") || command_has("tests.crash.hasty")))
         return;
-    if (!memmem(command, (size_t)length, "ocrwatch.cli", 12) && !memmem(command, (size_t)length, "tests.crash.hasty", 17))
-        return;
-    fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);
     void *mapped = mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     syscall(SYS_close, fd);
     if (mapped == MAP_FAILED)
@@ -78,45 +59,20 @@ __attribute__((constructor)) static void begin(void)
     daemon_pid = getpid();
 }
 
-/* splitmix64: one series for all threads. */
+/* One series for all threads. */
 static uint64_t draw(void)
 {
-    uint64_t z = (seed << 32) + 0x9e3779b97f4a7c15u * (atomic_fetch_add(&drawn, 1) + 1);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-static int is_below_a_root(const char *path)
-{
-    for (const char *root = roots; *root;) {
-        size_t length = strcspn(root, ":");
-        if (!strncmp(path, root, length) && (path[length] == '/' || !path[length]))
-            return 1;
-        root += length + (root[length] == ':');
-    }
-    return 0;
-}
-
-static int resolve(int fd, char *path)
-{
-    char link[32];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    long length = syscall(SYS_readlinkat, AT_FDCWD, link, path, PATH_MAX - 1);
-    if (length < 0)
-        return 0;
-    path[length] = 0;
-    return 1;
+    return chance(seed, atomic_fetch_add(&drawn, 1) + 1);
 }
 
 static int is_ours(int folder, const char *given)
 {
     char path[PATH_MAX];
     if (!given)
-        return resolve(folder, path) && is_below_a_root(path);
+        return resolve(folder, path) && is_below(roots, path);
     if (given[0] == '/')
-        return is_below_a_root(given);
-    return (folder == AT_FDCWD ? getcwd(path, sizeof path) != NULL : resolve(folder, path)) && is_below_a_root(path);
+        return is_below(roots, given);
+    return (folder == AT_FDCWD ? getcwd(path, sizeof path) != NULL : resolve(folder, path)) && is_below(roots, path);
 }
 
 /* Returns 0, or the error with which the call at hand is to fail. */
@@ -147,15 +103,6 @@ static int is_late(int error)
         errno = error;                                                                                                 \
         return result;                                                                                                 \
     } while (0)
-
-#define MODE(flags)                                                                                                    \
-    mode_t mode = 0;                                                                                                   \
-    if ((flags) & (O_CREAT | __O_TMPFILE)) {                                                                           \
-        va_list rest;                                                                                                  \
-        va_start(rest, flags);                                                                                         \
-        mode = va_arg(rest, mode_t);                                                                                   \
-        va_end(rest);                                                                                                  \
-    }
 
 /* What was opened all the same must not stay open. */
 #define OPENED(folder, call)                                                                                           \

@@ -33,8 +33,8 @@ from pathlib import Path
 from tests.crash.accounts import Figures, settle_accounts
 from tests.crash.command import carry_out
 from tests.crash.fickle import Fickle
+from tests.crash.preload import build
 from tests.crash.scenario import ROOT, Places, scans_in
-from tests.crash.sweep import build
 from tests.crash.writer import Writer
 from tests.daemon_process import PROGRAM, children_of, clean_environment
 from tests.waiting import until

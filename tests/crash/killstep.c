@@ -9,28 +9,16 @@
  *   KILLSTEP_LOG       file to which each step is appended as "number name path" before it is made
  *   KILLSTEP_NO_NOREPLACE  if set, the file systems know no rename without replacing (as on NFS)
  */
-#define _GNU_SOURCE
-#include <dlfcn.h>
+#include "interpose.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
-#include <unistd.h>
-
-#define REAL(name)                                                                                                     \
-    static __typeof__(&name) real;                                                                                     \
-    if (!real)                                                                                                         \
-    real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
 static pid_t daemon_pid;
 static const char *roots;
@@ -39,21 +27,11 @@ static int log_fd = -1;
 static int no_noreplace;
 static atomic_long steps;
 
-static __typeof__(&syscall) real_syscall;
-
-/* libc's own, since ours counts. */
-#define raw(...) real_syscall(__VA_ARGS__)
-
 __attribute__((constructor)) static void begin(void)
 {
-    char command[4096];
-    real_syscall = (__typeof__(&syscall))dlsym(RTLD_NEXT, "syscall");
-    int fd = (int)raw(SYS_openat, AT_FDCWD, (long)"/proc/self/cmdline", O_RDONLY, 0);
-    long length = raw(SYS_read, fd, (long)command, sizeof command, 0);
-    raw(SYS_close, fd, 0, 0, 0);
     const char *log = getenv("KILLSTEP_LOG"), *at = getenv("KILLSTEP_AT");
     roots = getenv("KILLSTEP_ROOTS");
-    if (length <= 0 || !memmem(command, (size_t)length, "ocrwatch.cli", 12) || !roots || !log)
+    if (!command_has("ocrwatch.cli") || !roots || !log)
         return;
     kill_at = at ? atol(at) : 0;
     no_noreplace = getenv("KILLSTEP_NO_NOREPLACE") != NULL;
@@ -67,20 +45,9 @@ __attribute__((constructor)) static void begin(void)
     daemon_pid = getpid();
 }
 
-static int is_below_a_root(const char *path)
-{
-    for (const char *root = roots; *root;) {
-        size_t length = strcspn(root, ":");
-        if (!strncmp(path, root, length) && (path[length] == '/' || !path[length]))
-            return 1;
-        root += length + (root[length] == ':');
-    }
-    return 0;
-}
-
 static void step(const char *name, const char *path)
 {
-    if (!is_below_a_root(path))
+    if (!is_below(roots, path))
         return;
     long number = atomic_fetch_add(&steps, 1) + 1;
     char line[PATH_MAX + 64];
@@ -91,17 +58,6 @@ static void step(const char *name, const char *path)
         for (;;)
             pause();
     }
-}
-
-static int resolve(int fd, char *path)
-{
-    char link[32];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    long length = raw(SYS_readlinkat, AT_FDCWD, (long)link, (long)path, PATH_MAX - 1);
-    if (length < 0)
-        return 0;
-    path[length] = 0;
-    return 1;
 }
 
 static int is_watched(void)
@@ -138,15 +94,6 @@ static int changes(int flags)
 {
     return flags & (O_CREAT | O_TRUNC);
 }
-
-#define MODE(flags)                                                                                                    \
-    mode_t mode = 0;                                                                                                   \
-    if ((flags) & (O_CREAT | __O_TMPFILE)) {                                                                           \
-        va_list rest;                                                                                                  \
-        va_start(rest, flags);                                                                                         \
-        mode = va_arg(rest, mode_t);                                                                                   \
-        va_end(rest);                                                                                                  \
-    }
 
 #define OPEN(name)                                                                                                     \
     int name(const char *path, int flags, ...)                                                                         \

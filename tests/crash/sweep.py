@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.crash.preload import build
 from tests.crash.scenario import (
     VARIANTS,
     Differences,
@@ -36,19 +37,6 @@ from tests.daemon_process import PROGRAM, clean_environment
 
 FINE, SOME_QUARANTINED = 0, 1
 _TIMEOUT = 300.0
-
-
-def compiler() -> str | None:
-    """Return the C compiler, or None if there is none."""
-    return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-
-
-def build(source: str, folder: Path) -> Path:
-    """Compile a library to be loaded with LD_PRELOAD from a C file beside this module."""
-    library = (folder / source).with_suffix(".so")
-    command = [compiler() or "cc", "-O1", "-Wall", "-Wextra", "-fPIC", "-shared", "-o", str(library)]
-    subprocess.run([*command, str(Path(__file__).with_name(source)), "-ldl"], check=True)
-    return library
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.faults import run
-from tests.crash.sweep import compiler
+from tests.crash.preload import compiler
 
 SCANS = 40
 RATE = 0.05

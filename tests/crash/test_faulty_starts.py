@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.faulty_starts import run
-from tests.crash.sweep import compiler
+from tests.crash.preload import compiler
 
 
 def test_starts_under_faults_lose_nothing_and_say_what_is_the_matter(tmp_path: Path) -> None:

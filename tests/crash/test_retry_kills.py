@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash.preload import build, compiler
 from tests.crash.scenario import another_file_system
-from tests.crash.sweep import build, compiler
 from tests.daemon_process import PROGRAM, clean_environment, write_config
 from tests.system.dropping import files, put
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash.preload import compiler
 from tests.crash.scenario import VARIANTS, Variant, another_file_system
-from tests.crash.sweep import Sweep, Sweeper, compiler, representatives
+from tests.crash.sweep import Sweep, Sweeper, representatives
 
 KINDS = {"fdatasync", "fsync", "open", "pwrite64", "renameat2", "unlinkat", "write"}
 """Kinds of steps that a run is made of: Python's own and SQLite's."""

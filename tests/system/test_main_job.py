@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,7 +15,6 @@ import pytest
 from tests.daemon_process import DaemonProcess
 from tests.rendering import render
 from tests.system.dropping import delivered, files, only_once, phrase, put, scan
-from tests.waiting import until
 
 PAUSE = 1.3
 """Seconds that a slow writer rests between two pieces of a scan: longer than the quiet time."""
@@ -264,11 +264,11 @@ def test_scan_that_is_replaced_while_it_is_read_starts_again(daemon: DaemonProce
         batches = len(daemon.events("batch.started"))
         put(daemon.inbox, "again.jpg", scan(number))
         daemon.wait_for("batch.started", count=batches + 1)
-    until(lambda: not (daemon.inbox / "again.jpg").exists(), what="the last scan is taken")
-    until(lambda: len(daemon.events("scan.delivered", path="again.jpg")) == len(list(daemon.archive.glob("again*"))))
+    daemon.wait_for("scan.delivered", sha256=hashlib.sha256(scan(36)).hexdigest())
     originals = {path.stem: path.read_bytes() for path in daemon.archive.glob("again*.jpg")}
     texts = {path.stem: path.read_text(encoding="utf-8").split() for path in daemon.outbox.glob("again*.txt")}
     numbers = {stem: next(n for n in range(33, 37) if scan(n) == data) for stem, data in originals.items()}
     assert texts == {stem: phrase(number).split() for stem, number in numbers.items()}
     assert 36 in numbers.values()
+    assert not files(daemon.inbox) & {"again.jpg"}
     assert len(set(numbers.values())) == len(numbers)
