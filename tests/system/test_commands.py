@@ -95,8 +95,8 @@ def test_read_with_a_language_that_is_missing(tmp_path: Path) -> None:
 
 def test_status_of_a_running_daemon(tmp_path: Path) -> None:
     """Status says that it runs, what was done and what failed last, in words and as JSON."""
-    with DaemonProcess(tmp_path) as daemon:
-        daemon.wait_ready()
+    with DaemonProcess(tmp_path, "--workers", "2") as daemon:
+        daemon.wait_for("worker.started", count=2)
         put(daemon.inbox, "good.jpg", scan(1))
         put(daemon.inbox, "bad.jpg", scan(1).replace(b"\xff\xc0", b"\xff\xc3", 1))
         daemon.wait_for("scan.delivered")

@@ -108,6 +108,12 @@ def test_failing_program_is_logged_and_nothing_else(tmp_path: Path, script: str,
         assert daemon.stop() == 0
 
 
+def _all_told(folder: Path, count: int) -> list[int]:
+    """Return the process ids that programs wrote into files named after them, none before there are so many."""
+    pids = [int(path.read_text() or 0) for path in folder.iterdir()]
+    return pids if len(pids) >= count and all(pids) else []
+
+
 def test_hanging_programs_hold_up_nothing(tmp_path: Path) -> None:
     """No more run at once than allowed, all scans go through meanwhile, and what is too much is dropped and counted."""
     (tmp_path / "running").mkdir()
@@ -119,7 +125,7 @@ def test_hanging_programs_hold_up_nothing(tmp_path: Path) -> None:
             put(daemon.inbox, f"{number}.jpg", scan(number))
         daemon.wait_for("scan.delivered", count=12)
         assert daemon.wait_for("hook.dropped")["target"] == "programs"
-        pids = [int(path.read_text()) for path in (tmp_path / "running").iterdir()]
+        pids = until(lambda: _all_told(tmp_path / "running", 2), what="two run")
         assert len(pids) == 2
         assert all(map(is_alive, pids))
         begun = time.monotonic()

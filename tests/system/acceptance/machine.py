@@ -160,7 +160,7 @@ class Machine:
 
 
 @contextlib.contextmanager
-def files(*paths: Path) -> Iterator[None]:
+def restored(*paths: Path) -> Iterator[None]:
     """Put files back as they were when the block is left."""
     before = {path: path.read_bytes() if path.exists() else None for path in paths}
     try:
