@@ -10,6 +10,9 @@ from tests.daemon_process import DaemonProcess, Event
 from tests.rendering import render
 from tests.waiting import until
 
+BY_EVENTS = ("--set", "watch.mode=inotify")
+"""For tests of events, so that they hold where the temporary folder is of a kind that is polled, as in containers."""
+
 _THINGS = ("harbour", "lantern", "meadow", "orchard", "pencil", "river", "summer", "teapot", "village", "window")
 _COLOURS = ("amber", "black", "green", "orange", "purple", "silver", "white", "yellow")
 

@@ -17,7 +17,7 @@ import pytest
 
 from tests.daemon_process import DaemonProcess, clean_environment, run_ocrwatch, write_config
 from tests.system.disks import dead_share, disk_for
-from tests.system.dropping import delivered, put, scan
+from tests.system.dropping import BY_EVENTS, delivered, put, scan
 
 FOLDERS = ("inbox", "outbox", "archive", "quarantine", "state")
 
@@ -184,7 +184,7 @@ def test_nothing_is_found_where_all_is_well(tmp_path: Path) -> None:
         assert {event["path"] for event in daemon.events() if "path" in event} == {"a.jpg", "b.jpg"}
     before = _everything(tmp_path)
     assert _examine(tmp_path) == (0, [])
-    assert "was noticed at once" in run_ocrwatch(tmp_path, "doctor").stdout
+    assert "was noticed at once" in run_ocrwatch(tmp_path, "doctor", *BY_EVENTS).stdout
     assert _everything(tmp_path) == before
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon_process import DaemonProcess, run_ocrwatch
-from tests.system.dropping import delivered, files, phrase, put, scan, temporary_files, text_of
+from tests.system.dropping import BY_EVENTS, delivered, files, phrase, put, scan, temporary_files, text_of
 from tests.waiting import until
 
 
@@ -166,7 +166,7 @@ def test_inbox_that_goes_and_comes_back(tmp_path: Path) -> None:
 
 def test_inbox_that_is_replaced_is_watched_by_events_again(tmp_path: Path) -> None:
     """When another folder takes the inbox's place, events come from that one: a scan need not wait for a look."""
-    with DaemonProcess(tmp_path, "--set", "watch.rescan=1s") as daemon:
+    with DaemonProcess(tmp_path, *BY_EVENTS, "--set", "watch.rescan=1s") as daemon:
         daemon.wait_ready()
         daemon.inbox.rename(tmp_path / "old")
         daemon.inbox.mkdir()

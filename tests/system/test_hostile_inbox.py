@@ -10,12 +10,24 @@ from pathlib import Path
 import pytest
 
 from tests.daemon_process import DaemonProcess
-from tests.system.dropping import delivered, emptied, files, only_once, phrase, put, scan, temporary_files, text_of
+from tests.system.dropping import (
+    BY_EVENTS,
+    delivered,
+    emptied,
+    files,
+    only_once,
+    phrase,
+    put,
+    scan,
+    temporary_files,
+    text_of,
+)
 from tests.system.swapping import exchanged_in_a_loop, replaced_in_a_loop
 from tests.waiting import until
 
 EAGER = """
 [watch]
+mode = "inotify"
 rescan = "500ms"
 [settle]
 quiet = "0s"
@@ -232,7 +244,7 @@ def test_folders_nested_very_deep_stop_nobody(tmp_path: Path) -> None:
 
 def test_folders_nested_very_deep_do_not_end_the_events(tmp_path: Path) -> None:
     """After very deep folders came, a new scan is still noticed by itself, not only by the next look."""
-    with DaemonProcess(tmp_path, "--set", "watch.rescan=1h") as daemon:
+    with DaemonProcess(tmp_path, *BY_EVENTS, "--set", "watch.rescan=1h") as daemon:
         daemon.wait_ready()
         deep = tmp_path / "deep"
         deep.mkdir()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon_process import DaemonProcess
-from tests.system.dropping import scan
+from tests.system.dropping import BY_EVENTS, scan
 from tests.waiting import until
 
 SCANS = 10
@@ -20,7 +20,7 @@ LIMIT_S = 0.6
 def test_text_is_there_soon_after_the_scan_is_closed(tmp_path: Path, others: int) -> None:
     """From the close of a complete file to its visible text, less the reading: in the median at most 0.6 s."""
     delays: list[float] = []
-    with DaemonProcess(tmp_path) as daemon:
+    with DaemonProcess(tmp_path, *BY_EVENTS) as daemon:
         daemon.wait_ready()
         for number in range(SCANS):
             if others:
