@@ -228,6 +228,7 @@ def test_delivery_of_a_killed_run_is_told(tmp_path: Path) -> None:
         daemon.wait_for("scan.delivered", count=2)
         daemon.kill()
     with DaemonProcess(tmp_path) as daemon:
+        daemon.wait_ready()
         until(lambda: not files(daemon.inbox), 40, "the inbox is empty")
         assert daemon.stop() == 0
         told = [facts["path"] for facts in _facts(tmp_path / "delivered")]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon_process import DaemonProcess, children_of, is_alive
-from tests.system.dropping import delivered, files, phrase, put, scan, temporary_files, text_of
+from tests.system.dropping import delivered, emptied, files, phrase, put, scan, temporary_files, text_of
 from tests.waiting import until
 
 LONG = 60
@@ -148,7 +148,8 @@ def test_killed_in_the_middle(tmp_path: Path, moment: int) -> None:
             _busy(daemon)
         daemon.kill()
     with DaemonProcess(tmp_path, "--set", "output.formats=txt,json") as daemon:
-        until(lambda: not files(daemon.inbox), 40, "the inbox is empty")
+        daemon.wait_ready()
+        emptied(daemon.inbox)
         assert daemon.stop() == 0
         stems = [name.removesuffix(".jpg") for name in numbers]
         assert files(daemon.outbox) == {f"{stem}.{ending}" for stem in stems for ending in ("txt", "json")}
@@ -168,10 +169,13 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
         put(tmp_path / "inbox", name, scan(number))
     for _ in range(3):
         with DaemonProcess(tmp_path, "--workers", "1") as daemon:
-            daemon.wait_for("scan.delivered")
+            until(
+                lambda: daemon.events("scan.delivered") or not files(daemon.inbox), what="a delivery, if there is one"
+            )
             daemon.kill()
     with DaemonProcess(tmp_path) as daemon:
-        until(lambda: not files(daemon.inbox), 40, "the inbox is empty")
+        daemon.wait_ready()
+        emptied(daemon.inbox)
         assert daemon.stop() == 0
         assert files(daemon.outbox) == {name.replace(".jpg", ".txt") for name in numbers}
         assert files(daemon.archive) == set(numbers)

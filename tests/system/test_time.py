@@ -184,10 +184,11 @@ def test_clock_that_steps_in_a_pause(tmp_path: Path, clock: _Clock, seconds: int
 
 def test_once_waits_out_a_pause_although_the_clock_steps(tmp_path: Path, clock: _Clock) -> None:
     """A step of the clock does not make ``once`` give up a pause of a moment."""
-    names = {f"{number}.jpg" for number in range(40)}
-    for name in names:
-        put(tmp_path / "inbox", name, scan(1))
-    with DaemonProcess(tmp_path, command="once", config=RETRYING, environment=clock.environment) as run:
+    names = {f"{number}.jpg" for number in range(20)}
+    for number, name in enumerate(names):
+        put(tmp_path / "inbox", name, scan(number))
+    slowly = '[ocr]\nengine = "slow"\nwhitelist = "0.3"\n'
+    with DaemonProcess(tmp_path, command="once", config=slowly, environment=clock.environment) as run:
         run.wait_for("scan.delivered")
         run.archive.rename(tmp_path / "away")
         until(lambda: run.events("daemon.paused") or run.process.poll() is not None, 40)
