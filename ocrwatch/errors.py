@@ -178,14 +178,20 @@ class Vanished(Exception):
     """The file changed or went while it was handled: not an error, it starts again if it is still there."""
 
 
+def system_reason(error: OSError) -> str:
+    """Return what the system says of an error, as part of a sentence: ``no space left on device``."""
+    # Those of name look-ups have numbers of their own, below zero.
+    known = error.errno is not None and error.errno > 0
+    return (os.strerror(error.errno or 0) if known else error.strerror or str(error)).lower()
+
+
 def environment_fault(error: OSError, what: str, *, closed: str | None = None) -> EnvironmentFault:
     """Say in one sentence what the environment refuses, with its remedy.
 
     ``what`` names the thing and the intention, such as ``cannot write to the outbox /srv/outbox``; ``closed``
     is the remedy, instead of the usual one, where this user has no permission.
     """
-    reason = os.strerror(error.errno) if error.errno else str(error)
     remedy = _REMEDIES.get(error.errno or 0, "check the disk or the share")
     if closed is not None and error.errno in _CLOSED:
         remedy = closed
-    return EnvironmentFault(f"{what} ({reason.lower()})", remedy)
+    return EnvironmentFault(f"{what} ({system_reason(error)})", remedy)

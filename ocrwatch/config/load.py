@@ -15,7 +15,7 @@ from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
 from ocrwatch.config.errors import did_you_mean, unknown_option, wrong_value
 from ocrwatch.config.keys import is_option, option_keys
-from ocrwatch.errors import UsageError
+from ocrwatch.errors import UsageError, system_reason
 from ocrwatch.settings import Settings
 
 if TYPE_CHECKING:
@@ -188,9 +188,13 @@ def _config_path(config: Path | None, environ: Mapping[str, str]) -> Path | None
     named = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
     if named is None:
         return next((path.absolute() for path in _USUAL_FILES if _is_there(path)), None)
-    if not _is_there(named):
+    try:
+        named.stat()
+    except FileNotFoundError:
         by = "--config" if config else CONFIG_VARIABLE
-        raise UsageError(f"the configuration file {named} that {by} names does not exist", "check the path")
+        raise UsageError(f"the configuration file {named} that {by} names does not exist", "check the path") from None
+    except OSError as error:
+        raise _unreadable(named, error) from error
     return named.absolute()
 
 
@@ -210,11 +214,15 @@ def _read(path: Path) -> dict[str, Any]:
             raise UsageError(f"{path} is not a file", "name a TOML file")
         return TomlConfigSettingsSource(Settings, toml_file=path).toml_data
     except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror})", "let ocrwatch's user read it") from error
+        raise _unreadable(path, error) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not text in UTF-8 (at byte {error.start})", "save it as UTF-8") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not valid TOML: {error or 'nested too deeply'}", remedy) from error
+
+
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"{path} cannot be read ({system_reason(error)})", "let ocrwatch's user read it")
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
+from ocrwatch.errors import system_reason
+
 _LAST_WORDS = 2000
 """Bytes of standard error that are kept, from its end."""
 
@@ -52,7 +54,7 @@ class Programs:
             except OSError as error:
                 # Whoever cannot be watched could run for ever.
                 _kill(child.pid)
-                raise ProgramFailed(f"could not be watched and was killed ({error.strerror})") from error
+                raise ProgramFailed(f"could not be watched and was killed ({system_reason(error)})") from error
             finally:
                 # Before it is reaped: after that its number may be another's.
                 with self._lock:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrwatch.errors import environment_fault
+from ocrwatch.errors import environment_fault, system_reason
 from ocrwatch.files import folder
 from ocrwatch.intake.names import NameRules, natural_key
 
@@ -78,7 +78,7 @@ def _walk(inbox: Path, rules: NameRules, *, recursive: bool, ignored: list[Ignor
         except OSError as error:
             if not relative:
                 raise
-            ignored.append(Ignored(relative, f"folder cannot be read: {os.strerror(error.errno or 0).lower()}"))
+            ignored.append(Ignored(relative, f"folder cannot be read: {system_reason(error)}"))
 
 
 def _add_folder(path: str, below: list[str], ignored: list[Ignored]) -> None:

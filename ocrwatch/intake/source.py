@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrwatch.errors import HeldUp, TooLarge, Vanished, environment_fault
+from ocrwatch.errors import HeldUp, TooLarge, Vanished, environment_fault, system_reason
 from ocrwatch.files import facts_of, folder, open_regular, split
 from ocrwatch.intake.structure import Completeness, completeness
 from ocrwatch.magic import HEAD, kind_of
@@ -95,8 +95,8 @@ def _raise_unless_gone(error: OSError, inbox: Path) -> None:
         raise environment_fault(error, f"cannot read the inbox {inbox}") from error
     if error.errno not in _THIS_FILE_ONLY:
         # Such as a bad sector: one of those must not keep all others from being read.
-        reason = os.strerror(error.errno or 0).lower()
-        raise HeldUp(f"it cannot be read ({reason})", "see whether its disk is sound; it is tried again") from error
+        message = f"it cannot be read ({system_reason(error)})"
+        raise HeldUp(message, "see whether its disk is sound; it is tried again") from error
 
 
 def _answers(inbox: Path) -> bool:

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Final
 
-from ocrwatch.errors import EnvironmentFault
+from ocrwatch.errors import EnvironmentFault, system_reason
 from ocrwatch.service.status import Status
 
 LONGEST_TURN: Final = 30.0
@@ -90,9 +90,8 @@ class Listener:
             family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             self._server = _Server(family, address, answer)
         except OSError as error:
-            reason = error.strerror or str(error)
             raise EnvironmentFault(
-                f"cannot listen on {_shown(host, port)} ({reason.lower()})",
+                f"cannot listen on {_shown(host, port)} ({system_reason(error)})",
                 _REMEDIES.get(error.errno or 0, "name an address of this machine in status.listen"),
             ) from error
         self.address = _shown(*self._server.socket.getsockname()[:2])

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ocrwatch.errors import system_reason
 from ocrwatch.service.doctor.finding import Finding
 
 WORKER_MEMORY = 130_000_000
@@ -144,7 +145,7 @@ def address(setting: str, listen: str, *, runs: bool) -> Iterator[Finding]:
             trial.bind(where)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        reason = "another program has it" if taken else (error.strerror or str(error)).lower()
+        reason = "another program has it" if taken else system_reason(error)
         message = f"nothing can listen on {listen} ({reason})"
         yield Finding(setting, "problem", message, f"choose another port for {setting}, or end that program")
     else:

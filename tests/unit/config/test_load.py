@@ -17,6 +17,7 @@ from ocrwatch.config.keys import option_keys
 from ocrwatch.config.load import load, parse_overrides, parse_value
 from ocrwatch.config.text import write_value
 from ocrwatch.errors import UsageError
+from tests.privileges import reachable_folder, unprivileged
 
 
 @pytest.fixture(autouse=True)
@@ -236,16 +237,16 @@ def test_what_is_not_a_text_file_is_refused(toml: Path) -> None:
         load(toml, {}, {})
 
 
-def test_unreadable_file_is_refused(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that may not be read is named, with the system's reason."""
-    write(toml, "")
-
-    def refuse(*_args: object, **_kwargs: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(UsageError, match=r"my.toml cannot be read \(Permission denied\)"):
-        load(toml, {}, {})
+@pytest.mark.parametrize("closed", ["my.toml", "."])
+def test_unreadable_file_is_refused(closed: str) -> None:
+    """A file that may not be read, or whose folder may not be entered, is named, with the system's reason."""
+    with reachable_folder() as folder:
+        inner = folder / "inner"
+        inner.mkdir()
+        toml = write(inner / "my.toml", "")
+        (inner / closed).chmod(0)
+        with unprivileged(), pytest.raises(UsageError, match=r"my.toml cannot be read \(permission denied\)"):
+            load(toml, {}, {})
 
 
 @pytest.mark.parametrize("mode", [0o664, 0o646])
