@@ -55,7 +55,7 @@ def examine(config: Path | None, overrides: Mapping[str, object]) -> Iterator[Fi
             _become(service)
             # Once more, as the service would: it may not be able to read the file.
             configuration = load(config, overrides, _environment_of(service))
-    except UsageError as error:
+    except (UsageError, EnvironmentFault) as error:
         yield Finding("settings", "problem", error.message, error.remedy)
         return
     yield Finding("settings", "fine", f"read from {configuration.path or 'no file: defaults'}")

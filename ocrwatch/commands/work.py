@@ -21,6 +21,7 @@ from ocrwatch.deliver.delivery import Delivered
 from ocrwatch.errors import ExitCode, UsageError
 from ocrwatch.intake.look import look
 from ocrwatch.intake.names import NameRules
+from ocrwatch.mounts import is_missing
 from ocrwatch.settings import Settings
 from ocrwatch.values import Page
 
@@ -60,7 +61,7 @@ def run(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str
 
     def reread() -> Settings:
         found = configuration.path
-        if found is not None and not os.path.lexists(found):
+        if found is not None and is_missing(found):
             # Without it the defaults would be taken, or the machine's own file: surely not what was meant.
             raise UsageError(f"the settings file {found} is not there any more", "put it back, or restart ocrwatch")
         new = load(found, {**parse_overrides(sets), **overrides}, os.environ).settings

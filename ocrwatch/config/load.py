@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
-from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
+from pydantic_settings import EnvSettingsSource
 
 from ocrwatch.config.errors import did_you_mean, unknown_option, wrong_value
 from ocrwatch.config.keys import is_option, option_keys
-from ocrwatch.errors import UsageError, system_reason
+from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault, system_reason
+from ocrwatch.mounts import is_missing
 from ocrwatch.settings import Settings
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ def load(config: Path | None, overrides: Mapping[str, object], environ: Mapping[
     ``{"settle.quiet": "2s"}``. Relative folders in the file, and those not set anywhere, are relative to the
     file's folder; all others to the working directory.
 
-    Raises UsageError for whatever is wrong with any of them.
+    Raises UsageError for whatever is wrong with any of them, EnvironmentFault where the disk does not give the file.
     """
     path = _config_path(config, environ)
     here = Path.cwd()
@@ -187,32 +189,38 @@ def _overlap(one: Path, other: Path) -> bool:
 def _config_path(config: Path | None, environ: Mapping[str, str]) -> Path | None:
     named = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
     if named is None:
-        return next((path.absolute() for path in _USUAL_FILES if _is_there(path)), None)
-    try:
-        named.stat()
-    except FileNotFoundError:
+        return next((path.absolute() for path in _USUAL_FILES if _is_meant(path)), None)
+    if is_missing(named):
         by = "--config" if config else CONFIG_VARIABLE
-        raise UsageError(f"the configuration file {named} that {by} names does not exist", "check the path") from None
-    except OSError as error:
-        raise _unreadable(named, error) from error
+        raise UsageError(f"the configuration file {named} that {by} names does not exist", "check the path")
     return named.absolute()
 
 
-def _is_there(path: Path) -> bool:
-    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises for folders that may not be entered
+def _is_meant(path: Path) -> bool:
+    """Tell whether a file that nobody named is there, for somebody who may enter its folder."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return False
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return True
 
 
 def _read(path: Path) -> dict[str, Any]:
     remedy = "correct it there, or compare with the output of: ocrwatch config example"
     try:
-        if os.geteuid() == 0 and path.stat().st_mode & _WRITABLE_BY_OTHERS:
+        mode = path.stat().st_mode
+        if os.geteuid() == 0 and mode & _WRITABLE_BY_OTHERS:
             raise UsageError(
                 f"{path} can be written by others than its owner, and ocrwatch runs as root", f"run: chmod go-w {path}"
             )
-        # The source would silently read nothing in place of anything but a file.
-        if not path.is_file():
+        # Before it is opened: a FIFO would wait for a writer.
+        if not stat.S_ISREG(mode):
             raise UsageError(f"{path} is not a file", "name a TOML file")
-        return TomlConfigSettingsSource(Settings, toml_file=path).toml_data
+        # Not pydantic's source for TOML, which takes what it cannot look at for empty.
+        with path.open("rb") as file:
+            return tomllib.load(file)
     except OSError as error:
         raise _unreadable(path, error) from error
     except UnicodeDecodeError as error:
@@ -221,8 +229,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not valid TOML: {error or 'nested too deeply'}", remedy) from error
 
 
-def _unreadable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"{path} cannot be read ({system_reason(error)})", "let ocrwatch's user read it")
+def _unreadable(path: Path, error: OSError) -> UsageError | EnvironmentFault:
+    if isinstance(error, PermissionError):
+        return UsageError(f"{path} cannot be read ({system_reason(error)})", "let ocrwatch's user read it")
+    return environment_fault(error, f"cannot read the settings file {path}")
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 from pathlib import Path
@@ -16,7 +17,7 @@ from ocrwatch.config import load as configuration
 from ocrwatch.config.keys import option_keys
 from ocrwatch.config.load import load, parse_overrides, parse_value
 from ocrwatch.config.text import write_value
-from ocrwatch.errors import UsageError
+from ocrwatch.errors import EnvironmentFault, UsageError
 from tests.privileges import reachable_folder, unprivileged
 
 
@@ -232,6 +233,10 @@ def test_what_is_not_a_text_file_is_refused(toml: Path) -> None:
     toml.parent.mkdir()
     with pytest.raises(UsageError, match="is not a file"):
         load(toml.parent, {}, {})
+    os.mkfifo(toml)
+    with pytest.raises(UsageError, match="is not a file"):
+        load(toml, {}, {})
+    toml.unlink()
     toml.write_bytes(b'inbox = "\xff"')
     with pytest.raises(UsageError, match="UTF-8"):
         load(toml, {}, {})
@@ -247,6 +252,20 @@ def test_unreadable_file_is_refused(closed: str) -> None:
         (inner / closed).chmod(0)
         with unprivileged(), pytest.raises(UsageError, match=r"my.toml cannot be read \(permission denied\)"):
             load(toml, {}, {})
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_disk_that_fails_is_not_a_missing_file(toml: Path, monkeypatch: pytest.MonkeyPatch, *, named: bool) -> None:
+    """What the disk does not give for a moment is the environment's fault, and never means the defaults."""
+    monkeypatch.setattr(configuration, "_USUAL_FILES", (toml,))
+    write(toml, "")
+
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise OSError(errno.EIO, "whatever")
+
+    monkeypatch.setattr(Path, "stat", fail)
+    with pytest.raises(EnvironmentFault, match=r"cannot read the settings file .*my.toml \(input/output error\)"):
+        load(toml if named else None, {}, {})
 
 
 @pytest.mark.parametrize("mode", [0o664, 0o646])
