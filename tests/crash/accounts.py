@@ -52,10 +52,13 @@ class Figures:
     """Faults of calls that were carried out all the same."""
     bad_readings: int = 0
     workers_killed: int = 0
+    settings_changed: int = 0
     delivered: int = 0
     quarantined: int = 0
     left_open: int = 0
     """Files that the daemon had open in the end and not in the beginning."""
+    told_twice: int = 0
+    """Ends that hooks were told of more than once."""
     code: int | None = None
     seconds: float = 0.0
     differences: Differences = field(default_factory=Differences)
@@ -70,7 +73,8 @@ class Figures:
         return (
             f"{self.scans} scans, {self.broken} of them broken, {dict(self.disturbed)} by their writers, in "
             f"{self.seconds:.0f} s; {self.faults} of {self.calls} calls failed ({self.late} of them after they were "
-            f"carried out), {self.bad_readings} readings went wrong, {self.workers_killed} workers were killed; "
+            f"carried out), {self.bad_readings} readings went wrong, {self.workers_killed} workers were killed, "
+            f"settings were changed {self.settings_changed} times; "
             f"{self.delivered} delivered, {self.quarantined} quarantined; lost {len(found.lost)}, doubled "
             f"{len(found.doubled)}, partial {len(found.partial)}, other differences {len(found.other)}"
         )
@@ -125,6 +129,8 @@ def settle_accounts(figures: Figures, places: Places, accounts: list[Account], b
         differences.other.append(f"the daemon ended with {figures.code}")
     if figures.left_open > 0:
         differences.other.append(f"{figures.left_open} files were left open")
+    if figures.told_twice > 0:
+        differences.other.append(f"hooks were told of {figures.told_twice} ends twice")
     figures.scans, figures.broken = len(accounts), sum(account.code is not None for account in accounts)
     figures.bad_readings = len(readings)
     figures.delivered = sum(len(paths) for paths in found.texts.values())

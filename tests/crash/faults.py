@@ -9,7 +9,8 @@ doubled, left half done or quarantined for what is not its fault. A C compiler i
   are left alone, and so is the start;
 - readings: the worker crashes, leaves, hangs, eats memory, lacks something, has a bug, returns rubbish (``fickle.py``);
 - scans: so many are truncated, of an unknown kind or no JPEG at all; so many others are touched, overwritten, replaced
-  or renamed by their writer at any moment after they came. A worker is killed now and then besides.
+  or renamed by their writer at any moment after they came. A worker is killed now and then besides;
+- settings: they change all the time, now and then to wrong ones (``admin.py``), and their file fails like the rest.
 
 With that many faults most deliveries fail several times. So that the run does not take days, the daemon's pauses are
 shortened to milliseconds (``hasty.py``), unless ``--patient``. All else is the daemon as it is.
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import random
 import signal
@@ -31,6 +33,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.crash.accounts import Figures, settle_accounts
+from tests.crash.admin import Admin
 from tests.crash.command import carry_out
 from tests.crash.fickle import Fickle
 from tests.crash.preload import build
@@ -65,6 +68,14 @@ first_delay = "50ms"
 max_delay = "500ms"
 [status]
 heartbeat = "1s"
+[hooks]
+delivered = ["{hook}", "{told}"]
+quarantined = ["{hook}", "{told}"]
+queue = 10000
+"""
+_HOOK = """#!/bin/sh
+cat >"$1/$$.part"
+mv "$1/$$.part" "$1/$$-$(date +%s%N).json"
 """
 _MOST_WAITING = 60
 _TIMEOUT = 600.0
@@ -98,6 +109,7 @@ def run(folder: Path, scans: int, *, rate: float, seed: int, patient: bool = Fal
     places = prepared(folder)
     control, chance = Control(folder / "control"), random.Random(seed)
     writer = Writer(places.folder("inbox"), chance, rate)
+    admin = Admin(places.base / "ocrwatch.toml", chance)
     figures = Figures()
     began = time.monotonic()
     environment = faulty_environment(folder, places, control, rate)
@@ -111,6 +123,7 @@ def run(folder: Path, scans: int, *, rate: float, seed: int, patient: bool = Fal
             if len(writer.accounts) < scans and len(scans_in(writer.inbox)) < _MOST_WAITING:
                 writer.drop()
             writer.disturb(now)
+            admin.look_in(daemon, now)
             if now >= next_kill:
                 next_kill = now + _WORKERS_KILLED_EVERY
                 figures.workers_killed += _kill_one(daemon, chance)
@@ -124,6 +137,8 @@ def run(folder: Path, scans: int, *, rate: float, seed: int, patient: bool = Fal
         figures.code = daemon.wait(60)
     figures.seconds = time.monotonic() - began
     figures.calls, figures.faults, figures.late = control.counts
+    figures.settings_changed = admin.changes
+    figures.told_twice = _told_twice(places.base / "told")
     settle_accounts(figures, places, writer.accounts, folder / "fickle.log")
     return figures
 
@@ -133,7 +148,11 @@ def prepared(folder: Path) -> Places:
     places = Places(folder / "run", folder / "run")
     for name in FOLDERS:
         places.folder(name).mkdir(parents=True)
-    (places.base / "ocrwatch.toml").write_text(_CONFIG)
+    told, hook = places.base / "told", places.base / "hook.sh"
+    told.mkdir()
+    hook.write_text(_HOOK)
+    hook.chmod(0o755)
+    (places.base / "ocrwatch.toml").write_text(_CONFIG.format(hook=hook, told=told))
     (places.base / "ocrwatch.toml").chmod(0o644)
     return places
 
@@ -147,7 +166,7 @@ def faulty_environment(folder: Path, places: Places, control: Control, rate: flo
     return {
         "PYTHONPATH": _engine_path(folder / "engine"),
         "LD_PRELOAD": str(build("faults.c", folder)),
-        "FAULTS_ROOTS": ":".join(str(places.folder(name).resolve()) for name in FOLDERS),
+        "FAULTS_ROOTS": ":".join(str(places.base.resolve() / name) for name in (*FOLDERS, "ocrwatch.toml")),
         "FAULTS_CONTROL": str(control.path),
         "FICKLE_CONTROL": str(control.path),
         "FICKLE_RATE": str(rate),
@@ -187,6 +206,12 @@ def _engine_path(folder: Path) -> str:
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: fickle\nVersion: 0\n")
     (metadata / "entry_points.txt").write_text(f"[ocrwatch.engines]\nfickle = {Fickle.__module__}:Fickle\n")
     return f"{folder}{os.pathsep}{ROOT}"
+
+
+def _told_twice(told: Path) -> int:
+    """Count the ends that hooks were told of more than once."""
+    ends = [json.loads(path.read_text())["id"] for path in told.glob("*.json")]
+    return len(ends) - len(set(ends))
 
 
 def _kill_one(daemon: subprocess.Popen[bytes], chance: random.Random) -> int:
