@@ -10,15 +10,13 @@ from typing import Literal
 
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.pauses import Pauses
-from ocrwatch.errors import EnvironmentFault, HeldUp, OcrwatchError, ScanFault, environment_fault
+from ocrwatch.daemon.watching import InboxWatch, Wanted
+from ocrwatch.errors import HeldUp, OcrwatchError, ScanFault
 from ocrwatch.intake.batch import Batcher
-from ocrwatch.intake.look import Ignored, Look, look
-from ocrwatch.intake.names import NameRules
+from ocrwatch.intake.look import Look
 from ocrwatch.intake.settle import GivenUp, Gone, Ready, Settle, Waiting
 from ocrwatch.intake.source import Probe, probe
-from ocrwatch.intake.watch import Watcher
 from ocrwatch.log import get_logger
-from ocrwatch.mounts import Anchor, mount_of, watch_mode
 from ocrwatch.settings import Batch as BatchOptions
 from ocrwatch.settings import Settle as SettleOptions
 from ocrwatch.settings import Watch
@@ -31,8 +29,6 @@ MOST_INCOMPLETE = 20_000
 """How many are kept in mind besides that do not get whole, lest they take the others' places."""
 
 _PROBES_AT_ONCE = 64
-_MOST_DEATHS = 2
-_IGNORED_REMEMBERED = 10_000
 _IMPATIENT_QUIETS = 3
 
 _log = get_logger()
@@ -61,67 +57,44 @@ class Reception:
         given_up: Callable[[str, FileFacts, ScanFault], None],
     ) -> None:
         self._loop = loop
-        self._pauses = pauses
         self._inbox = inbox
-        self._options = options
         self._settle = settle
         self._batcher = batcher
         self._kept = kept
         self._given_up = given_up
-        self._rules = NameRules.of(options.include, options.exclude)
-        self._watcher = Watcher(
-            inbox,
-            self._rules,
-            recursive=options.recursive,
-            arrived=lambda arrival: loop.post(self._arrive, arrival),
-            stirred=lambda: loop.post(self.look_soon),
+        self._watch = InboxWatch(
+            loop, pauses, inbox, options, arrived=self._arrive, wanted=self._wanted, found=self._take_in
         )
         self._known: dict[str, _Known] = {}
         self._probing = 0
-        self._looking = False
-        self._looked = False
         self._more = False
-        self._next_look = 0.0
-        self._identity: tuple[int, int] | None = None
-        self._ignored: set[Ignored] = set()
-        self._anchor = Anchor(inbox, "inbox")
-        self._deaths = 0
         self._gives_up = True
-        self.mode: Literal["inotify", "poll"] = "poll"
 
     def start(self, *, events: bool) -> None:
         """Begin to watch, with ``events`` where the inbox's file system has them; :meth:`tick` has the first look.
 
         Who wants no events does not stay until a file's patience is over either.
         """
-        if not events:
-            self._gives_up = False
-            return
-        kind, source = mount_of(self._inbox)
-        self.mode = watch_mode(kind) if self._options.mode == "auto" else self._options.mode
-        if self.mode == "inotify":
-            try:
-                self._watcher.arm()
-            except EnvironmentFault as error:
-                # Late is better than never: looks alone find every scan.
-                _log.warning("watch.lost", reason=error.message, remedy=error.remedy, mode="poll")
-                self.mode = "poll"
-        _log.info("watch.armed", inbox=str(self._inbox), mode=self.mode, file_system=kind, source=source)
+        self._gives_up = events
+        if events:
+            self._watch.arm()
 
     def stop(self) -> None:
         """Take no more arrivals."""
-        self._watcher.disarm()
+        self._watch.disarm()
 
     def change(self, options: Watch, settle: SettleOptions, batch: BatchOptions) -> None:
         """Wait and look at other intervals from here on; what is watched, and how, stays."""
-        self._options = self._options.model_copy(
-            update={"rescan": options.rescan, "poll_interval": options.poll_interval}
-        )
         self._settle.quiet, self._settle.closed_quiet = settle.quiet, settle.closed_quiet
         self._settle.patience = settle.patience
         self._batcher.max_scans, self._batcher.quiet = batch.max_scans, batch.quiet
         self._batcher.max_wait = batch.max_wait
-        self.look_soon()
+        self._watch.change(options)
+
+    @property
+    def mode(self) -> Literal["inotify", "poll"]:
+        """How the inbox is watched."""
+        return self._watch.mode
 
     @property
     def waiting(self) -> int:
@@ -159,7 +132,7 @@ class Reception:
 
     def is_empty(self, now: float) -> bool:
         """Tell whether nothing is left but files that do not get whole."""
-        if not self._looked or self._looking or self._more or self._probing or len(self._batcher):
+        if not self._watch.is_steady or self._more or self._probing or len(self._batcher):
             return False
         return self._settle.is_stuck(now, _IMPATIENT_QUIETS * max(self._settle.quiet, 0.5))
 
@@ -169,18 +142,13 @@ class Reception:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
-        if self.mode == "inotify" and not self._watcher.armed:
-            # Nothing will be heard of new scans: the look finds them, and arms the watch again.
-            self.look_soon()
-        if not self._looking and now >= max(self._next_look, self._pauses.next_try("inbox")):
-            self._begin_look()
+        self._watch.tick(now)
         self._begin_probes(now)
 
     def next_wake(self, *, backlog: bool) -> float:
         """Return when :meth:`tick` or :meth:`take` has something to do (monotonic seconds)."""
-        times = [max(self._next_look, self._pauses.next_try("inbox"))] if not self._looking else []
-        times += [t for t in (self._settle.next_look(), self._batcher.closes_at(backlog=backlog)) if t is not None]
-        return min(times, default=float("inf"))
+        times = [self._watch.next_wake(), self._settle.next_look(), self._batcher.closes_at(backlog=backlog)]
+        return min(each for each in times if each is not None)
 
     def take(self, now: float, *, backlog: bool) -> list[Scan]:
         """Return the next closed batch, if any."""
@@ -196,10 +164,6 @@ class Reception:
         if again or (known is not None and known.again):
             self._arrive(Arrival(path, "closed"))
         self._make_room()
-
-    def look_soon(self) -> None:
-        """Look through the inbox at the next opportunity."""
-        self._next_look = 0.0
 
     def _arrive(self, arrival: Arrival) -> None:
         path = arrival.path
@@ -219,78 +183,23 @@ class Reception:
     def _make_room(self) -> None:
         """Look for more where there is room for many."""
         if self._more and self._room() >= MOST_KNOWN // 2:
-            self.look_soon()
+            self._watch.look_soon()
 
     def _room(self) -> int:
         """How many more scans may be kept in mind."""
         incomplete = min(self._settle.incomplete, MOST_INCOMPLETE)
         return max(0, MOST_KNOWN + incomplete - len(self._known))
 
-    def _begin_look(self) -> None:
-        self._looking = True
-        room = self._room()
+    def _wanted(self) -> Wanted:
         known = frozenset(self._known)
-        self._loop.background(
-            lambda: self._look(room, lambda path: path in known or self._kept(path)),
-            self._end_look,
-            self._fail_look,
-        )
-        self._next_look = float("inf")
+        return Wanted(self._room(), lambda path: path in known or self._kept(path))
 
-    def _look(self, room: int, known: Callable[[str], bool]) -> Look:
-        found = look(self._inbox, self._rules, recursive=self._options.recursive, limit=room, known=known)
-        # Afterwards, so that what was found is of the file system that is checked, or of none.
-        try:
-            self._anchor.check()
-        except OSError as error:
-            raise environment_fault(error, f"cannot read the inbox {self._inbox}") from error
-        return found
-
-    def _end_look(self, found: Look) -> None:
-        self._looking = False
-        self._pauses.clear("inbox")
+    def _take_in(self, found: Look) -> None:
         # Whatever waited before the first look ended, or overflows the memory, is a backlog.
-        fresh = self._looked and not self._more
+        fresh = self._watch.looked and not self._more
         self._more = found.more
-        self._looked = True
         for path in found.paths:
             self._arrive(Arrival(path, "found", fresh=fresh))
-        self._report_ignored(found.ignored)
-        self._keep_watch(found.identity)
-        every = self._options.rescan if self.mode == "inotify" else self._options.poll_interval
-        self._next_look = min(self._next_look, time.monotonic() + every)
-
-    def _fail_look(self, error: BaseException) -> None:
-        self._looking = False
-        if not isinstance(error, OcrwatchError):
-            raise error
-        self._next_look = self._pauses.hit("inbox", error, time.monotonic())
-
-    def _keep_watch(self, identity: tuple[int, int]) -> None:
-        """Watch anew where the inbox was replaced or watchdog has given up; neither says so by itself."""
-        replaced = self._identity not in {None, identity}
-        self._identity = identity
-        if self.mode != "inotify" or (self._watcher.armed and not replaced):
-            return
-        _log.warning("watch.lost", reason="the inbox was replaced" if replaced else "events stopped", mode="inotify")
-        self._deaths += not replaced
-        try:
-            if self._deaths > _MOST_DEATHS:
-                raise EnvironmentFault("events stop again and again", "see whether folders lie very deep in the inbox")
-            self._watcher.arm()
-        except EnvironmentFault as error:
-            _log.warning("watch.lost", reason=error.message, remedy=error.remedy, mode="poll")
-            self.mode = "poll"
-        else:
-            _log.info("watch.armed", inbox=str(self._inbox), mode=self.mode)
-            self.look_soon()
-
-    def _report_ignored(self, ignored: tuple[Ignored, ...]) -> None:
-        for item in ignored:
-            if item not in self._ignored:
-                _log.warning("scan.ignored", path=item.path, reason=item.reason)
-        # Only what is still there is remembered, so that the memory cannot grow with the years.
-        self._ignored = set(ignored[:_IGNORED_REMEMBERED])
 
     def _begin_probes(self, now: float) -> None:
         while paths := self._settle.due(now, _PROBES_AT_ONCE):
@@ -323,7 +232,7 @@ class Reception:
         for path in paths:
             self._settle.forget(path)
             self._known.pop(path, None)
-        self._next_look = self._pauses.hit("inbox", error, time.monotonic())
+        self._watch.failed(error)
 
     def _judge(self, path: str, found: Probe | HeldUp | None, now: float) -> None:
         if isinstance(found, HeldUp):

@@ -1,0 +1,186 @@
+"""How the inbox is watched: by events where its file system has them, and by a look through it now and then anyway."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ocrwatch.daemon.loop import Loop
+from ocrwatch.daemon.pauses import Pauses
+from ocrwatch.errors import EnvironmentFault, OcrwatchError, environment_fault
+from ocrwatch.intake.look import Ignored, Look, look
+from ocrwatch.intake.names import NameRules
+from ocrwatch.intake.watch import Watcher
+from ocrwatch.log import get_logger
+from ocrwatch.mounts import Anchor, mount_of, watch_mode
+from ocrwatch.settings import Watch
+from ocrwatch.values import Arrival
+
+_MOST_DEATHS = 2
+_IGNORED_REMEMBERED = 10_000
+
+_log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a look is to find."""
+
+    most: int
+    """How many scans at most."""
+    known: Callable[[str], bool]
+    """Tells which paths need not be found; called on an I/O thread."""
+
+
+class InboxWatch:
+    """Tells of every arrival. Lives on the loop's thread.
+
+    ``arrived`` gets what events tell of, ``wanted`` is asked when a look begins, and ``found`` gets what it found.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        pauses: Pauses,
+        inbox: Path,
+        options: Watch,
+        *,
+        arrived: Callable[[Arrival], None],
+        wanted: Callable[[], Wanted],
+        found: Callable[[Look], None],
+    ) -> None:
+        self._loop = loop
+        self._pauses = pauses
+        self._inbox = inbox
+        self._options = options
+        self._wanted = wanted
+        self._found = found
+        self._rules = NameRules.of(options.include, options.exclude)
+        self._watcher = Watcher(
+            inbox,
+            self._rules,
+            recursive=options.recursive,
+            arrived=lambda arrival: loop.post(arrived, arrival),
+            stirred=lambda: loop.post(self.look_soon),
+        )
+        self._looking = False
+        self._next_look = 0.0
+        self._identity: tuple[int, int] | None = None
+        self._ignored: set[Ignored] = set()
+        self._anchor = Anchor(inbox, "inbox")
+        self._deaths = 0
+        self.mode: Literal["inotify", "poll"] = "poll"
+        self.looked = False
+        """Whether a look has ended."""
+
+    def arm(self) -> None:
+        """Listen to events, where the inbox's file system has them."""
+        kind, source = mount_of(self._inbox)
+        self.mode = watch_mode(kind) if self._options.mode == "auto" else self._options.mode
+        if self.mode == "inotify":
+            try:
+                self._watcher.arm()
+            except EnvironmentFault as error:
+                self._give_up_events(error)
+        _log.info("watch.armed", inbox=str(self._inbox), mode=self.mode, file_system=kind, source=source)
+
+    def disarm(self) -> None:
+        """Listen no more."""
+        self._watcher.disarm()
+
+    def change(self, options: Watch) -> None:
+        """Look at other intervals from here on; what is watched, and how, stays."""
+        self._options = self._options.model_copy(
+            update={"rescan": options.rescan, "poll_interval": options.poll_interval}
+        )
+        self.look_soon()
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether a look has ended and no other is under way."""
+        return self.looked and not self._looking
+
+    def look_soon(self) -> None:
+        """Look through the inbox at the next opportunity."""
+        self._next_look = 0.0
+
+    def failed(self, error: OcrwatchError) -> None:
+        """Pause, since the inbox refuses, until a look finds it in order."""
+        self._next_look = self._pauses.hit("inbox", error, time.monotonic())
+
+    def tick(self, now: float) -> None:
+        """Begin a look if one is due."""
+        if self.mode == "inotify" and not self._watcher.armed:
+            # Nothing will be heard of new scans: the look finds them, and arms the watch again.
+            self.look_soon()
+        if now >= self.next_wake():
+            self._begin()
+
+    def next_wake(self) -> float:
+        """Return when the next look is due (monotonic seconds)."""
+        return float("inf") if self._looking else max(self._next_look, self._pauses.next_try("inbox"))
+
+    def _begin(self) -> None:
+        self._looking = True
+        wanted = self._wanted()
+        self._loop.background(lambda: self._look(wanted), self._end, self._fail)
+        self._next_look = float("inf")
+
+    def _look(self, wanted: Wanted) -> Look:
+        recursive = self._options.recursive
+        found = look(self._inbox, self._rules, recursive=recursive, limit=wanted.most, known=wanted.known)
+        # Afterwards, so that what was found is of the file system that is checked, or of none.
+        try:
+            self._anchor.check()
+        except OSError as error:
+            raise environment_fault(error, f"cannot read the inbox {self._inbox}") from error
+        return found
+
+    def _end(self, found: Look) -> None:
+        self._looking = False
+        self._pauses.clear("inbox")
+        self._found(found)
+        self.looked = True
+        self._report_ignored(found.ignored)
+        self._keep_watch(found.identity)
+        every = self._options.rescan if self.mode == "inotify" else self._options.poll_interval
+        self._next_look = min(self._next_look, time.monotonic() + every)
+
+    def _fail(self, error: BaseException) -> None:
+        self._looking = False
+        if not isinstance(error, OcrwatchError):
+            raise error
+        self.failed(error)
+
+    def _keep_watch(self, identity: tuple[int, int]) -> None:
+        """Watch anew where the inbox was replaced or watchdog has given up; neither says so by itself."""
+        replaced = self._identity not in {None, identity}
+        self._identity = identity
+        if self.mode != "inotify" or (self._watcher.armed and not replaced):
+            return
+        _log.warning("watch.lost", reason="the inbox was replaced" if replaced else "events stopped", mode="inotify")
+        self._deaths += not replaced
+        try:
+            if self._deaths > _MOST_DEATHS:
+                raise EnvironmentFault("events stop again and again", "see whether folders lie very deep in the inbox")
+            self._watcher.arm()
+        except EnvironmentFault as error:
+            self._give_up_events(error)
+        else:
+            _log.info("watch.armed", inbox=str(self._inbox), mode=self.mode)
+            self.look_soon()
+
+    def _give_up_events(self, error: EnvironmentFault) -> None:
+        # Late is better than never: looks alone find every scan.
+        _log.warning("watch.lost", reason=error.message, remedy=error.remedy, mode="poll")
+        self.mode = "poll"
+
+    def _report_ignored(self, ignored: tuple[Ignored, ...]) -> None:
+        for item in ignored:
+            if item not in self._ignored:
+                _log.warning("scan.ignored", path=item.path, reason=item.reason)
+        # Only what is still there is remembered, so that the memory cannot grow with the years.
+        self._ignored = set(ignored[:_IGNORED_REMEMBERED])
