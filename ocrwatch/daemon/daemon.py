@@ -14,7 +14,7 @@ from types import FrameType
 
 import ocrwatch
 from ocrwatch.daemon import startup
-from ocrwatch.daemon.activity import Calendar, activity_of
+from ocrwatch.daemon.bulletin import Bulletin
 from ocrwatch.daemon.hangup import on_hangup
 from ocrwatch.daemon.mounting import check_mounts, remember_mounts
 from ocrwatch.daemon.outlets import Outlets
@@ -30,7 +30,7 @@ from ocrwatch.dispatch.starts import Starts
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
 from ocrwatch.ledger import Ledger
 from ocrwatch.log import get_logger
-from ocrwatch.service.notify import notify, watchdog_interval
+from ocrwatch.service.notify import notify
 from ocrwatch.settings import Settings
 from ocrwatch.values import Page
 
@@ -88,12 +88,8 @@ class Daemon:
         self._stop_by: float | None = None
         self._hooks_by: float | None = None
         self._failure: OcrwatchError | None = None
-        self._next_sign = 0.0
-        self._told = ""
-        self._calendar = Calendar()
         self._next_pruning = 0.0
         self._held_up: dict[str, str] = {}
-        self._sign_interval = watchdog_interval()
 
     def run(self) -> Summary:
         """Work until told to stop by SIGTERM or SIGINT (a second one stops at once), or with ``once`` until done."""
@@ -119,8 +115,9 @@ class Daemon:
             if self._reread is not None:
                 self._reloading = Reloading(self._pipeline, self._reread, self._is_steady)
             self._starts = Starts(len(self._pipeline.pool))
-            self._outlets = Outlets(settings, ledger.token, once=self._once)
-            stack.callback(self._outlets.close)
+            outlets = Outlets(settings, ledger.token, once=self._once)
+            stack.callback(outlets.close)
+            self._bulletin = Bulletin(self._pipeline, outlets)
             stack.enter_context(self._signals())
             self._work(ledger)
         if self._failure is not None:
@@ -148,7 +145,8 @@ class Daemon:
                 pipeline.tick(now, receiving=self._stop_by is None)
                 self._heed_silence(now)
                 self._prune_if_due(ledger, now)
-                self._tell(now)
+                self._watchers.turned(pipeline)
+                self._bulletin.tell(now, self._state())
         finally:
             self._shut_down()
 
@@ -187,9 +185,7 @@ class Daemon:
         now = time.monotonic()
         if self._stop_by is not None:
             return min(now + _SLEEP_WHILE_STOPPING, self._stop_by)
-        times = [self._pipeline.next_wake(), self._pipeline.report.next_wake(), now + _LONGEST_SLEEP]
-        if self._sign_interval:
-            times.append(self._next_sign)
+        times = [self._pipeline.next_wake(), self._bulletin.next_wake(), now + _LONGEST_SLEEP]
         if self._once:
             times.append(now + _SLEEP_OF_ONCE)
         return min(times)
@@ -298,43 +294,11 @@ class Daemon:
         with contextlib.suppress(OcrwatchError):
             pipeline.reading.give_back()
             pipeline.delivering.close(clear_away=not silent)
-        self._tell(time.monotonic(), state="stopped")
+        self._watchers.turned(pipeline)
+        self._bulletin.tell(time.monotonic(), "stopped", at_once=True)
         pipeline.hooks.close()
         if self._ready_at is not None:
             _log.info("daemon.stopped", **pipeline.report.totals())
-
-    def _tell(self, now: float, state: str | None = None) -> None:
-        pipeline = self._pipeline
-        self._watchers.turned(pipeline)
-        status = pipeline.report.write(
-            now,
-            state=state or self._state(),
-            watch=pipeline.reception.mode,
-            waiting=pipeline.reception.waiting + pipeline.reading.waiting,
-            more=pipeline.reception.more,
-            oldest=pipeline.reception.oldest,
-            in_work=pipeline.reading.in_work,
-            pauses=pipeline.pauses,
-            activity=lambda: activity_of(pipeline, self._calendar),
-            at_once=state is not None,
-        )
-        if status is not None:
-            self._outlets.tell(status)
-        self._outlets.turned(now)
-        if (sentence := self._sentence()) != self._told:
-            self._told = sentence
-            notify(f"STATUS={sentence}")
-        if self._sign_interval and now >= self._next_sign:
-            self._next_sign = now + self._sign_interval
-            notify("WATCHDOG=1")
-
-    def _sentence(self) -> str:
-        """Say what it does, in one line for the service manager."""
-        state = self._state()
-        for pause in self._pipeline.pauses.active.values():
-            since = time.strftime(" since %Y-%m-%d %H:%M %Z", time.localtime(pause.since)) if state == "paused" else ""
-            return f"{state}{since}: {pause.message}; {pause.remedy}".replace("\n", " ")
-        return state
 
     def _state(self) -> str:
         if self._stop_by is not None:
