@@ -19,15 +19,27 @@ import pytest
 from tests.rendering import render
 from tests.system.acceptance.image import one_at_a_time, skip_where_impossible
 from tests.system.acceptance.machine import SOURCE_INSIDE, TIMEOUT, Machine, restored
+from tests.system.acceptance.office import (
+    DATA,
+    PASSWORD,
+    UNIT,
+    assert_all_read,
+    drop,
+    drop_many,
+    exposure,
+    scan_at_home,
+    smb,
+    text_of,
+    texts_in,
+    wait_active,
+    wait_archived,
+)
 from tests.system.dropping import files
 from tests.waiting import until
 
 INSTALL = ("sh", f"{SOURCE_INSIDE}/deploy/install.sh")
-UNIT = "ocrwatch.service"
 SAMBA = "/etc/samba/smb.conf"
 CONFIG = "/etc/ocrwatch/ocrwatch.toml"
-DATA = "/srv/ocrwatch"
-PASSWORD = "open sesame"  # noqa: S105 - of people who exist for a minute
 # Quicker to notice and to start again than what is shipped, so that the tests are.
 FAST = "[Service]\nWatchdogSec=5s\nRestartSec=200ms\n"
 
@@ -66,48 +78,13 @@ def newer(machine: Machine) -> str:
     return "/root/newer"
 
 
-def _smb(machine: Machine, commands: str, user: str = "anna", *, check: bool = True) -> str:
-    options = ["--user", f"{user}%{PASSWORD}", "--command", commands]
-    return machine.run("smbclient", "//localhost/ocrwatch", *options, check=check).stdout
-
-
-def _scan_at_home(machine: Machine, user: str, name: str, text: str) -> str:
-    """Put a scan into a user's home and return its path inside."""
-    path = f"/home/{user}/{name}"
-    machine.path(path).write_bytes(render(text))
-    machine.run("chown", user, path)
-    return path
-
-
-def _drop(machine: Machine, name: str, text: str, folder: str = f"{DATA}/inbox") -> None:
-    """Drop a scan as a local program of a group member's would."""
-    source = _scan_at_home(machine, "anna", "drop.jpg", text)
-    machine.run("cp", source, f"{folder}/{name}", user="anna")
-
-
-def _text(machine: Machine, name: str, folder: str = f"{DATA}/outbox") -> str:
-    """Wait for a text and return it."""
-    path = machine.path(f"{folder}/{name}")
-    until(path.exists, TIMEOUT, f"{name} is in {folder}")
-    return path.read_text()
-
-
-def _archived(machine: Machine, name: str) -> None:
-    """Wait for an original, which is moved a moment after its text is there."""
-    until(machine.path(f"{DATA}/archive/{name}").exists, TIMEOUT, f"{name} is in the archive")
-
-
-def _wait_active(machine: Machine, unit: str = UNIT) -> None:
-    until(lambda: machine.run("systemctl", "is-active", unit, check=False).stdout.strip() == "active", TIMEOUT, unit)
-
-
 def test_one_command_ends_with_a_running_service(machine: Machine) -> None:
     """After install.sh the service is active, comes back at every start of the machine, is well, and reads a scan."""
     assert machine.run("systemctl", "is-active", UNIT).stdout.strip() == "active"
     assert machine.run("systemctl", "is-enabled", UNIT).stdout.strip() == "enabled"
     machine.run("ocrwatch", "doctor", user="ocrwatch")
-    _drop(machine, "first.jpg", "The service reads this")
-    assert "The service reads this" in _text(machine, "first.txt")
+    drop(machine, "first.jpg", "The service reads this")
+    assert "The service reads this" in text_of(machine, "first.txt")
     for user in (None, "bob"):
 
         def told(user: str | None = user) -> bool:
@@ -116,21 +93,13 @@ def test_one_command_ends_with_a_running_service(machine: Machine) -> None:
         until(told, TIMEOUT, f"{user or 'root'} is told of the scan")
 
 
-def _exposure(machine: Machine, unit: str) -> float:
-    """Return what ``systemd-analyze security`` says of a unit: 0 for safe, 10 for anything but."""
-    report = machine.run("systemd-analyze", "security", "--no-pager", unit).stdout
-    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", report)
-    assert found is not None, report
-    return float(found[1])
-
-
 def test_it_runs_under_its_hardening(machine: Machine) -> None:
     """systemd-analyze finds the units right and an exposure of at most 1.5, and the kernel enforces them."""
     units = [f"/usr/local/lib/systemd/system/{name}.service" for name in ("ocrwatch", "ocrwatch@")]
     verified = machine.run("systemd-analyze", "verify", units[0], units[1].replace("@", "@some"))
     assert verified.stdout + verified.stderr == ""
     for unit in (UNIT, "ocrwatch@some.service"):
-        assert _exposure(machine, unit) <= 1.5
+        assert exposure(machine, unit) <= 1.5
     status = machine.run("cat", f"/proc/{machine.main_pid(UNIT)}/status").stdout
     facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert facts["NoNewPrivs"] == "1"
@@ -141,28 +110,28 @@ def test_it_runs_under_its_hardening(machine: Machine) -> None:
 
 def test_a_scan_written_over_the_share_comes_back_over_it(machine: Machine) -> None:
     """Samba's client writes a scan, also into a folder it makes, and its user reads the text over the same share."""
-    _scan_at_home(machine, "anna", "letter.jpg", "Written over the share")
+    scan_at_home(machine, "anna", "letter.jpg", "Written over the share")
     put = "lcd /home/anna; cd inbox; put letter.jpg; mkdir mail; cd mail; put letter.jpg deep.jpg"
-    _smb(machine, put)
+    smb(machine, put)
     for name in ("letter", "mail/deep"):
-        _text(machine, f"{name}.txt")
-        _smb(machine, f"cd outbox; get {name.replace('/', chr(92))}.txt /home/anna/back.txt")
+        text_of(machine, f"{name}.txt")
+        smb(machine, f"cd outbox; get {name.replace('/', chr(92))}.txt /home/anna/back.txt")
         assert "Written over the share" in machine.path("/home/anna/back.txt").read_text()
     # Everybody in the group may tidy up, whoever made it.
-    _archived(machine, "letter.jpg")
-    _smb(machine, "cd archive; rm letter.jpg; cd ../outbox; rm letter.txt", user="bob")
+    wait_archived(machine, "letter.jpg")
+    smb(machine, "cd archive; rm letter.jpg; cd ../outbox; rm letter.txt", user="bob")
     assert not machine.path(f"{DATA}/archive/letter.jpg").exists()
-    assert "NT_STATUS_ACCESS_DENIED" in _smb(machine, "ls", user="mallory", check=False)
+    assert "NT_STATUS_ACCESS_DENIED" in smb(machine, "ls", user="mallory", check=False)
 
 
 def test_whoever_is_in_the_group_can_feed_it(machine: Machine) -> None:
     """A member's own umask does not matter: what they copy, and the folders they make, can be read and moved."""
-    _scan_at_home(machine, "bob", "note.jpg", "From a colleague")
+    scan_at_home(machine, "bob", "note.jpg", "From a colleague")
     machine.run(
         "sh", "-c", f"umask 077; mkdir -p {DATA}/inbox/bob/new; cp ~bob/note.jpg {DATA}/inbox/bob/new", user="bob"
     )
-    assert "From a colleague" in _text(machine, "bob/new/note.txt")
-    _archived(machine, "bob/new/note.jpg")
+    assert "From a colleague" in text_of(machine, "bob/new/note.txt")
+    wait_archived(machine, "bob/new/note.jpg")
     machine.run("rm", f"{DATA}/outbox/bob/new/note.txt", user="anna")
     assert machine.run("cat", f"{DATA}/archive/bob/new/note.jpg", user="mallory", check=False).returncode != 0
 
@@ -172,8 +141,8 @@ def test_a_batch_from_a_scanner_driver_is_read(machine: Machine) -> None:
     batch = [f"--batch={DATA}/inbox/page%d.jpg", "--batch-count=3"]
     machine.run("scanimage", "-d", "test", "--format=jpeg", "--resolution=100", *batch, user="bob")
     for page in ("page1", "page2", "page3"):
-        _text(machine, f"{page}.txt")
-        _archived(machine, f"{page}.jpg")
+        text_of(machine, f"{page}.txt")
+        wait_archived(machine, f"{page}.jpg")
 
 
 def test_scanners_that_know_ftp_or_sftp(machine: Machine) -> None:
@@ -200,8 +169,8 @@ def test_scanners_that_know_ftp_or_sftp(machine: Machine) -> None:
     options = ["-i", "/root/key", "-o", "StrictHostKeyChecking=accept-new", "-b", "-"]
     machine.run("sftp", *options, "scanner@localhost", text="put /root/by-sftp.jpg /inbox/by-sftp.jpg\n")
     for name in ("by-ftp", "by-sftp"):
-        assert f"Sent {name}" in _text(machine, f"{name}.txt")
-        _archived(machine, f"{name}.jpg")
+        assert f"Sent {name}" in text_of(machine, f"{name}.txt")
+        wait_archived(machine, f"{name}.jpg")
     shell = machine.run("ssh", "-i", "/root/key", "scanner@localhost", "id", check=False)
     assert "uid=" not in shell.stdout
     machine.run("systemctl", "stop", "vsftpd", "ssh")
@@ -223,8 +192,8 @@ def test_reload_takes_a_new_profile(machine: Machine) -> None:
             def in_force() -> str:
                 # A reload takes a moment, and what came before it is read by the rules before it.
                 name = next(names)
-                _drop(machine, f"{name}.jpg", "Order 4711", f"{DATA}/inbox/numbers")
-                text = _text(machine, f"numbers/{name}.txt")
+                drop(machine, f"{name}.jpg", "Order 4711", f"{DATA}/inbox/numbers")
+                text = text_of(machine, f"numbers/{name}.txt")
                 return "" if "Order" in text else text
 
             assert machine.main_pid(UNIT) == before
@@ -234,44 +203,16 @@ def test_reload_takes_a_new_profile(machine: Machine) -> None:
             machine.run("systemctl", "restart", UNIT)
 
 
-def _load(machine: Machine, folder: str, scans: int) -> list[str]:
-    """Drop many scans, each with a text of its own; return their names."""
-    names = [f"{folder}/{number:02}" for number in range(scans)]
-    home = machine.path(f"/home/anna/{folder}")
-    home.mkdir()
-    for number, name in enumerate(names):
-        machine.path(f"/home/anna/{name}.jpg").write_bytes(
-            render(f"{folder} number {number}\n" + "and more to read\n" * 8)
-        )
-    machine.run("sh", "-c", f"mkdir {DATA}/inbox/{folder}; cp ~anna/{folder}/* {DATA}/inbox/{folder}", user="anna")
-    return names
-
-
-def _delivered(machine: Machine, folder: str) -> list[Path]:
-    return sorted(machine.path(f"{DATA}/outbox/{folder}").glob("*.txt"))
-
-
-def _assert_all_read(machine: Machine, folder: str, names: list[str]) -> None:
-    """Wait until each scan has exactly one text, the right one, and its original is in the archive."""
-    archive = machine.path(f"{DATA}/archive/{folder}")
-    until(lambda: len(list(archive.glob("*.jpg"))) >= len(names), TIMEOUT, f"{len(names)} originals are in the archive")
-    assert [path.stem for path in _delivered(machine, folder)] == [Path(name).name for name in names]
-    for number, path in enumerate(_delivered(machine, folder)):
-        assert f"number {number}" in path.read_text()
-    assert list(machine.path(f"{DATA}/inbox/{folder}").glob("*")) == []
-    assert list(machine.path(f"{DATA}/quarantine").rglob(f"{folder}/*")) == []
-
-
 def test_killing_it_under_load_loses_nothing(machine: Machine) -> None:
     """Killed again and again with SIGKILL, it is started again each time, and every scan is read once."""
-    names = _load(machine, "killed", 24)
+    names = drop_many(machine, "killed", 24)
     for share in (0.1, 0.4, 0.7):
         wanted = round(share * len(names))
-        until(lambda wanted=wanted: len(_delivered(machine, "killed")) >= wanted, TIMEOUT, f"{wanted} texts")  # type: ignore[misc]
+        until(lambda wanted=wanted: len(texts_in(machine, "killed")) >= wanted, TIMEOUT, f"{wanted} texts")  # type: ignore[misc]
         before = machine.main_pid(UNIT)
         machine.run("kill", "-KILL", str(before))
         until(lambda before=before: machine.main_pid(UNIT) not in {0, before}, TIMEOUT, "it is started again")  # type: ignore[misc]
-    _assert_all_read(machine, "killed", names)
+    assert_all_read(machine, "killed", names)
     assert int(machine.property(UNIT, "NRestarts")) >= 3
 
 
@@ -279,9 +220,9 @@ def test_a_loop_that_hangs_is_restarted(machine: Machine) -> None:
     """A daemon that gives no sign of life is killed by systemd's watchdog and started again."""
     before, restarts = machine.main_pid(UNIT), int(machine.property(UNIT, "NRestarts"))
     machine.run("kill", "-STOP", str(before))
-    _drop(machine, "after.jpg", "Read after the restart")
+    drop(machine, "after.jpg", "Read after the restart")
     until(lambda: int(machine.property(UNIT, "NRestarts")) > restarts, TIMEOUT, "the watchdog has bitten")
-    assert "Read after the restart" in _text(machine, "after.txt")
+    assert "Read after the restart" in text_of(machine, "after.txt")
     journal = machine.run("journalctl", "--unit", UNIT, "--no-pager").stdout
     assert "Watchdog timeout" in journal
     assert not machine.run("sh", "-c", f"ls -d /proc/{before}", check=False).stdout
@@ -289,7 +230,7 @@ def test_a_loop_that_hangs_is_restarted(machine: Machine) -> None:
 
 def test_a_quiet_service_is_not_restarted(machine: Machine) -> None:
     """With nothing to do it still gives signs of life: no restart within three times what the watchdog allows."""
-    _wait_active(machine)
+    wait_active(machine)
     before = machine.main_pid(UNIT)
     machine.run("sleep", "15")  # the absence of something can only be waited out
     assert machine.main_pid(UNIT) == before
@@ -297,8 +238,8 @@ def test_a_quiet_service_is_not_restarted(machine: Machine) -> None:
 
 def test_stopping_finishes_what_is_being_read(machine: Machine) -> None:
     """``systemctl stop`` lets scans in work be delivered, leaves the rest in the inbox, and the next start reads it."""
-    names = _load(machine, "stopped", 24)
-    until(lambda: _delivered(machine, "stopped"), TIMEOUT, "the first text")
+    names = drop_many(machine, "stopped", 24)
+    until(lambda: texts_in(machine, "stopped"), TIMEOUT, "the first text")
     machine.run("systemctl", "stop", UNIT)
     assert machine.property(UNIT, "Result") == "success"
     log = [(event["event"], event) for event in machine.events(UNIT)]
@@ -306,14 +247,14 @@ def test_stopping_finishes_what_is_being_read(machine: Machine) -> None:
     after = [name for name, _ in log[began:]]
     assert after[-1] == "daemon.stopped"
     assert after.count("scan.delivered") >= log[began][1]["in_work"] > 0
-    texts = {path.stem for path in _delivered(machine, "stopped")}
+    texts = {path.stem for path in texts_in(machine, "stopped")}
     waiting = {path.stem for path in machine.path(f"{DATA}/inbox/stopped").glob("*.jpg")}
     archived = {path.stem for path in machine.path(f"{DATA}/archive/stopped").glob("*.jpg")}
     assert texts == archived
     assert texts | waiting == {Path(name).name for name in names}
     assert not texts & waiting
     machine.run("systemctl", "start", UNIT)
-    _assert_all_read(machine, "stopped", names)
+    assert_all_read(machine, "stopped", names)
 
 
 def test_wrong_settings_are_said_once(machine: Machine) -> None:
@@ -350,7 +291,7 @@ def test_metrics_can_be_fetched_once_the_network_is_allowed(machine: Machine) ->
             machine.run("promtool", "check", "metrics", text=metrics)
             for name in ('ocrwatch_scans_total{result="delivered"}', "process_start_time_seconds "):
                 assert f"\n{name}" in metrics
-            assert _exposure(machine, UNIT) <= 1.5
+            assert exposure(machine, UNIT) <= 1.5
         finally:
             config.write_text(config.read_text().replace("[status]", "").replace('listen = ":9464"', ""))
             machine.run("systemctl", "restart", UNIT)
@@ -365,7 +306,7 @@ def test_installing_again_changes_nothing(machine: Machine) -> None:
     def state() -> list[str]:
         return machine.run("find", *places, *still, "-printf", r"%p %T@ %m %u %g\n").stdout.splitlines()
 
-    _wait_active(machine)
+    wait_active(machine)
     before, files_before = machine.main_pid(UNIT), state()
     again = machine.run(*INSTALL, "--with-samba")
     assert "installed already" in again.stdout
@@ -375,12 +316,12 @@ def test_installing_again_changes_nothing(machine: Machine) -> None:
 
 def test_an_upgrade_takes_over_where_the_old_release_was(machine: Machine, newer: str) -> None:
     """Newer sources are installed beside, while scans come in; none is lost, and the old release is gone."""
-    names = _load(machine, "upgraded", 24)
+    names = drop_many(machine, "upgraded", 24)
     machine.run("sh", f"{newer}/deploy/install.sh")
     assert machine.run("ocrwatch", "--version").stdout == "ocrwatch 99.0\n"
     assert machine.events(UNIT, "daemon.started")[-1]["version"] == "99.0"
     assert [path.name.partition("-")[0] for path in machine.path("/opt/ocrwatch/releases").iterdir()] == ["99.0"]
-    _assert_all_read(machine, "upgraded", names)
+    assert_all_read(machine, "upgraded", names)
 
 
 def test_an_upgrade_that_fails_changes_nothing(machine: Machine, newer: str) -> None:
@@ -405,12 +346,12 @@ def test_an_instance_has_an_inbox_of_its_own(machine: Machine, newer: str) -> No
     # The other engine starts programs, and the group is given: both must be allowed to the service.
     config.write_text(config.read_text() + 'engine = "pytesseract"\n[output]\nmode = "0640"\ngroup = "ocrwatch"\n')
     machine.run(*install, "--instance", "invoices")
-    _drop(machine, "bill.jpg", "Une facture", f"{DATA}/invoices/inbox")
-    assert "Une facture" in _text(machine, "bill.txt", f"{DATA}/invoices/outbox")
+    drop(machine, "bill.jpg", "Une facture", f"{DATA}/invoices/inbox")
+    assert "Une facture" in text_of(machine, "bill.txt", f"{DATA}/invoices/outbox")
     delivered = until(lambda: machine.events("ocrwatch@invoices.service", "scan.delivered"), TIMEOUT, "it is logged")
     assert delivered[0]["engine"].startswith("pytesseract")
-    _drop(machine, "beside.jpg", "Beside the instance")
-    assert "Beside the instance" in _text(machine, "beside.txt")
+    drop(machine, "beside.jpg", "Beside the instance")
+    assert "Beside the instance" in text_of(machine, "beside.txt")
     assert machine.main_pid(UNIT) == before
 
 
