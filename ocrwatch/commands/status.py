@@ -18,6 +18,7 @@ from rich.text import Text
 
 from ocrwatch.commands.status_view import Seen, view
 from ocrwatch.config.load import load, parse_overrides
+from ocrwatch.daemon.silence import check_answers
 from ocrwatch.errors import ExitCode, UsageError
 from ocrwatch.service.lock import holder_of
 from ocrwatch.service.status import read
@@ -34,6 +35,7 @@ def status(
 ) -> ExitCode:
     """Print what the daemon does; code 3 where it does not run or is paused, 0 after a ``watch`` in any case."""
     settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings
+    check_answers({"state": settings.state})
     if watch:
         with _interruptible():
             _watch_as_json(settings) if as_json else _watch(settings)
