@@ -61,11 +61,10 @@ def test_commands_wait_for_no_share_that_hangs(tmp_path: Path, command: list[str
     assert "mount it again" in said
 
 
-@pytest.mark.parametrize("option", [[], ["--json"]], ids=["in-words", "as-json"])
-def test_status_waits_for_no_state_folder_that_hangs(tmp_path: Path, option: list[str]) -> None:
+def test_status_waits_for_no_state_folder_that_hangs(tmp_path: Path) -> None:
     """Whoever asks is told that nobody can tell."""
     (tmp_path / "state").mkdir()
     with hung_share(tmp_path / "state"):
-        answer = run_ocrwatch(tmp_path, "status", *option)
+        answer = run_ocrwatch(tmp_path, "status")
     assert (answer.returncode, answer.stdout) == (3, "")
     assert f"the state {tmp_path / 'state'} {SILENT}" in answer.stderr

@@ -11,7 +11,7 @@ import pytest
 
 from tests.daemon_process import DaemonProcess, run_ocrwatch
 from tests.system.disks import disk_for
-from tests.system.dropping import delivered, emptied, files, put, scan, temporary_files
+from tests.system.dropping import BY_EVENTS, delivered, emptied, files, put, scan, temporary_files
 from tests.system.pausing import BRISK, OUTPUTS, all_is_well, drop_for, says_paused
 from tests.waiting import until
 
@@ -49,7 +49,7 @@ def _replace_by_empty(folder: Path) -> Callable[[], None]:
 
 def test_inbox_that_is_unmounted_in_mid_delivery_gives_nothing_twice(tmp_path: Path) -> None:
     """Where the inbox goes away between a scan's text and the move of its original, the scan is not read once more."""
-    with DaemonProcess(tmp_path, config=BRISK) as daemon:
+    with DaemonProcess(tmp_path, *BY_EVENTS, config=BRISK) as daemon:
         daemon.wait_ready()
         daemon.archive.rename(tmp_path / "away")
         put(daemon.inbox, "scan2.jpg", scan(2))

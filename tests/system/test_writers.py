@@ -166,7 +166,7 @@ def test_many_temporary_names_are_renamed_at_once(daemon: DaemonProcess) -> None
 def test_scan_that_is_touched_all_the_time_while_it_is_read(slow: DaemonProcess) -> None:
     """New times on unchanged bytes, as a NAS's indexer sets them, neither spoil nor double a reading."""
     path = put(slow.inbox, "touched.jpg", scan(1))
-    until(lambda: slow.workers() and _in_work(slow, "touched.jpg"), what="it is read")
+    until(lambda: slow.workers() and _is_read(slow, "touched.jpg"), what="it is read")
     touched = 0
     with contextlib.suppress(FileNotFoundError):
         while touched < 100_000:
@@ -180,10 +180,11 @@ def test_scan_that_is_touched_all_the_time_while_it_is_read(slow: DaemonProcess)
     assert len(slow.events("scan.delivered")) == 1
 
 
-def _in_work(daemon: DaemonProcess, name: str) -> bool:
-    """Tell whether the records say that a worker has the scan."""
+def _is_read(daemon: DaemonProcess, name: str) -> bool:
+    """Tell whether the records say that a worker reads the scan."""
     path = daemon.state / "status.json"
-    return path.exists() and f'"{name}"' in path.read_text().partition('"in_work"')[2]
+    reading = json.loads(path.read_text())["being_read"] if path.exists() else []
+    return name in {each["path"] for each in reading}
 
 
 @pytest.mark.parametrize("stamp", ["new-time", "old-time"])
@@ -194,7 +195,7 @@ def test_scan_that_is_overwritten_in_place_while_it_is_read(slow: DaemonProcess,
     old, new = old.ljust(longest, b"\0"), new.ljust(longest, b"\0")
     path = put(slow.inbox, "rewritten.jpg", old)
     times = path.stat()
-    until(lambda: _in_work(slow, "rewritten.jpg"), what="it is read")
+    until(lambda: _is_read(slow, "rewritten.jpg"), what="it is read")
     with path.open("r+b") as file:
         file.write(new)
     if stamp == "old-time":
@@ -217,7 +218,7 @@ def _sha256_in(sidecar: Path) -> str:
 def test_scan_that_is_deleted_while_it_is_read(slow: DaemonProcess) -> None:
     """Whoever takes a scan back while it is read gets no text of it; another of the same name is read as usual."""
     path = put(slow.inbox, "taken.jpg", scan(3))
-    until(lambda: _in_work(slow, "taken.jpg"), what="it is read")
+    until(lambda: _is_read(slow, "taken.jpg"), what="it is read")
     path.unlink()
     slow.wait_for("scan.changed", path="taken.jpg")
     assert not files(slow.outbox)
