@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 from pathlib import Path
 
@@ -54,6 +55,13 @@ def temporary_files(daemon: DaemonProcess) -> set[str]:
 def text_of(daemon: DaemonProcess, sidecar: str) -> str:
     """Return the words of a sidecar, one space between them."""
     return " ".join((daemon.outbox / sidecar).read_text(encoding="utf-8").split())
+
+
+def is_read(daemon: DaemonProcess, name: str) -> bool:
+    """Tell whether the records say that a worker reads the scan."""
+    path = daemon.state / "status.json"
+    reading = json.loads(path.read_text())["being_read"] if path.exists() else []
+    return name in {each["path"] for each in reading}
 
 
 def delivered(daemon: DaemonProcess, path: str, number: int, *, sidecar: str | None = None) -> Event:

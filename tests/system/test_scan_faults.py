@@ -14,7 +14,7 @@ import pytest
 
 from tests.daemon_process import DaemonProcess, Event
 from tests.faulty_engines import install
-from tests.system.dropping import delivered, files, phrase, put, scan, temporary_files, text_of
+from tests.system.dropping import delivered, files, is_read, phrase, put, scan, temporary_files, text_of
 from tests.waiting import until
 
 ENGINES = ("hang", "crash", "exit", "eat-memory", "rubbish", "spawns-and-hangs")
@@ -180,12 +180,11 @@ def _attempts(daemon: DaemonProcess) -> int:
 def test_two_texts_never_come_of_a_scan_that_worked_the_last_time(start: Start) -> None:
     """A scan whose worker is killed while it reads is delivered once, by the attempt that worked."""
     daemon = start("1h")
-    put(daemon.inbox, "long.jpg", scan(1, 60))
-    daemon.wait_for("batch.started")
-    _wait_for_attempt(daemon, 1)
+    put(daemon.inbox, "long.jpg", scan(1, 200))
+    until(lambda: is_read(daemon, "long.jpg"), what="it is read")
     for worker in daemon.workers():
         os.kill(worker, 9)
     event = daemon.wait_for("scan.delivered", path="long.jpg")
     assert event["attempt"] == 2
     assert files(daemon.outbox) == {"long.txt"}
-    assert text_of(daemon, "long.txt") == " ".join([phrase(1)] * 60)
+    assert text_of(daemon, "long.txt") == " ".join([phrase(1)] * 200)

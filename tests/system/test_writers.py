@@ -16,7 +16,7 @@ import pytest
 from tests.daemon_process import DaemonProcess
 from tests.faulty_engines import install
 from tests.rendering import render
-from tests.system.dropping import delivered, emptied, files, only_once, phrase, put, scan, text_of
+from tests.system.dropping import delivered, emptied, files, is_read, only_once, phrase, put, scan, text_of
 from tests.waiting import until
 
 LINES = 4
@@ -163,10 +163,10 @@ def test_many_temporary_names_are_renamed_at_once(daemon: DaemonProcess) -> None
         only_once(daemon, name)
 
 
-def test_scan_that_is_touched_all_the_time_while_it_is_read(slow: DaemonProcess) -> None:
+def test_scan_that_is_touched_all_the_time_while_itis_read(slow: DaemonProcess) -> None:
     """New times on unchanged bytes, as a NAS's indexer sets them, neither spoil nor double a reading."""
     path = put(slow.inbox, "touched.jpg", scan(1))
-    until(lambda: slow.workers() and _is_read(slow, "touched.jpg"), what="it is read")
+    until(lambda: slow.workers() and is_read(slow, "touched.jpg"), what="it is read")
     touched = 0
     with contextlib.suppress(FileNotFoundError):
         while touched < 100_000:
@@ -180,22 +180,15 @@ def test_scan_that_is_touched_all_the_time_while_it_is_read(slow: DaemonProcess)
     assert len(slow.events("scan.delivered")) == 1
 
 
-def _is_read(daemon: DaemonProcess, name: str) -> bool:
-    """Tell whether the records say that a worker reads the scan."""
-    path = daemon.state / "status.json"
-    reading = json.loads(path.read_text())["being_read"] if path.exists() else []
-    return name in {each["path"] for each in reading}
-
-
 @pytest.mark.parametrize("stamp", ["new-time", "old-time"])
-def test_scan_that_is_overwritten_in_place_while_it_is_read(slow: DaemonProcess, stamp: str) -> None:
+def test_scan_that_is_overwritten_in_place_while_itis_read(slow: DaemonProcess, stamp: str) -> None:
     """Other bytes of the same length in the same file: what was read of the old ones goes with no other original."""
     old, new = scan(2), scan(3)
     longest = max(len(old), len(new))
     old, new = old.ljust(longest, b"\0"), new.ljust(longest, b"\0")
     path = put(slow.inbox, "rewritten.jpg", old)
     times = path.stat()
-    until(lambda: _is_read(slow, "rewritten.jpg"), what="it is read")
+    until(lambda: is_read(slow, "rewritten.jpg"), what="it is read")
     with path.open("r+b") as file:
         file.write(new)
     if stamp == "old-time":
@@ -215,10 +208,10 @@ def _sha256_in(sidecar: Path) -> str:
     return str(json.loads(sidecar.read_bytes())["source"]["sha256"])
 
 
-def test_scan_that_is_deleted_while_it_is_read(slow: DaemonProcess) -> None:
+def test_scan_that_is_deleted_while_itis_read(slow: DaemonProcess) -> None:
     """Whoever takes a scan back while it is read gets no text of it; another of the same name is read as usual."""
     path = put(slow.inbox, "taken.jpg", scan(3))
-    until(lambda: _is_read(slow, "taken.jpg"), what="it is read")
+    until(lambda: is_read(slow, "taken.jpg"), what="it is read")
     path.unlink()
     slow.wait_for("scan.changed", path="taken.jpg")
     assert not files(slow.outbox)
