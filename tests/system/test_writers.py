@@ -163,7 +163,7 @@ def test_many_temporary_names_are_renamed_at_once(daemon: DaemonProcess) -> None
         only_once(daemon, name)
 
 
-def test_scan_that_is_touched_all_the_time_while_itis_read(slow: DaemonProcess) -> None:
+def test_scan_that_is_touched_all_the_time_while_it_is_read(slow: DaemonProcess) -> None:
     """New times on unchanged bytes, as a NAS's indexer sets them, neither spoil nor double a reading."""
     path = put(slow.inbox, "touched.jpg", scan(1))
     until(lambda: slow.workers() and is_read(slow, "touched.jpg"), what="it is read")
@@ -181,7 +181,7 @@ def test_scan_that_is_touched_all_the_time_while_itis_read(slow: DaemonProcess) 
 
 
 @pytest.mark.parametrize("stamp", ["new-time", "old-time"])
-def test_scan_that_is_overwritten_in_place_while_itis_read(slow: DaemonProcess, stamp: str) -> None:
+def test_scan_that_is_overwritten_in_place_while_it_is_read(slow: DaemonProcess, stamp: str) -> None:
     """Other bytes of the same length in the same file: what was read of the old ones goes with no other original."""
     old, new = scan(2), scan(3)
     longest = max(len(old), len(new))
@@ -208,7 +208,7 @@ def _sha256_in(sidecar: Path) -> str:
     return str(json.loads(sidecar.read_bytes())["source"]["sha256"])
 
 
-def test_scan_that_is_deleted_while_itis_read(slow: DaemonProcess) -> None:
+def test_scan_that_is_deleted_while_it_is_read(slow: DaemonProcess) -> None:
     """Whoever takes a scan back while it is read gets no text of it; another of the same name is read as usual."""
     path = put(slow.inbox, "taken.jpg", scan(3))
     until(lambda: is_read(slow, "taken.jpg"), what="it is read")
