@@ -28,6 +28,29 @@
         va_end(rest);                                                                                                  \
     }
 
+/* Defines the four ways to open a file, each of which first calls before(folder, path, flags). */
+#define OPENS_AFTER(before)                                                                                            \
+    OPEN_AFTER(open, before)                                                                                           \
+    OPEN_AFTER(open64, before)                                                                                         \
+    OPENAT_AFTER(openat, before)                                                                                       \
+    OPENAT_AFTER(openat64, before)
+#define OPEN_AFTER(name, before)                                                                                       \
+    int name(const char *path, int flags, ...)                                                                         \
+    {                                                                                                                  \
+        REAL(name);                                                                                                    \
+        MODE(flags)                                                                                                    \
+        before(AT_FDCWD, path, flags);                                                                                 \
+        return real(path, flags, mode);                                                                                \
+    }
+#define OPENAT_AFTER(name, before)                                                                                     \
+    int name(int folder, const char *path, int flags, ...)                                                             \
+    {                                                                                                                  \
+        REAL(name);                                                                                                    \
+        MODE(flags)                                                                                                    \
+        before(folder, path, flags);                                                                                   \
+        return real(folder, path, flags, mode);                                                                        \
+    }
+
 /* libc's own, where one of ours would count the call. */
 static long raw(long number, long a, long b, long c, long d)
 {

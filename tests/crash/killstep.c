@@ -90,29 +90,12 @@ static void step_at(const char *name, int folder, const char *given)
     errno = before;
 }
 
-static int changes(int flags)
+static void step_open(int folder, const char *path, int flags)
 {
-    return flags & (O_CREAT | O_TRUNC);
+    if (flags & (O_CREAT | O_TRUNC))
+        step_at("open", folder, path);
 }
 
-#define OPEN(name)                                                                                                     \
-    int name(const char *path, int flags, ...)                                                                         \
-    {                                                                                                                  \
-        REAL(name);                                                                                                    \
-        MODE(flags)                                                                                                    \
-        if (changes(flags))                                                                                            \
-            step_at("open", AT_FDCWD, path);                                                                           \
-        return real(path, flags, mode);                                                                                \
-    }
-#define OPENAT(name)                                                                                                   \
-    int name(int folder, const char *path, int flags, ...)                                                             \
-    {                                                                                                                  \
-        REAL(name);                                                                                                    \
-        MODE(flags)                                                                                                    \
-        if (changes(flags))                                                                                            \
-            step_at("open", folder, path);                                                                             \
-        return real(folder, path, flags, mode);                                                                        \
-    }
 #define BY_FD(result, name, parameters, arguments, fd)                                                                 \
     result name parameters                                                                                             \
     {                                                                                                                  \
@@ -128,10 +111,7 @@ static int changes(int flags)
         return real arguments;                                                                                         \
     }
 
-OPEN(open)
-OPEN(open64)
-OPENAT(openat)
-OPENAT(openat64)
+OPENS_AFTER(step_open)
 
 BY_FD(ssize_t, write, (int fd, const void *data, size_t n), (fd, data, n), fd)
 BY_FD(ssize_t, pwrite, (int fd, const void *data, size_t n, off_t at), (fd, data, n, at), fd)

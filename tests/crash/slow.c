@@ -49,22 +49,12 @@ static void hesitate(long in_a_thousand)
     errno = before;
 }
 
-#define OPEN(name)                                                                                                     \
-    int name(const char *path, int flags, ...)                                                                         \
-    {                                                                                                                  \
-        REAL(name);                                                                                                    \
-        MODE(flags)                                                                                                    \
-        hesitate(flags & O_CREAT ? changes : looks);                                                                   \
-        return real(path, flags, mode);                                                                                \
-    }
-#define OPENAT(name)                                                                                                   \
-    int name(int folder, const char *path, int flags, ...)                                                             \
-    {                                                                                                                  \
-        REAL(name);                                                                                                    \
-        MODE(flags)                                                                                                    \
-        hesitate(flags & O_CREAT ? changes : looks);                                                                   \
-        return real(folder, path, flags, mode);                                                                        \
-    }
+static void hesitate_to_open(int folder, const char *path, int flags)
+{
+    (void)folder, (void)path;
+    hesitate(flags & O_CREAT ? changes : looks);
+}
+
 #define CHANGE(name, parameters, arguments)                                                                            \
     int name parameters                                                                                                \
     {                                                                                                                  \
@@ -82,10 +72,7 @@ static void hesitate(long in_a_thousand)
         return real arguments;                                                                                         \
     }
 
-OPEN(open)
-OPEN(open64)
-OPENAT(openat)
-OPENAT(openat64)
+OPENS_AFTER(hesitate_to_open)
 
 CHANGE(fsync, (int fd), (fd))
 CHANGE(fdatasync, (int fd), (fd))
