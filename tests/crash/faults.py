@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import random
 import signal
@@ -40,6 +39,7 @@ from tests.crash.preload import build
 from tests.crash.scenario import ROOT, Places, scans_in
 from tests.crash.writer import Writer
 from tests.daemon_process import PROGRAM, children_of, clean_environment
+from tests.keeping_facts import hook_program, kept_facts
 from tests.waiting import until
 
 FOLDERS = ("inbox", "outbox", "archive", "quarantine", "state")
@@ -69,13 +69,9 @@ max_delay = "500ms"
 [status]
 heartbeat = "1s"
 [hooks]
-delivered = ["{hook}", "{told}"]
-quarantined = ["{hook}", "{told}"]
+delivered = ["{hook}", "{told}", "delivered"]
+quarantined = ["{hook}", "{told}", "quarantined"]
 queue = 10000
-"""
-_HOOK = """#!/bin/sh
-cat >"$1/$$.part"
-mv "$1/$$.part" "$1/$$-$(date +%s%N).json"
 """
 _MOST_WAITING = 60
 _TIMEOUT = 600.0
@@ -148,10 +144,9 @@ def prepared(folder: Path) -> Places:
     places = Places(folder / "run", folder / "run")
     for name in FOLDERS:
         places.folder(name).mkdir(parents=True)
-    told, hook = places.base / "told", places.base / "hook.sh"
+    told = places.base / "told"
     told.mkdir()
-    hook.write_text(_HOOK)
-    hook.chmod(0o755)
+    hook = hook_program(places.base, "hook.sh")
     (places.base / "ocrwatch.toml").write_text(_CONFIG.format(hook=hook, told=told))
     (places.base / "ocrwatch.toml").chmod(0o644)
     return places
@@ -210,7 +205,7 @@ def _engine_path(folder: Path) -> str:
 
 def _told_twice(told: Path) -> int:
     """Count the ends that hooks were told of more than once."""
-    ends = [json.loads(path.read_text())["id"] for path in told.glob("*.json")]
+    ends = [end["id"] for end in kept_facts(told)]
     return len(ends) - len(set(ends))
 
 

@@ -7,34 +7,19 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.daemon_process import DaemonProcess, is_alive, run_ocrwatch, write_config
+from tests.keeping_facts import KEEP_FACTS, hook_program, kept_facts
 from tests.listening import listening
 from tests.system.dropping import delivered, files, put, scan
 from tests.waiting import until
 
-KEEP_FACTS = """#!/bin/sh
-cat > "$1/.$$" && mv "$1/.$$" "$1/$2$$.json"
-"""
-
-
-def _program(folder: Path, name: str, script: str = KEEP_FACTS) -> Path:
-    path = folder / name
-    path.write_text(script)
-    path.chmod(0o755)
-    return path
-
-
-def _facts(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
-
 
 def _keeping(folder: Path) -> str:
     """Return settings with a program that keeps the facts of each event in a folder of its own."""
-    program = _program(folder, "keep facts")
+    program = hook_program(folder, "keep facts")
     lines = ["[hooks]"]
     for event in ("delivered", "quarantined", "batch"):
         (folder / event).mkdir()
@@ -52,7 +37,7 @@ def test_programs_get_the_facts(tmp_path: Path) -> None:
         put(daemon.inbox, "bad.jpg", scan(2)[:2000])
         refused = daemon.wait_for("scan.quarantined", path="bad.jpg")
         assert daemon.stop() == 0
-        (facts,) = _facts(tmp_path / "delivered")
+        (facts,) = kept_facts(tmp_path / "delivered")
         assert [path.name[:13] for path in (tmp_path / "delivered").glob("*.json")] == ['delivered "1"']
         assert (facts["schema"], facts["event"]) == ("ocrwatch.hook/1", "delivered")
         assert facts["sidecars"] == [str(daemon.outbox / "in/a.txt")]
@@ -60,13 +45,13 @@ def test_programs_get_the_facts(tmp_path: Path) -> None:
         assert facts["inbox"] == str(daemon.inbox)
         same = ("id", "path", "bytes", "sha256", "words", "confidence", "profile", "attempt", "batch", "engine")
         assert {name: facts[name] for name in same} == {name: event[name] for name in same}
-        (facts,) = _facts(tmp_path / "quarantined")
+        (facts,) = kept_facts(tmp_path / "quarantined")
         assert facts["event"] == "quarantined"
         assert facts["quarantined"] == str(daemon.quarantine / "bad.jpg")
         assert {name: facts[name] for name in ("path", "code", "reason", "remedy")} == {
             name: refused[name] for name in ("path", "code", "reason", "remedy")
         }
-        batch = _facts(tmp_path / "batch")[0]
+        batch = kept_facts(tmp_path / "batch")[0]
         assert {name: batch[name] for name in ("event", "scans", "delivered")} == {
             "event": "batch",
             "scans": 1,
@@ -81,7 +66,7 @@ def test_text_of_scans_is_not_told(tmp_path: Path) -> None:
         put(daemon.inbox, "a.jpg", scan(1))
         assert daemon.wait_for("scan.delivered", path="a.jpg")["preview"]
         assert daemon.stop() == 0
-        assert "preview" not in _facts(tmp_path / "delivered")[0]
+        assert "preview" not in kept_facts(tmp_path / "delivered")[0]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +79,7 @@ def test_text_of_scans_is_not_told(tmp_path: Path) -> None:
 )
 def test_failing_program_is_logged_and_nothing_else(tmp_path: Path, script: str, reason: str, stderr: str) -> None:
     """A program that fails, hangs or cannot be started costs a line in the log, and no scan waits for it."""
-    config = f'[hooks]\ndelivered = ["{_program(tmp_path, "failing", script)}"]\ntimeout = "300ms"\n'
+    config = f'[hooks]\ndelivered = ["{hook_program(tmp_path, "failing", script)}"]\ntimeout = "300ms"\n'
     with DaemonProcess(tmp_path, config=config) as daemon:
         daemon.wait_ready()
         for number in range(3):
@@ -117,7 +102,7 @@ def _all_told(folder: Path, count: int) -> list[int]:
 def test_hanging_programs_hold_up_nothing(tmp_path: Path) -> None:
     """No more run at once than allowed, all scans go through meanwhile, and what is too much is dropped and counted."""
     (tmp_path / "running").mkdir()
-    program = _program(tmp_path, "hang", f'#!/bin/sh\necho $$ > "{tmp_path}/running/$$"\nexec sleep 600\n')
+    program = hook_program(tmp_path, "hang", f'#!/bin/sh\necho $$ > "{tmp_path}/running/$$"\nexec sleep 600\n')
     config = f'[hooks]\ndelivered = "{program}"\nconcurrency = 2\nqueue = 3\ntimeout = "1h"\n[workers]\ngrace = "1s"\n'
     with DaemonProcess(tmp_path, config=config) as daemon:
         daemon.wait_ready()
@@ -140,13 +125,13 @@ def test_stop_lets_programs_finish(tmp_path: Path) -> None:
     """Within the grace what was delivered is told; a second signal does not wait."""
     slow = KEEP_FACTS.replace("cat", "sleep 1; cat", 1)
     config = _keeping(tmp_path).replace("keep facts", "slow")
-    program = _program(tmp_path, "slow", slow)
+    program = hook_program(tmp_path, "slow", slow)
     with DaemonProcess(tmp_path, config=config) as daemon:
         put(daemon.inbox, "a.jpg", scan(1))
         delivered(daemon, "a.jpg", 1)
         assert daemon.stop() == 0
-        assert len(_facts(tmp_path / "delivered")) == 1
-        assert len(_facts(tmp_path / "batch")) == 1
+        assert len(kept_facts(tmp_path / "delivered")) == 1
+        assert len(kept_facts(tmp_path / "batch")) == 1
     program.write_text("#!/bin/sh\nsleep 600\n")
     with DaemonProcess(tmp_path, "--set", "workers.grace=1h") as daemon:
         put(daemon.inbox, "b.jpg", scan(2))
@@ -216,7 +201,7 @@ def test_hooks_change_with_a_reload(tmp_path: Path) -> None:
         assert "/no/such/program" in daemon.wait_for("daemon.reload_failed")["reason"]
         put(daemon.inbox, "a.jpg", scan(1))
         delivered(daemon, "a.jpg", 1)
-        until(lambda: _facts(tmp_path / "delivered"), what="the facts are told")
+        until(lambda: kept_facts(tmp_path / "delivered"), what="the facts are told")
 
 
 def test_delivery_of_a_killed_run_is_told(tmp_path: Path) -> None:
@@ -231,7 +216,7 @@ def test_delivery_of_a_killed_run_is_told(tmp_path: Path) -> None:
         daemon.wait_ready()
         until(lambda: not files(daemon.inbox), 40, "the inbox is empty")
         assert daemon.stop() == 0
-        told = [facts["path"] for facts in _facts(tmp_path / "delivered")]
+        told = [facts["path"] for facts in kept_facts(tmp_path / "delivered")]
         assert len(told) == len(set(told))
         later = {event["path"] for name in ("scan.delivered", "scan.recovered") for event in daemon.events(name)}
         assert later <= set(told)
@@ -240,10 +225,10 @@ def test_delivery_of_a_killed_run_is_told(tmp_path: Path) -> None:
 def test_once_tells_what_it_did(tmp_path: Path) -> None:
     """It does not end before the programs that it ran."""
     config = _keeping(tmp_path).replace("keep facts", "slow")
-    _program(tmp_path, "slow", KEEP_FACTS.replace("cat", "sleep 1; cat", 1))
+    hook_program(tmp_path, "slow", KEEP_FACTS.replace("cat", "sleep 1; cat", 1))
     put(tmp_path / "inbox", "a.jpg", scan(1))
     assert run_ocrwatch(tmp_path, "once", config=config).returncode == 0
-    assert len(_facts(tmp_path / "delivered")) == 1
+    assert len(kept_facts(tmp_path / "delivered")) == 1
 
 
 @pytest.mark.parametrize(
@@ -271,7 +256,7 @@ def test_hooks_that_cannot_work_stop_the_start(tmp_path: Path, config: str, code
 
 def test_programs_of_other_users_are_no_programs(tmp_path: Path, unprivileged: tuple[str, ...]) -> None:
     """What the daemon's user may not run is refused at the start."""
-    program = _program(tmp_path, "private")
+    program = hook_program(tmp_path, "private")
     program.chmod(0o644)
     with DaemonProcess(tmp_path, config=f'[hooks]\nbatch = ["{program}"]\n', wrapper=unprivileged) as daemon:
         assert daemon.wait() == 3

@@ -13,7 +13,7 @@ from tests.daemon_process import DaemonProcess, children_of, is_alive
 from tests.system.dropping import delivered, emptied, files, phrase, put, scan, temporary_files, text_of
 from tests.waiting import until
 
-LONG = 60
+LONG = 240
 """Lines that take an engine a moment to read."""
 
 
@@ -56,7 +56,7 @@ def test_signal_lets_what_is_being_read_finish(tmp_path: Path, number: signal.Si
     """Asked to stop, it delivers the scan that is being read; the others stay in the inbox for the next start."""
     names = [f"page{page}.jpg" for page in range(1, 5)]
     for page, name in enumerate(names, start=1):
-        put(tmp_path / "inbox", name, scan(page, 4 * LONG if page == 1 else 1))
+        put(tmp_path / "inbox", name, scan(page, LONG if page == 1 else 1))
     with DaemonProcess(tmp_path, "--workers", "1") as daemon:
         _busy(daemon)
         processes = _tree(daemon)
