@@ -181,8 +181,8 @@ class Vanished(Exception):
 def system_reason(error: OSError) -> str:
     """Return what the system says of an error, as part of a sentence: ``no space left on device``."""
     # Those of name look-ups have numbers of their own, below zero.
-    known = error.errno is not None and error.errno > 0
-    return (os.strerror(error.errno or 0) if known else error.strerror or str(error)).lower()
+    number = error.errno or 0
+    return (os.strerror(number) if number > 0 else error.strerror or str(error)).lower()
 
 
 def environment_fault(error: OSError, what: str, *, closed: str | None = None) -> EnvironmentFault:
