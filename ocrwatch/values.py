@@ -218,6 +218,9 @@ class Page:
     warnings: tuple[str, ...] = ()
     timings: tuple[tuple[str, float], ...] = ()
     """Milliseconds spent in ``decode``, ``enhance`` and ``engine``."""
+    unread: float | None = None
+    """Share, 0 to 1, of the letter-like marks of the page as it came that lie in no word's box; None if there are too
+    few marks to tell, or they were not measured."""
 
     @property
     def lines(self) -> tuple[Line, ...]:

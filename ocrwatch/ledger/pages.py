@@ -24,6 +24,7 @@ def pack(page: Page) -> bytes:
         list(page.steps),
         list(page.warnings),
         [[_corners(block.box), [_line(line) for line in block.lines]] for block in page.blocks],
+        page.unread,
     ]
     return zlib.compress(json.dumps(content, separators=(",", ":")).encode("ascii"), _FAST)
 
@@ -32,7 +33,7 @@ def unpack(data: bytes) -> Page:
     """Read what :func:`pack` wrote. Raises ``ValueError`` for anything else, also where a single bit differs."""
     try:
         # Its checksum tells damage (RFC 1950).
-        width, height, dpi, orientation, engine, steps, warnings, blocks = json.loads(zlib.decompress(data))
+        width, height, dpi, orientation, engine, steps, warnings, blocks, unread = json.loads(zlib.decompress(data))
         name, version, languages = engine
         return Page(
             width,
@@ -43,6 +44,7 @@ def unpack(data: bytes) -> Page:
             EngineInfo(name, version, tuple(languages)),
             tuple(steps),
             tuple(warnings),
+            unread=unread,
         )
     except (zlib.error, TypeError) as error:
         raise ValueError("not a packed page") from error

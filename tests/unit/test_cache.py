@@ -71,7 +71,9 @@ def keep(cache: TextCache, key: bytes, kept: Page) -> None:
 def test_a_page_comes_back_as_it_was() -> None:
     """To the last bit of a confidence; only the timings, which are of one reading, are left out."""
     assert unpack(pack(replace(PAGE, timings=(("decode", 1.0),)))) == PAGE
-    assert unpack(pack(replace(PAGE, dpi=None, blocks=()))) == replace(PAGE, dpi=None, blocks=())
+    assert unpack(pack(replace(PAGE, dpi=None, blocks=(), unread=0.25))) == replace(
+        PAGE, dpi=None, blocks=(), unread=0.25
+    )
 
 
 @pytest.mark.parametrize("data", [b"", b"rubbish", pack(PAGE)[:-1], pack(PAGE)[:40] + b"\0" + pack(PAGE)[41:]])
