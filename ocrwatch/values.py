@@ -91,6 +91,11 @@ class EnhanceOptions:
     """Brightness from which a pixel is white, where ``threshold`` is ``fixed``."""
     max_pixels: int = 200_000_000
 
+    @property
+    def fixed(self) -> bool:
+        """Whether something is done to every page, whatever it measures."""
+        return bool(self.fixed_size or self.fixed_dpi or self.blur) or self.threshold != "none"
+
 
 WHOLE_PAGE = (0.0, 0.0, 1.0, 1.0)
 """Left, top, right and bottom as shares."""

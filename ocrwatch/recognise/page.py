@@ -13,9 +13,10 @@ import cv2
 from ocrwatch.recognise import engines
 from ocrwatch.recognise.affine import Affine, compose, magnification, map_box, scaling
 from ocrwatch.recognise.decode import Decoded, Gray, decode
-from ocrwatch.recognise.enhance import enhance
 from ocrwatch.recognise.enhance.fixed import cut
-from ocrwatch.recognise.reading import Reader
+from ocrwatch.recognise.enhance.pixels import Pixels
+from ocrwatch.recognise.policy import ReadingPolicy
+from ocrwatch.recognise.reader import USUAL, Reader
 from ocrwatch.values import WHOLE_PAGE, Block, Box, EngineInfo, Page, Recipe
 
 REDUCE_FROM = 5000
@@ -48,23 +49,20 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
     clock = _Stopwatch()
     decoded = decode(jpeg, max_pixels=options.max_pixels, reduce_from=REDUCE_FROM if options.on else None)
     clock.lap("decode")
-    given, to_decoded = _region(decoded, recipe)
-    enhanced = enhance(given, options, _dpi(decoded, recipe))
+    page, to_decoded, reader = _prepared(decoded, recipe, engine)
+    enhanced = reader.enhance(page, USUAL)
     clock.lap("enhance")
     if decoded.reduction > 1 and magnification(enhanced.to_given) >= 1:
         # Its text is small, or was not found: this page needs the pixels that the decoder left out.
         decoded = decode(jpeg, max_pixels=options.max_pixels)
         clock.lap("decode")
-        given, to_decoded = _region(decoded, recipe)
-        enhanced = enhance(given, options, _dpi(decoded, recipe))
+        page, to_decoded, reader = _prepared(decoded, recipe, engine)
+        enhanced = reader.enhance(page, USUAL)
         clock.lap("enhance")
-    reader = Reader(engine, recipe, _dpi(decoded, recipe))
-    reading = reader.read(enhanced)
-    if reading.poor:
-        reading = reader.better(given, reading)
+    policy = ReadingPolicy(reader, page)
+    reading = policy.best(reader.read_enhanced(enhanced, USUAL))
+    blank = options.on and options.blank and policy.is_blank(reading)
     clock.lap("engine")
-    nothing = reading.enhanced.print is None and not reading.legible and reader.is_sure
-    blank = options.on and options.blank and nothing
     to_original = compose(scaling(decoded.reduction, decoded.reduction), compose(to_decoded, reading.enhanced.to_given))
     return Page(
         width=decoded.width,
@@ -76,7 +74,14 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
         steps=(*_steps(decoded, recipe), *reading.enhanced.steps, *(("blank",) if blank else ())),
         warnings=decoded.warnings,
         timings=clock.milliseconds(),
+        unread=policy.unread(reading),
     )
+
+
+def _prepared(decoded: Decoded, recipe: Recipe, engine: engines.Engine) -> tuple[Pixels, Affine, Reader]:
+    """Return what is to be read, the map from it to the decoded pixels, and what reads it."""
+    given, to_decoded = _region(decoded, recipe)
+    return Pixels(given), to_decoded, Reader(engine, recipe, _dpi(decoded, recipe))
 
 
 def _region(decoded: Decoded, recipe: Recipe) -> tuple[Gray, Affine]:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from ocrwatch.recognise import enhance, page
+from ocrwatch.recognise import enhance, page, reader
 from ocrwatch.recognise.decode import decode
-from ocrwatch.recognise.reading import Reader
+from ocrwatch.recognise.policy import ReadingPolicy
+from ocrwatch.recognise.reader import Reader
 from ocrwatch.values import EnhanceOptions, Recipe
 
 SECOND = "second readings"
@@ -58,9 +59,9 @@ class Meter:
             (enhance, "STEPS", steps),
             (enhance, "fit", self.wrapped("fit", enhance.fit, _added_a_step)),
             (page, "decode", self.wrapped("decode", decode)),
-            (page, "enhance", self.wrapped("enhance, besides the steps", enhance.enhance)),
-            (Reader, "read", self.wrapped("engine", Reader.read)),
-            (Reader, "better", self.wrapped(SECOND, Reader.better)),
+            (reader, "enhance", self.wrapped("enhance, besides the steps", enhance.enhance)),
+            (Reader, "read_enhanced", self.wrapped("engine", Reader.read_enhanced)),
+            (ReadingPolicy, "best", self.wrapped(SECOND, ReadingPolicy.best)),
         ):
             mock.patch.object(owner, name, replacement).start()
 

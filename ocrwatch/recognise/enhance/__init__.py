@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from ocrwatch.recognise.affine import Affine, compose, quarter_turns, scaling
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance import (
@@ -32,6 +30,10 @@ from ocrwatch.values import EnhanceOptions
 
 _UNTOUCHED = scaling(1.0, 1.0)
 
+LAY_ON_ITS_SIDE = "turn 90"
+
+DUST = "dust"
+
 _SMALLEST_MARK = 3
 """Pixels on the survey copy: letters of A4 in 6-point type."""
 
@@ -47,8 +49,6 @@ class Enhanced:
     """What was done, in order."""
     print: scale.Print | None = None
     """What ``gray`` is printed in; None where it was not measured or there are too few letters to tell."""
-    upended: bool = False
-    """Whether it was turned upside down before all else."""
     empty: bool = False
     """Whether there is no mark on it that could be read."""
 
@@ -68,41 +68,41 @@ Step = Callable[[Pixels, EnhanceOptions], "Done | None"]
 
 
 def enhance(
-    gray: Gray, options: EnhanceOptions, dpi: float | None = None, *, upended: bool = False, thorough: bool = False
+    page: Pixels, options: EnhanceOptions, dpi: float | None = None, *, turns: int = 0, thorough: bool = False
 ) -> Enhanced:
-    """Apply the steps that are switched on and that the page asks for. ``gray`` is not changed.
+    """Apply the steps that are switched on and that the page asks for. ``page`` is not changed.
 
-    ``dpi`` is its resolution, where that is known. An ``upended`` page is first turned upside down. A
+    ``dpi`` is its resolution, if that is known. The page is first turned clockwise by ``turns`` quarters. A
     thorough enhancement measures on all pixels what is else measured on a reduced copy.
     """
-    page = Enhanced(gray, _UNTOUCHED, ())
+    pixels = page.turned(turns) if turns else page
+    enhanced = Enhanced(pixels.gray, _UNTOUCHED, ())
+    if turns:
+        height, width = page.gray.shape
+        enhanced = replace(enhanced, to_given=quarter_turns(turns, width, height), steps=(f"turn {90 * turns}",))
     if not options.on:
-        return page
-    if upended:
-        back = quarter_turns(2, gray.shape[1], gray.shape[0])
-        page = Enhanced(np.ascontiguousarray(gray[::-1, ::-1]), back, ("turn 180",), upended=True)
-    pixels = Pixels(page.gray)
+        return enhanced
     for step in STEPS:
         done = step(pixels, options)
         if done is not None:
             pixels = done.pixels
-            page = _after(page, done)
-    if any(step.startswith("sharpen") for step in page.steps):
+            enhanced = _after(enhanced, done)
+    if any(step.startswith("sharpen") for step in enhanced.steps):
         # What blur has taken from the strokes, narrowing would take once more.
         options = replace(options, narrow=False)
     if options.noise and noise.is_dusty(pixels.marks) and scale.measure_print(pixels) is None:
         pixels = Pixels(noise.without_dust(pixels), contrast=pixels.contrast)
-        page = _after(page, Done(pixels, "dust"))
+        enhanced = _after(enhanced, Done(pixels, DUST))
     if options.blank and is_empty(pixels):
-        return replace(page, empty=True)
-    page = fit(page, pixels, options, dpi, thorough=thorough)
-    page = leave_out_rules(page, pixels, options)
+        return replace(enhanced, empty=True)
+    enhanced = fit(enhanced, pixels, options, dpi, thorough=thorough)
+    enhanced = leave_out_rules(enhanced, pixels, options)
     if options.blur:
-        page = _after(page, Done(Pixels(fixed.blurred(page.gray, options.blur)), f"blur {options.blur:g}"))
+        enhanced = _after(enhanced, Done(Pixels(fixed.blurred(enhanced.gray, options.blur)), f"blur {options.blur:g}"))
     if options.threshold != "none":
-        black = fixed.thresholded(page.gray, options.threshold, options.threshold_value)
-        page = _after(page, Done(Pixels(black), f"threshold {options.threshold}"))
-    return page
+        black = fixed.thresholded(enhanced.gray, options.threshold, options.threshold_value)
+        enhanced = _after(enhanced, Done(Pixels(black), f"threshold {options.threshold}"))
+    return enhanced
 
 
 def take_out_specks(page: Pixels, options: EnhanceOptions) -> Done | None:
@@ -160,6 +160,7 @@ def even_light(page: Pixels, options: EnhanceOptions) -> Done | None:
     depth = light.ink_depth(page, paper)
     if depth is None or (depth >= light.BLACK_ENOUGH and light.is_even(paper)):
         return None
+    depth = light.bearable(depth, light.texture(page, paper), paper)
     return Done(light.evened(page, paper, depth), f"light {1 / depth:.1f}")
 
 
@@ -168,9 +169,7 @@ def stand_up(page: Pixels, options: EnhanceOptions) -> Done | None:
     if not options.turn or not skew.lies_on_its_side(page):
         return None
     height, width = page.gray.shape
-    gray, small = (np.ascontiguousarray(np.rot90(pixels, -1)) for pixels in (page.gray, page.small))
-    turned = Pixels(gray, small, contrast=page.contrast)
-    return Done(turned, "turn 90", quarter_turns(1, width, height))
+    return Done(page.turned(1), LAY_ON_ITS_SIDE, quarter_turns(1, width, height))
 
 
 def straighten(page: Pixels, options: EnhanceOptions) -> Done | None:
@@ -251,7 +250,8 @@ def _factors(
         return options.fixed_dpi / dpi, options.fixed_dpi / dpi
     if not options.scale:
         return 1.0, 1.0
-    if measured is None:
+    if measured is None or DUST in page.steps:
+        # What is left of noise or a halftone is not worth more pixels, though some of it may look like letters.
         factor = min(1.0, (scale.MOST_UNMEASURED / page.gray.size) ** 0.5)
         return factor, factor
     best = scale.BEST_RUNNING_HEIGHT if measured.running else scale.BEST_TEXT_HEIGHT

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance.pixels import Pixels
 
 _DARK = 128
-_NEIGHBOURHOOD = 51
+_DARK_SHARE = 0.25
+"""Share of the page darker than _DARK from which print may be white: a screen has pictures and bars beside it."""
 
-_SKEWNESS = 1.0
-"""Third moment of brightness against its surroundings. Scans and receipts photographed on black have -8 to -0.5, white
-print on black 2.8 and more."""
+_CLEARLY = 2.0
 
 
 def is_inverted(page: Pixels) -> bool:
     """Whether the page is dark and what is printed on it bright.
 
-    Dark alone is not enough: paper may lie on a dark table. But print is little and far from its surroundings, so that
-    the sign of the skewness tells on which side it is.
+    Dark alone is not enough: paper may lie on a dark table. What tells is on which side there are more letter-like
+    marks: print has next to none in its opposite, as the holes in letters stand in no rows.
     """
-    if page.paper >= _DARK:
+    if np.count_nonzero(page.small[::4, ::4] < _DARK) < _DARK_SHARE * page.small[::4, ::4].size:
         return False
-    small = page.small.astype(np.float32)
-    away = small - cv2.blur(small, (_NEIGHBOURHOOD, _NEIGHBOURHOOD))
-    spread = float(np.mean(away**2))
-    return spread > 1 and float(np.mean(away**3)) / spread**1.5 > _SKEWNESS
+    white = np.count_nonzero(Pixels(inverted(page.small)).letters)
+    return bool(white > _CLEARLY * np.count_nonzero(page.letters))
 
 
 def inverted(gray: Gray) -> Gray:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
+import numpy.typing as npt
 
 from ocrwatch.recognise.affine import Affine, shift
-from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance.pixels import FAINTEST_INK, Pixels, ink_of, reduced
+from ocrwatch.recognise.enhance.pixels import Pixels
 
-_GLANCE_SIDE = 400
+Places = npt.NDArray[np.float64]
+"""Rows of x and y, in pixels of a page."""
+
+Window = tuple[slice, slice]
+"""Rows and columns of a part of a page."""
+
+_GRID = 60
+"""Steps to each side in which parts of a page are compared."""
+
 _LEAST_MARK = 4
 _MARGIN = 0.03
 """Share of the long side that is left round the print, so that nothing touches the edge."""
@@ -18,17 +25,22 @@ _WORTH_CUTTING = 0.75
 """Share of the page that may be left at most for the cut to be worth it."""
 
 
-def densest(gray: Gray, share: float) -> Gray:
-    """Cut out the part with most ink whose sides are ``share`` of the page's."""
-    ink = ink_of(reduced(gray, _GLANCE_SIDE), FAINTEST_INK)
-    size = (max(1, round(ink.shape[1] * share)), max(1, round(ink.shape[0] * share)))
-    # Anchored at the corner, each value is the mean of the part that starts there.
-    amount = cv2.blur(ink.astype(np.float32), size, anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
-    starts = amount[: ink.shape[0] - size[1] + 1, : ink.shape[1] - size[0] + 1]
-    top, left = np.unravel_index(int(starts.argmax()), starts.shape)
-    scale = gray.shape[0] / ink.shape[0]
-    height, width = round(gray.shape[0] * share), round(gray.shape[1] * share)
-    return gray[round(top * scale) :, round(left * scale) :][: max(1, height), : max(1, width)]
+def busiest_strip(places: Places, shape: tuple[int, int], share: float, *, lying: bool) -> Window:
+    """Find the strip with most of ``places`` along the lines of a page, which has ``shape``.
+
+    It has ``share`` of the page across the lines, which run down the page if it is ``lying`` on its side.
+    """
+    axis = 0 if lying else 1
+    size = max(1, round(_GRID * share))
+    number, _ = np.histogram(places[:, axis], bins=_GRID, range=(0, shape[1 - axis]))
+    sums = np.convolve(number, np.ones(size), "valid")
+    strip = _span(int(sums.argmax()), size, shape[1 - axis])
+    return (slice(None), strip) if lying else (strip, slice(None))
+
+
+def _span(start: int, size: int, length: int) -> slice:
+    first = start * length // _GRID
+    return slice(first, max(first + 1, (start + size) * length // _GRID))
 
 
 def print_only(page: Pixels) -> tuple[Pixels, Affine] | None:

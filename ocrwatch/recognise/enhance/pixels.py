@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ocrwatch.recognise.decode import Gray
+from ocrwatch.recognise.enhance.letters import Chosen, Marks, letters_in_rows
 
 Mask = npt.NDArray[np.uint8]
 """255 where something is, 0 elsewhere."""
 
-Marks = npt.NDArray[np.int32]
-"""Connected components, a row of left, top, height, width and area for each."""
+Labels = npt.NDArray[np.int32]
+"""Number of each pixel's component, 0 where there is none."""
 
 Points = npt.NDArray[np.float32]
 """A row of x and one of y."""
@@ -31,6 +32,9 @@ FAINTEST_INK = 15
 
 EVENED_INK = 50
 """The same after print was made black: what has less was the texture of the paper, made visible with it."""
+
+_ENOUGH_LETTERS = 60
+"""Letter-like marks from which the lines of print are found by them alone."""
 
 _NEIGHBOURHOOD = 51
 
@@ -59,22 +63,70 @@ class Pixels:
         return ink_of(self.small, self.contrast)
 
     @cached_property
+    def components(self) -> tuple[Marks, Labels]:
+        """Connected components of :attr:`ink`, and for each pixel the number of its own from 1, 0 for none."""
+        return components_of(self.ink)
+
+    @property
     def marks(self) -> Marks:
         """Connected components of :attr:`ink`."""
-        return marks_of(self.ink)
+        return self.components[0]
+
+    @cached_property
+    def _rows(self) -> tuple[Chosen, Chosen]:
+        return letters_in_rows(self.marks)
+
+    @property
+    def letters_across(self) -> Chosen:
+        """Which of the :attr:`marks` are letter-like, in lines that run across the page."""
+        return self._rows[0]
+
+    @property
+    def letters_down(self) -> Chosen:
+        """Which of the :attr:`marks` are letter-like, in lines that run down the page."""
+        return self._rows[1]
+
+    @property
+    def letters(self) -> Chosen:
+        """Which of the :attr:`marks` are letter-like."""
+        return self.letters_across | self.letters_down
 
     @cached_property
     def points(self) -> Points:
         """Places of the :attr:`ink` that may be letters."""
-        ink = self.ink
-        # Rules, frames and pictures have angles of their own.
-        large = self.marks[:, 2:4].max(axis=1, initial=0) > _LARGEST_LETTER * max(ink.shape)
-        if large.any():
-            ink = ink.copy()
-            for left, top, height, width, _ in self.marks[large]:
-                ink[top : top + height, left : left + width] = 0
+        # Rules, frames and pictures have angles of their own. Only their own pixels go: a frame's box is the page.
+        if self.has_letters:
+            ink = self.pixels_of(self.letters)
+        else:
+            ink = self.pixels_of(self.marks[:, 2:4].max(axis=1, initial=0) <= _LARGEST_LETTER * max(self.ink.shape))
         ys, xs = np.divmod(np.flatnonzero(ink), ink.shape[1])
         return np.stack([xs, ys]).astype(np.float32)
+
+    @property
+    def has_letters(self) -> bool:
+        """Whether there are enough letter-like marks for what is measured on them alone."""
+        return bool(np.count_nonzero(self.letters) >= _ENOUGH_LETTERS)
+
+    @property
+    def letter_ink(self) -> npt.NDArray[np.bool_]:
+        """Pixels of the letter-like marks; of all :attr:`ink` if there are too few of them."""
+        return self.pixels_of(self.letters) if self.has_letters else self.ink > 0
+
+    def pixels_of(self, chosen: Chosen) -> npt.NDArray[np.bool_]:
+        """Tell for each pixel of the survey copy whether it belongs to one of the chosen :attr:`marks`."""
+        return np.concatenate([[False], chosen])[self.components[1]]
+
+    def turned(self, quarters: int) -> Pixels:
+        """Return the page turned clockwise by so many quarters."""
+        gray, small = (np.ascontiguousarray(np.rot90(pixels, -quarters)) for pixels in (self.gray, self.small))
+        return Pixels(gray, small, contrast=self.contrast)
+
+    def finer(self) -> Pixels:
+        """Return the same page surveyed on a copy of twice the size."""
+        larger = self.gray
+        while larger.shape[0] > 3 * self.small.shape[0]:
+            larger = halved(larger)
+        return Pixels(self.gray, larger, contrast=self.contrast)
 
     @cached_property
     def paper(self) -> int:
@@ -113,8 +165,12 @@ def ink_of(gray: Gray, contrast: int) -> Mask:
 
 def marks_of(ink: Mask) -> Marks:
     """Find the connected components."""
+    return components_of(ink)[0]
+
+
+def components_of(ink: Mask) -> tuple[Marks, Labels]:
+    """Find the connected components, and the number of each pixel's own from 1, 0 for none."""
     # Of OpenCV's algorithms this one takes two thirds of the default's time where the sizes are asked for, too.
-    _, _, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(ink, 8, cv2.CV_32S, cv2.CCL_GRANA)
+    _, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(ink, 8, cv2.CV_32S, cv2.CCL_GRANA)
     columns = [cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_WIDTH, cv2.CC_STAT_AREA]
-    marks: Marks = stats[1:, columns].astype(np.int32)
-    return marks
+    return stats[1:, columns].astype(np.int32), labels  # type: ignore[return-value]

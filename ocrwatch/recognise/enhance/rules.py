@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance.pixels import Marks, Mask, ink_of, marks_of
+from ocrwatch.recognise.enhance.letters import Marks
+from ocrwatch.recognise.enhance.pixels import Mask, ink_of, marks_of
 
 # Shares of the capitals' height, unless they say otherwise.
 _THICKEST = 0.4

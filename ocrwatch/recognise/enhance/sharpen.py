@@ -42,4 +42,11 @@ def steepness(gray: Gray) -> float | None:
 def sharpened(gray: Gray, steep: float) -> Gray:
     """Take away what blurring page by as much again would add."""
     soft = cv2.GaussianBlur(gray, (0, 0), _REACH / steep)
-    return cv2.addWeighted(gray, 1 + _AMOUNT, soft, -_AMOUNT, 0)  # type: ignore[return-value]
+    sharp = cv2.addWeighted(gray, 1 + _AMOUNT, soft, -_AMOUNT, 0)
+    # No brighter than the paper round it: a halo beside each stroke would be taken for paper by what comes after.
+    return cv2.min(sharp, paper_around(gray, round(_REACH / steep * 2)))  # type: ignore[return-value]
+
+
+def paper_around(gray: Gray, reach: int) -> Gray:
+    """Brightest pixel up to ``reach`` away."""
+    return cv2.dilate(gray, np.ones((2 * reach + 1,) * 2, np.uint8))  # type: ignore[return-value]

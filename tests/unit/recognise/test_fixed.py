@@ -9,7 +9,7 @@ from PIL import Image
 from ocrwatch.recognise.enhance import enhance
 from ocrwatch.recognise.enhance.fixed import cut, thresholded
 from ocrwatch.recognise.page import recognise
-from ocrwatch.recognise.reading import without_rubbish
+from ocrwatch.recognise.reader import without_rubbish
 from ocrwatch.values import Block, Box, EnhanceOptions, Line, Recipe, Threshold, Word
 from tests.rendering import draw, drawn_words, encode, render
 

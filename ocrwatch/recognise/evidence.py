@@ -1,0 +1,78 @@
+"""What speaks for a reading of a page: the letter-like marks of the page as it came, and which of them it has read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ocrwatch.recognise.affine import Affine
+from ocrwatch.recognise.enhance.invert import inverted, is_inverted
+from ocrwatch.recognise.enhance.part import Places, Window
+from ocrwatch.recognise.enhance.pixels import Pixels
+from ocrwatch.values import Word
+
+_DOUBT = 50.0
+"""Confidence from which a word speaks for the way it was read: in upside-down text hardly any has more."""
+
+_FINEST_SIDE = 3500
+"""Pixels of the long side up to which a page with few letters is searched for smaller ones."""
+
+_COARSE = 4
+"""Pixels of the enhanced page that one of the map of words stands for."""
+
+_MARGIN = 0.25
+"""Share of a word's height by which its box is grown: accents, dots and commas stick out."""
+
+
+def letter_places(page: Pixels) -> Places:
+    """Find the middles of the letter-like marks on a page as it came: rows of x and y in its pixels."""
+    if is_inverted(page):
+        page = Pixels(inverted(page.gray))
+    while not page.has_letters and page.small.shape < page.gray.shape and 2 * max(page.small.shape) <= _FINEST_SIDE:
+        page = page.finer()
+    left, top, height, width, _ = page.marks[page.letters].T
+    down, across = page.gray.shape[0] / page.small.shape[0], page.gray.shape[1] / page.small.shape[1]
+    return np.stack([(left + width / 2) * across, (top + height / 2) * down], axis=1)
+
+
+def evidence(words: Iterable[Word]) -> float:
+    """Add up letters and figures, each counting by how far its word is beyond doubt."""
+    return sum(sum(map(str.isalnum, word.text)) * max(0.0, word.confidence - _DOUBT) / (100 - _DOUBT) for word in words)
+
+
+def words_within(window: Window, words: Sequence[Word], to_given: Affine) -> list[Word]:
+    """Choose the words whose middle lies in a window of the page, to which ``to_given`` maps their boxes."""
+    if not words:
+        return []
+    middles = np.array([[(w.box.left + w.box.right) / 2, (w.box.top + w.box.bottom) / 2] for w in words])
+    x, y = (middles @ to_given[:, :2].T + to_given[:, 2]).T
+    rows, columns = window
+    inside = _between(y, rows) & _between(x, columns)
+    return [word for word, chosen in zip(words, inside.tolist(), strict=True) if chosen]
+
+
+def _between(values: npt.NDArray[np.float64], span: slice) -> npt.NDArray[np.bool_]:
+    return (values >= (span.start or 0)) & (values < (np.inf if span.stop is None else span.stop))
+
+
+def in_words(places: Places, words: Sequence[Word], to_given: Affine, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Tell which of ``places`` lie in the box of one of ``words``.
+
+    The boxes are in an enhanced image of ``shape`` (rows, columns), which ``to_given`` maps to the pixels that
+    ``places`` are in.
+    """
+    covered = np.zeros((shape[0] // _COARSE + 1, shape[1] // _COARSE + 1), bool)
+    for word in words:
+        box = word.box
+        margin = _MARGIN * (box.bottom - box.top)
+        rows = slice(max(0, int(box.top - margin) // _COARSE), int(box.bottom + margin) // _COARSE + 1)
+        covered[rows, max(0, int(box.left - margin) // _COARSE) : int(box.right + margin) // _COARSE + 1] = True
+    to_enhanced = cv2.invertAffineTransform(to_given)
+    x, y = ((places @ to_enhanced[:, :2].T + to_enhanced[:, 2]) // _COARSE).astype(np.intp).T
+    inside = (x >= 0) & (y >= 0) & (x < covered.shape[1]) & (y < covered.shape[0])
+    found = np.zeros(len(places), bool)
+    found[inside] = covered[y[inside], x[inside]]
+    return found

@@ -1,0 +1,152 @@
+"""Which reading of a page is delivered: cleaning is a guess, and the page as it came is the witness.
+
+Nearly all pages are read once. A reading that is empty, doubtful or leaves letter-like marks unread is compared with
+others, first on a sample of the page, and the one with most evidence wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ocrwatch.recognise.enhance import DUST, LAY_ON_ITS_SIDE
+from ocrwatch.recognise.enhance.part import Places, Window, busiest_strip
+from ocrwatch.recognise.enhance.pixels import Pixels
+from ocrwatch.recognise.enhance.skew import lies_on_its_side
+from ocrwatch.recognise.evidence import evidence, in_words, letter_places, words_within
+from ocrwatch.recognise.reader import Reader, Reading, Way
+from ocrwatch.values import EnhanceOptions
+
+_DOUBTFUL = 75.0
+"""Mean confidence below which another way is tried. Upside-down pages have 23 to 39. Of pages that are read right, one
+in twenty has less than this."""
+
+_MUCH_UNREAD = 0.2
+"""Share of letter-like marks in no word from which another way is tried. Pages that are read right have up to .36,
+nearly all less than .2; pages read in a wrong way .5 to 1."""
+
+_FEWEST_MARKS = 10
+"""Letter-like marks from which a share of them says something."""
+
+_CLEARLY = 1.15
+"""How many times as much another way has to find in the sample to be tried on all of the page."""
+
+_MORE = 1.1
+"""How many times as much evidence another reading of the page has to have to be delivered instead."""
+
+_LEAST_EVIDENCE = 4.0
+"""Letters read beyond doubt, below which no way is better than another."""
+
+_SAMPLE = 0.2
+"""Share of the page that the strip has on which the ways are compared."""
+
+_MOST_UPENDED = 50.0
+"""Confidence from which a page is not upside down: such pages have 23 to 39."""
+
+
+class ReadingPolicy:
+    """Chooses among the readings of one page."""
+
+    def __init__(self, reader: Reader, page: Pixels) -> None:
+        self._reader = reader
+        self._page = page
+
+    def best(self, first: Reading) -> Reading:
+        """Return ``first``, or the reading with most evidence if ``first`` is in doubt.
+
+        One thing after the other is changed of the best way so far, until a reading is beyond doubt.
+        """
+        best = first
+        # Of noise and halftones, a sample is as hard to read as the page, and only the page as it came is worth it.
+        dusty = DUST in first.enhanced.steps
+        changes = (self._as_it_came,) if dusty else (self._turned, self._larger, self._as_it_came, self._thorough)
+        for change in changes:
+            if self._is_settled(best):
+                break
+            for way in self._promising(change(best), best):
+                other = self._reader.read(self._page, way)
+                best = other if other.evidence > _MORE * best.evidence else best
+        return best
+
+    def unread(self, reading: Reading) -> float | None:
+        """Return the share of the page's letter-like marks that lie in no word, None if there are too few to tell."""
+        if len(self._places) < _FEWEST_MARKS:
+            return None
+        return 1 - float(np.count_nonzero(self._read(reading))) / len(self._places)
+
+    def is_blank(self, reading: Reading) -> bool:
+        """Tell whether there is nothing to read: the page as it came has no letters, and no reading has found any."""
+        return self._reader.is_sure and not len(self._places) and not reading.legible
+
+    def _is_settled(self, reading: Reading) -> bool:
+        """Tell whether it is no use to read the page in another way."""
+        if not self._options.on:
+            return True
+        if reading.enhanced.empty and not len(self._places):
+            return True
+        share = self.unread(reading)
+        return reading.confidence >= _DOUBTFUL and (share is None or share <= _MUCH_UNREAD)
+
+    def _promising(self, ways: Sequence[Way], best: Reading) -> list[Way]:
+        """Return the way that finds most on a sample of the page, if it finds clearly more than ``best`` did there."""
+        if not ways:
+            return []
+        window = self._sample(best)
+        sample = Pixels(np.ascontiguousarray(self._page.gray[window]))
+        trials = {way: self._reader.read(sample, way).evidence for way in ways}
+        way = max(trials, key=trials.__getitem__)
+        now = evidence(words_within(window, best.words, best.enhanced.to_given))
+        return [way] if trials[way] >= max(_LEAST_EVIDENCE, _CLEARLY * now) else []
+
+    def _turned(self, best: Reading) -> list[Way]:
+        if not self._options.turn or best.confidence >= _MOST_UPENDED:
+            return []
+        way = _as_read(best)
+        others = (2,) if self._page.has_letters else (2, 1, 3)
+        return [replace(way, turns=((way.turns or 0) + turns) % 4) for turns in others]
+
+    def _larger(self, best: Reading) -> list[Way]:
+        options = self._options
+        if not options.scale or options.text_height or options.fixed_size or options.fixed_dpi:
+            return []
+        return [replace(_as_read(best), larger=True)]
+
+    def _as_it_came(self, best: Reading) -> list[Way]:
+        return [] if self._options.fixed else [replace(_as_read(best), as_it_came=True)]
+
+    def _thorough(self, best: Reading) -> list[Way]:
+        way = replace(_as_read(best), as_it_came=False, thorough=True)
+        if not self._options.mend or self._reader.enhance(self._page, way).steps == best.enhanced.steps:
+            return []
+        return [way]
+
+    @property
+    def _options(self) -> EnhanceOptions:
+        return self._reader.recipe.enhance
+
+    def _sample(self, best: Reading) -> Window:
+        return busiest_strip(
+            self._telling_places(best), self._page.gray.shape, _SAMPLE, lying=lies_on_its_side(self._page)
+        )
+
+    def _telling_places(self, first: Reading) -> Places:
+        """Return the letter-like marks that were not read if they are many, else all."""
+        missed = self._places[~self._read(first)]
+        return missed if len(missed) > _MUCH_UNREAD * len(self._places) else self._places
+
+    def _read(self, reading: Reading) -> npt.NDArray[np.bool_]:
+        enhanced = reading.enhanced
+        return in_words(self._places, reading.words, enhanced.to_given, enhanced.gray.shape)
+
+    @cached_property
+    def _places(self) -> Places:
+        return letter_places(self._page)
+
+
+def _as_read(reading: Reading) -> Way:
+    """Return the way of a reading with its turns, which a sample of the page may not ask for by itself."""
+    return replace(reading.way, turns=(reading.way.turns or 0) + (LAY_ON_ITS_SIDE in reading.enhanced.steps))

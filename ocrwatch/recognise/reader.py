@@ -1,0 +1,145 @@
+"""Reads a page in one way, and says what speaks for the result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ocrwatch.recognise.affine import magnification
+from ocrwatch.recognise.decode import CREDIBLE_DPI
+from ocrwatch.recognise.engines import Engine
+from ocrwatch.recognise.enhance import Enhanced, enhance
+from ocrwatch.recognise.enhance.pixels import Pixels
+from ocrwatch.recognise.evidence import evidence
+from ocrwatch.values import Block, Line, Recipe, Word
+
+_LARGER = 26.0
+"""Capital height in pixels, half as much again as is best for most pages: worn and broken print gains by it."""
+
+_SIGNS_ALONE = 80.0
+"""Confidence that a line needs which has neither letters nor figures; a drawing's dashes have 37 to 75."""
+
+_SHORTEST_WORD = 2
+_LEGIBLE = 60.0
+"""Confidence that some word has on any page that can be read at all; chosen, not measured on many blank pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way of reading a page."""
+
+    turns: int | None = None
+    """Quarter turns clockwise before all else; None turns a page that seems to lie on its side."""
+    as_it_came: bool = False
+    """Whether nothing but the turns is done to the page."""
+    larger: bool = False
+    """Whether print is brought to a larger size than is best for most pages."""
+    thorough: bool = False
+    """Whether all pixels are measured instead of a reduced copy, to find print made of dots."""
+
+
+USUAL = Way()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an engine made of a page that was enhanced in one way."""
+
+    way: Way
+    enhanced: Enhanced
+    blocks: tuple[Block, ...]
+    """With boxes in the enhanced image."""
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """All words in reading order."""
+        return tuple(word for block in self.blocks for line in block.lines for word in line.words)
+
+    @property
+    def evidence(self) -> float:
+        """Letters and figures, each counting by how far its word is beyond doubt."""
+        return evidence(self.words)
+
+    @property
+    def confidence(self) -> float:
+        """Mean confidence of the words, weighted by their lengths, 0 to 100; 0 if there are none."""
+        return confidence(self.words)
+
+    @property
+    def legible(self) -> bool:
+        """Whether there is a word that is more than what specks are read as."""
+        return any(
+            word.confidence >= _LEGIBLE and sum(map(str.isalnum, word.text)) >= min(_SHORTEST_WORD, len(word.text))
+            for word in self.words
+        )
+
+
+class Reader:
+    """Reads one page in one way or another."""
+
+    def __init__(self, engine: Engine, recipe: Recipe, dpi: float | None) -> None:
+        """``dpi`` is the resolution of the pixels that will be given; None if it is unknown."""
+        self._engine = engine
+        self.recipe = recipe
+        self._dpi = dpi
+
+    def read(self, page: Pixels, way: Way) -> Reading:
+        """Enhance a page and read it. Raises EngineFailed."""
+        return self.read_enhanced(self.enhance(page, way), way)
+
+    def enhance(self, page: Pixels, way: Way) -> Enhanced:
+        """Bring a page to the form in which it is read."""
+        options = self.recipe.enhance
+        if way.turns is not None:
+            options = replace(options, turn=False)
+        if way.larger:
+            options = replace(options, text_height=_LARGER)
+        if way.as_it_came:
+            options = replace(options, on=False)
+        return enhance(page, options, self._dpi, turns=way.turns or 0, thorough=way.thorough)
+
+    def read_enhanced(self, enhanced: Enhanced, way: Way) -> Reading:
+        """Read what was enhanced before. Raises EngineFailed."""
+        if enhanced.empty:
+            return Reading(way, enhanced, ())
+        pixels = np.ascontiguousarray(enhanced.gray)
+        blocks = self._engine.read(pixels, self._resolution(enhanced), self.recipe)
+        return Reading(way, enhanced, without_rubbish(blocks, self.recipe.min_confidence) if self.is_sure else blocks)
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the engine's confidences mean anything: they do not if it may not read what it sees."""
+        return not (self.recipe.whitelist or self.recipe.blacklist)
+
+    def _resolution(self, enhanced: Enhanced) -> int:
+        """Dots per inch of the enhanced image, 0 if they are unknown or past belief.
+
+        Layout analysis takes its distances from them, so that the size of the type says more than the scan's own.
+        """
+        if enhanced.print is not None and not self.recipe.dpi:
+            return round(enhanced.print.resolution)
+        resolution = round((self._dpi or 0) * magnification(enhanced.to_given))
+        lowest, highest = CREDIBLE_DPI
+        return resolution if lowest <= resolution <= highest else 0
+
+
+def without_rubbish(blocks: tuple[Block, ...], least: float) -> tuple[Block, ...]:
+    """Leave out the lines that were read with less confidence than ``least``: they are pictures, stains or rules.
+
+    A line without a letter or a figure needs more: most are the dashes of a drawing, read as ``|`` or ``--``.
+    """
+
+    def stands(line: Line) -> bool:
+        is_text = any(map(str.isalnum, line.text))
+        return confidence(line.words) >= (least if is_text or not least else max(least, _SIGNS_ALONE))
+
+    kept = (tuple(filter(stands, block.lines)) for block in blocks)
+    return tuple(replace(block, lines=lines) for block, lines in zip(blocks, kept, strict=True) if lines)
+
+
+def confidence(words: Sequence[Word]) -> float:
+    """Mean confidence weighted by the words' lengths; 0 if there are none."""
+    letters = sum(len(word.text) for word in words)
+    return sum(word.confidence * len(word.text) for word in words) / letters if letters else 0.0
