@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from ocrwatch import markers
 from ocrwatch.errors import Damaged, NotAJpeg, ScanFault, TooLarge, Truncated, Unsupported
-from ocrwatch.recognise import markers
 from ocrwatch.recognise.decode import Decoded, Gray, decode, turn
 from tests.rendering import encode, render
 

@@ -1,0 +1,294 @@
+"""Bytes left over behind the last row, or before a restart marker: an encoder's padding, or a trace of damage.
+
+A decoder that loses its place finds it again, and so may come to the last row before the data's end. What an encoder
+leaves over is told from that by decoding strictly without it, and by what it is: padding, rows more than the header
+says, or a maker's trailer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ocrwatch import markers
+from ocrwatch.recognise.holes import may_be_blank
+from ocrwatch.recognise.strict import Complaint, Gray, pixels
+
+_BLOCK = 8
+"""Pixels of a block's side."""
+
+_LONGEST_SIDE = 65_500
+"""Pixels that libjpeg decodes along one axis."""
+
+_EOI_CODE = 0xD9
+_RESTARTS = range(0xD0, 0xD8)
+_RESTART = re.compile(rb"\xff+([\xd0-\xd7])")
+
+_MOST_BLANK = 64
+"""Bytes of blank blocks that are taken for the encoder's. After damage on a page with a blank foot the blocks left
+over are blank as well: of single flipped bits, most of which leave no trace at all, this accepts one in thirty."""
+_LONGEST_BLANK_PATTERN = 16
+
+_READ_AHEAD = 16
+"""Bytes that the decoder holds at most, stuffed zeros with them: its buffer has 64 bits."""
+
+_MOST_GUESSES = 16
+_FEWEST_BITS = 2
+"""Bits of the shortest block: one code for DC, one for the end."""
+
+_MANY_INTERVALS = 8
+"""So many intervals with bytes left over and none with too few are no damage, which leaves as often too few."""
+
+_SHORTEST_TEXT = 12
+_TEXT_SHARE = 0.75
+"""Of image data 40 % are zeros, 0xFF or printable; of the first 256 bytes of makers' trailers nearly all."""
+_TRAILER_HEAD = 256
+_TEXT = frozenset({0x00, 0x09, 0x0A, 0x0D, 0xFF, *range(0x20, 0x7F)})
+_SAMSUNG = b"SEFT"
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """A tidy image (:func:`ocrwatch.markers.rebuilt`) that is to be decoded."""
+
+    jpeg: bytes
+    structure: markers.Structure
+    reduction: int
+
+    @property
+    def frame(self) -> markers.Frame:
+        """Its frame header."""
+        return self.structure.sure_frame
+
+    @property
+    def data(self) -> bytes:
+        """The last scan's data."""
+        last = self.structure.segments[-1]
+        return self.jpeg[last.end : last.data_end]
+
+    def pixels(self, data: bytes) -> Gray:
+        """Decode strictly with other data in the last scan."""
+        changed = markers.rebuilt(self.jpeg, self.structure, data=data)
+        return pixels(changed, self.frame.width, self.frame.height, self.reduction)
+
+    @property
+    def mcu(self) -> tuple[int, int]:
+        """Width and height of a minimum coded unit, in pixels (T.81, A.2)."""
+        parts = self.frame.parts
+        if len(parts) == 1:
+            return _BLOCK, _BLOCK
+        return _BLOCK * max(part.across for part in parts), _BLOCK * max(part.down for part in parts)
+
+    @property
+    def mcus(self) -> tuple[int, int]:
+        """How many of them lie side by side, and one above the other."""
+        across, down = self.mcu
+        return -(-self.frame.width // across), -(-self.frame.height // down)
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """An image that is whole."""
+
+    gray: Gray
+    surplus: int
+    """Bytes at the end of the last scan's data that are not needed."""
+    warning: str
+
+
+def without_surplus(jpeg: bytes, complaint: Complaint, *, behind: bytes, reduction: int, max_pixels: int) -> Sound:
+    """Decode a tidy image that strict decoding complained of.
+
+    ``behind`` is what stands in the file in the place of a missing end marker. Raises the complaint if it is of
+    something else, or if what is left over may be a trace of damage.
+    """
+    image = _Image(jpeg, markers.walk(jpeg), reduction)
+    if complaint.surplus is None or 0 in (part.across * part.down for part in image.frame.parts):
+        raise complaint
+    count, marker = complaint.surplus
+    if marker == _EOI_CODE:
+        data, gray = _shortened(image.data, count, image.pixels)
+        left = image.data[len(data) :]
+        if _is_encoders(left, data, zeros_are_blank=may_be_blank(jpeg, image.structure)) or _is_trailer(left + behind):
+            return Sound(gray, len(left), f"{len(left):,} surplus bytes behind the last row of the image")
+    elif marker in _RESTARTS and (data_without := _without_padding(image)) is not None:
+        return Sound(image.pixels(data_without), 0, "surplus bytes before restart markers")
+    gray, rows = _without_rows(image, complaint, max_pixels)
+    return Sound(gray, 0, f"{rows} more rows of pixels than the header says")
+
+
+def _shortened(data: bytes, count: int, decode: Callable[[bytes], Gray]) -> tuple[bytes, Gray]:
+    """Take about ``count`` bytes from the end, as many as it takes to decode without complaint.
+
+    The decoder's own count is short by the stuffed zeros that it has read ahead. Raises :class:`Complaint`.
+    """
+    cut, shrinking = count, False
+    for _ in range(_MOST_GUESSES):
+        kept = data[: len(data) - cut]
+        try:
+            return kept, decode(kept)
+        except Complaint as complaint:
+            last = complaint
+            if complaint.is_premature_end and cut > 0:
+                cut, shrinking = cut - 1, True
+            elif complaint.surplus is not None and not shrinking and cut < len(data):
+                cut = min(len(data), cut + max(1, complaint.surplus[0]))
+            else:
+                raise
+    raise last
+
+
+def _is_encoders(left: bytes, data: bytes, *, zeros_are_blank: bool) -> bool:
+    """Tell whether bytes left over behind ``data`` are padding, or a few blank blocks."""
+    if not any(left) and not zeros_are_blank:
+        return True
+    if len(left) > _MOST_BLANK:
+        return False
+    # Blank blocks repeat what stands before them. The last byte is filled up with ones, so that it need not match.
+    tail = (data[-_MOST_BLANK:] + left)[:-1]
+    return _is_periodic(left) or _is_periodic(tail)
+
+
+def _is_periodic(piece: bytes) -> bool:
+    return any(
+        piece[period:] == piece[:-period] for period in range(1, min(_LONGEST_BLANK_PATTERN, len(piece) // 2) + 1)
+    )
+
+
+def _is_trailer(left: bytes) -> bool:
+    """Tell whether bytes behind the image are a maker's trailer: text and zeros, or Samsung's, by its signature."""
+    if left.endswith(_SAMSUNG):
+        return True
+    head = left[:_TRAILER_HEAD]
+    return len(head) >= _SHORTEST_TEXT and sum(byte in _TEXT for byte in head) >= _TEXT_SHARE * len(head)
+
+
+def _without_rows(image: _Image, complaint: Complaint, max_pixels: int) -> tuple[Gray, int]:
+    """Decode an image with more rows than its header says; return those that it says, and how many more there are.
+
+    What is left over by damage ends anywhere in a row, so that it would have to be whole rows by chance. Raises
+    ``complaint`` if it is not.
+    """
+    across, down = image.mcus
+    height = image.mcu[1]
+    # At least one surplus row has a data byte for each fourth block.
+    most = min(
+        _LONGEST_SIDE // height,
+        max_pixels // image.frame.width // height,
+        down + len(image.data) * _BLOCK // (_FEWEST_BITS * across),
+    )
+    low, high = down + 1, most
+    while low <= high:
+        rows = (low + high) // 2
+        taller = markers.rebuilt(image.jpeg, image.structure, height=rows * height)
+        try:
+            gray = pixels(taller, image.frame.width, rows * height, image.reduction)
+        except Complaint as other:
+            if other.is_premature_end:
+                high = rows - 1
+            elif other.surplus is not None:
+                low = rows + 1
+            else:
+                break
+        else:
+            said = -(-image.frame.height // image.reduction)
+            return np.ascontiguousarray(gray[:said]), rows * height - image.frame.height
+    raise complaint
+
+
+def _without_padding(image: _Image) -> bytes | None:
+    """Return the data without what stands before restart markers; None if some of it may be a trace of damage.
+
+    Each interval between two restart markers is an image of its own (T.81, E.1.4), which is decoded alone.
+    """
+    interval = markers.restart_interval(image.jpeg, image.structure)
+    across, down = image.mcus
+    scans = [segment for segment in image.structure.segments if segment.marker == markers.SOS]
+    if not interval or len(scans) != 1 or image.frame.process not in markers.SEQUENTIAL:
+        return None
+    pieces = _RESTART.split(image.data)
+    intervals, numbers = pieces[::2], pieces[1::2]
+    expected = -(-across * down // interval)
+    if len(intervals) != expected or any(
+        number[0] != _RESTARTS[place % len(_RESTARTS)] for place, number in enumerate(numbers)
+    ):
+        return None
+    left_over: list[tuple[bytes, bytes]] = []
+    kept: list[bytes] = []
+    for place, data in enumerate(intervals):
+        size = _layout(min(interval, across * down - place * interval), image.mcu)
+        if size is None:
+            return None
+        try:
+            kept.append(_interval(image, size, data))
+        except Complaint:
+            return None
+        if len(kept[-1]) < len(data):
+            left_over.append((data[len(kept[-1]) :], kept[-1]))
+    if not _is_padding(left_over, zeros_are_blank=may_be_blank(image.jpeg, image.structure)):
+        return None
+    joined = [kept[0]]
+    for number, data in zip(numbers, kept[1:], strict=True):
+        joined += [b"\xff" + number, data]
+    return b"".join(joined)
+
+
+def _interval(image: _Image, size: tuple[int, int], data: bytes) -> bytes:
+    """Return the bytes of an interval's data that its MCUs need. Raises :class:`Complaint` if it is not whole."""
+    width, height = size
+    alone = _alone(image, width, height)
+
+    def decode(part: bytes) -> Gray:
+        return pixels(alone + part + markers.EOI, width, height)
+
+    try:
+        decode(data)
+    except Complaint as complaint:
+        if complaint.surplus is None:
+            raise
+        data, _ = _shortened(data, complaint.surplus[0], decode)
+    # At an image's end, other than before a restart marker, bytes that were read ahead are not missed.
+    for _ in range(_READ_AHEAD):
+        try:
+            decode(data[:-1])
+        except Complaint:
+            break
+        data = data[:-1]
+    return data
+
+
+def _alone(image: _Image, width: int, height: int) -> bytes:
+    """Return the header of an image of this size, without restart markers, that has the same tables and components."""
+    pieces = [markers.SOI]
+    for segment in image.structure.segments:
+        body = bytearray(image.jpeg[segment.start : segment.end])
+        if segment.marker in markers.START_OF_FRAME:
+            body[5:9] = height.to_bytes(2) + width.to_bytes(2)
+        if segment.marker not in {markers.DRI, markers.APP1}:
+            pieces.append(bytes(body))
+    return b"".join(pieces)
+
+
+def _layout(mcus: int, mcu: tuple[int, int]) -> tuple[int, int] | None:
+    """Return width and height of an image of so many MCUs, as broad as possible; None if there is none."""
+    most_across, most_down = _LONGEST_SIDE // mcu[0], _LONGEST_SIDE // mcu[1]
+    for across in range(min(mcus, most_across), 0, -1):
+        if mcus % across == 0:
+            return (across * mcu[0], mcus // across * mcu[1]) if mcus // across <= most_down else None
+    return None
+
+
+def _is_padding(left_over: list[tuple[bytes, bytes]], *, zeros_are_blank: bool) -> bool:
+    """Tell whether what the intervals leave over is the encoder's: all padding, or something in many of them."""
+    if any(len(left) > _MOST_BLANK and any(left) for left, _ in left_over):
+        return False
+    if len(left_over) >= _MANY_INTERVALS:
+        return True
+    same = Counter(left for left, _ in left_over).most_common(1)
+    if same and len(left_over) > 1 and same[0][1] == len(left_over):
+        return True
+    return all(_is_encoders(left, data, zeros_are_blank=zeros_are_blank) for left, data in left_over)
