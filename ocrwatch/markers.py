@@ -42,6 +42,8 @@ _AFTER_DATA = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """In entropy-coded data 0xFF is followed by zero, a restart marker or fill (T.81, B.1.1.5)."""
 
 _MOST_SEGMENTS = 10_000
+"""More are not followed: a photograph has some twenty, and a progressive one some thirty."""
+
 _MOST_CANDIDATES = 20_000
 """Places that are looked at in one file for the segment behind a wrong length: a hostile file has millions."""
 
@@ -237,7 +239,7 @@ class _Walk:
         """Go all the way."""
         end, stop = None, len(self._jpeg)
         data = self._header()
-        while data is not None:
+        while data is not None and len(self._segments) < _MOST_SEGMENTS:
             data, stop, end = self._between(self._data_end(data))
         return Structure(self._frame, tuple(self._segments), end, stop, self._odd, self._cut, self._lines)
 

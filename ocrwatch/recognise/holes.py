@@ -32,11 +32,12 @@ def zeros_at_end(jpeg: bytes, structure: markers.Structure) -> int:
     Without an end marker they are reserved space that was never written, in any case.
     """
     last = structure.segments[-1]
-    at = last.data_end
-    while at > last.end and not any(jpeg[max(last.end, at - _SHORTEST) : at]):
-        at = max(last.end, at - _SHORTEST)
-    count = last.data_end - at
-    return 0 if count < _SHORTEST or (structure.end is not None and may_be_blank(jpeg, structure)) else count
+    if last.data_end - last.end < _SHORTEST or any(jpeg[last.data_end - _SHORTEST : last.data_end]):
+        return 0
+    if structure.end is not None and may_be_blank(jpeg, structure):
+        return 0
+    data = jpeg[last.end : last.data_end]
+    return len(data) - len(data.rstrip(b"\0"))
 
 
 def may_be_blank(jpeg: bytes, structure: markers.Structure) -> bool:

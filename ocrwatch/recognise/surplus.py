@@ -40,6 +40,9 @@ _MOST_GUESSES = 16
 _FEWEST_BITS = 2
 """Bits of the shortest block: one code for DC, one for the end."""
 
+_MOST_INTERVALS = 200_000
+"""Each costs some 50 µs."""
+
 _MANY_INTERVALS = 8
 """So many intervals with bytes left over and none with too few are no damage, which leaves as often too few."""
 
@@ -173,13 +176,14 @@ def _without_rows(image: _Image, complaint: Complaint, max_pixels: int) -> tuple
     What is left over by damage ends anywhere in a row, so that it would have to be whole rows by chance. Raises
     ``complaint`` if it is not.
     """
-    across, down = image.mcus
-    height = image.mcu[1]
-    # At least one surplus row has a data byte for each fourth block.
+    scans = sum(segment.marker == markers.SOS for segment in image.structure.segments)
+    # A scan of one component has its own rows of blocks, not whole MCUs (T.81, A.2.2).
+    height = image.mcu[1] if scans == 1 else _BLOCK
+    down = -(-image.frame.height // height)
     most = min(
         _LONGEST_SIDE // height,
         max_pixels // image.frame.width // height,
-        down + len(image.data) * _BLOCK // (_FEWEST_BITS * across),
+        down + len(image.jpeg) * _BLOCK // (_FEWEST_BITS * image.mcus[0]),
     )
     low, high = down + 1, most
     while low <= high:
@@ -208,7 +212,12 @@ def _without_padding(image: _Image) -> bytes | None:
     interval = markers.restart_interval(image.jpeg, image.structure)
     across, down = image.mcus
     scans = [segment for segment in image.structure.segments if segment.marker == markers.SOS]
-    if not interval or len(scans) != 1 or image.frame.process not in markers.SEQUENTIAL:
+    if (
+        not interval
+        or across * down > _MOST_INTERVALS * interval
+        or len(scans) != 1
+        or image.frame.process not in markers.SEQUENTIAL
+    ):
         return None
     pieces = _RESTART.split(image.data)
     intervals, numbers = pieces[::2], pieces[1::2]
