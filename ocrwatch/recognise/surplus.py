@@ -8,7 +8,6 @@ says, or a maker's trailer.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,25 +31,27 @@ _MOST_BLANK = 64
 """Bytes of blank blocks that are taken for the encoder's. After damage on a page with a blank foot the blocks left
 over are blank as well: of single flipped bits, most of which leave no trace at all, this accepts one in thirty."""
 _LONGEST_BLANK_PATTERN = 16
+_BLANK_RUN = 4
+_SHORTEST_FILLING = 4
+_HOLE = bytes(64)
 
 _READ_AHEAD = 16
 """Bytes that the decoder holds at most, stuffed zeros with them: its buffer has 64 bits."""
 
 _MOST_GUESSES = 16
-_FEWEST_BITS = 2
-"""Bits of the shortest block: one code for DC, one for the end."""
-
 _MOST_INTERVALS = 200_000
 """Each costs some 50 µs."""
 
 _MANY_INTERVALS = 8
 """So many intervals with bytes left over and none with too few are no damage, which leaves as often too few."""
+_SOME_INTERVALS = 3
+"""The same for intervals that all have the same bytes left over."""
 
 _SHORTEST_TEXT = 12
 _TEXT_SHARE = 0.75
-"""Of image data 40 % are zeros, 0xFF or printable; of the first 256 bytes of makers' trailers nearly all."""
+"""Of image data 40 % are printable or 0xFF; of what is not zero in makers' trailers, at the beginning, nearly all."""
 _TRAILER_HEAD = 256
-_TEXT = frozenset({0x00, 0x09, 0x0A, 0x0D, 0xFF, *range(0x20, 0x7F)})
+_TEXT = frozenset({0x09, 0x0A, 0x0D, 0xFF, *range(0x20, 0x7F)})
 _SAMSUNG = b"SEFT"
 
 
@@ -73,10 +74,32 @@ class _Image:
         last = self.structure.segments[-1]
         return self.jpeg[last.end : last.data_end]
 
+    @property
+    def zeros_are_blank(self) -> bool:
+        """Whether zeros at the end may be what blank paper becomes, and so a hole that is no padding."""
+        last = self.structure.segments[-1]
+        refines = self.frame.process in markers.PROGRESSIVE and self.jpeg[last.end - 1] >> 4
+        # A last scan that only refines coefficients by a bit changes no text (T.81, G.1.1.1.2).
+        return not refines and may_be_blank(self.jpeg, self.structure)
+
     def pixels(self, data: bytes) -> Gray:
         """Decode strictly with other data in the last scan."""
         changed = markers.rebuilt(self.jpeg, self.structure, data=data)
         return pixels(changed, self.frame.width, self.frame.height, self.reduction)
+
+    def taller(self, height: int, *, cut: int = 0) -> Gray:
+        """Decode strictly with another height, and without so many bytes of the last scan's data."""
+        data = self.data[: len(self.data) - cut]
+        changed = markers.rebuilt(self.jpeg, self.structure, height=height, data=data)
+        return pixels(changed, self.frame.width, height, self.reduction)
+
+    def ends_with(self, height: int) -> bool:
+        """Whether an image of this height needs the last byte; strict decoding misses none that it has read ahead."""
+        try:
+            self.taller(height, cut=1)
+        except Complaint:
+            return True
+        return False
 
     @property
     def mcu(self) -> tuple[int, int]:
@@ -116,7 +139,7 @@ def without_surplus(jpeg: bytes, complaint: Complaint, *, behind: bytes, reducti
     if marker == _EOI_CODE:
         data, gray = _shortened(image.data, count, image.pixels)
         left = image.data[len(data) :]
-        if _is_encoders(left, data, zeros_are_blank=may_be_blank(jpeg, image.structure)) or _is_trailer(left + behind):
+        if _is_encoders(left, data, zeros_are_blank=image.zeros_are_blank) or _is_trailer(left + behind):
             return Sound(gray, len(left), f"{len(left):,} surplus bytes behind the last row of the image")
     elif marker in _RESTARTS and (data_without := _without_padding(image)) is not None:
         return Sound(image.pixels(data_without), 0, "surplus bytes before restart markers")
@@ -147,26 +170,27 @@ def _shortened(data: bytes, count: int, decode: Callable[[bytes], Gray]) -> tupl
 
 def _is_encoders(left: bytes, data: bytes, *, zeros_are_blank: bool) -> bool:
     """Tell whether bytes left over behind ``data`` are padding, or a few blank blocks."""
-    if not any(left) and not zeros_are_blank:
+    if _is_filling(left, data, zeros_are_blank=zeros_are_blank):
         return True
-    if len(left) > _MOST_BLANK:
+    if len(left) > _MOST_BLANK or _HOLE in data:
         return False
     # Blank blocks repeat what stands before them. The last byte is filled up with ones, so that it need not match.
     tail = (data[-_MOST_BLANK:] + left)[:-1]
-    return _is_periodic(left) or _is_periodic(tail)
+    return any(tail[period:] == tail[:-period] for period in range(1, _LONGEST_BLANK_PATTERN + 1))
 
 
-def _is_periodic(piece: bytes) -> bool:
-    return any(
-        piece[period:] == piece[:-period] for period in range(1, min(_LONGEST_BLANK_PATTERN, len(piece) // 2) + 1)
-    )
+def _is_filling(left: bytes, data: bytes, *, zeros_are_blank: bool) -> bool:
+    """Tell whether all bytes left over are the same, other than blank blocks would be."""
+    if len(set(left)) != 1 or (zeros_are_blank and not any(left)):
+        return False
+    return not any(left) or (len(left) >= _SHORTEST_FILLING and not data.endswith(left[:1] * _BLANK_RUN))
 
 
 def _is_trailer(left: bytes) -> bool:
     """Tell whether bytes behind the image are a maker's trailer: text and zeros, or Samsung's, by its signature."""
     if left.endswith(_SAMSUNG):
         return True
-    head = left[:_TRAILER_HEAD]
+    head = left[:_TRAILER_HEAD].replace(b"\0", b"")
     return len(head) >= _SHORTEST_TEXT and sum(byte in _TEXT for byte in head) >= _TEXT_SHARE * len(head)
 
 
@@ -176,21 +200,19 @@ def _without_rows(image: _Image, complaint: Complaint, max_pixels: int) -> tuple
     What is left over by damage ends anywhere in a row, so that it would have to be whole rows by chance. Raises
     ``complaint`` if it is not.
     """
+    if _HOLE in image.data:
+        # Where zeros are blank blocks, a hole makes rows too many as well.
+        raise complaint
     scans = sum(segment.marker == markers.SOS for segment in image.structure.segments)
     # A scan of one component has its own rows of blocks, not whole MCUs (T.81, A.2.2).
     height = image.mcu[1] if scans == 1 else _BLOCK
     down = -(-image.frame.height // height)
-    most = min(
-        _LONGEST_SIDE // height,
-        max_pixels // image.frame.width // height,
-        down + len(image.jpeg) * _BLOCK // (_FEWEST_BITS * image.mcus[0]),
-    )
+    most = min(2 * down, _LONGEST_SIDE // height, max_pixels // image.frame.width // height)
     low, high = down + 1, most
     while low <= high:
         rows = (low + high) // 2
-        taller = markers.rebuilt(image.jpeg, image.structure, height=rows * height)
         try:
-            gray = pixels(taller, image.frame.width, rows * height, image.reduction)
+            gray = image.taller(rows * height)
         except Complaint as other:
             if other.is_premature_end:
                 high = rows - 1
@@ -199,6 +221,8 @@ def _without_rows(image: _Image, complaint: Complaint, max_pixels: int) -> tuple
             else:
                 break
         else:
+            if not image.ends_with(rows * height):
+                break
             said = -(-image.frame.height // image.reduction)
             return np.ascontiguousarray(gray[:said]), rows * height - image.frame.height
     raise complaint
@@ -238,7 +262,7 @@ def _without_padding(image: _Image) -> bytes | None:
             return None
         if len(kept[-1]) < len(data):
             left_over.append((data[len(kept[-1]) :], kept[-1]))
-    if not _is_padding(left_over, zeros_are_blank=may_be_blank(image.jpeg, image.structure)):
+    if not _is_padding(left_over, zeros_are_blank=image.zeros_are_blank):
         return None
     joined = [kept[0]]
     for number, data in zip(numbers, kept[1:], strict=True):
@@ -292,12 +316,14 @@ def _layout(mcus: int, mcu: tuple[int, int]) -> tuple[int, int] | None:
 
 
 def _is_padding(left_over: list[tuple[bytes, bytes]], *, zeros_are_blank: bool) -> bool:
-    """Tell whether what the intervals leave over is the encoder's: all padding, or something in many of them."""
+    """Tell whether what the intervals leave over is the encoder's: filling, or something that comes again and again.
+
+    Blank blocks prove nothing here: if the decoder loses its place, it leaves over those of the row's margin.
+    """
     if any(len(left) > _MOST_BLANK and any(left) for left, _ in left_over):
         return False
     if len(left_over) >= _MANY_INTERVALS:
         return True
-    same = Counter(left for left, _ in left_over).most_common(1)
-    if same and len(left_over) > 1 and same[0][1] == len(left_over):
+    if len(left_over) >= _SOME_INTERVALS and len({left for left, _ in left_over}) == 1:
         return True
-    return all(_is_encoders(left, data, zeros_are_blank=zeros_are_blank) for left, data in left_over)
+    return all(_is_filling(left, data, zeros_are_blank=zeros_are_blank) for left, data in left_over)
