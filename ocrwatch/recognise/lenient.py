@@ -38,6 +38,8 @@ def read(jpeg: bytes, structure: markers.Structure, *, reduction: int, max_pixel
         try:
             return pixels(jpeg, frame.width, frame.height, reduction), ()
         except Complaint as complaint:
+            if complaint.is_premature_end:
+                raise
             odd_fields = complaint
     warnings = list(_structure_warnings(structure))
     if zeros:

@@ -19,7 +19,7 @@ Gray = npt.NDArray[np.uint8]
 """Pixels as rows of brightness, H x W, 0 is black."""
 
 _SURPLUS = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
-_PREMATURE = "premature end"
+_PREMATURE = ("premature end", "found marker 0xd9 instead of RST")
 _UNKNOWN_SAMPLING = "subsampling"
 _STDERR = 2
 
@@ -30,7 +30,7 @@ class Complaint(Exception):
     @property
     def is_premature_end(self) -> bool:
         """Whether the data ended before the last row."""
-        return _PREMATURE in str(self)
+        return any(each in str(self) for each in _PREMATURE)
 
     @property
     def surplus(self) -> tuple[int, int] | None:
@@ -68,7 +68,7 @@ def _by_opencv(jpeg: bytes, reduction: int) -> Gray:
         )
     decoded, said = _opencv(jpeg)
     if said or decoded is None:
-        raise Complaint(said or "it cannot be decoded")
+        raise Complaint(said or "its header is damaged, or its colours are subsampled in no known way")
     if reduction == 1:
         return decoded
     height, width = decoded.shape

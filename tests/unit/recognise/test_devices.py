@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Callable
 
@@ -156,6 +157,17 @@ def test_more_rows_than_the_header_says(rows: int, mode: str) -> None:
         assert any(ROWS in each or SURPLUS in each for each in found.warnings)
 
 
+@pytest.mark.parametrize("intervals", [{"restart_marker_rows": 1}, {"restart_marker_blocks": 7}])
+@pytest.mark.parametrize("rows", [33, 100])
+def test_more_rows_than_the_header_says_between_restart_markers(rows: int, intervals: dict[str, int]) -> None:
+    """Whole intervals too many are rows too many."""
+    data = io.BytesIO()
+    PAGE.convert("RGB").save(data, "JPEG", quality=90, **intervals)
+    found = decoded(odd.with_height(data.getvalue(), PAGE.height - rows))
+    assert_is_page(found, rows=PAGE.height - rows)
+    assert ROWS in found.warnings[0]
+
+
 def test_more_rows_than_the_header_says_in_a_halved_image() -> None:
     """The rows are counted in the reduced image."""
     jpeg = odd.with_height(saved("grey"), PAGE.height - 101)
@@ -303,6 +315,30 @@ def test_a_height_that_stands_nowhere_is_damage() -> None:
     """Without a DNL marker a height of 0 says nothing."""
     with pytest.raises(Damaged, match="height"):
         decoded(odd.with_height(saved("grey"), 0))
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 9, 15, 17, 40, 700, 65535])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_wrong_length_of_any_free_segment(length: int, mode: str) -> None:
+    """JFIF's and Adobe's segments with a wrong length are told from what follows them as EXIF's are."""
+    jpeg = saved(mode)
+    first = markers.walk(jpeg).segments[0]
+    found = decoded(jpeg[: first.start + 2] + length.to_bytes(2) + jpeg[first.start + 4 :])
+    assert_is_page(found)
+    assert any(SEGMENTS in each for each in found.warnings)
+
+
+@pytest.mark.parametrize("junk", [bytes(16), b"\x01\x02\x03", b"\xff\x00" * 4, b"\0"])
+@pytest.mark.parametrize("mode", MODES)
+def test_junk_between_any_two_segments(junk: bytes, mode: str) -> None:
+    """Wherever in the header it stands."""
+    jpeg = saved(mode)
+    for each in markers.walk(jpeg).segments:
+        found = decoded(jpeg[: each.start] + junk + jpeg[each.start :])
+        assert_is_page(found)
+        assert any(SEGMENTS in said for said in found.warnings)
+        if each.marker == markers.SOS:
+            break
 
 
 def test_thumbnails_and_previews_are_no_second_page() -> None:
