@@ -233,41 +233,37 @@ def _without_padding(image: _Image) -> bytes | None:
 
     Each interval between two restart markers is an image of its own (T.81, E.1.4), which is decoded alone.
     """
-    interval = markers.restart_interval(image.jpeg, image.structure)
-    across, down = image.mcus
-    scans = [segment for segment in image.structure.segments if segment.marker == markers.SOS]
-    if (
-        not interval
-        or across * down > _MOST_INTERVALS * interval
-        or len(scans) != 1
-        or image.frame.process not in markers.SEQUENTIAL
-    ):
-        return None
     pieces = _RESTART.split(image.data)
     intervals, numbers = pieces[::2], pieces[1::2]
-    expected = -(-across * down // interval)
-    if len(intervals) != expected or any(
+    sizes = _sizes(image)
+    if len(intervals) != len(sizes) or any(
         number[0] != _RESTARTS[place % len(_RESTARTS)] for place, number in enumerate(numbers)
     ):
         return None
-    left_over: list[tuple[bytes, bytes]] = []
-    kept: list[bytes] = []
-    for place, data in enumerate(intervals):
-        size = _layout(min(interval, across * down - place * interval), image.mcu)
-        if size is None:
-            return None
-        try:
-            kept.append(_interval(image, size, data))
-        except Complaint:
-            return None
-        if len(kept[-1]) < len(data):
-            left_over.append((data[len(kept[-1]) :], kept[-1]))
+    try:
+        kept = [_interval(image, size, data) for size, data in zip(sizes, intervals, strict=True)]
+    except Complaint:
+        return None
+    left_over = [
+        (data[len(needed) :], needed) for data, needed in zip(intervals, kept, strict=True) if len(needed) < len(data)
+    ]
     if not _is_padding(left_over, zeros_are_blank=image.zeros_are_blank):
         return None
-    joined = [kept[0]]
-    for number, data in zip(numbers, kept[1:], strict=True):
-        joined += [b"\xff" + number, data]
-    return b"".join(joined)
+    return kept[0] + b"".join(b"\xff" + number + data for number, data in zip(numbers, kept[1:], strict=True))
+
+
+def _sizes(image: _Image) -> list[tuple[int, int]]:
+    """Return width and height of an image for each restart interval; none if they cannot be decoded alone."""
+    interval = markers.restart_interval(image.jpeg, image.structure)
+    scans = sum(segment.marker == markers.SOS for segment in image.structure.segments)
+    mcus = image.mcus[0] * image.mcus[1]
+    if not 0 < mcus <= _MOST_INTERVALS * interval or scans != 1 or image.frame.process not in markers.SEQUENTIAL:
+        return []
+    last = (mcus - 1) % interval + 1
+    usual, shorter = _layout(interval, image.mcu), _layout(last, image.mcu)
+    if shorter is None or (usual is None and mcus > interval):
+        return []
+    return [usual or shorter] * ((mcus - 1) // interval) + [shorter]
 
 
 def _interval(image: _Image, size: tuple[int, int], data: bytes) -> bytes:
