@@ -1,27 +1,93 @@
-"""What a file is that is no JPEG, by its first bytes."""
+"""Tells by the first bytes what a file is that is no JPEG, and what to do about it."""
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-HEAD: Final = 16
+from ocrwatch.errors import NotAJpeg
+
+HEAD: Final = 256
 """Bytes that are enough to tell."""
 
+OTHER: Final = "something else"
+"""What a file is called that begins like none of those below."""
+
+_AS_JPEG = "save or export it as JPEG"
+_SCANNER = "set the scanner to save JPEG files"
+_PHONE = "set the phone to take JPEG pictures (iPhone: Settings, Camera, Formats, Most Compatible), or save it as JPEG"
+_REMEDIES: Final = {
+    "a HEIC image": _PHONE,
+    "a HEIC or AVIF image": _PHONE,
+    "an AVIF image": _AS_JPEG,
+    "a JPEG 2000 image": "save it as plain JPEG, not as JPEG 2000",
+    "a JPEG XL image": "save it as plain JPEG, not as JPEG XL",
+    "a JPEG XR image": "save it as plain JPEG, not as JPEG XR",
+    "a PNG image": "set the scanner to save JPEG files, or save it as JPEG; a new name alone changes nothing",
+    "a TIFF image": "set the scanner to save JPEG files instead of TIFF, or save it as JPEG",
+    "a PDF document": "set the scanner to save JPEG files instead of PDF, one file a page",
+    "a camera's raw image": "set the camera to JPEG, or export it as JPEG",
+    "a video": "take a photograph of the page instead",
+    "a web page": "download the image itself: this is the page that shows it, or an error message",
+    "a ZIP archive or an Office document": "unpack it, or save its pages as JPEG",
+    **dict.fromkeys(("a WebP image", "a GIF image", "a BMP image", "an SVG drawing", "a Photoshop image"), _AS_JPEG),
+}
 _BEGINNINGS: Final = (
     (b"\x89PNG", "a PNG image"),
     (b"%PDF", "a PDF document"),
+    (b"%!PS", "a PostScript document"),
     (b"GIF8", "a GIF image"),
     (b"II*\x00", "a TIFF image"),
     (b"MM\x00*", "a TIFF image"),
+    (b"II+\x00", "a TIFF image"),
+    (b"MM\x00+", "a TIFF image"),
+    (b"II\xbc", "a JPEG XR image"),
     (b"BM", "a BMP image"),
-    (b"RIFF", "a WebP image"),
     (b"\x00\x00\x00\x0cjP", "a JPEG 2000 image"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
+    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL image"),
     (b"\xff\x0a", "a JPEG XL image"),
+    (b"8BPS", "a Photoshop image"),
+    (b"AT&TFORM", "a DjVu document"),
+    (b"PK\x03\x04", "a ZIP archive or an Office document"),
+)
+_BRANDS: Final = (
+    (frozenset({b"avif", b"avis"}), "an AVIF image"),
+    (frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}), "a HEIC image"),
+    (frozenset({b"mif1", b"msf1", b"mif2", b"miaf"}), "a HEIC or AVIF image"),
+    (frozenset({b"crx "}), "a camera's raw image"),
+)
+"""Brands of files in ISO/IEC 14496-12's boxes; the general ones come after those that name the codec."""
+
+_MARKUP: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->|<\?xml[^>]*>|\s)*<(!doctype )?(html|svg)", re.IGNORECASE | re.DOTALL
 )
 
 
 def kind_of(head: bytes) -> str:
-    """Name what a file is that begins with ``head``: ``a PDF document``, or ``something else``."""
+    """Name what a file is that begins with ``head``: ``a PDF document``, or :data:`OTHER`."""
     if head[4:8] == b"ftyp":
-        return "a HEIC or AVIF image"
-    return next((name for beginning, name in _BEGINNINGS if head.startswith(beginning)), "something else")
+        return _boxes(head)
+    if head.startswith(b"RIFF"):
+        return "a WebP image" if head[8:12] == b"WEBP" else OTHER
+    if markup := _MARKUP.match(head):
+        return "a web page" if markup[2].lower() == b"html" else "an SVG drawing"
+    return next((name for beginning, name in _BEGINNINGS if head.startswith(beginning)), OTHER)
+
+
+def not_a_jpeg(head: bytes, also: str = "") -> NotAJpeg:
+    """Say what a file is that begins with ``head``, and what to do; ``also`` ends the sentence."""
+    return not_this(kind_of(head), also)
+
+
+def not_this(kind: str, also: str = "") -> NotAJpeg:
+    """Say that a file is of this kind (:func:`kind_of`), and what to do; ``also`` ends the sentence."""
+    remedy = _REMEDIES.get(kind, _AS_JPEG if kind != OTHER else _SCANNER)
+    return NotAJpeg(f"the file is {kind}, not a JPEG{also}", remedy)
+
+
+def _boxes(head: bytes) -> str:
+    size = min(int.from_bytes(head[:4]), len(head))
+    brands = {head[8:12], *(head[at : at + 4] for at in range(16, size - 3, 4))}
+    # Videos name mif1 as well, if they are a phone's moving pictures; their own brand comes first.
+    return next((name for known, name in _BRANDS if brands & known), "a video")

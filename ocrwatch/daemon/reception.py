@@ -16,6 +16,7 @@ from ocrwatch.intake.batch import Batcher
 from ocrwatch.intake.look import Look
 from ocrwatch.intake.settle import GivenUp, Gone, Ready, Settle, Waiting
 from ocrwatch.intake.source import Probe, probe
+from ocrwatch.intake.structure import Completeness
 from ocrwatch.log import get_logger
 from ocrwatch.settings import Batch as BatchOptions
 from ocrwatch.settings import Settle as SettleOptions
@@ -259,5 +260,7 @@ class Reception:
             return "read when it is complete"
         if not self._gives_up:
             return "left in the inbox unless it gets complete while others are read"
-        patience = self._settle.patience_for(reason)
-        return f"read when it is complete, quarantined after {patience:g} s without any change"
+        patience = f"{self._settle.patience_for(reason):g} s without any change"
+        if reason == Completeness.PARTIAL.value:
+            return f"read when it is complete, or as it is after {patience}"
+        return f"read when it is complete, quarantined after {patience}"

@@ -1,8 +1,10 @@
 """Answers "is it complete?" Pure: the clock is passed in, and somebody else looks at the files.
 
 A file goes on when two looks, a quiet time apart, found the same device, inode, size and modification time *and*
-a whole JPEG. One that is not whole is looked at again at growing intervals for as long as it changes, and given up
-only after ``patience`` without any change. One that grows is never dispatched and never given up.
+a whole JPEG. One that is not whole is looked at again at growing intervals for as long as it changes. After
+``patience`` without any change it is taken for closed: a JPEG without its end marker goes on as it is, since
+all of the image may be there, which only decoding tells; what cannot be a JPEG is given up. One that grows is never
+dispatched and never given up.
 """
 
 from __future__ import annotations
@@ -11,13 +13,17 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ocrwatch.errors import NotAJpeg, ScanFault, Truncated
+from ocrwatch.errors import ScanFault, Truncated
 from ocrwatch.intake.source import Probe
 from ocrwatch.intake.structure import Completeness
+from ocrwatch.magic import OTHER, not_this
 from ocrwatch.values import Arrival, FileFacts, Scan, Settled
 
 NOT_JPEG_PATIENCE = 10.0
 """Seconds without change after which bytes that do not begin as a JPEG are believed."""
+
+NAMED_PATIENCE = 1.0
+"""The same for a file that begins as one of another kind: no later byte makes a JPEG of it."""
 
 LONGEST_INTERVAL = 30.0
 """Seconds between two looks at a file that does not get whole."""
@@ -48,7 +54,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """The file did not become a whole JPEG within the patience."""
+    """The file did not begin as a JPEG within the patience."""
 
     facts: FileFacts
     fault: ScanFault
@@ -85,7 +91,7 @@ class Settle:
     closed_quiet: float
     """The same for a file that was closed after writing or moved in."""
     patience: float
-    """Seconds without change after which an incomplete file is given up."""
+    """Seconds without change after which an incomplete file goes on as it is, or is given up if it is no JPEG."""
     _watched: dict[str, _Watched] = field(default_factory=dict)
     _looks: list[tuple[float, str]] = field(default_factory=list)
     _incomplete_ones: set[str] = field(default_factory=set)
@@ -157,9 +163,14 @@ class Settle:
             paths.append(path)
         return paths
 
-    def patience_for(self, reason: str) -> float:
-        """Return for how many seconds a file may stay as it is that waits for ``reason``, a :class:`Waiting`'s."""
-        return min(self.patience, NOT_JPEG_PATIENCE) if reason == Completeness.NOT_JPEG.value else self.patience
+    def patience_for(self, reason: str, kind: str = OTHER) -> float:
+        """Return for how many seconds a file may stay as it is that waits for ``reason``, a :class:`Waiting`'s.
+
+        ``kind`` is what it is if it is no JPEG (:func:`ocrwatch.magic.kind_of`).
+        """
+        if reason != Completeness.NOT_JPEG.value:
+            return self.patience
+        return min(self.patience, NOT_JPEG_PATIENCE if kind == OTHER else max(self.quiet, NAMED_PATIENCE))
 
     def observe(self, path: str, probe: Probe | None, now: float) -> Verdict:
         """Say what a look at ``path`` means. Ready, given up and gone paths are forgotten."""
@@ -204,9 +215,11 @@ class Settle:
         if probe.state is None:
             self._look_at(path, watched, now + watched.interval)
             return self._waiting(watched, UNREADABLE)
-        give_up_at = watched.changed_at + self.patience_for(probe.state.value)
+        give_up_at = watched.changed_at + self.patience_for(probe.state.value, probe.kind)
         if now >= give_up_at:
             self.forget(path)
+            if probe.state is Completeness.PARTIAL:
+                return Ready(Scan(path, probe.facts, watched.fresh, now))
             return GivenUp(probe.facts, _fault(probe, now - watched.changed_at))
         self._look_at(path, watched, min(now + watched.interval, give_up_at))
         return self._waiting(watched, probe.state.value)
@@ -246,8 +259,6 @@ class Settle:
 
 def _fault(probe: Probe, unchanged_for: float) -> ScanFault:
     unchanged = f"and has not changed for {unchanged_for:.0f} s"
-    if probe.state is Completeness.EMPTY:
-        return Truncated(f"the file is empty {unchanged}", "scan or copy it again")
     if probe.state is Completeness.NOT_JPEG:
-        return NotAJpeg(f"the file is {probe.kind}, not a JPEG, {unchanged}", "set the scanner to save JPEG files")
-    return Truncated(f"the JPEG ends early, after {probe.facts.size:,} bytes, {unchanged}", "scan or copy it again")
+        return not_this(probe.kind, f", {unchanged}")
+    return Truncated(f"the file is empty {unchanged}", "scan or copy it again")

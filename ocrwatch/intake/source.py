@@ -11,7 +11,7 @@ from pathlib import Path
 from ocrwatch.errors import HeldUp, TooLarge, Vanished, environment_fault, system_reason
 from ocrwatch.files import facts_of, folder, open_regular, split
 from ocrwatch.intake.structure import Completeness, completeness
-from ocrwatch.magic import HEAD, kind_of
+from ocrwatch.magic import HEAD, OTHER, kind_of
 from ocrwatch.values import FileFacts, Source
 
 _FORBIDDEN = {errno.EACCES, errno.EPERM}
@@ -26,8 +26,8 @@ class Probe:
     facts: FileFacts
     state: Completeness | None
     """None where the daemon may not read the file."""
-    kind: str = ""
-    """What it is, where it is no JPEG."""
+    kind: str = OTHER
+    """What it is if it is no JPEG."""
 
 
 def probe(inbox: Path, path: str) -> Probe | None:
@@ -56,7 +56,7 @@ def probe(inbox: Path, path: str) -> Probe | None:
 def _look_into(descriptor: int) -> Probe:
     facts = facts_of(os.fstat(descriptor))
     state = completeness(descriptor, facts.size)
-    kind = kind_of(os.pread(descriptor, HEAD, 0)) if state is Completeness.NOT_JPEG else ""
+    kind = kind_of(os.pread(descriptor, HEAD, 0)) if state is Completeness.NOT_JPEG else OTHER
     return Probe(facts, state, kind)
 
 

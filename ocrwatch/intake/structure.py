@@ -7,8 +7,12 @@ import os
 import re
 from typing import Final
 
-_HEAD: Final = 2
+from ocrwatch import markers
+from ocrwatch.magic import HEAD
+
 _CHUNK: Final = 1 << 20
+"""Bytes that are read at once, and more than any header has."""
+
 _STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 # In entropy-coded data 0xFF is followed by 0x00, a restart marker or fill; anything else is a marker.
@@ -28,12 +32,13 @@ def completeness(descriptor: int, size: int) -> Completeness:
     """Look whether the file of ``size`` bytes is a JPEG from its SOI to its EOI, the thumbnail's not counting.
 
     Reads a few hundred bytes of a usual file: its header segments, whose lengths lead past any thumbnail, and the
-    last two bytes. Only where those are not EOI (trailers, MPO, half a file) the rest is searched for the marker.
+    last two bytes. Only if those are not EOI (trailers, MPO, half a file) the rest is searched for the marker. An
+    image without EOI is incomplete, whatever else is there: its writer may be at work.
     """
     if size == 0:
         return Completeness.EMPTY
-    head = os.pread(descriptor, _HEAD, 0)
-    if head != b"\xff\xd8":
+    head = os.pread(descriptor, HEAD, 0)
+    if not head.startswith(markers.SOI):
         # Zeros at the start are space that a client has reserved and not yet filled.
         return Completeness.PARTIAL if not any(head) or head == b"\xff" else Completeness.NOT_JPEG
     scan = _start_of_scan(descriptor, size)
@@ -55,26 +60,26 @@ def _has_hole(descriptor: int, size: int) -> bool:
 
 
 def _start_of_scan(descriptor: int, size: int) -> int | None:
-    """Return the offset just behind the first SOS segment, or None where the file ends before it."""
-    offset = _HEAD
+    """Return the offset just behind the first SOS segment, or None if the file ends before it."""
+    offset = len(markers.SOI)
     while (segment := _segment(descriptor, offset, size)) is not None:
         marker, end = segment
         if marker == _SOS:
             return end
         if marker == _EOI:
-            return None
+            break
         offset = end
-    return None
+    # Bytes between the segments, or a wrong length: the decoder's own way through the header takes more reading.
+    return markers.walk(os.pread(descriptor, _CHUNK, 0)).scan
 
 
 def _segment(descriptor: int, offset: int, size: int) -> tuple[int, int] | None:
     """Return the marker at or after ``offset`` and the offset behind its segment."""
     while offset + 4 <= size:
         found = os.pread(descriptor, 4, offset)
-        if found[0] != 0xFF:  # noqa: PLR2004 - junk between segments: decoders skip it, so do we
-            step = os.pread(descriptor, 4096, offset).find(b"\xff")
-            offset += step if step >= 0 else 4096
-        elif found[1] == 0xFF:  # noqa: PLR2004 - fill byte, T.81 B.1.1.2
+        if found[0] != 0xFF:  # noqa: PLR2004
+            return None
+        if found[1] == 0xFF:  # noqa: PLR2004 - fill byte, T.81 B.1.1.2
             offset += 1
         elif found[1] in _STANDALONE or found[1] == 0:
             offset += 2

@@ -5,6 +5,8 @@
 3. ``engines``   the pixels to blocks, lines and words with boxes
 4. ``page``      the composition: :func:`~ocrwatch.recognise.page.recognise`
 
-``affine`` and ``markers`` are their tools; ``tessdata`` finds the engine's language data. Importing this package
+``decode`` has ``lenient`` for files that break the standard, ``strict`` for their pixels, ``surplus``, ``holes`` and
+``scans`` for what is too much or missing in their data, and ``following`` for further images in the file. ``affine`` is
+a tool of all; ``tessdata`` finds the engine's language data. Importing this package
 imports none of them, so that the parent process can check languages without loading an image library.
 """

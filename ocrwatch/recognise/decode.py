@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import io
 import math
-import re
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-import simplejpeg
 from PIL.JpegImagePlugin import JpegImageFile
 
-from ocrwatch.errors import Damaged, NotAJpeg, ScanFault, TooLarge, Truncated, Unsupported
-from ocrwatch.magic import HEAD, kind_of
-from ocrwatch.recognise import markers
-from ocrwatch.recognise.holes import find_hole
+from ocrwatch import markers
+from ocrwatch.errors import Damaged, ScanFault, TooLarge, Truncated, Unsupported
+from ocrwatch.magic import HEAD, not_a_jpeg
+from ocrwatch.recognise.following import notice_of
+from ocrwatch.recognise.lenient import is_plain, read
+from ocrwatch.recognise.scans import is_complete
+from ocrwatch.recognise.strict import Complaint, Gray
 
-Gray = npt.NDArray[np.uint8]
-"""Pixels as rows of brightness, H x W, 0 is black."""
+__all__ = ["CREDIBLE_DPI", "Decoded", "Gray", "decode", "turn"]
 
 CREDIBLE_DPI = (70.0, 2400.0)
 """Resolutions outside are what software writes that does not know; the bounds are Tesseract's own."""
@@ -30,11 +29,6 @@ _SCREEN_DPI = (72.0, 96.0)
 _EXIF_ORIENTATION = 0x0112
 _ORIENTATIONS = range(1, 9)
 _ON_ITS_SIDE = (5, 6, 7, 8)
-_SURPLUS = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
-_MAX_SURPLUS = 64
-_HOLE = bytes(64)
-_LONGEST_BLANK_PATTERN = 16
-
 _RESCAN = "scan the page again, or copy the file again from where it came from"
 _CONVERT = "save the image as a baseline JPEG with 8 bits a channel"
 
@@ -66,7 +60,7 @@ class Decoded:
 def decode(jpeg: bytes, *, max_pixels: int, reduce_from: int | None = None) -> Decoded:
     """Decode the first image of a JPEG file.
 
-    ``max_pixels`` limits width x height and is checked before any pixel is decoded. Where the long side has at least
+    ``max_pixels`` limits width x height and is checked before any pixel is decoded. If the long side has at least
     ``reduce_from`` pixels, the decoder halves the image on the way, in half the time; None never does. An image that
     has to be turned is not reduced, as its odd last column would then shift the pixels by half of one.
 
@@ -74,15 +68,22 @@ def decode(jpeg: bytes, *, max_pixels: int, reduce_from: int | None = None) -> D
 
     Raises NotAJpeg, Truncated, Damaged, Unsupported or TooLarge, and besides them only MemoryError.
     """
+    structure = markers.walk(jpeg)
+    _check(jpeg, structure, max_pixels)
+    width, height = structure.sure_frame.width, structure.height
+    plain = is_plain(structure)
+    dpi, orientation = _metadata(jpeg if plain else markers.rebuilt(jpeg, structure))
+    halve = reduce_from is not None and max(width, height) >= reduce_from and orientation == 1
+    reduction = 2 if halve else 1
     try:
-        return _decode(jpeg, max_pixels=max_pixels, reduce_from=reduce_from)
-    except Damaged:
-        # Strict decoding takes libjpeg's every warning for damage, also of header fields that it can do without.
-        tidy = markers.tidied(jpeg)
-        if tidy == jpeg:
-            raise
-    decoded = _decode(tidy, max_pixels=max_pixels, reduce_from=reduce_from)
-    return replace(decoded, warnings=("header fields that no standard knows", *decoded.warnings))
+        pixels, noticed = read(jpeg, structure, reduction=reduction, max_pixels=max_pixels)
+    except Complaint as complaint:
+        raise _diagnose(structure, complaint) from None
+    if following := notice_of(jpeg, structure):
+        noticed = (*noticed, following)
+    if orientation in _ON_ITS_SIDE:
+        width, height = height, width
+    return Decoded(turn(pixels, orientation), width, height, reduction, dpi, orientation, noticed)
 
 
 def turn(pixels: Gray, orientation: int) -> Gray:
@@ -96,72 +97,28 @@ def turn(pixels: Gray, orientation: int) -> Gray:
     return np.ascontiguousarray(pixels)
 
 
-def _decode(jpeg: bytes, *, max_pixels: int, reduce_from: int | None) -> Decoded:
-    try:
-        height, width, *_ = simplejpeg.decode_jpeg_header(jpeg)  # type: ignore[attr-defined]
-    except ValueError as error:
-        raise _diagnose(jpeg, str(error)) from None
-    except KeyError:
-        # It has no name for every colour subsampling that libjpeg-turbo knows, such as 4:4:1.
-        frame = markers.walk(jpeg).frame
-        if frame is None:
-            raise _diagnose(jpeg, "no frame header") from None
-        height, width = frame.height, frame.width
-    width, height = int(width), int(height)
-    if width * height > max_pixels:
+def _check(jpeg: bytes, structure: markers.Structure, max_pixels: int) -> None:
+    """Raise what the structure alone tells: no JPEG, no image in it, none of ours, too large, or not all there."""
+    if not any(jpeg[:HEAD]) or jpeg == markers.SOI[:1]:
+        raise Truncated("the JPEG ends early: nothing of it is there" if jpeg else "the file is empty", _RESCAN)
+    if not jpeg.startswith(markers.SOI):
+        raise not_a_jpeg(jpeg[:HEAD])
+    frame = structure.frame
+    if frame is not None and (kind := _unsupported(frame)):
+        raise Unsupported(f"the image is {kind}, which cannot be decoded", _CONVERT)
+    if frame is None or structure.scan is None:
+        if structure.cut or frame is None:
+            raise Truncated("the JPEG ends early, before its image begins", _RESCAN)
+        raise Damaged("the image's header is damaged", _RESCAN)
+    if structure.height == 0 or frame.width == 0:
+        raise Damaged("the image's header gives no height or width, nor does a marker behind the image", _RESCAN)
+    if frame.width * structure.height > max_pixels:
         raise TooLarge(
-            f"the image has {width} x {height} pixels, more than the limit of {max_pixels}",
+            f"the image has {frame.width} x {structure.height} pixels, more than the limit of {max_pixels}",
             "scan at a lower resolution, or raise enhance.max_pixels if there is memory for it",
         )
-    if (hole := find_hole(jpeg, markers.walk(jpeg))) is not None:
-        raise Damaged(f"a part of the image data is missing: there are only zeros from byte {hole:,} on", _RESCAN)
-    dpi, orientation = _metadata(jpeg)
-    halve = reduce_from is not None and max(width, height) >= reduce_from and orientation == 1
-    reduction = 2 if halve else 1
-    pixels, noticed = _pixels(jpeg, min_width=math.ceil(width / reduction), min_height=math.ceil(height / reduction))
-    if orientation in _ON_ITS_SIDE:
-        width, height = height, width
-    return Decoded(turn(pixels, orientation), width, height, reduction, dpi, orientation, noticed)
-
-
-def _pixels(jpeg: bytes, *, min_width: int, min_height: int) -> tuple[Gray, tuple[str, ...]]:
-    """Decode strictly; the pixels and what is worth a warning."""
-
-    def decoded(*, strict: bool) -> Gray:
-        pixels: Gray = simplejpeg.decode_jpeg(  # type: ignore[attr-defined]
-            jpeg, "GRAY", min_width=min_width, min_height=min_height, strict=strict
-        )
-        return pixels[:, :, 0]
-
-    try:
-        return decoded(strict=True), ()
-    except KeyError:
-        raise Unsupported("the image's colours are subsampled in a way that cannot be decoded", _CONVERT) from None
-    except ValueError as error:
-        surplus = _SURPLUS.search(str(error))
-        if surplus is None or not _harmless(jpeg, int(surplus[1])):
-            raise _diagnose(jpeg, str(error)) from None
-    # Strict decoding stops at the first complaint, and this one comes at the very end: nothing else is hidden.
-    return decoded(strict=False), (f"{surplus[1]} surplus bytes after the last row of the image",)
-
-
-def _harmless(jpeg: bytes, surplus: int) -> bool:
-    """Whether bytes left over between the picture's last row and the end marker are only the encoder's.
-
-    Some scanners write a few blank blocks too many. But damage leaves bytes over as well: the decoder finds its way
-    back into step after losing some blocks. It is taken for the encoder's where there are few bytes, where they only
-    repeat one blank block, and where no zero-filled hole lies in the data. Of scans damaged on purpose, this accepts
-    none with a hole of 200 bytes or more and none cut in half; of single flipped bits, most of which leave no trace
-    that any decoder sees, it accepts one in thirty.
-    """
-    structure = markers.walk(jpeg)
-    if structure.scan is None or structure.end is None or surplus > _MAX_SURPLUS:
-        return False
-    if jpeg.find(_HOLE, structure.scan, structure.end) >= 0:
-        return False
-    # The last byte is filled up with ones, so that it need not match.
-    tail = jpeg[max(structure.scan, structure.end - surplus - _MAX_SURPLUS) : structure.end - 1]
-    return any(tail[period:] == tail[:-period] for period in range(1, _LONGEST_BLANK_PATTERN + 1))
+    if not is_complete(jpeg, structure):
+        raise Truncated("the JPEG ends early: not all scans of the image are there", _RESCAN)
 
 
 def _metadata(jpeg: bytes) -> tuple[float | None, int]:
@@ -192,20 +149,11 @@ def _credible(dpi: object) -> float | None:
     return across if square and lowest <= across <= highest and across not in _SCREEN_DPI else None
 
 
-def _diagnose(jpeg: bytes, reason: str) -> ScanFault:
-    """Why this could not be decoded, by its structure; ``reason`` is the decoder's own word."""
-    if not jpeg:
-        return Truncated("the file is empty", _RESCAN)
-    if not jpeg.startswith(markers.SOI):
-        return NotAJpeg(f"the file is {kind_of(jpeg[:HEAD])}, not a JPEG", "set the scanner to save JPEG files")
-    structure = markers.walk(jpeg)
-    if structure.frame is not None and (kind := _unsupported(structure.frame)):
-        return Unsupported(f"the image is {kind}, which cannot be decoded", _CONVERT)
-    if structure.intact and structure.end is None:
-        return Truncated("the file ends before the image does", _RESCAN)
-    if structure.scan is not None and "subsampling" in reason:  # all that libjpeg-turbo says of headers it rejects
-        return Damaged("the image's header is damaged, or its colour subsampling is unusual", _RESCAN)
-    return Damaged(f"the image data is damaged ({reason})", _RESCAN)
+def _diagnose(structure: markers.Structure, complaint: Complaint) -> ScanFault:
+    """Say why this could not be decoded; ``complaint`` is the decoder's own word."""
+    if structure.end is None and complaint.is_premature_end:
+        return Truncated("the JPEG ends early: a part of the image is missing", _RESCAN)
+    return Damaged(f"the image data is damaged ({complaint})", _RESCAN)
 
 
 def _unsupported(frame: markers.Frame) -> str:
@@ -215,6 +163,4 @@ def _unsupported(frame: markers.Frame) -> str:
         return f"a JPEG with {frame.precision} bits a channel"
     if frame.components not in _CHANNELS:
         return f"a JPEG with {frame.components} channels"
-    if frame.height == 0:
-        return "a JPEG that gives its height only at its end"
     return ""

@@ -8,7 +8,8 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tests.rendering import render
+from tests import odd_jpegs as odd
+from tests.rendering import draw, render
 
 TEXT = "The amber harbour\nstands here"
 _SIZE = 28
@@ -33,14 +34,20 @@ class Mutant:
 
 @functools.cache
 def originals() -> tuple[bytes, ...]:
-    """Return the whole scans that the mutants come from: the kinds that scanners and cameras save."""
+    """Return the whole scans that the mutants come from: the kinds that scanners and cameras save, odd ones too."""
+    grey, page = render(TEXT, size=_SIZE), draw(TEXT, size=_SIZE)
     return (
-        render(TEXT, size=_SIZE),
+        grey,
         render(TEXT, size=_SIZE, mode="RGB", quality=75),
         render(TEXT, size=_SIZE, progressive=True),
         render(TEXT, size=_SIZE, mode="RGB", progressive=True, dpi=None),
         render(TEXT, size=_SIZE, mode="CMYK"),
         render(TEXT, size=_SIZE, exif_orientation=6),
+        odd.with_lines_behind(grey, 0),
+        odd.samsung(grey),
+        odd.with_padding(page, bytes(3)),
+        odd.sampled(page, 0x42, 0x11, 0x11),
+        odd.behind_first_segment(odd.before_end(grey, bytes(600)), bytes(16)),
     )
 
 

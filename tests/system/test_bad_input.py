@@ -7,14 +7,16 @@ import json
 import os
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from tests.daemon_process import DaemonProcess
+from tests import odd_jpegs as odd
+from tests.daemon_process import DaemonProcess, run_ocrwatch
 from tests.rendering import draw, render
-from tests.system.dropping import delivered, phrase, put, scan, temporary_files
+from tests.system.dropping import delivered, files, phrase, put, scan, temporary_files
 from tests.waiting import until
 
 
@@ -63,6 +65,10 @@ BAD: dict[str, tuple[Callable[[], bytes], set[str], str]] = {
     "text": (lambda: b"Dear Sir or Madam, this is no picture.\n" * 20, {"not-a-jpeg"}, "JPEG"),
     "png": (_png, {"not-a-jpeg"}, "JPEG"),
     "pdf": (lambda: b"%PDF-1.7\n" + bytes(500), {"not-a-jpeg"}, "JPEG"),
+    "heic": (lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500), {"not-a-jpeg"}, "HEIC"),
+    "jpeg-2000": (lambda: b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(500), {"not-a-jpeg"}, "JPEG 2000"),
+    "first-scan-only": (lambda: odd.first_scans(render(phrase(0), progressive=True), 1), {"truncated"}, "scans"),
+    "half-with-trailer": (lambda: _half(scan(0)) + b"made by a careless program", {"truncated"}, "early"),
     "half": (lambda: _half(scan(0)), {"truncated"}, "early"),
     "half-with-end": (lambda: _half(scan(0)) + b"\xff\xd9", {"truncated", "damaged"}, ""),
     "hole": (lambda: _with_hole(scan(0, lines=8)), {"damaged"}, ""),
@@ -136,6 +142,18 @@ UNUSUAL: dict[str, Callable[[], bytes]] = {
     "two-appended": lambda: scan(2) + scan(3),
     "trailer": lambda: scan(2) + b"made by a careless program",
     "thumbnail": _with_thumbnail,
+    "sampling": lambda: odd.sampled(draw(phrase(2), size=40), 0x42, 0x11, 0x11),
+}
+
+ODD: dict[str, tuple[Callable[[], bytes], str]] = {
+    "no-end": (lambda: odd.without_end(scan(2)), "no end marker"),
+    "phones-trailer": (lambda: odd.samsung(scan(2)), "no end marker"),
+    "height-behind": (lambda: odd.with_lines_behind(scan(2), 65535), "DNL"),
+    "padded": (lambda: odd.with_padding(draw(phrase(2), size=40), bytes(3)), "restart"),
+    "surplus": (lambda: odd.before_end(scan(2), bytes(600)), "zeros"),
+    "profile": (lambda: odd.with_profile(scan(2), (5, 1)), "profile"),
+    "junk": (lambda: odd.behind_first_segment(scan(2), bytes(16)), "wrong length"),
+    "second-page": (lambda: scan(2) + scan(3), "second image"),
 }
 
 
@@ -144,6 +162,30 @@ def test_unusual_jpegs_are_read(impatient: DaemonProcess, kind: str) -> None:
     """JPEGs of less usual kinds are read like any other; of several pictures in one file, the first."""
     put(impatient.inbox, f"{kind}.jpg", UNUSUAL[kind]())
     delivered(impatient, f"{kind}.jpg", 2)
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_jpegs_are_read_with_a_warning(impatient: DaemonProcess, kind: str) -> None:
+    """What devices write and every viewer shows is read; the event says what was odd."""
+    make, warning = ODD[kind]
+    put(impatient.inbox, f"odd-{kind}.jpg", make())
+    delivered(impatient, f"odd-{kind}.jpg", 2)
+    event = impatient.wait_for("scan.delivered", path=f"odd-{kind}.jpg")
+    assert any(warning in said for said in event["warnings"])
+
+
+def test_what_is_known_to_be_no_jpeg_is_quarantined_within_seconds(daemon: DaemonProcess) -> None:
+    """A phone's HEIC picture does not wait for the patience of ten minutes, and its owner is told what to do."""
+    put(daemon.inbox, "phone.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500))
+    event = daemon.wait_for("scan.quarantined", path="phone.jpg", code="not-a-jpeg")
+    assert "Most Compatible" in event["remedy"]
+
+
+def test_once_tells_what_is_no_jpeg(tmp_path: Path) -> None:
+    """A run over a folder leaves no picture of another kind behind as incomplete."""
+    put(tmp_path / "inbox", "phone.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500))
+    assert run_ocrwatch(tmp_path, "once").returncode == 1
+    assert files(tmp_path / "quarantine") == {"phone.jpg", "phone.jpg.reason.json"}
 
 
 def test_half_a_scan_behind_a_whole_thumbnail_is_not_whole(impatient: DaemonProcess) -> None:

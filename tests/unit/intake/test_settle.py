@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ocrwatch.errors import NotAJpeg, Truncated
-from ocrwatch.intake.settle import LONGEST_INTERVAL, NOT_JPEG_PATIENCE, GivenUp, Gone, Ready, Settle, Verdict, Waiting
+from ocrwatch.intake.settle import (
+    LONGEST_INTERVAL,
+    NAMED_PATIENCE,
+    NOT_JPEG_PATIENCE,
+    GivenUp,
+    Gone,
+    Ready,
+    Settle,
+    Verdict,
+    Waiting,
+)
 from ocrwatch.intake.source import Probe
 from ocrwatch.intake.structure import Completeness
 from ocrwatch.values import Arrival, FileFacts
@@ -95,18 +105,18 @@ def test_a_growing_file_is_never_ready_and_never_given_up() -> None:
         size += 1
 
 
-def test_an_incomplete_file_is_given_up_after_the_patience() -> None:
-    """Half a file that does not change is looked at ever more rarely, and given up as truncated in the end."""
+def test_an_incomplete_file_goes_on_as_it_is_after_the_patience() -> None:
+    """One that does not change is looked at ever more rarely, and decoded in the end: only its end may be missing."""
     subject = settle()
     subject.arrive(Arrival(A), 0.0)
     times: list[float] = []
     verdict: Verdict = Waiting("", first=False)
-    while not isinstance(verdict, GivenUp):
+    while not isinstance(verdict, Ready):
         now = subject.next_look()
         assert now is not None
         times.append(now)
         verdict = look(subject, probe(5, PARTIAL), now)
-    assert isinstance(verdict.fault, Truncated)
+    assert verdict.scan.facts == probe(5).facts
     assert times[-1] == PATIENCE
     assert len(times) < 15
     assert A not in subject
@@ -122,7 +132,7 @@ def test_a_change_starts_the_patience_anew() -> None:
     subject.due(2 * PATIENCE - 2, 1)
     assert subject.observe(A, probe(6, PARTIAL), 2 * PATIENCE - 2) == Waiting("incomplete", first=True)
     subject.due(2 * PATIENCE - 1, 1)
-    assert isinstance(subject.observe(A, probe(6, PARTIAL), 2 * PATIENCE - 1), GivenUp)
+    assert isinstance(subject.observe(A, probe(6, PARTIAL), 2 * PATIENCE - 1), Ready)
 
 
 @pytest.mark.parametrize(("state", "fault", "after"), [(NOT_JPEG, NotAJpeg, NOT_JPEG_PATIENCE), (EMPTY, Truncated, 60)])
@@ -137,6 +147,20 @@ def test_other_files_are_given_up(state: Completeness, fault: type, after: float
     assert isinstance(verdict, GivenUp)
     assert isinstance(verdict.fault, fault)
     assert now == after
+
+
+def test_a_file_of_another_known_kind_is_given_up_within_seconds() -> None:
+    """What begins as a HEIC image will be no JPEG, however long it is waited for; the fault says what to do."""
+    subject = settle()
+    subject.arrive(Arrival(A), 0.0)
+    found = replace(probe(5, NOT_JPEG), kind="a HEIC image")
+    assert isinstance(look(subject, found, 0.0), Waiting)
+    while isinstance(verdict := look(subject, found, now := subject.next_look() or -1.0), Waiting):
+        pass
+    assert isinstance(verdict, GivenUp)
+    assert now == max(QUIET, NAMED_PATIENCE)
+    assert "HEIC" in verdict.fault.message
+    assert "Most Compatible" in verdict.fault.remedy
 
 
 def test_a_short_patience_also_holds_for_what_is_no_jpeg() -> None:
@@ -260,7 +284,7 @@ def play(changes: list[Change]) -> tuple[Verdict, float, float, bool]:
         assert subject.due(now, 10) == [A]
         verdict = subject.observe(A, probe(size, state), now)
         if isinstance(verdict, Ready):
-            assert state is WHOLE
+            assert state is WHOLE or (state is PARTIAL and now - changed_at >= PATIENCE - 1e-9)
             assert verdict.scan.facts == probe(size).facts
         if not isinstance(verdict, Waiting):
             return verdict, now, changed_at, heard
@@ -280,10 +304,11 @@ def test_no_file_is_ready_before_it_was_quiet(changes: list[Change]) -> None:
 def test_a_whole_file_goes_on_soon_after_its_last_change(changes: list[Change]) -> None:
     """A file that is whole goes on within the quiet time after it was heard of, or after the next look at it."""
     verdict, now, changed_at, heard = play([*changes, Change(0.5, WHOLE, heard=False)])
-    if isinstance(verdict, Ready):
+    # One that has become no whole JPEG within the patience goes on as it is.
+    if isinstance(verdict, Ready) and now - changed_at < PATIENCE:
         assert now - changed_at <= LONGEST_INTERVAL + QUIET + 50.0 * heard + 1e-9
     verdict, now, changed_at, heard = play([*changes, Change(0.5, WHOLE, heard=True)])
-    if isinstance(verdict, Ready) and heard:
+    if isinstance(verdict, Ready) and heard and now - changed_at < PATIENCE:
         assert now - changed_at <= QUIET + 50.0 + 1e-9
 
 

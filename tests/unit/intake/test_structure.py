@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from ocrwatch import markers
 from ocrwatch.intake.structure import Completeness, completeness
+from tests import odd_jpegs as odd
 from tests.rendering import render
 
 CHUNK = 1 << 20
@@ -181,3 +183,48 @@ def test_junk_between_segments_is_skipped(file: Bytes) -> None:
     """Decoders skip stray bytes between header segments, so their scans are whole as well."""
     jpeg = small()
     assert file.look(jpeg[:2] + bytes(10_000) + jpeg[2:]) is WHOLE
+
+
+@pytest.mark.parametrize("longer", [-40, -1, 1, 30, 500, 3000, 60_000])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_wrong_length_in_the_header_makes_nothing_incomplete(file: Bytes, longer: int, *, progressive: bool) -> None:
+    """Whatever length a segment claims, the file is whole with its end and not before: as the decoder sees it."""
+    exif = odd.segment(0xE1, b"Exif\0\0" + bytes(60) + small() + bytes(60), longer=longer)
+    jpeg = odd.behind_start(small(progressive=progressive), exif)
+    assert file.look(jpeg) is WHOLE
+    assert [length for length, found in file.cuts(jpeg) if found is not PARTIAL] == []
+
+
+@pytest.mark.parametrize("claimed", [0, 65535, 80])
+def test_a_height_behind_the_data_is_stepped_over(file: Bytes, claimed: int) -> None:
+    """A file with a DNL marker is whole at once, and none of its beginnings is."""
+    jpeg = odd.with_lines_behind(small(), claimed)
+    assert file.look(jpeg) is WHOLE
+    assert file.look(jpeg + b"trailer") is WHOLE
+    assert [length for length, found in file.cuts(jpeg) if found is not PARTIAL] == []
+
+
+def test_without_an_end_a_file_is_incomplete(file: Bytes) -> None:
+    """Whether a trailer follows or not: the writer may be at work; the decoder has its turn after the patience."""
+    assert file.look(odd.without_end(small())) is PARTIAL
+    assert file.look(odd.samsung(small())) is PARTIAL
+
+
+def test_padding_and_surplus_leave_it_whole(file: Bytes) -> None:
+    """Bytes before restart and end markers, and a second image without a first end, are not the intake's concern."""
+    assert file.look(odd.before_end(small(), bytes(600))) is WHOLE
+    assert file.look(odd.without_end(small(), small())) is WHOLE
+    assert file.look(odd.with_profile(small(), (0, 0))) is WHOLE
+
+
+@pytest.mark.parametrize("data", [b"\0\0\0\x18ftypheic" + bytes(50), b"\0\0\0\x0cjP  ", b"\0\0\0\x0cJXL ", b"\xff\x0a"])
+def test_images_that_begin_with_zeros_are_no_jpeg(file: Bytes, data: bytes) -> None:
+    """HEIC, AVIF, JPEG 2000 and JPEG XL begin with a length: that is no reserved space."""
+    assert file.look(data) is Completeness.NOT_JPEG
+
+
+def test_the_intake_and_the_decoder_find_the_same_scan(file: Bytes) -> None:
+    """A file that decodes is whole but for its end, and one that is whole has a scan to decode."""
+    for longer in range(-60, 3000, 61):
+        jpeg = odd.behind_start(small(), odd.segment(0xED, bytes(range(256)), longer=longer))
+        assert (file.look(jpeg) is WHOLE) == (markers.walk(jpeg).scan is not None)

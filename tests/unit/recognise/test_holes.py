@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from ocrwatch import markers
 from ocrwatch.errors import Damaged
-from ocrwatch.recognise import markers
 from ocrwatch.recognise.decode import decode
 from ocrwatch.recognise.holes import find_hole
 from tests.rendering import draw

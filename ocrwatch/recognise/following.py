@@ -1,0 +1,64 @@
+"""Further images in the file of a scan: a second page, which is told of, or a camera's preview, which is not."""
+
+from __future__ import annotations
+
+import re
+
+from ocrwatch import markers
+
+_SHORTEST_PAGE = 500
+"""Pixels of the long side: smaller ones are thumbnails (a receipt at 100 dots per inch has 800)."""
+
+_SMALLER = 0.5
+_SAME_SHAPE = 0.03
+_MOST = 1000
+_GAP = re.compile(rb"[\x00\xff\r\n]*(?=\xff\xd8\xff)")
+"""What stands between two pages that a program has put into one file: nothing, or padding."""
+
+_APP2 = 0xE2
+_CONTAINER = re.compile(rb"GContainer|hdrgm:|GCamera:")
+
+
+def notice_of(jpeg: bytes, first: markers.Structure) -> str:
+    """Return a warning that names the pages behind the ``first`` image, empty if there are none. Never raises.
+
+    Phones and cameras put previews, depth and brightness maps behind a photograph, and say so in its header: in a
+    multi-picture index (CIPA DC-007) or in XMP (Google's containers). Without that, an image that follows directly and
+    is no preview, much smaller and of the same shape, is another page.
+    """
+    if first.frame is None or _says_so(jpeg, first):
+        return ""
+    pages: list[tuple[int, int, int]] = []
+    at = first.stop + len(markers.EOI) if first.end is not None else first.stop
+    while (gap := _GAP.match(jpeg, at)) is not None and len(pages) < _MOST:
+        image = markers.walk(jpeg, gap.end())
+        if image.frame is None or image.scan is None:
+            break
+        if _is_page(image, first):
+            pages.append((gap.end(), image.frame.width, image.height))
+        at = image.stop + len(markers.EOI) if image.end is not None else image.stop
+    if not pages:
+        return ""
+    offset, width, height = pages[0]
+    what = "a second image" if len(pages) == 1 else f"{len(pages)} more images"
+    which = "" if len(pages) == 1 else ", the first of them"
+    return f"{what} in the file, not read{which}: {width} x {height} pixels, from byte {offset:,} on"
+
+
+def _says_so(jpeg: bytes, first: markers.Structure) -> bool:
+    """Tell whether the header declares what follows as parts of one photograph."""
+    for segment in first.segments:
+        body = jpeg[segment.start + 4 : segment.end] if segment.marker in {_APP2, markers.APP1} else b""
+        if body.startswith(b"MPF\0") or (body.startswith(b"http://ns.adobe.com/") and _CONTAINER.search(body)):
+            return True
+    return False
+
+
+def _is_page(image: markers.Structure, first: markers.Structure) -> bool:
+    if image.frame is None or first.frame is None:
+        return False
+    width, height = image.frame.width, image.height
+    if max(width, height) < _SHORTEST_PAGE:
+        return False
+    across, down = width / max(1, first.frame.width), height / max(1, first.height)
+    return max(across, down) > _SMALLER or abs(across - down) > _SAME_SHAPE * max(across, down)

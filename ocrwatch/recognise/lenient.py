@@ -1,0 +1,113 @@
+"""Files that the standard forbids, devices write and every viewer shows: what is odd about them becomes a warning.
+
+The header may be odd, as none of that changes a pixel; the image data stay under strict decoding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ocrwatch import markers
+from ocrwatch.errors import Damaged
+from ocrwatch.recognise.holes import find_hole, zeros_at_end
+from ocrwatch.recognise.strict import Complaint, Gray, pixels
+from ocrwatch.recognise.surplus import without_surplus
+
+_MOST_ZEROS_OF_DATA = 2
+"""Zero bytes that may end image data: the end of the last block, and what is stuffed behind a byte 0xFF."""
+
+_RESCAN = "scan the page again, or copy the file again from where it came from"
+
+
+def is_plain(structure: markers.Structure) -> bool:
+    """Tell whether the file needs no help, as far as its structure shows."""
+    return structure.end is not None and not structure.odd and not structure.lines
+
+
+def read(jpeg: bytes, structure: markers.Structure, *, reduction: int, max_pixels: int) -> tuple[Gray, tuple[str, ...]]:
+    """Decode an image with frame and scan, at 1 / ``reduction`` of its size; return its pixels and warnings.
+
+    Raises :class:`Complaint` or Damaged.
+    """
+    frame = structure.sure_frame
+    zeros = zeros_at_end(jpeg, structure)
+    if structure.end is not None:
+        _refuse_holes(jpeg, _shorter(structure, zeros))
+    odd_fields: Complaint | None = None
+    if is_plain(structure) and not zeros:
+        try:
+            return pixels(jpeg, frame.width, frame.height, reduction), ()
+        except Complaint as complaint:
+            if complaint.is_premature_end:
+                raise
+            odd_fields = complaint
+    warnings = list(_structure_warnings(structure))
+    if zeros:
+        gray, used = _without_zeros(jpeg, structure, zeros, reduction)
+        warnings.append(f"{zeros:,} zeros behind the last row of the image")
+    else:
+        tidy = markers.rebuilt(jpeg, structure)
+        used = structure
+        try:
+            gray = pixels(tidy, frame.width, structure.height, reduction)
+        except Complaint as complaint:
+            behind = b"" if structure.end is not None else jpeg[structure.stop :]
+            found = without_surplus(tidy, complaint, behind=behind, reduction=reduction, max_pixels=max_pixels)
+            gray, used = found.gray, _shorter(structure, found.surplus)
+            warnings.append(found.warning)
+            if str(complaint) == str(odd_fields):
+                odd_fields = None
+    if structure.end is None:
+        _refuse_holes(jpeg, used)
+    return gray, (*((_header_warning(odd_fields),) if odd_fields else ()), *warnings)
+
+
+def _refuse_holes(jpeg: bytes, structure: markers.Structure) -> None:
+    if (hole := find_hole(jpeg, structure)) is not None:
+        raise _hole(hole)
+
+
+def _hole(offset: int) -> Damaged:
+    return Damaged(f"a part of the image data is missing: there are only zeros from byte {offset:,} on", _RESCAN)
+
+
+def _shorter(structure: markers.Structure, by: int) -> markers.Structure:
+    """Return the structure with fewer bytes of data in the last scan."""
+    *before, last = structure.segments
+    return replace(structure, segments=(*before, replace(last, data_end=last.data_end - by)))
+
+
+def _without_zeros(
+    jpeg: bytes, structure: markers.Structure, zeros: int, reduction: int
+) -> tuple[Gray, markers.Structure]:
+    """Decode an image whose data end with zeros, without them: padding, or space for a part that never came."""
+    frame = structure.sure_frame
+    for kept in range(_MOST_ZEROS_OF_DATA + 1):
+        shorter = _shorter(structure, zeros - kept)
+        try:
+            gray = pixels(markers.rebuilt(jpeg, shorter), frame.width, structure.height, reduction)
+        except Complaint as complaint:
+            last = complaint
+            if not complaint.is_premature_end:
+                raise
+        else:
+            return gray, shorter
+    if structure.end is not None:
+        raise _hole(structure.segments[-1].data_end - zeros)
+    raise last
+
+
+def _structure_warnings(structure: markers.Structure) -> tuple[str, ...]:
+    found = []
+    if structure.odd:
+        found.append("bytes between the header's segments, or one with a wrong length")
+    if structure.lines:
+        found.append("the height stands behind the image, in a DNL marker")
+    if structure.end is None:
+        found.append("no end marker; all rows of the image are there")
+    return tuple(found)
+
+
+def _header_warning(complaint: Complaint) -> str:
+    """Name what strict decoding complained of and a tidy header cured."""
+    return "a broken colour profile" if "ICC" in str(complaint) else "header fields that no standard knows"

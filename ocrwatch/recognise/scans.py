@@ -1,0 +1,32 @@
+"""Whether an image has all its scans. A decoder shows one without the last of them as a blurred or pale page."""
+
+from __future__ import annotations
+
+from ocrwatch import markers
+
+_COEFFICIENTS = 64
+
+
+def is_complete(jpeg: bytes, structure: markers.Structure) -> bool:
+    """Tell whether the scans give every component, and with progressive ones every bit of its coefficients.
+
+    T.81, G.1.1.1: each of the 64 coefficients comes in a first scan, less exact by ``Al`` bits, and one bit more
+    with each further scan. Files of other processes than sequential and progressive ones are not judged.
+    """
+    frame = structure.frame
+    if frame is None or frame.process not in markers.SEQUENTIAL | markers.PROGRESSIVE:
+        return True
+    missing_bits = {part.identifier: [1] * _COEFFICIENTS for part in frame.parts}
+    for segment in structure.segments:
+        if segment.marker == markers.SOS:
+            _count(jpeg[segment.start + 4 : segment.end], missing_bits, whole=frame.process in markers.SEQUENTIAL)
+    return not any(any(bits) for bits in missing_bits.values())
+
+
+def _count(header: bytes, missing_bits: dict[int, list[int]], *, whole: bool) -> None:
+    """Note what a scan gives: ``whole`` components or a band of their coefficients."""
+    first, last, approximation = header[-3:]
+    band = range(_COEFFICIENTS) if whole else range(first, min(last, _COEFFICIENTS - 1) + 1)
+    for component in header[1 : 1 + 2 * header[0] : 2]:
+        for coefficient in band if component in missing_bits else ():
+            missing_bits[component][coefficient] = 0 if whole else approximation & 0xF

@@ -1,0 +1,115 @@
+"""Strict decoding: the first complaint of libjpeg-turbo is an error, so that no pixel is made up."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import simplejpeg
+
+from ocrwatch.errors import Unsupported
+
+Gray = npt.NDArray[np.uint8]
+"""Pixels as rows of brightness, H x W, 0 is black."""
+
+_SURPLUS = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
+_PREMATURE = ("premature end", "found marker 0xd9 instead of RST")
+_UNKNOWN_SAMPLING = "subsampling"
+_STDERR = 2
+
+
+class Complaint(Exception):
+    """What libjpeg-turbo complained of, in its own words."""
+
+    @property
+    def is_premature_end(self) -> bool:
+        """Whether the data ended before the last row."""
+        return any(each in str(self) for each in _PREMATURE)
+
+    @property
+    def surplus(self) -> tuple[int, int] | None:
+        """Bytes left over, and the marker that stands behind them; None if it is about something else."""
+        found = _SURPLUS.search(str(self))
+        return (int(found[1]), int(found[2], 16)) if found else None
+
+
+def pixels(jpeg: bytes, width: int, height: int, reduction: int = 1) -> Gray:
+    """Decode an image of ``width`` x ``height`` pixels to grey, at 1 / ``reduction`` (1 or 2) of its size.
+
+    Raises :class:`Complaint` if anything at all is odd about it.
+    """
+    try:
+        decoded: Gray = simplejpeg.decode_jpeg(  # type: ignore[attr-defined]
+            jpeg, "GRAY", min_width=-(-width // reduction), min_height=-(-height // reduction)
+        )
+    except KeyError:
+        # simplejpeg has no name for every colour subsampling that TurboJPEG knows.
+        return _by_opencv(jpeg, reduction)
+    except ValueError as error:
+        if _UNKNOWN_SAMPLING not in str(error):
+            raise Complaint(str(error)) from None
+        # TurboJPEG decodes seven subsamplings (4:4:4 to 4:4:1), libjpeg all that T.81 allows but fractions.
+        return _by_opencv(jpeg, reduction)
+    return decoded[:, :, 0]
+
+
+def _by_opencv(jpeg: bytes, reduction: int) -> Gray:
+    """Decode with OpenCV's libjpeg-turbo, which fills what is missing with grey and only says so on stderr."""
+    if not _is_heard():
+        raise Unsupported(
+            "the image's colours are subsampled in a way that cannot be decoded",
+            "save the image as a baseline JPEG with 8 bits a channel",
+        )
+    decoded, said = _opencv(jpeg)
+    if said or decoded is None:
+        raise Complaint(said or "its header is damaged, or its colours are subsampled in no known way")
+    if reduction == 1:
+        return decoded
+    height, width = decoded.shape
+    even = cv2.copyMakeBorder(decoded, 0, height % reduction, 0, width % reduction, cv2.BORDER_REPLICATE)
+    smaller = cv2.resize(even, None, fx=1 / reduction, fy=1 / reduction, interpolation=cv2.INTER_AREA)
+    return np.asarray(smaller, np.uint8)
+
+
+def _opencv(jpeg: bytes) -> tuple[Gray | None, str]:
+    """Decode with OpenCV; return the pixels, if any, and what libjpeg said of them."""
+    with _listening() as said:
+        try:
+            decoded = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+        except cv2.error as error:
+            if "Insufficient memory" in str(error):
+                raise MemoryError from None
+            return None, str(error)
+    return (None if decoded is None else np.asarray(decoded, np.uint8)), said[0] if said else ""
+
+
+@contextmanager
+def _listening() -> Iterator[list[str]]:
+    """Collect what native code writes to standard error meanwhile. Only for a process with one thread at work."""
+    said: list[str] = []
+    before, heard = os.dup(_STDERR), os.memfd_create("stderr")
+    try:
+        os.dup2(heard, _STDERR)
+        try:
+            yield said
+        finally:
+            os.dup2(before, _STDERR)
+            text = os.pread(heard, 1000, 0).decode(errors="replace").strip()
+            said += [text] if text else []
+    finally:
+        os.close(heard)
+        os.close(before)
+
+
+@functools.cache
+def _is_heard() -> bool:
+    """Tell whether this OpenCV says when an image is not whole, by half of one."""
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
+    whole = cv2.imencode(".jpg", noise)[1].tobytes()
+    return not _opencv(whole)[1] and bool(_opencv(whole[: len(whole) // 2] + b"\xff\xd9")[1])

@@ -1,0 +1,325 @@
+"""Bytes left over behind the last row, or before a restart marker: an encoder's padding, or a trace of damage.
+
+A decoder that loses its place finds it again, and so may come to the last row before the data's end. What an encoder
+leaves over is told from that by decoding strictly without it, and by what it is: padding, rows more than the header
+says, or a maker's trailer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ocrwatch import markers
+from ocrwatch.recognise.holes import may_be_blank
+from ocrwatch.recognise.strict import Complaint, Gray, pixels
+
+_BLOCK = 8
+"""Pixels of a block's side."""
+
+_LONGEST_SIDE = 65_500
+"""Pixels that libjpeg decodes along one axis."""
+
+_EOI_CODE = 0xD9
+_RESTARTS = range(0xD0, 0xD8)
+_RESTART = re.compile(rb"\xff+([\xd0-\xd7])")
+
+_MOST_BLANK = 64
+"""Bytes of blank blocks that are taken for the encoder's. After damage on a page with a blank foot the blocks left
+over are blank as well: of single flipped bits, most of which leave no trace at all, this accepts one in thirty."""
+_LONGEST_BLANK_PATTERN = 16
+_BLANK_RUN = 4
+_SHORTEST_FILLING = 4
+_HOLE = bytes(64)
+
+_READ_AHEAD = 16
+"""Bytes that the decoder holds at most, stuffed zeros with them: its buffer has 64 bits."""
+
+_MOST_GUESSES = 16
+_MOST_INTERVALS = 200_000
+"""Each costs some 50 µs."""
+
+_MANY_INTERVALS = 8
+"""So many intervals with bytes left over and none with too few are no damage, which leaves as often too few."""
+_SOME_INTERVALS = 3
+"""The same for intervals that all have the same bytes left over."""
+
+_SHORTEST_TEXT = 12
+_TEXT_SHARE = 0.75
+"""Of image data 40 % are printable or 0xFF; of what is not zero in makers' trailers, at the beginning, nearly all."""
+_TRAILER_HEAD = 256
+_TEXT = frozenset({0x09, 0x0A, 0x0D, 0xFF, *range(0x20, 0x7F)})
+_SAMSUNG = b"SEFT"
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """A tidy image (:func:`ocrwatch.markers.rebuilt`) that is to be decoded."""
+
+    jpeg: bytes
+    structure: markers.Structure
+    reduction: int
+
+    @property
+    def frame(self) -> markers.Frame:
+        """Its frame header."""
+        return self.structure.sure_frame
+
+    @property
+    def data(self) -> bytes:
+        """The last scan's data."""
+        last = self.structure.segments[-1]
+        return self.jpeg[last.end : last.data_end]
+
+    @property
+    def zeros_are_blank(self) -> bool:
+        """Whether zeros at the end may be what blank paper becomes, and so a hole that is no padding."""
+        last = self.structure.segments[-1]
+        refines = self.frame.process in markers.PROGRESSIVE and self.jpeg[last.end - 1] >> 4
+        # A last scan that only refines coefficients by a bit changes no text (T.81, G.1.1.1.2).
+        return not refines and may_be_blank(self.jpeg, self.structure)
+
+    def pixels(self, data: bytes) -> Gray:
+        """Decode strictly with other data in the last scan."""
+        changed = markers.rebuilt(self.jpeg, self.structure, data=data)
+        return pixels(changed, self.frame.width, self.frame.height, self.reduction)
+
+    def taller(self, height: int, *, cut: int = 0) -> Gray:
+        """Decode strictly with another height, and without so many bytes of the last scan's data."""
+        data = self.data[: len(self.data) - cut]
+        changed = markers.rebuilt(self.jpeg, self.structure, height=height, data=data)
+        return pixels(changed, self.frame.width, height, self.reduction)
+
+    def ends_with(self, height: int) -> bool:
+        """Whether an image of this height needs the last byte; strict decoding misses none that it has read ahead."""
+        try:
+            self.taller(height, cut=1)
+        except Complaint:
+            return True
+        return False
+
+    @property
+    def mcu(self) -> tuple[int, int]:
+        """Width and height of a minimum coded unit, in pixels (T.81, A.2)."""
+        parts = self.frame.parts
+        if len(parts) == 1:
+            return _BLOCK, _BLOCK
+        return _BLOCK * max(part.across for part in parts), _BLOCK * max(part.down for part in parts)
+
+    @property
+    def mcus(self) -> tuple[int, int]:
+        """How many of them lie side by side, and one above the other."""
+        across, down = self.mcu
+        return -(-self.frame.width // across), -(-self.frame.height // down)
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """An image that is whole."""
+
+    gray: Gray
+    surplus: int
+    """Bytes at the end of the last scan's data that are not needed."""
+    warning: str
+
+
+def without_surplus(jpeg: bytes, complaint: Complaint, *, behind: bytes, reduction: int, max_pixels: int) -> Sound:
+    """Decode a tidy image that strict decoding complained of.
+
+    ``behind`` is what stands in the file in the place of a missing end marker. Raises the complaint if it is of
+    something else, or if what is left over may be a trace of damage.
+    """
+    image = _Image(jpeg, markers.walk(jpeg), reduction)
+    if complaint.surplus is None or 0 in (part.across * part.down for part in image.frame.parts):
+        raise complaint
+    count, marker = complaint.surplus
+    if marker == _EOI_CODE:
+        data, gray = _shortened(image.data, count, image.pixels)
+        left = image.data[len(data) :]
+        if _is_encoders(left, data, zeros_are_blank=image.zeros_are_blank) or _is_trailer(left + behind):
+            return Sound(gray, len(left), f"{len(left):,} surplus bytes behind the last row of the image")
+    elif marker in _RESTARTS and (data_without := _without_padding(image)) is not None:
+        return Sound(image.pixels(data_without), 0, "surplus bytes before restart markers")
+    gray, rows = _without_rows(image, complaint, max_pixels)
+    return Sound(gray, 0, f"{rows} more rows of pixels than the header says")
+
+
+def _shortened(data: bytes, count: int, decode: Callable[[bytes], Gray]) -> tuple[bytes, Gray]:
+    """Take about ``count`` bytes from the end, as many as it takes to decode without complaint.
+
+    The decoder's own count is short by the stuffed zeros that it has read ahead. Raises :class:`Complaint`.
+    """
+    cut, shrinking = count, False
+    for _ in range(_MOST_GUESSES):
+        kept = data[: len(data) - cut]
+        try:
+            return kept, decode(kept)
+        except Complaint as complaint:
+            last = complaint
+            if complaint.is_premature_end and cut > 0:
+                cut, shrinking = cut - 1, True
+            elif complaint.surplus is not None and not shrinking and cut < len(data):
+                cut = min(len(data), cut + max(1, complaint.surplus[0]))
+            else:
+                raise
+    raise last
+
+
+def _is_encoders(left: bytes, data: bytes, *, zeros_are_blank: bool) -> bool:
+    """Tell whether bytes left over behind ``data`` are padding, or a few blank blocks."""
+    if _is_filling(left, data, zeros_are_blank=zeros_are_blank):
+        return True
+    if len(left) > _MOST_BLANK or _HOLE in data:
+        return False
+    # Blank blocks repeat what stands before them. The last byte is filled up with ones, so that it need not match.
+    tail = (data[-_MOST_BLANK:] + left)[:-1]
+    return any(tail[period:] == tail[:-period] for period in range(1, _LONGEST_BLANK_PATTERN + 1))
+
+
+def _is_filling(left: bytes, data: bytes, *, zeros_are_blank: bool) -> bool:
+    """Tell whether all bytes left over are the same, other than blank blocks would be."""
+    if len(set(left)) != 1 or (zeros_are_blank and not any(left)):
+        return False
+    return not any(left) or (len(left) >= _SHORTEST_FILLING and not data.endswith(left[:1] * _BLANK_RUN))
+
+
+def _is_trailer(left: bytes) -> bool:
+    """Tell whether bytes behind the image are a maker's trailer: text and zeros, or Samsung's, by its signature."""
+    if left.endswith(_SAMSUNG):
+        return True
+    head = left[:_TRAILER_HEAD].replace(b"\0", b"")
+    return len(head) >= _SHORTEST_TEXT and sum(byte in _TEXT for byte in head) >= _TEXT_SHARE * len(head)
+
+
+def _without_rows(image: _Image, complaint: Complaint, max_pixels: int) -> tuple[Gray, int]:
+    """Decode an image with more rows than its header says; return those that it says, and how many more there are.
+
+    What is left over by damage ends anywhere in a row, so that it would have to be whole rows by chance. Raises
+    ``complaint`` if it is not.
+    """
+    if _HOLE in image.data:
+        # Where zeros are blank blocks, a hole makes rows too many as well.
+        raise complaint
+    scans = sum(segment.marker == markers.SOS for segment in image.structure.segments)
+    # A scan of one component has its own rows of blocks, not whole MCUs (T.81, A.2.2).
+    height = image.mcu[1] if scans == 1 else _BLOCK
+    down = -(-image.frame.height // height)
+    most = min(2 * down, _LONGEST_SIDE // height, max_pixels // image.frame.width // height)
+    low, high = down + 1, most
+    while low <= high:
+        rows = (low + high) // 2
+        try:
+            gray = image.taller(rows * height)
+        except Complaint as other:
+            if other.is_premature_end:
+                high = rows - 1
+            elif other.surplus is not None:
+                low = rows + 1
+            else:
+                break
+        else:
+            if not image.ends_with(rows * height):
+                break
+            said = -(-image.frame.height // image.reduction)
+            return np.ascontiguousarray(gray[:said]), rows * height - image.frame.height
+    raise complaint
+
+
+def _without_padding(image: _Image) -> bytes | None:
+    """Return the data without what stands before restart markers; None if some of it may be a trace of damage.
+
+    Each interval between two restart markers is an image of its own (T.81, E.1.4), which is decoded alone.
+    """
+    pieces = _RESTART.split(image.data)
+    intervals, numbers = pieces[::2], pieces[1::2]
+    sizes = _sizes(image)
+    if len(intervals) != len(sizes) or any(
+        number[0] != _RESTARTS[place % len(_RESTARTS)] for place, number in enumerate(numbers)
+    ):
+        return None
+    try:
+        kept = [_interval(image, size, data) for size, data in zip(sizes, intervals, strict=True)]
+    except Complaint:
+        return None
+    left_over = [
+        (data[len(needed) :], needed) for data, needed in zip(intervals, kept, strict=True) if len(needed) < len(data)
+    ]
+    if not _is_padding(left_over, zeros_are_blank=image.zeros_are_blank):
+        return None
+    return kept[0] + b"".join(b"\xff" + number + data for number, data in zip(numbers, kept[1:], strict=True))
+
+
+def _sizes(image: _Image) -> list[tuple[int, int]]:
+    """Return width and height of an image for each restart interval; none if they cannot be decoded alone."""
+    interval = markers.restart_interval(image.jpeg, image.structure)
+    scans = sum(segment.marker == markers.SOS for segment in image.structure.segments)
+    mcus = image.mcus[0] * image.mcus[1]
+    if not 0 < mcus <= _MOST_INTERVALS * interval or scans != 1 or image.frame.process not in markers.SEQUENTIAL:
+        return []
+    last = (mcus - 1) % interval + 1
+    usual, shorter = _layout(interval, image.mcu), _layout(last, image.mcu)
+    if shorter is None or (usual is None and mcus > interval):
+        return []
+    return [usual or shorter] * ((mcus - 1) // interval) + [shorter]
+
+
+def _interval(image: _Image, size: tuple[int, int], data: bytes) -> bytes:
+    """Return the bytes of an interval's data that its MCUs need. Raises :class:`Complaint` if it is not whole."""
+    width, height = size
+    alone = _alone(image, width, height)
+
+    def decode(part: bytes) -> Gray:
+        return pixels(alone + part + markers.EOI, width, height)
+
+    try:
+        decode(data)
+    except Complaint as complaint:
+        if complaint.surplus is None:
+            raise
+        data, _ = _shortened(data, complaint.surplus[0], decode)
+    # At an image's end, other than before a restart marker, bytes that were read ahead are not missed.
+    for _ in range(_READ_AHEAD):
+        try:
+            decode(data[:-1])
+        except Complaint:
+            break
+        data = data[:-1]
+    return data
+
+
+def _alone(image: _Image, width: int, height: int) -> bytes:
+    """Return the header of an image of this size, without restart markers, that has the same tables and components."""
+    pieces = [markers.SOI]
+    for segment in image.structure.segments:
+        body = bytearray(image.jpeg[segment.start : segment.end])
+        if segment.marker in markers.START_OF_FRAME:
+            body[5:9] = height.to_bytes(2) + width.to_bytes(2)
+        if segment.marker not in {markers.DRI, markers.APP1}:
+            pieces.append(bytes(body))
+    return b"".join(pieces)
+
+
+def _layout(mcus: int, mcu: tuple[int, int]) -> tuple[int, int] | None:
+    """Return width and height of an image of so many MCUs, as broad as possible; None if there is none."""
+    most_across, most_down = _LONGEST_SIDE // mcu[0], _LONGEST_SIDE // mcu[1]
+    for across in range(min(mcus, most_across), 0, -1):
+        if mcus % across == 0:
+            return (across * mcu[0], mcus // across * mcu[1]) if mcus // across <= most_down else None
+    return None
+
+
+def _is_padding(left_over: list[tuple[bytes, bytes]], *, zeros_are_blank: bool) -> bool:
+    """Tell whether what the intervals leave over is the encoder's: filling, or something that comes again and again.
+
+    Blank blocks prove nothing here: if the decoder loses its place, it leaves over those of the row's margin.
+    """
+    if any(len(left) > _MOST_BLANK and any(left) for left, _ in left_over):
+        return False
+    if len(left_over) >= _MANY_INTERVALS:
+        return True
+    if len(left_over) >= _SOME_INTERVALS and len({left for left, _ in left_over}) == 1:
+        return True
+    return all(_is_filling(left, data, zeros_are_blank=zeros_are_blank) for left, data in left_over)

@@ -1,0 +1,77 @@
+"""Files of other kinds are told by their first bytes, and each says what to do."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from ocrwatch.magic import HEAD, OTHER, kind_of, not_a_jpeg
+
+
+def boxes(brand: bytes, *compatible: bytes) -> bytes:
+    """Make the first box of an ISO media file (ISO/IEC 14496-12)."""
+    body = b"ftyp" + brand + bytes(4) + b"".join(compatible)
+    return (4 + len(body)).to_bytes(4) + body + b"\0\0\0\x08mdat"
+
+
+KINDS = {
+    "heic": (boxes(b"heic", b"mif1", b"heic"), "a HEIC image", "Most Compatible"),
+    "heic of a burst": (boxes(b"hevc", b"msf1"), "a HEIC image", "Most Compatible"),
+    "heic by its second brand": (boxes(b"mif1", b"mif1", b"heic"), "a HEIC image", "Most Compatible"),
+    "heif": (boxes(b"mif1", b"miaf"), "a HEIC or AVIF image", "Most Compatible"),
+    "avif": (boxes(b"avif", b"avif", b"mif1", b"miaf"), "an AVIF image", "JPEG"),
+    "avif by its second brand": (boxes(b"mif1", b"miaf", b"avif"), "an AVIF image", "JPEG"),
+    "raw": (boxes(b"crx ", b"crx ", b"isom"), "a camera's raw image", "JPEG"),
+    "video": (boxes(b"isom", b"isom", b"mp42"), "a video", "photograph"),
+    "quicktime": (boxes(b"qt  ", b"qt  "), "a video", "photograph"),
+    "jp2": (b"\0\0\0\x0cjP  \r\n\x87\n" + boxes(b"jp2 "), "a JPEG 2000 image", "plain JPEG"),
+    "jp2 codestream": (b"\xff\x4f\xff\x51\0\x2f", "a JPEG 2000 image", "plain JPEG"),
+    "jxl": (b"\0\0\0\x0cJXL \r\n\x87\n" + boxes(b"jxl "), "a JPEG XL image", "plain JPEG"),
+    "jxl codestream": (b"\xff\x0a\xfa\x1f", "a JPEG XL image", "plain JPEG"),
+    "jxr": (b"II\xbc\x01\x08", "a JPEG XR image", "plain JPEG"),
+    "tiff": (b"II*\0\x08\0\0\0", "a TIFF image", "JPEG"),
+    "tiff of the other order": (b"MM\0*\0\0\0\x08", "a TIFF image", "JPEG"),
+    "big tiff": (b"II+\0\x08\0\0\0", "a TIFF image", "JPEG"),
+    "pdf": (b"%PDF-1.7\n%\xe2\xe3", "a PDF document", "one file a page"),
+    "postscript": (b"%!PS-Adobe-3.0", "a PostScript document", "JPEG"),
+    "webp": (b"RIFF\x24\0\0\0WEBPVP8 ", "a WebP image", "JPEG"),
+    "sound": (b"RIFF\x24\0\0\0WAVEfmt ", OTHER, "JPEG"),
+    "zip": (b"PK\x03\x04\x14\0", "a ZIP archive or an Office document", "JPEG"),
+    "web page": (b"\xef\xbb\xbf\n<!DOCTYPE html>\n<html>", "a web page", "download"),
+    "svg": (b"<?xml version='1.0'?>\n<!-- by hand -->\n<svg xmlns=", "an SVG drawing", "JPEG"),
+    "words": (b"Dear Sir or Madam", OTHER, "JPEG"),
+    "nothing": (b"", OTHER, "JPEG"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_is_named_with_its_remedy(kind: str) -> None:
+    """The message names the kind, and the remedy says what a person can do about it."""
+    head, name, remedy = KINDS[kind]
+    assert kind_of(head) == name
+    fault = not_a_jpeg(head)
+    assert fault.message == f"the file is {name}, not a JPEG"
+    assert remedy in fault.remedy
+
+
+@pytest.mark.parametrize(
+    ("saved_as", "name"), [("PNG", "a PNG"), ("GIF", "a GIF"), ("BMP", "a BMP"), ("TIFF", "a TIFF"), ("WEBP", "a WebP")]
+)
+def test_what_programs_save_is_named(saved_as: str, name: str) -> None:
+    """Images of other kinds as Pillow saves them."""
+    file = io.BytesIO()
+    Image.new("L", (20, 20), 200).save(file, saved_as)
+    assert kind_of(file.getvalue()[:HEAD]) == f"{name} image"
+
+
+@given(st.binary(max_size=HEAD))
+def test_any_bytes_have_a_kind(head: bytes) -> None:
+    """Whatever a file begins with, there is a sentence and a remedy."""
+    for begun in (head, b"\0\0\0\xff" + b"ftyp" + head, b"<" + head):
+        fault = not_a_jpeg(begun)
+        assert fault.message
+        assert fault.remedy
