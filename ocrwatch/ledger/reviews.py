@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
 import sqlite3
 import stat
@@ -28,6 +27,10 @@ _PATIENCE: Final = 5.0
 
 _AT_ONCE: Final = 200
 """Rows changed in one transaction."""
+
+_PAUSE: Final = 0.03
+"""Seconds between two transactions. SQLite makes a waiting writer sleep longer after each try, so that without a pause
+20,000 rows held up a commit of the daemon's for half a second."""
 
 _PRIMARY: Final = 0xFF
 _REMEDIES: Final = {
@@ -49,9 +52,10 @@ def tick_off(state: Path, scans: Sequence[int]) -> None:
     with _open(path) as db:
         if schema.version_of(db) < schema.REVIEWS_SINCE:
             return
-        rest = iter(scans)
-        while some := list(itertools.islice(rest, _AT_ONCE)):
-            now = time.time()
+        for start in range(0, len(scans), _AT_ONCE):
+            if start:
+                time.sleep(_PAUSE)
+            some, now = scans[start : start + _AT_ONCE], time.time()
             db.execute("BEGIN IMMEDIATE")
             db.executemany(
                 "UPDATE scans SET reviewed_at = ? WHERE id = ? AND review IS NOT NULL AND reviewed_at IS NULL",
