@@ -170,6 +170,29 @@ def retry(
 
 
 @app.command()
+def review(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE…]", help="With --done: scans, their texts or originals, or just names."),
+    ] = None,
+    done: Annotated[bool, typer.Option("--done", help="Tick off the pages of the files named.")] = False,
+    config: ConfigOption = None,
+    inbox: InboxOption = None,
+    outbox: OutboxOption = None,
+    archive: ArchiveOption = None,
+    quarantine: QuarantineOption = None,
+    state: StateOption = None,
+    as_json: JsonOption = False,
+    settings: SetOption = None,
+) -> None:
+    """List the pages whose text somebody should look at, or tick them off. Code 1 if one was not marked."""
+    from ocrwatch.commands import review
+
+    overrides = _overrides(inbox, outbox, archive, quarantine, state)
+    _leave(review.review(files or [], config, overrides, settings or [], done=done, as_json=as_json))
+
+
+@app.command()
 def doctor(
     config: ConfigOption = None,
     inbox: InboxOption = None,

@@ -36,7 +36,7 @@ class ExitCode(enum.IntEnum):
 
     FINE = 0
     QUARANTINED = 1
-    """Something could not be read (``once``, ``read``), was left alone (``retry``), or is not known (``why``)."""
+    """Something was not read (``once``, ``read``), was left alone (``retry``, ``review``), or is unknown (``why``)."""
     USAGE = 2
     """Usage or configuration."""
     ENVIRONMENT = 3

@@ -68,8 +68,8 @@ EVENTS: dict[str, Event] = {
         "a scan was read and its text is in the outbox",
         (
             "id", "path", "bytes", "sha256", "batch", "attempt", "engine", "words", "confidence",
-            "queued_ms", "read_ms", "sidecars", "archived", "cached", "review", "profile", "warnings",
-            "preview",
+            "queued_ms", "read_ms", "sidecars", "archived", "cached", "review",
+            "review_reasons", "profile", "warnings", "preview",
         ),
     ),
     "scan.retrying": Event(

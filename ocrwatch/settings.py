@@ -108,9 +108,9 @@ class Output(Section):
     """Permissions of the sidecars, such as "0640"; empty leaves them to the umask."""
     group: OptionalName = None
     """Group that the sidecars belong to; empty leaves it to the system."""
-    review_below: float = Field(default=0.0, ge=0, le=100)
-    """Pages read with less confidence are marked for review in log, status and JSON, 0 to 100, and so are pages without
-    text that are not blank; 0 marks none."""
+    review_below: float = Field(default=80.0, ge=0, le=100)
+    """Pages read with less confidence, 0 to 100, are marked for review, and so are pages of which many letter-like
+    marks lie in no word, and pages without text that are not blank; 0 marks none."""
 
 
 class Retry(Section):
@@ -167,7 +167,8 @@ class Status(Section):
     """How often the status is written although nothing happens, 1s to 1h."""
     share_file: bool = True
     """Whether STATUS.txt in the outbox says what ocrwatch does, for people who see only the share. It names the scans
-    that were read last: switch it off where some may see the outbox but not the names of what is in its subfolders."""
+    that were read last and those that wait for review: switch it off where some may see the outbox but not the names
+    of what is in its subfolders."""
     listen: Address = ""
     """Address for /metrics (Prometheus), /healthz and /readyz, such as ":9464" (this machine only), "[::1]:9464" or
     "0.0.0.0:9464" (everybody: there is no password); empty for none."""

@@ -265,6 +265,16 @@ class Page:
         return BLANK in self.steps
 
 
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Why somebody should look at the text of a page."""
+
+    reasons: tuple[str, ...]
+    """Short sentences, at least one."""
+    confidence: float | None
+    """The page's, 0 to 100; None if nothing was read."""
+
+
 def _mean_confidence(words: tuple[Word, ...]) -> float | None:
     letters = sum(len(word.text) for word in words)
     return sum(word.confidence * len(word.text) for word in words) / letters if letters else None

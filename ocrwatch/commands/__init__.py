@@ -1,5 +1,5 @@
 """What the commands do, apart from their options; each returns its exit code.
 
-``work`` is run and once, ``reading`` is read, ``status`` and ``why`` bear their names, ``examining`` is
+``work`` is run and once, ``reading`` is read, ``status``, ``why`` and ``review`` bear their names, ``examining`` is
 doctor.
 """

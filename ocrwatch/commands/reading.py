@@ -15,7 +15,7 @@ from ocrwatch import log
 from ocrwatch.commands.work import preview_of
 from ocrwatch.config.load import load, parse_overrides
 from ocrwatch.daemon.startup import check_languages, usable_cores
-from ocrwatch.deliver.formats import Original, needs_review, page_as_dict
+from ocrwatch.deliver.formats import Original, page_as_dict, review_reasons
 from ocrwatch.dispatch.events import Outcome, SlotEvent
 from ocrwatch.dispatch.pool import Pool
 from ocrwatch.dispatch.slot import SlotOptions
@@ -48,7 +48,7 @@ def read(
             continue
         page, original = result
         if as_json:
-            original = replace(original, review=needs_review(page, settings.output.review_below))
+            original = replace(original, review_reasons=review_reasons(page, settings.output.review_below))
             print(json.dumps(page_as_dict(page, original), ensure_ascii=False))  # noqa: T201
         elif preview:
             print(f"{log.printable(str(path))}: {preview_of(page.text)}")  # noqa: T201

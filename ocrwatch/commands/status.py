@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,8 +18,10 @@ from rich.text import Text
 
 from ocrwatch.commands.status_view import Seen, view
 from ocrwatch.config.load import load, parse_overrides
+from ocrwatch.daemon.review_list import NEWEST_SHOWN, reviews_of
 from ocrwatch.daemon.silence import check_answers
-from ocrwatch.errors import ExitCode, UsageError
+from ocrwatch.errors import EnvironmentFault, ExitCode, UsageError
+from ocrwatch.ledger import LedgerReader
 from ocrwatch.service.lock import holder_of
 from ocrwatch.service.status import read
 from ocrwatch.settings import Settings
@@ -40,7 +42,7 @@ def status(
         with _interruptible():
             _watch_as_json(settings) if as_json else _watch(settings)
         return ExitCode.FINE
-    seen = look(settings)
+    seen = _look_with_reviews(settings)
     if as_json:
         print(_as_json(seen, indent=1))  # noqa: T201
     else:
@@ -58,13 +60,24 @@ def look(settings: Settings) -> Seen:
     )
 
 
+def _look_with_reviews(settings: Settings) -> Seen:
+    """Look at the daemon, and into the ledger for what was ticked off since the daemon wrote its status."""
+    seen = look(settings)
+    if seen.last is None:
+        return seen
+    with contextlib.suppress(EnvironmentFault), LedgerReader(settings.state, alone=not seen.is_running) as ledger:
+        found = reviews_of(*ledger.to_review(NEWEST_SHOWN))
+        return replace(seen, last=replace(seen.last, review_waiting=found.count, reviews=found.newest))
+    return seen
+
+
 def _watch(settings: Settings) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         raise UsageError("--watch needs a terminal", "use --watch --json, which prints one JSON object a second")
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            live.update(_screen(look(settings)), refresh=True)
+            live.update(_screen(_look_with_reviews(settings)), refresh=True)
             time.sleep(_INTERVAL)
 
 
@@ -78,7 +91,7 @@ def _screen(seen: Seen) -> Group:
 
 def _watch_as_json(settings: Settings) -> None:
     while True:
-        print(_as_json(look(settings)), flush=True)  # noqa: T201
+        print(_as_json(_look_with_reviews(settings)), flush=True)  # noqa: T201
         time.sleep(_INTERVAL)
 
 

@@ -68,6 +68,8 @@ def view(seen: Seen) -> Iterator[str]:
         if last is not None:
             how = "It stopped" if last.state == "stopped" else "It was killed or crashed; it last wrote its status"
             yield f"{how} at {seen.at(last.written)}. Scans in {_shown(last.inbox)} wait until it is started again."
+            if last.review_waiting:
+                yield f"Pages to review: {last.review_waiting:,}; ocrwatch review lists them."
     elif last is None or seen.holder not in {0, last.pid}:
         yield f"[bold yellow]starting[/bold yellow], process {seen.holder}"
     else:
@@ -106,8 +108,9 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
     known = f", {now.cached:,} of them known from before and not read again" if now.cached else ""
     yield from _block("delivered", [f"{now.delivered:,} since the start{known}"])
     yield from _block("quarantined", [f"{now.quarantined:,} since the start", *_failures(seen, now)])
-    if now.to_review:
-        yield from _block("to review", [f"{now.to_review:,} since the start", *_reviews(seen, now)])
+    if now.review_waiting or now.to_review:
+        marked = f" ({now.to_review:,} marked since the start)" if now.to_review else ""
+        yield from _block("to review", [f"{now.review_waiting:,}{marked}", *_reviews(seen, now)])
     if [profile.name for profile in now.profiles] not in ([], [""]):
         yield from _block("profiles", _profiles(now))
 
@@ -165,8 +168,7 @@ def _failures(seen: Seen, now: Status) -> list[str]:
 
 def _reviews(seen: Seen, now: Status) -> list[str]:
     last = now.reviews[: -_MOST_LINES - 1 : -1]
-    read = ("no text" if one.confidence is None else f"confidence {one.confidence:g}" for one in last)
-    return [f"{seen.at(one.at)} {_shown(one.path)}: {how}" for one, how in zip(last, read, strict=True)]
+    return [f"{seen.at(one.at)} {_shown(one.path)}: {_shown(', '.join(one.reasons))}" for one in last]
 
 
 def _profiles(now: Status) -> list[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ocrwatch.commands.why_files import files_of, reason_beside, with_presence
+from ocrwatch.commands.why_files import files_of, reason_beside, text_of, with_presence
 from ocrwatch.deliver.delivery import REASON_ENDING
 from ocrwatch.deliver.plan import Plan
 from ocrwatch.errors import EnvironmentFault
@@ -21,6 +22,7 @@ from ocrwatch.ledger import Entry, facts_key
 from ocrwatch.log import printable
 from ocrwatch.service.status import INCOMPLETE, BeingRead, Incomplete, Resting, Status, as_text, iso
 from ocrwatch.settings import Settings
+from ocrwatch.values import Review
 
 _CLOSED = frozenset({"done", "quarantined", "gone"})
 _MOST_TOLD = 20
@@ -57,6 +59,10 @@ class Answer:
     code: str | None = None
     files: list[str] = field(default_factory=list)
     """Absolute paths of what came of it."""
+    review: list[str] = field(default_factory=list)
+    """Why its text was marked for review."""
+    reviewed_at: str | None = None
+    """When that was ticked off; None while it waits."""
     before: list[Past] = field(default_factory=list)
     """The newest first."""
 
@@ -226,7 +232,28 @@ def _done(sources: Sources, row: Entry) -> Answer:
         says += ", the original stays in the inbox"
     else:
         says += ", the original was deleted"
-    return Answer(row.path, "done", f"{says}.", since=at, attempts=row.attempts, files=files)
+    done = Answer(row.path, "done", f"{says}.", since=at, attempts=row.attempts, files=files)
+    return done if row.review is None else _with_review(sources, row, row.review, done)
+
+
+def _with_review(sources: Sources, row: Entry, review: Review, done: Answer) -> Answer:
+    """Add why a page is marked for review, and how it is ticked off, or when it was."""
+    reasons = ", ".join(review.reasons)
+    marked = replace(done, review=list(review.reasons))
+    if row.reviewed_at is not None:
+        at = iso(row.reviewed_at)
+        says = f"{done.says} It was marked for review ({reasons}), and ticked off at {sources.at(at)}."
+        return replace(marked, says=says, reviewed_at=at)
+    return replace(
+        marked,
+        says=f"{done.says} It is marked for review: {reasons}.",
+        remedy=f"look at the text, then tick it off: {to_tick_off(sources.settings, row)}",
+    )
+
+
+def to_tick_off(settings: Settings, row: Entry) -> str:
+    """Return the command that ticks a page off."""
+    return f"ocrwatch review --done {shlex.quote(printable(text_of(settings, row) or row.path))}"
 
 
 def _quarantined(sources: Sources, row: Entry) -> Answer:

@@ -30,6 +30,13 @@ def files_of(settings: Settings, row: Entry) -> list[str]:
     return [os.fspath(file) for file in files]
 
 
+def text_of(settings: Settings, row: Entry) -> str | None:
+    """Return the absolute path of what a person reads of a scan that was read; None if nothing was put anywhere."""
+    texts = [name for name in files_of(settings, row) if Path(name).is_relative_to(settings.outbox)]
+    # The text is published last.
+    return texts[-1] if texts else None
+
+
 def reason_beside(original: Path) -> dict[str, Any]:
     """Return what the reason beside a quarantined original says; empty where there is none, or an odd one."""
     try:

@@ -21,13 +21,27 @@ _MOST_LOOKED_AT = 200_000
 
 def scans_meant(settings: Settings, file: Path, ledger: LedgerReader, status: Status | None) -> list[str]:
     """Return the paths in the inbox that ``file`` may mean, the likeliest first; empty where nothing is known of it."""
-    for place in (Path.cwd() / file, *(root / file for root in _roots(settings).values())):
-        found = _at(settings, place, ledger, status)
+    for root, place, relative in _places(settings, file):
+        found = _at(root, place, relative, ledger, status)
         if found:
             return found
     if split(os.fspath(file))[0]:
         return []
     return _named(settings, file.name, ledger)
+
+
+def rows_meant(settings: Settings, file: Path, ledger: LedgerReader) -> list[Entry]:
+    """Return the ledger's rows that ``file`` may mean; empty if it knows nothing of it.
+
+    These are the rows whose scan, text or original has or had this very place, else all whose scan has this name.
+    """
+    for root, _, relative in _places(settings, file):
+        found = ledger.of_path(relative) if root == "inbox" else _delivered_to(ledger, root, relative)
+        if found:
+            return found
+    if split(os.fspath(file))[0]:
+        return []
+    return [row for path in ledger.paths_named(file.name) for row in ledger.of_path(path)]
 
 
 def path_in_inbox(settings: Settings, file: Path) -> str:
@@ -40,20 +54,21 @@ def _roots(settings: Settings) -> dict[str, Path]:
     return {name: getattr(settings, name) for name in ("inbox", "outbox", "archive", "quarantine")}
 
 
-def _at(settings: Settings, place: Path, ledger: LedgerReader, status: Status | None) -> list[str]:
+def _places(settings: Settings, file: Path) -> Iterator[tuple[str, Path, str]]:
+    """Yield where ``file`` may lie: the root's name, the absolute path, and the path relative to the root."""
+    roots = _roots(settings)
+    for place in (Path.cwd() / file, *(root / file for root in roots.values())):
+        for name, root in roots.items():
+            if relative := _inside(root, place):
+                yield name, place, relative
+
+
+def _at(root: str, place: Path, relative: str, ledger: LedgerReader, status: Status | None) -> list[str]:
     """Return the scans whose file lies, or lay, at this very place."""
-    for name, root in _roots(settings).items():
-        relative = _inside(root, place)
-        if not relative:
-            continue
-        if name != "inbox":
-            found = [entry.path for entry in reversed(_delivered_to(ledger, name, relative))]
-        elif os.path.lexists(place) or ledger.of_path(relative) or as_text(relative) in _told(status):
-            found = [relative]
-        else:
-            found = []
-        if found:
-            return list(dict.fromkeys(found))
+    if root != "inbox":
+        return list(dict.fromkeys(entry.path for entry in reversed(_delivered_to(ledger, root, relative))))
+    if os.path.lexists(place) or ledger.of_path(relative) or as_text(relative) in _told(status):
+        return [relative]
     return []
 
 

@@ -115,8 +115,9 @@ def _print_summary(output: Console, settings: Settings, summary: Summary) -> Non
         _print_left(output, summary)
         return
     rate = f" ({delivered / summary.seconds:.1f} a second)" if delivered >= _WORTH_A_RATE else ""
+    review = f", {summary.to_review} of them to review (see ocrwatch review)" if summary.to_review else ""
     output.print(
-        f"{delivered} {_scans(delivered)} read in {summary.seconds:.1f} s{rate}; "
+        f"{delivered} {_scans(delivered)} read in {summary.seconds:.1f} s{rate}{review}; "
         f"the text is in {escape(str(settings.outbox))}."
     )
     if quarantined:

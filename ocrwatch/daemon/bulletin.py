@@ -38,11 +38,15 @@ class Bulletin:
             oldest=pipeline.reception.oldest,
             in_work=pipeline.reading.in_work,
             pauses=pipeline.pauses,
+            reviews=pipeline.reviews.found,
             activity=lambda: activity_of(pipeline, self._calendar),
             at_once=at_once,
         )
         if status is not None:
             self._outlets.tell(status)
+            if not at_once:
+                # In time for the next one; after the last one there is no thread left to look.
+                pipeline.reviews.look()
         self._outlets.turned(now)
         if (sentence := self._sentence(state)) != self._told:
             self._told = sentence

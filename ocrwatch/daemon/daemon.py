@@ -64,6 +64,8 @@ class Summary:
     """From the first worker's readiness to the end, or from the first batch where scans were known before."""
     interrupted: bool = False
     """Whether it was told to stop before it was done."""
+    to_review: int = 0
+    """Scans read in this run whose text is to be reviewed."""
 
 
 class Daemon:
@@ -294,6 +296,8 @@ class Daemon:
         with contextlib.suppress(OcrwatchError):
             pipeline.reading.give_back()
             pipeline.delivering.close(clear_away=not silent)
+            # Nothing corrects any more what is said last.
+            pipeline.reviews.look_now()
         self._watchers.turned(pipeline)
         self._bulletin.tell(time.monotonic(), "stopped", at_once=True)
         pipeline.hooks.close()
@@ -316,4 +320,5 @@ class Daemon:
             {**self._pipeline.reception.left(), **self._held_up},
             time.monotonic() - began,
             interrupted=self._stop_by is not None,
+            to_review=self._pipeline.report.to_review,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,12 +15,12 @@ from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.telling import log_delivered, log_quarantined, log_recovered, reason_file
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.deliver.delivery import REASON_ENDING, Delivered, Deliverer, Work
-from ocrwatch.deliver.formats import Original, needs_review, render
+from ocrwatch.deliver.formats import Original, render, review_reasons
 from ocrwatch.deliver.plan import Fate
 from ocrwatch.errors import EnvironmentFault, HeldUp, InternalFault, ScanFault, Vanished
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
-from ocrwatch.values import Page
+from ocrwatch.values import Page, Review
 
 MOST_TOGETHER = 64
 """Results delivered in one go: as many as wait, but so that the first of them need not wait long for the last."""
@@ -57,7 +58,6 @@ class Delivering:
         preview_chars: int,
         end: Callable[[Ticket, End], None],
         delivered: Callable[[Ticket, Page, Delivered], None],
-        doubtful: Callable[[str, float | None], None],
         tell: Callable[[str, str, Mapping[str, object]], None],
     ) -> None:
         """``tell`` gets what happened, the scan's path and the fields that were logged."""
@@ -71,7 +71,6 @@ class Delivering:
         """How much of each text is logged."""
         self._end = end
         self._delivered = delivered
-        self._doubtful = doubtful
         self._tell = tell
         self._line: deque[_Parcel] = deque()
         self._held: deque[tuple[float, _Parcel, str]] = deque()
@@ -103,8 +102,6 @@ class Delivering:
             assert delivered is not None  # noqa: S101 - for the type checker
             fields = log_delivered(ticket, page, delivered, preview_chars=self.preview_chars)
             self._tell("delivered", ticket.path, fields)
-            if needs_review(page, ticket.options.output.review_below):
-                self._doubtful(ticket.path, page.confidence)
             self._delivered(ticket, page, delivered)
             self._end(ticket, "delivered")
 
@@ -247,8 +244,8 @@ class Delivering:
 
     def _page_work(self, ticket: Ticket, page: Page) -> Work:
         output = ticket.options.output
-        review = needs_review(page, output.review_below)
-        original = Original(ticket.path, ticket.scan.facts.size, ticket.sha256 or "", review)
+        reasons = review_reasons(page, output.review_below)
+        original = Original(ticket.path, ticket.scan.facts.size, ticket.sha256 or "", reasons)
         return Work(
             ticket.id,
             ticket.path,
@@ -258,6 +255,7 @@ class Delivering:
             render(page, original, output.formats),
             mode=output.mode,
             group=None if output.group is None else self._group_id(output.group),
+            review=Review(reasons, _finite(page.confidence)) if reasons else None,
         )
 
     def _quarantine_work(self, ticket: Ticket, fault: ScanFault) -> Work:
@@ -317,6 +315,11 @@ class Delivering:
         if not self._line:
             # Nothing is left to feel the way with, and nothing would be read to take its place.
             self._pauses.clear("delivery")
+
+
+def _finite(confidence: float | None) -> float | None:
+    """Return a confidence that JSON can express: a third-party engine may give infinity, which SQLite cannot read."""
+    return None if confidence is None or not math.isfinite(confidence) else round(confidence, 2)
 
 
 def _raise(error: BaseException) -> None:

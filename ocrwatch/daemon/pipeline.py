@@ -18,6 +18,7 @@ from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.reading import Callbacks, Reading
 from ocrwatch.daemon.reception import Reception
 from ocrwatch.daemon.report import Report
+from ocrwatch.daemon.review_list import ReviewList
 from ocrwatch.daemon.tickets import Batch, End, Ticket
 from ocrwatch.deliver.delivery import Delivered, Deliverer
 from ocrwatch.deliver.formats import FORMATS
@@ -68,6 +69,7 @@ class Pipeline:
         self.loop = Loop(io_threads=_IO_THREADS)
         self.report = Report(settings, workers)
         self.report.tally.remember(ledger.ended_by_minute(time.time() - _DAY), time.monotonic())
+        self.reviews = ReviewList(self.loop, ledger)
         self.pauses = Pauses(self.report.changed)
         self.pool = self._pool(workers, ledger, listeners)
         self._kept = dict(ledger.kept())
@@ -85,7 +87,6 @@ class Pipeline:
             preview_chars=settings.log.preview_chars,
             end=self._end,
             delivered=lambda ticket, page, delivered: self._delivered(listeners, ticket, page, delivered),
-            doubtful=self.report.doubtful,
             tell=self._tell,
         )
         self.reading = Reading(
@@ -248,7 +249,7 @@ class Pipeline:
         self.delivering.resume(entry, lambda: self._end(ticket, "changed"))
 
     def _delivered(self, listeners: Listeners, ticket: Ticket, page: Page, delivered: Delivered) -> None:
-        self.report.delivered(ticket, delivered.sidecars)
+        self.report.delivered(ticket, delivered)
         listeners.delivered(ticket, page, delivered)
 
     def _retrying(self) -> None:

@@ -13,6 +13,7 @@ from ocrwatch.daemon.activity import Activity
 from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.tally import Tally
 from ocrwatch.daemon.tickets import End, Ticket
+from ocrwatch.deliver.delivery import Delivered
 from ocrwatch.service import status
 from ocrwatch.settings import Settings
 from ocrwatch.values import EngineInfo
@@ -32,8 +33,7 @@ class Report:
         self._state = "starting"
         self._since = self._started = time.time()
         self._failures: deque[status.Failure] = deque(maxlen=_LAST_SHOWN)
-        self._to_review = 0
-        self._reviews: deque[status.Doubtful] = deque(maxlen=_LAST_SHOWN)
+        self._reviews = status.Reviews()
         self._deliveries: deque[status.Delivery] = deque(maxlen=_DELIVERIES_SHOWN)
         self._load = (0, 0)
         self._written = 0.0
@@ -41,6 +41,8 @@ class Report:
         self.ends: Counter[End] = Counter()
         self.cached = 0
         """Scans delivered whose text was known before."""
+        self.to_review = 0
+        """Scans delivered whose text is to be reviewed."""
         self.tally = Tally()
         self.engine: EngineInfo | None = None
 
@@ -62,9 +64,10 @@ class Report:
         self._dirty = True
         self.tally.ended(end, profile, time.monotonic())
 
-    def delivered(self, ticket: Ticket, sidecars: tuple[str, ...]) -> None:
+    def delivered(self, ticket: Ticket, delivered: Delivered) -> None:
         """Remember a scan that was read."""
-        shown = [status.as_text(sidecar) for sidecar in sidecars]
+        shown = [status.as_text(sidecar) for sidecar in delivered.sidecars]
+        self.to_review += delivered.review is not None
         self._deliveries.append(status.Delivery(status.as_text(ticket.path), shown, status.iso(time.time())))
         self.tally.delivered(ticket.queued_ms / 1000, ticket.read_ms / 1000)
 
@@ -81,12 +84,6 @@ class Report:
         """Remember a quarantined scan."""
         self._failures.append(status.Failure(_shown(path), code, reason, status.iso(time.time())))
 
-    def doubtful(self, path: str, confidence: float | None) -> None:
-        """Remember a scan whose text is to be reviewed."""
-        self._to_review += 1
-        rounded = None if confidence is None else round(confidence, 1)
-        self._reviews.append(status.Doubtful(_shown(path), rounded, status.iso(time.time())))
-
     def next_wake(self) -> float:
         """Return when the status is to be written next (monotonic seconds)."""
         return self._written + (_SHORTEST_INTERVAL if self._dirty else self._heartbeat)
@@ -102,6 +99,7 @@ class Report:
         oldest: float | None,
         in_work: list[str],
         pauses: Pauses,
+        reviews: status.Reviews,
         activity: Callable[[], Activity],
         at_once: bool = False,
     ) -> status.Status | None:
@@ -112,6 +110,8 @@ class Report:
             self._state, self._since, self._dirty = state, time.time(), True
         if (waiting, len(in_work)) != self._load:
             self._load, self._dirty = (waiting, len(in_work)), True
+        if reviews != self._reviews:
+            self._reviews, self._dirty = reviews, True
         if not (at_once or is_ready_now) and now < self.next_wake():
             return None
         self._written, self._dirty = now, False
@@ -160,8 +160,9 @@ class Report:
             ],
             failures=list(self._failures),
             cached=self.cached,
-            to_review=self._to_review,
-            reviews=list(self._reviews),
+            to_review=self.to_review,
+            review_waiting=reviews.count,
+            reviews=reviews.newest,
         )
         status.write(self._settings.state, current)
         return current

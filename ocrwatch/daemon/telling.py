@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 from ocrwatch.daemon.tickets import Ticket
 from ocrwatch.deliver.delivery import Delivered
-from ocrwatch.deliver.formats import needs_review
 from ocrwatch.errors import ScanFault
 from ocrwatch.ledger import Entry
 from ocrwatch.log import get_logger
@@ -79,8 +78,7 @@ def log_delivered(ticket: Ticket, page: Page, delivered: Delivered, *, preview_c
     }
     if ticket.cached:
         fields["cached"] = True
-    if needs_review(page, ticket.options.output.review_below):
-        fields["review"] = True
+    fields |= _review(delivered)
     if ticket.options.profile_name is not None:
         fields["profile"] = ticket.options.profile_name
     if page.warnings:
@@ -103,7 +101,12 @@ def log_recovered(entry: Entry, delivered: Delivered | None) -> dict[str, object
     original = delivered and delivered.original
     if fate == "quarantine":
         return {**fields, "code": entry.code, "reason": entry.reason, "quarantined": original}
-    return {**fields, "sidecars": sidecars, "archived": original}
+    return {**fields, "sidecars": sidecars, "archived": original, **(_review(delivered) if delivered else {})}
+
+
+def _review(delivered: Delivered) -> dict[str, object]:
+    """Return the fields of a page that is marked for review; none for another."""
+    return {} if delivered.review is None else {"review": True, "review_reasons": list(delivered.review.reasons)}
 
 
 def _iso(seconds: float) -> str | None:

@@ -7,7 +7,7 @@
 4. The sidecars get their final names and are durable there, ``.txt`` last.
 5. The ledger knows that.
 6. The original is put away.
-7. The ledger closes the scan.
+7. The ledger closes the scan, and notes with it why its text is to be reviewed.
 
 Killed anywhere, :meth:`Deliverer.resume` ends where an undisturbed run would have.
 """
@@ -152,7 +152,7 @@ class Deliverer:
             self._journal.close_scan(scan, "gone", code=code, reason=reason)
             raise Vanished(plan.path)
         end: Literal["quarantined", "done"] = "quarantined" if plan.fate == "quarantine" else "done"
-        self._journal.close_scan(scan, end, code=code, reason=reason)
+        self._journal.close_scan(scan, end, code=code, reason=reason, review=plan.review)
         return result(scan, plan, original)
 
     def _take(self, scan: int, plan: Plan, *, first: bool) -> bool:

@@ -25,21 +25,35 @@ class Original:
     """Relative to the inbox."""
     bytes: int
     sha256: str
-    review: bool = False
-    """Whether somebody should look at the text."""
+    review_reasons: tuple[str, ...] = ()
+    """Why somebody should look at the text; empty if nobody needs to."""
 
 
 Format = Callable[[Page, Original], bytes]
 
 
-def needs_review(page: Page, below: float) -> bool:
-    """Tell whether a page was read with less confidence than ``below`` (0 to 100), or not at all without being blank.
+MOST_UNREAD: Final = 0.5
+"""Share of a page's letter-like marks, 0 to 1, that may lie in no word before the page is marked for review."""
 
-    With 0 nobody wants to know.
+
+def review_reasons(page: Page, below: float) -> tuple[str, ...]:
+    """Return why somebody should look at the text of a page, as short sentences; empty if nobody needs to.
+
+    ``below`` is the confidence, 0 to 100, from which on a text is good enough; 0 switches all reasons off. A page that
+    the reading proved blank has none.
     """
     if not below or page.is_blank:
-        return False
-    return page.confidence is None or page.confidence < below
+        return ()
+    reasons = []
+    confidence = page.confidence
+    if confidence is None:
+        reasons.append("no text")
+    elif confidence < below:
+        # Rounded down: 79.6 is not to be shown as the 80 that it misses.
+        reasons.append(f"confidence {int(max(confidence, 0.0))}")
+    if page.unread is not None and page.unread > MOST_UNREAD:
+        reasons.append(f"{page.unread * 100:.0f} % of the marks unread")
+    return tuple(reasons)
 
 
 def to_text(page: Page, _original: Original) -> bytes:
@@ -74,7 +88,9 @@ def page_as_dict(page: Page, original: Original) -> dict[str, Any]:
         "steps": list(page.steps),
         "warnings": list(page.warnings),
         "confidence": _rounded(page.confidence),
-        "review": original.review,
+        "unread": _rounded(page.unread),
+        "review": bool(original.review_reasons),
+        "review_reasons": list(original.review_reasons),
         "text": page.text,
         "blocks": [_block(block) for block in page.blocks],
     }
@@ -100,8 +116,8 @@ def _box(box: Box) -> list[int]:
     return [box.left, box.top, box.right, box.bottom]
 
 
-def _rounded(confidence: float | None) -> float | None:
-    return None if confidence is None else round(confidence, 2)
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 2)
 
 
 FORMATS: Final[dict[str, Format]] = {"json": to_json, "txt": to_text}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ocrwatch.files import NAME_MAX, TEMPORARY_PREFIX, folder, rename_noreplace, shortened, status_of, sync
-from ocrwatch.values import FileFacts
+from ocrwatch.values import FileFacts, Review
 
 Fate = Literal["archive", "keep", "delete", "quarantine"]
 
@@ -62,6 +62,8 @@ class Plan:
     """Device and inode of the inbox when this was planned: in another, an original that is not found is not gone."""
     parent: int | None = None
     """Inode of the scan's own folder then: where it is another, the original may be where that is now."""
+    review: Review | None = None
+    """Why the text is to be reviewed: planned, so that a restart still knows when it closes the scan."""
 
     def to_json(self) -> str:
         """Render for the ledger; names that are not UTF-8 survive as surrogate escapes in ASCII."""
@@ -75,6 +77,8 @@ class Plan:
         values["sidecars"] = tuple(Sidecar(**sidecar) for sidecar in values["sidecars"])
         inbox = values.get("inbox")
         values["inbox"] = None if inbox is None else (inbox[0], inbox[1])
+        if (review := values.get("review")) is not None:
+            values["review"] = Review(tuple(review["reasons"]), review["confidence"])
         return cls(**values)
 
 

@@ -16,7 +16,7 @@ from ocrwatch.deliver.plan import Fate, Places, Plan, Sidecar, free_quarantine_n
 from ocrwatch.deliver.roots import Roots
 from ocrwatch.errors import HeldUp, environment_fault
 from ocrwatch.files import folder_if_there, is_unchanged, split
-from ocrwatch.values import FileFacts
+from ocrwatch.values import FileFacts, Review
 
 _MOST_TRIES = 3
 """How often an original is looked for whose folder is gone: somebody may be renaming it."""
@@ -43,9 +43,15 @@ class Journal(Protocol):
         """Note that the sidecars are durable."""
 
     def close_scan(
-        self, scan: int, state: Literal["done", "quarantined", "gone"], *, code: str | None, reason: str | None
+        self,
+        scan: int,
+        state: Literal["done", "quarantined", "gone"],
+        *,
+        code: str | None,
+        reason: str | None,
+        review: Review | None = None,
     ) -> None:
-        """Note the end."""
+        """Note the end, and why the text is to be reviewed."""
 
     def together(self) -> contextlib.AbstractContextManager[None]:
         """Make the notes within durable together, when it is left: all or none."""
@@ -68,6 +74,8 @@ class Work:
     code: str | None = None
     """Why it is quarantined."""
     reason: str | None = None
+    review: Review | None = None
+    """Why its text is to be reviewed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,8 @@ class Delivered:
     original: str | None
     """Relative to the archive or quarantine; None where it stayed, was deleted, or was no longer the file read."""
     fate: Fate
+    review: Review | None = None
+    """Why the text is to be reviewed."""
 
 
 class Steps:
@@ -109,8 +119,19 @@ class Steps:
             Sidecar(temporary_name(self._token, work.scan, ending), f"{stem}.{ending}") for ending, _ in work.contents
         )
         self._missed.pop(work.path, None)
-        inbox, parent = self.inbox_identity(), self._inode(split(work.path)[0])
-        return Plan(work.path, work.facts, work.sha256, subfolder, stem, work.fate, original, sidecars, inbox, parent)
+        return Plan(
+            work.path,
+            work.facts,
+            work.sha256,
+            subfolder,
+            stem,
+            work.fate,
+            original,
+            sidecars,
+            inbox=self.inbox_identity(),
+            parent=self._inode(split(work.path)[0]),
+            review=work.review,
+        )
 
     def stage(self, work: Work, plan: Plan, disk: Disk = AT_ONCE) -> None:
         """Write the sidecars under their temporary names."""
@@ -286,4 +307,5 @@ def result(scan: int, plan: Plan, original: str | None) -> Delivered:
         tuple(prefix + sidecar.final for sidecar in plan.sidecars),
         None if original is None else prefix + original,
         plan.fate,
+        plan.review,
     )

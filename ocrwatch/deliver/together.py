@@ -53,8 +53,8 @@ def deliver_together(
                 journal.published(scan)
         plans = _each(plans, threads, put_away)
         with journal.together():
-            for scan in plans:
-                journal.close_scan(scan, "done", code=None, reason=None)
+            for scan, plan in plans.items():
+                journal.close_scan(scan, "done", code=None, reason=None, review=plan.review)
     except _UNUSUAL:
         # A disk that was waited for, or the ledger, refuses: whoever delivers them one by one is told so.
         return [None] * len(works)

@@ -10,6 +10,7 @@ Beside it, in a file of its own that may be lost, ``cache`` keeps the pages that
 from ocrwatch.ledger.cache import TextCache
 from ocrwatch.ledger.ledger import Closing, Entry, Ledger, facts_key
 from ocrwatch.ledger.reader import LedgerReader
+from ocrwatch.ledger.reviews import tick_off
 from ocrwatch.ledger.schema import SCHEMA_VERSION
 
-__all__ = ["SCHEMA_VERSION", "Closing", "Entry", "Ledger", "LedgerReader", "TextCache", "facts_key"]
+__all__ = ["SCHEMA_VERSION", "Closing", "Entry", "Ledger", "LedgerReader", "TextCache", "facts_key", "tick_off"]

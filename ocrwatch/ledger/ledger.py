@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import opening
-from ocrwatch.values import FileFacts
+from ocrwatch.values import FileFacts, Review
 
 _OPEN: Final = "('ready', 'reading', 'waiting', 'planned', 'published')"
 
@@ -42,6 +43,21 @@ class Entry:
     plan: str | None
     seen_at: float
     updated_at: float
+    review: Review | None = None
+    """Why the text is to be reviewed; None if the page is not marked, or is not at its end."""
+    reviewed_at: float | None = None
+    """Wall-clock seconds when it was ticked off; None while it waits."""
+
+    @property
+    def waits_for_review(self) -> bool:
+        """Whether somebody has yet to look at the text."""
+        return self.review is not None and self.reviewed_at is None
+
+
+_TO_REVIEW: Final = "review IS NOT NULL AND reviewed_at IS NULL"
+"""Selects the scans that wait for review; word for word the condition of their index."""
+
+_COLUMNS: Final = frozenset(field.name for field in fields(Entry))
 
 
 def facts_key(facts: FileFacts) -> str:
@@ -73,7 +89,7 @@ class Ledger:
             for row in self._db.execute(
                 f"SELECT * FROM scans WHERE path = ? AND state IN {_OPEN} ORDER BY id DESC", (os.fsencode(path),)
             ).fetchall():
-                entry = _entry(row)
+                entry = entry_of(row)
                 same = entry.facts == facts_key(facts) or (sha256 is not None and entry.sha256 == sha256)
                 if same and found is None:
                     found = entry
@@ -92,7 +108,7 @@ class Ledger:
     def get(self, scan: int) -> Entry:
         """Return a row; raises ``KeyError`` if there is none."""
         with self._guarded():
-            return _entry(self._one("SELECT * FROM scans WHERE id = ?", scan))
+            return entry_of(self._one("SELECT * FROM scans WHERE id = ?", scan))
 
     def count_attempt(self, scan: int) -> int:
         """Count an attempt, durably, before its work begins; return how many that makes."""
@@ -144,15 +160,20 @@ class Ledger:
         with self._transaction():
             self._set(scan, state="published")
 
-    def close_scan(self, scan: int, state: Closing, *, code: str | None, reason: str | None) -> None:
-        """Close a row. The plan stays, as the record of where things went."""
+    def close_scan(
+        self, scan: int, state: Closing, *, code: str | None, reason: str | None, review: Review | None = None
+    ) -> None:
+        """Close a row, marked for ``review`` if there is one. The plan stays, as the record of where things went."""
         with self._transaction():
             self._set(scan, state=state, code=code, reason=reason)
+            if review is not None:
+                self._set(scan, review=json.dumps(review.reasons), confidence=review.confidence)
 
     def unfinished(self) -> list[Entry]:
         """Return the rows that an earlier run left open, oldest first."""
         with self._guarded():
-            return [_entry(row) for row in self._db.execute(f"SELECT * FROM scans WHERE state IN {_OPEN} ORDER BY id")]
+            rows = self._db.execute(f"SELECT * FROM scans WHERE state IN {_OPEN} ORDER BY id")
+            return [entry_of(row) for row in rows]
 
     def kept(self) -> Iterator[tuple[str, str]]:
         """Yield path and facts of every scan that is done and whose original was to stay in the inbox."""
@@ -180,7 +201,12 @@ class Ledger:
             rows = self._db.execute(
                 "SELECT * FROM scans WHERE sha256 = ? AND state IN ('done', 'quarantined') ORDER BY id", (sha256,)
             )
-            return [_entry(row) for row in rows]
+            return [entry_of(row) for row in rows]
+
+    def to_review(self, newest: int) -> tuple[int, list[Entry]]:
+        """Return how many scans wait for review, and the ``newest`` of them, oldest first."""
+        with self._guarded():
+            return waiting_for_review(self._db, newest)
 
     def totals(self) -> dict[str, int]:
         """Return how many scans are in each state."""
@@ -286,5 +312,22 @@ class Ledger:
                 raise
 
 
-def _entry(row: sqlite3.Row) -> Entry:
-    return Entry(**{**dict(row), "path": os.fsdecode(row["path"])})
+def waiting_for_review(db: sqlite3.Connection, newest: int | None) -> tuple[int, list[Entry]]:
+    """Return how many scans wait for review, and the ``newest`` of them or all, oldest first; raises ``sqlite3.Error``.
+
+    There may be many: those who never tick a page off have all of ``history.keep``.
+    """
+    count: int = db.execute(f"SELECT count(*) FROM scans WHERE {_TO_REVIEW}").fetchone()[0]
+    rows = db.execute(
+        f"SELECT * FROM scans WHERE {_TO_REVIEW} ORDER BY updated_at DESC, id DESC LIMIT ?",
+        (-1 if newest is None else newest,),
+    ).fetchall()
+    return count, [entry_of(row) for row in reversed(rows)]
+
+
+def entry_of(row: sqlite3.Row) -> Entry:
+    """Return a row of the table; one of an older ocrwatch, which knows no reviews, has none."""
+    values: dict[str, Any] = {name: row[name] for name in row.keys() if name in _COLUMNS}  # noqa: SIM118 - no mapping
+    if values.get("review") is not None:
+        values["review"] = Review(tuple(json.loads(values["review"])), row["confidence"])
+    return Entry(**{**values, "path": os.fsdecode(row["path"])})

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote_from_bytes
 
 from ocrwatch.errors import ASK_ITS_USER, EnvironmentFault, environment_fault
-from ocrwatch.ledger.ledger import Entry
+from ocrwatch.ledger import schema
+from ocrwatch.ledger.ledger import Entry, entry_of, waiting_for_review
 
-_COLUMNS: Final = ", ".join(field.name for field in fields(Entry))
 _PATIENCE: Final = 5.0
 
 
@@ -57,13 +56,25 @@ class LedgerReader:
 
     def of_path(self, path: str) -> list[Entry]:
         """Return all rows of a path in the inbox, oldest first."""
-        sql = f"SELECT {_COLUMNS} FROM scans WHERE path = ? ORDER BY id"
-        return [_entry(row) for row in self._rows(sql, os.fsencode(path))]
+        return [
+            entry_of(row) for row in self._rows("SELECT * FROM scans WHERE path = ? ORDER BY id", os.fsencode(path))
+        ]
 
     def of_plan(self, name: str) -> list[Entry]:
         """Return all rows whose plan has ``name``, written as JSON, as one of its values, oldest first."""
-        sql = f"SELECT {_COLUMNS} FROM scans WHERE instr(plan, ?) > 0 ORDER BY id"
-        return [_entry(row) for row in self._rows(sql, name)]
+        return [entry_of(row) for row in self._rows("SELECT * FROM scans WHERE instr(plan, ?) > 0 ORDER BY id", name)]
+
+    def to_review(self, newest: int | None = None) -> tuple[int, list[Entry]]:
+        """Return how many scans wait for review, and the ``newest`` of them or all, oldest first."""
+        if self._db is None:
+            return 0, []
+        try:
+            if schema.version_of(self._db) < schema.REVIEWS_SINCE:
+                # The daemon brings an old ledger up to date at its next start.
+                return 0, []
+            return waiting_for_review(self._db, newest)
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
 
     def paths_named(self, name: str) -> list[str]:
         """Return the paths, at most a hundred, whose last part is ``name``, the one that was seen last first."""
@@ -84,7 +95,3 @@ class LedgerReader:
 
     def _fault(self, error: sqlite3.Error) -> EnvironmentFault:
         return EnvironmentFault(f"cannot read the ledger {self._path} ({error})", ASK_ITS_USER)
-
-
-def _entry(row: sqlite3.Row) -> Entry:
-    return Entry(**{**dict(row), "path": os.fsdecode(row["path"])})

@@ -29,10 +29,20 @@ CREATE INDEX scans_by_path ON scans (path);
 CREATE INDEX scans_by_state ON scans (state, updated_at);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_REVIEWS: Final = """
+ALTER TABLE scans ADD COLUMN review TEXT;       -- JSON array of reasons; NULL if the page is not marked for review
+ALTER TABLE scans ADD COLUMN confidence REAL;   -- of a marked page; NULL if nothing was read
+ALTER TABLE scans ADD COLUMN reviewed_at REAL;  -- when it was ticked off
+CREATE INDEX scans_to_review ON scans (updated_at) WHERE review IS NOT NULL AND reviewed_at IS NULL;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _REVIEWS)
 """What leads from each version of the schema to the next, from none to the first on. Append only: others have these."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)
+
+REVIEWS_SINCE: Final = 2
+"""Version of the schema from which on reviews are known."""
 
 
 class NotALedger(Exception):
@@ -80,6 +90,7 @@ def check_tables(db: sqlite3.Connection) -> None:
     try:
         token = db.execute("SELECT value FROM meta WHERE key = 'token'").fetchone()
         db.execute("SELECT id, path, facts, sha256, state, attempts, not_before, code, reason, plan FROM scans LIMIT 0")
+        db.execute("SELECT review, confidence, reviewed_at FROM scans LIMIT 0")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
             raise NotALedger(str(error)) from error

@@ -26,7 +26,7 @@ _COUNTERS: Final[tuple[tuple[str, str, Callable[[Status], int]], ...]] = (
     ("worker_deaths", "Worker processes that ended unasked.", lambda status: status.worker_deaths),
     ("retries", "Attempts to read a scan that failed and are made again.", lambda status: status.retries),
     ("cache_hits", "Scans delivered whose text was known before.", lambda status: status.cached),
-    ("review", "Pages read with so little confidence that somebody should look.", lambda status: status.to_review),
+    ("review", "Pages marked for review.", lambda status: status.to_review),
 )
 
 _GAUGES: Final[tuple[tuple[str, str, Callable[[Status], float]], ...]] = (
@@ -36,6 +36,11 @@ _GAUGES: Final[tuple[tuple[str, str, Callable[[Status], float]], ...]] = (
         lambda status: status.waiting + len(status.in_work) - len(status.being_read),
     ),
     ("in_work_scans", "Scans that workers have in hand.", lambda status: len(status.being_read)),
+    (
+        "review_waiting",
+        "Pages that wait for review: marked, also by earlier runs, and not ticked off.",
+        lambda status: status.review_waiting,
+    ),
     ("workers_ready", "Workers that have loaded their engine.", lambda status: status.workers_ready),
     (
         "oldest_waiting_seconds",

@@ -77,6 +77,12 @@ def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
         "Read last",
         [f"{local(item.at)}  {printable(', '.join(item.sidecars))}" for item in reversed(status.deliveries)],
     )
+    if status.review_waiting:
+        yield from ("", f"To review: {status.review_waiting}")
+        yield from (
+            f"  {local(item.at)}  {printable(item.path)}: {printable(', '.join(item.reasons))}"
+            for item in status.reviews[: -_LAST_SHOWN - 1 : -1]
+        )
     yield from _block(
         "Could not be read, and put into the quarantine with the reason",
         [f"{local(item.at)}  {printable(item.path)}: {printable(item.reason)}" for item in reversed(status.failures)],

@@ -35,13 +35,23 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubtful:
+class ToReview:
     """One scan whose text somebody should look at."""
 
     path: str
     confidence: float | None
-    """0 to 100, None where nothing was read."""
+    """0 to 100, None if nothing was read."""
     at: str
+    reasons: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Reviews:
+    """The scans that wait for review, also those of earlier runs."""
+
+    count: int = 0
+    newest: list[ToReview] = field(default_factory=list)
+    """The last of them, the newest last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +176,11 @@ class Status:
     cached: int = 0
     """Scans since the start, of those delivered, whose text was known before."""
     to_review: int = 0
-    """Pages since the start that were read with too little confidence."""
-    reviews: list[Doubtful] = field(default_factory=list)
-    """The last of them."""
+    """Pages since the start that were marked for review."""
+    review_waiting: int = 0
+    """Pages that wait for review now, also of earlier runs: marked and not ticked off."""
+    reviews: list[ToReview] = field(default_factory=list)
+    """The last of those that wait."""
     schema: str = STATUS_SCHEMA
 
 
@@ -189,7 +201,7 @@ _LISTS = {
     "incomplete": Incomplete,
     "resting": Resting,
     "profiles": ProfileCounts,
-    "reviews": Doubtful,
+    "reviews": ToReview,
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import SCHEMA_VERSION, Closing, Ledger, facts_key
-from ocrwatch.values import FileFacts
+from ocrwatch.values import FileFacts, Review
 
 FACTS = FileFacts(1, 2, 3, 4)
 OTHER = FileFacts(1, 9, 9, 9)
@@ -257,3 +257,52 @@ def test_what_stays_in_the_inbox_is_never_forgotten(ledger: Ledger) -> None:
     ledger._db.execute("UPDATE scans SET updated_at = 1000")
     assert ledger.prune(2000) == 1
     assert list(ledger.kept()) == [(A, facts_key(FACTS))]
+
+
+def read(ledger: Ledger, path: str, review: Review | None) -> int:
+    """Note a scan that was read; return its row."""
+    entry = ledger.begin(path, FACTS, SHA)
+    ledger.close_scan(entry.id, "done", code=None, reason=None, review=review)
+    return entry.id
+
+
+def test_marked_pages_wait_for_review(tmp_path: Path) -> None:
+    """Also after a restart, the newest ones if no more are wanted; those without a mark do not."""
+    ledger = Ledger(tmp_path)
+    review = Review(("confidence 54", "62 % of the marks unread"), 54.25)
+    marked = [read(ledger, f"{number}.jpg", review) for number in range(3)]
+    other = read(ledger, "fine.jpg", None)
+    ledger.close()
+    ledger = Ledger(tmp_path)
+    count, rows = ledger.to_review(2)
+    assert (count, [row.id for row in rows]) == (3, marked[1:])
+    assert {row.review for row in rows} == {review}
+    assert all(row.waits_for_review for row in rows)
+    assert not ledger.get(other).waits_for_review
+    ledger.close()
+
+
+def test_a_mark_is_noted_with_the_end_or_not_at_all(ledger: Ledger) -> None:
+    """What is interrupted before its commit leaves neither."""
+    entry = ledger.begin(A, FACTS, SHA)
+    review = Review(("no text",), None)
+
+    def interrupted() -> None:
+        with ledger.together():
+            ledger.close_scan(entry.id, "done", code=None, reason=None, review=review)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        interrupted()
+    assert (ledger.get(entry.id).state, ledger.get(entry.id).review) == ("ready", None)
+    assert ledger.to_review(10) == (0, [])
+
+
+def test_a_mark_is_forgotten_with_its_scan(ledger: Ledger) -> None:
+    """Pruning leaves nothing to review of scans that it drops."""
+    read(ledger, A, Review(("no text",), None))
+    ledger._db.execute("UPDATE scans SET updated_at = 1000")
+    newer = read(ledger, "newer.jpg", Review(("no text",), None))
+    assert ledger.prune(2000) == 1
+    count, rows = ledger.to_review(10)
+    assert (count, [row.id for row in rows]) == (1, [newer])

@@ -14,8 +14,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.ledger import SCHEMA_VERSION, Ledger, schema
-from ocrwatch.values import FileFacts
+from ocrwatch.ledger import SCHEMA_VERSION, Ledger, LedgerReader, schema
+from ocrwatch.values import FileFacts, Review
 from tests.unit.deliver.interruption import refusing
 
 FACTS = FileFacts(1, 2, 3, 4)
@@ -63,6 +63,27 @@ def test_an_older_ledger_is_brought_up_to_date(tmp_path: Path, monkeypatch: pyte
         assert ledger._db.execute("SELECT count(*) FROM extra").fetchone()[0] == 0
         ledger.close()
     assert version(tmp_path) == SCHEMA_VERSION + 1
+
+
+def test_a_ledger_that_knows_no_reviews_learns_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first version noted is all there, nothing of it waits for review, and new scans may."""
+    with monkeypatch.context() as older:
+        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        older.setattr(schema, "check_tables", lambda _: None)
+        token = filled(tmp_path)
+    assert version(tmp_path) == 1
+    with LedgerReader(tmp_path, alone=True) as reader:
+        assert [(row.state, row.review) for row in reader.of_path("7.jpg")] == [("done", None)]
+        assert reader.to_review() == (0, [])
+    assert version(tmp_path) == 1
+    ledger = Ledger(tmp_path)
+    assert (ledger.token, ledger.totals(), ledger.to_review(10)) == (token, {"done": 300}, (0, []))
+    entry = ledger.begin("new.jpg", FACTS, None)
+    ledger.close_scan(entry.id, "done", code=None, reason=None, review=Review(("no text",), None))
+    assert ledger.to_review(10)[0] == 1
+    ledger.close()
+    assert version(tmp_path) == SCHEMA_VERSION
+    assert damaged(tmp_path) == set()
 
 
 def test_a_new_ledger_goes_through_all_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

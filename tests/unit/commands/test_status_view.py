@@ -8,7 +8,17 @@ import pytest
 from rich.text import Text
 
 from ocrwatch.commands.status_view import Seen, duration, view
-from ocrwatch.service.status import BeingRead, Failure, Incomplete, PauseStatus, ProfileCounts, Resting, Status, iso
+from ocrwatch.service.status import (
+    BeingRead,
+    Failure,
+    Incomplete,
+    PauseStatus,
+    ProfileCounts,
+    Resting,
+    Status,
+    ToReview,
+    iso,
+)
 from tests.unit.service.statuses import status
 
 ZONE = timezone(timedelta(hours=1), "CET")
@@ -70,6 +80,24 @@ def test_a_busy_daemon() -> None:
     assert shown[shown.index("quarantined 0 since the start") + 1] == "            01:00:02 CET y.jpg: so too"
     assert "profiles    none: 1 delivered, 0 quarantined" in shown
     assert "            bills/**: 2,000 delivered, 1 quarantined" in shown
+
+
+def test_what_waits_for_review() -> None:
+    """How many wait, also if none was marked since the start, and the newest of them with the reasons, newest first."""
+    reviews = [
+        ToReview("[a].jpg", 54.2, iso(1), ["confidence 54", "62 % of the marks unread"]),
+        ToReview("b.jpg", None, iso(2), ["no text"]),
+    ]
+    shown = lines(status(review_waiting=1200, to_review=3, reviews=reviews))
+    first = shown.index("to review   1,200 (3 marked since the start)")
+    assert shown[first + 1 : first + 3] == [
+        "            01:00:02 CET b.jpg: no text",
+        "            01:00:01 CET [a].jpg: confidence 54, 62 % of the marks unread",
+    ]
+    assert "to review   1,200" in lines(status(review_waiting=1200))
+    assert "to review   0 (3 marked since the start)" in lines(status(to_review=3))
+    stopped = lines(status(state="stopped", review_waiting=7), holder=None)
+    assert stopped[2] == "Pages to review: 7; ocrwatch review lists them."
 
 
 def test_a_pause_comes_with_what_to_do() -> None:

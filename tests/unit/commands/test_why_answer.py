@@ -12,7 +12,7 @@ from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Entry
 from ocrwatch.service.status import Incomplete, Resting, Status, iso
 from ocrwatch.settings import Settings
-from ocrwatch.values import FileFacts
+from ocrwatch.values import FileFacts, Review
 from tests.unit.service.statuses import status
 
 JPEG = b"\xff\xd8\xff\xda\x00\x02\x01\xff\xd9"
@@ -104,6 +104,22 @@ def test_what_only_the_ledger_knows(
     assert found.state == expected
     assert said in found.says
     assert [past.reason for past in found.before] == ["before"]
+
+
+def test_a_page_that_is_marked_for_review(settings: Settings) -> None:
+    """Why, and the command that ticks it off; once ticked off, when that was, and nothing is to be done."""
+    review = Review(("confidence 54", "62 % of the marks unread"), 54.2)
+    found = ask(settings, "a.jpg", row("a.jpg", "done", review=review))
+    assert found.says.endswith(" It is marked for review: confidence 54, 62 % of the marks unread.")
+    assert found.remedy.endswith(f"tick it off: ocrwatch review --done {settings.outbox / 'a.txt'}")
+    assert (found.review, found.reviewed_at) == (list(review.reasons), None)
+    done = ask(settings, "a.jpg", row("a.jpg", "done", review=review, reviewed_at=60.0))
+    assert (
+        f"It was marked for review (confidence 54, 62 % of the marks unread), and ticked off at {iso(60)}." in done.says
+    )
+    assert (done.remedy, done.reviewed_at) == ("", iso(60))
+    odd = ask(settings, "a b.jpg", row("a b.jpg", "done", review=review, plan=None))
+    assert odd.remedy.endswith("ocrwatch review --done 'a b.jpg'")
 
 
 def test_what_nobody_knows(settings: Settings) -> None:

@@ -65,7 +65,6 @@ class Line:
             preview_chars=0,
             end=lambda *_: None,
             delivered=lambda *_: None,
-            doubtful=lambda *_: None,
             tell=lambda *_: None,
         )
         self.delivering.resume(self.entry, lambda: self.ended.append(True))

@@ -14,6 +14,7 @@ import pytest
 
 from ocrwatch import files
 from ocrwatch.ledger import Ledger
+from ocrwatch.values import Review
 
 FileSystem = Literal["usual", "no renameat2", "no hard links"]
 
@@ -128,11 +129,17 @@ class Journal:
         self._ledger.published(scan)
 
     def close_scan(
-        self, scan: int, state: Literal["done", "quarantined", "gone"], *, code: str | None, reason: str | None
+        self,
+        scan: int,
+        state: Literal["done", "quarantined", "gone"],
+        *,
+        code: str | None,
+        reason: str | None,
+        review: Review | None = None,
     ) -> None:
         """Note the end."""
         self._interruption.step(f"close {state}")
-        self._ledger.close_scan(scan, state, code=code, reason=reason)
+        self._ledger.close_scan(scan, state, code=code, reason=reason, review=review)
 
 
 def content(root: Path) -> dict[str, bytes]:

@@ -12,8 +12,9 @@ from ocrwatch.deliver.delivery import Deliverer
 from ocrwatch.deliver.plan import Fate
 from ocrwatch.errors import EnvironmentFault, Vanished
 from ocrwatch.ledger import Ledger
+from ocrwatch.values import Review
 from tests.unit.deliver.interruption import FileSystem, Interruption, Killed
-from tests.unit.deliver.workspace import ENDINGS, JPEG, PAGE, REASON, Workspace
+from tests.unit.deliver.workspace import ENDINGS, JPEG, PAGE, REASON, REVIEW, Workspace
 
 Make = Callable[[Path | None], Workspace]
 FATES = ("archive", "keep", "delete", "quarantine")
@@ -28,7 +29,7 @@ def killed_everywhere(
 ) -> list[str]:
     """Run undisturbed, then die at each step and start again; return the steps whose end is another one."""
 
-    def end(at: int | None) -> tuple[dict[str, bytes], dict[str, int], str]:
+    def end(at: int | None) -> tuple[dict[str, bytes], dict[str, int], list[tuple[str, Review | None]], str]:
         space = make()
         interruption.begin(at)
         deliverer = space.deliverer(interruption, lambda: once_planned(space))
@@ -42,16 +43,17 @@ def killed_everywhere(
             space.ledger.close()
             space.ledger = Ledger(space.root / "state")
             space.run(fate, space.deliverer(interruption, lambda: once_planned(space)))
-        return space.files(), space.states(), died
+        return space.files(), space.states(), space.reviews(), died
 
-    wanted_files, wanted_states, _ = end(None)
+    wanted_files, wanted_states, wanted_reviews, _ = end(None)
+    assert wanted_reviews == ([] if fate == "quarantine" else [("sub/scan1.jpg", REVIEW)])
     steps = len(interruption.steps)
     assert steps > 5
     wrong: list[str] = []
     for at in range(steps):
-        files, states, died = end(at)
+        files, states, reviews, died = end(at)
         assert died
-        if (files, states) != (wanted_files, wanted_states):
+        if (files, states, reviews) != (wanted_files, wanted_states, wanted_reviews):
             wrong.append(f"step {at}, before {died}: {sorted(files)} {states} instead of {sorted(wanted_files)}")
     return wrong
 
@@ -111,6 +113,7 @@ def test_a_result_becomes_sidecars_and_the_original_goes_to_the_archive(space: W
     }
     assert done.sidecars == ("sub/scan1.json", "sub/scan1.txt")
     assert done.original == "sub/scan1.jpg"
+    assert done.review == space.ledger.get(done.scan).review == REVIEW
     assert space.states() == {"done": 1}
     assert (space.places.outbox / "sub/scan1.txt").stat().st_mode & 0o777 == 0o640
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from ocrwatch.deliver.formats import FORMATS, JSON_SCHEMA, Original, needs_review, render
+from ocrwatch.deliver.formats import FORMATS, JSON_SCHEMA, MOST_UNREAD, Original, render, review_reasons
 from ocrwatch.values import Block, Box, EngineInfo, Line, Page, Word
 
 ORIGINAL = Original("sub/scan1.jpg", 1234, "ab" * 32)
@@ -77,7 +77,9 @@ def test_the_json_has_everything_but_timings() -> None:
         "steps": ["scale 0.58"],
         "warnings": ["a warning"],
         "confidence": pytest.approx((90.126 * 5 + 80 * 3 + 70 * 2 + 60 * 10) / 20, abs=0.01),
+        "unread": None,
         "review": False,
+        "review_reasons": [],
         "text": TEXT,
     }
     assert [block["box"] for block in blocks] == [[0, 0, 50, 60], [0, 70, 50, 80]]
@@ -101,16 +103,38 @@ def test_the_same_page_gives_the_same_bytes() -> None:
         assert rendered(PAGE, ending) == rendered(other, ending)
 
 
-def test_pages_read_with_little_confidence_are_for_review() -> None:
-    """Below the threshold, or without any text unless the page is blank; a threshold of 0 is for nobody."""
-    confidence = PAGE.confidence
-    assert confidence is not None
-    assert needs_review(PAGE, confidence + 0.1)
-    assert not needs_review(PAGE, confidence)
-    assert needs_review(EMPTY, 1)
-    assert not needs_review(replace(EMPTY, steps=("blank",)), 100)
-    assert not any(needs_review(page, 0) for page in (PAGE, EMPTY))
-    assert json.loads(rendered(PAGE, "json", replace(ORIGINAL, review=True)))["review"] is True
+def with_confidence(confidence: float) -> Page:
+    """Return a page of one word."""
+    return replace(PAGE, blocks=(Block((line(("word", confidence)),), Box(0, 0, 1, 2)),))
+
+
+@pytest.mark.parametrize(
+    ("page", "reasons"),
+    [
+        (with_confidence(80.0), ()),
+        (with_confidence(54.4), ("confidence 54",)),
+        (with_confidence(79.99), ("confidence 79",)),
+        (with_confidence(-1e999), ("confidence 0",)),
+        (EMPTY, ("no text",)),
+        (replace(EMPTY, unread=1.0), ("no text", "100 % of the marks unread")),
+        (replace(EMPTY, steps=("scale 0.58", "blank"), unread=1.0), ()),
+        (replace(with_confidence(95.0), unread=MOST_UNREAD), ()),
+        (replace(with_confidence(95.0), unread=0.6219), ("62 % of the marks unread",)),
+        (replace(with_confidence(54.0), unread=0.8), ("confidence 54", "80 % of the marks unread")),
+    ],
+)
+def test_what_a_page_is_marked_for_review_for(page: Page, reasons: tuple[str, ...]) -> None:
+    """Little confidence, many marks in no word, no text without being blank; with a limit of 0, nothing at all."""
+    assert review_reasons(page, 80) == reasons
+    assert review_reasons(page, 0) == ()
+
+
+def test_the_json_says_why_a_page_is_marked() -> None:
+    """The mark, the reasons and the share of what was not read."""
+    marked = replace(ORIGINAL, review_reasons=("no text", "62 % of the marks unread"))
+    data = json.loads(rendered(replace(PAGE, unread=0.62189), "json", marked))
+    assert (data["review"], data["review_reasons"]) == (True, ["no text", "62 % of the marks unread"])
+    assert data["unread"] == 0.62
 
 
 def test_a_name_that_is_not_utf_8_shows_its_odd_bytes() -> None:

@@ -15,6 +15,7 @@ from ocrwatch.deliver.plan import Fate
 from ocrwatch.errors import EnvironmentFault, Vanished
 from ocrwatch.files import facts_of
 from ocrwatch.ledger import Ledger
+from ocrwatch.values import Review
 from tests.unit.deliver.interruption import FileSystem, Interruption, Journal, Killed
 from tests.unit.deliver.workspace import ENDINGS, JPEG, Workspace
 
@@ -32,7 +33,8 @@ def works(space: Workspace, fate: Fate = "archive") -> list[Work]:
             facts, sha256 = facts_of(original.stat()), hashlib.sha256(original.read_bytes()).hexdigest()
             row = space.ledger.begin(path, facts, sha256)
             text = path.encode() + b"\n"
-            found.append(Work(row.id, path, facts, sha256, fate, (("json", text), ("txt", text)), mode=0o640))
+            contents, review = (("json", text), ("txt", text)), Review((f"no text in {path}",), None)
+            found.append(Work(row.id, path, facts, sha256, fate, contents, mode=0o640, review=review))
     return found
 
 
@@ -75,7 +77,9 @@ def test_killed_at_any_step_it_ends_as_if_undisturbed(
 ) -> None:
     """Each scan has its text once, under a name of its own, and its original once; nothing temporary is left."""
 
-    def end(at: int | None) -> tuple[list[tuple[str, bytes]], list[bytes], dict[str, int], str]:
+    def end(
+        at: int | None,
+    ) -> tuple[list[tuple[str, bytes]], list[bytes], dict[str, int], list[tuple[str, Review | None]], str]:
         space = fill(workspaces(None))
         interruption.begin(at)
         died = ""
@@ -88,9 +92,10 @@ def test_killed_at_any_step_it_ends_as_if_undisturbed(
             space.ledger = Ledger(space.root / "state")
             run(space, space.deliverer(interruption), fate)
         texts = sorted(data for name, data in space.files().items() if name.endswith(".txt"))
-        return by_text(space), texts, space.states(), died
+        return by_text(space), texts, space.states(), space.reviews(), died
 
-    wanted = end(None)[:3]
+    wanted = end(None)[:4]
+    assert wanted[3] == sorted(((path, Review((f"no text in {path}",), None)) for path in SCANS), key=str)
     assert wanted[1] == sorted(f"{path}\n".encode() for path in SCANS)
     steps = len(interruption.steps)
     assert steps > 40
@@ -204,10 +209,12 @@ class Stranger(Journal):
         """Note the publishing."""
         self._ledger.published(scan)
 
-    def close_scan(self, scan: int, state: object, *, code: str | None, reason: str | None) -> None:
+    def close_scan(
+        self, scan: int, state: object, *, code: str | None, reason: str | None, review: Review | None = None
+    ) -> None:
         """Note the end."""
         assert state in {"done", "gone"}
-        self._ledger.close_scan(scan, "done" if state == "done" else "gone", code=code, reason=reason)
+        self._ledger.close_scan(scan, "done" if state == "done" else "gone", code=code, reason=reason, review=review)
 
 
 @pytest.mark.parametrize("away", ["outbox", "archive"])

@@ -12,12 +12,14 @@ from ocrwatch.deliver.plan import Fate, Places
 from ocrwatch.errors import Vanished
 from ocrwatch.files import facts_of
 from ocrwatch.ledger import Ledger
+from ocrwatch.values import Review
 from tests.unit.deliver.interruption import Interruption, Journal, content
 
 JPEG = b"\xff\xd8 a scan"
 PAGE = (("json", b"{}\n"), ("txt", b"words\n"))
 REASON = ((REASON_ENDING, b'{"code": "damaged"}\n'),)
 ENDINGS = ("json", "txt")
+REVIEW = Review(("confidence 54", "62 % of the marks unread"), 54.25)
 
 
 class Workspace:
@@ -51,8 +53,9 @@ class Workspace:
         row = self.ledger.begin(self.path, facts, sha256)
         contents = REASON if fate == "quarantine" else PAGE
         code = "damaged" if fate == "quarantine" else None
+        review = None if fate == "quarantine" else REVIEW
         # With a mode there is a step between the making of a file and its content.
-        return Work(row.id, self.path, facts, sha256, fate, contents, mode=0o640, code=code, reason=code)
+        return Work(row.id, self.path, facts, sha256, fate, contents, mode=0o640, code=code, reason=code, review=review)
 
     def deliverer(self, interruption: Interruption, once_planned: Callable[[], None] = lambda: None) -> Deliverer:
         """Make a daemon's part that delivers."""
@@ -83,3 +86,7 @@ class Workspace:
     def states(self) -> dict[str, int]:
         """How many rows the ledger has in each state."""
         return self.ledger.totals()
+
+    def reviews(self) -> list[tuple[str, Review | None]]:
+        """Return the scans that wait for review, with the reasons."""
+        return sorted(((row.path, row.review) for row in self.ledger.to_review(100)[1]), key=str)

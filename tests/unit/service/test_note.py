@@ -13,7 +13,7 @@ import pytest
 from ocrwatch.files import folder
 from ocrwatch.service import note
 from ocrwatch.service.note import first_line, is_note, post, text_of
-from ocrwatch.service.status import Delivery, Failure, Incomplete, PauseStatus, iso
+from ocrwatch.service.status import Delivery, Failure, Incomplete, PauseStatus, ToReview, iso
 from tests.unit.service.statuses import status
 
 ZONE = timezone(timedelta(hours=1), "CET")
@@ -54,6 +54,16 @@ def test_it_says_what_is_done_since_when_in_local_time() -> None:
     assert "  1970-01-01 01:03 CET  bad.jpg: it is damaged" in lines
     assert "  half.jpg (it ends early; unchanged since 1970-01-01 01:04 CET)" in lines
     assert text.endswith("\n")
+
+
+def test_what_waits_for_review_is_counted_and_named() -> None:
+    """The newest five with the reasons; a line break in a name forges no line."""
+    reviews = [ToReview(f"{number}\n.jpg", None, iso(60 * number), ["no text"]) for number in range(9)]
+    lines = text_of(status(review_waiting=12, reviews=reviews), ZONE).splitlines()
+    first = lines.index("To review: 12")
+    assert lines[first + 1] == "  1970-01-01 01:08 CET  8\\n.jpg: no text"
+    assert len([line for line in lines if line.endswith(": no text")]) == 5
+    assert not any("review" in line for line in text_of(status(to_review=3), ZONE).splitlines())
 
 
 def test_a_pause_is_explained_with_what_to_do() -> None:

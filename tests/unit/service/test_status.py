@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.service.status import STATUS_NAME, STATUS_SCHEMA, Doubtful, Failure, PauseStatus, Status, iso, read, write
+from ocrwatch.service.status import STATUS_NAME, STATUS_SCHEMA, Failure, PauseStatus, Status, ToReview, iso, read, write
 
 STATUS = Status(
     state="working",
@@ -35,7 +35,8 @@ STATUS = Status(
     paused=[PauseStatus("delivery", "the disk is full", "free some space", iso(0))],
     failures=[Failure("b.jpg", "damaged", "it is", iso(0))],
     to_review=2,
-    reviews=[Doubtful("c.jpg", 12.5, iso(0)), Doubtful("d.jpg", None, iso(0))],
+    review_waiting=3,
+    reviews=[ToReview("c.jpg", 12.5, iso(0), ["confidence 12"]), ToReview("d.jpg", None, iso(0), ["no text"])],
 )
 
 

@@ -1,0 +1,132 @@
+"""``ocrwatch review``: the pages whose text somebody should look at, and ticking them off."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from ocrwatch.commands.status import look
+from ocrwatch.commands.status_view import Seen
+from ocrwatch.commands.why_files import files_of, text_of
+from ocrwatch.commands.why_places import rows_meant
+from ocrwatch.config.load import load, parse_overrides
+from ocrwatch.daemon import startup
+from ocrwatch.daemon.silence import check_answers
+from ocrwatch.errors import ExitCode, UsageError
+from ocrwatch.ledger import Entry, LedgerReader, tick_off
+from ocrwatch.log import printable
+from ocrwatch.service.status import as_text, iso
+from ocrwatch.settings import Settings
+
+_CONFIDENCE_WIDTH = 10
+_MOST_NAMED = 5
+
+
+def review(
+    files: Sequence[Path],
+    config: Path | None,
+    overrides: Mapping[str, object],
+    sets: Sequence[str],
+    *,
+    done: bool,
+    as_json: bool,
+) -> ExitCode:
+    """List the pages that wait for review, or tick off those named; code 1 if one was not marked."""
+    if done and as_json:
+        raise UsageError("--json lists pages, and --done ticks them off", "give one of them")
+    if done != bool(files):
+        what = "--done names no file" if done else "files are named without --done"
+        raise UsageError(what, "to tick pages off: ocrwatch review --done FILE…; to list them: ocrwatch review")
+    settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings
+    if done:
+        return _tick_off(settings, files)
+    return _list(settings, as_json=as_json)
+
+
+def _list(settings: Settings, *, as_json: bool) -> ExitCode:
+    check_answers({"state": settings.state})
+    seen = look(settings)
+    with LedgerReader(settings.state, alone=not seen.is_running) as ledger:
+        _, waiting = ledger.to_review()
+    if as_json:
+        print(json.dumps([_as_json(settings, row) for row in waiting], indent=1))  # noqa: T201
+        return ExitCode.FINE
+    console = Console(soft_wrap=True, highlight=False)
+    if not waiting:
+        console.print("No page waits for review.")
+        return ExitCode.FINE
+    console.print(f"{'confidence':>{_CONFIDENCE_WIDTH}}  page")
+    for row in waiting:
+        console.print(escape(_line(settings, seen, row)))
+    pages = "1 page waits" if len(waiting) == 1 else f"{len(waiting):,} pages wait"
+    console.print(f"{pages} for review. To tick one off: ocrwatch review --done FILE")
+    return ExitCode.FINE
+
+
+def _line(settings: Settings, seen: Seen, row: Entry) -> str:
+    confidence, reasons = "-", ""
+    if row.review is not None:
+        confidence = "-" if row.review.confidence is None else f"{row.review.confidence:.1f}"
+        reasons = ", ".join(row.review.reasons)
+    text = printable(text_of(settings, row) or "nowhere")
+    return (
+        f"{confidence:>{_CONFIDENCE_WIDTH}}  {printable(row.path)}: {printable(reasons)}; "
+        f"read at {seen.at(iso(row.updated_at))}, its text is {text}"
+    )
+
+
+def _as_json(settings: Settings, row: Entry) -> dict[str, object]:
+    return {
+        "path": as_text(row.path),
+        "reasons": [] if row.review is None else list(row.review.reasons),
+        "confidence": None if row.review is None else row.review.confidence,
+        "at": iso(row.updated_at),
+        "files": list(map(as_text, files_of(settings, row))),
+    }
+
+
+def _tick_off(settings: Settings, files: Sequence[Path]) -> ExitCode:
+    startup.check_answers(settings)
+    # All are looked up before the first is ticked off: a mistyped name changes nothing.
+    with LedgerReader(settings.state, alone=not look(settings).is_running) as ledger:
+        meant = {file: _rows_meant(settings, file, ledger) for file in files}
+    waiting = {row.id: row for rows in meant.values() for row in rows if row.waits_for_review}
+    if waiting:
+        tick_off(settings.state, sorted(waiting))
+    console = Console(soft_wrap=True, highlight=False)
+    for row in waiting.values():
+        text = text_of(settings, row)
+        console.print(escape(f"Ticked off: {printable(row.path)}{f' ({printable(text)})' if text else ''}"))
+    code = ExitCode.FINE
+    for file, rows in meant.items():
+        if any(row.waits_for_review for row in rows):
+            continue
+        name = escape(printable(os.fspath(file)))
+        if any(row.reviewed_at is not None for row in rows):
+            console.print(f"Ticked off before: {name}")
+        else:
+            code = ExitCode.QUARANTINED
+            console.print(f"Left alone: {name} (it is not marked for review)")
+    return code
+
+
+def _rows_meant(settings: Settings, file: Path, ledger: LedgerReader) -> list[Entry]:
+    """Return the rows of a scan; raises :class:`UsageError` if none is known, or several different ones wait."""
+    rows = rows_meant(settings, file, ledger)
+    if not rows:
+        raise UsageError(
+            f"the ledger knows nothing of {file}",
+            "name a scan, its text or its original, as ocrwatch review lists them",
+        )
+    paths = sorted({row.path for row in rows if row.waits_for_review})
+    if len(paths) > 1:
+        more = ", …" if len(paths) > _MOST_NAMED else ""
+        raise UsageError(
+            f"{file} may mean {', '.join(paths[:_MOST_NAMED])}{more}", "name one by its whole path in the inbox"
+        )
+    return rows
