@@ -1,8 +1,15 @@
-"""How ocrwatch compares:  python -m tests.bench.peers [FOLDER] [--rounds N] [--peers NAME …] [--degrade] [--json FILE].
+"""Compares ocrwatch with what a user would run instead.
+
+    python -m tests.bench.peers [FOLDER] [--rounds N] [--peers NAME …] [--degrade] [--json FILE]
 
 Reads the same scans with ``ocrwatch once`` and with what a user would run instead, in turn, round by round, each round
 beginning with another, and prints a table for each corpus: FOLDER's own JPEGs, and those of each of its subfolders.
 Where ``NAME.gt.txt`` lies beside ``NAME.jpg`` it also says how right the texts are. Without a folder it renders scans.
+
+Each corpus has its languages, which all ways are given. ``corpus.toml`` beside the JPEGs names them: language = "fra",
+or a list. In FOLDER it may also have a table [languages] with names of subfolders, or patterns such as "fraktur-*".
+Without it, the last part of the folder's name between hyphens that is an installed language counts (greek-grc), else
+eng.
 
 With --degrade it spoils some scans of each corpus in many ways, reads them once, and says how right the texts are.
 
@@ -18,13 +25,14 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from tests.bench import tables
 from tests.bench.arguments import console, parser_for, positive
-from tests.bench.corpora import corpora_from, evenly
+from tests.bench.corpora import Corpora, Corpus, corpora_from, evenly
 from tests.bench.degrade import degrade_all
 from tests.bench.results import BASE, as_dict, quality, summed_up
 from tests.bench.scoring import Score, truth_of
@@ -41,19 +49,15 @@ def main() -> None:
     output = console()
     ways = _installed(arguments, output)
     before = os.getloadavg()[0]
-    found: dict[str, object] = {}
     with tempfile.TemporaryDirectory(prefix="ocrwatch-bench-") as scratch:
         corpora = corpora_from(arguments.folder, Path(scratch, "rendered"), arguments.limit)
-        for name, scans in corpora.items():
-            if arguments.degrade:
-                found[name] = _degraded(name, evenly(scans, arguments.pages), ways, Path(scratch), output)
-            else:
-                found[name] = _compared(name, scans, ways, arguments, Path(scratch), output)
+        found = _figures(corpora, ways, arguments, Path(scratch), output)
     conditions = {
         "cores": CORES,
         "load_average": [before, os.getloadavg()[0]],
         "rounds": 1 if arguments.degrade else arguments.rounds,
         "versions": versions(),
+        "languages": {name: corpus.languages for name, corpus in corpora.items()},
     }
     output.print(
         f"{CORES} cores; load average {before:.1f} before, {os.getloadavg()[0]:.1f} after; "
@@ -61,7 +65,7 @@ def main() -> None:
         highlight=False,
     )
     if arguments.json:
-        arguments.json.write_text(json.dumps(conditions | {"corpora": found}, indent=1) + "\n", encoding="utf-8")
+        arguments.json.write_text(json.dumps(conditions | found, indent=1) + "\n", encoding="utf-8")
 
 
 def rotated(ways: Sequence[str], number: int) -> list[str]:
@@ -99,44 +103,57 @@ def _installed(arguments: argparse.Namespace, output: Console) -> list[str]:
     return ways
 
 
-def _compared(
-    name: str, scans: list[Path], ways: list[str], arguments: argparse.Namespace, scratch: Path, output: Console
+def _figures(
+    corpora: Corpora, ways: list[str], arguments: argparse.Namespace, scratch: Path, output: Console
 ) -> dict[str, object]:
+    """Compare as asked for, and return what JSON has besides the conditions."""
+    if arguments.degrade:
+        chosen = {name: replace(each, scans=evenly(each.scans, arguments.pages)) for name, each in corpora.items()}
+        return {"corpora": {name: _degraded(each, ways, scratch, output) for name, each in chosen.items()}}
+    return {"corpora": {name: _compared(each, ways, arguments, scratch, output) for name, each in corpora.items()}}
+
+
+def _compared(
+    corpus: Corpus, ways: list[str], arguments: argparse.Namespace, scratch: Path, output: Console
+) -> dict[str, object]:
+    scans = corpus.scans
     for scan in scans:
         scan.read_bytes()  # so that the first one to run does not wait for the disk alone
-    few = evenly(scans, arguments.few)
+    few = replace(corpus, scans=evenly(scans, arguments.few))
     rounds: dict[str, list[Run]] = {way: [] for way in ways}
     for number in range(arguments.rounds):
         for way in rotated(ways, number):
-            with output.status(f"{name}: round {number + 1} of {arguments.rounds}, {WAYS[way].label}"):
-                rounds[way].append(_run(way, few if WAYS[way].few else scans, scratch))
+            with output.status(f"{corpus.title}: round {number + 1} of {arguments.rounds}, {WAYS[way].label}"):
+                rounds[way].append(_run(way, few if WAYS[way].few else corpus, scratch))
     results = summed_up(rounds, scans, {way: WAYS[way].label for way in ways})
-    title = f"{name}: {tables.scans(len(scans))}; medians of {arguments.rounds} rounds"
+    title = f"{corpus.title}: {tables.scans(len(scans))}; medians of {arguments.rounds} rounds"
     output.print(tables.comparison(title, results))
     return as_dict(results)
 
 
-def _degraded(name: str, scans: list[Path], ways: list[str], scratch: Path, output: Console) -> dict[str, object]:
+def _degraded(corpus: Corpus, ways: list[str], scratch: Path, output: Console) -> dict[str, object]:
+    title, count = corpus.title, len(corpus.scans)
     qualities: dict[str, dict[str, Score | None]] = {}
-    for kind, spoilt in degrade_all(scans, scratch / "degraded" / name):
+    for kind, spoilt in degrade_all(corpus.scans, scratch / "degraded" / corpus.name):
         truths = {scan.name: truth for scan in spoilt if (truth := truth_of(scan)) is not None}
         if not truths:
-            output.print(f"{name}: no NAME.gt.txt lies beside the scans, so that nothing can be said", highlight=False)
+            output.print(f"{title}: no NAME.gt.txt lies beside the scans, so that nothing can be said", highlight=False)
             return {}
         qualities[kind] = {}
         for way in ways:
-            with output.status(f"{name}, {kind}: {WAYS[way].label}"):
-                qualities[kind][WAYS[way].label] = quality(_run(way, spoilt, scratch), truths)
-    output.print(tables.degradations(f"{name}: {tables.scans(len(scans))}, spoilt in {len(qualities)} ways", qualities))
+            with output.status(f"{title}, {kind}: {WAYS[way].label}"):
+                run = _run(way, replace(corpus, scans=spoilt), scratch)
+            qualities[kind][WAYS[way].label] = quality(run, truths)
+    output.print(tables.degradations(f"{title}: {tables.scans(count)}, spoilt in {len(qualities)} ways", qualities))
     return {
         kind: {label: {"cer": score.cer, "word_f1": score.word_f1} for label, score in scores.items() if score}
         for kind, scores in qualities.items()
     }
 
 
-def _run(way: str, scans: Sequence[Path], scratch: Path) -> Run:
+def _run(way: str, corpus: Corpus, scratch: Path) -> Run:
     with tempfile.TemporaryDirectory(dir=scratch) as home:
-        return WAYS[way].run(scans, Path(home))
+        return WAYS[way].run(corpus.scans, Path(home), corpus.languages)
 
 
 if __name__ == "__main__":
