@@ -1,6 +1,7 @@
 """Compares ocrwatch with what a user would run instead.
 
     python -m tests.bench.peers [FOLDER] [--rounds N] [--peers NAME …] [--degrade] [--json FILE]
+    python -m tests.bench.peers [FOLDER] --by-page [--set KEY=VALUE …] [--ablate [all]] [--json FILE]
 
 Reads the same scans with ``ocrwatch once`` and with what a user would run instead, in turn, round by round, each round
 beginning with another, and prints a table for each corpus: FOLDER's own JPEGs, and those of each of its subfolders.
@@ -12,6 +13,16 @@ Without it, the last part of the folder's name between hyphens that is an instal
 eng.
 
 With --degrade it spoils some scans of each corpus in many ways, reads them once, and says how right the texts are.
+
+With --by-page it reads the scans that have a truth once with ocrwatch and once with tesseract, which gets the pixels
+upright (it ignores EXIF). It compares the word F1 of each page (case-folded, without punctuation): a page is the
+same within .02 and clearly worse by more than .05. It lists the pages that are clearly worse, with what ocrwatch's
+JSON says of them, and counts for each corpus and over all: silent empties (ocrwatch writes no text, tesseract reads
+ten words), and marks for review among pages with F1 below .5 and above .8. --set KEY=VALUE gives ocrwatch a setting.
+
+With --ablate (after FOLDER) it does the same, and then reads the clearly worse pages (--ablate all: every page) again
+with each switch of [enhance] off and default settings otherwise. It says how much the F1 of each page changes, and
+without which switches a page is back at tesseract's level, which is at most .02 below its F1.
 
 Ratios are between runs of one round, which have the machine's other work in common; their spread says how far to trust
 them. "all MB" is the peak of all processes together, in proportional set sizes, "each MB" the largest worker's resident
@@ -34,6 +45,7 @@ from tests.bench import tables
 from tests.bench.arguments import console, parser_for, positive
 from tests.bench.corpora import Corpora, Corpus, corpora_from, evenly
 from tests.bench.degrade import degrade_all
+from tests.bench.pages import PageOptions, compare_pages
 from tests.bench.results import BASE, as_dict, quality, summed_up
 from tests.bench.scoring import Score, truth_of
 from tests.bench.ways import CORES, WAYS, Run, check_tesseract, versions
@@ -55,7 +67,7 @@ def main() -> None:
     conditions = {
         "cores": CORES,
         "load_average": [before, os.getloadavg()[0]],
-        "rounds": 1 if arguments.degrade else arguments.rounds,
+        "rounds": 1 if arguments.degrade or arguments.by_page else arguments.rounds,
         "versions": versions(),
         "languages": {name: corpus.languages for name, corpus in corpora.items()},
     }
@@ -82,12 +94,28 @@ def _arguments() -> argparse.Namespace:
         nargs="*",
         choices=_PEERS,
         metavar="NAME",
-        help=f"besides xargs: {', '.join(_PEERS)}; without it all, with --degrade none",
+        help=f"besides xargs: {', '.join(_PEERS)}; without it all, with --degrade or --by-page none",
     )
     parser.add_argument("--few", type=positive, default=3, help="scans for a peer that needs seconds a page (3)")
+    parser.add_argument("--by-page", action="store_true", help="compare the texts of each page with tesseract's")
+    parser.add_argument(
+        "--ablate",
+        nargs="?",
+        const="worse",
+        choices=("worse", "all"),
+        help="--by-page, and say which enhancement made the pages worse that are clearly worse (or all)",
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="with --by-page: a setting for ocrwatch"
+    )
     arguments = parser.parse_args()
+    arguments.by_page = arguments.by_page or arguments.ablate is not None
+    if arguments.by_page and (arguments.degrade or arguments.peers):
+        parser.error("--by-page and --ablate compare with tesseract alone, without --degrade and --peers")
+    if arguments.set and not arguments.by_page:
+        parser.error("--set needs --by-page: the other comparisons are made with default settings")
     if arguments.peers is None:
-        arguments.peers = () if arguments.degrade else _PEERS
+        arguments.peers = () if arguments.degrade or arguments.by_page else _PEERS
     return arguments
 
 
@@ -107,6 +135,8 @@ def _figures(
     corpora: Corpora, ways: list[str], arguments: argparse.Namespace, scratch: Path, output: Console
 ) -> dict[str, object]:
     """Compare as asked for, and return what JSON has besides the conditions."""
+    if arguments.by_page:
+        return compare_pages(corpora, PageOptions(arguments.ablate, arguments.set), scratch, output)
     if arguments.degrade:
         chosen = {name: replace(each, scans=evenly(each.scans, arguments.pages)) for name, each in corpora.items()}
         return {"corpora": {name: _degraded(each, ways, scratch, output) for name, each in chosen.items()}}
