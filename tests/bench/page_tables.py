@@ -46,11 +46,13 @@ def clearly_worse(scores: Mapping[str, Sequence[PageScore]]) -> Table:
 def summaries(by_corpus: Mapping[str, Summary], everything: Summary) -> Table:
     """One row a corpus, and the last one for all pages."""
     columns = (
-        "word F1, mean of pages", "pages", "ocrwatch", "Tesseract", "win, same, loss", "clearly worse",
-        "silent empties", f"review, F1 < {BAD}", f"review, F1 > {GOOD}",
+        "", "pages", "ocrwatch", "Tesseract", "win, same,\nloss", "clearly\nworse", "silent\nempty",
+        f"review\n< {BAD}", f"review\n> {GOOD}",
     )  # fmt: skip
     rows = [_summary(name, summary) for name, summary in by_corpus.items()]
-    table = tables.plain("summary", columns, rows)
+    table = tables.plain(
+        f"summary: mean word F1 of pages; review marks among pages with F1 below {BAD} and above {GOOD}", columns, rows
+    )
     table.add_section()
     table.add_row(*_summary("all", everything))
     return table
