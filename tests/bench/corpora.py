@@ -6,17 +6,35 @@ import random
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from tests.bench.degrade import grainy, softened, turned
+from tests.bench.languages import ENGLISH, Languages, declared, joined, languages_of
 from tests.bench.scoring import TRUTH
 from tests.rendering import draw, encode
 
-Corpora = Mapping[str, list[Path]]
-"""Scans by the name of their corpus, in the order of their names; the truth is beside them, if anywhere."""
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Scans that are read with the same languages."""
+
+    name: str
+    scans: list[Path]
+    """In the order of their names; the truth is beside them, if anywhere."""
+    languages: Languages = ENGLISH
+
+    @property
+    def title(self) -> str:
+        """The name, with the languages unless they are English alone."""
+        return self.name if self.languages == ENGLISH else f"{self.name} ({joined(self.languages)})"
+
+
+Corpora = Mapping[str, Corpus]
+"""Corpora by their names."""
 
 _SUFFIXES = {".jpg", ".jpeg"}
 _SEED = 1
@@ -47,22 +65,33 @@ _ITEMS = (
 
 def corpora_from(folder: Path | None, scratch: Path, limit: int | None = None) -> Corpora:
     """Return the corpora of ``folder``, or rendered ones written to ``scratch``; at most ``limit`` scans of each."""
-    if folder is None:
-        found = {name: _rendered(scratch / name, make, count) for name, (make, count) in _RENDERED.items()}
-    else:
-        if not folder.is_dir():
-            sys.exit(f"there is no folder {folder}")
-        homes = [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]
-        found = {home.resolve().name: scans for home in homes if (scans := _scans_in(home))}
-        if not found:
-            sys.exit(f"no JPEGs in {folder} or its subfolders")
-    return {name: scans[:limit] for name, scans in found.items()}
+    found = _rendered_corpora(scratch) if folder is None else _corpora_in(folder)
+    return {corpus.name: replace(corpus, scans=corpus.scans[:limit]) for corpus in found}
 
 
 def evenly(scans: Sequence[Path], count: int) -> list[Path]:
     """Take ``count`` scans from all over a corpus, all where there are not so many."""
     count = min(count, len(scans))
     return [scans[number * len(scans) // count] for number in range(count)]
+
+
+def _rendered_corpora(scratch: Path) -> list[Corpus]:
+    return [Corpus(name, _rendered(scratch / name, make, count)) for name, (make, count) in _RENDERED.items()]
+
+
+def _corpora_in(folder: Path) -> list[Corpus]:
+    """Return the corpora of a folder's own JPEGs and of each subfolder's."""
+    if not folder.is_dir():
+        sys.exit(f"there is no folder {folder}")
+    above = declared(folder)
+    found = []
+    for home in [folder, *sorted(path for path in folder.iterdir() if path.is_dir())]:
+        name = home.resolve().name
+        if scans := _scans_in(home):
+            found.append(Corpus(name, scans, languages_of(home, name, above)))
+    if not found:
+        sys.exit(f"no JPEGs in {folder} or its subfolders")
+    return found
 
 
 def _scans_in(folder: Path) -> list[Path]:

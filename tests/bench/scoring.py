@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from rapidfuzz.distance import Levenshtein
 
 TRUTH = ".gt.txt"
 """What the truth of ``NAME.jpg`` ends with: ``NAME.gt.txt``, in UTF-8."""
+
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,17 @@ def score(truth: str, text: str) -> Score:
     )
 
 
+def bag_f1(truth: str, text: str) -> float:
+    """F1 of a page's case-folded bag of words, 0 to 1; 1 if both texts have none.
+
+    Words are runs of letters and digits. Unlike :attr:`Score.word_f1` it takes no account of punctuation, and each
+    page weighs the same if it is averaged over pages.
+    """
+    true_words, read_words = Counter(_folded_words(truth)), Counter(_folded_words(text))
+    words = true_words.total() + read_words.total()
+    return 2 * (true_words & read_words).total() / words if words else 1.0
+
+
 def total(scores: Iterable[Score]) -> Score:
     """Add up the scores of several pages."""
     return sum(scores, Score())
@@ -69,3 +83,7 @@ def truth_of(scan: Path) -> str | None:
     """Return what is on a scan; None where nobody has written it down."""
     path = scan.with_name(scan.stem + TRUTH)
     return path.read_text("utf-8", "replace") if path.is_file() else None
+
+
+def _folded_words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())

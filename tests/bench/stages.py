@@ -18,7 +18,7 @@ from ocrwatch.recognise import enhance, page, reader
 from ocrwatch.recognise.decode import decode
 from ocrwatch.recognise.policy import ReadingPolicy
 from ocrwatch.recognise.reader import Reader
-from ocrwatch.values import EnhanceOptions, Recipe
+from ocrwatch.values import Recipe
 
 SECOND = "second readings"
 """Everything that is done because the first reading was poor: enhancing and reading, in part or again."""
@@ -65,11 +65,11 @@ class Meter:
         ):
             mock.patch.object(owner, name, replacement).start()
 
-    def read(self, scan: Path, options: EnhanceOptions) -> Timed:
-        """Read one scan with these options."""
+    def read(self, scan: Path, recipe: Recipe) -> Timed:
+        """Read one scan in this way."""
         self._seconds, self._acted = defaultdict(float), set()
         jpeg = scan.read_bytes()
-        read = self.wrapped(_REST, page.recognise)(jpeg, Recipe(enhance=options))
+        read = self.wrapped(_REST, page.recognise)(jpeg, recipe)
         return Timed(read.text, dict(self._seconds), frozenset(self._acted))
 
     def wrapped(

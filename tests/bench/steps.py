@@ -11,27 +11,33 @@ are spoilt in many ways first; some steps do nothing on good scans.
 
 from __future__ import annotations
 
+import functools
 import json
 import multiprocessing
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
+from multiprocessing.pool import Pool
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
-from ocrwatch.values import EnhanceOptions
+from ocrwatch.values import EnhanceOptions, Recipe
 from tests.bench import tables
 from tests.bench.arguments import console, parser_for
 from tests.bench.corpora import corpora_from, evenly
 from tests.bench.degrade import degrade_all
+from tests.bench.languages import Languages
 from tests.bench.scoring import Score, score, total, truth_of
 from tests.bench.stages import Meter, Timed
 from tests.bench.ways import CORES
 
 ALL_ON = "all on"
+WITHOUT = "without "
+"""What a variant's name begins with that has something switched off, before the switch's name."""
+WITHOUT_ANY = f"{WITHOUT}any"
 
 Readings = Mapping[str, Sequence[Timed]]
 """By variant; each in the order of the scans."""
@@ -46,19 +52,38 @@ def main() -> None:
     found: dict[str, object] = {}
     with (
         tempfile.TemporaryDirectory(prefix="ocrwatch-bench-") as scratch,
-        # Spawned, so that nothing is forked with OpenCV's threads and the bench's own process stays unwrapped.
-        multiprocessing.get_context("spawn").Pool(CORES, initializer=install) as pool,
+        workers() as pool,
     ):
-        for name, scans in corpora_from(arguments.folder, Path(scratch, "rendered"), arguments.limit).items():
-            title, chosen = name, list(scans)
+        for name, corpus in corpora_from(arguments.folder, Path(scratch, "rendered"), arguments.limit).items():
+            suffix, chosen = "", corpus.scans
             if arguments.degrade:
-                spoilt = degrade_all(evenly(scans, arguments.pages), Path(scratch, "degraded", name))
-                title, chosen = f"{name}, spoilt", [scan for _, made in spoilt for scan in made]
-            done = track(pool.imap(read, chosen), title, len(chosen), console=Console(stderr=True), transient=True)
-            readings = by_variant(done)
-            found[title] = report(title, chosen, readings, output)
+                spoilt = degrade_all(evenly(corpus.scans, arguments.pages), Path(scratch, "degraded", name))
+                suffix, chosen = ", spoilt", [scan for _, made in spoilt for scan in made]
+            title = f"{corpus.title}{suffix}"
+            readings = by_variant(progress(pool, read, chosen, corpus.languages, title))
+            found[f"{name}{suffix}"] = report(title, chosen, readings, output)
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def workers() -> Pool:
+    """Return processes that read scans, one a core.
+
+    They are spawned, so that nothing is forked with OpenCV's threads and the bench's own process stays unwrapped.
+    """
+    return multiprocessing.get_context("spawn").Pool(CORES, initializer=install)
+
+
+def progress(
+    pool: Pool,
+    function: Callable[[Languages, Path], dict[str, Timed]],
+    scans: Sequence[Path],
+    languages: Languages,
+    title: str,
+) -> Iterable[dict[str, Timed]]:
+    """Yield what ``function`` returns for each scan, and show a progress bar."""
+    done = pool.imap(functools.partial(function, languages), scans)
+    return track(done, title, len(scans), console=Console(stderr=True), transient=True)
 
 
 def install() -> None:
@@ -70,17 +95,27 @@ def variants() -> dict[str, EnhanceOptions]:
     """Return the defaults, those with each switch that is on turned off, and no enhancement at all."""
     default = EnhanceOptions()
     switches = [field.name for field in fields(default) if getattr(default, field.name) is True and field.name != "on"]
-    without = {f"without {name}": replace(default, **{name: False}) for name in switches}  # type: ignore[arg-type]
-    return {ALL_ON: default, **without, "without any": replace(default, on=False)}
+    without = {f"{WITHOUT}{name}": replace(default, **{name: False}) for name in switches}  # type: ignore[arg-type]
+    return {ALL_ON: default, **without, WITHOUT_ANY: replace(default, on=False)}
 
 
-def read(scan: Path) -> dict[str, Timed]:
+def read(languages: Languages, scan: Path) -> dict[str, Timed]:
     """Read a scan in all variants, one after the other, so that they have the machine's state in common.
 
     What is read first finds cold caches, and is not counted.
     """
-    _meter.read(scan, EnhanceOptions())
-    return {name: _meter.read(scan, options) for name, options in variants().items()}
+    _meter.read(scan, Recipe(languages=languages))
+    return read_cold(languages, scan)
+
+
+def read_cold(languages: Languages, scan: Path) -> dict[str, Timed]:
+    """Read a scan in all variants, for their texts.
+
+    The times are of no use, because the first reading finds cold caches.
+    """
+    return {
+        name: _meter.read(scan, Recipe(languages=languages, enhance=options)) for name, options in variants().items()
+    }
 
 
 def by_variant(pages: Iterable[Mapping[str, Timed]]) -> Readings:

@@ -17,13 +17,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 import ocrwatch
+from tests.bench.languages import ENGLISH, Languages, joined
 from tests.bench.measure import Cost, measured
 from tests.daemon_process import PROGRAM, clean_environment, write_config
 
@@ -48,6 +50,8 @@ class Run:
     """Seconds from the first worker's readiness, when reading begins, to the last text; None where nothing tells."""
     worker_mb: float | None = None
     """Peak of the resident memory of the largest worker."""
+    sidecars: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Contents of ocrwatch's JSON sidecars, if it wrote any, by the scan's file name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +59,54 @@ class Way:
     """One way of reading a folder of scans."""
 
     label: str
-    run: Callable[[Sequence[Path], Path], Run]
-    """Reads scans, of different names, in an empty folder."""
+    run: Callable[[Sequence[Path], Path, Languages], Run]
+    """Reads scans, of different names, in an empty folder, with these languages."""
     missing: Callable[[], str | None] = lambda: None
     """Says why it cannot be run here; None where it can."""
     few: bool = False
     """Whether it is so slow that it gets only a few of the scans."""
 
 
-def once(scans: Sequence[Path], home: Path, *, workers: int = CORES) -> Run:
-    """Run ``ocrwatch once`` as a user would, with default settings."""
+def once(
+    scans: Sequence[Path],
+    home: Path,
+    languages: Languages = ENGLISH,
+    *,
+    workers: int = CORES,
+    settings: Sequence[str] = (),
+) -> Run:
+    """Run ``ocrwatch once`` as a user would.
+
+    Besides the languages and ``settings``, each as ``key=value``, all settings are the defaults.
+    """
     _compile()
     _copied(scans, home / "inbox")
     write_config(home, "")
-    cost = measured([*PROGRAM, "once", "--workers", str(workers)], home, clean_environment(), _TIMEOUT)
+    options = [f"--set={each}" for each in (f"ocr.languages={json.dumps(languages)}", *settings)]
+    command = [*PROGRAM, "once", "--workers", str(workers), *options]
+    cost = measured(command, home, clean_environment(), _TIMEOUT)
     events = [json.loads(line) for line in cost.output.splitlines() if line.startswith("{")]
     pids = {event["pid"] for event in events if event["event"] == "worker.started"}
     if not pids:
         sys.exit(f"ocrwatch did not start:\n{cost.output}")
     ready = min(_time(event) for event in events if event["event"] == "worker.started")
     delivered = [event for event in events if event["event"] == "scan.delivered"]
-    texts = {event["path"]: (home / "outbox" / event["sidecars"][0]).read_text("utf-8") for event in delivered}
+    texts, details = _sidecars(delivered, home, ".txt"), _sidecars(delivered, home, ".json")
     reading = max(map(_time, delivered), default=ready) - ready
     largest = max((peak for pid, peak in cost.process_mb.items() if pid in pids), default=None)
-    return Run(len(scans), cost, texts, reading, largest)
+    return Run(
+        len(scans), cost, texts, reading, largest, {name: json.loads(content) for name, content in details.items()}
+    )
+
+
+def _sidecars(delivered: Sequence[Mapping[str, Any]], home: Path, ending: str) -> dict[str, str]:
+    """Return what was written with this ending, by the scan's path."""
+    return {
+        event["path"]: (home / "outbox" / sidecar).read_text("utf-8")
+        for event in delivered
+        for sidecar in event["sidecars"]
+        if sidecar.endswith(ending)
+    }
 
 
 @functools.cache
@@ -87,30 +115,46 @@ def _compile() -> None:
     compileall.compile_dir(Path(ocrwatch.__file__).parent, quiet=1)
 
 
-def xargs(scans: Sequence[Path], home: Path) -> Run:
+def xargs(scans: Sequence[Path], home: Path, languages: Languages) -> Run:
     """Run one tesseract a scan, as many at a time as there are cores."""
-    command = f"find . -name '*.jpg' -print0 | xargs -0 -P {CORES} -I@ tesseract @ @"
-    return _run(scans, home, ["sh", "-c", command], _ONE_THREAD)
+    _copied(scans, home)
+    return _run(scans, home, _each_by_xargs("jpg", languages), _ONE_THREAD)
 
 
-def loop(scans: Sequence[Path], home: Path) -> Run:
+def upright(scans: Sequence[Path], home: Path, languages: Languages) -> Run:
+    """Run tesseract on PNGs with upright pixels.
+
+    For comparing texts, because tesseract ignores the EXIF orientation of a JPEG. The time that it takes to turn and
+    save the pixels does not count.
+    """
+    for scan in scans:
+        _turn_upright(scan, home / f"{scan.stem}.png")
+    return _run(scans, home, _each_by_xargs("png", languages), _ONE_THREAD, "png")
+
+
+def loop(scans: Sequence[Path], home: Path, languages: Languages) -> Run:
     """Run one tesseract after the other, as most scripts do, with the threads that it takes by itself."""
-    return _run(scans, home, ["sh", "-c", 'for f in *.jpg; do tesseract "$f" "$f"; done'], {})
+    _copied(scans, home)
+    script = f'for f in *.jpg; do tesseract "$f" "$f" -l {shlex.quote(joined(languages))}; done'
+    return _run(scans, home, ["sh", "-c", script], {})
 
 
-def pool(scans: Sequence[Path], home: Path) -> Run:
+def pool(scans: Sequence[Path], home: Path, languages: Languages) -> Run:
     """Run pytesseract in a pool of processes."""
-    return _run(scans, home, [sys.executable, "-P", str(_POOL), str(home), str(CORES)], _ONE_THREAD)
+    _copied(scans, home)
+    command = [sys.executable, "-P", str(_POOL), str(home), str(CORES), joined(languages)]
+    return _run(scans, home, command, _ONE_THREAD)
 
 
-def ocrmypdf(scans: Sequence[Path], home: Path) -> Run:
+def ocrmypdf(scans: Sequence[Path], home: Path, languages: Languages) -> Run:
     """Run OCRmyPDF on one scan after the other, as its own folder watcher does."""
-    program = shlex.quote(str(_ocrmypdf()))
+    _copied(scans, home)
+    program = f"{shlex.quote(str(_ocrmypdf()))} -q -l {shlex.quote(joined(languages))} --rotate-pages --deskew"
     lines = []
     for scan in scans:
         name = shlex.quote(f"./{scan.stem}.jpg")
         dpi = "" if _declares_dpi(scan) else " --image-dpi 300"
-        lines.append(f"{program} -q --rotate-pages --deskew{dpi} --sidecar {name}.txt {name} {name}.pdf")
+        lines.append(f"{program}{dpi} --sidecar {name}.txt {name} {name}.pdf")
     return _run(scans, home, ["sh", "-c", "\n".join(lines)], _ONE_THREAD)
 
 
@@ -149,17 +193,40 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _run(scans: Sequence[Path], home: Path, command: Sequence[str], environment: Mapping[str, str]) -> Run:
-    _copied(scans, home)
+def _run(
+    scans: Sequence[Path], home: Path, command: Sequence[str], environment: Mapping[str, str], ending: str = "jpg"
+) -> Run:
+    """Run a command that writes ``NAME.ending.txt`` beside each ``NAME.ending``."""
     cost = measured(command, home, {**clean_environment(), **environment}, _TIMEOUT)
     texts = {
         f"{scan.stem}.jpg": text.read_text("utf-8", "replace")
         for scan in scans
-        if (text := home / f"{scan.stem}.jpg.txt").is_file()
+        if (text := home / f"{scan.stem}.{ending}.txt").is_file()
     }
     if not texts:
         sys.exit(f"nothing was read by {shlex.join(command)[:200]}:\n{cost.output[-2000:]}")
     return Run(len(scans), cost, texts)
+
+
+def _each_by_xargs(ending: str, languages: Languages) -> list[str]:
+    tesseract = f"tesseract @ @ -l {shlex.quote(joined(languages))} --psm 3"
+    return ["sh", "-c", f"find . -name '*.{ending}' -print0 | xargs -0 -P {CORES} -I@ {tesseract}"]
+
+
+def _turn_upright(scan: Path, png: Path) -> None:
+    """Save a scan's upright pixels, with the resolution that it declares.
+
+    A scan that cannot be decoded is copied as it is.
+    """
+    try:
+        with Image.open(scan) as image:
+            dpi = image.info.get("dpi")
+            turned = ImageOps.exif_transpose(image)
+            plain = turned if turned.mode in {"L", "RGB"} else turned.convert("RGB")
+            plain.save(png, compress_level=1, exif=b"", icc_profile=None, **({"dpi": dpi} if dpi else {}))
+    except OSError:
+        # Tesseract goes by the content rather than by the name.
+        shutil.copyfile(scan, png)
 
 
 def _copied(scans: Sequence[Path], folder: Path) -> None:

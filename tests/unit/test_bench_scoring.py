@@ -156,7 +156,7 @@ def test_corpora_are_a_folder_and_its_subfolders(tmp_path: Path) -> None:
         path.write_bytes(b"")
     (tmp_path / "empty").mkdir()
     found = corpora_from(tmp_path, tmp_path, limit=2)
-    names = {name: [scan.name for scan in scans] for name, scans in found.items()}
+    names = {name: [scan.name for scan in corpus.scans] for name, corpus in found.items()}
     assert names == {tmp_path.name: ["a.JPEG", "b.jpg"], "inner": ["c.jpg", "d.jpg"]}
 
 
