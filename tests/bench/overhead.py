@@ -23,6 +23,7 @@ from pathlib import Path
 from ocrwatch.recognise import engines
 from ocrwatch.recognise.decode import Gray, decode
 from ocrwatch.recognise.enhance import enhance
+from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.values import EnhanceOptions, Recipe
 from tests.bench.scans import scans_from
 from tests.bench.ways import once
@@ -103,7 +104,7 @@ def _bare_loop(
 
 def _page(scan: Path, *, enhanced: bool) -> tuple[Gray, int]:
     decoded = decode(scan.read_bytes(), max_pixels=EnhanceOptions().max_pixels)
-    pixels = enhance(decoded.gray, EnhanceOptions()).gray if enhanced else decoded.gray
+    pixels = enhance(Pixels(decoded.gray), EnhanceOptions()).gray if enhanced else decoded.gray
     return pixels, round((decoded.dpi or 0) * pixels.shape[1] / decoded.gray.shape[1])
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from ocrwatch.recognise.enhance import enhance
 from ocrwatch.recognise.enhance.fixed import cut, thresholded
+from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.page import recognise
 from ocrwatch.recognise.reader import without_rubbish
 from ocrwatch.values import Block, Box, EnhanceOptions, Line, Recipe, Threshold, Word
@@ -55,16 +56,20 @@ def test_thresholds_give_black_and_white(method: Threshold) -> None:
 def test_sizes_can_be_fixed() -> None:
     """A fixed size or resolution replaces the measured scale; without a known resolution the page is measured."""
     given = np.asarray(draw(TEXT, size=64))
-    assert max(enhance(given, EnhanceOptions(fixed_size=800, margins=False)).gray.shape) == 800
-    halved = enhance(given, EnhanceOptions(fixed_dpi=150, margins=False), 300.0)
+    assert max(enhance(Pixels(given), EnhanceOptions(fixed_size=800, margins=False)).gray.shape) == 800
+    halved = enhance(Pixels(given), EnhanceOptions(fixed_dpi=150, margins=False), 300.0)
     assert halved.gray.shape == (given.shape[0] // 2, given.shape[1] // 2)
     unknown = EnhanceOptions(fixed_dpi=150, margins=False)
-    assert enhance(given, unknown).gray.shape == enhance(given, EnhanceOptions(margins=False)).gray.shape
+    assert (
+        enhance(Pixels(given), unknown).gray.shape == enhance(Pixels(given), EnhanceOptions(margins=False)).gray.shape
+    )
 
 
 def test_blur_and_threshold_are_applied_last() -> None:
     """They work on the page as the engine is to see it, and are told among the steps."""
-    enhanced = enhance(np.asarray(draw(TEXT, size=64)), EnhanceOptions(blur=1.5, threshold="otsu", margins=False))
+    enhanced = enhance(
+        Pixels(np.asarray(draw(TEXT, size=64))), EnhanceOptions(blur=1.5, threshold="otsu", margins=False)
+    )
     assert [step.split()[0] for step in enhanced.steps] == ["scale", "blur", "threshold"]
     assert set(np.unique(enhanced.gray)) == {0, 255}
 
@@ -72,7 +77,7 @@ def test_blur_and_threshold_are_applied_last() -> None:
 def test_switched_off_nothing_is_done() -> None:
     """Without enhancement the fixed settings rest, too."""
     given = np.asarray(draw(TEXT, size=64))
-    assert enhance(given, EnhanceOptions(on=False, blur=1.5, threshold="otsu", fixed_size=99)).gray is given
+    assert enhance(Pixels(given), EnhanceOptions(on=False, blur=1.5, threshold="otsu", fixed_size=99)).gray is given
 
 
 @pytest.mark.parametrize("kind", ["white", "texture", "noise", "specks", "shadow"])

@@ -11,9 +11,10 @@ from PIL import Image
 
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance import enhance
-from ocrwatch.recognise.enhance.part import densest
+from ocrwatch.recognise.enhance.part import busiest_strip
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.enhance.skew import skew_angle
+from ocrwatch.recognise.evidence import letter_places
 from ocrwatch.recognise.page import recognise
 from ocrwatch.values import EnhanceOptions, Page, Recipe
 from tests.rendering import draw, drawn_words, encode, render
@@ -65,7 +66,7 @@ def test_what_is_straight_stays() -> None:
 def test_the_map_of_a_crooked_page_is_exact(degrees: float) -> None:
     """The print's outline on the enhanced page lies within a pixel of where the map back says that it is."""
     crooked, matrix = turned(page(), degrees)
-    enhanced = enhance(crooked, EnhanceOptions())
+    enhanced = enhance(Pixels(crooked), EnhanceOptions())
     drawn = np.array([(box.left, box.top, box.right, box.bottom) for _, box in drawn_words(TEXT, size=32)])
     (left, top), (right, bottom) = drawn[:, :2].min(axis=0), drawn[:, 2:].max(axis=0)
     corners = np.array([[x, y, 1] for x in (left, right) for y in (top, bottom)]) @ matrix.T
@@ -129,7 +130,7 @@ def test_an_upright_page_is_read_once() -> None:
 def test_margins_are_cut_off_and_counted() -> None:
     """Wide margins go, and the map to the scan's pixels knows of them."""
     wide = cv2.copyMakeBorder(page(), 700, 300, 900, 100, cv2.BORDER_CONSTANT, value=255)
-    enhanced = enhance(wide, EnhanceOptions(scale=False))  # type: ignore[arg-type]
+    enhanced = enhance(Pixels(wide), EnhanceOptions(scale=False))  # type: ignore[arg-type]
     assert "margins" in enhanced.steps
     assert enhanced.gray.size < wide.size / 2
     (office,) = [word.box for word in read(wide).words if word.text == "office"]  # type: ignore[arg-type]
@@ -138,14 +139,17 @@ def test_margins_are_cut_off_and_counted() -> None:
     assert office.top == pytest.approx(drawn.top + 700, abs=4)
 
 
-def test_the_part_with_most_print_is_found() -> None:
-    """The part that stands for the page is where its print is."""
+@pytest.mark.parametrize("lying", [False, True])
+def test_the_strip_with_most_print_is_found(*, lying: bool) -> None:
+    """The strip that stands for the page runs along its lines, where most of its print is."""
     given = np.full((2000, 1600), 255, np.uint8)
-    ink = page()[:360, :600]
-    given[1500:1860, 900:1500] = ink
-    part = densest(given, 0.4)
-    assert part.shape == (800, 640)
-    assert np.count_nonzero(part < 128) > 0.95 * np.count_nonzero(ink < 128)
+    given[1500:1860, 900:1500] = page()[:360, :600]
+    if lying:
+        given = np.ascontiguousarray(np.rot90(given))
+    window = busiest_strip(letter_places(Pixels(given)), given.shape, 0.2, lying=lying)
+    strip = given[window]
+    assert strip.shape == ((1600, 400) if lying else (400, 1600))
+    assert np.count_nonzero(strip < 128) > 0.95 * np.count_nonzero(given < 128)
 
 
 @pytest.mark.parametrize("lines", [60, 150])

@@ -7,6 +7,7 @@ import pytest
 
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance import enhance
+from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.enhance.rules import rules
 from ocrwatch.recognise.enhance.scale import BROADEST, Print, broadening
 from ocrwatch.values import EnhanceOptions
@@ -45,9 +46,9 @@ def test_a_page_without_print_has_no_rules() -> None:
 def test_rules_become_paper() -> None:
     """Where a rule was is paper, and the letters keep their pixels; without the step, it stays."""
     lines = ["TAX INVOICE 2041 TO 4711", "-" * 40, *LINES[1:]]
-    cleared = enhance(drawn(*lines), EnhanceOptions())
+    cleared = enhance(Pixels(drawn(*lines)), EnhanceOptions())
     assert "rules 40" in cleared.steps
-    kept = enhance(drawn(*lines), EnhanceOptions(rules=False))
+    kept = enhance(Pixels(drawn(*lines)), EnhanceOptions(rules=False))
     differs = np.flatnonzero((cleared.gray != kept.gray).any(axis=1))
     assert np.ptp(differs) < CAPITAL / 2
     assert cleared.gray[differs].min() == 255

@@ -7,6 +7,7 @@ import pytest
 
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance import enhance
+from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.enhance.scale import BEST_TEXT_HEIGHT, MAX_ENLARGEMENT, scale_factor, text_height
 from ocrwatch.recognise.page import REDUCE_FROM, recognise
 from ocrwatch.values import EnhanceOptions, Recipe
@@ -46,7 +47,7 @@ def test_too_little_text_is_left_alone(text: str) -> None:
     """A page with next to no letters has no measured height, and keeps its size."""
     given = np.asarray(draw(text, size=80, width=1500, height=900))
     assert text_height(given) is None
-    assert enhance(given, EnhanceOptions(margins=False)).steps == ()
+    assert enhance(Pixels(given), EnhanceOptions(margins=False)).steps == ()
 
 
 def test_noise_is_left_alone() -> None:
@@ -58,7 +59,7 @@ def test_noise_is_left_alone() -> None:
 @pytest.mark.parametrize("size", [10, 20, 40, 80])
 def test_text_is_brought_near_its_best_height(size: int) -> None:
     """Afterwards the text has the best height, or was close to it before, or was too small to be enlarged that far."""
-    measured = text_height(enhance(page(size), EnhanceOptions()).gray)
+    measured = text_height(enhance(Pixels(page(size)), EnhanceOptions()).gray)
     assert measured is not None
     assert measured >= min(BEST_TEXT_HEIGHT / 1.5, MAX_ENLARGEMENT * CAPITAL_OF_FONT * size * 0.8)
     assert measured <= BEST_TEXT_HEIGHT * 1.25
@@ -66,7 +67,7 @@ def test_text_is_brought_near_its_best_height(size: int) -> None:
 
 def test_the_target_can_be_set() -> None:
     """A text height of one's own replaces the measured default."""
-    enhanced = enhance(page(80), EnhanceOptions(text_height=40))
+    enhanced = enhance(Pixels(page(80)), EnhanceOptions(text_height=40))
     assert text_height(enhanced.gray) == pytest.approx(40, abs=2)
 
 
@@ -74,7 +75,7 @@ def test_the_target_can_be_set() -> None:
 def test_switched_off_it_does_nothing(options: EnhanceOptions) -> None:
     """Without the step, or without any, the pixels are those given."""
     given = page(80)
-    enhanced = enhance(given, options)
+    enhanced = enhance(Pixels(given), options)
     assert enhanced.gray is given
     assert enhanced.steps == ()
 
