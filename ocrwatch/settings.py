@@ -108,7 +108,7 @@ class Output(Section):
     """Permissions of the sidecars, such as "0640"; empty leaves them to the umask."""
     group: OptionalName = None
     """Group that the sidecars belong to; empty leaves it to the system."""
-    review_below: float = Field(default=80.0, ge=0, le=100)
+    review_below: float = Field(default=75.0, ge=0, le=100)
     """Pages read with less confidence, 0 to 100, are marked for review, and so are pages of which many letter-like
     marks lie in no word, and pages without text that are not blank; 0 marks none."""
 

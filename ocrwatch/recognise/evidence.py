@@ -55,13 +55,17 @@ def evidence(words: Iterable[Word]) -> float:
 
 def words_within(window: Window, words: Sequence[Word], to_given: Affine) -> list[Word]:
     """Choose the words whose middle lies in a window of the page, to which ``to_given`` maps their boxes."""
-    if not words:
-        return []
-    middles = np.array([[(w.box.left + w.box.right) / 2, (w.box.top + w.box.bottom) / 2] for w in words])
-    x, y = (middles @ to_given[:, :2].T + to_given[:, 2]).T
+    x, y = middles_of(words, to_given).T
     rows, columns = window
     inside = _between(y, rows) & _between(x, columns)
     return [word for word, chosen in zip(words, inside.tolist(), strict=True) if chosen]
+
+
+def middles_of(words: Sequence[Word], to_given: Affine) -> Places:
+    """Return the middles of words, whose boxes ``to_given`` maps to the page."""
+    boxes = [(word.box.left + word.box.right, word.box.top + word.box.bottom) for word in words]
+    middles = np.array(boxes, np.float64).reshape(-1, 2) / 2
+    return middles @ to_given[:, :2].T + to_given[:, 2]
 
 
 def _between(values: npt.NDArray[np.float64], span: slice) -> npt.NDArray[np.bool_]:

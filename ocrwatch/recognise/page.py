@@ -16,7 +16,7 @@ from ocrwatch.recognise.decode import Decoded, Gray, decode
 from ocrwatch.recognise.enhance.fixed import cut
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.policy import ReadingPolicy
-from ocrwatch.recognise.reader import USUAL, Reader
+from ocrwatch.recognise.reader import USUAL, Reader, Reading
 from ocrwatch.values import WHOLE_PAGE, Block, Box, EngineInfo, Page, Recipe
 
 REDUCE_FROM = 5000
@@ -63,15 +63,16 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
     reading = policy.best(reader.read_enhanced(enhanced, USUAL))
     blank = options.on and options.blank and policy.is_blank(reading)
     clock.lap("engine")
-    to_original = compose(scaling(decoded.reduction, decoded.reduction), compose(to_decoded, reading.enhanced.to_given))
+    to_original = compose(scaling(decoded.reduction, decoded.reduction), to_decoded)
+    blocks = [_mapped(part.blocks, compose(to_original, part.to_page), decoded) for part in reading.parts]
     return Page(
         width=decoded.width,
         height=decoded.height,
         dpi=decoded.dpi,
         orientation=decoded.orientation,
-        blocks=() if blank else _mapped(reading.blocks, to_original, decoded),
+        blocks=() if blank else _in_order(*blocks),
         engine=engine.info,
-        steps=(*_steps(decoded, recipe), *reading.enhanced.steps, *(("blank",) if blank else ())),
+        steps=(*_steps(decoded, recipe), *reading.enhanced.steps, *_rest(reading), *(("blank",) if blank else ())),
         warnings=decoded.warnings,
         timings=clock.milliseconds(),
         unread=policy.unread(reading),
@@ -99,6 +100,20 @@ def _dpi(decoded: Decoded, recipe: Recipe) -> float | None:
 def _steps(decoded: Decoded, recipe: Recipe) -> tuple[str, ...]:
     reduced = (f"reduce {1 / decoded.reduction:.2f}",) if decoded.reduction > 1 else ()
     return reduced if recipe.region == WHOLE_PAGE else (*reduced, "region")
+
+
+def _in_order(page: tuple[Block, ...], *rest: tuple[Block, ...]) -> tuple[Block, ...]:
+    """Put what was read by itself before the first block of the page that begins below it."""
+    ordered = list(page)
+    for part in rest:
+        for block in part:
+            below = (at for at, other in enumerate(ordered) if other.box.top >= block.box.bottom)
+            ordered.insert(next(below, len(ordered)), block)
+    return tuple(ordered)
+
+
+def _rest(reading: Reading) -> tuple[str, ...]:
+    return (f"rest {len(reading.rest)}",) if reading.rest else ()
 
 
 def _mapped(blocks: tuple[Block, ...], to_original: Affine, page: Decoded) -> tuple[Block, ...]:

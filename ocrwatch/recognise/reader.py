@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ocrwatch.recognise.affine import magnification
+from ocrwatch.recognise.affine import Affine, magnification
 from ocrwatch.recognise.decode import CREDIBLE_DPI
 from ocrwatch.recognise.engines import Engine
 from ocrwatch.recognise.enhance import Enhanced, enhance
@@ -44,6 +44,23 @@ USUAL = Way()
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What was read of a page at once."""
+
+    blocks: tuple[Block, ...]
+    """With boxes in the image that was read."""
+    to_page: Affine
+    """Maps that image to the page."""
+    shape: tuple[int, int]
+    """Rows and columns of that image."""
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """All words in reading order."""
+        return tuple(word for block in self.blocks for line in block.lines for word in line.words)
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What an engine made of a page that was enhanced in one way."""
 
@@ -51,11 +68,18 @@ class Reading:
     enhanced: Enhanced
     blocks: tuple[Block, ...]
     """With boxes in the enhanced image."""
+    rest: tuple[Part, ...] = ()
+    """What was left over, and read by itself."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The page, then what was left over."""
+        return Part(self.blocks, self.enhanced.to_given, self.enhanced.gray.shape), *self.rest
 
     @property
     def words(self) -> tuple[Word, ...]:
-        """All words in reading order."""
-        return tuple(word for block in self.blocks for line in block.lines for word in line.words)
+        """All words in reading order, with boxes in the images that were read."""
+        return tuple(word for part in self.parts for word in part.words)
 
     @property
     def evidence(self) -> float:

@@ -21,6 +21,9 @@ _LEAST_MARK = 4
 _MARGIN = 0.03
 """Share of the long side that is left round the print, so that nothing touches the edge."""
 
+_NEARLY_NONE = 2
+"""Per cent of the places to each side that may lie anywhere."""
+
 _WORTH_CUTTING = 0.75
 """Share of the page that may be left at most for the cut to be worth it."""
 
@@ -36,6 +39,17 @@ def busiest_strip(places: Places, shape: tuple[int, int], share: float, *, lying
     sums = np.convolve(number, np.ones(size), "valid")
     strip = _span(int(sums.argmax()), size, shape[1 - axis])
     return (slice(None), strip) if lying else (strip, slice(None))
+
+
+def extent(places: Places, shape: tuple[int, int]) -> Window:
+    """Find the part of a page that has nearly all of ``places``, with a margin; ``shape`` is the page's."""
+    (left, top), (right, bottom) = np.percentile(places, (_NEARLY_NONE, 100 - _NEARLY_NONE), axis=0)
+    margin = _MARGIN * max(shape)
+    rows, columns = shape
+    return (
+        slice(max(0, int(top - margin)), min(rows, int(bottom + margin) + 1)),
+        slice(max(0, int(left - margin)), min(columns, int(right + margin) + 1)),
+    )
 
 
 def _span(start: int, size: int, length: int) -> slice:

@@ -1,0 +1,192 @@
+"""Pages on which one way of reading fails are read in another, and what is left over is read by itself."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from ocrwatch.recognise.decode import Gray
+from ocrwatch.recognise.enhance.noise import without_specks
+from ocrwatch.recognise.page import recognise
+from ocrwatch.recognise.reader import without_rubbish
+from ocrwatch.values import Block, Box, EnhanceOptions, Line, Page, Recipe, Word
+from tests.rendering import draw, encode
+
+LINES = [
+    "The harbour office opened on Monday",
+    "and Bill Hill paid 2041 invoices before",
+    "noon while gulls were circling above",
+    "every ship that waited outside until",
+    "Captain Brown had signed his papers",
+]
+TEXT = "\n".join(LINES)
+
+
+def page(size: float = 32, ink: int = 0, paper: int = 255) -> Gray:
+    """Draw the text."""
+    return np.asarray(draw(TEXT, size=size, ink=ink, paper=paper)).copy()
+
+
+def read(given: Gray, recipe: Recipe | None = None) -> Page:
+    """Read it as a scan of high quality."""
+    return recognise(encode(Image.fromarray(given), quality=92), recipe or Recipe())
+
+
+def share_read(found: Page) -> float:
+    """Return the share of the text's words that were read."""
+    words = TEXT.split()
+    return sum(word in found.text.split() for word in words) / len(words)
+
+
+def on_a4(*parts: tuple[Gray, int, int]) -> Gray:
+    """Put parts on a white A4 page of 200 dpi, each with its top and left."""
+    whole = np.full((2339, 1654), 255, np.uint8)
+    for part, top, left in parts:
+        whole[top : top + part.shape[0], left : left + part.shape[1]] = part
+    return whole
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+def test_a_framed_page_is_read_however_it_lies(quarters: int) -> None:
+    """A thin frame round the print hides neither its direction nor its skew."""
+    given = cv2.copyMakeBorder(page(), *(50,) * 4, cv2.BORDER_CONSTANT, value=255)
+    cv2.rectangle(given, (20, 20), (given.shape[1] - 20, given.shape[0] - 20), 0, 2)
+    found = read(np.ascontiguousarray(np.rot90(given, quarters)))
+    assert share_read(found) > 0.9
+    assert found.unread is not None
+    assert found.unread < 0.1
+
+
+def test_a_page_upside_down_beside_a_picture_is_read() -> None:
+    """The sample on which the ways are compared is print, not the picture."""
+    y, x = np.mgrid[:1000, :1400]
+    picture = (127 + 60 * np.sin(x / 60) * np.cos(y / 80)).astype(np.uint8)
+    grain = np.random.default_rng(1).normal(0, 12, picture.shape)
+    picture = np.clip(picture + grain, 0, 255).astype(np.uint8)
+    given = on_a4((page(), 150, 300), (picture, 1100, 120))
+    found = read(np.ascontiguousarray(given[::-1, ::-1]))
+    assert share_read(found) > 0.9
+    assert "turn 180" in found.steps
+
+
+def test_textured_paper_does_not_bury_pale_print() -> None:
+    """Paper is amplified with the print only as far as it stays lighter than that."""
+    random = np.random.default_rng(1)
+    texture = cv2.GaussianBlur(random.normal(0, 60, (600, 900)), (0, 0), 3)
+    given = np.clip(np.full((600, 900), 190.0) + texture, 0, 255)
+    text = page(ink=0)[:600, :900]
+    given[: text.shape[0], : text.shape[1]] -= (255 - text) * 0.42
+    assert share_read(read(np.clip(given, 0, 255).astype(np.uint8))) > 0.8
+
+
+def test_a_dark_screen_is_read() -> None:
+    """Light print on a dark page beside bright pictures is read as it is meant."""
+    given = on_a4((page(), 150, 300))
+    given = np.invert(given)
+    given[900:1900, 200:1400] = 170
+    given[:80] = 250
+    found = read(np.clip(given.astype(np.int16) + 30, 0, 255).astype(np.uint8))
+    assert share_read(found) > 0.9
+
+
+def test_small_print_of_a_screen_keeps_its_strokes() -> None:
+    """Strokes of one pixel are longer than a speck, and stay."""
+    given = page(11)
+    assert np.count_nonzero(without_specks(given) < 128) > 0.9 * np.count_nonzero(given < 128)
+    random = np.random.default_rng(1)
+    specked = given.copy()
+    specked[random.random(given.shape) < 0.01] = 0
+    left = np.count_nonzero(without_specks(specked) < 128) / np.count_nonzero(given < 128)
+    assert left < 1.35
+    assert share_read(read(given)) > 0.8
+
+
+def test_few_small_lines_between_streaks_are_read() -> None:
+    """A feeder's streaks all over a page do not decide what is ink on it."""
+    given = np.full((3300, 2550), 250, np.uint8)
+    random = np.random.default_rng(1)
+    for left in range(60, 2500, 80):
+        given[:, left : left + 3] = random.integers(225, 245)
+        for top in random.integers(0, 3200, 12):
+            given[top : top + 60, left : left + 70] = np.minimum(given[top : top + 60, left : left + 70], 238)
+    small = page(26, ink=30)
+    given[900 : 900 + small.shape[0], 700 : 700 + small.shape[1]] = np.minimum(
+        given[900 : 900 + small.shape[0], 700 : 700 + small.shape[1]], small
+    )
+    found = read(given)
+    assert share_read(found) > 0.9
+    assert not found.is_blank
+
+
+def test_one_line_above_a_picture_is_read() -> None:
+    """A picture that is most of the page does not take the line for its own."""
+    y, x = np.mgrid[:1300, :1400]
+    clouds = 127 + 90 * np.sin(x / 150 + y / 300) * np.cos(y / 170)
+    clouds += np.random.default_rng(1).normal(0, 10, clouds.shape)
+    line = np.asarray(draw("Page one of the report.", size=40))
+    given = on_a4((line, 80, 200), (np.clip(clouds, 0, 255).astype(np.uint8), 500, 120))
+    assert "Page one of the report" in read(given).text
+
+
+def test_what_is_left_of_a_page_is_read_by_itself() -> None:
+    """A part that lies another way than the rest is read, too, in its place, with boxes that fit."""
+    height, width = page().shape
+    crooked = cv2.warpAffine(
+        np.asarray(draw("\n".join(["Another paper lay across the first", "and nobody had put it straight"] * 4))),
+        cv2.getRotationMatrix2D((400, 250), 14, 1.0),
+        (900, 700),
+        flags=cv2.INTER_CUBIC,
+        borderValue=255,
+    )
+    found = read(on_a4((np.asarray(draw("\n".join(LINES * 2))), 60, 200), (crooked, 1300, 350)))  # type: ignore[arg-type]
+    assert share_read(found) > 0.9
+    assert found.text.count("straight") >= 3
+    assert found.text.index("harbour") < found.text.index("straight")
+    boxes = [word.box for word in found.words if word.text == "straight"]
+    assert all(1250 < box.top < box.bottom < 2100 for box in boxes)
+    assert height < 1000 < width * 2
+
+
+def test_nothing_is_read_twice() -> None:
+    """What is read by itself is only what was not read before."""
+    found = read(on_a4((page(), 200, 200)))
+    assert found.text.split() == TEXT.split()
+
+
+def test_a_doubtful_page_is_not_blank() -> None:
+    """Marks like letters that no way of reading makes out are no blank page, and are told."""
+    random = np.random.default_rng(3)
+    given = np.full((1100, 850), 255, np.uint8)
+    for top in range(100, 1000, 50):
+        for left in range(80, 760, 26):
+            glyph = (random.random((6, 4)) < 0.5).astype(np.uint8) * 255
+            given[top : top + 24, left : left + 16] = np.invert(
+                cv2.dilate(np.kron(glyph, np.ones((4, 4), np.uint8)), np.ones((3, 3), np.uint8))
+            )
+    found = read(given)
+    assert not found.is_blank
+    assert found.unread is None or found.unread > 0.3 or (found.confidence or 0) < 75
+
+
+def test_without_enhancement_a_page_is_read_once() -> None:
+    """Who switches all steps off gets the page as the engine reads it, and still learns what is unread."""
+    upended = np.ascontiguousarray(page()[::-1, ::-1])
+    found = read(upended, Recipe(enhance=EnhanceOptions(on=False)))
+    assert found.steps == ()
+    assert "harbour" not in found.text
+    assert found.unread is not None
+
+
+def test_signs_alone_need_more_confidence() -> None:
+    """The dashes of a drawing are no lines of text; a figure read with as much is."""
+
+    def line(text: str, confidence: float) -> Line:
+        box = Box(0, 0, 10, 10)
+        return Line((Word(text, box, confidence),), box)
+
+    block = Block((line("|", 60.0), line("7", 60.0), line("—", 95.0), line("x", 20.0)), Box(0, 0, 10, 10))
+    (kept,) = without_rubbish((block,), 30.0)
+    assert [each.text for each in kept.lines] == ["7", "—"]
+    assert without_rubbish((block,), 0.0) == (block,)
