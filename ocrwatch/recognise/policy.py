@@ -74,11 +74,7 @@ class ReadingPolicy:
         if self._is_settled(first, _DOUBTFUL):
             return first
         best = first
-        changes: tuple[_Change, ...] = (self._turned, self._larger, self._as_it_came, self._thorough)
-        if DUST in first.enhanced.steps or not len(self._places):
-            # Of noise and halftones, only the page as it came is worth another reading.
-            changes = (self._as_it_came,)
-        for change in changes:
+        for change in self._changes(first):
             if self._is_settled(best, _BEYOND_DOUBT):
                 break
             for way in self._promising(change(best), best):
@@ -107,7 +103,9 @@ class ReadingPolicy:
 
     def _with_rest(self, reading: Reading) -> Reading:
         """Read by itself what is left of the page: it may be more crooked, paler or smaller, or white on black."""
-        while reading.words and len(reading.rest) < _MOST_PARTS and (self.unread(reading) or 0.0) > _MUCH_UNREAD:
+        if DUST in reading.enhanced.steps or not self._has_found(reading):
+            return reading
+        while len(reading.rest) < _MOST_PARTS and (self.unread(reading) or 0.0) > _MUCH_UNREAD:
             rows, columns = window = extent(self._places[~self._read(reading)], self._page.gray.shape)
             again = self._reader.read(Pixels(np.ascontiguousarray(self._page.gray[window])), _as_read(reading))
             to_page = compose(shift(columns.start, rows.start), again.enhanced.to_given)
@@ -129,10 +127,18 @@ class ReadingPolicy:
         blocks = (replace(block, lines=tuple(filter(is_new, block.lines))) for block in part.blocks)
         return replace(part, blocks=tuple(block for block in blocks if block.lines))
 
+    def _changes(self, first: Reading) -> tuple[_Change, ...]:
+        if DUST in first.enhanced.steps or not len(self._places):
+            # Of noise and halftones, only the page as it came is worth another reading.
+            return (self._as_it_came,)
+        if not self._has_found(first):
+            return self._turned, self._as_it_came
+        return self._turned, self._larger, self._as_it_came, self._thorough
+
     def _promising(self, ways: Sequence[Way], best: Reading) -> list[Way]:
         """Return the way that finds most on a sample of the page, if it finds clearly more than ``best`` did there."""
-        if not ways or not len(self._places):
-            # Nothing tells which part of the page would be a sample of it.
+        if not ways or (ways[0].as_it_came and not self._has_found(best)):
+            # If nothing was found so far, nothing tells which part of the page would be a sample of it.
             return list(ways)
         window = self._sample(best)
         sample = Pixels(np.ascontiguousarray(self._page.gray[window]))
@@ -155,7 +161,15 @@ class ReadingPolicy:
         return [replace(_as_read(best), larger=True)]
 
     def _as_it_came(self, best: Reading) -> list[Way]:
-        return [] if self._options.fixed else [replace(_as_read(best), as_it_came=True)]
+        if self._options.fixed:
+            return []
+        # If nothing was found, that the page was turned may be why.
+        turns = _as_read(best).turns if self._has_found(best) else 0
+        return [replace(best.way, turns=turns, as_it_came=True)]
+
+    @staticmethod
+    def _has_found(reading: Reading) -> bool:
+        return reading.evidence >= _LEAST_EVIDENCE
 
     def _thorough(self, best: Reading) -> list[Way]:
         way = replace(_as_read(best), as_it_came=False, thorough=True)
