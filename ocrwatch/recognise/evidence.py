@@ -18,9 +18,6 @@ from ocrwatch.values import Word
 _DOUBT = 50.0
 """Confidence from which a word speaks for the way it was read: in upside-down text hardly any has more."""
 
-_FINEST_SIDE = 3500
-"""Pixels of the long side up to which a page with few letters is searched for smaller ones."""
-
 _BY_CHANCE = 0.005
 """Share of all marks that stand in rows by chance: up to .0035 in smoothed noise, .06 and more on pages with print."""
 
@@ -38,8 +35,7 @@ def letter_places(page: Pixels) -> Places:
     if (level := noise.noise_level(page.gray)) >= noise.NOISY:
         # Grain is so dense that some of it stands in rows by chance.
         page = Pixels(noise.smoothed(page.gray, level))
-    while not page.has_letters and page.small.shape < page.gray.shape and 2 * max(page.small.shape) <= _FINEST_SIDE:
-        page = page.finer()
+    page = page.resolved
     letters = page.marks[page.letters]
     if len(letters) < _BY_CHANCE * len(page.marks):
         letters = letters[:0]

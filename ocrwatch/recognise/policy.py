@@ -64,7 +64,7 @@ class ReadingPolicy:
 
     def __init__(self, reader: Reader, page: Pixels) -> None:
         self._reader = reader
-        self._page = page
+        self._page = page.resolved
 
     def best(self, first: Reading) -> Reading:
         """Return ``first``, or the reading with most evidence if ``first`` is in doubt.

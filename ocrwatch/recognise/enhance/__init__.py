@@ -82,6 +82,7 @@ def enhance(
         enhanced = replace(enhanced, to_given=quarter_turns(turns, width, height), steps=(f"turn {90 * turns}",))
     if not options.on:
         return enhanced
+    pixels = pixels.resolved
     for step in STEPS:
         done = step(pixels, options)
         if done is not None:

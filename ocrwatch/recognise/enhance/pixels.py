@@ -24,6 +24,9 @@ SURVEY_SIDE = 1400
 """Pixels of the long side of the copy on which pages are surveyed. Between this and its half, lines of print stand
 apart on whatever is printed for people to read."""
 
+_FINEST_SIDE = 3500
+"""Pixels of the long side up to which a page with few letters is searched for smaller ones."""
+
 _LARGEST_LETTER = 1 / 10
 """Share of the long side."""
 
@@ -121,7 +124,15 @@ class Pixels:
         gray, small = (np.ascontiguousarray(np.rot90(pixels, -quarters)) for pixels in (self.gray, self.small))
         return Pixels(gray, small, contrast=self.contrast)
 
-    def finer(self) -> Pixels:
+    @cached_property
+    def resolved(self) -> Pixels:
+        """Return the same page surveyed on a larger copy if letters are found only there: few small lines on a page."""
+        page = self
+        while not page.has_letters and page.small.shape < page.gray.shape and 2 * max(page.small.shape) <= _FINEST_SIDE:
+            page = page._finer()
+        return page if page.has_letters else self
+
+    def _finer(self) -> Pixels:
         """Return the same page surveyed on a copy of twice the size."""
         larger = self.gray
         while larger.shape[0] > 3 * self.small.shape[0]:
