@@ -172,13 +172,12 @@ class ReadingPolicy:
         return reading.evidence >= _LEAST_EVIDENCE
 
     def _thorough(self, best: Reading) -> list[Way]:
-        way = replace(_as_read(best), as_it_came=False, thorough=True)
-        if (
-            not (best.words and self._options.mend)
-            or self._reader.enhance(self._page, way).steps == best.enhanced.steps
-        ):
+        if not (best.words and self._options.mend):
             return []
-        return [way]
+        way = replace(_as_read(best), as_it_came=False, thorough=True)
+        *steps, _ = self._reader.enhance(self._page, way).steps
+        # If the closer look changes nothing, there is nothing to read.
+        return [] if steps == [*best.enhanced.steps] else [way]
 
     @property
     def _options(self) -> EnhanceOptions:

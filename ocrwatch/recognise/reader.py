@@ -39,6 +39,13 @@ class Way:
     thorough: bool = False
     """Whether all pixels are measured instead of a reduced copy, to find print made of dots."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it differs in from the usual way, besides the turns, in the words of ``Page.steps``."""
+        if self.as_it_came:
+            return ("as it came",)
+        return (*(["larger"] if self.larger else []), *(["thorough"] if self.thorough else []))
+
 
 USUAL = Way()
 
@@ -122,7 +129,8 @@ class Reader:
             options = replace(options, text_height=_LARGER)
         if way.as_it_came:
             options = replace(options, on=False)
-        return enhance(page, options, self._dpi, turns=way.turns or 0, thorough=way.thorough)
+        enhanced = enhance(page, options, self._dpi, turns=way.turns or 0, thorough=way.thorough)
+        return replace(enhanced, steps=(*enhanced.steps, *way.names))
 
     def read_enhanced(self, enhanced: Enhanced, way: Way) -> Reading:
         """Read what was enhanced before. Raises EngineFailed."""

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ocrwatch.recognise import engines
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance.noise import without_specks
+from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.page import recognise
-from ocrwatch.recognise.reader import without_rubbish
+from ocrwatch.recognise.reader import Reader, Way, without_rubbish
 from ocrwatch.values import Block, Box, EnhanceOptions, Line, Page, Recipe, Word
 from tests.rendering import draw, encode
 
@@ -192,3 +194,15 @@ def test_signs_alone_need_more_confidence() -> None:
     (kept,) = without_rubbish((block,), 30.0)
     assert [each.text for each in kept.lines] == ["7", "—"]
     assert without_rubbish((block,), 0.0) == (block,)
+
+
+def test_steps_say_which_way_won() -> None:
+    """What cleaning spoils is read as it came, and the steps say so."""
+    code = np.random.default_rng(1).integers(0, 2, (40, 40), dtype=np.uint8) * 255
+    given = on_a4((page(22), 150, 300), (np.kron(code, np.ones((24, 24), np.uint8)), 700, 300))
+    found = read(given)
+    assert share_read(found) > 0.9
+    reader = Reader(engines.load(Recipe()), Recipe(), None)
+    way = Way(turns=2, as_it_came=True, larger=True)
+    assert reader.enhance(Pixels(given), way).steps == ("turn 180", "as it came")
+    assert reader.enhance(Pixels(given), Way(turns=0, larger=True)).steps[-1] == "larger"
