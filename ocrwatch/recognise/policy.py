@@ -45,6 +45,9 @@ _MORE = 1.1
 _MOST_PARTS = 3
 """How often what is left of a page is read by itself."""
 
+_SMALL_PART = 0.5
+"""Share of a page in which nothing was found up to which a part of it is read by itself."""
+
 _LEAST_EVIDENCE = 4.0
 """Letters read beyond doubt, below which no way is better than another."""
 
@@ -103,11 +106,14 @@ class ReadingPolicy:
 
     def _with_rest(self, reading: Reading) -> Reading:
         """Read by itself what is left of the page: it may be more crooked, paler or smaller, or white on black."""
-        if DUST in reading.enhanced.steps or not self._has_found(reading):
+        if DUST in reading.enhanced.steps:
             return reading
         while len(reading.rest) < _MOST_PARTS and (self.unread(reading) or 0.0) > _MUCH_UNREAD:
             rows, columns = window = extent(self._places[~self._read(reading)], self._page.gray.shape)
-            again = self._reader.read(Pixels(np.ascontiguousarray(self._page.gray[window])), _as_read(reading))
+            left = self._page.gray[window]
+            if not self._has_found(reading) and left.size > _SMALL_PART * self._page.gray.size:
+                break
+            again = self._reader.read(Pixels(np.ascontiguousarray(left)), _as_read(reading))
             to_page = compose(shift(columns.start, rows.start), again.enhanced.to_given)
             found = self._new_lines(Part(again.blocks, to_page, again.enhanced.gray.shape), reading)
             if evidence(found.words) < _LEAST_EVIDENCE:
@@ -142,9 +148,12 @@ class ReadingPolicy:
             return list(ways)
         window = self._sample(best)
         sample = Pixels(np.ascontiguousarray(self._page.gray[window]))
+        now = sum(evidence(words_within(window, part.words, part.to_page)) for part in best.parts)
+        if not self._page.has_letters and len(ways) > 1:
+            # Tesseract reads some lines that run down a page: a sample that is read as it lies is not to be turned.
+            now = max(now, self._reader.read(sample, _as_read(best)).evidence)
         trials = {way: self._reader.read(sample, way).evidence for way in ways}
         way = max(trials, key=trials.__getitem__)
-        now = sum(evidence(words_within(window, part.words, part.to_page)) for part in best.parts)
         return [way] if trials[way] >= max(_LEAST_EVIDENCE, _CLEARLY * now) else []
 
     def _turned(self, best: Reading) -> list[Way]:
