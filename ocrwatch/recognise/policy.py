@@ -54,6 +54,9 @@ _LEAST_EVIDENCE = 4.0
 _SAMPLE = 0.2
 """Share of the page that the strip has on which the ways are compared."""
 
+_SOON_READ = 1_000_000
+"""Pixels up to which a page is read as a whole, as a sample of it saves too little to be misled by."""
+
 _MOST_UPENDED = 50.0
 """Confidence from which a page is not upside down: such pages have 23 to 39."""
 
@@ -145,6 +148,8 @@ class ReadingPolicy:
         """Return the way that finds most on a sample of the page, if it finds clearly more than ``best`` did there."""
         if not ways or (ways[0].as_it_came and not self._has_found(best)):
             # If nothing was found so far, nothing tells which part of the page would be a sample of it.
+            return list(ways)
+        if len(ways) == 1 and self._page.gray.size <= _SOON_READ:
             return list(ways)
         window = self._sample(best)
         sample = Pixels(np.ascontiguousarray(self._page.gray[window]))
