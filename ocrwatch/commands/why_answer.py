@@ -168,9 +168,13 @@ def _incomplete(sources: Sources, item: Incomplete) -> Answer:
         says = f"may not be read by the user that ocrwatch runs as, since {since}."
         return Answer(item.path, "incomplete", says, "let that user read it", since=item.since, code=item.reason)
     else:
+        fate = f"quarantined when it has not changed for {patience}"
+        if item.reason == "incomplete":
+            # A worker can tell whether the end marker is all that is missing.
+            fate = f"when it has not changed for {patience}, if only its end marker is missing; else it is quarantined"
         says = (
-            f"is not complete: {INCOMPLETE.get(item.reason, item.reason)}. It is read when it is complete, and "
-            f"quarantined when it has not changed for {patience}; it last changed at {since}."
+            f"is not complete: {INCOMPLETE.get(item.reason, item.reason)}. It is read when it is complete, and {fate}; "
+            f"it last changed at {since}."
         )
     return Answer(item.path, "incomplete", says, since=item.since, code=item.reason)
 

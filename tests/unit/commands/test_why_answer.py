@@ -48,7 +48,10 @@ def ask(settings: Settings, path: str, *rows: Entry, told: Status | None = None)
     ("reason", "said"),
     [
         ("growing", "still being written"),
-        ("incomplete", "quarantined when it has not changed for 600 s"),
+        (
+            "incomplete",
+            "and when it has not changed for 600 s, if only its end marker is missing; else it is quarantined; it last",
+        ),
         (
             "not a JPEG",
             "it is not a JPEG. It is read when it is complete, and quarantined when it has not changed for 10 s",
