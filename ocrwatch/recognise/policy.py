@@ -89,8 +89,11 @@ class ReadingPolicy:
         return self._with_rest(best)
 
     def unread(self, reading: Reading) -> float | None:
-        """Return the share of the page's letter-like marks that lie in no word, None if there are too few to tell."""
-        if len(self._places) < _FEWEST_MARKS:
+        """Return the share of the page's letter-like marks that lie in no word.
+
+        None if there are too few to tell, or the engine may not read all that it sees.
+        """
+        if len(self._places) < _FEWEST_MARKS or not self._reader.is_sure:
             return None
         return 1 - float(np.count_nonzero(self._read(reading))) / len(self._places)
 

@@ -167,3 +167,4 @@ def test_a_whitelist_does_not_make_text_rubbish(size: int) -> None:
     """Where only some characters may be read, the engine is sure of nothing, and all that it reads is kept."""
     found = recognise(render("Invoice 4711 of harbour", size=size), Recipe(whitelist="0123456789"))
     assert "4711" in found.text
+    assert found.unread is None
