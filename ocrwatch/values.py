@@ -224,8 +224,8 @@ class Page:
     timings: tuple[tuple[str, float], ...] = ()
     """Milliseconds spent in ``decode``, ``enhance`` and ``engine``."""
     unread: float | None = None
-    """Share, 0 to 1, of the letter-like marks of the page as it came that lie in no word's box; None if there are too
-    few marks to tell, or they were not measured."""
+    """Share, 0 to 1, of the letter-like marks of the page as it came that lie in no box of a word with a confidence of
+    50 and more; None if there are too few marks to tell, or they were not measured."""
 
     @property
     def lines(self) -> tuple[Line, ...]:

@@ -49,6 +49,11 @@ def evidence(words: Iterable[Word]) -> float:
     return sum(sum(map(str.isalnum, word.text)) * max(0.0, word.confidence - _DOUBT) / (100 - _DOUBT) for word in words)
 
 
+def beyond_doubt(words: Iterable[Word]) -> list[Word]:
+    """Choose the words that speak for the way they were read."""
+    return [word for word in words if word.confidence >= _DOUBT]
+
+
 def words_within(window: Window, words: Sequence[Word], to_given: Affine) -> list[Word]:
     """Choose the words whose middle lies in a window of the page, to which ``to_given`` maps their boxes."""
     x, y = middles_of(words, to_given).T

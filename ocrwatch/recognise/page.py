@@ -5,6 +5,7 @@ Everything here runs in a worker process.
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from ocrwatch.recognise.decode import Decoded, Gray, decode
 from ocrwatch.recognise.enhance.fixed import cut
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.policy import ReadingPolicy
-from ocrwatch.recognise.reader import USUAL, Reader, Reading
+from ocrwatch.recognise.reader import USUAL, Reader, Reading, in_order
 from ocrwatch.values import WHOLE_PAGE, Block, Box, EngineInfo, Page, Recipe
 
 REDUCE_FROM = 5000
@@ -64,13 +65,13 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
     blank = options.on and options.blank and policy.is_blank(reading)
     clock.lap("engine")
     to_original = compose(scaling(decoded.reduction, decoded.reduction), to_decoded)
-    blocks = [_mapped(part.blocks, compose(to_original, part.to_page), decoded) for part in reading.parts]
+    blocks = [_mapped(part.blocks, compose(to_original, part.to_page), decoded) for part in in_order(reading.parts)]
     return Page(
         width=decoded.width,
         height=decoded.height,
         dpi=decoded.dpi,
         orientation=decoded.orientation,
-        blocks=() if blank else _in_order(*blocks),
+        blocks=() if blank else tuple(itertools.chain(*blocks)),
         engine=engine.info,
         steps=(*_steps(decoded, recipe), *reading.enhanced.steps, *_rest(reading), *(("blank",) if blank else ())),
         warnings=decoded.warnings,
@@ -100,16 +101,6 @@ def _dpi(decoded: Decoded, recipe: Recipe) -> float | None:
 def _steps(decoded: Decoded, recipe: Recipe) -> tuple[str, ...]:
     reduced = (f"reduce {1 / decoded.reduction:.2f}",) if decoded.reduction > 1 else ()
     return reduced if recipe.region == WHOLE_PAGE else (*reduced, "region")
-
-
-def _in_order(page: tuple[Block, ...], *rest: tuple[Block, ...]) -> tuple[Block, ...]:
-    """Put what was read by itself before the first block of the page that begins below it."""
-    ordered = list(page)
-    for part in rest:
-        for block in part:
-            below = (at for at, other in enumerate(ordered) if other.box.top >= block.box.bottom)
-            ordered.insert(next(below, len(ordered)), block)
-    return tuple(ordered)
 
 
 def _rest(reading: Reading) -> tuple[str, ...]:

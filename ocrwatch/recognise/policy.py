@@ -13,12 +13,14 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from ocrwatch.errors import EngineFailed
 from ocrwatch.recognise.affine import compose, shift
-from ocrwatch.recognise.enhance import DUST, LAY_ON_ITS_SIDE
+from ocrwatch.recognise.enhance import DUST, LAY_ON_ITS_SIDE, MEND
 from ocrwatch.recognise.enhance.part import Places, Window, busiest_strip, extent
 from ocrwatch.recognise.enhance.pixels import Pixels
+from ocrwatch.recognise.enhance.scale import MOST_UNMEASURED
 from ocrwatch.recognise.enhance.skew import lies_on_its_side
-from ocrwatch.recognise.evidence import evidence, in_words, letter_places, middles_of, words_within
+from ocrwatch.recognise.evidence import beyond_doubt, evidence, in_words, letter_places, middles_of, words_within
 from ocrwatch.recognise.reader import Part, Reader, Reading, Way, confidence
 from ocrwatch.values import EnhanceOptions, Line
 
@@ -29,9 +31,9 @@ words and that have 70 to 75 gain nothing by it."""
 _BEYOND_DOUBT = 85.0
 """Mean confidence from which a page that was in doubt is not tried in any more ways."""
 
-_MUCH_UNREAD = 0.2
-"""Share of letter-like marks in no word from which another way is tried. Pages that are read right have .14 and less;
-pages read in a wrong way .5 to 1."""
+_MUCH_UNREAD = 0.3
+"""Share of letter-like marks in no word that speaks for its reading, from which another way is tried. Pages that are read
+right have .25 and less, nearly all less than .1; pages read in a wrong way .5 to 1."""
 
 _FEWEST_MARKS = 10
 """Letter-like marks from which a share of them says something."""
@@ -48,6 +50,9 @@ _MOST_PARTS = 3
 _SMALL_PART = 0.5
 """Share of a page in which nothing was found up to which a part of it is read by itself."""
 
+_HALF_KNOWN = 0.5
+"""Share of a line's letters that may have been read before for the line to be new."""
+
 _LEAST_EVIDENCE = 4.0
 """Letters read beyond doubt, below which no way is better than another."""
 
@@ -59,7 +64,6 @@ _SOON_READ = 1_000_000
 
 _MOST_UPENDED = 50.0
 """Confidence from which a page is not upside down: such pages have 23 to 39."""
-
 
 _Change = Callable[[Reading], list[Way]]
 """Returns the ways of reading a page that differ from a reading in one thing."""
@@ -84,12 +88,12 @@ class ReadingPolicy:
             if self._is_settled(best, _BEYOND_DOUBT):
                 break
             for way in self._promising(change(best), best):
-                other = self._reader.read(self._page, way)
+                other = self._read_again(self._page, way)
                 best = other if other.evidence > _MORE * best.evidence else best
         return self._with_rest(best)
 
     def unread(self, reading: Reading) -> float | None:
-        """Return the share of the page's letter-like marks that lie in no word.
+        """Return the share of the page's letter-like marks that lie in no word that speaks for its reading.
 
         None if there are too few to tell, or the engine may not read all that it sees.
         """
@@ -103,7 +107,8 @@ class ReadingPolicy:
 
     def _is_settled(self, reading: Reading, least: float) -> bool:
         """Tell whether no other way of reading the page is worth trying; ``least`` is the confidence that is enough."""
-        if not self._options.on:
+        if not self._options.on or self._reader.recipe.whitelist:
+            # With a whitelist, Tesseract is sure of nothing that it reads.
             return True
         if reading.enhanced.empty and not len(self._places):
             return True
@@ -119,25 +124,22 @@ class ReadingPolicy:
             left = self._page.gray[window]
             if not self._has_found(reading) and left.size > _SMALL_PART * self._page.gray.size:
                 break
-            again = self._reader.read(Pixels(np.ascontiguousarray(left)), _as_read(reading))
+            again = self._read_again(Pixels(np.ascontiguousarray(left)), as_read(reading))
             to_page = compose(shift(columns.start, rows.start), again.enhanced.to_given)
-            found = self._new_lines(Part(again.blocks, to_page, again.enhanced.gray.shape), reading)
-            if evidence(found.words) < _LEAST_EVIDENCE:
+            found = Part(again.blocks, to_page, again.enhanced.gray.shape)
+            more = with_part(reading, found)
+            if more.evidence < reading.evidence + _LEAST_EVIDENCE:
                 break
-            reading = replace(reading, rest=(*reading.rest, found))
+            reading = more
         return reading
 
-    def _new_lines(self, part: Part, reading: Reading) -> Part:
-        """Keep the lines that are beyond doubt and lie where nothing was read so far."""
-
-        def is_new(line: Line) -> bool:
-            if confidence(line.words) < _DOUBTFUL:
-                return False
-            middles = middles_of(line.words, part.to_page)
-            return not any(in_words(middles, each.words, each.to_page, each.shape).any() for each in reading.parts)
-
-        blocks = (replace(block, lines=tuple(filter(is_new, block.lines))) for block in part.blocks)
-        return replace(part, blocks=tuple(block for block in blocks if block.lines))
+    def _read_again(self, page: Pixels, way: Way) -> Reading:
+        """Read a page or a part of it that has been read before: if the engine fails, it has found nothing."""
+        enhanced = self._reader.enhance(page, way)
+        try:
+            return self._reader.read_enhanced(enhanced, way)
+        except EngineFailed:
+            return Reading(way, enhanced, ())
 
     def _changes(self, first: Reading) -> tuple[_Change, ...]:
         if DUST in first.enhanced.steps or not len(self._places):
@@ -148,9 +150,14 @@ class ReadingPolicy:
         return self._turned, self._larger, self._as_it_came, self._thorough
 
     def _promising(self, ways: Sequence[Way], best: Reading) -> list[Way]:
-        """Return the way that finds most on a sample of the page, if it finds clearly more than ``best`` did there."""
-        if not ways or (ways[0].as_it_came and not self._has_found(best)):
-            # If nothing was found so far, nothing tells which part of the page would be a sample of it.
+        """Return the way that finds most on a sample of the page, if it finds clearly more than ``best`` did there.
+
+        All ways are returned if a sample would say too little, or cost as much as the page.
+        """
+        dusty = DUST in best.enhanced.steps
+        if not ways or (ways[0].as_it_came and not self._has_found(best) and not dusty):
+            # If nothing was found so far, nothing tells which part of the page would be a sample of it. But a hundred
+            # thousand grains take minutes.
             return list(ways)
         if len(ways) == 1 and self._page.gray.size <= _SOON_READ:
             return list(ways)
@@ -159,15 +166,15 @@ class ReadingPolicy:
         now = sum(evidence(words_within(window, part.words, part.to_page)) for part in best.parts)
         if not self._page.has_letters and len(ways) > 1:
             # Tesseract reads some lines that run down a page: a sample that is read as it lies is not to be turned.
-            now = max(now, self._reader.read(sample, _as_read(best)).evidence)
-        trials = {way: self._reader.read(sample, way).evidence for way in ways}
+            now = max(now, self._read_again(sample, as_read(best)).evidence)
+        trials = {way: self._read_again(sample, way).evidence for way in ways}
         way = max(trials, key=trials.__getitem__)
         return [way] if trials[way] >= max(_LEAST_EVIDENCE, _CLEARLY * now) else []
 
     def _turned(self, best: Reading) -> list[Way]:
         if not self._options.turn or best.confidence >= _MOST_UPENDED:
             return []
-        way = _as_read(best)
+        way = as_read(best)
         others = (2,) if self._page.has_letters else (2, 1, 3)
         return [replace(way, turns=((way.turns or 0) + turns) % 4) for turns in others]
 
@@ -175,13 +182,13 @@ class ReadingPolicy:
         options = self._options
         if not options.scale or options.text_height or options.fixed_size or options.fixed_dpi:
             return []
-        return [replace(_as_read(best), larger=True)]
+        return [replace(as_read(best), larger=True)]
 
     def _as_it_came(self, best: Reading) -> list[Way]:
-        if self._options.fixed:
+        if self._options.fixed or self._page.gray.size > MOST_UNMEASURED:
             return []
         # If nothing was found, that the page was turned may be why.
-        turns = _as_read(best).turns if self._has_found(best) else 0
+        turns = as_read(best).turns if self._has_found(best) else 0
         return [replace(best.way, turns=turns, as_it_came=True)]
 
     @staticmethod
@@ -189,12 +196,10 @@ class ReadingPolicy:
         return reading.evidence >= _LEAST_EVIDENCE
 
     def _thorough(self, best: Reading) -> list[Way]:
-        if not (best.words and self._options.mend):
+        if not (best.words and self._options.mend) or MEND in best.enhanced.steps:
             return []
-        way = replace(_as_read(best), as_it_came=False, thorough=True)
-        *steps, _ = self._reader.enhance(self._page, way).steps
-        # If the closer look changes nothing, there is nothing to read.
-        return [] if steps == [*best.enhanced.steps] else [way]
+        way = replace(as_read(best), as_it_came=False, thorough=True)
+        return [way] if MEND in self._reader.enhance(self._page, way).steps else []
 
     @property
     def _options(self) -> EnhanceOptions:
@@ -211,7 +216,7 @@ class ReadingPolicy:
         return missed if len(missed) > _MUCH_UNREAD * len(self._places) else self._places
 
     def _read(self, reading: Reading) -> npt.NDArray[np.bool_]:
-        found = [in_words(self._places, part.words, part.to_page, part.shape) for part in reading.parts]
+        found = [in_words(self._places, beyond_doubt(part.words), part.to_page, part.shape) for part in reading.parts]
         either: npt.NDArray[np.bool_] = np.logical_or.reduce(found)
         return either
 
@@ -220,6 +225,59 @@ class ReadingPolicy:
         return letter_places(self._page)
 
 
-def _as_read(reading: Reading) -> Way:
+def as_read(reading: Reading) -> Way:
     """Return the way of a reading with its turns, which a sample of the page may not ask for by itself."""
-    return replace(reading.way, turns=(reading.way.turns or 0) + (LAY_ON_ITS_SIDE in reading.enhanced.steps))
+    turns = reading.way.turns
+    return replace(reading.way, turns=int(LAY_ON_ITS_SIDE in reading.enhanced.steps) if turns is None else turns)
+
+
+def with_part(reading: Reading, part: Part) -> Reading:
+    """Add the lines of a part that are beyond doubt and mostly new; what was read of them before goes.
+
+    A word was read before if its middle lies in a word of the other reading, or the other's in it: two readings need
+    not have the same spaces.
+    """
+    before = np.zeros(len(part.words), bool)
+    for each in reading.parts:
+        before |= _meets(part, each)
+    again = iter(before.tolist())
+
+    def is_new(line: Line) -> bool:
+        letters = [(len(word.text), next(again)) for word in line.words]
+        known = sum(length for length, met in letters if met)
+        return confidence(line.words) >= _DOUBTFUL and known < _HALF_KNOWN * sum(length for length, _ in letters)
+
+    new = _of_lines(part, is_new)
+    page, *rest = (_without(each, _meets(each, new)) for each in reading.parts)
+    return replace(reading, blocks=page.blocks, rest=(*rest, new))
+
+
+def _meets(part: Part, other: Part) -> npt.NDArray[np.bool_]:
+    """Tell for each word of ``part`` whether it lies where a word of ``other`` does."""
+    met = in_words(middles_of(part.words, part.to_page), other.words, other.to_page, other.shape)
+    middles = middles_of(other.words, other.to_page)
+    if len(middles):
+        met |= [bool(in_words(middles, (word,), part.to_page, part.shape).any()) for word in part.words]
+    return met
+
+
+def _of_lines(part: Part, chosen: Callable[[Line], bool]) -> Part:
+    blocks = (replace(block, lines=tuple(filter(chosen, block.lines))) for block in part.blocks)
+    return replace(part, blocks=tuple(block for block in blocks if block.lines))
+
+
+def _without(part: Part, dropped: npt.NDArray[np.bool_]) -> Part:
+    """Leave out words, in the order of ``part.words``."""
+    if not dropped.any():
+        return part
+    drop = iter(dropped.tolist())
+    blocks = (
+        replace(
+            block,
+            lines=tuple(
+                replace(line, words=tuple(word for word in line.words if not next(drop))) for line in block.lines
+            ),
+        )
+        for block in part.blocks
+    )
+    return _of_lines(replace(part, blocks=tuple(blocks)), lambda line: bool(line.words))

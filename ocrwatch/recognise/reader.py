@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
-from ocrwatch.recognise.affine import Affine, magnification
+from ocrwatch.recognise.affine import Affine, compose, magnification
 from ocrwatch.recognise.decode import CREDIBLE_DPI
 from ocrwatch.recognise.engines import Engine
 from ocrwatch.recognise.enhance import Enhanced, enhance
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.evidence import evidence
-from ocrwatch.values import Block, Line, Recipe, Word
+from ocrwatch.values import Block, Box, Line, Recipe, Word
 
 _LARGER = 26.0
 """Capital height in pixels, half as much again as is best for most pages: worn and broken print gains by it."""
@@ -114,6 +116,7 @@ class Reader:
         """``dpi`` is the resolution of the pixels that will be given; None if it is unknown."""
         self._engine = engine
         self.recipe = recipe
+        """What decides how it reads."""
         self._dpi = dpi
 
     def read(self, page: Pixels, way: Way) -> Reading:
@@ -155,6 +158,29 @@ class Reader:
         resolution = round((self._dpi or 0) * magnification(enhanced.to_given))
         lowest, highest = CREDIBLE_DPI
         return resolution if lowest <= resolution <= highest else 0
+
+
+def in_order(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Put each of the later parts before the first block of the first one that begins below its middle.
+
+    Below is as the first part was read, and the middle is that of a part's last block. What is returned are pieces of
+    the first part, and the later ones.
+    """
+    page, *rest = parts
+    from_page = np.asarray(cv2.invertAffineTransform(page.to_page), np.float64)
+    places: list[list[Part]] = [[] for _ in (*page.blocks, None)]
+    for part in rest:
+        middle = max((_middle(block.box, compose(from_page, part.to_page)) for block in part.blocks), default=0.0)
+        below = (at for at, block in enumerate(page.blocks) if block.box.top >= middle)
+        places[next(below, len(page.blocks))].append(part)
+    pieces = [replace(page, blocks=(block,)) for block in page.blocks]
+    return tuple(itertools.chain.from_iterable((*here, *pieces[at : at + 1]) for at, here in enumerate(places)))
+
+
+def _middle(box: Box, to_page: Affine) -> float:
+    """Return how far down the page the middle of a box is."""
+    corners = np.array([(x, y) for x in (box.left, box.right) for y in (box.top, box.bottom)], np.float64)
+    return float((corners @ to_page[1, :2] + to_page[1, 2]).mean())
 
 
 def without_rubbish(blocks: tuple[Block, ...], least: float) -> tuple[Block, ...]:

@@ -31,8 +31,13 @@ from ocrwatch.values import EnhanceOptions
 _UNTOUCHED = scaling(1.0, 1.0)
 
 LAY_ON_ITS_SIDE = "turn 90"
+"""The step of a page that was turned because its lines ran up or down."""
 
 DUST = "dust"
+"""The step of a page that was full of marks too small for letters."""
+
+MEND = "mend"
+"""The step of a page whose letters were joined from dots."""
 
 _SMALLEST_MARK = 3
 """Pixels on the survey copy: letters of A4 in 6-point type."""
@@ -73,7 +78,7 @@ def enhance(
     """Apply the steps that are switched on and that the page asks for. ``page`` is not changed.
 
     ``dpi`` is its resolution, if that is known. The page is first turned clockwise by ``turns`` quarters. A
-    thorough enhancement measures on all pixels what is else measured on a reduced copy.
+    thorough enhancement measures on all pixels what is otherwise measured on a reduced copy.
     """
     pixels = page.turned(turns) if turns else page
     enhanced = Enhanced(pixels.gray, _UNTOUCHED, ())
@@ -82,11 +87,12 @@ def enhance(
         enhanced = replace(enhanced, to_given=quarter_turns(turns, width, height), steps=(f"turn {90 * turns}",))
     if not options.on:
         return enhanced
+    fine = pixels.resolved is not pixels
     pixels = pixels.resolved
     for step in STEPS:
         done = step(pixels, options)
         if done is not None:
-            pixels = done.pixels
+            pixels = done.pixels.resolved if fine else done.pixels
             enhanced = _after(enhanced, done)
     if any(step.startswith("sharpen") for step in enhanced.steps):
         # What blur has taken from the strokes, narrowing would take once more.
@@ -218,7 +224,7 @@ def fit(page: Enhanced, pixels: Pixels, options: EnhanceOptions, dpi: float | No
         )
     if measured is not None and options.mend and measured.broken > mend.BROKEN:
         pixels = Pixels(mend.mended(page.gray, measured.height), contrast=pixels.contrast)
-        page = _after(page, Done(pixels, "mend"))
+        page = _after(page, Done(pixels, MEND))
         measured = scale.measure_print(pixels)
     across, down = _factors(page, options, measured, dpi)
     if across == down == 1.0:

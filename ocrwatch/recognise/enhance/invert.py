@@ -22,8 +22,8 @@ def is_inverted(page: Pixels) -> bool:
     """
     if np.count_nonzero(page.small[::4, ::4] < _DARK) < _DARK_SHARE * page.small[::4, ::4].size:
         return False
-    white = np.count_nonzero(Pixels(inverted(page.small)).letters)
-    return bool(white > _CLEARLY * np.count_nonzero(page.letters))
+    white = np.count_nonzero(Pixels(inverted(page.gray)).resolved.letters)
+    return bool(white > _CLEARLY * np.count_nonzero(page.resolved.letters))
 
 
 def inverted(gray: Gray) -> Gray:

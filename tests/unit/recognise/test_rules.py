@@ -9,7 +9,7 @@ from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance import enhance
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.enhance.rules import rules
-from ocrwatch.recognise.enhance.scale import BROADEST, Print, broadening
+from ocrwatch.recognise.enhance.scale import BROADEST, LEAST_BREADTH, Print, broadening
 from ocrwatch.values import EnhanceOptions
 from tests.rendering import draw
 
@@ -54,7 +54,7 @@ def test_rules_become_paper() -> None:
     assert cleared.gray[differs].min() == 255
 
 
-@pytest.mark.parametrize(("breadth", "factor"), [(0.7, 1.0), (0.6, 0.65 / 0.6), (0.3, BROADEST)])
+@pytest.mark.parametrize(("breadth", "factor"), [(0.75, 1.0), (0.6, LEAST_BREADTH / 0.6), (0.3, BROADEST)])
 def test_narrow_capitals_are_made_broader(breadth: float, factor: float) -> None:
     """By what they lack, but not without limit; running text is not."""
     assert broadening(Print(20.0, running=False, breadth=breadth, broken=0.0)) == pytest.approx(factor)
