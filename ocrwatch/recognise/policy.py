@@ -32,8 +32,8 @@ _BEYOND_DOUBT = 85.0
 """Mean confidence from which a page that was in doubt is not tried in any more ways."""
 
 _MUCH_UNREAD = 0.3
-"""Share of letter-like marks in no word that speaks for its reading, from which another way is tried. Pages that are read
-right have .25 and less, nearly all less than .1; pages read in a wrong way .5 to 1."""
+"""Share of letter-like marks in no word that speaks for its reading, from which another way is tried. Pages that are
+read right have .25 and less, nearly all less than .1; pages read in a wrong way .5 to 1."""
 
 _FEWEST_MARKS = 10
 """Letter-like marks from which a share of them says something."""
