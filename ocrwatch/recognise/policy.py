@@ -257,7 +257,8 @@ def _meets(part: Part, other: Part) -> npt.NDArray[np.bool_]:
     met = in_words(middles_of(part.words, part.to_page), other.words, other.to_page, other.shape)
     middles = middles_of(other.words, other.to_page)
     if len(middles):
-        met |= [bool(in_words(middles, (word,), part.to_page, part.shape).any()) for word in part.words]
+        around = (in_words(middles, (word,), part.to_page, part.shape).any() for word in part.words)
+        met |= np.fromiter(around, bool, len(part.words))
     return met
 
 

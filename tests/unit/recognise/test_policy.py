@@ -179,6 +179,8 @@ def part(*words: Word) -> Part:
         ([word("1284", 0, 48), word("5017", 76, 124)], [word("12845017", 0, 124)], ["1284", "5017"]),
         ([word("1284", 0, 48)], [word("within", 200, 300)], ["1284", "within"]),
         ([word("1284", 0, 48)], [word("vvilhin", 200, 300, 40.0)], ["1284"]),
+        ([word("1284", 0, 48)], [], ["1284"]),
+        ([], [word("within", 200, 300)], ["within"]),
     ],
 )
 def test_no_word_is_delivered_twice(before: list[Word], again: list[Word], delivered: list[str]) -> None:
