@@ -124,13 +124,18 @@ class Pixels:
         gray, small = (np.ascontiguousarray(np.rot90(pixels, -quarters)) for pixels in (self.gray, self.small))
         return Pixels(gray, small, contrast=self.contrast)
 
-    @cached_property
+    @property
     def resolved(self) -> Pixels:
         """Return the same page surveyed on a larger copy if letters are found only there: few small lines on a page."""
+        return self if self._with_letters is None else self._with_letters
+
+    @cached_property
+    def _with_letters(self) -> Pixels | None:
+        # Never the page itself: it would hold on to its pixels until the garbage is collected.
         page = self
         while not page.has_letters and page.small.shape < page.gray.shape and 2 * max(page.small.shape) <= _FINEST_SIDE:
             page = page._finer()
-        return page if page.has_letters else self
+        return page if page is not self and page.has_letters else None
 
     def _finer(self) -> Pixels:
         """Return the same page surveyed on a copy of twice the size."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import cv2
 import numpy as np
 import pytest
@@ -86,6 +89,19 @@ def test_small_print_on_a_large_page_is_found() -> None:
     assert len(places) > 100
     assert 900 < places[:, 0].min() < places[:, 0].max() < 900 + small.shape[1]
     assert 1500 < places[:, 1].min() < places[:, 1].max() < 1500 + small.shape[0]
+
+
+def test_a_page_is_let_go_at_once() -> None:
+    """Nothing that is measured on a page holds on to it, so that its pixels wait for no collection of garbage."""
+    found = Pixels(page())
+    assert found.resolved is found
+    gone = weakref.ref(found)
+    gc.disable()
+    try:
+        del found
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_a_frame_takes_no_letters_with_it() -> None:
