@@ -185,7 +185,7 @@ def review(
     as_json: JsonOption = False,
     settings: SetOption = None,
 ) -> None:
-    """List the pages whose text somebody should look at, or tick them off. Code 1 if one was not marked."""
+    """List the pages whose text should be reviewed, or tick them off. Code 1 if one was not marked."""
     from ocrwatch.commands import review
 
     overrides = _overrides(inbox, outbox, archive, quarantine, state)

@@ -267,7 +267,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """Why somebody should look at the text of a page."""
+    """Why the text of a page should be reviewed."""
 
     reasons: tuple[str, ...]
     """Short sentences, at least one."""

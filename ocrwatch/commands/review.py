@@ -1,4 +1,4 @@
-"""``ocrwatch review``: the pages whose text somebody should look at, and ticking them off."""
+"""``ocrwatch review``: lists the pages whose text should be reviewed, and ticks them off."""
 
 from __future__ import annotations
 

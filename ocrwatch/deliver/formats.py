@@ -26,7 +26,7 @@ class Original:
     bytes: int
     sha256: str
     review_reasons: tuple[str, ...] = ()
-    """Why somebody should look at the text; empty if nobody needs to."""
+    """Why the text should be reviewed; empty if it need not be."""
 
 
 Format = Callable[[Page, Original], bytes]
@@ -42,7 +42,7 @@ below .5, this and a confidence of 75 mark 16 of 16 and 1 of 1; of those above .
 
 
 def review_reasons(page: Page, below: float) -> tuple[str, ...]:
-    """Return why somebody should look at the text of a page, as short sentences; empty if nobody needs to.
+    """Return why the text of a page should be reviewed, as short sentences; empty if it need not be.
 
     ``below`` is the confidence, 0 to 100, from which on a text is good enough; 0 switches all reasons off. A page that
     the reading proved blank has none.

@@ -50,7 +50,7 @@ class Entry:
 
     @property
     def waits_for_review(self) -> bool:
-        """Whether somebody has yet to look at the text."""
+        """Whether the text has yet to be reviewed."""
         return self.review is not None and self.reviewed_at is None
 
 

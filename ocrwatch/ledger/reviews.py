@@ -2,8 +2,8 @@
 
 The daemon never waits noticeably: a transaction changes a few rows that were looked up before it began, and writes
 nothing back to the database (a checkpoint is left to the daemon). It never finds a file that it may not open: SQLite
-makes the log and its index anew if nobody else has the ledger open, so only the ledger's owner writes, and root becomes
-that owner first.
+makes the log and its index anew if no other process has the ledger open, so only the ledger's owner writes, and root
+becomes that owner first.
 """
 
 from __future__ import annotations

@@ -119,10 +119,6 @@ class Reader:
         """What decides how it reads."""
         self._dpi = dpi
 
-    def read(self, page: Pixels, way: Way) -> Reading:
-        """Enhance a page and read it. Raises EngineFailed."""
-        return self.read_enhanced(self.enhance(page, way), way)
-
     def enhance(self, page: Pixels, way: Way) -> Enhanced:
         """Bring a page to the form in which it is read."""
         options = self.recipe.enhance

@@ -208,7 +208,7 @@ def test_a_reading_that_fails_loses_no_other() -> None:
     engine = Failing()
     reader = Reader(engine, Recipe(), None)  # type: ignore[arg-type]
     pixels = Pixels(page())
-    found = ReadingPolicy(reader, pixels).best(reader.read(pixels, Way()))
+    found = ReadingPolicy(reader, pixels).best(reader.read_enhanced(reader.enhance(pixels, Way()), Way()))
     assert [each.text for each in found.words] == ["Hello"]
     assert engine.calls > 1
 
