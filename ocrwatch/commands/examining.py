@@ -16,15 +16,20 @@ from rich.markup import escape
 from ocrwatch.config.load import check_folders, load, parse_overrides
 from ocrwatch.daemon import startup
 from ocrwatch.daemon.notices import hook_options
-from ocrwatch.errors import EnvironmentFault, ExitCode, UsageError
+from ocrwatch.errors import EnvironmentFault, ExitCode, HeldUp, UsageError
+from ocrwatch.intake.look import look
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.watch import Watcher
 from ocrwatch.log import printable
 from ocrwatch.mounts import is_missing, mount_of, nearest_existing, watch_mode
+from ocrwatch.permissions import check_movable
 from ocrwatch.service.doctor import folders, machine, watching
 from ocrwatch.service.doctor.finding import Finding, check
 from ocrwatch.service.lock import holder_of
 from ocrwatch.settings import Settings, recipe
+
+_MOST_SCANS_TRIED = 10_000
+"""Scans in the inbox that ``doctor`` looks at: a second or so."""
 
 _MARKS = {"fine": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]", "problem": "[red]problem[/red]"}
 
@@ -95,6 +100,8 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     yield check("folders", "no folder lies in another's way", lambda: check_folders(settings))
     for name, folder in startup.folders(settings).items():
         yield from _folder(name, folder)
+    if settings.on_success != "keep":
+        yield from _scans_held_up(settings)
     if settings.on_success == "archive":
         yield from folders.crossing(settings.inbox, settings.archive)
     yield from _watch(settings)
@@ -134,6 +141,32 @@ def _folder(name: str, folder: Path) -> Iterator[Finding]:
         fine = f"{folder} is not there yet and is made at the start"
         yield check(name, fine, lambda: startup.check_can_be_made(name, folder))
     yield from folders.space(name, folder)
+
+
+def _scans_held_up(settings: Settings) -> Iterator[Finding]:
+    """Look whether each scan that waits in the inbox may be moved out of it; an inbox that refuses has its own."""
+    watch = settings.watch
+    rules = NameRules.of(watch.include, watch.exclude)
+    try:
+        waiting = look(
+            settings.inbox, rules, recursive=watch.recursive, limit=_MOST_SCANS_TRIED, known=lambda _: False
+        ).paths
+    except EnvironmentFault:
+        return
+    refused: dict[tuple[str, str], list[str]] = {}
+    for path in waiting:
+        try:
+            check_movable(settings.inbox, path)
+        except HeldUp as error:
+            refused.setdefault((error.message, error.remedy), []).append(path)
+        except OSError:
+            # Taken by a running daemon, or away: a finding of the folders'.
+            continue
+    for (reason, remedy), (first, *others) in refused.items():
+        more = f" and {len(others)} more" if others else ""
+        yield Finding("scans", "warning", f"{first}{more} cannot be taken: {reason}", remedy)
+    if waiting and not refused:
+        yield Finding("scans", "fine", f"the {len(waiting)} scans in the inbox can be taken")
 
 
 def _watch(settings: Settings) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 from rich.markup import escape
 
 from ocrwatch.log import printable
-from ocrwatch.service.status import INCOMPLETE, Status
+from ocrwatch.service.status import INCOMPLETE, Status, held_up_together
 
 _SUBJECT_WIDTH = 12
 _MOST_LINES = 5
@@ -102,7 +102,17 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
     )
     yield from _block(
         "tried again",
-        _some(f"{_shown(one.path)} at {seen.at(one.next_try)}: {_shown(one.reason)}" for one in now.resting),
+        _some(
+            f"{_shown(one.path)} at {seen.at(one.next_try)}: {_shown(one.reason)}"
+            for one in now.resting
+            if not one.is_held_up
+        ),
+    )
+    yield from _block(
+        "held up",
+        _some(
+            f"{_shown(one.names)}: {_shown(one.reason)}; {_shown(one.remedy)}" for one in held_up_together(now.resting)
+        ),
     )
     yield from _block("scans", [_rates(now)])
     known = f", {now.cached:,} of them known from before and not read again" if now.cached else ""

@@ -152,9 +152,9 @@ def _being_read(sources: Sources, one: BeingRead) -> Answer:
 
 def _resting(sources: Sources, rest: Resting) -> Answer:
     when = sources.at(rest.next_try)
-    if rest.code == "held-up":
-        says = f"was read, but {printable(rest.reason)}; next tried at {when}."
-        return Answer(rest.path, "held-up", says, next_try=rest.next_try, code=rest.code)
+    if rest.is_held_up:
+        says = f"is held up: {printable(rest.reason)}. Next tried at {when}."
+        return Answer(rest.path, "held-up", says, printable(rest.remedy), next_try=rest.next_try, code=rest.code)
     says = f"failed {_times(rest.attempts)} ({printable(rest.reason)}); next tried at {when}."
     return Answer(rest.path, "retrying", says, next_try=rest.next_try, attempts=rest.attempts, code=rest.code)
 

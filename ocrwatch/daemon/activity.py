@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ocrwatch.service.status import BeingRead, Incomplete, Resting, as_text, iso
+from ocrwatch.service.status import HELD_UP, BeingRead, Incomplete, Resting, as_text, iso
 
 if TYPE_CHECKING:
     from ocrwatch.daemon.pipeline import Pipeline
@@ -51,11 +51,12 @@ def activity_of(pipeline: Pipeline, calendar: Calendar) -> Activity:
     at = calendar.at
     oldest = reception.oldest
     resting = (
-        Resting(as_text(ticket.path), ticket.attempt, ticket.code, ticket.reason, at(until))
+        Resting(as_text(ticket.path), ticket.attempt, ticket.code, ticket.reason, at(until), ticket.remedy)
         for until, ticket in reading.resting
     )
     held = (
-        Resting(as_text(path), 0, "held-up", reason, at(until)) for until, path, reason in pipeline.delivering.resting
+        Resting(as_text(path), 0, HELD_UP, error.message, at(until), error.remedy)
+        for until, path, error in pipeline.delivering.resting
     )
     return Activity(
         oldest=None if reception.oldest_path is None else as_text(reception.oldest_path),

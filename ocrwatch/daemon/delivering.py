@@ -22,6 +22,9 @@ from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.values import Page, Review
 
+MOST_HELD_UP = 128
+"""Scans that may be held up with their texts in memory; if more are, the folder refuses all of them: a pause."""
+
 MOST_TOGETHER = 64
 """Results delivered in one go: as many as wait, but so that the first of them need not wait long for the last."""
 
@@ -41,6 +44,16 @@ class _Parcel:
     """The row of a scan that was read well: its attempt is taken back if it cannot be delivered."""
     work: Callable[[], Work] | None = None
     """Renders a result that can be delivered together with others, on the delivery thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldParcel:
+    """A scan that one folder, or only its own file, refuses."""
+
+    until: float
+    """When it is tried again (monotonic seconds)."""
+    parcel: _Parcel
+    error: HeldUp
 
 
 class Delivering:
@@ -73,7 +86,7 @@ class Delivering:
         self._delivered = delivered
         self._tell = tell
         self._line: deque[_Parcel] = deque()
-        self._held: deque[tuple[float, _Parcel, str]] = deque()
+        self._held: deque[HeldParcel] = deque()
         self._told: dict[str, str] = {}
         self._busy = False
         self._clear_away_at = 0.0
@@ -86,14 +99,14 @@ class Delivering:
         return (parcel.path for parcel in self._line)
 
     @property
-    def resting(self) -> Iterator[tuple[float, str, str]]:
-        """The scans that are held up: when they are tried again (monotonic seconds), path and reason."""
-        return ((until, parcel.path, reason) for until, parcel, reason in self._held)
+    def resting(self) -> Iterator[tuple[float, str, HeldUp]]:
+        """The scans that are held up: when they are tried again (monotonic seconds), path and what is refused."""
+        return ((held.until, held.parcel.path, held.error) for held in self._held)
 
     @property
     def held_up(self) -> dict[str, str]:
         """Paths of the scans that one folder refuses, with the reason; they are tried again later."""
-        return {parcel.path: reason for _, parcel, reason in self._held}
+        return {held.parcel.path: str(held.error) for held in self._held}
 
     def deliver(self, ticket: Ticket, page: Page) -> None:
         """Have a page's sidecars published and its original put away."""
@@ -168,8 +181,8 @@ class Delivering:
 
     def tick(self, now: float) -> None:
         """Begin the next delivery, or several together."""
-        while self._held and self._held[0][0] <= now:
-            self._line.append(self._held.popleft()[1])
+        while self._held and self._held[0].until <= now:
+            self._line.append(self._held.popleft().parcel)
         if self._busy:
             return
         if not self._line:
@@ -223,7 +236,7 @@ class Delivering:
 
     def next_wake(self) -> float:
         """Return when :meth:`tick` has something to do (monotonic seconds)."""
-        held = self._held[0][0] if self._held else float("inf")
+        held = self._held[0].until if self._held else float("inf")
         if self._busy:
             return held
         if not self._line:
@@ -282,12 +295,12 @@ class Delivering:
 
     def _failed(self, parcel: _Parcel, error: BaseException) -> None:
         match error:
-            case HeldUp():
+            case HeldUp() if len(self._held) < MOST_HELD_UP:
                 self._next()
                 if self._told.get(parcel.path) != error.message:
                     self._told[parcel.path] = error.message
                     _log.warning("scan.waiting", path=parcel.path, reason=error.message, then=error.remedy)
-                self._held.append((self._pauses.held_up_until(time.monotonic()), parcel, error.message))
+                self._held.append(HeldParcel(self._pauses.held_up_until(time.monotonic()), parcel, error))
             case EnvironmentFault():
                 self._busy = False
                 self._pauses.hit("delivery", error, time.monotonic())

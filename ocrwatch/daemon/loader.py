@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from ocrwatch.daemon.tickets import Ticket
 from ocrwatch.errors import HeldUp, ScanFault, TooLarge, Vanished
 from ocrwatch.intake.source import read
 from ocrwatch.ledger import Entry, Ledger
+from ocrwatch.permissions import check_movable
 from ocrwatch.values import Page
 
 _LONGEST = 0.02
@@ -59,6 +61,7 @@ class Loader:
             if (read_ones or results) and time.monotonic() - begun > _LONGEST:
                 break
             try:
+                self._check_movable(ticket.path)
                 source = read(self._inbox, ticket.path, ticket.scan.facts, self.max_bytes)
             except (ScanFault, Vanished, HeldUp) as error:
                 results.append(Loaded(ticket, error=error))
@@ -73,6 +76,13 @@ class Loader:
                     self._ledger.close_scan(gone.id, "gone", code=None, reason="it changed or went before it was read")
             results += map(self._with_row, read_ones)
         return results
+
+    def _check_movable(self, path: str) -> None:
+        """Raise :class:`HeldUp` if the original could not be taken once its text is there."""
+        if not self._keeps_originals:
+            # A scan that is gone, or an inbox that refuses, is found out by the reading.
+            with contextlib.suppress(OSError):
+                check_movable(self._inbox, path)
 
     def _with_row(self, loaded: Loaded) -> Loaded:
         ticket = loaded.ticket

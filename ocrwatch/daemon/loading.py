@@ -14,6 +14,7 @@ from ocrwatch.daemon.queueing import Queue, Resting
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.errors import HeldUp, InternalFault, OcrwatchError, ScanFault, Vanished
 from ocrwatch.log import get_logger
+from ocrwatch.service.status import HELD_UP
 
 BUG_REMEDY = "please report it with the log's traceback"
 
@@ -67,7 +68,7 @@ class Loading:
 
     @property
     def held_up(self) -> dict[str, str]:
-        """Paths of those that cannot be had at present, with the reason."""
+        """Paths of those that cannot be had at present, with the reason and the remedy."""
         return dict(self._held_up)
 
     @property
@@ -125,8 +126,10 @@ class Loading:
 
     def hold_up(self, ticket: Ticket, error: HeldUp) -> None:
         """Have a scan wait that the environment refuses while it serves the others."""
-        _log.warning("scan.waiting", path=ticket.path, reason=error.message, then=error.remedy)
-        self._held_up[ticket.path] = error.message
+        if ticket.reason != error.message:
+            _log.warning("scan.waiting", path=ticket.path, reason=error.message, then=error.remedy)
+        ticket.code, ticket.reason, ticket.remedy = HELD_UP, error.message, error.remedy
+        self._held_up[ticket.path] = str(error)
         self.rest(ticket, self._pauses.held_up_until(time.monotonic()))
 
     def wake(self, now: float) -> None:
@@ -211,6 +214,7 @@ class Loading:
                 case None if self._stopped:
                     self._ways.end(loaded.ticket, "stopped")
                 case None:
+                    loaded.ticket.is_free_again()
                     self._ways.loaded(loaded)
                 case Vanished():
                     self._ways.end(loaded.ticket, "changed")

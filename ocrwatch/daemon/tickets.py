@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ocrwatch.log import get_logger
+from ocrwatch.service.status import HELD_UP
 from ocrwatch.settings import Effective
 from ocrwatch.values import Recipe, Scan
 
@@ -59,12 +60,19 @@ class Ticket:
     code: str = ""
     """Why its last attempt failed, with ``reason``."""
     reason: str = ""
+    remedy: str = ""
+    """What ends its waiting, if something keeps it from being read or put away."""
     rested: bool = False
     """Whether it had to rest before another attempt. The rest that an earlier run ordered is taken once only."""
     jpeg: bytes = b""
     """Held from its loading until a worker gets it."""
     cached: bool = False
     """Whether its page was known before."""
+
+    def is_free_again(self) -> None:
+        """Forget what held it up."""
+        if self.code == HELD_UP:
+            self.code = self.reason = self.remedy = ""
 
     @property
     def path(self) -> str:

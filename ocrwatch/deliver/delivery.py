@@ -158,9 +158,10 @@ class Deliverer:
     def _take(self, scan: int, plan: Plan, *, first: bool) -> bool:
         """Set the original aside; say whether it is now.
 
-        Raises :class:`Vanished` where it is not what was read any more and nothing was published yet.
+        Raises :class:`Vanished` where it is not what was read any more and nothing was published yet, and
+        :class:`HeldUp` where only this scan may not be moved: nothing is published of it then.
         """
-        if plan.fate == "keep" or not self._steps.is_movable(plan):
+        if plan.fate == "keep":
             return False
         if self._steps.set_aside(plan, first=first):
             return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections import Counter
 from collections.abc import Collection
@@ -14,9 +15,25 @@ from ocrwatch.deliver import dispose, outbox
 from ocrwatch.deliver.disk import AT_ONCE, Disk
 from ocrwatch.deliver.plan import Fate, Places, Plan, Sidecar, free_quarantine_name, free_stem, mirrored, temporary_name
 from ocrwatch.deliver.roots import Roots
-from ocrwatch.errors import HeldUp, environment_fault
+from ocrwatch.errors import HeldUp, environment_fault, system_reason
 from ocrwatch.files import folder_if_there, is_unchanged, split
+from ocrwatch.permissions import check_movable
 from ocrwatch.values import FileFacts, Review
+
+_IN_USE = "close it in the program that has it open; it is tried again by itself"
+_FORBIDDEN = "let the user that ocrwatch runs as move it; it is tried again by itself"
+_UNSOUND = "see whether its disk is sound; it is tried again by itself"
+
+_ONE_FILE = {
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EBUSY: _IN_USE,
+    errno.ETXTBSY: _IN_USE,
+    errno.EIO: _UNSOUND,
+    errno.EUCLEAN: _UNSOUND,
+}
+"""Errors of a rename that may concern one file only, with the remedies. SMB servers answer EBUSY, ETXTBSY or EACCES for
+a file that another client has open; ext4 and XFS answer EUCLEAN for a damaged entry."""
 
 _MOST_TRIES = 3
 """How often an original is looked for whose folder is gone: somebody may be renaming it."""
@@ -163,11 +180,27 @@ class Steps:
     def set_aside(self, plan: Plan, *, first: bool) -> bool:
         """Take the original out of everybody's way; False if it is not what was read any more.
 
-        ``first`` says that it cannot have been set aside before.
+        ``first`` says that it cannot have been set aside before. Raises :class:`HeldUp` if only this scan may not be
+        moved.
         """
         parent = None if first else self._whereabouts(plan)
         with self._roots.explained(self.places.inbox):
-            return dispose.set_aside(plan, self.places.inbox, self._token, parent=parent)
+            try:
+                return dispose.set_aside(plan, self.places.inbox, self._token, parent=parent)
+            except OSError as error:
+                self._hold_up_alone(plan, error)
+                raise
+
+    def _hold_up_alone(self, plan: Plan, error: OSError) -> None:
+        """Raise :class:`HeldUp` if an error in the inbox concerns one scan, and return if it may concern all."""
+        if error.errno not in _ONE_FILE:
+            return
+        inbox = self.places.inbox
+        with contextlib.suppress(OSError):
+            check_movable(inbox, plan.path)
+            if os.access(inbox, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+                message = f"the system does not let it be moved out of the inbox ({system_reason(error)})"
+                raise HeldUp(message, _ONE_FILE[error.errno]) from error
 
     def give_back(self, plan: Plan) -> None:
         """Give an original that was set aside its name again."""
@@ -179,14 +212,9 @@ class Steps:
     def put_away(self, plan: Plan, *, taken: bool, disk: Disk = AT_ONCE) -> str | None:
         """Put the original, which is set aside if it is ``taken``, where its fate is.
 
-        Returns its name there, None where it has none. Raises :class:`HeldUp` where its own folder does not let it go.
+        Returns its name there, None where it has none.
         """
         inbox = self.places.inbox
-        if not taken and not self.is_movable(plan):
-            raise HeldUp(
-                f"it cannot be moved out of {inbox / split(plan.path)[0]} (permission denied)",
-                "let the user that ocrwatch runs as write to that folder; it is tried again by itself",
-            )
         parent = None if plan.fate == "keep" else self._whereabouts(plan)
         if plan.fate == "delete":
             with self._roots.explained(inbox):
@@ -268,14 +296,6 @@ class Steps:
         for root in (self.places.outbox, self.places.quarantine):
             with self._roots.explained(root):
                 outbox.withdraw(root, split(path)[0], names)
-
-    def is_movable(self, plan: Plan) -> bool:
-        """Tell whether a scan's own folder lets it go."""
-        parent = self.places.inbox / split(plan.path)[0]
-        if plan.fate == "keep" or parent == self.places.inbox:
-            return True
-        with self._roots.explained(self.places.inbox):
-            return not parent.is_dir() or os.access(parent, os.W_OK | os.X_OK)
 
     def inbox_identity(self) -> tuple[int, int]:
         """Return device and inode of the inbox."""

@@ -33,7 +33,7 @@ def deliver_together(
         return True
 
     def take(_scan: int, plan: Plan, _disk: Disk) -> bool:
-        return plan.fate == "keep" or (steps.is_movable(plan) and steps.set_aside(plan, first=True))
+        return plan.fate == "keep" or steps.set_aside(plan, first=True)
 
     def put_away(scan: int, plan: Plan, disk: Disk) -> bool:
         original = steps.put_away(plan, taken=plan.fate != "keep", disk=disk)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 STATUS_NAME = "status.json"
 STATUS_SCHEMA = "ocrwatch.status/1"
+
+HELD_UP: Final = "held-up"
+"""The code of a scan that the environment refuses while it serves the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +91,44 @@ class Incomplete:
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """One scan that failed and is tried again, or was read and cannot be put away (``code`` is ``held-up``)."""
+    """One scan that failed and is tried again, or cannot be taken or put away (``code`` is ``held-up``)."""
 
     path: str
     attempts: int
     code: str
     reason: str
     next_try: str
+    remedy: str = ""
+    """What ends its waiting."""
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether the environment refuses this scan while it serves the others."""
+        return self.code == HELD_UP
+
+
+@dataclass(frozen=True, slots=True)
+class HeldUpTogether:
+    """Scans that are held up by one and the same thing."""
+
+    paths: list[str]
+    reason: str
+    remedy: str
+
+    @property
+    def names(self) -> str:
+        """The first path and how many more there are."""
+        return self.paths[0] if len(self.paths) == 1 else f"{self.paths[0]} and {len(self.paths) - 1} more"
+
+
+def held_up_together(resting: Iterable[Resting]) -> list[HeldUpTogether]:
+    """Return what holds scans up, each reason once."""
+    together: dict[tuple[str, str], HeldUpTogether] = {}
+    for one in resting:
+        if one.is_held_up:
+            key = (one.reason, one.remedy)
+            together.setdefault(key, HeldUpTogether([], *key)).paths.append(one.path)
+    return list(together.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,23 +64,6 @@ def test_inbox_without_permission_is_waited_for(tmp_path: Path, unprivileged: tu
         all_is_well(daemon, "inbox")
 
 
-def test_folder_of_the_inbox_that_cannot_be_written_to_holds_up_no_other(
-    tmp_path: Path, unprivileged: tuple[str, ...]
-) -> None:
-    """A scan that may be read but not moved, since its folder is somebody else's, keeps no other from being read."""
-    with DaemonProcess(tmp_path, config=BRISK, wrapper=unprivileged) as daemon:
-        daemon.wait_ready()
-        put(tmp_path, "theirs/stuck.jpg", scan(1))
-        (tmp_path / "theirs").rename(daemon.inbox / "theirs")
-        (daemon.inbox / "theirs").chmod(0o555)
-        try:
-            until(lambda: daemon.events("daemon.paused") or daemon.events("scan.waiting"), 10)
-            put(daemon.inbox, "other.jpg", scan(2))
-            daemon.wait_for("scan.delivered", path="other.jpg", timeout=8)
-        finally:
-            (daemon.inbox / "theirs").chmod(0o755)
-
-
 def test_full_quarantine_is_waited_out(tmp_path: Path) -> None:
     """A scan that cannot be read stays where it is until there is room for it and its reason; others are read."""
     with disk_for(tmp_path / "quarantine", megabytes=1) as disk, DaemonProcess(tmp_path, config=BRISK) as daemon:

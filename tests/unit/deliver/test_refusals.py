@@ -126,16 +126,49 @@ def test_a_scan_that_cannot_be_looked_at_any_more_is_not_taken_for_another(
     assert deliverer.deliver(work).original == "sub/scan1.jpg"
 
 
-def test_a_folder_that_cannot_be_looked_at_is_no_bug(
+def test_an_inbox_that_cannot_be_looked_at_is_no_bug(
     space: Workspace, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is the environment's fault, as everywhere."""
+    """It is the environment's fault, as everywhere, and not that of the scan that met it."""
     work = space.work("archive")
     with monkeypatch.context() as failing:
-        failing.setattr(Path, "is_dir", refusing(errno.ESTALE))
-        with pytest.raises(EnvironmentFault, match="inbox"):
+        failing.setattr(dispose, "set_aside", refusing(errno.ESTALE))
+        with pytest.raises(EnvironmentFault, match="inbox") as caught:
             deliverer.deliver(work)
+    assert not isinstance(caught.value, HeldUp)
     assert deliverer.deliver(work).original == "sub/scan1.jpg"
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES, errno.EBUSY, errno.ETXTBSY, errno.EIO, errno.EUCLEAN])
+@pytest.mark.parametrize("fate", ["archive", "delete", "quarantine"])
+def test_nothing_is_published_of_a_scan_that_may_not_be_moved(
+    fate: str, number: int, space: Workspace, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is held up by itself, with its text unpublished, and delivered once when it may be moved."""
+    work = space.work(fate)  # type: ignore[arg-type]
+    with monkeypatch.context() as failing:
+        failing.setattr(dispose, "rename_noreplace", refusing(number))
+        for _ in range(2):
+            with pytest.raises(HeldUp, match="moved") as caught:
+                deliverer.deliver(work)
+    assert caught.value.remedy
+    assert not [name for name in space.files() if not name.startswith("inbox") and "/." not in name]
+    assert space.original.exists()
+    assert deliverer.deliver(work).original == (None if fate == "delete" else "sub/scan1.jpg")
+    assert not space.original.exists()
+
+
+def test_a_refusal_of_the_whole_inbox_is_not_put_down_to_one_scan(
+    space: Workspace, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An inbox that may not be written to holds up all."""
+    work = space.work("archive")
+    with monkeypatch.context() as failing:
+        failing.setattr(dispose, "rename_noreplace", refusing(errno.EACCES))
+        failing.setattr(os, "access", lambda place, *_, **__: place != space.places.inbox)
+        with pytest.raises(EnvironmentFault, match="inbox") as caught:
+            deliverer.deliver(work)
+    assert not isinstance(caught.value, HeldUp)
 
 
 def test_contents_that_cannot_be_compared_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
