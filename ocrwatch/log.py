@@ -50,6 +50,10 @@ EVENTS: dict[str, Event] = {
     "setting.kept": Event("a setting was changed that takes a restart; its old value is still in force", (
         "key", "remedy",
     )),
+    "daemon.killed": Event(
+        "an earlier run was killed while it read these scans; each of them is read by itself before the others go on",
+        ("in_work",),
+    ),
     "daemon.failed": Event("a bug ended ocrwatch; what was not finished is still in the inbox", ("exception",)),
     "daemon.stopped": Event("ocrwatch has stopped; the fields count the scans of this run by how they ended", (
         "delivered", "quarantined", "changed", "known", "stopped",

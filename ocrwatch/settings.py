@@ -90,7 +90,8 @@ class Workers(Section):
     count: int = Field(default=0, ge=0, le=1024)
     """How many scans are read at once, 1 to 1024; 0 takes the number of cores that ocrwatch may use."""
     timeout: Annotated[Duration, between(0.1, 86400.0, format_duration)] = 120.0
-    """Reading one scan may take this long, 100ms to 1d; then its worker is stopped and the scan tried again."""
+    """Reading one scan may take this long, 100ms to 1d; then its worker is stopped. The scan is read once more, after
+    all others and without enhancement."""
     max_memory: Annotated[Size, between(10**9, 10**13, format_size, or_zero=True)] = 2_000_000_000
     """Address space of one worker, 1GB to 10TB; 0 sets no limit. About half a gigabyte is taken before any scan is."""
     recycle_after: int = Field(default=500, ge=1, le=1_000_000)

@@ -132,6 +132,30 @@ class SpawnsAndHangs(Echo):
         return ()
 
 
+class KillsOcrwatch(Echo):
+    """Takes the daemon with it, as a page does on which a machine's memory ends."""
+
+    name = "kills-ocrwatch"
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Kill the parent process."""
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(_EVER)
+        return ()
+
+
+class SlowUnlessPlain(Echo):
+    """Never comes back while pages are enhanced; without that it reads as Echo does."""
+
+    name = "slow-unless-plain"
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Sleep for ever, or read at once."""
+        if recipe.enhance.on:
+            time.sleep(_EVER)
+        return super().read(pixels, dpi, recipe)
+
+
 class DiesEarly(Echo):
     """Does not live to see its first scan."""
 
@@ -175,6 +199,8 @@ ENGINES: tuple[type[Echo], ...] = (
     StarveInterpreter,
     Rubbish,
     SpawnsAndHangs,
+    KillsOcrwatch,
+    SlowUnlessPlain,
     DiesEarly,
     DiesEarlyNow,
     Touching,

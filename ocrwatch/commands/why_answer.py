@@ -186,12 +186,13 @@ def _open(sources: Sources, row: Entry, *, is_there: bool) -> Answer:
     if row.state in {"planned", "published"}:
         says = f"was read; its text and its original are being put in their places since {sources.at(at)}.{stands}"
         return Answer(row.path, "delivering", says, since=at)
-    if row.state == "waiting" and row.attempts:
+    if row.state == "waiting" and (row.attempts or row.deaths):
         next_try = iso(row.not_before)
         when = (
             "as soon as it runs" if sources.status is None and row.not_before <= time.time() else sources.at(next_try)
         )
-        says = f"failed {_times(row.attempts)} ({printable(row.reason or '')}); next tried at {when}.{stands}"
+        how = f"failed {_times(row.attempts)}" if row.attempts else f"was not read {_times(row.deaths)}"
+        says = f"{how} ({printable(row.reason or '')}); next tried at {when}.{stands}"
         return Answer(row.path, "retrying", says, next_try=next_try, attempts=row.attempts, code=row.code)
     if not is_there:
         return Answer(

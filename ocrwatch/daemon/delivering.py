@@ -22,6 +22,9 @@ from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.values import Page, Review
 
+PLAINLY_READ = "read without enhancement, since reading it took too long"
+"""Why such a text is to be reviewed."""
+
 MOST_HELD_UP = 128
 """Scans that may be held up with their texts in memory; if more are, the folder refuses all of them: a pause."""
 
@@ -258,6 +261,8 @@ class Delivering:
     def _page_work(self, ticket: Ticket, page: Page) -> Work:
         output = ticket.options.output
         reasons = review_reasons(page, output.review_below)
+        if ticket.plain and output.review_below:
+            reasons = (*reasons, PLAINLY_READ)
         original = Original(ticket.path, ticket.scan.facts.size, ticket.sha256 or "", reasons)
         return Work(
             ticket.id,

@@ -33,6 +33,8 @@ class Room:
     """Besides, so many bytes of scans that may be known already."""
     most: int
     """Not more scans than this in any case."""
+    plain: bool
+    """Whether there may be one among them whose first reading took too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +147,15 @@ class Loading:
         most = min(room.most, 1 if self._one_by_one else _MOST_TOGETHER)
         tickets: list[Ticket] = []
         size = 0
+        plain = room.plain
         while (
             len(tickets) < most
             and (len(tickets) < room.workers or size < room.bytes)
-            and (ticket := self._waiting.take(ending=is_ending(self._waiting)))
+            and (ticket := self._waiting.take(ending=is_ending(self._waiting), plain=plain))
         ):
             tickets.append(ticket)
             size += ticket.scan.facts.size
+            plain = plain and not ticket.plain
         if tickets:
             self._load(tickets)
 

@@ -6,7 +6,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ocrwatch.daemon import startup
 from ocrwatch.daemon.delivering import Delivering
@@ -144,8 +144,10 @@ class Pipeline:
     def recover(self, ledger: Ledger) -> None:
         """Finish what an earlier run had planned, and clear away what it had only begun, before anything new.
 
-        Scans that were being read are still in the inbox, with their attempts counted, and take the usual road.
+        Scans that were being read are still in the inbox and take the usual road, one at a time before the others.
         """
+        if interrupted := ledger.record_unclean_end(self.settings.retry.first_delay, self.settings.retry.max_delay):
+            _log.warning("daemon.killed", in_work=[entry.path for entry in interrupted])
         for entry in ledger.unfinished():
             if entry.state in {"planned", "published"}:
                 self.reception.claim(entry.path)
@@ -236,6 +238,8 @@ class Pipeline:
         """Give a scan the options that are in force: it may have waited through a change."""
         ticket.options = self.settings.for_path(ticket.path)
         ticket.recipe = recipe(ticket.options.ocr, ticket.options.enhance)
+        if ticket.plain:
+            ticket.recipe = replace(ticket.recipe, enhance=replace(ticket.recipe.enhance, on=False))
 
     def _give_up(self, path: str, facts: FileFacts, fault: ScanFault) -> None:
         scan = Scan(path, facts, fresh=True, ready_at=time.monotonic())

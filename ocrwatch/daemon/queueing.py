@@ -14,6 +14,9 @@ TAIL_PER_WORKER = 4
 0.7), the last scan then ends 3 % later than if all cores were busy to the end, 7 % with 2, and 12 % in natural order
 (400 simulated queues; ``tests/unit/daemon/test_queueing.py`` has some of them)."""
 
+MOST_BEFORE_PLAIN = 100
+"""Scans that go before one on which an engine took too long. It comes last, also if the inbox is never empty."""
+
 MUCH_LONGER = 1.5
 """How many times as many bytes such a scan has than the one whose turn it is. Pages of one kind, which differ by less,
 stay in their order."""
@@ -27,9 +30,11 @@ class Queue:
         self._backlog: deque[Ticket] = deque()
         self._retries: deque[Ticket] = deque()
         self._retried_last = False
+        self._plain: deque[Ticket] = deque()
+        self._before_plain = 0
 
     def __len__(self) -> int:
-        return len(self._fresh) + len(self._backlog) + len(self._retries)
+        return len(self._fresh) + len(self._backlog) + len(self._retries) + len(self._plain)
 
     def __iter__(self) -> Iterator[Ticket]:
         yield from self._fresh
@@ -37,6 +42,7 @@ class Queue:
         first, second = (self._backlog, self._retries) if self._retried_last else (self._retries, self._backlog)
         for pair in itertools.zip_longest(first, second):
             yield from (ticket for ticket in pair if ticket is not None)
+        yield from self._plain
 
     @property
     def has_backlog(self) -> bool:
@@ -51,13 +57,13 @@ class Queue:
         """Have a scan wait before all others of its kind: its turn had come."""
         self._kind_of(ticket).appendleft(ticket)
 
-    def take(self, *, ending: bool = False) -> Ticket | None:
-        """Return the next scan, None if there is none.
+    def take(self, *, ending: bool = False, plain: bool = True) -> Ticket | None:
+        """Return the next scan, None if there is none; without ``plain`` none whose first reading took too long.
 
         Where the queue is ``ending``, one that will take much longer than the next goes first, lest a single worker
         reads it when all others have nothing left to do.
         """
-        waiting = self._next_kind()
+        waiting = self._next_kind(plain=plain)
         if not waiting:
             return None
         if ending:
@@ -71,16 +77,23 @@ class Queue:
     def drain(self) -> list[Ticket]:
         """Return all scans, and keep none."""
         drained = list(self)
-        for kind in (self._fresh, self._backlog, self._retries):
+        for kind in (self._fresh, self._backlog, self._retries, self._plain):
             kind.clear()
         return drained
 
     def _kind_of(self, ticket: Ticket) -> deque[Ticket]:
+        if ticket.plain:
+            return self._plain
         if ticket.rested:
             return self._retries
         return self._fresh if ticket.scan.fresh else self._backlog
 
-    def _next_kind(self) -> deque[Ticket]:
+    def _next_kind(self, *, plain: bool) -> deque[Ticket]:
+        if plain and self._plain:
+            self._before_plain += 1
+            if self._before_plain > MOST_BEFORE_PLAIN or not (self._fresh or self._backlog or self._retries):
+                self._before_plain = 0
+                return self._plain
         if self._fresh:
             return self._fresh
         # What failed once goes behind what is fresh, and takes turns with a backlog that may be endless.

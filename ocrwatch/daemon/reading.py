@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -16,7 +17,16 @@ from ocrwatch.daemon.queueing import TAIL_PER_WORKER, Queue
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.dispatch.events import Begun, Outcome
 from ocrwatch.dispatch.pool import Pool
-from ocrwatch.errors import EnvironmentFault, HeldUp, InternalFault, OcrwatchError, ScanFault, UsageError, WorkerDied
+from ocrwatch.errors import (
+    EnvironmentFault,
+    HeldUp,
+    InternalFault,
+    OcrwatchError,
+    ScanFault,
+    TimedOut,
+    UsageError,
+    WorkerDied,
+)
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.settings import Retry
@@ -24,6 +34,9 @@ from ocrwatch.values import Page
 
 AHEAD_PER_WORKER = 2
 """Scans loaded or in work for each worker: one being read, one ready so that no worker ever waits for a disk."""
+
+MOST_DEATHS = 3
+"""How often ocrwatch may be killed with one scan as the only one in work until that is put down to the scan."""
 
 AHEAD_BYTES = 32_000_000
 """Scans loaded besides, to find those that are known already: they need not wait for a worker."""
@@ -82,13 +95,15 @@ class Reading:
         ways = Ways(callbacks.renew, self._judge_loaded, callbacks.quarantine, callbacks.end)
         self._loading = Loading(loop, pauses, loader, ways)
         self._loaded = Queue()
+        self._alone: deque[Ticket] = deque()
+        """Loaded as well, and read one at a time before the others go on."""
         self._loaded_bytes = 0
         self._reading: dict[int, Ticket] = {}
 
     @property
     def waiting(self) -> int:
         """How many scans wait for a worker or for their next attempt."""
-        return len(self._loading) + len(self._loaded)
+        return len(self._loading) + len(self._loaded) + len(self._alone)
 
     @property
     def held_up(self) -> dict[str, str]:
@@ -113,13 +128,15 @@ class Reading:
     def queue(self) -> Iterator[str]:
         """Yield the paths that wait for a worker, in the order in which they will be read."""
         handed_over = (ticket for ticket in self._reading.values() if not ticket.worker)
-        return (ticket.path for ticket in itertools.chain(handed_over, self._loaded, self._loading.queue()))
+        return (
+            ticket.path for ticket in itertools.chain(handed_over, self._alone, self._loaded, self._loading.queue())
+        )
 
     @property
     def queued(self) -> int:
         """How many paths :meth:`queue` has."""
         handed_over = sum(1 for ticket in self._reading.values() if not ticket.worker)
-        return handed_over + len(self._loaded) + self._loading.queued
+        return handed_over + len(self._alone) + len(self._loaded) + self._loading.queued
 
     @property
     def wants_backlog(self) -> bool:
@@ -148,14 +165,22 @@ class Reading:
                 self._pauses.clear(cause)
         if self._must_wait:
             return
-        while self._loaded and len(self._reading) < self._most and self._may_try(now, len(self._reading)):
-            self._hand_over()
+        if self._alone:
+            self._hand_over_alone(now)
+        while (
+            self._loaded
+            and not self._keeps_others_waiting
+            and len(self._reading) < self._most
+            and self._may_try(now, len(self._reading))
+        ):
+            self._hand_over(self._loaded.take(ending=self._loading.is_through and self._is_ending(self._loaded)))
         self._loading.load(self._room(now), self._is_ending)
 
     def next_wake(self) -> float:
         """Return when :meth:`tick` has something to do (monotonic seconds)."""
         times = [self._loading.next_wake()]
-        waits = not self._reading and (self._loading.waits or (self._loaded and self._loading.is_idle))
+        loaded = self._loaded or self._alone
+        waits = not self._reading and (self._loading.waits or (loaded and self._loading.is_idle))
         if waits and self._pauses and not self._must_wait:
             times.append(self._next_try())
         return min(times)
@@ -164,8 +189,9 @@ class Reading:
         """Begin no more scans, and let go of those that no worker has begun."""
         for scan in self._pool.withdraw():
             self._end(self._reading.pop(scan), "stopped")
-        for ticket in self._loaded.drain():
+        for ticket in (*self._alone, *self._loaded.drain()):
             self._end(ticket, "stopped")
+        self._alone.clear()
         self._loading.stop()
 
     def give_back(self) -> None:
@@ -174,6 +200,16 @@ class Reading:
             self._ledger.refund_attempt(scan)
             self._end(ticket, "stopped")
         self._reading.clear()
+
+    @property
+    def _keeps_others_waiting(self) -> bool:
+        """Whether a scan is being read, or waits to be, that no other may be in work beside."""
+        return bool(self._alone) or any(ticket.alone for ticket in self._reading.values())
+
+    def _hand_over_alone(self, now: float) -> None:
+        """Give the pool a scan that is read alone, if nothing else is in work, be it to be read or to be delivered."""
+        if not (self._reading or self._callbacks.undelivered()) and self._may_try(now, 0):
+            self._hand_over(self._alone.popleft())
 
     @property
     def _must_wait(self) -> bool:
@@ -191,12 +227,14 @@ class Reading:
         return max(map(self._pauses.next_try, _OURS))
 
     def _room(self, now: float) -> Room:
-        in_hand = len(self._loaded) + len(self._reading)
+        in_hand = len(self._loaded) + len(self._alone) + len(self._reading)
         most = MOST_UNDELIVERED - self._callbacks.undelivered()
         if self._pauses:
-            return Room(1, 0, 1 if self._may_try(now, in_hand) else 0)
+            return Room(1, 0, 1 if self._may_try(now, in_hand) else 0, plain=True)
         ahead = AHEAD_BYTES - self._loaded_bytes if self._known else 0
-        return Room(self._most - in_hand, ahead, most)
+        # One at a time, so that pages on which an engine takes too long never have all workers.
+        plain = not any(ticket.plain for ticket in (*self._loaded, *self._reading.values()))
+        return Room(self._most - in_hand, ahead, most, plain=plain)
 
     def _is_ending(self, queue: Queue) -> bool:
         """Tell whether a queue has only the last scans that there are."""
@@ -208,28 +246,42 @@ class Reading:
             self._end(ticket, "known")
             return
         ticket.id, ticket.attempt = entry.id, entry.attempts
+        goes_last = ticket.plain
+        ticket.plain = ticket.plain or entry.code == TimedOut.code
         if entry.state in {"planned", "published"}:
             # Its inbox was away when its original was to be put away.
             self._callbacks.resume(ticket, entry)
         elif loaded.page is not None:
             self._answer(ticket, loaded.page)
-        elif entry.attempts >= self._retry.attempts:
-            # Whatever ended those attempts ended the daemon with them.
+        elif entry.deaths >= MOST_DEATHS:
             fault = WorkerDied(
-                f"{entry.attempts} attempts to read it ended without a result", "look at the scan; drop it in again"
+                f"ocrwatch itself was killed {entry.deaths} times while this was the only scan in work",
+                "look at the scan, and whether memory was short; drop it in again",
+            )
+            self._callbacks.quarantine(ticket, fault)
+        elif entry.attempts >= self._retry.attempts:
+            # The attempts that are allowed were lowered meanwhile.
+            fault = WorkerDied(
+                f"{entry.attempts} attempts to read it failed ({entry.reason})", "look at the scan; drop it in again"
             )
             self._callbacks.quarantine(ticket, fault)
         elif not ticket.rested and (rest := min(entry.not_before - time.time(), self._retry.max_delay)) > 0:
             ticket.code, ticket.reason = entry.code or "", entry.reason or ""
             self._loading.rest(ticket, time.monotonic() + rest)
+        elif ticket.plain and not goes_last:
+            # An earlier run found out that it takes too long.
+            self._loading.add(ticket)
         else:
             ticket.jpeg = loaded.jpeg
+            ticket.alone = bool(entry.alone)
             self._loaded_bytes += len(ticket.jpeg)
-            self._loaded.add(ticket)
+            if ticket.alone:
+                self._alone.append(ticket)
+            else:
+                self._loaded.add(ticket)
 
-    def _hand_over(self) -> None:
-        """Give the pool the next scan, unless another with the same bytes was read since it was loaded."""
-        ticket = self._loaded.take(ending=self._loading.is_through and self._is_ending(self._loaded))
+    def _hand_over(self, ticket: Ticket | None) -> None:
+        """Give the pool a scan, unless another with the same bytes was read since it was loaded."""
         assert ticket is not None  # noqa: S101 - for the type checker
         self._callbacks.renew(ticket)
         jpeg, ticket.jpeg = ticket.jpeg, b""
@@ -274,9 +326,14 @@ class Reading:
     def _judge(self, ticket: Ticket, fault: ScanFault) -> None:
         if isinstance(fault, InternalFault):
             _log.error("scan.failed", path=ticket.path, reason=fault.message, trace=fault.trace)
+        if isinstance(fault, TimedOut) and ticket.plain:
+            fault = TimedOut(f"{fault.message}, and again without enhancement, after all others", fault.remedy)
+            self._callbacks.quarantine(ticket, fault)
+            return
         if not fault.retryable or ticket.attempt >= self._retry.attempts:
             self._callbacks.quarantine(ticket, fault)
             return
+        ticket.plain = ticket.plain or isinstance(fault, TimedOut)
         delay = min(self._retry.first_delay * 2 ** (ticket.attempt - 1), self._retry.max_delay)
         try:
             self._ledger.wait(ticket.id, time.time() + delay, fault.code, fault.message)

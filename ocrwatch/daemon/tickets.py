@@ -66,6 +66,10 @@ class Ticket:
     """Whether it had to rest before another attempt. The rest that an earlier run ordered is taken once only."""
     jpeg: bytes = b""
     """Held from its loading until a worker gets it."""
+    alone: bool = False
+    """Whether no other may be in work beside it: it was when ocrwatch was killed."""
+    plain: bool = False
+    """Whether it is read without enhancement, and after all others, since reading it took too long."""
     cached: bool = False
     """Whether its page was known before."""
 

@@ -23,6 +23,9 @@ _CLOSED: Final = "('done', 'quarantined', 'gone')"
 _PRUNED_AT_ONCE: Final = 500
 """Rows dropped in one transaction, so that nobody waits long for it and the log stays small."""
 
+INTERRUPTED: Final = "interrupted"
+"""The code of a scan that waits since ocrwatch was killed while it was the only one in work."""
+
 Closing = Literal["done", "quarantined", "gone"]
 
 
@@ -43,6 +46,10 @@ class Entry:
     plan: str | None
     seen_at: float
     updated_at: float
+    alone: int = 0
+    """1 if it was in work when ocrwatch was killed: it is read with no other beside it."""
+    deaths: int = 0
+    """How often ocrwatch was killed while this was the only scan in work, and not without it since."""
     review: Review | None = None
     """Why the text is to be reviewed; None if the page is not marked, or is not at its end."""
     reviewed_at: float | None = None
@@ -127,6 +134,30 @@ class Ledger:
                 " WHERE id = ? AND state = 'reading'",
                 (time.time(), scan),
             )
+
+    def record_unclean_end(self, first_delay: float, max_delay: float) -> list[Entry]:
+        """Judge the scans that were in work when an earlier run was killed, and return them; none after a clean end.
+
+        No attempt is counted for that. Only a scan that was the only one in work is suspected: it waits, so that the
+        others go on without it, for ``first_delay`` seconds and twice as long after each further death, at most
+        ``max_delay``. All are read alone from here on. If ocrwatch dies without a suspect, its deaths are forgotten.
+        """
+        with self._transaction():
+            rows = self._db.execute("SELECT * FROM scans WHERE state = 'reading' ORDER BY id").fetchall()
+            if not rows:
+                return []
+            self._db.execute(
+                f"UPDATE scans SET deaths = 0 WHERE deaths > 0 AND state IN {_OPEN} AND state != 'reading'"
+            )
+            for entry in map(entry_of, rows):
+                self._set(entry.id, state="ready", attempts=max(0, entry.attempts - 1), alone=1)
+            if len(rows) == 1:
+                entry = entry_of(rows[0])
+                deaths = entry.deaths + 1
+                delay = min(first_delay * 2 ** (deaths - 1), max_delay)
+                self._set(entry.id, state="waiting", deaths=deaths, not_before=time.time() + delay)
+                self._set(entry.id, code=INTERRUPTED, reason="ocrwatch was killed while it was the only scan in work")
+            return [self.get(row["id"]) for row in rows]
 
     def wait(self, scan: int, not_before: float, code: str, reason: str) -> None:
         """Note a failed attempt and when the next one may be made (wall clock)."""

@@ -36,7 +36,12 @@ ALTER TABLE scans ADD COLUMN reviewed_at REAL;  -- when it was ticked off
 CREATE INDEX scans_to_review ON scans (updated_at) WHERE review IS NOT NULL AND reviewed_at IS NULL;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _REVIEWS)
+_DEATHS: Final = """
+ALTER TABLE scans ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;  -- 1: in work when ocrwatch was killed, is read alone
+ALTER TABLE scans ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0; -- how often that was while it was the only one
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _REVIEWS, _DEATHS)
 """What leads from each version of the schema to the next, from none to the first on. Append only: others have these."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)
@@ -90,7 +95,7 @@ def check_tables(db: sqlite3.Connection) -> None:
     try:
         token = db.execute("SELECT value FROM meta WHERE key = 'token'").fetchone()
         db.execute("SELECT id, path, facts, sha256, state, attempts, not_before, code, reason, plan FROM scans LIMIT 0")
-        db.execute("SELECT review, confidence, reviewed_at FROM scans LIMIT 0")
+        db.execute("SELECT review, confidence, reviewed_at, alone, deaths FROM scans LIMIT 0")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
             raise NotALedger(str(error)) from error

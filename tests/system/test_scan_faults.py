@@ -7,6 +7,8 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,20 @@ from tests.faulty_engines import install
 from tests.system.dropping import delivered, files, is_read, phrase, put, scan, temporary_files, text_of
 from tests.waiting import until
 
-ENGINES = ("hang", "crash", "exit", "eat-memory", "rubbish", "spawns-and-hangs")
+ENGINES = (
+    "hang",
+    "crash",
+    "exit",
+    "eat-memory",
+    "rubbish",
+    "spawns-and-hangs",
+    "kills-ocrwatch",
+    "slow-unless-plain",
+    "slow",
+)
+LONG = 1.0
+"""Seconds that a scan takes in the folder ``slow``."""
+
 CONFIG = """
 [settle]
 quiet = "200ms"
@@ -31,7 +46,7 @@ first_delay = "500ms"
 max_delay = "2s"
 """ + "".join(f'[[profiles]]\nmatch = "{name}/**"\n[profiles.ocr]\nengine = "{name}"\n' for name in ENGINES).replace(
     'engine = "spawns-and-hangs"', 'engine = "spawns-and-hangs"\nwhitelist = "spawned.txt"'
-)
+).replace('engine = "slow"', f'engine = "slow"\nwhitelist = "{LONG}"')
 
 Start = Callable[..., DaemonProcess]
 
@@ -90,7 +105,8 @@ def test_fault_that_may_pass_is_tried_again(start: Start, engine: str, code: str
     for number in range(2, 6):
         put(daemon.inbox, f"good{number}.jpg", scan(number))
         delivered(daemon, f"good{number}.jpg", number)
-    _given_up(daemon, f"{engine}/bad.jpg", code, 3)
+    # Once more without enhancement, not twice: pages that take for ever must not hold workers for three time limits.
+    _given_up(daemon, f"{engine}/bad.jpg", code, 2 if code == "timeout" else 3)
     assert (daemon.quarantine / f"{engine}/bad.jpg").read_bytes() == scan(1)
     assert files(daemon.quarantine) == {f"{engine}/bad.jpg", f"{engine}/bad.jpg.reason.json"}
     assert files(daemon.outbox) == {f"good{number}.txt" for number in range(2, 6)}
@@ -146,35 +162,72 @@ def test_scans_that_were_never_tried_go_before_those_that_failed(start: Start) -
     assert not daemon.events("scan.retrying", attempt=2)
 
 
-def test_scan_whose_attempts_end_with_the_daemon_is_quarantined(start: Start) -> None:
-    """A scan with which the daemon itself is killed each time is given up at the start after the last attempt."""
-    for attempt in range(1, 4):
-        daemon = start("1h")
-        if attempt == 1:
-            put(daemon.inbox, "hang/deadly.jpg", scan(1))
-        _wait_for_attempt(daemon, attempt)
-        daemon.kill()
-        assert files(daemon.inbox) == {"hang/deadly.jpg"}
+def test_scan_that_takes_too_long_is_read_plainly_in_the_end(start: Start) -> None:
+    """Its second attempt goes without enhancement; the text is delivered, and marked for review with the reason."""
+    daemon = start()
+    put(daemon.inbox, "slow-unless-plain/page.jpg", scan(1))
+    event = daemon.wait_for("scan.delivered", path="slow-unless-plain/page.jpg")
+    assert event["attempt"] == 2
+    assert "read without enhancement, since reading it took too long" in event["review_reasons"]
+
+
+def test_scans_that_take_too_long_never_have_all_workers(start: Start) -> None:
+    """Their second attempts come last and one at a time, and the reason says what was tried."""
+    daemon = start()
+    for number in range(3):
+        put(daemon.inbox, f"hang/bad{number}.jpg", scan(number))
+    for number in range(3):
+        daemon.wait_for("scan.retrying", path=f"hang/bad{number}.jpg")
+    put(daemon.inbox, "good.jpg", scan(5))
+    delivered(daemon, "good.jpg", 5)
+    ends = [daemon.wait_for("scan.quarantined", count=count) for count in (1, 2, 3)]
+    times = [datetime.fromisoformat(end["time"]) for end in ends]
+    assert min((later - earlier).total_seconds() for earlier, later in pairwise(times)) > 0.9
+    assert ends[0]["reason"] == "reading took longer than 1 s, and again without enhancement, after all others"
+
+
+def test_scan_with_which_ocrwatch_is_killed_each_time_is_quarantined(start: Start) -> None:
+    """It and its neighbours are read alone after the first time, and only the one that does it is given up."""
     daemon = start("1h")
-    event = daemon.wait_for("scan.quarantined", path="hang/deadly.jpg")
-    assert event["code"] == "worker-died"
-    assert _reason(daemon, "hang/deadly.jpg")["attempts"] == 3
-    assert (daemon.quarantine / "hang/deadly.jpg").read_bytes() == scan(1)
-    put(daemon.inbox, "good.jpg", scan(2))
-    delivered(daemon, "good.jpg", 2)
-    assert files(daemon.outbox) == {"good.txt"}
+    put(daemon.inbox, "slow/good.jpg", scan(2))
+    put(daemon.inbox, "kills-ocrwatch/deadly.jpg", scan(1))
+    deaths = 0
+    while not daemon.events("scan.quarantined"):
+        if daemon.process.poll() is not None:
+            deaths += 1
+            assert deaths <= 5
+            daemon = start("1h")
+        until(lambda: daemon.process.poll() is not None or daemon.events("scan.quarantined"), what="it dies, or not")  # noqa: B023
+    (event,) = daemon.events("scan.quarantined")
+    assert (event["path"], event["code"]) == ("kills-ocrwatch/deadly.jpg", "worker-died")
+    assert "killed 3 times while this was the only scan in work" in event["reason"]
+    until((daemon.outbox / "slow/good.txt").exists, what="the neighbour is delivered")
+    put(daemon.inbox, "good.jpg", scan(3))
+    delivered(daemon, "good.jpg", 3)
+    assert files(daemon.outbox) == {"good.txt", "slow/good.txt"}
 
 
-def _wait_for_attempt(daemon: DaemonProcess, attempt: int) -> None:
-    until(lambda: _attempts(daemon) == attempt, 20, f"attempt {attempt}")
+def test_sound_scans_are_not_blamed_for_deaths_of_ocrwatch(start: Start) -> None:
+    """However often it is killed while they are in work, alone or together, each is delivered in the end."""
+    names = [f"slow/scan{number}.jpg" for number in range(4)]
+    daemon = start("1h")
+    for number, name in enumerate(names):
+        put(daemon.inbox, name, scan(number))
+    for _ in range(7):
+        until(lambda: _in_work(daemon) or not files(daemon.inbox), what="a scan is in work")  # noqa: B023
+        daemon.kill()
+        daemon = start("1h")
+    until(lambda: len(files(daemon.outbox)) == len(names), what="all are delivered")
+    assert not files(daemon.quarantine)
+    assert files(daemon.outbox) == {name.replace(".jpg", ".txt") for name in names}
 
 
-def _attempts(daemon: DaemonProcess) -> int:
-    """Return how many attempts the records have counted."""
+def _in_work(daemon: DaemonProcess) -> int:
+    """Return how many scans the records have in work."""
     database = daemon.state / "ledger.db"
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        (attempts,) = connection.execute("SELECT coalesce(max(attempts), 0) FROM scans").fetchone()
-    return int(attempts)
+        (count,) = connection.execute("SELECT count(*) FROM scans WHERE state = 'reading'").fetchone()
+    return int(count)
 
 
 def test_two_texts_never_come_of_a_scan_that_worked_the_last_time(start: Start) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -306,3 +307,43 @@ def test_a_mark_is_forgotten_with_its_scan(ledger: Ledger) -> None:
     assert ledger.prune(2000) == 1
     count, rows = ledger.to_review(10)
     assert (count, [row.id for row in rows]) == (1, [newer])
+
+
+def interrupt(ledger: Ledger, *paths: str) -> list[int]:
+    """Have scans be in work, as a run leaves them that is killed; return their rows."""
+    rows = [ledger.begin(path, FileFacts(1, hash(path) & 0xFFFF, 3, 4), path.encode().hex()).id for path in paths]
+    for row in rows:
+        ledger.count_attempt(row)
+    return rows
+
+
+def test_an_unclean_end_with_several_in_work_is_put_down_to_none(ledger: Ledger) -> None:
+    """None has lost an attempt, and each is read alone from then on; a second look finds nothing to judge."""
+    rows = interrupt(ledger, "a", "b")
+    assert [entry.path for entry in ledger.record_unclean_end(1.0, 9.0)] == ["a", "b"]
+    for row in rows:
+        entry = ledger.get(row)
+        assert (entry.state, entry.attempts, entry.alone, entry.deaths) == ("ready", 0, 1, 0)
+    assert ledger.record_unclean_end(1.0, 9.0) == []
+
+
+def test_an_unclean_end_with_one_in_work_is_counted_and_it_waits(ledger: Ledger) -> None:
+    """It waits longer after each death, and has lost no attempt."""
+    for deaths, delay in ((1, 1.0), (2, 2.0), (3, 3.0)):
+        (row,) = interrupt(ledger, "a")
+        begun = time.time()
+        ledger.record_unclean_end(1.0, 3.0)
+        entry = ledger.get(row)
+        assert (entry.state, entry.attempts, entry.deaths) == ("waiting", 0, deaths)
+        assert entry.not_before == pytest.approx(begun + delay, abs=0.5)
+
+
+@pytest.mark.parametrize("others", [("b",), ("b", "c")])
+def test_a_death_without_the_suspect_clears_it(ledger: Ledger, others: tuple[str, ...]) -> None:
+    """If ocrwatch is killed while others are in work, its deaths have another cause."""
+    (suspect,) = interrupt(ledger, "a")
+    ledger.record_unclean_end(1.0, 9.0)
+    assert ledger.get(suspect).deaths == 1
+    interrupt(ledger, *others)
+    ledger.record_unclean_end(1.0, 9.0)
+    assert (ledger.get(suspect).deaths, ledger.get(suspect).alone) == (0, 1)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrwatch.daemon.queueing import TAIL_PER_WORKER, Queue, Resting
+from ocrwatch.daemon.queueing import MOST_BEFORE_PLAIN, TAIL_PER_WORKER, Queue, Resting
 from ocrwatch.daemon.tickets import Ticket
 from ocrwatch.values import FileFacts, Scan
 
@@ -22,14 +22,23 @@ class Waiting:
 
     scan: Scan
     rested: bool = False
+    plain: bool = False
     seconds: float = 0.0
     others: list[str] = field(default_factory=list)
 
 
-def ticket(name: str, size: int = 1000, *, fresh: bool = True, rested: bool = False, seconds: float = 0.0) -> Ticket:
+def ticket(
+    name: str,
+    size: int = 1000,
+    *,
+    fresh: bool = True,
+    rested: bool = False,
+    plain: bool = False,
+    seconds: float = 0.0,
+) -> Ticket:
     """Make one."""
     scan = Scan(name, FileFacts(1, 1, size, 0), fresh, 0.0)
-    return cast("Ticket", Waiting(scan, rested, seconds))
+    return cast("Ticket", Waiting(scan, rested, plain, seconds))
 
 
 def taken(queue: Queue, *, ending: bool = False) -> list[str]:
@@ -108,6 +117,24 @@ def test_cores_are_busy_nearly_to_the_last_scan(workers: int) -> None:
         longest_first += makespan(times, TAIL_PER_WORKER * workers)
         ideal += max(sum(times) / workers, *times)
     assert (longest_first - ideal) < 0.6 * (natural - ideal)
+
+
+def test_what_took_too_long_comes_last_but_comes() -> None:
+    """It goes behind fresh scans, backlog and retries, and after a hundred of them before the next."""
+    queue = filled(ticket("slow", plain=True, rested=True), *(ticket(f"b{n}", fresh=False) for n in range(3)))
+    queue.add(ticket("again", rested=True))
+    assert [each.scan.path for each in queue][-1] == "slow"
+    assert taken(queue)[-1] == "slow"
+    busy = filled(ticket("slow", plain=True), *(ticket(str(n)) for n in range(MOST_BEFORE_PLAIN + 5)))
+    assert taken(busy).index("slow") == MOST_BEFORE_PLAIN
+
+
+def test_what_took_too_long_is_taken_only_if_asked_for() -> None:
+    """While another of its kind is in work, the others go on without it."""
+    queue = filled(ticket("slow", plain=True), ticket("a"))
+    assert [queue.take(plain=False), queue.take(plain=False)][1] is None
+    assert len(queue) == 1
+    assert taken(queue) == ["slow"]
 
 
 def test_resting_scans_come_back_when_their_time_has_come() -> None:
