@@ -90,7 +90,7 @@ def test_read_with_a_language_that_is_missing(tmp_path: Path) -> None:
     put(tmp_path, "one.jpg", scan(1))
     answer = run_ocrwatch(tmp_path, "read", "-l", "tlh", "one.jpg")
     assert answer.returncode == ENVIRONMENT
-    assert "apt-get install tesseract-ocr-tlh" in answer.stderr
+    assert "tlh.traineddata" in answer.stderr
 
 
 def test_status_of_a_running_daemon(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_doctor_where_all_is_well(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("--languages", "tlh", "tesseract-ocr-tlh"),
+        ("--languages", "tlh", "tlh.traineddata"),
         ("--outbox", "inbox/out", "inbox"),
         ("--set", "ocr.engine=tesserac", "tesserac"),
         ("--set", "output.group=no-such-group", "no-such-group"),
