@@ -183,7 +183,7 @@ WITHOUT_TEXT = frozenset({"osd", "equ"})
 """Data of Tesseract's own helpers: orientation and script, and equations. They are not languages."""
 
 _CHINESE = ("chi_sim", "chi_tra")
-_SEVERAL = {name: _CHINESE for name in ("zh", "chi", "zho", "chinese", "cmn", "中文", "mandarin")}
+_SEVERAL = dict.fromkeys(("zh", "chi", "zho", "chinese", "cmn", "中文", "mandarin"), _CHINESE)
 _SURE_SEPARATORS = re.compile(r"\s*[+;,&|]\s*")
 _SEPARATORS = re.compile(r"[\s+;,&/|]+")
 _REGION = re.compile(r"([a-z]{2,3})_(?:[a-z]{2}|[0-9]{3})")

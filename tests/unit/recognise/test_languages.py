@@ -1,7 +1,5 @@
 """Whoever names a language in another way than Tesseract is told how Tesseract names it."""
 
-# ruff: noqa: RUF001 - letters of other scripts look like Latin ones
-
 from __future__ import annotations
 
 import collections
