@@ -240,8 +240,12 @@ def _key(name: str) -> str:
 @functools.cache
 def _names() -> dict[str, tuple[str, ...]]:
     """Return Tesseract's names by all others; scripts only by names that no language has."""
-    scripts = {key: (f"script/{name}",) for name in SCRIPTS for key in (_key(name), f"script/{_key(name)}")}
-    return scripts | {_key(alias): (name,) for name, aliases in _languages() for alias in (name, *aliases)}
+    meanings: dict[str, tuple[str, ...]] = {}
+    for script in SCRIPTS:
+        meanings |= dict.fromkeys((_key(script), f"script/{_key(script)}"), (f"script/{script}",))
+    for name, others in _languages():
+        meanings |= dict.fromkeys(map(_key, (name, *others)), (name,))
+    return meanings
 
 
 @functools.cache
