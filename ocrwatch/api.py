@@ -58,7 +58,8 @@ def read(
 
     The first call loads the engine (about a third of a second), later ones reuse it; so do calls with other options,
     but other languages are loaded anew. Threads may call it: one page is read at a time, and the others wait. To read
-    several at once, use processes, started with ``spawn`` (OpenCV cannot be forked).
+    several at once, use processes, started with ``spawn`` (OpenCV cannot be forked). The engine pytesseract sets
+    OMP_THREAD_LIMIT in this process's environment; tesserocr, which ``auto`` takes if it is there, changes nothing.
 
     There is no time limit and no memory limit, and native code that fails hard ends this process: for files from
     unknown people use the daemon or ``ocrwatch read``, which read in processes of their own.

@@ -217,8 +217,13 @@ def _complain(sentence: str) -> None:
 
 
 def _log_bug(error: Exception) -> None:
-    from ocrwatch.log import get_logger
+    import structlog
 
+    from ocrwatch.log import configure, get_logger
+
+    if not structlog.is_configured():
+        # Its own defaults print to standard output, with the values of local variables.
+        configure("error")
     get_logger().critical("daemon.failed", exc_info=error)
 
 

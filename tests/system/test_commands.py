@@ -143,7 +143,7 @@ def test_read_without_such_a_file(tmp_path: Path) -> None:
 
 
 def test_read_with_a_language_that_is_missing(tmp_path: Path) -> None:
-    """Read names the package of a missing language."""
+    """Read says what to do about a language that is not there."""
     put(tmp_path, "one.jpg", scan(1))
     answer = run_ocrwatch(tmp_path, "read", "-l", "tlh", "one.jpg")
     assert answer.returncode == ENVIRONMENT

@@ -126,7 +126,7 @@ def test_unknown_option_of_a_command(tmp_path: Path) -> None:
 
 
 def test_language_that_is_not_installed(tmp_path: Path) -> None:
-    """A missing language names the package to install."""
+    """A language that is not there, and that nobody packages, is named with the file to install."""
     complaint = _complaint(tmp_path, "--languages", "eng,tlh", code=ENVIRONMENT)
     assert "tlh" in complaint
     assert "tlh.traineddata" in complaint

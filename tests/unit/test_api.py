@@ -109,6 +109,14 @@ def test_options_do_what_the_settings_do() -> None:
     assert ocrwatch.read(JPEG).text == f"{TEXT}\n"
 
 
+def test_settings_of_the_machine_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither ./ocrwatch.toml nor OCRWATCH_* variables change what a program reads."""
+    (tmp_path / "ocrwatch.toml").write_text('[ocr]\nlanguages = ["tlh"]\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OCRWATCH_OCR__LANGUAGES", "tlh")
+    assert ocrwatch.read(JPEG).text == f"{TEXT}\n"
+
+
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     """Errors of the file system come as Python's own."""
     with pytest.raises(FileNotFoundError):

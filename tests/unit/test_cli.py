@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import pytest
+import structlog
 import typer
 from typer.testing import CliRunner
 
 import ocrwatch
-from ocrwatch.cli import app
+from ocrwatch.cli import _run, app
+from ocrwatch.errors import ExitCode
 
 COMMANDS = [
     (), ("run",), ("once",), ("read",), ("status",), ("why",), ("retry",), ("review",), ("doctor",), ("config",),
@@ -53,6 +56,27 @@ def test_every_command_is_listed_with_its_first_sentence() -> None:
 def test_version(flag: str) -> None:
     """Both spellings print it."""
     assert CliRunner().invoke(app, [flag]).output == f"ocrwatch {ocrwatch.__version__}\n"
+
+
+@pytest.mark.usefixtures("restored_logging")
+def test_a_bug_is_one_sentence_and_a_log_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Standard output stays clean, and the traceback shows no local variables: they hold people's scans."""
+
+    def fail(*_: object, **__: object) -> None:
+        text = "confi" + "dential"
+        raise ZeroDivisionError(len(text))
+
+    monkeypatch.setattr("ocrwatch.commands.status.status", fail)
+    structlog.reset_defaults()
+    assert _run(["status"]) == ExitCode.BUG
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    sentence, event = shown.err.splitlines()
+    assert sentence == "ocrwatch: a bug in ocrwatch: ZeroDivisionError: 12; please report it with the log"
+    assert json.loads(event)["event"] == "daemon.failed"
+    assert "confidential" not in event
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import logging
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocrwatch.log import EVENTS, configure, get_logger, printable
+
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 NASTY = "a\nb\r\x1b[31m\x00\u2028\u202e\udcff\x85"
 
@@ -27,16 +28,6 @@ class Terminal(io.StringIO):
     def isatty(self) -> bool:
         """Return True."""
         return True
-
-
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """Leave structlog and logging as they were."""
-    handlers = logging.getLogger().handlers[:]
-    yield
-    structlog.reset_defaults()
-    logging.getLogger().handlers[:] = handlers
-    logging.captureWarnings(capture=False)
 
 
 def logged(stream: io.StringIO) -> list[dict[str, Any]]:
