@@ -11,7 +11,6 @@ import warnings
 from typing import Any
 
 import pytest
-import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
