@@ -14,36 +14,22 @@ import typer
 
 import ocrwatch
 from ocrwatch.errors import ExitCode, OcrwatchError, memory_short
+from ocrwatch.options import FOLDERS, READING, ConfigOption, Given, Group, JsonOption, SetOption, command
 
 # What takes time to import is imported by the command that needs it: `ocrwatch --version` answers at once.
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Drop a scan into a folder; soon its text lies in another.",
 )
-config_app = typer.Typer(no_args_is_help=True, help="Show the settings, an example of them, or their schema.")
+config_app = typer.Typer(
+    cls=Group, no_args_is_help=True, help="Show the settings, an example of them, or their schema."
+)
 app.add_typer(config_app, name="config")
-
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings file; ./ocrwatch.toml if there.")
-]
-InboxOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder that is watched.")]
-OutboxOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for the text.")]
-ArchiveOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for originals that were read.")]
-QuarantineOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for what cannot be read.")]
-StateOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for ocrwatch's own records.")]
-LanguagesOption = Annotated[
-    str | None, typer.Option("--languages", "-l", metavar="LANG[,LANG]", help="Languages on the scans: eng,fra")
-]
-WorkersOption = Annotated[str | None, typer.Option("--workers", "-w", metavar="N", help="Scans read at once.")]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as settle.quiet=2s.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback signature
@@ -55,161 +41,106 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback sig
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+        bool, typer.Option("--version", "-V", is_eager=True, callback=_print_version, help="Print the version.")
     ] = False,
 ) -> None:
     """Take the options that come before a command."""
 
 
-@app.command()
-def run(
-    config: ConfigOption = None,
-    inbox: InboxOption = None,
-    outbox: OutboxOption = None,
-    archive: ArchiveOption = None,
-    quarantine: QuarantineOption = None,
-    state: StateOption = None,
-    languages: LanguagesOption = None,
-    workers: WorkersOption = None,
-    settings: SetOption = None,
-) -> None:
+@command(app, *FOLDERS, *READING)
+def run(given: Given) -> None:
     """Watch the inbox until told to stop (Ctrl-C or SIGTERM; a second one stops at once)."""
     with _loading():
         from ocrwatch.commands import work
 
-    overrides = _overrides(inbox, outbox, archive, quarantine, state, languages, workers)
-    _leave(work.run(config, overrides, settings or []))
+    _leave(work.run(given.config, given.overrides, given.sets))
 
 
-@app.command()
+@command(app, *FOLDERS, *READING)
 def once(
-    config: ConfigOption = None,
-    inbox: InboxOption = None,
-    outbox: OutboxOption = None,
-    archive: ArchiveOption = None,
-    quarantine: QuarantineOption = None,
-    state: StateOption = None,
-    languages: LanguagesOption = None,
-    workers: WorkersOption = None,
+    given: Given,
     preview: Annotated[bool, typer.Option("--preview", help="Show each text's first 100 characters.")] = False,
-    settings: SetOption = None,
 ) -> None:
     """Read what is in the inbox and exit; code 1 if something could not be read."""
     with _loading():
         from ocrwatch.commands import work
 
-    overrides = _overrides(inbox, outbox, archive, quarantine, state, languages, workers)
-    _leave(work.once(config, overrides, settings or [], preview=preview))
+    _leave(work.once(given.config, given.overrides, given.sets, preview=preview))
 
 
-@app.command()
+@command(app, *READING)
 def read(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="JPEG files.")],
-    config: ConfigOption = None,
-    languages: LanguagesOption = None,
-    workers: WorkersOption = None,
+    given: Given,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JPEG files; - for standard input.")],
     as_json: JsonOption = False,
     preview: Annotated[bool, typer.Option("--preview", help="Show only the first 100 characters.")] = False,
-    settings: SetOption = None,
 ) -> None:
     """Print the text of JPEG files; touches no folder. Code 1 if something could not be read."""
     with _loading():
         from ocrwatch.commands import reading
 
-    overrides = _overrides(languages=languages, workers=workers)
-    _leave(reading.read(files, config, overrides, settings or [], as_json=as_json, preview=preview))
+    _leave(reading.read(files, given.config, given.overrides, given.sets, as_json=as_json, preview=preview))
 
 
-@app.command()
+@command(app, "state")
 def status(
-    config: ConfigOption = None,
-    state: StateOption = None,
+    given: Given,
     as_json: JsonOption = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show it live, each second, until Ctrl-C.")] = False,
-    settings: SetOption = None,
 ) -> None:
     """Say what the daemon is doing, what waits, and what failed last. Code 3 if it does not run or is paused."""
     from ocrwatch.commands import status
 
-    _leave(status.status(config, _overrides(state=state), settings or [], as_json=as_json, watch=watch))
+    _leave(status.status(given.config, given.overrides, given.sets, as_json=as_json, watch=watch))
 
 
-@app.command()
+@command(app, *FOLDERS)
 def why(
+    given: Given,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A scan, its text, or just a name.")],
-    config: ConfigOption = None,
-    inbox: InboxOption = None,
-    outbox: OutboxOption = None,
-    archive: ArchiveOption = None,
-    quarantine: QuarantineOption = None,
-    state: StateOption = None,
     as_json: JsonOption = False,
-    settings: SetOption = None,
 ) -> None:
     """Say what is the matter with one file, wherever it lies. Code 1 if nothing is known of it."""
     from ocrwatch.commands import why
 
-    overrides = _overrides(inbox, outbox, archive, quarantine, state)
-    _leave(why.why(file, config, overrides, settings or [], as_json=as_json))
+    _leave(why.why(file, given.config, given.overrides, given.sets, as_json=as_json))
 
 
-@app.command()
+@command(app, "inbox", "quarantine")
 def retry(
+    given: Given,
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE…]", help="Scans or folders in the quarantine; all if none.")
+        list[Path] | None, typer.Argument(metavar="[FILE...]", help="Scans or folders in the quarantine; all if none.")
     ] = None,
-    config: ConfigOption = None,
-    inbox: InboxOption = None,
-    quarantine: QuarantineOption = None,
-    settings: SetOption = None,
 ) -> None:
     """Put quarantined scans back into the inbox, to be read again. Code 1 if something was left alone."""
     from ocrwatch.commands import retrying
 
-    _leave(retrying.retry(files or [], config, _overrides(inbox=inbox, quarantine=quarantine), settings or []))
+    _leave(retrying.retry(files or [], given.config, given.overrides, given.sets))
 
 
-@app.command()
+@command(app, *FOLDERS)
 def review(
+    given: Given,
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE…]", help="With --done: scans, their texts or originals, or just names."),
+        typer.Argument(metavar="[FILE...]", help="With --done: scans, their texts or originals, or just names."),
     ] = None,
     done: Annotated[bool, typer.Option("--done", help="Tick off the pages of the files named.")] = False,
-    config: ConfigOption = None,
-    inbox: InboxOption = None,
-    outbox: OutboxOption = None,
-    archive: ArchiveOption = None,
-    quarantine: QuarantineOption = None,
-    state: StateOption = None,
     as_json: JsonOption = False,
-    settings: SetOption = None,
 ) -> None:
     """List the pages whose text should be reviewed, or tick them off. Code 1 if one was not marked."""
     from ocrwatch.commands import review
 
-    overrides = _overrides(inbox, outbox, archive, quarantine, state)
-    _leave(review.review(files or [], config, overrides, settings or [], done=done, as_json=as_json))
+    _leave(review.review(files or [], given.config, given.overrides, given.sets, done=done, as_json=as_json))
 
 
-@app.command()
-def doctor(
-    config: ConfigOption = None,
-    inbox: InboxOption = None,
-    outbox: OutboxOption = None,
-    archive: ArchiveOption = None,
-    quarantine: QuarantineOption = None,
-    state: StateOption = None,
-    languages: LanguagesOption = None,
-    workers: WorkersOption = None,
-    as_json: JsonOption = False,
-    settings: SetOption = None,
-) -> None:
+@command(app, *FOLDERS, *READING)
+def doctor(given: Given, as_json: JsonOption = False) -> None:
     """Check everything that could stop ocrwatch here, each finding with its remedy. Code 3 if something would."""
     from ocrwatch.commands import examining
 
-    overrides = _overrides(inbox, outbox, archive, quarantine, state, languages, workers)
-    _leave(examining.doctor(config, overrides, settings or [], as_json=as_json))
+    _leave(examining.doctor(given.config, given.overrides, given.sets, as_json=as_json))
 
 
 @config_app.command("show")
@@ -234,27 +165,6 @@ def config_schema() -> None:
     from ocrwatch.config import text
 
     typer.echo(text.schema(), nl=False)
-
-
-def _overrides(
-    inbox: Path | None = None,
-    outbox: Path | None = None,
-    archive: Path | None = None,
-    quarantine: Path | None = None,
-    state: Path | None = None,
-    languages: str | None = None,
-    workers: str | None = None,
-) -> dict[str, object]:
-    given: dict[str, object | None] = {
-        "inbox": inbox and str(inbox),
-        "outbox": outbox and str(outbox),
-        "archive": archive and str(archive),
-        "quarantine": quarantine and str(quarantine),
-        "state": state and str(state),
-        "ocr.languages": languages,
-        "workers.count": workers,
-    }
-    return {key: value for key, value in given.items() if value is not None}
 
 
 @contextlib.contextmanager
@@ -307,8 +217,13 @@ def _complain(sentence: str) -> None:
 
 
 def _log_bug(error: Exception) -> None:
-    from ocrwatch.log import get_logger
+    import structlog
 
+    from ocrwatch.log import configure, get_logger
+
+    if not structlog.is_configured():
+        # Its own defaults print to standard output, with the values of local variables.
+        configure("error")
     get_logger().critical("daemon.failed", exc_info=error)
 
 

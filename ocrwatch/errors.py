@@ -90,6 +90,14 @@ def memory_short() -> EnvironmentFault:
     )
 
 
+def is_memory_error(error: BaseException) -> bool:
+    """Tell whether memory was short: Python itself may fail over that, with the real error behind its own."""
+    # cv2.error carries no better mark.
+    if isinstance(error, MemoryError) or "Insufficient memory" in str(error):
+        return True
+    return isinstance(error, SystemError) and error.__cause__ is not None and is_memory_error(error.__cause__)
+
+
 class HeldUp(EnvironmentFault):
     """The environment refuses one scan only: it waits, and the others go on."""
 

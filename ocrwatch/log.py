@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import unicodedata
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ def configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso" if as_json else "%H:%M:%S", utc=as_json, key="time"),
-            *(_json_processors() if as_json else _console_processors(colors=stream.isatty())),
+            *(_json_processors() if as_json else _console_processors(colors=_has_colours(stream))),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(stream),
@@ -184,6 +185,11 @@ def _escape(character: str) -> str:
     if _FIRST_BYTE_ESCAPE <= character <= _LAST_BYTE_ESCAPE:
         return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def _has_colours(stream: TextIO) -> bool:
+    """Tell whether a stream shows colours, and its user wants them (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
 def _json_processors() -> list[Processor]:

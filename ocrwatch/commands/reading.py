@@ -25,6 +25,7 @@ from ocrwatch.settings import Settings, recipe
 from ocrwatch.values import Page
 
 _AHEAD_PER_WORKER = 2
+_STANDARD_INPUT = Path("-")
 
 
 def read(
@@ -36,14 +37,19 @@ def read(
     as_json: bool,
     preview: bool,
 ) -> ExitCode:
-    """Print the text of ``files`` in their order, or JSON lines; complaints go to standard error."""
+    """Print the text of ``files`` in their order, or JSON lines; complaints go to standard error.
+
+    The file ``-`` is standard input.
+    """
+    if files.count(_STANDARD_INPUT) > 1:
+        raise UsageError("standard input is named twice, and can be read once", "name - once")
     settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings
     log.configure("error", settings.log.format)
     check_languages(settings)
     worst = ExitCode.FINE
     for path, result in _results(files, settings):
         if isinstance(result, OcrwatchError):
-            print(f"ocrwatch: {log.printable(str(path))}: {result}", file=sys.stderr)  # noqa: T201
+            print(f"ocrwatch: {_name(path)}: {result}", file=sys.stderr)  # noqa: T201
             worst = max(worst, ExitCode(result.exit_code))
             continue
         page, original = result
@@ -51,10 +57,14 @@ def read(
             original = replace(original, review_reasons=review_reasons(page, settings.output.review_below))
             print(json.dumps(page_as_dict(page, original), ensure_ascii=False))  # noqa: T201
         elif preview:
-            print(f"{log.printable(str(path))}: {preview_of(page.text)}")  # noqa: T201
+            print(f"{_name(path)}: {preview_of(page.text)}")  # noqa: T201
         else:
             sys.stdout.write(page.text)
     return worst
+
+
+def _name(path: Path) -> str:
+    return "standard input" if path == _STANDARD_INPUT else log.printable(str(path))
 
 
 Result = tuple[Page, Original] | OcrwatchError
@@ -99,17 +109,32 @@ def _begin(
 ) -> dict[int, Result]:
     """Load a file and hand it to the pool; return its result at once where that fails."""
     try:
-        if not path.is_file():
-            what = "it is not a regular file" if path.exists() else "there is no such file"
-            return {number: UsageError(what, "name JPEG files")}
-        if path.stat().st_size > settings.settle.max_bytes:
-            return {number: TooLarge("the file is larger than allowed", "raise settle.max_bytes")}
-        jpeg = path.read_bytes()
+        jpeg = _content(path, settings.settle.max_bytes)
+    except OcrwatchError as error:
+        return {number: error}
     except OSError as error:
         return {number: environment_fault(error, "cannot read it")}
     originals[number] = Original(str(path), len(jpeg), hashlib.sha256(jpeg).hexdigest())
     pool.submit(number, jpeg, recipe(settings.ocr, settings.enhance))
     return {}
+
+
+def _content(path: Path, max_bytes: int) -> bytes:
+    """Return the bytes of a file, or those on standard input. Raises UsageError, TooLarge or OSError."""
+    if path == _STANDARD_INPUT:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise UsageError("nothing is sent to standard input", "send a JPEG: ocrwatch read - < page.jpg")
+        content = sys.stdin.buffer.read(max_bytes + 1)
+        size = len(content)
+    else:
+        if not path.is_file():
+            what = "it is not a regular file" if path.exists() else "there is no such file"
+            raise UsageError(what, "name JPEG files")
+        size = path.stat().st_size
+        content = b"" if size > max_bytes else path.read_bytes()
+    if size > max_bytes:
+        raise TooLarge("the file is larger than allowed", "raise settle.max_bytes")
+    return content
 
 
 def _result_of(event: SlotEvent, originals: dict[int, Original]) -> dict[int, Result]:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ocrwatch import log
+from ocrwatch.commands.above_bar import AboveBar
 from ocrwatch.config.load import Configuration, check_folders, load, parse_overrides
 from ocrwatch.daemon import startup
 from ocrwatch.daemon.daemon import Daemon, Summary, Watchers
@@ -79,12 +80,14 @@ def once(config: Path | None, overrides: Mapping[str, object], sets: Sequence[st
     console = Console(stderr=True)
     # Beside a progress bar only what needs attention; in a pipe or a service's log everything.
     level = "warning" if console.is_terminal and settings.log.level == "info" else settings.log.level
-    log.configure(level, settings.log.format)
+    log.configure(level, settings.log.format, AboveBar(console) if console.is_terminal else None)
     output = Console(soft_wrap=True, highlight=False)
+    previews = console if console.is_terminal and output.is_terminal else output
 
     def show(ticket: Ticket, page: Page, _delivered: Delivered) -> None:
         if preview:
-            output.print(f"[bold]{escape(log.printable(ticket.path))}[/bold]: {escape(preview_of(page.text))}")
+            line = f"[bold]{escape(log.printable(ticket.path))}[/bold]: {escape(preview_of(page.text))}"
+            previews.print(line, soft_wrap=True, highlight=False)
 
     columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from ocrwatch.recognise.languages import WITHOUT_TEXT, list_meant_by, meant_by
 
 Number = TypeVar("Number", int, float)
 
@@ -143,7 +146,14 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
 def _language(name: str) -> str:
     # Names become file names below the tessdata folder.
     if not _LANGUAGE.fullmatch(name):
+        if several := list_meant_by(name):
+            written = json.dumps(several, ensure_ascii=False)
+            raise ValueError(f"write them as a list, {written}, or {','.join(several)} on the command line")
+        if meant := meant_by(name):
+            raise ValueError(f"write {' or '.join(map(json.dumps, meant))}")
         raise ValueError('write each language as Tesseract names it, such as "eng", "chi_sim" or "script/Latin"')
+    if name in WITHOUT_TEXT:
+        raise ValueError(f"leave {name} out: it finds the orientation of pages, or equations, and reads no text")
     return name
 
 

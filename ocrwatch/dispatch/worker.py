@@ -22,7 +22,7 @@ from ocrwatch.dispatch.limits import (
     watch_lifeline,
 )
 from ocrwatch.dispatch.messages import Failed, Job, Read, Setup, Taken, Warm
-from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, OutOfMemory
+from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, OutOfMemory, is_memory_error
 from ocrwatch.values import EngineInfo, Page, Recipe
 
 
@@ -98,7 +98,7 @@ def _choose_parent_death(recipe: Recipe) -> None:
 def _as_expected(error: Exception) -> OcrwatchError:
     if isinstance(error, OcrwatchError):
         return error
-    if _is_for_want_of_memory(error):
+    if is_memory_error(error):
         return OutOfMemory(
             "reading the scan needs more memory than a worker may use", "raise workers.max_memory, or scan at fewer dpi"
         )
@@ -112,14 +112,6 @@ def _as_expected(error: Exception) -> OcrwatchError:
         "please report it with the log's traceback",
         "".join(traceback.format_exception(error)),
     )
-
-
-def _is_for_want_of_memory(error: BaseException) -> bool:
-    """Tell whether memory was short: Python itself may fail over that, with the real error behind its own."""
-    # cv2.error carries no better mark.
-    if isinstance(error, MemoryError) or "Insufficient memory" in str(error):
-        return True
-    return isinstance(error, SystemError) and error.__cause__ is not None and _is_for_want_of_memory(error.__cause__)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 
 ``decode`` has ``lenient`` for files that break the standard, ``strict`` for their pixels, ``surplus``, ``holes`` and
 ``scans`` for what is too much or missing in their data, and ``following`` for further images in the file. ``affine`` is
-a tool of all; ``tessdata`` finds the engine's language data. Importing this package
-imports none of them, so that the parent process can check languages without loading an image library.
+a tool of all; ``tessdata`` finds the engine's language data; ``shared`` knows whether the process is ours alone.
+Importing this package imports none of them, so that the parent process can check languages without loading an image
+library.
 """

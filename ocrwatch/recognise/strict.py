@@ -1,10 +1,17 @@
-"""Strict decoding: the first complaint of libjpeg-turbo is an error, so that no pixel is made up."""
+"""Strict decoding: the first complaint of libjpeg-turbo is an error, so that no pixel is made up.
+
+As a program, ``python -m ocrwatch.recognise.strict REDUCTION`` decodes for a process whose standard error is not its
+own: a JPEG of unusual sampling on standard input, its pixels (NPY) or the complaint on standard output.
+"""
 
 from __future__ import annotations
 
 import functools
+import io
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +21,7 @@ import numpy.typing as npt
 import simplejpeg
 
 from ocrwatch.errors import Unsupported
+from ocrwatch.recognise.shared import is_shared
 
 Gray = npt.NDArray[np.uint8]
 """Pixels as rows of brightness, H x W, 0 is black."""
@@ -22,6 +30,8 @@ _SURPLUS = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
 _PREMATURE = ("premature end", "found marker 0xd9 instead of RST")
 _UNKNOWN_SAMPLING = "subsampling"
 _STDERR = 2
+_CHILD_SECONDS = 120
+_CHILD_COMPLAINS = 10
 
 
 class Complaint(Exception):
@@ -61,11 +71,10 @@ def pixels(jpeg: bytes, width: int, height: int, reduction: int = 1) -> Gray:
 
 def _by_opencv(jpeg: bytes, reduction: int) -> Gray:
     """Decode with OpenCV's libjpeg-turbo, which fills what is missing with grey and only says so on stderr."""
+    if is_shared():
+        return _by_child(jpeg, reduction)
     if not _is_heard():
-        raise Unsupported(
-            "the image's colours are subsampled in a way that cannot be decoded",
-            "save the image as a baseline JPEG with 8 bits a channel",
-        )
+        raise _unsupported()
     decoded, said = _opencv(jpeg)
     if said or decoded is None:
         raise Complaint(said or "its header is damaged, or its colours are subsampled in no known way")
@@ -75,6 +84,29 @@ def _by_opencv(jpeg: bytes, reduction: int) -> Gray:
     even = cv2.copyMakeBorder(decoded, 0, height % reduction, 0, width % reduction, cv2.BORDER_REPLICATE)
     smaller = cv2.resize(even, None, fx=1 / reduction, fy=1 / reduction, interpolation=cv2.INTER_AREA)
     return np.asarray(smaller, np.uint8)
+
+
+def _by_child(jpeg: bytes, reduction: int) -> Gray:
+    """Decode with OpenCV in a process that may redirect its standard error."""
+    try:
+        child = subprocess.run(
+            [sys.executable, "-P", "-m", "ocrwatch.recognise.strict", str(reduction)],
+            input=jpeg, capture_output=True, timeout=_CHILD_SECONDS, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _unsupported() from error
+    if child.returncode == _CHILD_COMPLAINS:
+        raise Complaint(child.stdout.decode(errors="replace"))
+    if child.returncode:
+        raise _unsupported()
+    return np.asarray(np.load(io.BytesIO(child.stdout), allow_pickle=False), np.uint8)
+
+
+def _unsupported() -> Unsupported:
+    return Unsupported(
+        "the image's colours are subsampled in a way that cannot be decoded",
+        "save the image as a baseline JPEG with 8 bits a channel",
+    )
 
 
 def _opencv(jpeg: bytes) -> tuple[Gray | None, str]:
@@ -113,3 +145,17 @@ def _is_heard() -> bool:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
     whole = cv2.imencode(".jpg", noise)[1].tobytes()
     return not _opencv(whole)[1] and bool(_opencv(whole[: len(whole) // 2] + b"\xff\xd9")[1])
+
+
+def _main() -> None:
+    """Be the child of :func:`_by_child`."""
+    try:
+        decoded = _by_opencv(sys.stdin.buffer.read(), int(sys.argv[1]))
+    except Complaint as complaint:
+        sys.stdout.write(str(complaint))
+        sys.exit(_CHILD_COMPLAINS)
+    np.save(sys.stdout.buffer, decoded, allow_pickle=False)
+
+
+if __name__ == "__main__":
+    _main()

@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 from ocrwatch.errors import EnvironmentFault
+from ocrwatch.recognise.languages import WITHOUT_TEXT, debian_package, meant_by
 from ocrwatch.values import Recipe
 
 SUFFIX = ".traineddata"
@@ -55,14 +56,14 @@ def installed_languages(folder: Path) -> tuple[str, ...]:
 def check_languages(recipe: Recipe) -> Path:
     """Find the tessdata folder and make sure that it has all of the recipe's languages.
 
-    Raises EnvironmentFault that names what is missing, what is there, and how to install it.
+    Raises EnvironmentFault that names what is missing, what is there, what may be meant, and how to install it.
     """
     folder = tessdata_folder(recipe)
     # Path.is_file raises for what a dead share refuses.
     missing = [each for each in recipe.languages if not os.path.isfile(folder / f"{each}{SUFFIX}")]  # noqa: PTH113
     if missing:
         there = installed_languages(folder)
-        installed = ", ".join(there) or "none"
+        installed = ", ".join(name for name in there if name not in WITHOUT_TEXT) or "none"
         noun = "language" if len(missing) == 1 else "languages"
         raise EnvironmentFault(
             f"Tesseract has no data for the {noun} {', '.join(missing)} in {folder} (installed: {installed})",
@@ -72,47 +73,21 @@ def check_languages(recipe: Recipe) -> Path:
 
 
 def _remedy(missing: list[str], installed: tuple[str, ...]) -> str:
-    """Write it as it is installed, where only the spelling is wrong (``chi-sim``, ``ENG``); else install it."""
+    """Say what is meant by names that are not Tesseract's (``chi-sim``, ``de``, ``English``), and what to install."""
     spelt = {name.lower(): name for name in installed}
-    meant = {name: spelt.get(name.lower().replace("-", "_")) for name in missing}
-    steps = [f"write {right} instead of {wrong}" for wrong, right in meant.items() if right]
-    if packages := [debian_package(name) for name, right in meant.items() if right is None]:
-        steps.append(f"run: apt-get install {' '.join(packages)}")
+    steps, packages = [], []
+    for name in missing:
+        right = spelt.get(name.lower().replace("-", "_"))
+        meant = (right,) if right else meant_by(name)
+        if meant not in {(), (name,)}:
+            steps.append(f"write {' or '.join(meant)} instead of {name}")
+        elif not meant:
+            steps.append(f"correct the name {name}, or put {name}{SUFFIX} into that folder")
+        if len(meant) == 1 and meant[0] not in installed and (package := debian_package(meant[0])):
+            packages.append(package)
+    if packages:
+        steps.append(f"run: apt-get install {' '.join(dict.fromkeys(packages))}")
     return "; ".join(steps)
-
-
-def debian_package(language: str) -> str:
-    """Debian's package with a language's data: ``chi_sim`` is in ``tesseract-ocr-chi-sim``.
-
-    Scripts are named by their four-letter code (ISO 15924) there, mostly the name's first four letters.
-    """
-    kind, _, name = language.rpartition("/")
-    if not kind:
-        return f"tesseract-ocr-{language.lower().replace('_', '-')}"
-    return f"tesseract-ocr-script-{_SCRIPT_CODES.get(name, name[:4].lower())}"
-
-
-_SCRIPT_CODES = {
-    "Devanagari": "deva",
-    "Fraktur": "frak",
-    "Gurmukhi": "guru",
-    "HanS": "hans",
-    "HanS_vert": "hans-vert",
-    "HanT": "hant",
-    "HanT_vert": "hant-vert",
-    "Hangul_vert": "hang-vert",
-    "Japanese": "jpan",
-    "Japanese_vert": "jpan-vert",
-    "Khmer": "khmr",
-    "Lao": "laoo",
-    "Latin": "latn",
-    "Malayalam": "mlym",
-    "Myanmar": "mymr",
-    "Oriya": "orya",
-    "Tamil": "taml",
-    "Telugu": "telu",
-    "Vietnamese": "viet",
-}
 
 
 def require_tesseract() -> str:

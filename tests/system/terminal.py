@@ -11,6 +11,7 @@ import struct
 import subprocess
 import termios
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,16 +24,25 @@ _ESCAPE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\r")
 class Terminal:
     """Runs an ocrwatch command on a pseudo terminal, as a context manager; Ctrl-C goes the way that a key's does."""
 
-    def __init__(self, folder: Path, *arguments: str, columns: int = 100) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        columns: int = 100,
+        program: Sequence[str] = PROGRAM,
+        environment: Mapping[str, str] | None = None,
+        stdout: int | None = None,
+    ) -> None:
+        """``stdout`` is a descriptor to write to instead of the terminal; ``program`` is run instead of ocrwatch."""
         self._main, second = pty.openpty()
         fcntl.ioctl(second, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.process = subprocess.Popen(
             # A session of its own (setsid is of util-linux), with this as its terminal.
-            ["setsid", "--ctty", *PROGRAM, *arguments],
+            ["setsid", "--ctty", *program, *arguments],
             cwd=folder,
-            env=clean_environment({"TERM": "xterm-256color"}),
+            env=clean_environment({"TERM": "xterm-256color", **(environment or {})}),
             stdin=second,
-            stdout=second,
+            stdout=second if stdout is None else stdout,
             stderr=second,
         )
         os.close(second)

@@ -14,9 +14,10 @@ import pytest
 import ocrwatch
 from tests.daemon_process import PROGRAM, DaemonProcess, run_ocrwatch
 from tests.system.dropping import files, phrase, put, scan
+from tests.system.terminal import Terminal
 from tests.waiting import until
 
-FINE, QUARANTINED, ENVIRONMENT = 0, 1, 3
+FINE, QUARANTINED, USAGE, ENVIRONMENT = 0, 1, 2, 3
 
 
 def test_version(tmp_path: Path) -> None:
@@ -75,6 +76,62 @@ def test_read_with_bad_files_among_good_ones(tmp_path: Path) -> None:
     assert "JPEG" in complaint
 
 
+FROM_A_FILE = ("sh", "-c", 'exec "$@" < one.jpg', "sh")
+"""Runs a command with a file on its standard input."""
+
+
+def test_read_from_standard_input(tmp_path: Path) -> None:
+    """The file - is standard input, in its place among others; complaints and JSON name it."""
+    put(tmp_path, "one.jpg", scan(1))
+    put(tmp_path, "two.jpg", scan(2))
+    answer = run_ocrwatch(tmp_path, "read", "two.jpg", "-", wrapper=FROM_A_FILE)
+    assert (answer.returncode, answer.stderr) == (FINE, "")
+    assert [line for line in answer.stdout.splitlines() if line] == [phrase(2), phrase(1)]
+    answer = run_ocrwatch(tmp_path, "read", "--json", "-", wrapper=FROM_A_FILE)
+    assert json.loads(answer.stdout)["source"]["path"] == "-"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["-"], QUARANTINED, "ocrwatch: standard input: the file is empty"),
+        (["-", "-"], USAGE, "ocrwatch: standard input is named twice"),
+    ],
+)
+def test_read_from_standard_input_that_gives_nothing(
+    tmp_path: Path, arguments: list[str], code: int, says: str
+) -> None:
+    """Nothing there, and what was read already, are said in a sentence."""
+    answer = run_ocrwatch(tmp_path, "read", *arguments)
+    assert answer.returncode == code
+    assert answer.stderr.startswith(says)
+    assert len(answer.stderr.splitlines()) == 1
+
+
+def test_read_from_a_terminal(tmp_path: Path) -> None:
+    """It does not wait for someone to type a JPEG."""
+    with Terminal(tmp_path, "read", "-") as terminal:
+        assert terminal.wait() == USAGE
+    assert "ocrwatch read - < page.jpg" in terminal.shown
+
+
+def test_read_from_standard_input_has_a_limit(tmp_path: Path) -> None:
+    """What is larger than settle.max_bytes is not kept in memory to its end."""
+    answer = run_ocrwatch(
+        tmp_path, "read", "--set", "settle.max_bytes=1MB", "-", wrapper=("sh", "-c", 'yes | "$@"', "sh")
+    )
+    assert answer.returncode == QUARANTINED
+    assert "larger than allowed" in answer.stderr
+
+
+@pytest.mark.parametrize("command", [("run",), ("once",), ("read", "one.jpg"), ("doctor",)], ids=" ".join)
+def test_other_names_of_languages_are_translated(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """Every command that needs a language says what the name that was given means."""
+    answer = run_ocrwatch(tmp_path, *command, "--languages", "German")
+    assert answer.returncode == ENVIRONMENT
+    assert "write deu instead of German" in answer.stdout + answer.stderr
+
+
 def test_read_without_such_a_file(tmp_path: Path) -> None:
     """A file that is not there is named, the others are printed."""
     put(tmp_path, "there.jpg", scan(1))
@@ -86,11 +143,11 @@ def test_read_without_such_a_file(tmp_path: Path) -> None:
 
 
 def test_read_with_a_language_that_is_missing(tmp_path: Path) -> None:
-    """Read names the package of a missing language."""
+    """Read says what to do about a language that is not there."""
     put(tmp_path, "one.jpg", scan(1))
     answer = run_ocrwatch(tmp_path, "read", "-l", "tlh", "one.jpg")
     assert answer.returncode == ENVIRONMENT
-    assert "apt-get install tesseract-ocr-tlh" in answer.stderr
+    assert "tlh.traineddata" in answer.stderr
 
 
 def test_status_of_a_running_daemon(tmp_path: Path) -> None:
@@ -163,7 +220,7 @@ def test_doctor_where_all_is_well(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("--languages", "tlh", "tesseract-ocr-tlh"),
+        ("--languages", "tlh", "tlh.traineddata"),
         ("--outbox", "inbox/out", "inbox"),
         ("--set", "ocr.engine=tesserac", "tesserac"),
         ("--set", "output.group=no-such-group", "no-such-group"),

@@ -130,7 +130,7 @@ FAULTS = {
     "events on a file system that may have none": Fault(
         "watch mode", "ramfs", "auto or poll", lambda folder: _mounted(folder / "inbox", "ramfs"),
         config='[watch]\nmode = "inotify"\n', severity="warning"),
-    "missing language of a profile": Fault("languages", "tlh", "apt-get install tesseract-ocr-tlh",
+    "missing language of a profile": Fault("languages", "tlh", "tlh.traineddata",
                                            config='[[profiles]]\nmatch = "k/**"\nlanguages = ["tlh"]\n'),
     "unknown engine": Fault("engine", "quill", "ocr.engine", config='[ocr]\nengine = "quill"\n'),
     "group that does not exist": Fault("groups", "no-such-group", "create it",

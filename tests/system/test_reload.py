@@ -82,8 +82,8 @@ def test_workers_are_replaced_for_other_languages(tmp_path: Path) -> None:
     [
         ("[ocr\n", "not valid TOML"),
         ('[ocr]\nlangages = ["eng"]\n', "did you mean ocr.languages?"),
-        ('[ocr]\nlanguages = ["tlh"]\n', "apt-get install tesseract-ocr-tlh"),
-        ('[[profiles]]\nmatch = "a/**"\nlanguages = ["tlh"]\n', "apt-get install tesseract-ocr-tlh"),
+        ('[ocr]\nlanguages = ["tlh"]\n', "tlh.traineddata"),
+        ('[[profiles]]\nmatch = "a/**"\nlanguages = ["tlh"]\n', "tlh.traineddata"),
         ('[ocr]\nengine = "quill"\n', "quill"),
         ('[ocr]\nvariables = { no_such_variable = "1" }\n', "no_such_variable"),
         ('[output]\ngroup = "no-such-group"\n', "no-such-group"),

@@ -8,15 +8,15 @@ import logging
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ocrwatch.log import EVENTS, configure, get_logger, printable
+
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 NASTY = "a\nb\r\x1b[31m\x00\u2028\u202e\udcff\x85"
 
@@ -27,16 +27,6 @@ class Terminal(io.StringIO):
     def isatty(self) -> bool:
         """Return True."""
         return True
-
-
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """Leave structlog and logging as they were."""
-    handlers = logging.getLogger().handlers[:]
-    yield
-    structlog.reset_defaults()
-    logging.getLogger().handlers[:] = handlers
-    logging.captureWarnings(capture=False)
 
 
 def logged(stream: io.StringIO) -> list[dict[str, Any]]:
@@ -62,8 +52,10 @@ def test_json_off_a_terminal() -> None:
     assert event["time"].endswith("Z")
 
 
-def test_colours_on_a_terminal_only() -> None:
+def test_colours_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """People get colours on a terminal; a console format that is redirected has none."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     terminal, redirected = Terminal(), io.StringIO()
     for stream in (terminal, redirected):
         configure(format="auto" if stream is terminal else "console", stream=stream)
@@ -72,6 +64,19 @@ def test_colours_on_a_terminal_only() -> None:
     assert "\x1b[" not in redirected.getvalue()
     assert "scan.seen" in redirected.getvalue()
     assert "path=a.jpg" in redirected.getvalue()
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"NO_COLOR": "0"}, {"TERM": "dumb"}])
+def test_no_colours_where_they_are_not_wanted(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """NO_COLOR with any value but none, and a terminal that has no colours, are respected."""
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    terminal = Terminal()
+    configure(stream=terminal)
+    get_logger().warning("scan.seen", path="a.jpg")
+    assert "scan.seen" in terminal.getvalue()
+    assert "\x1b" not in terminal.getvalue()
 
 
 def test_less_important_events_are_left_out() -> None:

@@ -9,6 +9,7 @@ import tesserocr
 from ocrwatch.errors import EngineFailed, EnvironmentFault, UsageError
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.engines import tsv
+from ocrwatch.recognise.shared import is_shared
 from ocrwatch.recognise.tessdata import check_languages
 from ocrwatch.values import Block, EngineInfo, Recipe
 
@@ -26,6 +27,10 @@ class TesserocrEngine:
     spawns: ClassVar[bool] = False
 
     def __init__(self) -> None:
+        if is_shared():
+            # It prints what it dislikes about a page, which a worker keeps for the report of its death. Tesseract's own
+            # messages are sent to /dev/null by tesserocr.
+            tesserocr.set_leptonica_log_level(tesserocr.LeptLogLevel.NONE)  # type: ignore[arg-type]
         # One for the whole process: some of Tesseract's variables are global to it.
         self._api = tesserocr.PyTessBaseAPI(init=False)
         self._loaded: _Loaded | None = None

@@ -11,7 +11,8 @@ import pytest
 
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.recognise import tessdata
-from ocrwatch.recognise.tessdata import check_languages, debian_package, installed_languages, tessdata_folder
+from ocrwatch.recognise.languages import debian_package
+from ocrwatch.recognise.tessdata import check_languages, installed_languages, tessdata_folder
 from ocrwatch.values import Recipe
 
 
@@ -130,10 +131,16 @@ def test_missing_languages_are_named(folder: Path) -> None:
         ("script/Latin", "tesseract-ocr-script-latn"),
         ("script/Arabic", "tesseract-ocr-script-arab"),
         ("script/HanS_vert", "tesseract-ocr-script-hans-vert"),
+        ("script/Gujarati", "tesseract-ocr-script-gujr"),
+        ("tlh", None),
+        ("snum", None),
+        ("osd", None),
+        ("script/Klingon", None),
+        ("best/eng", None),
     ],
 )
-def test_debian_packages(language: str, package: str) -> None:
-    """Package names follow Debian's rules."""
+def test_debian_packages(language: str, package: str | None) -> None:
+    """Only packages that exist are named."""
     assert debian_package(language) == package
 
 
@@ -160,3 +167,35 @@ def test_a_language_that_is_only_misspelt_need_not_be_installed(folder: Path) ->
     assert "write chi_sim instead of chi-sim; write eng instead of ENG; run: apt-get install tesseract-ocr-fra" in str(
         caught.value
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "remedy"),
+    [
+        ("de", "write deu instead of de"),
+        ("German", "write deu instead of German"),
+        ("en-US", "write eng instead of en-US"),
+        ("fr", "write fra instead of fr; run: apt-get install tesseract-ocr-fra"),
+        ("zh", "write chi_sim or chi_tra instead of zh"),
+        ("script/latin", "write script/Latin instead of script/latin"),
+        ("tlh", "correct the name tlh, or put tlh.traineddata into that folder"),
+    ],
+)
+def test_the_remedy_says_what_was_meant(folder: Path, written: str, remedy: str) -> None:
+    """Names that are not Tesseract's are translated; what nobody packages is not sent to apt-get."""
+    with pytest.raises(EnvironmentFault) as caught:
+        check_languages(Recipe(tessdata=str(folder), languages=(written,)))
+    assert caught.value.remedy == remedy
+
+
+def test_data_of_ones_own_may_have_any_name(folder: Path) -> None:
+    """What is there is used, also if its name means something else."""
+    (folder / "de.traineddata").touch()
+    assert check_languages(Recipe(tessdata=str(folder), languages=("de",))) == folder
+
+
+def test_helpers_are_not_offered_as_languages(folder: Path) -> None:
+    """osd.traineddata is installed everywhere, and reads no text."""
+    (folder / "osd.traineddata").touch()
+    with pytest.raises(EnvironmentFault, match=r"installed: deu, eng, script/Latin\)"):
+        check_languages(Recipe(tessdata=str(folder), languages=("fra",)))

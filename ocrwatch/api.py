@@ -1,0 +1,128 @@
+"""Reading from Python: :func:`read`, which the package offers as ``ocrwatch.read``.
+
+It reads in the caller's process, so it leaves alone what belongs to all of it: standard error, signals, limits and the
+number of OpenCV's threads.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import IO
+
+from pydantic import ValidationError
+
+from ocrwatch.config.errors import wrong_value
+from ocrwatch.config.keys import option_keys
+from ocrwatch.errors import InternalFault, OcrwatchError, OutOfMemory, is_memory_error
+from ocrwatch.recognise import page
+from ocrwatch.recognise.shared import shared_process
+from ocrwatch.settings import Settings, recipe
+from ocrwatch.values import WHOLE_PAGE, Page, Recipe
+
+Source = bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes]
+"""A JPEG's bytes, its path, or a file object opened in binary mode."""
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+
+_reading = threading.Lock()
+"""Held while a page is read: there is one engine in a process, and one thread may use it."""
+
+
+def read(
+    source: Source,
+    *,
+    languages: str | Sequence[str] = ("eng",),
+    engine: str = "auto",
+    page_segmentation: int = 3,
+    dpi: int = 0,
+    whitelist: str = "",
+    blacklist: str = "",
+    variables: Mapping[str, object] = _NOTHING,
+    tessdata: str | os.PathLike[str] | None = None,
+    region: tuple[float, float, float, float] = WHOLE_PAGE,
+    min_confidence: float = 30.0,
+    enhance: Mapping[str, object] = _NOTHING,
+) -> Page:
+    """Read one JPEG as ``ocrwatch run`` would, in this process, and return its page.
+
+    ``page.text`` is the text. ``page.blocks``, ``page.lines`` and ``page.words`` are tuples in reading order; a box is
+    left, top, right and bottom in upright pixels of the original, right and bottom exclusive; a confidence is from 0
+    to 100. A blank page has no words and no error.
+
+    The keywords are the options of ``[ocr]`` with the same defaults; ``enhance`` has those of ``[enhance]`` that
+    differ, such as ``{"skew": False}``. Settings files and ``OCRWATCH_*`` variables are not read.
+
+    The first call loads the engine (about a third of a second), later ones reuse it; so do calls with other options,
+    but other languages are loaded anew. Threads may call it: one page is read at a time, and the others wait. To read
+    several at once, use processes, started with ``spawn`` (OpenCV cannot be forked). The engine pytesseract sets
+    OMP_THREAD_LIMIT in this process's environment; tesserocr, which ``auto`` takes if it is there, changes nothing.
+
+    There is no time limit and no memory limit, and native code that fails hard ends this process: for files from
+    unknown people use the daemon or ``ocrwatch read``, which read in processes of their own.
+
+    Raises, all of them :class:`OcrwatchError` with ``message``, ``remedy`` and ``exit_code``:
+
+    - :class:`ScanFault` if this file cannot be read, with a stable ``code``: NotAJpeg, Truncated, Damaged, TooLarge
+      (more than ``enhance={"max_pixels": …}``), Unsupported, EngineFailed, OutOfMemory or InternalFault (our bug)
+    - :class:`UsageError` if an option has a wrong value
+    - :class:`EnvironmentFault` if the engine or the data of a language is not installed
+
+    and besides them OSError if the file cannot be opened or read, and TypeError for other kinds of source.
+    """
+    wanted = _recipe(
+        {
+            "engine": engine,
+            "languages": languages if isinstance(languages, str) else tuple(languages),
+            "page_segmentation": page_segmentation,
+            "dpi": dpi,
+            "whitelist": whitelist,
+            "blacklist": blacklist,
+            "variables": dict(variables),
+            "tessdata": None if tessdata is None else Path(tessdata).expanduser(),
+            "region": region,
+            "min_confidence": min_confidence,
+        },
+        dict(enhance),
+    )
+    jpeg = _bytes_of(source)
+    try:
+        with _reading, shared_process():
+            return page.recognise(jpeg, wanted)
+    except OcrwatchError:
+        raise
+    except Exception as error:
+        raise _as_expected(error) from error
+
+
+def _recipe(ocr: dict[str, object], enhance: dict[str, object]) -> Recipe:
+    """Check the options as those of a settings file are; raises UsageError."""
+    try:
+        settings = Settings.model_validate({"ocr": ocr, "enhance": enhance})
+    except ValidationError as error:
+        raise wrong_value(error, dict.fromkeys(option_keys(), "ocrwatch.read")) from None
+    return recipe(settings.ocr, settings.enhance)
+
+
+def _bytes_of(source: Source) -> bytes:
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, str | os.PathLike):
+        return Path(source).read_bytes()
+    if not hasattr(source, "read"):
+        raise TypeError(f"a JPEG is read from bytes, a path or a file object, not from {type(source).__name__}")
+    content = source.read()
+    if not isinstance(content, bytes | bytearray | memoryview):
+        raise TypeError('the file object gives no bytes; open the file in binary mode, with "rb"')
+    return bytes(content)
+
+
+def _as_expected(error: Exception) -> OcrwatchError:
+    if is_memory_error(error):
+        return OutOfMemory(
+            "reading the scan needs more memory than this process has", "scan at fewer dpi, or give it more memory"
+        )
+    return InternalFault(f"a bug in ocrwatch: {type(error).__name__}: {error}", "please report it with its traceback")
