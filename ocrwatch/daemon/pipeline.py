@@ -26,7 +26,7 @@ from ocrwatch.deliver.plan import Places
 from ocrwatch.dispatch.events import SlotEvent
 from ocrwatch.dispatch.pool import Pool
 from ocrwatch.dispatch.slot import SlotOptions
-from ocrwatch.errors import ScanFault
+from ocrwatch.errors import EnvironmentFault, ScanFault
 from ocrwatch.files import facts_of
 from ocrwatch.hooks.hooks import HookOptions, Hooks
 from ocrwatch.intake.batch import Batcher
@@ -58,10 +58,12 @@ class Pipeline:
     def __init__(self, settings: Settings, ledger: Ledger, known: Known, listeners: Listeners, *, once: bool) -> None:
         self.settings = settings
         """What is in force."""
+        self._ledger = ledger
         self.known = known
         self.began_at: float | None = None
         """When the first batch was taken (monotonic seconds)."""
         self._batches = 0
+        self._noting = 0
         self._groups = startup.group_ids(settings)
         self._scratch = startup.fresh_scratch(settings)
         self.hooks = Hooks(hook_options(settings), lambda: iso(time.time()))
@@ -118,14 +120,14 @@ class Pipeline:
     @property
     def open_scans(self) -> int:
         """How many scans are known and not at their end."""
-        on_their_way = self.reading.waiting + len(self.reading.in_work) + len(self.delivering)
+        on_their_way = self.reading.waiting + len(self.reading.in_work) + len(self.delivering) + self._noting
         return self.reception.waiting + on_their_way + len(self.delivering.held_up)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is on its way behind the batches but what is held up."""
         waiting = self.reading.waiting > len(self.reading.held_up)
-        return not (waiting or self.reading.in_work or len(self.delivering))
+        return not (waiting or self.reading.in_work or len(self.delivering) or self._noting)
 
     @property
     def held_up(self) -> dict[str, str]:
@@ -242,8 +244,30 @@ class Pipeline:
         self.reading.give_up(self._ticket(scan, Batch(0, 1)), fault)
 
     def _quarantine(self, ticket: Ticket, fault: ScanFault) -> None:
+        if self.reception.is_doubtful(ticket.scan, fault):
+            self._await_writer(ticket, fault)
+            return
         self.report.failed(ticket.path, fault.code, fault.message)
         self.delivering.quarantine(ticket, fault)
+
+    def _await_writer(self, ticket: Ticket, fault: ScanFault) -> None:
+        """Wait for the writer of a scan that was found damaged; the attempt is taken back, as it says nothing yet."""
+
+        def noted(_: object) -> None:
+            self._noting -= 1
+            self._end(ticket, "unfinished", fault)
+
+        def failed(error: BaseException) -> None:
+            # Without it the scan has one attempt fewer; a ledger that refuses is reported for what matters more.
+            if not isinstance(error, EnvironmentFault):
+                raise error
+            noted(None)
+
+        self._noting += 1
+        # On the delivery thread, which is waited for at the end: an attempt that stays counted would add up.
+        self.loop.deliver(
+            lambda: self._ledger.refund_attempt(ticket.id, code=fault.code, reason=fault.message), noted, failed
+        )
 
     def _resume(self, ticket: Ticket, entry: Entry) -> None:
         self.delivering.resume(entry, lambda: self._end(ticket, "changed"))
@@ -256,14 +280,17 @@ class Pipeline:
         self.report.tally.retries += 1
         self.report.changed()
 
-    def _end(self, ticket: Ticket, end: End) -> None:
+    def _end(self, ticket: Ticket, end: End, fault: ScanFault | None = None) -> None:
         if (fields := ticket.batch.ended(end)) is not None:
             self._tell("batch", str(ticket.batch.id), fields)
         self.report.cached += ticket.cached and end == "delivered"
         self.report.count(end, ticket.options.profile_name)
         if self.settings.on_success == "keep" and end in {"delivered", "known"}:
             self._kept[ticket.path] = facts_key(ticket.scan.facts)
-        self.reception.release(ticket.path, again=end == "changed")
+        if end == "unfinished" and fault is not None:
+            self.reception.await_writer(ticket.scan, fault)
+        else:
+            self.reception.release(ticket.path, again=end == "changed")
 
     def _tell(self, event: str, subject: str, fields: Mapping[str, object]) -> None:
         self.hooks.tell(event, subject, facts(self.settings, fields))

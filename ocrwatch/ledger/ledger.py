@@ -119,13 +119,16 @@ class Ledger:
             )
             return self.get(scan).attempts
 
-    def refund_attempt(self, scan: int) -> None:
-        """Take back an attempt that ended for no fault of the scan; nothing happens to one that is planned already."""
+    def refund_attempt(self, scan: int, *, code: str | None = None, reason: str | None = None) -> None:
+        """Take back an attempt that ended for no fault of the scan; nothing happens to one that is planned already.
+
+        ``code`` and ``reason`` say what was found, if that is not believed yet.
+        """
         with self._transaction():
             self._db.execute(
-                "UPDATE scans SET attempts = max(0, attempts - 1), state = 'ready', updated_at = ?"
-                " WHERE id = ? AND state = 'reading'",
-                (time.time(), scan),
+                "UPDATE scans SET attempts = max(0, attempts - 1), state = 'ready', code = coalesce(?, code),"
+                " reason = coalesce(?, reason), updated_at = ? WHERE id = ? AND state = 'reading'",
+                (code, reason, time.time(), scan),
             )
 
     def wait(self, scan: int, not_before: float, code: str, reason: str) -> None:
