@@ -88,6 +88,9 @@ EVENTS: dict[str, Event] = {
     "scan.restored": Event(
         "an original that could not be put away, since its folder was away, is back, and is read once more", ("path",)
     ),
+    "scan.returned": Event(
+        "a quarantined scan was finished by its writer; it is back in the inbox and read again", ("path", "quarantined")
+    ),
     "scan.failed": Event("a bug in ocrwatch, with its traceback; the scan is quarantined", (
         "path", "reason", "trace", "exception",
     )),

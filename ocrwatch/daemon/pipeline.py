@@ -15,6 +15,7 @@ from ocrwatch.daemon.loader import Loader
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.notices import facts, hook_options
 from ocrwatch.daemon.pauses import Pauses
+from ocrwatch.daemon.quarantine_watch import QuarantineWatch
 from ocrwatch.daemon.reading import Callbacks, Reading
 from ocrwatch.daemon.reception import Reception
 from ocrwatch.daemon.report import Report
@@ -75,6 +76,10 @@ class Pipeline:
         self.pauses = Pauses(self.report.changed)
         self.pool = self._pool(workers, ledger, listeners)
         self._kept = dict(ledger.kept())
+        self._quarantine_watch = QuarantineWatch(
+            self.loop, self.pauses, ledger, settings.inbox, settings.quarantine, settings.settle
+        )
+        self._watches_quarantine = not once
         self.reception = self._reception(once=once)
         reserved = NOTE_STEM if settings.status.share_file else ""
         places = Places(settings.inbox, settings.outbox, settings.archive, settings.quarantine, reserved=reserved)
@@ -160,6 +165,7 @@ class Pipeline:
     def tick(self, now: float, *, receiving: bool) -> None:
         """Let each stage do what is due, in the order of the data's flow; without ``receiving`` nothing new begins."""
         if receiving:
+            self._watch_quarantine(now)
             self.reception.tick(now)
             while scans := self.reception.take(now, backlog=self.reading.wants_backlog):
                 self._begin(scans)
@@ -169,6 +175,7 @@ class Pipeline:
     def next_wake(self) -> float:
         """Return when :meth:`tick` has something to do (monotonic seconds)."""
         return min(
+            self._quarantine_watch.next_wake() if self._watches_quarantine else float("inf"),
             self.reception.next_wake(backlog=self.reading.wants_backlog),
             self.reading.next_wake(),
             self.delivering.next_wake(),
@@ -192,6 +199,7 @@ class Pipeline:
         self._groups = {**self._groups, **groups}
         self.pool.change(startup.worker_count(settings), self.slot_options(settings))
         self.reception.change(settings.watch, settings.settle, settings.batch)
+        self._quarantine_watch.change(settings.settle)
         self.reading.change(settings.retry, settings.settle.max_bytes)
         self.delivering.preview_chars = settings.log.preview_chars
         self.hooks.change(hooks)
@@ -292,7 +300,14 @@ class Pipeline:
         else:
             self.reception.release(ticket.path, again=end == "changed")
 
+    def _watch_quarantine(self, now: float) -> None:
+        if self._watches_quarantine:
+            for path in self._quarantine_watch.tick(now):
+                self.report.took_back(path)
+
     def _tell(self, event: str, subject: str, fields: Mapping[str, object]) -> None:
+        if event == "quarantined":
+            self._quarantine_watch.look_for_more()
         self.hooks.tell(event, subject, facts(self.settings, fields))
 
     def _is_kept(self, path: str) -> bool:

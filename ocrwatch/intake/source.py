@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocrwatch.errors import HeldUp, TooLarge, Vanished, environment_fault, system_reason
@@ -29,9 +29,9 @@ class Probe:
     """None where the daemon may not read the file."""
     kind: str = OTHER
     """What it is if it is no JPEG."""
-    unmodified_for: float = 0.0
+    unmodified_for: float = field(default=0.0, compare=False)
     """Seconds since its content changed, by its modification time and this machine's clock."""
-    untouched_for: float = 0.0
+    untouched_for: float = field(default=0.0, compare=False)
     """The same by its status change time, if that is later: a copy sets the modification time, a rename only this."""
 
 

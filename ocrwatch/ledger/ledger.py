@@ -206,6 +206,15 @@ class Ledger:
             )
             return [entry_of(row) for row in rows]
 
+    def quarantined_since(self, since: float, most: int) -> list[Entry]:
+        """Return the scans that were quarantined since then (wall clock): the newest first, not more than ``most``."""
+        with self._guarded():
+            rows = self._db.execute(
+                "SELECT * FROM scans WHERE state = 'quarantined' AND updated_at >= ? ORDER BY updated_at DESC LIMIT ?",
+                (since, most),
+            )
+            return [entry_of(row) for row in rows]
+
     def to_review(self, newest: int) -> tuple[int, list[Entry]]:
         """Return how many scans wait for review, and the ``newest`` of them, oldest first."""
         with self._guarded():
