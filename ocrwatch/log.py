@@ -91,6 +91,11 @@ EVENTS: dict[str, Event] = {
     "scan.returned": Event(
         "a quarantined scan was finished by its writer; it is back in the inbox and read again", ("path", "quarantined")
     ),
+    "scan.rewritten": Event(
+        "an archived original was changed after it was read, by a writer that still had it open: its text may be of "
+        "half a page",
+        ("path", "archived", "sidecars", "reason", "remedy"),
+    ),
     "scan.failed": Event("a bug in ocrwatch, with its traceback; the scan is quarantined", (
         "path", "reason", "trace", "exception",
     )),

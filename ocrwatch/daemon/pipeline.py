@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ocrwatch.daemon import startup
+from ocrwatch.daemon.archive_check import ArchiveCheck
 from ocrwatch.daemon.delivering import Delivering
 from ocrwatch.daemon.known import Known
 from ocrwatch.daemon.loader import Loader
@@ -79,7 +80,9 @@ class Pipeline:
         self._quarantine_watch = QuarantineWatch(
             self.loop, self.pauses, ledger, settings.inbox, settings.quarantine, settings.settle
         )
-        self._watches_quarantine = not once
+        self._archive_check = ArchiveCheck(self.loop, self.pauses, ledger, settings.archive, settings.settle.patience)
+        self._looks_after = not once
+        """Whether quarantine and archive are looked at afterwards: there is no time for that in ``once``."""
         self.reception = self._reception(once=once)
         reserved = NOTE_STEM if settings.status.share_file else ""
         places = Places(settings.inbox, settings.outbox, settings.archive, settings.quarantine, reserved=reserved)
@@ -165,7 +168,7 @@ class Pipeline:
     def tick(self, now: float, *, receiving: bool) -> None:
         """Let each stage do what is due, in the order of the data's flow; without ``receiving`` nothing new begins."""
         if receiving:
-            self._watch_quarantine(now)
+            self._look_after(now)
             self.reception.tick(now)
             while scans := self.reception.take(now, backlog=self.reading.wants_backlog):
                 self._begin(scans)
@@ -175,7 +178,7 @@ class Pipeline:
     def next_wake(self) -> float:
         """Return when :meth:`tick` has something to do (monotonic seconds)."""
         return min(
-            self._quarantine_watch.next_wake() if self._watches_quarantine else float("inf"),
+            *((self._quarantine_watch.next_wake(), self._archive_check.next_wake()) if self._looks_after else ()),
             self.reception.next_wake(backlog=self.reading.wants_backlog),
             self.reading.next_wake(),
             self.delivering.next_wake(),
@@ -200,6 +203,7 @@ class Pipeline:
         self.pool.change(startup.worker_count(settings), self.slot_options(settings))
         self.reception.change(settings.watch, settings.settle, settings.batch)
         self._quarantine_watch.change(settings.settle)
+        self._archive_check.patience = settings.settle.patience
         self.reading.change(settings.retry, settings.settle.max_bytes)
         self.delivering.preview_chars = settings.log.preview_chars
         self.hooks.change(hooks)
@@ -300,14 +304,18 @@ class Pipeline:
         else:
             self.reception.release(ticket.path, again=end == "changed")
 
-    def _watch_quarantine(self, now: float) -> None:
-        if self._watches_quarantine:
+    def _look_after(self, now: float) -> None:
+        """Look whether writers have changed what was put away."""
+        if self._looks_after:
             for path in self._quarantine_watch.tick(now):
                 self.report.took_back(path)
+            self._archive_check.tick(now)
 
     def _tell(self, event: str, subject: str, fields: Mapping[str, object]) -> None:
         if event == "quarantined":
             self._quarantine_watch.look_for_more()
+        elif event == "delivered":
+            self._archive_check.delivered()
         self.hooks.tell(event, subject, facts(self.settings, fields))
 
     def _is_kept(self, path: str) -> bool:

@@ -215,6 +215,16 @@ class Ledger:
             )
             return [entry_of(row) for row in rows]
 
+    def delivered_between(self, after: float, until: float, most: int) -> list[Entry]:
+        """Return the scans that were done between two times (wall clock): the oldest first, not more than ``most``."""
+        with self._guarded():
+            rows = self._db.execute(
+                "SELECT * FROM scans WHERE state = 'done' AND updated_at > ? AND updated_at <= ?"
+                " ORDER BY updated_at LIMIT ?",
+                (after, until, most),
+            )
+            return [entry_of(row) for row in rows]
+
     def to_review(self, newest: int) -> tuple[int, list[Entry]]:
         """Return how many scans wait for review, and the ``newest`` of them, oldest first."""
         with self._guarded():

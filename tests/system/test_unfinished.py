@@ -249,3 +249,21 @@ def test_a_quarantined_scan_that_is_only_touched_stays(hasty: DaemonProcess) -> 
     hasty.wait_for("scan.quarantined", path="second.jpg", count=2)
     assert not hasty.events("scan.returned", path="touched.jpg")
     assert (hasty.quarantine / "touched.jpg.reason.json").exists()
+
+
+def test_an_archived_scan_that_its_writer_changes_is_told_of(hasty: DaemonProcess) -> None:
+    """Its text is of what was read: the log names both, and what to do. New times alone, and other files, are not."""
+    for number, name in enumerate(("touched.jpg", "replaced.jpg", "left.jpg")):
+        put(hasty.inbox, name, _page(number))
+        hasty.wait_for("scan.delivered", path=name)
+    os.utime(hasty.archive / "touched.jpg")
+    put(hasty.archive, "replaced.jpg", _page(9))
+    with (hasty.inbox / "open.jpg").open("wb", buffering=0) as file:
+        file.write(_page(4))
+        hasty.wait_for("scan.delivered", path="open.jpg")
+        until((hasty.archive / "open.jpg").exists)
+        os.pwrite(file.fileno(), _page(5), 0)
+    event = hasty.wait_for("scan.rewritten")
+    assert (event["path"], event["archived"], event["sidecars"]) == ("open.jpg", "open.jpg", ["open.txt"])
+    assert len(hasty.events("scan.rewritten")) == 1
+    assert files(hasty.outbox) == {f"{name}.txt" for name in ("touched", "replaced", "left", "open")}

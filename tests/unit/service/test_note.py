@@ -57,8 +57,8 @@ def test_it_says_what_is_done_since_when_in_local_time() -> None:
     assert "  1970-01-01 01:03 CET  bad.jpg: it is damaged" in lines
     assert "  half.jpg (it ends early; unchanged since 1970-01-01 01:04 CET)" in lines
     assert (
-        "  hole.jpg (it is damaged, but may still be written: a part\\n is missing; quarantined at 1970-01-01 01:14 CET "
-        "unless it changes; unchanged since 1970-01-01 01:04 CET)"
+        "  hole.jpg (it is damaged, but may still be written: a part\\n is missing; quarantined at 1970-01-01 01:14 "
+        "CET unless it changes; unchanged since 1970-01-01 01:04 CET)"
     ) in lines
     assert text.endswith("\n")
 
