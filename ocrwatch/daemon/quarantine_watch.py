@@ -254,5 +254,5 @@ class QuarantineWatch:
     def _failed(self, error: BaseException) -> None:
         """Leave a fault of the environment to what it keeps from working."""
         self._is_busy = False
-        if not isinstance(error, EnvironmentFault):
+        if not isinstance(error, EnvironmentFault | OSError):
             raise error
