@@ -176,7 +176,7 @@ class Reception:
         self._known.setdefault(scan.path, _Known(now)).again = False
         self._settle.await_writer(scan, fault, now)
         left = max(0.0, scan.changed_at + self._settle.patience - now)
-        then = f"read again when it changes; quarantined in {left:.0f} s unless it changes"
+        then = f"read again when it changes, quarantined in {left:.0f} s if it does not"
         if not self._gives_up:
             then = "left in the inbox unless it changes while others are read"
         _log.info("scan.waiting", path=scan.path, reason=fault.message, then=then)

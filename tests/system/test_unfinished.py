@@ -132,7 +132,7 @@ def test_that_a_damaged_file_waits_is_said_everywhere(patient: DaemonProcess) ->
     path = patient.inbox / "told.jpg"
     path.write_bytes(_with_hole(_page(4)))
     event = until(lambda: _said(patient, "told.jpg"))[0]
-    assert "unless it changes" in event["then"]
+    assert "if it does not" in event["then"]
 
     def status() -> list[dict[str, Any]]:
         told = json.loads((patient.state / "status.json").read_text())["incomplete"]
