@@ -57,16 +57,18 @@ EVENTS: dict[str, Event] = {
     ),
     "daemon.failed": Event("a bug ended ocrwatch; what was not finished is still in the inbox", ("exception",)),
     "daemon.stopped": Event("ocrwatch has stopped; the fields count the scans of this run by how they ended", (
-        "delivered", "quarantined", "changed", "known", "stopped",
+        "delivered", "quarantined", "changed", "known", "stopped", "unfinished",
     )),
     "watch.armed": Event("the inbox is watched", ("inbox", "mode", "file_system", "source")),
     "watch.lost": Event("events from the inbox are not to be had at present; it is looked through instead", (
         "reason", "remedy", "mode",
     )),
     "scan.seen": Event("a file that may be a scan was noticed (debug)", ("path", "how")),
-    "scan.waiting": Event("a scan is not complete yet, or may not be read; said once for each reason", (
-        "path", "reason", "then",
-    )),
+    "scan.waiting": Event(
+        "a scan is not complete yet, was found damaged soon after its last change, or may not be read; said once for "
+        "each reason",
+        ("path", "reason", "then"),
+    ),
     "scan.ignored": Event("something with a scan's name is left alone: a link, a FIFO, a folder", ("path", "reason")),
     "scan.ready": Event("a scan is complete (debug)", ("path", "bytes")),
     "scan.delivered": Event(
@@ -91,13 +93,21 @@ EVENTS: dict[str, Event] = {
     "scan.restored": Event(
         "an original that could not be put away, since its folder was away, is back, and is read once more", ("path",)
     ),
+    "scan.returned": Event(
+        "a quarantined scan was finished by its writer; it is back in the inbox and read again", ("path", "quarantined")
+    ),
+    "scan.rewritten": Event(
+        "an archived original was changed after it was read, by a writer that still had it open: its text may be of "
+        "half a page",
+        ("path", "archived", "sidecars", "reason", "remedy"),
+    ),
     "scan.failed": Event("a bug in ocrwatch, with its traceback; the scan is quarantined", (
         "path", "reason", "trace", "exception",
     )),
     "batch.started": Event("scans that arrived together are handed to the workers", ("batch", "scans", "fresh")),
     "batch.finished": Event(
         "all scans of a batch have ended; counts as in daemon.stopped",
-        ("batch", "scans", "seconds", "delivered", "quarantined", "changed", "known", "stopped"),
+        ("batch", "scans", "seconds", "delivered", "quarantined", "changed", "known", "stopped", "unfinished"),
     ),
     "worker.started": Event("a worker process has loaded its engine", ("pid", "engine", "start_ms")),
     "worker.died": Event(

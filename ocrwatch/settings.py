@@ -68,7 +68,8 @@ class Settle(Section):
     closed_quiet: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 0.2
     """The same for a file that was just closed or renamed by its writer, up to 1h."""
     patience: Annotated[Duration, between(1.0, 7 * 86400.0, format_duration)] = 600.0
-    """How long a file may stay incomplete and unchanged before it is read as it is, or quarantined, 1s to 7d."""
+    """How long a file may stay incomplete or damaged, and unchanged, before it is quarantined, or read if only its end
+    marker is missing, 1s to 7d."""
     max_bytes: Annotated[Size, between(1000, 10**10, format_size)] = 200_000_000
     """Larger files are quarantined unread, 1KB to 10GB."""
 

@@ -44,6 +44,8 @@ class Scan:
     fresh: bool
     ready_at: float
     """Monotonic seconds at which the file was found complete."""
+    changed_at: float = float("-inf")
+    """Monotonic seconds of its last change: when that was first seen, or earlier if the file's times may be trusted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,34 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from ocrwatch.commands.work import settings_for_work
-from ocrwatch.deliver.delivery import REASON_ENDING
-from ocrwatch.deliver.plan import free_name, mirrored, rename_to_free
+from ocrwatch.deliver.quarantine import BEGUN, REASON, LeftAlone, give_back
 from ocrwatch.errors import EnvironmentFault, ExitCode, UsageError, environment_fault
-from ocrwatch.files import (
-    TEMPORARY_PREFIX,
-    copy_durable,
-    folder,
-    folder_if_there,
-    open_regular,
-    remove,
-    rename_over,
-    renamed_at_once,
-    split,
-    status_of,
-    sync,
-)
+from ocrwatch.files import TEMPORARY_PREFIX, folder, split, status_of
 from ocrwatch.log import printable
 from ocrwatch.service.lock import holder_of
 from ocrwatch.settings import Settings
-
-_REASON = f".{REASON_ENDING}"
-
-_BEGUN = ".retry.json"
-"""Ends the reason's name while its scan may be in the inbox as well as in the quarantine."""
-
-
-class _LeftAlone(Exception):
-    """Why a file stays in the quarantine."""
 
 
 def retry(files: Sequence[Path], config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> ExitCode:
@@ -56,8 +33,8 @@ def retry(files: Sequence[Path], config: Path | None, overrides: Mapping[str, ob
     left = 0
     for path in wanted:
         try:
-            new_path = _put_back(settings, path)
-        except _LeftAlone as why:
+            new_path = give_back(settings.quarantine, settings.inbox, path)
+        except LeftAlone as why:
             left += 1
             output.print(f"Left alone: {_shown(path)} ({_shown(str(why))})")
         else:
@@ -90,7 +67,7 @@ def _wanted(quarantine: Path, files: Sequence[Path]) -> Iterator[str]:
             yield from _below(quarantine, "")
         return
     for file in files:
-        relative = _relative(quarantine, file).removesuffix(_REASON).removesuffix(_BEGUN)
+        relative = _relative(quarantine, file).removesuffix(REASON).removesuffix(BEGUN)
         parent, name = split(relative)
         try:
             with folder(quarantine, parent) as directory:
@@ -143,102 +120,9 @@ def _below(quarantine: Path, subfolder: str) -> Iterator[str]:
             elif entry.is_file(follow_symlinks=False) and not entry.name.startswith(TEMPORARY_PREFIX):
                 names.append(entry.name)
     prefix = f"{subfolder}/" if subfolder else ""
-    yield from (prefix + name for name in sorted(names) if not name.endswith((_REASON, _BEGUN)))
+    yield from (prefix + name for name in sorted(names) if not name.endswith((REASON, BEGUN)))
     for name in sorted(below):
         yield from _below(quarantine, prefix + name)
-
-
-def _put_back(settings: Settings, path: str) -> str:
-    """Move a scan to its place in the inbox; return its path there. Raises :class:`_LeftAlone`."""
-    parent, name = split(path)
-    try:
-        with folder(settings.quarantine, parent) as source, _alone_in(source):
-            status = status_of(source, name)
-            if status is None or not stat.S_ISREG(status.st_mode):
-                raise _LeftAlone("it is gone, or no file")
-            # By inode, since the name may be as long as a name can be.
-            hidden = f"{TEMPORARY_PREFIX}retry-{status.st_dev:x}-{status.st_ino}.tmp"
-            subfolder = mirrored((settings.inbox,), parent)
-            with folder_if_there(settings.inbox, subfolder) as inbox:
-                if inbox is not None:
-                    # The copy of one that was killed.
-                    remove(inbox, hidden)
-            _check(source, name)
-            with folder(settings.inbox, subfolder, create=True) as inbox:
-                new_name = _move(source, name, inbox, hidden)
-    except OSError as error:
-        what = f"cannot move {printable(path)} from the quarantine {settings.quarantine} to the inbox {settings.inbox}"
-        raise environment_fault(error, what) from error
-    return f"{subfolder}/{new_name}" if subfolder else new_name
-
-
-@contextlib.contextmanager
-def _alone_in(quarantine: int) -> Iterator[None]:
-    """Wait until no other ``retry`` is at work in an open folder of the quarantine, where the file system has locks."""
-    with contextlib.suppress(OSError):
-        fcntl.flock(quarantine, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            fcntl.flock(quarantine, fcntl.LOCK_UN)
-
-
-def _check(quarantine: int, name: str) -> None:
-    """Raise :class:`_LeftAlone` for what is no quarantined scan, or perhaps is back already."""
-    if status_of(quarantine, name + _BEGUN) is not None:
-        raise _LeftAlone(
-            f"a retry of it was interrupted: see with ocrwatch why whether it is back; if not, rename {name}{_BEGUN} "
-            f"to {name}{_REASON} and try again"
-        )
-    reason = status_of(quarantine, name + _REASON)
-    if reason is None or not stat.S_ISREG(reason.st_mode):
-        raise _LeftAlone(f"there is no {name}{_REASON} beside it")
-
-
-def _move(source: int, name: str, inbox: int, hidden: str) -> str:
-    """Move a scan under its own or another free name, never over another, and remove its reason; return the name."""
-    is_near = os.fstat(source).st_dev == os.fstat(inbox).st_dev
-    new_name = _moved_at_once(source, name, inbox) if is_near else None
-    reason = name + _REASON
-    if new_name is None:
-        new_name = _copy_back(source, name, inbox, hidden)
-        reason = name + _BEGUN
-    # Only now: what is known of the scan goes when the scan is safe. The ledger remembers it as well.
-    remove(source, reason)
-    sync(source)
-    return new_name
-
-
-def _moved_at_once(source: int, name: str, inbox: int) -> str | None:
-    """Move a scan in one step; None where the file system has no such step."""
-    while True:
-        new_name = free_name(inbox, *os.path.splitext(name))
-        with contextlib.suppress(FileExistsError):
-            if not renamed_at_once(source, name, inbox, new_name):
-                return None
-            sync(inbox)
-            sync(source)
-            return new_name
-
-
-def _copy_back(source: int, name: str, inbox: int, hidden: str) -> str:
-    """Copy a scan, then remove it. Killed in between, it may be in both places, which the reason's name tells."""
-    descriptor = open_regular(source, name)
-    try:
-        # Hidden until it is whole.
-        copy_durable(descriptor, inbox, hidden)
-    finally:
-        os.close(descriptor)
-    try:
-        rename_over(source, name + _REASON, name + _BEGUN)
-    except BaseException:
-        remove(inbox, hidden)
-        raise
-    new_name = rename_to_free(inbox, hidden, inbox, *os.path.splitext(name))
-    remove(source, name)
-    sync(source)
-    return new_name
 
 
 def _shown(path: str) -> str:

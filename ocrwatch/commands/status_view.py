@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 from rich.markup import escape
 
 from ocrwatch.log import printable
-from ocrwatch.service.status import INCOMPLETE, Status, held_up_together
+from ocrwatch.service.status import Status, held_up_together
 
 _SUBJECT_WIDTH = 12
 _MOST_LINES = 5
@@ -96,7 +96,7 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
     yield from _block(
         "not whole",
         _some(
-            f"{_shown(one.path)}: {INCOMPLETE.get(one.reason, one.reason)}; unchanged for {seen.age(one.since)}"
+            f"{_shown(one.path)}: {_shown(one.says(seen.at))}; unchanged for {seen.age(one.since)}"
             for one in now.incomplete
         ),
     )

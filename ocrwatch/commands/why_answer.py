@@ -167,6 +167,11 @@ def _incomplete(sources: Sources, item: Incomplete) -> Answer:
     elif item.reason == "unreadable":
         says = f"may not be read by the user that ocrwatch runs as, since {since}."
         return Answer(item.path, "incomplete", says, "let that user read it", since=item.since, code=item.reason)
+    elif item.until is not None:
+        says = (
+            f"was read and found damaged: {printable(item.detail)}. Its writer may still be at work: it is read again "
+            f"when it changes, and quarantined at {sources.at(item.until)} if it does not; it last changed at {since}."
+        )
     else:
         fate = f"quarantined when it has not changed for {patience}"
         if item.reason == "incomplete":
@@ -198,7 +203,11 @@ def _open(sources: Sources, row: Entry, *, is_there: bool) -> Answer:
         return Answer(
             row.path, "gone", f"was taken out of the inbox before it was read; it was last seen {sources.at(at)}."
         )
-    return _waiting(sources, row.path)
+    waiting = _waiting(sources, row.path)
+    if row.code is None or waiting.state not in {"waiting", "settling"}:
+        return waiting
+    found = f" It was read at {sources.at(at)} and found damaged: {printable(row.reason or '')}; it is read again."
+    return replace(waiting, says=waiting.says + found, code=row.code)
 
 
 def _waiting(sources: Sources, path: str) -> Answer:

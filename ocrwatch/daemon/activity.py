@@ -70,8 +70,14 @@ def activity_of(pipeline: Pipeline, calendar: Calendar) -> Activity:
         queued=pipeline.queued,
         delivering=[as_text(path) for path in itertools.islice(pipeline.delivering.paths(), MOST_SHOWN)],
         incomplete=[
-            Incomplete(as_text(path), reason, at(since))
-            for path, reason, since in itertools.islice(reception.incomplete(), MOST_SHOWN)
+            Incomplete(
+                as_text(one.path),
+                one.reason,
+                at(one.changed_at),
+                one.detail,
+                None if one.until is None else at(one.until),
+            )
+            for one in itertools.islice(reception.incomplete(), MOST_SHOWN)
         ],
         resting=list(itertools.islice(itertools.chain(resting, held), MOST_SHOWN)),
     )

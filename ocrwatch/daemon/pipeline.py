@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ocrwatch.daemon import startup
+from ocrwatch.daemon.archive_check import ArchiveCheck
 from ocrwatch.daemon.delivering import Delivering
 from ocrwatch.daemon.known import Known
 from ocrwatch.daemon.loader import Loader
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.notices import facts, hook_options
 from ocrwatch.daemon.pauses import Pauses
+from ocrwatch.daemon.quarantine_watch import QuarantineWatch
 from ocrwatch.daemon.reading import Callbacks, Reading
 from ocrwatch.daemon.reception import Reception
 from ocrwatch.daemon.report import Report
@@ -26,7 +28,7 @@ from ocrwatch.deliver.plan import Places
 from ocrwatch.dispatch.events import SlotEvent
 from ocrwatch.dispatch.pool import Pool
 from ocrwatch.dispatch.slot import SlotOptions
-from ocrwatch.errors import ScanFault
+from ocrwatch.errors import EnvironmentFault, ScanFault
 from ocrwatch.files import facts_of
 from ocrwatch.hooks.hooks import HookOptions, Hooks
 from ocrwatch.intake.batch import Batcher
@@ -58,10 +60,12 @@ class Pipeline:
     def __init__(self, settings: Settings, ledger: Ledger, known: Known, listeners: Listeners, *, once: bool) -> None:
         self.settings = settings
         """What is in force."""
+        self._ledger = ledger
         self.known = known
         self.began_at: float | None = None
         """When the first batch was taken (monotonic seconds)."""
         self._batches = 0
+        self._noting = 0
         self._groups = startup.group_ids(settings)
         self._scratch = startup.fresh_scratch(settings)
         self.hooks = Hooks(hook_options(settings), lambda: iso(time.time()))
@@ -73,6 +77,12 @@ class Pipeline:
         self.pauses = Pauses(self.report.changed)
         self.pool = self._pool(workers, ledger, listeners)
         self._kept = dict(ledger.kept())
+        self._quarantine_watch = QuarantineWatch(
+            self.loop, self.pauses, ledger, settings.inbox, settings.quarantine, settings.settle
+        )
+        self._archive_check = ArchiveCheck(self.loop, self.pauses, ledger, settings.archive, settings.settle.patience)
+        self._looks_after = not once
+        """Whether quarantine and archive are looked at afterwards: there is no time for that in ``once``."""
         self.reception = self._reception(once=once)
         reserved = NOTE_STEM if settings.status.share_file else ""
         places = Places(settings.inbox, settings.outbox, settings.archive, settings.quarantine, reserved=reserved)
@@ -118,14 +128,14 @@ class Pipeline:
     @property
     def open_scans(self) -> int:
         """How many scans are known and not at their end."""
-        on_their_way = self.reading.waiting + len(self.reading.in_work) + len(self.delivering)
+        on_their_way = self.reading.waiting + len(self.reading.in_work) + len(self.delivering) + self._noting
         return self.reception.waiting + on_their_way + len(self.delivering.held_up)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is on its way behind the batches but what is held up."""
         waiting = self.reading.waiting > len(self.reading.held_up)
-        return not (waiting or self.reading.in_work or len(self.delivering))
+        return not (waiting or self.reading.in_work or len(self.delivering) or self._noting)
 
     @property
     def held_up(self) -> dict[str, str]:
@@ -160,6 +170,7 @@ class Pipeline:
     def tick(self, now: float, *, receiving: bool) -> None:
         """Let each stage do what is due, in the order of the data's flow; without ``receiving`` nothing new begins."""
         if receiving:
+            self._look_after(now)
             self.reception.tick(now)
             while scans := self.reception.take(now, backlog=self.reading.wants_backlog):
                 self._begin(scans)
@@ -169,6 +180,7 @@ class Pipeline:
     def next_wake(self) -> float:
         """Return when :meth:`tick` has something to do (monotonic seconds)."""
         return min(
+            *((self._quarantine_watch.next_wake(), self._archive_check.next_wake()) if self._looks_after else ()),
             self.reception.next_wake(backlog=self.reading.wants_backlog),
             self.reading.next_wake(),
             self.delivering.next_wake(),
@@ -192,6 +204,8 @@ class Pipeline:
         self._groups = {**self._groups, **groups}
         self.pool.change(startup.worker_count(settings), self.slot_options(settings))
         self.reception.change(settings.watch, settings.settle, settings.batch)
+        self._quarantine_watch.change(settings.settle)
+        self._archive_check.patience = settings.settle.patience
         self.reading.change(settings.retry, settings.settle.max_bytes)
         self.delivering.preview_chars = settings.log.preview_chars
         self.hooks.change(hooks)
@@ -246,8 +260,30 @@ class Pipeline:
         self.reading.give_up(self._ticket(scan, Batch(0, 1)), fault)
 
     def _quarantine(self, ticket: Ticket, fault: ScanFault) -> None:
+        if self.reception.is_doubtful(ticket.scan, fault):
+            self._await_writer(ticket, fault)
+            return
         self.report.failed(ticket.path, fault.code, fault.message)
         self.delivering.quarantine(ticket, fault)
+
+    def _await_writer(self, ticket: Ticket, fault: ScanFault) -> None:
+        """Wait for the writer of a scan that was found damaged; the attempt is taken back, as it says nothing yet."""
+
+        def noted(_: object) -> None:
+            self._noting -= 1
+            self._end(ticket, "unfinished", fault)
+
+        def failed(error: BaseException) -> None:
+            # Without it the scan has one attempt fewer; a ledger that refuses is reported for what matters more.
+            if not isinstance(error, EnvironmentFault):
+                raise error
+            noted(None)
+
+        self._noting += 1
+        # On the delivery thread, which is waited for at the end: an attempt that stays counted would add up.
+        self.loop.deliver(
+            lambda: self._ledger.refund_attempt(ticket.id, code=fault.code, reason=fault.message), noted, failed
+        )
 
     def _resume(self, ticket: Ticket, entry: Entry) -> None:
         self.delivering.resume(entry, lambda: self._end(ticket, "changed"))
@@ -260,16 +296,30 @@ class Pipeline:
         self.report.tally.retries += 1
         self.report.changed()
 
-    def _end(self, ticket: Ticket, end: End) -> None:
+    def _end(self, ticket: Ticket, end: End, fault: ScanFault | None = None) -> None:
         if (fields := ticket.batch.ended(end)) is not None:
             self._tell("batch", str(ticket.batch.id), fields)
         self.report.cached += ticket.cached and end == "delivered"
         self.report.count(end, ticket.options.profile_name)
         if self.settings.on_success == "keep" and end in {"delivered", "known"}:
             self._kept[ticket.path] = facts_key(ticket.scan.facts)
-        self.reception.release(ticket.path, again=end == "changed")
+        if end == "unfinished" and fault is not None:
+            self.reception.await_writer(ticket.scan, fault)
+        else:
+            self.reception.release(ticket.path, again=end == "changed")
+
+    def _look_after(self, now: float) -> None:
+        """Look whether writers have changed what was put away."""
+        if self._looks_after:
+            for path in self._quarantine_watch.tick(now):
+                self.report.took_back(path)
+            self._archive_check.tick(now)
 
     def _tell(self, event: str, subject: str, fields: Mapping[str, object]) -> None:
+        if event == "quarantined":
+            self._quarantine_watch.look_for_more()
+        elif event == "delivered":
+            self._archive_check.delivered()
         self.hooks.tell(event, subject, facts(self.settings, fields))
 
     def _is_kept(self, path: str) -> bool:

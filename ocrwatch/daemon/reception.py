@@ -14,7 +14,7 @@ from ocrwatch.daemon.watching import InboxWatch, Wanted
 from ocrwatch.errors import HeldUp, OcrwatchError, ScanFault
 from ocrwatch.intake.batch import Batcher
 from ocrwatch.intake.look import Look
-from ocrwatch.intake.settle import GivenUp, Gone, Ready, Settle, Waiting
+from ocrwatch.intake.settle import GivenUp, Gone, Ready, Settle, Unsettled, Waiting
 from ocrwatch.intake.source import Probe, probe
 from ocrwatch.intake.structure import Completeness
 from ocrwatch.log import get_logger
@@ -127,8 +127,8 @@ class Reception:
         """How many paths :meth:`queue` has."""
         return len(self._batcher)
 
-    def incomplete(self) -> Iterator[tuple[str, str, float]]:
-        """Yield path, reason and last change (monotonic seconds) of what settles and is not well."""
+    def incomplete(self) -> Iterator[Unsettled]:
+        """Yield what settles and is not well; times are monotonic seconds."""
         return self._settle.waiting()
 
     def is_empty(self, now: float) -> bool:
@@ -164,6 +164,22 @@ class Reception:
         known = self._known.pop(path, None)
         if again or (known is not None and known.again):
             self._arrive(Arrival(path, "closed"))
+        self._make_room()
+
+    def is_doubtful(self, scan: Scan, fault: ScanFault) -> bool:
+        """Tell whether a scan may have been found damaged only because its writer is still at work."""
+        return self._settle.is_doubtful(scan, fault, time.monotonic())
+
+    def await_writer(self, scan: Scan, fault: ScanFault) -> None:
+        """Take back a scan that was handed out and was found damaged, until it changes or the patience is over."""
+        now = time.monotonic()
+        self._known.setdefault(scan.path, _Known(now)).again = False
+        self._settle.await_writer(scan, fault, now)
+        left = max(0.0, scan.changed_at + self._settle.patience - now)
+        then = f"read again when it changes, quarantined in {left:.0f} s if it does not"
+        if not self._gives_up:
+            then = "left in the inbox unless it changes while others are read"
+        _log.info("scan.waiting", path=scan.path, reason=fault.message, then=then)
         self._make_room()
 
     def _arrive(self, arrival: Arrival) -> None:

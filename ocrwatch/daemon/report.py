@@ -84,6 +84,13 @@ class Report:
         """Remember a quarantined scan."""
         self._failures.append(status.Failure(_shown(path), code, reason, status.iso(time.time())))
 
+    def took_back(self, path: str) -> None:
+        """Forget a quarantined scan that is in the inbox again."""
+        kept = [failure for failure in self._failures if failure.path != _shown(path)]
+        self._failures.clear()
+        self._failures.extend(kept)
+        self._dirty = True
+
     def next_wake(self) -> float:
         """Return when the status is to be written next (monotonic seconds)."""
         return self._written + (_SHORTEST_INTERVAL if self._dirty else self._heartbeat)

@@ -14,8 +14,9 @@ from ocrwatch.values import Recipe, Scan
 
 _log = get_logger()
 
-End = Literal["delivered", "quarantined", "changed", "known", "stopped"]
-"""``changed``: the file changed or went while it was handled. ``known``: it was delivered before and kept."""
+End = Literal["delivered", "quarantined", "changed", "known", "stopped", "unfinished"]
+"""``changed``: the file changed or went while it was handled. ``known``: it was delivered before and kept.
+``unfinished``: it was found damaged, and is waited for since its writer may be at work."""
 
 
 @dataclass(slots=True)

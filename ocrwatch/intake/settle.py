@@ -5,6 +5,10 @@ a whole JPEG. One that is not whole is looked at again at growing intervals for 
 ``patience`` without any change it is taken for closed: a JPEG without its end marker goes on as it is, since
 all of the image may be there, which only decoding tells; what cannot be a JPEG is given up. One that grows is never
 dispatched and never given up.
+
+A whole file that was read and found damaged may still be in its writer's hands: a preallocated one whose middle comes
+last, or a sound one that is overwritten in place. It comes back here (:meth:`Settle.await_writer`), and is read again
+when it has changed, or when it has not for ``patience``.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ocrwatch.errors import ScanFault, Truncated
+from ocrwatch.errors import Damaged, ScanFault, Truncated
 from ocrwatch.intake.source import Probe
 from ocrwatch.intake.structure import Completeness
 from ocrwatch.magic import OTHER, not_this
@@ -32,6 +36,10 @@ _SHORTEST_INTERVAL = 0.1
 
 UNREADABLE = "unreadable"
 GROWING = "growing"
+DAMAGED = "damaged"
+
+_UNFINISHED = (Truncated, Damaged)
+"""What a file can be found to be only because its writer is not done."""
 
 _UNDER_WAY = -1.0
 """In the place of the next look's time, while a look is under way."""
@@ -68,6 +76,20 @@ class Gone:
 Verdict = Ready | Waiting | GivenUp | Gone
 
 
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A file that something was found wrong with."""
+
+    path: str
+    reason: str
+    changed_at: float
+    """When its last change was seen, or earlier if its times may be trusted."""
+    detail: str = ""
+    """What was found when a damaged one was read."""
+    until: float | None = None
+    """When a damaged one is believed to be so, unless it changes."""
+
+
 @dataclass(slots=True)
 class _Watched:
     how: Settled
@@ -75,11 +97,15 @@ class _Watched:
     next_look: float
     interval: float
     changed_at: float
+    unchanged_since: float
+    """The same, or earlier if the file's times may be trusted."""
     facts: FileFacts | None = None
     again: bool = False
     """Whether an event came while a look was under way."""
     reason: str = ""
     said: set[str] = field(default_factory=set)
+    fault: ScanFault | None = None
+    """What was found when the file was read as it is."""
 
 
 @dataclass(slots=True)
@@ -111,7 +137,7 @@ class Settle:
         """Take note of a path; an event on a known one brings its next look forward."""
         known = self._watched.get(arrival.path)
         if known is None:
-            known = _Watched(arrival.how, arrival.fresh, now, self.quiet, now)
+            known = _Watched(arrival.how, arrival.fresh, now, self.quiet, now, now)
             self._watched[arrival.path] = known
             self._look_at(arrival.path, known, now)
         elif arrival.how != "found":
@@ -129,15 +155,38 @@ class Settle:
         self._watched.pop(path, None)
         self._incomplete_ones.discard(path)
 
-    def reason_of(self, path: str) -> str:
-        """Return why a file waits, empty where nothing was found wrong with it yet."""
-        return self._watched[path].reason
+    def is_doubtful(self, scan: Scan, fault: ScanFault, now: float) -> bool:
+        """Tell whether ``fault`` may be there only because the writer of ``scan`` is still at work."""
+        return isinstance(fault, _UNFINISHED) and now < scan.changed_at + self.patience
 
-    def waiting(self) -> Iterator[tuple[str, str, float]]:
-        """Yield path, reason and last change of each file that something was found wrong with."""
+    def await_writer(self, scan: Scan, fault: ScanFault, now: float) -> Waiting:
+        """Keep a file that was read and has a doubtful ``fault``. It is ready again when it has changed and settled.
+
+        If it does not change, it is ready when ``patience`` is over: what was read then is believed.
+        """
+        watched = _Watched("found", scan.fresh, now, self.quiet, scan.changed_at, scan.changed_at, scan.facts)
+        watched.fault = fault
+        self._watched[scan.path] = watched
+        self._incomplete_ones.add(scan.path)
+        # At once: it may have changed while it was read.
+        self._look_at(scan.path, watched, now)
+        return self._waiting(watched, DAMAGED)
+
+    def reason_of(self, path: str) -> str:
+        """Return why a file waits, empty if nothing was found wrong with it yet."""
+        watched = self._watched[path]
+        if watched.fault is not None:
+            return f"{watched.fault.message}; it changed a short time ago, and may still be written"
+        return watched.reason
+
+    def waiting(self) -> Iterator[Unsettled]:
+        """Yield each file that something was found wrong with."""
         for path, watched in self._watched.items():
-            if watched.reason:
-                yield path, watched.reason, watched.changed_at
+            if watched.fault is not None:
+                until = watched.unchanged_since + self.patience
+                yield Unsettled(path, watched.reason, watched.changed_at, watched.fault.message, until)
+            elif watched.reason:
+                yield Unsettled(path, watched.reason, watched.changed_at)
 
     def is_stuck(self, now: float, patience: float) -> bool:
         """Tell whether every file here has been incomplete and unchanged for ``patience`` seconds (or none is here)."""
@@ -185,10 +234,8 @@ class Settle:
             self.forget(path)
             return Gone()
         if probe.facts != watched.facts:
-            return self._changed(path, watched, probe.facts, now)
-        if probe.state is Completeness.WHOLE:
-            return self._whole(path, watched, probe.facts, now)
-        return self._incomplete(path, watched, probe, now)
+            return self._changed(path, watched, probe, now)
+        return self._unchanged(path, watched, probe, now)
 
     def refused(self, path: str, reason: str, now: float) -> Waiting:
         """Note that a look at ``path`` was refused, which says nothing about the file: it is looked at again later."""
@@ -200,14 +247,31 @@ class Settle:
         self._look_at(path, watched, now + watched.interval)
         return self._waiting(watched, reason)
 
-    def _changed(self, path: str, watched: _Watched, facts: FileFacts, now: float) -> Verdict:
+    def _changed(self, path: str, watched: _Watched, probe: Probe, now: float) -> Verdict:
         self._incomplete_ones.discard(path)
         growing = watched.facts is not None
-        watched.facts = facts
+        watched.facts, watched.fault = probe.facts, None
         watched.changed_at = now
+        watched.unchanged_since = now if growing else now - _age(watched, probe)
         watched.interval = self.quiet
         self._look_at(path, watched, now + self._quiet_of(watched))
         return self._waiting(watched, GROWING if growing else "")
+
+    def _unchanged(self, path: str, watched: _Watched, probe: Probe, now: float) -> Verdict:
+        if watched.fault is not None:
+            return self._damaged(path, watched, probe.facts, now)
+        if probe.state is Completeness.WHOLE:
+            return self._whole(path, watched, probe.facts, now)
+        return self._incomplete(path, watched, probe, now)
+
+    def _damaged(self, path: str, watched: _Watched, facts: FileFacts, now: float) -> Verdict:
+        believed_at = watched.unchanged_since + self.patience
+        if now >= believed_at:
+            self.forget(path)
+            return Ready(_scan(path, watched, facts, now))
+        watched.interval = min(max(watched.interval, _SHORTEST_INTERVAL) * 1.5, LONGEST_INTERVAL)
+        self._look_at(path, watched, min(now + watched.interval, believed_at))
+        return self._waiting(watched, DAMAGED)
 
     def _incomplete(self, path: str, watched: _Watched, probe: Probe, now: float) -> Verdict:
         self._incomplete_ones.add(path)
@@ -219,7 +283,7 @@ class Settle:
         if now >= give_up_at:
             self.forget(path)
             if probe.state is Completeness.PARTIAL:
-                return Ready(Scan(path, probe.facts, watched.fresh, now))
+                return Ready(_scan(path, watched, probe.facts, now))
             return GivenUp(probe.facts, _fault(probe, now - watched.changed_at))
         self._look_at(path, watched, min(now + watched.interval, give_up_at))
         return self._waiting(watched, probe.state.value)
@@ -230,7 +294,7 @@ class Settle:
             self._look_at(path, watched, complete_at)
             return self._waiting(watched, "")
         self.forget(path)
-        return Ready(Scan(path, facts, watched.fresh, now))
+        return Ready(_scan(path, watched, facts, now))
 
     def _quiet_of(self, watched: _Watched) -> float:
         return self.quiet if watched.how == "found" else min(self.quiet, self.closed_quiet)
@@ -255,6 +319,22 @@ class Settle:
         watched.reason = reason
         watched.said.add(reason)
         return Waiting(reason, first)
+
+
+def _age(watched: _Watched, probe: Probe) -> float:
+    """Return how many seconds before its first look a file changed, as far as its times can be trusted.
+
+    They may be those of a copy's source, set at any time, or of a server whose clock differs: for what arrived while
+    the inbox was watched, the arrival counts. Only a file that was renamed into the inbox is as old as it says, and so
+    is one that was there before the daemon.
+    """
+    if watched.how == "moved":
+        return probe.unmodified_for
+    return probe.untouched_for if watched.how == "found" and not watched.fresh else 0.0
+
+
+def _scan(path: str, watched: _Watched, facts: FileFacts, now: float) -> Scan:
+    return Scan(path, facts, watched.fresh, now, watched.unchanged_since)
 
 
 def _fault(probe: Probe, unchanged_for: float) -> ScanFault:

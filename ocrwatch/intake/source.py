@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocrwatch.errors import HeldUp, TooLarge, Vanished, environment_fault, system_reason
@@ -28,6 +29,10 @@ class Probe:
     """None where the daemon may not read the file."""
     kind: str = OTHER
     """What it is if it is no JPEG."""
+    unmodified_for: float = field(default=0.0, compare=False)
+    """Seconds since its content changed, by its modification time and this machine's clock."""
+    untouched_for: float = field(default=0.0, compare=False)
+    """The same by its status change time, if that is later: a copy sets the modification time, a rename only this."""
 
 
 def probe(inbox: Path, path: str) -> Probe | None:
@@ -57,7 +62,9 @@ def _look_into(descriptor: int) -> Probe:
     facts = facts_of(os.fstat(descriptor))
     state = completeness(descriptor, facts.size)
     kind = kind_of(os.pread(descriptor, HEAD, 0)) if state is Completeness.NOT_JPEG else OTHER
-    return Probe(facts, state, kind)
+    now = time.time()
+    unmodified_for = max(0.0, now - facts.mtime_ns / 1e9)
+    return Probe(facts, state, kind, unmodified_for, min(unmodified_for, max(0.0, now - facts.ctime_ns / 1e9)))
 
 
 def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:

@@ -126,13 +126,16 @@ class Ledger:
             )
             return self.get(scan).attempts
 
-    def refund_attempt(self, scan: int) -> None:
-        """Take back an attempt that ended for no fault of the scan; nothing happens to one that is planned already."""
+    def refund_attempt(self, scan: int, *, code: str | None = None, reason: str | None = None) -> None:
+        """Take back an attempt that ended for no fault of the scan; nothing happens to one that is planned already.
+
+        ``code`` and ``reason`` say what was found, if that is not believed yet.
+        """
         with self._transaction():
             self._db.execute(
-                "UPDATE scans SET attempts = max(0, attempts - 1), state = 'ready', updated_at = ?"
-                " WHERE id = ? AND state = 'reading'",
-                (time.time(), scan),
+                "UPDATE scans SET attempts = max(0, attempts - 1), state = 'ready', code = coalesce(?, code),"
+                " reason = coalesce(?, reason), updated_at = ? WHERE id = ? AND state = 'reading'",
+                (code, reason, time.time(), scan),
             )
 
     def record_unclean_end(self, first_delay: float, max_delay: float) -> list[Entry]:
@@ -231,6 +234,25 @@ class Ledger:
         with self._guarded():
             rows = self._db.execute(
                 "SELECT * FROM scans WHERE sha256 = ? AND state IN ('done', 'quarantined') ORDER BY id", (sha256,)
+            )
+            return [entry_of(row) for row in rows]
+
+    def quarantined_since(self, since: float, most: int) -> list[Entry]:
+        """Return the scans that were quarantined since then (wall clock): the newest first, not more than ``most``."""
+        with self._guarded():
+            rows = self._db.execute(
+                "SELECT * FROM scans WHERE state = 'quarantined' AND updated_at >= ? ORDER BY updated_at DESC LIMIT ?",
+                (since, most),
+            )
+            return [entry_of(row) for row in rows]
+
+    def delivered_between(self, after: float, until: float, most: int) -> list[Entry]:
+        """Return the scans that were done between two times (wall clock): the oldest first, not more than ``most``."""
+        with self._guarded():
+            rows = self._db.execute(
+                "SELECT * FROM scans WHERE state = 'done' AND updated_at > ? AND updated_at <= ?"
+                " ORDER BY updated_at LIMIT ?",
+                (after, until, most),
             )
             return [entry_of(row) for row in rows]
 

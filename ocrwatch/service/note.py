@@ -11,7 +11,7 @@ from typing import Final
 
 from ocrwatch.files import folder, open_regular, remove, rename_noreplace, status_of, write_durable
 from ocrwatch.log import printable
-from ocrwatch.service.status import INCOMPLETE, Status, as_text, held_up_together
+from ocrwatch.service.status import Status, as_text, held_up_together
 
 NOTE_STEM: Final = "STATUS"
 NOTE_ENDING: Final = "txt"
@@ -69,7 +69,7 @@ def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
     yield from _block(
         "Not complete yet",
         [
-            f"{printable(item.path)} ({INCOMPLETE.get(item.reason, item.reason)}; unchanged since {local(item.since)})"
+            f"{printable(item.path)} ({printable(item.says(local))}; unchanged since {local(item.since)})"
             for item in status.incomplete
         ],
     )

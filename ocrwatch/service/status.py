@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,6 +87,17 @@ class Incomplete:
     reason: str
     since: str
     """When it last changed, as far as this run has seen."""
+    detail: str = ""
+    """What was found when a damaged one was read."""
+    until: str | None = None
+    """When a damaged one is quarantined, unless it changes."""
+
+    def says(self, at: Callable[[str], str]) -> str:
+        """Say why it waits, with times as ``at`` renders them; nothing in it is escaped."""
+        meaning = INCOMPLETE.get(self.reason, self.reason)
+        if self.until is None:
+            return meaning
+        return f"{meaning}: {self.detail}; quarantined at {at(self.until)} unless it changes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +197,7 @@ class Status:
     oldest_waiting: str | None = None
     oldest_waiting_since: str | None = None
     ends: dict[str, int] = field(default_factory=dict)
-    """Scans since the start by how they ended: delivered, quarantined, changed, known, stopped."""
+    """Scans since the start by how they ended: delivered, quarantined, changed, known, stopped, unfinished."""
     workers_ready: int = 0
     worker_deaths: int = 0
     retries: int = 0
@@ -225,6 +236,7 @@ INCOMPLETE = {
     "empty": "it is empty",
     "not a JPEG": "it is not a JPEG",
     "unreadable": "ocrwatch may not read it",
+    "damaged": "it is damaged, but may still be written",
 }
 """What the reasons in ``incomplete`` mean."""
 

@@ -14,7 +14,7 @@ from tests.daemon_process import DaemonProcess, run_ocrwatch
 from tests.system.dropping import delivered, emptied, files, put, scan
 
 FINE, LEFT, USAGE, ENVIRONMENT = 0, 1, 2, 3
-PATIENT = '[settle]\nquiet = "300ms"\n'
+IMPATIENT = '[settle]\nquiet = "300ms"\npatience = "1s"\n'
 DAMAGED = scan(0)[: len(scan(0)) // 2] + scan(0)[-2:]
 
 
@@ -144,7 +144,7 @@ def test_across_file_systems_a_copy_goes_back(tmp_path: Path, elsewhere: Path) -
 
 def test_a_running_daemon_tries_again_and_remembers(tmp_path: Path) -> None:
     """A scan that is still broken comes back with its history; one that was mended meanwhile is read."""
-    with DaemonProcess(tmp_path, config=PATIENT) as daemon:
+    with DaemonProcess(tmp_path, config=IMPATIENT) as daemon:
         daemon.wait_ready()
         put(daemon.inbox, "broken.jpg", DAMAGED)
         put(daemon.inbox, "mended.jpg", DAMAGED)

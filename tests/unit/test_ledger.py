@@ -347,3 +347,28 @@ def test_a_death_without_the_suspect_clears_it(ledger: Ledger, others: tuple[str
     interrupt(ledger, *others)
     ledger.record_unclean_end(1.0, 9.0)
     assert (ledger.get(suspect).deaths, ledger.get(suspect).alone) == (0, 1)
+
+
+def test_an_attempt_that_says_nothing_yet_is_taken_back_with_what_was_found(ledger: Ledger) -> None:
+    """The scan is waited for, and read again as if for the first time."""
+    entry = ledger.begin(A, FACTS, SHA)
+    ledger.count_attempt(entry.id)
+    ledger.refund_attempt(entry.id, code="damaged", reason="a part is missing")
+    found = ledger.begin(A, FACTS, SHA)
+    assert (found.id, found.state, found.attempts) == (entry.id, "ready", 0)
+    assert (found.code, found.reason) == ("damaged", "a part is missing")
+
+
+def test_what_was_put_away_lately_is_found(ledger: Ledger) -> None:
+    """What was quarantined, the newest first, and what was delivered, the oldest first; not more than asked for."""
+    ends: tuple[Closing, ...] = ("done", "quarantined", "gone", "done", "quarantined")
+    rows = []
+    for number, end in enumerate(ends):
+        rows.append(ledger.begin(f"{number}.jpg", FACTS, SHA).id)
+        ledger.close_scan(rows[-1], end, code=None, reason=None)
+    first, last = (ledger.get(rows[number]).updated_at for number in (0, 4))
+    assert [entry.id for entry in ledger.quarantined_since(first, 9)] == [rows[4], rows[1]]
+    assert [entry.id for entry in ledger.quarantined_since(first, 1)] == [rows[4]]
+    assert ledger.quarantined_since(last + 1, 9) == []
+    assert [entry.id for entry in ledger.delivered_between(first - 1, last, 9)] == [rows[0], rows[3]]
+    assert [entry.id for entry in ledger.delivered_between(first, last, 9)] == [rows[3]]

@@ -44,6 +44,15 @@ def test_an_idle_daemon() -> None:
     ]
 
 
+def test_a_damaged_scan_that_is_waited_for() -> None:
+    """What was found in it, and when it is quarantined."""
+    shown = lines(status(incomplete=[Incomplete("a.jpg", "damaged", iso(50), "a part is missing", iso(650))]))
+    assert (
+        "not whole   a.jpg: it is damaged, but may still be written: a part is missing; quarantined at 01:10:50 CET "
+        "unless it changes; unchanged for 10 s"
+    ) in shown
+
+
 def test_a_busy_daemon() -> None:
     """Who reads what for how long, what is next, and what is the matter with the others."""
     shown = lines(

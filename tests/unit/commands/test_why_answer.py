@@ -67,6 +67,19 @@ def test_what_settles(settings: Settings, reason: str, said: str) -> None:
     assert said in found.says
 
 
+def test_what_was_found_damaged_and_is_waited_for(settings: Settings) -> None:
+    """What was found is told, and when it is quarantined; without a daemon, what the last one found."""
+    (settings.inbox / "a.jpg").write_bytes(JPEG)
+    told = Incomplete("a.jpg", "damaged", iso(0), "a part is missing", iso(600))
+    found = ask(settings, "a.jpg", told=status(incomplete=[told]))
+    assert (found.state, found.since, found.code) == ("incomplete", iso(0), "damaged")
+    assert "damaged: a part is missing. Its writer may still be at work: it is read again when it" in found.says
+    assert f"quarantined at {iso(600)} if it does not" in found.says
+    alone = ask(settings, "a.jpg", row("a.jpg", "ready", attempts=0, code="damaged", reason="a part is missing"))
+    assert (alone.state, alone.code) == ("waiting", "damaged")
+    assert "found damaged: a part is missing; it is read again." in alone.says
+
+
 def test_what_a_folder_holds_up(settings: Settings) -> None:
     """The reason and the next try are told."""
     (settings.inbox / "a.jpg").write_bytes(JPEG)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrwatch.errors import NotAJpeg, Truncated
+from ocrwatch.errors import Damaged, NotAJpeg, TooLarge, Truncated
 from ocrwatch.intake.settle import (
     LONGEST_INTERVAL,
     NAMED_PATIENCE,
@@ -17,12 +17,13 @@ from ocrwatch.intake.settle import (
     Gone,
     Ready,
     Settle,
+    Unsettled,
     Verdict,
     Waiting,
 )
 from ocrwatch.intake.source import Probe
 from ocrwatch.intake.structure import Completeness
-from ocrwatch.values import Arrival, FileFacts
+from ocrwatch.values import Arrival, FileFacts, Scan
 
 QUIET, CLOSED_QUIET, PATIENCE = 1.0, 0.2, 60.0
 WHOLE, PARTIAL, NOT_JPEG, EMPTY = (
@@ -349,4 +350,84 @@ def test_what_is_wrong_with_files_is_told() -> None:
     assert list(subject.waiting()) == []
     assert A in subject.due(5.0, 2)
     subject.observe(A, probe(6, PARTIAL), 5.0)
-    assert list(subject.waiting()) == [(A, "growing", 5.0)]
+    assert list(subject.waiting()) == [Unsettled(A, "growing", 5.0)]
+
+
+DAMAGE = Damaged("the image data is damaged", "scan it again")
+
+
+def ready_at(subject: Settle, found: Probe, begin: float = 0.0) -> Scan:
+    """Take the looks that are due until the file is ready."""
+    while True:
+        now = subject.next_look()
+        assert now is not None
+        verdict = look(subject, found, max(now, begin))
+        if isinstance(verdict, Ready):
+            return verdict.scan
+
+
+def test_a_damaged_file_is_read_again_when_its_patience_is_over() -> None:
+    """It is told of meanwhile, and what is found then is believed."""
+    subject = settle()
+    subject.arrive(Arrival(A), 10.0)
+    scan = ready_at(subject, probe(5))
+    assert subject.is_doubtful(scan, DAMAGE, 12.0)
+    assert subject.await_writer(scan, DAMAGE, 12.0) == Waiting("damaged", first=True)
+    assert list(subject.waiting()) == [Unsettled(A, "damaged", 10.0, DAMAGE.message, 10.0 + PATIENCE)]
+    assert "may still be written" in subject.reason_of(A)
+    assert subject.incomplete == 1
+    again = ready_at(subject, probe(5))
+    assert (again.ready_at, again.changed_at) == (10.0 + PATIENCE, 10.0)
+    assert not subject.is_doubtful(again, DAMAGE, again.ready_at)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_damaged_file_that_changes_is_read_when_it_has_settled(*, heard: bool) -> None:
+    """It is another version, whose own damage would be doubtful as well; long before the patience is over."""
+    subject = settle()
+    subject.arrive(Arrival(A), 0.0)
+    subject.await_writer(ready_at(subject, probe(5)), DAMAGE, 2.0)
+    assert look(subject, probe(5), 2.0).__class__ is Waiting
+    if heard:
+        subject.arrive(Arrival(A, "closed"), 8.0)
+    assert subject.reason_of(A)
+    now = subject.next_look()
+    assert now is not None
+    assert look(subject, probe(6), max(now, 8.0)) == Waiting("growing", first=True)
+    assert [one.reason for one in subject.waiting()] == ["growing"]
+    scan = ready_at(subject, probe(6))
+    assert scan.changed_at == max(now, 8.0)
+    assert scan.ready_at <= 8.0 + LONGEST_INTERVAL + QUIET
+    assert subject.is_doubtful(scan, DAMAGE, scan.ready_at)
+
+
+@pytest.mark.parametrize(
+    ("arrival", "age"),
+    [
+        (Arrival(A, "closed"), 0.0),
+        (Arrival(A, "found"), 0.0),
+        (Arrival(A, "moved"), 1000.0),
+        (Arrival(A, "found", fresh=False), 100.0),
+    ],
+)
+def test_how_old_a_file_is(arrival: Arrival, age: float) -> None:
+    """Its times count for what was renamed into the inbox or was there before the daemon, else its arrival does.
+
+    The modification time may be that of the file that it was copied from.
+    """
+    subject = settle()
+    subject.arrive(arrival, 0.0)
+    found = replace(probe(5), unmodified_for=1000.0, untouched_for=100.0)
+    scan = ready_at(subject, found)
+    assert scan.changed_at == -age
+    assert subject.is_doubtful(scan, DAMAGE, scan.ready_at) == (age < PATIENCE)
+
+
+def test_only_what_a_half_written_file_has_is_doubted() -> None:
+    """No later byte makes a file sound that is of another kind, or too large."""
+    subject = settle()
+    subject.arrive(Arrival(A), 0.0)
+    scan = ready_at(subject, probe(5))
+    assert subject.is_doubtful(scan, Truncated("it ends early"), 1.0)
+    assert not subject.is_doubtful(scan, NotAJpeg("it is a PNG image"), 1.0)
+    assert not subject.is_doubtful(scan, TooLarge("it is too large"), 1.0)

@@ -42,7 +42,10 @@ def test_it_says_what_is_done_since_when_in_local_time() -> None:
             oldest_waiting_since=iso(3600),
             deliveries=[Delivery("1.jpg", ["1.txt"], iso(60)), Delivery("2.jpg", ["2.json", "2.txt"], iso(120))],
             failures=[Failure("bad.jpg", "damaged", "it is damaged", iso(180))],
-            incomplete=[Incomplete("half.jpg", "incomplete", iso(240))],
+            incomplete=[
+                Incomplete("half.jpg", "incomplete", iso(240)),
+                Incomplete("hole.jpg", "damaged", iso(240), "a part\n is missing", iso(840)),
+            ],
         ),
         ZONE,
     )
@@ -53,6 +56,10 @@ def test_it_says_what_is_done_since_when_in_local_time() -> None:
     assert lines.index("  1970-01-01 01:02 CET  2.json, 2.txt") < lines.index("  1970-01-01 01:01 CET  1.txt")
     assert "  1970-01-01 01:03 CET  bad.jpg: it is damaged" in lines
     assert "  half.jpg (it ends early; unchanged since 1970-01-01 01:04 CET)" in lines
+    assert (
+        "  hole.jpg (it is damaged, but may still be written: a part\\n is missing; quarantined at 1970-01-01 01:14 "
+        "CET unless it changes; unchanged since 1970-01-01 01:04 CET)"
+    ) in lines
     assert text.endswith("\n")
 
 

@@ -1,0 +1,120 @@
+"""Finds archived originals that their writers changed after they were read: their texts may be of half a page.
+
+A writer that has a scan open goes on in the archive. Until the original is put away a change is noticed by delivery;
+afterwards one look tells, when ``settle.patience`` has passed since the delivery. It costs a row of the ledger and a
+look at the file's status for each scan.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ocrwatch.daemon.loop import Loop
+from ocrwatch.daemon.pauses import SILENCE, Pauses
+from ocrwatch.deliver.plan import Plan
+from ocrwatch.errors import EnvironmentFault
+from ocrwatch.files import folder, has_content, split, status_of
+from ocrwatch.ledger import Ledger
+from ocrwatch.log import get_logger
+
+_MOST_AT_ONCE: Final = 500
+_ROUNDS: Final = 10
+"""Rounds within the patience: a scan is looked at a tenth of it late at most."""
+
+_REMEDY: Final = "put the original back into the inbox to have it read again"
+
+_log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rewritten:
+    path: str
+    archived: str
+    sidecars: tuple[str, ...]
+
+
+class ArchiveCheck:
+    """Looks at each archived original once. Everything here runs on the loop's thread."""
+
+    def __init__(self, loop: Loop, pauses: Pauses, ledger: Ledger, archive: Path, patience: float) -> None:
+        self._loop = loop
+        self._pauses = pauses
+        self._ledger = ledger
+        self._archive = archive
+        self.patience = patience
+        """Seconds after the delivery until the look."""
+        self._checked_until = time.time() - 2 * patience
+        """Wall clock: what was delivered until then has been looked at."""
+        self._next_round = 0.0
+        self._last_delivery = time.monotonic()
+        self._is_busy = False
+
+    def delivered(self) -> None:
+        """Take note that a scan was delivered."""
+        self._last_delivery = time.monotonic()
+        self._next_round = min(self._next_round, self._last_delivery + self.patience)
+
+    def tick(self, now: float) -> None:
+        """Begin a round if one is due."""
+        if now < self.next_wake():
+            return
+        self._is_busy = True
+        since, until = self._checked_until, time.time() - self.patience
+
+        def checked(found: tuple[float, Sequence[_Rewritten]]) -> None:
+            self._is_busy = False
+            self._checked_until, rewritten = found
+            # None follows the last one that was delivered before it.
+            done = self._checked_until >= until and now > self._last_delivery + self.patience
+            self._next_round = float("inf") if done else now + self.patience / _ROUNDS
+            for each in rewritten:
+                reason = "it was changed after it was read"
+                fields = {"path": each.path, "archived": each.archived, "sidecars": list(each.sidecars)}
+                _log.warning("scan.rewritten", **fields, reason=reason, remedy=_REMEDY)
+
+        def failed(error: BaseException) -> None:
+            self._is_busy = False
+            self._next_round = now + self.patience / _ROUNDS
+            if not isinstance(error, EnvironmentFault | OSError):
+                raise error
+
+        self._loop.background(lambda: self._check(since, until), checked, failed)
+
+    def next_wake(self) -> float:
+        """Return when :meth:`tick` has something to do (monotonic seconds)."""
+        return float("inf") if self._is_busy or SILENCE in self._pauses else self._next_round
+
+    def _check(self, since: float, until: float) -> tuple[float, list[_Rewritten]]:
+        """Look at what was delivered between two times; return until when that was done. Called on an I/O thread."""
+        entries = self._ledger.delivered_between(since, until, _MOST_AT_ONCE)
+        plans = [Plan.from_json(entry.plan) for entry in entries if entry.plan is not None]
+        rewritten = [
+            _Rewritten(
+                plan.path, _below(plan, plan.original), tuple(_below(plan, each.final) for each in plan.sidecars)
+            )
+            for plan in plans
+            if plan.fate == "archive" and self._is_rewritten(plan)
+        ]
+        return (entries[-1].updated_at if len(entries) == _MOST_AT_ONCE else until), rewritten
+
+    def _is_rewritten(self, plan: Plan) -> bool:
+        """Tell whether the file that was read is in the archive with another content; a copy or another file is not."""
+        parent, name = split(_below(plan, plan.original))
+        try:
+            with folder(self._archive, parent) as directory:
+                status = status_of(directory, name)
+                if status is None or status.st_ino != plan.facts.inode or plan.sha256 is None:
+                    return False
+                if (status.st_size, status.st_mtime_ns) == (plan.facts.size, plan.facts.mtime_ns):
+                    return False
+                return not has_content(directory, name, plan.facts.size, plan.sha256)
+        except FileNotFoundError:
+            return False
+
+
+def _below(plan: Plan, name: str) -> str:
+    return f"{plan.folder}/{name}" if plan.folder else name

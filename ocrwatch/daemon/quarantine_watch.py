@@ -1,0 +1,258 @@
+"""Watches what was quarantined a short time ago: its writer may have it open, and finish it in the quarantine.
+
+A rename does not disturb a writer: it goes on in the file that it has open, wherever that lies by now. A scan that has
+changed since it was quarantined, and has become a whole JPEG, goes back to the inbox as ``ocrwatch retry`` would have
+it, and takes the usual way from there. A crash at any point leaves it in one of the two folders.
+
+Only the file that was quarantined itself is watched, by its inode. Across file systems the quarantine has a copy, which
+no writer has open.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ocrwatch.daemon.loop import Loop
+from ocrwatch.daemon.pauses import SILENCE, Pauses
+from ocrwatch.deliver.plan import Plan
+from ocrwatch.deliver.quarantine import LeftAlone, give_back
+from ocrwatch.errors import Damaged, EnvironmentFault, HeldUp
+from ocrwatch.files import folder, has_content, split
+from ocrwatch.intake.settle import Ready, Settle
+from ocrwatch.intake.source import Probe, probe
+from ocrwatch.intake.structure import Completeness
+from ocrwatch.ledger import Ledger
+from ocrwatch.log import get_logger
+from ocrwatch.settings import Settle as SettleOptions
+from ocrwatch.values import Arrival, FileFacts, Scan
+
+EARLIER: Final = 86_400.0
+"""Seconds back from a start: what was quarantined since then is looked at once at least."""
+
+MOST_WATCHED: Final = 1000
+
+_OVERLAP: Final = 60.0
+"""Seconds that two questions to the ledger overlap, as its times are of a clock that may be set."""
+
+_LOOKS_AT_ONCE: Final = 64
+_FAULT: Final = Damaged("it was quarantined")
+
+_log = get_logger()
+
+
+@dataclass(slots=True)
+class _Quarantined:
+    """One scan in the quarantine."""
+
+    path: str
+    """Where it was in the inbox."""
+    planned: FileFacts
+    """As it was when it was read; its device and its status change time are others by now."""
+    sha256: str | None
+    quarantined_at: float
+    """Monotonic seconds."""
+    facts: FileFacts | None = None
+    """As it was at the first look, if it had not changed until then."""
+
+    def is_the_file(self, facts: FileFacts) -> bool:
+        """Tell whether this is the file itself, not a copy, and not another that was put in its place."""
+        return facts.inode == self.planned.inode
+
+    def is_unchanged(self, facts: FileFacts) -> bool:
+        """Tell whether it is as it was when it was read."""
+        return (facts.size, facts.mtime_ns) == (self.planned.size, self.planned.mtime_ns)
+
+
+class QuarantineWatch:
+    """Looks at what was quarantined for as long as ``settle.patience``. Everything here runs on the loop's thread."""
+
+    def __init__(
+        self, loop: Loop, pauses: Pauses, ledger: Ledger, inbox: Path, quarantine: Path, options: SettleOptions
+    ) -> None:
+        self._loop = loop
+        self._pauses = pauses
+        self._ledger = ledger
+        self._inbox = inbox
+        self._quarantine = quarantine
+        self._settle = Settle(options.quiet, options.closed_quiet, options.patience)
+        self._watched: dict[str, _Quarantined] = {}
+        """By their paths relative to the quarantine."""
+        self._seen: frozenset[int] = frozenset()
+        """Rows that the last answer of the ledger had."""
+        self._asked_at = time.time() - max(EARLIER, options.patience)
+        self._is_asked_for = True
+        self._is_busy = False
+        self._returned: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._watched)
+
+    def change(self, options: SettleOptions) -> None:
+        """Look for another time from here on."""
+        self._settle.quiet, self._settle.closed_quiet = options.quiet, options.closed_quiet
+        self._settle.patience = options.patience
+
+    def look_for_more(self) -> None:
+        """Take note that a scan was quarantined."""
+        self._is_asked_for = True
+
+    def tick(self, now: float) -> list[str]:
+        """Do what is due; return the paths in the inbox of scans that went back there meanwhile."""
+        if not self._is_busy and SILENCE not in self._pauses:
+            if self._is_asked_for:
+                self._ask()
+            elif paths := self._settle.due(now, _LOOKS_AT_ONCE):
+                self._look(paths)
+        returned, self._returned = self._returned, []
+        return returned
+
+    def next_wake(self) -> float:
+        """Return when :meth:`tick` has something to do (monotonic seconds)."""
+        if self._is_busy or SILENCE in self._pauses:
+            return float("inf")
+        if self._is_asked_for:
+            return 0.0
+        next_look = self._settle.next_look()
+        return float("inf") if next_look is None else next_look
+
+    def _ask(self) -> None:
+        """Ask the ledger what was quarantined."""
+        self._is_busy, self._is_asked_for = True, False
+        now = time.time()
+        since, self._asked_at = min(self._asked_at, now) - _OVERLAP, now
+
+        def failed(error: BaseException) -> None:
+            self._failed(error)
+            self._asked_at = since
+
+        self._loop.background(lambda: self._ask_ledger(since), self._take_in, failed)
+
+    def _ask_ledger(self, since: float) -> list[tuple[int, str, _Quarantined]]:
+        """Return row, path relative to the quarantine, and what is known of each; called on an I/O thread."""
+        found = []
+        for entry in self._ledger.quarantined_since(since, MOST_WATCHED):
+            if entry.plan is not None:
+                plan = Plan.from_json(entry.plan)
+                place = f"{plan.folder}/{plan.original}" if plan.folder else plan.original
+                at = time.monotonic() - max(0.0, time.time() - entry.updated_at)
+                found.append((entry.id, place, _Quarantined(plan.path, plan.facts, plan.sha256, at)))
+        return found
+
+    def _take_in(self, found: Sequence[tuple[int, str, _Quarantined]]) -> None:
+        self._is_busy = False
+        now = time.monotonic()
+        for row, place, quarantined in found:
+            if row not in self._seen and len(self._watched) < MOST_WATCHED:
+                self._watched[place] = quarantined
+                self._settle.arrive(Arrival(place), now)
+        self._seen = frozenset(row for row, _, _ in found)
+
+    def _look(self, places: Sequence[str]) -> None:
+        self._is_busy = True
+
+        def looked(probes: list[Probe | HeldUp | None]) -> None:
+            self._is_busy = False
+            now = time.monotonic()
+            for place, found in zip(places, probes, strict=True):
+                self._judge(place, found, now)
+
+        def failed(error: BaseException) -> None:
+            self._failed(error)
+            for place in places:
+                self._refused(place, time.monotonic())
+
+        self._loop.background(lambda: [self._probe(place) for place in places], looked, failed)
+
+    def _probe(self, place: str) -> Probe | HeldUp | None:
+        try:
+            return probe(self._quarantine, place)
+        except HeldUp as error:
+            return error
+
+    def _judge(self, place: str, found: Probe | HeldUp | None, now: float) -> None:
+        quarantined = self._watched[place]
+        if isinstance(found, HeldUp):
+            self._refused(place, now)
+        elif found is not None and not quarantined.is_the_file(found.facts):
+            self._forget(place)
+        elif found is not None and quarantined.facts is None and quarantined.is_unchanged(found.facts):
+            self._await_writer(place, found.facts, quarantined.quarantined_at)
+        else:
+            self._settled(place, found, now)
+
+    def _settled(self, place: str, found: Probe | None, now: float) -> None:
+        """Check a scan that has changed and does so no more; forget one that has not changed for long, or is gone."""
+        verdict = self._settle.observe(place, found, now)
+        if isinstance(verdict, Ready) and verdict.scan.facts != self._watched[place].facts:
+            self._check(place, verdict.scan.facts)
+        elif place not in self._settle:
+            self._forget(place)
+
+    def _await_writer(self, place: str, facts: FileFacts, changed_at: float) -> None:
+        """Watch a scan that has these facts for as long as the patience, or forget it if that is over."""
+        self._watched[place].facts = facts
+        now = time.monotonic()
+        scan = Scan(place, facts, fresh=False, ready_at=now, changed_at=changed_at)
+        if self._settle.is_doubtful(scan, _FAULT, now):
+            self._settle.await_writer(scan, _FAULT, now)
+        else:
+            self._forget(place)
+
+    def _check(self, place: str, facts: FileFacts) -> None:
+        """Give back a scan that has changed and settled, if it is another JPEG by its content."""
+        self._is_busy = True
+        quarantined = self._watched[place]
+
+        def checked(new_path: str | None) -> None:
+            self._is_busy = False
+            if new_path is not None:
+                self._forget(place)
+                self._returned.append(quarantined.path)
+                _log.warning("scan.returned", path=new_path, quarantined=place)
+            else:
+                # Only its times are others, or it is changing again.
+                self._await_writer(place, facts, time.monotonic())
+
+        def failed(error: BaseException) -> None:
+            self._failed(error)
+            self._settle.arrive(Arrival(place), time.monotonic())
+            self._refused(place, time.monotonic())
+
+        # On the delivery thread, where names in the folders are chosen, so that no two choose the same.
+        self._loop.deliver(lambda: self._give_back(place, quarantined, facts), checked, failed)
+
+    def _give_back(self, place: str, quarantined: _Quarantined, facts: FileFacts) -> str | None:
+        """Move a scan back unless it is as it was or no JPEG; return its path in the inbox."""
+        found = probe(self._quarantine, place)
+        if found is None or found.facts != facts or found.state is not Completeness.WHOLE:
+            return None
+        parent, name = split(place)
+        if quarantined.sha256 is not None:
+            with folder(self._quarantine, parent) as directory:
+                if has_content(directory, name, quarantined.planned.size, quarantined.sha256):
+                    return None
+        try:
+            return give_back(self._quarantine, self._inbox, place)
+        except LeftAlone:
+            return None
+
+    def _refused(self, place: str, now: float) -> None:
+        """Try again later, but not for longer than twice the time that it is watched."""
+        if now > self._watched[place].quarantined_at + 2 * self._settle.patience:
+            self._forget(place)
+        else:
+            self._settle.refused(place, "it cannot be looked at", now)
+
+    def _forget(self, place: str) -> None:
+        self._settle.forget(place)
+        self._watched.pop(place, None)
+
+    def _failed(self, error: BaseException) -> None:
+        """Leave a fault of the environment to what it keeps from working."""
+        self._is_busy = False
+        if not isinstance(error, EnvironmentFault | OSError):
+            raise error
