@@ -92,14 +92,13 @@ install_program() {
         /home/* | /root/*) die "python3 is $python, which the service may not see -- run this with PATH=/usr/bin:/bin" ;;
     esac
     # The same sources and the same Python are the same release.
-    contents=$(cd "$staging" && find . -type f -exec sha256sum {} + | LC_ALL=C sort -k 2)
-    digest=$(printf '%s\n' "$contents" "$python" "$("$python" -V)" | sha256sum | cut -c 1-12)
+    digest=$(printf '%s\n' "$(contents_of "$staging")" "$python" "$("$python" -V)" | sha256sum | cut -c 1-12)
     version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' "$staging/ocrwatch/__init__.py")
     release=$program/releases/$version-$digest
     if [ ! -e "$release/complete" ]; then
         mkdir -p "$program/releases"
         rm -rf "$release"
-        make_environment "$release" "$staging"
+        make_environment "$release" ocrwatch "$digest" "$staging"
         "$release/bin/ocrwatch" --version >/dev/null
         touch "$release/complete"
     fi
