@@ -189,6 +189,20 @@ install_samba() {
     if systemctl --quiet is-active smbd; then smbcontrol smbd reload-config; fi
 }
 
+# Samba has passwords of its own: without one nobody gets in.
+explain_share() {
+    host=$(hostname | cut -d . -f 1)
+    members=$(getent group ocrwatch | cut -d : -f 4 | sed 's/,/, /g')
+    cat <<END
+
+== The share
+   address           \\\\$host\\ocrwatch${instance:+\\$instance}    (Linux, Mac: smb://$host/ocrwatch${instance:+/$instance})
+   let people in     sudo adduser NAME ocrwatch && sudo smbpasswd -a NAME
+   in the group      ${members:-nobody yet}
+   with a password   $(pdbedit --list 2>/dev/null | cut -d : -f 1 | paste -s -d , | sed 's/,/, /g; s/^$/nobody yet/')
+END
+}
+
 # A running service goes on with what it has begun, and leaves the rest to the new one.
 start_service() {
     systemctl enable --quiet "$unit"
@@ -284,3 +298,4 @@ cat <<END
    what happened     journalctl -u $unit
    what is wrong     sudo -u ocrwatch ocrwatch doctor --config $config
 END
+[ -z "$with_samba" ] || explain_share

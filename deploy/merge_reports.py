@@ -1,4 +1,4 @@
-"""Print constraints for pip from reports of ``pip install --report``, one for each Python; see update_constraints.sh."""
+"""Print constraints for pip from reports of ``pip install --report``, one for each Python."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def _releases(report: Path) -> tuple[tuple[int, ...], dict[str, str]]:
 
 
 def _lines(name: str, releases: dict[tuple[int, ...], str | None]) -> list[str]:
-    """Return one line if a release holds for all Pythons, else one with a marker for each Python that needs the package.
+    """Return one line if a release holds for all Pythons, else one for each Python that needs the package.
 
-    What holds for a Python holds until the next one that was asked.
+    What holds for a Python holds until the next one that was asked, as the line's marker says.
     """
     if len(set(releases.values())) == 1:
         return [f"{name}=={next(iter(releases.values()))}"]
