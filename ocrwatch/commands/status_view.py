@@ -89,8 +89,8 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
         reason, remedy = _shown(pause.reason), _shown(pause.remedy)
         yield f"[red]paused[/red] since {seen.at(pause.since)} ({seen.age(pause.since)}): {reason}; {remedy}"
     if (refused := now.refused_settings) is not None:
-        what = f"{_shown(refused.reason)}; {_shown(refused.remedy)}"
-        yield f"[yellow]new settings refused[/yellow] since {seen.at(refused.since)} ({seen.age(refused.since)}): {what}"
+        since = f"since {seen.at(refused.since)} ({seen.age(refused.since)})"
+        yield f"[yellow]new settings refused[/yellow] {since}: {_shown(refused.reason)}; {_shown(refused.remedy)}"
     yield from _block("inbox", [f"{_shown(now.inbox)} ({now.watch})"])
     yield from _block("workers", [_workers(now)])
     yield from _block("in work", _in_work(seen, now) or ["nothing"])

@@ -79,7 +79,9 @@ class Reloading:
             self._pipeline.report.settings_refused(error)
             _log.error("daemon.reload_failed", reason=error.message, remedy=error.remedy)
         else:
-            self._pipeline.report.settings_refused(OcrwatchError(f"a bug in ocrwatch: {error!r}", "report it with the log"))
+            self._pipeline.report.settings_refused(
+                OcrwatchError(f"a bug in ocrwatch: {error!r}", "report it with the log")
+            )
             _log.error("daemon.reload_failed", reason=f"a bug in ocrwatch: {error!r}", exc_info=error)
         self._end()
 

@@ -59,7 +59,8 @@ class Report:
     def settings_refused(self, error: OcrwatchError | None) -> None:
         """Remember what is wrong with new settings, or None if they were taken."""
         self._dirty = True
-        self.refused_settings = error and status.Refusal(error.message, error.remedy, status.iso(time.time()))
+        since = status.iso(time.time())
+        self.refused_settings = None if error is None else status.Refusal(error.message, error.remedy, since)
 
     def changed(self) -> None:
         """Have the status written soon."""

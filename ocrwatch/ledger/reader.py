@@ -10,9 +10,9 @@ from typing import Final, Self
 from urllib.parse import quote_from_bytes
 
 from ocrwatch.errors import EnvironmentFault, environment_fault
-from ocrwatch.membership import remedy_for_reader
 from ocrwatch.ledger import schema
 from ocrwatch.ledger.ledger import Entry, entry_of, waiting_for_review
+from ocrwatch.membership import remedy_for_reader
 
 _PATIENCE: Final = 5.0
 
@@ -38,7 +38,9 @@ class LedgerReader:
                 return self
             at_rest = self._alone and not (log.exists() and log.stat().st_size)
         except OSError as error:
-            raise environment_fault(error, f"cannot read the ledger {self._path}", closed=remedy_for_reader(self._path)) from error
+            raise environment_fault(
+                error, f"cannot read the ledger {self._path}", closed=remedy_for_reader(self._path)
+            ) from error
         name = quote_from_bytes(os.fsencode(self._path.absolute()))
         try:
             self._db = sqlite3.connect(
