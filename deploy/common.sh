@@ -83,9 +83,11 @@ make_environment() {
 # run_pip ARGUMENTS...: pip of $environment. It tells the packages that take time, as it comes to them, and its errors.
 run_pip() {
     outcome=$(mktemp)
-    { "$environment/bin/python" -m pip --disable-pip-version-check --no-color "$@" || echo "$?" >"$outcome"; } |
-        awk '/^ *Downloading [^ ]*\.whl \([0-9.]+ MB\)/ { split($2, name, "-"); print "   fetching " name[1], $3, $4; fflush() }
-            /^Installing collected/ { print "   unpacking"; fflush() }'
+    # Neither pip nor sed may keep what it has to say until it has more.
+    { PYTHONUNBUFFERED=1 "$environment/bin/python" -m pip --disable-pip-version-check --no-color "$@" ||
+        echo "$?" >"$outcome"; } |
+        sed -un -e 's/^ *Downloading \([^-]*\)-[^ ]*\.whl \(([0-9.]* MB)\).*/   fetching \1 \2/p' \
+            -e 's/^Installing collected.*/   unpacking/p'
     failed=$(cat "$outcome")
     rm -f "$outcome"
     [ -z "$failed" ] || die "pip could not install $what (above) -- see that it reaches its package index, and run this again"
