@@ -96,7 +96,7 @@ def test_releases_that_differ_get_markers(tmp_path: Path) -> None:
         install = [{"metadata": {"name": name, "version": version}} for name, version in releases.items()]
         report = {"environment": {"python_version": python}, "install": install}
         (tmp_path / f"{python}.json").write_text(json.dumps(report))
-    command = [sys.executable, DEPLOY / "merge_reports.py", *sorted(tmp_path.iterdir())]
+    command = [sys.executable, str(DEPLOY / "merge_reports.py"), *map(str, sorted(tmp_path.iterdir()))]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert [line for line in lines if not line.startswith("#")] == [
         'numpy==2.4; python_version < "3.13"',
