@@ -191,7 +191,7 @@ install_samba() {
 
 # Samba has passwords of its own: without one nobody gets in.
 explain_share() {
-    host=$(hostname | cut -d . -f 1)
+    host=$(uname -n | cut -d . -f 1)
     members=$(getent group ocrwatch | cut -d : -f 4 | sed 's/,/, /g')
     cat <<END
 

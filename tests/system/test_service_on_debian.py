@@ -220,6 +220,7 @@ def test_reload_with_wrong_settings_fails(machine: Machine) -> None:
         assert "did you mean settle.quiet?" in machine.run("journalctl", "--unit", UNIT, "--no-pager").stdout
     # `status` reads the same file, and could not while it is wrong.
     assert "quite" in str(until(refused, TIMEOUT, "the refusal is in the status"))
+    assert "new settings refused" in machine.property(UNIT, "StatusText")
     assert machine.main_pid(UNIT) == before
     machine.run("systemctl", "reload", UNIT)
     until(lambda: refused() is None, TIMEOUT, "the refusal is gone from the status")
