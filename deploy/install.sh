@@ -21,6 +21,7 @@ program=/opt/ocrwatch
 data=/srv/ocrwatch
 settings=/etc/ocrwatch
 command=/usr/local/bin/ocrwatch
+manual=/usr/local/share/man/man1/ocrwatch.1
 # For what an admin adds to the distribution; /etc stays free for their own changes.
 library=/usr/local/lib
 units=$library/systemd/system
@@ -92,14 +93,13 @@ install_program() {
         /home/* | /root/*) die "python3 is $python, which the service may not see -- run this with PATH=/usr/bin:/bin" ;;
     esac
     # The same sources and the same Python are the same release.
-    contents=$(cd "$staging" && find . -type f -exec sha256sum {} + | LC_ALL=C sort -k 2)
-    digest=$(printf '%s\n' "$contents" "$python" "$("$python" -V)" | sha256sum | cut -c 1-12)
+    digest=$(printf '%s\n' "$(contents_of "$staging")" "$python" "$("$python" -V)" | sha256sum | cut -c 1-12)
     version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' "$staging/ocrwatch/__init__.py")
     release=$program/releases/$version-$digest
     if [ ! -e "$release/complete" ]; then
         mkdir -p "$program/releases"
         rm -rf "$release"
-        make_environment "$release" "$staging"
+        make_environment "$release" ocrwatch "$digest" "$staging"
         "$release/bin/ocrwatch" --version >/dev/null
         touch "$release/complete"
     fi
@@ -118,6 +118,10 @@ switch_program() {
         ln -sf "$program/current/bin/ocrwatch" "$command"
     elif [ "$(readlink "$command")" != "$program/current/bin/ocrwatch" ]; then
         say "Leaving $command, which is something else; the service's is $program/current/bin/ocrwatch"
+    fi
+    if [ ! -e "$manual" ]; then
+        mkdir -p "$(dirname "$manual")"
+        ln -sf "$program/current/share/man/man1/ocrwatch.1" "$manual"
     fi
 }
 
@@ -190,6 +194,20 @@ install_samba() {
     if systemctl --quiet is-active smbd; then smbcontrol smbd reload-config; fi
 }
 
+# Samba has passwords of its own: without one nobody gets in.
+explain_share() {
+    host=$(uname -n | cut -d . -f 1)
+    members=$(getent group ocrwatch | cut -d : -f 4 | sed 's/,/, /g')
+    cat <<END
+
+== The share
+   address           \\\\$host\\ocrwatch${instance:+\\$instance}    (Linux, Mac: smb://$host/ocrwatch${instance:+/$instance})
+   let people in     sudo adduser NAME ocrwatch && sudo smbpasswd -a NAME
+   in the group      ${members:-nobody yet}
+   with a password   $(pdbedit --list 2>/dev/null | cut -d : -f 1 | paste -s -d , | sed 's/,/, /g; s/^$/nobody yet/')
+END
+}
+
 # A running service goes on with what it has begun, and leaves the rest to the new one.
 start_service() {
     systemctl enable --quiet "$unit"
@@ -238,6 +256,7 @@ uninstall() {
     fi
     say "Removing the program"
     if [ "$(readlink "$command" 2>/dev/null)" = "$program/current/bin/ocrwatch" ]; then rm "$command"; fi
+    if [ "$(readlink "$manual" 2>/dev/null)" = "$program/current/share/man/man1/ocrwatch.1" ]; then rm "$manual"; fi
     rm -rf "$program"
     cat <<END
 
@@ -285,3 +304,4 @@ cat <<END
    what happened     journalctl -u $unit
    what is wrong     sudo -u ocrwatch ocrwatch doctor --config $config
 END
+[ -z "$with_samba" ] || explain_share

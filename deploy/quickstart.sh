@@ -2,16 +2,16 @@
 # From a Debian or Ubuntu with only python3 to a running ocrwatch, in the folder you are in:
 #   sh deploy/quickstart.sh
 # Installs the system's Tesseract and venv support where they are missing (root or sudo), makes .venv, puts a sample
-# scan into ./inbox and watches it in the foreground. Safe to run again: it then just starts.
+# scan into ./inbox and watches it in the foreground. Safe to run again: it then just starts, without the network.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
-need_python
-need_packages tesseract-ocr tesseract-ocr-eng
+need_python tesseract-ocr tesseract-ocr-eng
 staging=$(mktemp -d)
 trap 'rm -rf "$staging"' EXIT
 copy_sources "$staging"
-make_environment "$PWD/.venv" "$staging"
+# Python compiles what it uses when it first uses it, which takes less time than all of it.
+make_environment "$PWD/.venv" ocrwatch "$(contents_of "$staging" | sha256sum)" --no-compile "$staging"
 rm -rf "$staging"
 
 mkdir -p inbox outbox

@@ -1,25 +1,52 @@
 #!/bin/sh
 # Sets up what the tests need, as quickstart.sh does, then runs every check and all tests:
-#   sh deploy/test.sh [pytest arguments]
+#   sh deploy/test.sh
+# With arguments for pytest, only these tests, and no checks:
+#   sh deploy/test.sh -x tests/unit/deploy
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
 cd "$source_folder"
-need_python
-need_packages tesseract-ocr tesseract-ocr-eng
 # For the tests of other languages, which render text in proper fonts.
-need_packages tesseract-ocr-deu tesseract-ocr-ell tesseract-ocr-fra tesseract-ocr-spa tesseract-ocr-chi-sim
-need_packages fonts-dejavu-core fonts-wqy-microhei
+languages='tesseract-ocr-deu tesseract-ocr-ell tesseract-ocr-fra tesseract-ocr-spa tesseract-ocr-chi-sim'
+fonts='fonts-dejavu-core fonts-wqy-microhei'
 # For the crash tests, a shim that kills at the k-th system call and a look at the order of system calls; for the scripts
 # a linter.
-need_packages gcc libc6-dev strace shellcheck
+tools='gcc libc6-dev strace shellcheck'
 # For the service on a real system, which only root can make and boot.
-[ "$(id -u)" -ne 0 ] || need_packages debootstrap debian-archive-keyring systemd-container
-make_environment "$PWD/.venv" --editable '.[dev]'
+[ "$(id -u)" -ne 0 ] || tools="$tools debootstrap debian-archive-keyring systemd-container"
+# shellcheck disable=SC2086
+need_python tesseract-ocr tesseract-ocr-eng $languages $fonts $tools
+
+# make_test_environment FOLDER EXTRA: an environment that runs the sources as they stand.
+make_test_environment() {
+    wanted=$(cat pyproject.toml deploy/constraints.txt | sha256sum)
+    make_environment "$1" "ocrwatch and its $2 tools" "$wanted" --constraint deploy/constraints.txt --editable ".[$2]"
+}
+
+# The unit tests on the other Pythons for which there are constraints, if this machine has them.
+test_other_pythons() {
+    own=$("$PWD/.venv/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    for version in $tested_pythons; do
+        [ "$version" != "$own" ] || continue
+        if ! python=$(find_python "$version"); then
+            say "Skipping the unit tests on Python $version, which is neither on the PATH nor among pyenv's"
+            continue
+        fi
+        make_test_environment "$PWD/.venv-$version" test
+        say "Running the unit tests on Python $version"
+        "$PWD/.venv-$version/bin/python" -m pytest -q tests/unit
+    done
+}
+
+make_test_environment "$PWD/.venv" dev
 PATH="$PWD/.venv/bin:$PATH"
 export PATH
 
-say "Checking the code"
-sh deploy/check.sh
+if [ $# -eq 0 ]; then
+    say "Checking the code"
+    sh deploy/check.sh
+    test_other_pythons
+fi
 say "Running the tests"
 exec python -m pytest "$@"

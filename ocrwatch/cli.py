@@ -26,9 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Drop a scan into a folder; soon its text lies in another.",
 )
-config_app = typer.Typer(
-    cls=Group, no_args_is_help=True, help="Show the settings, an example of them, or their schema."
-)
+config_app = typer.Typer(cls=Group, no_args_is_help=True, help="Show or check the settings.")
 app.add_typer(config_app, name="config")
 
 
@@ -149,6 +147,14 @@ def config_show(config: ConfigOption = None, settings: SetOption = None) -> None
     from ocrwatch.config import load, text
 
     typer.echo(text.show(load.load(config, load.parse_overrides(settings or []), os.environ)), nl=False)
+
+
+@config_app.command("check")
+def config_check(config: ConfigOption = None, settings: SetOption = None) -> None:
+    """Say whether the settings are right. Code 2 or 3, with what is wrong, if they are not."""
+    from ocrwatch.commands import config_check
+
+    _leave(config_check.check(config, settings or []))
 
 
 @config_app.command("example")

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -20,8 +21,9 @@ from ocrwatch.commands.status_view import Seen, view
 from ocrwatch.config.load import load, parse_overrides
 from ocrwatch.daemon.review_list import NEWEST_SHOWN, reviews_of
 from ocrwatch.daemon.silence import check_answers
-from ocrwatch.errors import EnvironmentFault, ExitCode, UsageError
+from ocrwatch.errors import EnvironmentFault, ExitCode, OcrwatchError, UsageError
 from ocrwatch.ledger import LedgerReader
+from ocrwatch.log import printable
 from ocrwatch.service.lock import holder_of
 from ocrwatch.service.status import read
 from ocrwatch.settings import Settings
@@ -36,7 +38,7 @@ def status(
     config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, as_json: bool, watch: bool
 ) -> ExitCode:
     """Print what the daemon does; code 3 where it does not run or is paused, 0 after a ``watch`` in any case."""
-    settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings
+    settings = _settings(config, {**parse_overrides(sets), **overrides})
     check_answers({"state": settings.state})
     if watch:
         with _interruptible():
@@ -50,6 +52,22 @@ def status(
         for line in view(seen):
             console.print(line)
     return ExitCode.FINE if seen.is_running and seen.last and seen.last.state != "paused" else ExitCode.ENVIRONMENT
+
+
+def _settings(config: Path | None, overrides: Mapping[str, object]) -> Settings:
+    """Return the settings; if the file is wrong and a daemon runs by former ones, say so and return what finds it."""
+    try:
+        return load(config, overrides, os.environ).settings
+    except UsageError as wrong:
+        try:
+            found = load(config, overrides, os.environ, only=("state", "status")).settings
+            is_running = holder_of(found.state) is not None
+        except (OcrwatchError, OSError, ValueError):
+            is_running = False
+        if not is_running:
+            raise
+        print(printable(f"ocrwatch: {wrong} (the daemon goes on with the settings it has)"), file=sys.stderr)  # noqa: T201
+        return found
 
 
 def look(settings: Settings) -> Seen:

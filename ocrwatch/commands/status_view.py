@@ -88,6 +88,9 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
     for pause in now.paused:
         reason, remedy = _shown(pause.reason), _shown(pause.remedy)
         yield f"[red]paused[/red] since {seen.at(pause.since)} ({seen.age(pause.since)}): {reason}; {remedy}"
+    if (refused := now.refused_settings) is not None:
+        since = f"since {seen.at(refused.since)} ({seen.age(refused.since)})"
+        yield f"[yellow]new settings refused[/yellow] {since}: {_shown(refused.reason)}; {_shown(refused.remedy)}"
     yield from _block("inbox", [f"{_shown(now.inbox)} ({now.watch})"])
     yield from _block("workers", [_workers(now)])
     yield from _block("in work", _in_work(seen, now) or ["nothing"])

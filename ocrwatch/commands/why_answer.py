@@ -20,6 +20,7 @@ from ocrwatch.intake.source import probe
 from ocrwatch.intake.structure import Completeness
 from ocrwatch.ledger import Entry, facts_key
 from ocrwatch.log import printable
+from ocrwatch.membership import remedy_for_reader
 from ocrwatch.service.status import INCOMPLETE, BeingRead, Incomplete, Resting, Status, as_text, iso
 from ocrwatch.settings import Settings
 from ocrwatch.values import Review
@@ -110,7 +111,10 @@ def _look(inbox: Path, path: str) -> tuple[os.stat_result | None, str, str]:
         return kind_ignored(inbox, path)
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
-        raise EnvironmentFault(f"cannot look into the inbox {inbox} ({reason})", "see ocrwatch doctor") from error
+        remedy = "see ocrwatch doctor"
+        if isinstance(error, PermissionError):
+            remedy = remedy_for_reader(inbox / path, remedy)
+        raise EnvironmentFault(f"cannot look into the inbox {inbox} ({reason})", remedy) from error
 
 
 def _by_record(sources: Sources, path: str, last: Entry | None, *, is_there: bool) -> Answer | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from pydantic_settings import EnvSettingsSource
 from ocrwatch.config.errors import did_you_mean, unknown_option, wrong_value
 from ocrwatch.config.keys import is_option, option_keys
 from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault, system_reason
+from ocrwatch.membership import remedy_for_reader
 from ocrwatch.mounts import is_missing
 from ocrwatch.settings import Settings
 
@@ -83,13 +85,20 @@ class _Environment(EnvSettingsSource):
         return parse_value(value)
 
 
-def load(config: Path | None, overrides: Mapping[str, object], environ: Mapping[str, str]) -> Configuration:
+def load(
+    config: Path | None,
+    overrides: Mapping[str, object],
+    environ: Mapping[str, str],
+    *,
+    only: Collection[str] | None = None,
+) -> Configuration:
     """Return the settings in force.
 
     ``config`` is the file that the user named, if any; else ``$OCRWATCH_CONFIG``, ``./ocrwatch.toml`` and
     ``/etc/ocrwatch/ocrwatch.toml`` are tried. ``overrides`` are the command line's values by key, such as
     ``{"settle.quiet": "2s"}``. Relative folders in the file, and those not set anywhere, are relative to the
-    file's folder; all others to the working directory.
+    file's folder; all others to the working directory. ``only`` names what is taken from the file, such as
+    ``{"state"}``: the rest of it may be wrong.
 
     Raises UsageError for whatever is wrong with any of them, EnvironmentFault where the disk does not give the file.
     """
@@ -102,7 +111,8 @@ def load(config: Path | None, overrides: Mapping[str, object], environ: Mapping[
         state = environ["STATE_DIRECTORY"].split(":")[0]
         merged.add({"state": state}, lambda _: "environment STATE_DIRECTORY", here)
     if path is not None:
-        merged.add(_read(path), lambda _: str(path), home)
+        values = _read(path) if only is None else _read_only(path, only)
+        merged.add(values, lambda _: str(path), home)
     variables = _variables(environ)
     merged.add(_Environment(environ)(), lambda key: f"environment {variables.get(key, _variable(key))}", here)
     merged.add(_nested(overrides), lambda _: "command line", here)
@@ -229,9 +239,20 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not valid TOML: {error or 'nested too deeply'}", remedy) from error
 
 
+def _read_only(path: Path, names: Collection[str]) -> dict[str, Any]:
+    """Return some of a file's values; if it is not valid TOML, of those that stand before its first table."""
+    try:
+        values = _read(path)
+    except UsageError:
+        before_tables = itertools.takewhile(lambda line: not line.startswith("["), path.read_text().splitlines())
+        values = tomllib.loads("\n".join(before_tables))
+    return {name: values[name] for name in names if name in values}
+
+
 def _unreadable(path: Path, error: OSError) -> UsageError | EnvironmentFault:
     if isinstance(error, PermissionError):
-        return UsageError(f"{path} cannot be read ({system_reason(error)})", "let ocrwatch's user read it")
+        remedy = remedy_for_reader(path, "let ocrwatch's user read it")
+        return UsageError(f"{path} cannot be read ({system_reason(error)})", remedy)
     return environment_fault(error, f"cannot read the settings file {path}")
 
 

@@ -60,4 +60,6 @@ class Bulletin:
         for pause in self._pipeline.pauses.active.values():
             since = time.strftime(" since %Y-%m-%d %H:%M %Z", time.localtime(pause.since)) if state == "paused" else ""
             return f"{state}{since}: {pause.message}; {pause.remedy}".replace("\n", " ")
+        if self._pipeline.report.refused_settings is not None:
+            return f"{state}; new settings refused: {self._pipeline.report.refused_settings.reason}".replace("\n", " ")
         return state

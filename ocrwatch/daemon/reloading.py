@@ -7,12 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ocrwatch.config.changes import Changes, changes
-from ocrwatch.daemon import startup
-from ocrwatch.daemon.notices import hook_options
 from ocrwatch.daemon.pipeline import Pipeline
+from ocrwatch.daemon.proving import Proof, prove
 from ocrwatch.dispatch.trial import try_start
 from ocrwatch.errors import OcrwatchError
-from ocrwatch.hooks.hooks import HookOptions
 from ocrwatch.log import get_logger, set_level
 from ocrwatch.service.notify import notify
 from ocrwatch.settings import Settings
@@ -23,8 +21,7 @@ _log = get_logger()
 @dataclass(frozen=True, slots=True)
 class _Proved:
     changes: Changes
-    groups: dict[str, int]
-    hooks: HookOptions
+    proof: Proof
 
 
 class Reloading:
@@ -58,21 +55,20 @@ class Reloading:
     def _prove(self) -> _Proved:
         """Read them and try out all that could be wrong with them; on an I/O thread."""
         found = changes(self._pipeline.settings, self._reread())
-        startup.check_languages(found.settings)
-        groups = startup.group_ids(found.settings)
-        hooks = hook_options(found.settings)
+        proof = prove(found.settings)
         wanted, running = (self._pipeline.slot_options(each) for each in (found.settings, self._pipeline.settings))
         if (wanted.recipes, wanted.max_memory) != (running.recipes, running.max_memory):
             # An engine or a variable that does not exist shows only when a worker starts.
             try_start(wanted)
         self._pipeline.known.learn(wanted.recipes)
-        return _Proved(found, groups, hooks)
+        return _Proved(found, proof)
 
     def _take(self, proved: _Proved) -> None:
         if self._may_begin():
             settings = proved.changes.settings
             set_level(settings.log.level)
-            self._pipeline.change(settings, proved.groups, proved.hooks)
+            self._pipeline.change(settings, proved.proof.groups, proved.proof.hooks)
+            self._pipeline.report.settings_refused(None)
             for key in proved.changes.kept:
                 _log.warning("setting.kept", key=key, remedy=f"restart ocrwatch for the new {key}")
             _log.info("daemon.reloaded", changed=list(proved.changes.taken), workers=len(self._pipeline.pool))
@@ -80,8 +76,12 @@ class Reloading:
 
     def _refuse(self, error: BaseException) -> None:
         if isinstance(error, OcrwatchError):
+            self._pipeline.report.settings_refused(error)
             _log.error("daemon.reload_failed", reason=error.message, remedy=error.remedy)
         else:
+            self._pipeline.report.settings_refused(
+                OcrwatchError(f"a bug in ocrwatch: {error!r}", "report it with the log")
+            )
             _log.error("daemon.reload_failed", reason=f"a bug in ocrwatch: {error!r}", exc_info=error)
         self._end()
 

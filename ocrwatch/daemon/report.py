@@ -14,6 +14,7 @@ from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.tally import Tally
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.deliver.delivery import Delivered
+from ocrwatch.errors import OcrwatchError
 from ocrwatch.service import status
 from ocrwatch.settings import Settings
 from ocrwatch.values import EngineInfo
@@ -43,6 +44,7 @@ class Report:
         """Scans delivered whose text was known before."""
         self.to_review = 0
         """Scans delivered whose text is to be reviewed."""
+        self.refused_settings: status.Refusal | None = None
         self.tally = Tally()
         self.engine: EngineInfo | None = None
 
@@ -53,6 +55,12 @@ class Report:
     def change(self, heartbeat: float, workers: int) -> None:
         """Write at another interval (seconds), about another number of workers."""
         self._heartbeat, self._workers, self._dirty = heartbeat, workers, True
+
+    def settings_refused(self, error: OcrwatchError | None) -> None:
+        """Remember what is wrong with new settings, or None if they were taken."""
+        self._dirty = True
+        since = status.iso(time.time())
+        self.refused_settings = None if error is None else status.Refusal(error.message, error.remedy, since)
 
     def changed(self) -> None:
         """Have the status written soon."""
@@ -170,6 +178,7 @@ class Report:
             to_review=self.to_review,
             review_waiting=reviews.count,
             reviews=reviews.newest,
+            refused_settings=self.refused_settings,
         )
         status.write(self._settings.state, current)
         return current

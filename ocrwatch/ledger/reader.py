@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote_from_bytes
 
-from ocrwatch.errors import ASK_ITS_USER, EnvironmentFault, environment_fault
+from ocrwatch.errors import EnvironmentFault, environment_fault
 from ocrwatch.ledger import schema
 from ocrwatch.ledger.ledger import Entry, entry_of, waiting_for_review
+from ocrwatch.membership import remedy_for_reader
 
 _PATIENCE: Final = 5.0
 
@@ -37,7 +38,9 @@ class LedgerReader:
                 return self
             at_rest = self._alone and not (log.exists() and log.stat().st_size)
         except OSError as error:
-            raise environment_fault(error, f"cannot read the ledger {self._path}", closed=ASK_ITS_USER) from error
+            raise environment_fault(
+                error, f"cannot read the ledger {self._path}", closed=remedy_for_reader(self._path)
+            ) from error
         name = quote_from_bytes(os.fsencode(self._path.absolute()))
         try:
             self._db = sqlite3.connect(
@@ -94,4 +97,4 @@ class LedgerReader:
             raise self._fault(error) from error
 
     def _fault(self, error: sqlite3.Error) -> EnvironmentFault:
-        return EnvironmentFault(f"cannot read the ledger {self._path} ({error})", ASK_ITS_USER)
+        return EnvironmentFault(f"cannot read the ledger {self._path} ({error})", remedy_for_reader(self._path))

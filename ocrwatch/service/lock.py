@@ -9,7 +9,8 @@ import os
 import stat
 from pathlib import Path
 
-from ocrwatch.errors import ASK_ITS_USER, LockedError, environment_fault
+from ocrwatch.errors import LockedError, environment_fault
+from ocrwatch.membership import remedy_for_reader
 
 LOCK_NAME = ".ocrwatch.lock"
 
@@ -65,7 +66,7 @@ def holder_of(folder: Path) -> int | None:
         if error.errno in _NO_LOCK:
             return None
         what = f"cannot tell whether ocrwatch runs: cannot look into {folder}"
-        raise environment_fault(error, what, closed=ASK_ITS_USER) from error
+        raise environment_fault(error, what, closed=remedy_for_reader(folder / LOCK_NAME)) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

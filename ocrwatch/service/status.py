@@ -29,6 +29,15 @@ class PauseStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """New settings that are wrong: those that were in force before still are."""
+
+    reason: str
+    remedy: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """One scan that was quarantined."""
 
@@ -227,6 +236,8 @@ class Status:
     """Pages that wait for review now, also of earlier runs: marked and not ticked off."""
     reviews: list[ToReview] = field(default_factory=list)
     """The last of those that wait."""
+    refused_settings: Refusal | None = None
+    """Why the last reload changed nothing; None after one that did."""
     schema: str = STATUS_SCHEMA
 
 
@@ -252,7 +263,7 @@ _LISTS = {
 }
 
 
-_DISTRIBUTIONS = ("queue_seconds", "reading_seconds")
+_OBJECTS = {"queue_seconds": Distribution, "reading_seconds": Distribution, "refused_settings": Refusal}
 _FIELDS = frozenset(field.name for field in fields(Status))
 
 
@@ -285,7 +296,7 @@ def read(folder: Path) -> Status | None:
     try:
         values: dict[str, Any] = json.loads((folder / STATUS_NAME).read_text())
         values |= {name: [kind(**item) for item in values.get(name, [])] for name, kind in _LISTS.items()}
-        values |= {name: values.get(name) and Distribution(**values[name]) for name in _DISTRIBUTIONS}
+        values |= {name: values.get(name) and kind(**values[name]) for name, kind in _OBJECTS.items()}
         # A newer daemon may tell more.
         return Status(**{name: value for name, value in values.items() if name in _FIELDS})
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

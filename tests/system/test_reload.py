@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.daemon_process import DaemonProcess, Event, clean_environment, write_config
+from tests.daemon_process import DaemonProcess, Event, clean_environment, run_ocrwatch, write_config
 from tests.system.disks import Manager
 from tests.system.dropping import delivered, emptied, files, phrase, put, scan, text_of
 from tests.waiting import until
@@ -102,6 +104,33 @@ def test_wrong_settings_change_nothing(tmp_path: Path, config: str, said: str) -
         assert delivered(daemon, "a.jpg", 1)["sidecars"] == ["a.json", "a.txt"]
         assert not daemon.events("daemon.reloaded")
         assert not daemon.events("daemon.paused")
+
+
+def test_refused_settings_are_in_the_status_until_they_are_right(tmp_path: Path) -> None:
+    """``status`` says what is wrong with new settings, to people and to programs, until a reload takes some."""
+
+    def status(*options: str) -> str:
+        return run_ocrwatch(tmp_path, "status", "--config", str(tmp_path / "ocrwatch.toml"), *options).stdout
+
+    def refused() -> Any:
+        return json.loads(status("--json"))["refused_settings"]
+
+    with DaemonProcess(tmp_path, config="") as daemon:
+        daemon.wait_ready()
+        assert refused() is None
+        _reload(daemon, '[output]\ngroup = "no-such-group"\n', event="daemon.reload_failed")
+        told = until(refused, what="the refusal is in the status")
+        assert "no-such-group" in told["reason"]
+        assert told["remedy"]
+        assert "new settings refused since" in status()
+        # Also while `status` cannot read the file itself.
+        for wrong, said in (('[settle]\nquite = "1s"\n', "settle.quite"), ("[settle\n", "not valid TOML")):
+            _reload(daemon, wrong, event="daemon.reload_failed")
+            until(lambda said=said: said in refused()["reason"], what=f"{said} is in the status")  # type: ignore[misc]
+            assert "new settings refused since" in status()
+        _reload(daemon, JSON_TOO)
+        until(lambda: refused() is None, what="the refusal is gone from the status")
+        assert "new settings refused" not in status()
 
 
 def test_settings_file_that_is_gone_changes_nothing(tmp_path: Path) -> None:

@@ -134,6 +134,9 @@ def test_whoever_is_in_the_group_can_feed_it(machine: Machine) -> None:
     wait_archived(machine, "bob/new/note.jpg")
     machine.run("rm", f"{DATA}/outbox/bob/new/note.txt", user="anna")
     assert machine.run("cat", f"{DATA}/archive/bob/new/note.jpg", user="mallory", check=False).returncode != 0
+    for command in (["status"], ["why", "note.jpg"], ["review"]):
+        told = machine.run("ocrwatch", *command, user="mallory", check=False)
+        assert "sudo usermod -aG ocrwatch mallory" in told.stderr
 
 
 def test_a_batch_from_a_scanner_driver_is_read(machine: Machine) -> None:
@@ -201,6 +204,27 @@ def test_reload_takes_a_new_profile(machine: Machine) -> None:
             assert machine.main_pid(UNIT) == before
         finally:
             machine.run("systemctl", "restart", UNIT)
+
+
+def test_reload_with_wrong_settings_fails(machine: Machine) -> None:
+    """``systemctl reload`` fails and says why, the service goes on, and its status tells it until a reload succeeds."""
+    before = machine.main_pid(UNIT)
+    config = machine.path(CONFIG)
+
+    def refused() -> object:
+        return json.loads(machine.run("ocrwatch", "status", "--json").stdout)["refused_settings"]
+
+    with restored(config):
+        config.write_text(config.read_text() + "\n[settle]\nquite = '1s'\n")
+        assert machine.run("systemctl", "reload", UNIT, check=False).returncode != 0
+        assert "did you mean settle.quiet?" in machine.run("journalctl", "--unit", UNIT, "--no-pager").stdout
+    # `status` reads the same file, and could not while it is wrong.
+    assert "quite" in str(until(refused, TIMEOUT, "the refusal is in the status"))
+    assert "new settings refused" in machine.property(UNIT, "StatusText")
+    assert machine.main_pid(UNIT) == before
+    machine.run("systemctl", "reload", UNIT)
+    until(lambda: refused() is None, TIMEOUT, "the refusal is gone from the status")
+    assert machine.main_pid(UNIT) == before
 
 
 def test_killing_it_under_load_loses_nothing(machine: Machine) -> None:
@@ -310,6 +334,10 @@ def test_installing_again_changes_nothing(machine: Machine) -> None:
     before, files_before = machine.main_pid(UNIT), state()
     again = machine.run(*INSTALL, "--with-samba")
     assert "installed already" in again.stdout
+    # Where the share is, and how to get in.
+    host = machine.run("hostname").stdout.strip()
+    assert rf"\\{host}\ocrwatch" in again.stdout
+    assert "smbpasswd -a" in again.stdout
     assert machine.main_pid(UNIT) == before
     assert state() == files_before
 

@@ -17,7 +17,7 @@ from ocrwatch.errors import ExitCode
 
 COMMANDS = [
     (), ("run",), ("once",), ("read",), ("status",), ("why",), ("retry",), ("review",), ("doctor",), ("config",),
-    ("config", "show"), ("config", "example"), ("config", "schema"),
+    ("config", "show"), ("config", "check"), ("config", "example"), ("config", "schema"),
 ]  # fmt: skip
 TYPES = re.compile(r"list\[|<\w|\b(?:TEXT|PATH|INTEGER|FLOAT|BOOLEAN)\b")
 

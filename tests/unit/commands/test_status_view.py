@@ -14,6 +14,7 @@ from ocrwatch.service.status import (
     Incomplete,
     PauseStatus,
     ProfileCounts,
+    Refusal,
     Resting,
     Status,
     ToReview,
@@ -117,6 +118,14 @@ def test_a_pause_comes_with_what_to_do() -> None:
     )
     assert shown[0].startswith("paused since 1970-01-01 01:00:00 CET (2 d 0 h)")
     assert "paused since 1970-01-01 01:00:00 CET (2 d 0 h): the disk is full; free some space" in shown
+
+
+def test_refused_settings_come_with_what_to_do() -> None:
+    """What is wrong with new settings stands at the top, for as long as they are refused."""
+    refusal = Refusal("there is no option settle.quite", "did you mean settle.quiet?", iso(30))
+    assert lines(status(refused_settings=refusal))[1] == (
+        "new settings refused since 01:00:30 CET (30 s): there is no option settle.quite; did you mean settle.quiet?"
+    )
 
 
 def test_a_daemon_that_says_nothing_may_hang() -> None:

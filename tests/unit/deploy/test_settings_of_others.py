@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,11 @@ def _unit(name: str) -> dict[str, list[str]]:
 
 
 def _installed_settings() -> Settings:
-    return load(DEPLOY / "ocrwatch.toml", {}, {}).settings
+    # Root's settings must not be writable to others, as files of a checkout may be.
+    with tempfile.NamedTemporaryFile(suffix=".toml") as copy:
+        copy.write((DEPLOY / "ocrwatch.toml").read_bytes())
+        copy.flush()
+        return load(Path(copy.name), {}, {}).settings
 
 
 def test_the_installed_settings_are_valid() -> None:

@@ -1,0 +1,31 @@
+"""``ocrwatch config check``: whether the settings are right, before a start or a reload."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ocrwatch.config.load import check_folders, load, parse_overrides
+from ocrwatch.daemon import startup
+from ocrwatch.daemon.proving import prove
+from ocrwatch.dispatch.slot import SlotOptions
+from ocrwatch.dispatch.trial import try_start
+from ocrwatch.errors import ExitCode
+from ocrwatch.log import printable
+
+
+def check(config: Path | None, sets: Sequence[str]) -> ExitCode:
+    """Read the settings as ``run`` does and try them out as a reload does; print that they are right, or raise."""
+    configuration = load(config, parse_overrides(sets), os.environ)
+    settings, workers = configuration.settings, configuration.settings.workers
+    # First, because a look into a folder that does not answer would not return.
+    startup.check_answers(settings)
+    check_folders(settings)
+    prove(settings)
+    try_start(SlotOptions(startup.recipes(settings), workers.timeout, workers.max_memory, workers.recycle_after))
+    source = "There is no settings file, and the defaults are right"
+    if configuration.path is not None:
+        source = f"The settings in {configuration.path} are right"
+    print(printable(source))  # noqa: T201
+    return ExitCode.FINE
