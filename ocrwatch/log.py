@@ -62,7 +62,18 @@ EVENTS: dict[str, Event] = {
     "scan.waiting": Event("a scan is not complete yet, or may not be read; said once for each reason", (
         "path", "reason", "then",
     )),
-    "scan.ignored": Event("something with a scan's name is left alone: a link, a FIFO, a folder", ("path", "reason")),
+    "watch.overflowed": Event(
+        "the kernel dropped events, since too much happened at once; the inbox is looked through at once", (
+        "reason", "remedy",
+    )),
+    "inbox.crowded": Event(
+        "so many files in the inbox are not read that the log and the status do not name all of them", (
+        "count", "named", "remedy",
+    )),
+    "scan.ignored": Event(
+        "something in the inbox is not read: a file of another kind, a link, an excluded name, a folder that may not "
+        "be entered; said once for each", ("path", "reason", "remedy",
+    )),
     "scan.ready": Event("a scan is complete (debug)", ("path", "bytes")),
     "scan.delivered": Event(
         "a scan was read and its text is in the outbox",

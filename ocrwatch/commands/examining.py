@@ -25,6 +25,7 @@ from ocrwatch.service.doctor import folders, machine, watching
 from ocrwatch.service.doctor.finding import Finding, check
 from ocrwatch.service.lock import holder_of
 from ocrwatch.settings import Settings, recipe
+from ocrwatch.values import Arrival
 
 _MARKS = {"fine": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]", "problem": "[red]problem[/red]"}
 
@@ -145,10 +146,25 @@ def _watch(settings: Settings) -> Iterator[Finding]:
         yield watching.canary(inbox, lambda name, came: _listening(inbox, name, came))
 
 
+class _Canary:
+    """Listens for one file only."""
+
+    def __init__(self, came: Callable[[], None]) -> None:
+        self._came = came
+
+    def arrived(self, _: Arrival) -> None:
+        self._came()
+
+    def stirred(self) -> None: ...
+    def left_alone(self) -> None: ...
+    def overflowed(self) -> None: ...
+    def limited(self) -> None: ...
+
+
 @contextlib.contextmanager
 def _listening(inbox: Path, name: str, came: Callable[[], None]) -> Iterator[None]:
     """Watch the inbox as the daemon does, but for one name only."""
-    watcher = Watcher(inbox, NameRules.of([name], []), recursive=False, arrived=lambda _: came(), stirred=lambda: None)
+    watcher = Watcher(inbox, NameRules.of([name], []), _Canary(came), recursive=False)
     watcher.arm()
     try:
         yield

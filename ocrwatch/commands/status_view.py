@@ -100,6 +100,7 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
             for one in now.incomplete
         ),
     )
+    yield from _block("not read", _not_read(now))
     yield from _block(
         "tried again",
         _some(f"{_shown(one.path)} at {seen.at(one.next_try)}: {_shown(one.reason)}" for one in now.resting),
@@ -148,6 +149,14 @@ def _waiting(seen: Seen, now: Status) -> Iterator[str]:
     yield f"{waiting:,}{more}{oldest}"
     if now.queue:
         yield f"next: {_first_few(now.queue, now.queued)}"
+
+
+def _not_read(now: Status) -> list[str]:
+    if not now.not_read:
+        return []
+    first = [f"{_shown(one.path)}: {_shown(one.reason)}; {_shown(one.remedy)}" for one in now.not_read_files]
+    more = now.not_read - min(len(first), _MOST_LINES)
+    return [f"{now.not_read:,}", *first[:_MOST_LINES], *([f"and {more:,} more"] if more else [])]
 
 
 def _first_few(paths: list[str], count: int) -> str:

@@ -14,7 +14,7 @@ from ocrwatch.deliver.delivery import REASON_ENDING
 from ocrwatch.deliver.plan import Plan
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.files import facts_of
-from ocrwatch.intake.rules import kind_ignored, name_ignored
+from ocrwatch.intake.rules import NameCheck, kind_ignored, name_ignored
 from ocrwatch.intake.settle import Settle
 from ocrwatch.intake.source import probe
 from ocrwatch.intake.structure import Completeness
@@ -90,9 +90,9 @@ def answer(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
 
 
 def _now(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
-    watch, last = sources.settings.watch, rows[-1] if rows else None
+    last = rows[-1] if rows else None
     there, *odd = _look(sources.settings.inbox, path)
-    unwanted = name_ignored(path, watch.include, watch.exclude, recursive=watch.recursive)
+    unwanted = _unwanted(sources.settings, path, is_there=there is not None and not odd[0])
     reason, remedy = unwanted if there is not None and not odd[0] else odd
     if reason:
         return Answer(path, "ignored", f"is left alone: {reason}.", remedy)
@@ -103,6 +103,15 @@ def _now(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
         return found
     why = f" A file of this name would be left alone: {unwanted[0]}." if unwanted[0] else ""
     return Answer(path, "unknown", f"is not in the inbox, and nothing is known of it.{why}", unwanted[1])
+
+
+def _unwanted(settings: Settings, path: str, *, is_there: bool) -> tuple[str, str]:
+    """Return why the rules leave a file alone, and the remedy; if it is there, its content counts as well."""
+    watch = settings.watch
+    if is_there:
+        check = NameCheck(settings.inbox, watch.include, watch.exclude, recursive=watch.recursive)
+        return check.judge(path)
+    return name_ignored(path, watch.include, watch.exclude, recursive=watch.recursive)
 
 
 def _look(inbox: Path, path: str) -> tuple[os.stat_result | None, str, str]:

@@ -14,6 +14,7 @@ from types import FrameType
 
 import ocrwatch
 from ocrwatch.daemon import startup
+from ocrwatch.daemon.activity import MOST_SHOWN
 from ocrwatch.daemon.bulletin import Bulletin
 from ocrwatch.daemon.hangup import on_hangup
 from ocrwatch.daemon.mounting import check_mounts, remember_mounts
@@ -31,6 +32,7 @@ from ocrwatch.errors import EnvironmentFault, OcrwatchError
 from ocrwatch.ledger import Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.service.notify import notify
+from ocrwatch.service.status import NotReadFile
 from ocrwatch.settings import Settings
 from ocrwatch.values import Page
 
@@ -66,6 +68,10 @@ class Summary:
     """Whether it was told to stop before it was done."""
     to_review: int = 0
     """Scans read in this run whose text is to be reviewed."""
+    not_read: int = 0
+    """Files and folders in the inbox that are not read: those of other kinds, links, excluded names."""
+    not_read_files: list[NotReadFile] = field(default_factory=list)
+    """The first of them by name."""
 
 
 class Daemon:
@@ -321,4 +327,6 @@ class Daemon:
             time.monotonic() - began,
             interrupted=self._stop_by is not None,
             to_review=self._pipeline.report.to_review,
+            not_read=self._pipeline.reception.not_read.count,
+            not_read_files=self._pipeline.reception.not_read.named(MOST_SHOWN),
         )

@@ -163,6 +163,8 @@ class Report:
             to_review=self.to_review,
             review_waiting=reviews.count,
             reviews=reviews.newest,
+            not_read=doing.not_read,
+            not_read_files=doing.not_read_files,
         )
         status.write(self._settings.state, current)
         return current

@@ -73,6 +73,7 @@ def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
             for item in status.incomplete
         ],
     )
+    yield from _not_read(status)
     yield from _block(
         "Read last",
         [f"{local(item.at)}  {printable(', '.join(item.sidecars))}" for item in reversed(status.deliveries)],
@@ -87,6 +88,21 @@ def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
         "Could not be read, and put into the quarantine with the reason",
         [f"{local(item.at)}  {printable(item.path)}: {printable(item.reason)}" for item in reversed(status.failures)],
     )
+
+
+def _not_read(status: Status) -> Iterator[str]:
+    if not status.not_read:
+        return
+    yield from ("", f"Not read: {counted(status.not_read, 'file')}")
+    shown = status.not_read_files[:_LAST_SHOWN]
+    yield from (f"  {printable(item.path)}: {printable(item.reason)}; {printable(item.remedy)}" for item in shown)
+    if status.not_read > len(shown):
+        yield f"  and {status.not_read - len(shown):,} more"
+
+
+def counted(number: int, what: str) -> str:
+    """Render a number of things: ``1 file``, ``2 files``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _block(title: str, lines: list[str]) -> Iterator[str]:

@@ -86,6 +86,15 @@ class Incomplete:
 
 
 @dataclass(frozen=True, slots=True)
+class NotReadFile:
+    """One file, or folder, in the inbox that is not read."""
+
+    path: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resting:
     """One scan that failed and is tried again, or was read and cannot be put away (``code`` is ``held-up``)."""
 
@@ -181,6 +190,10 @@ class Status:
     """Pages that wait for review now, also of earlier runs: marked and not ticked off."""
     reviews: list[ToReview] = field(default_factory=list)
     """The last of those that wait."""
+    not_read: int = 0
+    """How many files and folders in the inbox are not read, such as PDFs and names without an ending."""
+    not_read_files: list[NotReadFile] = field(default_factory=list)
+    """The first of them by name."""
     schema: str = STATUS_SCHEMA
 
 
@@ -202,6 +215,7 @@ _LISTS = {
     "resting": Resting,
     "profiles": ProfileCounts,
     "reviews": ToReview,
+    "not_read_files": NotReadFile,
 }
 
 
