@@ -17,6 +17,7 @@ from ocrwatch.config.load import check_folders, load, parse_overrides
 from ocrwatch.daemon import startup
 from ocrwatch.daemon.notices import hook_options
 from ocrwatch.errors import EnvironmentFault, ExitCode, UsageError
+from ocrwatch.intake.look import look
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.watch import Watcher
 from ocrwatch.log import printable
@@ -28,6 +29,8 @@ from ocrwatch.settings import Settings, recipe
 from ocrwatch.values import Arrival
 
 _MARKS = {"fine": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]", "problem": "[red]problem[/red]"}
+
+_MOST_NAMED = 5
 
 
 def doctor(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, as_json: bool) -> ExitCode:
@@ -141,9 +144,37 @@ def _watch(settings: Settings) -> Iterator[Finding]:
     inbox = settings.inbox
     kind, _ = mount_of(nearest_existing(inbox))
     mode = watch_mode(kind) if settings.watch.mode == "auto" else settings.watch.mode
-    yield from watching.watching(mode, kind, inbox)
+    rules = NameRules.of(settings.watch.include, settings.watch.exclude)
+    yield from watching.watching(mode, kind, _count_folders(inbox, rules))
+    yield from _closed_folders(settings, rules)
     if mode == "inotify" and os.access(inbox, os.R_OK | os.W_OK | os.X_OK):
         yield watching.canary(inbox, lambda name, came: _listening(inbox, name, came))
+
+
+def _count_folders(inbox: Path, rules: NameRules) -> int:
+    """Count the folders that are watched if subfolders are."""
+    count = 0
+    for _, names, _ in os.walk(inbox):
+        count += 1
+        names[:] = filter(rules.enters, names)
+    return count
+
+
+def _closed_folders(settings: Settings, rules: NameRules) -> Iterator[Finding]:
+    """Name the folders in the inbox whose scans are not read, since this user may not enter them."""
+    if is_missing(settings.inbox):
+        return
+    try:
+        found = look(settings.inbox, rules, recursive=settings.watch.recursive, limit=1, known=lambda _: False)
+    except EnvironmentFault:
+        # The inbox itself refuses, of which its own findings tell.
+        return
+    closed = [item for item in found.ignored if item.is_closed]
+    for item in closed[:_MOST_NAMED]:
+        yield Finding("inbox folder", "warning", f"scans in it are not read: {item.reason}", item.remedy)
+    if len(closed) > _MOST_NAMED:
+        message = f"{len(closed) - _MOST_NAMED} more folders in the inbox cannot be read"
+        yield Finding("inbox folder", "warning", message, closed[0].remedy)
 
 
 class _Canary:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ocrwatch.commands.why_files import files_of, reason_beside, text_of, with_presence
 from ocrwatch.deliver.delivery import REASON_ENDING
 from ocrwatch.deliver.plan import Plan
-from ocrwatch.errors import EnvironmentFault
+from ocrwatch.errors import ASK_ITS_USER, EnvironmentFault, environment_fault
 from ocrwatch.files import facts_of
 from ocrwatch.intake.rules import NameCheck, kind_ignored, name_ignored
 from ocrwatch.intake.settle import Settle
@@ -26,6 +26,8 @@ from ocrwatch.values import Review
 
 _CLOSED = frozenset({"done", "quarantined", "gone"})
 _MOST_TOLD = 20
+
+_CLOSED_FOLDER = f"if this is ocrwatch's user, let it read and enter that folder; if not, {ASK_ITS_USER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,11 @@ def _unwanted(settings: Settings, path: str, *, is_there: bool) -> tuple[str, st
 def _look(inbox: Path, path: str) -> tuple[os.stat_result | None, str, str]:
     try:
         return kind_ignored(inbox, path)
+    except PermissionError as error:
+        if not os.access(inbox, os.R_OK | os.X_OK):
+            raise environment_fault(error, f"cannot look into the inbox {inbox}", closed=ASK_ITS_USER) from error
+        parent = printable(os.fspath(inbox / path.rpartition("/")[0]))
+        return None, f"this user may not look into its folder {parent}", _CLOSED_FOLDER
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
         raise EnvironmentFault(f"cannot look into the inbox {inbox} ({reason})", "see ocrwatch doctor") from error

@@ -76,5 +76,5 @@ def activity_of(pipeline: Pipeline, calendar: Calendar) -> Activity:
         ],
         resting=list(itertools.islice(itertools.chain(resting, held), MOST_SHOWN)),
         not_read=reception.not_read.count,
-        not_read_files=reception.not_read.named(MOST_SHOWN),
+        not_read_files=reception.not_read.named,
     )

@@ -14,7 +14,6 @@ from types import FrameType
 
 import ocrwatch
 from ocrwatch.daemon import startup
-from ocrwatch.daemon.activity import MOST_SHOWN
 from ocrwatch.daemon.bulletin import Bulletin
 from ocrwatch.daemon.hangup import on_hangup
 from ocrwatch.daemon.mounting import check_mounts, remember_mounts
@@ -328,5 +327,5 @@ class Daemon:
             interrupted=self._stop_by is not None,
             to_review=self._pipeline.report.to_review,
             not_read=self._pipeline.reception.not_read.count,
-            not_read_files=self._pipeline.reception.not_read.named(MOST_SHOWN),
+            not_read_files=self._pipeline.reception.not_read.named,
         )

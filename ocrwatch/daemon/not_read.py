@@ -6,6 +6,7 @@ tells of them by name; what a file is by its content, an I/O thread finds out af
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -17,6 +18,9 @@ from ocrwatch.intake.names import natural_key
 from ocrwatch.intake.rules import AT_REST, NameCheck
 from ocrwatch.log import get_logger
 from ocrwatch.service.status import NotReadFile, as_text
+
+MOST_NAMED: Final = 100
+"""Files that the status names: nobody reads a longer list."""
 
 _JUDGED_TOGETHER: Final = 32
 _SHORTEST_WAIT: Final = 0.1
@@ -42,7 +46,7 @@ class NotRead:
         self._crowded = False
         self._young = False
         self._wait = AT_REST
-        self._listing: list[Ignored] | None = []
+        self._named: list[NotReadFile] | None = []
         self._has_news = False
         self.at_rest = AT_REST
         """Seconds since the last change after which a file is told of."""
@@ -59,25 +63,26 @@ class NotRead:
     @property
     def count(self) -> int:
         """How many files and folders are not read."""
-        return self._total if self._crowded else len(self._in_order())
+        return self._total if self._crowded else sum(1 for item in self._known.values() if item.remedy)
 
-    def named(self, most: int) -> list[NotReadFile]:
-        """Return the first of them, in the order in which a person counts."""
-        return [NotReadFile(as_text(item.path), item.reason, item.remedy) for item in self._in_order()[:most]]
+    @property
+    def named(self) -> list[NotReadFile]:
+        """The first of them, at most :data:`MOST_NAMED`, in the order in which a person counts."""
+        if self._named is None:
+            items = (item for item in self._known.values() if item.remedy)
+            # By the alphabet first, which costs the loop less.
+            first = heapq.nsmallest(MOST_NAMED, items, key=lambda item: item.path.casefold())
+            first.sort(key=lambda item: natural_key(item.path))
+            self._named = [NotReadFile(as_text(item.path), item.reason, item.remedy) for item in first]
+        return self._named
 
     def take_news(self) -> bool:
         """Return whether anything changed since this was last asked."""
         had, self._has_news = self._has_news, False
         return had
 
-    def _in_order(self) -> list[Ignored]:
-        if self._listing is None:
-            items = (item for item in self._known.values() if item.remedy)
-            self._listing = sorted(items, key=lambda item: natural_key(item.path))
-        return self._listing
-
     def _changed(self) -> None:
-        self._listing, self._has_news = None, True
+        self._named, self._has_news = None, True
 
     def update(self, found: Look) -> bool:
         """Take what a look has found; return whether a folder may be entered now that could not be before."""
@@ -88,7 +93,7 @@ class NotRead:
         self._known |= {path: item for path, item in there.items() if item.reason}
         if self._known != before or self._total != total:
             self._changed()
-        self._to_judge = deque(path for path in there if path not in self._known)
+        self._to_judge = deque(path for path in there if path not in self._known or self._known[path].may_change)
         self._tell_of_crowd(self._total > MOST_IGNORED)
         self._tell(self._known.values())
         if not self._crowded:

@@ -33,8 +33,8 @@ from ocrwatch.intake.batch import Batcher
 from ocrwatch.intake.settle import Settle
 from ocrwatch.ledger import Entry, Ledger, facts_key
 from ocrwatch.log import get_logger
+from ocrwatch.service import status
 from ocrwatch.service.note import NOTE_STEM
-from ocrwatch.service.status import iso
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.values import FileFacts, Page, Scan
 
@@ -64,7 +64,7 @@ class Pipeline:
         self._batches = 0
         self._groups = startup.group_ids(settings)
         self._scratch = startup.fresh_scratch(settings)
-        self.hooks = Hooks(hook_options(settings), lambda: iso(time.time()))
+        self.hooks = Hooks(hook_options(settings), lambda: status.iso(time.time()))
         workers = startup.worker_count(settings)
         self.loop = Loop(io_threads=_IO_THREADS)
         self.report = Report(settings, workers)
@@ -74,6 +74,7 @@ class Pipeline:
         self.pool = self._pool(workers, ledger, listeners)
         self._kept = dict(ledger.kept())
         self.reception = self._reception(once=once)
+        self._remember_told()
         reserved = NOTE_STEM if settings.status.share_file else ""
         places = Places(settings.inbox, settings.outbox, settings.archive, settings.quarantine, reserved=reserved)
         deliverer = Deliverer(places, ledger, tuple(FORMATS))
@@ -114,6 +115,12 @@ class Pipeline:
                 more_to_come=lambda: bool(self.reception.waiting or self.reception.more),
             ),
         )
+
+    def _remember_told(self) -> None:
+        """Note what an earlier run on this inbox has told of files that are not read: its status names the first."""
+        before = status.read(self.settings.state)
+        if before is not None and before.inbox == status.as_text(self.settings.inbox):
+            self.reception.not_read.told_before(before.not_read_files)
 
     @property
     def open_scans(self) -> int:

@@ -18,7 +18,7 @@ DEEPEST = 64
 the time grows with the square of the depth; nobody files scans so deep."""
 
 
-MOST_IGNORED = 1000
+MOST_IGNORED = 10_000
 """How many of the files that are not read are named; the others are counted."""
 
 GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
@@ -38,6 +38,8 @@ class Ignored:
     """Empty if nothing needs to be done: what is in the folder is read."""
     is_closed: bool = False
     """Whether it is a folder that cannot be looked into."""
+    may_change: bool = False
+    """Whether its content, by which it was judged, is not all there yet."""
 
 
 class _Left:

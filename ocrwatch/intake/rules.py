@@ -19,6 +19,7 @@ from ocrwatch.magic import HEAD, OTHER, is_jpeg, kind_of, remedy_for
 AT_REST = 2.0
 """Seconds since a file's last change after which it is said not to be read: many programs rename when they are done."""
 
+_EMPTY = "it is empty"
 _RENAME = "rename it, or change watch.include"
 _LET_READ = "let the user that ocrwatch runs as read it"
 
@@ -113,7 +114,7 @@ class NameCheck:
             if error.errno in GONE:
                 return None
         reason, remedy = self.judge(path)
-        return Ignored(path, reason, remedy) if reason else None
+        return Ignored(path, reason, remedy, may_change=reason.startswith(_EMPTY)) if reason else None
 
     def _by_content(self, path: str) -> tuple[str, str] | None:
         """Return what the first bytes of a file tell; None if they tell nothing."""
@@ -126,11 +127,11 @@ class NameCheck:
                 finally:
                     os.close(descriptor)
         except PermissionError:
-            return "its name is no scan's, and ocrwatch may not look into it", _LET_READ
+            return f"{self._no_match(name)}, and this user may not look into it", _LET_READ
         except OSError as error:
-            return f"its name is no scan's, and it cannot be looked into ({system_reason(error)})", "see its disk"
+            return f"{self._no_match(name)}, and it cannot be read ({system_reason(error)})", "see its disk"
         if not head:
-            return "it is empty, and its name is no scan's", "put the scan itself there"
+            return f"{_EMPTY}, and {self._no_match(name)}", "put the scan itself there"
         if is_jpeg(head):
             return f"it is a JPEG, but {self._no_match(name)}", f"rename it to {self._as_scan(name)}"
         kind = kind_of(head)

@@ -67,7 +67,7 @@ CHECK = NameCheck(Path(), WATCH.include, (*WATCH.exclude, "*.bak"), recursive=Tr
         ("scan.JPG_", b"\xff\xd8\xff\xe0", "it is a JPEG, but its name matches nothing", "rename it to scan.jpg"),
         ("scan.pdf", b"\xff\xd8\xff\xe0", "it is a JPEG, but its name matches nothing", "rename it to scan.jpg"),
         ("notes.txt", b"milk, bread", "its name matches nothing of watch.include", "change watch.include"),
-        ("nothing", b"", "it is empty", "put the scan itself there"),
+        ("nothing", b"", "it is empty, and its name has no ending", "put the scan itself there"),
         ("a.jpg.bak", b"\xff\xd8\xff\xe0", 'its name matches "*.bak" of watch.exclude', "change watch.exclude"),
     ],
 )
