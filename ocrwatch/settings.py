@@ -50,10 +50,11 @@ class Watch(Section):
     """File names to read. Upper and lower case are the same."""
     exclude: Names = (
         ".*", "*.part", "*.tmp", "*.filepart", "*.crdownload", "~*", "*~",
-        "Thumbs.db", "@eaDir", ".@__thumb", ".stfolder", ".stversions", "#recycle",
+        "Thumbs.db",
     )  # fmt: skip
-    """File and folder names to leave alone: unfinished uploads, and what NAS boxes and sync programs keep.
-    An excluded folder is excluded with all it contains. Upper and lower case are the same."""
+    """File and folder names to leave alone, such as unfinished uploads. An excluded folder is excluded with all it
+    contains. Upper and lower case are the same. Folders in which NAS boxes, operating systems and sync programs keep
+    what was deleted, and copies (@Recycle, #snapshot, @eaDir, lost+found and others), are left alone in any case."""
     rescan: Annotated[Duration, between(0.5, 86400.0, format_duration)] = 60.0
     """How often the whole inbox is looked through although nothing was reported, 500ms to 1d."""
     poll_interval: Annotated[Duration, between(0.1, 3600.0, format_duration)] = 2.0

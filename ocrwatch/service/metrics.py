@@ -37,6 +37,11 @@ _GAUGES: Final[tuple[tuple[str, str, Callable[[Status], float]], ...]] = (
     ),
     ("in_work_scans", "Scans that workers have in hand.", lambda status: len(status.being_read)),
     (
+        "not_read_files",
+        "Files and folders in the inbox that are not read.",
+        lambda status: status.not_read,
+    ),
+    (
         "review_waiting",
         "Pages that wait for review: marked, also by earlier runs, and not ticked off.",
         lambda status: status.review_waiting,

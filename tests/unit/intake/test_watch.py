@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import logging
 import os
 import threading
 import time
@@ -15,6 +17,7 @@ from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, WatchDe
 from ocrwatch.intake import watch
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.watch import Watcher
+from ocrwatch.log import configure
 from ocrwatch.values import Arrival
 from tests.privileges import reachable_folder, unprivileged
 from tests.waiting import until
@@ -200,3 +203,12 @@ def test_a_thread_that_fails_is_named(watcher: Watcher, tmp_path: Path, heard: H
     put(tmp_path, "a.jpg", "b.jpg")
     until(lambda: not watcher.armed)
     assert "no such luck" in watcher.failure
+
+
+def test_watchdog_says_nothing_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    """What it would warn of is said by events of ours."""
+    stream = io.StringIO()
+    configure(stream=stream)
+    logging.getLogger("watchdog.observers.inotify_c").warning("Inotify queue overflowed")
+    assert stream.getvalue() == ""
+    assert capsys.readouterr().err == ""
