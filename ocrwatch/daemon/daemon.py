@@ -22,6 +22,7 @@ from ocrwatch.daemon.pauses import SILENCE
 from ocrwatch.daemon.pipeline import Listeners, Pipeline
 from ocrwatch.daemon.rebuild import rebuild, restore_forgotten
 from ocrwatch.daemon.reloading import Reloading
+from ocrwatch.daemon.report import deliveries_of, status_at_start
 from ocrwatch.daemon.silence import Silence
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.deliver.delivery import Delivered
@@ -73,6 +74,16 @@ class Summary:
     """The first of them by name."""
 
 
+def _told(tell: Callable[[OcrwatchError], None]) -> Callable[..., None]:
+    """Return what tells of an error with which a ``with`` block is left."""
+
+    def leave(_kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OcrwatchError):
+            tell(error)
+
+    return leave
+
+
 class Daemon:
     """One run over one inbox. Raises what :mod:`ocrwatch.daemon.startup` raises where it cannot start."""
 
@@ -107,9 +118,15 @@ class Daemon:
             for lock in startup.take_locks(settings):
                 stack.callback(lock.release)
             remember_mounts(settings)
-            startup.check_languages(settings)
             ledger = Ledger(settings.state)
             stack.callback(ledger.close)
+            outlets = Outlets(settings, ledger.token, once=self._once)
+            stack.callback(outlets.close)
+            # What a killed run has said there last is not true any more.
+            read_last = deliveries_of(ledger)
+            outlets.tell(status_at_start(settings, read_last))
+            stack.push(_told(lambda failure: outlets.tell(status_at_start(settings, read_last, failure))))
+            startup.check_languages(settings)
             rebuild(settings, ledger)
             restore_forgotten(settings, ledger)
             known = self._known = startup.known_texts(settings)
@@ -122,13 +139,12 @@ class Daemon:
             if self._reread is not None:
                 self._reloading = Reloading(self._pipeline, self._reread, self._is_steady)
             self._starts = Starts(len(self._pipeline.pool))
-            outlets = Outlets(settings, ledger.token, once=self._once)
-            stack.callback(outlets.close)
+            outlets.listen()
             self._bulletin = Bulletin(self._pipeline, outlets)
             stack.enter_context(self._signals())
             self._work(ledger)
-        if self._failure is not None:
-            raise self._failure
+            if self._failure is not None:
+                raise self._failure
         return self._summary()
 
     def _work(self, ledger: Ledger) -> None:

@@ -17,7 +17,7 @@ from ocrwatch.daemon.notices import facts, hook_options
 from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.reading import Callbacks, Reading
 from ocrwatch.daemon.reception import Reception
-from ocrwatch.daemon.report import Report
+from ocrwatch.daemon.report import Report, deliveries_of
 from ocrwatch.daemon.review_list import ReviewList
 from ocrwatch.daemon.tickets import Batch, End, Ticket
 from ocrwatch.deliver.delivery import Delivered, Deliverer
@@ -69,6 +69,7 @@ class Pipeline:
         self.loop = Loop(io_threads=_IO_THREADS)
         self.report = Report(settings, workers)
         self.report.tally.remember(ledger.ended_by_minute(time.time() - _DAY), time.monotonic())
+        self.report.remember(deliveries_of(ledger))
         self.reviews = ReviewList(self.loop, ledger)
         self.pauses = Pauses(self.report.changed)
         self.pool = self._pool(workers, ledger, listeners)

@@ -203,6 +203,14 @@ class Ledger:
             )
             return [entry_of(row) for row in rows]
 
+    def delivered_last(self, count: int) -> list[Entry]:
+        """Return the scans that were delivered last, at most ``count``, oldest first."""
+        with self._guarded():
+            rows = self._db.execute(
+                "SELECT * FROM scans WHERE state = 'done' ORDER BY updated_at DESC, id DESC LIMIT ?", (count,)
+            ).fetchall()
+        return [entry_of(row) for row in reversed(rows)]
+
     def to_review(self, newest: int) -> tuple[int, list[Entry]]:
         """Return how many scans wait for review, and the ``newest`` of them, oldest first."""
         with self._guarded():

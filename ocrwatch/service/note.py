@@ -61,11 +61,12 @@ def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
     else:
         yield f"ocrwatch has been {status.state} since {local(status.since)}."
         yield _MEANING.get(status.state, "")
-    yield ""
-    count = status.waiting + len(status.in_work)
-    more = " or more" if status.more else ""
-    since = f", the first since {local(status.oldest_waiting_since)}" if count and status.oldest_waiting_since else ""
-    yield f"Waiting or being read: {count or 'nothing'}{more if count else ''}{since}"
+        if status.state == "stopped":
+            for pause in status.paused:
+                yield f"  It lacked:  {printable(pause.reason)}"
+                yield f"  What to do: {printable(pause.remedy)}"
+    if status.state != "starting" or status.waiting:
+        yield from _waiting(status, local)
     yield from _block(
         "Not complete yet",
         [
@@ -88,6 +89,13 @@ def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
         "Could not be read, and put into the quarantine with the reason",
         [f"{local(item.at)}  {printable(item.path)}: {printable(item.reason)}" for item in reversed(status.failures)],
     )
+
+
+def _waiting(status: Status, local: Callable[[str], str]) -> Iterator[str]:
+    count = status.waiting + len(status.in_work)
+    more = " or more" if status.more else ""
+    since = f", the first since {local(status.oldest_waiting_since)}" if count and status.oldest_waiting_since else ""
+    yield from ("", f"Waiting or being read: {count or 'nothing'}{more if count else ''}{since}")
 
 
 def _not_read(status: Status) -> Iterator[str]:
