@@ -52,7 +52,7 @@ EVENTS: dict[str, Event] = {
     )),
     "daemon.failed": Event("a bug ended ocrwatch; what was not finished is still in the inbox", ("exception",)),
     "daemon.stopped": Event("ocrwatch has stopped; the fields count the scans of this run by how they ended", (
-        "delivered", "quarantined", "changed", "known", "stopped",
+        "delivered", "quarantined", "changed", "known", "duplicate", "stopped",
     )),
     "watch.armed": Event("the inbox is watched", ("inbox", "mode", "file_system", "source")),
     "watch.lost": Event("events from the inbox are not to be had at present; it is looked through instead", (
@@ -83,6 +83,10 @@ EVENTS: dict[str, Event] = {
             "review_reasons", "profile", "warnings", "preview",
         ),
     ),
+    "scan.duplicate": Event(
+        "a scan with the same bytes was delivered before, so that this one is not (intake.duplicates)",
+        ("id", "path", "sha256", "batch", "same_as", "sidecars", "fate", "archived"),
+    ),
     "scan.retrying": Event(
         "reading a scan failed and is tried again", ("id", "path", "attempt", "code", "reason", "retry_in_s")
     ),
@@ -103,7 +107,7 @@ EVENTS: dict[str, Event] = {
     "batch.started": Event("scans that arrived together are handed to the workers", ("batch", "scans", "fresh")),
     "batch.finished": Event(
         "all scans of a batch have ended; counts as in daemon.stopped",
-        ("batch", "scans", "seconds", "delivered", "quarantined", "changed", "known", "stopped"),
+        ("batch", "scans", "seconds", "delivered", "quarantined", "changed", "known", "duplicate", "stopped"),
     ),
     "worker.started": Event("a worker process has loaded its engine", ("pid", "engine", "start_ms")),
     "worker.died": Event(

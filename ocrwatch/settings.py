@@ -31,7 +31,7 @@ from ocrwatch.config.types import (
 )
 
 __all__ = [
-    "Batch", "Cache", "Effective", "Enhance", "Hooks", "Log", "Ocr", "Output", "Profile", "Retry", "Section",
+    "Batch", "Cache", "Effective", "Enhance", "Hooks", "Intake", "Log", "Ocr", "Output", "Profile", "Retry", "Section",
     "Settings", "Settle", "Status", "Watch", "Workers", "recipe",
 ]  # fmt: skip
 
@@ -72,6 +72,19 @@ class Settle(Section):
     """How long a file may stay incomplete and unchanged before it is read as it is, or quarantined, 1s to 7d."""
     max_bytes: Annotated[Size, between(1000, 10**10, format_size)] = 200_000_000
     """Larger files are quarantined unread, 1KB to 10GB."""
+
+
+class Intake(Section):
+    """What happens to scans that were delivered before, and to folders that scans came in."""
+
+    duplicates: Literal["deliver", "skip", "archive", "delete"] = "deliver"
+    """What happens to a scan with the same bytes as one that was delivered before: deliver (its text is written once
+    more, under another name), skip (it stays in the inbox, unread), archive (it is put into the archive) or delete.
+    Only if the earlier text is in the outbox still and was made with the same options of [ocr], [enhance] and
+    output.formats; else the scan is delivered."""
+    remove_empty_folders: bool = False
+    """Whether a subfolder of the inbox is removed after its scans were taken, when it has been empty for 5 minutes. Not
+    for folders that scanners save into by name: they may not make them again."""
 
 
 class Batch(Section):
@@ -265,6 +278,7 @@ class Settings(BaseSettings):
 
     watch: Watch = Watch()
     settle: Settle = Settle()
+    intake: Intake = Intake()
     batch: Batch = Batch()
     workers: Workers = Workers()
     ocr: Ocr = Ocr()
@@ -277,6 +291,14 @@ class Settings(BaseSettings):
     log: Log = Log()
     status: Status = Status()
     profiles: tuple[Profile, ...] = ()
+
+    @model_validator(mode="after")
+    def _originals_are_kept(self) -> Self:
+        if self.on_success == "keep" and self.intake.duplicates == "delete":
+            raise ValueError(
+                "set intake.duplicates to skip: with on_success = keep, an original that is renamed would be deleted"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(cls, *sources: Any, **by_name: Any) -> tuple[PydanticBaseSettingsSource, ...]:  # noqa: ARG003

@@ -99,7 +99,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     yield check("folders", "no folder lies in another's way", lambda: check_folders(settings))
     for name, folder in startup.folders(settings).items():
         yield from _folder(name, folder)
-    if settings.on_success == "archive":
+    if "archive" in startup.folders(settings):
         yield from folders.crossing(settings.inbox, settings.archive)
     yield from _watch(settings)
     yield folders.ledger_place(mount_of(nearest_existing(settings.state))[0], settings.state)

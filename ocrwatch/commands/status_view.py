@@ -108,6 +108,8 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
     yield from _block("scans", [_rates(now)])
     known = f", {now.cached:,} of them known from before and not read again" if now.cached else ""
     yield from _block("delivered", [f"{now.delivered:,} since the start{known}"])
+    if duplicates := now.ends.get("duplicate", 0):
+        yield from _block("duplicates", [f"{duplicates:,} since the start, of scans delivered before"])
     yield from _block("quarantined", [f"{now.quarantined:,} since the start", *_failures(seen, now)])
     if now.review_waiting or now.to_review:
         marked = f" ({now.to_review:,} marked since the start)" if now.to_review else ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ocrwatch.commands.why_files import files_of, reason_beside, text_of, with_presence
+from ocrwatch.daemon.duplicates import CODE
 from ocrwatch.deliver.delivery import REASON_ENDING
 from ocrwatch.deliver.plan import Plan
 from ocrwatch.errors import ASK_ITS_USER, EnvironmentFault, environment_fault
@@ -49,7 +50,7 @@ class Answer:
     """In the inbox."""
     state: str
     """``ignored``, ``reading``, ``retrying``, ``held-up``, ``queued``, ``incomplete``, ``settling``, ``waiting``,
-    ``delivering``, ``done``, ``quarantined``, ``gone`` or ``unknown``."""
+    ``delivering``, ``done``, ``duplicate``, ``quarantined``, ``gone`` or ``unknown``."""
     says: str
     remedy: str = ""
     since: str | None = None
@@ -86,7 +87,7 @@ def answer(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
     Raises :class:`EnvironmentFault` where the inbox cannot be looked at.
     """
     found = _now(sources, path, rows)
-    told = rows[-1:] if rows and rows[-1].state == found.state else []
+    told = rows[-1:] if rows and _end_of(rows[-1]) == found.state else []
     before = [_past(sources.settings, row) for row in reversed(rows) if row.state in _CLOSED and row not in told]
     return replace(found, path=as_text(path), before=before[:_MOST_TOLD])
 
@@ -240,7 +241,23 @@ def _waiting(sources: Sources, path: str) -> Answer:
     return Answer(path, "settling", "is complete, and is read as soon as it has not changed for a moment.")
 
 
+def _duplicate(sources: Sources, row: Entry) -> Answer:
+    """Tell of a scan that was not delivered, since another with the same bytes was (``intake.duplicates``)."""
+    at, files = iso(row.updated_at), files_of(sources.settings, row)
+    fate = None if row.plan is None else Plan.from_json(row.plan).fate
+    became = {
+        "keep": "it stays in the inbox",
+        "archive": f"it was put into the archive at {sources.at(at)}: {with_presence(files)}",
+        "delete": f"it was deleted at {sources.at(at)}",
+    }.get(fate or "", "it was not delivered")
+    says = f"is a duplicate: {printable(row.reason or '')} in the outbox; {became}."
+    remedy = "to have its text written once more, set intake.duplicates to deliver, and put it into the inbox again"
+    return Answer(row.path, "duplicate", says, remedy, since=at, attempts=row.attempts, code=row.code, files=files)
+
+
 def _done(sources: Sources, row: Entry) -> Answer:
+    if row.code == CODE:
+        return _duplicate(sources, row)
     at = iso(row.updated_at)
     files = files_of(sources.settings, row)
     plan = None if row.plan is None else Plan.from_json(row.plan)
@@ -320,8 +337,12 @@ def _gone(sources: Sources, row: Entry) -> Answer:
     )
 
 
+def _end_of(row: Entry) -> str:
+    return "duplicate" if row.code == CODE else row.state
+
+
 def _past(settings: Settings, row: Entry) -> Past:
-    return Past(row.state, iso(row.updated_at), row.code, row.reason, list(map(as_text, files_of(settings, row))))
+    return Past(_end_of(row), iso(row.updated_at), row.code, row.reason, list(map(as_text, files_of(settings, row))))
 
 
 def _times(attempts: int) -> str:

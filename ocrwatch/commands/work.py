@@ -30,6 +30,12 @@ PREVIEW_CHARS = 100
 
 _WORTH_A_RATE = 5
 _MOST_NOT_READ = 20
+_DUPLICATES = {
+    "deliver": "delivered",
+    "skip": "left in the inbox",
+    "archive": "put into the archive",
+    "delete": "deleted",
+}
 _REASONS = {
     "unreadable": "may not be read by this user",
     "": "not complete",
@@ -123,6 +129,11 @@ def _print_summary(output: Console, settings: Settings, summary: Summary) -> Non
         f"{delivered} {_scans(delivered)} read in {summary.seconds:.1f} s{rate}{review}; "
         f"the text is in {escape(str(settings.outbox))}."
     )
+    if duplicates := summary.ends["duplicate"]:
+        output.print(
+            f"{duplicates} {_scans(duplicates)} had the same bytes as scans delivered before: "
+            f"{_DUPLICATES[settings.intake.duplicates]}."
+        )
     if quarantined:
         output.print(
             f"{quarantined} {_scans(quarantined)} could not be read; see the reasons in "

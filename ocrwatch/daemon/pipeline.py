@@ -7,9 +7,11 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from ocrwatch.daemon import startup
 from ocrwatch.daemon.delivering import Delivering
+from ocrwatch.daemon.duplicates import Duplicates
 from ocrwatch.daemon.known import Known
 from ocrwatch.daemon.loader import Loader
 from ocrwatch.daemon.loop import Loop
@@ -22,7 +24,7 @@ from ocrwatch.daemon.review_list import ReviewList
 from ocrwatch.daemon.tickets import Batch, End, Ticket
 from ocrwatch.deliver.delivery import Delivered, Deliverer
 from ocrwatch.deliver.formats import FORMATS
-from ocrwatch.deliver.plan import Places
+from ocrwatch.deliver.plan import Fate, Places
 from ocrwatch.dispatch.events import SlotEvent
 from ocrwatch.dispatch.pool import Pool
 from ocrwatch.dispatch.slot import SlotOptions
@@ -40,6 +42,8 @@ from ocrwatch.values import FileFacts, Page, Scan
 
 _IO_THREADS = 4
 _DAY = 86_400.0
+_FATES: Final[dict[str, Fate]] = {"skip": "keep", "archive": "archive", "delete": "delete"}
+"""What becomes of a duplicate's original, by ``intake.duplicates``."""
 
 _log = get_logger()
 
@@ -73,7 +77,7 @@ class Pipeline:
         self.reviews = ReviewList(self.loop, ledger)
         self.pauses = Pauses(self.report.changed)
         self.pool = self._pool(workers, ledger, listeners)
-        self._kept = dict(ledger.kept())
+        self._kept = dict(ledger.kept(duplicates=settings.intake.duplicates == "skip"))
         self.reception = self._reception(once=once)
         self._remember_told()
         reserved = NOTE_STEM if settings.status.share_file else ""
@@ -90,6 +94,7 @@ class Pipeline:
             end=self._end,
             delivered=lambda ticket, page, delivered: self._delivered(listeners, ticket, page, delivered),
             tell=self._tell,
+            duplicates=self._duplicates(ledger),
         )
         self.reading = Reading(
             self.loop,
@@ -212,6 +217,10 @@ class Pipeline:
             report=listeners.worker,
         )
 
+    def _duplicates(self, ledger: Ledger) -> Duplicates | None:
+        fate = _FATES.get(self.settings.intake.duplicates)
+        return None if fate is None else Duplicates(ledger, self.settings.outbox, fate)
+
     def _reception(self, *, once: bool) -> Reception:
         settle, batch = self.settings.settle, self.settings.batch
         # Who runs `once` says that the scans are there. Two looks are taken all the same, in the time that the
@@ -269,7 +278,8 @@ class Pipeline:
             self._tell("batch", str(ticket.batch.id), fields)
         self.report.cached += ticket.cached and end == "delivered"
         self.report.count(end, ticket.options.profile_name)
-        if self.settings.on_success == "keep" and end in {"delivered", "known"}:
+        stays = self.settings.on_success == "keep" and end in {"delivered", "known"}
+        if stays or (end == "duplicate" and self.settings.intake.duplicates == "skip"):
             self._kept[ticket.path] = facts_key(ticket.scan.facts)
         self.reception.release(ticket.path, again=end == "changed")
 

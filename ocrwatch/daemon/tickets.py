@@ -13,8 +13,9 @@ from ocrwatch.values import Recipe, Scan
 
 _log = get_logger()
 
-End = Literal["delivered", "quarantined", "changed", "known", "stopped"]
-"""``changed``: the file changed or went while it was handled. ``known``: it was delivered before and kept."""
+End = Literal["delivered", "quarantined", "changed", "known", "duplicate", "stopped"]
+"""``changed``: the file changed or went while it was handled. ``known``: it was delivered before and kept.
+``duplicate``: another with the same bytes was delivered before (``intake.duplicates``)."""
 
 
 @dataclass(slots=True)

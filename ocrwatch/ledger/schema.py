@@ -36,7 +36,11 @@ ALTER TABLE scans ADD COLUMN reviewed_at REAL;  -- when it was ticked off
 CREATE INDEX scans_to_review ON scans (updated_at) WHERE review IS NOT NULL AND reviewed_at IS NULL;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _REVIEWS)
+_HASHES: Final = """
+CREATE INDEX scans_by_sha256 ON scans (sha256);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _REVIEWS, _HASHES)
 """What leads from each version of the schema to the next, from none to the first on. Append only: others have these."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

@@ -16,7 +16,7 @@ from prometheus_client.utils import floatToGoString
 
 from ocrwatch.service.status import Distribution, Status
 
-RESULTS: Final = ("delivered", "quarantined", "changed", "known", "stopped")
+RESULTS: Final = ("delivered", "quarantined", "changed", "known", "duplicate", "stopped")
 """How scans end; each has its value from the start, so that a rate over it sees the first one."""
 
 CAUSES: Final = ("inbox", "delivery", "silence", "workers", "reading", "memory")

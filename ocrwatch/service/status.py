@@ -160,7 +160,7 @@ class Status:
     oldest_waiting: str | None = None
     oldest_waiting_since: str | None = None
     ends: dict[str, int] = field(default_factory=dict)
-    """Scans since the start by how they ended: delivered, quarantined, changed, known, stopped."""
+    """Scans since the start by how they ended: delivered, quarantined, changed, known, duplicate, stopped."""
     workers_ready: int = 0
     worker_deaths: int = 0
     retries: int = 0
