@@ -70,6 +70,10 @@ EVENTS: dict[str, Event] = {
         "so many files in the inbox are not read that the log and the status do not name all of them", (
         "count", "named", "remedy",
     )),
+    "folder.removed": Event(
+        "a folder in the inbox was empty since its scans were taken (intake.remove_empty_folders)", ("path",)
+    ),
+    "folder.kept": Event("such a folder cannot be removed", ("path", "reason")),
     "scan.ignored": Event(
         "something in the inbox is not read: a file of another kind, a link, an excluded name, a folder that may not "
         "be entered; said once for each", ("path", "reason", "remedy",

@@ -83,8 +83,8 @@ class Intake(Section):
     Only if the earlier text is in the outbox still and was made with the same options of [ocr], [enhance] and
     output.formats; else the scan is delivered."""
     remove_empty_folders: bool = False
-    """Whether a subfolder of the inbox is removed after its scans were taken, when it has been empty for 5 minutes. Not
-    for folders that scanners save into by name: they may not make them again."""
+    """Whether a subfolder of the inbox is removed after its scans were taken, when it has been empty for 5 to 10
+    minutes. Not by once. Leave it off if scanners save into folders by name: they may not make them again."""
 
 
 class Batch(Section):

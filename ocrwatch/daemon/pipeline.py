@@ -22,6 +22,7 @@ from ocrwatch.daemon.reception import Reception
 from ocrwatch.daemon.report import Report, deliveries_of
 from ocrwatch.daemon.review_list import ReviewList
 from ocrwatch.daemon.tickets import Batch, End, Ticket
+from ocrwatch.daemon.tidying import Tidying
 from ocrwatch.deliver.delivery import Delivered, Deliverer
 from ocrwatch.deliver.formats import FORMATS
 from ocrwatch.deliver.plan import Fate, Places
@@ -42,6 +43,9 @@ from ocrwatch.values import FileFacts, Page, Scan
 
 _IO_THREADS = 4
 _DAY = 86_400.0
+_TIDIED_AT_START = 1000
+"""Scans of earlier runs whose folders may be empty still."""
+
 _FATES: Final[dict[str, Fate]] = {"skip": "keep", "archive": "archive", "delete": "delete"}
 """What becomes of a duplicate's original, by ``intake.duplicates``."""
 
@@ -77,6 +81,7 @@ class Pipeline:
         self.reviews = ReviewList(self.loop, ledger)
         self.pauses = Pauses(self.report.changed)
         self.pool = self._pool(workers, ledger, listeners)
+        self._tidying = self._tidying_of(ledger) if settings.intake.remove_empty_folders and not once else None
         self._kept = dict(ledger.kept(duplicates=settings.intake.duplicates == "skip"))
         self.reception = self._reception(once=once)
         self._remember_told()
@@ -176,6 +181,8 @@ class Pipeline:
                 self._begin(scans)
         self.reading.tick(now)
         self.delivering.tick(now)
+        if self._tidying is not None:
+            self._tidying.tick(now)
 
     def next_wake(self) -> float:
         """Return when :meth:`tick` has something to do (monotonic seconds)."""
@@ -183,6 +190,7 @@ class Pipeline:
             self.reception.next_wake(backlog=self.reading.wants_backlog),
             self.reading.next_wake(),
             self.delivering.next_wake(),
+            float("inf") if self._tidying is None else self._tidying.next_wake(),
         )
 
     def slot_options(self, settings: Settings) -> SlotOptions:
@@ -216,6 +224,12 @@ class Pipeline:
             refund_attempt=ledger.refund_attempt,
             report=listeners.worker,
         )
+
+    def _tidying_of(self, ledger: Ledger) -> Tidying:
+        tidying = Tidying(self.loop, self.settings.inbox)
+        # What an earlier run did not come to.
+        tidying.took((entry.path for entry in ledger.delivered_last(_TIDIED_AT_START)), time.monotonic())
+        return tidying
 
     def _duplicates(self, ledger: Ledger) -> Duplicates | None:
         fate = _FATES.get(self.settings.intake.duplicates)
@@ -278,6 +292,8 @@ class Pipeline:
             self._tell("batch", str(ticket.batch.id), fields)
         self.report.cached += ticket.cached and end == "delivered"
         self.report.count(end, ticket.options.profile_name)
+        if self._tidying is not None and end in {"delivered", "quarantined", "duplicate"}:
+            self._tidying.took([ticket.path], time.monotonic())
         stays = self.settings.on_success == "keep" and end in {"delivered", "known"}
         if stays or (end == "duplicate" and self.settings.intake.duplicates == "skip"):
             self._kept[ticket.path] = facts_key(ticket.scan.facts)
