@@ -57,7 +57,7 @@ EVENTS: dict[str, Event] = {
     ),
     "daemon.failed": Event("a bug ended ocrwatch; what was not finished is still in the inbox", ("exception",)),
     "daemon.stopped": Event("ocrwatch has stopped; the fields count the scans of this run by how they ended", (
-        "delivered", "quarantined", "changed", "known", "stopped", "unfinished",
+        "delivered", "quarantined", "changed", "known", "duplicate", "stopped", "unfinished",
     )),
     "watch.armed": Event("the inbox is watched", ("inbox", "mode", "file_system", "source")),
     "watch.lost": Event("events from the inbox are not to be had at present; it is looked through instead", (
@@ -69,7 +69,22 @@ EVENTS: dict[str, Event] = {
         "each reason",
         ("path", "reason", "then"),
     ),
-    "scan.ignored": Event("something with a scan's name is left alone: a link, a FIFO, a folder", ("path", "reason")),
+    "watch.overflowed": Event(
+        "the kernel dropped events, since too much happened at once; the inbox is looked through at once", (
+        "reason", "remedy",
+    )),
+    "inbox.crowded": Event(
+        "so many files in the inbox are not read that the log and the status do not name all of them", (
+        "count", "named", "remedy",
+    )),
+    "folder.removed": Event(
+        "a folder in the inbox was empty since its scans were taken (intake.remove_empty_folders)", ("path",)
+    ),
+    "folder.kept": Event("such a folder cannot be removed", ("path", "reason")),
+    "scan.ignored": Event(
+        "something in the inbox is not read: a file of another kind, a link, an excluded name, a folder that may not "
+        "be entered; said once for each", ("path", "reason", "remedy",
+    )),
     "scan.ready": Event("a scan is complete (debug)", ("path", "bytes")),
     "scan.delivered": Event(
         "a scan was read and its text is in the outbox",
@@ -78,6 +93,10 @@ EVENTS: dict[str, Event] = {
             "queued_ms", "read_ms", "sidecars", "archived", "cached", "review",
             "review_reasons", "profile", "warnings", "preview",
         ),
+    ),
+    "scan.duplicate": Event(
+        "a scan with the same bytes was delivered before, so that this one is not (intake.duplicates)",
+        ("id", "path", "sha256", "batch", "same_as", "sidecars", "fate", "archived"),
     ),
     "scan.retrying": Event(
         "reading a scan failed and is tried again", ("id", "path", "attempt", "code", "reason", "retry_in_s")
@@ -107,7 +126,10 @@ EVENTS: dict[str, Event] = {
     "batch.started": Event("scans that arrived together are handed to the workers", ("batch", "scans", "fresh")),
     "batch.finished": Event(
         "all scans of a batch have ended; counts as in daemon.stopped",
-        ("batch", "scans", "seconds", "delivered", "quarantined", "changed", "known", "stopped", "unfinished"),
+        (
+            "batch", "scans", "seconds",
+            "delivered", "quarantined", "changed", "known", "duplicate", "stopped", "unfinished",
+        ),
     ),
     "worker.started": Event("a worker process has loaded its engine", ("pid", "engine", "start_ms")),
     "worker.died": Event(

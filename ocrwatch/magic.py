@@ -75,6 +75,11 @@ def kind_of(head: bytes) -> str:
     return next((name for beginning, name in _BEGINNINGS if head.startswith(beginning)), OTHER)
 
 
+def is_jpeg(head: bytes) -> bool:
+    """Tell whether a file that begins with ``head`` begins as a JPEG (ITU-T T.81, B.1.1.3: SOI, then a marker)."""
+    return head.startswith(b"\xff\xd8\xff")
+
+
 def not_a_jpeg(head: bytes, also: str = "") -> NotAJpeg:
     """Say what a file is that begins with ``head``, and what to do; ``also`` ends the sentence."""
     return not_this(kind_of(head), also)
@@ -82,8 +87,12 @@ def not_a_jpeg(head: bytes, also: str = "") -> NotAJpeg:
 
 def not_this(kind: str, also: str = "") -> NotAJpeg:
     """Say that a file is of this kind (:func:`kind_of`), and what to do; ``also`` ends the sentence."""
-    remedy = _REMEDIES.get(kind, _AS_JPEG if kind != OTHER else _SCANNER)
-    return NotAJpeg(f"the file is {kind}, not a JPEG{also}", remedy)
+    return NotAJpeg(f"the file is {kind}, not a JPEG{also}", remedy_for(kind))
+
+
+def remedy_for(kind: str) -> str:
+    """Return what to do about a file of this kind (:func:`kind_of`)."""
+    return _REMEDIES.get(kind, _AS_JPEG if kind != OTHER else _SCANNER)
 
 
 def _boxes(head: bytes) -> str:

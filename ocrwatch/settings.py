@@ -31,7 +31,7 @@ from ocrwatch.config.types import (
 )
 
 __all__ = [
-    "Batch", "Cache", "Effective", "Enhance", "Hooks", "Log", "Ocr", "Output", "Profile", "Retry", "Section",
+    "Batch", "Cache", "Effective", "Enhance", "Hooks", "Intake", "Log", "Ocr", "Output", "Profile", "Retry", "Section",
     "Settings", "Settle", "Status", "Watch", "Workers", "recipe",
 ]  # fmt: skip
 
@@ -50,10 +50,11 @@ class Watch(Section):
     """File names to read. Upper and lower case are the same."""
     exclude: Names = (
         ".*", "*.part", "*.tmp", "*.filepart", "*.crdownload", "~*", "*~",
-        "Thumbs.db", "@eaDir", ".@__thumb", ".stfolder", ".stversions", "#recycle",
+        "Thumbs.db",
     )  # fmt: skip
-    """File and folder names to leave alone: unfinished uploads, and what NAS boxes and sync programs keep.
-    An excluded folder is excluded with all it contains. Upper and lower case are the same."""
+    """File and folder names to leave alone, such as unfinished uploads. An excluded folder is excluded with all it
+    contains. Upper and lower case are the same. Folders in which NAS boxes, operating systems and sync programs keep
+    what was deleted, and copies (@Recycle, #snapshot, @eaDir, lost+found and others), are left alone in any case."""
     rescan: Annotated[Duration, between(0.5, 86400.0, format_duration)] = 60.0
     """How often the whole inbox is looked through although nothing was reported, 500ms to 1d."""
     poll_interval: Annotated[Duration, between(0.1, 3600.0, format_duration)] = 2.0
@@ -72,6 +73,19 @@ class Settle(Section):
     marker is missing, 1s to 7d."""
     max_bytes: Annotated[Size, between(1000, 10**10, format_size)] = 200_000_000
     """Larger files are quarantined unread, 1KB to 10GB."""
+
+
+class Intake(Section):
+    """What happens to scans that were delivered before, and to folders that scans came in."""
+
+    duplicates: Literal["deliver", "skip", "archive", "delete"] = "deliver"
+    """What happens to a scan with the same bytes as one that was delivered before: deliver (its text is written once
+    more, under another name), skip (it stays in the inbox, unread), archive (it is put into the archive) or delete.
+    Only if the earlier text is in the outbox still and was made with the same options of [ocr], [enhance] and
+    output.formats; else the scan is delivered."""
+    remove_empty_folders: bool = False
+    """Whether a subfolder of the inbox is removed after its scans were taken, when it has been empty for 5 to 10
+    minutes. Not by once. Leave it off if scanners save into folders by name: they may not make them again."""
 
 
 class Batch(Section):
@@ -266,6 +280,7 @@ class Settings(BaseSettings):
 
     watch: Watch = Watch()
     settle: Settle = Settle()
+    intake: Intake = Intake()
     batch: Batch = Batch()
     workers: Workers = Workers()
     ocr: Ocr = Ocr()
@@ -278,6 +293,14 @@ class Settings(BaseSettings):
     log: Log = Log()
     status: Status = Status()
     profiles: tuple[Profile, ...] = ()
+
+    @model_validator(mode="after")
+    def _originals_are_kept(self) -> Self:
+        if self.on_success == "keep" and self.intake.duplicates == "delete":
+            raise ValueError(
+                "set intake.duplicates to skip: with on_success = keep, an original that is renamed would be deleted"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(cls, *sources: Any, **by_name: Any) -> tuple[PydanticBaseSettingsSource, ...]:  # noqa: ARG003

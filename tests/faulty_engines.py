@@ -177,6 +177,17 @@ class DiesEarlyNow(Echo):
             os._exit(3)
 
 
+class StartsLate(Echo):
+    """Is not loaded before the file is gone that the whitelist names."""
+
+    name = "starts-late"
+
+    def prepare(self, recipe: Recipe) -> None:
+        """Wait for that."""
+        while Path(recipe.whitelist).exists():
+            time.sleep(0.05)
+
+
 class Touching(Echo):
     """Really uses the whitelist's number of megabytes for a second."""
 
@@ -203,6 +214,7 @@ ENGINES: tuple[type[Echo], ...] = (
     SlowUnlessPlain,
     DiesEarly,
     DiesEarlyNow,
+    StartsLate,
     Touching,
 )
 

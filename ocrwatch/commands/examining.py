@@ -27,11 +27,14 @@ from ocrwatch.service.doctor import folders, machine, watching
 from ocrwatch.service.doctor.finding import Finding, check
 from ocrwatch.service.lock import holder_of
 from ocrwatch.settings import Settings, recipe
+from ocrwatch.values import Arrival
 
 _MOST_SCANS_TRIED = 10_000
 """Scans in the inbox that ``doctor`` looks at: a second or so."""
 
 _MARKS = {"fine": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]", "problem": "[red]problem[/red]"}
+
+_MOST_NAMED = 5
 
 
 def doctor(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, as_json: bool) -> ExitCode:
@@ -102,7 +105,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
         yield from _folder(name, folder)
     if settings.on_success != "keep":
         yield from _scans_held_up(settings)
-    if settings.on_success == "archive":
+    if "archive" in startup.folders(settings):
         yield from folders.crossing(settings.inbox, settings.archive)
     yield from _watch(settings)
     yield folders.ledger_place(mount_of(nearest_existing(settings.state))[0], settings.state)
@@ -173,15 +176,58 @@ def _watch(settings: Settings) -> Iterator[Finding]:
     inbox = settings.inbox
     kind, _ = mount_of(nearest_existing(inbox))
     mode = watch_mode(kind) if settings.watch.mode == "auto" else settings.watch.mode
-    yield from watching.watching(mode, kind, inbox)
+    rules = NameRules.of(settings.watch.include, settings.watch.exclude)
+    yield from watching.watching(mode, kind, _count_folders(inbox, rules))
+    yield from _closed_folders(settings, rules)
     if mode == "inotify" and os.access(inbox, os.R_OK | os.W_OK | os.X_OK):
         yield watching.canary(inbox, lambda name, came: _listening(inbox, name, came))
+
+
+def _count_folders(inbox: Path, rules: NameRules) -> int:
+    """Count the folders that are watched if subfolders are."""
+    count = 0
+    for _, names, _ in os.walk(inbox):
+        count += 1
+        names[:] = filter(rules.enters, names)
+    return count
+
+
+def _closed_folders(settings: Settings, rules: NameRules) -> Iterator[Finding]:
+    """Name the folders in the inbox whose scans are not read, since this user may not enter them."""
+    if is_missing(settings.inbox):
+        return
+    try:
+        found = look(settings.inbox, rules, recursive=settings.watch.recursive, limit=1, known=lambda _: False)
+    except EnvironmentFault:
+        # The inbox itself refuses, of which its own findings tell.
+        return
+    closed = [item for item in found.ignored if item.is_closed]
+    for item in closed[:_MOST_NAMED]:
+        yield Finding("inbox folder", "warning", f"scans in it are not read: {item.reason}", item.remedy)
+    if len(closed) > _MOST_NAMED:
+        message = f"{len(closed) - _MOST_NAMED} more folders in the inbox cannot be read"
+        yield Finding("inbox folder", "warning", message, closed[0].remedy)
+
+
+class _Canary:
+    """Listens for one file only."""
+
+    def __init__(self, came: Callable[[], None]) -> None:
+        self._came = came
+
+    def arrived(self, _: Arrival) -> None:
+        self._came()
+
+    def stirred(self) -> None: ...
+    def left_alone(self) -> None: ...
+    def overflowed(self) -> None: ...
+    def limited(self) -> None: ...
 
 
 @contextlib.contextmanager
 def _listening(inbox: Path, name: str, came: Callable[[], None]) -> Iterator[None]:
     """Watch the inbox as the daemon does, but for one name only."""
-    watcher = Watcher(inbox, NameRules.of([name], []), recursive=False, arrived=lambda _: came(), stirred=lambda: None)
+    watcher = Watcher(inbox, NameRules.of([name], []), _Canary(came), recursive=False)
     watcher.arm()
     try:
         yield

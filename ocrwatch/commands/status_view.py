@@ -103,6 +103,7 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
             for one in now.incomplete
         ),
     )
+    yield from _block("not read", _not_read(now))
     yield from _block(
         "tried again",
         _some(
@@ -120,6 +121,8 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
     yield from _block("scans", [_rates(now)])
     known = f", {now.cached:,} of them known from before and not read again" if now.cached else ""
     yield from _block("delivered", [f"{now.delivered:,} since the start{known}"])
+    if duplicates := now.ends.get("duplicate", 0):
+        yield from _block("duplicates", [f"{duplicates:,} since the start, of scans delivered before"])
     yield from _block("quarantined", [f"{now.quarantined:,} since the start", *_failures(seen, now)])
     if now.review_waiting or now.to_review:
         marked = f" ({now.to_review:,} marked since the start)" if now.to_review else ""
@@ -161,6 +164,14 @@ def _waiting(seen: Seen, now: Status) -> Iterator[str]:
     yield f"{waiting:,}{more}{oldest}"
     if now.queue:
         yield f"next: {_first_few(now.queue, now.queued)}"
+
+
+def _not_read(now: Status) -> list[str]:
+    if not now.not_read:
+        return []
+    first = [f"{_shown(one.path)}: {_shown(one.reason)}; {_shown(one.remedy)}" for one in now.not_read_files]
+    more = now.not_read - min(len(first), _MOST_LINES)
+    return [f"{now.not_read:,}", *first[:_MOST_LINES], *([f"and {more:,} more"] if more else [])]
 
 
 def _first_few(paths: list[str], count: int) -> str:

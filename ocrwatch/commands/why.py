@@ -25,7 +25,7 @@ from ocrwatch.settings import Settings
 
 _SCHEMA = "ocrwatch.why/1"
 _WAITS = frozenset({"queued", "settling", "waiting", "delivering", "incomplete", "held-up", "retrying"})
-_PAST = {"done": "read", "quarantined": "quarantined", "gone": "not read"}
+_PAST = {"done": "read", "quarantined": "quarantined", "gone": "not read", "duplicate": "a duplicate"}
 
 
 def why(

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ocrwatch.commands.why_files import files_of, reason_beside, text_of, with_presence
+from ocrwatch.daemon.duplicates import CODE
 from ocrwatch.deliver.delivery import REASON_ENDING
 from ocrwatch.deliver.plan import Plan
-from ocrwatch.errors import EnvironmentFault
+from ocrwatch.errors import ASK_ITS_USER, EnvironmentFault, environment_fault
 from ocrwatch.files import facts_of
-from ocrwatch.intake.rules import kind_ignored, name_ignored
+from ocrwatch.intake.rules import NameCheck, kind_ignored, name_ignored
 from ocrwatch.intake.settle import Settle
 from ocrwatch.intake.source import probe
 from ocrwatch.intake.structure import Completeness
@@ -27,6 +28,8 @@ from ocrwatch.values import Review
 
 _CLOSED = frozenset({"done", "quarantined", "gone"})
 _MOST_TOLD = 20
+
+_CLOSED_FOLDER = f"if this is ocrwatch's user, let it read and enter that folder; if not, {ASK_ITS_USER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Answer:
     """In the inbox."""
     state: str
     """``ignored``, ``reading``, ``retrying``, ``held-up``, ``queued``, ``incomplete``, ``settling``, ``waiting``,
-    ``delivering``, ``done``, ``quarantined``, ``gone`` or ``unknown``."""
+    ``delivering``, ``done``, ``duplicate``, ``quarantined``, ``gone`` or ``unknown``."""
     says: str
     remedy: str = ""
     since: str | None = None
@@ -85,15 +88,15 @@ def answer(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
     Raises :class:`EnvironmentFault` where the inbox cannot be looked at.
     """
     found = _now(sources, path, rows)
-    told = rows[-1:] if rows and rows[-1].state == found.state else []
+    told = rows[-1:] if rows and _end_of(rows[-1]) == found.state else []
     before = [_past(sources.settings, row) for row in reversed(rows) if row.state in _CLOSED and row not in told]
     return replace(found, path=as_text(path), before=before[:_MOST_TOLD])
 
 
 def _now(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
-    watch, last = sources.settings.watch, rows[-1] if rows else None
+    last = rows[-1] if rows else None
     there, *odd = _look(sources.settings.inbox, path)
-    unwanted = name_ignored(path, watch.include, watch.exclude, recursive=watch.recursive)
+    unwanted = _unwanted(sources.settings, path, is_there=there is not None and not odd[0])
     reason, remedy = unwanted if there is not None and not odd[0] else odd
     if reason:
         return Answer(path, "ignored", f"is left alone: {reason}.", remedy)
@@ -106,9 +109,23 @@ def _now(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
     return Answer(path, "unknown", f"is not in the inbox, and nothing is known of it.{why}", unwanted[1])
 
 
+def _unwanted(settings: Settings, path: str, *, is_there: bool) -> tuple[str, str]:
+    """Return why the rules leave a file alone, and the remedy; if it is there, its content counts as well."""
+    watch = settings.watch
+    if is_there:
+        check = NameCheck(settings.inbox, watch.include, watch.exclude, recursive=watch.recursive)
+        return check.judge(path)
+    return name_ignored(path, watch.include, watch.exclude, recursive=watch.recursive)
+
+
 def _look(inbox: Path, path: str) -> tuple[os.stat_result | None, str, str]:
     try:
         return kind_ignored(inbox, path)
+    except PermissionError as error:
+        if not os.access(inbox, os.R_OK | os.X_OK):
+            raise environment_fault(error, f"cannot look into the inbox {inbox}", closed=ASK_ITS_USER) from error
+        parent = printable(os.fspath(inbox / path.rpartition("/")[0]))
+        return None, f"this user may not look into its folder {parent}", _CLOSED_FOLDER
     except OSError as error:
         reason = os.strerror(error.errno or 0).lower()
         remedy = "see ocrwatch doctor"
@@ -238,7 +255,23 @@ def _waiting(sources: Sources, path: str) -> Answer:
     return Answer(path, "settling", "is complete, and is read as soon as it has not changed for a moment.")
 
 
+def _duplicate(sources: Sources, row: Entry) -> Answer:
+    """Tell of a scan that was not delivered, since another with the same bytes was (``intake.duplicates``)."""
+    at, files = iso(row.updated_at), files_of(sources.settings, row)
+    fate = None if row.plan is None else Plan.from_json(row.plan).fate
+    became = {
+        "keep": "it stays in the inbox",
+        "archive": f"it was put into the archive at {sources.at(at)}: {with_presence(files)}",
+        "delete": f"it was deleted at {sources.at(at)}",
+    }.get(fate or "", "it was not delivered")
+    says = f"is a duplicate: {printable(row.reason or '')} in the outbox; {became}."
+    remedy = "to have its text written once more, set intake.duplicates to deliver, and put it into the inbox again"
+    return Answer(row.path, "duplicate", says, remedy, since=at, attempts=row.attempts, code=row.code, files=files)
+
+
 def _done(sources: Sources, row: Entry) -> Answer:
+    if row.code == CODE:
+        return _duplicate(sources, row)
     at = iso(row.updated_at)
     files = files_of(sources.settings, row)
     plan = None if row.plan is None else Plan.from_json(row.plan)
@@ -318,8 +351,12 @@ def _gone(sources: Sources, row: Entry) -> Answer:
     )
 
 
+def _end_of(row: Entry) -> str:
+    return "duplicate" if row.code == CODE else row.state
+
+
 def _past(settings: Settings, row: Entry) -> Past:
-    return Past(row.state, iso(row.updated_at), row.code, row.reason, list(map(as_text, files_of(settings, row))))
+    return Past(_end_of(row), iso(row.updated_at), row.code, row.reason, list(map(as_text, files_of(settings, row))))
 
 
 def _times(attempts: int) -> str:

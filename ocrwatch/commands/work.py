@@ -23,12 +23,20 @@ from ocrwatch.errors import ExitCode, UsageError
 from ocrwatch.intake.look import look
 from ocrwatch.intake.names import NameRules
 from ocrwatch.mounts import is_missing
+from ocrwatch.service.note import counted
 from ocrwatch.settings import Settings
 from ocrwatch.values import Page
 
 PREVIEW_CHARS = 100
 
 _WORTH_A_RATE = 5
+_MOST_NOT_READ = 20
+_DUPLICATES = {
+    "deliver": "delivered",
+    "skip": "left in the inbox",
+    "archive": "put into the archive",
+    "delete": "deleted",
+}
 _REASONS = {
     "unreadable": "may not be read by this user",
     "": "not complete",
@@ -99,6 +107,7 @@ def once(config: Path | None, overrides: Mapping[str, object], sets: Sequence[st
 
         summary = Daemon(settings, once=True, watchers=Watchers(show, advance)).run()
     _print_summary(output, settings, summary)
+    _print_not_read(output, summary)
     unread = summary.ends["quarantined"] or summary.left or summary.interrupted
     return ExitCode.QUARANTINED if unread else ExitCode.FINE
 
@@ -123,6 +132,11 @@ def _print_summary(output: Console, settings: Settings, summary: Summary) -> Non
         f"{delivered} {_scans(delivered)} read in {summary.seconds:.1f} s{rate}{review}; "
         f"the text is in {escape(str(settings.outbox))}."
     )
+    if duplicates := summary.ends["duplicate"]:
+        output.print(
+            f"{duplicates} {_scans(duplicates)} had the same bytes as scans delivered before: "
+            f"{_DUPLICATES[settings.intake.duplicates]}."
+        )
     if quarantined:
         output.print(
             f"{quarantined} {_scans(quarantined)} could not be read; see the reasons in "
@@ -132,6 +146,18 @@ def _print_summary(output: Console, settings: Settings, summary: Summary) -> Non
         output.print(f"Stopped before the end: {_waiting(settings)} left in the inbox {escape(str(settings.inbox))}.")
         return
     _print_left(output, summary)
+
+
+def _print_not_read(output: Console, summary: Summary) -> None:
+    if not summary.not_read:
+        return
+    output.print(f"Not read: {counted(summary.not_read, 'file')}")
+    shown = summary.not_read_files[:_MOST_NOT_READ]
+    for item in shown:
+        line = f"  {item.path}: {item.reason}; {item.remedy}"
+        output.print(escape(log.printable(line)))
+    if summary.not_read > len(shown):
+        output.print(f"  and {summary.not_read - len(shown):,} more")
 
 
 def _print_left(output: Console, summary: Summary) -> None:

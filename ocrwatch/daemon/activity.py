@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ocrwatch.service.status import HELD_UP, BeingRead, Incomplete, Resting, as_text, iso
+from ocrwatch.service.status import HELD_UP, BeingRead, Incomplete, NotReadFile, Resting, as_text, iso
 
 if TYPE_CHECKING:
     from ocrwatch.daemon.pipeline import Pipeline
@@ -29,6 +29,8 @@ class Activity:
     delivering: list[str] = field(default_factory=list)
     incomplete: list[Incomplete] = field(default_factory=list)
     resting: list[Resting] = field(default_factory=list)
+    not_read: int = 0
+    not_read_files: list[NotReadFile] = field(default_factory=list)
 
 
 class Calendar:
@@ -80,4 +82,6 @@ def activity_of(pipeline: Pipeline, calendar: Calendar) -> Activity:
             for one in itertools.islice(reception.incomplete(), MOST_SHOWN)
         ],
         resting=list(itertools.islice(itertools.chain(resting, held), MOST_SHOWN)),
+        not_read=reception.not_read.count,
+        not_read_files=reception.not_read.named,
     )

@@ -29,6 +29,8 @@ class Bulletin:
     def tell(self, now: float, state: str, *, at_once: bool = False) -> None:
         """Say what has changed, and give a sign of life. ``at_once`` leaves nothing for later."""
         pipeline = self._pipeline
+        if pipeline.reception.not_read.take_news():
+            pipeline.report.changed()
         status = pipeline.report.write(
             now,
             state=state,

@@ -22,6 +22,7 @@ from ocrwatch.daemon.pauses import SILENCE
 from ocrwatch.daemon.pipeline import Listeners, Pipeline
 from ocrwatch.daemon.rebuild import rebuild, restore_forgotten
 from ocrwatch.daemon.reloading import Reloading
+from ocrwatch.daemon.report import deliveries_of, status_at_start
 from ocrwatch.daemon.silence import Silence
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.deliver.delivery import Delivered
@@ -31,6 +32,7 @@ from ocrwatch.errors import EnvironmentFault, OcrwatchError
 from ocrwatch.ledger import Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.service.notify import notify
+from ocrwatch.service.status import NotReadFile
 from ocrwatch.settings import Settings
 from ocrwatch.values import Page
 
@@ -66,6 +68,20 @@ class Summary:
     """Whether it was told to stop before it was done."""
     to_review: int = 0
     """Scans read in this run whose text is to be reviewed."""
+    not_read: int = 0
+    """Files and folders in the inbox that are not read: those of other kinds, links, excluded names."""
+    not_read_files: list[NotReadFile] = field(default_factory=list)
+    """The first of them by name."""
+
+
+def _told(tell: Callable[[OcrwatchError], None]) -> Callable[..., None]:
+    """Return what tells of an error with which a ``with`` block is left."""
+
+    def leave(_kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OcrwatchError):
+            tell(error)
+
+    return leave
 
 
 class Daemon:
@@ -102,9 +118,15 @@ class Daemon:
             for lock in startup.take_locks(settings):
                 stack.callback(lock.release)
             remember_mounts(settings)
-            startup.check_languages(settings)
             ledger = Ledger(settings.state)
             stack.callback(ledger.close)
+            outlets = Outlets(settings, ledger.token, once=self._once)
+            stack.callback(outlets.close)
+            # What a killed run has said there last is not true any more.
+            read_last = deliveries_of(ledger)
+            outlets.tell(status_at_start(settings, read_last))
+            stack.push(_told(lambda failure: outlets.tell(status_at_start(settings, read_last, failure))))
+            startup.check_languages(settings)
             rebuild(settings, ledger)
             restore_forgotten(settings, ledger)
             known = self._known = startup.known_texts(settings)
@@ -117,13 +139,12 @@ class Daemon:
             if self._reread is not None:
                 self._reloading = Reloading(self._pipeline, self._reread, self._is_steady)
             self._starts = Starts(len(self._pipeline.pool))
-            outlets = Outlets(settings, ledger.token, once=self._once)
-            stack.callback(outlets.close)
+            outlets.listen()
             self._bulletin = Bulletin(self._pipeline, outlets)
             stack.enter_context(self._signals())
             self._work(ledger)
-        if self._failure is not None:
-            raise self._failure
+            if self._failure is not None:
+                raise self._failure
         return self._summary()
 
     def _work(self, ledger: Ledger) -> None:
@@ -321,4 +342,6 @@ class Daemon:
             time.monotonic() - began,
             interrupted=self._stop_by is not None,
             to_review=self._pipeline.report.to_review,
+            not_read=self._pipeline.reception.not_read.count,
+            not_read_files=self._pipeline.reception.not_read.named,
         )

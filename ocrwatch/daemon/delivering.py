@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 
+from ocrwatch.daemon.duplicates import CODE, Duplicates, Earlier, made_by
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.pauses import Pauses
-from ocrwatch.daemon.telling import log_delivered, log_quarantined, log_recovered, reason_file
+from ocrwatch.daemon.telling import log_delivered, log_duplicate, log_quarantined, log_recovered, reason_file
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.deliver.delivery import REASON_ENDING, Delivered, Deliverer, Work
 from ocrwatch.deliver.formats import Original, render, review_reasons
@@ -75,8 +76,12 @@ class Delivering:
         end: Callable[[Ticket, End], None],
         delivered: Callable[[Ticket, Page, Delivered], None],
         tell: Callable[[str, str, Mapping[str, object]], None],
+        duplicates: Duplicates | None = None,
     ) -> None:
-        """``tell`` gets what happened, the scan's path and the fields that were logged."""
+        """``tell`` gets what happened, the scan's path and the fields that were logged.
+
+        Without ``duplicates`` the same bytes are delivered as often as they come.
+        """
         self._loop = loop
         self._pauses = pauses
         self._ledger = ledger
@@ -88,6 +93,7 @@ class Delivering:
         self._end = end
         self._delivered = delivered
         self._tell = tell
+        self._duplicates = duplicates
         self._line: deque[_Parcel] = deque()
         self._held: deque[HeldParcel] = deque()
         self._told: dict[str, str] = {}
@@ -113,9 +119,21 @@ class Delivering:
 
     def deliver(self, ticket: Ticket, page: Page) -> None:
         """Have a page's sidecars published and its original put away."""
+        earlier: Earlier | None = None
+
+        def send() -> Delivered:
+            nonlocal earlier
+            earlier = None if self._duplicates is None else self._duplicates.earlier(ticket)
+            if earlier is not None and self._duplicates is not None:
+                return self._deliverer.deliver(self._duplicate_work(ticket, earlier, self._duplicates.fate))
+            return self._deliverer.deliver(self._page_work(ticket, page))
 
         def sent(delivered: Delivered | None) -> None:
             assert delivered is not None  # noqa: S101 - for the type checker
+            if earlier is not None:
+                log_duplicate(ticket, earlier, delivered)
+                self._end(ticket, "duplicate")
+                return
             fields = log_delivered(ticket, page, delivered, preview_chars=self.preview_chars)
             self._tell("delivered", ticket.path, fields)
             self._delivered(ticket, page, delivered)
@@ -127,7 +145,7 @@ class Delivering:
         self._line.append(
             _Parcel(
                 ticket.path,
-                lambda: self._deliverer.deliver(self._page_work(ticket, page)),
+                send,
                 sent,
                 lambda: self._end(ticket, "changed"),
                 broken,
@@ -158,7 +176,7 @@ class Delivering:
 
         def sent(delivered: Delivered | None) -> None:
             fields = log_recovered(entry, delivered)
-            if delivered is not None:
+            if delivered is not None and entry.code != CODE:
                 self._tell("quarantined" if delivered.fate == "quarantine" else "delivered", entry.path, fields)
             ended()
 
@@ -223,7 +241,9 @@ class Delivering:
         """Deliver on the delivery thread; None stands for those that are to be delivered on their own."""
         try:
             works = [parcel.work() for parcel in parcels if parcel.work is not None]
-            return self._deliverer.deliver_together(works)
+            alone = set() if self._duplicates is None else self._duplicates.among(works)
+            sent = iter(self._deliverer.deliver_together([work for work in works if work.scan not in alone]))
+            return [None if work.scan in alone else next(sent) for work in works]
         except Exception:  # noqa: BLE001 - a bug shows again where it can be put down to one scan
             return [None] * len(parcels)
 
@@ -274,7 +294,12 @@ class Delivering:
             mode=output.mode,
             group=None if output.group is None else self._group_id(output.group),
             review=Review(reasons, _finite(page.confidence)) if reasons else None,
+            made_by=made_by(ticket),
         )
+
+    def _duplicate_work(self, ticket: Ticket, earlier: Earlier, fate: Fate) -> Work:
+        facts, sha256 = ticket.scan.facts, ticket.sha256
+        return Work(ticket.id, ticket.path, facts, sha256, fate, (), code=CODE, reason=earlier.reason)
 
     def _quarantine_work(self, ticket: Ticket, fault: ScanFault) -> Work:
         return Work(

@@ -26,18 +26,19 @@ _log = get_logger()
 
 
 class Outlets:
-    """Tells the share, and whoever asks over HTTP, as the settings say.
-
-    Raises :class:`EnvironmentFault` where the address cannot be had.
-    """
+    """Tells the share, and whoever asks over HTTP, as the settings say."""
 
     def __init__(self, settings: Settings, token: str, *, once: bool) -> None:
         # Who runs `once` looks at its summary; nothing would keep the note up to date afterwards.
         self._poster = Poster(_share_file(settings, token)) if settings.status.share_file and not once else None
+        self._address = "" if once else settings.status.listen
         self._board: Board | None = None
         self._listener: Listener | None = None
-        if settings.status.listen and not once:
-            self._board, self._listener = _listen(settings.status.listen)
+
+    def listen(self) -> None:
+        """Answer over HTTP from now on, if that is wanted; raises :class:`EnvironmentFault` if the address is taken."""
+        if self._address:
+            self._board, self._listener = _listen(self._address)
 
     def tell(self, status: Status) -> None:
         """Pass on what the daemon does."""

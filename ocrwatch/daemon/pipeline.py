@@ -7,10 +7,12 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from ocrwatch.daemon import startup
 from ocrwatch.daemon.archive_check import ArchiveCheck
 from ocrwatch.daemon.delivering import Delivering
+from ocrwatch.daemon.duplicates import Duplicates
 from ocrwatch.daemon.known import Known
 from ocrwatch.daemon.loader import Loader
 from ocrwatch.daemon.loop import Loop
@@ -19,12 +21,13 @@ from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.quarantine_watch import QuarantineWatch
 from ocrwatch.daemon.reading import Callbacks, Reading
 from ocrwatch.daemon.reception import Reception
-from ocrwatch.daemon.report import Report
+from ocrwatch.daemon.report import Report, deliveries_of
 from ocrwatch.daemon.review_list import ReviewList
 from ocrwatch.daemon.tickets import Batch, End, Ticket
+from ocrwatch.daemon.tidying import Tidying
 from ocrwatch.deliver.delivery import Delivered, Deliverer
 from ocrwatch.deliver.formats import FORMATS
-from ocrwatch.deliver.plan import Places
+from ocrwatch.deliver.plan import Fate, Places
 from ocrwatch.dispatch.events import SlotEvent
 from ocrwatch.dispatch.pool import Pool
 from ocrwatch.dispatch.slot import SlotOptions
@@ -35,13 +38,18 @@ from ocrwatch.intake.batch import Batcher
 from ocrwatch.intake.settle import Settle
 from ocrwatch.ledger import Entry, Ledger, facts_key
 from ocrwatch.log import get_logger
+from ocrwatch.service import status
 from ocrwatch.service.note import NOTE_STEM
-from ocrwatch.service.status import iso
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.values import FileFacts, Page, Scan
 
 _IO_THREADS = 4
 _DAY = 86_400.0
+_TIDIED_AT_START = 1000
+"""Scans of earlier runs whose folders may be empty still."""
+
+_FATES: Final[dict[str, Fate]] = {"skip": "keep", "archive": "archive", "delete": "delete"}
+"""What becomes of a duplicate's original, by ``intake.duplicates``."""
 
 _log = get_logger()
 
@@ -68,22 +76,25 @@ class Pipeline:
         self._noting = 0
         self._groups = startup.group_ids(settings)
         self._scratch = startup.fresh_scratch(settings)
-        self.hooks = Hooks(hook_options(settings), lambda: iso(time.time()))
+        self.hooks = Hooks(hook_options(settings), lambda: status.iso(time.time()))
         workers = startup.worker_count(settings)
         self.loop = Loop(io_threads=_IO_THREADS)
         self.report = Report(settings, workers)
         self.report.tally.remember(ledger.ended_by_minute(time.time() - _DAY), time.monotonic())
+        self.report.remember(deliveries_of(ledger))
         self.reviews = ReviewList(self.loop, ledger)
         self.pauses = Pauses(self.report.changed)
         self.pool = self._pool(workers, ledger, listeners)
-        self._kept = dict(ledger.kept())
         self._quarantine_watch = QuarantineWatch(
             self.loop, self.pauses, ledger, settings.inbox, settings.quarantine, settings.settle
         )
         self._archive_check = ArchiveCheck(self.loop, self.pauses, ledger, settings.archive, settings.settle.patience)
         self._looks_after = not once
         """Whether quarantine and archive are looked at afterwards: there is no time for that in ``once``."""
+        self._tidying = self._tidying_of(ledger) if settings.intake.remove_empty_folders and not once else None
+        self._kept = dict(ledger.kept(duplicates=settings.intake.duplicates == "skip"))
         self.reception = self._reception(once=once)
+        self._remember_told()
         reserved = NOTE_STEM if settings.status.share_file else ""
         places = Places(settings.inbox, settings.outbox, settings.archive, settings.quarantine, reserved=reserved)
         deliverer = Deliverer(places, ledger, tuple(FORMATS))
@@ -98,6 +109,7 @@ class Pipeline:
             end=self._end,
             delivered=lambda ticket, page, delivered: self._delivered(listeners, ticket, page, delivered),
             tell=self._tell,
+            duplicates=self._duplicates(ledger),
         )
         self.reading = Reading(
             self.loop,
@@ -124,6 +136,12 @@ class Pipeline:
                 more_to_come=lambda: bool(self.reception.waiting or self.reception.more),
             ),
         )
+
+    def _remember_told(self) -> None:
+        """Note what an earlier run on this inbox has told of files that are not read: its status names the first."""
+        before = status.read(self.settings.state)
+        if before is not None and before.inbox == status.as_text(self.settings.inbox):
+            self.reception.not_read.told_before(before.not_read_files)
 
     @property
     def open_scans(self) -> int:
@@ -176,6 +194,8 @@ class Pipeline:
                 self._begin(scans)
         self.reading.tick(now)
         self.delivering.tick(now)
+        if self._tidying is not None:
+            self._tidying.tick(now)
 
     def next_wake(self) -> float:
         """Return when :meth:`tick` has something to do (monotonic seconds)."""
@@ -184,6 +204,7 @@ class Pipeline:
             self.reception.next_wake(backlog=self.reading.wants_backlog),
             self.reading.next_wake(),
             self.delivering.next_wake(),
+            float("inf") if self._tidying is None else self._tidying.next_wake(),
         )
 
     def slot_options(self, settings: Settings) -> SlotOptions:
@@ -219,6 +240,16 @@ class Pipeline:
             refund_attempt=ledger.refund_attempt,
             report=listeners.worker,
         )
+
+    def _tidying_of(self, ledger: Ledger) -> Tidying:
+        tidying = Tidying(self.loop, self.settings.inbox)
+        # What an earlier run did not come to.
+        tidying.took((entry.path for entry in ledger.delivered_last(_TIDIED_AT_START)), time.monotonic())
+        return tidying
+
+    def _duplicates(self, ledger: Ledger) -> Duplicates | None:
+        fate = _FATES.get(self.settings.intake.duplicates)
+        return None if fate is None else Duplicates(ledger, self.settings.outbox, fate)
 
     def _reception(self, *, once: bool) -> Reception:
         settle, batch = self.settings.settle, self.settings.batch
@@ -301,7 +332,10 @@ class Pipeline:
             self._tell("batch", str(ticket.batch.id), fields)
         self.report.cached += ticket.cached and end == "delivered"
         self.report.count(end, ticket.options.profile_name)
-        if self.settings.on_success == "keep" and end in {"delivered", "known"}:
+        if self._tidying is not None and end in {"delivered", "quarantined", "duplicate"}:
+            self._tidying.took([ticket.path], time.monotonic())
+        stays = self.settings.on_success == "keep" and end in {"delivered", "known"}
+        if stays or (end == "duplicate" and self.settings.intake.duplicates == "skip"):
             self._kept[ticket.path] = facts_key(ticket.scan.facts)
         if end == "unfinished" and fault is not None:
             self.reception.await_writer(ticket.scan, fault)

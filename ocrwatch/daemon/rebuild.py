@@ -38,7 +38,7 @@ from ocrwatch.files import (
     sync,
 )
 from ocrwatch.intake.look import look
-from ocrwatch.intake.names import NameRules
+from ocrwatch.intake.names import NameRules, plain_ending
 from ocrwatch.ledger import Ledger, facts_key
 from ocrwatch.log import get_logger
 from ocrwatch.service.note import is_note
@@ -50,7 +50,6 @@ _LEFTOVER: Final = re.compile(
     r"\.ocrwatch-(?P<token>[0-9a-f]{8})-(?P<number>\d+)(?:-[0-9a-f]+)?\.(?P<ending>.+)\.tmp", re.DOTALL
 )
 _SET_ASIDE: Final = "read"
-_PLAIN_ENDING: Final = re.compile(r"\*(\.[A-Za-z0-9]+)")
 _NO_LIMIT: Final = 1 << 60
 _MORE_TIME: Final = "EXTEND_TIMEOUT_USEC=60000000"
 
@@ -102,7 +101,7 @@ def _restore(settings: Settings, is_forgotten: Callable[[str, str], bool], refus
     """
     if not _is_there(settings.inbox, refused):
         return
-    ending = _ending(settings.watch.include)
+    ending = plain_ending(settings.watch.include)
     for subfolder, name, found in _leftovers(settings.inbox, refused):
         if found["ending"] != _SET_ASIDE or not is_forgotten(name, found["token"]):
             continue
@@ -123,12 +122,6 @@ def _show(directory: int, name: str, stem: str, ending: str) -> str | None:
         sync(directory)
         return None
     return rename_to_free(directory, name, directory, stem, ending)
-
-
-def _ending(include: tuple[str, ...]) -> str:
-    """Return a file ending that makes a name one of a scan."""
-    plain = (match[1] for pattern in include if (match := _PLAIN_ENDING.fullmatch(pattern)))
-    return next(plain, ".jpg")
 
 
 def _clear(root: Path, tokens: frozenset[str], refused: list[str]) -> int:

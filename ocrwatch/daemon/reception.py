@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ocrwatch.daemon.loop import Loop
+from ocrwatch.daemon.not_read import NotRead
 from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.watching import InboxWatch, Wanted
 from ocrwatch.errors import HeldUp, OcrwatchError, ScanFault
@@ -79,6 +80,9 @@ class Reception:
         self._gives_up = events
         if events:
             self._watch.arm()
+        else:
+            # The summary names what is there now.
+            self.not_read.at_rest = 0.0
 
     def stop(self) -> None:
         """Take no more arrivals."""
@@ -91,6 +95,11 @@ class Reception:
         self._batcher.max_scans, self._batcher.quiet = batch.max_scans, batch.quiet
         self._batcher.max_wait = batch.max_wait
         self._watch.change(options)
+
+    @property
+    def not_read(self) -> NotRead:
+        """What lies in the inbox and is not read."""
+        return self._watch.not_read
 
     @property
     def mode(self) -> Literal["inotify", "poll"]:

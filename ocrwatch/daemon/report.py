@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import ocrwatch
@@ -14,7 +14,10 @@ from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.tally import Tally
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.deliver.delivery import Delivered
+from ocrwatch.deliver.plan import Plan
+from ocrwatch.deliver.steps import result
 from ocrwatch.errors import OcrwatchError
+from ocrwatch.ledger import Ledger
 from ocrwatch.service import status
 from ocrwatch.settings import Settings
 from ocrwatch.values import EngineInfo
@@ -22,6 +25,50 @@ from ocrwatch.values import EngineInfo
 _LAST_SHOWN = 10
 _DELIVERIES_SHOWN = 5
 _SHORTEST_INTERVAL = 1.0
+
+
+def deliveries_of(ledger: Ledger) -> list[status.Delivery]:
+    """Return what was read last, in earlier runs too, oldest first."""
+    found = []
+    for entry in ledger.delivered_last(_DELIVERIES_SHOWN):
+        plan = None if entry.plan is None else Plan.from_json(entry.plan)
+        # A ledger that was rebuilt knows of scans, but not of what they became.
+        if plan is not None and plan.sidecars:
+            shown = [status.as_text(name) for name in result(entry.id, plan, None).sidecars]
+            found.append(status.Delivery(status.as_text(entry.path), shown, status.iso(entry.updated_at)))
+    return found
+
+
+def status_at_start(
+    settings: Settings, deliveries: list[status.Delivery], failure: OcrwatchError | None = None
+) -> status.Status:
+    """Return what is true before there is a pipeline: that it starts, or that a ``failure`` kept it from starting."""
+    now = status.iso(time.time())
+    lacking = [] if failure is None else [status.PauseStatus("start", failure.message, failure.remedy, now)]
+    return status.Status(
+        state="starting" if failure is None else "stopped",
+        since=now,
+        written=now,
+        pid=os.getpid(),
+        version=ocrwatch.__version__,
+        inbox=_shown(settings.inbox),
+        outbox=_shown(settings.outbox),
+        quarantine=_shown(settings.quarantine),
+        watch="",
+        workers=0,
+        engine="",
+        started=now,
+        waiting=0,
+        more=False,
+        oldest_waiting_s=None,
+        in_work=[],
+        delivered=0,
+        quarantined=0,
+        scans_last_minute=0,
+        scans_last_hour=0,
+        deliveries=deliveries,
+        paused=lacking,
+    )
 
 
 class Report:
@@ -47,6 +94,10 @@ class Report:
         self.refused_settings: status.Refusal | None = None
         self.tally = Tally()
         self.engine: EngineInfo | None = None
+
+    def remember(self, deliveries: Iterable[status.Delivery]) -> None:
+        """Take what was read last, in an earlier run, oldest first."""
+        self._deliveries.extend(deliveries)
 
     def totals(self) -> dict[str, int]:
         """Return how many scans came to which end."""
@@ -179,6 +230,8 @@ class Report:
             review_waiting=reviews.count,
             reviews=reviews.newest,
             refused_settings=self.refused_settings,
+            not_read=doing.not_read,
+            not_read_files=doing.not_read_files,
         )
         status.write(self._settings.state, current)
         return current

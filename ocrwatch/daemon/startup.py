@@ -26,7 +26,7 @@ _TRIAL = f"{TEMPORARY_PREFIX}check.tmp"
 def folders(settings: Settings) -> dict[str, Path]:
     """Return the folders in use, by their setting's name."""
     names = ["inbox", "outbox", "quarantine", "state"]
-    if settings.on_success == "archive":
+    if "archive" in {settings.on_success, settings.intake.duplicates}:
         names.insert(2, "archive")
     return {name: getattr(settings, name) for name in names}
 

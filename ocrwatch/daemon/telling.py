@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from ocrwatch.daemon.duplicates import Earlier
 from ocrwatch.daemon.tickets import Ticket
 from ocrwatch.deliver.delivery import Delivered
 from ocrwatch.errors import ScanFault
@@ -87,6 +88,21 @@ def log_delivered(ticket: Ticket, page: Page, delivered: Delivered, *, preview_c
         fields["preview"] = page.text[:preview_chars]
     _log.info("scan.delivered", **fields)
     return fields
+
+
+def log_duplicate(ticket: Ticket, earlier: Earlier, delivered: Delivered) -> None:
+    """Say that a scan was not delivered, since its text is in the outbox already."""
+    _log.info(
+        "scan.duplicate",
+        id=ticket.id,
+        path=ticket.path,
+        sha256=ticket.sha256,
+        batch=ticket.batch.id,
+        same_as=earlier.path,
+        sidecars=list(earlier.sidecars),
+        fate=delivered.fate,
+        archived=delivered.original,
+    )
 
 
 def log_recovered(entry: Entry, delivered: Delivered | None) -> dict[str, object]:

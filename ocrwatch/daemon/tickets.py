@@ -14,8 +14,9 @@ from ocrwatch.values import Recipe, Scan
 
 _log = get_logger()
 
-End = Literal["delivered", "quarantined", "changed", "known", "stopped", "unfinished"]
+End = Literal["delivered", "quarantined", "changed", "known", "duplicate", "stopped", "unfinished"]
 """``changed``: the file changed or went while it was handled. ``known``: it was delivered before and kept.
+``duplicate``: another with the same bytes was delivered before (``intake.duplicates``).
 ``unfinished``: it was found damaged, and is waited for since its writer may be at work."""
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 from ocrwatch.daemon.loop import Loop
+from ocrwatch.daemon.not_read import NotRead
 from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.errors import EnvironmentFault, OcrwatchError, environment_fault
-from ocrwatch.intake.look import Ignored, Look, look
+from ocrwatch.intake.look import Look, look
 from ocrwatch.intake.names import NameRules
+from ocrwatch.intake.rules import AT_REST, NameCheck
 from ocrwatch.intake.watch import Watcher
 from ocrwatch.log import get_logger
 from ocrwatch.mounts import Anchor, mount_of, watch_mode
@@ -20,7 +22,8 @@ from ocrwatch.settings import Watch
 from ocrwatch.values import Arrival
 
 _MOST_DEATHS = 2
-_IGNORED_REMEMBERED = 10_000
+
+_MORE_WATCHES = "raise fs.inotify.max_user_watches with sysctl, or set watch.mode to poll"
 
 _log = get_logger()
 
@@ -33,6 +36,30 @@ class Wanted:
     """How many scans at most."""
     known: Callable[[str], bool]
     """Tells which paths need not be found; called on an I/O thread."""
+
+
+class _Posting:
+    """Brings what the watch tells to the loop's thread."""
+
+    def __init__(self, loop: Loop, watch: InboxWatch, arrived: Callable[[Arrival], None]) -> None:
+        self._loop = loop
+        self._watch = watch
+        self._arrived = arrived
+
+    def arrived(self, arrival: Arrival) -> None:
+        self._loop.post(self._arrived, arrival)
+
+    def stirred(self) -> None:
+        self._loop.post(self._watch.look_soon)
+
+    def left_alone(self) -> None:
+        self._loop.post(self._watch.look_within, AT_REST)
+
+    def overflowed(self) -> None:
+        self._loop.post(self._watch.overflowed)
+
+    def limited(self) -> None:
+        self._loop.post(self._watch.limited)
 
 
 class InboxWatch:
@@ -59,17 +86,13 @@ class InboxWatch:
         self._wanted = wanted
         self._found = found
         self._rules = NameRules.of(options.include, options.exclude)
-        self._watcher = Watcher(
-            inbox,
-            self._rules,
-            recursive=options.recursive,
-            arrived=lambda arrival: loop.post(arrived, arrival),
-            stirred=lambda: loop.post(self.look_soon),
-        )
+        self._watcher = Watcher(inbox, self._rules, _Posting(loop, self, arrived), recursive=options.recursive)
         self._looking = False
         self._next_look = 0.0
         self._identity: tuple[int, int] | None = None
-        self._ignored: set[Ignored] = set()
+        self._overflowed = False
+        check = NameCheck(inbox, tuple(options.include), tuple(options.exclude), recursive=options.recursive)
+        self.not_read = NotRead(loop, check, self.look_within)
         self._anchor = Anchor(inbox, "inbox")
         self._deaths = 0
         self.mode: Literal["inotify", "poll"] = "poll"
@@ -101,11 +124,34 @@ class InboxWatch:
     @property
     def is_steady(self) -> bool:
         """Whether a look has ended and no other is under way."""
-        return self.looked and not self._looking
+        return self.looked and not self._looking and self.not_read.is_steady
 
     def look_soon(self) -> None:
         """Look through the inbox at the next opportunity."""
         self._next_look = 0.0
+
+    def look_within(self, seconds: float) -> None:
+        """Look through the inbox in so many seconds at the latest."""
+        self._next_look = min(self._next_look, time.monotonic() + seconds)
+
+    def overflowed(self) -> None:
+        """Look for the scans whose events the kernel has dropped."""
+        if not self._overflowed:
+            # Once until the look, in a burst that may overflow again and again.
+            self._overflowed = True
+            _log.warning(
+                "watch.overflowed",
+                reason="more happened in the inbox at once than the kernel keeps; it is looked through",
+                remedy="if this is seen often, raise fs.inotify.max_queued_events with sysctl",
+            )
+        self.look_soon()
+
+    def limited(self) -> None:
+        """Look again and again instead, since not all folders can be watched."""
+        if self.mode == "inotify":
+            self._watcher.disarm()
+            self._give_up_events(EnvironmentFault("the inbox has more folders than may be watched", _MORE_WATCHES))
+            self.look_soon()
 
     def failed(self, error: OcrwatchError) -> None:
         """Pause, since the inbox refuses, until a look finds it in order."""
@@ -125,6 +171,7 @@ class InboxWatch:
 
     def _begin(self) -> None:
         self._looking = True
+        self._overflowed = False
         wanted = self._wanted()
         self._loop.background(lambda: self._look(wanted), self._end, self._fail)
         self._next_look = float("inf")
@@ -144,7 +191,9 @@ class InboxWatch:
         self._pauses.clear("inbox")
         self._found(found)
         self.looked = True
-        self._report_ignored(found.ignored)
+        if self.not_read.update(found) and self.mode == "inotify":
+            # It could not be watched before.
+            self._rearm()
         self._keep_watch(found.identity)
         every = self._options.rescan if self.mode == "inotify" else self._options.poll_interval
         self._next_look = min(self._next_look, time.monotonic() + every)
@@ -161,8 +210,12 @@ class InboxWatch:
         self._identity = identity
         if self.mode != "inotify" or (self._watcher.armed and not replaced):
             return
-        _log.warning("watch.lost", reason="the inbox was replaced" if replaced else "events stopped", mode="inotify")
+        ended = f"events stopped{self._watcher.failure and f' ({self._watcher.failure})'}"
+        _log.warning("watch.lost", reason="the inbox was replaced" if replaced else ended, mode="inotify")
         self._deaths += not replaced
+        self._rearm()
+
+    def _rearm(self) -> None:
         try:
             if self._deaths > _MOST_DEATHS:
                 raise EnvironmentFault("events stop again and again", "see whether folders lie very deep in the inbox")
@@ -177,10 +230,3 @@ class InboxWatch:
         # Late is better than never: looks alone find every scan.
         _log.warning("watch.lost", reason=error.message, remedy=error.remedy, mode="poll")
         self.mode = "poll"
-
-    def _report_ignored(self, ignored: tuple[Ignored, ...]) -> None:
-        for item in ignored:
-            if item not in self._ignored:
-                _log.warning("scan.ignored", path=item.path, reason=item.reason)
-        # Only what is still there is remembered, so that the memory cannot grow with the years.
-        self._ignored = set(ignored[:_IGNORED_REMEMBERED])

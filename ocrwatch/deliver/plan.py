@@ -64,6 +64,8 @@ class Plan:
     """Inode of the scan's own folder then: where it is another, the original may be where that is now."""
     review: Review | None = None
     """Why the text is to be reviewed: planned, so that a restart still knows when it closes the scan."""
+    made_by: str | None = None
+    """What tells this text from that of the same bytes under other options."""
 
     def to_json(self) -> str:
         """Render for the ledger; names that are not UTF-8 survive as surrogate escapes in ASCII."""

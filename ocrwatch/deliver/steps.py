@@ -93,6 +93,8 @@ class Work:
     reason: str | None = None
     review: Review | None = None
     """Why its text is to be reviewed."""
+    made_by: str | None = None
+    """What tells its text from that of the same bytes under other options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +150,13 @@ class Steps:
             inbox=self.inbox_identity(),
             parent=self._inode(split(work.path)[0]),
             review=work.review,
+            made_by=work.made_by,
         )
 
     def stage(self, work: Work, plan: Plan, disk: Disk = AT_ONCE) -> None:
-        """Write the sidecars under their temporary names."""
+        """Write the sidecars under their temporary names; a duplicate has none, and makes no folder."""
+        if not plan.sidecars:
+            return
         root = self.root_of(plan.fate)
         staged = [(sidecar.temporary, data) for sidecar, (_, data) in zip(plan.sidecars, work.contents, strict=True)]
         with self._roots.explained(root, plan.folder):
@@ -159,6 +164,8 @@ class Steps:
 
     def publish(self, plan: Plan, *, just_staged: bool, disk: Disk = AT_ONCE) -> None:
         """Give the sidecars their final names; raises as :func:`ocrwatch.deliver.outbox.publish`."""
+        if not plan.sidecars:
+            return
         root = self.root_of(plan.fate)
         with self._roots.explained(root, plan.folder):
             outbox.publish(root, plan.folder, plan.sidecars, just_staged=just_staged, disk=disk)
@@ -174,7 +181,7 @@ class Steps:
         root = self.root_of(plan.fate)
         with self._roots.explained(root):
             stem, original = self._free_names(plan.path, plan.folder, plan.fate, ())
-            sidecars = outbox.renamed(root, plan.folder, plan.sidecars, plan.stem, stem)
+            sidecars = plan.sidecars and outbox.renamed(root, plan.folder, plan.sidecars, plan.stem, stem)
         return replace(plan, stem=stem, original=original, sidecars=sidecars)
 
     def set_aside(self, plan: Plan, *, first: bool) -> bool:
@@ -279,7 +286,9 @@ class Steps:
             return None if directory is None else os.fstat(directory).st_ino
 
     def withdraw(self, plan: Plan) -> bool:
-        """Remove what is still staged; say whether its folder was there to look into."""
+        """Remove what is still staged; say whether its folder was there to look into, if anything was."""
+        if not plan.sidecars:
+            return True
         root = self.root_of(plan.fate)
         with self._roots.explained(root, plan.folder):
             return outbox.withdraw(root, plan.folder, plan.sidecars)

@@ -9,6 +9,33 @@ from dataclasses import dataclass
 from typing import Final
 
 _DIGITS: Final = re.compile(r"(\d+)")
+_PLAIN_ENDING: Final = re.compile(r"\*(\.[A-Za-z0-9]+)")
+
+SYSTEM_FOLDERS: Final = (
+    "@Recycle", "@Recently-Snapshot", "@__thumb", ".@__thumb", "@sharebin",  # QNAP
+    "#recycle", "#snapshot", "@eaDir", "@tmp", "@sharesnap",  # Synology
+    "$RECYCLE.BIN", "RECYCLER", "System Volume Information",  # Windows
+    ".recycle", ".Recycle.Bin",  # Samba's vfs_recycle, Unraid
+    ".snapshot", ".snapshots", "~snapshot", ".zfs",  # NetApp, snapper, ZFS
+    "lost+found", ".Trash", ".Trash-*", ".Trashes", "Network Trash Folder", "Temporary Items",  # Linux, macOS
+    ".TemporaryItems", ".Spotlight-V100", ".fseventsd", ".DocumentRevisions-V100", ".AppleDouble",  # macOS
+    ".stversions", ".stfolder", ".stfolder.removed-*", ".sync", ".dropbox.cache",  # Syncthing, Resilio, Dropbox
+)  # fmt: skip
+"""Folders of NAS boxes, operating systems and sync programs: recycle bins, snapshots, thumbnails. What is in them was
+deleted or is a copy, so they are neither looked into nor watched, whatever ``watch.exclude`` says. Shell patterns for
+single names; case does not matter."""
+
+_JUNK_BEGINNINGS: Final = (".", "~")
+"""Hidden files, which unfinished uploads are for many programs; Office's and Syncthing's."""
+
+_JUNK_ENDINGS: Final = (
+    "~", ".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".download", ".opdownload", ".!sync",
+    ".lock", ".lck", ".pid", ".swp", ".reason.json", ".retry.json",
+)  # fmt: skip
+_JUNK_NAMES: Final = frozenset({
+    "thumbs.db", "thumbs.db:encryptable", "ehthumbs.db", "desktop.ini", "icon\r",
+    "status.txt", *(f"status-{number}.txt" for number in range(2, 10)),  # ocrwatch's own, copied back
+})  # fmt: skip
 
 
 def natural_key(path: str) -> tuple[tuple[int, int, str], ...]:
@@ -22,21 +49,50 @@ def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(fnmatch.translate(p) for p in patterns) or r"(?!)", re.IGNORECASE)
 
 
+_SYSTEM_FOLDER: Final = _any_of(SYSTEM_FOLDERS)
+
+
+def is_system_folder(name: str) -> bool:
+    """Tell whether a folder of this name belongs to a NAS, an operating system or a sync program."""
+    return _SYSTEM_FOLDER.match(name) is not None
+
+
+def is_meant(name: str) -> bool:
+    """Tell whether someone may have put a file of this name into the inbox to have it read."""
+    # Not a pattern: that costs four times the time, and an inbox may have a hundred thousand of them.
+    lower = name.lower()
+    return not (lower.startswith(_JUNK_BEGINNINGS) or lower.endswith(_JUNK_ENDINGS) or lower in _JUNK_NAMES)
+
+
+def first_match(name: str, patterns: Iterable[str]) -> str | None:
+    """Return the first of the shell patterns that a name matches; None if it matches none."""
+    return next((pattern for pattern in patterns if _any_of((pattern,)).match(name)), None)
+
+
+def plain_ending(include: Iterable[str]) -> str:
+    """Return a file ending that makes a name one of a scan."""
+    plain = (match[1] for pattern in include if (match := _PLAIN_ENDING.fullmatch(pattern)))
+    return next(plain, ".jpg")
+
+
 @dataclass(frozen=True, slots=True)
 class NameRules:
     """The ``watch.include`` and ``watch.exclude`` patterns, compiled. Case does not matter."""
 
     include: re.Pattern[str]
     exclude: re.Pattern[str]
+    excluded: tuple[str, ...] = ()
+    """What ``exclude`` was compiled of."""
 
     @classmethod
     def of(cls, include: Iterable[str], exclude: Iterable[str]) -> NameRules:
         """Compile shell patterns (``*``, ``?``, ``[…]``) for single names."""
-        return cls(_any_of(include), _any_of(exclude))
+        excluded = tuple(exclude)
+        return cls(_any_of(include), _any_of(excluded), excluded)
 
     def enters(self, folder_name: str) -> bool:
         """Tell whether a folder of this name is looked into."""
-        return self.exclude.match(folder_name) is None
+        return self.exclude.match(folder_name) is None and not is_system_folder(folder_name)
 
     def is_scan(self, name: str) -> bool:
         """Tell whether a file of this name is a scan."""
@@ -46,3 +102,8 @@ class NameRules:
         """Tell whether a path relative to the inbox names a scan in a folder that is looked into."""
         *folders, name = path.split("/")
         return self.is_scan(name) and all(self.enters(folder) for folder in folders)
+
+    def leaves(self, path: str) -> bool:
+        """Tell whether a path names a file that is left alone although someone may want it read."""
+        *folders, name = path.split("/")
+        return not self.is_scan(name) and is_meant(name) and all(self.enters(folder) for folder in folders)

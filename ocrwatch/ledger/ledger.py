@@ -20,6 +20,9 @@ from ocrwatch.values import FileFacts, Review
 _OPEN: Final = "('ready', 'reading', 'waiting', 'planned', 'published')"
 
 _CLOSED: Final = "('done', 'quarantined', 'gone')"
+_DELIVERIES_AT_ONCE: Final = 20
+"""Of the same bytes: if none of the newest has its text still, older ones will hardly have."""
+
 _PRUNED_AT_ONCE: Final = 500
 """Rows dropped in one transaction, so that nobody waits long for it and the log stays small."""
 
@@ -209,12 +212,17 @@ class Ledger:
             rows = self._db.execute(f"SELECT * FROM scans WHERE state IN {_OPEN} ORDER BY id")
             return [entry_of(row) for row in rows]
 
-    def kept(self) -> Iterator[tuple[str, str]]:
-        """Yield path and facts of every scan that is done and whose original was to stay in the inbox."""
+    def kept(self, *, duplicates: bool = True) -> Iterator[tuple[str, str]]:
+        """Yield path and facts of every scan that is done and whose original was to stay in the inbox.
+
+        Without ``duplicates``, those that stay since they were delivered before are left out.
+        """
         with self._guarded():
             rows = self._db.execute(
                 "SELECT path, facts FROM scans"
-                " WHERE state = 'done' AND json_extract(plan, '$.fate') = 'keep' ORDER BY id"
+                " WHERE state = 'done' AND json_extract(plan, '$.fate') = 'keep'"
+                " AND (? OR coalesce(code, '') != 'duplicate') ORDER BY id",
+                (duplicates,),
             ).fetchall()
         for row in rows:
             yield os.fsdecode(row["path"]), row["facts"]
@@ -255,6 +263,26 @@ class Ledger:
                 (after, until, most),
             )
             return [entry_of(row) for row in rows]
+
+    def delivered_before(self, sha256: str) -> list[Entry]:
+        """Return the deliveries of these bytes whose text is durable, at most a few, the newest first."""
+        with self._guarded():
+            rows = self._db.execute(
+                "SELECT * FROM scans WHERE sha256 = ? AND state IN ('done', 'published')"
+                " AND coalesce(code, '') != 'duplicate' ORDER BY id DESC LIMIT ?",
+                (sha256, _DELIVERIES_AT_ONCE),
+            ).fetchall()
+        return [entry_of(row) for row in rows]
+
+    def delivered_last(self, count: int) -> list[Entry]:
+        """Return the scans that were delivered last, at most ``count``, oldest first."""
+        with self._guarded():
+            rows = self._db.execute(
+                "SELECT * FROM scans WHERE state = 'done' AND coalesce(code, '') != 'duplicate'"
+                " ORDER BY updated_at DESC, id DESC LIMIT ?",
+                (count,),
+            ).fetchall()
+        return [entry_of(row) for row in reversed(rows)]
 
     def to_review(self, newest: int) -> tuple[int, list[Entry]]:
         """Return how many scans wait for review, and the ``newest`` of them, oldest first."""

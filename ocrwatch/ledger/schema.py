@@ -41,7 +41,11 @@ ALTER TABLE scans ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;  -- 1: in work wh
 ALTER TABLE scans ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0; -- how often that was while it was the only one
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _REVIEWS, _DEATHS)
+_HASHES: Final = """
+CREATE INDEX scans_by_sha256 ON scans (sha256);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _REVIEWS, _DEATHS, _HASHES)
 """What leads from each version of the schema to the next, from none to the first on. Append only: others have these."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

@@ -16,7 +16,7 @@ from prometheus_client.utils import floatToGoString
 
 from ocrwatch.service.status import Distribution, Status
 
-RESULTS: Final = ("delivered", "quarantined", "changed", "known", "stopped", "unfinished")
+RESULTS: Final = ("delivered", "quarantined", "changed", "known", "duplicate", "stopped", "unfinished")
 """How scans end; each has its value from the start, so that a rate over it sees the first one."""
 
 CAUSES: Final = ("inbox", "delivery", "silence", "workers", "reading", "memory")
@@ -36,6 +36,11 @@ _GAUGES: Final[tuple[tuple[str, str, Callable[[Status], float]], ...]] = (
         lambda status: status.waiting + len(status.in_work) - len(status.being_read),
     ),
     ("in_work_scans", "Scans that workers have in hand.", lambda status: len(status.being_read)),
+    (
+        "not_read_files",
+        "Files and folders in the inbox that are not read.",
+        lambda status: status.not_read,
+    ),
     (
         "review_waiting",
         "Pages that wait for review: marked, also by earlier runs, and not ticked off.",

@@ -61,11 +61,12 @@ def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
     else:
         yield f"ocrwatch has been {status.state} since {local(status.since)}."
         yield _MEANING.get(status.state, "")
-    yield ""
-    count = status.waiting + len(status.in_work)
-    more = " or more" if status.more else ""
-    since = f", the first since {local(status.oldest_waiting_since)}" if count and status.oldest_waiting_since else ""
-    yield f"Waiting or being read: {count or 'nothing'}{more if count else ''}{since}"
+        if status.state == "stopped":
+            for pause in status.paused:
+                yield f"  It lacked:  {printable(pause.reason)}"
+                yield f"  What to do: {printable(pause.remedy)}"
+    if status.state != "starting" or status.waiting:
+        yield from _waiting(status, local)
     yield from _block(
         "Not complete yet",
         [
@@ -77,6 +78,7 @@ def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
         yield from ("", f"Held up: {printable(held.names)}")
         yield f"  Why:        {printable(held.reason)}"
         yield f"  What to do: {printable(held.remedy)}"
+    yield from _not_read(status)
     yield from _block(
         "Read last",
         [f"{local(item.at)}  {printable(', '.join(item.sidecars))}" for item in reversed(status.deliveries)],
@@ -91,6 +93,28 @@ def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
         "Could not be read, and put into the quarantine with the reason",
         [f"{local(item.at)}  {printable(item.path)}: {printable(item.reason)}" for item in reversed(status.failures)],
     )
+
+
+def _waiting(status: Status, local: Callable[[str], str]) -> Iterator[str]:
+    count = status.waiting + len(status.in_work)
+    more = " or more" if status.more else ""
+    since = f", the first since {local(status.oldest_waiting_since)}" if count and status.oldest_waiting_since else ""
+    yield from ("", f"Waiting or being read: {count or 'nothing'}{more if count else ''}{since}")
+
+
+def _not_read(status: Status) -> Iterator[str]:
+    if not status.not_read:
+        return
+    yield from ("", f"Not read: {counted(status.not_read, 'file')}")
+    shown = status.not_read_files[:_LAST_SHOWN]
+    yield from (f"  {printable(item.path)}: {printable(item.reason)}; {printable(item.remedy)}" for item in shown)
+    if status.not_read > len(shown):
+        yield f"  and {status.not_read - len(shown):,} more"
+
+
+def counted(number: int, what: str) -> str:
+    """Render a number of things: ``1 file``, ``2 files``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _block(title: str, lines: list[str]) -> Iterator[str]:

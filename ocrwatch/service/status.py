@@ -110,6 +110,15 @@ class Incomplete:
 
 
 @dataclass(frozen=True, slots=True)
+class NotReadFile:
+    """One file, or folder, in the inbox that is not read."""
+
+    path: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resting:
     """One scan that failed and is tried again, or cannot be taken or put away (``code`` is ``held-up``)."""
 
@@ -206,7 +215,8 @@ class Status:
     oldest_waiting: str | None = None
     oldest_waiting_since: str | None = None
     ends: dict[str, int] = field(default_factory=dict)
-    """Scans since the start by how they ended: delivered, quarantined, changed, known, stopped, unfinished."""
+    """Scans since the start by how they ended: delivered, quarantined, changed, known, duplicate, stopped,
+    unfinished."""
     workers_ready: int = 0
     worker_deaths: int = 0
     retries: int = 0
@@ -238,6 +248,10 @@ class Status:
     """The last of those that wait."""
     refused_settings: Refusal | None = None
     """Why the last reload changed nothing; None after one that did."""
+    not_read: int = 0
+    """How many files and folders in the inbox are not read, such as PDFs and names without an ending."""
+    not_read_files: list[NotReadFile] = field(default_factory=list)
+    """The first of them by name."""
     schema: str = STATUS_SCHEMA
 
 
@@ -260,6 +274,7 @@ _LISTS = {
     "resting": Resting,
     "profiles": ProfileCounts,
     "reviews": ToReview,
+    "not_read_files": NotReadFile,
 }
 
 

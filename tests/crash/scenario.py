@@ -23,10 +23,11 @@ from tests.rendering import render
 
 ROOT = Path(__file__).parents[2]
 
-Variant = Literal["same", "other", "hardlink"]
-VARIANTS: tuple[Variant, ...] = ("same", "other", "hardlink")
+Variant = Literal["same", "other", "hardlink", "duplicates"]
+VARIANTS: tuple[Variant, ...] = ("same", "other", "hardlink", "duplicates")
 """The archive and quarantine on the inbox's file system, on another one, and on one that, like NFS, cannot rename
-without replacing, so that a hard link and an unlink must do."""
+without replacing, so that a hard link and an unlink must do; and on the same one, where of scans with the same bytes
+only the first is delivered and the others are deleted."""
 
 LOCK = ".ocrwatch.lock"
 
@@ -123,7 +124,8 @@ def prepare(base: Path, variant: Variant) -> Places:
         away = Path(tempfile.mkdtemp(prefix="ocrwatch-crash-", dir=other)).resolve()
     places = Places(base, away)
     folders = "\n".join(f'{name} = "{places.folder(name)}"' for name in ("archive", "quarantine"))
-    (base / "ocrwatch.toml").write_text(CONFIG.format(folders=folders))
+    duplicates = '[intake]\nduplicates = "delete"\n' if variant == "duplicates" else ""
+    (base / "ocrwatch.toml").write_text(CONFIG.format(folders=folders) + duplicates)
     (base / "ocrwatch.toml").chmod(0o644)
     for name, data in _scans().items():
         _write(places.folder("inbox") / name, data)

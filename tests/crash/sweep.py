@@ -135,8 +135,9 @@ class Sweeper:
             code = self._once(places, kill_at=0)
             if code != SOME_QUARANTINED:
                 raise RuntimeError(f"undisturbed, it ends with {code}")
-            if '"cached": true' not in (places.base / "output.log").read_text():
-                raise RuntimeError("undisturbed, nothing comes from the cache")
+            expected = '"event": "scan.duplicate"' if variant == "duplicates" else '"cached": true'
+            if expected not in (places.base / "output.log").read_text():
+                raise RuntimeError(f"undisturbed, nothing is {expected}")
             self.steps = self._steps_of(places)
             self.reference = EndState.of(places)
 

@@ -115,8 +115,18 @@ def _secret(folder: Path) -> Iterator[None]:
     yield
 
 
+@contextlib.contextmanager
+def _closed_subfolder(folder: Path) -> Iterator[None]:
+    (folder / "inbox/private").mkdir(mode=0)
+    yield
+    (folder / "inbox/private").chmod(0o755)
+
+
 FAULTS = {
     "read-only folder": Fault("outbox", "permission denied", "let the user", _read_only, needs=("no privileges",)),
+    "subfolder of another user": Fault("inbox folder", "inbox/private cannot be read: permission denied",
+                                       "let the user that ocrwatch runs as read it", _closed_subfolder,
+                                       severity="warning", needs=("no privileges",)),
     "folder that cannot be made": Fault("inbox", "/proc/inbox", "folder", arguments=("--inbox", "/proc/inbox")),
     "file in a folder's place": Fault("archive", "not a directory", "remove what stands", _file_for_folder),
     "full disk": Fault("archive", "no space left", "free some space", _full),

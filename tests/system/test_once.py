@@ -41,6 +41,18 @@ def test_once_with_a_scan_that_cannot_be_read(tmp_path: Path) -> None:
     assert files(tmp_path / "quarantine") == {"bad.jpg", "bad.jpg.reason.json"}
 
 
+def test_once_names_what_it_does_not_read(tmp_path: Path) -> None:
+    """Files of other kinds are named with what to do, also if they have just come; there was nothing else to read."""
+    put(tmp_path / "inbox", "sub/doc.pdf", b"%PDF-1.7")
+    put(tmp_path / "inbox", "Thumbs.db", b"")
+    answer = run_ocrwatch(tmp_path, "once")
+    assert answer.returncode == FINE
+    nothing, not_read, document = answer.stdout.splitlines()
+    assert nothing.startswith("Nothing to read in ")
+    assert not_read == "Not read: 1 file"
+    assert document.startswith("  sub/doc.pdf: it is a PDF document, and only JPEGs are read; set the scanner")
+
+
 def test_once_does_not_wait_for_an_incomplete_scan(tmp_path: Path) -> None:
     """A scan that does not get whole is named and stays; it may still be on its way."""
     put(tmp_path / "inbox", "good.jpg", scan(1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from ocrwatch.service.note import first_line
 from tests.daemon_process import DaemonProcess, run_ocrwatch
+from tests.faulty_engines import install
 from tests.system.disks import Disk, Manager, disk_for
 from tests.system.dropping import delivered, files, put, scan, temporary_files
 from tests.system.pausing import BRISK, bad_scan
@@ -90,6 +92,46 @@ def test_a_daemon_that_was_killed_leaves_a_note_that_the_next_one_goes_on_with(t
         daemon.stop()
         assert "stopped" in note(daemon)
         assert files(daemon.outbox) == {"STATUS.txt"}
+
+
+def test_after_a_kill_it_says_what_is_true_and_what_was_read_last(tmp_path: Path) -> None:
+    """The next start says at once that it starts, then what it does, and still names the texts of the run before."""
+    with DaemonProcess(tmp_path, environment=WITH_NOTE) as daemon:
+        daemon.wait_ready()
+        put(daemon.inbox, "sub/one.jpg", scan(1))
+        delivered(daemon, "sub/one.jpg", 1)
+        until(lambda: "sub/one.txt" in note(daemon), what="it tells of the text")
+        daemon.kill()
+        assert "has been watching since" in note(daemon) or "has been working since" in note(daemon)
+    # An engine that loads slowly: what is true meanwhile is seen.
+    (tmp_path / "engines").mkdir()
+    install(tmp_path / "engines")
+    path = os.pathsep.join([str(tmp_path / "engines"), str(Path(__file__).parents[2])])
+    gate = tmp_path / "gate"
+    gate.touch()
+    config = f'[ocr]\nengine = "starts-late"\nwhitelist = "{gate}"\n'
+    with DaemonProcess(tmp_path, config=config, environment={**WITH_NOTE, "PYTHONPATH": path}) as daemon:
+        until(lambda: "has been starting since" in note(daemon), what="it says that it starts")
+        assert "sub/one.txt" in note(daemon)
+        assert "Waiting or being read" not in note(daemon)
+        gate.unlink()
+        until(lambda: "has been watching since" in note(daemon), what="it says that it watches")
+        assert "sub/one.txt" in note(daemon)
+        daemon.stop()
+
+
+def test_a_start_that_fails_is_told(tmp_path: Path) -> None:
+    """The note of a killed run does not go on saying that it watches: it says what is lacking and what to do."""
+    with DaemonProcess(tmp_path, environment=WITH_NOTE) as daemon:
+        daemon.wait_ready()
+        until(lambda: "has been watching since" in note(daemon))
+        daemon.kill()
+    answer = run_ocrwatch(tmp_path, "run", "--languages", "tlh", environment=WITH_NOTE)
+    assert answer.returncode == 3
+    says = (tmp_path / "outbox/STATUS.txt").read_text(encoding="utf-8")
+    assert "has been stopped since" in says
+    assert "It lacked:" in says
+    assert "tesseract-ocr-tlh" in says
 
 
 def test_a_pause_is_told_everywhere_with_its_beginning(tmp_path: Path, manager: Manager) -> None:

@@ -70,7 +70,9 @@ def test_scans_on_their_way(tmp_path: Path) -> None:
         until(lambda: why(tmp_path, odd)["position"] == 5, what="a name that is not UTF-8")
         put(daemon.inbox, "half.jpg", scan(1)[:900])
         until(lambda: why(tmp_path, "half.jpg")["state"] == "incomplete", what="it is not whole")
-        (daemon.inbox / "notes.png").touch()
+        (daemon.inbox / "notes.txt").write_text("milk")
+        (daemon.inbox / "doc").write_bytes(b"%PDF-1.7")
+        put(daemon.inbox, "@Recycle/deleted.jpg", scan(1))
         (daemon.inbox / "link.jpg").symlink_to("q0.jpg")
 
         reading = why(tmp_path, "hang/one.jpg")
@@ -81,7 +83,12 @@ def test_scans_on_their_way(tmp_path: Path) -> None:
         assert "failed once (its worker was killed by SIGSEGV" in retrying["says"]
         assert retrying["next_try"] > reading["since"]
         assert "4th in the queue" in why(tmp_path, "q3.jpg")["says"]
-        assert "watch.include" in why(tmp_path, "notes.png")["says"]
+        assert "watch.include" in why(tmp_path, "notes.txt")["says"]
+        document = why(tmp_path, "doc")
+        assert document["state"] == "ignored"
+        assert "it is a PDF document" in document["says"]
+        assert "instead of PDF" in document["remedy"]
+        assert "belongs to the NAS" in why(tmp_path, "@Recycle/deleted.jpg")["says"]
         assert "symbolic link" in why(tmp_path, "inbox/link.jpg")["says"]
         assert why(tmp_path, "nowhere.jpg", code=1)["state"] == "unknown"
         answer = run_ocrwatch(tmp_path, "why", "half.jpg")

@@ -144,9 +144,9 @@ def test_warnings_of_libraries_become_events() -> None:
     stream = io.StringIO()
     configure(stream=io.StringIO())
     configure(stream=stream)
-    logging.getLogger("watchdog").warning("queue %s", "full")
-    logging.getLogger("watchdog").info("not worth it")
-    logging.getLogger("watchdog").log(35, "own level")
+    logging.getLogger("a.library").warning("queue %s", "full")
+    logging.getLogger("a.library").info("not worth it")
+    logging.getLogger("a.library").log(35, "own level")
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         logging.captureWarnings(capture=True)
@@ -155,8 +155,8 @@ def test_warnings_of_libraries_become_events() -> None:
     events = logged(stream)
     assert {event["event"] for event in events} == {"log.warning"}
     assert [(event["level"], event["logger"]) for event in events] == [
-        ("warning", "watchdog"),
-        ("warning", "watchdog"),
+        ("warning", "a.library"),
+        ("warning", "a.library"),
         ("warning", "py.warnings"),
     ]
     assert events[0]["message"] == "queue full"
@@ -166,7 +166,7 @@ def test_malformed_warnings_are_logged_as_they_are() -> None:
     """A library's mistake in its own message neither raises nor loses the message."""
     stream = io.StringIO()
     configure(stream=stream)
-    record = logging.LogRecord("watchdog", logging.ERROR, "file.py", 1, "%s and %s", ("one",), None)
+    record = logging.LogRecord("a.library", logging.ERROR, "file.py", 1, "%s and %s", ("one",), None)
     next(handler for handler in logging.getLogger().handlers if handler.name == "ocrwatch").handle(record)
     assert [(event["level"], event["message"]) for event in logged(stream)] == [("error", "%s and %s")]
 
@@ -178,7 +178,7 @@ def test_exceptions_of_libraries_are_kept() -> None:
     try:
         fail(OSError("gone"))
     except OSError:
-        logging.getLogger("watchdog").exception("failed")
+        logging.getLogger("a.library").exception("failed")
     assert logged(stream)[0]["exception"][0]["exc_type"] == "OSError"
 
 

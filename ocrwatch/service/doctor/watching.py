@@ -26,8 +26,8 @@ Listening = Callable[[str, Callable[[], None]], AbstractContextManager[object]]
 """Watches the inbox for a file of a name while the context lasts, and calls back when it came."""
 
 
-def watching(mode: str, kind: str, inbox: Path) -> Iterator[Finding]:
-    """Say how the inbox is watched, and whether the kernel reports enough of it for that."""
+def watching(mode: str, kind: str, folders: int) -> Iterator[Finding]:
+    """Say how the inbox is watched, and whether the kernel reports enough of its ``folders`` for that."""
     yield Finding("watch", "fine", f"the inbox is on {kind} and watched by {mode}")
     if mode != "inotify":
         return
@@ -38,13 +38,12 @@ def watching(mode: str, kind: str, inbox: Path) -> Iterator[Finding]:
             f"on {kind} the kernel may report only what this machine writes: scans of others would be noticed late",
             "set watch.mode to auto or poll",
         )
-    yield from limits(inbox)
+    yield from limits(folders)
 
 
-def limits(inbox: Path) -> Iterator[Finding]:
-    """Compare what inotify needs with what the kernel allows a user (inotify(7))."""
+def limits(folders: int) -> Iterator[Finding]:
+    """Compare what inotify needs for so many folders with what the kernel allows a user (inotify(7))."""
     watches = _limit("max_user_watches")
-    folders = sum(1 for _ in os.walk(inbox))
     if watches is not None and folders > watches // 2:
         yield Finding(
             "watch limit",

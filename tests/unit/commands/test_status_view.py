@@ -12,6 +12,7 @@ from ocrwatch.service.status import (
     BeingRead,
     Failure,
     Incomplete,
+    NotReadFile,
     PauseStatus,
     ProfileCounts,
     Refusal,
@@ -108,6 +109,16 @@ def test_what_waits_for_review() -> None:
     assert "to review   0 (3 marked since the start)" in lines(status(to_review=3))
     stopped = lines(status(state="stopped", review_waiting=7), holder=None)
     assert stopped[2] == "Pages to review: 7; ocrwatch review lists them."
+
+
+def test_what_is_not_read() -> None:
+    """How many files, the first of them with the reason and what to do, and how many more."""
+    some = [NotReadFile(f"[{number}].pdf", "it is a PDF", "save JPEG") for number in range(9)]
+    shown = lines(status(not_read=1200, not_read_files=some))
+    first = shown.index("not read    1,200")
+    assert shown[first + 1] == "            [0].pdf: it is a PDF; save JPEG"
+    assert shown[first + 6] == "            and 1,195 more"
+    assert "            and 1 more" not in lines(status(not_read=1, not_read_files=some[:1]))
 
 
 def test_a_pause_comes_with_what_to_do() -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.errors import EnvironmentFault
+from ocrwatch.intake import look as module
 from ocrwatch.intake.look import Look, look
-from ocrwatch.intake.names import NameRules
+from ocrwatch.intake.names import SYSTEM_FOLDERS, NameRules
 from tests.privileges import reachable_folder, unprivileged
 
 RULES = NameRules.of(["*.jpg"], [".*", "@eaDir"])
@@ -40,20 +41,49 @@ def test_scans_are_found_in_natural_order(tmp_path: Path) -> None:
     found = see(tmp_path)
     assert found.paths == ("p2.jpg", "p10.jpg", "sub/deep/p1.jpg")
     assert not found.more
-    assert found.ignored == ()
     assert found.identity == (tmp_path.stat().st_dev, tmp_path.stat().st_ino)
 
 
 def test_subfolders_can_be_left_out(tmp_path: Path) -> None:
-    """Without recursion only the inbox itself is looked at."""
-    put(tmp_path, "a.jpg", "sub/b.jpg")
-    assert see(tmp_path, recursive=False).paths == ("a.jpg",)
+    """Without recursion only the inbox itself is looked at, and the setting is named."""
+    put(tmp_path, "a.jpg", "sub/b.jpg", ".hidden/c.jpg", "@eaDir/d.jpg")
+    found = see(tmp_path, recursive=False)
+    assert found.paths == ("a.jpg",)
+    assert reasons(found) == {"sub": "subfolder, and watch.recursive is false"}
 
 
 def test_excluded_folders_are_not_looked_into(tmp_path: Path) -> None:
-    """What a NAS keeps in folders of its own is no scan."""
-    put(tmp_path, "@eaDir/a.jpg", "sub/@EADIR/b.jpg", ".trash/c.jpg", "d.jpg")
-    assert see(tmp_path).paths == ("d.jpg",)
+    """What an admin excludes is not read, and what is not hidden is said to be left alone."""
+    put(tmp_path, "old/a.jpg", "sub/OLD/b.jpg", ".trash/c.jpg", "d.jpg")
+    found = look(tmp_path, NameRules.of(["*.jpg"], [".*", "old"]), recursive=True, limit=9, known=lambda _: False)
+    assert found.paths == ("d.jpg",)
+    assert reasons(found) == dict.fromkeys(("old", "sub/OLD"), 'folder matches "old" of watch.exclude')
+
+
+@pytest.mark.parametrize("folder", [name.replace("*", "1000") for name in SYSTEM_FOLDERS])
+def test_recycle_bins_and_snapshots_are_never_looked_into(tmp_path: Path, folder: str) -> None:
+    """Deleted scans and copies are not read, whatever the admin excludes, in any case, and nothing is said of them."""
+    put(tmp_path, f"{folder}/a.jpg", f"sub/{folder.swapcase()}/deep/b.jpg", "c.jpg")
+    found = look(tmp_path, NameRules.of(["*.jpg"], []), recursive=True, limit=9, known=lambda _: False)
+    assert (found.paths, found.ignored) == (("c.jpg",), ())
+
+
+def test_what_is_not_read_is_named(tmp_path: Path) -> None:
+    """Files of other kinds are named; what nobody means to have read is not."""
+    put(tmp_path, "doc.pdf", "sub/scan", "a.jpg")
+    put(tmp_path, "Thumbs.db", "desktop.ini", ".DS_Store", "~$letter.docx", "b.jpg.part", "c.tmp", "STATUS.txt")
+    put(tmp_path, ".d.jpg.Xa3dF2", "ocrwatch.lock", "e.jpg~", "@eaDir/f.pdf")
+    found = see(tmp_path)
+    assert sorted(reasons(found)) == ["doc.pdf", "sub/scan"]
+    assert found.ignored_total == 2
+
+
+def test_however_much_is_not_read_few_names_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest is counted only."""
+    monkeypatch.setattr(module, "MOST_IGNORED", 3)
+    put(tmp_path, *(f"{n}.pdf" for n in range(9)))
+    found = see(tmp_path)
+    assert (len(found.ignored), found.ignored_total) == (3, 9)
 
 
 def test_only_as_many_as_asked_for_are_returned(tmp_path: Path) -> None:
@@ -123,7 +153,8 @@ def test_an_unreadable_subfolder_does_not_hide_the_others() -> None:
         with unprivileged():
             found = see(inbox)
         assert found.paths == ("a.jpg", "open/c.jpg")
-        assert reasons(found) == {"closed": "folder cannot be read: permission denied"}
+        assert reasons(found) == {"closed": f"folder {inbox / 'closed'} cannot be read: permission denied"}
+        assert "let the user that ocrwatch runs as" in found.ignored[0].remedy
 
 
 def test_a_missing_inbox_is_the_environments_fault(tmp_path: Path) -> None:

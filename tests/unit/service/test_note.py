@@ -13,7 +13,7 @@ import pytest
 from ocrwatch.files import folder
 from ocrwatch.service import note
 from ocrwatch.service.note import first_line, is_note, post, text_of
-from ocrwatch.service.status import Delivery, Failure, Incomplete, PauseStatus, ToReview, iso
+from ocrwatch.service.status import Delivery, Failure, Incomplete, NotReadFile, PauseStatus, ToReview, iso
 from tests.unit.service.statuses import status
 
 ZONE = timezone(timedelta(hours=1), "CET")
@@ -71,6 +71,17 @@ def test_what_waits_for_review_is_counted_and_named() -> None:
     assert lines[first + 1] == "  1970-01-01 01:08 CET  8\\n.jpg: no text"
     assert len([line for line in lines if line.endswith(": no text")]) == 5
     assert not any("review" in line for line in text_of(status(to_review=3), ZONE).splitlines())
+
+
+def test_what_is_not_read_is_counted_and_named() -> None:
+    """With the reason and what to do; a line break in a name forges no line."""
+    some = [NotReadFile(f"{number}\n.pdf", "it is a PDF", "save JPEG") for number in range(7)]
+    lines = text_of(status(not_read=12, not_read_files=some), ZONE).splitlines()
+    first = lines.index("Not read: 12 files")
+    assert lines[first + 1] == "  0\\n.pdf: it is a PDF; save JPEG"
+    assert lines[first + 6] == "  and 7 more"
+    assert "Not read: 1 file" in text_of(status(not_read=1, not_read_files=some[:1]), ZONE).splitlines()
+    assert "Not read" not in text_of(status())
 
 
 def test_a_pause_is_explained_with_what_to_do() -> None:

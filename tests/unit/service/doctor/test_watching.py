@@ -29,38 +29,35 @@ def limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int
 
 
 @pytest.mark.usefixtures("limit")
-def test_how_the_inbox_is_watched_is_told(tmp_path: Path) -> None:
+def test_how_the_inbox_is_watched_is_told() -> None:
     """Polling needs no watches; with inotify one folder fits into any limit."""
-    (found,) = watching("poll", "nfs4", tmp_path)
+    (found,) = watching("poll", "nfs4", 1)
     assert found == Finding("watch", "fine", "the inbox is on nfs4 and watched by poll")
-    (found,) = watching("inotify", "ext4", tmp_path)
+    (found,) = watching("inotify", "ext4", 1)
     assert found.severity == "fine"
 
 
 @pytest.mark.usefixtures("limit")
-def test_events_on_a_share_are_a_warning(tmp_path: Path) -> None:
+def test_events_on_a_share_are_a_warning() -> None:
     """Forced to inotify where the kernel does not see others' writes, scans would be late."""
-    _, found = watching("inotify", "cifs", tmp_path)
+    _, found = watching("inotify", "cifs", 1)
     assert (found.subject, found.severity) == ("watch mode", "warning")
     assert "auto or poll" in found.remedy
 
 
-def test_too_many_folders_to_watch_are_a_warning(tmp_path: Path, limit: Callable[[str, int], None]) -> None:
+def test_too_many_folders_to_watch_are_a_warning(limit: Callable[[str, int], None]) -> None:
     """The remedy names a limit that would do."""
     limit("max_user_watches", 4)
-    inbox = tmp_path / "inbox"
-    for name in "abcd":
-        (inbox / name).mkdir(parents=True)
-    (found,) = limits(inbox)
+    (found,) = limits(5)
     assert (found.subject, found.severity) == ("watch limit", "warning")
     assert "5 folders" in found.message
     assert "max_user_watches=20" in found.remedy
 
 
-def test_too_few_watchers_are_a_warning(tmp_path: Path, limit: Callable[[str, int], None]) -> None:
+def test_too_few_watchers_are_a_warning(limit: Callable[[str, int], None]) -> None:
     """Those that this user's programs have already count."""
     limit("max_user_instances", 3)
-    (found,) = limits(tmp_path)
+    (found,) = limits(1)
     assert (found.subject, found.severity) == ("watch instances", "warning")
     assert "max_user_instances" in found.remedy
 

@@ -1,0 +1,92 @@
+"""Scans whose bytes were delivered before: found when their turn to be delivered comes, so that nothing overtakes.
+
+A scan is a duplicate if an earlier one has the same SHA-256, was read by the same recipe into the same formats, and has
+all of its sidecars in the outbox still. If a text was fetched from there, or other options are in force, the scan is
+delivered as any other: a second text is better than none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocrwatch.daemon.tickets import Ticket
+from ocrwatch.deliver.delivery import Work
+from ocrwatch.deliver.plan import Fate, Plan
+from ocrwatch.errors import environment_fault
+from ocrwatch.files import folder_if_there, status_of
+from ocrwatch.ledger import Ledger
+
+CODE = "duplicate"
+"""Of a row in the ledger whose scan was not delivered again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The delivery that a duplicate repeats."""
+
+    path: str
+    """Of the earlier scan, in the inbox."""
+    sidecars: tuple[str, ...]
+    """Its sidecars, relative to the outbox."""
+
+    @property
+    def reason(self) -> str:
+        """Say so, for the ledger and for people."""
+        return f"it has the same bytes as {self.path}, whose text is {self.sidecars[-1]}"
+
+
+def made_by(ticket: Ticket) -> str:
+    """Return what tells a text from that of the same bytes under other options."""
+    made = repr((ticket.recipe, ticket.options.output.formats))
+    return hashlib.sha256(made.encode("utf-8", "backslashreplace")).hexdigest()[:16]
+
+
+class Duplicates:
+    """Finds earlier deliveries; blocks on ledger and outbox, and is used on the delivery thread only."""
+
+    def __init__(self, ledger: Ledger, outbox: Path, fate: Fate) -> None:
+        self._ledger = ledger
+        self._outbox = outbox
+        self.fate: Fate = fate
+        """What becomes of a duplicate's original."""
+
+    def earlier(self, ticket: Ticket) -> Earlier | None:
+        """Return the delivery that this scan repeats; None if it is to be delivered.
+
+        Raises :class:`EnvironmentFault` if ledger or outbox refuse.
+        """
+        noted = self._ledger.plan_of(ticket.id)
+        if ticket.sha256 is None or (noted is not None and Plan.from_json(noted).sidecars):
+            # Its own text is on its way already.
+            return None
+        made = made_by(ticket)
+        for entry in self._ledger.delivered_before(ticket.sha256):
+            plan = None if entry.plan is None else Plan.from_json(entry.plan)
+            if entry.id != ticket.id and plan is not None and plan.made_by == made and self._is_there(plan):
+                prefix = f"{plan.folder}/" if plan.folder else ""
+                return Earlier(entry.path, tuple(prefix + sidecar.final for sidecar in plan.sidecars))
+        return None
+
+    def among(self, works: Sequence[Work]) -> set[int]:
+        """Return the rows of those that may be duplicates, of an earlier scan or of one before it in ``works``."""
+        seen: set[str | None] = set()
+        found: set[int] = set()
+        for work in works:
+            if work.sha256 in seen or (work.sha256 and self._ledger.delivered_before(work.sha256)):
+                found.add(work.scan)
+            seen.add(work.sha256)
+        return found
+
+    def _is_there(self, plan: Plan) -> bool:
+        try:
+            with folder_if_there(self._outbox, plan.folder) as directory:
+                if directory is None or not plan.sidecars:
+                    return False
+                found = [status_of(directory, sidecar.final) for sidecar in plan.sidecars]
+        except OSError as error:
+            raise environment_fault(error, f"cannot look into the outbox {self._outbox}") from error
+        return all(status is not None and stat.S_ISREG(status.st_mode) for status in found)
