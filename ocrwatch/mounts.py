@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -46,39 +48,106 @@ def _refusal(folder: Path) -> int | None:
 def mount_of(folder: Path) -> tuple[str, str]:
     """Return type and source of the mount that ``folder`` is on, such as ``("nfs4", "nas:/scans")``.
 
-    Read from /proc (proc(5), ``fdinfo`` and ``mountinfo``); ``("unknown", "")`` where that tells nothing.
+    Read from /proc (proc(5), ``fdinfo`` and ``mountinfo``); ``("unknown", "")`` if that tells nothing.
     """
     try:
-        _, after = _mount_line(folder)
-        kind, source, *_ = after
-    except (OSError, LookupError, StopIteration, ValueError):
+        mount, _ = _mount_and_path(folder)
+    except _UNTOLD:
         return "unknown", ""
-    return kind, source
+    return mount.kind, mount.source
 
 
-def mount_point_of(folder: Path) -> Path | None:
-    """Return where the file system that ``folder`` is on is mounted; None where /proc does not tell."""
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a folder lies: which file system, and where in it."""
+
+    kind: str
+    """The file system's type, such as ``ext4``."""
+    source: str
+    """What is mounted, such as ``/dev/sda1`` or ``nas:/scans``."""
+    inner: str
+    """The folder's path within that file system. Bind mounts do not change it."""
+    point: Path
+    """Where the file system begins: the highest folder above that is on it too, and in the same place of it.
+
+    A folder that is bind-mounted on itself, as systemd does for ``ReadWritePaths=``, is no beginning. So this is the
+    same inside and outside of such a sandbox.
+    """
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What is the same if the same folder is seen through other mounts."""
+        return self.kind, self.source, self.inner
+
+
+def location_of(folder: Path) -> Location | None:
+    """Return where a folder lies; None if /proc does not tell."""
     try:
-        before, _ = _mount_line(folder)
-        # Blanks and their like are octal escapes there.
-        return Path(_OCTAL.sub(lambda escape: chr(int(escape[1], 8)), before[4]))
-    except (OSError, LookupError, StopIteration, ValueError):
+        mount, path = _mount_and_path(folder)
+        inner = mount.inner(path)
+        lowest = mount
+        while lowest.point != Path("/"):
+            above, parent = _mount_and_path(lowest.point.parent)
+            if above.device != lowest.device or above.inner(parent / lowest.point.name) != lowest.root:
+                break
+            lowest = above
+    except _UNTOLD:
         return None
+    return Location(mount.kind, mount.source, str(inner), lowest.point)
 
 
-def _mount_line(folder: Path) -> tuple[list[str], list[str]]:
-    """Return the fields of a folder's mount in /proc/self/mountinfo, before and after the separator."""
+_UNTOLD = (OSError, LookupError, StopIteration, ValueError)
+"""What is raised if /proc is not there, or says something else than expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mount:
+    """A line of /proc/self/mountinfo (proc(5))."""
+
+    id: str
+    device: str
+    """Major and minor number of the file system: one for all its mounts."""
+    root: Path
+    """Which folder of the file system is mounted."""
+    point: Path
+    kind: str
+    source: str
+    options: frozenset[str]
+    """Of the file system, not of this mount of it."""
+
+    @classmethod
+    def of(cls, line: str) -> _Mount:
+        before, _, after = line.partition(" - ")
+        number, _, device, root, point, *_ = before.split(" ")
+        kind, source, *options = after.split(" ")
+        shared = frozenset(options[0].split(",")) if options else frozenset[str]()
+        return cls(number, device, Path(_plain(root)), Path(_plain(point)), kind, _plain(source), shared)
+
+    def inner(self, path: Path) -> Path:
+        """Return a path below the mount point as one within the file system; raises ``ValueError`` for others."""
+        return self.root / path.relative_to(self.point)
+
+
+def _plain(field: str) -> str:
+    """Undo the octal escapes in which mountinfo has blanks and their like."""
+    return _OCTAL.sub(lambda escape: chr(int(escape[1], 8)), field)
+
+
+def _mounts() -> Iterator[_Mount]:
+    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
+        yield _Mount.of(line)
+
+
+def _mount_and_path(folder: Path) -> tuple[_Mount, Path]:
+    """Return the mount that a folder is on, and the folder's path without links."""
     descriptor = os.open(folder, os.O_PATH | os.O_CLOEXEC)
     try:
         info = Path(f"/proc/self/fdinfo/{descriptor}").read_text()
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
     finally:
         os.close(descriptor)
     wanted = next(line.split()[1] for line in info.splitlines() if line.startswith("mnt_id:"))
-    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
-        before, _, after = line.partition(" - ")
-        if before.split()[0] == wanted:
-            return before.split(), after.split()
-    raise LookupError(wanted)
+    return next(mount for mount in _mounts() if mount.id == wanted), path
 
 
 def watch_mode(kind: str) -> Literal["inotify", "poll"]:

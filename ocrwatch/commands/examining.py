@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from ocrwatch.config.load import check_folders, load, parse_overrides
 from ocrwatch.daemon import startup
+from ocrwatch.daemon.mounting import check_mounts
 from ocrwatch.daemon.notices import hook_options
 from ocrwatch.errors import EnvironmentFault, ExitCode, UsageError
 from ocrwatch.intake.names import NameRules
@@ -93,6 +94,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
         # Whatever else is asked of them would not come back.
         return
     yield check("folders", "no folder lies in another's way", lambda: check_folders(settings))
+    yield check("mounts", "no disk or share is missing that was there at the last start", lambda: check_mounts(settings))
     for name, folder in startup.folders(settings).items():
         yield from _folder(name, folder)
     if settings.on_success == "archive":
