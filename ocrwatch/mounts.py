@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,16 @@ EVENTFUL = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "zfs", "f
 Everything else is polled: on network and FUSE mounts the kernel sees only this machine's own writes, and on an
 unknown file system a late text is better than none.
 """
+
+_NOT_POSIX = frozenset({"fuse", "fuseblk", "vfat", "msdos", "exfat", "vboxsf"})
+"""File systems that may number a file anew, without hard links or owners.
+
+FUSE: inode numbers are the server's own matter, and libfuse and rclone give a renamed file another. FAT has none, so the
+kernel makes them up as long as a file is in its cache (``iunique``).
+"""
+
+_LIST_SECONDS = 1.0
+"""How old the kernel's list of mounts may be."""
 
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
 _HIDDEN = frozenset({errno.EACCES})
@@ -123,6 +135,14 @@ class _Mount:
         shared = frozenset(options[0].split(",")) if options else frozenset[str]()
         return cls(number, device, Path(_plain(root)), Path(_plain(point)), kind, _plain(source), shared)
 
+    @property
+    def is_posix(self) -> bool:
+        """Whether its files have inode numbers that stay, hard links and owners."""
+        if self.kind in {"cifs", "smb3"}:
+            # Else the kernel makes up inode numbers (mount.cifs(8)).
+            return "serverino" in self.options
+        return self.kind.partition(".")[0] not in _NOT_POSIX
+
     def inner(self, path: Path) -> Path:
         """Return a path below the mount point as one within the file system; raises ``ValueError`` for others."""
         return self.root / path.relative_to(self.point)
@@ -148,6 +168,44 @@ def _mount_and_path(folder: Path) -> tuple[_Mount, Path]:
         os.close(descriptor)
     wanted = next(line.split()[1] for line in info.splitlines() if line.startswith("mnt_id:"))
     return next(mount for mount in _mounts() if mount.id == wanted), path
+
+
+class _Devices:
+    """Remembers of each device whether its file system is a POSIX one; usable from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[int, bool] = {}
+        self._listed_at = float("-inf")
+
+    def is_posix(self, device: int) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            if device not in self._known or now - self._listed_at > _LIST_SECONDS:
+                self._known, self._listed_at = dict(self._listed()), now
+                # A subvolume of Btrfs has a number of its own that the list does not have.
+                self._known.setdefault(device, True)
+            return self._known[device]
+
+    @staticmethod
+    def _listed() -> Iterator[tuple[int, bool]]:
+        try:
+            for mount in _mounts():
+                major, minor = mount.device.split(":")
+                yield os.makedev(int(major), int(minor)), mount.is_posix
+        except _UNTOLD:
+            return
+
+
+_devices = _Devices()
+
+
+def is_posix(device: int) -> bool:
+    """Tell whether files on a device (``st_dev``) have inode numbers that stay, hard links and owners.
+
+    True if that is not known.
+    """
+    return _devices.is_posix(device)
 
 
 def watch_mode(kind: str) -> Literal["inotify", "poll"]:

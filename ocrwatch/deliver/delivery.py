@@ -138,7 +138,7 @@ class Deliverer:
             try:
                 self._steps.publish(plan, just_staged=just_staged)
                 self._journal.published(scan)
-                original = self._steps.put_away(plan, taken=taken)
+                original = self._steps.put_away(plan, taken=taken, again=not just_staged)
                 break
             except outbox.StagedLost:
                 self._steps.give_back(plan)

@@ -15,7 +15,7 @@ from ocrwatch.deliver.disk import AT_ONCE, Disk
 from ocrwatch.deliver.plan import Fate, Places, Plan, Sidecar, free_quarantine_name, free_stem, mirrored, temporary_name
 from ocrwatch.deliver.roots import Roots
 from ocrwatch.errors import HeldUp, environment_fault
-from ocrwatch.files import folder_if_there, is_unchanged, split
+from ocrwatch.files import folder_if_there, inode_of, is_unchanged, split
 from ocrwatch.values import FileFacts, Review
 
 _MOST_TRIES = 3
@@ -176,10 +176,10 @@ class Steps:
             dispose.give_back(plan, self.places.inbox, self._token, parent=parent)
         self.check_folder(plan, gone_is_gone=True)
 
-    def put_away(self, plan: Plan, *, taken: bool, disk: Disk = AT_ONCE) -> str | None:
+    def put_away(self, plan: Plan, *, taken: bool, again: bool = False, disk: Disk = AT_ONCE) -> str | None:
         """Put the original, which is set aside if it is ``taken``, where its fate is.
 
-        Returns its name there, None where it has none. Raises :class:`HeldUp` where its own folder does not let it go.
+        ``again`` says that an earlier try may have been interrupted. Returns its name there, None where it has none. Raises :class:`HeldUp` where its own folder does not let it go.
         """
         inbox = self.places.inbox
         if not taken and not self.is_movable(plan):
@@ -198,7 +198,9 @@ class Steps:
             return None
         target = self.places.quarantine if plan.fate == "quarantine" else self.places.archive
         with self._roots.explained(target, plan.folder):
-            original = dispose.move_away(plan, inbox, target, self._token, parent=parent, taken=taken, disk=disk)
+            original = dispose.move_away(
+                plan, inbox, target, self._token, parent=parent, taken=taken, again=again, disk=disk
+            )
         if original is None:
             self.check_same_inbox(plan)
             self.check_folder(plan)
@@ -248,7 +250,7 @@ class Steps:
     def _inode(self, parent: str) -> int | None:
         """Return the inode of a folder below the inbox, None where there is no real folder of that name."""
         with self._roots.explained(self.places.inbox), folder_if_there(self.places.inbox, parent) as directory:
-            return None if directory is None else os.fstat(directory).st_ino
+            return None if directory is None else inode_of(os.fstat(directory))
 
     def withdraw(self, plan: Plan) -> bool:
         """Remove what is still staged; say whether its folder was there to look into."""
@@ -281,7 +283,7 @@ class Steps:
         """Return device and inode of the inbox."""
         with self._roots.explained(self.places.inbox):
             status = self.places.inbox.stat()
-        return status.st_dev, status.st_ino
+        return status.st_dev, inode_of(status)
 
     def root_of(self, fate: Fate) -> Path:
         """Return the folder that the sidecars go to."""
