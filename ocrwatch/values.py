@@ -54,6 +54,7 @@ class Source:
     jpeg: bytes
     sha256: str
     facts: FileFacts
+    """As reading left the file."""
 
 
 Threshold = Literal["none", "fixed", "otsu", "adaptive", "sauvola"]

@@ -185,9 +185,10 @@ class Settle:
             self.forget(path)
             return Gone()
         if probe.facts != watched.facts:
-            return self._changed(path, watched, probe.facts, now)
+            return self._changed(path, watched, probe.known, now)
+        watched.facts = probe.known
         if probe.state is Completeness.WHOLE:
-            return self._whole(path, watched, probe.facts, now)
+            return self._whole(path, watched, probe.known, now)
         return self._incomplete(path, watched, probe, now)
 
     def refused(self, path: str, reason: str, now: float) -> Waiting:
@@ -219,8 +220,8 @@ class Settle:
         if now >= give_up_at:
             self.forget(path)
             if probe.state is Completeness.PARTIAL:
-                return Ready(Scan(path, probe.facts, watched.fresh, now))
-            return GivenUp(probe.facts, _fault(probe, now - watched.changed_at))
+                return Ready(Scan(path, probe.known, watched.fresh, now))
+            return GivenUp(probe.known, _fault(probe, now - watched.changed_at))
         self._look_at(path, watched, min(now + watched.interval, give_up_at))
         return self._waiting(watched, probe.state.value)
 

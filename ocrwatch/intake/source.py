@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocrwatch.errors import HeldUp, TooLarge, Vanished, environment_fault, system_reason
@@ -24,10 +24,19 @@ class Probe:
     """What one look at a file found."""
 
     facts: FileFacts
+    """At the beginning of the look."""
     state: Completeness | None
     """None where the daemon may not read the file."""
     kind: str = OTHER
     """What it is if it is no JPEG."""
+    left: FileFacts | None = None
+    """How the look left the file, if that is not how it found it: rclone moves the modification time of a file that is
+    read before it is uploaded."""
+
+    @property
+    def known(self) -> FileFacts:
+        """What the next look finds if nobody changes the file."""
+        return self.left or self.facts
 
 
 def probe(inbox: Path, path: str) -> Probe | None:
@@ -57,7 +66,14 @@ def _look_into(descriptor: int) -> Probe:
     facts = facts_of(os.fstat(descriptor))
     state = completeness(descriptor, facts.size)
     kind = kind_of(os.pread(descriptor, HEAD, 0)) if state is Completeness.NOT_JPEG else OTHER
-    return Probe(facts, state, kind)
+    after = facts_of(os.fstat(descriptor))
+    return Probe(facts, state, kind, after if _by_reading(facts, after) else None)
+
+
+def _by_reading(before: FileFacts, after: FileFacts) -> bool:
+    """Tell whether no more changed than what reading alone may change, on a file system without inode numbers."""
+    times = replace(before, mtime_ns=after.mtime_ns, ctime_ns=after.ctime_ns)
+    return not before.inode and after == times
 
 
 def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:
@@ -81,12 +97,13 @@ def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:
                     raise Vanished(path)
                 # One byte more than expected shows a file that has grown since.
                 data = file.read(expected.size + 1)
-                if len(data) != expected.size or facts_of(os.fstat(descriptor)) != expected:
+                after = facts_of(os.fstat(descriptor))
+                if len(data) != expected.size or not (after == expected or _by_reading(expected, after)):
                     raise Vanished(path)
     except OSError as error:
         _raise_unless_gone(error, inbox)
         raise Vanished(path) from error
-    return Source(data, hashlib.sha256(data).hexdigest(), expected)
+    return Source(data, hashlib.sha256(data).hexdigest(), after)
 
 
 def _raise_unless_gone(error: OSError, inbox: Path) -> None:

@@ -23,10 +23,11 @@ from tests.rendering import render
 
 ROOT = Path(__file__).parents[2]
 
-Variant = Literal["same", "other", "hardlink"]
-VARIANTS: tuple[Variant, ...] = ("same", "other", "hardlink")
-"""The archive and quarantine on the inbox's file system, on another one, and on one that, like NFS, cannot rename
-without replacing, so that a hard link and an unlink must do."""
+Variant = Literal["same", "other", "hardlink", "reserve", "fuse"]
+VARIANTS: tuple[Variant, ...] = ("same", "other", "hardlink", "reserve", "fuse")
+"""The archive and quarantine on the inbox's file system; on another one; on one that, like NFS, cannot rename without
+replacing, so that a hard link and an unlink must do; on one that has no hard links either, so that names are reserved;
+and on a real FUSE mount, which has no lasting inode numbers either."""
 
 LOCK = ".ocrwatch.lock"
 
@@ -92,7 +93,9 @@ class Places:
 
     base: Path
     away: Path
-    """Holds archive and quarantine; ``base`` itself, or a folder on another file system."""
+    """``base`` itself, or a folder on another file system."""
+    gone_away: frozenset[str] = frozenset({"archive", "quarantine"})
+    """The folders that ``away`` holds."""
 
     @property
     def roots(self) -> tuple[Path, ...]:
@@ -101,7 +104,7 @@ class Places:
 
     def folder(self, name: str) -> Path:
         """Return one of the daemon's folders."""
-        return (self.away if name in {"archive", "quarantine"} else self.base) / name
+        return (self.away if name in self.gone_away else self.base) / name
 
 
 def another_file_system(than: Path) -> Path | None:
@@ -111,8 +114,8 @@ def another_file_system(than: Path) -> Path | None:
     return None
 
 
-def prepare(base: Path, variant: Variant) -> Places:
-    """Make the folders, the settings and the scans."""
+def prepare(base: Path, variant: Variant, mount: Path | None = None) -> Places:
+    """Make the folders, the settings and the scans; all but the state on ``mount`` if there is one."""
     base.mkdir(parents=True)
     base = base.resolve()
     away = base
@@ -122,7 +125,10 @@ def prepare(base: Path, variant: Variant) -> Places:
             raise RuntimeError("there is no other file system here")
         away = Path(tempfile.mkdtemp(prefix="ocrwatch-crash-", dir=other)).resolve()
     places = Places(base, away)
-    folders = "\n".join(f'{name} = "{places.folder(name)}"' for name in ("archive", "quarantine"))
+    if mount is not None:
+        away = Path(tempfile.mkdtemp(dir=mount))
+        places = Places(base, away, frozenset({"inbox", "outbox", "archive", "quarantine"}))
+    folders = "\n".join(f'{name} = "{places.folder(name)}"' for name in sorted(places.gone_away))
     (base / "ocrwatch.toml").write_text(CONFIG.format(folders=folders))
     (base / "ocrwatch.toml").chmod(0o644)
     for name, data in _scans().items():
@@ -195,7 +201,7 @@ class EndState:
 
 def _fingerprint(path: Path) -> str:
     data = path.read_bytes()
-    if path.name.endswith(".reason.json"):
+    if path.name.endswith(".reason.json") and data:
         reason: dict[str, Any] = json.loads(data)
         if not 1 <= reason["attempts"] < MOST_ATTEMPTS:
             return f"impossible attempts: {reason['attempts']}"
@@ -203,6 +209,11 @@ def _fingerprint(path: Path) -> str:
         for varying in ("quarantined_at", "modified_at", "attempts"):
             del reason[varying]
         data = json.dumps(reason).encode()
+    return fingerprint_of(data)
+
+
+def fingerprint_of(data: bytes) -> str:
+    """Return the hash that stands for a file's bytes."""
     return hashlib.sha256(data).hexdigest()[:16]
 
 
