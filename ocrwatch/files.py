@@ -162,8 +162,9 @@ def write_durable(
 ) -> None:
     """Write a new file below ``parent`` and wait until its bytes are on the disk, or have ``sync_file`` see to that.
 
-    ``mode`` and ``group`` override the umask and the folder's group, on file systems that have them. Raises ``FileExistsError`` rather than
-    overwrite; on any failure nothing is left behind. The name becomes durable with :func:`sync` of ``parent``.
+    ``mode`` and ``group`` override the umask and the folder's group, on file systems that have them. Raises
+    ``FileExistsError`` rather than overwrite; on any failure nothing is left behind. The name becomes durable with
+    :func:`sync` of ``parent``.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(name, flags, 0o666, dir_fd=parent)

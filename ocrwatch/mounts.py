@@ -24,8 +24,8 @@ unknown file system a late text is better than none.
 _NOT_POSIX = frozenset({"fuse", "fuseblk", "vfat", "msdos", "exfat", "vboxsf"})
 """File systems that may number a file anew, without hard links or owners.
 
-FUSE: inode numbers are the server's own matter, and libfuse and rclone give a renamed file another. FAT has none, so the
-kernel makes them up as long as a file is in its cache (``iunique``).
+FUSE: inode numbers are the server's own matter, and rclone gives a renamed file another. FAT has none, so the kernel
+makes them up for as long as a file is in its cache (``iunique``).
 """
 
 _LIST_SECONDS = 1.0
@@ -163,7 +163,7 @@ def _mount_and_path(folder: Path) -> tuple[_Mount, Path]:
     descriptor = os.open(folder, os.O_PATH | os.O_CLOEXEC)
     try:
         info = Path(f"/proc/self/fdinfo/{descriptor}").read_text()
-        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
     finally:
         os.close(descriptor)
     wanted = next(line.split()[1] for line in info.splitlines() if line.startswith("mnt_id:"))

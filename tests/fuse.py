@@ -36,7 +36,7 @@ def rclone_mount(data: Path, place: Path) -> Iterator[Path]:
     for folder in (data, place):
         folder.mkdir(parents=True, exist_ok=True)
     # What is behind it changes only through it, apart from what the tests drop: a second is soon enough.
-    command = ["rclone", "mount", data, place, "--vfs-cache-mode", "full", "--dir-cache-time", "1s"]
+    command = ["rclone", "mount", str(data), str(place), "--vfs-cache-mode", "full", "--dir-cache-time", "1s"]
     environment = {**os.environ, "RCLONE_CONFIG": "/dev/null", "RCLONE_CACHE_DIR": f"{place}-cache"}
     with Path(f"{place}.log").open("wb") as log:
         server = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

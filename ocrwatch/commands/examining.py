@@ -24,7 +24,7 @@ from ocrwatch.log import printable
 from ocrwatch.mounts import is_missing, mount_of, nearest_existing, watch_mode
 from ocrwatch.service.doctor import folders, machine, watching
 from ocrwatch.service.doctor.finding import Finding, check
-from ocrwatch.service.lock import holder_of
+from ocrwatch.service.lock import holder_of, inbox_holder
 from ocrwatch.settings import Settings, recipe
 
 _MARKS = {"fine": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]", "problem": "[red]problem[/red]"}
@@ -94,9 +94,11 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
         # Whatever else is asked of them would not come back.
         return
     yield check("folders", "no folder lies in another's way", lambda: check_folders(settings))
-    yield check("mounts", "no disk or share is missing that was there at the last start", lambda: check_mounts(settings))
+    yield check(
+        "mounts", "no disk or share is missing that was there at the last start", lambda: check_mounts(settings)
+    )
     for name, folder in startup.folders(settings).items():
-        yield from _folder(name, folder)
+        yield from _folder(settings, name, folder)
     if settings.on_success == "archive":
         yield from folders.crossing(settings.inbox, settings.archive)
     yield from _watch(settings)
@@ -116,7 +118,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
 def _of_running(settings: Settings) -> Iterator[Finding]:
     """Answer what depends on whether ocrwatch runs here."""
     try:
-        holders = (holder_of(settings.inbox), holder_of(settings.state))
+        holders = (inbox_holder(settings.inbox), holder_of(settings.state))
     except EnvironmentFault as fault:
         yield Finding("daemon", "warning", fault.message, fault.remedy)
         return
@@ -126,16 +128,32 @@ def _of_running(settings: Settings) -> Iterator[Finding]:
     yield from machine.address("status.listen", settings.status.listen, runs=holders != (None, None))
 
 
-def _folder(name: str, folder: Path) -> Iterator[Finding]:
-    if os.path.lexists(folder) or not is_missing(folder):
-        for finding in folders.probe(name, folder):
-            yield finding
-            if finding.severity == "problem":
-                break
-    else:
+def _folder(settings: Settings, name: str, folder: Path) -> Iterator[Finding]:
+    if not os.path.lexists(folder) and is_missing(folder):
         fine = f"{folder} is not there yet and is made at the start"
         yield check(name, fine, lambda: startup.check_can_be_made(name, folder))
-    yield from folders.space(name, folder)
+        yield from folders.space(name, folder)
+    elif startup.is_only_read(settings, name):
+        fine = f"scans in {folder} can be read; they stay there"
+        yield check(name, fine, lambda: startup.check_usable(settings, name, folder))
+    else:
+        findings = list(_tried(settings, name, folder))
+        yield from findings
+        works = all(finding.severity != "problem" for finding in findings)
+        yield from folders.space(name, folder, works=works)
+
+
+def _tried(settings: Settings, name: str, folder: Path) -> Iterator[Finding]:
+    """Do in a folder what the daemon does in it; the first problem is the last finding."""
+    if name == "inbox":
+        usable = check(name, "", lambda: startup.check_usable(settings, name, folder))
+        if usable.severity == "problem":
+            yield usable
+            return
+    for finding in folders.probe(name, folder):
+        yield finding
+        if finding.severity == "problem":
+            return
 
 
 def _watch(settings: Settings) -> Iterator[Finding]:

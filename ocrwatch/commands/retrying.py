@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,10 +32,12 @@ from ocrwatch.files import (
     sync,
 )
 from ocrwatch.log import printable
-from ocrwatch.service.lock import holder_of
+from ocrwatch.service.lock import inbox_holder
 from ocrwatch.settings import Settings
 
 _REASON = f".{REASON_ENDING}"
+
+_KEY_LENGTH = 16
 
 _BEGUN = ".retry.json"
 """Ends the reason's name while its scan may be in the inbox as well as in the quarantine."""
@@ -79,7 +82,7 @@ def _print_summary(output: Console, settings: Settings, moved: int) -> None:
 def _is_free(inbox: Path) -> bool:
     """Tell whether it is known that no ocrwatch works on an inbox."""
     with contextlib.suppress(EnvironmentFault):
-        return holder_of(inbox) is None
+        return inbox_holder(inbox) is None
     return False
 
 
@@ -156,8 +159,9 @@ def _put_back(settings: Settings, path: str) -> str:
             status = status_of(source, name)
             if status is None or not stat.S_ISREG(status.st_mode):
                 raise _LeftAlone("it is gone, or no file")
-            # By inode, since the name may be as long as a name can be.
-            hidden = f"{TEMPORARY_PREFIX}retry-{status.st_dev:x}-{status.st_ino}.tmp"
+            # By a hash, since the name may be as long as a name can be.
+            key = hashlib.sha256(os.fsencode(path)).hexdigest()[:_KEY_LENGTH]
+            hidden = f"{TEMPORARY_PREFIX}retry-{key}.tmp"
             subfolder = mirrored((settings.inbox,), parent)
             with folder_if_there(settings.inbox, subfolder) as inbox:
                 if inbox is not None:

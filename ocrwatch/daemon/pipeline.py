@@ -75,7 +75,14 @@ class Pipeline:
         self._kept = dict(ledger.kept())
         self.reception = self._reception(once=once)
         reserved = NOTE_STEM if settings.status.share_file else ""
-        places = Places(settings.inbox, settings.outbox, settings.archive, settings.quarantine, reserved=reserved)
+        places = Places(
+            settings.inbox,
+            settings.outbox,
+            settings.archive,
+            settings.quarantine,
+            reserved=reserved,
+            keeps=settings.on_success == "keep",
+        )
         deliverer = Deliverer(places, ledger, tuple(FORMATS))
         self.delivering = Delivering(
             self.loop,
@@ -261,7 +268,8 @@ class Pipeline:
             self._tell("batch", str(ticket.batch.id), fields)
         self.report.cached += ticket.cached and end == "delivered"
         self.report.count(end, ticket.options.profile_name)
-        if self.settings.on_success == "keep" and end in {"delivered", "known"}:
+        stays = end in {"delivered", "known"} and self.settings.on_success == "keep"
+        if stays or ticket.stays:
             self._kept[ticket.path] = facts_key(ticket.scan.facts)
         self.reception.release(ticket.path, again=end == "changed")
 

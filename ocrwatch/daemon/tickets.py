@@ -65,6 +65,8 @@ class Ticket:
     """Held from its loading until a worker gets it."""
     cached: bool = False
     """Whether its page was known before."""
+    stays: bool = False
+    """Whether it was copied to the quarantine and stays in the inbox."""
 
     @property
     def path(self) -> str:

@@ -160,7 +160,7 @@ class Deliverer:
 
         Raises :class:`Vanished` where it is not what was read any more and nothing was published yet.
         """
-        if plan.fate == "keep" or not self._steps.is_movable(plan):
+        if plan.fate == "keep" or plan.stays or not self._steps.is_movable(plan):
             return False
         if self._steps.set_aside(plan, first=first):
             return True

@@ -89,6 +89,21 @@ def move_away(
         return plan.original if moved else None
 
 
+def copy_away(plan: Plan, inbox: Path, target: Path, token: str, *, again: bool, disk: Disk = AT_ONCE) -> str | None:
+    """Copy the original below ``target`` and leave it; return its name there, None if it is not what was read any more.
+
+    Called again after being interrupted anywhere, which ``again`` says may be, it ends in the same state.
+    """
+    with folder(target, plan.folder, create=True) as destination, _parent_of(plan, inbox, None) as source:
+        name = split(plan.path)[1]
+        if source is None or not is_unchanged(source, name, plan.facts, plan.sha256):
+            return plan.original if again and _is_there(plan, destination) else None
+        if not _copied(plan, source, name, destination, token, again=again):
+            return None
+        disk.folder(destination)
+        return plan.original
+
+
 def delete(
     plan: Plan, inbox: Path, token: str, *, parent: str | None = None, taken: bool = False, disk: Disk = AT_ONCE
 ) -> bool:
@@ -157,7 +172,7 @@ def _move_on(plan: Plan, source: int, destination: int, token: str, disk: Disk, 
     if is_same_file(source, aside, destination, plan.original):
         remove(source, aside)
     elif not _renamed(source, aside, destination, plan.original, again=again):
-        if not _copied(plan, source, destination, token, again=again):
+        if not _copied(plan, source, aside, destination, token, again=again):
             _give_back(plan, source, token)
             return False
         # The copy must be durable before its only other instance goes.
@@ -181,11 +196,11 @@ def _renamed(source: int, name: str, destination: int, new_name: str, *, again: 
     return True
 
 
-def _copied(plan: Plan, source: int, destination: int, token: str, *, again: bool) -> bool:
-    """Copy what was set aside to its planned name, unless an earlier call has; False if it is not what was read."""
+def _copied(plan: Plan, source: int, name: str, destination: int, token: str, *, again: bool) -> bool:
+    """Copy an original to its planned name, unless an earlier call has; False if it is not what was read."""
     temporary = f"{TEMPORARY_PREFIX}{token}-{_key(plan)}.copy.tmp"
     remove(destination, temporary)
-    descriptor = open_regular(source, aside_name(plan, token))
+    descriptor = open_regular(source, name)
     try:
         sha256 = copy_durable(descriptor, destination, temporary)
     finally:

@@ -30,6 +30,8 @@ class Places:
     quarantine: Path
     reserved: str = field(default="", kw_only=True)
     """A stem that no sidecar at the top of the outbox gets, in upper case or lower; none where empty."""
+    keeps: bool = field(default=False, kw_only=True)
+    """Whether originals that were read stay in the inbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Plan:
     """Inode of the scan's own folder then: where it is another, the original may be where that is now."""
     review: Review | None = None
     """Why the text is to be reviewed: planned, so that a restart still knows when it closes the scan."""
+    stays: bool = False
+    """Whether what is put into the quarantine is a copy, since the inbox is read-only and its scans are to be kept."""
 
     def to_json(self) -> str:
         """Render for the ledger; names that are not UTF-8 survive as surrogate escapes in ASCII."""

@@ -91,6 +91,8 @@ class Delivered:
     fate: Fate
     review: Review | None = None
     """Why the text is to be reviewed."""
+    stays: bool = False
+    """Whether the original is in the inbox as well as in the quarantine."""
 
 
 class Steps:
@@ -131,6 +133,7 @@ class Steps:
             inbox=self.inbox_identity(),
             parent=self._inode(split(work.path)[0]),
             review=work.review,
+            stays=work.fate == "quarantine" and self.places.keeps and not self._lets_go(work.path),
         )
 
     def stage(self, work: Work, plan: Plan, disk: Disk = AT_ONCE) -> None:
@@ -179,9 +182,12 @@ class Steps:
     def put_away(self, plan: Plan, *, taken: bool, again: bool = False, disk: Disk = AT_ONCE) -> str | None:
         """Put the original, which is set aside if it is ``taken``, where its fate is.
 
-        ``again`` says that an earlier try may have been interrupted. Returns its name there, None where it has none. Raises :class:`HeldUp` where its own folder does not let it go.
+        ``again`` says that an earlier try may have been interrupted. Returns its name there, None where it has none.
+        Raises :class:`HeldUp` where its own folder does not let it go.
         """
         inbox = self.places.inbox
+        if plan.stays:
+            return self._copied(plan, again=again, disk=disk)
         if not taken and not self.is_movable(plan):
             raise HeldUp(
                 f"it cannot be moved out of {inbox / split(plan.path)[0]} (permission denied)",
@@ -204,6 +210,16 @@ class Steps:
         if original is None:
             self.check_same_inbox(plan)
             self.check_folder(plan)
+        return original
+
+    def _copied(self, plan: Plan, *, again: bool, disk: Disk) -> str | None:
+        """Copy an original that stays in the inbox to the quarantine; None if it is not what was read any more."""
+        with self._roots.explained(self.places.quarantine, plan.folder):
+            original = dispose.copy_away(
+                plan, self.places.inbox, self.places.quarantine, self._token, again=again, disk=disk
+            )
+        if original is None:
+            self.check_same_inbox(plan)
         return original
 
     def check_same_inbox(self, plan: Plan) -> None:
@@ -273,9 +289,12 @@ class Steps:
 
     def is_movable(self, plan: Plan) -> bool:
         """Tell whether a scan's own folder lets it go."""
-        parent = self.places.inbox / split(plan.path)[0]
-        if plan.fate == "keep" or parent == self.places.inbox:
-            return True
+        # That the inbox itself does was found out at the start, if scans are not to stay in it.
+        return plan.fate == "keep" or not split(plan.path)[0] or self._lets_go(plan.path)
+
+    def _lets_go(self, path: str) -> bool:
+        """Tell whether files can be renamed in the folder of a scan; also if there is none."""
+        parent = self.places.inbox / split(path)[0]
         with self._roots.explained(self.places.inbox):
             return not parent.is_dir() or os.access(parent, os.W_OK | os.X_OK)
 
@@ -310,4 +329,5 @@ def result(scan: int, plan: Plan, original: str | None) -> Delivered:
         None if original is None else prefix + original,
         plan.fate,
         plan.review,
+        plan.stays,
     )

@@ -96,7 +96,7 @@ def test_another_sandbox_is_no_other_disk(place: Path) -> None:
 
 @pytest.mark.parametrize("sandbox", [SANDBOX, CLOSE_SANDBOX, ""])
 def test_a_disk_that_is_not_mounted_is_missed(place: Path, sandbox: str) -> None:
-    """Its mount point is an empty folder on the root disk; that is refused with the remedy, in a sandbox and outside."""
+    """Its mount point is a folder on the root disk; that is refused with the remedy, in a sandbox and outside."""
     mounted = disk(place / "data", "inbox", "outbox", "archive", "quarantine")
     assert start(place, f"{mounted}; {sandbox}") == "fine"
     for mounts in (sandbox, ""):
