@@ -15,6 +15,8 @@ need_packages fonts-dejavu-core fonts-wqy-microhei
 need_packages gcc libc6-dev strace shellcheck
 # For the service on a real system, which only root can make and boot.
 [ "$(id -u)" -ne 0 ] || need_packages debootstrap debian-archive-keyring systemd-container
+# For folders on FUSE mounts, which only root can be relied on to make, and only where the kernel has FUSE.
+if [ "$(id -u)" -eq 0 ] && [ -e /dev/fuse ]; then need_packages rclone fuse3; fi
 make_environment "$PWD/.venv" --editable '.[dev]'
 PATH="$PWD/.venv/bin:$PATH"
 export PATH

@@ -14,7 +14,7 @@ from tests.crash.sweep import Sweep, Sweeper, mounted, representatives
 KINDS = {"fdatasync", "fsync", "open", "pwrite64", "renameat2", "unlinkat", "write"}
 """Kinds of steps that a run is made of: Python's own and SQLite's."""
 
-OFTEN = {"same": 40, "other": 6, "hardlink": 6, "reserve": 6, "fuse": 6}
+OFTEN = {"same": 40, "other": 6, "hardlink": 6, "reserve": 20, "fuse": 20}
 """Of each kind of step, every so manieth is tried. The other variants differ only in how files are moved."""
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="there is no C compiler to build the library that kills")

@@ -122,9 +122,7 @@ def test_a_holder_that_the_kernel_does_not_name_is_unknown(tmp_path: Path, monke
     lock.release()
 
 
-def test_a_file_system_without_locks_is_no_reason_not_to_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_system_without_locks_is_no_reason_not_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is noted that nothing keeps another out."""
 
     def refuse(*_: object) -> None:
