@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from ocrwatch.commands.service_user import become_user_of, environment_of
 from ocrwatch.config.load import check_folders, load, parse_overrides
 from ocrwatch.daemon import startup
 from ocrwatch.daemon.mounting import check_mounts
@@ -53,9 +54,9 @@ def examine(config: Path | None, overrides: Mapping[str, object]) -> Iterator[Fi
         configuration = load(config, overrides, os.environ)
         service = machine.service_of(configuration.path)
         if service is not None:
-            _become(service)
+            become_user_of(service)
             # Once more, as the service would: it may not be able to read the file.
-            configuration = load(config, overrides, _environment_of(service))
+            configuration = load(config, overrides, environment_of(service))
     except (UsageError, EnvironmentFault) as error:
         yield Finding("settings", "problem", error.message, error.remedy)
         return
@@ -64,27 +65,6 @@ def examine(config: Path | None, overrides: Mapping[str, object]) -> Iterator[Fi
     if service is not None:
         yield from machine.service_state(service)
     yield from _of_settings(configuration.settings)
-
-
-def _become(service: machine.Service) -> None:
-    """Take the user of the service: what root may do says nothing."""
-    if os.geteuid() != 0 or not service.user:
-        return
-    try:
-        user = pwd.getpwnam(service.user)
-    except KeyError:
-        raise UsageError(
-            f"the user {service.user} of {service.unit} does not exist", "create it, or run the installer again"
-        ) from None
-    os.initgroups(service.user, user.pw_gid)
-    os.setgid(user.pw_gid)
-    os.setuid(user.pw_uid)
-
-
-def _environment_of(service: machine.Service) -> dict[str, str]:
-    """Return this environment with the state folder that systemd gives the service."""
-    folder = {} if service.state_folder is None else {"STATE_DIRECTORY": str(service.state_folder)}
-    return {**folder, **os.environ}
 
 
 def _of_settings(settings: Settings) -> Iterator[Finding]:

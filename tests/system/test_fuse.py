@@ -12,7 +12,7 @@ from ocrwatch.files import facts_of, folder, is_reservation, needs_reservations,
 from tests.daemon_process import DaemonProcess, run_ocrwatch
 from tests.fuse import rclone_mount
 from tests.rendering import render
-from tests.system.dropping import delivered, files, phrase, put, scan
+from tests.system.dropping import files, phrase, put, scan
 from tests.waiting import until
 
 FOLDERS = ("inbox", "outbox", "archive", "quarantine")
@@ -67,7 +67,7 @@ def test_any_folder_may_be_on_fuse(tmp_path: Path, mount: Path, away: tuple[str,
 
 
 def test_scans_dropped_behind_the_mount_survive_kills(tmp_path: Path, mount: Path) -> None:
-    """Each scan that others put there gets one text and one place in the archive, however often the daemon is killed."""
+    """Each scan that others put there gets one text and one place in the archive, wherever the daemon is killed."""
     make(mount, *FOLDERS)
     behind = tmp_path / "behind/inbox"
     names = [f"scan{number}" for number in range(2, 14)]
@@ -106,7 +106,7 @@ def test_scans_that_stay_on_fuse_are_read_once(tmp_path: Path, mount: Path) -> N
 
 
 def test_doctor_says_what_is_not_guaranteed_and_invents_nothing(tmp_path: Path, mount: Path) -> None:
-    """rclone counts no free files, which is no problem; that names are reserved is a warning for each folder."""
+    """Rclone counts no free files, which is no problem; that names are reserved is a warning for each folder."""
     make(mount, *FOLDERS)
     (tmp_path / "ocrwatch.toml").write_text(on(mount, *FOLDERS))
     answer = run_ocrwatch(tmp_path, "doctor", "--json")
@@ -165,7 +165,7 @@ def test_a_name_is_reserved_before_it_is_given(mount: Path) -> None:
 
 
 def test_inode_numbers_count_for_nothing(mount: Path) -> None:
-    """rclone may number a renamed file anew, which must not make it another."""
+    """Rclone may number a renamed file anew, which must not make it another."""
     (mount / "one").write_bytes(b"data")
     assert (mount / "one").stat().st_ino != 0
     assert facts_of((mount / "one").stat()).inode == 0

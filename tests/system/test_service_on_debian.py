@@ -177,7 +177,7 @@ def test_scanners_that_know_ftp_or_sftp(machine: Machine) -> None:
 
 
 def test_commands_by_hand_beside_the_service(machine: Machine) -> None:
-    """While it runs, and after it was stopped, root and a member of the group are told what is so, and get no traceback.
+    """While it runs, and after it was stopped, root and a member of the group are told what is so.
 
     The service sees its folders through mounts of its own sandbox; by hand there are none.
     """
