@@ -15,6 +15,8 @@ fonts='fonts-dejavu-core fonts-wqy-microhei'
 tools='gcc libc6-dev strace shellcheck'
 # For the service on a real system, which only root can make and boot.
 [ "$(id -u)" -ne 0 ] || tools="$tools debootstrap debian-archive-keyring systemd-container"
+# For folders on FUSE mounts, which only root can be relied on to make, and only if the kernel has FUSE.
+[ "$(id -u)" -ne 0 ] || [ ! -e /dev/fuse ] || tools="$tools rclone fuse3"
 # shellcheck disable=SC2086
 need_python tesseract-ocr tesseract-ocr-eng $languages $fonts $tools
 

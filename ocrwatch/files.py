@@ -16,10 +16,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from ocrwatch.mounts import is_posix
 from ocrwatch.values import FileFacts
 
 _RENAME_NOREPLACE = 1  # linux/fs.h
 _NOT_OFFERED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+_NO_LINKS = _NOT_OFFERED | {errno.EPERM, errno.EMLINK, errno.EIO}
+_NOT_POSIX = _NOT_OFFERED | {errno.EPERM, errno.EACCES, errno.EIO}
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _MOST_CONTINUATIONS = 3
 _NOT_THAT_FILE = {errno.ENOENT, errno.ELOOP, errno.EINVAL, errno.ENXIO}
@@ -28,13 +31,21 @@ _libc = ctypes.CDLL(None, use_errno=True)
 TEMPORARY_PREFIX = ".ocrwatch-"
 """Begins the name of every file that is not finished yet, anywhere; hidden, and in no inbox taken for a scan."""
 
+PROBES = (f"{TEMPORARY_PREFIX}probe.tmp", f"{TEMPORARY_PREFIX}probed.tmp")
+"""Names under which a file system's ways of renaming are tried out."""
+
 NAME_MAX = 255
 """Longest file name in bytes on all usual Linux file systems (``limits.h``)."""
 
 
 def facts_of(status: os.stat_result) -> FileFacts:
     """Return what identifies the file that ``status`` describes."""
-    return FileFacts(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return FileFacts(status.st_dev, inode_of(status), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def inode_of(status: os.stat_result) -> int:
+    """Return the inode number of a file or folder; 0 on a file system that may give it another at any time."""
+    return status.st_ino if is_posix(status.st_dev) else 0
 
 
 def split(path: str) -> tuple[str, str]:
@@ -151,20 +162,23 @@ def write_durable(
 ) -> None:
     """Write a new file below ``parent`` and wait until its bytes are on the disk, or have ``sync_file`` see to that.
 
-    ``mode`` and ``group`` override the umask and the folder's group. Raises ``FileExistsError`` rather than
-    overwrite; on any failure nothing is left behind. The name becomes durable with :func:`sync` of ``parent``.
+    ``mode`` and ``group`` override the umask and the folder's group, on file systems that have them. Raises
+    ``FileExistsError`` rather than overwrite; on any failure nothing is left behind. The name becomes durable with
+    :func:`sync` of ``parent``.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(name, flags, 0o666, dir_fd=parent)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
             if group is not None:
-                os.fchown(file.fileno(), -1, group)
+                with _if_offered(file.fileno()):
+                    os.fchown(file.fileno(), -1, group)
             if mode is not None:
-                os.fchmod(file.fileno(), mode)
+                with _if_offered(file.fileno()):
+                    os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
-            (sync_file or os.fsync)(file.fileno())
+            (sync_file or sync_content)(file.fileno())
     except BaseException:
         remove(parent, name)
         raise
@@ -179,13 +193,30 @@ def remove(parent: int, name: str) -> bool:
     return True
 
 
-def sync(parent: int) -> None:
-    """Make the names in a folder durable. Some network file systems cannot, and need not: they answer EINVAL."""
+@contextlib.contextmanager
+def _if_offered(descriptor: int) -> Iterator[None]:
+    """Pass over what the file system of an open file or folder does not have: FUSE and FAT refuse it in many ways."""
     try:
-        os.fsync(parent)
+        yield
+    except OSError as error:
+        refusals = _NOT_OFFERED if is_posix(os.fstat(descriptor).st_dev) else _NOT_POSIX
+        if error.errno not in refusals:
+            raise
+
+
+def sync_content(descriptor: int) -> None:
+    """Wait until the bytes of an open file are on the disk, on file systems that can tell."""
+    try:
+        os.fsync(descriptor)
     except OSError as error:
         if error.errno not in _NOT_OFFERED:
             raise
+
+
+def sync(parent: int) -> None:
+    """Make the names in a folder durable. Some network file systems cannot, and need not: they answer EINVAL."""
+    with _if_offered(parent):
+        os.fsync(parent)
 
 
 def renamed_at_once(source: int, name: str, target: int, new_name: str) -> bool:
@@ -198,27 +229,98 @@ def renamed_at_once(source: int, name: str, target: int, new_name: str) -> bool:
     return False
 
 
-def rename_noreplace(source: int, name: str, target: int, new_name: str) -> None:
+def rename_noreplace(source: int, name: str, target: int, new_name: str, *, again: bool = False) -> None:
     """Rename between two open folders; raise ``FileExistsError`` rather than replace anything.
 
-    Uses renameat2(2) with RENAME_NOREPLACE; where the file system lacks it (NFS), a hard link and an unlink;
-    where it lacks both (some FUSE file systems), a look before the rename, the best that such a system offers.
+    1. renameat2(2) with RENAME_NOREPLACE, one step.
+    2. If the file system lacks that (NFS): a hard link and an unlink. Killed in between, both names are one file.
+    3. If it lacks both (rclone, WebDAV, SFTP): the new name is reserved by an empty file, made with O_EXCL, which is
+       then renamed over. Killed in between, the empty file stays; with ``again``, which says that an earlier call may
+       have been killed, it is taken for that. So long as the file system passes O_EXCL on to its server, as SFTP does,
+       nobody can take the name meanwhile. One that keeps new files to itself for a time (rclone, WebDAV) cannot see
+       what another machine makes in that time.
+
     Raises ``OSError`` with ``EXDEV`` across file systems.
     """
-    if renamed_at_once(source, name, target, new_name):
-        return
+    try:
+        if renamed_at_once(source, name, target, new_name) or _linked(source, name, target, new_name):
+            return
+        # Else a name would be reserved for nothing.
+        os.stat(name, dir_fd=source, follow_symlinks=False)
+        # Not readable for others: nobody shall take it for the file.
+        os.close(os.open(new_name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=target))
+    except FileExistsError:
+        if not (again and is_reservation(target, new_name)):
+            raise
+    try:
+        if not _is_empty(target, new_name):
+            # Somebody replaced it, or wrote into it.
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new_name)
+        os.rename(name, new_name, src_dir_fd=source, dst_dir_fd=target)
+    except OSError:
+        with contextlib.suppress(OSError):
+            if status_of(source, name) is not None and _is_empty(target, new_name):
+                remove(target, new_name)
+        raise
+
+
+def _linked(source: int, name: str, target: int, new_name: str) -> bool:
+    """Rename by a hard link and an unlink; False if the file system has none.
+
+    Only on file systems where one can see that two names are one file (:func:`is_same_file`): after a kill in between
+    the second must be known for what it is.
+    """
+    if not is_posix(os.fstat(target).st_dev):
+        return False
     try:
         os.link(name, new_name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
     except FileExistsError:
         raise
     except OSError as error:
-        if error.errno not in _NOT_OFFERED | {errno.EPERM, errno.EMLINK}:
+        if error.errno not in _NO_LINKS:
             raise
-        if status_of(target, new_name) is not None:
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new_name) from None
-        os.rename(name, new_name, src_dir_fd=source, dst_dir_fd=target)
-    else:
-        os.unlink(name, dir_fd=source)
+        # It may have been made, and only the answer was lost.
+        if not is_same_file(source, name, target, new_name):
+            return False
+    os.unlink(name, dir_fd=source)
+    return True
+
+
+def is_reservation(directory: int, name: str) -> bool:
+    """Tell whether a file may be what a killed :func:`rename_noreplace` has left: empty, where such files are made."""
+    return _is_empty(directory, name) and needs_reservations(directory)
+
+
+def needs_reservations(directory: int) -> bool:
+    """Find out whether :func:`rename_noreplace` can only reserve names in an open folder, by trying it.
+
+    The answer to a rename to a name that is taken says nothing: the kernel gives it (EEXIST) before it asks the file
+    system.
+    """
+    old, new = PROBES
+    try:
+        for name in PROBES:
+            remove(directory, name)
+        write_durable(directory, old, b"", sync_file=lambda _: None)
+        return not (renamed_at_once(directory, old, directory, new) or _linked(directory, old, directory, new))
+    finally:
+        for name in PROBES:
+            with contextlib.suppress(OSError):
+                remove(directory, name)
+
+
+def _is_empty(directory: int, name: str) -> bool:
+    status = status_of(directory, name)
+    return status is not None and stat.S_ISREG(status.st_mode) and status.st_size == 0
+
+
+def rename_to_own(parent: int, name: str, new_name: str) -> None:
+    """Rename within an open folder to a hidden name that only this daemon gives, and that is not there, in one step.
+
+    Raises ``FileExistsError`` if it is there after all, as far as the file system can tell.
+    """
+    if not renamed_at_once(parent, name, parent, new_name):
+        os.rename(name, new_name, src_dir_fd=parent, dst_dir_fd=parent)
 
 
 def rename_over(parent: int, name: str, new_name: str) -> None:
@@ -241,8 +343,9 @@ def copy_durable(descriptor: int, parent: int, name: str) -> str:
                 digest.update(chunk)
                 copy.write(chunk)
             copy.flush()
-            os.utime(out, ns=(status.st_atime_ns, status.st_mtime_ns))
-            os.fsync(out)
+            with _if_offered(out):
+                os.utime(out, ns=(status.st_atime_ns, status.st_mtime_ns))
+            sync_content(out)
     except BaseException:
         remove(parent, name)
         raise
@@ -268,9 +371,11 @@ def has_content(parent: int, name: str, size: int, sha256: str) -> bool:
 
 
 def is_same_file(one: int, name: str, other: int, other_name: str) -> bool:
-    """Tell whether two names, each in an open folder, are hard links to one file."""
+    """Tell whether two names, each in an open folder, are hard links to one file, as far as the file system tells."""
     first, second = status_of(one, name), status_of(other, other_name)
-    return first is not None and second is not None and (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
+    if first is None or second is None or not is_posix(first.st_dev):
+        return False
+    return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
 
 
 def sha256_of(descriptor: int) -> str:
@@ -284,7 +389,8 @@ def is_unchanged(parent: int, name: str, facts: FileFacts, sha256: str | None, *
     """Tell whether ``name`` is still the file that was read.
 
     A file whose times alone differ counts as the same if its bytes are: a NAS's indexer must not make the daemon read a
-    scan twice, and a writer that sets the time back must not go unnoticed. ``just_renamed`` allows for the status
+    scan twice, and a writer that sets the time back must not go unnoticed. Without inode numbers that stay, the bytes
+    are always looked at: the times of such file systems are often whole seconds. ``just_renamed`` allows for the status
     change that the caller's own rename was; without a hash, all status changes are allowed for.
     """
     status = status_of(parent, name)
@@ -293,7 +399,7 @@ def is_unchanged(parent: int, name: str, facts: FileFacts, sha256: str | None, *
     now = facts_of(status)
     if just_renamed or sha256 is None:
         now = replace(now, ctime_ns=facts.ctime_ns)
-    if now == facts:
+    if now == facts and (facts.inode or sha256 is None):
         return True
     if sha256 is None or (now.inode, now.size) != (facts.inode, facts.size):
         return False

@@ -59,6 +59,9 @@ EVENTS: dict[str, Event] = {
     "daemon.stopped": Event("ocrwatch has stopped; the fields count the scans of this run by how they ended", (
         "delivered", "quarantined", "changed", "known", "duplicate", "stopped", "unfinished",
     )),
+    "inbox.unlocked": Event(
+        "the inbox's file system has no locks: nothing keeps a second ocrwatch off it", ("inbox", "reason")
+    ),
     "watch.armed": Event("the inbox is watched", ("inbox", "mode", "file_system", "source")),
     "watch.lost": Event("events from the inbox are not to be had at present; it is looked through instead", (
         "reason", "remedy", "mode",

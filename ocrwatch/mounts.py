@@ -5,6 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +20,16 @@ EVENTFUL = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "zfs", "f
 Everything else is polled: on network and FUSE mounts the kernel sees only this machine's own writes, and on an
 unknown file system a late text is better than none.
 """
+
+_NOT_POSIX = frozenset({"fuse", "fuseblk", "vfat", "msdos", "exfat", "vboxsf"})
+"""File systems that may number a file anew, without hard links or owners.
+
+FUSE: inode numbers are the server's own matter, and rclone gives a renamed file another. FAT has none, so the kernel
+makes them up for as long as a file is in its cache (``iunique``).
+"""
+
+_LIST_SECONDS = 1.0
+"""How old the kernel's list of mounts may be."""
 
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
 _HIDDEN = frozenset({errno.EACCES})
@@ -46,39 +60,152 @@ def _refusal(folder: Path) -> int | None:
 def mount_of(folder: Path) -> tuple[str, str]:
     """Return type and source of the mount that ``folder`` is on, such as ``("nfs4", "nas:/scans")``.
 
-    Read from /proc (proc(5), ``fdinfo`` and ``mountinfo``); ``("unknown", "")`` where that tells nothing.
+    Read from /proc (proc(5), ``fdinfo`` and ``mountinfo``); ``("unknown", "")`` if that tells nothing.
     """
     try:
-        _, after = _mount_line(folder)
-        kind, source, *_ = after
-    except (OSError, LookupError, StopIteration, ValueError):
+        mount, _ = _mount_and_path(folder)
+    except _UNTOLD:
         return "unknown", ""
-    return kind, source
+    return mount.kind, mount.source
 
 
-def mount_point_of(folder: Path) -> Path | None:
-    """Return where the file system that ``folder`` is on is mounted; None where /proc does not tell."""
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a folder lies: which file system, and where in it."""
+
+    kind: str
+    """The file system's type, such as ``ext4``."""
+    source: str
+    """What is mounted, such as ``/dev/sda1`` or ``nas:/scans``."""
+    inner: str
+    """The folder's path within that file system. Bind mounts do not change it."""
+    point: Path
+    """Where the file system begins: the highest folder above that is on it too, and in the same place of it.
+
+    A folder that is bind-mounted on itself, as systemd does for ``ReadWritePaths=``, is no beginning. So this is the
+    same inside and outside of such a sandbox.
+    """
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What is the same if the same folder is seen through other mounts."""
+        return self.kind, self.source, self.inner
+
+
+def location_of(folder: Path) -> Location | None:
+    """Return where a folder lies; None if /proc does not tell."""
     try:
-        before, _ = _mount_line(folder)
-        # Blanks and their like are octal escapes there.
-        return Path(_OCTAL.sub(lambda escape: chr(int(escape[1], 8)), before[4]))
-    except (OSError, LookupError, StopIteration, ValueError):
+        mount, path = _mount_and_path(folder)
+        inner = mount.inner(path)
+        lowest = mount
+        while lowest.point != Path("/"):
+            above, parent = _mount_and_path(lowest.point.parent)
+            if above.device != lowest.device or above.inner(parent / lowest.point.name) != lowest.root:
+                break
+            lowest = above
+    except _UNTOLD:
         return None
+    return Location(mount.kind, mount.source, str(inner), lowest.point)
 
 
-def _mount_line(folder: Path) -> tuple[list[str], list[str]]:
-    """Return the fields of a folder's mount in /proc/self/mountinfo, before and after the separator."""
+_UNTOLD = (OSError, LookupError, StopIteration, ValueError)
+"""What is raised if /proc is not there, or says something else than expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mount:
+    """A line of /proc/self/mountinfo (proc(5))."""
+
+    id: str
+    device: str
+    """Major and minor number of the file system: one for all its mounts."""
+    root: Path
+    """Which folder of the file system is mounted."""
+    point: Path
+    kind: str
+    source: str
+    options: frozenset[str]
+    """Of the file system, not of this mount of it."""
+
+    @classmethod
+    def of(cls, line: str) -> _Mount:
+        before, _, after = line.partition(" - ")
+        number, _, device, root, point, *_ = before.split(" ")
+        kind, source, *options = after.split(" ")
+        shared = frozenset(options[0].split(",")) if options else frozenset[str]()
+        return cls(number, device, Path(_plain(root)), Path(_plain(point)), kind, _plain(source), shared)
+
+    @property
+    def is_posix(self) -> bool:
+        """Whether its files have inode numbers that stay, hard links and owners."""
+        if self.kind in {"cifs", "smb3"}:
+            # Else the kernel makes up inode numbers (mount.cifs(8)).
+            return "serverino" in self.options
+        return self.kind.partition(".")[0] not in _NOT_POSIX
+
+    def inner(self, path: Path) -> Path:
+        """Return a path below the mount point as one within the file system; raises ``ValueError`` for others."""
+        return self.root / path.relative_to(self.point)
+
+
+def _plain(field: str) -> str:
+    """Undo the octal escapes in which mountinfo has blanks and their like."""
+    return _OCTAL.sub(lambda escape: chr(int(escape[1], 8)), field)
+
+
+def _mounts() -> Iterator[_Mount]:
+    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
+        yield _Mount.of(line)
+
+
+def _mount_and_path(folder: Path) -> tuple[_Mount, Path]:
+    """Return the mount that a folder is on, and the folder's path without links."""
     descriptor = os.open(folder, os.O_PATH | os.O_CLOEXEC)
     try:
         info = Path(f"/proc/self/fdinfo/{descriptor}").read_text()
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
     finally:
         os.close(descriptor)
     wanted = next(line.split()[1] for line in info.splitlines() if line.startswith("mnt_id:"))
-    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
-        before, _, after = line.partition(" - ")
-        if before.split()[0] == wanted:
-            return before.split(), after.split()
-    raise LookupError(wanted)
+    return next(mount for mount in _mounts() if mount.id == wanted), path
+
+
+class _Devices:
+    """Remembers of each device whether its file system is a POSIX one; usable from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[int, bool] = {}
+        self._listed_at = float("-inf")
+
+    def is_posix(self, device: int) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            if device not in self._known or now - self._listed_at > _LIST_SECONDS:
+                self._known, self._listed_at = dict(self._listed()), now
+                # A subvolume of Btrfs has a number of its own that the list does not have.
+                self._known.setdefault(device, True)
+            return self._known[device]
+
+    @staticmethod
+    def _listed() -> Iterator[tuple[int, bool]]:
+        try:
+            for mount in _mounts():
+                major, minor = mount.device.split(":")
+                yield os.makedev(int(major), int(minor)), mount.is_posix
+        except _UNTOLD:
+            return
+
+
+_devices = _Devices()
+
+
+def is_posix(device: int) -> bool:
+    """Tell whether files on a device (``st_dev``) have inode numbers that stay, hard links and owners.
+
+    True if that is not known.
+    """
+    return _devices.is_posix(device)
 
 
 def watch_mode(kind: str) -> Literal["inotify", "poll"]:

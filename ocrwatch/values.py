@@ -17,6 +17,7 @@ class FileFacts:
 
     device: int
     inode: int
+    """0 on a file system whose inode numbers do not stay the same."""
     size: int
     """Bytes."""
     mtime_ns: int
@@ -55,6 +56,7 @@ class Source:
     jpeg: bytes
     sha256: str
     facts: FileFacts
+    """As reading left the file."""
 
 
 Threshold = Literal["none", "fixed", "otsu", "adaptive", "sauvola"]

@@ -13,8 +13,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from ocrwatch.commands.service_user import become_user_of, environment_of
 from ocrwatch.config.load import check_folders, load, parse_overrides
 from ocrwatch.daemon import startup
+from ocrwatch.daemon.mounting import check_mounts
 from ocrwatch.daemon.notices import hook_options
 from ocrwatch.errors import EnvironmentFault, ExitCode, HeldUp, UsageError
 from ocrwatch.intake.look import look
@@ -25,7 +27,7 @@ from ocrwatch.mounts import is_missing, mount_of, nearest_existing, watch_mode
 from ocrwatch.permissions import check_movable
 from ocrwatch.service.doctor import folders, machine, watching
 from ocrwatch.service.doctor.finding import Finding, check
-from ocrwatch.service.lock import holder_of
+from ocrwatch.service.lock import holder_of, inbox_holder
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.values import Arrival
 
@@ -60,9 +62,9 @@ def examine(config: Path | None, overrides: Mapping[str, object]) -> Iterator[Fi
         configuration = load(config, overrides, os.environ)
         service = machine.service_of(configuration.path)
         if service is not None:
-            _become(service)
+            become_user_of(service)
             # Once more, as the service would: it may not be able to read the file.
-            configuration = load(config, overrides, _environment_of(service))
+            configuration = load(config, overrides, environment_of(service))
     except (UsageError, EnvironmentFault) as error:
         yield Finding("settings", "problem", error.message, error.remedy)
         return
@@ -73,27 +75,6 @@ def examine(config: Path | None, overrides: Mapping[str, object]) -> Iterator[Fi
     yield from _of_settings(configuration.settings)
 
 
-def _become(service: machine.Service) -> None:
-    """Take the user of the service: what root may do says nothing."""
-    if os.geteuid() != 0 or not service.user:
-        return
-    try:
-        user = pwd.getpwnam(service.user)
-    except KeyError:
-        raise UsageError(
-            f"the user {service.user} of {service.unit} does not exist", "create it, or run the installer again"
-        ) from None
-    os.initgroups(service.user, user.pw_gid)
-    os.setgid(user.pw_gid)
-    os.setuid(user.pw_uid)
-
-
-def _environment_of(service: machine.Service) -> dict[str, str]:
-    """Return this environment with the state folder that systemd gives the service."""
-    folder = {} if service.state_folder is None else {"STATE_DIRECTORY": str(service.state_folder)}
-    return {**folder, **os.environ}
-
-
 def _of_settings(settings: Settings) -> Iterator[Finding]:
     answers = check("folders", "all folders answer", lambda: startup.check_answers(settings))
     yield answers
@@ -101,8 +82,11 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
         # Whatever else is asked of them would not come back.
         return
     yield check("folders", "no folder lies in another's way", lambda: check_folders(settings))
+    yield check(
+        "mounts", "no disk or share is missing that was there at the last start", lambda: check_mounts(settings)
+    )
     for name, folder in startup.folders(settings).items():
-        yield from _folder(name, folder)
+        yield from _folder(settings, name, folder)
     if settings.on_success != "keep":
         yield from _scans_held_up(settings)
     if "archive" in startup.folders(settings):
@@ -124,7 +108,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
 def _of_running(settings: Settings) -> Iterator[Finding]:
     """Answer what depends on whether ocrwatch runs here."""
     try:
-        holders = (holder_of(settings.inbox), holder_of(settings.state))
+        holders = (inbox_holder(settings.inbox), holder_of(settings.state))
     except EnvironmentFault as fault:
         yield Finding("daemon", "warning", fault.message, fault.remedy)
         return
@@ -134,16 +118,32 @@ def _of_running(settings: Settings) -> Iterator[Finding]:
     yield from machine.address("status.listen", settings.status.listen, runs=holders != (None, None))
 
 
-def _folder(name: str, folder: Path) -> Iterator[Finding]:
-    if os.path.lexists(folder) or not is_missing(folder):
-        for finding in folders.probe(name, folder):
-            yield finding
-            if finding.severity == "problem":
-                break
-    else:
+def _folder(settings: Settings, name: str, folder: Path) -> Iterator[Finding]:
+    if not os.path.lexists(folder) and is_missing(folder):
         fine = f"{folder} is not there yet and is made at the start"
         yield check(name, fine, lambda: startup.check_can_be_made(name, folder))
-    yield from folders.space(name, folder)
+        yield from folders.space(name, folder)
+    elif startup.is_only_read(settings, name):
+        fine = f"scans in {folder} can be read; they stay there"
+        yield check(name, fine, lambda: startup.check_usable(settings, name, folder))
+    else:
+        findings = list(_tried(settings, name, folder))
+        yield from findings
+        works = all(finding.severity != "problem" for finding in findings)
+        yield from folders.space(name, folder, works=works)
+
+
+def _tried(settings: Settings, name: str, folder: Path) -> Iterator[Finding]:
+    """Do in a folder what the daemon does in it; the first problem is the last finding."""
+    if name == "inbox":
+        usable = check(name, "", lambda: startup.check_usable(settings, name, folder))
+        if usable.severity == "problem":
+            yield usable
+            return
+    for finding in folders.probe(name, folder):
+        yield finding
+        if finding.severity == "problem":
+            return
 
 
 def _scans_held_up(settings: Settings) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from ocrwatch.deliver.quarantine import BEGUN, REASON, LeftAlone, give_back
 from ocrwatch.errors import EnvironmentFault, ExitCode, UsageError, environment_fault
 from ocrwatch.files import TEMPORARY_PREFIX, folder, split, status_of
 from ocrwatch.log import printable
-from ocrwatch.service.lock import holder_of
+from ocrwatch.service.lock import inbox_holder
 from ocrwatch.settings import Settings
 
 
@@ -56,7 +56,7 @@ def _print_summary(output: Console, settings: Settings, moved: int) -> None:
 def _is_free(inbox: Path) -> bool:
     """Tell whether it is known that no ocrwatch works on an inbox."""
     with contextlib.suppress(EnvironmentFault):
-        return holder_of(inbox) is None
+        return inbox_holder(inbox) is None
     return False
 
 

@@ -100,8 +100,11 @@ def _now(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
     reason, remedy = unwanted if there is not None and not odd[0] else odd
     if reason:
         return Answer(path, "ignored", f"is left alone: {reason}.", remedy)
-    if there is not None and last is not None and last.state == "done" and last.facts == facts_key(facts_of(there)):
-        return _done(sources, last)
+    if there is not None and last is not None and last.facts == facts_key(facts_of(there)):
+        if last.state == "done":
+            return _done(sources, last)
+        if last.state == "quarantined" and last.plan is not None and Plan.from_json(last.plan).stays:
+            return _quarantined(sources, last)
     found = _told_by_daemon(sources, path) or _by_record(sources, path, last, is_there=there is not None)
     if found is not None:
         return found

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ocrwatch import log
 from ocrwatch.commands.above_bar import AboveBar
+from ocrwatch.commands.service_user import become_user_of
 from ocrwatch.config.load import Configuration, check_folders, load, parse_overrides
 from ocrwatch.daemon import startup
 from ocrwatch.daemon.daemon import Daemon, Summary, Watchers
@@ -23,6 +24,7 @@ from ocrwatch.errors import ExitCode, UsageError
 from ocrwatch.intake.look import look
 from ocrwatch.intake.names import NameRules
 from ocrwatch.mounts import is_missing
+from ocrwatch.service.doctor.machine import service_of
 from ocrwatch.service.note import counted
 from ocrwatch.settings import Settings
 from ocrwatch.values import Page
@@ -54,7 +56,13 @@ def settings_for_work(config: Path | None, overrides: Mapping[str, object], sets
 
 
 def _configuration_for_work(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> Configuration:
-    configuration = load(config, {**parse_overrides(sets), **overrides}, os.environ)
+    given = {**parse_overrides(sets), **overrides}
+    configuration = load(config, given, os.environ)
+    service = service_of(configuration.path) if os.geteuid() == 0 else None
+    if service is not None and service.state_folder == configuration.settings.state:
+        # What root made among its records would be in the service's way.
+        become_user_of(service)
+        configuration = load(config, given, os.environ)
     # Before anything looks at them.
     startup.check_answers(configuration.settings)
     check_folders(configuration.settings)

@@ -158,6 +158,7 @@ class Delivering:
         """Have a scan that cannot be read put into the quarantine with the reason."""
 
         def sent(delivered: Delivered | None) -> None:
+            ticket.stays = delivered is not None and delivered.stays
             self._tell("quarantined", ticket.path, log_quarantined(ticket, fault, delivered))
             self._end(ticket, "quarantined")
 

@@ -67,6 +67,7 @@ class Loader:
                 results.append(Loaded(ticket, error=error))
                 continue
             ticket.sha256 = source.sha256
+            ticket.scan = replace(ticket.scan, facts=source.facts)
             page = self._known.page(source.sha256, ticket.recipe)
             read_ones.append(Loaded(ticket, source.jpeg, page=page))
         with self._ledger.together():

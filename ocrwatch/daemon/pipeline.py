@@ -96,7 +96,14 @@ class Pipeline:
         self.reception = self._reception(once=once)
         self._remember_told()
         reserved = NOTE_STEM if settings.status.share_file else ""
-        places = Places(settings.inbox, settings.outbox, settings.archive, settings.quarantine, reserved=reserved)
+        places = Places(
+            settings.inbox,
+            settings.outbox,
+            settings.archive,
+            settings.quarantine,
+            reserved=reserved,
+            keeps=settings.on_success == "keep",
+        )
         deliverer = Deliverer(places, ledger, tuple(FORMATS))
         self.delivering = Delivering(
             self.loop,
@@ -335,7 +342,7 @@ class Pipeline:
         if self._tidying is not None and end in {"delivered", "quarantined", "duplicate"}:
             self._tidying.took([ticket.path], time.monotonic())
         stays = self.settings.on_success == "keep" and end in {"delivered", "known"}
-        if stays or (end == "duplicate" and self.settings.intake.duplicates == "skip"):
+        if stays or ticket.stays or (end == "duplicate" and self.settings.intake.duplicates == "skip"):
             self._kept[ticket.path] = facts_key(ticket.scan.facts)
         if end == "unfinished" and fault is not None:
             self.reception.await_writer(ticket.scan, fault)

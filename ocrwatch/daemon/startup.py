@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import grp
 import os
 import shutil
@@ -10,17 +11,22 @@ from pathlib import Path
 
 from ocrwatch.daemon import silence
 from ocrwatch.daemon.known import Known
-from ocrwatch.errors import UsageError, environment_fault
+from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault, system_reason
 from ocrwatch.files import TEMPORARY_PREFIX, remove, sync, write_durable
 from ocrwatch.files import folder as folder_below
 from ocrwatch.ledger import TextCache
+from ocrwatch.log import get_logger
 from ocrwatch.mounts import is_missing, nearest_existing
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
-from ocrwatch.service.lock import FolderLock
+from ocrwatch.service.lock import FolderLock, InboxLock
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.values import Recipe
 
 _TRIAL = f"{TEMPORARY_PREFIX}check.tmp"
+
+_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+
+_log = get_logger()
 
 
 def folders(settings: Settings) -> dict[str, Path]:
@@ -37,7 +43,7 @@ def check_answers(settings: Settings) -> None:
 
 
 def make_folders(settings: Settings) -> None:
-    """Make missing folders and prove that files can be made in each; raises :class:`EnvironmentFault`."""
+    """Make missing folders and prove that each can be used; raises :class:`EnvironmentFault`."""
     for name, folder in folders(settings).items():
         doing = "use" if not is_missing(folder) else "make"
         try:
@@ -45,15 +51,34 @@ def make_folders(settings: Settings) -> None:
             _make_durable(folder, 0o750 if name == "state" else 0o777)
         except OSError as error:
             raise environment_fault(error, f"cannot {doing} the {name} {folder}") from error
-        check_writable(name, folder)
+        check_usable(settings, name, folder)
 
 
-def check_writable(name: str, folder: Path) -> None:
-    """Prove that a file can be made and removed in ``folder``; raises :class:`EnvironmentFault`."""
+def is_only_read(settings: Settings, name: str) -> bool:
+    """Tell whether nothing need be written to a folder: scans stay in the inbox if they are to be kept."""
+    return name == "inbox" and settings.on_success == "keep"
+
+
+def check_usable(settings: Settings, name: str, folder: Path) -> None:
+    """Prove that what is done in a folder can be done; raises :class:`EnvironmentFault`."""
+    doing = "read" if is_only_read(settings, name) else "write to"
     try:
-        _try_file(folder)
+        if doing == "read":
+            with os.scandir(folder) as entries:
+                next(entries, None)
+        else:
+            _try_file(folder)
     except OSError as error:
-        raise environment_fault(error, f"cannot write to the {name} {folder}") from error
+        fault = environment_fault(error, f"cannot {doing} the {name} {folder}")
+        raise read_only_inbox(fault, error) if name == "inbox" and doing != "read" else fault from error
+
+
+def read_only_inbox(fault: EnvironmentFault, error: OSError) -> EnvironmentFault:
+    """Add to a fault of an inbox that cannot be written to what else can be done about that."""
+    if error.errno not in _READ_ONLY:
+        return fault
+    what = f"{fault.message}: originals that were read could not be moved out of it"
+    return EnvironmentFault(what, f'{fault.remedy}; or set on_success to "keep", and they stay in it')
 
 
 def check_can_be_made(name: str, folder: Path) -> None:
@@ -85,9 +110,11 @@ def _make_durable(folder: Path, mode: int) -> None:
         sync(directory)
 
 
-def take_locks(settings: Settings) -> list[FolderLock]:
+def take_locks(settings: Settings) -> list[FolderLock | InboxLock]:
     """Lock the inbox and the state folder; raises :class:`LockedError` where another ocrwatch has one of them."""
-    inbox = FolderLock(settings.inbox, "inbox")
+    inbox = InboxLock(settings.inbox, "inbox")
+    if inbox.refusal is not None:
+        _log.warning("inbox.unlocked", inbox=str(settings.inbox), reason=system_reason(inbox.refusal))
     try:
         return [inbox, FolderLock(settings.state, "state folder")]
     except BaseException:

@@ -74,6 +74,8 @@ class Ticket:
     """Whether it is read without enhancement, and after all others, since reading it took too long."""
     cached: bool = False
     """Whether its page was known before."""
+    stays: bool = False
+    """Whether it was copied to the quarantine and stays in the inbox."""
 
     def is_free_again(self) -> None:
         """Forget what held it up."""

@@ -138,7 +138,7 @@ class Deliverer:
             try:
                 self._steps.publish(plan, just_staged=just_staged)
                 self._journal.published(scan)
-                original = self._steps.put_away(plan, taken=taken)
+                original = self._steps.put_away(plan, taken=taken, again=not just_staged)
                 break
             except outbox.StagedLost:
                 self._steps.give_back(plan)
@@ -161,7 +161,7 @@ class Deliverer:
         Raises :class:`Vanished` where it is not what was read any more and nothing was published yet, and
         :class:`HeldUp` where only this scan may not be moved: nothing is published of it then.
         """
-        if plan.fate == "keep":
+        if plan.fate == "keep" or plan.stays:
             return False
         if self._steps.set_aside(plan, first=first):
             return True

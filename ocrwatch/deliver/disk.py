@@ -12,7 +12,8 @@ from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from ocrwatch.files import sync
+from ocrwatch.files import sync, sync_content
+from ocrwatch.mounts import is_posix
 
 
 class Disk(Protocol):
@@ -31,7 +32,7 @@ class _AtOnce:
     folder: Callable[[int], None]
 
 
-AT_ONCE: Disk = _AtOnce(lambda descriptor: os.fsync(descriptor), sync)  # noqa: PLW0108 - looked up when called, as tests replace it
+AT_ONCE: Disk = _AtOnce(sync_content, sync)
 """Waits for each on its own."""
 
 
@@ -47,6 +48,7 @@ class Gathered:
         self._stack = contextlib.ExitStack()
         self._files: list[Future[None]] = []
         self._folders: dict[tuple[int, int], int] = {}
+        """Kept descriptors by device and inode, or by device and descriptor if inode numbers tell nothing."""
 
     def __enter__(self) -> Self:
         return self
@@ -58,13 +60,15 @@ class Gathered:
 
     def file(self, descriptor: int) -> None:
         """Begin to make a file's bytes durable."""
-        self._files.append(self._threads.submit(os.fsync, self._kept(descriptor)))
+        self._files.append(self._threads.submit(sync_content, self._kept(descriptor)))
 
     def folder(self, descriptor: int) -> None:
         """Note a folder, each only once."""
         status = os.fstat(descriptor)
-        identity = status.st_dev, status.st_ino
-        if identity not in self._folders:
+        if not is_posix(status.st_dev):
+            kept = self._kept(descriptor)
+            self._folders[status.st_dev, kept] = kept
+        elif (identity := (status.st_dev, status.st_ino)) not in self._folders:
             self._folders[identity] = self._kept(descriptor)
 
     def wait(self) -> None:

@@ -28,6 +28,7 @@ from ocrwatch.files import (
     open_regular,
     remove,
     rename_noreplace,
+    rename_to_own,
     split,
     status_of,
     sync,
@@ -67,12 +68,14 @@ def move_away(
     *,
     parent: str | None = None,
     taken: bool = False,
+    again: bool = False,
     disk: Disk = AT_ONCE,
 ) -> str | None:
     """Move the original below ``target``; return its name there, or None if it was not ours to move any more.
 
     Across file systems it is copied, verified and only then removed. Called again after being interrupted anywhere, it
-    ends in the same state. ``taken`` says that :func:`set_aside` has just succeeded. Raises ``FileExistsError`` where
+    ends in the same state. ``taken`` says that :func:`set_aside` has just succeeded, ``again`` that an earlier call may
+    have been interrupted. Raises ``FileExistsError`` where
     somebody took the planned name, with the original still in the inbox, and ``OSError`` where a folder refuses.
     """
     with (
@@ -81,9 +84,24 @@ def move_away(
     ):
         if source is None or not (taken or _set_aside(plan, source, token)):
             return plan.original if _is_there(plan, destination) else None
-        moved = _move_on(plan, source, destination, token, disk)
+        moved = _move_on(plan, source, destination, token, disk, again=again)
         disk.folder(source)
         return plan.original if moved else None
+
+
+def copy_away(plan: Plan, inbox: Path, target: Path, token: str, *, again: bool, disk: Disk = AT_ONCE) -> str | None:
+    """Copy the original below ``target`` and leave it; return its name there, None if it is not what was read any more.
+
+    Called again after being interrupted anywhere, which ``again`` says may be, it ends in the same state.
+    """
+    with folder(target, plan.folder, create=True) as destination, _parent_of(plan, inbox, None) as source:
+        name = split(plan.path)[1]
+        if source is None or not is_unchanged(source, name, plan.facts, plan.sha256):
+            return plan.original if again and _is_there(plan, destination) else None
+        if not _copied(plan, source, name, destination, token, again=again):
+            return None
+        disk.folder(destination)
+        return plan.original
 
 
 def delete(
@@ -131,7 +149,7 @@ def _set_aside(plan: Plan, source: int, token: str) -> bool:
         if not is_unchanged(source, name, plan.facts, plan.sha256):
             return False
         try:
-            rename_noreplace(source, name, source, aside)
+            rename_to_own(source, name, aside)
         except FileNotFoundError:
             return False
     elif is_same_file(source, name, source, aside):
@@ -148,13 +166,13 @@ def _give_back(plan: Plan, source: int, token: str) -> None:
     rename_to_free(source, aside_name(plan, token), source, stem, suffix)
 
 
-def _move_on(plan: Plan, source: int, destination: int, token: str, disk: Disk) -> bool:
+def _move_on(plan: Plan, source: int, destination: int, token: str, disk: Disk, *, again: bool) -> bool:
     """Move what was set aside to its planned name; False where it changed on the way and was given back."""
     aside = aside_name(plan, token)
     if is_same_file(source, aside, destination, plan.original):
         remove(source, aside)
-    elif not _renamed(source, aside, destination, plan.original):
-        if not _copied(plan, source, destination, token):
+    elif not _renamed(source, aside, destination, plan.original, again=again):
+        if not _copied(plan, source, aside, destination, token, again=again):
             _give_back(plan, source, token)
             return False
         # The copy must be durable before its only other instance goes.
@@ -164,13 +182,13 @@ def _move_on(plan: Plan, source: int, destination: int, token: str, disk: Disk) 
     return True
 
 
-def _renamed(source: int, name: str, destination: int, new_name: str) -> bool:
+def _renamed(source: int, name: str, destination: int, new_name: str, *, again: bool) -> bool:
     """Rename within a file system; False where there are two."""
     # Asked first, since without renameat2 a taken name would be reported before the crossing.
     if os.fstat(source).st_dev != os.fstat(destination).st_dev:
         return False
     try:
-        rename_noreplace(source, name, destination, new_name)
+        rename_noreplace(source, name, destination, new_name, again=again)
     except OSError as error:
         if error.errno == errno.EXDEV:
             return False
@@ -178,11 +196,11 @@ def _renamed(source: int, name: str, destination: int, new_name: str) -> bool:
     return True
 
 
-def _copied(plan: Plan, source: int, destination: int, token: str) -> bool:
-    """Copy what was set aside to its planned name, unless an earlier call has; False if it is not what was read."""
+def _copied(plan: Plan, source: int, name: str, destination: int, token: str, *, again: bool) -> bool:
+    """Copy an original to its planned name, unless an earlier call has; False if it is not what was read."""
     temporary = f"{TEMPORARY_PREFIX}{token}-{_key(plan)}.copy.tmp"
     remove(destination, temporary)
-    descriptor = open_regular(source, aside_name(plan, token))
+    descriptor = open_regular(source, name)
     try:
         sha256 = copy_durable(descriptor, destination, temporary)
     finally:
@@ -190,7 +208,7 @@ def _copied(plan: Plan, source: int, destination: int, token: str) -> bool:
     if plan.sha256 not in {None, sha256} or has_content(destination, plan.original, plan.facts.size, sha256):
         remove(destination, temporary)
         return plan.sha256 in {None, sha256}
-    rename_noreplace(destination, temporary, destination, plan.original)
+    rename_noreplace(destination, temporary, destination, plan.original, again=again)
     return True
 
 
@@ -211,4 +229,8 @@ def aside_name(plan: Plan, token: str) -> str:
 
 def _key(plan: Plan) -> str:
     """Return what tells an original from all others that may be put away at the same time, hard links to it too."""
-    return f"{plan.facts.inode}-{hashlib.sha256(os.fsencode(plan.path)).hexdigest()[:_KEY_LENGTH]}"
+    what = os.fsencode(plan.path)
+    if not plan.facts.inode:
+        # Another may come under this name before the first is put away.
+        what += f"/{plan.sha256}/{plan.facts.size}/{plan.facts.mtime_ns}".encode()
+    return f"{plan.facts.inode}-{hashlib.sha256(what).hexdigest()[:_KEY_LENGTH]}"

@@ -11,6 +11,7 @@ from ocrwatch.deliver.plan import Sidecar
 from ocrwatch.files import (
     folder,
     folder_if_there,
+    is_reservation,
     is_same_file,
     remove,
     rename_noreplace,
@@ -74,7 +75,7 @@ def publish(
                 # Killed between link and unlink, where the file system has no rename without replacing.
                 remove(directory, held)
             else:
-                rename_noreplace(directory, held, directory, sidecar.final)
+                rename_noreplace(directory, held, directory, sidecar.final, again=not just_staged)
         disk.folder(directory)
 
 
@@ -103,23 +104,31 @@ def renamed(root: Path, subfolder: str, sidecars: Sequence[Sidecar], old: str, n
 
 
 def withdraw(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> bool:
-    """Remove what is still staged; say whether the folder was there to look into."""
-    return _remove_all(root, subfolder, [sidecar.temporary for sidecar in sidecars])
+    """Remove what is still staged, and names reserved for it; say whether the folder was there to look into."""
+    with folder_if_there(root, subfolder) as directory:
+        if directory is None:
+            return False
+        for sidecar in sidecars:
+            # An empty name is asked first: one without a final name yet has none to look for.
+            if (
+                sidecar.final
+                and status_of(directory, sidecar.temporary) is not None
+                and is_reservation(directory, sidecar.final)
+            ):
+                remove(directory, sidecar.final)
+            remove(directory, sidecar.temporary)
+        sync(directory)
+    return True
 
 
 def retract(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> None:
     """Remove what was published."""
-    _remove_all(root, subfolder, [sidecar.final for sidecar in sidecars])
-
-
-def _remove_all(root: Path, subfolder: str, names: Sequence[str]) -> bool:
     with folder_if_there(root, subfolder) as directory:
         if directory is None:
-            return False
-        for name in names:
-            remove(directory, name)
+            return
+        for sidecar in sidecars:
+            remove(directory, sidecar.final)
         sync(directory)
-    return True
 
 
 def _published_as(directory: int, sidecar: Sidecar) -> str | None:

@@ -30,6 +30,8 @@ class Places:
     quarantine: Path
     reserved: str = field(default="", kw_only=True)
     """A stem that no sidecar at the top of the outbox gets, in upper case or lower; none where empty."""
+    keeps: bool = field(default=False, kw_only=True)
+    """Whether originals that were read stay in the inbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class Plan:
     """Why the text is to be reviewed: planned, so that a restart still knows when it closes the scan."""
     made_by: str | None = None
     """What tells this text from that of the same bytes under other options."""
+    stays: bool = False
+    """Whether what is put into the quarantine is a copy, since the inbox is read-only and its scans are to be kept."""
 
     def to_json(self) -> str:
         """Render for the ledger; names that are not UTF-8 survive as surrogate escapes in ASCII."""

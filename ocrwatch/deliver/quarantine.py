@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -34,6 +35,9 @@ BEGUN: Final = ".retry.json"
 """Ends the reason's name while its scan may be in the inbox as well as in the quarantine."""
 
 
+_KEY_LENGTH = 16
+
+
 class LeftAlone(Exception):
     """Why a file stays in the quarantine."""
 
@@ -50,8 +54,9 @@ def give_back(quarantine: Path, inbox: Path, path: str) -> str:
             status = status_of(source, name)
             if status is None or not stat.S_ISREG(status.st_mode):
                 raise LeftAlone("it is gone, or no file")
-            # By inode, since the name may be as long as a name can be.
-            hidden = f"{TEMPORARY_PREFIX}retry-{status.st_dev:x}-{status.st_ino}.tmp"
+            # By a hash, since the name may be as long as a name can be.
+            key = hashlib.sha256(os.fsencode(path)).hexdigest()[:_KEY_LENGTH]
+            hidden = f"{TEMPORARY_PREFIX}retry-{key}.tmp"
             subfolder = mirrored((inbox,), parent)
             with folder_if_there(inbox, subfolder) as target:
                 if target is not None:

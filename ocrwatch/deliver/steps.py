@@ -16,7 +16,7 @@ from ocrwatch.deliver.disk import AT_ONCE, Disk
 from ocrwatch.deliver.plan import Fate, Places, Plan, Sidecar, free_quarantine_name, free_stem, mirrored, temporary_name
 from ocrwatch.deliver.roots import Roots
 from ocrwatch.errors import HeldUp, environment_fault, system_reason
-from ocrwatch.files import folder_if_there, is_unchanged, split
+from ocrwatch.files import folder_if_there, inode_of, is_unchanged, split
 from ocrwatch.permissions import check_movable
 from ocrwatch.values import FileFacts, Review
 
@@ -110,6 +110,8 @@ class Delivered:
     fate: Fate
     review: Review | None = None
     """Why the text is to be reviewed."""
+    stays: bool = False
+    """Whether the original is in the inbox as well as in the quarantine."""
 
 
 class Steps:
@@ -151,6 +153,7 @@ class Steps:
             parent=self._inode(split(work.path)[0]),
             review=work.review,
             made_by=work.made_by,
+            stays=work.fate == "quarantine" and self.places.keeps and not self._lets_go(work.path),
         )
 
     def stage(self, work: Work, plan: Plan, disk: Disk = AT_ONCE) -> None:
@@ -216,12 +219,14 @@ class Steps:
             dispose.give_back(plan, self.places.inbox, self._token, parent=parent)
         self.check_folder(plan, gone_is_gone=True)
 
-    def put_away(self, plan: Plan, *, taken: bool, disk: Disk = AT_ONCE) -> str | None:
+    def put_away(self, plan: Plan, *, taken: bool, again: bool = False, disk: Disk = AT_ONCE) -> str | None:
         """Put the original, which is set aside if it is ``taken``, where its fate is.
 
-        Returns its name there, None where it has none.
+        ``again`` says that an earlier try may have been interrupted. Returns its name there, None where it has none.
         """
         inbox = self.places.inbox
+        if plan.stays:
+            return self._copied(plan, again=again, disk=disk)
         parent = None if plan.fate == "keep" else self._whereabouts(plan)
         if plan.fate == "delete":
             with self._roots.explained(inbox):
@@ -233,10 +238,22 @@ class Steps:
             return None
         target = self.places.quarantine if plan.fate == "quarantine" else self.places.archive
         with self._roots.explained(target, plan.folder):
-            original = dispose.move_away(plan, inbox, target, self._token, parent=parent, taken=taken, disk=disk)
+            original = dispose.move_away(
+                plan, inbox, target, self._token, parent=parent, taken=taken, again=again, disk=disk
+            )
         if original is None:
             self.check_same_inbox(plan)
             self.check_folder(plan)
+        return original
+
+    def _copied(self, plan: Plan, *, again: bool, disk: Disk) -> str | None:
+        """Copy an original that stays in the inbox to the quarantine; None if it is not what was read any more."""
+        with self._roots.explained(self.places.quarantine, plan.folder):
+            original = dispose.copy_away(
+                plan, self.places.inbox, self.places.quarantine, self._token, again=again, disk=disk
+            )
+        if original is None:
+            self.check_same_inbox(plan)
         return original
 
     def check_same_inbox(self, plan: Plan) -> None:
@@ -283,7 +300,7 @@ class Steps:
     def _inode(self, parent: str) -> int | None:
         """Return the inode of a folder below the inbox, None where there is no real folder of that name."""
         with self._roots.explained(self.places.inbox), folder_if_there(self.places.inbox, parent) as directory:
-            return None if directory is None else os.fstat(directory).st_ino
+            return None if directory is None else inode_of(os.fstat(directory))
 
     def withdraw(self, plan: Plan) -> bool:
         """Remove what is still staged; say whether its folder was there to look into, if anything was."""
@@ -306,11 +323,17 @@ class Steps:
             with self._roots.explained(root):
                 outbox.withdraw(root, split(path)[0], names)
 
+    def _lets_go(self, path: str) -> bool:
+        """Tell whether files can be renamed in the folder of a scan; also if there is none."""
+        parent = self.places.inbox / split(path)[0]
+        with self._roots.explained(self.places.inbox):
+            return not parent.is_dir() or os.access(parent, os.W_OK | os.X_OK)
+
     def inbox_identity(self) -> tuple[int, int]:
         """Return device and inode of the inbox."""
         with self._roots.explained(self.places.inbox):
             status = self.places.inbox.stat()
-        return status.st_dev, status.st_ino
+        return status.st_dev, inode_of(status)
 
     def root_of(self, fate: Fate) -> Path:
         """Return the folder that the sidecars go to."""
@@ -337,4 +360,5 @@ def result(scan: int, plan: Plan, original: str | None) -> Delivered:
         None if original is None else prefix + original,
         plan.fate,
         plan.review,
+        plan.stays,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocrwatch.errors import environment_fault, system_reason
-from ocrwatch.files import folder
+from ocrwatch.files import folder, inode_of
 from ocrwatch.intake.names import NameRules, first_match, is_meant, is_system_folder, natural_key
 
 DEEPEST = 64
@@ -105,7 +105,7 @@ def look(inbox: Path, rules: NameRules, *, recursive: bool, limit: int, known: C
         first = heapq.nsmallest(max(limit, 1), unknown(), key=natural_key)[:limit]
     except OSError as error:
         raise environment_fault(error, f"cannot read the inbox {inbox}") from error
-    return Look(tuple(first), count, tuple(ignored.first), ignored.total, (status.st_dev, status.st_ino))
+    return Look(tuple(first), count, tuple(ignored.first), ignored.total, (status.st_dev, inode_of(status)))
 
 
 def _walk(inbox: Path, rules: NameRules, *, recursive: bool, ignored: _Left) -> Iterator[str]:

@@ -235,6 +235,7 @@ class Settle:
             return Gone()
         if probe.facts != watched.facts:
             return self._changed(path, watched, probe, now)
+        watched.facts = probe.known
         return self._unchanged(path, watched, probe, now)
 
     def refused(self, path: str, reason: str, now: float) -> Waiting:
@@ -250,7 +251,7 @@ class Settle:
     def _changed(self, path: str, watched: _Watched, probe: Probe, now: float) -> Verdict:
         self._incomplete_ones.discard(path)
         growing = watched.facts is not None
-        watched.facts, watched.fault = probe.facts, None
+        watched.facts, watched.fault = probe.known, None
         watched.changed_at = now
         watched.unchanged_since = now if growing else now - _age(watched, probe)
         watched.interval = self.quiet
@@ -259,9 +260,9 @@ class Settle:
 
     def _unchanged(self, path: str, watched: _Watched, probe: Probe, now: float) -> Verdict:
         if watched.fault is not None:
-            return self._damaged(path, watched, probe.facts, now)
+            return self._damaged(path, watched, probe.known, now)
         if probe.state is Completeness.WHOLE:
-            return self._whole(path, watched, probe.facts, now)
+            return self._whole(path, watched, probe.known, now)
         return self._incomplete(path, watched, probe, now)
 
     def _damaged(self, path: str, watched: _Watched, facts: FileFacts, now: float) -> Verdict:
@@ -283,8 +284,8 @@ class Settle:
         if now >= give_up_at:
             self.forget(path)
             if probe.state is Completeness.PARTIAL:
-                return Ready(_scan(path, watched, probe.facts, now))
-            return GivenUp(probe.facts, _fault(probe, now - watched.changed_at))
+                return Ready(_scan(path, watched, probe.known, now))
+            return GivenUp(probe.known, _fault(probe, now - watched.changed_at))
         self._look_at(path, watched, min(now + watched.interval, give_up_at))
         return self._waiting(watched, probe.state.value)
 

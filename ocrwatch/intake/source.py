@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ocrwatch.errors import HeldUp, TooLarge, Vanished, environment_fault, system_reason
@@ -25,6 +25,7 @@ class Probe:
     """What one look at a file found."""
 
     facts: FileFacts
+    """At the beginning of the look."""
     state: Completeness | None
     """None where the daemon may not read the file."""
     kind: str = OTHER
@@ -33,6 +34,14 @@ class Probe:
     """Seconds since its content changed, by its modification time and this machine's clock."""
     untouched_for: float = field(default=0.0, compare=False)
     """The same by its status change time, if that is later: a copy sets the modification time, a rename only this."""
+    left: FileFacts | None = None
+    """How the look left the file, if that is not how it found it: rclone moves the modification time of a file that is
+    read before it is uploaded."""
+
+    @property
+    def known(self) -> FileFacts:
+        """What the next look finds if nobody changes the file."""
+        return self.left or self.facts
 
 
 def probe(inbox: Path, path: str) -> Probe | None:
@@ -65,6 +74,14 @@ def _look_into(descriptor: int) -> Probe:
     now = time.time()
     unmodified_for = max(0.0, now - facts.mtime_ns / 1e9)
     return Probe(facts, state, kind, unmodified_for, min(unmodified_for, max(0.0, now - facts.ctime_ns / 1e9)))
+    after = facts_of(os.fstat(descriptor))
+    return Probe(facts, state, kind, after if _by_reading(facts, after) else None)
+
+
+def _by_reading(before: FileFacts, after: FileFacts) -> bool:
+    """Tell whether no more changed than what reading alone may change, on a file system without inode numbers."""
+    times = replace(before, mtime_ns=after.mtime_ns, ctime_ns=after.ctime_ns)
+    return not before.inode and after == times
 
 
 def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:
@@ -88,12 +105,13 @@ def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:
                     raise Vanished(path)
                 # One byte more than expected shows a file that has grown since.
                 data = file.read(expected.size + 1)
-                if len(data) != expected.size or facts_of(os.fstat(descriptor)) != expected:
+                after = facts_of(os.fstat(descriptor))
+                if len(data) != expected.size or not (after == expected or _by_reading(expected, after)):
                     raise Vanished(path)
     except OSError as error:
         _raise_unless_gone(error, inbox)
         raise Vanished(path) from error
-    return Source(data, hashlib.sha256(data).hexdigest(), expected)
+    return Source(data, hashlib.sha256(data).hexdigest(), after)
 
 
 def _raise_unless_gone(error: OSError, inbox: Path) -> None:

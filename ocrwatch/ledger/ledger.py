@@ -67,6 +67,12 @@ class Entry:
 _TO_REVIEW: Final = "review IS NOT NULL AND reviewed_at IS NULL"
 """Selects the scans that wait for review; word for word the condition of their index."""
 
+_STAYS: Final = (
+    "(state = 'done' AND coalesce(json_extract(plan, '$.fate'), '') = 'keep'"
+    " OR state = 'quarantined' AND coalesce(json_extract(plan, '$.stays'), 0))"
+)
+"""Selects the scans that are done and whose originals were to stay in the inbox."""
+
 _COLUMNS: Final = frozenset(field.name for field in fields(Entry))
 
 
@@ -213,14 +219,13 @@ class Ledger:
             return [entry_of(row) for row in rows]
 
     def kept(self, *, duplicates: bool = True) -> Iterator[tuple[str, str]]:
-        """Yield path and facts of every scan that is done and whose original was to stay in the inbox.
+        """Yield path and facts of every scan whose end has come and whose original was to stay in the inbox.
 
         Without ``duplicates``, those that stay since they were delivered before are left out.
         """
         with self._guarded():
             rows = self._db.execute(
-                "SELECT path, facts FROM scans"
-                " WHERE state = 'done' AND json_extract(plan, '$.fate') = 'keep'"
+                f"SELECT path, facts FROM scans WHERE {_STAYS}"
                 " AND (? OR coalesce(code, '') != 'duplicate') ORDER BY id",
                 (duplicates,),
             ).fetchall()
@@ -228,11 +233,12 @@ class Ledger:
             yield os.fsdecode(row["path"]), row["facts"]
 
     def was_done(self, path: str, sha256: str) -> bool:
-        """Tell whether these bytes were delivered under this very path."""
+        """Tell whether these bytes were delivered under this very path, or quarantined and left there."""
         with self._guarded():
             return (
                 self._db.execute(
-                    "SELECT 1 FROM scans WHERE path = ? AND sha256 = ? AND state = 'done'", (os.fsencode(path), sha256)
+                    f"SELECT 1 FROM scans WHERE path = ? AND sha256 = ? AND (state = 'done' OR {_STAYS})",
+                    (os.fsencode(path), sha256),
                 ).fetchone()
                 is not None
             )
@@ -315,7 +321,7 @@ class Ledger:
             with self._transaction():
                 found = self._db.execute(
                     f"DELETE FROM scans WHERE id IN (SELECT id FROM scans WHERE state IN {_CLOSED} AND updated_at < ?"
-                    " AND NOT (state = 'done' AND coalesce(json_extract(plan, '$.fate'), '') = 'keep') LIMIT ?)",
+                    f" AND NOT {_STAYS} LIMIT ?)",
                     (before, _PRUNED_AT_ONCE),
                 ).rowcount
             dropped += found

@@ -8,6 +8,7 @@
  *   KILLSTEP_AT        k, counted from 1; 0 kills never
  *   KILLSTEP_LOG       file to which each step is appended as "number name path" before it is made
  *   KILLSTEP_NO_NOREPLACE  if set, the file systems know no rename without replacing (as on NFS)
+ *   KILLSTEP_NO_LINK       if set, they know no hard links (as with rclone, where link(2) answers EIO)
  */
 #include "interpose.h"
 
@@ -24,7 +25,7 @@ static pid_t daemon_pid;
 static const char *roots;
 static long kill_at;
 static int log_fd = -1;
-static int no_noreplace;
+static int no_noreplace, no_link;
 static atomic_long steps;
 
 __attribute__((constructor)) static void begin(void)
@@ -35,6 +36,7 @@ __attribute__((constructor)) static void begin(void)
         return;
     kill_at = at ? atol(at) : 0;
     no_noreplace = getenv("KILLSTEP_NO_NOREPLACE") != NULL;
+    no_link = getenv("KILLSTEP_NO_LINK") != NULL;
     log_fd = (int)raw(SYS_openat, AT_FDCWD, (long)log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     /* Out of the way of the numbers that others expect. */
     int high = fcntl(log_fd, F_DUPFD_CLOEXEC, 200);
@@ -134,18 +136,35 @@ BY_FD(ssize_t, copy_file_range, (int from, off64_t *a, int to, off64_t *b, size_
 BY_NAME(rename, (const char *old, const char *new), (old, new), AT_FDCWD, old)
 BY_NAME(renameat, (int from, const char *old, int to, const char *new), (from, old, to, new), from, old)
 BY_NAME(link, (const char *old, const char *new), (old, new), AT_FDCWD, new)
-BY_NAME(linkat, (int from, const char *old, int to, const char *new, int flags), (from, old, to, new, flags), to, new)
 BY_NAME(unlink, (const char *path), (path), AT_FDCWD, path)
 BY_NAME(unlinkat, (int folder, const char *path, int flags), (folder, path, flags), folder, path)
 BY_NAME(mkdir, (const char *path, mode_t mode), (path, mode), AT_FDCWD, path)
 BY_NAME(mkdirat, (int folder, const char *path, mode_t mode), (folder, path, mode), folder, path)
 BY_NAME(rmdir, (const char *path), (path), AT_FDCWD, path)
 
+static int exists(int folder, const char *name)
+{
+    struct stat found;
+    return fstatat(folder, name, &found, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int linkat(int from, const char *old, int to, const char *new, int flags)
+{
+    REAL(linkat);
+    if (no_link && is_watched()) {
+        errno = exists(to, new) ? EEXIST : EIO;
+        return -1;
+    }
+    step_at("linkat", to, new);
+    return real(from, old, to, new, flags);
+}
+
 int renameat2(int from, const char *old, int to, const char *new, unsigned flags)
 {
     REAL(renameat2);
     if (flags && no_noreplace) {
-        errno = EINVAL;
+        /* The kernel looks whether the name is taken before it asks the file system. */
+        errno = exists(to, new) ? EEXIST : EINVAL;
         return -1;
     }
     step_at("renameat2", from, old);

@@ -23,11 +23,12 @@ from tests.rendering import render
 
 ROOT = Path(__file__).parents[2]
 
-Variant = Literal["same", "other", "hardlink", "duplicates"]
-VARIANTS: tuple[Variant, ...] = ("same", "other", "hardlink", "duplicates")
-"""The archive and quarantine on the inbox's file system, on another one, and on one that, like NFS, cannot rename
-without replacing, so that a hard link and an unlink must do; and on the same one, where of scans with the same bytes
-only the first is delivered and the others are deleted."""
+Variant = Literal["same", "other", "hardlink", "reserve", "fuse", "duplicates"]
+VARIANTS: tuple[Variant, ...] = ("same", "other", "hardlink", "reserve", "fuse", "duplicates")
+"""The archive and quarantine on the inbox's file system; on another one; on one that, like NFS, cannot rename without
+replacing, so that a hard link and an unlink must do; on one that has no hard links either, so that names are reserved;
+on a real FUSE mount, which has no lasting inode numbers either; and on the inbox's again, where of scans with the same
+bytes only the first is delivered and the others are deleted."""
 
 LOCK = ".ocrwatch.lock"
 
@@ -93,7 +94,9 @@ class Places:
 
     base: Path
     away: Path
-    """Holds archive and quarantine; ``base`` itself, or a folder on another file system."""
+    """``base`` itself, or a folder on another file system."""
+    gone_away: frozenset[str] = frozenset({"archive", "quarantine"})
+    """The folders that ``away`` holds."""
 
     @property
     def roots(self) -> tuple[Path, ...]:
@@ -102,7 +105,7 @@ class Places:
 
     def folder(self, name: str) -> Path:
         """Return one of the daemon's folders."""
-        return (self.away if name in {"archive", "quarantine"} else self.base) / name
+        return (self.away if name in self.gone_away else self.base) / name
 
 
 def another_file_system(than: Path) -> Path | None:
@@ -112,8 +115,8 @@ def another_file_system(than: Path) -> Path | None:
     return None
 
 
-def prepare(base: Path, variant: Variant) -> Places:
-    """Make the folders, the settings and the scans."""
+def prepare(base: Path, variant: Variant, mount: Path | None = None) -> Places:
+    """Make the folders, the settings and the scans; all but the state on ``mount`` if there is one."""
     base.mkdir(parents=True)
     base = base.resolve()
     away = base
@@ -123,8 +126,11 @@ def prepare(base: Path, variant: Variant) -> Places:
             raise RuntimeError("there is no other file system here")
         away = Path(tempfile.mkdtemp(prefix="ocrwatch-crash-", dir=other)).resolve()
     places = Places(base, away)
-    folders = "\n".join(f'{name} = "{places.folder(name)}"' for name in ("archive", "quarantine"))
     duplicates = '[intake]\nduplicates = "delete"\n' if variant == "duplicates" else ""
+    if mount is not None:
+        away = Path(tempfile.mkdtemp(dir=mount))
+        places = Places(base, away, frozenset({"inbox", "outbox", "archive", "quarantine"}))
+    folders = "\n".join(f'{name} = "{places.folder(name)}"' for name in sorted(places.gone_away))
     (base / "ocrwatch.toml").write_text(CONFIG.format(folders=folders) + duplicates)
     (base / "ocrwatch.toml").chmod(0o644)
     for name, data in _scans().items():
@@ -197,7 +203,7 @@ class EndState:
 
 def _fingerprint(path: Path) -> str:
     data = path.read_bytes()
-    if path.name.endswith(".reason.json"):
+    if path.name.endswith(".reason.json") and data:
         reason: dict[str, Any] = json.loads(data)
         if not 1 <= reason["attempts"] < MOST_ATTEMPTS:
             return f"impossible attempts: {reason['attempts']}"
@@ -205,6 +211,11 @@ def _fingerprint(path: Path) -> str:
         for varying in ("quarantined_at", "modified_at", "attempts"):
             del reason[varying]
         data = json.dumps(reason).encode()
+    return fingerprint_of(data)
+
+
+def fingerprint_of(data: bytes) -> str:
+    """Return the hash that stands for a file's bytes."""
     return hashlib.sha256(data).hexdigest()[:16]
 
 

@@ -7,6 +7,7 @@ there was any difference. A C compiler is needed.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import re
@@ -17,7 +18,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,11 +32,16 @@ from tests.crash.scenario import (
     another_file_system,
     compare,
     engine_path,
+    fingerprint_of,
     prepare,
 )
 from tests.daemon_process import PROGRAM, clean_environment
+from tests.fuse import rclone_mount, why_no_rclone
 
 FINE, SOME_QUARANTINED = 0, 1
+RESERVING: frozenset[Variant] = frozenset({"reserve", "fuse"})
+"""Variants in which a name can only be reserved before a file gets it."""
+EMPTY = fingerprint_of(b"")
 _TIMEOUT = 300.0
 
 
@@ -123,7 +129,10 @@ class Sweeper:
         *,
         twice: bool = False,
         tell: Callable[[Trial], None] = lambda _: None,
+        mount: Path | None = None,
     ) -> None:
+        """``mount`` is where the folders of the variant ``fuse`` are made."""
+        self._mount = mount
         self._folder = folder / f"sweep-{variant}"
         self._folder.mkdir()
         self._variant: Variant = variant
@@ -177,11 +186,14 @@ class Sweeper:
     def _unfinished(self, places: Places) -> list[str]:
         """Return what others would have seen half done at this moment."""
         seen = EndState.files_below(places, ("outbox", "archive", "quarantine"))[0]
+        if self._variant in RESERVING:
+            # A name is there, empty, for the moment before its file.
+            seen = {name: fingerprint for name, fingerprint in seen.items() if fingerprint != EMPTY}
         return [name for name, fingerprint in seen.items() if self.reference.files.get(name) != fingerprint]
 
     @contextmanager
     def _places(self, name: str) -> Iterator[Places]:
-        places = prepare(self._folder / name, self._variant)
+        places = prepare(self._folder / name, self._variant, self._mount)
         try:
             yield places
         finally:
@@ -197,8 +209,10 @@ class Sweeper:
             "KILLSTEP_AT": str(kill_at),
             "KILLSTEP_LOG": str(self._log_of(places)),
         }
-        if self._variant == "hardlink":
+        if self._variant in {"hardlink", "reserve"}:
             environment["KILLSTEP_NO_NOREPLACE"] = "1"
+        if self._variant == "reserve":
+            environment["KILLSTEP_NO_LINK"] = "1"
         self._log_of(places).unlink(missing_ok=True)
         with (places.base / "output.log").open("ab") as output:
             try:
@@ -227,6 +241,11 @@ class Sweeper:
         return [line.split(" ", 1)[1] for line in text.splitlines()]
 
 
+def mounted(folder: Path) -> AbstractContextManager[Path]:
+    """Mount a FUSE file system below ``folder``; skips the test if that is not possible."""
+    return rclone_mount(folder / "behind", folder / "mount")
+
+
 def _tell(trial: Trial) -> None:
     if trial.differences:
         sys.stdout.write(f"  {trial}\n")
@@ -244,12 +263,17 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="where to work; default: the system's temporary folder")
     options = parser.parse_args()
     failed = False
-    with tempfile.TemporaryDirectory(prefix="ocrwatch-sweep-", dir=options.folder) as folder:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ocrwatch-sweep-", dir=options.folder))
         for variant in options.variant or VARIANTS:
             if variant == "other" and another_file_system(Path(folder)) is None:
                 sys.stdout.write("other: left out, there is no other file system here\n")
                 continue
-            sweeper = Sweeper(Path(folder), variant, twice=options.twice, tell=_tell)
+            if variant == "fuse" and (reason := why_no_rclone()):
+                sys.stdout.write(f"fuse: left out, {reason}\n")
+                continue
+            mount = None if variant != "fuse" else stack.enter_context(mounted(Path(folder)))
+            sweeper = Sweeper(Path(folder), variant, twice=options.twice, tell=_tell, mount=mount)
             sweep = sweeper.sweep(range(options.first, len(sweeper.steps) + 1, options.every), jobs=options.jobs)
             if options.every == options.first == 1:
                 sweeper.catch_up(sweep, jobs=options.jobs)

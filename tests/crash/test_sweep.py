@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
 from tests.crash.preload import compiler
 from tests.crash.scenario import Variant, another_file_system
-from tests.crash.sweep import Sweep, Sweeper, representatives
+from tests.crash.sweep import RESERVING, Sweep, Sweeper, mounted, representatives
 
 KINDS = {"fdatasync", "fsync", "open", "pwrite64", "renameat2", "unlinkat", "write"}
 """Kinds of steps that a run is made of: Python's own and SQLite's."""
 
-OFTEN: dict[Variant, int] = {"same": 40, "other": 6, "hardlink": 6}
-"""Of each kind of step, every so manieth is tried. The second and third differ only in how files are moved."""
+OFTEN: dict[Variant, int] = {"same": 40, "other": 6, "hardlink": 6, "reserve": 12, "fuse": 12}
+"""Of each kind of step, every so manieth is tried. The other variants differ only in how files are moved."""
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="there is no C compiler to build the library that kills")
 
@@ -33,11 +34,15 @@ def test_killed_at_any_step_and_restarted_it_ends_where_it_would_have(tmp_path: 
     """No scan is lost, doubled or left half done, and no temporary file stays, wherever the daemon was killed."""
     if variant == "other" and another_file_system(tmp_path) is None:
         pytest.skip("there is no other file system here")
-    sweeper = Sweeper(tmp_path, variant)
-    points = representatives(sweeper.steps, OFTEN[variant])
-    if variant in {"other", "hardlink"}:
-        points = [point for point in points if " state" not in sweeper.steps[point - 1]]
-    check(sweeper.sweep(points, jobs=2))
+    with mounted(tmp_path) if variant == "fuse" else contextlib.nullcontext() as mount:
+        sweeper = Sweeper(tmp_path, variant, mount=mount)
+        points = representatives(sweeper.steps, OFTEN[variant])
+        if variant != "same":
+            points = [point for point in points if " state" not in sweeper.steps[point - 1]]
+        if variant in RESERVING:
+            # They are made of the same steps: each of the two takes every other one.
+            points = points[variant == "fuse" :: 2]
+        check(sweeper.sweep(points, jobs=2))
 
 
 @needs_compiler

@@ -179,6 +179,96 @@ def test_scanners_that_know_ftp_or_sftp(machine: Machine) -> None:
     machine.run("systemctl", "stop", "vsftpd", "ssh")
 
 
+def test_commands_by_hand_beside_the_service(machine: Machine) -> None:
+    """While it runs, and after it was stopped, root and a member of the group are told what is so.
+
+    The service sees its folders through mounts of its own sandbox; by hand there are none.
+    """
+    scan_at_home(machine, "bob", "page.jpg", "Read by hand")
+
+    def ask(*command: str, user: str | None = None) -> tuple[int, str]:
+        done = machine.run("ocrwatch", *command, user=user, check=False)
+        said = done.stdout + done.stderr
+        assert "Traceback" not in said
+        assert "nothing is mounted" not in said
+        return done.returncode, said
+
+    def by_hand(*, runs: bool) -> None:
+        for user in (None, "bob"):
+            assert ask("read", "/home/bob/page.jpg", user=user)[1].strip().endswith("Read by hand")
+        code, said = ask("doctor")
+        if runs:
+            assert code == 0, said
+        else:
+            assert "does not run" in said
+        assert "ok      mounts: no disk or share is missing" in said
+        code, said = ask("doctor", user="bob")
+        assert "ok      mounts" in said
+        code, said = ask("once", user="bob")
+        # The records are for the service's own user.
+        assert code == 3, said
+        assert "cannot write to the state" in said
+
+    wait_active(machine)
+    by_hand(runs=True)
+    assert "has the inbox" in ask("once")[1]
+    machine.run("systemctl", "stop", UNIT)
+    by_hand(runs=False)
+    drop(machine, "by-hand.jpg", "Read once by root")
+    code, said = ask("once")
+    assert code == 0, said
+    assert "Read once by root" in text_of(machine, "by-hand.txt")
+    # What root has written must not be in the service's way.
+    machine.run("systemctl", "start", UNIT)
+    drop(machine, "by-service.jpg", "Read by the service again")
+    assert "Read by the service again" in text_of(machine, "by-service.txt")
+    machine.run("ocrwatch", "doctor")
+
+
+def test_other_writable_paths_are_no_other_disk(machine: Machine) -> None:
+    """The service starts again with wider and with narrower ``ReadWritePaths=``, and what it noted is true by hand."""
+    drop_in = machine.path("/etc/systemd/system/ocrwatch.service.d/paths.conf")
+    narrow = " ".join(f"{DATA}/{name}" for name in ("inbox", "outbox", "archive", "quarantine"))
+    with restored(drop_in):
+        for number, paths in enumerate(("/srv", narrow, "/srv /var/lib", DATA)):
+            drop_in.write_text(f"[Service]\nReadWritePaths=\nReadWritePaths={paths}\n")
+            machine.run("systemctl", "daemon-reload")
+            machine.run("systemctl", "restart", UNIT)
+            drop(machine, f"paths{number}.jpg", f"Written below {number}")
+            assert f"Written below {number}" in text_of(machine, f"paths{number}.txt")
+            machine.run("ocrwatch", "doctor")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", UNIT)
+
+
+def test_a_disk_that_is_not_mounted_is_still_missed(machine: Machine) -> None:
+    """If the folders were on a disk of their own, the service does not start without it, and nothing is written."""
+    unmount = f"umount {DATA}"
+    machine.run("systemctl", "stop", UNIT)
+    machine.run("sh", "-ec", f"""
+        mount -t tmpfs -o mode=0750 disk {DATA}
+        chgrp ocrwatch {DATA}
+        systemd-tmpfiles --create /usr/local/lib/tmpfiles.d/ocrwatch.conf
+    """)  # fmt: skip
+    try:
+        machine.run("systemctl", "start", UNIT)
+        machine.run("systemctl", "stop", UNIT)
+        machine.run("sh", "-c", unmount)
+        unmount = "true"
+        before = files(machine.path(f"{DATA}/outbox"))
+        once = machine.run("ocrwatch", "once", check=False)
+        assert once.returncode == 3
+        assert f"nothing is mounted on {DATA}" in once.stderr
+        assert f"nothing is mounted on {DATA}" in machine.run("ocrwatch", "doctor", check=False).stdout
+        assert machine.run("systemctl", "start", UNIT, check=False).returncode != 0
+        assert files(machine.path(f"{DATA}/outbox")) == before
+    finally:
+        machine.run("sh", "-c", unmount)
+        machine.path("/var/lib/ocrwatch/mounts.json").unlink()
+        machine.run("systemctl", "reset-failed", UNIT, check=False)
+        machine.run("systemctl", "restart", UNIT)
+
+
 def test_reload_takes_a_new_profile(machine: Machine) -> None:
     """``systemctl reload`` puts a new profile into force in the same process."""
     before = machine.main_pid(UNIT)

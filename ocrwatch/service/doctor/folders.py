@@ -9,7 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ocrwatch.errors import environment_fault
-from ocrwatch.files import TEMPORARY_PREFIX, remove, rename_noreplace, status_of, write_durable
+from ocrwatch.files import (
+    TEMPORARY_PREFIX,
+    needs_reservations,
+    remove,
+    rename_noreplace,
+    status_of,
+    write_durable,
+)
 from ocrwatch.files import folder as folder_below
 from ocrwatch.mounts import nearest_existing
 from ocrwatch.service.doctor.finding import Finding, Severity
@@ -44,6 +51,7 @@ def probe(name: str, folder: Path) -> Iterator[Finding]:
                 doing = "rename a file in"
                 rename_noreplace(directory, made, directory, renamed)
                 status = status_of(directory, renamed)
+                reserves = needs_reservations(directory)
                 doing = "remove a file from"
                 remove(directory, renamed)
             finally:
@@ -55,6 +63,14 @@ def probe(name: str, folder: Path) -> Iterator[Finding]:
         yield Finding(name, "problem", fault.message, fault.remedy)
         return
     yield Finding(name, "fine", f"files can be made, renamed and removed in {folder}")
+    if reserves:
+        yield Finding(
+            f"{name} names",
+            "warning",
+            f"the {name}'s file system has neither hard links nor a rename that spares what is there: a name is taken "
+            "by an empty file for the moment before its file",
+            "see in the README what is guaranteed there (FUSE), or use a local folder",
+        )
     if status is not None:
         yield from clock(name, status.st_mtime, begun, ended)
 
@@ -74,8 +90,12 @@ def clock(name: str, stamped: float, begun: float, ended: float) -> Iterator[Fin
         )
 
 
-def space(name: str, folder: Path) -> Iterator[Finding]:
-    """Look at what an ordinary user may still put into ``folder``, in bytes and in files."""
+def space(name: str, folder: Path, *, works: bool = False) -> Iterator[Finding]:
+    """Look at what an ordinary user may still put into ``folder``, in bytes and in files.
+
+    ``works`` says that a file was made there a moment ago: a file system that counts no free files all the same, as
+    rclone's does, does not know.
+    """
     subject = f"{name} space"
     try:
         status = os.statvfs(nearest_existing(folder))
@@ -90,7 +110,7 @@ def space(name: str, folder: Path) -> Iterator[Finding]:
     else:
         yield Finding(subject, "fine", message)
     # Some file systems (btrfs) have no limit and say 0 of 0.
-    if status.f_files and status.f_favail < FEW_FILES:
+    if status.f_files and status.f_favail < FEW_FILES and not (works and status.f_favail == 0):
         message = f"only {status.f_favail} more files can be made in {folder}, whatever their size (inodes)"
         severity: Severity = "warning" if status.f_favail else "problem"
         yield Finding(f"{name} files", severity, message, "remove files that nobody needs, such as old originals")

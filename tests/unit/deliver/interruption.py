@@ -13,10 +13,11 @@ from typing import Any, Literal
 import pytest
 
 from ocrwatch import files
+from ocrwatch.deliver import disk
 from ocrwatch.ledger import Ledger
 from ocrwatch.values import Review
 
-FileSystem = Literal["usual", "no renameat2", "no hard links"]
+FileSystem = Literal["usual", "no renameat2", "no hard links", "no inodes"]
 
 _CHANGING = ("unlink", "mkdir", "link", "rename", "fsync", "utime", "fchmod")
 
@@ -38,6 +39,9 @@ class Interruption:
         monkeypatch.setattr(os, "fsync", self._counted("fsync", lambda _: None))
         if file_system == "no hard links":
             monkeypatch.setattr(os, "link", self._no_link)
+        if file_system == "no inodes":
+            monkeypatch.setattr(files, "is_posix", lambda _: False)
+            monkeypatch.setattr(disk, "is_posix", lambda _: False)
         monkeypatch.setattr(files, "_libc", _Libc(self, files._libc, offered=file_system == "usual"))
 
     def begin(self, at: int | None = None) -> None:
@@ -77,9 +81,10 @@ class _Libc:
         self._offered = offered
 
     def renameat2(self, source: int, name: bytes, target: int, new_name: bytes, flags: int) -> int:
-        """Do it, or say that the file system has it not."""
+        """Do it, or say that the file system has it not; a name that is taken, the kernel tells of first."""
         if not self._offered:
-            ctypes.set_errno(errno.EINVAL)
+            taken = files.status_of(target, os.fsdecode(new_name)) is not None
+            ctypes.set_errno(errno.EEXIST if taken else errno.EINVAL)
             return -1
         self._interruption.step(f"renameat2 {name!r} to {new_name!r}")
         done: int = self._real.renameat2(source, name, target, new_name, flags)

@@ -18,7 +18,7 @@ from tests.unit.deliver.workspace import ENDINGS, JPEG, PAGE, REASON, REVIEW, Wo
 
 Make = Callable[[Path | None], Workspace]
 FATES = ("archive", "keep", "delete", "quarantine")
-FILE_SYSTEMS = ("usual", "no renameat2", "no hard links")
+FILE_SYSTEMS = ("usual", "no renameat2", "no hard links", "no inodes")
 
 
 def killed_everywhere(

@@ -46,7 +46,7 @@ class Folders:
 
     def move(self) -> str | None:
         """Move the scan to the archive."""
-        return dispose.move_away(self.plan, self.inbox, self.archive, TOKEN)
+        return dispose.move_away(self.plan, self.inbox, self.archive, TOKEN, again=True)
 
     def delete(self) -> bool:
         """Delete the scan."""
@@ -160,16 +160,16 @@ def test_a_file_swapped_at_the_last_moment_is_given_back(
     near: Folders, action: Callable[[Folders], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the last look and the move somebody puts another file in the scan's place: it comes back."""
-    real = files.rename_noreplace
+    real = files.rename_to_own
 
-    def rename(source: int, name: str, target: int, new_name: str) -> None:
-        monkeypatch.setattr(dispose, "rename_noreplace", real)
+    def rename(parent: int, name: str, new_name: str) -> None:
+        monkeypatch.setattr(dispose, "rename_to_own", real)
         path = near.inbox / "sub/a.jpg"
         path.unlink()
         path.write_bytes(b"the next scan")
-        real(source, name, target, new_name)
+        real(parent, name, new_name)
 
-    monkeypatch.setattr(dispose, "rename_noreplace", rename)
+    monkeypatch.setattr(dispose, "rename_to_own", rename)
     action(near)
     assert near.files() == {"inbox/sub/a.jpg": b"the next scan"}
     assert action(near) in {None, False}
@@ -180,16 +180,20 @@ def test_a_name_taken_at_the_last_moment_is_not_the_one_that_is_given_back(
 ) -> None:
     """The file that was swapped in and set aside gets the next free name when another has come meanwhile."""
     scan = near.inbox / "sub/a.jpg"
-    real = files.rename_noreplace
+    set_aside, rename = files.rename_to_own, files.rename_noreplace
     strangers = iter([b"second", b"third", b"fourth"])
 
-    def renaming(source: int, name: str, target: int, new_name: str) -> None:
-        if name == "a.jpg" or new_name in {"a.jpg", "a-2.jpg"}:
-            scan.with_name("a.jpg" if name == "a.jpg" else new_name).write_bytes(next(strangers))
-        real(source, name, target, new_name)
+    def setting_aside(parent: int, name: str, new_name: str) -> None:
+        scan.write_bytes(next(strangers))
+        set_aside(parent, name, new_name)
 
-    for module in (dispose, plan_module):
-        monkeypatch.setattr(module, "rename_noreplace", renaming)
+    def renaming(source: int, name: str, target: int, new_name: str) -> None:
+        if new_name in {"a.jpg", "a-2.jpg"}:
+            scan.with_name(new_name).write_bytes(next(strangers))
+        rename(source, name, target, new_name)
+
+    monkeypatch.setattr(dispose, "rename_to_own", setting_aside)
+    monkeypatch.setattr(plan_module, "rename_noreplace", renaming)
     assert near.move() is None
     assert near.files() == {
         "inbox/sub/a.jpg": b"third",
@@ -203,19 +207,19 @@ def test_a_file_taken_away_at_the_last_moment_is_gone(
     action: Callable[[Folders], object], near: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That is no fault of the inbox."""
-    real = files.rename_noreplace
+    real = files.rename_to_own
 
-    def renaming(source: int, name: str, target: int, new_name: str) -> None:
+    def renaming(parent: int, name: str, new_name: str) -> None:
         (near.inbox / "sub/a.jpg").unlink()
-        real(source, name, target, new_name)
+        real(parent, name, new_name)
 
-    monkeypatch.setattr(dispose, "rename_noreplace", renaming)
+    monkeypatch.setattr(dispose, "rename_to_own", renaming)
     assert not action(near)
     assert near.files() == {}
 
 
 @pytest.mark.parametrize("far_away", [False, True])
-@pytest.mark.parametrize("file_system", ["usual", "no renameat2", "no hard links"])
+@pytest.mark.parametrize("file_system", ["usual", "no renameat2", "no hard links", "no inodes"])
 @pytest.mark.parametrize("action", [Folders.move, Folders.delete])
 def test_interrupted_at_any_step_it_ends_the_same(
     action: Callable[[Folders], object],

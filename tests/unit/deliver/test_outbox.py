@@ -54,7 +54,7 @@ def test_publishing_twice_does_nothing_more(outbox: Path) -> None:
     assert content(outbox) == {"sub/a.txt": b"words"}
 
 
-@pytest.mark.parametrize("file_system", ["usual", "no renameat2", "no hard links"])
+@pytest.mark.parametrize("file_system", ["usual", "no renameat2", "no hard links", "no inodes"])
 def test_publishing_never_replaces(outbox: Path, interruption: Interruption, file_system: FileSystem) -> None:
     """Where somebody has taken a name the rest stays staged, and what is there stays untouched."""
     (outbox / "sub/a.txt").write_bytes(b"a stranger's")
@@ -64,7 +64,7 @@ def test_publishing_never_replaces(outbox: Path, interruption: Interruption, fil
     assert content(outbox) == {"sub/.t.tmp": b"words", "sub/a.json": b"{}", "sub/a.txt": b"a stranger's"}
 
 
-@pytest.mark.parametrize("file_system", ["usual", "no renameat2", "no hard links"])
+@pytest.mark.parametrize("file_system", ["usual", "no renameat2", "no hard links", "no inodes"])
 def test_publishing_is_finished_wherever_it_was_killed(
     outbox: Path, interruption: Interruption, file_system: FileSystem
 ) -> None:

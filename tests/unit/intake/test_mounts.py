@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.mounts import EVENTFUL, mount_of, watch_mode
+from ocrwatch.mounts import EVENTFUL, location_of, mount_of, watch_mode
 
 
 def mounts() -> list[tuple[str, str, str]]:
@@ -53,3 +53,14 @@ def test_what_might_hide_events_is_polled(kind: str) -> None:
 def test_local_file_systems_are_watched(kind: str) -> None:
     """On ordinary local file systems events are relied upon."""
     assert watch_mode(kind) == "inotify"
+
+
+def test_where_a_folder_lies(tmp_path: Path) -> None:
+    """It is below the point where its file system begins, and what the kernel says of itself begins at /proc."""
+    at = location_of(tmp_path)
+    assert at is not None
+    assert tmp_path.is_relative_to(at.point)
+    proc = location_of(Path("/proc/self"))
+    assert proc is not None
+    assert (proc.kind, proc.point) == ("proc", Path("/proc"))
+    assert location_of(tmp_path / "missing") is None

@@ -1,0 +1,37 @@
+"""Commands that root starts for a service are run as the service's user.
+
+What root may do says nothing of what the service may, and files that root makes among the service's records would be in
+its way.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+
+from ocrwatch.errors import UsageError
+from ocrwatch.service.doctor.machine import Service
+
+
+def become_user_of(service: Service) -> None:
+    """Take the user and groups of a service; nothing happens if this is not root, or the service is root's.
+
+    Raises :class:`UsageError` if there is no such user.
+    """
+    if os.geteuid() != 0 or not service.user:
+        return
+    try:
+        user = pwd.getpwnam(service.user)
+    except KeyError:
+        raise UsageError(
+            f"the user {service.user} of {service.unit} does not exist", "create it, or run the installer again"
+        ) from None
+    os.initgroups(service.user, user.pw_gid)
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
+
+
+def environment_of(service: Service) -> dict[str, str]:
+    """Return this environment with the state folder that systemd gives the service."""
+    folder = {} if service.state_folder is None else {"STATE_DIRECTORY": str(service.state_folder)}
+    return {**folder, **os.environ}
