@@ -49,9 +49,15 @@ def test_silence_is_told_and_its_end_too(tmp_path: Path, share: Share) -> None:
     folders = {"inbox": share.folder, "outbox": tmp_path, "archive": tmp_path / "missing", "quarantine": share.folder}
     asking = Silence(folders)
     assert asking.fault(time.monotonic()) is None
-    fault = until(lambda: asking.fault(time.monotonic()), what="silence")
+    both = f"the inbox {share.folder} and the quarantine {share.folder} do not answer"
+
+    def told() -> EnvironmentFault | None:
+        fault = asking.fault(time.monotonic())
+        return fault if fault is not None and fault.message == both else None
+
+    # Each is asked by a thread of its own: for a moment only one of them may have been silent for too long.
+    fault = until(told, what="silence of both")
     assert fault is not None
-    assert fault.message == f"the inbox {share.folder} and the quarantine {share.folder} do not answer"
     assert fault.remedy == REMEDY
     share.answers.set()
     until(lambda: asking.fault(time.monotonic()) is None, what="an answer")

@@ -147,7 +147,7 @@ def test_nothing_is_published_of_a_scan_that_may_not_be_moved(
     """It is held up by itself, with its text unpublished, and delivered once when it may be moved."""
     work = space.work(fate)  # type: ignore[arg-type]
     with monkeypatch.context() as failing:
-        failing.setattr(dispose, "rename_noreplace", refusing(number))
+        failing.setattr(dispose, "rename_to_own", refusing(number))
         for _ in range(2):
             with pytest.raises(HeldUp, match="moved") as caught:
                 deliverer.deliver(work)
@@ -164,7 +164,7 @@ def test_a_refusal_of_the_whole_inbox_is_not_put_down_to_one_scan(
     """An inbox that may not be written to holds up all."""
     work = space.work("archive")
     with monkeypatch.context() as failing:
-        failing.setattr(dispose, "rename_noreplace", refusing(errno.EACCES))
+        failing.setattr(dispose, "rename_to_own", refusing(errno.EACCES))
         failing.setattr(os, "access", lambda place, *_, **__: place != space.places.inbox)
         with pytest.raises(EnvironmentFault, match="inbox") as caught:
             deliverer.deliver(work)
