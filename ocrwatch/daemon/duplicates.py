@@ -66,7 +66,10 @@ class Duplicates:
         made = made_by(ticket)
         for entry in self._ledger.delivered_before(ticket.sha256):
             plan = None if entry.plan is None else Plan.from_json(entry.plan)
-            if entry.id != ticket.id and plan is not None and plan.made_by == made and self._is_there(plan):
+            # What is noted of a quarantined scan as published is its reason.
+            if plan is None or entry.id == ticket.id or plan.fate == "quarantine" or plan.made_by != made:
+                continue
+            if self._is_there(plan):
                 prefix = f"{plan.folder}/" if plan.folder else ""
                 return Earlier(entry.path, tuple(prefix + sidecar.final for sidecar in plan.sidecars))
         return None

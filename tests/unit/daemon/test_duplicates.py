@@ -1,0 +1,125 @@
+"""Which scans repeat an earlier one: what the ledger and the outbox must say for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ocrwatch.daemon.duplicates import CODE, Duplicates, made_by
+from ocrwatch.daemon.tickets import Batch, Ticket
+from ocrwatch.deliver.delivery import Work
+from ocrwatch.deliver.plan import Fate, Plan, Sidecar
+from ocrwatch.errors import EnvironmentFault
+from ocrwatch.ledger import Ledger
+from ocrwatch.settings import Settings, recipe
+from ocrwatch.values import FileFacts, Scan
+
+SHA = "ab" * 32
+
+
+class Past:
+    """A ledger and an outbox to which the test delivers by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.outbox = folder / "outbox"
+        (self.outbox / "sub").mkdir(parents=True)
+        self.ledger = Ledger(folder)
+        self.duplicates = Duplicates(self.ledger, self.outbox, "delete")
+
+    def ticket(self, path: str, **settings: object) -> Ticket:
+        """Return a scan whose row is open."""
+        scan = Scan(path, FileFacts(1, len(path), 3, 4), fresh=True, ready_at=time.monotonic())
+        options = Settings.model_validate(settings).for_path(path)
+        ticket = Ticket(scan, Batch(1, 1), options, recipe(options.ocr, options.enhance), sha256=SHA)
+        ticket.id = self.ledger.begin(path, scan.facts, SHA).id
+        return ticket
+
+    def note(self, ticket: Ticket, fate: Fate = "archive") -> None:
+        """Note a plan, with a text that is not there yet."""
+        plan = Plan(
+            ticket.path, ticket.scan.facts, SHA, "sub", "a", fate, "a.jpg", (Sidecar("t", "a.txt"),),
+            made_by=made_by(ticket),
+        )  # fmt: skip
+        self.ledger.planned(ticket.id, plan.to_json(), code=None, reason=None)
+
+    def publish(self, ticket: Ticket) -> None:
+        """Put the text there."""
+        (self.outbox / "sub/a.txt").write_text("text")
+        self.ledger.published(ticket.id)
+
+
+@pytest.fixture
+def past(tmp_path: Path) -> Iterator[Past]:
+    """Open an empty one."""
+    past = Past(tmp_path)
+    yield past
+    past.ledger.close()
+
+
+def test_a_durable_text_makes_the_next_one_a_duplicate(past: Past) -> None:
+    """Not before it is published; also while its original is still put away, and afterwards."""
+    first, second = past.ticket("sub/a.jpg"), past.ticket("b.jpg")
+    past.note(first)
+    assert past.duplicates.earlier(second) is None
+    past.publish(first)
+    found = past.duplicates.earlier(second)
+    assert found is not None
+    assert (found.path, found.sidecars) == ("sub/a.jpg", ("sub/a.txt",))
+    assert past.duplicates.earlier(first) is None
+    past.ledger.close_scan(first.id, "done", code=None, reason=None)
+    assert past.duplicates.earlier(second) == found
+
+
+def test_a_text_that_is_gone_or_of_other_options_does_not(past: Past) -> None:
+    """Then a second text is better than none."""
+    first = past.ticket("sub/a.jpg")
+    past.note(first)
+    past.publish(first)
+    assert past.duplicates.earlier(past.ticket("b.jpg", output={"formats": ["txt", "json"]})) is None
+    assert past.duplicates.earlier(past.ticket("c.jpg", ocr={"languages": ["deu"]})) is None
+    (past.outbox / "sub/a.txt").unlink()
+    assert past.duplicates.earlier(past.ticket("d.jpg")) is None
+    (past.outbox / "sub/a.txt").symlink_to("/etc/passwd")
+    assert past.duplicates.earlier(past.ticket("e.jpg")) is None
+
+
+def test_what_is_in_the_quarantine_or_a_duplicate_itself_does_not(past: Past) -> None:
+    """Neither has a text."""
+    first, second = past.ticket("sub/a.jpg"), past.ticket("b.jpg")
+    past.note(first, "quarantine")
+    past.publish(first)
+    past.note(second)
+    past.ledger.close_scan(second.id, "done", code=CODE, reason="the same")
+    assert past.duplicates.earlier(past.ticket("c.jpg")) is None
+
+
+def test_a_scan_whose_own_text_is_on_its_way_is_none(past: Past) -> None:
+    """It was held up while another with the same bytes was delivered: what is staged is published."""
+    held, other = past.ticket("a.jpg"), past.ticket("b.jpg")
+    past.note(held)
+    past.note(other)
+    past.publish(other)
+    assert past.duplicates.earlier(held) is None
+
+
+def test_an_outbox_that_refuses_is_the_environments_fault(past: Past) -> None:
+    """Whether the text is there cannot be told: nothing is deleted for it."""
+    first, second = past.ticket("a.jpg"), past.ticket("b.jpg")
+    past.note(first)
+    past.publish(first)
+    past.outbox.rename(past.outbox.with_name("away"))
+    with pytest.raises(EnvironmentFault, match="outbox"):
+        past.duplicates.earlier(second)
+
+
+def test_those_that_may_be_duplicates_are_not_delivered_with_others(past: Past) -> None:
+    """Neither one of bytes delivered before, nor a second one of the same bytes."""
+    scans = [past.ticket(f"{name}.jpg") for name in "ab"]
+    works = [Work(each.id, each.path, each.scan.facts, SHA, "archive", ()) for each in scans]
+    assert past.duplicates.among(works) == {scans[1].id}
+    past.note(scans[0])
+    past.publish(scans[0])
+    assert past.duplicates.among(works[1:]) == {scans[1].id}
