@@ -27,7 +27,7 @@ need_packages() {
     as_root apt-get update -qq || say "apt-get update complained (above); trying with what is known"
     # shellcheck disable=SC2086
     apt-get install --print-uris -y -qq --no-install-recommends $missing 2>/dev/null |
-        awk '{ bytes += $3 } END { printf "   apt fetches %.0f MB\n", bytes / 1e6 + .5 }'
+        awk '{ bytes += $3 } END { printf "   apt fetches %.0f MB\n", bytes / 1e6 }'
     # shellcheck disable=SC2086
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 }

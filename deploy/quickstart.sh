@@ -1,12 +1,16 @@
 #!/bin/sh
 # From a Debian or Ubuntu with only python3 to a running ocrwatch, in the folder you are in:
 #   sh deploy/quickstart.sh
-# Installs the system's Tesseract and venv support where they are missing (root or sudo), makes .venv, puts a sample
+# Installs Tesseract's data and venv support where they are missing (root or sudo), makes .venv, puts a sample
 # scan into ./inbox and watches it in the foreground. Safe to run again: it then just starts, without the network.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
-need_python tesseract-ocr tesseract-ocr-eng
+# Tesseract itself comes with the Python package tesserocr, where that has wheels; with its program come 30 MB more.
+tesseract='tesseract-ocr-eng tesseract-ocr-osd'
+case $(uname -m) in x86_64 | aarch64) ;; *) tesseract="$tesseract tesseract-ocr" ;; esac
+# shellcheck disable=SC2086
+need_python $tesseract
 staging=$(mktemp -d)
 trap 'rm -rf "$staging"' EXIT
 copy_sources "$staging"
