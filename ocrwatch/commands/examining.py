@@ -144,6 +144,8 @@ def _tried(settings: Settings, name: str, folder: Path) -> Iterator[Finding]:
         yield finding
         if finding.severity == "problem":
             return
+    if name == "outbox" and settings.output.mode is not None:
+        yield from folders.permissions(name, folder, settings.output.mode)
 
 
 def _scans_held_up(settings: Settings) -> Iterator[Finding]:

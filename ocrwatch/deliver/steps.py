@@ -330,10 +330,11 @@ class Steps:
             return not parent.is_dir() or os.access(parent, os.W_OK | os.X_OK)
 
     def inbox_identity(self) -> tuple[int, int]:
-        """Return device and inode of the inbox."""
+        """Return device and inode of the inbox; zeros if both may be others after the next mount, as with FUSE."""
         with self._roots.explained(self.places.inbox):
             status = self.places.inbox.stat()
-        return status.st_dev, inode_of(status)
+        inode = inode_of(status)
+        return (status.st_dev, inode) if inode else (0, 0)
 
     def root_of(self, fate: Fate) -> Path:
         """Return the folder that the sidecars go to."""

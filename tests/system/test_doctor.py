@@ -212,11 +212,11 @@ def test_root_becomes_the_user_of_the_service() -> None:
     script = """
 from pathlib import Path
 import os
-from ocrwatch.commands.examining import _become, _environment_of
+from ocrwatch.commands.service_user import become_user_of, environment_of
 from ocrwatch.service.doctor.machine import Service
 service = Service("ocrwatch.service", "active", "enabled", "nobody", Path("/var/lib/ocrwatch"), 0)
-_become(service)
-print(os.getresuid(), os.getgroups() == [os.getgid()], os.getgid() != 0, _environment_of(service)["STATE_DIRECTORY"])
+become_user_of(service)
+print(os.getresuid(), os.getgroups() == [os.getgid()], os.getgid() != 0, environment_of(service)["STATE_DIRECTORY"])
 """
     command = [sys.executable, "-c", script]
     answer = subprocess.run(command, env=clean_environment(), capture_output=True, encoding="utf-8", check=True)

@@ -108,7 +108,7 @@ def test_scans_that_stay_on_fuse_are_read_once(tmp_path: Path, mount: Path) -> N
 def test_doctor_says_what_is_not_guaranteed_and_invents_nothing(tmp_path: Path, mount: Path) -> None:
     """Rclone counts no free files, which is no problem; that names are reserved is a warning for each folder."""
     make(mount, *FOLDERS)
-    (tmp_path / "ocrwatch.toml").write_text(on(mount, *FOLDERS))
+    (tmp_path / "ocrwatch.toml").write_text(on(mount, *FOLDERS) + '[output]\nmode = "0600"\n')
     answer = run_ocrwatch(tmp_path, "doctor", "--json")
     findings = {finding["subject"]: finding for finding in json.loads(answer.stdout)}
     assert answer.returncode == 0, answer.stdout
@@ -116,6 +116,7 @@ def test_doctor_says_what_is_not_guaranteed_and_invents_nothing(tmp_path: Path, 
     for name in FOLDERS:
         assert findings[name]["severity"] == "fine"
         assert findings[f"{name} names"]["severity"] == "warning"
+    assert "output.mode is 0600, and files in" in findings["outbox permissions"]["message"]
     assert files(mount) == set()
 
 

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,16 @@ from ocrwatch.files import (
     facts_of,
     folder,
     has_content,
+    is_reservation,
+    is_same_file,
     is_unchanged,
+    needs_reservations,
     open_regular,
     rename_noreplace,
     shortened,
     split,
     status_of,
+    sync,
     write_durable,
 )
 
@@ -41,23 +46,27 @@ def here(tmp_path: Path) -> Iterator[int]:
 class OldLibc:
     """The C library on a file system without RENAME_NOREPLACE."""
 
-    def renameat2(self, *_arguments: object) -> int:
-        """Refuse as NFS does."""
-        ctypes.set_errno(errno.EINVAL)
+    def renameat2(self, _source: int, _name: bytes, target: int, new_name: bytes, _flags: int) -> int:
+        """Refuse as NFS does; of a name that is taken the kernel tells before it asks the file system."""
+        taken = status_of(target, os.fsdecode(new_name)) is not None
+        ctypes.set_errno(errno.EEXIST if taken else errno.EINVAL)
         return -1
 
 
-@pytest.fixture(params=["renameat2", "link", "rename"])
+@pytest.fixture(params=["renameat2", "link", "rename", "no inodes"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Which of the three ways of renaming the file system leaves."""
+    """Which of the ways of renaming the file system leaves."""
     if request.param != "renameat2":
         monkeypatch.setattr(files, "_libc", OldLibc())
     if request.param == "rename":
 
         def refuse(*_arguments: Any, **_keywords: Any) -> None:
-            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+            # As rclone does.
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         monkeypatch.setattr(os, "link", refuse)
+    if request.param == "no inodes":
+        monkeypatch.setattr(files, "is_posix", lambda _: False)
     return str(request.param)
 
 
@@ -91,6 +100,135 @@ def test_a_rename_never_replaces(tmp_path: Path, here: int, way: str, kind: str)
     assert (tmp_path / "a").read_bytes() == b"data"
     assert facts_of(taken.lstat()) == facts_of(before)
     assert (tmp_path / "target").read_bytes() == b"target"
+
+
+def test_a_killed_reservation_is_used_where_names_are_reserved(tmp_path: Path, here: int, way: str) -> None:
+    """An empty file of the name is what a killed call has left; elsewhere, and in a first call, it is a stranger's."""
+    (tmp_path / "a").write_bytes(b"data")
+    (tmp_path / "b").touch()
+    (tmp_path / "c").write_bytes(b"a stranger's")
+    reserves = way in {"rename", "no inodes"}
+    assert needs_reservations(here) is is_reservation(here, "b") is reserves
+    assert not is_reservation(here, "c")
+    for name, again in (("b", False), ("c", True)):
+        with pytest.raises(FileExistsError):
+            rename_noreplace(here, "a", here, name, again=again)
+    if reserves:
+        rename_noreplace(here, "a", here, "b", again=True)
+        assert (tmp_path / "b").read_bytes() == b"data"
+    else:
+        with pytest.raises(FileExistsError):
+            rename_noreplace(here, "a", here, "b", again=True)
+    assert {path.name for path in tmp_path.iterdir()} == ({"b", "c"} if reserves else {"a", "b", "c"})
+
+
+@pytest.mark.parametrize("way", ["rename", "no inodes"], indirect=True)
+def test_a_reservation_that_a_stranger_fills_is_theirs(
+    tmp_path: Path, here: int, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written to in the moment before the rename, it stays, and so does what was to be renamed."""
+    (tmp_path / "a").write_bytes(b"data")
+    real = os.close
+
+    def close(descriptor: int) -> None:
+        real(descriptor)
+        if (tmp_path / "b").exists():
+            (tmp_path / "b").write_bytes(b"a stranger's")
+
+    monkeypatch.setattr(os, "close", close)
+    with pytest.raises(FileExistsError):
+        rename_noreplace(here, "a", here, "b")
+    assert (tmp_path / "a").read_bytes() == b"data"
+    assert (tmp_path / "b").read_bytes() == b"a stranger's"
+
+
+@pytest.mark.parametrize("way", ["rename", "no inodes"], indirect=True)
+def test_a_reservation_is_taken_back_if_the_rename_fails(
+    tmp_path: Path, here: int, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was to be renamed is still there, and no empty file."""
+    (tmp_path / "a").write_bytes(b"data")
+
+    def refuse(*_arguments: object, **_keywords: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(OSError, match="full"):
+        rename_noreplace(here, "a", here, "b")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_link_whose_answer_was_lost_is_a_rename(tmp_path: Path, here: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The link was made all the same, as happens on network shares."""
+    (tmp_path / "a").write_bytes(b"data")
+    real = os.link
+
+    def link(*arguments: Any, **keywords: Any) -> None:
+        real(*arguments, **keywords)
+        raise OSError(errno.EIO, "lost")
+
+    monkeypatch.setattr(files, "_libc", OldLibc())
+    monkeypatch.setattr(os, "link", link)
+    rename_noreplace(here, "a", here, "b")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"b": b"data"}
+
+
+@pytest.mark.parametrize("refusal", [errno.EPERM, errno.EIO, errno.ENOSYS, errno.EINVAL, errno.EACCES])
+def test_what_a_file_system_without_inodes_refuses_is_left_out(
+    tmp_path: Path, here: int, monkeypatch: pytest.MonkeyPatch, refusal: int
+) -> None:
+    """Permissions, groups, times and the names' durability; on others a refusal is an error."""
+
+    def refuse(*_arguments: object, **_keywords: object) -> None:
+        raise OSError(refusal, os.strerror(refusal))
+
+    for name in ("fchmod", "fchown", "utime"):
+        monkeypatch.setattr(os, name, refuse)
+    (tmp_path / "a").write_bytes(b"data")
+
+    def work() -> None:
+        write_durable(here, "b", b"data", mode=0o600, group=0)
+        descriptor = open_regular(here, "a")
+        try:
+            copy_durable(descriptor, here, "c")
+        finally:
+            os.close(descriptor)
+        with monkeypatch.context() as syncing:
+            syncing.setattr(os, "fsync", refuse)
+            sync(here)
+
+    if refusal not in {errno.ENOSYS, errno.EINVAL}:
+        with pytest.raises(OSError, match=os.strerror(refusal)):
+            work()
+        assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    monkeypatch.setattr(files, "is_posix", lambda _: False)
+    work()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == dict.fromkeys("abc", b"data")
+
+
+def test_without_inode_numbers_the_bytes_decide(tmp_path: Path, here: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A renamed or copied file may have another number, and one written in the same second the same times."""
+    monkeypatch.setattr(files, "is_posix", lambda _: False)
+    path = tmp_path / "a"
+    path.write_bytes(b"data")
+    facts, sha256 = facts_of(path.stat()), hashlib.sha256(b"data").hexdigest()
+    path.unlink()
+    path.write_bytes(b"data")
+    assert is_unchanged(here, "a", facts, sha256)
+    path.write_bytes(b"dada")
+    os.utime(path, ns=(facts.mtime_ns, facts.mtime_ns))
+    assert not is_unchanged(here, "a", replace(facts, ctime_ns=path.stat().st_ctime_ns), sha256)
+
+
+def test_two_names_are_one_file_only_if_numbers_tell(
+    tmp_path: Path, here: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without inode numbers that stay, two files may bear the same: none may be taken for the other."""
+    (tmp_path / "a").write_bytes(b"data")
+    os.link(tmp_path / "a", tmp_path / "b")
+    assert is_same_file(here, "a", here, "b")
+    monkeypatch.setattr(files, "is_posix", lambda _: False)
+    assert not is_same_file(here, "a", here, "b")
 
 
 def test_a_rename_of_nothing_is_an_error(here: int, way: str) -> None:

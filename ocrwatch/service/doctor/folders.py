@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,28 @@ def probe(name: str, folder: Path) -> Iterator[Finding]:
         )
     if status is not None:
         yield from clock(name, status.st_mtime, begun, ended)
+
+
+def permissions(name: str, folder: Path, mode: int) -> Iterator[Finding]:
+    """Look whether a file in ``folder`` gets the permissions that ``output.mode`` names.
+
+    What refuses is told of by :func:`probe`.
+    """
+    made = f"{TEMPORARY_PREFIX}doctor-{os.getpid()}-mode.tmp"
+    with contextlib.suppress(OSError), folder_below(folder) as directory:
+        try:
+            write_durable(directory, made, b"", mode=mode)
+            status = status_of(directory, made)
+        finally:
+            remove(directory, made)
+        if status is not None and stat.S_IMODE(status.st_mode) != mode:
+            yield Finding(
+                f"{name} permissions",
+                "warning",
+                f"output.mode is {mode:04o}, and files in {folder} get {stat.S_IMODE(status.st_mode):04o}: "
+                "its file system keeps no permissions",
+                "set the permissions where it is mounted (umask=), and remove output.mode",
+            )
 
 
 def clock(name: str, stamped: float, begun: float, ended: float) -> Iterator[Finding]:

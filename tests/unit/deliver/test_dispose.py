@@ -257,6 +257,45 @@ def test_interrupted_at_any_step_it_ends_the_same(
     assert wrong == []
 
 
+@pytest.mark.parametrize("file_system", ["usual", "no renameat2", "no hard links", "no inodes"])
+def test_a_copy_is_made_once_wherever_it_was_interrupted(
+    file_system: FileSystem, interruption: Interruption, in_memory: Path
+) -> None:
+    """Killed anywhere and called again, the original is in both places, and nothing else is left."""
+
+    def copy(folders: Folders, *, again: bool) -> str | None:
+        return dispose.copy_away(folders.plan, folders.inbox, folders.archive, TOKEN, again=again)
+
+    def fresh(number: int) -> Folders:
+        interruption.begin()
+        return Folders.make(in_memory / str(number) / "inbox", in_memory / str(number) / "archive")
+
+    folders = fresh(-1)
+    interruption.begin()
+    assert copy(folders, again=False) == "a.jpg"
+    wanted = {"inbox/sub/a.jpg": SCAN, "archive/sub/a.jpg": SCAN}
+    assert folders.files() == wanted
+    for at in range(len(interruption.steps)):
+        folders = fresh(at)
+        interruption.begin(at)
+        with pytest.raises(Killed):
+            copy(folders, again=False)
+        interruption.begin()
+        assert copy(folders, again=True) == "a.jpg"
+        assert folders.files() == wanted
+
+
+def test_a_copy_of_what_was_not_read_is_not_made(folders: Folders) -> None:
+    """Changed or gone, it has no place among what was read; one that was copied before it went is there."""
+    assert dispose.copy_away(folders.plan, folders.inbox, folders.archive, TOKEN, again=False) == "a.jpg"
+    (folders.inbox / "sub/a.jpg").write_bytes(SCAN.swapcase())
+    for again in (False, True):
+        found = dispose.copy_away(folders.plan, folders.inbox, folders.archive, TOKEN, again=again)
+        assert found == ("a.jpg" if again else None)
+    (folders.archive / "sub/a.jpg").unlink()
+    assert dispose.copy_away(folders.plan, folders.inbox, folders.archive, TOKEN, again=True) is None
+
+
 def test_a_copy_that_is_not_what_was_read_is_not_kept(far: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that changes while it is copied to another file system stays in the inbox, and no copy is left."""
     real = files.copy_durable

@@ -96,6 +96,18 @@ def test_withdrawing_removes_what_is_staged_and_nothing_else(outbox: Path) -> No
     assert content(outbox) == {"sub/a.txt": b"published"}
 
 
+@pytest.mark.parametrize("file_system", ["usual", "no hard links", "no inodes"])
+def test_withdrawing_removes_a_name_that_was_reserved(
+    outbox: Path, interruption: Interruption, file_system: FileSystem
+) -> None:
+    """Where names are reserved, an empty file is no text of anybody's; elsewhere it is."""
+    (outbox / "sub/a.txt").touch()
+    (outbox / "sub/a.json").write_bytes(b"a stranger's")
+    withdraw(outbox, "sub", SIDECARS)
+    kept = {"sub/a.json": b"a stranger's"}
+    assert content(outbox) == (kept | {"sub/a.txt": b""} if file_system == "usual" else kept)
+
+
 def test_what_is_published_moves_to_another_stem(outbox: Path) -> None:
     """Only what is published moves; what is staged gets its name later."""
     publish(outbox, "sub", SIDECARS[:1])

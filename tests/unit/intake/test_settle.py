@@ -431,3 +431,21 @@ def test_only_what_a_half_written_file_has_is_doubted() -> None:
     assert subject.is_doubtful(scan, Truncated("it ends early"), 1.0)
     assert not subject.is_doubtful(scan, NotAJpeg("it is a PNG image"), 1.0)
     assert not subject.is_doubtful(scan, TooLarge("it is too large"), 1.0)
+
+
+def test_what_a_look_changes_is_no_change() -> None:
+    """Rclone moves the time of a file that is read before it is uploaded: what the look left is what counts."""
+
+    def found(time: int) -> Probe:
+        before = FileFacts(1, 0, 5, time)
+        return Probe(before, WHOLE, left=replace(before, mtime_ns=time + 1))
+
+    subject = settle()
+    subject.arrive(Arrival(A), 0.0)
+    assert isinstance(look(subject, found(1), 0.0), Waiting)
+    verdict = look(subject, found(2), QUIET)
+    assert isinstance(verdict, Ready)
+    assert verdict.scan.facts.mtime_ns == 3
+    subject.arrive(Arrival(A), 10.0)
+    assert isinstance(look(subject, found(1), 10.0), Waiting)
+    assert isinstance(look(subject, found(7), 10.0 + QUIET), Waiting)
