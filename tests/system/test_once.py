@@ -106,14 +106,15 @@ def test_once_with_a_preview(tmp_path: Path) -> None:
 
 
 def test_once_with_a_scan_that_cannot_be_moved(tmp_path: Path, unprivileged: tuple[str, ...]) -> None:
-    """A folder of the inbox that is somebody else's: the text is there, the scan is not forgotten, and it ends."""
+    """A folder of the inbox that may not be written to: no text is published, the scan is named, and it ends."""
     put(tmp_path / "inbox", "theirs/stuck.jpg", scan(1))
     (tmp_path / "inbox/theirs").chmod(0o555)
     try:
         with DaemonProcess(tmp_path, command="once", wrapper=unprivileged) as daemon:
             assert daemon.wait() == QUARANTINED
-            assert "Left in the inbox: theirs/stuck.jpg (it cannot be moved out of" in daemon.output
-        assert files(tmp_path / "outbox") == {"theirs/stuck.txt"}
+            assert "theirs/stuck.jpg (the user root may not move scans out of its folder" in daemon.output
+            assert "chmod -R u+rwX" in daemon.output
+        assert not files(tmp_path / "outbox")
     finally:
         (tmp_path / "inbox/theirs").chmod(0o755)
     answer = run_ocrwatch(tmp_path, "once")
