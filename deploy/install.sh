@@ -194,7 +194,7 @@ install_samba() {
     if systemctl --quiet is-active smbd; then smbcontrol smbd reload-config; fi
 }
 
-# Samba has passwords of its own: without one nobody gets in.
+# Samba has passwords of its own: without one a member does not get in.
 explain_share() {
     host=$(uname -n | cut -d . -f 1)
     members=$(getent group ocrwatch | cut -d : -f 4 | sed 's/,/, /g')
@@ -203,8 +203,8 @@ explain_share() {
 == The share
    address           \\\\$host\\ocrwatch${instance:+\\$instance}    (Linux, Mac: smb://$host/ocrwatch${instance:+/$instance})
    let people in     sudo adduser NAME ocrwatch && sudo smbpasswd -a NAME
-   in the group      ${members:-nobody yet}
-   with a password   $(pdbedit --list 2>/dev/null | cut -d : -f 1 | paste -s -d , | sed 's/,/, /g; s/^$/nobody yet/')
+   in the group      ${members:-none yet}
+   with a password   $(pdbedit --list 2>/dev/null | cut -d : -f 1 | paste -s -d , | sed 's/,/, /g; s/^$/none yet/')
 END
 }
 

@@ -237,7 +237,7 @@ def rename_noreplace(source: int, name: str, target: int, new_name: str, *, agai
     3. If it lacks both (rclone, WebDAV, SFTP): the new name is reserved by an empty file, made with O_EXCL, which is
        then renamed over. Killed in between, the empty file stays; with ``again``, which says that an earlier call may
        have been killed, it is taken for that. So long as the file system passes O_EXCL on to its server, as SFTP does,
-       nobody can take the name meanwhile. One that keeps new files to itself for a time (rclone, WebDAV) cannot see
+       no other program can take the name meanwhile. One that keeps new files to itself for a time (rclone, WebDAV) cannot see
        what another machine makes in that time.
 
     Raises ``OSError`` with ``EXDEV`` across file systems.
@@ -247,14 +247,14 @@ def rename_noreplace(source: int, name: str, target: int, new_name: str, *, agai
             return
         # Else a name would be reserved for nothing.
         os.stat(name, dir_fd=source, follow_symlinks=False)
-        # Not readable for others: nobody shall take it for the file.
+        # Not readable for others, so that it is not taken for the file.
         os.close(os.open(new_name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=target))
     except FileExistsError:
         if not (again and is_reservation(target, new_name)):
             raise
     try:
         if not _is_empty(target, new_name):
-            # Somebody replaced it, or wrote into it.
+            # Another program replaced it, or wrote into it.
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new_name)
         os.rename(name, new_name, src_dir_fd=source, dst_dir_fd=target)
     except OSError:

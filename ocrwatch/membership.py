@@ -11,7 +11,7 @@ from pathlib import Path
 from ocrwatch.errors import ASK_ITS_USER
 
 _FIRST_PERSON = 1000
-"""Users with lower numbers are programs (Debian Policy 9.2.2): nobody logs in as one of them."""
+"""Users with lower numbers are programs (Debian Policy 9.2.2), with which no person logs in."""
 _READ_FILE = stat.S_IRGRP
 _READ_FOLDER = stat.S_IRGRP | stat.S_IXGRP
 

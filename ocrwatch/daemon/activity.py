@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ocrwatch.daemon.pipeline import Pipeline
 
 MOST_SHOWN = 100
-"""Scans of each kind that the status names: it is written every second, and nobody reads a longer list."""
+"""Scans of each kind that the status names: it is written every second."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ _log = get_logger()
 
 
 class Outlets:
-    """Tells the share, and whoever asks over HTTP, as the settings say."""
+    """Tells the share, and clients over HTTP, as the settings say."""
 
     def __init__(self, settings: Settings, token: str, *, once: bool) -> None:
         # Who runs `once` looks at its summary; nothing would keep the note up to date afterwards.

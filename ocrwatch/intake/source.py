@@ -40,7 +40,7 @@ class Probe:
 
     @property
     def known(self) -> FileFacts:
-        """What the next look finds if nobody changes the file."""
+        """What the next look finds if the file does not change."""
         return self.left or self.facts
 
 

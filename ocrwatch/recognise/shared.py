@@ -23,5 +23,5 @@ def shared_process() -> Iterator[None]:
 
 
 def is_shared() -> bool:
-    """Tell whether standard error belongs to somebody else."""
+    """Tell whether standard error is not of this process alone."""
     return _shared.get()
