@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ AT_REST = 2.0
 
 _EMPTY = "it is empty"
 _RENAME = "rename it, or change watch.include"
+_TYPE = re.compile(r"\.[a-z][a-z0-9_]{1,4}", re.IGNORECASE)
+"""An ending that names a kind of file."""
+
 _LET_READ = "let the user that ocrwatch runs as read it"
 
 
@@ -143,7 +147,12 @@ class NameCheck:
         return f"its name matches nothing of watch.include ({', '.join(self.include)})"
 
     def _as_scan(self, name: str) -> str:
-        return printable(os.path.splitext(name)[0] + plain_ending(self.include))
+        stem, ending = os.path.splitext(name)
+        if not _TYPE.fullmatch(ending):
+            # A date or a number: it says nothing of the kind of file.
+            stem = name
+        is_scan = first_match(stem, self.include) is not None
+        return printable(stem if is_scan else stem + plain_ending(self.include))
 
 
 def _is_young(status: os.stat_result, at_rest: float) -> bool:

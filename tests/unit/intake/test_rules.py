@@ -64,6 +64,8 @@ CHECK = NameCheck(Path(), WATCH.include, (*WATCH.exclude, "*.bak"), recursive=Tr
         ("a.tif", b"II*\0", "it is a TIFF image", "set the scanner to save JPEG files instead of TIFF"),
         ("doc.docx", b"PK\x03\x04", "an Office document", "save its pages as JPEG"),
         ("sub/scan0001", b"\xff\xd8\xff\xe0", "it is a JPEG, but its name has no ending", "rename it to scan0001.jpg"),
+        ("Bill 12.03.2024", b"\xff\xd8\xff\xe0", "it is a JPEG", "rename it to Bill 12.03.2024.jpg"),
+        ("scan.jpg.txt", b"\xff\xd8\xff\xe0", "it is a JPEG", "rename it to scan.jpg"),
         ("scan.JPG_", b"\xff\xd8\xff\xe0", "it is a JPEG, but its name matches nothing", "rename it to scan.jpg"),
         ("scan.pdf", b"\xff\xd8\xff\xe0", "it is a JPEG, but its name matches nothing", "rename it to scan.jpg"),
         ("notes.txt", b"milk, bread", "its name matches nothing of watch.include", "change watch.include"),
