@@ -219,22 +219,9 @@ def _is_meant(path: Path) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     remedy = "correct it there, or compare with the output of: ocrwatch config example"
+    content = _text_of(path)
     try:
-        mode = path.stat().st_mode
-        if os.geteuid() == 0 and mode & _WRITABLE_BY_OTHERS:
-            raise UsageError(
-                f"{path} can be written by others than its owner, and ocrwatch runs as root", f"run: chmod go-w {path}"
-            )
-        # Before it is opened: a FIFO would wait for a writer.
-        if not stat.S_ISREG(mode):
-            raise UsageError(f"{path} is not a file", "name a TOML file")
-        # Not pydantic's source for TOML, which takes what it cannot look at for empty.
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not text in UTF-8 (at byte {error.start})", "save it as UTF-8") from error
+        return tomllib.loads(content)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not valid TOML: {error or 'nested too deeply'}", remedy) from error
 
@@ -244,9 +231,27 @@ def _read_only(path: Path, names: Collection[str]) -> dict[str, Any]:
     try:
         values = _read(path)
     except UsageError:
-        before_tables = itertools.takewhile(lambda line: not line.startswith("["), path.read_text().splitlines())
-        values = tomllib.loads("\n".join(before_tables))
+        lines = _text_of(path).splitlines()
+        values = tomllib.loads("\n".join(itertools.takewhile(lambda line: not line.startswith("["), lines)))
     return {name: values[name] for name in names if name in values}
+
+
+def _text_of(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        if os.geteuid() == 0 and mode & _WRITABLE_BY_OTHERS:
+            raise UsageError(
+                f"{path} can be written by others than its owner, and ocrwatch runs as root", f"run: chmod go-w {path}"
+            )
+        # Before it is opened: a FIFO would wait for a writer.
+        if not stat.S_ISREG(mode):
+            raise UsageError(f"{path} is not a file", "name a TOML file")
+        # Not pydantic's source for TOML, which takes what it cannot look at for empty. Line ends are TOML's matter.
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not text in UTF-8 (at byte {error.start})", "save it as UTF-8") from error
 
 
 def _unreadable(path: Path, error: OSError) -> UsageError | EnvironmentFault:

@@ -312,3 +312,25 @@ values = st.recursive(
 def test_no_value_causes_anything_but_a_usage_error(toml: Path, key: str, value: object) -> None:
     """Whatever an option is set to, it is accepted or explained."""
     accepts(toml, f"{key} = {write_value(value)}\n".encode())
+
+
+@pytest.mark.parametrize("wrong", ["[settle]\nquite = 1\n", "[settle\n", "\n[settle]\n]"])
+def test_what_is_asked_for_alone_is_taken_from_a_wrong_file(wrong: str, tmp_path: Path) -> None:
+    """The state folder is found whatever is wrong with the tables behind it, so that ``status`` can look there."""
+    path = tmp_path / "ocrwatch.toml"
+    path.write_text(f'inbox = "in"\nstate = "kept"\n{wrong}')
+    path.chmod(0o644)
+    with pytest.raises(UsageError):
+        load(path, {}, {})
+    settings = load(path, {}, {}, only={"state"}).settings
+    assert (settings.state, settings.inbox) == (tmp_path / "kept", tmp_path / "inbox")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is refused such a file")
+def test_nothing_is_taken_from_a_file_that_others_may_write(tmp_path: Path) -> None:
+    """Root is not led to another folder by it."""
+    path = tmp_path / "ocrwatch.toml"
+    path.write_text('state = "planted"\n')
+    path.chmod(0o666)
+    with pytest.raises(UsageError, match="can be written by others"):
+        load(path, {}, {}, only={"state"})
