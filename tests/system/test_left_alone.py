@@ -133,6 +133,12 @@ def test_a_folder_that_may_not_be_entered_holds_nothing_up(tmp_path: Path, unpri
         assert not daemon.complaints
 
 
+def _is_stopped(pid: int) -> bool:
+    """Tell whether each thread of a process is stopped (proc(5), stat)."""
+    stats = [task.joinpath("stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+
 def test_dropped_events_cost_no_time(tmp_path: Path) -> None:
     """A burst overflows the kernel's queue while the daemon is busy: it looks at once, in new folders too."""
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
@@ -142,6 +148,7 @@ def test_dropped_events_cost_no_time(tmp_path: Path) -> None:
     with DaemonProcess(tmp_path, config=config) as daemon:
         daemon.wait_ready()
         daemon.process.send_signal(signal.SIGSTOP)
+        until(lambda: _is_stopped(daemon.pid), what="all of its threads are stopped")
         burst = [daemon.inbox / name for name in (".one", ".two")]
         # Each is opened for writing and closed; the kernel merges events only if they are alike and adjacent.
         for number in range(limit + 100):
