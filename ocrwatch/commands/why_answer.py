@@ -313,17 +313,21 @@ def to_tick_off(settings: Settings, row: Entry) -> str:
 def _quarantined(sources: Sources, row: Entry) -> Answer:
     at, files = iso(row.updated_at), files_of(sources.settings, row)
     originals = [name for name in files if not name.endswith(f".{REASON_ENDING}")]
+    stays = row.plan is not None and Plan.from_json(row.plan).stays
     says = (
-        f"could not be read: {printable(row.reason or 'for a reason that is not known any more')}. It was put into the "
-        f"quarantine at {sources.at(at)}: {with_presence(originals)}."
+        f"could not be read: {printable(row.reason or 'for a reason that is not known any more')}. "
+        f"{'A copy' if stays else 'It'} was put into the quarantine at {sources.at(at)}: {with_presence(originals)}."
+        f"{' It stays in the inbox, which is read-only.' if stays else ''}"
     )
-    remedy = _to_try_again(originals[0]) if originals and os.path.lexists(originals[0]) else ""
+    remedy = _to_try_again(originals[0], stays=stays) if originals and os.path.lexists(originals[0]) else ""
     return Answer(row.path, "quarantined", says, remedy, since=at, attempts=row.attempts, code=row.code, files=files)
 
 
-def _to_try_again(original: str) -> str:
+def _to_try_again(original: str, *, stays: bool = False) -> str:
     mended = printable(str(reason_beside(Path(original)).get("remedy", "")))
-    return f"{mended}{'; ' if mended else ''}to have it tried again: ocrwatch retry {printable(original)}"
+    # Nothing can be put back into a read-only inbox.
+    again = "to read it by hand: ocrwatch read" if stays else "to have it tried again: ocrwatch retry"
+    return f"{mended}{'; ' if mended else ''}{again} {printable(original)}"
 
 
 def answer_by_reason(sources: Sources, file: Path) -> Answer | None:

@@ -81,6 +81,8 @@ def test_scans_in_a_read_only_inbox_are_read_once(tmp_path: Path) -> None:
         assert files(tmp_path / "quarantine") == {"broken.jpg", "broken.jpg.reason.json"}
         why = run_ocrwatch(tmp_path, "why", "broken.jpg")
         assert "could not be read" in why.stdout
+        assert "It stays in the inbox" in why.stdout
+        assert f"ocrwatch read {tmp_path / 'quarantine/broken.jpg'}" in why.stdout
 
 
 def test_an_inbox_that_its_user_may_only_read(tmp_path: Path, unprivileged: Sequence[str]) -> None:
