@@ -237,8 +237,8 @@ def rename_noreplace(source: int, name: str, target: int, new_name: str, *, agai
     3. If it lacks both (rclone, WebDAV, SFTP): the new name is reserved by an empty file, made with O_EXCL, which is
        then renamed over. Killed in between, the empty file stays; with ``again``, which says that an earlier call may
        have been killed, it is taken for that. So long as the file system passes O_EXCL on to its server, as SFTP does,
-       no other program can take the name meanwhile. One that keeps new files to itself for a time (rclone, WebDAV) cannot see
-       what another machine makes in that time.
+       no other program can take the name meanwhile. One that keeps new files to itself for a time (rclone, WebDAV)
+       cannot see what another machine makes in that time.
 
     Raises ``OSError`` with ``EXDEV`` across file systems.
     """
