@@ -276,8 +276,7 @@ class Settings(BaseSettings):
     state: Folder = Path("state")
     """Folder for ocrwatch's own records; under systemd its StateDirectory, unless set here."""
     on_success: Literal["archive", "keep", "delete"] = "archive"
-    """What happens to an original that was read: archive, keep (it stays in the inbox, which may be read-only) or
-    delete."""
+    """What happens to an original that was read: archive, keep (in the inbox, which may be read-only) or delete."""
 
     watch: Watch = Watch()
     settle: Settle = Settle()
