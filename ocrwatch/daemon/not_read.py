@@ -20,7 +20,7 @@ from ocrwatch.log import get_logger
 from ocrwatch.service.status import NotReadFile, as_text
 
 MOST_NAMED: Final = 100
-"""Files that the status names: nobody reads a longer list."""
+"""Files that the status names."""
 
 _JUDGED_TOGETHER: Final = 32
 _SHORTEST_WAIT: Final = 0.1
