@@ -150,7 +150,7 @@ def _entries(inbox: Path, relative: str, rules: NameRules, below: list[str] | No
 
 
 def _take_folder(path: str, name: str, rules: NameRules, below: list[str] | None, ignored: _Left) -> None:
-    """Have a folder looked into, or report why it is not; those of the system are no one's scans."""
+    """Have a folder looked into, or report why it is not; nothing is said of the system's own."""
     if is_system_folder(name):
         return
     if not rules.enters(name):

@@ -37,7 +37,7 @@ InotifyMoveEventGrouper.delay = 0.02
 _LONGEST_END = 5.0
 """Seconds that watchdog may take to end before it is left to it."""
 
-# What it logs is said by us, in our own events, or is no one's concern: it calls its own end an error.
+# What it logs is said by events of ours, or does not matter: it calls its own end an error.
 _watchdog_log = logging.getLogger("watchdog")
 _watchdog_log.addHandler(logging.NullHandler())
 _watchdog_log.propagate = False

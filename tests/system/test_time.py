@@ -202,6 +202,7 @@ def test_once_waits_out_a_pause_although_the_clock_steps(tmp_path: Path, clock: 
 SHOWN_ONLY = {
     "ledger": "records when a scan was seen, and until when it rests",
     "daemon/daemon.py": "finds the records that are long past",
+    "intake/rules.py": "says two seconds after its last change that a file is not read, or at once if a clock is wrong",
     "log.py": "writes times",
     "service/status.py": "writes times",
     "service/metrics.py": "says how long ago",
