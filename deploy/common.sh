@@ -100,5 +100,5 @@ contents_of() {
 
 # copy_sources FOLDER: what the program is built from, so that nothing is built in a tree that may be somebody else's.
 copy_sources() {
-    (cd "$source_folder" && tar cf - --exclude=__pycache__ ocrwatch pyproject.toml README.md LICENSE) | tar xf - -C "$1"
+    (cd "$source_folder" && tar cf - --exclude=__pycache__ ocrwatch pyproject.toml README.md LICENSE docs/ocrwatch.1) | tar xf - -C "$1"
 }

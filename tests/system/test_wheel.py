@@ -17,7 +17,7 @@ from tests.daemon_process import clean_environment
 from tests.rendering import render
 
 ROOT = Path(__file__).parents[2]
-_SOURCES = ("pyproject.toml", "README.md", "LICENSE")
+_SOURCES = ("pyproject.toml", "README.md", "LICENSE", "docs/ocrwatch.1")
 
 
 def _run(*command: str | Path, cwd: Path, environment: dict[str, str] | None = None) -> str:
@@ -35,21 +35,23 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "source"
     shutil.copytree(ROOT / "ocrwatch", source / "ocrwatch", ignore=shutil.ignore_patterns("__pycache__"))
     for name in _SOURCES:
-        shutil.copy(ROOT / name, source)
+        (source / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, source / name)
     _run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, source, cwd=folder)
     (built,) = folder.glob("ocrwatch-*.whl")
     return built
 
 
 def test_everything_is_in_the_wheel(wheel: Path) -> None:
-    """Each module of the tree, the marker for type checkers and the licence are in it, and nothing else of the tree."""
+    """Each module of the tree, the marker for type checkers, manual and licence are in it, and nothing else of it."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    packed = {name for name in names if ".dist-info/" not in name}
+    packed = {name for name in names if ".dist-info/" not in name and ".data/" not in name}
     assert packed == {
         str(path.relative_to(ROOT)) for path in (ROOT / "ocrwatch").rglob("*") if path.suffix == ".py"
     } | {"ocrwatch/py.typed"}
     assert any(name.endswith("/LICENSE") for name in names)
+    assert any(name.endswith(".data/data/share/man/man1/ocrwatch.1") for name in names)
 
 
 def test_pip_installs_a_command_that_reads(wheel: Path, tmp_path: Path) -> None:
