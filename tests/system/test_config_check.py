@@ -24,7 +24,7 @@ def test_right_settings_are_said_to_be_right(tmp_path: Path) -> None:
         ('[settle]\nquite = "1s"\n', 2, "did you mean settle.quiet?"),
         ('[output]\ngroup = "no-such-group"\n', 2, "no-such-group"),
         ('[ocr]\nvariables = { no_such_variable = "1" }\n', 2, "no_such_variable"),
-        ('[ocr]\nlanguages = ["tlh"]\n', 3, "apt-get install tesseract-ocr-tlh"),
+        ('[ocr]\nlanguages = ["isl"]\n', 3, "apt-get install tesseract-ocr-isl"),
         ('[hooks]\nbatch = ["/no/such/program"]\n', 3, "/no/such/program"),
         ('outbox = "inbox"\n', 2, "choose folders side by side"),
     ],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -38,6 +39,7 @@ from tests.system.dropping import files
 from tests.waiting import until
 
 INSTALL = ("sh", f"{SOURCE_INSIDE}/deploy/install.sh")
+MANUAL = "/usr/local/share/man/man1/ocrwatch.1"
 SAMBA = "/etc/samba/smb.conf"
 CONFIG = "/etc/ocrwatch/ocrwatch.toml"
 # Quicker to notice and to start again than what is shipped, so that the tests are.
@@ -83,6 +85,7 @@ def test_one_command_ends_with_a_running_service(machine: Machine) -> None:
     assert machine.run("systemctl", "is-active", UNIT).stdout.strip() == "active"
     assert machine.run("systemctl", "is-enabled", UNIT).stdout.strip() == "enabled"
     machine.run("ocrwatch", "doctor", user="ocrwatch")
+    machine.run("test", "-s", MANUAL, user="bob")
     drop(machine, "first.jpg", "The service reads this")
     assert "The service reads this" in text_of(machine, "first.txt")
     for user in (None, "bob"):
@@ -495,8 +498,8 @@ def test_uninstalling_leaves_the_data(machine: Machine) -> None:
     for folder in kept:
         assert folder in done.stdout
     machine.run("getent", "group", "ocrwatch")
-    for gone in ("/opt/ocrwatch", "/usr/local/bin/ocrwatch", "/etc/samba/ocrwatch.conf"):
-        assert not machine.path(gone).exists()
+    for gone in ("/opt/ocrwatch", "/usr/local/bin/ocrwatch", MANUAL, "/etc/samba/ocrwatch.conf"):
+        assert not os.path.lexists(machine.path(gone))
     samba = machine.path(SAMBA)
     assert samba.read_text() == samba.with_suffix(".before").read_text()
     for unit in (UNIT, "ocrwatch@invoices.service"):

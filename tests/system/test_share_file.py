@@ -126,12 +126,12 @@ def test_a_start_that_fails_is_told(tmp_path: Path) -> None:
         daemon.wait_ready()
         until(lambda: "has been watching since" in note(daemon))
         daemon.kill()
-    answer = run_ocrwatch(tmp_path, "run", "--languages", "tlh", environment=WITH_NOTE)
+    answer = run_ocrwatch(tmp_path, "run", "--languages", "isl", environment=WITH_NOTE)
     assert answer.returncode == 3
     says = (tmp_path / "outbox/STATUS.txt").read_text(encoding="utf-8")
     assert "has been stopped since" in says
     assert "It lacked:" in says
-    assert "tesseract-ocr-tlh" in says
+    assert "tesseract-ocr-isl" in says
 
 
 def test_a_pause_is_told_everywhere_with_its_beginning(tmp_path: Path, manager: Manager) -> None:

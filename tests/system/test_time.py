@@ -140,9 +140,9 @@ attempts = 3
 first_delay = "1s"
 max_delay = "2s"
 [[profiles]]
-match = "hang/**"
+match = "crash/**"
 [profiles.ocr]
-engine = "hang"
+engine = "crash"
 """
 
 
@@ -151,7 +151,7 @@ def test_clock_that_steps_while_scans_settle_and_rest(tmp_path: Path, clock: _Cl
     """A step of the clock neither delays nor loses scans; bad ones are tried as often as ever, also after a kill."""
     with DaemonProcess(tmp_path, config=RETRYING, environment=clock.environment) as daemon:
         daemon.wait_ready()
-        put(daemon.inbox, "hang/bad.jpg", scan(1))
+        put(daemon.inbox, "crash/bad.jpg", scan(1))
         daemon.wait_for("scan.retrying", attempt=1)
         clock.step(seconds)
         put(daemon.inbox, "good.jpg", scan(2))
@@ -160,8 +160,8 @@ def test_clock_that_steps_while_scans_settle_and_rest(tmp_path: Path, clock: _Cl
         daemon.kill()
         clock.step(-seconds)
     with DaemonProcess(tmp_path, environment=clock.environment) as daemon:
-        event = daemon.wait_for("scan.quarantined", path="hang/bad.jpg", timeout=8)
-        assert (event["code"], event["attempt"]) == ("timeout", 3)
+        event = daemon.wait_for("scan.quarantined", path="crash/bad.jpg", timeout=8)
+        assert (event["code"], event["attempt"]) == ("worker-died", 3)
         assert files(daemon.outbox) == {"good.txt"}
         assert len(files(daemon.quarantine)) == 2
 
@@ -203,6 +203,9 @@ SHOWN_ONLY = {
     "ledger": "records when a scan was seen, and until when it rests",
     "daemon/daemon.py": "finds the records that are long past",
     "intake/rules.py": "says two seconds after its last change that a file is not read, or at once if a clock is wrong",
+    "intake/source.py": "says how old a file is whose last change was not seen",
+    "daemon/quarantine_watch.py": "asks the ledger what was quarantined lately; a wrong clock makes it look later",
+    "daemon/archive_check.py": "asks the ledger what was delivered lately; a wrong clock makes it look later",
     "log.py": "writes times",
     "service/status.py": "writes times",
     "service/metrics.py": "says how long ago",
