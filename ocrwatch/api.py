@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from ocrwatch.config.errors import wrong_value
 from ocrwatch.config.keys import option_keys
-from ocrwatch.errors import InternalFault, OcrwatchError, OutOfMemory, is_memory_error
+from ocrwatch.errors import InternalFault, OcrwatchError, OutOfMemory, UsageError, is_memory_error
 from ocrwatch.recognise import page
 from ocrwatch.recognise.shared import shared_process
 from ocrwatch.settings import Settings, recipe
@@ -73,6 +73,7 @@ def read(
 
     and besides them OSError if the file cannot be opened or read, and TypeError for other kinds of source.
     """
+    _check_kinds(languages, variables, enhance)
     wanted = _recipe(
         {
             "engine": engine,
@@ -96,6 +97,15 @@ def read(
         raise
     except Exception as error:
         raise _as_expected(error) from error
+
+
+def _check_kinds(languages: object, variables: object, enhance: object) -> None:
+    """Refuse what cannot even be looked into; raises UsageError."""
+    if not isinstance(languages, Iterable):
+        raise UsageError(f"languages is {languages!r}", 'give a list of names, such as ["eng", "deu"]')
+    for name, value in (("variables", variables), ("enhance", enhance)):
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{name} is {value!r}", "give a dictionary of options and their values")
 
 
 def _recipe(ocr: dict[str, object], enhance: dict[str, object]) -> Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import os
 import sys
@@ -13,8 +14,11 @@ from typing import Annotated, NoReturn
 import typer
 
 import ocrwatch
-from ocrwatch.errors import ExitCode, OcrwatchError, memory_short
+from ocrwatch.errors import ExitCode, OcrwatchError, memory_short, system_reason
 from ocrwatch.options import FOLDERS, READING, ConfigOption, Given, Group, JsonOption, SetOption, command
+
+_OUTPUT_REFUSED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Errors of standard output, which has no file name: a full disk behind ``>``, ``/dev/full``."""
 
 # What takes time to import is imported by the command that needs it: `ocrwatch --version` answers at once.
 
@@ -210,10 +214,17 @@ def _run(arguments: Sequence[str] | None) -> int:
         _complain(str(memory_short()))
         return int(ExitCode.ENVIRONMENT)
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one sentence
-        _complain(f"a bug in ocrwatch: {type(error).__name__}: {error}; please report it with the log")
-        _log_bug(error)
-        return int(ExitCode.BUG)
+        return _unexpected(error)
     return int(ExitCode.FINE)
+
+
+def _unexpected(error: Exception) -> int:
+    if isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_REFUSED:
+        _complain(f"cannot write the output ({system_reason(error)}); free some space, or write it elsewhere")
+        return int(ExitCode.ENVIRONMENT)
+    _complain(f"a bug in ocrwatch: {type(error).__name__}: {error}; please report it with the log")
+    _log_bug(error)
+    return int(ExitCode.BUG)
 
 
 def _complain(sentence: str) -> None:

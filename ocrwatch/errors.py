@@ -12,7 +12,7 @@ import os
 ASK_ITS_USER = "ask as root or as the user that ocrwatch runs as"
 """The remedy for who looks at what only ocrwatch's own user may see."""
 
-NO_SERVER = "see that the share's server is there, or mount it again"
+NO_SERVER = "see that the share's server is there, or unmount it (umount -l) and mount it again"
 """The remedy where a share is mounted, and nobody serves it."""
 
 _CLOSED = frozenset({errno.EACCES, errno.EPERM})
@@ -21,6 +21,8 @@ _REMEDIES = {
     errno.EDQUOT: "raise the quota or free some space",
     errno.EROFS: "remount it writable; if it is, let the service write there (ReadWritePaths=, see its unit)",
     **dict.fromkeys(_CLOSED, "let the user that ocrwatch runs as read and write it"),
+    errno.EPERM: "let the user that ocrwatch runs as read and write it; see also that it is not immutable (lsattr)",
+    errno.EEXIST: "name a folder, or remove the file that is in its place",
     errno.ENOENT: "bring the folder back (is the share mounted?)",
     errno.ELOOP: "replace the symbolic link in its place by a real folder",
     errno.ENOTDIR: "remove what stands in the folder's place",

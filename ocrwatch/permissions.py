@@ -68,6 +68,8 @@ def check_movable(inbox: Path, path: str) -> None:
         if parent:
             if place.attributes & (_IMMUTABLE | _APPEND_ONLY):
                 raise HeldUp(*_marked(inbox / parent, f"its folder {inbox / parent}", place))
+            if os.fstatvfs(directory).f_flag & os.ST_RDONLY:
+                raise HeldUp(f"its folder {inbox / parent} is on a read-only file system", "remount it writable")
             if not os.access(".", os.W_OK | os.X_OK, dir_fd=directory, effective_ids=True):
                 message = f"the user {_user(os.geteuid())} may not move scans out of its folder {inbox / parent}"
                 raise HeldUp(message, _let_in(inbox, inbox / parent, place))

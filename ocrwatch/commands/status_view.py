@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 from rich.markup import escape
 
 from ocrwatch.log import printable
-from ocrwatch.service.status import Status, held_up_together
+from ocrwatch.service.status import Status
 
 _SUBJECT_WIDTH = 12
 _MOST_LINES = 5
@@ -68,6 +68,9 @@ def view(seen: Seen) -> Iterator[str]:
         if last is not None:
             how = "It stopped" if last.state == "stopped" else "It was killed or crashed; it last wrote its status"
             yield f"{how} at {seen.at(last.written)}. Scans in {_shown(last.inbox)} wait until it is started again."
+            if last.state == "stopped":
+                for lacked in last.paused:
+                    yield f"[red]It could not start[/red]: {_shown(lacked.reason)}; {_shown(lacked.remedy)}"
             if last.review_waiting:
                 yield f"Pages to review: {last.review_waiting:,}; ocrwatch review lists them."
     elif last is None or seen.holder not in {0, last.pid}:
@@ -114,9 +117,7 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
     )
     yield from _block(
         "held up",
-        _some(
-            f"{_shown(one.names)}: {_shown(one.reason)}; {_shown(one.remedy)}" for one in held_up_together(now.resting)
-        ),
+        _some(f"{_shown(one.names)}: {_shown(one.reason)}; {_shown(one.remedy)}" for one in now.held_up),
     )
     yield from _block("scans", [_rates(now)])
     known = f", {now.cached:,} of them known from before and not read again" if now.cached else ""

@@ -13,7 +13,7 @@ from ocrwatch.commands.why_files import files_of, reason_beside, text_of, with_p
 from ocrwatch.daemon.duplicates import CODE
 from ocrwatch.deliver.delivery import REASON_ENDING
 from ocrwatch.deliver.plan import Plan
-from ocrwatch.errors import ASK_ITS_USER, EnvironmentFault, environment_fault
+from ocrwatch.errors import ASK_ITS_USER, Damaged, EnvironmentFault, Truncated, environment_fault
 from ocrwatch.files import facts_of
 from ocrwatch.intake.rules import NameCheck, kind_ignored, name_ignored
 from ocrwatch.intake.settle import Settle
@@ -28,6 +28,8 @@ from ocrwatch.values import Review
 
 _CLOSED = frozenset({"done", "quarantined", "gone"})
 _MOST_TOLD = 20
+_DAMAGE = frozenset({Damaged.code, Truncated.code})
+"""What is not believed at once: the writer may be at work."""
 
 _CLOSED_FOLDER = f"if this is ocrwatch's user, let it read and enter that folder; if not, {ASK_ITS_USER}"
 
@@ -228,7 +230,7 @@ def _open(sources: Sources, row: Entry, *, is_there: bool) -> Answer:
             row.path, "gone", f"was taken out of the inbox before it was read; it was last seen {sources.at(at)}."
         )
     waiting = _waiting(sources, row.path)
-    if row.code is None or waiting.state not in {"waiting", "settling"}:
+    if row.code not in _DAMAGE or waiting.state not in {"waiting", "settling"}:
         return waiting
     found = f" It was read at {sources.at(at)} and found damaged: {printable(row.reason or '')}; it is read again."
     return replace(waiting, says=waiting.says + found, code=row.code)
@@ -317,7 +319,7 @@ def _quarantined(sources: Sources, row: Entry) -> Answer:
     says = (
         f"could not be read: {printable(row.reason or 'for a reason that is not known any more')}. "
         f"{'A copy' if stays else 'It'} was put into the quarantine at {sources.at(at)}: {with_presence(originals)}."
-        f"{' It stays in the inbox, which is read-only.' if stays else ''}"
+        f"{' It stays in the inbox, which it may not be moved out of.' if stays else ''}"
     )
     remedy = _to_try_again(originals[0], stays=stays) if originals and os.path.lexists(originals[0]) else ""
     return Answer(row.path, "quarantined", says, remedy, since=at, attempts=row.attempts, code=row.code, files=files)

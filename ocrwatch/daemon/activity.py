@@ -7,7 +7,17 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ocrwatch.service.status import HELD_UP, BeingRead, Incomplete, NotReadFile, Resting, as_text, iso
+from ocrwatch.service.status import (
+    HELD_UP,
+    BeingRead,
+    HeldUpTogether,
+    Incomplete,
+    NotReadFile,
+    Resting,
+    as_text,
+    held_up_together,
+    iso,
+)
 
 if TYPE_CHECKING:
     from ocrwatch.daemon.pipeline import Pipeline
@@ -29,6 +39,7 @@ class Activity:
     delivering: list[str] = field(default_factory=list)
     incomplete: list[Incomplete] = field(default_factory=list)
     resting: list[Resting] = field(default_factory=list)
+    held_up: list[HeldUpTogether] = field(default_factory=list)
     not_read: int = 0
     not_read_files: list[NotReadFile] = field(default_factory=list)
 
@@ -52,14 +63,18 @@ def activity_of(pipeline: Pipeline, calendar: Calendar) -> Activity:
     reception, reading = pipeline.reception, pipeline.reading
     at = calendar.at
     oldest = reception.oldest
-    resting = (
-        Resting(as_text(ticket.path), ticket.attempt, ticket.code, ticket.reason, at(until), ticket.remedy)
-        for until, ticket in reading.resting
-    )
-    held = (
-        Resting(as_text(path), 0, HELD_UP, error.message, at(until), error.remedy)
-        for until, path, error in pipeline.delivering.resting
-    )
+    waits = [
+        *(
+            Resting(as_text(ticket.path), ticket.attempt, ticket.code, ticket.reason, at(until), ticket.remedy)
+            for until, ticket in reading.resting
+        ),
+        *(
+            Resting(as_text(path), 0, HELD_UP, error.message, at(until), error.remedy)
+            for until, path, error in pipeline.delivering.resting
+        ),
+    ]
+    # What is held up for long must not hide what is tried again in a moment.
+    waits.sort(key=lambda one: one.is_held_up)
     return Activity(
         oldest=None if reception.oldest_path is None else as_text(reception.oldest_path),
         oldest_since=None if oldest is None else at(oldest),
@@ -81,7 +96,8 @@ def activity_of(pipeline: Pipeline, calendar: Calendar) -> Activity:
             )
             for one in itertools.islice(reception.incomplete(), MOST_SHOWN)
         ],
-        resting=list(itertools.islice(itertools.chain(resting, held), MOST_SHOWN)),
+        resting=waits[:MOST_SHOWN],
+        held_up=held_up_together(waits)[:MOST_SHOWN],
         not_read=reception.not_read.count,
         not_read_files=reception.not_read.named,
     )

@@ -7,6 +7,7 @@ look at the file's status for each scan.
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from ocrwatch.log import get_logger
 _MOST_AT_ONCE: Final = 500
 _ROUNDS: Final = 10
 """Rounds within the patience: a scan is looked at a tenth of it late at most."""
+
+_ONE_FILE: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.EACCES, errno.EPERM, errno.EIO}
 
 _REMEDY: Final = "put the original back into the inbox to have it read again"
 
@@ -112,8 +115,11 @@ class ArchiveCheck:
                 if (status.st_size, status.st_mtime_ns) == (plan.facts.size, plan.facts.mtime_ns):
                     return False
                 return not has_content(directory, name, plan.facts.size, plan.sha256)
-        except FileNotFoundError:
-            return False
+        except OSError as error:
+            # One file or folder that is gone, closed or on a bad sector must not keep all others from being checked.
+            if error.errno in _ONE_FILE:
+                return False
+            raise
 
 
 def _below(plan: Plan, name: str) -> str:

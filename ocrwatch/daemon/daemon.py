@@ -15,6 +15,7 @@ from types import FrameType
 import ocrwatch
 from ocrwatch.daemon import startup
 from ocrwatch.daemon.bulletin import Bulletin
+from ocrwatch.daemon.failed_start import make_folders_or_tell, tell_failed_start
 from ocrwatch.daemon.hangup import on_hangup
 from ocrwatch.daemon.mounting import check_mounts, remember_mounts
 from ocrwatch.daemon.outlets import Outlets
@@ -114,7 +115,7 @@ class Daemon:
         settings = self._settings
         with contextlib.ExitStack() as stack:
             check_mounts(settings)
-            startup.make_folders(settings)
+            make_folders_or_tell(settings, once=self._once)
             for lock in startup.take_locks(settings):
                 stack.callback(lock.release)
             remember_mounts(settings)
@@ -125,7 +126,7 @@ class Daemon:
             # What a killed run has said there last is not true any more.
             read_last = deliveries_of(ledger)
             outlets.tell(status_at_start(settings, read_last))
-            stack.push(_told(lambda failure: outlets.tell(status_at_start(settings, read_last, failure))))
+            stack.push(_told(lambda failure: tell_failed_start(settings, outlets, read_last, failure)))
             startup.check_languages(settings)
             rebuild(settings, ledger)
             restore_forgotten(settings, ledger)
@@ -317,6 +318,7 @@ class Daemon:
         with contextlib.suppress(OcrwatchError):
             pipeline.reading.give_back()
             pipeline.delivering.close(clear_away=not silent)
+            pipeline.record_clean_end()
             # Nothing corrects any more what is said last.
             pipeline.reviews.look_now()
         self._watchers.turned(pipeline)

@@ -8,7 +8,6 @@ delivered as any other: a second text is better than none.
 from __future__ import annotations
 
 import hashlib
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from ocrwatch.daemon.tickets import Ticket
 from ocrwatch.deliver.delivery import Work
 from ocrwatch.deliver.plan import Fate, Plan
 from ocrwatch.errors import environment_fault
-from ocrwatch.files import folder_if_there, status_of
+from ocrwatch.files import folder_if_there, has_content
 from ocrwatch.ledger import Ledger
 
 CODE = "duplicate"
@@ -48,9 +47,10 @@ def made_by(ticket: Ticket) -> str:
 class Duplicates:
     """Finds earlier deliveries; blocks on ledger and outbox, and is used on the delivery thread only."""
 
-    def __init__(self, ledger: Ledger, outbox: Path, fate: Fate) -> None:
+    def __init__(self, ledger: Ledger, outbox: Path, archive: Path, fate: Fate) -> None:
         self._ledger = ledger
         self._outbox = outbox
+        self._archive = archive
         self.fate: Fate = fate
         """What becomes of a duplicate's original."""
 
@@ -69,7 +69,7 @@ class Duplicates:
             # What is noted of a quarantined scan as published is its reason.
             if plan is None or entry.id == ticket.id or plan.fate == "quarantine" or plan.made_by != made:
                 continue
-            if self._is_there(plan):
+            if self._is_there(plan) and self._may_go(plan):
                 prefix = f"{plan.folder}/" if plan.folder else ""
                 return Earlier(entry.path, tuple(prefix + sidecar.final for sidecar in plan.sidecars))
         return None
@@ -89,7 +89,26 @@ class Duplicates:
             with folder_if_there(self._outbox, plan.folder) as directory:
                 if directory is None or not plan.sidecars:
                     return False
-                found = [status_of(directory, sidecar.final) for sidecar in plan.sidecars]
+                # By its bytes: names are used again, and another scan's text may lie there by now.
+                return all(
+                    sidecar.size is not None
+                    and sidecar.sha256 is not None
+                    and has_content(directory, sidecar.final, sidecar.size, sidecar.sha256)
+                    for sidecar in plan.sidecars
+                )
         except OSError as error:
             raise environment_fault(error, f"cannot look into the outbox {self._outbox}") from error
-        return all(status is not None and stat.S_ISREG(status.st_mode) for status in found)
+
+    def _may_go(self, plan: Plan) -> bool:
+        """Tell whether a duplicate's original is one too many: the only one there is, is never deleted."""
+        if self.fate != "delete" or plan.fate == "delete":
+            return True
+        if plan.fate != "archive" or plan.sha256 is None:
+            return False
+        try:
+            with folder_if_there(self._archive, plan.folder) as directory:
+                return directory is not None and has_content(directory, plan.original, plan.facts.size, plan.sha256)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise environment_fault(error, f"cannot look into the archive {self._archive}") from error

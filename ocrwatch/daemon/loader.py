@@ -94,11 +94,13 @@ class Loader:
             return Loaded(ticket)
         return replace(loaded, entry=entry)
 
-    def open_row(self, ticket: Ticket) -> tuple[int, str | None]:
+    def open_row(self, ticket: Ticket) -> tuple[int, str | None] | None:
         """Open the row of a scan that is given up, with the hash of its bytes if they can be had, for its history."""
         scan = ticket.scan
         try:
             sha256 = ticket.sha256 or read(self._inbox, scan.path, scan.facts, self.max_bytes).sha256
         except TooLarge:
             sha256 = None
+        if self._keeps_originals and sha256 is not None and self._ledger.was_done(scan.path, sha256):
+            return None
         return self._ledger.begin(scan.path, scan.facts, sha256).id, sha256

@@ -74,6 +74,11 @@ class Loading:
         return dict(self._held_up)
 
     @property
+    def count_held_up(self) -> int:
+        """How many :attr:`held_up` has."""
+        return len(self._held_up)
+
+    @property
     def resting(self) -> list[tuple[float, Ticket]]:
         """Those that rest, with the ends of their rests (monotonic seconds), soonest first."""
         return self._resting.in_order()
@@ -179,8 +184,12 @@ class Loading:
             lambda error: self._not_loaded([ticket], error),
         )
 
-    def _row_opened(self, ticket: Ticket, row: tuple[int, str | None], fault: ScanFault) -> None:
+    def _row_opened(self, ticket: Ticket, row: tuple[int, str | None] | None, fault: ScanFault) -> None:
         self._under_way -= 1
+        if row is None:
+            # A copy of it is in the quarantine already, and it stays in the inbox.
+            self._ways.end(ticket, "known")
+            return
         ticket.id, ticket.sha256 = row
         if self._stopped:
             self._ways.end(ticket, "stopped")

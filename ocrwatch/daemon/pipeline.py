@@ -192,6 +192,10 @@ class Pipeline:
                 if not os.path.lexists(self.settings.inbox / entry.path):
                     ledger.close_scan(entry.id, "gone", code=entry.code, reason="it was taken out of the inbox")
 
+    def record_clean_end(self) -> None:
+        """Leave no scan in the ledger as in work: what waits for a folder or its writer was not killed."""
+        self._ledger.record_clean_end()
+
     def tick(self, now: float, *, receiving: bool) -> None:
         """Let each stage do what is due, in the order of the data's flow; without ``receiving`` nothing new begins."""
         if receiving:
@@ -256,7 +260,7 @@ class Pipeline:
 
     def _duplicates(self, ledger: Ledger) -> Duplicates | None:
         fate = _FATES.get(self.settings.intake.duplicates)
-        return None if fate is None else Duplicates(ledger, self.settings.outbox, fate)
+        return None if fate is None else Duplicates(ledger, self.settings.outbox, self.settings.archive, fate)
 
     def _reception(self, *, once: bool) -> Reception:
         settle, batch = self.settings.settle, self.settings.batch
@@ -272,6 +276,7 @@ class Pipeline:
             Batcher(batch.max_scans, batch.quiet, batch.max_wait),
             kept=self._is_kept,
             given_up=self._give_up,
+            held_up=lambda: self.reading.count_held_up + len(self.delivering.held_up),
         )
 
     def _begin(self, scans: list[Scan]) -> None:
@@ -301,7 +306,7 @@ class Pipeline:
         if self.reception.is_doubtful(ticket.scan, fault):
             self._await_writer(ticket, fault)
             return
-        self.report.failed(ticket.path, fault.code, fault.message)
+        ticket.code, ticket.reason = fault.code, fault.message
         self.delivering.quarantine(ticket, fault)
 
     def _await_writer(self, ticket: Ticket, fault: ScanFault) -> None:
@@ -339,6 +344,8 @@ class Pipeline:
             self._tell("batch", str(ticket.batch.id), fields)
         self.report.cached += ticket.cached and end == "delivered"
         self.report.count(end, ticket.options.profile_name)
+        if end == "quarantined":
+            self.report.failed(ticket.path, ticket.code, ticket.reason)
         if self._tidying is not None and end in {"delivered", "quarantined", "duplicate"}:
             self._tidying.took([ticket.path], time.monotonic())
         stays = self.settings.on_success == "keep" and end in {"delivered", "known"}

@@ -111,6 +111,11 @@ class Reading:
         return self._loading.held_up
 
     @property
+    def count_held_up(self) -> int:
+        """How many :attr:`held_up` has."""
+        return self._loading.count_held_up
+
+    @property
     def in_work(self) -> list[str]:
         """Paths of the scans that are with the pool."""
         return [ticket.path for ticket in self._reading.values()]
@@ -247,7 +252,8 @@ class Reading:
             return
         ticket.id, ticket.attempt = entry.id, entry.attempts
         goes_last = ticket.plain
-        ticket.plain = ticket.plain or entry.code == TimedOut.code
+        # A text that is known was read as any other.
+        ticket.plain = loaded.page is None and (ticket.plain or entry.code == TimedOut.code)
         if entry.state in {"planned", "published"}:
             # Its inbox was away when its original was to be put away.
             self._callbacks.resume(ticket, entry)

@@ -57,13 +57,16 @@ class Reception:
         *,
         kept: Callable[[str], bool],
         given_up: Callable[[str, FileFacts, ScanFault], None],
+        held_up: Callable[[], int] = lambda: 0,
     ) -> None:
+        """``held_up`` tells how many scans that were handed out wait for something that keeps no others waiting."""
         self._loop = loop
         self._inbox = inbox
         self._settle = settle
         self._batcher = batcher
         self._kept = kept
         self._given_up = given_up
+        self._held_up = held_up
         self._watch = InboxWatch(
             loop, pauses, inbox, options, arrived=self._arrive, wanted=self._wanted, found=self._take_in
         )
@@ -213,7 +216,7 @@ class Reception:
 
     def _room(self) -> int:
         """How many more scans may be kept in mind."""
-        incomplete = min(self._settle.incomplete, MOST_INCOMPLETE)
+        incomplete = min(self._settle.incomplete + self._held_up(), MOST_INCOMPLETE)
         return max(0, MOST_KNOWN + incomplete - len(self._known))
 
     def _wanted(self) -> Wanted:

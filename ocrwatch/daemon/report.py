@@ -216,6 +216,7 @@ class Report:
             delivering=doing.delivering,
             incomplete=doing.incomplete,
             resting=doing.resting,
+            held_up=doing.held_up,
             profiles=self.tally.profiles(),
             deliveries=list(self._deliveries),
             queue_seconds=self.tally.queue_seconds.snapshot(),

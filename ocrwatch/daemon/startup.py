@@ -56,7 +56,8 @@ def make_folders(settings: Settings) -> None:
 
 def is_only_read(settings: Settings, name: str) -> bool:
     """Tell whether nothing need be written to a folder: scans stay in the inbox if they are to be kept."""
-    return name == "inbox" and settings.on_success == "keep"
+    stays = settings.on_success == "keep" and settings.intake.duplicates in {"deliver", "skip"}
+    return name == "inbox" and stays
 
 
 def check_usable(settings: Settings, name: str, folder: Path) -> None:
@@ -78,7 +79,8 @@ def read_only_inbox(fault: EnvironmentFault, error: OSError) -> EnvironmentFault
     if error.errno not in _READ_ONLY:
         return fault
     what = f"{fault.message}: originals that were read could not be moved out of it"
-    return EnvironmentFault(what, f'{fault.remedy}; or set on_success to "keep", and they stay in it')
+    keep = 'on_success to "keep", and intake.duplicates to "skip" or "deliver"'
+    return EnvironmentFault(what, f"{fault.remedy}; or set {keep}: they stay in it then")
 
 
 def check_can_be_made(name: str, folder: Path) -> None:

@@ -42,6 +42,9 @@ class Sidecar:
     final: str
     former: str | None = None
     """Under which it may have been published before somebody took another of its scan's names."""
+    size: int | None = None
+    """Bytes; None in the plans of an older version, as ``sha256``."""
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Collection
@@ -137,7 +138,13 @@ class Steps:
             subfolder = mirrored(roots, split(work.path)[0])
             stem, original = self._free_names(work.path, subfolder, work.fate, taken)
         sidecars = tuple(
-            Sidecar(temporary_name(self._token, work.scan, ending), f"{stem}.{ending}") for ending, _ in work.contents
+            Sidecar(
+                temporary_name(self._token, work.scan, ending),
+                f"{stem}.{ending}",
+                size=len(data),
+                sha256=hashlib.sha256(data).hexdigest(),
+            )
+            for ending, data in work.contents
         )
         self._missed.pop(work.path, None)
         return Plan(
@@ -324,8 +331,14 @@ class Steps:
                 outbox.withdraw(root, split(path)[0], names)
 
     def _lets_go(self, path: str) -> bool:
-        """Tell whether files can be renamed in the folder of a scan; also if there is none."""
+        """Tell whether a scan may be moved out of its folder; also if there is none."""
         parent = self.places.inbox / split(path)[0]
+        try:
+            # An error of the system is met again when the scan is put away.
+            with contextlib.suppress(OSError):
+                check_movable(self.places.inbox, path)
+        except HeldUp:
+            return False
         with self._roots.explained(self.places.inbox):
             return not parent.is_dir() or os.access(parent, os.W_OK | os.X_OK)
 

@@ -15,8 +15,16 @@ from pathlib import Path
 
 from ocrwatch.dispatch.channel import Channel
 from ocrwatch.dispatch.messages import Setup
+from ocrwatch.errors import EnvironmentFault, environment_fault
 
 _LAST_WORDS = 2000
+
+
+def cannot_spawn(error: OSError) -> EnvironmentFault:
+    """Say that no worker process can be started, most often because its user may not run this Python."""
+    return environment_fault(
+        error, "cannot start a worker process", closed=f"let the user that ocrwatch runs as execute {sys.executable}"
+    )
 
 
 @dataclass(slots=True)

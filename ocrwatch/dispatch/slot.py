@@ -15,8 +15,8 @@ from ocrwatch.dispatch.channel import ChannelClosed
 from ocrwatch.dispatch.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.dispatch.limits import kills_for_memory
 from ocrwatch.dispatch.messages import Failed, Job, Read, Setup, Taken, Warm
-from ocrwatch.dispatch.process import WorkerProcess
-from ocrwatch.errors import EnvironmentFault, OcrwatchError, OutOfMemory, TimedOut, environment_fault
+from ocrwatch.dispatch.process import WorkerProcess, cannot_spawn
+from ocrwatch.errors import EnvironmentFault, OcrwatchError, OutOfMemory, TimedOut
 from ocrwatch.values import Recipe
 
 START_TIMEOUT = 60.0
@@ -138,7 +138,7 @@ class Slot(threading.Thread):
         try:
             worker = self._worker = WorkerProcess.spawn(options.scratch)
         except OSError as error:
-            self._report(WorkerUnfit(environment_fault(error, "cannot start a worker process"), self._next_back_off()))
+            self._report(WorkerUnfit(cannot_spawn(error), self._next_back_off()))
             self._wait_back_off()
             return False
         if self._stopped.is_set():

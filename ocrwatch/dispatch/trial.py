@@ -6,9 +6,9 @@ import time
 
 from ocrwatch.dispatch.channel import ChannelClosed
 from ocrwatch.dispatch.messages import Failed, Setup
-from ocrwatch.dispatch.process import WorkerProcess
+from ocrwatch.dispatch.process import WorkerProcess, cannot_spawn
 from ocrwatch.dispatch.slot import START_TIMEOUT, SlotOptions
-from ocrwatch.errors import EnvironmentFault, environment_fault
+from ocrwatch.errors import EnvironmentFault
 
 _REMEDY = "run ocrwatch doctor, and see whether workers.max_memory is too low"
 
@@ -19,7 +19,7 @@ def try_start(options: SlotOptions) -> None:
     try:
         worker = WorkerProcess.spawn(options.scratch)
     except OSError as error:
-        raise environment_fault(error, "cannot start a worker process") from error
+        raise cannot_spawn(error) from error
     try:
         worker.channel.send(Setup(options.recipes, options.max_memory), deadline)
         answer = worker.channel.receive(deadline)

@@ -131,6 +131,9 @@ def _report_folder(inbox: Path, relative: str, error: OSError, ignored: _Left) -
 def _entries(inbox: Path, relative: str, rules: NameRules, below: list[str] | None, ignored: _Left) -> Iterator[str]:
     """Yield the scans in one folder, and add its subfolders to ``below``, None if they are not looked into."""
     with folder(inbox, relative) as descriptor, os.scandir(descriptor) as entries:
+        if relative and not os.access(".", os.X_OK, dir_fd=descriptor, effective_ids=True):
+            # Its names can be listed, but nothing in it can be opened (path_resolution(7)).
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), relative)
         for entry in entries:
             path = f"{relative}/{entry.name}" if relative else entry.name
             if entry.is_symlink():

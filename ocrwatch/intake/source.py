@@ -73,9 +73,9 @@ def _look_into(descriptor: int) -> Probe:
     kind = kind_of(os.pread(descriptor, HEAD, 0)) if state is Completeness.NOT_JPEG else OTHER
     now = time.time()
     unmodified_for = max(0.0, now - facts.mtime_ns / 1e9)
-    return Probe(facts, state, kind, unmodified_for, min(unmodified_for, max(0.0, now - facts.ctime_ns / 1e9)))
+    untouched_for = min(unmodified_for, max(0.0, now - facts.ctime_ns / 1e9))
     after = facts_of(os.fstat(descriptor))
-    return Probe(facts, state, kind, after if _by_reading(facts, after) else None)
+    return Probe(facts, state, kind, unmodified_for, untouched_for, after if _by_reading(facts, after) else None)
 
 
 def _by_reading(before: FileFacts, after: FileFacts) -> bool:

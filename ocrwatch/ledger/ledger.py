@@ -147,6 +147,15 @@ class Ledger:
                 (code, reason, time.time(), scan),
             )
 
+    def record_clean_end(self) -> None:
+        """Take back the attempts of all scans that are still in work: this run ends, and none of them is to blame."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE scans SET attempts = max(0, attempts - 1), state = 'ready', updated_at = ?"
+                " WHERE state = 'reading'",
+                (time.time(),),
+            )
+
     def record_unclean_end(self, first_delay: float, max_delay: float) -> list[Entry]:
         """Judge the scans that were in work when an earlier run was killed, and return them; none after a clean end.
 
@@ -237,7 +246,8 @@ class Ledger:
         with self._guarded():
             return (
                 self._db.execute(
-                    f"SELECT 1 FROM scans WHERE path = ? AND sha256 = ? AND (state = 'done' OR {_STAYS})",
+                    "SELECT 1 FROM scans WHERE path = ? AND sha256 = ? AND coalesce(code, '') != 'duplicate'"
+                    f" AND (state = 'done' OR {_STAYS})",
                     (os.fsencode(path), sha256),
                 ).fetchone()
                 is not None

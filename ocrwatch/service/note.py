@@ -11,7 +11,7 @@ from typing import Final
 
 from ocrwatch.files import folder, open_regular, remove, rename_noreplace, status_of, write_durable
 from ocrwatch.log import printable
-from ocrwatch.service.status import Status, as_text, held_up_together
+from ocrwatch.service.status import Status, as_text
 
 NOTE_STEM: Final = "STATUS"
 NOTE_ENDING: Final = "txt"
@@ -74,7 +74,7 @@ def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
             for item in status.incomplete
         ],
     )
-    for held in held_up_together(status.resting)[:_LAST_SHOWN]:
+    for held in status.held_up[:_LAST_SHOWN]:
         yield from ("", f"Held up: {printable(held.names)}")
         yield f"  Why:        {printable(held.reason)}"
         yield f"  What to do: {printable(held.remedy)}"

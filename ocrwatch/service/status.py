@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -140,14 +140,16 @@ class Resting:
 class HeldUpTogether:
     """Scans that are held up by one and the same thing."""
 
-    paths: list[str]
+    path: str
+    """The first of them."""
+    count: int
     reason: str
     remedy: str
 
     @property
     def names(self) -> str:
         """The first path and how many more there are."""
-        return self.paths[0] if len(self.paths) == 1 else f"{self.paths[0]} and {len(self.paths) - 1} more"
+        return self.path if self.count == 1 else f"{self.path} and {self.count - 1:,} more"
 
 
 def held_up_together(resting: Iterable[Resting]) -> list[HeldUpTogether]:
@@ -156,7 +158,8 @@ def held_up_together(resting: Iterable[Resting]) -> list[HeldUpTogether]:
     for one in resting:
         if one.is_held_up:
             key = (one.reason, one.remedy)
-            together.setdefault(key, HeldUpTogether([], *key)).paths.append(one.path)
+            before = together.get(key, HeldUpTogether(one.path, 0, *key))
+            together[key] = replace(before, count=before.count + 1)
     return list(together.values())
 
 
@@ -230,6 +233,8 @@ class Status:
     incomplete: list[Incomplete] = field(default_factory=list)
     """The first of those that settle."""
     resting: list[Resting] = field(default_factory=list)
+    held_up: list[HeldUpTogether] = field(default_factory=list)
+    """What holds scans up, with how many: :attr:`resting` has the first hundred of all kinds."""
     profiles: list[ProfileCounts] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     """The last of them, the newest last, as in ``failures``."""
@@ -272,6 +277,7 @@ _LISTS = {
     "being_read": BeingRead,
     "incomplete": Incomplete,
     "resting": Resting,
+    "held_up": HeldUpTogether,
     "profiles": ProfileCounts,
     "reviews": ToReview,
     "not_read_files": NotReadFile,

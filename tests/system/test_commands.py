@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import ocrwatch
-from tests.daemon_process import PROGRAM, DaemonProcess, run_ocrwatch
+from tests.daemon_process import PROGRAM, DaemonProcess, clean_environment, run_ocrwatch, write_config
 from tests.system.dropping import files, phrase, put, scan
 from tests.system.terminal import Terminal
 from tests.waiting import until
@@ -304,3 +304,17 @@ def test_reader_who_has_seen_enough(tmp_path: Path) -> None:
     finally:
         os.close(write)
     assert ended.stderr == b""
+
+
+def test_an_output_that_is_full_is_no_bug(tmp_path: Path) -> None:
+    """What is printed into a file on a full disk ends with one sentence."""
+    (tmp_path / "one.jpg").write_bytes(scan(1))
+    write_config(tmp_path, None)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*PROGRAM, "read", "one.jpg"],
+            cwd=tmp_path, env=clean_environment(), stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 3
+    assert done.stderr.startswith("ocrwatch: cannot write the output (no space left on device)")
+    assert done.stderr.count("\n") == 1

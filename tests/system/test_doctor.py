@@ -131,7 +131,7 @@ FAULTS = {
     "file in a folder's place": Fault("archive", "not a directory", "remove what stands", _file_for_folder),
     "full disk": Fault("archive", "no space left", "free some space", _full),
     "full disk, said of its space": Fault("archive space", "is full", "free some space", _full),
-    "share whose server is gone": Fault("inbox", "not connected", "or mount it again",
+    "share whose server is gone": Fault("inbox", "not connected", "and mount it again",
                                         lambda folder: dead_share(folder / "inbox")),
     "no more files": Fault("quarantine files", "more files can be made", "remove files", _no_more_files,
                            severity="warning"),

@@ -109,3 +109,44 @@ def test_originals_that_stay_are_not_deleted_as_duplicates(tmp_path: Path) -> No
     answer = run_ocrwatch(tmp_path, "once", config=config("delete", 'on_success = "keep"'))
     assert answer.returncode == 2
     assert "set intake.duplicates to skip" in answer.stderr
+
+
+def test_the_only_original_is_not_deleted(tmp_path: Path) -> None:
+    """A scan that was moved from the archive back into the inbox is delivered again: it is no duplicate of itself."""
+    with DaemonProcess(tmp_path, config=config("delete")) as daemon:
+        daemon.wait_ready()
+        put(daemon.inbox, "a.jpg", scan(1))
+        delivered(daemon, "a.jpg", 1)
+        daemon.wait_for("batch.finished")
+        (daemon.archive / "a.jpg").rename(daemon.inbox / "again.jpg")
+        delivered(daemon, "again.jpg", 1)
+        daemon.wait_for("batch.finished", count=2)
+        assert files(daemon.archive) == {"again.jpg"}
+
+
+def test_another_scans_text_under_the_old_name_counts_for_nothing(tmp_path: Path) -> None:
+    """Texts are fetched and counters restart: the name of the earlier text may be another's by now."""
+    with DaemonProcess(tmp_path, config=config("delete", 'on_success = "delete"')) as daemon:
+        daemon.wait_ready()
+        put(daemon.inbox, "a.jpg", scan(1))
+        daemon.wait_for("scan.delivered", path="a.jpg")
+        (daemon.outbox / "a.txt").unlink()
+        put(daemon.inbox, "a.jpg", scan(2))
+        daemon.wait_for("scan.delivered", count=2)
+        put(daemon.inbox, "b.jpg", scan(1))
+        daemon.wait_for("scan.delivered", path="b.jpg")
+
+
+def test_what_was_skipped_is_delivered_under_another_setting(tmp_path: Path) -> None:
+    """It has stayed in the inbox without a text of its own."""
+    with DaemonProcess(tmp_path, config=config("skip", 'on_success = "keep"')) as daemon:
+        daemon.wait_ready()
+        put(daemon.inbox, "a.jpg", scan(1))
+        daemon.wait_for("scan.delivered", path="a.jpg")
+        put(daemon.inbox, "b.jpg", scan(1))
+        daemon.wait_for("scan.duplicate", path="b.jpg")
+        daemon.stop()
+    with DaemonProcess(tmp_path, config=config("deliver", 'on_success = "keep"')) as daemon:
+        daemon.wait_ready()
+        daemon.wait_for("scan.delivered", path="b.jpg")
+        assert files(daemon.outbox) == {"a.txt", "b.txt"}

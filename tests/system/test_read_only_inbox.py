@@ -145,3 +145,30 @@ def _findings(folder: Path, setting: str) -> dict[str, dict[str, str]]:
     answer = run_ocrwatch(folder, "doctor", "--json", "--set", setting)
     assert answer.stderr == ""
     return {finding["subject"]: finding for finding in json.loads(answer.stdout)}
+
+
+def test_duplicates_that_would_be_moved_are_refused_at_the_start(tmp_path: Path) -> None:
+    """Nothing can be moved out of such an inbox: the start says which settings work with it."""
+    (tmp_path / "inbox").mkdir()
+    fill(tmp_path / "inbox")
+    with mounted_read_only(tmp_path / "inbox"):
+        answer = run_ocrwatch(tmp_path, "run", config=KEEP + '[intake]\nduplicates = "archive"\n')
+    assert answer.returncode == 3
+    assert 'intake.duplicates to "skip"' in answer.stderr
+
+
+def test_a_scan_that_may_not_be_moved_is_copied_to_the_quarantine_with_keep(tmp_path: Path) -> None:
+    """Its folder may be written to, only it may not be moved: it is quarantined as in a read-only inbox."""
+    (tmp_path / "inbox").mkdir()
+    bad = tmp_path / "inbox/bad.jpg"
+    bad.write_bytes(BROKEN)
+    if subprocess.run(["chattr", "+i", bad], capture_output=True, check=False).returncode:
+        pytest.skip("needs root, and a file system with attributes")
+    try:
+        with DaemonProcess(tmp_path, config=KEEP) as daemon:
+            daemon.wait_ready()
+            daemon.wait_for("scan.quarantined", path="bad.jpg")
+            assert files(daemon.quarantine) == {"bad.jpg", "bad.jpg.reason.json"}
+            assert files(daemon.inbox) == {"bad.jpg"}
+    finally:
+        subprocess.run(["chattr", "-i", bad], check=True)

@@ -217,9 +217,9 @@ def test_sound_scans_are_not_blamed_for_deaths_of_ocrwatch(start: Start) -> None
         until(lambda: _in_work(daemon) or not files(daemon.inbox), what="a scan is in work")  # noqa: B023
         daemon.kill()
         daemon = start("1h")
-    until(lambda: len(files(daemon.outbox)) == len(names), what="all are delivered")
+    texts = {name.replace(".jpg", ".txt") for name in names}
+    until(lambda: files(daemon.outbox) == texts, what="all are delivered")
     assert not files(daemon.quarantine)
-    assert files(daemon.outbox) == {name.replace(".jpg", ".txt") for name in names}
 
 
 def _in_work(daemon: DaemonProcess) -> int:
@@ -241,3 +241,19 @@ def test_two_texts_never_come_of_a_scan_that_worked_the_last_time(start: Start) 
     assert event["attempt"] == 2
     assert files(daemon.outbox) == {"long.txt"}
     assert text_of(daemon, "long.txt") == " ".join([phrase(1)] * 200)
+
+
+def test_stops_while_the_quarantine_is_away_are_no_deaths(start: Start) -> None:
+    """A scan that waits to be quarantined when ocrwatch is stopped, again and again, keeps its own reason."""
+    daemon = start()
+    put(daemon.inbox, "rubbish/bad.jpg", scan(1))
+    for number in range(4):
+        if number:
+            daemon = start()
+        daemon.quarantine.rename(daemon.folder / "away")
+        daemon.wait_for("daemon.paused", cause="delivery")
+        assert daemon.stop() == 0
+        (daemon.folder / "away").rename(daemon.quarantine)
+    daemon = start()
+    assert not daemon.events("daemon.killed")
+    assert daemon.wait_for("scan.quarantined", path="rubbish/bad.jpg")["code"] == "internal-error"

@@ -207,3 +207,21 @@ def test_an_outbox_that_is_not_mounted_gets_no_note(tmp_path: Path) -> None:
 def _unmounted(disk: Disk) -> None:
     disk.unmount()
     assert not disk.place.is_mount()
+
+
+def test_a_start_that_a_folder_refuses_is_told(tmp_path: Path) -> None:
+    """Also before anything is open: the note and ``status`` name the folder, and not what was true before."""
+    with DaemonProcess(tmp_path, environment=WITH_NOTE) as daemon:
+        daemon.wait_ready()
+        until(lambda: "has been watching since" in note(daemon))
+        daemon.kill()
+    daemon.archive.rmdir()
+    daemon.archive.write_text("a file in its place")
+    answer = run_ocrwatch(tmp_path, "run", environment=WITH_NOTE)
+    assert answer.returncode == 3
+    says = (tmp_path / "outbox/STATUS.txt").read_text(encoding="utf-8")
+    assert "has been stopped since" in says
+    assert str(daemon.archive) in says
+    told = run_ocrwatch(tmp_path, "status").stdout
+    assert "It could not start" in told
+    assert str(daemon.archive) in " ".join(told.split())

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -276,3 +277,10 @@ def test_the_example_in_the_readme(tmp_path: Path) -> None:
     done = python(f"import os; os.chdir({str(tmp_path)!r})\n{example}")
     assert done.stdout.startswith(TEXT)
     assert "\nharbour 9" in done.stdout
+
+
+@pytest.mark.parametrize("option", [{"languages": None}, {"languages": 3}, {"enhance": False}, {"variables": 1}])
+def test_an_option_of_another_kind_is_a_wrong_option(option: dict[str, Any]) -> None:
+    """It is said in a sentence, as any other wrong value."""
+    with pytest.raises(errors.UsageError, match=f"{next(iter(option))} is "):
+        ocrwatch.read(b"", **option)

@@ -372,3 +372,12 @@ def test_what_was_put_away_lately_is_found(ledger: Ledger) -> None:
     assert ledger.quarantined_since(last + 1, 9) == []
     assert [entry.id for entry in ledger.delivered_between(first - 1, last, 9)] == [rows[0], rows[3]]
     assert [entry.id for entry in ledger.delivered_between(first, last, 9)] == [rows[3]]
+
+
+def test_a_clean_end_leaves_nothing_to_judge(ledger: Ledger) -> None:
+    """What was in work, or waited to be delivered, when ocrwatch was stopped has lost no attempt and is not blamed."""
+    rows = interrupt(ledger, "a")
+    ledger.record_clean_end()
+    assert ledger.record_unclean_end(1.0, 9.0) == []
+    entry = ledger.get(rows[0])
+    assert (entry.state, entry.attempts, entry.alone, entry.deaths) == ("ready", 0, 0, 0)

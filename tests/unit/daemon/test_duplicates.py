@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,10 @@ from ocrwatch.ledger import Ledger
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.values import FileFacts, Scan
 
-SHA = "ab" * 32
+SCAN = b"a scan"
+SHA = hashlib.sha256(SCAN).hexdigest()
+TEXT = b"text"
+SIDECAR = Sidecar("t", "a.txt", size=len(TEXT), sha256=hashlib.sha256(TEXT).hexdigest())
 
 
 class Past:
@@ -25,13 +29,16 @@ class Past:
 
     def __init__(self, folder: Path) -> None:
         self.outbox = folder / "outbox"
-        (self.outbox / "sub").mkdir(parents=True)
+        self.archive = folder / "archive"
+        for place in (self.outbox, self.archive):
+            (place / "sub").mkdir(parents=True)
+        (self.archive / "sub/a.jpg").write_bytes(SCAN)
         self.ledger = Ledger(folder)
-        self.duplicates = Duplicates(self.ledger, self.outbox, "delete")
+        self.duplicates = Duplicates(self.ledger, self.outbox, self.archive, "delete")
 
     def ticket(self, path: str, **settings: object) -> Ticket:
         """Return a scan whose row is open."""
-        scan = Scan(path, FileFacts(1, len(path), 3, 4), fresh=True, ready_at=time.monotonic())
+        scan = Scan(path, FileFacts(1, len(path), len(SCAN), 4), fresh=True, ready_at=time.monotonic())
         options = Settings.model_validate(settings).for_path(path)
         ticket = Ticket(scan, Batch(1, 1), options, recipe(options.ocr, options.enhance), sha256=SHA)
         ticket.id = self.ledger.begin(path, scan.facts, SHA).id
@@ -40,14 +47,14 @@ class Past:
     def note(self, ticket: Ticket, fate: Fate = "archive") -> None:
         """Note a plan, with a text that is not there yet."""
         plan = Plan(
-            ticket.path, ticket.scan.facts, SHA, "sub", "a", fate, "a.jpg", (Sidecar("t", "a.txt"),),
+            ticket.path, ticket.scan.facts, SHA, "sub", "a", fate, "a.jpg", (SIDECAR,),
             made_by=made_by(ticket),
         )  # fmt: skip
         self.ledger.planned(ticket.id, plan.to_json(), code=None, reason=None)
 
     def publish(self, ticket: Ticket) -> None:
         """Put the text there."""
-        (self.outbox / "sub/a.txt").write_text("text")
+        (self.outbox / "sub/a.txt").write_bytes(TEXT)
         self.ledger.published(ticket.id)
 
 
@@ -84,6 +91,28 @@ def test_a_text_that_is_gone_or_of_other_options_does_not(past: Past) -> None:
     assert past.duplicates.earlier(past.ticket("d.jpg")) is None
     (past.outbox / "sub/a.txt").symlink_to("/etc/passwd")
     assert past.duplicates.earlier(past.ticket("e.jpg")) is None
+
+
+def test_another_text_of_that_name_does_not(past: Past) -> None:
+    """The text was fetched, and the name was given to another scan's: names are used again."""
+    first = past.ticket("sub/a.jpg")
+    past.note(first)
+    past.publish(first)
+    (past.outbox / "sub/a.txt").write_bytes(b"another text")
+    assert past.duplicates.earlier(past.ticket("b.jpg")) is None
+
+
+def test_the_only_original_is_never_deleted(past: Past) -> None:
+    """An archive that has the original no more, or another under its name, makes the scan the only one."""
+    first = past.ticket("sub/a.jpg")
+    past.note(first)
+    past.publish(first)
+    (past.archive / "sub/a.jpg").write_bytes(b"other!")
+    assert past.duplicates.earlier(past.ticket("b.jpg")) is None
+    (past.archive / "sub/a.jpg").unlink()
+    assert past.duplicates.earlier(past.ticket("c.jpg")) is None
+    past.duplicates.fate = "archive"
+    assert past.duplicates.earlier(past.ticket("d.jpg")) is not None
 
 
 def test_what_is_in_the_quarantine_or_a_duplicate_itself_does_not(past: Past) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ JPEG = render("ab", size=12, width=64, height=40)
 class Receiving:
     """A reception, and what came out of it."""
 
-    def __init__(self, inbox: Path) -> None:
+    def __init__(self, inbox: Path, held_up: Callable[[], int] = lambda: 0) -> None:
         self.loop = Loop(io_threads=1)
         self.pauses = Pauses(lambda: None)
         self.taken: list[str] = []
@@ -42,6 +42,7 @@ class Receiving:
             Batcher(16, 0.0, 0.0),
             kept=lambda _: False,
             given_up=lambda *_: None,
+            held_up=held_up,
         )
         self.reception.start(events=False)
 
@@ -97,3 +98,20 @@ def test_a_file_that_its_disk_refuses_delays_no_other(receiving: Receiving, monk
     assert receiving.taken == ["good.jpg"]
     assert not receiving.pauses
     assert receiving.reception.left() == {"bad.jpg": "it cannot be read (input/output error)"}
+
+
+def test_scans_that_are_held_up_do_not_take_the_places_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder full of scans that may not be moved leaves room for those that may."""
+    monkeypatch.setattr(module, "MOST_KNOWN", 2)
+    held: list[str] = []
+    for name in ("a1.jpg", "a2.jpg", "good.jpg"):
+        (tmp_path / name).write_bytes(JPEG)
+    receiving = Receiving(tmp_path, held_up=lambda: len(held))
+    deadline = time.monotonic() + LONG
+    while "good.jpg" not in receiving.taken and time.monotonic() < deadline:
+        receiving.turn()
+        held[:] = [path for path in receiving.taken if path.startswith("a")]
+    receiving.loop.close()
+    assert "good.jpg" in receiving.taken

@@ -15,7 +15,7 @@ from ocrwatch.daemon.silence import Silence, check_answers
 from ocrwatch.errors import EnvironmentFault
 from tests.waiting import until
 
-REMEDY = "see that the share's server is there, or mount it again"
+REMEDY = "see that the share's server is there, or unmount it (umount -l) and mount it again"
 
 
 class Share:

@@ -172,3 +172,15 @@ def test_an_unreadable_inbox_is_the_environments_fault() -> None:
         (folder / "inbox").mkdir(mode=0)
         with unprivileged(), pytest.raises(EnvironmentFault, match=r"permission denied.*let the user"):
             see(folder / "inbox")
+
+
+def test_a_folder_that_may_be_listed_and_not_entered_is_said() -> None:
+    """Of mode 644, its names can be seen and nothing in it opened: its scans must not be passed over in silence."""
+    with reachable_folder() as inbox:
+        (inbox / "closed").mkdir()
+        (inbox / "closed/a.jpg").write_bytes(b"\xff\xd8")
+        (inbox / "closed").chmod(0o644)
+        with unprivileged():
+            found = look(inbox, RULES, recursive=True, limit=9, known=lambda _: False)
+        assert reasons(found) == {"closed": f"folder {inbox}/closed cannot be read: permission denied"}
+        assert found.paths == ()

@@ -212,3 +212,17 @@ def test_a_file_that_its_disk_refuses_is_not_the_inboxs_fault(tmp_path: Path, mo
     with pytest.raises(EnvironmentFault) as caught:
         probe(tmp_path / "away", "a.jpg")
     assert not isinstance(caught.value, HeldUp)
+
+
+def test_what_a_look_leaves_is_told_if_it_moves_the_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system without inode numbers, reading a file may change its times (rclone, before it is uploaded)."""
+    (tmp_path / "a.jpg").write_bytes(render("ab", size=12))
+    times = iter(range(10, 20))
+
+    def as_on_fuse(status: os.stat_result) -> FileFacts:
+        return FileFacts(1, 0, status.st_size, next(times))
+
+    monkeypatch.setattr(source, "facts_of", as_on_fuse)
+    found = probe(tmp_path, "a.jpg")
+    assert found is not None
+    assert (found.facts.mtime_ns, found.known.mtime_ns) == (10, 11)
