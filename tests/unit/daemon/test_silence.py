@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -67,7 +68,7 @@ def test_silence_is_told_and_its_end_too(tmp_path: Path, share: Share) -> None:
 def test_who_asks_once_is_told_in_time(tmp_path: Path, share: Share) -> None:
     """A folder that answers, be it with an error, is fine."""
     check_answers({"inbox": tmp_path, "outbox": tmp_path / "missing"})
-    with pytest.raises(EnvironmentFault, match=f"the outbox {share.folder} does not answer; {REMEDY}"):
+    with pytest.raises(EnvironmentFault, match=re.escape(f"the outbox {share.folder} does not answer; {REMEDY}")):
         check_answers({"inbox": tmp_path, "outbox": share.folder})
     share.answers.set()
     check_answers({"inbox": tmp_path, "outbox": share.folder})
