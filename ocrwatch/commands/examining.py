@@ -19,7 +19,7 @@ from ocrwatch.daemon import startup
 from ocrwatch.daemon.mounting import check_mounts
 from ocrwatch.daemon.notices import hook_options
 from ocrwatch.errors import EnvironmentFault, ExitCode, HeldUp, UsageError
-from ocrwatch.intake.look import look
+from ocrwatch.intake.look import Look, look
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.watch import Watcher
 from ocrwatch.log import printable
@@ -87,8 +87,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     )
     for name, folder in startup.folders(settings).items():
         yield from _folder(settings, name, folder)
-    if settings.on_success != "keep":
-        yield from _scans_held_up(settings)
+    yield from _inbox(settings)
     if "archive" in startup.folders(settings):
         yield from folders.crossing(settings.inbox, settings.archive)
     yield from _watch(settings)
@@ -148,16 +147,23 @@ def _tried(settings: Settings, name: str, folder: Path) -> Iterator[Finding]:
         yield from folders.permissions(name, folder, settings.output.mode)
 
 
-def _scans_held_up(settings: Settings) -> Iterator[Finding]:
-    """Look whether each scan that waits in the inbox may be moved out of it; an inbox that refuses has its own."""
+def _inbox(settings: Settings) -> Iterator[Finding]:
+    """Look through the inbox for what cannot be read or taken; an inbox that refuses has findings of its own."""
+    if is_missing(settings.inbox):
+        return
     watch = settings.watch
     rules = NameRules.of(watch.include, watch.exclude)
     try:
-        waiting = look(
-            settings.inbox, rules, recursive=watch.recursive, limit=_MOST_SCANS_TRIED, known=lambda _: False
-        ).paths
+        found = look(settings.inbox, rules, recursive=watch.recursive, limit=_MOST_SCANS_TRIED, known=lambda _: False)
     except EnvironmentFault:
         return
+    if settings.on_success != "keep":
+        yield from _scans_held_up(settings, found.paths)
+    yield from _closed_folders(found)
+
+
+def _scans_held_up(settings: Settings, waiting: Sequence[str]) -> Iterator[Finding]:
+    """Tell whether each scan that waits in the inbox may be moved out of it."""
     refused: dict[tuple[str, str], list[str]] = {}
     for path in waiting:
         try:
@@ -180,7 +186,6 @@ def _watch(settings: Settings) -> Iterator[Finding]:
     mode = watch_mode(kind) if settings.watch.mode == "auto" else settings.watch.mode
     rules = NameRules.of(settings.watch.include, settings.watch.exclude)
     yield from watching.watching(mode, kind, _count_folders(inbox, rules))
-    yield from _closed_folders(settings, rules)
     if mode == "inotify" and os.access(inbox, os.R_OK | os.W_OK | os.X_OK):
         yield watching.canary(inbox, lambda name, came: _listening(inbox, name, came))
 
@@ -194,15 +199,8 @@ def _count_folders(inbox: Path, rules: NameRules) -> int:
     return count
 
 
-def _closed_folders(settings: Settings, rules: NameRules) -> Iterator[Finding]:
+def _closed_folders(found: Look) -> Iterator[Finding]:
     """Name the folders in the inbox whose scans are not read, since this user may not enter them."""
-    if is_missing(settings.inbox):
-        return
-    try:
-        found = look(settings.inbox, rules, recursive=settings.watch.recursive, limit=1, known=lambda _: False)
-    except EnvironmentFault:
-        # The inbox itself refuses, of which its own findings tell.
-        return
     closed = [item for item in found.ignored if item.is_closed]
     for item in closed[:_MOST_NAMED]:
         yield Finding("inbox folder", "warning", f"scans in it are not read: {item.reason}", item.remedy)

@@ -18,7 +18,7 @@ from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.pauses import SILENCE, Pauses
 from ocrwatch.deliver.plan import Plan
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.files import folder, has_content, split, status_of
+from ocrwatch.files import folder, has_content, status_of
 from ocrwatch.ledger import Ledger
 from ocrwatch.log import get_logger
 
@@ -96,9 +96,7 @@ class ArchiveCheck:
         entries = self._ledger.delivered_between(since, until, _MOST_AT_ONCE)
         plans = [Plan.from_json(entry.plan) for entry in entries if entry.plan is not None]
         rewritten = [
-            _Rewritten(
-                plan.path, _below(plan, plan.original), tuple(_below(plan, each.final) for each in plan.sidecars)
-            )
+            _Rewritten(plan.path, plan.below(plan.original), tuple(plan.below(each.final) for each in plan.sidecars))
             for plan in plans
             if plan.fate == "archive" and self._is_rewritten(plan)
         ]
@@ -106,21 +104,16 @@ class ArchiveCheck:
 
     def _is_rewritten(self, plan: Plan) -> bool:
         """Tell whether the file that was read is in the archive with another content; a copy or another file is not."""
-        parent, name = split(_below(plan, plan.original))
         try:
-            with folder(self._archive, parent) as directory:
-                status = status_of(directory, name)
+            with folder(self._archive, plan.folder) as directory:
+                status = status_of(directory, plan.original)
                 if status is None or status.st_ino != plan.facts.inode or plan.sha256 is None:
                     return False
                 if (status.st_size, status.st_mtime_ns) == (plan.facts.size, plan.facts.mtime_ns):
                     return False
-                return not has_content(directory, name, plan.facts.size, plan.sha256)
+                return not has_content(directory, plan.original, plan.facts.size, plan.sha256)
         except OSError as error:
             # One file or folder that is gone, closed or on a bad sector must not keep all others from being checked.
             if error.errno in _ONE_FILE:
                 return False
             raise
-
-
-def _below(plan: Plan, name: str) -> str:
-    return f"{plan.folder}/{name}" if plan.folder else name

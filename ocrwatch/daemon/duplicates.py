@@ -70,8 +70,7 @@ class Duplicates:
             if plan is None or entry.id == ticket.id or plan.fate == "quarantine" or plan.made_by != made:
                 continue
             if self._is_there(plan) and self._may_go(plan):
-                prefix = f"{plan.folder}/" if plan.folder else ""
-                return Earlier(entry.path, tuple(prefix + sidecar.final for sidecar in plan.sidecars))
+                return Earlier(entry.path, tuple(plan.below(sidecar.final) for sidecar in plan.sidecars))
         return None
 
     def among(self, works: Sequence[Work]) -> set[int]:

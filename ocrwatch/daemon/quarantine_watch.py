@@ -137,7 +137,7 @@ class QuarantineWatch:
         for entry in self._ledger.quarantined_since(since, MOST_WATCHED):
             if entry.plan is not None:
                 plan = Plan.from_json(entry.plan)
-                place = f"{plan.folder}/{plan.original}" if plan.folder else plan.original
+                place = plan.below(plan.original)
                 at = time.monotonic() - max(0.0, time.time() - entry.updated_at)
                 found.append((entry.id, place, _Quarantined(plan.path, plan.facts, plan.sha256, at)))
         return found

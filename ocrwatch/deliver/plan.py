@@ -74,6 +74,10 @@ class Plan:
     stays: bool = False
     """Whether what is put into the quarantine is a copy, since the inbox is read-only and its scans are to be kept."""
 
+    def below(self, name: str) -> str:
+        """Return the path of one of its files, relative to the folder that it goes to."""
+        return f"{self.folder}/{name}" if self.folder else name
+
     def to_json(self) -> str:
         """Render for the ledger; names that are not UTF-8 survive as surrogate escapes in ASCII."""
         return json.dumps(asdict(self))

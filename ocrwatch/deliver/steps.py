@@ -366,12 +366,11 @@ class Steps:
 
 def result(scan: int, plan: Plan, original: str | None) -> Delivered:
     """Say where everything went."""
-    prefix = f"{plan.folder}/" if plan.folder else ""
     return Delivered(
         scan,
         plan.path,
-        tuple(prefix + sidecar.final for sidecar in plan.sidecars),
-        None if original is None else prefix + original,
+        tuple(plan.below(sidecar.final) for sidecar in plan.sidecars),
+        None if original is None else plan.below(original),
         plan.fate,
         plan.review,
         plan.stays,
