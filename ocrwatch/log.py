@@ -120,7 +120,7 @@ EVENTS: dict[str, Event] = {
     ),
     "scan.rewritten": Event(
         "an archived original was changed after it was read, by a writer that still had it open: its text may be of "
-        "half a page",
+        "half a page, and is marked for review",
         ("path", "archived", "sidecars", "reason", "remedy"),
     ),
     "scan.failed": Event("a bug in ocrwatch, with its traceback; the scan is quarantined", (

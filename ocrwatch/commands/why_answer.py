@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ocrwatch.commands.why_files import files_of, reason_beside, text_of, with_presence
+from ocrwatch.daemon.archive_check import REMEDY, REWRITTEN
 from ocrwatch.daemon.duplicates import CODE
 from ocrwatch.deliver.delivery import REASON_ENDING
 from ocrwatch.deliver.plan import Plan
@@ -300,10 +301,11 @@ def _with_review(sources: Sources, row: Entry, review: Review, done: Answer) -> 
         at = iso(row.reviewed_at)
         says = f"{done.says} It was marked for review ({reasons}), and ticked off at {sources.at(at)}."
         return replace(marked, says=says, reviewed_at=at)
+    first = REMEDY if REWRITTEN in review.reasons else "look at the text"
     return replace(
         marked,
         says=f"{done.says} It is marked for review: {reasons}.",
-        remedy=f"look at the text, then tick it off: {to_tick_off(sources.settings, row)}",
+        remedy=f"{first}, then tick it off: {to_tick_off(sources.settings, row)}",
     )
 
 

@@ -2,7 +2,7 @@
 
 A writer that has a scan open goes on in the archive. Until the original is put away a change is noticed by delivery;
 afterwards one look tells, when ``settle.patience`` has passed since the delivery. It costs a row of the ledger and a
-look at the file's status for each scan.
+look at the file's status for each scan. The page is marked for review.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Final
 
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.pauses import SILENCE, Pauses
+from ocrwatch.daemon.review_list import ReviewList
 from ocrwatch.deliver.plan import Plan
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.files import folder, has_content, status_of
@@ -28,13 +29,17 @@ _ROUNDS: Final = 10
 
 _ONE_FILE: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.EACCES, errno.EPERM, errno.EIO}
 
-_REMEDY: Final = "put the original back into the inbox to have it read again"
+REWRITTEN: Final = "its original was changed after it was read"
+"""Why the page is to be reviewed."""
+
+REMEDY: Final = "put the original back into the inbox to have it read again"
 
 _log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class _Rewritten:
+    scan: int
     path: str
     archived: str
     sidecars: tuple[str, ...]
@@ -43,10 +48,13 @@ class _Rewritten:
 class ArchiveCheck:
     """Looks at each archived original once. Everything here runs on the loop's thread."""
 
-    def __init__(self, loop: Loop, pauses: Pauses, ledger: Ledger, archive: Path, patience: float) -> None:
+    def __init__(
+        self, loop: Loop, pauses: Pauses, ledger: Ledger, reviews: ReviewList, archive: Path, patience: float
+    ) -> None:
         self._loop = loop
         self._pauses = pauses
         self._ledger = ledger
+        self._reviews = reviews
         self._archive = archive
         self.patience = patience
         """Seconds after the delivery until the look."""
@@ -75,9 +83,10 @@ class ArchiveCheck:
             done = self._checked_until >= until and now > self._last_delivery + self.patience
             self._next_round = float("inf") if done else now + self.patience / _ROUNDS
             for each in rewritten:
-                reason = "it was changed after it was read"
                 fields = {"path": each.path, "archived": each.archived, "sidecars": list(each.sidecars)}
-                _log.warning("scan.rewritten", **fields, reason=reason, remedy=_REMEDY)
+                _log.warning("scan.rewritten", **fields, reason=REWRITTEN, remedy=REMEDY)
+            if rewritten:
+                self._reviews.look()
 
         def failed(error: BaseException) -> None:
             self._is_busy = False
@@ -92,14 +101,21 @@ class ArchiveCheck:
         return float("inf") if self._is_busy or SILENCE in self._pauses else self._next_round
 
     def _check(self, since: float, until: float) -> tuple[float, list[_Rewritten]]:
-        """Look at what was delivered between two times; return until when that was done. Called on an I/O thread."""
+        """Look at what was delivered between two times, and mark for review what was changed since.
+
+        Returns until when that was done, and what was marked and not before. Called on an I/O thread.
+        """
         entries = self._ledger.delivered_between(since, until, _MOST_AT_ONCE)
-        plans = [Plan.from_json(entry.plan) for entry in entries if entry.plan is not None]
+        plans = [(entry.id, Plan.from_json(entry.plan)) for entry in entries if entry.plan is not None]
         rewritten = [
-            _Rewritten(plan.path, plan.below(plan.original), tuple(plan.below(each.final) for each in plan.sidecars))
-            for plan in plans
+            _Rewritten(
+                scan, plan.path, plan.below(plan.original), tuple(plan.below(each.final) for each in plan.sidecars)
+            )
+            for scan, plan in plans
             if plan.fate == "archive" and self._is_rewritten(plan)
         ]
+        # What an earlier run has told of is marked.
+        rewritten = [each for each in rewritten if self._ledger.mark_for_review(each.scan, REWRITTEN)]
         return (entries[-1].updated_at if len(entries) == _MOST_AT_ONCE else until), rewritten
 
     def _is_rewritten(self, plan: Plan) -> bool:

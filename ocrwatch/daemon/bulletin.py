@@ -35,7 +35,7 @@ class Bulletin:
             now,
             state=state,
             watch=pipeline.reception.mode,
-            waiting=pipeline.reception.waiting + pipeline.reading.waiting,
+            waiting=pipeline.open_scans - len(pipeline.reading.in_work),
             more=pipeline.reception.more,
             oldest=pipeline.reception.oldest,
             in_work=pipeline.reading.in_work,

@@ -121,7 +121,7 @@ class Daemon:
             remember_mounts(settings)
             ledger = Ledger(settings.state)
             stack.callback(ledger.close)
-            outlets = Outlets(settings, ledger.token, once=self._once)
+            outlets = Outlets(settings, once=self._once)
             stack.callback(outlets.close)
             # What a killed run has said there last is not true any more.
             read_last = deliveries_of(ledger)

@@ -12,9 +12,6 @@ from ocrwatch.service import status
 from ocrwatch.service.lock import holder_of, inbox_holder
 from ocrwatch.settings import Settings
 
-_NO_LEDGER = "start"
-"""Stands in the name of the unfinished note for the token of a ledger that is not open yet."""
-
 
 def make_folders_or_tell(settings: Settings, *, once: bool) -> None:
     """Make and try the folders as :func:`startup.make_folders` does; tell if one of them refuses.
@@ -27,7 +24,7 @@ def make_folders_or_tell(settings: Settings, *, once: bool) -> None:
         with contextlib.suppress(OSError, OcrwatchError):
             if not once and holder_of(settings.state) is None and inbox_holder(settings.inbox) is None:
                 last = status.read(settings.state)
-                outlets = Outlets(settings, _NO_LEDGER, once=once)
+                outlets = Outlets(settings, once=once)
                 tell_failed_start(settings, outlets, [] if last is None else last.deliveries, failure)
                 outlets.close()
         raise

@@ -59,14 +59,15 @@ def _is_missing(then: _Remembered, now: Location) -> bool:
 
 
 def remember_mounts(settings: Settings) -> None:
-    """Note where each folder lies. A disk that refuses is reported by what matters more."""
+    """Note where each folder lies, if that has changed. A disk that refuses is reported by what matters more."""
     locations = {str(place): at for place in folders(settings).values() if (at := location_of(place))}
-    if {place: _Remembered(at.point, at.identity) for place, at in locations.items()} == _remembered(settings):
-        return
     notes = {place: {"identity": at.identity, "point": str(at.point)} for place, at in locations.items()}
     data = json.dumps({"version": _VERSION, "folders": notes}, indent=1).encode("utf-8")
     with contextlib.suppress(OSError), folder(settings.state) as state:
+        # A start that the disk stopped may have left it.
         remove(state, _TEMPORARY)
+        if {place: _Remembered(at.point, at.identity) for place, at in locations.items()} == _remembered(settings):
+            return
         write_durable(state, _TEMPORARY, data, mode=0o640)
         rename_over(state, _TEMPORARY, NAME)
 

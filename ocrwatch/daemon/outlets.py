@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ocrwatch.config.types import parse_address
 from ocrwatch.daemon import startup
-from ocrwatch.deliver.plan import temporary_name
 from ocrwatch.log import get_logger
 from ocrwatch.mounts import Anchor
 from ocrwatch.service import note
@@ -18,19 +17,15 @@ from ocrwatch.settings import Settings
 if TYPE_CHECKING:
     from ocrwatch.service.listener import Board, Listener
 
-_NO_SCAN = 0
-"""In the name of the unfinished note where others have their scan's row: rows are counted from 1."""
-
-
 _log = get_logger()
 
 
 class Outlets:
     """Tells the share, and clients over HTTP, as the settings say."""
 
-    def __init__(self, settings: Settings, token: str, *, once: bool) -> None:
+    def __init__(self, settings: Settings, *, once: bool) -> None:
         # Who runs `once` looks at its summary; nothing would keep the note up to date afterwards.
-        self._poster = Poster(_share_file(settings, token)) if settings.status.share_file and not once else None
+        self._poster = Poster(_share_file(settings)) if settings.status.share_file and not once else None
         self._address = "" if once else settings.status.listen
         self._board: Board | None = None
         self._listener: Listener | None = None
@@ -72,15 +67,14 @@ def _listen(address: str) -> tuple[Board, Listener]:
     return board, listener
 
 
-def _share_file(settings: Settings, token: str) -> Callable[[str], None]:
+def _share_file(settings: Settings) -> Callable[[str], None]:
     output = settings.output
     group = None if output.group is None else startup.group_ids(settings)[output.group]
-    temporary = temporary_name(token, _NO_SCAN, note.NOTE_STEM.lower())
     anchor = Anchor(settings.outbox, "outbox")
 
     def post(text: str) -> None:
         # Where the share is not mounted, its mount point is a folder like any other.
         anchor.check()
-        note.post(settings.outbox, settings.inbox, text, temporary, mode=output.mode, group=group)
+        note.post(settings.outbox, settings.inbox, text, mode=output.mode, group=group)
 
     return post

@@ -88,7 +88,9 @@ class Pipeline:
         self._quarantine_watch = QuarantineWatch(
             self.loop, self.pauses, ledger, settings.inbox, settings.quarantine, settings.settle
         )
-        self._archive_check = ArchiveCheck(self.loop, self.pauses, ledger, settings.archive, settings.settle.patience)
+        self._archive_check = ArchiveCheck(
+            self.loop, self.pauses, ledger, self.reviews, settings.archive, settings.settle.patience
+        )
         self._looks_after = not once
         """Whether quarantine and archive are looked at afterwards: there is no time for that in ``once``."""
         self._tidying = self._tidying_of(ledger) if settings.intake.remove_empty_folders and not once else None

@@ -221,6 +221,19 @@ class Ledger:
             if review is not None:
                 self._set(scan, review=json.dumps(review.reasons), confidence=review.confidence)
 
+    def mark_for_review(self, scan: int, reason: str) -> bool:
+        """Mark a closed scan for review, also if it was ticked off before; tell whether the ``reason`` is a new one."""
+        with self._transaction():
+            before = self.get(scan).review or Review((), None)
+            if reason in before.reasons:
+                return False
+            # When it was closed stays as it was: rows are found by that.
+            self._db.execute(
+                "UPDATE scans SET review = ?, reviewed_at = NULL WHERE id = ?",
+                (json.dumps([*before.reasons, reason]), scan),
+            )
+            return True
+
     def unfinished(self) -> list[Entry]:
         """Return the rows that an earlier run left open, oldest first."""
         with self._guarded():
@@ -383,7 +396,7 @@ class Ledger:
                 f"cannot use the ledger {self._path} ({error})",
                 "restart ocrwatch: it sets a damaged ledger aside and makes a new one"
                 if damaged
-                else "check that the state folder is writable and its disk not full",
+                else "check that the state folder is writable, and its disk sound and not full",
             ) from error
 
     @contextlib.contextmanager

@@ -1,10 +1,12 @@
-"""Opens the database, or sets it aside where it is damaged: a broken ledger is never a reason not to start."""
+"""Opens the database, or sets it aside if it is damaged: a broken ledger is never a reason not to start."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -22,13 +24,15 @@ _PRIMARY: Final = 0xFF
 """The part of SQLite's result codes that says what kind of error it is (sqlite.org/rescode.html)."""
 
 _PAUSES: Final = (0.0, 0.05, 0.25)
-"""Seconds before each look that has to find damage: a disk that fails for a moment gives rubbish too."""
+"""Seconds before each try to open the ledger: a disk may fail for a moment only."""
 
 _REFUSED_PAGE: Final = re.compile(r"error code=(\d+)")
 """What SQLite's check says of a page that it did not get, with the result code."""
 
-_PARTS: Final = ("-wal", "-shm", "")
-"""The database last: its log must never be found beside a new one."""
+_CONTENT: Final = ("-journal", "-wal", "")
+"""The endings of the files that hold the data; the database last: its log must never be found beside a new one."""
+
+_PARTS: Final = ("-shm", *_CONTENT)
 
 _TOKEN: Final = re.compile(rb"\x03\x17\x1dtoken([0-9a-f]{8})")
 """The row of ``meta`` with the token, as SQLite stores it (sqlite.org/fileformat2.html, section 2.1)."""
@@ -46,26 +50,56 @@ def connect(path: Path) -> sqlite3.Connection:
     One that is damaged, or no ledger at all, is renamed, never deleted, and a new one takes its place. Raises
     ``sqlite3.Error`` or ``OSError`` where the disk refuses, and :class:`EnvironmentFault` for a newer ocrwatch's.
     """
-    reason = ""
     for pause in _PAUSES:
         time.sleep(pause)
         try:
             return _open(path)
-        except schema.NotALedger as error:
-            reason = str(error)
-        except sqlite3.DatabaseError as error:
+        except (schema.NotALedger, sqlite3.DatabaseError) as error:
             if not is_damage(error):
                 raise
             reason = str(error)
-    _read_through(path)
+        if is_real := _copy_is_damaged(path):
+            break
+    else:
+        if is_real is False:
+            raise sqlite3.OperationalError(f"its disk fails: {reason}, but a copy of it is sound")
     kept_as = _set_aside(path)
     _log.error("ledger.damaged", reason=reason, set_aside=str(kept_as))
     return _open(path)
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Tell damage from what a disk refuses: only a damaged file is no better for trying again."""
-    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _DAMAGE
+def is_damage(error: Exception) -> bool:
+    """Tell what may be damage from what a disk or another process refuses."""
+    return isinstance(error, schema.NotALedger) or getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _DAMAGE
+
+
+def _copy_is_damaged(path: Path) -> bool | None:
+    """Judge a copy of the ledger in the system's temporary folder; None if there is no room for one.
+
+    SQLite cannot tell damage from a disk that fails: it makes ``SQLITE_CORRUPT`` of ``EIO`` (``abort_due_to_error`` in
+    its vdbe.c), and a page that it did not get is a finding of its check. Reading the copy cannot fail in this way.
+    Raises ``OSError`` if the disk does not give the whole ledger: nothing can be said of its state then.
+    """
+    files = [file for part in _CONTENT if (file := path.with_name(path.name + part)).exists()]
+    if not _has_room(2 * sum(file.stat().st_size for file in files)):
+        return None
+    with tempfile.TemporaryDirectory(prefix="ocrwatch-ledger-") as place:
+        for file in files:
+            with file.open("rb") as source, Path(place, file.name).open("wb") as copy:
+                shutil.copyfileobj(source, copy, _CHUNK)
+        try:
+            _open(Path(place, path.name)).close()
+        except (schema.NotALedger, sqlite3.DatabaseError) as error:
+            return is_damage(error)
+    return False
+
+
+def _has_room(size: int) -> bool:
+    """Tell whether the system's temporary folder has so many bytes free."""
+    try:
+        return shutil.disk_usage(tempfile.gettempdir()).free >= size
+    except OSError:
+        return False
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -97,13 +131,6 @@ def _fault_of(found: str) -> sqlite3.Error | schema.NotALedger:
     if code is not None and int(code[1]) & _PRIMARY not in _DAMAGE:
         return sqlite3.OperationalError(" ".join(found.split()))
     return schema.NotALedger(found)
-
-
-def _read_through(path: Path) -> None:
-    """Raise ``OSError`` where the disk does not give the whole file: nothing can be said of its state then."""
-    with path.open("rb") as file:
-        while file.read(_CHUNK):
-            pass
 
 
 def _make_private(path: Path) -> None:

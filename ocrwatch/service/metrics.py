@@ -32,7 +32,7 @@ _COUNTERS: Final[tuple[tuple[str, str, Callable[[Status], int]], ...]] = (
 _GAUGES: Final[tuple[tuple[str, str, Callable[[Status], float]], ...]] = (
     (
         "queue_scans",
-        "Scans that settle or wait; of those in the inbox only the first few thousand are counted.",
+        "Scans that settle, wait or are to be delivered; of a full inbox only the first few thousand are counted.",
         lambda status: status.waiting + len(status.in_work) - len(status.being_read),
     ),
     ("in_work_scans", "Scans that workers have in hand.", lambda status: len(status.being_read)),

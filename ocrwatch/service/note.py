@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Final
 
-from ocrwatch.files import folder, open_regular, remove, rename_noreplace, status_of, write_durable
+from ocrwatch.files import (
+    TEMPORARY_PREFIX,
+    folder,
+    open_regular,
+    remove,
+    rename_noreplace,
+    status_of,
+    write_durable,
+)
 from ocrwatch.log import printable
 from ocrwatch.service.status import Status, as_text
 
@@ -124,12 +133,13 @@ def _block(title: str, lines: list[str]) -> Iterator[str]:
         yield f"  and {len(lines) - _LAST_SHOWN} more"
 
 
-def post(outbox: Path, inbox: Path, text: str, temporary: str, *, mode: int | None, group: int | None) -> None:
+def post(outbox: Path, inbox: Path, text: str, *, mode: int | None, group: int | None) -> None:
     """Replace the note in ``outbox`` atomically, or put it there; raises ``OSError``.
 
-    No link is followed, and no file replaced that is not the note of the daemon on ``inbox``: where somebody has the
-    name, the note gets the next one, ``STATUS-2.txt``. ``temporary`` is the name it has until it is whole.
+    No link is followed, and no file replaced that is not the note of the daemon on ``inbox``: if another file has the
+    name, the note gets the next one, ``STATUS-2.txt``. An unfinished note that an earlier run left is removed.
     """
+    temporary = temporary_name(inbox)
     with folder(outbox) as directory:
         name, is_ours = _place(directory, first_line(as_text(inbox)).encode())
         remove(directory, temporary)
@@ -142,6 +152,14 @@ def post(outbox: Path, inbox: Path, text: str, temporary: str, *, mode: int | No
         except BaseException:
             remove(directory, temporary)
             raise
+
+
+def temporary_name(inbox: Path) -> str:
+    """Return the name that the note has until it is whole: the same in every run of the daemon on ``inbox``.
+
+    It must not depend on the ledger, which a start that failed could not open: nothing would remove what it left.
+    """
+    return f"{TEMPORARY_PREFIX}{NOTE_STEM.lower()}-{hashlib.sha256(os.fsencode(inbox)).hexdigest()[:8]}.tmp"
 
 
 def is_note(directory: int, name: str) -> bool:

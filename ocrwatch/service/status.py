@@ -204,7 +204,7 @@ class Status:
     engine: str
     started: str
     waiting: int
-    """Scans that settle, are batched, or wait for a worker."""
+    """Scans that settle, are batched, wait for a worker, are held up, or are to be delivered."""
     more: bool
     """Whether the inbox holds more than are counted in ``waiting``."""
     oldest_waiting_s: float | None
@@ -265,7 +265,7 @@ INCOMPLETE = {
     "growing": "it is still being written",
     "empty": "it is empty",
     "not a JPEG": "it is not a JPEG",
-    "unreadable": "ocrwatch may not read it",
+    "unreadable": "ocrwatch's user may not read it; it is read as soon as that user may",
     "damaged": "it is damaged, but may still be written",
 }
 """What the reasons in ``incomplete`` mean."""

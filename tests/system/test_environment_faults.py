@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -64,6 +65,8 @@ def test_full_disk_is_waited_out(tmp_path: Path, small_disk: Path, full: str) ->
         answer = run_ocrwatch(tmp_path, "status")
         assert answer.returncode == 3
         assert "no space left" in answer.stdout
+        three = re.compile(r"^waiting +3, the first", re.MULTILINE)
+        until(lambda: three.search(run_ocrwatch(tmp_path, "status").stdout), what="all of them are counted")
         assert not daemon.events("scan.delivered")
         filler.unlink()
         daemon.wait_for("daemon.resumed")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ocrwatch.daemon.archive_check import REMEDY, REWRITTEN
 from tests.daemon_process import DaemonProcess, Event, run_ocrwatch
 from tests.system.dropping import delivered, emptied, files, only_once, phrase, put, scan
 from tests.waiting import until
@@ -55,7 +56,11 @@ def patient(_patient: DaemonProcess) -> Iterator[DaemonProcess]:
 
 @pytest.fixture(scope="module")
 def _hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
-    with DaemonProcess(tmp_path_factory.mktemp("hasty"), config=CONFIG.format(patience=f"{PATIENCE:g}s")) as daemon:
+    with DaemonProcess(
+        tmp_path_factory.mktemp("hasty"),
+        config=CONFIG.format(patience=f"{PATIENCE:g}s"),
+        environment={"OCRWATCH_STATUS__SHARE_FILE": "true"},
+    ) as daemon:
         yield daemon.wait_ready()
 
 
@@ -258,7 +263,10 @@ def test_a_quarantined_scan_that_is_only_touched_stays(hasty: DaemonProcess) -> 
 
 
 def test_an_archived_scan_that_its_writer_changes_is_told_of(hasty: DaemonProcess) -> None:
-    """Its text is of what was read: the log names both, and what to do. New times alone, and other files, are not."""
+    """Its text is of what was read: it is marked for review, and log and why say what to do.
+
+    New times alone are no change, and neither are other files.
+    """
     for number, name in enumerate(("times.jpg", "replaced.jpg", "left.jpg")):
         put(hasty.inbox, name, _page(number))
         hasty.wait_for("scan.delivered", path=name)
@@ -272,4 +280,12 @@ def test_an_archived_scan_that_its_writer_changes_is_told_of(hasty: DaemonProces
     event = hasty.wait_for("scan.rewritten")
     assert (event["path"], event["archived"], event["sidecars"]) == ("open.jpg", "open.jpg", ["open.txt"])
     assert len(hasty.events("scan.rewritten")) == 1
+    until(lambda: f"open.jpg: {REWRITTEN}" in (hasty.outbox / "STATUS.txt").read_text(), what="STATUS.txt tells of it")
+    for command, said in {
+        ("status",): f"open.jpg: {REWRITTEN}",
+        ("review",): f"open.jpg: {REWRITTEN}; read at",
+        ("why", "open.jpg"): f"{REMEDY}, then tick it off: ocrwatch review --done ",
+    }.items():
+        assert said in " ".join(run_ocrwatch(hasty.folder, *command).stdout.split())
+    assert run_ocrwatch(hasty.folder, "review", "--done", "open.jpg").returncode == 0
     assert {name for name in files(hasty.outbox) if name.startswith("open")} == {"open.txt"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.ledger import SCHEMA_VERSION, Closing, Ledger, facts_key
+from ocrwatch.ledger import SCHEMA_VERSION, Closing, Ledger, facts_key, tick_off
 from ocrwatch.values import FileFacts, Review
 
 FACTS = FileFacts(1, 2, 3, 4)
@@ -198,7 +198,7 @@ def test_a_full_disk_is_the_environments_fault_and_loses_nothing(ledger: Ledger)
     entry = ledger.begin(A, FACTS, SHA)
     (pages,) = ledger._db.execute("PRAGMA page_count").fetchone()
     ledger._db.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(EnvironmentFault, match=r"full.*disk not full"):
+    with pytest.raises(EnvironmentFault, match=r"full.*disk sound and not full"):
         ledger.planned(entry.id, "x" * 1_000_000, code=None, reason=None)
     assert ledger.get(entry.id).state == "ready"
     ledger._db.execute("PRAGMA max_page_count = 100000")
@@ -280,6 +280,27 @@ def test_marked_pages_wait_for_review(tmp_path: Path) -> None:
     assert {row.review for row in rows} == {review}
     assert all(row.waits_for_review for row in rows)
     assert not ledger.get(other).waits_for_review
+    ledger.close()
+
+
+def test_a_page_is_marked_once_for_each_reason(tmp_path: Path) -> None:
+    """Also if it was ticked off, or not marked when it was delivered; when it was delivered stays as it was."""
+    ledger = Ledger(tmp_path)
+    scans = [ledger.begin(f"{number}.jpg", FACTS, None).id for number in range(2)]
+    ledger.close_scan(scans[0], "done", code=None, reason=None, review=Review(("confidence 54",), 54.0))
+    ledger.close_scan(scans[1], "done", code=None, reason=None)
+    tick_off(tmp_path, scans[:1])
+    before = [ledger.get(scan).updated_at for scan in scans]
+    assert [ledger.mark_for_review(scan, "changed") for scan in (*scans, *scans)] == [True, True, False, False]
+    assert [ledger.get(scan).review for scan in scans] == [
+        Review(("confidence 54", "changed"), 54.0),
+        Review(("changed",), None),
+    ]
+    assert [row.waits_for_review for row in map(ledger.get, scans)] == [True, True]
+    assert [ledger.get(scan).updated_at for scan in scans] == before
+    tick_off(tmp_path, scans)
+    assert not ledger.mark_for_review(scans[1], "changed")
+    assert ledger.to_review(10) == (0, [])
     ledger.close()
 
 

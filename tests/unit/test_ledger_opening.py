@@ -6,6 +6,7 @@ import errno
 import functools
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -172,13 +173,18 @@ def test_a_damaged_ledger_is_set_aside(tmp_path: Path, damage: str) -> None:
 
 
 class Failing(sqlite3.Connection):
-    """A connection on a disk that fails for a moment: its first checks come out as ``answers`` says."""
+    """A connection to a database on ``disk``, which fails: its first checks come out as ``answers`` says."""
 
+    disk: ClassVar[Path] = Path()
     answers: ClassVar[list[str | sqlite3.DatabaseError]] = []
+
+    def __init__(self, path: Path, **options: Any) -> None:
+        super().__init__(path, **options)
+        self.fails = path.parent == self.disk
 
     def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
         """Answer the check out of turn."""
-        if "quick_check" not in sql or not self.answers:
+        if "quick_check" not in sql or not self.fails or not self.answers:
             return super().execute(sql, *values)
         answer = self.answers.pop(0)
         if isinstance(answer, str):
@@ -186,8 +192,9 @@ class Failing(sqlite3.Connection):
         raise answer
 
 
-def failing(monkeypatch: pytest.MonkeyPatch, *answers: str | sqlite3.DatabaseError) -> None:
-    """Have the next checks come out so."""
+def failing(monkeypatch: pytest.MonkeyPatch, disk: Path, *answers: str | sqlite3.DatabaseError) -> None:
+    """Have the next checks of ledgers on ``disk`` come out so."""
+    monkeypatch.setattr(Failing, "disk", disk)
     monkeypatch.setattr(Failing, "answers", list(answers))
     monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=Failing))
 
@@ -202,7 +209,7 @@ def malformed() -> sqlite3.DatabaseError:
 def test_a_page_that_the_disk_does_not_give_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite's check tells of it as it does of damage. The ledger stays, and is used as soon as it can be read."""
     token = filled(tmp_path)
-    failing(monkeypatch, "*** in database main ***\nPage 9: unable to get the page. error code=266")
+    failing(monkeypatch, tmp_path, "*** in database main ***\nPage 9: unable to get the page. error code=266")
     with pytest.raises(EnvironmentFault, match=r"cannot use the ledger.*unable to get the page"):
         Ledger(tmp_path)
     assert damaged(tmp_path) == set()
@@ -214,17 +221,44 @@ def test_a_page_that_the_disk_does_not_give_is_no_damage(tmp_path: Path, monkeyp
 def test_damage_that_is_not_there_at_a_second_look_was_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A ledger that is set aside without need has its scans in work read once more."""
     token = filled(tmp_path)
-    failing(monkeypatch, malformed(), malformed())
+    failing(monkeypatch, tmp_path, malformed(), malformed())
     ledger = Ledger(tmp_path)
     assert (ledger.token, ledger.totals()) == (token, {"done": 300})
     ledger.close()
     assert damaged(tmp_path) == set()
 
 
+def test_a_sound_ledger_on_a_failing_disk_is_never_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite reports a read error as damage, also three times in a row; a copy of the ledger shows that it is sound."""
+    token = filled(tmp_path)
+    place = tmp_path / "tmp"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    failing(monkeypatch, tmp_path, *[malformed() for _ in range(3)])
+    with pytest.raises(EnvironmentFault, match=r"cannot use the ledger.*its disk fails.*a copy of it is sound"):
+        Ledger(tmp_path)
+    assert damaged(tmp_path) == set()
+    assert list(place.iterdir()) == []
+    ledger = Ledger(tmp_path)
+    assert (ledger.token, ledger.totals()) == (token, {"done": 300})
+    ledger.close()
+
+
+def test_without_room_for_a_copy_three_looks_decide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full or missing temporary folder is no reason not to start with a damaged ledger."""
+    token = filled(tmp_path)
+    (tmp_path / "ledger.db").write_bytes(b"rubbish" * 1000)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    ledger = Ledger(tmp_path)
+    assert ledger.token != token
+    ledger.close()
+    assert len(damaged(tmp_path)) == 1
+
+
 def test_a_damaged_ledger_that_cannot_be_read_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the disk refuses the file, nothing can be known about its state."""
     filled(tmp_path)
-    failing(monkeypatch, *[malformed() for _ in range(10)])
+    failing(monkeypatch, tmp_path, *[malformed() for _ in range(10)])
     monkeypatch.setattr(Path, "open", refusing(errno.EIO))
     with pytest.raises(EnvironmentFault, match="Input/output error"):
         Ledger(tmp_path)

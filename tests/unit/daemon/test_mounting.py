@@ -173,3 +173,14 @@ def test_notes_are_only_written_if_something_changed(tmp_path: Path) -> None:
     before = (settings.state / NAME).stat().st_ino
     remember_mounts(settings)
     assert (settings.state / NAME).stat().st_ino == before
+
+
+def test_unfinished_notes_are_removed_though_nothing_has_changed(place: Path) -> None:
+    """A disk that failed in the middle of an earlier start leaves nothing for years."""
+    settings = Settings.model_validate({name: place / name for name in FOLDERS})
+    for name in FOLDERS:
+        (place / name).mkdir()
+    remember_mounts(settings)
+    (place / "state/.mounts.json.tmp").write_text("half")
+    remember_mounts(settings)
+    assert [path.name for path in (place / "state").iterdir()] == [NAME]

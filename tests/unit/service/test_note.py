@@ -12,19 +12,19 @@ import pytest
 
 from ocrwatch.files import folder
 from ocrwatch.service import note
-from ocrwatch.service.note import first_line, is_note, post, text_of
+from ocrwatch.service.note import first_line, is_note, post, temporary_name, text_of
 from ocrwatch.service.status import Delivery, Failure, Incomplete, NotReadFile, PauseStatus, ToReview, iso
 from tests.unit.service.statuses import status
 
 ZONE = timezone(timedelta(hours=1), "CET")
-TEMPORARY = ".ocrwatch-0123abcd-0.status.tmp"
 INBOX = Path("/srv/inbox")
+TEMPORARY = temporary_name(INBOX)
 TEXT = text_of(status(), ZONE)
 
 
 def put_note(outbox: Path, text: str = TEXT, *, inbox: Path = INBOX, mode: int | None = None) -> None:
     """Post a note as the daemon does."""
-    post(outbox, inbox, text, TEMPORARY, mode=mode, group=None)
+    post(outbox, inbox, text, mode=mode, group=None)
 
 
 def names(folder: Path) -> set[str]:
@@ -209,4 +209,21 @@ def test_a_bad_sector_under_the_note_does_not_make_a_second_one(
         broken.setattr(note, "open_regular", refused)
         with pytest.raises(OSError, match="input/output"):
             put_note(tmp_path)
+    assert names(tmp_path) == {"STATUS.txt"}
+
+
+def test_an_unfinished_note_is_removed_by_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if a start that failed had left it, before the ledger was opened; two daemons do not share the name."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(note, "rename_noreplace", refused)
+        broken.setattr(note, "remove", lambda *_: False)
+        with pytest.raises(OSError, match="input/output"):
+            put_note(tmp_path)
+    assert names(tmp_path) == {TEMPORARY}
+    assert temporary_name(Path("/srv/other")) != TEMPORARY
+    put_note(tmp_path)
     assert names(tmp_path) == {"STATUS.txt"}
