@@ -17,7 +17,7 @@ from pydantic_settings import EnvSettingsSource
 
 from ocrwatch.config.errors import did_you_mean, unknown_option, wrong_value
 from ocrwatch.config.keys import is_option, option_keys
-from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault, system_reason
+from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault
 from ocrwatch.membership import remedy_for_reader
 from ocrwatch.mounts import is_missing
 from ocrwatch.settings import Settings
@@ -254,11 +254,10 @@ def _text_of(path: Path) -> str:
         raise UsageError(f"{path} is not text in UTF-8 (at byte {error.start})", "save it as UTF-8") from error
 
 
-def _unreadable(path: Path, error: OSError) -> UsageError | EnvironmentFault:
-    if isinstance(error, PermissionError):
-        remedy = remedy_for_reader(path, "let ocrwatch's user read it")
-        return UsageError(f"{path} cannot be read ({system_reason(error)})", remedy)
-    return environment_fault(error, f"cannot read the settings file {path}")
+def _unreadable(path: Path, error: OSError) -> EnvironmentFault:
+    """Say why a file cannot be read. A service tries again: a permission that is missing may be given at any time."""
+    closed = remedy_for_reader(path, "let ocrwatch's user read it")
+    return environment_fault(error, f"cannot read the settings file {path}", closed=closed)
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:

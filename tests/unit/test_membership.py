@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.config.load import load
-from ocrwatch.errors import ASK_ITS_USER, EnvironmentFault, UsageError
+from ocrwatch.errors import ASK_ITS_USER, EnvironmentFault
 from ocrwatch.ledger import Ledger, LedgerReader
 from ocrwatch.membership import remedy_for_reader
 from ocrwatch.service.lock import FolderLock, holder_of
@@ -42,7 +42,7 @@ def test_every_reader_of_closed_files_is_told() -> None:
         expected = _give(settings, 0o640)
         _give(state, 0o750)
         with unprivileged():
-            with pytest.raises(UsageError) as said:
+            with pytest.raises(EnvironmentFault) as said:
                 load(settings, {}, {})
             assert said.value.remedy == expected
             with pytest.raises(EnvironmentFault) as refused:
