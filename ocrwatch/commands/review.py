@@ -97,7 +97,7 @@ def _tick_off(settings: Settings, files: Sequence[Path]) -> ExitCode:
         meant = {file: _rows_meant(settings, file, ledger) for file in files}
     waiting = {row.id: row for rows in meant.values() for row in rows if row.waits_for_review}
     if waiting:
-        tick_off(settings.state, sorted(waiting))
+        tick_off(settings.state, {row.id: row.review.reasons for row in waiting.values() if row.review is not None})
     console = Console(soft_wrap=True, highlight=False)
     for row in waiting.values():
         text = text_of(settings, row)

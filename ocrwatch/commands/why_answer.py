@@ -272,7 +272,8 @@ def _duplicate(sources: Sources, row: Entry) -> Answer:
     }.get(fate or "", "it was not delivered")
     says = f"is a duplicate: {printable(row.reason or '')} in the outbox; {became}."
     remedy = "to have its text written once more, set intake.duplicates to deliver, and put it into the inbox again"
-    return Answer(row.path, "duplicate", says, remedy, since=at, attempts=row.attempts, code=row.code, files=files)
+    answer = Answer(row.path, "duplicate", says, remedy, since=at, attempts=row.attempts, code=row.code, files=files)
+    return answer if row.review is None else _with_review(sources, row, row.review, answer)
 
 
 def _done(sources: Sources, row: Entry) -> Answer:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -35,14 +33,6 @@ REWRITTEN: Final = "its original was changed after it was read"
 REMEDY: Final = "put the original back into the inbox to have it read again"
 
 _log = get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class _Rewritten:
-    scan: int
-    path: str
-    archived: str
-    sidecars: tuple[str, ...]
 
 
 class ArchiveCheck:
@@ -76,16 +66,13 @@ class ArchiveCheck:
         self._is_busy = True
         since, until = self._checked_until, time.time() - self.patience
 
-        def checked(found: tuple[float, Sequence[_Rewritten]]) -> None:
+        def checked(found: tuple[float, bool]) -> None:
             self._is_busy = False
-            self._checked_until, rewritten = found
+            self._checked_until, has_marked = found
             # None follows the last one that was delivered before it.
             done = self._checked_until >= until and now > self._last_delivery + self.patience
             self._next_round = float("inf") if done else now + self.patience / _ROUNDS
-            for each in rewritten:
-                fields = {"path": each.path, "archived": each.archived, "sidecars": list(each.sidecars)}
-                _log.warning("scan.rewritten", **fields, reason=REWRITTEN, remedy=REMEDY)
-            if rewritten:
+            if has_marked:
                 self._reviews.look()
 
         def failed(error: BaseException) -> None:
@@ -100,23 +87,27 @@ class ArchiveCheck:
         """Return when :meth:`tick` has something to do (monotonic seconds)."""
         return float("inf") if self._is_busy or SILENCE in self._pauses else self._next_round
 
-    def _check(self, since: float, until: float) -> tuple[float, list[_Rewritten]]:
-        """Look at what was delivered between two times, and mark for review what was changed since.
+    def _check(self, since: float, until: float) -> tuple[float, bool]:
+        """Look at what was delivered between two times, mark what was changed since, and tell of it.
 
-        Returns until when that was done, and what was marked and not before. Called on an I/O thread.
+        Returns until when that was done, and whether anything was marked. Called on an I/O thread.
         """
         entries = self._ledger.delivered_between(since, until, _MOST_AT_ONCE)
-        plans = [(entry.id, Plan.from_json(entry.plan)) for entry in entries if entry.plan is not None]
-        rewritten = [
-            _Rewritten(
-                scan, plan.path, plan.below(plan.original), tuple(plan.below(each.final) for each in plan.sidecars)
+        plans = {entry.id: Plan.from_json(entry.plan) for entry in entries if entry.plan is not None}
+        rewritten = [scan for scan, plan in plans.items() if plan.fate == "archive" and self._is_rewritten(plan)]
+        with self._ledger.together():
+            # What an earlier run has marked, it has told of.
+            marked = [plans[scan] for scan in rewritten if self._ledger.mark_for_review(scan, REWRITTEN)]
+        for plan in marked:
+            _log.warning(
+                "scan.rewritten",
+                path=plan.path,
+                archived=plan.below(plan.original),
+                sidecars=[plan.below(each.final) for each in plan.sidecars],
+                reason=REWRITTEN,
+                remedy=REMEDY,
             )
-            for scan, plan in plans
-            if plan.fate == "archive" and self._is_rewritten(plan)
-        ]
-        # What an earlier run has told of is marked.
-        rewritten = [each for each in rewritten if self._ledger.mark_for_review(each.scan, REWRITTEN)]
-        return (entries[-1].updated_at if len(entries) == _MOST_AT_ONCE else until), rewritten
+        return (entries[-1].updated_at if len(entries) == _MOST_AT_ONCE else until), bool(marked)
 
     def _is_rewritten(self, plan: Plan) -> bool:
         """Tell whether the file that was read is in the archive with another content; a copy or another file is not."""

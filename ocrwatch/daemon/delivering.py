@@ -48,6 +48,8 @@ class _Parcel:
     """The row of a scan that was read well: its attempt is taken back if it cannot be delivered."""
     work: Callable[[], Work] | None = None
     """Renders a result that can be delivered together with others, on the delivery thread."""
+    is_leftover: bool = False
+    """Whether it only clears away what an earlier run left of a scan, which is read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,12 @@ class Delivering:
 
     def paths(self) -> Iterator[str]:
         """Yield the paths of the scans to be delivered, in order."""
-        return (parcel.path for parcel in self._line)
+        return (parcel.path for parcel in self._line if not parcel.is_leftover)
+
+    @property
+    def scans(self) -> int:
+        """How many scans are to be delivered, without those that are held up."""
+        return sum(not parcel.is_leftover for parcel in self._line)
 
     @property
     def resting(self) -> Iterator[tuple[float, str, HeldUp]]:
@@ -198,7 +205,14 @@ class Delivering:
             pass
 
         self._line.append(
-            _Parcel(entry.path, lambda: self._deliverer.discard(entry.id, entry.path), nothing, nothing, nothing)
+            _Parcel(
+                entry.path,
+                lambda: self._deliverer.discard(entry.id, entry.path),
+                nothing,
+                nothing,
+                nothing,
+                is_leftover=True,
+            )
         )
 
     def tick(self, now: float) -> None:
@@ -274,6 +288,7 @@ class Delivering:
         alone: the next start finds what was staged.
         """
         self._acquit()
+        self._line.clear()
         if not clear_away:
             return
         with contextlib.suppress(EnvironmentFault):

@@ -155,7 +155,7 @@ class Pipeline:
     @property
     def open_scans(self) -> int:
         """How many scans are known and not at their end."""
-        on_their_way = self.reading.waiting + len(self.reading.in_work) + len(self.delivering) + self._noting
+        on_their_way = self.reading.waiting + len(self.reading.in_work) + self.delivering.scans + self._noting
         return self.reception.waiting + on_their_way + len(self.delivering.held_up)
 
     @property

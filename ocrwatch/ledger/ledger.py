@@ -222,10 +222,14 @@ class Ledger:
                 self._set(scan, review=json.dumps(review.reasons), confidence=review.confidence)
 
     def mark_for_review(self, scan: int, reason: str) -> bool:
-        """Mark a closed scan for review, also if it was ticked off before; tell whether the ``reason`` is a new one."""
+        """Mark a closed scan for review, also if it was ticked off before; tell whether the ``reason`` is a new one.
+
+        Nothing happens to one whose row was dropped (``history.keep``).
+        """
         with self._transaction():
-            before = self.get(scan).review or Review((), None)
-            if reason in before.reasons:
+            row = self._db.execute("SELECT * FROM scans WHERE id = ?", (scan,)).fetchone()
+            before = (row and entry_of(row).review) or Review((), None)
+            if row is None or reason in before.reasons:
                 return False
             # When it was closed stays as it was: rows are found by that.
             self._db.execute(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import re
 import shutil
 import sqlite3
+import stat
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from ocrwatch.files import folder, rename_noreplace, status_of, sync
+from ocrwatch.files import folder, open_regular, rename_noreplace, status_of, sync
 from ocrwatch.ledger import schema
 from ocrwatch.log import get_logger
 
@@ -24,7 +28,7 @@ _PRIMARY: Final = 0xFF
 """The part of SQLite's result codes that says what kind of error it is (sqlite.org/rescode.html)."""
 
 _PAUSES: Final = (0.0, 0.05, 0.25)
-"""Seconds before each try to open the ledger: a disk may fail for a moment only."""
+"""Seconds before each try to open the ledger: a disk may fail only for a moment."""
 
 _REFUSED_PAGE: Final = re.compile(r"error code=(\d+)")
 """What SQLite's check says of a page that it did not get, with the result code."""
@@ -44,12 +48,21 @@ _OVERLAP: Final = 64
 _log = get_logger()
 
 
+class _Refused(Exception):
+    """The disk does not give the whole ledger, so that nothing can be said of its state."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Open the ledger at ``path``, made or brought up to date if need be.
 
     One that is damaged, or no ledger at all, is renamed, never deleted, and a new one takes its place. Raises
-    ``sqlite3.Error`` or ``OSError`` where the disk refuses, and :class:`EnvironmentFault` for a newer ocrwatch's.
+    ``sqlite3.Error`` or ``OSError`` if the disk refuses, and :class:`EnvironmentFault` for a newer ocrwatch's.
     """
+    failure: OSError | sqlite3.Error | None = None
     for pause in _PAUSES:
         time.sleep(pause)
         try:
@@ -58,11 +71,18 @@ def connect(path: Path) -> sqlite3.Connection:
             if not is_damage(error):
                 raise
             reason = str(error)
-        if is_real := _copy_is_damaged(path):
+        try:
+            is_damaged = _copy_is_damaged(path)
+        except _Refused as refused:
+            failure = refused.error
+            continue
+        if is_damaged:
             break
+        if is_damaged is False:
+            failure = sqlite3.OperationalError(f"its disk fails: {reason}, but a copy of it is sound")
     else:
-        if is_real is False:
-            raise sqlite3.OperationalError(f"its disk fails: {reason}, but a copy of it is sound")
+        if failure is not None:
+            raise failure
     kept_as = _set_aside(path)
     _log.error("ledger.damaged", reason=reason, set_aside=str(kept_as))
     return _open(path)
@@ -74,32 +94,54 @@ def is_damage(error: Exception) -> bool:
 
 
 def _copy_is_damaged(path: Path) -> bool | None:
-    """Judge a copy of the ledger in the system's temporary folder; None if there is no room for one.
+    """Judge a copy of the ledger in the system's temporary folder; None if none can be made there.
 
-    SQLite cannot tell damage from a disk that fails: it makes ``SQLITE_CORRUPT`` of ``EIO`` (``abort_due_to_error`` in
-    its vdbe.c), and a page that it did not get is a finding of its check. Reading the copy cannot fail in this way.
-    Raises ``OSError`` if the disk does not give the whole ledger: nothing can be said of its state then.
+    SQLite cannot tell damage from a disk that fails: it reports ``EIO`` as ``SQLITE_CORRUPT`` (``abort_due_to_error``
+    in its vdbe.c), and a page that it did not get is a finding of its check. No disk fails while the copy is judged.
+    Raises :class:`_Refused` if the ledger cannot be read.
     """
-    files = [file for part in _CONTENT if (file := path.with_name(path.name + part)).exists()]
-    if not _has_room(2 * sum(file.stat().st_size for file in files)):
-        return None
-    with tempfile.TemporaryDirectory(prefix="ocrwatch-ledger-") as place:
-        for file in files:
-            with file.open("rb") as source, Path(place, file.name).open("wb") as copy:
-                shutil.copyfileobj(source, copy, _CHUNK)
-        try:
+    names = [path.name + part for part in _CONTENT]
+    try:
+        with _folder_for_copy(path) as place:
+            for name in names:
+                with Path(place, name).open("wb") as copy:
+                    copy.writelines(_chunks(path.with_name(name)))
             _open(Path(place, path.name)).close()
-        except (schema.NotALedger, sqlite3.DatabaseError) as error:
-            return is_damage(error)
+    except (schema.NotALedger, sqlite3.Error) as error:
+        return True if is_damage(error) else None
+    except OSError:
+        # A temporary folder that is full, or not there. What can be told without a copy is whether the disk reads.
+        for name in names:
+            deque(_chunks(path.with_name(name)), maxlen=0)
+        return None
     return False
 
 
-def _has_room(size: int) -> bool:
-    """Tell whether the system's temporary folder has so many bytes free."""
+def _folder_for_copy(path: Path) -> tempfile.TemporaryDirectory[str]:
+    """Make a folder with room for a copy of a ledger; raises ``OSError`` if there is none."""
+    prefix = f"ocrwatch-ledger-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}-"
+    # A start that was killed while it judged a copy has left it.
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    size = sum(file.stat().st_size for part in _CONTENT if (file := path.with_name(path.name + part)).exists())
+    if shutil.disk_usage(tempfile.gettempdir()).free < 2 * size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """Yield what one of the ledger's files holds, nothing if it is not there; raises :class:`_Refused`."""
     try:
-        return shutil.disk_usage(tempfile.gettempdir()).free >= size
-    except OSError:
-        return False
+        with folder(path.parent) as state:
+            status = status_of(state, path.name)
+            if status is None or not stat.S_ISREG(status.st_mode):
+                return
+            descriptor = open_regular(state, path.name)
+        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+            while chunk := file.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise _Refused(error) from error
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -165,6 +207,8 @@ def _old_tokens(path: Path) -> Iterator[str]:
     """Yield the tokens of all ledgers that were set aside here, found in their raw bytes."""
     tokens: set[str] = set()
     for damaged in path.parent.glob(f"{path.name}{_DAMAGED}*"):
+        if not stat.S_ISREG(damaged.lstat().st_mode):
+            continue
         with damaged.open("rb") as file:
             before = b""
             while chunk := file.read(_CHUNK):

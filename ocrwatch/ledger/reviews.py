@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote_from_bytes
@@ -41,9 +42,10 @@ _REMEDIES: Final = {
 """By the primary part of SQLite's result code (sqlite.org/rescode.html)."""
 
 
-def tick_off(state: Path, scans: Sequence[int]) -> None:
-    """Note, durably, that the texts of these rows were reviewed; nothing happens to those that do not wait for it.
+def tick_off(state: Path, reasons: Mapping[int, Sequence[str]]) -> None:
+    """Note, durably, that the texts of these rows were reviewed, for these ``reasons``.
 
+    Nothing happens to rows that do not wait for it, or wait for other reasons by now: those were not seen.
     Root becomes the ledger's owner for the rest of the process. Raises :class:`EnvironmentFault` if another user asks,
     or the ledger cannot be written.
     """
@@ -52,14 +54,15 @@ def tick_off(state: Path, scans: Sequence[int]) -> None:
     with _open(path) as db:
         if schema.version_of(db) < schema.REVIEWS_SINCE:
             return
-        for start in range(0, len(scans), _AT_ONCE):
+        rows = [(scan, json.dumps(list(seen))) for scan, seen in sorted(reasons.items())]
+        for start in range(0, len(rows), _AT_ONCE):
             if start:
                 time.sleep(_PAUSE)
-            some, now = scans[start : start + _AT_ONCE], time.time()
+            some, now = rows[start : start + _AT_ONCE], time.time()
             db.execute("BEGIN IMMEDIATE")
             db.executemany(
-                "UPDATE scans SET reviewed_at = ? WHERE id = ? AND review IS NOT NULL AND reviewed_at IS NULL",
-                [(now, scan) for scan in some],
+                "UPDATE scans SET reviewed_at = ? WHERE id = ? AND review = ? AND reviewed_at IS NULL",
+                [(now, *row) for row in some],
             )
             db.execute("COMMIT")
 

@@ -26,7 +26,7 @@ _COUNTERS: Final[tuple[tuple[str, str, Callable[[Status], int]], ...]] = (
     ("worker_deaths", "Worker processes that ended unasked.", lambda status: status.worker_deaths),
     ("retries", "Attempts to read a scan that failed and are made again.", lambda status: status.retries),
     ("cache_hits", "Scans delivered whose text was known before.", lambda status: status.cached),
-    ("review", "Pages marked for review.", lambda status: status.to_review),
+    ("review", "Pages marked for review when they were delivered.", lambda status: status.to_review),
 )
 
 _GAUGES: Final[tuple[tuple[str, str, Callable[[Status], float]], ...]] = (

@@ -74,7 +74,8 @@ def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
             for pause in status.paused:
                 yield f"  It lacked:  {printable(pause.reason)}"
                 yield f"  What to do: {printable(pause.remedy)}"
-    if status.state != "starting" or status.waiting:
+    # A daemon that is stopped does not know what lies in the inbox, and one that starts may not know yet.
+    if status.state != "stopped" and (status.state != "starting" or status.waiting):
         yield from _waiting(status, local)
     yield from _block(
         "Not complete yet",

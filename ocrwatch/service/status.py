@@ -246,7 +246,7 @@ class Status:
     cached: int = 0
     """Scans since the start, of those delivered, whose text was known before."""
     to_review: int = 0
-    """Pages since the start that were marked for review."""
+    """Pages since the start that were marked for review when they were delivered."""
     review_waiting: int = 0
     """Pages that wait for review now, also of earlier runs: marked and not ticked off."""
     reviews: list[ToReview] = field(default_factory=list)

@@ -10,12 +10,15 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.daemon_process import DaemonProcess, run_ocrwatch
 from tests.system.dropping import BY_EVENTS, delivered, files, phrase, put, scan, temporary_files, text_of
 from tests.waiting import until
+
+WITH_NOTE = {"OCRWATCH_STATUS__SHARE_FILE": "true"}
 
 
 @pytest.fixture
@@ -43,9 +46,14 @@ def _fill(folder: Path) -> Path:
     return filler
 
 
-def _status(daemon: DaemonProcess) -> dict[str, object]:
-    answer: dict[str, object] = json.loads(run_ocrwatch(daemon.folder, "status", "--json").stdout)
+def _status(daemon: DaemonProcess) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(run_ocrwatch(daemon.folder, "status", "--json").stdout)
     return answer
+
+
+def _waiting(daemon: DaemonProcess) -> int:
+    now = _status(daemon)
+    return int(now["waiting"]) + len(now["in_work"])
 
 
 @pytest.mark.parametrize("full", ["outbox", "archive"])
@@ -101,20 +109,33 @@ def test_stopped_while_the_disk_is_full(tmp_path: Path, small_disk: Path) -> Non
 
 
 def test_started_while_the_disk_is_full(tmp_path: Path, small_disk: Path) -> None:
-    """Killed in a pause and started again with the disk still full, it pauses anew instead of giving up."""
-    with DaemonProcess(tmp_path, "--archive", str(small_disk / "archive")) as daemon:
+    """Killed in a pause and started again with the disk still full, it pauses anew instead of giving up.
+
+    Each scan is counted once among those that wait, though what the first run left of it is to be cleared away.
+    """
+    names = [f"patient{number}.jpg" for number in range(6)]
+    with DaemonProcess(tmp_path, "--archive", str(small_disk / "archive"), environment=WITH_NOTE) as daemon:
         daemon.wait_ready()
         filler = _fill(small_disk)
-        put(daemon.inbox, "patient.jpg", scan(1))
+        for number, name in enumerate(names):
+            put(daemon.inbox, name, scan(number))
         daemon.wait_for("daemon.paused")
+        until(lambda: _waiting(daemon) == len(names), what="all are counted")
         daemon.kill()
-    with DaemonProcess(tmp_path, "--archive", str(small_disk / "archive")) as daemon:
+    with DaemonProcess(tmp_path, "--archive", str(small_disk / "archive"), environment=WITH_NOTE) as daemon:
         until(lambda: daemon.events("daemon.paused") or daemon.process.poll() is not None)
         assert daemon.process.poll() is None
+        until(lambda: _status(daemon)["state"] == "paused", what="the status says so")
+        until(lambda: _waiting(daemon) == len(names), what="all are counted once")
+        assert daemon.stop() == 0
+        assert _waiting(daemon) == 0
+        assert "Waiting" not in (daemon.outbox / "STATUS.txt").read_text()
+    with DaemonProcess(tmp_path, "--archive", str(small_disk / "archive"), environment=WITH_NOTE) as daemon:
+        until(lambda: daemon.events("daemon.paused"))
         filler.unlink()
-        until(lambda: not files(daemon.inbox), 40, "the scan is delivered")
-        assert files(daemon.outbox) == {"patient.txt"}
-        assert files(small_disk) == {"archive/patient.jpg"}
+        until(lambda: not files(daemon.inbox), 40, "the scans are delivered")
+        assert files(daemon.outbox) == {name.replace(".jpg", ".txt") for name in names} | {"STATUS.txt"}
+        assert files(small_disk) == {f"archive/{name}" for name in names}
 
 
 def test_full_disk_for_the_records_is_waited_out(tmp_path: Path, small_disk: Path) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 from structlog.testing import capture_logs
 
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.ledger import SCHEMA_VERSION, Ledger, LedgerReader, schema
+from ocrwatch.files import open_regular
+from ocrwatch.ledger import SCHEMA_VERSION, Ledger, LedgerReader, opening, schema
 from ocrwatch.values import FileFacts, Review
 from tests.unit.deliver.interruption import refusing
 
@@ -228,41 +231,153 @@ def test_damage_that_is_not_there_at_a_second_look_was_none(tmp_path: Path, monk
     assert damaged(tmp_path) == set()
 
 
-def test_a_sound_ledger_on_a_failing_disk_is_never_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLite reports a read error as damage, also three times in a row; a copy of the ledger shows that it is sound."""
-    token = filled(tmp_path)
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the system an empty temporary folder."""
     place = tmp_path / "tmp"
     place.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place))
+    return place
+
+
+def test_a_sound_ledger_on_a_failing_disk_is_never_set_aside(
+    tmp_path: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite reports a read error as damage, also three times in a row; a copy of the ledger shows that it is sound."""
+    token = filled(tmp_path)
     failing(monkeypatch, tmp_path, *[malformed() for _ in range(3)])
     with pytest.raises(EnvironmentFault, match=r"cannot use the ledger.*its disk fails.*a copy of it is sound"):
         Ledger(tmp_path)
     assert damaged(tmp_path) == set()
-    assert list(place.iterdir()) == []
+    assert list(elsewhere.iterdir()) == []
     ledger = Ledger(tmp_path)
     assert (ledger.token, ledger.totals()) == (token, {"done": 300})
     ledger.close()
 
 
-def test_without_room_for_a_copy_three_looks_decide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full or missing temporary folder is no reason not to start with a damaged ledger."""
+def test_a_copy_that_was_sound_once_is_believed(
+    tmp_path: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if there is no room for another one at the next try."""
+    filled(tmp_path)
+    failing(monkeypatch, tmp_path, *[malformed() for _ in range(3)])
+    usages = iter([1 << 40, 0, 0])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=next(usages)))
+    with pytest.raises(EnvironmentFault, match="a copy of it is sound"):
+        Ledger(tmp_path)
+    assert damaged(tmp_path) == set()
+
+
+def _no_folder(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(place / "missing"))
+
+
+def _no_room(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+
+
+def _quota(_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "mkdtemp", refusing(errno.EDQUOT))
+
+
+def _full_meanwhile(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.open
+
+    def full(path: Path, mode: str = "r", *rest: Any, **options: Any) -> Any:
+        return real(Path("/dev/full") if path.is_relative_to(place) else path, mode, *rest, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+
+
+def _full_for_sqlite(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = opening._open
+
+    def full(path: Path) -> sqlite3.Connection:
+        if path.is_relative_to(place):
+            raise sqlite3.OperationalError("database or disk is full")
+        return real(path)
+
+    monkeypatch.setattr(opening, "_open", full)
+
+
+REFUSALS = (_no_folder, _no_room, _quota, _full_meanwhile, _full_for_sqlite)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_temporary_folder_that_takes_no_copy_keeps_no_damaged_ledger(
+    tmp_path: Path,
+    elsewhere: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    refusal: Callable[[Path, pytest.MonkeyPatch], None],
+) -> None:
+    """Three looks decide then: it is no reason not to start."""
     token = filled(tmp_path)
     (tmp_path / "ledger.db").write_bytes(b"rubbish" * 1000)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    refusal(elsewhere, monkeypatch)
     ledger = Ledger(tmp_path)
     assert ledger.token != token
     ledger.close()
     assert len(damaged(tmp_path)) == 1
+    assert list(elsewhere.iterdir()) == []
 
 
-def test_a_damaged_ledger_that_cannot_be_read_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the disk refuses the file, nothing can be known about its state."""
+@pytest.mark.parametrize("refusal", [None, *REFUSALS[:-1]])
+def test_a_damaged_ledger_that_cannot_be_read_is_left(
+    tmp_path: Path,
+    elsewhere: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    refusal: Callable[[Path, pytest.MonkeyPatch], None] | None,
+) -> None:
+    """If the disk refuses the file, nothing can be known about its state, with or without room for a copy."""
     filled(tmp_path)
     failing(monkeypatch, tmp_path, *[malformed() for _ in range(10)])
-    monkeypatch.setattr(Path, "open", refusing(errno.EIO))
+    monkeypatch.setattr(opening, "open_regular", refusing(errno.EIO))
+    if refusal is not None:
+        refusal(elsewhere, monkeypatch)
     with pytest.raises(EnvironmentFault, match="Input/output error"):
         Ledger(tmp_path)
     assert damaged(tmp_path) == set()
+
+
+def test_a_ledger_that_can_be_read_at_a_later_try_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read error of a moment is no reason not to start."""
+    token = filled(tmp_path)
+    failing(monkeypatch, tmp_path, malformed())
+    real, errors = open_regular, [OSError(errno.EIO, "input/output error")]
+
+    def once(parent: int, name: str) -> int:
+        if errors:
+            raise errors.pop()
+        return real(parent, name)
+
+    monkeypatch.setattr(opening, "open_regular", once)
+    ledger = Ledger(tmp_path)
+    assert (ledger.token, errors) == (token, [])
+    ledger.close()
+    assert damaged(tmp_path) == set()
+
+
+def test_a_copy_that_a_killed_start_has_left_is_removed(tmp_path: Path, elsewhere: Path) -> None:
+    """The copy of this ledger, but not that of another."""
+    filled(tmp_path)
+    with opening._folder_for_copy(tmp_path / "ledger.db") as left:
+        pass
+    for name in (left, f"{elsewhere}/ocrwatch-ledger-another"):
+        Path(name).mkdir()
+        Path(name, "ledger.db").touch()
+    (tmp_path / "ledger.db").write_bytes(b"rubbish" * 1000)
+    Ledger(tmp_path).close()
+    assert [path.name for path in elsewhere.iterdir()] == ["ocrwatch-ledger-another"]
+
+
+def test_what_is_no_file_beside_a_damaged_ledger_holds_nothing_up(tmp_path: Path) -> None:
+    """A FIFO would be waited for."""
+    token = filled(tmp_path)
+    (tmp_path / "ledger.db").write_bytes(b"rubbish" * 1000)
+    os.mkfifo(tmp_path / "ledger.db-wal")
+    ledger = Ledger(tmp_path)
+    assert ledger.token != token
+    ledger.close()
 
 
 def test_the_token_is_found_in_the_damaged_ledger(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_it_hears_of_what_was_ticked_off(tmp_path: Path, ledger: Ledger, loop: L
     """With the look after it, for which the loop does not wait."""
     row = mark(ledger, "a.jpg")
     reviews = ReviewList(loop, ledger)
-    tick_off(tmp_path, [row])
+    tick_off(tmp_path, {row: ["confidence 54"]})
     assert reviews.found.count == 1
     reviews.look()
     reviews.look()
