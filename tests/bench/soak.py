@@ -30,7 +30,10 @@ _CONFIG = """
 workers.count = {workers}
 workers.recycle_after = 1000000
 status.heartbeat = "1s"
+settle.patience = "5s"
 """
+"""With the patience that is usual the broken ones, which might still be written, would wait for ten minutes."""
+
 _BROKEN_EVERY = 20
 _DIFFERENT = 40
 _KNOWN_EVERY = 4
@@ -76,19 +79,22 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=4)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        config = _CONFIG.format(workers=arguments.workers)
+    with tempfile.TemporaryDirectory() as home, contextlib.redirect_stdout(io.StringIO()):
         # Its log would bury the table.
-        with contextlib.redirect_stdout(io.StringIO()), DaemonProcess(Path(home), config=config) as daemon:
-            daemon.wait_ready()
-            samples, fed = soak(daemon, arguments.minutes * 60, arguments.rate)
-            ended = drained(daemon, fed)
-            code = daemon.stop()
+        samples, fed, ended, code = run(Path(home), arguments.minutes * 60, arguments.rate, arguments.workers)
     wrong = grown(samples)
     print(f"{fed} scans in {arguments.minutes:g} minutes, {ended} ended, {len(samples)} samples, exit code {code}")
     for sentence in wrong:
         print(sentence)
     sys.exit(1 if wrong or ended != fed or code else 0)
+
+
+def run(home: Path, seconds: float, rate: float, workers: int) -> tuple[list[Sample], int, int, int]:
+    """Return the samples of a daemon, how many scans were fed, how many have ended, and its exit code."""
+    with DaemonProcess(home, config=_CONFIG.format(workers=workers)) as daemon:
+        daemon.wait_ready()
+        samples, fed = soak(daemon, seconds, rate)
+        return samples, fed, drained(daemon, fed), daemon.stop()
 
 
 def soak(daemon: DaemonProcess, seconds: float, rate: float) -> tuple[list[Sample], int]:
