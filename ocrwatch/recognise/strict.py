@@ -154,7 +154,10 @@ def _main() -> None:
     except Complaint as complaint:
         sys.stdout.write(str(complaint))
         sys.exit(_CHILD_COMPLAINS)
-    np.save(sys.stdout.buffer, decoded, allow_pickle=False)
+    # Not straight to the pipe: numpy asks for the position in it, which fails on Debian 13.
+    packed = io.BytesIO()
+    np.save(packed, decoded, allow_pickle=False)
+    sys.stdout.buffer.write(packed.getbuffer())
 
 
 if __name__ == "__main__":
