@@ -204,9 +204,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        app(args=arguments, prog_name="ocrwatch")
-    except SystemExit as ending:
-        return ending.code if isinstance(ending.code, int) else int(ExitCode.FINE)
+        code = _called(arguments)
+        # What is still in its buffer is part of the answer: without this a full disk would look like success.
+        with contextlib.suppress(BrokenPipeError):
+            sys.stdout.flush()
     except OcrwatchError as error:
         _complain(str(error))
         return int(error.exit_code)
@@ -215,6 +216,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         return int(ExitCode.ENVIRONMENT)
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one sentence
         return _unexpected(error)
+    return code
+
+
+def _called(arguments: Sequence[str] | None) -> int:
+    """Run a command; return its exit code."""
+    try:
+        app(args=arguments, prog_name="ocrwatch")
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else int(ExitCode.FINE)
     return int(ExitCode.FINE)
 
 
