@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
@@ -197,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     code = _run(arguments)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
-            stream.flush()
+            _flush(stream)
     # Not sys.exit: a thread that hangs in a dead network share must not keep a stopped daemon alive.
     os._exit(code)
 
@@ -207,7 +207,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         code = _called(arguments)
         # What is still in its buffer is part of the answer: without this a full disk would look like success.
         with contextlib.suppress(BrokenPipeError):
-            sys.stdout.flush()
+            _flush(sys.stdout)
     except OcrwatchError as error:
         _complain(str(error))
         return int(error.exit_code)
@@ -217,6 +217,12 @@ def _run(arguments: Sequence[str] | None) -> int:
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one sentence
         return _unexpected(error)
     return code
+
+
+def _flush(stream: TextIO | None) -> None:
+    """Write out what a stream still holds; there is none if it was closed before the start."""
+    if stream is not None:
+        stream.flush()
 
 
 def _called(arguments: Sequence[str] | None) -> int:

@@ -306,6 +306,14 @@ def test_reader_who_has_seen_enough(tmp_path: Path) -> None:
     assert ended.stderr == b""
 
 
+def test_an_output_that_is_closed_is_no_bug(tmp_path: Path) -> None:
+    """There is nothing to write to, and nothing to complain of."""
+    ended = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *PROGRAM, "--version"], stderr=subprocess.PIPE, cwd=tmp_path, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
 def test_an_output_that_is_full_is_no_bug(tmp_path: Path) -> None:
     """What is printed into a file on a full disk ends with one sentence."""
     (tmp_path / "one.jpg").write_bytes(scan(1))
