@@ -37,6 +37,7 @@ def read(
     *,
     languages: str | Sequence[str] = ("eng",),
     engine: str = "auto",
+    second: str = "auto",
     page_segmentation: int = 3,
     dpi: int = 0,
     whitelist: str = "",
@@ -77,6 +78,7 @@ def read(
     wanted = _recipe(
         {
             "engine": engine,
+            "second": second,
             "languages": languages if isinstance(languages, str) else tuple(languages),
             "page_segmentation": page_segmentation,
             "dpi": dpi,

@@ -92,10 +92,13 @@ def memory_short() -> EnvironmentFault:
     )
 
 
+_MEMORY_MARKS = ("Insufficient memory", "Failed to allocate memory", "bad_alloc")
+"""What cv2.error and the errors of onnxruntime say; they carry no better mark."""
+
+
 def is_memory_error(error: BaseException) -> bool:
     """Tell whether memory was short: Python itself may fail over that, with the real error behind its own."""
-    # cv2.error carries no better mark.
-    if isinstance(error, MemoryError) or "Insufficient memory" in str(error):
+    if isinstance(error, MemoryError) or any(mark in str(error) for mark in _MEMORY_MARKS):
         return True
     return isinstance(error, SystemError) and error.__cause__ is not None and is_memory_error(error.__cause__)
 

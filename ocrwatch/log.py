@@ -92,8 +92,8 @@ EVENTS: dict[str, Event] = {
     "scan.delivered": Event(
         "a scan was read and its text is in the outbox",
         (
-            "id", "path", "bytes", "sha256", "batch", "attempt", "engine", "words", "confidence",
-            "queued_ms", "read_ms", "sidecars", "archived", "cached", "review",
+            "id", "path", "bytes", "sha256", "batch", "attempt", "engine", "second", "second_lines",
+            "words", "confidence", "queued_ms", "read_ms", "sidecars", "archived", "cached", "review",
             "review_reasons", "profile", "warnings", "preview",
         ),
     ),

@@ -125,6 +125,8 @@ class Recipe:
     """Lines that were read with less, 0 to 100, are left out."""
     region: tuple[float, float, float, float] = WHOLE_PAGE
     """Left, top, right and bottom of the part that is read, as shares of the upright page."""
+    second: str = "auto"
+    """Who reads again what the engine is in doubt of: rapidocr, none, or auto: rapidocr if it is installed."""
     enhance: EnhanceOptions = field(default_factory=EnhanceOptions)
 
 
@@ -201,8 +203,20 @@ class EngineInfo:
 
     name: str
     version: str
-    """Tesseract's own version, such as ``5.3.0``."""
+    """Of what reads: Tesseract's own, such as ``5.3.0``, or that of the package with the networks."""
     languages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """What a second engine did for a page."""
+
+    name: str
+    version: str
+    lines: int
+    """How many lines of the page have its text."""
+    failure: str = ""
+    """Why it could not read, so that the page is the first engine's alone; empty if it could."""
 
 
 BLANK = "blank"
@@ -230,6 +244,8 @@ class Page:
     unread: float | None = None
     """Share, 0 to 1, of the letter-like marks of the page as it came that lie in no box of a word with a confidence of
     50 and more; None if there are too few marks to tell, or they were not measured."""
+    second: Second | None = None
+    """The engine that read again what the first one was in doubt of; None if nothing was read again."""
 
     @property
     def lines(self) -> tuple[Line, ...]:

@@ -25,6 +25,8 @@ from ocrwatch.intake.watch import Watcher
 from ocrwatch.log import printable
 from ocrwatch.mounts import is_missing, mount_of, nearest_existing, watch_mode
 from ocrwatch.permissions import check_movable
+from ocrwatch.recognise.ppocr import weights
+from ocrwatch.recognise.readers import has_second_reader, is_read_by_ppocr
 from ocrwatch.service.doctor import folders, machine, watching
 from ocrwatch.service.doctor.finding import Finding, check
 from ocrwatch.service.lock import holder_of, inbox_holder
@@ -97,6 +99,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     yield found
     if found.severity == "fine":
         yield _engine(settings)
+        yield _second(settings)
     yield check("groups", "the sidecars' groups exist", lambda: startup.group_ids(settings))
     yield check("hooks", "all programs and secrets of hooks can be used", lambda: hook_options(settings))
     if settings.hooks.webhook_secret is not None:
@@ -113,7 +116,8 @@ def _of_running(settings: Settings) -> Iterator[Finding]:
         return
     yield machine.holders(*holders)
     if holders == (None, None):
-        yield from machine.memory(startup.worker_count(settings))
+        ppocr = any(has_second_reader(each) or is_read_by_ppocr(each) for each in startup.recipes(settings))
+        yield from machine.memory(startup.worker_count(settings), ppocr=ppocr)
     yield from machine.address("status.listen", settings.status.listen, runs=holders != (None, None))
 
 
@@ -244,7 +248,23 @@ def _engine(settings: Settings) -> Finding:
     if finding.severity != "fine":
         return finding
     info = load_engine(wanted).info
-    return replace(finding, message=f"{info.name} reads, with Tesseract {info.version}")
+    what = "the networks of the package" if info.name == weights.NAME else "Tesseract"
+    return replace(finding, message=f"{info.name} reads, with {what} {info.version}")
+
+
+def _second(settings: Settings) -> Finding:
+    """Tell whether a second reader reads again what is in doubt, by any profile; if not, what it would be good for."""
+    from ocrwatch.recognise.engines import load_second  # noqa: PLC0415
+
+    wanted = startup.recipes(settings)
+    finding = check("second reader", "", lambda: [load_second(each) for each in wanted])
+    if finding.severity != "fine":
+        return finding
+    if info := next(filter(None, map(load_second, wanted)), None):
+        return replace(finding, message=f"{info.name} {info.version} reads again what Tesseract is in doubt of")
+    if weights.is_installed():
+        return replace(finding, message="none: it is switched off, or does not suit the languages and options")
+    return replace(finding, message=f"none: receipts, forms and photos are read better with one; {weights.INSTALL}")
 
 
 def _user_name() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -15,7 +15,11 @@ class Ocr(Section):
     """How text is read."""
 
     engine: str = Field(default="auto", min_length=1)
-    """Name of the engine, such as tesserocr or pytesseract; auto takes the fastest that works here."""
+    """Name of the engine: tesserocr, pytesseract (both are Tesseract) or rapidocr. auto takes Tesseract, but rapidocr
+    if that is installed and the first language is Chinese, Japanese or Latin."""
+    second: Literal["auto", "rapidocr", "none"] = "auto"
+    """Who reads again what Tesseract is in doubt of: rapidocr, none, or auto (rapidocr, if it is installed). It reads
+    languages in Latin letters, Chinese and Japanese, and has no whitelist; other scans are read by Tesseract alone."""
     languages: Languages = ("eng",)
     """Languages on the scans, the most frequent first, as Tesseract names them: "eng", "chi_sim", "script/Latin"."""
     page_segmentation: SegmentationMode = 3
@@ -91,6 +95,7 @@ def recipe(ocr: Ocr, enhance: Enhance) -> Recipe:
     """Return what a worker has to know."""
     return Recipe(
         engine=ocr.engine,
+        second=ocr.second,
         languages=ocr.languages,
         page_segmentation=ocr.page_segmentation,
         dpi=ocr.dpi,

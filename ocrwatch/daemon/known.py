@@ -16,11 +16,14 @@ import ocrwatch
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import TextCache
 from ocrwatch.log import get_logger
+from ocrwatch.recognise.ppocr import weights
+from ocrwatch.recognise.readers import has_second_reader, is_read_by_ppocr
 from ocrwatch.recognise.tessdata import tessdata_folder
 from ocrwatch.values import EngineInfo, Page, Recipe
 
 _IN_PROCESS, _PROGRAM = "tesserocr", "pytesseract"
-_PACKAGES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg", _IN_PROCESS, _PROGRAM)
+_IMAGES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg", _IN_PROCESS, _PROGRAM)
+_PPOCR = ("onnxruntime", "rapidocr")
 _ENGINES = "ocrwatch.engines"
 _VERSION_SECONDS = 10
 
@@ -78,7 +81,7 @@ class Known:
         """Keep a page that was read in mind; return what keeps it on the disk."""
         key = self._key(sha256, recipe)
         cache = self._cache
-        if cache is None or key is None or not _is_expected(page.engine.name, recipe):
+        if cache is None or key is None or not _is_expected(page, recipe):
             return lambda: None
         cache.put(key, page)
         return lambda: cache.save(key, page)
@@ -116,7 +119,7 @@ class Known:
 def _identity(recipe: Recipe) -> _Identity:
     files = tuple(_data_files(recipe))
     data = _stamp(path for path in files if not os.path.isdir(path))  # noqa: PTH112 - no error
-    parts = (ocrwatch.__version__, *_code(), *_packages(), _program(recipe), asdict(recipe), data)
+    parts = (ocrwatch.__version__, *_code(), *_packages(recipe), _program(recipe), asdict(recipe), data)
     digest = hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).digest()
     return _Identity(digest, files, _stamp(files))
 
@@ -129,8 +132,9 @@ def _code() -> Iterator[object]:
         yield path.name, status.st_size, status.st_mtime_ns
 
 
-def _packages() -> Iterator[object]:
-    for name in _PACKAGES:
+def _packages(recipe: Recipe) -> Iterator[object]:
+    ppocr = _PPOCR if is_read_by_ppocr(recipe) or has_second_reader(recipe) else ()
+    for name in (*_IMAGES, *ppocr):
         yield name, _version(name)
     for found in sorted(entry_points(group=_ENGINES), key=lambda entry: entry.name):
         yield found.name, found.value, found.dist and found.dist.version
@@ -144,9 +148,9 @@ def _version(package: str) -> str | None:
 
 
 def _program(recipe: Recipe) -> str | None:
-    """Return the version of the system's Tesseract, for all engines but the one that has its own."""
+    """Return the version of the system's Tesseract, for all engines but those that do not use it."""
     program = shutil.which("tesseract")
-    if program is None or _expected(recipe) == _IN_PROCESS:
+    if program is None or _expected(recipe) in {_IN_PROCESS, weights.NAME}:
         return None
     try:
         return subprocess.run(
@@ -157,17 +161,22 @@ def _program(recipe: Recipe) -> str | None:
 
 
 def _expected(recipe: Recipe) -> str:
+    if is_read_by_ppocr(recipe):
+        return weights.NAME
     if recipe.engine != "auto":
         return recipe.engine
     return _PROGRAM if _version(_IN_PROCESS) is None else _IN_PROCESS
 
 
-def _is_expected(engine: str, recipe: Recipe) -> bool:
-    """Tell whether a page was read by the engine whose version was taken for the recipe's.
+def _is_expected(page: Page, recipe: Recipe) -> bool:
+    """Tell whether a page was read by the engine whose version was taken for the recipe's, and by the second one.
 
     Where the best engine is installed and cannot be loaded, another one steps in.
     """
-    return recipe.engine != "auto" or engine == _expected(recipe)
+    if page.second is not None and page.second.failure:
+        # Memory may have been short: another time there may be more.
+        return False
+    return recipe.engine != "auto" or page.engine.name == _expected(recipe)
 
 
 def _data_files(recipe: Recipe) -> Iterator[Path]:

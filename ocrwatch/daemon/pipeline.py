@@ -298,7 +298,7 @@ class Pipeline:
         ticket.options = self.settings.for_path(ticket.path)
         ticket.recipe = recipe(ticket.options.ocr, ticket.options.enhance)
         if ticket.plain:
-            ticket.recipe = replace(ticket.recipe, enhance=replace(ticket.recipe.enhance, on=False))
+            ticket.recipe = replace(ticket.recipe, second="none", enhance=replace(ticket.recipe.enhance, on=False))
 
     def _give_up(self, path: str, facts: FileFacts, fault: ScanFault) -> None:
         scan = Scan(path, facts, fresh=True, ready_at=time.monotonic())

@@ -17,6 +17,7 @@ from ocrwatch.files import folder as folder_below
 from ocrwatch.ledger import TextCache
 from ocrwatch.log import get_logger
 from ocrwatch.mounts import is_missing, nearest_existing
+from ocrwatch.recognise.readers import is_read_by_ppocr
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
 from ocrwatch.service.lock import FolderLock, InboxLock
 from ocrwatch.settings import Settings, recipe
@@ -140,9 +141,13 @@ def known_texts(settings: Settings) -> Known:
 
 
 def check_languages(settings: Settings) -> None:
-    """Check that the language data of all profiles is installed; raises :class:`EnvironmentFault`."""
+    """Check that the language data of all profiles is installed; raises :class:`EnvironmentFault`.
+
+    For PP-OCR there is none: it has the same networks for all languages.
+    """
     for each in recipes(settings):
-        check_recipe_languages(each)
+        if not is_read_by_ppocr(each):
+            check_recipe_languages(each)
 
 
 def group_ids(settings: Settings) -> dict[str, int]:

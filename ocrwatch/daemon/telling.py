@@ -77,6 +77,9 @@ def log_delivered(ticket: Ticket, page: Page, delivered: Delivered, *, preview_c
         "sidecars": list(delivered.sidecars),
         "archived": delivered.original,
     }
+    if page.second is not None:
+        fields["second"] = f"{page.second.name} {page.second.version}"
+        fields["second_lines"] = page.second.lines
     if ticket.cached:
         fields["cached"] = True
     fields |= _review(delivered)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ocrwatch.values import Block, Box, Line, Page
+from ocrwatch.values import Block, Box, Line, Page, Second
 
 JSON_SCHEMA: Final = "ocrwatch.page/1"
 """Name and version of the JSON sidecar; the number grows when a field changes its meaning or goes."""
@@ -90,6 +90,7 @@ def page_as_dict(page: Page, original: Original) -> dict[str, Any]:
             "version": page.engine.version,
             "languages": list(page.engine.languages),
         },
+        **_second(page.second),
         "steps": list(page.steps),
         "warnings": list(page.warnings),
         "confidence": _rounded(page.confidence),
@@ -99,6 +100,13 @@ def page_as_dict(page: Page, original: Original) -> dict[str, Any]:
         "text": page.text,
         "blocks": [_block(block) for block in page.blocks],
     }
+
+
+def _second(second: Second | None) -> dict[str, Any]:
+    """Return what a second engine did; nothing if there was none, so that its extra changes nothing elsewhere."""
+    if second is None:
+        return {}
+    return {"second": {"name": second.name, "version": second.version, "lines": second.lines}}
 
 
 def _block(block: Block) -> dict[str, Any]:

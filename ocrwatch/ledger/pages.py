@@ -6,7 +6,7 @@ import json
 import zlib
 from typing import Any, Final
 
-from ocrwatch.values import Block, Box, EngineInfo, Line, Page, Word
+from ocrwatch.values import Block, Box, EngineInfo, Line, Page, Second, Word
 
 _FAST: Final = 1
 """zlib's level: the higher ones save little of what is mostly numbers."""
@@ -25,6 +25,7 @@ def pack(page: Page) -> bytes:
         list(page.warnings),
         [[_corners(block.box), [_line(line) for line in block.lines]] for block in page.blocks],
         page.unread,
+        None if page.second is None else [page.second.name, page.second.version, page.second.lines],
     ]
     return zlib.compress(json.dumps(content, separators=(",", ":")).encode("ascii"), _FAST)
 
@@ -33,7 +34,8 @@ def unpack(data: bytes) -> Page:
     """Read what :func:`pack` wrote. Raises ``ValueError`` for anything else, also where a single bit differs."""
     try:
         # Its checksum tells damage (RFC 1950).
-        width, height, dpi, orientation, engine, steps, warnings, blocks, unread = json.loads(zlib.decompress(data))
+        content = json.loads(zlib.decompress(data))
+        width, height, dpi, orientation, engine, steps, warnings, blocks, unread, second = content
         name, version, languages = engine
         return Page(
             width,
@@ -45,6 +47,7 @@ def unpack(data: bytes) -> Page:
             tuple(steps),
             tuple(warnings),
             unread=unread,
+            second=None if second is None else Second(*second),
         )
     except (zlib.error, TypeError) as error:
         raise ValueError("not a packed page") from error

@@ -18,7 +18,8 @@ from ocrwatch.recognise.enhance.fixed import cut
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.policy import ReadingPolicy
 from ocrwatch.recognise.reader import USUAL, Reader, Reading, in_order
-from ocrwatch.values import WHOLE_PAGE, Block, Box, EngineInfo, Page, Recipe
+from ocrwatch.recognise.second_reader import SecondReader
+from ocrwatch.values import WHOLE_PAGE, Block, Box, EngineInfo, Page, Recipe, Second
 
 REDUCE_FROM = 5000
 """Pixels of the long side from which an image is first decoded at half its size: A4 at 430 dots per inch."""
@@ -35,7 +36,9 @@ def warm(recipe: Recipe) -> EngineInfo:
     """
     # One process a core is the parallelism; threads of OpenCV's own would fight over the same cores.
     cv2.setNumThreads(1)
-    return engines.load(recipe).info
+    info = engines.load(recipe).info
+    engines.load_second(recipe)
+    return info
 
 
 def recognise(jpeg: bytes, recipe: Recipe) -> Page:
@@ -43,7 +46,7 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
 
     Raises ScanFault where this scan cannot be read, EnvironmentFault or UsageError where none could be.
     """
-    engine = engines.load(recipe)
+    engine, second = engines.load(recipe), engines.load_second(recipe)
     if not _NARROWED.issuperset(recipe.languages):
         recipe = replace(recipe, enhance=replace(recipe.enhance, narrow=False))
     options = recipe.enhance
@@ -60,7 +63,7 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
         page, to_decoded, reader = _prepared(decoded, recipe, engine)
         enhanced = reader.enhance(page, USUAL)
         clock.lap("enhance")
-    policy = ReadingPolicy(reader, page)
+    policy = ReadingPolicy(reader, page, SecondReader(page, recipe) if second else None)
     reading = policy.best(reader.read_enhanced(enhanced, USUAL))
     blank = options.on and options.blank and policy.is_blank(reading)
     clock.lap("engine")
@@ -74,9 +77,10 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
         blocks=() if blank else tuple(itertools.chain(*blocks)),
         engine=engine.info,
         steps=(*_steps(decoded, recipe), *reading.enhanced.steps, *_rest(reading), *(("blank",) if blank else ())),
-        warnings=decoded.warnings,
+        warnings=(*decoded.warnings, *_failure(reading)),
         timings=clock.milliseconds(),
         unread=policy.unread(reading),
+        second=_second(second, reading),
     )
 
 
@@ -101,6 +105,16 @@ def _dpi(decoded: Decoded, recipe: Recipe) -> float | None:
 def _steps(decoded: Decoded, recipe: Recipe) -> tuple[str, ...]:
     reduced = (f"reduce {1 / decoded.reduction:.2f}",) if decoded.reduction > 1 else ()
     return reduced if recipe.region == WHOLE_PAGE else (*reduced, "region")
+
+
+def _second(engine: EngineInfo | None, reading: Reading) -> Second | None:
+    if engine is None or not reading.second:
+        return None
+    return Second(engine.name, engine.version, reading.replaced, reading.failure)
+
+
+def _failure(reading: Reading) -> tuple[str, ...]:
+    return (f"the second reader could not read: {reading.failure}",) if reading.failure else ()
 
 
 def _rest(reading: Reading) -> tuple[str, ...]:

@@ -13,15 +13,16 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ocrwatch.errors import EngineFailed
+from ocrwatch.errors import EngineFailed, is_memory_error
 from ocrwatch.recognise.affine import compose, shift
-from ocrwatch.recognise.enhance import DUST, LAY_ON_ITS_SIDE, MEND
+from ocrwatch.recognise.enhance import DUST, MEND
 from ocrwatch.recognise.enhance.part import Places, Window, busiest_strip, extent
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.enhance.scale import MOST_UNMEASURED
 from ocrwatch.recognise.enhance.skew import lies_on_its_side
 from ocrwatch.recognise.evidence import beyond_doubt, evidence, in_words, letter_places, middles_of, words_within
 from ocrwatch.recognise.reader import Part, Reader, Reading, Way, confidence
+from ocrwatch.recognise.second_reader import SecondReader, doubt_of, turns_of
 from ocrwatch.values import EnhanceOptions, Line
 
 _DOUBTFUL = 70.0
@@ -72,25 +73,55 @@ _Change = Callable[[Reading], list[Way]]
 class ReadingPolicy:
     """Chooses among the readings of one page."""
 
-    def __init__(self, reader: Reader, page: Pixels) -> None:
+    def __init__(self, reader: Reader, page: Pixels, second: SecondReader | None = None) -> None:
+        """``second`` reads again what is in doubt; None if nothing does."""
         self._reader = reader
         self._page = page.resolved
+        self._second = second
 
     def best(self, first: Reading) -> Reading:
         """Return ``first``, or the reading with most evidence if ``first`` is in doubt.
 
-        One thing after the other is changed of the best way so far, until a reading is beyond doubt.
+        A second reader costs less than the first one's other ways and gives more, so that these are only tried if both
+        together are still in doubt, but for a page that has to be turned first.
         """
-        if self._is_settled(first, _DOUBTFUL):
-            return first
+        if self._second is None:
+            return self._by_first(first)
+        try:
+            return self._by_both(first, self._second)
+        except (EngineFailed, MemoryError) as error:
+            # A scan that the first reader can read is not lost because the second one cannot.
+            reason = "it needs more memory than a worker may use" if is_memory_error(error) else str(error)
+            return replace(self._by_first(first), second=True, failure=reason)
+
+    def _by_first(self, first: Reading) -> Reading:
+        return first if self._is_settled(first, _DOUBTFUL) else self._with_rest(self._tried(first))
+
+    def _by_both(self, first: Reading, second: SecondReader) -> Reading:
+        if self._is_settled(first, doubt_of(first).page):
+            return second.with_lines(first)
+        upright = self._changed(first, self._turned)
+        both = second.with_page(upright)
+        if self._is_settled(both, _DOUBTFUL):
+            return both
+        again = second.with_page(self._tried(upright))
+        return again if again.evidence > both.evidence else both
+
+    def _tried(self, first: Reading) -> Reading:
+        """Change one thing after the other of the best way so far, until a reading is beyond doubt."""
         best = first
         for change in self._changes(first):
             if self._is_settled(best, _BEYOND_DOUBT):
                 break
-            for way in self._promising(change(best), best):
-                other = self._read_again(self._page, way)
-                best = other if other.evidence > _MORE * best.evidence else best
-        return self._with_rest(best)
+            best = self._changed(best, change)
+        return best
+
+    def _changed(self, best: Reading, change: _Change) -> Reading:
+        """Try the ways that differ from the best one in one thing."""
+        for way in self._promising(change(best), best):
+            other = self._read_again(self._page, way)
+            best = other if other.evidence > _MORE * best.evidence else best
+        return best
 
     def unread(self, reading: Reading) -> float | None:
         """Return the share of the page's letter-like marks that lie in no word that speaks for its reading.
@@ -185,7 +216,7 @@ class ReadingPolicy:
         return [replace(as_read(best), larger=True)]
 
     def _as_it_came(self, best: Reading) -> list[Way]:
-        if self._options.fixed or self._page.gray.size > MOST_UNMEASURED:
+        if self._options.fixed or not self._reader.cleans or self._page.gray.size > MOST_UNMEASURED:
             return []
         # If nothing was found, that the page was turned may be why.
         turns = as_read(best).turns if self._has_found(best) else 0
@@ -227,8 +258,7 @@ class ReadingPolicy:
 
 def as_read(reading: Reading) -> Way:
     """Return the way of a reading with its turns, which a sample of the page may not ask for by itself."""
-    turns = reading.way.turns
-    return replace(reading.way, turns=int(LAY_ON_ITS_SIDE in reading.enhanced.steps) if turns is None else turns)
+    return replace(reading.way, turns=turns_of(reading))
 
 
 def with_part(reading: Reading, part: Part) -> Reading:

@@ -11,11 +11,11 @@ import numpy as np
 
 from ocrwatch.recognise.affine import Affine, compose, magnification
 from ocrwatch.recognise.decode import CREDIBLE_DPI
-from ocrwatch.recognise.engines import Engine
+from ocrwatch.recognise.engines import Engine, wants_original
 from ocrwatch.recognise.enhance import Enhanced, enhance
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.evidence import evidence
-from ocrwatch.values import Block, Box, Line, Recipe, Word
+from ocrwatch.values import Block, Box, EnhanceOptions, Line, Recipe, Word
 
 _LARGER = 26.0
 """Capital height in pixels, half as much again as is best for most pages: worn and broken print gains by it."""
@@ -79,6 +79,12 @@ class Reading:
     """With boxes in the enhanced image."""
     rest: tuple[Part, ...] = ()
     """What was left over, and read by itself."""
+    second: bool = False
+    """Whether the second reader has read some of it."""
+    replaced: int = 0
+    """Lines of the second reader in it."""
+    failure: str = ""
+    """Why the second reader could not read; empty if it could."""
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -121,7 +127,7 @@ class Reader:
 
     def enhance(self, page: Pixels, way: Way) -> Enhanced:
         """Bring a page to the form in which it is read."""
-        options = self.recipe.enhance
+        options = _untouched(self.recipe.enhance) if not self.cleans else self.recipe.enhance
         if way.turns is not None:
             options = replace(options, turn=False)
         if way.larger:
@@ -140,6 +146,11 @@ class Reader:
         return Reading(way, enhanced, without_rubbish(blocks, self.recipe.min_confidence) if self.is_sure else blocks)
 
     @property
+    def cleans(self) -> bool:
+        """Whether pages are cleaned for the engine, so that they can also be read as they came."""
+        return not wants_original(self._engine)
+
+    @property
     def is_sure(self) -> bool:
         """Whether the engine's confidences mean anything: they do not if it may not read what it sees."""
         return not (self.recipe.whitelist or self.recipe.blacklist)
@@ -154,6 +165,24 @@ class Reader:
         resolution = round((self._dpi or 0) * magnification(enhanced.to_given))
         lowest, highest = CREDIBLE_DPI
         return resolution if lowest <= resolution <= highest else 0
+
+
+def _untouched(options: EnhanceOptions) -> EnhanceOptions:
+    """Leave of the steps those that turn a page upright, and what is set for every page."""
+    return replace(
+        options,
+        invert=False,
+        sharpen=False,
+        noise=False,
+        border=False,
+        light=False,
+        margins=False,
+        mend=False,
+        scale=False,
+        narrow=False,
+        broaden=False,
+        rules=False,
+    )
 
 
 def in_order(parts: Sequence[Part]) -> tuple[Part, ...]:

@@ -20,15 +20,26 @@ TEXT = "Invoice 2041 was paid\nby the harbour office\non Monday morning"
 AS_IT_IS = EnhanceOptions(on=False)
 
 
-@pytest.fixture(params=["tesserocr", "pytesseract"])
-def recipe(request: pytest.FixtureRequest) -> Recipe:
-    """Each engine in turn, with the page as it is; skipped where the engine is not installed."""
-    recipe = Recipe(engine=request.param, enhance=AS_IT_IS)
+def recipe_of(engine: str) -> Recipe:
+    """Return a recipe for an engine alone, with the page as it is; the test is skipped if that is not installed."""
+    recipe = Recipe(engine=engine, second="none", enhance=AS_IT_IS)
     try:
         warm(recipe)
     except EnvironmentFault as fault:
         pytest.skip(str(fault))
     return recipe
+
+
+@pytest.fixture(params=["tesserocr", "pytesseract", "rapidocr"])
+def recipe(request: pytest.FixtureRequest) -> Recipe:
+    """Each engine in turn."""
+    return recipe_of(request.param)
+
+
+@pytest.fixture(params=["tesserocr", "pytesseract"])
+def tesseract(request: pytest.FixtureRequest) -> Recipe:
+    """Each of Tesseract's engines in turn: only these have variables and data for each language."""
+    return recipe_of(request.param)
 
 
 def pixels(text: str) -> Gray:
@@ -94,19 +105,19 @@ def test_settings_are_never_parsed_by_a_shell(recipe: Recipe, characters: str) -
     assert "2041" in read("Invoice 2041", replace(recipe, whitelist=characters))
 
 
-def test_variables_are_set_and_forgotten(recipe: Recipe) -> None:
+def test_variables_are_set_and_forgotten(tesseract: Recipe) -> None:
     """A Tesseract variable holds for its own recipe and leaves nothing behind."""
     variables = (("tessedit_char_whitelist", "0123456789"),)
-    assert set(read("Invoice 2041", replace(recipe, variables=variables))) <= set("0123456789 ")
-    assert read("Invoice 2041", recipe) == "Invoice 2041"
+    assert set(read("Invoice 2041", replace(tesseract, variables=variables))) <= set("0123456789 ")
+    assert read("Invoice 2041", tesseract) == "Invoice 2041"
 
 
-def test_a_variable_that_counts_for_all_of_tesseract_is_put_back(recipe: Recipe) -> None:
+def test_a_variable_that_counts_for_all_of_tesseract_is_put_back(tesseract: Recipe) -> None:
     """Variables that Tesseract keeps for the whole process do not reach the next scan either."""
     small = (("textord_min_linesize", "99"),)
-    first = read(TEXT, recipe)
-    read(TEXT, replace(recipe, variables=small))
-    assert read(TEXT, recipe) == first
+    first = read(TEXT, tesseract)
+    read(TEXT, replace(tesseract, variables=small))
+    assert read(TEXT, tesseract) == first
 
 
 def test_an_unknown_variable_is_a_usage_error(recipe: Recipe) -> None:
@@ -146,11 +157,11 @@ def test_two_languages_at_once(recipe: Recipe) -> None:
     assert "harbour" in page.text
 
 
-def test_a_missing_language_is_the_environments_fault(recipe: Recipe) -> None:
+def test_a_missing_language_is_the_environments_fault(tesseract: Recipe) -> None:
     """A language that is not installed is named with what is there and what to do, and the engine works on."""
     with pytest.raises(EnvironmentFault, match=r"xyz.*installed:.*eng.*put xyz\.traineddata"):
-        warm(replace(recipe, languages=("eng", "xyz")))
-    assert read("Invoice 2041", recipe) == "Invoice 2041"
+        warm(replace(tesseract, languages=("eng", "xyz")))
+    assert read("Invoice 2041", tesseract) == "Invoice 2041"
 
 
 def test_the_engine_says_what_it_is(recipe: Recipe) -> None:
@@ -188,8 +199,23 @@ def test_both_engines_agree_on_a_clean_page() -> None:
     texts: dict[str, Page] = {}
     for name in ("tesserocr", "pytesseract"):
         try:
-            texts[name] = recognise(jpeg, Recipe(engine=name))
+            texts[name] = recognise(jpeg, Recipe(engine=name, second="none"))
         except EnvironmentFault as fault:
             pytest.skip(str(fault))
     assert texts["tesserocr"].text == texts["pytesseract"].text
     assert "\n\n" in texts["tesserocr"].text
+
+
+def test_a_language_that_the_engine_does_not_read_is_a_usage_error() -> None:
+    """Greek and Fraktur would be read as Latin letters, with confidence: refused, with the languages that it reads."""
+    recipe = recipe_of("rapidocr")
+    for languages in (("ell",), ("eng", "grc"), ("frk",), ("rus",), ("vie",)):
+        with pytest.raises(UsageError, match=rf"does not read {languages[-1]}; it reads .*chi_sim.*eng.*jpn"):
+            warm(replace(recipe, languages=languages))
+
+
+@pytest.mark.parametrize("mode", [5, 9])
+def test_layouts_that_the_engine_does_not_know_are_a_usage_error(mode: int) -> None:
+    """Vertical writing and words in a circle are refused."""
+    with pytest.raises(UsageError, match=f"page_segmentation {mode}"):
+        warm(replace(recipe_of("rapidocr"), page_segmentation=mode))

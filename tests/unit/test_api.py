@@ -189,7 +189,7 @@ READS_AS_A_WORKER = """
 import sys, pathlib
 from ocrwatch.recognise.page import recognise
 from ocrwatch.values import Recipe
-recognise(pathlib.Path(sys.argv[1]).read_bytes(), Recipe())
+recognise(pathlib.Path(sys.argv[1]).read_bytes(), Recipe(second="none"))
 """
 
 

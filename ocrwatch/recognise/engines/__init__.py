@@ -12,16 +12,16 @@ from typing import ClassVar, Protocol
 
 from ocrwatch.errors import EnvironmentFault, UsageError
 from ocrwatch.recognise.decode import Gray
+from ocrwatch.recognise.ppocr import weights
+from ocrwatch.recognise.readers import AUTO, TESSERACT, has_second_reader, is_read_by_ppocr
 from ocrwatch.values import Block, EngineInfo, Recipe
 
 GROUP = "ocrwatch.engines"
-AUTO = "auto"
-
 _BUILT_IN = {
     "tesserocr": "ocrwatch.recognise.engines.tesserocr:TesserocrEngine",
     "pytesseract": "ocrwatch.recognise.engines.pytesseract:PytesseractEngine",
+    "rapidocr": "ocrwatch.recognise.engines.rapidocr:RapidocrEngine",
 }
-_PREFERRED = ("tesserocr", "pytesseract")
 _MODES_WITHOUT_TEXT = {0: "orientation and script detection only", 2: "page segmentation only"}
 
 
@@ -50,6 +50,14 @@ class Engine(Protocol):
         """
 
 
+def wants_original(engine: Engine) -> bool:
+    """Tell whether an engine reads a page best as it came: upright and straight, but neither cleaned nor scaled.
+
+    An engine says so by a class attribute of this name; most have none.
+    """
+    return getattr(engine, "wants_original", False)
+
+
 def load(recipe: Recipe) -> Engine:
     """Make the recipe's engine ready to read. Raises UsageError or EnvironmentFault."""
     if (mode := _MODES_WITHOUT_TEXT.get(recipe.page_segmentation)) is not None:
@@ -57,9 +65,19 @@ def load(recipe: Recipe) -> Engine:
             f"ocr.page_segmentation {recipe.page_segmentation} reads no text ({mode})",
             "use 3 for automatic segmentation, or 1 for the same with orientation detection",
         )
-    engine = _automatic() if recipe.engine == AUTO else _instance(recipe.engine)
+    if is_read_by_ppocr(recipe):
+        engine = _instance(weights.NAME)
+    else:
+        engine = _automatic() if recipe.engine == AUTO else _instance(recipe.engine)
     engine.prepare(recipe)
     return engine
+
+
+def load_second(recipe: Recipe) -> EngineInfo | None:
+    """Load what reads again; None if nothing does. Raises EnvironmentFault if it is not installed."""
+    if not has_second_reader(recipe):
+        return None
+    return _prepared_second(recipe.languages)
 
 
 def available() -> tuple[str, ...]:
@@ -68,9 +86,16 @@ def available() -> tuple[str, ...]:
 
 
 @functools.cache
+def _prepared_second(languages: tuple[str, ...]) -> EngineInfo:
+    engine = _instance(weights.NAME)
+    engine.prepare(Recipe(engine=weights.NAME, languages=languages))
+    return engine.info
+
+
+@functools.cache
 def _automatic() -> Engine:
     """Choose the best engine that can be imported here."""
-    *better, last = _PREFERRED
+    *better, last = TESSERACT
     for name in better:
         try:
             return _instance(name)
@@ -91,7 +116,9 @@ def _instance(name: str) -> Engine:
     except ImportError as error:
         raise EnvironmentFault(
             f"the engine {name} cannot be loaded ({error})",
-            f"install the Python package {name}, or set ocr.engine to {AUTO!r}",
+            weights.INSTALL
+            if name == weights.NAME
+            else f"install the Python package {name}, or set ocr.engine to {AUTO!r}",
         ) from error
     return engine()
 

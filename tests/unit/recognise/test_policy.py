@@ -37,7 +37,7 @@ def page(size: float = 32, ink: int = 0, paper: int = 255) -> Gray:
 
 def read(given: Gray, recipe: Recipe | None = None) -> Page:
     """Read it as a scan of high quality."""
-    return recognise(encode(Image.fromarray(given), quality=92), recipe or Recipe())
+    return recognise(encode(Image.fromarray(given), quality=92), recipe or Recipe(second="none"))
 
 
 def share_read(found: Page) -> float:
