@@ -11,13 +11,14 @@ _WIDTH = 118
 """Characters that the tables need; on a narrower terminal lines are broken rather than figures left out."""
 
 
-def parser_for(description: str | None) -> argparse.ArgumentParser:
-    """Return a parser that knows the corpora and where figures go."""
+def parser_for(description: str | None, *, degrades: bool = True) -> argparse.ArgumentParser:
+    """Return a parser that knows the corpora, how to spoil them if that is of use, and where figures go."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", help="with JPEGs, or subfolders of them")
     parser.add_argument("--limit", type=positive, help="take only so many scans of each corpus")
-    parser.add_argument("--degrade", action="store_true", help="spoil the scans in many ways first")
-    parser.add_argument("--pages", type=positive, default=4, help="scans of each corpus that --degrade spoils (4)")
+    if degrades:
+        parser.add_argument("--degrade", action="store_true", help="spoil the scans in many ways first")
+        parser.add_argument("--pages", type=positive, default=4, help="scans of each corpus that --degrade spoils (4)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser
 

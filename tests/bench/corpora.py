@@ -69,6 +69,13 @@ def corpora_from(folder: Path | None, scratch: Path, limit: int | None = None) -
     return {corpus.name: replace(corpus, scans=corpus.scans[:limit]) for corpus in found}
 
 
+def half_of(corpora: Corpora, half: str | None) -> Corpora:
+    """Take every second scan of each corpus, beginning with the first (even) or the second (odd); None takes all."""
+    if half is None:
+        return corpora
+    return {name: replace(each, scans=each.scans[half == "odd" :: 2]) for name, each in corpora.items()}
+
+
 def evenly(scans: Sequence[Path], count: int) -> list[Path]:
     """Take ``count`` scans from all over a corpus, all where there are not so many."""
     count = min(count, len(scans))

@@ -33,6 +33,7 @@ CORES = len(os.sched_getaffinity(0))
 
 _TIMEOUT = 3600.0
 _POOL = Path(__file__).with_name("pytesseract_pool.py")
+_RAPIDOCR = Path(__file__).with_name("rapidocr_pool.py")
 _ONE_THREAD = {"OMP_THREAD_LIMIT": "1"}
 _LEAST_DPI = 97
 """OCRmyPDF refuses images that declare less, or nothing, unless it is told a resolution."""
@@ -146,6 +147,13 @@ def pool(scans: Sequence[Path], home: Path, languages: Languages) -> Run:
     return _run(scans, home, command, _ONE_THREAD)
 
 
+def rapidocr(scans: Sequence[Path], home: Path, languages: Languages) -> Run:
+    """Run the package rapidocr in a pool of processes, with its own settings."""
+    _copied(scans, home)
+    command = [sys.executable, "-P", str(_RAPIDOCR), str(home), str(CORES), joined(languages)]
+    return _run(scans, home, command, _ONE_THREAD)
+
+
 def ocrmypdf(scans: Sequence[Path], home: Path, languages: Languages) -> Run:
     """Run OCRmyPDF on one scan after the other, as its own folder watcher does."""
     _copied(scans, home)
@@ -162,6 +170,7 @@ WAYS: Mapping[str, Way] = {
     "ocrwatch": Way("ocrwatch once", once),
     "xargs": Way(f"xargs -P {CORES} tesseract", xargs),
     "pool": Way(f"pytesseract, {CORES} processes", pool, lambda: _not_importable("pytesseract")),
+    "rapidocr": Way(f"rapidocr, {CORES} processes", rapidocr, lambda: _not_importable("rapidocr"), few=True),
     "loop": Way("tesseract in a loop", loop, few=True),
     "ocrmypdf": Way(
         "OCRmyPDF, one by one",
@@ -182,7 +191,7 @@ def versions() -> dict[str, str]:
     """Return what was compared."""
     first = subprocess.run(["tesseract", "--version"], capture_output=True, text=True, check=True)
     found = {"tesseract": (first.stdout or first.stderr).split()[1]}
-    for package in ("ocrwatch", "tesserocr", "pytesseract"):
+    for package in ("ocrwatch", "tesserocr", "pytesseract", "rapidocr", "onnxruntime"):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
