@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import stat
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ import structlog
 from ocrwatch.ledger import cache as cache_module
 from ocrwatch.ledger.cache import CACHE_NAME, TextCache
 from ocrwatch.ledger.pages import pack, unpack
-from ocrwatch.values import Block, Box, EngineInfo, Line, Page, Word
+from ocrwatch.values import Block, Box, EngineInfo, Line, Page, Second, Word
 
 YEAR = 365 * 86400.0
 PLENTY = 10_000_000
@@ -74,6 +76,26 @@ def test_a_page_comes_back_as_it_was() -> None:
     assert unpack(pack(replace(PAGE, dpi=None, blocks=(), unread=0.25))) == replace(
         PAGE, dpi=None, blocks=(), unread=0.25
     )
+
+
+def test_a_page_comes_back_with_its_second_reader(tmp_path: Path) -> None:
+    """A page has the second reader and the number of its lines again, from bytes and from the disk."""
+    again = replace(PAGE, second=Second("rapidocr", "3.10.0", 7))
+    assert unpack(pack(again)) == again
+    assert unpack(pack(PAGE)).second is None
+    cache = opened(tmp_path)
+    keep(cache, KEY, again)
+    cache.close()
+    assert opened(tmp_path).get(KEY) == again
+
+
+def test_a_page_that_was_packed_before_there_was_a_second_reader_is_no_page() -> None:
+    """Nine fields, as former versions wrote, are said to be no page, so that the scan is read anew."""
+    content = json.loads(zlib.decompress(pack(PAGE)))
+    assert len(content) == 10
+    for odd in (content[:-1], [*content[:-1], ["rapidocr"]], [*content, None]):
+        with pytest.raises(ValueError, match=r"packed page|unpack"):
+            unpack(zlib.compress(json.dumps(odd).encode("ascii")))
 
 
 @pytest.mark.parametrize("data", [b"", b"rubbish", pack(PAGE)[:-1], pack(PAGE)[:40] + b"\0" + pack(PAGE)[41:]])

@@ -14,7 +14,8 @@ import ocrwatch
 from ocrwatch.daemon import known as known_module
 from ocrwatch.daemon.known import Known
 from ocrwatch.ledger import TextCache
-from ocrwatch.values import EngineInfo, Page, Recipe
+from ocrwatch.recognise.ppocr import weights
+from ocrwatch.values import EngineInfo, Page, Recipe, Second
 
 BYTES, OTHER_BYTES = "aa" * 32, "bb" * 32
 PAGE = Page(100, 100, None, 1, (), EngineInfo("tesserocr", "5.5.0", ("eng",)))
@@ -63,6 +64,8 @@ def test_the_same_bytes_by_the_same_recipe_are_known(cache: TextCache, recipe: R
         {"min_confidence": 0.0},
         {"region": (0.0, 0.0, 1.0, 0.5)},
         {"engine": "pytesseract"},
+        {"second": "none"},
+        {"second": "rapidocr"},
     ],
 )
 def test_another_recipe_is_another_reading(cache: TextCache, recipe: Recipe, change: dict[str, object]) -> None:
@@ -137,6 +140,61 @@ def test_what_a_stand_in_has_read_is_not_remembered(cache: TextCache, recipe: Re
     stand_in = replace(PAGE, engine=EngineInfo("pytesseract", "5.3.0", ("eng",)))
     assert remembered(cache, recipe, stand_in).page(BYTES, recipe) is None
     assert remembered(cache, recipe).page(BYTES, recipe) == PAGE
+
+
+def test_a_page_that_was_read_again_is_remembered(cache: TextCache, recipe: Recipe) -> None:
+    """A page comes back with the second reader and the number of its lines, to the next daemon, too."""
+    again = replace(PAGE, second=Second("rapidocr", "3.10.0", 7))
+    assert remembered(cache, recipe, again).page(BYTES, recipe) == again
+    assert Known(cache, [recipe]).page(BYTES, recipe) == again
+
+
+def test_a_page_that_could_not_be_read_again_is_not_remembered(cache: TextCache, recipe: Recipe) -> None:
+    """A page on which the second reader has failed is read anew the next time: there may be more memory then."""
+    failed = replace(PAGE, second=Second("rapidocr", "3.10.0", 0, "it needs more memory than a worker may use"))
+    for engine in ("tesserocr", "auto"):
+        wanted = replace(recipe, engine=engine)
+        known = remembered(cache, wanted, failed)
+        assert known.page(BYTES, wanted) is None
+        assert known.recent(BYTES, wanted) is None
+        assert Known(cache, [wanted]).page(BYTES, wanted) is None
+
+
+@pytest.mark.parametrize("package", ["rapidocr", "onnxruntime"])
+def test_other_networks_are_another_reading_if_they_have_a_part_in_it(
+    package: str, cache: TextCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The versions of the second reader's packages count for recipes that have one, and for no other."""
+    monkeypatch.setattr(weights, "is_installed", lambda: True)
+    alone, real = replace(recipe, second="none"), importlib.metadata.version
+    remembered(cache, recipe)
+    remembered(cache, alone)
+    monkeypatch.setattr(known_module, "version", lambda name: "99" if name == package else real(name))
+    assert Known(cache, [recipe]).page(BYTES, recipe) is None
+    assert Known(cache, [alone]).page(BYTES, alone) == PAGE
+
+
+def test_a_second_reader_that_is_installed_later_is_another_reading(
+    cache: TextCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that was read without a second reader is read anew when there is one, and the other way round."""
+    monkeypatch.setattr(weights, "is_installed", lambda: False)
+    remembered(cache, recipe)
+    with monkeypatch.context() as patch:
+        patch.setattr(weights, "is_installed", lambda: True)
+        assert Known(cache, [recipe]).page(BYTES, recipe) is None
+    assert Known(cache, [recipe]).page(BYTES, recipe) == PAGE
+
+
+def test_chinese_that_tesseract_stood_in_for_is_not_remembered(
+    cache: TextCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that PP-OCR was to read first is remembered only if it did."""
+    monkeypatch.setattr(weights, "is_installed", lambda: True)
+    wanted = replace(recipe, engine="auto", languages=("chi_sim",))
+    own = replace(PAGE, engine=EngineInfo("rapidocr", "3.10.0", ("chi_sim",)))
+    assert remembered(cache, wanted).page(BYTES, wanted) is None
+    assert remembered(cache, wanted, own).page(BYTES, wanted) == own
 
 
 def test_without_a_cache_nothing_is_known(recipe: Recipe) -> None:

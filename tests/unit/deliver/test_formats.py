@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ocrwatch.deliver.formats import FORMATS, JSON_SCHEMA, MOST_UNREAD, Original, render, review_reasons
-from ocrwatch.values import Block, Box, EngineInfo, Line, Page, Word
+from ocrwatch.values import Block, Box, EngineInfo, Line, Page, Second, Word
 
 ORIGINAL = Original("sub/scan1.jpg", 1234, "ab" * 32)
 
@@ -94,6 +94,24 @@ def test_the_json_has_everything_but_timings() -> None:
         ],
     }
     assert [line["paragraph"] for line in blocks[0]["lines"]] == [0, 1]
+
+
+def test_the_json_says_who_has_read_again() -> None:
+    """A page of which something was read again has the second engine and its lines beside the first; others nothing."""
+    data = json.loads(rendered(replace(PAGE, second=Second("rapidocr", "3.10.0", 7)), "json"))
+    assert data["second"] == {"name": "rapidocr", "version": "3.10.0", "lines": 7}
+    assert list(data).index("second") == list(data).index("engine") + 1
+    del data["second"]
+    assert data == json.loads(rendered(PAGE, "json"))
+    assert "second" not in json.loads(rendered(PAGE, "json"))
+
+
+def test_the_json_of_a_page_that_could_not_be_read_again() -> None:
+    """A second engine that has failed is named with no lines; why is a warning of the page."""
+    failed = replace(PAGE, second=Second("rapidocr", "3.10.0", 0, "it failed"), warnings=("it failed",))
+    data = json.loads(rendered(failed, "json"))
+    assert data["second"] == {"name": "rapidocr", "version": "3.10.0", "lines": 0}
+    assert data["warnings"] == ["it failed"]
 
 
 def test_the_same_page_gives_the_same_bytes() -> None:

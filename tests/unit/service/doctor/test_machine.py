@@ -94,6 +94,24 @@ def test_too_little_memory_is_a_warning(tmp_path: Path, monkeypatch: pytest.Monk
     assert list(memory(4)) == []
 
 
+def test_workers_that_read_with_ppocr_take_more_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with memory for four workers has too little for two that have networks, too; the remedy names one."""
+    meminfo = tmp_path / "meminfo"
+    monkeypatch.setattr(machine, "_MEMINFO", meminfo)
+    meminfo.write_text("MemTotal: 9 kB\nMemAvailable:  600000 kB\n")
+    (found,) = memory(4)
+    assert found.severity == "fine"
+    (found,) = memory(1, ppocr=True)
+    assert (found.severity, found.message) == ("fine", "0.6 GB of memory are available for 1 workers")
+    (found,) = memory(2, ppocr=True)
+    assert found.severity == "warning"
+    assert found.message == "0.6 GB of memory are available, and 2 workers take about 0.7 GB"
+    assert found.remedy.startswith("set workers.count to 1,")
+    meminfo.write_text("MemTotal: 9 kB\nMemAvailable:  1000 kB\n")
+    (found,) = memory(2, ppocr=True)
+    assert found.remedy.startswith("set workers.count to 1,")
+
+
 def test_whoever_has_the_folders_is_named() -> None:
     """The same process in both is the daemon itself; one in one of them is another."""
     assert holders(None, None).severity == "fine"

@@ -1,0 +1,50 @@
+"""What is logged of a scan that was read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from structlog.testing import capture_logs
+
+from ocrwatch.daemon.telling import log_delivered
+from ocrwatch.daemon.tickets import Batch, Ticket
+from ocrwatch.deliver.delivery import Delivered
+from ocrwatch.log import EVENTS
+from ocrwatch.settings import Settings
+from ocrwatch.values import EngineInfo, FileFacts, Page, Recipe, Scan, Second
+
+PAGE = Page(100, 100, None, 1, (), EngineInfo("tesserocr", "5.5.0", ("eng",)))
+DELIVERED = Delivered(1, "a.jpg", ("a.txt",), "a.jpg", "archive")
+
+
+def told(page: Page) -> dict[str, object]:
+    """Tell of a page; return what was logged."""
+    scan = Scan("a.jpg", FileFacts(1, 1, 10, 0, 0), fresh=True, ready_at=0.0)
+    ticket = Ticket(scan, Batch(1, 1), Settings().for_path("a.jpg"), Recipe())
+    with capture_logs() as logs:
+        fields = log_delivered(ticket, page, DELIVERED, preview_chars=0)
+    (event,) = logs
+    assert {name: value for name, value in event.items() if name not in {"event", "log_level"}} == fields
+    return fields
+
+
+def test_a_page_that_was_not_read_again_has_no_fields_for_it() -> None:
+    """A page of one reader is told as ever."""
+    assert not {"second", "second_lines", "warnings"} & set(told(PAGE))
+
+
+@pytest.mark.parametrize("lines", [0, 7])
+def test_a_page_that_was_read_again_says_by_whom_and_how_much(lines: int) -> None:
+    """The second reader has its name and version beside the first one's, and its lines are counted, also none."""
+    fields = told(replace(PAGE, second=Second("rapidocr", "3.10.0", lines)))
+    assert (fields["engine"], fields["second"], fields["second_lines"]) == ("tesserocr 5.5.0", "rapidocr 3.10.0", lines)
+    assert set(fields) <= set(EVENTS["scan.delivered"].fields)
+
+
+def test_a_second_reader_that_failed_is_told_with_the_reason() -> None:
+    """The page's warnings say why."""
+    failed = replace(PAGE, second=Second("rapidocr", "3.10.0", 0, "it failed"), warnings=("it could not: it failed",))
+    fields = told(failed)
+    assert (fields["second"], fields["second_lines"]) == ("rapidocr 3.10.0", 0)
+    assert fields["warnings"] == ["it could not: it failed"]
