@@ -9,13 +9,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
+from typing import NamedTuple
 
 from ocrwatch.recognise.evidence import evidence
-from ocrwatch.values import Block, Box, Line, Word
-
-_SAME_ROW = 0.5
-"""Share of the lower line's height that two lines must have in common to stand in one row."""
+from ocrwatch.recognise.layout import Row, in_reading_order, parts_of
+from ocrwatch.recognise.rows import Band, around, band_of, joined, rows_of
+from ocrwatch.values import Block, Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,69 +26,21 @@ class Merged:
     """Lines of the second reading in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Band:
-    """Where most words of a line stand. A line's own box is spoilt by one stroke that was read as a letter."""
+@dataclass(slots=True)
+class _Slot:
+    """The place of one line of the first reading."""
 
-    left: float
-    top: float
-    right: float
-    bottom: float
+    old: Line
+    band: Band
+    pieces: list[Line]
+    """What stands there now: the line itself, pieces of the second reading, or nothing."""
 
-    @property
-    def height(self) -> float:
-        """In pixels, at least one."""
-        return max(1.0, self.bottom - self.top)
-
-    @property
-    def middle(self) -> float:
-        """How far down it stands."""
-        return (self.top + self.bottom) / 2
-
-    def beside(self, other: Band) -> bool:
-        """Tell whether both stand in one row."""
-        shared = min(self.bottom, other.bottom) - max(self.top, other.top)
-        return shared >= _SAME_ROW * min(self.height, other.height)
-
-    def meets(self, other: Band) -> bool:
-        """Tell whether both have some columns in common."""
-        return min(self.right, other.right) > max(self.left, other.left)
-
-
-def band_of(words: Sequence[Word]) -> Band:
-    """Return the band of a line's words, of which there is at least one."""
-    boxes = [word.box for word in words]
-    top, bottom = median(box.top for box in boxes), median(box.bottom for box in boxes)
-    return Band(min(box.left for box in boxes), top, max(box.right for box in boxes), bottom)
-
-
-def around(boxes: Iterable[Box]) -> Box:
-    """Return the smallest box round others, of which there is at least one."""
-    lefts, tops, rights, bottoms = zip(*((box.left, box.top, box.right, box.bottom) for box in boxes), strict=True)
-    return Box(min(lefts), min(tops), max(rights), max(bottoms))
-
-
-def line_of(words: Sequence[Word], paragraph: int = 0) -> Line:
-    """Make a line of words in their order."""
-    return Line(tuple(words), around(word.box for word in words), paragraph)
-
-
-def rows_of(lines: Iterable[Line]) -> list[Line]:
-    """Join the lines that stand in one row, from left to right; rows from top to bottom."""
-    rows: list[list[Line]] = []
-    for line in sorted(lines, key=lambda each: band_of(each.words).middle):
-        band = band_of(line.words)
-        row = next((row for row in reversed(rows) if all(_apart(band, band_of(each.words)) for each in row)), None)
-        if row is None:
-            rows.append([line])
-        else:
-            row.append(line)
-    ordered = (sorted(row, key=lambda each: each.box.left) for row in rows)
-    return [line_of([word for line in row for word in line.words]) for row in ordered]
-
-
-def _apart(band: Band, other: Band) -> bool:
-    return band.beside(other) and not band.meets(other)
+    def rows(self) -> list[Line]:
+        """Return what stands there as lines of the old one's paragraph."""
+        return [
+            row[0] if row == [self.old] else replace(joined(row), paragraph=self.old.paragraph)
+            for row in rows_of(self.pieces)
+        ]
 
 
 def merged(first: Sequence[Block], second: Sequence[Line], least_alone: float) -> Merged:
@@ -98,52 +49,55 @@ def merged(first: Sequence[Block], second: Sequence[Line], least_alone: float) -
     A line that only the first reading has is left out if its confidence is less than ``least_alone``: the second one
     has looked there and seen no print.
     """
-    slots = [[[line] for line in block.lines] for block in first]
-    places = [(block, line) for block, lines in enumerate(slots) for line in range(len(lines))]
-    bands = [band_of(first[block].lines[line].words) for block, line in places]
-    new_bands = [band_of(line.words) for line in second]
-    replaced, alone = 0, []
-    for olds, news in _groups(bands, new_bands):
-        mine = [first[places[at][0]].lines[places[at][1]] for at in olds]
-        others = [second[at] for at in news]
-        if not olds:
-            alone += others
-            continue
+    if not any(block.lines for block in first):
+        return Merged(in_reading_order(second), len(second))
+    blocks = [[_Slot(line, band_of(line.words), [line]) for line in block.lines] for block in first]
+    slots = list(itertools.chain.from_iterable(blocks))
+    places: dict[int, _Slot] = {}
+    """Where the second reading's lines belong, by their identity."""
+    replaced = 0
+    for olds, news in _groups(slots, second):
         if not news:
-            for at, line in zip(olds, mine, strict=True):
-                if (line.confidence or 0.0) < least_alone:
-                    slots[places[at][0]][places[at][1]] = []
-            continue
-        if _evidence(others) <= _evidence(mine):
-            continue
-        for at in olds:
-            slots[places[at][0]][places[at][1]] = []
-        for at, line in zip(news, others, strict=True):
-            nearest = min(olds, key=lambda old: abs(bands[old].middle - new_bands[at].middle))
-            slots[places[nearest][0]][places[nearest][1]].append(line)
-            replaced += 1
-    blocks = [
-        [
-            replace(row, paragraph=line.paragraph)
-            for line, slot in zip(block.lines, lines, strict=True)
-            for row in (slot if slot == [line] else rows_of(slot))
-        ]
-        for block, lines in zip(first, slots, strict=True)
-    ]
-    for line in rows_of(alone):
-        _insert(blocks, line)
+            for slot in olds:
+                slot.pieces = [slot.old] if (slot.old.confidence or 0.0) >= least_alone else []
+        elif olds:
+            places |= {id(line): _nearest(olds, line) for line in news}
+            if _evidence(news) > _evidence(slot.old for slot in olds):
+                replaced += len(news)
+                for slot in olds:
+                    slot.pieces = [line for line in news if places[id(line)] is slot]
+    alone = [row for part in parts_of(second) for row in part if not _joins(row, places)]
+    pages = [[line for slot in slots for line in slot.rows()] for slots in blocks]
+    for row in alone:
+        _insert(pages, row)
     return Merged(
-        tuple(Block(tuple(lines), around(line.box for line in lines)) for lines in blocks if lines),
-        replaced + len(alone),
+        tuple(Block(tuple(lines), around(line.box for line in lines)) for lines in pages if lines),
+        replaced + sum(id(line) not in places for line in second),
     )
+
+
+def _joins(row: Row, places: dict[int, _Slot]) -> bool:
+    """Put the pieces of a row of which the first reading has some, and not others, beside the nearest that it has."""
+    known = [(line, places[id(line)]) for line in row if id(line) in places]
+    for line in row if known else ():
+        if id(line) not in places:
+            _, slot = min(known, key=lambda each: abs(each[0].box.left - line.box.left))
+            slot.pieces.append(line)
+    return bool(known)
+
+
+def _nearest(olds: Sequence[_Slot], line: Line) -> _Slot:
+    """Return the slot that a line belongs into; of two as near, that of the lower one: the other is a long stroke."""
+    middle = band_of(line.words).middle
+    return min(olds, key=lambda slot: (abs(slot.band.middle - middle), slot.band.height))
 
 
 def _evidence(lines: Iterable[Line]) -> float:
     return evidence(itertools.chain.from_iterable(line.words for line in lines))
 
 
-def _groups(first: Sequence[Band], second: Sequence[Band]) -> list[tuple[list[int], list[int]]]:
-    """Return the lines of either reading, by number, that hang together because they lie in each other's place."""
+def _groups(first: Sequence[_Slot], second: Sequence[Line]) -> list[tuple[list[_Slot], list[Line]]]:
+    """Return the lines of either reading that hang together because they lie in each other's place."""
     group = list(range(len(first) + len(second)))
 
     def root(at: int) -> int:
@@ -151,41 +105,57 @@ def _groups(first: Sequence[Band], second: Sequence[Band]) -> list[tuple[list[in
             at = group[at]
         return at
 
-    for old, band in enumerate(first):
-        for new, other in enumerate(second):
-            if band.beside(other) and band.meets(other):
-                group[root(len(first) + new)] = root(old)
-    found: dict[int, tuple[list[int], list[int]]] = {}
+    bands = [band_of(line.words) for line in second]
+    for old, slot in enumerate(first):
+        for new, band in enumerate(bands, len(first)):
+            if slot.band.beside(band) and slot.band.meets(band):
+                group[root(new)] = root(old)
+    found: dict[int, tuple[list[_Slot], list[Line]]] = {}
     for at in range(len(group)):
         olds, news = found.setdefault(root(at), ([], []))
         if at < len(first):
-            olds.append(at)
+            olds.append(first[at])
         else:
-            news.append(at - len(first))
+            news.append(second[at - len(first)])
     return list(found.values())
 
 
-def _insert(blocks: list[list[Line]], line: Line) -> None:
-    """Put a line that only the second reading has below the line that stands over it, else above the one below."""
+class _Place(NamedTuple):
+    """Where a line goes that only the second reading has."""
+
+    block: int
+    at: int | None
+    """Before which of the block's lines; None if the line is a block of its own, before that one."""
+    paragraph: int
+
+
+def _insert(blocks: list[list[Line]], row: Row) -> None:
+    """Put a row that only the second reading has in its place; pieces in different columns are lines of their own."""
+    pieces = [joined(row)] if len({_place(blocks, line) for line in row}) == 1 else row
+    for line in pieces:
+        place = _place(blocks, line)
+        if place.at is None:
+            blocks.insert(place.block, [line])
+        else:
+            blocks[place.block].insert(place.at, replace(line, paragraph=place.paragraph))
+
+
+def _place(blocks: Sequence[Sequence[Line]], line: Line) -> _Place:
+    """Return the place below the line that stands over a line, else above the one below, else between two blocks."""
     band = band_of(line.words)
-    above: tuple[float, int, int] | None = None
-    below: tuple[float, int, int] | None = None
+    above: tuple[float, _Place] | None = None
+    below: tuple[float, _Place] | None = None
     for number, lines in enumerate(blocks):
         for at, other in enumerate(lines):
-            place = band_of(other.words)
-            if not band.meets(place):
+            beside = band_of(other.words)
+            if not band.meets(beside):
                 continue
-            distance = band.middle - place.middle
+            distance = band.middle - beside.middle
             if distance >= 0 and (above is None or distance < above[0]):
-                above = distance, number, at
+                above = distance, _Place(number, at + 1, other.paragraph)
             elif distance < 0 and (below is None or -distance < below[0]):
-                below = -distance, number, at
-    if above is not None:
-        _, number, at = above
-        blocks[number].insert(at + 1, replace(line, paragraph=blocks[number][at].paragraph))
-    elif below is not None:
-        _, number, at = below
-        blocks[number].insert(at, replace(line, paragraph=blocks[number][at].paragraph))
-    else:
-        tops = (at for at, lines in enumerate(blocks) if lines and lines[0].box.top > band.middle)
-        blocks.insert(next(tops, len(blocks)), [line])
+                below = -distance, _Place(number, at, other.paragraph)
+    if nearest := above or below:
+        return nearest[1]
+    later = (number for number, lines in enumerate(blocks) if lines and lines[0].box.top > band.middle)
+    return _Place(next(later, len(blocks)), None, line.paragraph)

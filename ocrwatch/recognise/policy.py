@@ -89,8 +89,10 @@ class ReadingPolicy:
             return self._by_first(first)
         try:
             return self._by_both(first, self._second)
-        except (EngineFailed, MemoryError) as error:
+        except Exception as error:
             # A scan that the first reader can read is not lost because the second one cannot.
+            if not (isinstance(error, EngineFailed) or is_memory_error(error)):
+                raise
             reason = "it needs more memory than a worker may use" if is_memory_error(error) else str(error)
             return replace(self._by_first(first), second=True, failure=reason)
 
@@ -101,11 +103,18 @@ class ReadingPolicy:
         if self._is_settled(first, doubt_of(first).page):
             return second.with_lines(first)
         upright = self._changed(first, self._turned)
-        both = second.with_page(upright)
+        both = self._turned_by_second(second.with_page(upright), second)
         if self._is_settled(both, _DOUBTFUL):
             return both
         again = second.with_page(self._tried(upright))
         return again if again.evidence > both.evidence else both
+
+    def _turned_by_second(self, both: Reading, second: SecondReader) -> Reading:
+        """Turn a page that the first reader cannot read in any turn, if the second one can."""
+        for way in self._turned(both):
+            other = second.with_page(Reading(way, self._reader.enhance(self._page, way), ()))
+            both = other if other.evidence > _MORE * both.evidence else both
+        return both
 
     def _tried(self, first: Reading) -> Reading:
         """Change one thing after the other of the best way so far, until a reading is beyond doubt."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 from ocrwatch.errors import UsageError
 from ocrwatch.recognise.affine import scaling
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.ppocr.layout import in_reading_order
+from ocrwatch.recognise.layout import in_reading_order
 from ocrwatch.recognise.ppocr.lines import detected, placed, read_in
 from ocrwatch.recognise.ppocr.networks import networks
 from ocrwatch.recognise.ppocr.strip import whole

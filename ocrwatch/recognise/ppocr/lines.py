@@ -8,12 +8,12 @@ import numpy as np
 
 from ocrwatch.recognise.affine import Affine, compose
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.merging import line_of
 from ocrwatch.recognise.ppocr.calibration import confidence_of
 from ocrwatch.recognise.ppocr.detection import find_lines
 from ocrwatch.recognise.ppocr.networks import alphabet, networks
 from ocrwatch.recognise.ppocr.recognition import Seen, SeenLine, read_strip
 from ocrwatch.recognise.ppocr.strip import Strip, is_upended, quarter_turned
+from ocrwatch.recognise.rows import line_of
 from ocrwatch.values import Box, Line, Recipe, Word
 
 
@@ -39,7 +39,8 @@ def placed(seen: SeenLine, to: Affine) -> Line | None:
 
 
 def _weight(line: SeenLine) -> float:
-    return sum(len(word.text) * confidence_of(word.score) for word in line.words)
+    """Return what speaks for a reading. Signs do not: a stroke that lies on its side is a sure dash."""
+    return sum(sum(map(str.isalnum, word.text)) * confidence_of(word.score) for word in line.words)
 
 
 def _word(seen: Seen, to: Affine) -> Word:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 import unicodedata
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from ocrwatch.errors import EngineFailed, EnvironmentFault, is_memory_error
 from ocrwatch.recognise.ppocr.weights import CHINESE, NAME, weights
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 Tensor = npt.NDArray[np.float32]
 Classes = npt.NDArray[np.intp]
@@ -89,6 +92,9 @@ def run(session: onnxruntime.InferenceSession, pixels: Tensor) -> Tensor:
 
 
 def _session(path: str) -> onnxruntime.InferenceSession:
+    # Only if something is to be read with it: most installations do not have it.
+    import onnxruntime  # noqa: PLC0415
+
     options = onnxruntime.SessionOptions()
     # One process a core is the parallelism.
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrwatch.recognise.merging import around, line_of
-from ocrwatch.recognise.ppocr.layout import in_reading_order
+from ocrwatch.recognise.layout import in_reading_order
+from ocrwatch.recognise.rows import around, line_of
 from ocrwatch.values import Block, Box, Line, Word
 
 HEIGHT, PITCH = 20, 30
@@ -88,14 +88,12 @@ def test_a_heading_above_two_columns_is_read_first() -> None:
     assert rows(found) == ["heading", "second", *names("left"), *names("right")]
 
 
-@pytest.mark.xfail(strict=True, reason="it is cut across as soon as what is above can be cut down, after three rows")
 def test_a_foot_below_two_columns_is_read_last() -> None:
     """Columns above a line that reaches across both are each read to their end."""
     found = ordered([*column("left", 0), *column("right", 0, left=340), line("foot", 240, 0, 640)])
     assert rows(found) == [*names("left"), *names("right"), "foot"]
 
 
-@pytest.mark.xfail(strict=True, reason="it is only cut across if one cut leaves a part that can be cut down as a whole")
 def test_columns_between_a_heading_and_a_foot() -> None:
     """Columns between two lines that reach across both are read one after the other."""
     columns = [*column("left", 60), *column("right", 60, left=340)]

@@ -1,0 +1,81 @@
+"""Lines and rows by their places: which stand beside each other, and which are one row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from ocrwatch.values import Box, Line, Word
+
+_SAME_ROW = 0.5
+"""Share of the lower line's height that two lines must have in common to stand in one row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Where most words of a line stand. A line's own box is spoilt by one stroke that was read as a letter."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def height(self) -> float:
+        """In pixels, at least one."""
+        return max(1.0, self.bottom - self.top)
+
+    @property
+    def middle(self) -> float:
+        """How far down it stands."""
+        return (self.top + self.bottom) / 2
+
+    def beside(self, other: Band) -> bool:
+        """Tell whether both stand in one row."""
+        shared = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return shared >= _SAME_ROW * min(self.height, other.height)
+
+    def meets(self, other: Band) -> bool:
+        """Tell whether both have some columns in common."""
+        return min(self.right, other.right) > max(self.left, other.left)
+
+
+def band_of(words: Sequence[Word]) -> Band:
+    """Return the band of a line's words, of which there is at least one."""
+    boxes = [word.box for word in words]
+    top, bottom = median(box.top for box in boxes), median(box.bottom for box in boxes)
+    return Band(min(box.left for box in boxes), top, max(box.right for box in boxes), bottom)
+
+
+def around(boxes: Iterable[Box]) -> Box:
+    """Return the smallest box round others, of which there is at least one."""
+    lefts, tops, rights, bottoms = zip(*((box.left, box.top, box.right, box.bottom) for box in boxes), strict=True)
+    return Box(min(lefts), min(tops), max(rights), max(bottoms))
+
+
+def line_of(words: Sequence[Word], paragraph: int = 0) -> Line:
+    """Make a line of words in their order."""
+    return Line(tuple(words), around(word.box for word in words), paragraph)
+
+
+def joined(lines: Sequence[Line]) -> Line:
+    """Make one line of the pieces of a row, from left to right."""
+    return line_of([word for line in sorted(lines, key=lambda each: each.box.left) for word in line.words])
+
+
+def rows_of(lines: Iterable[Line]) -> list[list[Line]]:
+    """Put together the lines that stand in one row; rows are in order from top to bottom."""
+    rows: list[list[Line]] = []
+    for line in sorted(lines, key=lambda each: band_of(each.words).middle):
+        band = band_of(line.words)
+        row = next((row for row in reversed(rows) if all(_apart(band, band_of(each.words)) for each in row)), None)
+        if row is None:
+            rows.append([line])
+        else:
+            row.append(line)
+    return rows
+
+
+def _apart(band: Band, other: Band) -> bool:
+    return band.beside(other) and not band.meets(other)
