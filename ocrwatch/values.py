@@ -68,6 +68,7 @@ class EnhanceOptions:
     """Which enhancement steps may be used. Each is applied only where a measurement of the page asks for it."""
 
     on: bool = True
+    perspective: bool = True
     invert: bool = True
     sharpen: bool = True
     noise: bool = True

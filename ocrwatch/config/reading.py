@@ -46,6 +46,8 @@ class Enhance(Section):
 
     on: bool = True
     """Whether images are enhanced at all. Each step is applied only where a measurement asks for it."""
+    perspective: bool = True
+    """Whether pages that were photographed aslant are straightened: four visible edges, or lines that converge."""
     invert: bool = True
     """Whether white print on black is made black on white, a whole page or bars on it."""
     sharpen: bool = True

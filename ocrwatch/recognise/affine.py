@@ -7,6 +7,7 @@ A map is a 2 x 3 matrix of floats over the continuous plane in which pixel (0, 0
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +60,11 @@ def map_box(box: Box, to: Affine, *, width: int, height: int) -> Box:
     corners = [(x, y) for x in (box.left, box.right) for y in (box.top, box.bottom)]
     xs = [xx * x + xy * y + x0 for x, y in corners]
     ys = [yx * x + yy * y + y0 for x, y in corners]
+    return box_of(xs, ys, width=width, height=height)
+
+
+def box_of(xs: Sequence[float], ys: Sequence[float], *, width: int, height: int) -> Box:
+    """Find the smallest upright box round points, rounded to pixels and kept inside ``width`` x ``height``."""
     left, right = _span(min(xs), max(xs), width)
     top, bottom = _span(min(ys), max(ys), height)
     return Box(left, top, right, bottom)

@@ -5,24 +5,30 @@ Everything here runs in a worker process.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 
-from ocrwatch.recognise import engines
+from ocrwatch.errors import EngineFailed
+from ocrwatch.recognise import engines, perspective, projective
 from ocrwatch.recognise.affine import Affine, compose, magnification, map_box, scaling
 from ocrwatch.recognise.decode import Decoded, Gray, decode
 from ocrwatch.recognise.enhance.fixed import cut
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.policy import ReadingPolicy
-from ocrwatch.recognise.reader import USUAL, Reader, Reading, in_order
+from ocrwatch.recognise.projective import Projective, as_projective
+from ocrwatch.recognise.reader import USUAL, Part, Reader, Reading, in_order
 from ocrwatch.recognise.second_reader import SecondReader
 from ocrwatch.values import WHOLE_PAGE, Block, Box, EngineInfo, Page, Recipe, Second
 
 REDUCE_FROM = 5000
 """Pixels of the long side from which an image is first decoded at half its size: A4 at 430 dots per inch."""
+
+PERSPECTIVE = "perspective"
+"""The step of a page that was photographed aslant and was straightened."""
 
 _NARROWED = frozenset({"eng", "deu", "fra", "spa"})
 """Languages whose text may be narrowed: rendered pages of them are read equally well. Greek pages, narrowed to 80 %,
@@ -53,22 +59,28 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
     clock = _Stopwatch()
     decoded = decode(jpeg, max_pixels=options.max_pixels, reduce_from=REDUCE_FROM if options.on else None)
     clock.lap("decode")
-    page, to_decoded, reader = _prepared(decoded, recipe, engine)
-    enhanced = reader.enhance(page, USUAL)
+    view, reader = _view(decoded, recipe), Reader(engine, recipe, _dpi(decoded, recipe))
+    enhanced = reader.enhance(view.page, USUAL)
     clock.lap("enhance")
     if decoded.reduction > 1 and magnification(enhanced.to_given) >= 1:
         # Its text is small, or was not found: this page needs the pixels that the decoder left out.
         decoded = decode(jpeg, max_pixels=options.max_pixels)
         clock.lap("decode")
-        page, to_decoded, reader = _prepared(decoded, recipe, engine)
-        enhanced = reader.enhance(page, USUAL)
+        view, reader = _view(decoded, recipe), Reader(engine, recipe, _dpi(decoded, recipe))
+        enhanced = reader.enhance(view.page, USUAL)
         clock.lap("enhance")
-    policy = ReadingPolicy(reader, page, SecondReader(page, recipe) if second else None)
+    policy = _policy(view, reader, second)
     reading = policy.best(reader.read_enhanced(enhanced, USUAL))
+    if view.aslant is not None and not policy.is_beyond_doubt(reading):
+        # The perspective was a guess: the page as it came is the witness. If that cannot be read, it says nothing.
+        with contextlib.suppress(EngineFailed):
+            other = _policy(view.aslant, reader, second)
+            as_it_came = other.best(reader.read_enhanced(reader.enhance(view.aslant.page, USUAL), USUAL))
+            if as_it_came.evidence > reading.evidence:
+                view, policy, reading = view.aslant, other, as_it_came
     blank = options.on and options.blank and policy.is_blank(reading)
     clock.lap("engine")
-    to_original = compose(scaling(decoded.reduction, decoded.reduction), to_decoded)
-    blocks = [_mapped(part.blocks, compose(to_original, part.to_page), decoded) for part in in_order(reading.parts)]
+    blocks = [_mapped(part, view, decoded) for part in in_order(reading.parts)]
     return Page(
         width=decoded.width,
         height=decoded.height,
@@ -76,7 +88,7 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
         orientation=decoded.orientation,
         blocks=() if blank else tuple(itertools.chain(*blocks)),
         engine=engine.info,
-        steps=(*_steps(decoded, recipe), *reading.enhanced.steps, *_rest(reading), *(("blank",) if blank else ())),
+        steps=(*view.steps, *reading.enhanced.steps, *_rest(reading), *(("blank",) if blank else ())),
         warnings=(*decoded.warnings, *_failure(reading)),
         timings=clock.milliseconds(),
         unread=policy.unread(reading),
@@ -84,10 +96,34 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
     )
 
 
-def _prepared(decoded: Decoded, recipe: Recipe, engine: engines.Engine) -> tuple[Pixels, Affine, Reader]:
-    """Return what is to be read, the map from it to the decoded pixels, and what reads it."""
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What is to be read of a scan, before it is enhanced."""
+
+    page: Pixels
+    to_original: Affine | Projective
+    """Maps it to the original's upright pixels: projective if the page was straightened."""
+    steps: tuple[str, ...]
+    """What was done, in order."""
+    aslant: _View | None = None
+    """The same before it was straightened; None if it was not."""
+
+
+def _view(decoded: Decoded, recipe: Recipe) -> _View:
+    """Cut out the region that is to be read, and straighten it if it was photographed aslant."""
     given, to_decoded = _region(decoded, recipe)
-    return Pixels(given), to_decoded, Reader(engine, recipe, _dpi(decoded, recipe))
+    to_original = compose(scaling(decoded.reduction, decoded.reduction), to_decoded)
+    view = _View(Pixels(given), to_original, _steps(decoded, recipe))
+    options = recipe.enhance
+    straight = perspective.straighten(view.page) if options.on and options.perspective else None
+    if straight is None:
+        return view
+    to_original = as_projective(to_original) @ straight.to_given
+    return _View(Pixels(straight.gray), to_original, (*view.steps, PERSPECTIVE), view)
+
+
+def _policy(view: _View, reader: Reader, second: EngineInfo | None) -> ReadingPolicy:
+    return ReadingPolicy(reader, view.page, SecondReader(view.page, reader.recipe) if second else None)
 
 
 def _region(decoded: Decoded, recipe: Recipe) -> tuple[Gray, Affine]:
@@ -121,11 +157,15 @@ def _rest(reading: Reading) -> tuple[str, ...]:
     return (f"rest {len(reading.rest)}",) if reading.rest else ()
 
 
-def _mapped(blocks: tuple[Block, ...], to_original: Affine, page: Decoded) -> tuple[Block, ...]:
-    """Give the same blocks with their boxes in the original's upright pixels."""
+def _mapped(part: Part, view: _View, page: Decoded) -> tuple[Block, ...]:
+    """Give the blocks of a part with their boxes in the original's upright pixels."""
+    straightened = view.aslant is not None
+    inner = as_projective(part.to_page) if straightened else part.to_page
+    to_original = view.to_original @ inner if straightened else compose(view.to_original, inner)
+    map_to = projective.map_box if straightened else map_box
 
     def box(given: Box) -> Box:
-        return map_box(given, to_original, width=page.width, height=page.height)
+        return map_to(given, to_original, width=page.width, height=page.height)
 
     return tuple(
         replace(
@@ -140,7 +180,7 @@ def _mapped(blocks: tuple[Block, ...], to_original: Affine, page: Decoded) -> tu
                 for line in block.lines
             ),
         )
-        for block in blocks
+        for block in part.blocks
     )
 
 

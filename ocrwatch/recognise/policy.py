@@ -145,6 +145,10 @@ class ReadingPolicy:
         """Tell whether there is nothing to read: the page as it came has no letters, and no reading has found any."""
         return self._reader.is_sure and not len(self._places) and not reading.legible
 
+    def is_beyond_doubt(self, reading: Reading) -> bool:
+        """Tell whether the page reads so well that it need not be compared with another form of it."""
+        return self._is_settled(reading, _BEYOND_DOUBT)
+
     def _is_settled(self, reading: Reading, least: float) -> bool:
         """Tell whether no other way of reading the page is worth trying; ``least`` is the confidence that is enough."""
         if not self._options.on or self._reader.recipe.whitelist:

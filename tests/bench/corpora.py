@@ -39,7 +39,7 @@ Corpora = Mapping[str, Corpus]
 _SUFFIXES = {".jpg", ".jpeg"}
 _SEED = 1
 
-_SENTENCES = (
+SENTENCES = (
     "The scanner on the second floor saves each page as one file, and somebody fetches the stack before lunch.",
     "Whatever the machine has written by then must be whole, named as the office expects, and found again in spring.",
     "Nobody reads the log until a page is missing, and then everybody wants to know where it went, and when.",
@@ -121,7 +121,7 @@ def _rendered(folder: Path, make: Callable[[random.Random], tuple[str, bytes]], 
 
 def _book(chance: random.Random) -> tuple[str, bytes]:
     """Draw running text in ten points, a full page at 300 dpi."""
-    sentences = [chance.choice(_SENTENCES) for _ in range(36)]
+    sentences = [chance.choice(SENTENCES) for _ in range(36)]
     paragraphs = [" ".join(sentences[begin : begin + 6]) for begin in range(0, len(sentences), 6)]
     text = "\n\n".join(textwrap.fill(paragraph, 84) for paragraph in paragraphs)
     return text, _scanned(draw(text, size=42, width=2000, height=3000), chance)
@@ -143,7 +143,7 @@ def _receipt(chance: random.Random) -> tuple[str, bytes]:
 
 def _large(chance: random.Random) -> tuple[str, bytes]:
     """Draw a letter on A4 at 600 dpi, in colour."""
-    text = "\n\n".join(textwrap.fill(chance.choice(_SENTENCES), 76) for _ in range(14))
+    text = "\n\n".join(textwrap.fill(chance.choice(SENTENCES), 76) for _ in range(14))
     page = draw(text, size=90, width=4961, height=7016, paper=240)
     return text, _scanned(page, chance, dpi=600, colour=True)
 

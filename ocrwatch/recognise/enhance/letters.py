@@ -84,19 +84,36 @@ def _shaped(marks: Marks) -> Chosen:
     return shaped
 
 
+def neighbours_across(letters: Marks) -> tuple[_Lengths, _Lengths]:
+    """Find pairs of neighbours in lines that run across the page.
+
+    Returns the indices of the left ones and of the right ones. A letter may be in several pairs.
+    """
+    left, top, height, width, _ = letters.T.astype(np.int_)
+    one, other = _neighbours(left, top, height, width)
+    in_order = left[one] <= left[other]
+    return np.where(in_order, one, other), np.where(in_order, other, one)
+
+
 def _in_rows(left: _Lengths, top: _Lengths, height: _Lengths, width: _Lengths) -> Chosen:
     """Tell which marks stand in a chain of at least _FEWEST_IN_ROW neighbours along the first axis."""
     number = len(left)
-    links = [_links(left, top, height, width, size, line) for size in (0.0, 0.5) for line in (0.0, 0.5)]
-    before, after = (np.concatenate(ends) for ends in zip(*links, strict=True))
-    # The same two may have been found more than once.
-    before, after = np.divmod(np.unique(np.minimum(before, after) * number + np.maximum(before, after)), max(1, number))
+    before, after = _neighbours(left, top, height, width)
     neighbours = np.bincount(before, minlength=number) + np.bincount(after, minlength=number)
     inner = neighbours >= _FEWEST_IN_ROW - 1
     chosen: Chosen = inner.copy()
     chosen[before[inner[after]]] = True
     chosen[after[inner[before]]] = True
     return chosen
+
+
+def _neighbours(left: _Lengths, top: _Lengths, height: _Lengths, width: _Lengths) -> tuple[_Lengths, _Lengths]:
+    """Find pairs of neighbours along the first axis, each once and by its lower index first."""
+    number = len(left)
+    links = [_links(left, top, height, width, size, line) for size in (0.0, 0.5) for line in (0.0, 0.5)]
+    before, after = (np.concatenate(ends) for ends in zip(*links, strict=True))
+    # The same two may have been found more than once.
+    return np.divmod(np.unique(np.minimum(before, after) * number + np.maximum(before, after)), max(1, number))
 
 
 def _links(

@@ -1,0 +1,316 @@
+"""Pages that were photographed aslant are straightened, as if the camera had looked at them from straight above.
+
+How the camera looked is told by the four edges of the sheet, if they are seen, and else by the lines of print, which
+converge, and the margins of the print. Flat pages are left alone: what a scanner does is an affine map, under which
+parallel lines stay parallel.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ocrwatch.recognise import paper_edges
+from ocrwatch.recognise.affine import quarter_turns
+from ocrwatch.recognise.decode import Gray
+from ocrwatch.recognise.enhance.pixels import Pixels
+from ocrwatch.recognise.projective import Points, Projective, as_projective, between, inverse, mapped, warped
+from ocrwatch.recognise.text_lines import TextLines, text_lines
+
+_Floats = npt.NDArray[np.float64]
+_Chosen = npt.NDArray[np.bool_]
+
+_ONE_WAY = 1.2
+"""How many times as many letter-like marks in rows that run down as across make a page lie on its side."""
+
+_LETTERS_INSIDE = 0.95
+"""Share of the letter-like marks that lie on the sheet: what lies beside it is lost."""
+
+_UNKNOWN_HEIGHT = 1 / 150
+"""Height of the letters as a share of the long side if no lines were found: A4 in 8-point type."""
+
+_FEWEST_LINES = 5
+
+_CONVERGING = 2.0
+"""Letter heights by which the distance of the first and the last line of print changes over the width of the print. Two
+are a whole line: whatever the skew, each of them is then half a line off at its end. 115 flat scans have 1.3 and less,
+one receipt that was photographed 2.4; pages seen from 15 to 30 degrees aside have 9 to 24."""
+
+_CLEARLY = 6.0
+"""How many times as much the slope changes from the first line to the last as the lines stray from that trend."""
+
+_STRAY = 3.0
+"""Times the middling deviation that a line may stray to count for the trend."""
+
+_SURE_SLOPE = 0.002
+"""Slopes are not known better than this, however many letters a line has: type is not set better."""
+
+_NEARBY = 0.01
+"""Share of the sheet's width to either side by which the direction of its level lines is measured."""
+
+_FITS = 6
+_NORMAL = 1.4826
+"""Standard deviations to a median deviation, of what is normally distributed."""
+
+_ON_MARGIN = 0.75
+"""Letter heights by which the ends of lines are off their margin at most."""
+
+_FEWEST_ON_MARGIN = 5
+_SHARE_ON_MARGIN = 0.3
+_LEAST_SPAN = 0.5
+"""Share of all lines that end at a margin, and of the print's height over which they do."""
+
+_MOST_TAPER = 2.0
+"""Times as wide as at its narrow end that print with straight margins may be at the other."""
+
+_MOST_LINES = 80
+"""Lines of which margins are tried through any two."""
+
+_BEYOND_PRINT = 0.25
+"""Share of its width and height by which the straightened page goes beyond the print at most, on each side."""
+
+_FARTHEST = 0.25
+"""How much smaller the farthest part of the page may be than the nearest: less is past belief."""
+
+_LARGEST = 1.25
+"""Times its long side that a picture grows at most."""
+
+_LONGEST_SIDE = 32_766
+"""Pixels of a side that OpenCV can warp."""
+
+
+@dataclass(frozen=True, slots=True)
+class Straightened:
+    """A page as seen from straight above."""
+
+    gray: Gray
+    to_given: Projective
+    """Maps ``gray`` to the pixels of the page that was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What is to become a rectangle, in pixels of the survey copy."""
+
+    corners: Points
+    """Top left, top right, bottom right and bottom left."""
+    cut: bool
+    """Whether the page ends there; else it goes on as far as the picture shows it."""
+
+
+def straighten(page: Pixels) -> Straightened | None:
+    """Straighten a page that was photographed aslant; None if it is flat. ``page`` is not changed.
+
+    A page whose lines run down is also turned by a quarter, clockwise.
+    """
+    page = page.resolved
+    if np.count_nonzero(page.letters_down) <= _ONE_WAY * np.count_nonzero(page.letters_across):
+        return _straightened(page)
+    found = _straightened(page.turned(1))
+    if found is None:
+        return None
+    height, width = page.gray.shape
+    return Straightened(found.gray, as_projective(quarter_turns(1, width, height)) @ found.to_given)
+
+
+def _straightened(page: Pixels) -> Straightened | None:
+    frame = _frame(page)
+    if frame is None:
+        return None
+    rows, columns = page.small.shape
+    height, width = page.gray.shape
+    corners = frame.corners * (width / columns, height / rows)
+    upright = _rectangle(corners)
+    to_given = between(upright, corners)
+    left, top, right, bottom = (
+        (0.0, 0.0, *upright[2]) if frame.cut else _extent(upright[2], inverse(to_given), width, height)
+    )
+    shrink = min(1.0, _LARGEST * max(width, height) / max(right - left, bottom - top))
+    size = (max(1, round((right - left) * shrink)), max(1, round((bottom - top) * shrink)))
+    placed = np.array([[(right - left) / size[0], 0.0, left], [0.0, (bottom - top) / size[1], top]])
+    to_given = to_given @ as_projective(placed)
+    edges = np.array([(0.0, 0.0, 1.0), (size[0], 0.0, 1.0), (*size, 1.0), (0.0, size[1], 1.0)])
+    depths = edges @ to_given[2]
+    if depths.min() < _FARTHEST * depths.max() or max(*size, width, height) > _LONGEST_SIDE:
+        return None
+    return Straightened(warped(page.gray, to_given, size, page.paper), to_given)
+
+
+def _frame(page: Pixels) -> _Frame | None:
+    """Find what would be a rectangle if the page were seen from above; None if it is one."""
+    corners = paper_edges.corners(page)
+    lines = text_lines(page)
+    if corners is not None and not _is_flat(corners, lines, page) and _fits(corners, lines, page):
+        return _Frame(corners, cut=True)
+    found = _of_print(lines, page.small.shape[1])
+    return None if found is None else _Frame(found, cut=False)
+
+
+def _is_flat(corners: Points, lines: TextLines, page: Pixels) -> bool:
+    """Tell whether shifting, turning and scaling make a rectangle of the corners but for half a line of print."""
+    # It is zero for a parallelogram, and half of it is what opposite sides differ by from parallel ones.
+    off = corners[0] - corners[1] + corners[2] - corners[3]
+    height = lines.height or _UNKNOWN_HEIGHT * max(page.small.shape)
+    return math.hypot(*off) < _CONVERGING * height
+
+
+def _fits(corners: Points, lines: TextLines, page: Pixels) -> bool:
+    """Tell whether the print is on the sheet, and its lines run with the sheet's edges rather than all one way.
+
+    A flat sheet of which a piece was torn off has edges that converge, too.
+    """
+    letters = page.marks[page.letters]
+    middles = letters[:, :2] + letters[:, [3, 2]] / 2.0
+    to_square = between(corners, np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]))
+    # Behind the horizon of the sheet's plane, the map has no meaning.
+    in_front = middles[middles @ to_square[2, :2] + to_square[2, 2] > 0]
+    inside = (np.abs(mapped(in_front, to_square) - 1 / 2) <= 1 / 2).all(axis=1)
+    if np.count_nonzero(inside) < _LETTERS_INSIDE * len(middles):
+        return False
+    if len(lines) < _FEWEST_LINES:
+        return True
+    places, to_picture = mapped(lines.middle, to_square), inverse(to_square)
+    before, after = (mapped(places + np.array([step, 0.0]), to_picture) for step in (-_NEARBY, _NEARBY))
+    slopes = (after - before)[:, 1] / (after - before)[:, 0]
+    straight = float(np.median(np.abs(lines.slope - slopes)))
+    flat = float(np.median(np.abs(lines.slope - np.median(lines.slope))))
+    return straight <= max(flat, 2 * float(np.median(lines.error)) + _SURE_SLOPE)
+
+
+def _of_print(lines: TextLines, columns: int) -> Points | None:
+    """Find the corners of a rectangle in the plane of the print; None if its lines do not clearly converge.
+
+    Lines that are parallel are left as they are, even if the margins converge: pages seen from 25 degrees below are
+    read as well as flat ones, and the ends of lines on a receipt make any number of straight lines.
+    """
+    if len(lines) < _FEWEST_LINES or (along := _point_of_lines(lines, columns)) is None:
+        return None
+    across = _point_of_margins(lines)
+    ends = np.concatenate([lines.start, lines.end])
+    (left, top), (right, bottom) = ends.min(axis=0), ends.max(axis=0)
+    middle = ((left + right) / 2, (top + bottom) / 2)
+    levels = [np.cross(along, (middle[0], y, 1.0)) for y in (top, bottom)]
+    uprights = [np.cross(across, (x, middle[1], 1.0)) for x in (left, right)]
+    x, y, w = np.array([np.cross(levels[y], uprights[x]) for x, y in ((0, 0), (1, 0), (1, 1), (0, 1))]).T
+    if not w.all():
+        return None
+    corners = np.stack([x / w, y / w], axis=1)
+    sides = np.roll(corners, -1, axis=0) - corners
+    following = np.roll(sides, -1, axis=0)
+    convex = bool((sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0] > 0).all())
+    return corners if convex else None
+
+
+def _point_of_lines(lines: TextLines, columns: int) -> _Floats | None:
+    """Return where the lines meet, as homogeneous coordinates; None if they do not clearly converge.
+
+    The slope of lines through one point is a linear function of the height at which they cross any upright line.
+    """
+    centre = columns / 2
+    heights = lines.middle[:, 1] + lines.slope * (centre - lines.middle[:, 0])
+    known = 1 / (lines.error**2 + _SURE_SLOPE**2)
+    weight = known
+    base = float(np.median(heights))
+    terms = np.stack([np.ones(len(lines)), heights - base], axis=1)
+    for _ in range(_FITS):
+        root = np.sqrt(weight)
+        slope, change = np.linalg.lstsq(terms * root[:, None], lines.slope * root, rcond=None)[0]
+        off = np.abs(lines.slope - terms @ (slope, change))
+        stray = _NORMAL * float(np.median(off))
+        weight = known * (off <= _STRAY * stray + _SURE_SLOPE)
+    width = float(np.ptp(np.concatenate([lines.start[:, 0], lines.end[:, 0]])))
+    trend = abs(float(change)) * float(np.ptp(heights))
+    if trend * width < _CONVERGING * lines.height or trend < _CLEARLY * stray:
+        return None
+    # Two sheets on one glass have two directions, between which there is a trend, too.
+    if stray > _NORMAL * _off_two_directions(lines.slope[np.argsort(heights, kind="stable")]):
+        return None
+    # A line of height h has the slope a + b (h - base), so that all of them meet 1 / b to the left of the centre.
+    return np.array([centre - 1 / change, base - slope / change, 1.0])
+
+
+def _off_two_directions(slopes: _Floats) -> float:
+    """Return the median by which lines, from top to bottom, stray from two directions, one above the other, at best."""
+    parted = (np.split(slopes, [at]) for at in range(1, len(slopes)))
+    return min(float(np.median(np.concatenate([np.abs(part - np.median(part)) for part in parts]))) for parts in parted)
+
+
+def _point_of_margins(lines: TextLines) -> _Floats:
+    """Return where what stands upright on the page meets, as homogeneous coordinates.
+
+    With one margin it is parallel to that, and without any at right angles to the lines.
+    """
+    first, last = _outermost(lines)
+    found = [_margin(lines.start[first], lines.height), _margin(lines.end[last], lines.height)]
+    margins = [margin for margin in found if margin is not None]
+    if not margins:
+        return np.array([-float(np.median(lines.slope)), 1.0, 0.0])
+    (place, slope), (other, change) = margins[0], margins[-1]
+    rows = lines.middle[:, 1]
+    widths = [other - place + (change - slope) * float(row) for row in (rows.min(), rows.max())]
+    if abs(slope - change) * float(np.ptp(rows)) < _CONVERGING * lines.height or max(widths) > _MOST_TAPER * min(
+        widths
+    ):
+        return np.array([(slope + change) / 2, 1.0, 0.0])
+    y = (other - place) / (slope - change)
+    return np.array([place + slope * y, y, 1.0])
+
+
+def _outermost(lines: TextLines) -> tuple[_Chosen, _Chosen]:
+    """Tell which lines have no other one on their continuation to the left, and to the right."""
+    left = _continue(lines, lines.start, lines.end) & (lines.end[None, :, 0] < lines.start[:, None, 0])
+    right = _continue(lines, lines.end, lines.start) & (lines.start[None, :, 0] > lines.end[:, None, 0])
+    return ~np.any(left, axis=1), ~np.any(right, axis=1)
+
+
+def _continue(lines: TextLines, own: Points, others: Points) -> _Chosen:
+    """Tell for each line (row) and each of the others' ends (column) whether that lies on the line's continuation."""
+    dx, dy = (others[None, :] - own[:, None]).transpose(2, 0, 1)
+    found: _Chosen = np.abs(dy - lines.slope[:, None] * dx) <= lines.height
+    return found
+
+
+def _margin(ends: Points, height: float) -> tuple[float, float] | None:
+    """Find the straight line at which most lines of print end; its x at the picture's top, and its change a pixel down.
+
+    None if too few of them end there.
+    """
+    some = ends[:: max(1, -(-len(ends) // _MOST_LINES))]
+    first, second = np.triu_indices(len(some), 1)
+    rows = float(np.ptp(ends[:, 1])) if len(ends) else 0.0
+    down = some[second, 1] - some[first, 1]
+    apart = np.abs(down) >= _LEAST_SPAN * rows
+    if rows == 0.0 or not apart.any():
+        return None
+    first, second, down = first[apart], second[apart], down[apart]
+    slopes = (some[second, 0] - some[first, 0]) / down
+    places = some[first, 0] - slopes * some[first, 1]
+    off = np.abs(some[None, :, 0] - places[:, None] - slopes[:, None] * some[None, :, 1])
+    best = int((off <= _ON_MARGIN * height).sum(axis=1).argmax())
+    near = np.abs(ends[:, 0] - places[best] - slopes[best] * ends[:, 1]) <= _ON_MARGIN * height
+    if np.count_nonzero(near) < max(_FEWEST_ON_MARGIN, _SHARE_ON_MARGIN * len(ends)):
+        return None
+    slope, place = np.polyfit(ends[near, 1], ends[near, 0], 1)
+    return float(place), float(slope)
+
+
+def _rectangle(corners: Points) -> Points:
+    """Return the corners of a rectangle at the origin whose sides are as long as opposite ones are in the mean."""
+    top, right, bottom, left = np.hypot(*(np.roll(corners, -1, axis=0) - corners).T)
+    width, height = (top + bottom) / 2, (left + right) / 2
+    return np.array([(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)])
+
+
+def _extent(size: _Floats, from_given: Projective, width: int, height: int) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of what is kept of a page on which the print takes ``size`` at the origin."""
+    beyond = _BEYOND_PRINT * size
+    low, high = -beyond, size + beyond
+    edges = np.array([(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)])
+    depth = from_given[2] @ np.vstack([edges.T, np.ones(4)])
+    if depth.min() > 0:
+        seen = mapped(edges, from_given)
+        low, high = np.maximum(low, seen.min(axis=0)), np.minimum(high, seen.max(axis=0))
+    return (*low.tolist(), *high.tolist())

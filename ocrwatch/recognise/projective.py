@@ -1,0 +1,70 @@
+"""Projective maps: what a camera does to a flat page, and the way back.
+
+A map is a 3 x 3 matrix of floats over the continuous plane in which pixel (0, 0) covers the square from (0, 0) to
+(1, 1), as for :mod:`ocrwatch.recognise.affine`.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ocrwatch.recognise.affine import Affine, box_of
+from ocrwatch.recognise.decode import Gray
+from ocrwatch.values import Box
+
+Projective = npt.NDArray[np.float64]
+
+Points = npt.NDArray[np.float64]
+"""Rows of x and y."""
+
+
+def as_projective(affine: Affine) -> Projective:
+    """Return the same map as a 3 x 3 matrix."""
+    return np.vstack([affine, [0.0, 0.0, 1.0]])
+
+
+def between(corners: Points, others: Points) -> Projective:
+    """Return the map that takes four points, no three of them on a line, to four others."""
+    # In doubles: OpenCV's own function takes only single precision.
+    rows = []
+    for (x, y), (u, v) in zip(corners.tolist(), others.tolist(), strict=True):
+        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+    solved = np.linalg.solve(np.array(rows, np.float64), others.reshape(-1))
+    return np.append(solved, 1.0).reshape(3, 3)
+
+
+def inverse(of: Projective) -> Projective:
+    """Return the map back."""
+    return np.asarray(np.linalg.inv(of), np.float64)
+
+
+def mapped(points: Points, to: Projective) -> Points:
+    """Map points, all of which must lie on the same side of the line that goes to infinity."""
+    x, y, w = to @ np.vstack([points.T, np.ones(len(points))])
+    return np.stack([x / w, y / w], axis=1)
+
+
+def map_box(box: Box, to: Projective, *, width: int, height: int) -> Box:
+    """Find the smallest upright box round the mapped corners, rounded to pixels and kept inside ``width`` x ``height``.
+
+    It has at least one pixel, however much the map shrinks it.
+    """
+    corners = np.array([(x, y) for x in (box.left, box.right) for y in (box.top, box.bottom)], np.float64)
+    xs, ys = mapped(corners, to).T.tolist()
+    return box_of(xs, ys, width=width, height=height)
+
+
+def warped(gray: Gray, to_given: Projective, size: tuple[int, int], outside: int) -> Gray:
+    """Make an image of ``size`` (width, height) whose pixels ``to_given`` maps to those of ``gray``.
+
+    What lies outside ``gray`` gets the brightness ``outside``.
+    """
+    # The matrix is over edges; OpenCV samples at pixels' centres.
+    half = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]])
+    at_centres = inverse(half) @ to_given @ half
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpPerspective(  # type: ignore[return-value]
+        gray, at_centres, size, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=outside
+    )
