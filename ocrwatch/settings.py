@@ -108,7 +108,8 @@ class Workers(Section):
     """Reading one scan may take this long, 100ms to 1d; then its worker is stopped. The scan is read once more, after
     all others and without enhancement."""
     max_memory: Annotated[Size, between(10**9, 10**13, format_size, or_zero=True)] = 2_000_000_000
-    """Address space of one worker, 1GB to 10TB; 0 sets no limit. About half a gigabyte is taken before any scan is."""
+    """Address space of one worker, 1GB to 10TB; 0 sets no limit. About half a gigabyte is taken before any scan is, and
+    up to 0.3 more with rapidocr."""
     recycle_after: int = Field(default=500, ge=1, le=1_000_000)
     """A worker is replaced after this many scans, 1 to 1000000."""
     grace: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 20.0

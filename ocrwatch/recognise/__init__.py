@@ -5,6 +5,9 @@
 3. ``engines``   the pixels to blocks, lines and words with boxes
 4. ``page``      the composition: :func:`~ocrwatch.recognise.page.recognise`
 
+``perspective`` straightens photographs before all that. ``policy`` compares readings; ``second_reader`` reads again by
+``ppocr`` what is in doubt, and ``merging`` makes one page of both, in the order that ``layout`` and ``rows`` find.
+
 ``decode`` has ``lenient`` for files that break the standard, ``strict`` for their pixels, ``surplus``, ``holes`` and
 ``scans`` for what is too much or missing in their data, and ``following`` for further images in the file. ``affine`` is
 a tool of all; ``tessdata`` finds the engine's language data; ``shared`` knows whether the process is ours alone.

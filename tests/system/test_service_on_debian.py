@@ -476,6 +476,25 @@ def test_an_instance_has_an_inbox_of_its_own(machine: Machine, newer: str) -> No
     assert machine.main_pid(UNIT) == before
 
 
+def test_ppocr_works_in_the_sandbox_and_stays(machine: Machine, newer: str) -> None:
+    """With --with-rapidocr the service reads with PP-OCR, hardened as it is, and an upgrade keeps it."""
+    install = ("sh", f"{newer}/deploy/install.sh")
+    machine.run(*install, "--with-rapidocr")
+    config = machine.path(CONFIG)
+    with restored(config):
+        config.write_text(config.read_text() + 'engine = "rapidocr"\n')
+        machine.run("systemctl", "restart", UNIT)
+        wait_active(machine)
+        drop(machine, "twice.jpg", "Read by a network")
+        assert "Read by a network" in text_of(machine, "twice.txt")
+        assert machine.events(UNIT, "scan.delivered")[-1]["engine"].startswith("rapidocr")
+        machine.run("ocrwatch", "doctor", user="ocrwatch")
+    machine.run("systemctl", "restart", UNIT)
+    wait_active(machine)
+    assert "installed already" in machine.run(*install).stdout
+    assert list(machine.path("/opt/ocrwatch/releases").glob("*/lib/python3*/site-packages/rapidocr"))
+
+
 def test_uninstalling_leaves_the_data(machine: Machine) -> None:
     """Program and services go; scans, texts, settings, memory and the group stay."""
     kept = ("/srv/ocrwatch", "/etc/ocrwatch", "/var/lib/ocrwatch")
