@@ -85,9 +85,10 @@ def base_image() -> Path:
 
 
 def python_packages() -> Path:
-    """Return a folder with the wheels of everything that ocrwatch needs, and what builds it."""
+    """Return a folder with the wheels of what ocrwatch and its extra rapidocr need, and of what builds it."""
     project = tomllib.loads((SOURCE / "pyproject.toml").read_text())
-    wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    extra = project["project"]["optional-dependencies"]["rapidocr"]
+    wanted = [*project["project"]["dependencies"], *extra, *project["build-system"]["requires"]]
     digest = hashlib.sha256(repr((PYTHON, wanted)).encode()).hexdigest()[:12]
     folder = cache() / f"wheels-{digest}"
     if not folder.exists():
