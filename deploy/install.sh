@@ -10,7 +10,7 @@ usage: sudo sh deploy/install.sh [OPTION…]
 
   --languages fra,deu  languages on the scans, the most frequent first (English if not said)
   --instance NAME      one more inbox, in /srv/ocrwatch/NAME, with settings in /etc/ocrwatch/NAME.toml
-  --with-rapidocr      also installs a second reader, which reads receipts, forms and photos better (120 MB more)
+  --with-rapidocr      also installs a second reader, which reads receipts, forms and photos better (60 MB to fetch)
   --with-samba         also exports the folders as the share "ocrwatch"
   --with-network       allows metrics and webhooks, for which the service must use the network
   --no-start           installs everything, but neither enables nor starts the service

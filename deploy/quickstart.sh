@@ -4,7 +4,7 @@
 # Installs Tesseract's data and venv support where they are missing (root or sudo), makes .venv, puts a sample
 # scan into ./inbox and watches it in the foreground. Safe to run again: it then just starts, without the network.
 # With --with-rapidocr as the first argument it also installs a second reader, which reads receipts, forms and photos
-# better (120 MB more). Other arguments go to ocrwatch run.
+# better (60 MB to fetch). Other arguments go to ocrwatch run.
 set -eu
 extra=''
 if [ "${1:-}" = --with-rapidocr ]; then

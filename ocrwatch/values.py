@@ -127,7 +127,7 @@ class Recipe:
     region: tuple[float, float, float, float] = WHOLE_PAGE
     """Left, top, right and bottom of the part that is read, as shares of the upright page."""
     second: str = "auto"
-    """Who reads again what the engine is in doubt of: rapidocr, none, or auto: rapidocr if it is installed."""
+    """Who reads again what the engine is unsure of: rapidocr, none, or auto: rapidocr if it is installed."""
     enhance: EnhanceOptions = field(default_factory=EnhanceOptions)
 
 
@@ -246,7 +246,7 @@ class Page:
     """Share, 0 to 1, of the letter-like marks of the page as it came that lie in no box of a word with a confidence of
     50 and more; None if there are too few marks to tell, or they were not measured."""
     second: Second | None = None
-    """The engine that read again what the first one was in doubt of; None if nothing was read again."""
+    """The engine that read again what the first one was unsure of; None if nothing was read again."""
 
     @property
     def lines(self) -> tuple[Line, ...]:

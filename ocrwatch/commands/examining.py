@@ -261,7 +261,7 @@ def _second(settings: Settings) -> Finding:
     if finding.severity != "fine":
         return finding
     if info := next(filter(None, map(load_second, wanted)), None):
-        return replace(finding, message=f"{info.name} {info.version} reads again what Tesseract is in doubt of")
+        return replace(finding, message=f"{info.name} {info.version} reads again what Tesseract is unsure of")
     if weights.is_installed():
         return replace(finding, message="none: it is switched off, or does not suit the languages and options")
     return replace(finding, message=f"none: receipts, forms and photos are read better with one; {weights.INSTALL}")

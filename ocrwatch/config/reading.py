@@ -18,7 +18,7 @@ class Ocr(Section):
     """Name of the engine: tesserocr, pytesseract (both are Tesseract) or rapidocr. auto takes Tesseract, but rapidocr
     if that is installed and the first language is Chinese, Japanese or Latin."""
     second: Literal["auto", "rapidocr", "none"] = "auto"
-    """Who reads again what Tesseract is in doubt of: rapidocr, none, or auto (rapidocr, if it is installed). It reads
+    """Who reads again what Tesseract is unsure of: rapidocr, none, or auto (rapidocr, if it is installed). It reads
     languages in Latin letters, Chinese and Japanese, and has no whitelist; other scans are read by Tesseract alone."""
     languages: Languages = ("eng",)
     """Languages on the scans, the most frequent first, as Tesseract names them: "eng", "chi_sim", "script/Latin"."""
@@ -47,7 +47,7 @@ class Enhance(Section):
     on: bool = True
     """Whether images are enhanced at all. Each step is applied only where a measurement asks for it."""
     perspective: bool = True
-    """Whether pages that were photographed aslant are straightened: four visible edges, or lines that converge."""
+    """Whether pages that were photographed at an angle are straightened: four visible edges, or lines that converge."""
     invert: bool = True
     """Whether white print on black is made black on white, a whole page or bars on it."""
     sharpen: bool = True

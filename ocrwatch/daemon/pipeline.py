@@ -31,7 +31,7 @@ from ocrwatch.deliver.plan import Fate, Places
 from ocrwatch.dispatch.events import SlotEvent
 from ocrwatch.dispatch.pool import Pool
 from ocrwatch.dispatch.slot import SlotOptions
-from ocrwatch.errors import EnvironmentFault, ScanFault
+from ocrwatch.errors import EnvironmentFault, OutOfMemory, ScanFault, WorkerDied
 from ocrwatch.files import facts_of
 from ocrwatch.hooks.hooks import HookOptions, Hooks
 from ocrwatch.intake.batch import Batcher
@@ -46,6 +46,7 @@ from ocrwatch.values import FileFacts, Page, Scan
 _IO_THREADS = 4
 _DAY = 86_400.0
 _TIDIED_AT_START = 1000
+_OF_WORKERS = frozenset({OutOfMemory.code, WorkerDied.code})
 """Scans of earlier runs whose folders may be empty still."""
 
 _FATES: Final[dict[str, Fate]] = {"skip": "keep", "archive": "archive", "delete": "delete"}
@@ -297,6 +298,11 @@ class Pipeline:
         """Give a scan the options that are in force: it may have waited through a change."""
         ticket.options = self.settings.for_path(ticket.path)
         ticket.recipe = recipe(ticket.options.ocr, ticket.options.enhance)
+        if ticket.code in _OF_WORKERS:
+            # What is read with less is less likely to end a worker again.
+            ticket.recipe = replace(
+                ticket.recipe, second="none", enhance=replace(ticket.recipe.enhance, perspective=False)
+            )
         if ticket.plain:
             ticket.recipe = replace(ticket.recipe, second="none", enhance=replace(ticket.recipe.enhance, on=False))
 

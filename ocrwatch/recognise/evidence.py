@@ -83,8 +83,10 @@ def in_words(places: Places, words: Sequence[Word], to_given: Affine, shape: tup
     for word in words:
         box = word.box
         margin = _MARGIN * (box.bottom - box.top)
-        rows = slice(max(0, int(box.top - margin) // _COARSE), int(box.bottom + margin) // _COARSE + 1)
-        covered[rows, max(0, int(box.left - margin) // _COARSE) : int(box.right + margin) // _COARSE + 1] = True
+        # A box may lie outside: the second reader reads the page before its margins were cut.
+        rows = slice(max(0, int(box.top - margin) // _COARSE), max(0, int(box.bottom + margin) // _COARSE + 1))
+        columns = slice(max(0, int(box.left - margin) // _COARSE), max(0, int(box.right + margin) // _COARSE + 1))
+        covered[rows, columns] = True
     to_enhanced = cv2.invertAffineTransform(to_given)
     x, y = ((places @ to_enhanced[:, :2].T + to_enhanced[:, 2]) // _COARSE).astype(np.intp).T
     inside = (x >= 0) & (y >= 0) & (x < covered.shape[1]) & (y < covered.shape[0])

@@ -7,7 +7,7 @@ Columns of figures are no columns of text: their rows are read across.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -84,27 +84,27 @@ def _columns(lines: list[Line]) -> _Columns | None:
     if len(lines) < 2 * _FEWEST:
         return None
     gutter = _GUTTER * median(band_of(line.words).height for line in lines)
-    tried = (_parted(lines, start) for start in sorted({line.box.left for line in lines}))
+    length = {id(line): (line.box.right - line.box.left) / band_of(line.words).height for line in lines}
+    tried = (_parted(lines, start, length) for start in sorted({line.box.left for line in lines}))
     found = [columns for columns in tried if columns is not None and columns.gap >= gutter]
     return max(found, key=lambda columns: columns.worth, default=None)
 
 
-def _parted(lines: list[Line], start: int) -> _Columns | None:
-    """Part lines where a column may begin; None if either side is no column, or too much lies across."""
+def _parted(lines: list[Line], start: int, length: Mapping[int, float]) -> _Columns | None:
+    """Part lines where a column may begin; None if either side is no column, or too much lies across.
+
+    ``length`` has that of each line in its own heights, by the line's identity.
+    """
     right = [line for line in lines if line.box.left >= start]
     left = [line for line in lines if line.box.right < start]
     shorter = min(len(left), len(right))
     if shorter < _FEWEST or len(lines) - len(left) - len(right) > _MOST_ACROSS * shorter:
         return None
-    if not (_is_running(left) and _is_running(right)):
+    # Only running text is read before what stands beside it.
+    if any(median(length[id(line)] for line in side) < _RUNNING for side in (left, right)):
         return None
     across = [line for line in lines if line.box.right >= start > line.box.left]
     return _Columns(left, right, across, start - max(line.box.right for line in left))
-
-
-def _is_running(lines: Sequence[Line]) -> bool:
-    """Tell whether lines are running text, so that they are read before what stands beside them."""
-    return median((line.box.right - line.box.left) / band_of(line.words).height for line in lines) >= _RUNNING
 
 
 def _blocks(rows: Sequence[Line]) -> list[list[Line]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ocrwatch.recognise.evidence import evidence
@@ -23,7 +23,7 @@ class Merged:
 
     blocks: tuple[Block, ...]
     replaced: int
-    """Lines of the second reading in it."""
+    """Its lines that have text of the second reading."""
 
 
 @dataclass(slots=True)
@@ -43,36 +43,38 @@ class _Slot:
         ]
 
 
-def merged(first: Sequence[Block], second: Sequence[Line], least_alone: float) -> Merged:
+def merged(first: Sequence[Block], second: Sequence[Line], least_alone: float, skipped: Sequence[Band] = ()) -> Merged:
     """Merge the second reading's lines into the first one's blocks; all boxes are in the same pixels.
 
     A line that only the first reading has is left out if its confidence is less than ``least_alone``: the second one
-    has looked there and seen no print.
+    has looked there and seen no print, but for the ``skipped`` places, which it has not read.
     """
     if not any(block.lines for block in first):
-        return Merged(in_reading_order(second), len(second))
+        blocks_of_second = in_reading_order(second)
+        return Merged(blocks_of_second, sum(len(block.lines) for block in blocks_of_second))
     blocks = [[_Slot(line, band_of(line.words), [line]) for line in block.lines] for block in first]
     slots = list(itertools.chain.from_iterable(blocks))
     places: dict[int, _Slot] = {}
     """Where the second reading's lines belong, by their identity."""
-    replaced = 0
     for olds, news in _groups(slots, second):
         if not news:
             for slot in olds:
-                slot.pieces = [slot.old] if (slot.old.confidence or 0.0) >= least_alone else []
+                known = any(slot.band.beside(place) and slot.band.meets(place) for place in skipped)
+                slot.pieces = [slot.old] if known or (slot.old.confidence or 0.0) >= least_alone else []
         elif olds:
             places |= {id(line): _nearest(olds, line) for line in news}
             if _evidence(news) > _evidence(slot.old for slot in olds):
-                replaced += len(news)
                 for slot in olds:
                     slot.pieces = [line for line in news if places[id(line)] is slot]
     alone = [row for part in parts_of(second) for row in part if not _joins(row, places)]
-    pages = [[line for slot in slots for line in slot.rows()] for slots in blocks]
+    pages = [[_Placed(line) for slot in slots for line in slot.rows()] for slots in blocks]
     for row in alone:
         _insert(pages, row)
+    old = {id(slot.old) for slot in slots}
+    lines = [[placed.line for placed in page] for page in pages if page]
     return Merged(
-        tuple(Block(tuple(lines), around(line.box for line in lines)) for lines in pages if lines),
-        replaced + sum(id(line) not in places for line in second),
+        tuple(Block(tuple(each), around(line.box for line in each)) for each in lines),
+        sum(id(line) not in old for each in lines for line in each),
     )
 
 
@@ -87,7 +89,7 @@ def _joins(row: Row, places: dict[int, _Slot]) -> bool:
 
 
 def _nearest(olds: Sequence[_Slot], line: Line) -> _Slot:
-    """Return the slot that a line belongs into; of two as near, that of the lower one: the other is a long stroke."""
+    """Return the slot that a line belongs to; of two as near, the lower one: the other is a long stroke."""
     middle = band_of(line.words).middle
     return min(olds, key=lambda slot: (abs(slot.band.middle - middle), slot.band.height))
 
@@ -120,6 +122,17 @@ def _groups(first: Sequence[_Slot], second: Sequence[Line]) -> list[tuple[list[_
     return list(found.values())
 
 
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A line of the merged page."""
+
+    line: Line
+    band: Band = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "band", band_of(self.line.words))
+
+
 class _Place(NamedTuple):
     """Where a line goes that only the second reading has."""
 
@@ -129,33 +142,32 @@ class _Place(NamedTuple):
     paragraph: int
 
 
-def _insert(blocks: list[list[Line]], row: Row) -> None:
+def _insert(blocks: list[list[_Placed]], row: Row) -> None:
     """Put a row that only the second reading has in its place; pieces in different columns are lines of their own."""
-    pieces = [joined(row)] if len({_place(blocks, line) for line in row}) == 1 else row
+    pieces = [joined(row)] if len({_place(blocks, _Placed(line)) for line in row}) == 1 else row
     for line in pieces:
-        place = _place(blocks, line)
+        place = _place(blocks, _Placed(line))
         if place.at is None:
-            blocks.insert(place.block, [line])
+            blocks.insert(place.block, [_Placed(line)])
         else:
-            blocks[place.block].insert(place.at, replace(line, paragraph=place.paragraph))
+            blocks[place.block].insert(place.at, _Placed(replace(line, paragraph=place.paragraph)))
 
 
-def _place(blocks: Sequence[Sequence[Line]], line: Line) -> _Place:
+def _place(blocks: Sequence[Sequence[_Placed]], new: _Placed) -> _Place:
     """Return the place below the line that stands over a line, else above the one below, else between two blocks."""
-    band = band_of(line.words)
+    band = new.band
     above: tuple[float, _Place] | None = None
     below: tuple[float, _Place] | None = None
     for number, lines in enumerate(blocks):
         for at, other in enumerate(lines):
-            beside = band_of(other.words)
-            if not band.meets(beside):
+            if not band.meets(other.band):
                 continue
-            distance = band.middle - beside.middle
+            distance = band.middle - other.band.middle
             if distance >= 0 and (above is None or distance < above[0]):
-                above = distance, _Place(number, at + 1, other.paragraph)
+                above = distance, _Place(number, at + 1, other.line.paragraph)
             elif distance < 0 and (below is None or -distance < below[0]):
-                below = -distance, _Place(number, at, other.paragraph)
+                below = -distance, _Place(number, at, other.line.paragraph)
     if nearest := above or below:
         return nearest[1]
-    later = (number for number, lines in enumerate(blocks) if lines and lines[0].box.top > band.middle)
-    return _Place(next(later, len(blocks)), None, line.paragraph)
+    later = (number for number, lines in enumerate(blocks) if lines and lines[0].line.box.top > band.middle)
+    return _Place(next(later, len(blocks)), None, new.line.paragraph)

@@ -16,6 +16,7 @@ from ocrwatch.errors import EngineFailed
 from ocrwatch.recognise import engines, perspective, projective
 from ocrwatch.recognise.affine import Affine, compose, magnification, map_box, scaling
 from ocrwatch.recognise.decode import Decoded, Gray, decode
+from ocrwatch.recognise.enhance import Enhanced
 from ocrwatch.recognise.enhance.fixed import cut
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.policy import ReadingPolicy
@@ -28,7 +29,7 @@ REDUCE_FROM = 5000
 """Pixels of the long side from which an image is first decoded at half its size: A4 at 430 dots per inch."""
 
 PERSPECTIVE = "perspective"
-"""The step of a page that was photographed aslant and was straightened."""
+"""The step of a page that was photographed at an angle and was straightened."""
 
 _NARROWED = frozenset({"eng", "deu", "fra", "spa"})
 """Languages whose text may be narrowed: rendered pages of them are read equally well. Greek pages, narrowed to 80 %,
@@ -69,15 +70,7 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
         view, reader = _view(decoded, recipe), Reader(engine, recipe, _dpi(decoded, recipe))
         enhanced = reader.enhance(view.page, USUAL)
         clock.lap("enhance")
-    policy = _policy(view, reader, second)
-    reading = policy.best(reader.read_enhanced(enhanced, USUAL))
-    if view.aslant is not None and not policy.is_beyond_doubt(reading):
-        # The perspective was a guess: the page as it came is the witness. If that cannot be read, it says nothing.
-        with contextlib.suppress(EngineFailed):
-            other = _policy(view.aslant, reader, second)
-            as_it_came = other.best(reader.read_enhanced(reader.enhance(view.aslant.page, USUAL), USUAL))
-            if as_it_came.evidence > reading.evidence:
-                view, policy, reading = view.aslant, other, as_it_came
+    view, policy, reading = _best(view, enhanced, reader, second)
     blank = options.on and options.blank and policy.is_blank(reading)
     clock.lap("engine")
     blocks = [_mapped(part, view, decoded) for part in in_order(reading.parts)]
@@ -110,7 +103,7 @@ class _View:
 
 
 def _view(decoded: Decoded, recipe: Recipe) -> _View:
-    """Cut out the region that is to be read, and straighten it if it was photographed aslant."""
+    """Cut out the region that is to be read, and straighten it if it was photographed at an angle."""
     given, to_decoded = _region(decoded, recipe)
     to_original = compose(scaling(decoded.reduction, decoded.reduction), to_decoded)
     view = _View(Pixels(given), to_original, _steps(decoded, recipe))
@@ -120,6 +113,30 @@ def _view(decoded: Decoded, recipe: Recipe) -> _View:
         return view
     to_original = as_projective(to_original) @ straight.to_given
     return _View(Pixels(straight.gray), to_original, (*view.steps, PERSPECTIVE), view)
+
+
+def _best(
+    view: _View, enhanced: Enhanced, reader: Reader, second: EngineInfo | None
+) -> tuple[_View, ReadingPolicy, Reading]:
+    """Read a page, and if that leaves doubt after it was straightened, as it came; return what has more evidence.
+
+    That it was photographed at an angle was a guess: the page as it came is the witness. Raises EngineFailed if neither
+    can be read.
+    """
+    policy = _policy(view, reader, second)
+    try:
+        reading = policy.best(reader.read_enhanced(enhanced, USUAL))
+    except EngineFailed:
+        if view.aslant is None:
+            raise
+        return _best(view.aslant, reader.enhance(view.aslant.page, USUAL), reader, second)
+    if view.aslant is None or policy.is_beyond_doubt(reading):
+        return view, policy, reading
+    with contextlib.suppress(EngineFailed):
+        witness = _best(view.aslant, reader.enhance(view.aslant.page, USUAL), reader, second)
+        if witness[2].evidence > reading.evidence:
+            return witness
+    return view, policy, reading
 
 
 def _policy(view: _View, reader: Reader, second: EngineInfo | None) -> ReadingPolicy:

@@ -1,4 +1,4 @@
-"""Pages that were photographed aslant are straightened, as if the camera had looked at them from straight above.
+"""Pages that were photographed at an angle are straightened, as if the camera had looked at them from straight above.
 
 How the camera looked is told by the four edges of the sheet, if they are seen, and else by the lines of print, which
 converge, and the margins of the print. Flat pages are left alone: what a scanner does is an affine map, under which
@@ -102,7 +102,7 @@ class _Frame:
 
 
 def straighten(page: Pixels) -> Straightened | None:
-    """Straighten a page that was photographed aslant; None if it is flat. ``page`` is not changed.
+    """Straighten a page that was photographed at an angle; None if it is flat. ``page`` is not changed.
 
     A page whose lines run down is also turned by a quarter, clockwise.
     """

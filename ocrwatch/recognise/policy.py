@@ -89,12 +89,11 @@ class ReadingPolicy:
             return self._by_first(first)
         try:
             return self._by_both(first, self._second)
-        except Exception as error:
-            # A scan that the first reader can read is not lost because the second one cannot.
-            if not (isinstance(error, EngineFailed) or is_memory_error(error)):
-                raise
-            reason = "it needs more memory than a worker may use" if is_memory_error(error) else str(error)
-            return replace(self._by_first(first), second=True, failure=reason)
+        except Exception as error:  # noqa: BLE001 - what the first reader can read is not lost, whatever the second does
+            reason = _reason_of(error)
+        # Its copies of the page go, and with the error the frames that hold them: memory may be short.
+        self._second = None
+        return replace(self._by_first(first), second=True, failure=reason)
 
     def _by_first(self, first: Reading) -> Reading:
         return first if self._is_settled(first, _DOUBTFUL) else self._with_rest(self._tried(first))
@@ -111,7 +110,8 @@ class ReadingPolicy:
 
     def _turned_by_second(self, both: Reading, second: SecondReader) -> Reading:
         """Turn a page that the first reader cannot read in any turn, if the second one can."""
-        for way in self._turned(both):
+        # A page full of specks has some thousand places that might be lines.
+        for way in () if DUST in both.enhanced.steps else self._turned(both):
             other = second.with_page(Reading(way, self._reader.enhance(self._page, way), ()))
             both = other if other.evidence > _MORE * both.evidence else both
         return both
@@ -224,7 +224,13 @@ class ReadingPolicy:
 
     def _larger(self, best: Reading) -> list[Way]:
         options = self._options
-        if not options.scale or options.text_height or options.fixed_size or options.fixed_dpi:
+        if (
+            not self._reader.cleans
+            or not options.scale
+            or options.text_height
+            or options.fixed_size
+            or options.fixed_dpi
+        ):
             return []
         return [replace(as_read(best), larger=True)]
 
@@ -240,7 +246,7 @@ class ReadingPolicy:
         return reading.evidence >= _LEAST_EVIDENCE
 
     def _thorough(self, best: Reading) -> list[Way]:
-        if not (best.words and self._options.mend) or MEND in best.enhanced.steps:
+        if not self._reader.cleans or not (best.words and self._options.mend) or MEND in best.enhanced.steps:
             return []
         way = replace(as_read(best), as_it_came=False, thorough=True)
         return [way] if MEND in self._reader.enhance(self._page, way).steps else []
@@ -267,6 +273,15 @@ class ReadingPolicy:
     @cached_property
     def _places(self) -> Places:
         return letter_places(self._page)
+
+
+def _reason_of(error: Exception) -> str:
+    """Say why the second reader failed."""
+    if is_memory_error(error):
+        return "it needs more memory than a worker may use"
+    if isinstance(error, EngineFailed):
+        return error.message
+    return f"a bug in ocrwatch, please report it: {type(error).__name__}: {error}"
 
 
 def as_read(reading: Reading) -> Way:

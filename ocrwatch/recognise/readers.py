@@ -1,4 +1,4 @@
-"""Which engine reads first, and whether PP-OCR reads again what that is in doubt of.
+"""Which engine reads first, and whether PP-OCR reads again what that is unsure of.
 
 Cheap to import: the parent process asks it for the cache's key, the check of language data and ``doctor``.
 """
@@ -14,15 +14,20 @@ TESSERACT = ("tesserocr", "pytesseract")
 """Tesseract's engines, the better one first."""
 
 
+_CHARACTERS = "tessedit_char_"
+"""How Tesseract's variables begin that allow or forbid characters."""
+
+
 def is_read_by_ppocr(recipe: Recipe) -> bool:
     """Tell whether PP-OCR is the first reader: by name, or in languages that it reads better, if it is installed."""
     if recipe.engine != AUTO:
         return recipe.engine == weights.NAME
-    return recipe.languages[0] in weights.BETTER and _suits(recipe) and weights.is_installed()
+    suits = recipe.languages[0] in weights.BETTER and not recipe.variables and _suits(recipe)
+    return suits and weights.is_installed()
 
 
 def has_second_reader(recipe: Recipe) -> bool:
-    """Tell whether PP-OCR reads again what Tesseract is in doubt of.
+    """Tell whether PP-OCR reads again what Tesseract is unsure of.
 
     Not where it could not obey: it has no whitelist or blacklist, and reads only some languages. If it is asked for by
     name, whether it is installed shows when it is loaded.
@@ -38,5 +43,6 @@ def _suits(recipe: Recipe) -> bool:
         not weights.unknown_languages(recipe.languages)
         and not recipe.whitelist
         and not recipe.blacklist
+        and not any(name.startswith(_CHARACTERS) for name, _ in recipe.variables)
         and recipe.page_segmentation in weights.ANY_LAYOUT
     )

@@ -66,15 +66,14 @@ def joined(lines: Sequence[Line]) -> Line:
 
 def rows_of(lines: Iterable[Line]) -> list[list[Line]]:
     """Put together the lines that stand in one row; rows are in order from top to bottom."""
-    rows: list[list[Line]] = []
-    for line in sorted(lines, key=lambda each: band_of(each.words).middle):
-        band = band_of(line.words)
-        row = next((row for row in reversed(rows) if all(_apart(band, band_of(each.words)) for each in row)), None)
+    rows: list[list[tuple[Band, Line]]] = []
+    for band, line in sorted(((band_of(line.words), line) for line in lines), key=lambda each: each[0].middle):
+        row = next((row for row in reversed(rows) if all(_apart(band, other) for other, _ in row)), None)
         if row is None:
-            rows.append([line])
+            rows.append([(band, line)])
         else:
-            row.append(line)
-    return rows
+            row.append((band, line))
+    return [[line for _, line in row] for row in rows]
 
 
 def _apart(band: Band, other: Band) -> bool:

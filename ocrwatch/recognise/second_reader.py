@@ -1,4 +1,4 @@
-"""Reads with PP-OCR what Tesseract is in doubt of, from the page as it came, and keeps of each line the better text.
+"""Reads with PP-OCR what Tesseract is unsure of, from the page as it came, and keeps of each line the better text.
 
 The two fail at different things: of lines that Tesseract is unsure of, PP-OCR reads most, at four times the time. So it
 reads the whole page only if much of that is in doubt, else single lines.
@@ -25,7 +25,7 @@ from ocrwatch.recognise.ppocr.recognition import SeenLine
 from ocrwatch.recognise.ppocr.strip import Strip, strip_of
 from ocrwatch.recognise.reader import Reading, without_rubbish
 from ocrwatch.recognise.rows import Band, around, band_of, line_of
-from ocrwatch.values import Block, Line, Recipe
+from ocrwatch.values import Block, Line, Recipe, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +79,14 @@ class SecondReader:
         if turns not in self._turned:
             self._turned[turns] = _Turned(self._page, turns, _text_height(reading), self._recipe)
         sure = [band_of(line.words) for line in _lines(reading) if (line.confidence or 0.0) >= _SURE_LINE]
-        found = self._turned[turns].lines(reading.enhanced.to_given, sure)
+        found, skipped = self._turned[turns].lines(reading.enhanced.to_given, sure)
         kept = (
             without_rubbish((Block(tuple(found), around(line.box for line in found)),), self._recipe.min_confidence)
             if found
             else ()
         )
         second = [line for block in kept for line in block.lines]
-        page = merged(reading.blocks, second, _LEAST_ALONE)
+        page = merged(reading.blocks, second, _LEAST_ALONE, skipped)
         return replace(reading, blocks=page.blocks, replaced=page.replaced, second=True)
 
     def with_lines(self, reading: Reading) -> Reading:
@@ -97,16 +97,22 @@ class SecondReader:
         better = {id(line): self._better(line, reading.enhanced.to_given) for line in doubtful}
         lines = ([better.get(id(line), line) for line in block.lines] for block in reading.blocks)
         blocks = tuple(Block(tuple(each), around(line.box for line in each)) for each in lines)
-        changed = sum(better[id(line)] is not line for line in doubtful)
-        return replace(
-            reading, blocks=without_rubbish(blocks, self._recipe.min_confidence), replaced=changed, second=True
-        )
+        kept = without_rubbish(blocks, self._recipe.min_confidence)
+        news = {id(better[id(line)]) for line in doubtful if better[id(line)] is not line}
+        replaced = sum(id(line) in news for block in kept for line in block.lines)
+        return replace(reading, blocks=kept, replaced=replaced, second=True)
 
     def _better(self, line: Line, to_page: Affine) -> Line:
+        """Return the line with the text of the second reader where that has more evidence; the line if nowhere."""
         from_page = _inverse(to_page)
-        pieces = (placed(read_in(self._page.gray, strip, self._recipe), from_page) for strip in _strips(line, to_page))
-        words = [word for piece in pieces if piece is not None for word in piece.words]
-        return line_of(words, line.paragraph) if evidence(words) > evidence(line.words) else line
+        words: list[Word] = []
+        is_better = False
+        for before, strip in _pieces(line, to_page):
+            piece = placed(read_in(self._page.gray, strip, self._recipe), from_page)
+            gains = piece is not None and evidence(piece.words) > evidence(before)
+            words += piece.words if piece is not None and gains else before
+            is_better = is_better or gains
+        return line_of(words, line.paragraph) if is_better else line
 
 
 class _Turned:
@@ -124,20 +130,27 @@ class _Turned:
     def _strips(self) -> list[Strip]:
         return detected(self._gray, self._text_height)
 
-    def lines(self, to_page: Affine, sure: list[Band]) -> list[Line]:
-        """Return the lines with boxes in the pixels that ``to_page`` maps to the page, but none that ``sure`` has."""
-        to_there = compose(_inverse(to_page), self._to_page)
-        return list(self._new(to_there, sure))
+    def lines(self, to_page: Affine, sure: list[Band]) -> tuple[list[Line], list[Band]]:
+        """Return the lines but those that ``sure`` has, and the places of these.
 
-    def _new(self, to_there: Affine, sure: list[Band]) -> Iterator[Line]:
+        Boxes and places are in the pixels that ``to_page`` maps to the page.
+        """
+        to_there = compose(_inverse(to_page), self._to_page)
+        lines: list[Line] = []
+        skipped: list[Band] = []
         for number, strip in enumerate(self._strips):
+            place = _place(strip, to_there)
             if number not in self._read:
-                if _is_covered(_place(strip, to_there), sure):
+                if _is_covered(place, sure):
+                    skipped.append(place)
                     continue
                 self._read[number] = read_in(self._gray, strip, self._recipe)
             line = placed(self._read[number], to_there)
-            if line is not None and not _is_covered(band_of(line.words), sure):
-                yield line
+            if line is not None and _is_covered(band_of(line.words), sure):
+                skipped.append(place)
+            elif line is not None:
+                lines.append(line)
+        return lines, skipped
 
 
 def doubt_of(reading: Reading) -> Doubt:
@@ -180,7 +193,7 @@ def _is_covered(band: Band, sure: list[Band]) -> bool:
     return shared >= _COVERED * (band.right - band.left)
 
 
-def _strips(line: Line, to_page: Affine) -> Iterator[Strip]:
+def _pieces(line: Line, to_page: Affine) -> Iterator[tuple[tuple[Word, ...], Strip]]:
     """Cut a line in the middle of its wide gaps: Tesseract's boxes of blurred words leave parts of letters outside."""
     # A quarter of the words, at least, has a letter that rises above or falls below the small ones.
     heights = sorted(word.box.bottom - word.box.top for word in line.words)
@@ -190,9 +203,10 @@ def _strips(line: Line, to_page: Affine) -> Iterator[Strip]:
     ends = [0.0, *(min(gap / 2, height) for gap, _ in cuts), 0.0]
     places = [0, *(at for _, at in cuts), len(line.words)]
     for (start, end), (before, behind) in zip(pairwise(places), pairwise(ends), strict=True):
-        box = around(word.box for word in line.words[start:end])
+        words = line.words[start:end]
+        box = around(word.box for word in words)
         margin = _MARGIN * (box.bottom - box.top)
         beside = _SIDE_MARGIN * height
         left, right = box.left - max(before, beside), box.right + max(behind, beside)
         corners = np.array([(left, box.top - margin), (right, box.top - margin), (left, box.bottom + margin)])
-        yield strip_of(corners @ to_page[:, :2].T + to_page[:, 2])
+        yield words, strip_of(corners @ to_page[:, :2].T + to_page[:, 2])

@@ -66,18 +66,27 @@ def load(recipe: Recipe) -> Engine:
             "use 3 for automatic segmentation, or 1 for the same with orientation detection",
         )
     if is_read_by_ppocr(recipe):
-        engine = _instance(weights.NAME)
-    else:
-        engine = _automatic() if recipe.engine == AUTO else _instance(recipe.engine)
+        try:
+            return _prepared(weights.NAME, recipe)
+        except EnvironmentFault:
+            # Installed, and cannot be loaded: what was not asked for by name is done without.
+            if recipe.engine != AUTO:
+                raise
+    engine = _automatic() if recipe.engine == AUTO else _instance(recipe.engine)
     engine.prepare(recipe)
     return engine
 
 
 def load_second(recipe: Recipe) -> EngineInfo | None:
-    """Load what reads again; None if nothing does. Raises EnvironmentFault if it is not installed."""
+    """Load what reads again; None if nothing does. Raises EnvironmentFault if it was asked for and cannot be loaded."""
     if not has_second_reader(recipe):
         return None
-    return _prepared_second(recipe.languages)
+    try:
+        return _prepared_second(recipe.languages)
+    except EnvironmentFault:
+        if recipe.second != AUTO:
+            raise
+        return None
 
 
 def available() -> tuple[str, ...]:
@@ -87,9 +96,13 @@ def available() -> tuple[str, ...]:
 
 @functools.cache
 def _prepared_second(languages: tuple[str, ...]) -> EngineInfo:
-    engine = _instance(weights.NAME)
-    engine.prepare(Recipe(engine=weights.NAME, languages=languages))
-    return engine.info
+    return _prepared(weights.NAME, Recipe(engine=weights.NAME, languages=languages)).info
+
+
+def _prepared(name: str, recipe: Recipe) -> Engine:
+    engine = _instance(name)
+    engine.prepare(recipe)
+    return engine
 
 
 @functools.cache

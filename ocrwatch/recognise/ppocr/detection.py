@@ -30,7 +30,7 @@ _SURE = 0.5
 _GROWN = 1.6
 """How far a box is grown, as its area by its circumference: the network marks the core of a line (PP-OCR's value)."""
 _LEAST_SIDE = 3
-_MOST_LINES = 3000
+_MOST_LINES = 2000
 
 
 def find_lines(networks: Networks, page: Gray, text_height: float | None = None) -> list[Strip]:
@@ -42,8 +42,14 @@ def find_lines(networks: Networks, page: Gray, text_height: float | None = None)
     sure = run(networks.detection, _normal(small))[0]
     to_page = np.array([page.shape[1] / small.shape[1], page.shape[0] / small.shape[0]])
     mask = cv2.dilate((sure > _PRINT).astype(np.uint8), np.ones((2, 2), np.uint8))
-    contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
-    found = (_corners(np.asarray(contour), sure) for contour in contours[:_MOST_LINES])
+    contours, hierarchy = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    # What has a parent is the edge of a hole.
+    outer = (
+        [contour for contour, (*_, parent) in zip(contours, hierarchy[0], strict=True) if parent < 0]
+        if contours
+        else []
+    )
+    found = (_corners(np.asarray(contour), sure) for contour in outer[:_MOST_LINES])
     return [strip_of(corners * to_page) for corners in found if corners is not None]
 
 

@@ -72,7 +72,14 @@ def check_languages(languages: tuple[str, ...]) -> None:
 
 def is_installed() -> bool:
     """Tell whether the networks and what runs them are installed, without importing either."""
-    return find_spec(NAME) is not None and find_spec(_RUNTIME) is not None
+    # Most often nothing is there: that is found out without the packages' metadata, for each page.
+    if find_spec(NAME) is None or find_spec(_RUNTIME) is None:
+        return False
+    try:
+        weights()
+    except EnvironmentFault:
+        return False
+    return True
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from ocrwatch.settings import Settings
 from ocrwatch.values import EngineInfo
 
 INFO = EngineInfo("rapidocr", "3.10.0", ("eng",))
-READS = Finding("second reader", "fine", "rapidocr 3.10.0 reads again what Tesseract is in doubt of")
+READS = Finding("second reader", "fine", "rapidocr 3.10.0 reads again what Tesseract is unsure of")
 OFF = Finding("second reader", "fine", "none: it is switched off, or does not suit the languages and options")
 
 

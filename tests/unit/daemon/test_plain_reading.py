@@ -49,3 +49,16 @@ def test_other_scans_are_read_as_the_settings_say(second: str) -> None:
     found = renewed(settings, plain=False).recipe
     assert found == recipe(settings.ocr, settings.enhance)
     assert (found.second, found.enhance.on) == (second, True)
+
+
+@pytest.mark.parametrize("code", ["out-of-memory", "worker-died", "engine-failed"])
+def test_after_a_worker_ended_a_scan_is_read_with_less(code: str) -> None:
+    """A scan that took its worker's memory, or its life, is read without what is not necessary; others as set."""
+    settings = Settings()
+    usual = recipe(settings.ocr, settings.enhance)
+    scan = Scan("a.jpg", FileFacts(1, 1, 10, 0, 0), fresh=True, ready_at=0.0)
+    ticket = Ticket(scan, Batch(1, 1), settings.for_path("a.jpg"), usual)
+    ticket.code = code
+    Pipeline._renew(cast("Any", SimpleNamespace(settings=settings)), ticket)
+    less = replace(usual, second="none", enhance=replace(usual.enhance, perspective=False))
+    assert ticket.recipe == (usual if code == "engine-failed" else less)

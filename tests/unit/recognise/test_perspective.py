@@ -1,4 +1,4 @@
-"""Pages photographed aslant are straightened, flat ones are left alone, and boxes point to the original's pixels."""
+"""Pages photographed at an angle are straightened, flat ones are left alone; boxes are in the pixels of the original."""
 
 from __future__ import annotations
 

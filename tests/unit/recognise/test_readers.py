@@ -100,3 +100,13 @@ def test_asking_imports_no_engine() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_variables_of_tesseract_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With variables Chinese stays Tesseract's; one that forbids characters also keeps PP-OCR from reading again."""
+    monkeypatch.setattr(weights, "is_installed", lambda: True)
+    spaces = (("preserve_interword_spaces", "1"),)
+    chinese = Recipe(languages=("chi_sim",), variables=spaces)
+    assert (is_read_by_ppocr(chinese), has_second_reader(chinese)) == (False, True)
+    figures = Recipe(variables=(("tessedit_char_whitelist", "0123456789"),))
+    assert not has_second_reader(figures)

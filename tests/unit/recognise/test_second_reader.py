@@ -1,4 +1,4 @@
-"""What Tesseract is in doubt of is read again, and what it is sure of is left alone."""
+"""What Tesseract is unsure of is read again, and what it is sure of is left alone."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ from PIL import Image
 from ocrwatch.errors import EngineFailed, EnvironmentFault
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.ppocr import weights
-from ocrwatch.values import Block, Box, EnhanceOptions, Page, Recipe, Second
+from ocrwatch.values import Block, Box, EnhanceOptions, Line, Page, Recipe, Second, Word
 from tests.rendering import MARGIN, draw, drawn_words, encode, render
 
 # Not importorskip: the code of rapidocr takes much time and memory.
 if not weights.is_installed():
     pytest.skip("rapidocr is not installed", allow_module_level=True)
 
-from ocrwatch.recognise import second_reader
+from ocrwatch.recognise import engines, second_reader
+from ocrwatch.recognise.affine import scaling
+from ocrwatch.recognise.engines.rapidocr import RapidocrEngine
+from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.page import recognise, warm
+from ocrwatch.recognise.ppocr.recognition import Seen, SeenLine
+from ocrwatch.recognise.ppocr.strip import Strip
 
 LINES = [
     "The harbour office opened on Monday",
@@ -266,8 +271,9 @@ def test_the_same_page_gives_the_same_result(page: Gray) -> None:
             cv2.error("OpenCV(4) alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate 9 bytes"),
             "it needs more memory than a worker may use",
         ),
+        (IndexError("odd"), "a bug in ocrwatch, please report it: IndexError: odd"),
     ],
-    ids=["engine", "memory", "memory of OpenCV"],
+    ids=["engine", "memory", "memory of OpenCV", "bug"],
 )
 def test_a_second_reader_that_fails_loses_nothing(name: str, error: Exception, reason: str, fails: Fails) -> None:
     """A page that only the first reader could read is delivered as that one reads it, with the reason."""
@@ -385,3 +391,35 @@ def test_rapidocr_itself_is_never_imported(tmp_path: Path) -> None:
     second, loaded = done.stdout.splitlines()
     assert second.startswith("Second(name='rapidocr'")
     assert loaded == "onnxruntime"
+
+
+@pytest.mark.parametrize(("second", "engine"), [("rapidocr", "auto"), ("auto", "rapidocr")])
+def test_what_was_asked_for_by_name_and_cannot_be_loaded_is_an_error(
+    second: str, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Installed, but broken: an error if it was asked for, else Tesseract reads alone."""
+
+    def fail(*_: object) -> object:
+        raise EnvironmentFault("the networks of rapidocr cannot be loaded", "reinstall it")
+
+    monkeypatch.setattr(RapidocrEngine, "prepare", fail)
+    engines._prepared_second.cache_clear()
+    assert engines.load_second(Recipe()) is None
+    assert recognise(CLEAN, BOTH).second is None
+    with pytest.raises(EnvironmentFault, match="cannot be loaded"):
+        recognise(CLEAN, Recipe(engine=engine, second=second))
+    engines._prepared_second.cache_clear()
+
+
+def test_of_a_line_each_part_keeps_the_better_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A price that the second reader does not see stays beside the word that it reads better."""
+    words = (Word("Tota1", Box(0, 0, 60, 20), 60.0), Word("3.99", Box(300, 0, 350, 20), 55.0))
+    line = Line(words, Box(0, 0, 350, 20))
+
+    def seen(_page: Gray, strip: Strip, _recipe: Recipe) -> SeenLine:
+        is_first = strip.to_page[0, 2] < 100
+        return SeenLine(strip, (Seen("Total", 1.0, 0, 0, 60, 40),) if is_first else ())
+
+    monkeypatch.setattr(second_reader, "read_in", seen)
+    reader = second_reader.SecondReader(Pixels(np.full((40, 400), 255, np.uint8)), Recipe())
+    assert [word.text for word in reader._better(line, scaling(1.0, 1.0)).words] == ["Total", "3.99"]
