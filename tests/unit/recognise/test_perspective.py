@@ -1,4 +1,4 @@
-"""Pages photographed at an angle are straightened, flat ones are left alone; boxes are in the pixels of the original."""
+"""Pages photographed at an angle are straightened and flat ones left alone; boxes are in the original's pixels."""
 
 from __future__ import annotations
 
