@@ -99,7 +99,10 @@ def test_by_default_what_was_read_well_is_not_marked(tmp_path: Path) -> None:
     assert answer.stdout.startswith("2 scans read in ")
     assert ", 1 of them to review (see ocrwatch review); the text is in" in answer.stdout
     assert len(answer.stdout.splitlines()) == 1
-    assert [(page["path"], page["confidence"]) for page in waiting(tmp_path)] == [("scribbled.jpg", None)]
+    (page,) = waiting(tmp_path)
+    assert page["path"] == "scribbled.jpg"
+    # None if nothing was read; the second reader makes a few letters of it.
+    assert (page["confidence"] or 0.0) < 75
 
 
 def test_pages_are_listed_until_they_are_ticked_off(tmp_path: Path) -> None:
