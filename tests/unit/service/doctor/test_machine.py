@@ -105,7 +105,7 @@ def test_workers_that_read_with_ppocr_take_more_memory(tmp_path: Path, monkeypat
     assert (found.severity, found.message) == ("fine", "0.6 GB of memory are available for 1 workers")
     (found,) = memory(2, ppocr=True)
     assert found.severity == "warning"
-    assert found.message == "0.6 GB of memory are available, and 2 workers take about 0.7 GB"
+    assert found.message == "0.6 GB of memory are available, and 2 workers take about 0.8 GB"
     assert found.remedy.startswith("set workers.count to 1,")
     meminfo.write_text("MemTotal: 9 kB\nMemAvailable:  1000 kB\n")
     (found,) = memory(2, ppocr=True)
