@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -43,6 +44,11 @@ def compose(outer: Affine, inner: Affine) -> Affine:
     linear = outer[:, :2] @ inner
     linear[:, 2] += outer[:, 2]
     return linear
+
+
+def inverse(of: Affine) -> Affine:
+    """Return the map back."""
+    return np.asarray(cv2.invertAffineTransform(of), np.float64)
 
 
 def magnification(to_given: Affine) -> float:

@@ -6,10 +6,9 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
-from ocrwatch.recognise.affine import Affine, compose, magnification
+from ocrwatch.recognise.affine import Affine, compose, inverse, magnification
 from ocrwatch.recognise.decode import CREDIBLE_DPI
 from ocrwatch.recognise.engines import Engine, wants_original
 from ocrwatch.recognise.enhance import Enhanced, enhance
@@ -192,7 +191,7 @@ def in_order(parts: Sequence[Part]) -> tuple[Part, ...]:
     the first part, and the later ones.
     """
     page, *rest = parts
-    from_page = np.asarray(cv2.invertAffineTransform(page.to_page), np.float64)
+    from_page = inverse(page.to_page)
     places: list[list[Part]] = [[] for _ in (*page.blocks, None)]
     for part in rest:
         middle = max((_middle(block.box, compose(from_page, part.to_page)) for block in part.blocks), default=0.0)

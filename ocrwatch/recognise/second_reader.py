@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
-import cv2
 import numpy as np
 
-from ocrwatch.recognise.affine import Affine, compose, magnification, quarter_turns
+from ocrwatch.recognise.affine import Affine, compose, inverse, magnification, quarter_turns
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance import LAY_ON_ITS_SIDE
 from ocrwatch.recognise.enhance.pixels import Pixels
@@ -104,7 +103,7 @@ class SecondReader:
 
     def _better(self, line: Line, to_page: Affine) -> Line:
         """Return the line with the text of the second reader where that has more evidence; the line if nowhere."""
-        from_page = _inverse(to_page)
+        from_page = inverse(to_page)
         words: list[Word] = []
         is_better = False
         for before, strip in _pieces(line, to_page):
@@ -135,7 +134,7 @@ class _Turned:
 
         Boxes and places are in the pixels that ``to_page`` maps to the page.
         """
-        to_there = compose(_inverse(to_page), self._to_page)
+        to_there = compose(inverse(to_page), self._to_page)
         lines: list[Line] = []
         skipped: list[Band] = []
         for number, strip in enumerate(self._strips):
@@ -173,10 +172,6 @@ def _text_height(reading: Reading) -> float | None:
     """Return the height of capitals on the page; None if there are too few to measure."""
     found = reading.enhanced.print
     return None if found is None else found.height / magnification(reading.enhanced.to_given)
-
-
-def _inverse(to_page: Affine) -> Affine:
-    return np.asarray(cv2.invertAffineTransform(to_page), np.float64)
 
 
 def _place(strip: Strip, to: Affine) -> Band:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import NamedTuple
 
-from ocrwatch.values import Block, Box, Line, Word
+from ocrwatch.recognise.rows import around, line_of
+from ocrwatch.values import Block, Box, Word
 
 _WORD = 5
 _COLUMNS = 12
@@ -47,20 +48,7 @@ def _row(line: str) -> _Row | None:
 def _block(rows: list[_Row]) -> Block:
     # Tesseract counts paragraphs from 1 within each block.
     lines = [
-        _line([row.word for row in group], paragraph - 1)
+        line_of([row.word for row in group], paragraph - 1)
         for (paragraph, _), group in groupby(rows, key=lambda row: (row.paragraph, row.line))
     ]
-    return Block(tuple(lines), _around([line.box for line in lines]))
-
-
-def _line(words: list[Word], paragraph: int) -> Line:
-    return Line(tuple(words), _around([word.box for word in words]), paragraph)
-
-
-def _around(boxes: list[Box]) -> Box:
-    return Box(
-        min(box.left for box in boxes),
-        min(box.top for box in boxes),
-        max(box.right for box in boxes),
-        max(box.bottom for box in boxes),
-    )
+    return Block(tuple(lines), around(line.box for line in lines))
