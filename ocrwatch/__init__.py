@@ -4,13 +4,15 @@ From Python, ``ocrwatch.read("page.jpg").text`` is the text of one scan; :func:`
 
 The stages of the daemon, in the order in which a JPEG passes them:
 
-1. ``intake``     watch the inbox, settle what is complete, batch it, read its bytes once and safely
-2. ``dispatch``   hand the bytes to a worker process, one private channel per slot
-3. ``recognise``  decode, enhance, read: JPEG bytes in, :class:`~ocrwatch.values.Page` out, no file system
-4. ``deliver``    render the sidecars, publish them, put the original away
+1. ``intake``      watch the inbox, wait until each file is complete, batch it, read its bytes once and safely
+2. ``executors``   hand the bytes to a worker process, each with a private channel
+3. ``recognise``   decode, enhance, read: JPEG bytes in, :class:`~ocrwatch.document.Page` out, no file system
+4. ``render``      the page to the bytes of its sidecars
+5. ``delivery``    publish the sidecars and archive the original, or move it to the ``quarantine``
 
-``daemon`` drives them in one loop, ``ledger`` remembers what happened to every scan, ``service`` tells
-the outside world. ``values`` and ``errors`` are what the stages have in common.
+``daemon`` has the life of a scan, ``ledger`` the record of every scan, ``cache`` the pages that were read before;
+``observe`` and ``hooks`` tell the outside world, ``checks`` what is wrong before anything starts, and ``storage``
+knows files, mounts and locks. ``scan``, ``document``, ``recipe`` and ``errors`` are what the stages have in common.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ocrwatch.api import read
+    from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Word
     from ocrwatch.errors import (
         Damaged,
         EngineFailed,
@@ -34,7 +37,6 @@ if TYPE_CHECKING:
         Unsupported,
         UsageError,
     )
-    from ocrwatch.values import Block, Box, EngineInfo, Line, Page, Word
 
 __version__ = "0.1.0"
 
@@ -44,7 +46,7 @@ __all__ = [
     "__version__", "read",
 ]  # fmt: skip
 
-_VALUES = frozenset({"Block", "Box", "EngineInfo", "Line", "Page", "Word"})
+_DOCUMENT = frozenset({"Block", "Box", "EngineInfo", "Line", "Page", "Word"})
 
 
 if not TYPE_CHECKING:  # else type checkers would take any name for known
@@ -53,7 +55,7 @@ if not TYPE_CHECKING:  # else type checkers would take any name for known
         """Import what is used when it is used: ``import ocrwatch`` alone loads no engine and no image library."""
         if name not in __all__:
             raise AttributeError(f"module 'ocrwatch' has no attribute {name!r}")
-        home = "api" if name == "read" else "values" if name in _VALUES else "errors"
+        home = "api" if name == "read" else "document" if name in _DOCUMENT else "errors"
         value: object = getattr(importlib.import_module(f"ocrwatch.{home}"), name)
         globals()[name] = value
         return value

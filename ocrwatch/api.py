@@ -15,13 +15,14 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from ocrwatch.config.errors import wrong_value
-from ocrwatch.config.keys import option_keys
+from ocrwatch.document import Page
 from ocrwatch.errors import InternalFault, OcrwatchError, OutOfMemory, UsageError, is_memory_error
+from ocrwatch.recipe import WHOLE_PAGE, Recipe
 from ocrwatch.recognise import page
 from ocrwatch.recognise.shared import shared_process
 from ocrwatch.settings import Settings, recipe
-from ocrwatch.values import WHOLE_PAGE, Page, Recipe
+from ocrwatch.settings.errors import wrong_value
+from ocrwatch.settings.keys import option_keys
 
 Source = bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes]
 """A JPEG's bytes, its path, or a file object opened in binary mode."""

@@ -53,9 +53,9 @@ def _root(
 def run(given: Given) -> None:
     """Watch the inbox until told to stop (Ctrl-C or SIGTERM; a second one stops at once)."""
     with _loading():
-        from ocrwatch.commands import work
+        from ocrwatch.commands import run
 
-    _leave(work.run(given.config, given.overrides, given.sets))
+    _leave(run.run(given.config, given.overrides, given.sets))
 
 
 @command(app, *FOLDERS, *READING)
@@ -65,9 +65,9 @@ def once(
 ) -> None:
     """Read what is in the inbox and exit; code 1 if something could not be read."""
     with _loading():
-        from ocrwatch.commands import work
+        from ocrwatch.commands import run
 
-    _leave(work.once(given.config, given.overrides, given.sets, preview=preview))
+    _leave(run.once(given.config, given.overrides, given.sets, preview=preview))
 
 
 @command(app, *READING)
@@ -79,9 +79,9 @@ def read(
 ) -> None:
     """Print the text of JPEG files; touches no folder. Code 1 if something could not be read."""
     with _loading():
-        from ocrwatch.commands import reading
+        from ocrwatch.commands import read
 
-    _leave(reading.read(files, given.config, given.overrides, given.sets, as_json=as_json, preview=preview))
+    _leave(read.read(files, given.config, given.overrides, given.sets, as_json=as_json, preview=preview))
 
 
 @command(app, "state")
@@ -103,9 +103,9 @@ def why(
     as_json: JsonOption = False,
 ) -> None:
     """Say what is the matter with one file, wherever it lies. Code 1 if nothing is known of it."""
-    from ocrwatch.commands import why
+    from ocrwatch.commands.why.command import why as explain
 
-    _leave(why.why(file, given.config, given.overrides, given.sets, as_json=as_json))
+    _leave(explain(file, given.config, given.overrides, given.sets, as_json=as_json))
 
 
 @command(app, "inbox", "quarantine")
@@ -116,9 +116,9 @@ def retry(
     ] = None,
 ) -> None:
     """Put quarantined scans back into the inbox, to be read again. Code 1 if something was left alone."""
-    from ocrwatch.commands import retrying
+    from ocrwatch.commands import retry
 
-    _leave(retrying.retry(files or [], given.config, given.overrides, given.sets))
+    _leave(retry.retry(files or [], given.config, given.overrides, given.sets))
 
 
 @command(app, *FOLDERS)
@@ -140,17 +140,17 @@ def review(
 @command(app, *FOLDERS, *READING)
 def doctor(given: Given, as_json: JsonOption = False) -> None:
     """Check everything that could stop ocrwatch here, each finding with its remedy. Code 3 if something would."""
-    from ocrwatch.commands import examining
+    from ocrwatch.commands import doctor
 
-    _leave(examining.doctor(given.config, given.overrides, given.sets, as_json=as_json))
+    _leave(doctor.doctor(given.config, given.overrides, given.sets, as_json=as_json))
 
 
 @config_app.command("show")
 def config_show(config: ConfigOption = None, settings: SetOption = None) -> None:
     """Print the settings in force, each with where it comes from."""
-    from ocrwatch.config import load, text
+    from ocrwatch.settings import load, render
 
-    typer.echo(text.show(load.load(config, load.parse_overrides(settings or []), os.environ)), nl=False)
+    typer.echo(render.show(load.load(config, load.parse_overrides(settings or []), os.environ)), nl=False)
 
 
 @config_app.command("check")
@@ -164,17 +164,17 @@ def config_check(config: ConfigOption = None, settings: SetOption = None) -> Non
 @config_app.command("example")
 def config_example() -> None:
     """Print a settings file with every option, its default and what it does."""
-    from ocrwatch.config import text
+    from ocrwatch.settings import render
 
-    typer.echo(text.example(), nl=False)
+    typer.echo(render.example(), nl=False)
 
 
 @config_app.command("schema")
 def config_schema() -> None:
     """Print the JSON Schema of the settings file, for editors."""
-    from ocrwatch.config import text
+    from ocrwatch.settings import render
 
-    typer.echo(text.schema(), nl=False)
+    typer.echo(render.schema(), nl=False)
 
 
 @contextlib.contextmanager

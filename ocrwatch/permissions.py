@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocrwatch.errors import HeldUp
-from ocrwatch.files import folder, split
+from ocrwatch.storage.files import folder, split
 
 _AT_EMPTY_PATH = 0x1000
 _AT_SYMLINK_NOFOLLOW = 0x100

@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
+from ocrwatch.document import Block, Box, EngineInfo, Line, Word
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.values import Block, Box, EngineInfo, Line, Recipe, Word
 
 _BOX = Box(0, 0, 1, 1)
 _EVER = 1000

@@ -6,7 +6,7 @@ import io
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ocrwatch.values import Box
+from ocrwatch.document import Box
 
 MARGIN = 60
 """White pixels round the text."""

@@ -6,13 +6,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ocrwatch.config.load import check_folders, load, parse_overrides
-from ocrwatch.daemon import startup
-from ocrwatch.daemon.proving import prove
-from ocrwatch.dispatch.slot import SlotOptions
-from ocrwatch.dispatch.trial import try_start
+from ocrwatch.checks import startup
+from ocrwatch.checks.new_settings import prove
 from ocrwatch.errors import ExitCode
+from ocrwatch.executors.trial import try_start
+from ocrwatch.executors.worker_lifecycle import SlotOptions
 from ocrwatch.log import printable
+from ocrwatch.settings.load import check_folders, load, parse_overrides
 
 
 def check(config: Path | None, sets: Sequence[str]) -> ExitCode:

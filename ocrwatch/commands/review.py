@@ -10,18 +10,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from ocrwatch.checks import startup
 from ocrwatch.commands.status import look
 from ocrwatch.commands.status_view import Seen
-from ocrwatch.commands.why_files import files_of, text_of
-from ocrwatch.commands.why_places import rows_meant
-from ocrwatch.config.load import load, parse_overrides
-from ocrwatch.daemon import startup
-from ocrwatch.daemon.silence import check_answers
+from ocrwatch.commands.why.files import files_of, text_of
+from ocrwatch.commands.why.lookup import rows_meant
 from ocrwatch.errors import ExitCode, UsageError
 from ocrwatch.ledger import Entry, LedgerReader, tick_off
 from ocrwatch.log import printable
-from ocrwatch.service.status import as_text, iso
+from ocrwatch.observe.status import as_text, iso
 from ocrwatch.settings import Settings
+from ocrwatch.settings.load import load, parse_overrides
+from ocrwatch.storage.mount_watchdog import check_answers
 
 _CONFIDENCE_WIDTH = 10
 _MOST_NAMED = 5

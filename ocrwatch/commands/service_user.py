@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import pwd
 
+from ocrwatch.checks.machine import Service
 from ocrwatch.errors import UsageError
-from ocrwatch.service.doctor.machine import Service
 
 
 def become_user_of(service: Service) -> None:

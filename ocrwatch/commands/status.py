@@ -18,15 +18,15 @@ from rich.live import Live
 from rich.text import Text
 
 from ocrwatch.commands.status_view import Seen, view
-from ocrwatch.config.load import load, parse_overrides
 from ocrwatch.daemon.review_list import NEWEST_SHOWN, reviews_of
-from ocrwatch.daemon.silence import check_answers
 from ocrwatch.errors import EnvironmentFault, ExitCode, OcrwatchError, UsageError
 from ocrwatch.ledger import LedgerReader
 from ocrwatch.log import printable
-from ocrwatch.service.lock import holder_of
-from ocrwatch.service.status import read
+from ocrwatch.observe.status import read
 from ocrwatch.settings import Settings
+from ocrwatch.settings.load import load, parse_overrides
+from ocrwatch.storage.lock import holder_of
+from ocrwatch.storage.mount_watchdog import check_answers
 
 _INTERVAL = 1.0
 """Seconds between two looks; the daemon writes no oftener."""

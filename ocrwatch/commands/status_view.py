@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 from rich.markup import escape
 
 from ocrwatch.log import printable
-from ocrwatch.service.status import Status
+from ocrwatch.observe.status import Status
 
 _SUBJECT_WIDTH = 12
 _MOST_LINES = 5

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ocrwatch.service.status import (
+from ocrwatch.observe.status import (
     HELD_UP,
     BeingRead,
     HeldUpTogether,

@@ -12,14 +12,14 @@ import time
 from pathlib import Path
 from typing import Final
 
+from ocrwatch.backoff import SILENCE, Pauses
 from ocrwatch.daemon.loop import Loop
-from ocrwatch.daemon.pauses import SILENCE, Pauses
 from ocrwatch.daemon.review_list import ReviewList
-from ocrwatch.deliver.plan import Plan
+from ocrwatch.delivery.plan import Plan
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.files import folder, has_content, status_of
 from ocrwatch.ledger import Ledger
 from ocrwatch.log import get_logger
+from ocrwatch.storage.files import folder, has_content, status_of
 
 _MOST_AT_ONCE: Final = 500
 _ROUNDS: Final = 10

@@ -13,29 +13,29 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 import ocrwatch
-from ocrwatch.daemon import startup
-from ocrwatch.daemon.bulletin import Bulletin
+from ocrwatch.backoff import SILENCE
+from ocrwatch.checks import startup
+from ocrwatch.checks.remembered_mounts import check_mounts, remember_mounts
 from ocrwatch.daemon.failed_start import make_folders_or_tell, tell_failed_start
 from ocrwatch.daemon.hangup import on_hangup
-from ocrwatch.daemon.mounting import check_mounts, remember_mounts
 from ocrwatch.daemon.outlets import Outlets
-from ocrwatch.daemon.pauses import SILENCE
 from ocrwatch.daemon.pipeline import Listeners, Pipeline
-from ocrwatch.daemon.rebuild import rebuild, restore_forgotten
-from ocrwatch.daemon.reloading import Reloading
+from ocrwatch.daemon.recovery import rebuild, restore_forgotten
+from ocrwatch.daemon.reload import Reloading
 from ocrwatch.daemon.report import deliveries_of, status_at_start
-from ocrwatch.daemon.silence import Silence
+from ocrwatch.daemon.status_publisher import Bulletin
 from ocrwatch.daemon.tickets import End, Ticket
-from ocrwatch.deliver.delivery import Delivered
-from ocrwatch.dispatch.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
-from ocrwatch.dispatch.starts import Starts
+from ocrwatch.delivery.transaction import Delivered
+from ocrwatch.document import Page
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
+from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
+from ocrwatch.executors.startup_guard import Starts
 from ocrwatch.ledger import Ledger
 from ocrwatch.log import get_logger
-from ocrwatch.service.notify import notify
-from ocrwatch.service.status import NotReadFile
+from ocrwatch.observe.status import NotReadFile
+from ocrwatch.observe.systemd import notify
 from ocrwatch.settings import Settings
-from ocrwatch.values import Page
+from ocrwatch.storage.mount_watchdog import Silence
 
 _LONGEST_SLEEP = 5.0
 _SLEEP_WHILE_STOPPING = 0.1
@@ -86,7 +86,7 @@ def _told(tell: Callable[[OcrwatchError], None]) -> Callable[..., None]:
 
 
 class Daemon:
-    """One run over one inbox. Raises what :mod:`ocrwatch.daemon.startup` raises where it cannot start."""
+    """One run over one inbox. Raises what :mod:`ocrwatch.checks.startup` raises where it cannot start."""
 
     def __init__(
         self,

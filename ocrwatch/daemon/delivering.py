@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 
+from ocrwatch.backoff import Pauses
 from ocrwatch.daemon.duplicates import CODE, Duplicates, Earlier, made_by
 from ocrwatch.daemon.loop import Loop
-from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.telling import log_delivered, log_duplicate, log_quarantined, log_recovered, reason_file
 from ocrwatch.daemon.tickets import End, Ticket
-from ocrwatch.deliver.delivery import REASON_ENDING, Delivered, Deliverer, Work
-from ocrwatch.deliver.formats import Original, render, review_reasons
-from ocrwatch.deliver.plan import Fate
+from ocrwatch.delivery.plan import Fate
+from ocrwatch.delivery.transaction import REASON_ENDING, Delivered, Deliverer, Work
+from ocrwatch.document import Page, Review
 from ocrwatch.errors import EnvironmentFault, HeldUp, InternalFault, ScanFault, Vanished
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
-from ocrwatch.values import Page, Review
+from ocrwatch.render.formats import Original, render, review_reasons
 
 PLAINLY_READ = "read without enhancement, since reading it took too long"
 """Why such a text is to be reviewed."""

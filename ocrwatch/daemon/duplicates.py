@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocrwatch.daemon.tickets import Ticket
-from ocrwatch.deliver.delivery import Work
-from ocrwatch.deliver.plan import Fate, Plan
+from ocrwatch.delivery.plan import Fate, Plan
+from ocrwatch.delivery.transaction import Work
 from ocrwatch.errors import environment_fault
-from ocrwatch.files import folder_if_there, has_content
 from ocrwatch.ledger import Ledger
+from ocrwatch.storage.files import folder_if_there, has_content
 
 CODE = "duplicate"
 """Of a row in the ledger whose scan was not delivered again."""

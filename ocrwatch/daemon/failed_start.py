@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 
-from ocrwatch.daemon import startup
+from ocrwatch.checks import startup
 from ocrwatch.daemon.outlets import Outlets
 from ocrwatch.daemon.report import status_at_start
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
-from ocrwatch.service import status
-from ocrwatch.service.lock import holder_of, inbox_holder
+from ocrwatch.observe import status
 from ocrwatch.settings import Settings
+from ocrwatch.storage.lock import holder_of, inbox_holder
 
 
 def make_folders_or_tell(settings: Settings, *, once: bool) -> None:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ocrwatch.daemon.known import Known
+from ocrwatch.cache.key import Known
 from ocrwatch.daemon.tickets import Ticket
+from ocrwatch.document import Page
 from ocrwatch.errors import HeldUp, ScanFault, TooLarge, Vanished
-from ocrwatch.intake.source import read
+from ocrwatch.intake.opener import read
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.permissions import check_movable
-from ocrwatch.values import Page
 
 _LONGEST = 0.02
 """Seconds after which what is loaded goes on and the rest waits for the next round: a slow share must not have the

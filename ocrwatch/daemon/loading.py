@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ocrwatch.backoff import Pauses
 from ocrwatch.daemon.loader import Loaded, Loader
 from ocrwatch.daemon.loop import Loop
-from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.queueing import Queue, Resting
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.errors import HeldUp, InternalFault, OcrwatchError, ScanFault, Vanished
 from ocrwatch.log import get_logger
-from ocrwatch.service.status import HELD_UP
+from ocrwatch.observe.status import HELD_UP
 
 BUG_REMEDY = "please report it with the log's traceback"
 

@@ -13,11 +13,11 @@ from typing import Final
 
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.errors import OcrwatchError
-from ocrwatch.intake.look import MOST_IGNORED, Ignored, Look
+from ocrwatch.intake.ignore_rules import AT_REST, NameCheck
 from ocrwatch.intake.names import natural_key
-from ocrwatch.intake.rules import AT_REST, NameCheck
+from ocrwatch.intake.rescan import MOST_IGNORED, Ignored, Look
 from ocrwatch.log import get_logger
-from ocrwatch.service.status import NotReadFile, as_text
+from ocrwatch.observe.status import NotReadFile, as_text
 
 MOST_NAMED: Final = 100
 """Files that the status names."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ocrwatch.config.types import parse_address
-from ocrwatch.daemon import startup
+from ocrwatch.checks import startup
 from ocrwatch.log import get_logger
-from ocrwatch.mounts import Anchor
-from ocrwatch.service import note
-from ocrwatch.service.poster import Poster
-from ocrwatch.service.status import Status
+from ocrwatch.observe import status_txt
+from ocrwatch.observe.status import Status
+from ocrwatch.observe.status_txt_writer import Poster
 from ocrwatch.settings import Settings
+from ocrwatch.settings.types import parse_address
+from ocrwatch.storage.mounts import Anchor
 
 if TYPE_CHECKING:
-    from ocrwatch.service.listener import Board, Listener
+    from ocrwatch.observe.health_http import Board, Listener
 
 _log = get_logger()
 
@@ -38,7 +38,7 @@ class Outlets:
     def tell(self, status: Status) -> None:
         """Pass on what the daemon does."""
         if self._poster is not None:
-            self._poster.offer(note.text_of(status))
+            self._poster.offer(status_txt.text_of(status))
         if self._board is not None:
             self._board.status = status
 
@@ -57,8 +57,8 @@ class Outlets:
 
 def _listen(address: str) -> tuple[Board, Listener]:
     # Neither an HTTP server nor Prometheus' library is loaded by those who want neither.
-    from ocrwatch.service.listener import Board, Listener  # noqa: PLC0415
-    from ocrwatch.service.metrics import Exposition  # noqa: PLC0415
+    from ocrwatch.observe.health_http import Board, Listener  # noqa: PLC0415
+    from ocrwatch.observe.prometheus import Exposition  # noqa: PLC0415
 
     board = Board()
     host, port = parse_address(address)
@@ -75,6 +75,6 @@ def _share_file(settings: Settings) -> Callable[[str], None]:
     def post(text: str) -> None:
         # Where the share is not mounted, its mount point is a folder like any other.
         anchor.check()
-        note.post(settings.outbox, settings.inbox, text, mode=output.mode, group=group)
+        status_txt.post(settings.outbox, settings.inbox, text, mode=output.mode, group=group)
 
     return post

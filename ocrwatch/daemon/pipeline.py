@@ -9,15 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ocrwatch.daemon import startup
+from ocrwatch.backoff import Pauses
+from ocrwatch.cache.key import Known
+from ocrwatch.checks import startup
 from ocrwatch.daemon.archive_check import ArchiveCheck
 from ocrwatch.daemon.delivering import Delivering
 from ocrwatch.daemon.duplicates import Duplicates
-from ocrwatch.daemon.known import Known
 from ocrwatch.daemon.loader import Loader
 from ocrwatch.daemon.loop import Loop
-from ocrwatch.daemon.notices import facts, hook_options
-from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.quarantine_watch import QuarantineWatch
 from ocrwatch.daemon.reading import Callbacks, Reading
 from ocrwatch.daemon.reception import Reception
@@ -25,23 +24,25 @@ from ocrwatch.daemon.report import Report, deliveries_of
 from ocrwatch.daemon.review_list import ReviewList
 from ocrwatch.daemon.tickets import Batch, End, Ticket
 from ocrwatch.daemon.tidying import Tidying
-from ocrwatch.deliver.delivery import Delivered, Deliverer
-from ocrwatch.deliver.formats import FORMATS
-from ocrwatch.deliver.plan import Fate, Places
-from ocrwatch.dispatch.events import SlotEvent
-from ocrwatch.dispatch.pool import Pool
-from ocrwatch.dispatch.slot import SlotOptions
+from ocrwatch.delivery.plan import Fate, Places
+from ocrwatch.delivery.transaction import Delivered, Deliverer
+from ocrwatch.document import Page
 from ocrwatch.errors import EnvironmentFault, OutOfMemory, ScanFault, WorkerDied
-from ocrwatch.files import facts_of
+from ocrwatch.executors.events import SlotEvent
+from ocrwatch.executors.process_pool import Pool
+from ocrwatch.executors.worker_lifecycle import SlotOptions
 from ocrwatch.hooks.hooks import HookOptions, Hooks
-from ocrwatch.intake.batch import Batcher
-from ocrwatch.intake.settle import Settle
+from ocrwatch.hooks.payload import facts, hook_options
+from ocrwatch.intake.batcher import Batcher
+from ocrwatch.intake.readiness import Settle
 from ocrwatch.ledger import Entry, Ledger, facts_key
 from ocrwatch.log import get_logger
-from ocrwatch.service import status
-from ocrwatch.service.note import NOTE_STEM
+from ocrwatch.observe import status
+from ocrwatch.observe.status_txt import NOTE_STEM
+from ocrwatch.render.formats import FORMATS
+from ocrwatch.scan import FileFacts, Scan
 from ocrwatch.settings import Settings, recipe
-from ocrwatch.values import FileFacts, Page, Scan
+from ocrwatch.storage.files import facts_of
 
 _IO_THREADS = 4
 _DAY = 86_400.0

@@ -16,19 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ocrwatch.backoff import SILENCE, Pauses
 from ocrwatch.daemon.loop import Loop
-from ocrwatch.daemon.pauses import SILENCE, Pauses
-from ocrwatch.deliver.plan import Plan
-from ocrwatch.deliver.quarantine import LeftAlone, give_back
+from ocrwatch.delivery.plan import Plan
 from ocrwatch.errors import Damaged, EnvironmentFault, HeldUp
-from ocrwatch.files import folder, has_content, split
-from ocrwatch.intake.settle import Ready, Settle
-from ocrwatch.intake.source import Probe, probe
-from ocrwatch.intake.structure import Completeness
+from ocrwatch.intake.jpeg import Completeness
+from ocrwatch.intake.opener import Probe, probe
+from ocrwatch.intake.readiness import Ready, Settle
 from ocrwatch.ledger import Ledger
 from ocrwatch.log import get_logger
+from ocrwatch.quarantine.restore import LeftAlone, give_back
+from ocrwatch.scan import Arrival, FileFacts, Scan
 from ocrwatch.settings import Settle as SettleOptions
-from ocrwatch.values import Arrival, FileFacts, Scan
+from ocrwatch.storage.files import folder, has_content, split
 
 EARLIER: Final = 86_400.0
 """Seconds back from a start: what was quarantined since then is looked at once at least."""

@@ -8,15 +8,14 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ocrwatch.daemon.known import Known
+from ocrwatch.backoff import SILENCE, Pauses
+from ocrwatch.cache.key import Known
 from ocrwatch.daemon.loader import Loaded, Loader
 from ocrwatch.daemon.loading import BUG_REMEDY, Loading, Room, Ways
 from ocrwatch.daemon.loop import Loop
-from ocrwatch.daemon.pauses import SILENCE, Pauses
 from ocrwatch.daemon.queueing import TAIL_PER_WORKER, Queue
 from ocrwatch.daemon.tickets import End, Ticket
-from ocrwatch.dispatch.events import Begun, Outcome
-from ocrwatch.dispatch.pool import Pool
+from ocrwatch.document import Page
 from ocrwatch.errors import (
     EnvironmentFault,
     HeldUp,
@@ -27,10 +26,11 @@ from ocrwatch.errors import (
     UsageError,
     WorkerDied,
 )
+from ocrwatch.executors.events import Begun, Outcome
+from ocrwatch.executors.process_pool import Pool
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.settings import Retry
-from ocrwatch.values import Page
 
 AHEAD_PER_WORKER = 2
 """Scans loaded or in work for each worker: one being read, one ready so that no worker ever waits for a disk."""

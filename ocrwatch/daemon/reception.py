@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ocrwatch.backoff import Pauses
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.not_read import NotRead
-from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.watching import InboxWatch, Wanted
 from ocrwatch.errors import HeldUp, OcrwatchError, ScanFault
-from ocrwatch.intake.batch import Batcher
-from ocrwatch.intake.look import Look
-from ocrwatch.intake.settle import GivenUp, Gone, Ready, Settle, Unsettled, Waiting
-from ocrwatch.intake.source import Probe, probe
-from ocrwatch.intake.structure import Completeness
+from ocrwatch.intake.batcher import Batcher
+from ocrwatch.intake.jpeg import Completeness
+from ocrwatch.intake.opener import Probe, probe
+from ocrwatch.intake.readiness import GivenUp, Gone, Ready, Settle, Unsettled, Waiting
+from ocrwatch.intake.rescan import Look
 from ocrwatch.log import get_logger
+from ocrwatch.scan import Arrival, FileFacts, Scan
 from ocrwatch.settings import Batch as BatchOptions
 from ocrwatch.settings import Settle as SettleOptions
 from ocrwatch.settings import Watch
-from ocrwatch.values import Arrival, FileFacts, Scan
 
 MOST_KNOWN = 2000
 """How many scans are kept in mind at once. The rest waits in the inbox, where a later look finds it."""

@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import ocrwatch
+from ocrwatch.backoff import Pauses
 from ocrwatch.daemon.activity import Activity
-from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.tally import Tally
 from ocrwatch.daemon.tickets import End, Ticket
-from ocrwatch.deliver.delivery import Delivered
-from ocrwatch.deliver.plan import Plan
-from ocrwatch.deliver.steps import result
+from ocrwatch.delivery.plan import Plan
+from ocrwatch.delivery.steps import result
+from ocrwatch.delivery.transaction import Delivered
+from ocrwatch.document import EngineInfo
 from ocrwatch.errors import OcrwatchError
 from ocrwatch.ledger import Ledger
-from ocrwatch.service import status
+from ocrwatch.observe import status
 from ocrwatch.settings import Settings
-from ocrwatch.values import EngineInfo
 
 _LAST_SHOWN = 10
 _DELIVERIES_SHOWN = 5

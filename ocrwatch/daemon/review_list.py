@@ -8,7 +8,7 @@ from typing import Final
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Entry, Ledger
-from ocrwatch.service.status import Reviews, ToReview, as_text, iso
+from ocrwatch.observe.status import Reviews, ToReview, as_text, iso
 
 NEWEST_SHOWN: Final = 10
 """Pages that the status names."""

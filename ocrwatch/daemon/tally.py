@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ocrwatch.daemon.tickets import End
-from ocrwatch.service.status import Distribution, ProfileCounts
+from ocrwatch.observe.status import Distribution, ProfileCounts
 
 DAY_MINUTES: Final = 24 * 60
 

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 
 from ocrwatch.daemon.duplicates import Earlier
 from ocrwatch.daemon.tickets import Ticket
-from ocrwatch.deliver.delivery import Delivered
+from ocrwatch.delivery.transaction import Delivered
+from ocrwatch.document import Page
 from ocrwatch.errors import ScanFault
 from ocrwatch.ledger import Entry
 from ocrwatch.log import get_logger
-from ocrwatch.values import Page
 
 REASON_SCHEMA = "ocrwatch.reason/1"
 """Name and version of the reason file beside a quarantined original."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ocrwatch.log import get_logger
-from ocrwatch.service.status import HELD_UP
+from ocrwatch.observe.status import HELD_UP
+from ocrwatch.recipe import Recipe
+from ocrwatch.scan import Scan
 from ocrwatch.settings import Effective
-from ocrwatch.values import Recipe, Scan
 
 _log = get_logger()
 

@@ -16,8 +16,8 @@ from typing import Final
 
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.files import folder, split, status_of
 from ocrwatch.log import get_logger
+from ocrwatch.storage.files import folder, split, status_of
 
 PATIENCE: Final = 300.0
 """Seconds that a folder must have been empty and unchanged."""

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ocrwatch.backoff import Pauses
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.not_read import NotRead
-from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.errors import EnvironmentFault, OcrwatchError, environment_fault
-from ocrwatch.intake.look import Look, look
+from ocrwatch.intake.ignore_rules import AT_REST, NameCheck
+from ocrwatch.intake.inotify import Watcher
 from ocrwatch.intake.names import NameRules
-from ocrwatch.intake.rules import AT_REST, NameCheck
-from ocrwatch.intake.watch import Watcher
+from ocrwatch.intake.rescan import Look, look
 from ocrwatch.log import get_logger
-from ocrwatch.mounts import Anchor, mount_of, watch_mode
+from ocrwatch.scan import Arrival
 from ocrwatch.settings import Watch
-from ocrwatch.values import Arrival
+from ocrwatch.storage.mounts import Anchor, mount_of, watch_mode
 
 _MOST_DEATHS = 2
 

@@ -1,6 +1,6 @@
-"""From the inbox to bytes: watch (1), settle (2), batch (3), and the one safe way to open a file.
+"""From the inbox to bytes: which files are scans, when they are complete, and the one safe way to open them.
 
-``names`` says what is a scan; ``watch`` and ``look`` turn
-events and the folder's content into arrivals; ``structure`` tells a whole JPEG from half of one; ``settle`` and
-``batch`` are pure and get the time passed in; ``source`` is the only place that opens a file in the inbox.
+``names`` and ``ignore_rules`` say what is a scan; ``inotify`` and ``rescan`` turn events and the folder's content into
+arrivals; ``jpeg`` tells a whole JPEG from half of one; ``readiness`` and ``batcher`` are pure and get the time passed
+in; ``opener`` is the only place that opens a file in the inbox.
 """

@@ -13,9 +13,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import opening
-from ocrwatch.values import FileFacts, Review
+from ocrwatch.scan import FileFacts
 
 _OPEN: Final = "('ready', 'reading', 'waiting', 'planned', 'published')"
 

@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from ocrwatch.files import folder, open_regular, rename_noreplace, status_of, sync
 from ocrwatch.ledger import schema
 from ocrwatch.log import get_logger
+from ocrwatch.storage.files import folder, open_regular, rename_noreplace, status_of, sync
 
 _WAL_PAGES: Final = 64
 _DAMAGED: Final = ".damaged-"

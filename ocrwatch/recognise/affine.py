@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ocrwatch.values import Box
+from ocrwatch.document import Box
 
 Affine = npt.NDArray[np.float64]
 

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ocrwatch.document import Word
 from ocrwatch.recognise.affine import Affine
 from ocrwatch.recognise.enhance import noise
 from ocrwatch.recognise.enhance.invert import inverted, is_inverted
 from ocrwatch.recognise.enhance.part import Places, Window
 from ocrwatch.recognise.enhance.pixels import Pixels
-from ocrwatch.values import Word
 
 _DOUBT = 50.0
 """Confidence from which a word speaks for the way it was read: in upside-down text hardly any has more."""

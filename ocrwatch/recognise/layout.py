@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from ocrwatch.document import Block, Line
 from ocrwatch.recognise.rows import around, band_of, joined, rows_of
-from ocrwatch.values import Block, Line
 
 _RUNNING = 7.0
 """Times its height that the middling line of a column of text is long: some 15 letters. Prices have 2 to 4."""

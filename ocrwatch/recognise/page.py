@@ -1,4 +1,4 @@
-"""The whole road of a page: JPEG bytes in, :class:`~ocrwatch.values.Page` out, without touching the file system.
+"""The whole road of a page: JPEG bytes in, :class:`~ocrwatch.document.Page` out, without touching the file system.
 
 Everything here runs in a worker process.
 """
@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 
 import cv2
 
+from ocrwatch.document import Block, Box, EngineInfo, Page, Second
 from ocrwatch.errors import EngineFailed
+from ocrwatch.recipe import WHOLE_PAGE, Recipe
 from ocrwatch.recognise import engines, perspective, projective
 from ocrwatch.recognise.affine import Affine, compose, magnification, map_box, scaling
 from ocrwatch.recognise.decode import Decoded, Gray, decode
@@ -23,7 +25,6 @@ from ocrwatch.recognise.policy import ReadingPolicy
 from ocrwatch.recognise.projective import Projective, as_projective
 from ocrwatch.recognise.reader import USUAL, Part, Reader, Reading, in_order
 from ocrwatch.recognise.second_reader import SecondReader
-from ocrwatch.values import WHOLE_PAGE, Block, Box, EngineInfo, Page, Recipe, Second
 
 REDUCE_FROM = 5000
 """Pixels of the long side from which an image is first decoded at half its size: A4 at 430 dots per inch."""

@@ -13,7 +13,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from ocrwatch.document import Line
 from ocrwatch.errors import EngineFailed, is_memory_error
+from ocrwatch.recipe import EnhanceOptions
 from ocrwatch.recognise.affine import compose, shift
 from ocrwatch.recognise.enhance import DUST, MEND
 from ocrwatch.recognise.enhance.part import Places, Window, busiest_strip, extent
@@ -23,7 +25,6 @@ from ocrwatch.recognise.enhance.skew import lies_on_its_side
 from ocrwatch.recognise.evidence import beyond_doubt, evidence, in_words, letter_places, middles_of, words_within
 from ocrwatch.recognise.reader import Part, Reader, Reading, Way, confidence
 from ocrwatch.recognise.second_reader import SecondReader, doubt_of, turns_of
-from ocrwatch.values import EnhanceOptions, Line
 
 _DOUBTFUL = 70.0
 """Mean confidence below which another way is tried. Upside-down pages have 23 to 39. Receipts of which all marks are in

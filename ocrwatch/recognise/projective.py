@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ocrwatch.document import Box
 from ocrwatch.recognise.affine import Affine, box_of
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.values import Box
 
 Projective = npt.NDArray[np.float64]
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ocrwatch.document import Block, Box, Line, Word
+from ocrwatch.recipe import EnhanceOptions, Recipe
 from ocrwatch.recognise.affine import Affine, compose, inverse, magnification
 from ocrwatch.recognise.decode import CREDIBLE_DPI
 from ocrwatch.recognise.engines import Engine, wants_original
 from ocrwatch.recognise.enhance import Enhanced, enhance
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.evidence import evidence
-from ocrwatch.values import Block, Box, EnhanceOptions, Line, Recipe, Word
 
 _LARGER = 26.0
 """Capital height in pixels, half as much again as is best for most pages: worn and broken print gains by it."""

@@ -5,8 +5,8 @@ Cheap to import: the parent process asks it for the cache's key, the check of la
 
 from __future__ import annotations
 
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.ppocr import weights
-from ocrwatch.values import Recipe
 
 AUTO, NONE = "auto", "none"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from ocrwatch.values import Box, Line, Word
+from ocrwatch.document import Box, Line, Word
 
 _SAME_ROW = 0.5
 """Share of the lower line's height that two lines must have in common to stand in one row."""

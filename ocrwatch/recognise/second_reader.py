@@ -13,6 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from ocrwatch.document import Block, Line, Word
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.affine import Affine, compose, inverse, magnification, quarter_turns
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance import LAY_ON_ITS_SIDE
@@ -24,7 +26,6 @@ from ocrwatch.recognise.ppocr.recognition import SeenLine
 from ocrwatch.recognise.ppocr.strip import Strip, strip_of
 from ocrwatch.recognise.reader import Reading, without_rubbish
 from ocrwatch.recognise.rows import Band, around, band_of, line_of
-from ocrwatch.values import Block, Line, Recipe, Word
 
 
 @dataclass(frozen=True, slots=True)

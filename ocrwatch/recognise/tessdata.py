@@ -13,8 +13,8 @@ import subprocess
 from pathlib import Path
 
 from ocrwatch.errors import EnvironmentFault
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.languages import WITHOUT_TEXT, debian_package, meant_by
-from ocrwatch.values import Recipe
 
 SUFFIX = ".traineddata"
 

@@ -20,11 +20,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.decode import decode
 from ocrwatch.recognise.page import recognise
 from ocrwatch.recognise.ppocr.lines import detected, read_in
 from ocrwatch.recognise.ppocr.weights import unknown_languages
-from ocrwatch.values import Recipe
 from tests.bench import tables
 from tests.bench.arguments import console, parser_for
 from tests.bench.corpora import Corpus, corpora_from, half_of

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocrwatch.errors import OcrwatchError
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.tessdata import check_languages, installed_languages, tessdata_folder
-from ocrwatch.values import Recipe
 
 FILE = "corpus.toml"
 """Has ``language``, of the JPEGs beside it, and the table ``[languages]``, of the folders beside it."""

@@ -20,11 +20,11 @@ from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
+from ocrwatch.recipe import EnhanceOptions, Recipe
 from ocrwatch.recognise import engines
 from ocrwatch.recognise.decode import Gray, decode
 from ocrwatch.recognise.enhance import enhance
 from ocrwatch.recognise.enhance.pixels import Pixels
-from ocrwatch.values import EnhanceOptions, Recipe
 from tests.bench.scans import scans_from
 from tests.bench.ways import once
 

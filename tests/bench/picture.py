@@ -17,7 +17,7 @@ from rich.console import Console
 
 from ocrwatch.commands.status import look
 from ocrwatch.commands.status_view import Seen, view
-from ocrwatch.config.load import load
+from ocrwatch.settings.load import load
 from tests.daemon_process import DaemonProcess
 from tests.system.dropping import put, scan
 from tests.system.pausing import bad_scan

@@ -23,9 +23,9 @@ from PIL import Image, ImageDraw, ImageFont
 from rapidfuzz.distance import Levenshtein
 
 from ocrwatch.errors import OcrwatchError
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.page import recognise, warm
 from ocrwatch.recognise.ppocr.weights import CHINESE
-from ocrwatch.values import Recipe
 from tests.bench import tables
 from tests.bench.arguments import console
 from tests.bench.degrade import Gray, grainy, softened, turned

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise import enhance, page, reader
 from ocrwatch.recognise.decode import decode
 from ocrwatch.recognise.policy import ReadingPolicy
 from ocrwatch.recognise.reader import Reader
-from ocrwatch.values import Recipe
 
 SECOND = "second readings"
 """Everything that is done because the first reading was poor: enhancing and reading, in part or again."""

@@ -24,7 +24,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from ocrwatch.values import EnhanceOptions, Recipe
+from ocrwatch.recipe import EnhanceOptions, Recipe
 from tests.bench import tables
 from tests.bench.arguments import console, parser_for
 from tests.bench.corpora import corpora_from, evenly

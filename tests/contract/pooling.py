@@ -11,10 +11,11 @@ from typing import TypeVar
 
 import psutil
 
-from ocrwatch.dispatch.events import Outcome, SlotEvent, WorkerReady
-from ocrwatch.dispatch.pool import Pool
-from ocrwatch.dispatch.slot import SlotOptions
-from ocrwatch.values import EnhanceOptions, Page, Recipe
+from ocrwatch.document import Page
+from ocrwatch.executors.events import Outcome, SlotEvent, WorkerReady
+from ocrwatch.executors.process_pool import Pool
+from ocrwatch.executors.worker_lifecycle import SlotOptions
+from ocrwatch.recipe import EnhanceOptions, Recipe
 from tests.rendering import render
 from tests.waiting import until
 

@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ocrwatch.document import Block, Page, Word
 from ocrwatch.errors import EnvironmentFault, UsageError
+from ocrwatch.recipe import EnhanceOptions, Recipe
 from ocrwatch.recognise import engines
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.page import recognise, warm
 from ocrwatch.recognise.tessdata import installed_languages, tessdata_folder
-from ocrwatch.values import Block, EnhanceOptions, Page, Recipe, Word
 from tests.rendering import draw, drawn_words, render
 
 TEXT = "Invoice 2041 was paid\nby the harbour office\non Monday morning"

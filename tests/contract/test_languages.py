@@ -16,9 +16,9 @@ from PIL import Image, ImageDraw, ImageFont
 from rapidfuzz.distance import Levenshtein
 
 from ocrwatch.errors import EnvironmentFault
+from ocrwatch.recipe import EnhanceOptions, Recipe
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.page import recognise, warm
-from ocrwatch.values import EnhanceOptions, Recipe
 
 DEJAVU = "/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf"
 MICROHEI = "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc"

@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.dispatch.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerUnfit
-from ocrwatch.dispatch.pool import Pool
-from ocrwatch.dispatch.slot import SlotOptions
 from ocrwatch.errors import (
     EnvironmentFault,
     InternalFault,
@@ -17,6 +14,9 @@ from ocrwatch.errors import (
     Truncated,
     UsageError,
 )
+from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerUnfit
+from ocrwatch.executors.process_pool import Pool
+from ocrwatch.executors.worker_lifecycle import SlotOptions
 from tests.contract.pooling import GENEROUS, JPEG, Start, is_alive, recipe, started_by_engine
 from tests.waiting import until
 

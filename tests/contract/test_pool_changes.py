@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from ocrwatch.dispatch.events import Outcome, WorkerLost, WorkerReady
-from ocrwatch.dispatch.slot import SlotOptions
-from ocrwatch.dispatch.trial import try_start
 from ocrwatch.errors import OcrwatchError, TimedOut
+from ocrwatch.executors.events import Outcome, WorkerLost, WorkerReady
+from ocrwatch.executors.trial import try_start
+from ocrwatch.executors.worker_lifecycle import SlotOptions
 from tests.contract.pooling import GENEROUS, Start, is_alive, recipe
 from tests.waiting import until
 

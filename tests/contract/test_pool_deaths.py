@@ -12,12 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ocrwatch.dispatch.events import WorkerLost
 from ocrwatch.errors import (
     OutOfMemory,
     TimedOut,
     WorkerDied,
 )
+from ocrwatch.executors.events import WorkerLost
 from tests.contract.pooling import GENEROUS, JPEG, Start, is_alive, started_by_engine
 from tests.waiting import until
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.dispatch import process
-from ocrwatch.dispatch.channel import Channel
-from ocrwatch.dispatch.events import WorkerUnfit
-from ocrwatch.dispatch.messages import Job
-from ocrwatch.dispatch.process import WorkerProcess
 from ocrwatch.errors import EnvironmentFault, ScanFault
+from ocrwatch.executors import worker_handle
+from ocrwatch.executors.channel import Channel
+from ocrwatch.executors.events import WorkerUnfit
+from ocrwatch.executors.messages import Job
+from ocrwatch.executors.worker_handle import WorkerProcess
 from tests.contract.pooling import Start
 from tests.waiting import until
 
@@ -88,7 +88,7 @@ def test_a_start_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: p
     for name in ("socket.socketpair", "os.memfd_create", "subprocess.Popen"):
         with monkeypatch.context() as failing:
             module, attribute = name.split(".")
-            failing.setattr(getattr(process, module), attribute, refuse)
+            failing.setattr(getattr(worker_handle, module), attribute, refuse)
             with pytest.raises(OSError, match="Too many open files"):
                 WorkerProcess.spawn(tmp_path)
         until(lambda: len(list(Path("/proc/self/fd").iterdir())) == before)

@@ -17,9 +17,10 @@ from typing import ClassVar
 
 from PIL import Image
 
+from ocrwatch.document import Block, Box, EngineInfo, Line, Word
 from ocrwatch.errors import EngineFailed
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.values import Block, Box, EngineInfo, Line, Recipe, Word
 
 FATAL = frozenset({"has a bug", "returns rubbish"})
 """What a scan is quarantined for at once: a bug is no better for trying again."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import sys
 
-from ocrwatch import cli
-from ocrwatch.daemon import pauses
-from ocrwatch.dispatch import slot
+from ocrwatch import backoff, cli
+from ocrwatch.executors import worker_lifecycle
 
-pauses.FIRST_DELAY = 0.002
-pauses.LONGEST_DELAY = 0.02
-pauses.HELD_UP = 0.1
-slot._LONGEST_BACK_OFF = 0.5
+backoff.FIRST_DELAY = 0.002
+backoff.LONGEST_DELAY = 0.02
+backoff.HELD_UP = 0.1
+worker_lifecycle._LONGEST_BACK_OFF = 0.5
 
 if __name__ == "__main__":
     sys.exit(cli.main())

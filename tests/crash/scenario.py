@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from ocrwatch.document import Block, Box, EngineInfo, Line, Word
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.values import Block, Box, EngineInfo, Line, Recipe, Word
 from tests.rendering import render
 
 ROOT = Path(__file__).parents[2]

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ocrwatch.dispatch.events import Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
-from ocrwatch.dispatch.pool import Pool
-from ocrwatch.dispatch.slot import SlotOptions
 from ocrwatch.errors import InternalFault, ScanFault
-from ocrwatch.values import Recipe
+from ocrwatch.executors.events import Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
+from ocrwatch.executors.process_pool import Pool
+from ocrwatch.executors.worker_lifecycle import SlotOptions
+from ocrwatch.recipe import Recipe
 from tests.fuzz.corpus import TEXT, Mutant, mutant, originals
 
 TIME_LIMIT = 10.0

@@ -10,10 +10,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocrwatch.deliver.delivery import REASON_ENDING, Delivered, Deliverer, Work
-from ocrwatch.deliver.plan import Fate, Places
-from ocrwatch.files import NAME_MAX, facts_of
+from ocrwatch.delivery.plan import Fate, Places
+from ocrwatch.delivery.transaction import REASON_ENDING, Delivered, Deliverer, Work
 from ocrwatch.ledger import Ledger
+from ocrwatch.storage.files import NAME_MAX, facts_of
 
 ENDINGS = ("json", "txt")
 _PARTS = st.binary(min_size=1, max_size=12) | st.sampled_from(

@@ -213,7 +213,7 @@ def test_root_becomes_the_user_of_the_service() -> None:
 from pathlib import Path
 import os
 from ocrwatch.commands.service_user import become_user_of, environment_of
-from ocrwatch.service.doctor.machine import Service
+from ocrwatch.checks.machine import Service
 service = Service("ocrwatch.service", "active", "enabled", "nobody", Path("/var/lib/ocrwatch"), 0)
 become_user_of(service)
 print(os.getresuid(), os.getgroups() == [os.getgid()], os.getgid() != 0, environment_of(service)["STATE_DIRECTORY"])

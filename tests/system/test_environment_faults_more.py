@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ocrwatch.recipe import EnhanceOptions, Recipe
 from ocrwatch.recognise.tessdata import check_languages
-from ocrwatch.values import EnhanceOptions, Recipe
 from tests.daemon_process import DaemonProcess
 from tests.system.disks import Manager, disk_for
 from tests.system.dropping import delivered, emptied, files, phrase, put, scan, text_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.files import facts_of, folder, is_reservation, needs_reservations, rename_noreplace
+from ocrwatch.storage.files import facts_of, folder, is_reservation, needs_reservations, rename_noreplace
 from tests.daemon_process import DaemonProcess, run_ocrwatch
 from tests.fuse import rclone_mount
 from tests.rendering import render

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.tessdata import tessdata_folder
-from ocrwatch.values import Recipe
 from tests.daemon_process import DaemonProcess, run_ocrwatch
 from tests.faulty_engines import install
 from tests.rendering import render

@@ -106,4 +106,9 @@ def test_nothing_of_it_is_loaded_where_it_is_off(tmp_path: Path) -> None:
     assert "import time:" in imported
     assert "ocrwatch.daemon.outlets" in imported
     modules = {line.rpartition("|")[2].strip() for line in imported.splitlines()}
-    assert not modules & {"prometheus_client", "http.server", "ocrwatch.service.metrics", "ocrwatch.service.listener"}
+    assert not modules & {
+        "prometheus_client",
+        "http.server",
+        "ocrwatch.observe.prometheus",
+        "ocrwatch.observe.health_http",
+    }

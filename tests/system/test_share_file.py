@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.service.note import first_line
+from ocrwatch.observe.status_txt import first_line
 from tests.daemon_process import DaemonProcess, run_ocrwatch
 from tests.faulty_engines import install
 from tests.system.disks import Disk, Manager, disk_for

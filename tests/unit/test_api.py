@@ -19,8 +19,8 @@ from PIL import ImageDraw
 
 import ocrwatch
 from ocrwatch import errors
-from ocrwatch.config.reading import Enhance, Ocr
 from ocrwatch.recognise import page as pages
+from ocrwatch.settings.reading import Enhance, Ocr
 from tests import odd_jpegs
 from tests.rendering import draw, encode, render
 
@@ -188,7 +188,7 @@ for path in sys.argv[1:]:
 READS_AS_A_WORKER = """
 import sys, pathlib
 from ocrwatch.recognise.page import recognise
-from ocrwatch.values import Recipe
+from ocrwatch.recipe import Recipe
 recognise(pathlib.Path(sys.argv[1]).read_bytes(), Recipe(second="none"))
 """
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
 
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.page import recognise
-from ocrwatch.values import Recipe
 from tests.bench import tables
 from tests.bench.corpora import corpora_from, evenly
 from tests.bench.degrade import KINDS, Gray, degrade, degrade_all, paper_of, turned

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import SCHEMA_VERSION, Closing, Ledger, facts_key, tick_off
-from ocrwatch.values import FileFacts, Review
+from ocrwatch.scan import FileFacts
 
 FACTS = FileFacts(1, 2, 3, 4)
 OTHER = FileFacts(1, 9, 9, 9)

@@ -16,11 +16,12 @@ from typing import Any, ClassVar
 import pytest
 from structlog.testing import capture_logs
 
+from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.files import open_regular
 from ocrwatch.ledger import SCHEMA_VERSION, Ledger, LedgerReader, opening, schema
-from ocrwatch.values import FileFacts, Review
-from tests.unit.deliver.interruption import refusing
+from ocrwatch.scan import FileFacts
+from ocrwatch.storage.files import open_regular
+from tests.unit.delivery.interruption import refusing
 
 FACTS = FileFacts(1, 2, 3, 4)
 NEXT = "ALTER TABLE scans RENAME COLUMN code TO fault; CREATE TABLE extra (name TEXT) WITHOUT ROWID;"

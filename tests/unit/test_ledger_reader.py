@@ -10,7 +10,7 @@ import pytest
 
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Ledger, LedgerReader
-from ocrwatch.values import FileFacts
+from ocrwatch.scan import FileFacts
 from tests.privileges import reachable_folder, unprivileged
 
 ODD = "sub/\udcff\udce4.jpg"

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Ledger, LedgerReader, schema, tick_off
-from ocrwatch.values import FileFacts, Review
+from ocrwatch.scan import FileFacts
 from tests.privileges import NOBODY, reachable_folder, unprivileged
 
 NO_TEXT = Review(("no text",), None)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.config.load import load
 from ocrwatch.errors import ASK_ITS_USER, EnvironmentFault
 from ocrwatch.ledger import Ledger, LedgerReader
 from ocrwatch.membership import remedy_for_reader
-from ocrwatch.service.lock import FolderLock, holder_of
+from ocrwatch.settings.load import load
+from ocrwatch.storage.lock import FolderLock, holder_of
 from tests.privileges import NOBODY, reachable_folder, unprivileged
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to a group that it is not in")

@@ -7,12 +7,12 @@ from dataclasses import fields
 from pathlib import Path
 
 from ocrwatch import errors
-from ocrwatch.config.load import load, parse_overrides
 from ocrwatch.errors import ExitCode, ScanFault
 from ocrwatch.log import EVENTS
-from ocrwatch.service.metrics import Exposition
-from ocrwatch.service.status import Distribution, Status
-from tests.unit.service.statuses import status
+from ocrwatch.observe.prometheus import Exposition
+from ocrwatch.observe.status import Distribution, Status
+from ocrwatch.settings.load import load, parse_overrides
+from tests.unit.observe.statuses import status
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

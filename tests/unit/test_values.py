@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ocrwatch.values import Box, Line, Word
+from ocrwatch.document import Box, Line, Word
 
 
 def line(*words: tuple[str, int]) -> Line:

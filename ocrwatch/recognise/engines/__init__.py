@@ -10,11 +10,12 @@ import functools
 from importlib.metadata import EntryPoint, entry_points
 from typing import ClassVar, Protocol
 
+from ocrwatch.document import Block, EngineInfo
 from ocrwatch.errors import EnvironmentFault, UsageError
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.readers import AUTO, TESSERACT, has_second_reader, is_read_by_ppocr
-from ocrwatch.values import Block, EngineInfo, Recipe
 
 GROUP = "ocrwatch.engines"
 _BUILT_IN = {

@@ -18,11 +18,12 @@ from pytesseract.pytesseract import (
     image_to_data,
 )
 
+from ocrwatch.document import Block, EngineInfo
 from ocrwatch.errors import EngineFailed, EnvironmentFault, UsageError
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.engines import tsv
 from ocrwatch.recognise.tessdata import check_languages, require_tesseract
-from ocrwatch.values import Block, EngineInfo, Recipe
 
 _ANSWER_SECONDS = 10
 

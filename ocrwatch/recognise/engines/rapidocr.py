@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from ocrwatch.document import Block, EngineInfo
 from ocrwatch.errors import UsageError
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.affine import scaling
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.layout import in_reading_order
@@ -12,7 +14,6 @@ from ocrwatch.recognise.ppocr.lines import detected, placed, read_in
 from ocrwatch.recognise.ppocr.networks import networks
 from ocrwatch.recognise.ppocr.strip import whole
 from ocrwatch.recognise.ppocr.weights import ANY_LAYOUT, NAME, ONE_LINE, check_languages, weights
-from ocrwatch.values import Block, EngineInfo, Recipe
 
 _AS_GIVEN = scaling(1.0, 1.0)
 

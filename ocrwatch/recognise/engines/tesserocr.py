@@ -6,12 +6,13 @@ from typing import ClassVar
 
 import tesserocr
 
+from ocrwatch.document import Block, EngineInfo
 from ocrwatch.errors import EngineFailed, EnvironmentFault, UsageError
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.engines import tsv
 from ocrwatch.recognise.shared import is_shared
 from ocrwatch.recognise.tessdata import check_languages
-from ocrwatch.values import Block, EngineInfo, Recipe
 
 _INVERT_BELOW = "0.3"
 """Certainty below which Tesseract reads a line once more with black and white exchanged; its own 0.7 takes 5 % more

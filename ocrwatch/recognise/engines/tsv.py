@@ -8,8 +8,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import NamedTuple
 
+from ocrwatch.document import Block, Box, Word
 from ocrwatch.recognise.rows import around, line_of
-from ocrwatch.values import Block, Box, Word
 
 _WORD = 5
 _COLUMNS = 12

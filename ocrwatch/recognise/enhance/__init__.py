@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ocrwatch.recipe import EnhanceOptions
 from ocrwatch.recognise.affine import Affine, compose, quarter_turns, scaling
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance import (
@@ -26,7 +27,6 @@ from ocrwatch.recognise.enhance import (
     skew,
 )
 from ocrwatch.recognise.enhance.pixels import Pixels, ink_of, marks_of
-from ocrwatch.values import EnhanceOptions
 
 _UNTOUCHED = scaling(1.0, 1.0)
 

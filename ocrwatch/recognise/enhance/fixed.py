@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ocrwatch.recipe import Threshold
 from ocrwatch.recognise.affine import Affine, shift
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.values import Threshold
 
 _ADAPTIVE_NEIGHBOURHOOD = 51
 _ADAPTIVE_CONTRAST = 15

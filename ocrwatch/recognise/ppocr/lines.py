@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from ocrwatch.document import Box, Line, Word
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.affine import Affine, compose
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.ppocr.calibration import confidence_of
@@ -14,7 +16,6 @@ from ocrwatch.recognise.ppocr.networks import alphabet, networks
 from ocrwatch.recognise.ppocr.recognition import Seen, SeenLine, read_strip
 from ocrwatch.recognise.ppocr.strip import Strip, is_upended, quarter_turned
 from ocrwatch.recognise.rows import line_of
-from ocrwatch.values import Box, Line, Recipe, Word
 
 
 def detected(page: Gray, text_height: float | None = None) -> list[Strip]:

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from ocrwatch.commands import examining
-from ocrwatch.commands.examining import _second
+from ocrwatch.checks import machine
+from ocrwatch.checks.finding import Finding
+from ocrwatch.commands import doctor
+from ocrwatch.commands.doctor import _second
+from ocrwatch.document import EngineInfo
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.recognise import engines
 from ocrwatch.recognise.ppocr import weights
-from ocrwatch.service.doctor import machine
-from ocrwatch.service.doctor.finding import Finding
 from ocrwatch.settings import Settings
-from ocrwatch.values import EngineInfo
 
 INFO = EngineInfo("rapidocr", "3.10.0", ("eng",))
 READS = Finding("second reader", "fine", "rapidocr 3.10.0 reads again what Tesseract is unsure of")
@@ -91,8 +91,8 @@ def test_memory_is_counted_for_a_second_reader(second: str, monkeypatch: pytest.
         asked.append(ppocr)
         yield from ()
 
-    monkeypatch.setattr(examining, "inbox_holder", lambda _: None)
-    monkeypatch.setattr(examining, "holder_of", lambda _: None)
+    monkeypatch.setattr(doctor, "inbox_holder", lambda _: None)
+    monkeypatch.setattr(doctor, "holder_of", lambda _: None)
     monkeypatch.setattr(machine, "memory", memory)
-    list(examining._of_running(settings(second=second)))
+    list(doctor._of_running(settings(second=second)))
     assert asked == [ppocr]

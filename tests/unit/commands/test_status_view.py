@@ -8,7 +8,7 @@ import pytest
 from rich.text import Text
 
 from ocrwatch.commands.status_view import Seen, duration, view
-from ocrwatch.service.status import (
+from ocrwatch.observe.status import (
     BeingRead,
     Failure,
     Incomplete,
@@ -21,7 +21,7 @@ from ocrwatch.service.status import (
     ToReview,
     iso,
 )
-from tests.unit.service.statuses import status
+from tests.unit.observe.statuses import status
 
 ZONE = timezone(timedelta(hours=1), "CET")
 

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.commands.why_answer import Answer, Sources, answer, ordinal
-from ocrwatch.deliver.plan import Plan, Sidecar
+from ocrwatch.commands.why.answer import Answer, Sources, answer, ordinal
+from ocrwatch.delivery.plan import Plan, Sidecar
+from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Entry
-from ocrwatch.service.status import Incomplete, Resting, Status, iso
+from ocrwatch.observe.status import Incomplete, Resting, Status, iso
+from ocrwatch.scan import FileFacts
 from ocrwatch.settings import Settings
-from ocrwatch.values import FileFacts, Review
-from tests.unit.service.statuses import status
+from tests.unit.observe.statuses import status
 
 JPEG = b"\xff\xd8\xff\xda\x00\x02\x01\xff\xd9"
 

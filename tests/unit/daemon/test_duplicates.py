@@ -11,12 +11,12 @@ import pytest
 
 from ocrwatch.daemon.duplicates import CODE, Duplicates, made_by
 from ocrwatch.daemon.tickets import Batch, Ticket
-from ocrwatch.deliver.delivery import Work
-from ocrwatch.deliver.plan import Fate, Plan, Sidecar
+from ocrwatch.delivery.plan import Fate, Plan, Sidecar
+from ocrwatch.delivery.transaction import Work
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Ledger
+from ocrwatch.scan import FileFacts, Scan
 from ocrwatch.settings import Settings, recipe
-from ocrwatch.values import FileFacts, Scan
 
 SCAN = b"a scan"
 SHA = hashlib.sha256(SCAN).hexdigest()

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from ocrwatch.cache.key import Known
 from ocrwatch.daemon import loader as loader_module
-from ocrwatch.daemon.known import Known
 from ocrwatch.daemon.loader import Loader
 from ocrwatch.daemon.tickets import Batch, Ticket
 from ocrwatch.errors import EnvironmentFault, TooLarge, Vanished
-from ocrwatch.files import facts_of
 from ocrwatch.ledger import Ledger
+from ocrwatch.recipe import Recipe
+from ocrwatch.scan import FileFacts, Scan, Source
 from ocrwatch.settings import Settings
-from ocrwatch.values import FileFacts, Recipe, Scan, Source
+from ocrwatch.storage.files import facts_of
 
 MOST = 100
 

@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 from ocrwatch.daemon import not_read as module
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.not_read import NotRead
-from ocrwatch.intake import look as look_module
-from ocrwatch.intake.look import look
+from ocrwatch.intake import rescan as look_module
+from ocrwatch.intake.ignore_rules import NameCheck
 from ocrwatch.intake.names import NameRules
-from ocrwatch.intake.rules import NameCheck
-from ocrwatch.service.status import NotReadFile
+from ocrwatch.intake.rescan import look
+from ocrwatch.observe.status import NotReadFile
 
 INCLUDE, EXCLUDE = ("*.jpg",), (".*", "*.bak")
 LONG = 10.0

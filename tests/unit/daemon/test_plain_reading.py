@@ -12,8 +12,8 @@ from ocrwatch.daemon.pipeline import Pipeline
 from ocrwatch.daemon.tickets import Batch, Ticket
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.readers import has_second_reader
+from ocrwatch.scan import FileFacts, Scan
 from ocrwatch.settings import Settings, recipe
-from ocrwatch.values import FileFacts, Scan
 
 
 def renewed(settings: Settings, *, plain: bool) -> Ticket:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from ocrwatch.backoff import Pauses
 from ocrwatch.daemon.loop import Loop
-from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.quarantine_watch import QuarantineWatch
-from ocrwatch.deliver.plan import Plan
-from ocrwatch.files import facts_of
+from ocrwatch.delivery.plan import Plan
 from ocrwatch.ledger import Ledger
 from ocrwatch.settings import Settle
+from ocrwatch.storage.files import facts_of
 from tests.rendering import render
 from tests.system.dropping import files
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ocrwatch.daemon.queueing import MOST_BEFORE_PLAIN, TAIL_PER_WORKER, Queue, Resting
 from ocrwatch.daemon.tickets import Ticket
-from ocrwatch.values import FileFacts, Scan
+from ocrwatch.scan import FileFacts, Scan
 
 
 @dataclass

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from ocrwatch.backoff import Pauses
 from ocrwatch.daemon import reception as module
 from ocrwatch.daemon.loop import Loop
-from ocrwatch.daemon.pauses import Pauses
 from ocrwatch.daemon.reception import Reception
 from ocrwatch.errors import HeldUp
-from ocrwatch.intake.batch import Batcher
-from ocrwatch.intake.settle import Settle
-from ocrwatch.intake.source import Probe, probe
-from ocrwatch.mounts import Anchor
+from ocrwatch.intake.batcher import Batcher
+from ocrwatch.intake.opener import Probe, probe
+from ocrwatch.intake.readiness import Settle
 from ocrwatch.settings import Watch
+from ocrwatch.storage.mounts import Anchor
 from tests.rendering import render
 
 LONG = 10.0

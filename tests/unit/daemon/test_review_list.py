@@ -10,8 +10,9 @@ import pytest
 
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.review_list import NEWEST_SHOWN, ReviewList
+from ocrwatch.document import Review
 from ocrwatch.ledger import Ledger, tick_off
-from ocrwatch.values import FileFacts, Review
+from ocrwatch.scan import FileFacts
 from tests.waiting import until
 
 

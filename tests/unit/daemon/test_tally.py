@@ -8,8 +8,8 @@ from pathlib import Path
 from ocrwatch.daemon.activity import Calendar
 from ocrwatch.daemon.tally import QUEUE_BOUNDS, READING_BOUNDS, Tally
 from ocrwatch.ledger import Ledger
-from ocrwatch.service.status import ProfileCounts
-from ocrwatch.values import FileFacts
+from ocrwatch.observe.status import ProfileCounts
+from ocrwatch.scan import FileFacts
 
 
 def test_rates_forget_what_is_past() -> None:

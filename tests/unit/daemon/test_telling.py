@@ -9,10 +9,12 @@ from structlog.testing import capture_logs
 
 from ocrwatch.daemon.telling import log_delivered
 from ocrwatch.daemon.tickets import Batch, Ticket
-from ocrwatch.deliver.delivery import Delivered
+from ocrwatch.delivery.transaction import Delivered
+from ocrwatch.document import EngineInfo, Page, Second
 from ocrwatch.log import EVENTS
+from ocrwatch.recipe import Recipe
+from ocrwatch.scan import FileFacts, Scan
 from ocrwatch.settings import Settings
-from ocrwatch.values import EngineInfo, FileFacts, Page, Recipe, Scan, Second
 
 PAGE = Page(100, 100, None, 1, (), EngineInfo("tesserocr", "5.5.0", ("eng",)))
 DELIVERED = Delivered(1, "a.jpg", ("a.txt",), "a.jpg", "archive")

@@ -11,10 +11,10 @@ from typing import Any
 
 import yaml
 
-from ocrwatch.config.load import check_folders, load
 from ocrwatch.errors import ExitCode
-from ocrwatch.files import TEMPORARY_PREFIX
 from ocrwatch.settings import Settings
+from ocrwatch.settings.load import check_folders, load
+from ocrwatch.storage.files import TEMPORARY_PREFIX
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 

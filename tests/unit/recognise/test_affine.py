@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ocrwatch.document import Box
 from ocrwatch.recognise.affine import compose, map_box, scaling
-from ocrwatch.values import Box
 
 SIDES = st.integers(0, 500)
 

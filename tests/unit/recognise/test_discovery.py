@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.errors import EnvironmentFault, UsageError
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise import engines
 from ocrwatch.recognise.page import warm
-from ocrwatch.values import Recipe
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ocrwatch.document import Box, Word
 from ocrwatch.recognise.affine import scaling
 from ocrwatch.recognise.evidence import in_words
-from ocrwatch.values import Box, Word
 
 MARKS = np.array([(x, y) for x in (5.0, 50.0, 95.0) for y in (5.0, 50.0, 95.0)])
 

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ocrwatch.document import Block, Box, Line, Word
+from ocrwatch.recipe import EnhanceOptions, Recipe, Threshold
 from ocrwatch.recognise.enhance import enhance
 from ocrwatch.recognise.enhance.fixed import cut, thresholded
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.page import recognise
 from ocrwatch.recognise.reader import without_rubbish
-from ocrwatch.values import Block, Box, EnhanceOptions, Line, Recipe, Threshold, Word
 from tests.rendering import draw, drawn_words, encode, render
 
 FIRST = "The harbour office opened on Monday"

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ocrwatch.document import Box, Page
+from ocrwatch.recipe import EnhanceOptions, Recipe
 from ocrwatch.recognise import projective
 from ocrwatch.recognise.affine import map_box, shift
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.page import PERSPECTIVE, recognise
 from ocrwatch.recognise.perspective import straighten
-from ocrwatch.values import Box, EnhanceOptions, Page, Recipe
 from tests.photographs import Camera, Desk, View
 from tests.rendering import draw, drawn_words, encode
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Word
 from ocrwatch.errors import EngineFailed
+from ocrwatch.recipe import EnhanceOptions, Recipe
 from ocrwatch.recognise import engines
 from ocrwatch.recognise.affine import scaling
 from ocrwatch.recognise.decode import Gray
@@ -17,7 +19,6 @@ from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.page import recognise
 from ocrwatch.recognise.policy import ReadingPolicy, as_read, with_part
 from ocrwatch.recognise.reader import Part, Reader, Reading, Way, without_rubbish
-from ocrwatch.values import Block, Box, EngineInfo, EnhanceOptions, Line, Page, Recipe, Word
 from tests.rendering import draw, encode
 
 LINES = [

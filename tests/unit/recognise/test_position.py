@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ocrwatch.document import Page
+from ocrwatch.recipe import EnhanceOptions, Recipe
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance import enhance
 from ocrwatch.recognise.enhance.part import busiest_strip
@@ -16,7 +18,6 @@ from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.enhance.skew import skew_angle
 from ocrwatch.recognise.evidence import letter_places
 from ocrwatch.recognise.page import recognise
-from ocrwatch.values import EnhanceOptions, Page, Recipe
 from tests.rendering import draw, drawn_words, encode, render
 
 LINES = [

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from ocrwatch.errors import EngineFailed, EnvironmentFault
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.engines import pytesseract
 from ocrwatch.recognise.engines.pytesseract import PytesseractEngine
-from ocrwatch.values import Recipe
 from tests.system.disks import disk_for
 
 PIXELS = np.full((100, 100), 255, np.uint8)

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.readers import has_second_reader, is_read_by_ppocr
-from ocrwatch.values import Recipe
 
 ENGLISH, CHINESE, GREEK = ("eng",), ("chi_sim", "eng"), ("ell", "eng")
 UNSUITED: list[dict[str, object]] = [

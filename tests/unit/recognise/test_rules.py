@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ocrwatch.recipe import EnhanceOptions
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance import enhance
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.enhance.rules import rules
 from ocrwatch.recognise.enhance.scale import BROADEST, LEAST_BREADTH, Print, broadening
-from ocrwatch.values import EnhanceOptions
 from tests.rendering import draw
 
 LINES = ["TAX INVOICE 2041", "1 TEA AND 2 BUNS 14.30", "TOTAL AMOUNT DUE 14.30", "THANK YOU AND COME AGAIN"]

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ocrwatch.document import Block, Box, Line, Page, Second, Word
 from ocrwatch.errors import EngineFailed, EnvironmentFault
+from ocrwatch.recipe import EnhanceOptions, Recipe
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.ppocr import weights
-from ocrwatch.values import Block, Box, EnhanceOptions, Line, Page, Recipe, Second, Word
 from tests.rendering import MARGIN, draw, drawn_words, encode, render
 
 # Not importorskip: the code of rapidocr takes much time and memory.
@@ -361,7 +362,7 @@ def test_a_large_scan_has_boxes_in_its_own_pixels() -> None:
 READS = """
 import sys, pathlib
 from ocrwatch.recognise.page import recognise, warm
-from ocrwatch.values import Recipe
+from ocrwatch.recipe import Recipe
 recipe = Recipe(second="none")
 warm(recipe)
 print(recognise(pathlib.Path(sys.argv[1]).read_bytes(), recipe).second)

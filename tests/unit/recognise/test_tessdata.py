@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.errors import EnvironmentFault
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise import tessdata
 from ocrwatch.recognise.languages import debian_package
 from ocrwatch.recognise.tessdata import check_languages, installed_languages, tessdata_folder
-from ocrwatch.values import Recipe
 
 
 @pytest.fixture(autouse=True)

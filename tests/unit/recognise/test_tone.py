@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
+from ocrwatch.recipe import EnhanceOptions
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance import enhance
 from ocrwatch.recognise.enhance.mend import BROKEN, mended
 from ocrwatch.recognise.enhance.noise import noise_level
 from ocrwatch.recognise.enhance.pixels import Pixels, ink_of, marks_of
 from ocrwatch.recognise.enhance.scale import MOST_UNMEASURED, brokenness
-from ocrwatch.values import EnhanceOptions
 from tests.rendering import MARGIN, draw
 
 TEXT = "\n".join(["The harbour office opened on Monday at nine", "and Bill Hill paid the 2041 invoices there"] * 4)

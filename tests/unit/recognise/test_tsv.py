@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ocrwatch.document import Box
 from ocrwatch.recognise.engines.tsv import parse
-from ocrwatch.values import Box
 
 HEADER = "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\tleft\ttop\twidth\theight\tconf\ttext\n"
 PAGE = "1\t1\t0\t0\t0\t0\t0\t0\t600\t200\t-1\t\n"

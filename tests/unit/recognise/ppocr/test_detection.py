@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from ocrwatch.document import Box
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.ppocr.strip import HEIGHT, Strip
-from ocrwatch.values import Box
 from tests.rendering import draw, drawn_words
 
 # Not importorskip: the code of rapidocr takes much time and memory.

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from ocrwatch.document import Line
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.affine import quarter_turns, scaling
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.ppocr.strip import is_upended, whole
-from ocrwatch.values import Line, Recipe
 from tests.rendering import MARGIN, draw, drawn_words
 
 # Not importorskip: the code of rapidocr takes much time and memory.

@@ -1,0 +1,168 @@
+"""Whether a folder lets ocrwatch do in it what it does in it: found out by doing it with a hidden file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ocrwatch.checks.finding import Finding, Severity
+from ocrwatch.errors import environment_fault
+from ocrwatch.storage.files import (
+    TEMPORARY_PREFIX,
+    needs_reservations,
+    remove,
+    rename_noreplace,
+    status_of,
+    write_durable,
+)
+from ocrwatch.storage.files import folder as folder_below
+from ocrwatch.storage.mounts import nearest_existing
+
+LITTLE_SPACE = 200_000_000
+"""Bytes of free space under which a folder is worth a warning: a few hundred colour pages."""
+
+NO_SPACE = 5_000_000
+"""Bytes under which it is a problem: one large scan."""
+
+FEW_FILES = 1000
+"""Files that can still be made, under which a folder is worth a warning."""
+
+CLOCK_TOLERANCE = 5.0
+"""Seconds by which a share's clock may differ."""
+
+_PROBE_BYTES = 8192
+_ON_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse", "ceph", "virtiofs"})
+
+
+def probe(name: str, folder: Path) -> Iterator[Finding]:
+    """Make, rename and remove a file in ``folder``; it is gone afterwards, whatever happens."""
+    made, renamed = (f"{TEMPORARY_PREFIX}doctor-{os.getpid()}{part}.tmp" for part in ("", "-renamed"))
+    doing = "look into"
+    try:
+        with folder_below(folder) as directory:
+            try:
+                doing = "make a file in"
+                begun = time.time()
+                write_durable(directory, made, b"\0" * _PROBE_BYTES)
+                ended = time.time()
+                doing = "rename a file in"
+                rename_noreplace(directory, made, directory, renamed)
+                status = status_of(directory, renamed)
+                reserves = needs_reservations(directory)
+                doing = "remove a file from"
+                remove(directory, renamed)
+            finally:
+                for left in (made, renamed):
+                    with contextlib.suppress(OSError):
+                        remove(directory, left)
+    except OSError as error:
+        fault = environment_fault(error, f"cannot {doing} the {name} {folder}")
+        yield Finding(name, "problem", fault.message, fault.remedy)
+        return
+    yield Finding(name, "fine", f"files can be made, renamed and removed in {folder}")
+    if reserves:
+        yield Finding(
+            f"{name} names",
+            "warning",
+            f"the {name}'s file system has neither hard links nor a rename that spares what is there: a name is taken "
+            "by an empty file for the moment before its file",
+            "see in the README what is guaranteed there (FUSE), or use a local folder",
+        )
+    if status is not None:
+        yield from clock(name, status.st_mtime, begun, ended)
+
+
+def permissions(name: str, folder: Path, mode: int) -> Iterator[Finding]:
+    """Look whether a file in ``folder`` gets the permissions that ``output.mode`` names.
+
+    What refuses is told of by :func:`probe`.
+    """
+    made = f"{TEMPORARY_PREFIX}doctor-{os.getpid()}-mode.tmp"
+    with contextlib.suppress(OSError), folder_below(folder) as directory:
+        try:
+            write_durable(directory, made, b"", mode=mode)
+            status = status_of(directory, made)
+        finally:
+            remove(directory, made)
+        if status is not None and stat.S_IMODE(status.st_mode) != mode:
+            yield Finding(
+                f"{name} permissions",
+                "warning",
+                f"output.mode is {mode:04o}, and files in {folder} get {stat.S_IMODE(status.st_mode):04o}: "
+                "its file system keeps no permissions",
+                "set the permissions where it is mounted (umask=), and remove output.mode",
+            )
+
+
+def clock(name: str, stamped: float, begun: float, ended: float) -> Iterator[Finding]:
+    """Compare the time that a file system has given a file, made between ``begun`` and ``ended``, with this machine's.
+
+    All are seconds since 1970.
+    """
+    ahead = max(0.0, stamped - ended) - max(0.0, begun - stamped)
+    if abs(ahead) > CLOCK_TOLERANCE:
+        yield Finding(
+            f"{name} clock",
+            "warning",
+            f"the clock of the {name}'s file system is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}",
+            "let this machine and the one that has the folder keep their time by NTP",
+        )
+
+
+def space(name: str, folder: Path, *, works: bool = False) -> Iterator[Finding]:
+    """Look at what an ordinary user may still put into ``folder``, in bytes and in files.
+
+    ``works`` says that a file was made there a moment ago: a file system that counts no free files all the same, as
+    rclone's does, does not know.
+    """
+    subject = f"{name} space"
+    try:
+        status = os.statvfs(nearest_existing(folder))
+    except OSError as error:
+        fault = environment_fault(error, f"cannot look at {folder}")
+        yield Finding(subject, "problem", fault.message, fault.remedy)
+        return
+    free = status.f_bavail * status.f_frsize
+    message = f"{free / 1e9:,.1f} GB free in {folder}" if free >= NO_SPACE else f"{folder} is full"
+    if free < LITTLE_SPACE:
+        yield Finding(subject, "problem" if free < NO_SPACE else "warning", message, "free some space")
+    else:
+        yield Finding(subject, "fine", message)
+    # Some file systems (btrfs) have no limit and say 0 of 0.
+    if status.f_files and status.f_favail < FEW_FILES and not (works and status.f_favail == 0):
+        message = f"only {status.f_favail} more files can be made in {folder}, whatever their size (inodes)"
+        severity: Severity = "warning" if status.f_favail else "problem"
+        yield Finding(f"{name} files", severity, message, "remove files that nobody needs, such as old originals")
+
+
+def crossing(inbox: Path, archive: Path) -> Iterator[Finding]:
+    """Look whether originals can be moved to the archive rather than copied; a folder that refuses has its own."""
+    try:
+        together = nearest_existing(inbox).stat().st_dev == nearest_existing(archive).stat().st_dev
+    except OSError:
+        return
+    if together:
+        yield Finding("moving", "fine", "inbox and archive are on one file system: originals are moved at once")
+    else:
+        yield Finding(
+            "moving",
+            "warning",
+            "inbox and archive are on different file systems: originals are copied, checked and then removed",
+            "put the archive beside the inbox if that is too slow",
+        )
+
+
+def ledger_place(kind: str, state: Path) -> Finding:
+    """Look whether the state folder is where SQLite can work safely."""
+    if kind.split(".", maxsplit=1)[0] in _ON_NETWORK:
+        return Finding(
+            "ledger",
+            "problem",
+            f"the state folder {state} is on {kind}, where SQLite cannot lock",
+            "set state to a local folder",
+        )
+    return Finding("ledger", "fine", f"the state folder is on {kind}")

@@ -1,0 +1,106 @@
+"""How new scans are noticed, and whether that works: found out with a file that is made in the inbox."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from ocrwatch.checks.finding import Finding
+from ocrwatch.errors import OcrwatchError, environment_fault
+from ocrwatch.storage.files import TEMPORARY_PREFIX, remove, rename_noreplace, write_durable
+from ocrwatch.storage.files import folder as folder_below
+from ocrwatch.storage.mounts import EVENTFUL
+
+CANARY_SECONDS = 1.0
+
+_LIMITS = Path("/proc/sys/fs/inotify")
+_FEW_INSTANCES = 8
+"""Left over, under which another program that starts may take the last: each watcher needs one."""
+_POLL = "set watch.mode to poll"
+
+Listening = Callable[[str, Callable[[], None]], AbstractContextManager[object]]
+"""Watches the inbox for a file of a name while the context lasts, and calls back when it came."""
+
+
+def watching(mode: str, kind: str, folders: int) -> Iterator[Finding]:
+    """Say how the inbox is watched, and whether the kernel reports enough of its ``folders`` for that."""
+    yield Finding("watch", "fine", f"the inbox is on {kind} and watched by {mode}")
+    if mode != "inotify":
+        return
+    if kind not in EVENTFUL:
+        yield Finding(
+            "watch mode",
+            "warning",
+            f"on {kind} the kernel may report only what this machine writes: scans of others would be noticed late",
+            "set watch.mode to auto or poll",
+        )
+    yield from limits(folders)
+
+
+def limits(folders: int) -> Iterator[Finding]:
+    """Compare what inotify needs for so many folders with what the kernel allows a user (inotify(7))."""
+    watches = _limit("max_user_watches")
+    if watches is not None and folders > watches // 2:
+        yield Finding(
+            "watch limit",
+            "warning",
+            f"the inbox has {folders} folders and fs.inotify.max_user_watches is {watches}",
+            f"run: sysctl fs.inotify.max_user_watches={max(watches, folders) * 4}, or {_POLL}",
+        )
+    instances, used = _limit("max_user_instances"), instances_in_use()
+    if instances is not None and used + _FEW_INSTANCES > instances:
+        yield Finding(
+            "watch instances",
+            "warning",
+            f"this user has {used} of the {instances} watchers that fs.inotify.max_user_instances allows",
+            f"run: sysctl fs.inotify.max_user_instances={max(instances, used) * 4}, or {_POLL}",
+        )
+
+
+def canary(inbox: Path, listening: Listening) -> Finding:
+    """Make a hidden file in the inbox, rename it, and see whether that is noticed; it is gone afterwards."""
+    names = [f"{TEMPORARY_PREFIX}canary-{os.getpid()}{part}.tmp" for part in ("", "-renamed")]
+    came = threading.Event()
+    try:
+        with listening(names[1], came.set), folder_below(inbox) as directory:
+            try:
+                write_durable(directory, names[0], b"")
+                rename_noreplace(directory, names[0], directory, names[1])
+                seen = came.wait(CANARY_SECONDS)
+            finally:
+                for name in names:
+                    with contextlib.suppress(OSError):
+                        remove(directory, name)
+    except OcrwatchError as error:
+        return Finding("canary", "warning", error.message, error.remedy)
+    except OSError as error:
+        fault = environment_fault(error, f"cannot try out whether files in {inbox} are noticed")
+        return Finding("canary", "warning", fault.message, fault.remedy)
+    if seen:
+        return Finding("canary", "fine", "a file that was put into the inbox was noticed at once")
+    message = f"a file that was put into the inbox was not noticed within {CANARY_SECONDS:g} s"
+    return Finding("canary", "warning", message, _POLL)
+
+
+def instances_in_use() -> int:
+    """Count the inotify instances of this user's processes, as far as they may be looked at (proc(5))."""
+    used, user = 0, os.geteuid()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if process.stat().st_uid != user:
+                continue
+            for descriptor in (process / "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    used += str(descriptor.readlink()) == "anon_inode:inotify"
+    return used
+
+
+def _limit(name: str) -> int | None:
+    try:
+        return int((_LIMITS / name).read_text())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,171 @@
+"""The machine around ocrwatch: memory, the service manager, who else is there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocrwatch.checks.finding import Finding
+from ocrwatch.errors import system_reason
+
+WORKER_MEMORY = 130_000_000
+"""Bytes that a worker takes. Measured: 124 MB at most (VmHWM) for A4 pages, grey and colour, 300 and 600 dpi."""
+
+PPOCR_MEMORY = 250_000_000
+"""Bytes that it takes besides if it also reads with PP-OCR. Measured: 251 MB (VmHWM) over 69 receipts and pages."""
+
+SETTINGS_FOLDER = Path("/etc/ocrwatch")
+"""Where services have their settings: ocrwatch.toml that of ocrwatch.service, NAME.toml that of ocrwatch@NAME."""
+
+_MEMINFO = Path("/proc/meminfo")
+_SYSTEMCTL_SECONDS = 10
+_ASKED = ("LoadState", "ActiveState", "SubState", "UnitFileState", "User", "StateDirectory", "NRestarts")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the service manager says of a unit."""
+
+    unit: str
+    active: str
+    """systemd's ActiveState: ``active``, ``reloading``, ``inactive``, ``failed``, ``activating``, ``deactivating``."""
+    enabled: str
+    """systemd's UnitFileState: ``enabled``, ``disabled``, ``static`` and others."""
+    user: str
+    """Whom it runs as; empty for root."""
+    state_folder: Path | None
+    """Its StateDirectory, absolute."""
+    restarts: int
+    """How often it was started again after it had failed."""
+
+
+def service_of(config: Path | None) -> Service | None:
+    """Ask systemd for the service whose settings are in ``config``; None where there is none, or no systemd."""
+    program = shutil.which("systemctl")
+    if program is None or config is None or config.parent != SETTINGS_FOLDER:
+        return None
+    unit = "ocrwatch.service" if config.stem == "ocrwatch" else f"ocrwatch@{config.stem}.service"
+    try:
+        answer = subprocess.run(
+            [program, "show", unit, f"--property={','.join(_ASKED)}"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=_SYSTEMCTL_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        return None
+    said = dict(line.split("=", 1) for line in answer.stdout.splitlines() if "=" in line)
+    if answer.returncode != 0 or said.get("LoadState") != "loaded":
+        return None
+    folder = said.get("StateDirectory", "").split()
+    restarts = said.get("NRestarts", "")
+    return Service(
+        unit,
+        said.get("ActiveState", ""),
+        said.get("UnitFileState", ""),
+        said.get("User", ""),
+        Path("/var/lib", folder[0]) if folder else None,
+        int(restarts) if restarts.isdecimal() else 0,
+    )
+
+
+def service_state(service: Service) -> Iterator[Finding]:
+    """Judge what systemd says."""
+    unit = service.unit
+    if service.active == "failed":
+        yield Finding("service", "problem", f"{unit} has failed", f"see why: journalctl -u {unit} -n 50")
+    elif service.active in {"inactive", "deactivating"}:
+        yield Finding("service", "problem", f"{unit} does not run", f"run: systemctl start {unit}")
+    elif service.active == "activating" and service.restarts:
+        message = f"{unit} has failed {service.restarts} times and is started again"
+        yield Finding("service", "problem", message, f"see why: journalctl -u {unit} -n 50")
+    else:
+        yield Finding("service", "fine", f"{unit} is {service.active}")
+    if service.enabled == "disabled":
+        yield Finding(
+            "service start", "warning", f"{unit} is not started with the machine", f"run: systemctl enable {unit}"
+        )
+
+
+def memory(workers: int, *, ppocr: bool = False) -> Iterator[Finding]:
+    """Compare the memory that is free with what ``workers`` take; for a machine on which none runs yet.
+
+    ``ppocr`` tells whether they read with PP-OCR, too.
+    """
+    worker = WORKER_MEMORY + (PPOCR_MEMORY if ppocr else 0)
+    try:
+        lines = dict(line.split(":", 1) for line in _MEMINFO.read_text().splitlines())
+        available = int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, ValueError, KeyError):
+        return
+    wanted = workers * worker
+    if available < wanted:
+        most = max(1, available // worker)
+        yield Finding(
+            "memory",
+            "warning",
+            f"{available / 1e9:.1f} GB of memory are available, and {workers} workers take about {wanted / 1e9:.1f} GB",
+            f"set workers.count to {most}, or give the machine more memory",
+        )
+    else:
+        yield Finding("memory", "fine", f"{available / 1e9:.1f} GB of memory are available for {workers} workers")
+
+
+def holders(inbox: int | None, state: int | None) -> Finding:
+    """Judge which processes have locked the inbox and the state folder; None for none, 0 for one unknown."""
+    if inbox is None and state is None:
+        return Finding("daemon", "fine", "no ocrwatch runs here now")
+    if inbox == state:
+        return Finding("daemon", "fine", f"ocrwatch runs as process {inbox}")
+    what, holder = ("inbox", inbox) if inbox is not None else ("state folder", state)
+    return Finding(
+        "daemon",
+        "problem",
+        f"another ocrwatch (process {holder}), with other settings than these, has the {what}",
+        "stop it, or give this one folders of its own",
+    )
+
+
+def address(setting: str, listen: str, *, runs: bool) -> Iterator[Finding]:
+    """Try whether ``listen``, a host and a port such as ``127.0.0.1:9180``, can be listened on.
+
+    Where the daemon itself ``runs`` it is taken by it.
+    """
+    host, _, port = listen.rpartition(":")
+    if not port.isdecimal() or runs:
+        return
+    try:
+        found = socket.getaddrinfo(
+            host.strip("[]") or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, kind, protocol, _, where = found[0]
+        with socket.socket(family, kind, protocol) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(where)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        reason = "another program has it" if taken else system_reason(error)
+        message = f"nothing can listen on {listen} ({reason})"
+        yield Finding(setting, "problem", message, f"choose another port for {setting}, or end that program")
+    else:
+        yield Finding(setting, "fine", f"{listen} can be listened on")
+
+
+def exposed(setting: str, path: Path) -> Iterator[Finding]:
+    """Look whether users of this machine besides the owner and its group may read or change a secret."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return
+    if mode & 0o007:
+        yield Finding(
+            setting, "warning", f"every user of this machine may read {path}", f"run: chmod o-rwx {os.fspath(path)}"
+        )

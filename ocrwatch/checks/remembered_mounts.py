@@ -1,0 +1,107 @@
+"""Remembers which folders lie on a disk or share of their own, so that its absence is noticed at the start too.
+
+A mount point is a folder like any other while nothing is mounted there: texts would be written into it, out of sight
+as soon as the share is back. Only an earlier start can know that it should be another file system.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ocrwatch.checks.startup import folders
+from ocrwatch.errors import EnvironmentFault
+from ocrwatch.settings import Settings
+from ocrwatch.storage.files import folder, remove, rename_over, write_durable
+from ocrwatch.storage.mounts import Location, location_of, nearest_existing
+
+NAME = "mounts.json"
+"""In the state folder: where each folder lay at the last start."""
+
+_TEMPORARY = f".{NAME}.tmp"
+_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """What is known of a folder at the last start."""
+
+    point: Path
+    identity: tuple[str, str, str] | None = None
+    """Its :attr:`Location.identity`; None in the notes of an older version."""
+
+
+def check_mounts(settings: Settings) -> None:
+    """Check that no file system is missing that was there at the last start; raises :class:`EnvironmentFault`.
+
+    What is compared is which file system a folder is on, and where in it, not how it is mounted: systemd mounts the
+    folders of ``ReadWritePaths=`` on themselves, for the service alone. A folder that lies elsewhere now, or on another
+    file system below the same place, was moved on purpose.
+    """
+    before = _remembered(settings)
+    for name, place in folders(settings).items():
+        then, now = before.get(str(place)), location_of(nearest_existing(place))
+        if then is not None and now is not None and _is_missing(then, now):
+            raise EnvironmentFault(
+                f"nothing is mounted on {then.point}, where the {name} {place} was at the last start",
+                f"mount it, or remove {settings.state / NAME} if the {name} is to be an ordinary folder from now on",
+            )
+
+
+def _is_missing(then: _Remembered, now: Location) -> bool:
+    """Tell whether the file system went, and what was underneath is seen now."""
+    is_elsewhere = then.point != now.point and then.point.is_relative_to(now.point)
+    return is_elsewhere and now.identity != then.identity
+
+
+def remember_mounts(settings: Settings) -> None:
+    """Note where each folder lies, if that has changed. A disk that refuses is reported by what matters more."""
+    locations = {str(place): at for place in folders(settings).values() if (at := location_of(place))}
+    notes = {place: {"identity": at.identity, "point": str(at.point)} for place, at in locations.items()}
+    data = json.dumps({"version": _VERSION, "folders": notes}, indent=1).encode("utf-8")
+    with contextlib.suppress(OSError), folder(settings.state) as state:
+        # A start that the disk stopped may have left it.
+        remove(state, _TEMPORARY)
+        if {place: _Remembered(at.point, at.identity) for place, at in locations.items()} == _remembered(settings):
+            return
+        write_durable(state, _TEMPORARY, data, mode=0o640)
+        rename_over(state, _TEMPORARY, NAME)
+
+
+def _remembered(settings: Settings) -> dict[str, _Remembered]:
+    """Return what was noted of each folder; nothing if nothing (readable) was noted."""
+    try:
+        notes = json.loads((settings.state / NAME).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(notes, dict):
+        return {}
+    if "version" not in notes:
+        return _of_older_version(settings, notes)
+    places = notes.get("folders")
+    found = {place: _of_note(note) for place, note in places.items()} if isinstance(places, dict) else {}
+    return {place: remembered for place, remembered in found.items() if remembered is not None}
+
+
+def _of_note(note: object) -> _Remembered | None:
+    match note:
+        case {"point": str(point), "identity": [str(kind), str(source), str(inner)]}:
+            return _Remembered(Path(point), (kind, source, inner))
+    return None
+
+
+def _of_older_version(settings: Settings, notes: Mapping[str, Any]) -> dict[str, _Remembered]:
+    """Return what an older version noted: mount points, as they were seen by the process that noted them.
+
+    In the sandbox of the service they say nothing. The notes lie in the state folder, which therefore is where it was:
+    if they name another mount point for it, they are from the sandbox.
+    """
+    points = {place: _Remembered(Path(point)) for place, point in notes.items() if isinstance(point, str)}
+    state, now = points.get(str(settings.state)), location_of(settings.state)
+    if state is not None and now is not None and state.point != now.point:
+        return {}
+    return points

@@ -1,0 +1,186 @@
+"""What has to be true before the loop may start, and what an earlier run has left to finish."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import grp
+import os
+import shutil
+from pathlib import Path
+
+from ocrwatch.cache.key import Known
+from ocrwatch.cache.sqlite import TextCache
+from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault, system_reason
+from ocrwatch.log import get_logger
+from ocrwatch.recipe import Recipe
+from ocrwatch.recognise.readers import is_read_by_ppocr
+from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
+from ocrwatch.settings import Settings, recipe
+from ocrwatch.storage import mount_watchdog
+from ocrwatch.storage.files import TEMPORARY_PREFIX, remove, sync, write_durable
+from ocrwatch.storage.files import folder as folder_below
+from ocrwatch.storage.lock import FolderLock, InboxLock
+from ocrwatch.storage.mounts import is_missing, nearest_existing
+
+_TRIAL = f"{TEMPORARY_PREFIX}check.tmp"
+
+_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+
+_log = get_logger()
+
+
+def folders(settings: Settings) -> dict[str, Path]:
+    """Return the folders in use, by their setting's name."""
+    names = ["inbox", "outbox", "quarantine", "state"]
+    if "archive" in {settings.on_success, settings.intake.duplicates}:
+        names.insert(2, "archive")
+    return {name: getattr(settings, name) for name in names}
+
+
+def check_answers(settings: Settings) -> None:
+    """Check that no folder keeps waiting who looks at it; raises :class:`EnvironmentFault`."""
+    mount_watchdog.check_answers(folders(settings))
+
+
+def make_folders(settings: Settings) -> None:
+    """Make missing folders and prove that each can be used; raises :class:`EnvironmentFault`."""
+    for name, folder in folders(settings).items():
+        doing = "use" if not is_missing(folder) else "make"
+        try:
+            # The ledger and the status tell names of scans: nobody else's business.
+            _make_durable(folder, 0o750 if name == "state" else 0o777)
+        except OSError as error:
+            raise environment_fault(error, f"cannot {doing} the {name} {folder}") from error
+        check_usable(settings, name, folder)
+
+
+def is_only_read(settings: Settings, name: str) -> bool:
+    """Tell whether nothing need be written to a folder: scans stay in the inbox if they are to be kept."""
+    stays = settings.on_success == "keep" and settings.intake.duplicates in {"deliver", "skip"}
+    return name == "inbox" and stays
+
+
+def check_usable(settings: Settings, name: str, folder: Path) -> None:
+    """Prove that what is done in a folder can be done; raises :class:`EnvironmentFault`."""
+    doing = "read" if is_only_read(settings, name) else "write to"
+    try:
+        if doing == "read":
+            with os.scandir(folder) as entries:
+                next(entries, None)
+        else:
+            _try_file(folder)
+    except OSError as error:
+        fault = environment_fault(error, f"cannot {doing} the {name} {folder}")
+        raise read_only_inbox(fault, error) if name == "inbox" and doing != "read" else fault from error
+
+
+def read_only_inbox(fault: EnvironmentFault, error: OSError) -> EnvironmentFault:
+    """Add to a fault of an inbox that cannot be written to what else can be done about that."""
+    if error.errno not in _READ_ONLY:
+        return fault
+    what = f"{fault.message}: originals that were read could not be moved out of it"
+    keep = 'on_success to "keep", and intake.duplicates to "skip" or "deliver"'
+    return EnvironmentFault(what, f"{fault.remedy}; or set {keep}: they stay in it then")
+
+
+def check_can_be_made(name: str, folder: Path) -> None:
+    """Prove that a missing folder can be made, without making it; raises :class:`EnvironmentFault`."""
+    parent = nearest_existing(folder)
+    try:
+        _try_file(parent)
+    except OSError as error:
+        raise environment_fault(error, f"cannot make the {name} {folder} below {parent}") from error
+
+
+def _try_file(place: Path) -> None:
+    """Make and remove a file, always of the same name: what is left by being killed here, the next start removes."""
+    with folder_below(place) as directory:
+        remove(directory, _TRIAL)
+        # Another ocrwatch may be trying at the same moment.
+        with contextlib.suppress(FileExistsError):
+            write_durable(directory, _TRIAL, b"")
+        remove(directory, _TRIAL)
+
+
+def _make_durable(folder: Path, mode: int) -> None:
+    """Make a folder and what is missing above it, each durable in the one above."""
+    if folder.is_dir():
+        return
+    _make_durable(folder.parent, 0o777)
+    folder.mkdir(exist_ok=True, mode=mode)
+    with folder_below(folder.parent) as directory:
+        sync(directory)
+
+
+def take_locks(settings: Settings) -> list[FolderLock | InboxLock]:
+    """Lock the inbox and the state folder; raises :class:`LockedError` where another ocrwatch has one of them."""
+    inbox = InboxLock(settings.inbox, "inbox")
+    if inbox.refusal is not None:
+        _log.warning("inbox.unlocked", inbox=str(settings.inbox), reason=system_reason(inbox.refusal))
+    try:
+        return [inbox, FolderLock(settings.state, "state folder")]
+    except BaseException:
+        inbox.release()
+        raise
+
+
+def recipes(settings: Settings) -> tuple[Recipe, ...]:
+    """Return the different recipes of all profiles, and last the one that has none."""
+    options = [settings.with_profile(profile) for profile in settings.profiles]
+    all_of_them = [recipe(each.ocr, each.enhance) for each in options]
+    usual = recipe(settings.ocr, settings.enhance)
+    return (*(each for each in dict.fromkeys(all_of_them) if each != usual), usual)
+
+
+def known_texts(settings: Settings) -> Known:
+    """Open what is known of scans that were read before."""
+    options = settings.cache
+    cache = TextCache(settings.state, max_age=options.max_age, max_bytes=options.max_bytes) if options.on else None
+    return Known(cache, recipes(settings))
+
+
+def check_languages(settings: Settings) -> None:
+    """Check that the language data of all profiles is installed; raises :class:`EnvironmentFault`.
+
+    For PP-OCR there is none: it has the same networks for all languages.
+    """
+    for each in recipes(settings):
+        if not is_read_by_ppocr(each):
+            check_recipe_languages(each)
+
+
+def group_ids(settings: Settings) -> dict[str, int]:
+    """Return the numbers of all groups that sidecars may be given to; raises :class:`UsageError`."""
+    names = {settings.output.group} | {settings.with_profile(profile).output.group for profile in settings.profiles}
+    return {name: _group_id(name) for name in names if name is not None}
+
+
+def _group_id(name: str) -> int:
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise UsageError(
+            f"output.group names the group {name}, which does not exist", "create it, or name another"
+        ) from None
+
+
+def fresh_scratch(settings: Settings) -> Path:
+    """Return an empty folder for the workers' temporary files; what a killed run has left in it goes."""
+    scratch = settings.state / "tmp"
+    try:
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise environment_fault(error, f"cannot make the folder {scratch}") from error
+    return scratch
+
+
+def worker_count(settings: Settings) -> int:
+    """Return how many workers there are to be: as many as set, or one for each core."""
+    return settings.workers.count or usable_cores()
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))

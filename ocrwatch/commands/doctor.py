@@ -1,0 +1,273 @@
+"""``ocrwatch doctor``: which questions are asked, in which order, and how the answers are shown."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pwd
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from ocrwatch.checks import folders, inotify_limits, machine, startup
+from ocrwatch.checks.finding import Finding, check
+from ocrwatch.checks.remembered_mounts import check_mounts
+from ocrwatch.commands.service_user import become_user_of, environment_of
+from ocrwatch.errors import EnvironmentFault, ExitCode, HeldUp, UsageError
+from ocrwatch.hooks.payload import hook_options
+from ocrwatch.intake.inotify import Watcher
+from ocrwatch.intake.names import NameRules
+from ocrwatch.intake.rescan import Look, look
+from ocrwatch.log import printable
+from ocrwatch.permissions import check_movable
+from ocrwatch.recognise.ppocr import weights
+from ocrwatch.recognise.readers import has_second_reader, is_read_by_ppocr
+from ocrwatch.scan import Arrival
+from ocrwatch.settings import Settings, recipe
+from ocrwatch.settings.load import check_folders, load, parse_overrides
+from ocrwatch.storage.lock import holder_of, inbox_holder
+from ocrwatch.storage.mounts import is_missing, mount_of, nearest_existing, watch_mode
+
+_MOST_SCANS_TRIED = 10_000
+"""Scans in the inbox that ``doctor`` looks at: a second or so."""
+
+_MARKS = {"fine": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]", "problem": "[red]problem[/red]"}
+
+_MOST_NAMED = 5
+
+
+def doctor(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, as_json: bool) -> ExitCode:
+    """Print the findings; code 3 where one of them would stop ocrwatch."""
+    console = Console(soft_wrap=True, highlight=False)
+    worst = ExitCode.FINE
+    findings = []
+    for finding in examine(config, {**parse_overrides(sets), **overrides}):
+        findings.append(asdict(finding))
+        if not as_json:
+            remedy = f"\n        {escape(printable(finding.remedy))}" if finding.remedy else ""
+            console.print(f"{_MARKS[finding.severity]} {finding.subject}: {escape(printable(finding.message))}{remedy}")
+        if finding.severity == "problem":
+            worst = ExitCode.ENVIRONMENT
+    if as_json:
+        print(json.dumps(findings, indent=1))  # noqa: T201
+    return worst
+
+
+def examine(config: Path | None, overrides: Mapping[str, object]) -> Iterator[Finding]:
+    """Ask all questions, one after the other. Started by root for a service, it becomes the service's user."""
+    try:
+        configuration = load(config, overrides, os.environ)
+        service = machine.service_of(configuration.path)
+        if service is not None:
+            become_user_of(service)
+            # Once more, as the service would: it may not be able to read the file.
+            configuration = load(config, overrides, environment_of(service))
+    except (UsageError, EnvironmentFault) as error:
+        yield Finding("settings", "problem", error.message, error.remedy)
+        return
+    yield Finding("settings", "fine", f"read from {configuration.path or 'no file: defaults'}")
+    yield Finding("user", "fine", f"all is tried as the user {_user_name()}")
+    if service is not None:
+        yield from machine.service_state(service)
+    yield from _of_settings(configuration.settings)
+
+
+def _of_settings(settings: Settings) -> Iterator[Finding]:
+    answers = check("folders", "all folders answer", lambda: startup.check_answers(settings))
+    yield answers
+    if answers.severity == "problem":
+        # Whatever else is asked of them would not come back.
+        return
+    yield check("folders", "no folder lies in another's way", lambda: check_folders(settings))
+    yield check(
+        "mounts", "no disk or share is missing that was there at the last start", lambda: check_mounts(settings)
+    )
+    for name, folder in startup.folders(settings).items():
+        yield from _folder(settings, name, folder)
+    yield from _inbox(settings)
+    if "archive" in startup.folders(settings):
+        yield from folders.crossing(settings.inbox, settings.archive)
+    yield from _watch(settings)
+    yield folders.ledger_place(mount_of(nearest_existing(settings.state))[0], settings.state)
+    languages = ", ".join(dict.fromkeys(name for each in startup.recipes(settings)[::-1] for name in each.languages))
+    found = check("languages", f"{languages} installed", lambda: startup.check_languages(settings))
+    yield found
+    if found.severity == "fine":
+        yield _engine(settings)
+        yield _second(settings)
+    yield check("groups", "the sidecars' groups exist", lambda: startup.group_ids(settings))
+    yield check("hooks", "all programs and secrets of hooks can be used", lambda: hook_options(settings))
+    if settings.hooks.webhook_secret is not None:
+        yield from machine.exposed("hooks.webhook_secret", settings.hooks.webhook_secret)
+    yield from _of_running(settings)
+
+
+def _of_running(settings: Settings) -> Iterator[Finding]:
+    """Answer what depends on whether ocrwatch runs here."""
+    try:
+        holders = (inbox_holder(settings.inbox), holder_of(settings.state))
+    except EnvironmentFault as fault:
+        yield Finding("daemon", "warning", fault.message, fault.remedy)
+        return
+    yield machine.holders(*holders)
+    if holders == (None, None):
+        ppocr = any(has_second_reader(each) or is_read_by_ppocr(each) for each in startup.recipes(settings))
+        yield from machine.memory(startup.worker_count(settings), ppocr=ppocr)
+    yield from machine.address("status.listen", settings.status.listen, runs=holders != (None, None))
+
+
+def _folder(settings: Settings, name: str, folder: Path) -> Iterator[Finding]:
+    if not os.path.lexists(folder) and is_missing(folder):
+        fine = f"{folder} is not there yet and is made at the start"
+        yield check(name, fine, lambda: startup.check_can_be_made(name, folder))
+        yield from folders.space(name, folder)
+    elif startup.is_only_read(settings, name):
+        fine = f"scans in {folder} can be read; they stay there"
+        yield check(name, fine, lambda: startup.check_usable(settings, name, folder))
+    else:
+        findings = list(_tried(settings, name, folder))
+        yield from findings
+        works = all(finding.severity != "problem" for finding in findings)
+        yield from folders.space(name, folder, works=works)
+
+
+def _tried(settings: Settings, name: str, folder: Path) -> Iterator[Finding]:
+    """Do in a folder what the daemon does in it; the first problem is the last finding."""
+    if name == "inbox":
+        usable = check(name, "", lambda: startup.check_usable(settings, name, folder))
+        if usable.severity == "problem":
+            yield usable
+            return
+    for finding in folders.probe(name, folder):
+        yield finding
+        if finding.severity == "problem":
+            return
+    if name == "outbox" and settings.output.mode is not None:
+        yield from folders.permissions(name, folder, settings.output.mode)
+
+
+def _inbox(settings: Settings) -> Iterator[Finding]:
+    """Look through the inbox for what cannot be read or taken; an inbox that refuses has findings of its own."""
+    if is_missing(settings.inbox):
+        return
+    watch = settings.watch
+    rules = NameRules.of(watch.include, watch.exclude)
+    try:
+        found = look(settings.inbox, rules, recursive=watch.recursive, limit=_MOST_SCANS_TRIED, known=lambda _: False)
+    except EnvironmentFault:
+        return
+    if settings.on_success != "keep":
+        yield from _scans_held_up(settings, found.paths)
+    yield from _closed_folders(found)
+
+
+def _scans_held_up(settings: Settings, waiting: Sequence[str]) -> Iterator[Finding]:
+    """Tell whether each scan that waits in the inbox may be moved out of it."""
+    refused: dict[tuple[str, str], list[str]] = {}
+    for path in waiting:
+        try:
+            check_movable(settings.inbox, path)
+        except HeldUp as error:
+            refused.setdefault((error.message, error.remedy), []).append(path)
+        except OSError:
+            # Taken by a running daemon, or away: a finding of the folders'.
+            continue
+    for (reason, remedy), (first, *others) in refused.items():
+        more = f" and {len(others)} more" if others else ""
+        yield Finding("scans", "warning", f"{first}{more} cannot be taken: {reason}", remedy)
+    if waiting and not refused:
+        yield Finding("scans", "fine", f"the {len(waiting)} scans in the inbox can be taken")
+
+
+def _watch(settings: Settings) -> Iterator[Finding]:
+    inbox = settings.inbox
+    kind, _ = mount_of(nearest_existing(inbox))
+    mode = watch_mode(kind) if settings.watch.mode == "auto" else settings.watch.mode
+    rules = NameRules.of(settings.watch.include, settings.watch.exclude)
+    yield from inotify_limits.watching(mode, kind, _count_folders(inbox, rules))
+    if mode == "inotify" and os.access(inbox, os.R_OK | os.W_OK | os.X_OK):
+        yield inotify_limits.canary(inbox, lambda name, came: _listening(inbox, name, came))
+
+
+def _count_folders(inbox: Path, rules: NameRules) -> int:
+    """Count the folders that are watched if subfolders are."""
+    count = 0
+    for _, names, _ in os.walk(inbox):
+        count += 1
+        names[:] = filter(rules.enters, names)
+    return count
+
+
+def _closed_folders(found: Look) -> Iterator[Finding]:
+    """Name the folders in the inbox whose scans are not read, since this user may not enter them."""
+    closed = [item for item in found.ignored if item.is_closed]
+    for item in closed[:_MOST_NAMED]:
+        yield Finding("inbox folder", "warning", f"scans in it are not read: {item.reason}", item.remedy)
+    if len(closed) > _MOST_NAMED:
+        message = f"{len(closed) - _MOST_NAMED} more folders in the inbox cannot be read"
+        yield Finding("inbox folder", "warning", message, closed[0].remedy)
+
+
+class _Canary:
+    """Listens for one file only."""
+
+    def __init__(self, came: Callable[[], None]) -> None:
+        self._came = came
+
+    def arrived(self, _: Arrival) -> None:
+        self._came()
+
+    def stirred(self) -> None: ...
+    def left_alone(self) -> None: ...
+    def overflowed(self) -> None: ...
+    def limited(self) -> None: ...
+
+
+@contextlib.contextmanager
+def _listening(inbox: Path, name: str, came: Callable[[], None]) -> Iterator[None]:
+    """Watch the inbox as the daemon does, but for one name only."""
+    watcher = Watcher(inbox, NameRules.of([name], []), _Canary(came), recursive=False)
+    watcher.arm()
+    try:
+        yield
+    finally:
+        watcher.disarm()
+
+
+def _engine(settings: Settings) -> Finding:
+    # Costs half a second, which `status` need not pay.
+    from ocrwatch.recognise.engines import load as load_engine  # noqa: PLC0415
+
+    wanted = recipe(settings.ocr, settings.enhance)
+    finding = check("engine", "", lambda: load_engine(wanted))
+    if finding.severity != "fine":
+        return finding
+    info = load_engine(wanted).info
+    what = "the networks of the package" if info.name == weights.NAME else "Tesseract"
+    return replace(finding, message=f"{info.name} reads, with {what} {info.version}")
+
+
+def _second(settings: Settings) -> Finding:
+    """Tell whether a second reader reads again what is in doubt, by any profile; if not, what it would be good for."""
+    from ocrwatch.recognise.engines import load_second  # noqa: PLC0415
+
+    wanted = startup.recipes(settings)
+    finding = check("second reader", "", lambda: [load_second(each) for each in wanted])
+    if finding.severity != "fine":
+        return finding
+    if info := next(filter(None, map(load_second, wanted)), None):
+        return replace(finding, message=f"{info.name} {info.version} reads again what Tesseract is unsure of")
+    if weights.is_installed():
+        return replace(finding, message="none: it is switched off, or does not suit the languages and options")
+    return replace(finding, message=f"none: receipts, forms and photos are read better with one; {weights.INSTALL}")
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())

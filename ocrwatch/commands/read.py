@@ -1,0 +1,145 @@
+"""``ocrwatch read``: text to standard output, no folder touched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import queue
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ocrwatch import log
+from ocrwatch.checks.startup import check_languages, usable_cores
+from ocrwatch.commands.run import preview_of
+from ocrwatch.document import Page
+from ocrwatch.errors import ExitCode, InternalFault, OcrwatchError, TooLarge, UsageError, environment_fault
+from ocrwatch.executors.events import Outcome, SlotEvent
+from ocrwatch.executors.process_pool import Pool
+from ocrwatch.executors.startup_guard import Starts
+from ocrwatch.executors.worker_lifecycle import SlotOptions
+from ocrwatch.render.formats import Original, page_as_dict, review_reasons
+from ocrwatch.settings import Settings, recipe
+from ocrwatch.settings.load import load, parse_overrides
+
+_AHEAD_PER_WORKER = 2
+_STANDARD_INPUT = Path("-")
+
+
+def read(
+    files: Sequence[Path],
+    config: Path | None,
+    overrides: Mapping[str, object],
+    sets: Sequence[str],
+    *,
+    as_json: bool,
+    preview: bool,
+) -> ExitCode:
+    """Print the text of ``files`` in their order, or JSON lines; complaints go to standard error.
+
+    The file ``-`` is standard input.
+    """
+    if files.count(_STANDARD_INPUT) > 1:
+        raise UsageError("standard input is named twice, and can be read once", "name - once")
+    settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings
+    log.configure("error", settings.log.format)
+    check_languages(settings)
+    worst = ExitCode.FINE
+    for path, result in _results(files, settings):
+        if isinstance(result, OcrwatchError):
+            print(f"ocrwatch: {_name(path)}: {result}", file=sys.stderr)  # noqa: T201
+            worst = max(worst, ExitCode(result.exit_code))
+            continue
+        page, original = result
+        if as_json:
+            original = replace(original, review_reasons=review_reasons(page, settings.output.review_below))
+            print(json.dumps(page_as_dict(page, original), ensure_ascii=False))  # noqa: T201
+        elif preview:
+            print(f"{_name(path)}: {preview_of(page.text)}")  # noqa: T201
+        else:
+            sys.stdout.write(page.text)
+    return worst
+
+
+def _name(path: Path) -> str:
+    return "standard input" if path == _STANDARD_INPUT else log.printable(str(path))
+
+
+Result = tuple[Page, Original] | OcrwatchError
+
+
+def _results(files: Sequence[Path], settings: Settings) -> Iterator[tuple[Path, Result]]:
+    """Read files in worker processes, so that time and memory limits hold here too; yield them in their order."""
+    events: queue.SimpleQueue[SlotEvent] = queue.SimpleQueue()
+    workers = settings.workers
+    pool = Pool(
+        min(workers.count or usable_cores(), len(files)),
+        SlotOptions(
+            (recipe(settings.ocr, settings.enhance),), workers.timeout, workers.max_memory, workers.recycle_after
+        ),
+        count_attempt=lambda _scan: 1,
+        refund_attempt=lambda _scan: None,
+        report=events.put,
+    )
+    starts = Starts(len(pool))
+    pool.start()
+    originals: dict[int, Original] = {}
+    finished: dict[int, Result] = {}
+    begun = 0
+    try:
+        for number, path in enumerate(files):
+            while begun < min(len(files), number + _AHEAD_PER_WORKER * len(pool)):
+                finished |= _begin(begun, files[begun], settings, pool, originals)
+                begun += 1
+            while number not in finished:
+                event = events.get()
+                starts.heard(event)
+                if starts.failure is not None:
+                    raise starts.failure
+                finished |= _result_of(event, originals)
+            yield path, finished.pop(number)
+    finally:
+        pool.kill()
+
+
+def _begin(
+    number: int, path: Path, settings: Settings, pool: Pool, originals: dict[int, Original]
+) -> dict[int, Result]:
+    """Load a file and hand it to the pool; return its result at once where that fails."""
+    try:
+        jpeg = _content(path, settings.settle.max_bytes)
+    except OcrwatchError as error:
+        return {number: error}
+    except OSError as error:
+        return {number: environment_fault(error, "cannot read it")}
+    originals[number] = Original(str(path), len(jpeg), hashlib.sha256(jpeg).hexdigest())
+    pool.submit(number, jpeg, recipe(settings.ocr, settings.enhance))
+    return {}
+
+
+def _content(path: Path, max_bytes: int) -> bytes:
+    """Return the bytes of a file, or those on standard input. Raises UsageError, TooLarge or OSError."""
+    if path == _STANDARD_INPUT:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise UsageError("nothing is sent to standard input", "send a JPEG: ocrwatch read - < page.jpg")
+        content = sys.stdin.buffer.read(max_bytes + 1)
+        size = len(content)
+    else:
+        if not path.is_file():
+            what = "it is not a regular file" if path.exists() else "there is no such file"
+            raise UsageError(what, "name JPEG files")
+        size = path.stat().st_size
+        content = b"" if size > max_bytes else path.read_bytes()
+    if size > max_bytes:
+        raise TooLarge("the file is larger than allowed", "raise settle.max_bytes")
+    return content
+
+
+def _result_of(event: SlotEvent, originals: dict[int, Original]) -> dict[int, Result]:
+    if not isinstance(event, Outcome):
+        return {}
+    if event.page is not None:
+        return {event.scan: (event.page, originals.pop(event.scan))}
+    return {event.scan: event.error or InternalFault("a bug in ocrwatch: a result without a page")}

@@ -1,0 +1,1 @@
+"""Explains the state of one file: `ocrwatch why`."""

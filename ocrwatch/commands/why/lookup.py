@@ -1,0 +1,123 @@
+"""Which scan is meant by a file's name: a path in the inbox, outbox, archive or quarantine, or just a name."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ocrwatch.delivery.plan import Plan
+from ocrwatch.delivery.transaction import REASON_ENDING
+from ocrwatch.intake.rescan import DEEPEST
+from ocrwatch.ledger import Entry, LedgerReader
+from ocrwatch.observe.status import Status, as_text
+from ocrwatch.settings import Settings
+from ocrwatch.storage.files import split
+
+_MOST_LOOKED_AT = 200_000
+"""Entries of the inbox that are looked at for a mere name."""
+
+
+def scans_meant(settings: Settings, file: Path, ledger: LedgerReader, status: Status | None) -> list[str]:
+    """Return the paths in the inbox that ``file`` may mean, the likeliest first; empty where nothing is known of it."""
+    for root, place, relative in _places(settings, file):
+        found = _at(root, place, relative, ledger, status)
+        if found:
+            return found
+    if split(os.fspath(file))[0]:
+        return []
+    return _named(settings, file.name, ledger)
+
+
+def rows_meant(settings: Settings, file: Path, ledger: LedgerReader) -> list[Entry]:
+    """Return the ledger's rows that ``file`` may mean; empty if it knows nothing of it.
+
+    These are the rows whose scan, text or original has or had this very place, else all whose scan has this name.
+    """
+    for root, _, relative in _places(settings, file):
+        found = ledger.of_path(relative) if root == "inbox" else _delivered_to(ledger, root, relative)
+        if found:
+            return found
+    if split(os.fspath(file))[0]:
+        return []
+    return [row for path in ledger.paths_named(file.name) for row in ledger.of_path(path)]
+
+
+def path_in_inbox(settings: Settings, file: Path) -> str:
+    """Return what a file's path in the inbox would be, whether it is there or not."""
+    relative = _inside(settings.inbox, Path.cwd() / file)
+    return os.fspath(file) if relative is None else relative
+
+
+def _roots(settings: Settings) -> dict[str, Path]:
+    return {name: getattr(settings, name) for name in ("inbox", "outbox", "archive", "quarantine")}
+
+
+def _places(settings: Settings, file: Path) -> Iterator[tuple[str, Path, str]]:
+    """Yield where ``file`` may lie: the root's name, the absolute path, and the path relative to the root."""
+    roots = _roots(settings)
+    for place in (Path.cwd() / file, *(root / file for root in roots.values())):
+        for name, root in roots.items():
+            if relative := _inside(root, place):
+                yield name, place, relative
+
+
+def _at(root: str, place: Path, relative: str, ledger: LedgerReader, status: Status | None) -> list[str]:
+    """Return the scans whose file lies, or lay, at this very place."""
+    if root != "inbox":
+        return list(dict.fromkeys(entry.path for entry in reversed(_delivered_to(ledger, root, relative))))
+    if os.path.lexists(place) or ledger.of_path(relative) or as_text(relative) in _told(status):
+        return [relative]
+    return []
+
+
+def _delivered_to(ledger: LedgerReader, root: str, relative: str) -> list[Entry]:
+    """Return the rows of scans that left a file of this name in the outbox, archive or quarantine."""
+    parent, name = split(relative)
+    # Plans are JSON in ASCII: what is found in them as text is looked at closely afterwards.
+    rows = ledger.of_plan(json.dumps(name))
+    if root == "quarantine":
+        name = name.removesuffix(f".{REASON_ENDING}")
+        rows = rows or ledger.of_plan(json.dumps(name))
+    return [row for row in rows if row.plan and _is_of(Plan.from_json(row.plan), root, parent, name)]
+
+
+def _is_of(plan: Plan, root: str, parent: str, name: str) -> bool:
+    if plan.folder != parent or (plan.fate == "quarantine") != (root == "quarantine"):
+        return False
+    if root == "outbox":
+        return any(sidecar.final == name for sidecar in plan.sidecars)
+    return plan.original == name and plan.fate in {"archive", "quarantine"}
+
+
+def _named(settings: Settings, name: str, ledger: LedgerReader) -> list[str]:
+    """Return all scans of this name, wherever they lie or lay."""
+    found = [path for path in _below(settings.inbox) if split(path)[1] == name]
+    return list(dict.fromkeys((*found, *ledger.paths_named(name))))
+
+
+def _below(inbox: Path) -> Iterator[str]:
+    looked_at = 0
+    prefix = f"{inbox}{os.sep}"
+    for root, folders, files in os.walk(inbox):
+        relative = f"{root}{os.sep}".removeprefix(prefix)
+        if relative.count(os.sep) > DEEPEST:
+            folders.clear()
+        looked_at += len(files) + len(folders)
+        if looked_at > _MOST_LOOKED_AT:
+            return
+        yield from (relative + name for name in (*files, *folders))
+
+
+def _told(status: Status | None) -> set[str]:
+    return set() if status is None else {*status.in_work, *status.queue}
+
+
+def _inside(root: Path, place: Path) -> str | None:
+    # The name itself is not resolved: a link there is not followed.
+    there = Path(os.path.normpath(place))
+    for base, path in ((root, there), (root.resolve(), there.parent.resolve() / there.name)):
+        if path.is_relative_to(base) and path != base:
+            return path.relative_to(base).as_posix()
+    return None

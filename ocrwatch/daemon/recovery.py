@@ -1,0 +1,243 @@
+"""What a ledger can learn from the folders at a start, above all a new one, where the old was damaged or deleted.
+
+- An original that was set aside in the inbox is given a visible name again and is read once more. Its text may be in
+  the outbox already: a second sidecar is better than a lost scan.
+- Unfinished files of a ledger that was set aside are removed: their scans are in the inbox. Those of ledgers that
+  nothing is known of may be another daemon's, and stay.
+- Originals that stay in the inbox, and have their sidecars, are done.
+
+Done twice it does nothing more, so that it may be interrupted anywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from ocrwatch.delivery.originals import aside_name
+from ocrwatch.delivery.plan import Plan, mirrored, rename_to_free
+from ocrwatch.errors import EnvironmentFault
+from ocrwatch.intake.names import NameRules, plain_ending
+from ocrwatch.intake.rescan import look
+from ocrwatch.ledger import Ledger, facts_key
+from ocrwatch.log import get_logger
+from ocrwatch.observe.status_txt import is_note
+from ocrwatch.observe.systemd import notify
+from ocrwatch.scan import FileFacts
+from ocrwatch.settings import Settings
+from ocrwatch.storage.files import (
+    NAME_MAX,
+    facts_of,
+    files_below,
+    folder,
+    folder_if_there,
+    is_same_file,
+    open_regular,
+    remove,
+    sha256_of,
+    split,
+    status_of,
+    sync,
+)
+
+_LEFTOVER: Final = re.compile(
+    r"\.ocrwatch-(?P<token>[0-9a-f]{8})-(?P<number>\d+)(?:-[0-9a-f]+)?\.(?P<ending>.+)\.tmp", re.DOTALL
+)
+_SET_ASIDE: Final = "read"
+_NO_LIMIT: Final = 1 << 60
+_MORE_TIME: Final = "EXTEND_TIMEOUT_USEC=60000000"
+
+_log = get_logger()
+
+_Known = tuple[str, FileFacts, str | None, str]
+
+
+def rebuild(settings: Settings, ledger: Ledger) -> None:
+    """Rebuild a new ledger from the folders; nothing happens where that was done. Before anything else is started.
+
+    What a folder refuses is left for the next start.
+    """
+    tokens = ledger.to_rebuild()
+    if tokens is None:
+        return
+    refused: list[str] = []
+    restored = list(_restore(settings, lambda _, token: token != ledger.token, refused))
+    removed = 0
+    if tokens:
+        for root in {settings.outbox, settings.archive, settings.quarantine}:
+            removed += _clear(root, tokens - {ledger.token}, refused)
+    known: list[_Known] = []
+    if settings.on_success == "keep":
+        before = set(ledger.kept())
+        with _refusals(refused):
+            known = [scan for scan in _delivered(settings) if (scan[0], facts_key(scan[1])) not in before]
+    ledger.rebuilt(known, wholly=not refused)
+    if tokens or restored or known or refused:
+        _log.warning("ledger.rebuilt", restored=restored, removed=removed, known=len(known), refused=refused)
+
+
+def restore_forgotten(settings: Settings, ledger: Ledger) -> None:
+    """Give originals that are set aside for no scan in work a visible name. Before anything else is started.
+
+    Their folder was away when they were to be put away, and for so long that they were given up, and is back now.
+    """
+    plans = [Plan.from_json(entry.plan) for entry in ledger.unfinished() if entry.plan is not None]
+    in_work = {aside_name(plan, ledger.token) for plan in plans}
+    refused: list[str] = []
+    for path in _restore(settings, lambda name, token: token == ledger.token and name not in in_work, refused):
+        _log.warning("scan.restored", path=path)
+
+
+def _restore(settings: Settings, is_forgotten: Callable[[str, str], bool], refused: list[str]) -> Iterator[str]:
+    """Give originals that were set aside a visible name; only one daemon at a time works on an inbox.
+
+    ``is_forgotten`` is asked with the hidden name and the token in it.
+    """
+    if not _is_there(settings.inbox, refused):
+        return
+    ending = plain_ending(settings.watch.include)
+    for subfolder, name, found in _leftovers(settings.inbox, refused):
+        if found["ending"] != _SET_ASIDE or not is_forgotten(name, found["token"]):
+            continue
+        with _refusals(refused), folder(settings.inbox, subfolder) as directory:
+            if (visible := _show(directory, name, f"recovered-{found['number']}", ending)) is not None:
+                yield f"{subfolder}/{visible}" if subfolder else visible
+
+
+def _show(directory: int, name: str, stem: str, ending: str) -> str | None:
+    status = status_of(directory, name)
+    if status is None or not stat.S_ISREG(status.st_mode):
+        return None
+    if status.st_nlink > 1 and any(
+        other != name and is_same_file(directory, name, directory, other) for other in os.listdir(directory)
+    ):
+        # Killed between link and unlink, where the file system has no rename without replacing.
+        remove(directory, name)
+        sync(directory)
+        return None
+    return rename_to_free(directory, name, directory, stem, ending)
+
+
+def _clear(root: Path, tokens: frozenset[str], refused: list[str]) -> int:
+    removed = 0
+    if not _is_there(root, refused):
+        return 0
+    for subfolder, name, found in _leftovers(root, refused):
+        if found["token"] in tokens:
+            with _refusals(refused), folder(root, subfolder) as directory:
+                removed += remove(directory, name)
+                sync(directory)
+    return removed
+
+
+def _is_there(root: Path, refused: list[str]) -> bool:
+    with _refusals(refused):
+        return root.is_dir()
+    return False
+
+
+def _leftovers(root: Path, refused: list[str]) -> Iterator[tuple[str, str, re.Match[str]]]:
+    """Yield subfolder, name and parts of every unfinished file below ``root``, following no link."""
+    for subfolder, name in files_below(root, lambda _, error: refused.append(str(error))):
+        if found := _LEFTOVER.fullmatch(name):
+            yield subfolder, name, found
+
+
+def _delivered(settings: Settings) -> Iterator[_Known]:
+    """Yield the scans in the inbox whose sidecars are in the outbox."""
+    rules = NameRules.of(settings.watch.include, settings.watch.exclude)
+    found = look(settings.inbox, rules, recursive=settings.watch.recursive, limit=_NO_LIMIT, known=lambda _: False)
+    sidecars = _Sidecars(settings.outbox)
+    for number, path in enumerate(found.paths):
+        # All of them are hashed: the service manager must not take that for a start that hangs.
+        notify(f"{_MORE_TIME}\nSTATUS=starting: finding out what was read before, {number} of {len(found.paths)}")
+        parent, name = split(path)
+        with contextlib.suppress(OSError), folder(settings.inbox, parent) as directory:
+            descriptor = open_regular(directory, name)
+            try:
+                known = sidecars.of(path, descriptor)
+            finally:
+                os.close(descriptor)
+            if known is not None:
+                yield known
+
+
+class _Sidecars:
+    """Finds each scan sidecars of its own: one that is taken for two scans would cost the second its text."""
+
+    def __init__(self, outbox: Path) -> None:
+        self._outbox = outbox
+        self._taken: set[tuple[str, str]] = set()
+
+    def of(self, path: str, descriptor: int) -> _Known | None:
+        """Return what the ledger is to know of the open scan, None where it has no sidecar."""
+        parent, name = split(path)
+        facts = facts_of(os.fstat(descriptor))
+        subfolder = mirrored((self._outbox,), parent)
+        sha256: str | None = None
+        with folder_if_there(self._outbox, subfolder) as directory:
+            if directory is None:
+                return None
+            for stem in _stems(directory, os.path.splitext(name)[0]):
+                if (subfolder, stem) in self._taken:
+                    continue
+                source = _source_of(directory, f"{stem}.json")
+                if source is None:
+                    # What ocrwatch says of itself is no scan's text.
+                    same = not is_note(directory, f"{stem}.txt") and _is_newer(directory, f"{stem}.txt", descriptor)
+                elif source.get("bytes") == facts.size:
+                    sha256 = sha256 or sha256_of(descriptor)
+                    same = source.get("sha256") == sha256
+                else:
+                    same = False
+                if same:
+                    self._taken.add((subfolder, stem))
+                    return path, facts, sha256, Plan(path, facts, sha256, subfolder, stem, "keep", name).to_json()
+        return None
+
+
+def _stems(directory: int, stem: str) -> Iterator[str]:
+    """Yield the stem and its numbered successors for as long as there are sidecars of that name."""
+    candidate, number = stem, 1
+    while len(os.fsencode(candidate)) < NAME_MAX - len(".json") and any(
+        status_of(directory, f"{candidate}.{ending}") is not None for ending in ("json", "txt")
+    ):
+        yield candidate
+        number += 1
+        candidate = f"{stem}-{number}"
+
+
+def _source_of(directory: int, name: str) -> dict[str, Any] | None:
+    """Return what a JSON sidecar says of its scan, None where there is none; an odd one says nothing."""
+    try:
+        descriptor = open_regular(directory, name)
+    except OSError:
+        return None
+    try:
+        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+            source = json.load(file)["source"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return source if isinstance(source, dict) else {}
+
+
+def _is_newer(directory: int, name: str, scan: int) -> bool:
+    """Tell whether a sidecar was written after the scan came to lie where it is."""
+    sidecar, original = status_of(directory, name), os.fstat(scan)
+    # A scan that was moved in keeps its old modification time; the change time tells when it came.
+    return sidecar is not None and sidecar.st_mtime_ns > max(original.st_mtime_ns, original.st_ctime_ns)
+
+
+@contextlib.contextmanager
+def _refusals(refused: list[str]) -> Iterator[None]:
+    """Note what a folder refuses, and go on."""
+    try:
+        yield
+    except (OSError, EnvironmentFault) as error:
+        refused.append(str(error))

@@ -1,0 +1,94 @@
+"""Many deliveries in the time of one: the same steps in the same order, each made for all before the next begins.
+
+What a step depends on is durable before it for every scan, as :mod:`ocrwatch.delivery.transaction` has it; but the
+disk is waited for once in each step, and so is the ledger. Only what goes smoothly goes this way. A scan that meets
+anything else is left where it is, and its own delivery takes it up there: each step can be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+
+from ocrwatch.delivery.durability import Disk, Gathered
+from ocrwatch.delivery.plan import Plan
+from ocrwatch.delivery.sidecars import StagedLost
+from ocrwatch.delivery.steps import Delivered, Journal, Steps, Work, result
+from ocrwatch.errors import OcrwatchError
+
+_UNUSUAL = (OSError, OcrwatchError, StagedLost)
+
+Step = Callable[[int, Plan, Disk], bool]
+"""Does something for the scan with this row and plan; says whether it went as usual."""
+
+
+def deliver_together(
+    steps: Steps, journal: Journal, works: Sequence[Work], threads: Executor
+) -> list[Delivered | None]:
+    """Deliver ``works``; None stands for those that are to be delivered on their own."""
+    delivered: dict[int, Delivered] = {}
+
+    def publish(_scan: int, plan: Plan, disk: Disk) -> bool:
+        steps.publish(plan, just_staged=True, disk=disk)
+        return True
+
+    def take(_scan: int, plan: Plan, _disk: Disk) -> bool:
+        return plan.fate == "keep" or steps.set_aside(plan, first=True)
+
+    def put_away(scan: int, plan: Plan, disk: Disk) -> bool:
+        original = steps.put_away(plan, taken=plan.fate != "keep", disk=disk)
+        delivered[scan] = result(scan, plan, original)
+        # An original that is not there any more is a matter of its own.
+        return original is not None or plan.fate != "archive"
+
+    try:
+        plans = _staged(steps, journal, works, threads)
+        with journal.together():
+            for scan, plan in plans.items():
+                journal.planned(scan, plan.to_json(), code=None, reason=None)
+        plans = _each(plans, threads, take)
+        plans = _each(plans, threads, publish)
+        with journal.together():
+            for scan in plans:
+                journal.published(scan)
+        plans = _each(plans, threads, put_away)
+        with journal.together():
+            for scan, plan in plans.items():
+                journal.close_scan(scan, "done", code=None, reason=None, review=plan.review)
+    except _UNUSUAL:
+        # A disk that was waited for, or the ledger, refuses: whoever delivers them one by one is told so.
+        return [None] * len(works)
+    return [delivered[work.scan] if work.scan in plans else None for work in works]
+
+
+def _staged(steps: Steps, journal: Journal, works: Sequence[Work], threads: Executor) -> dict[int, Plan]:
+    """Plan and stage; two of the same name get different ones."""
+    plans: dict[int, Plan] = {}
+    taken: set[tuple[str, str]] = set()
+    with Gathered(threads) as disk:
+        for work in works:
+            try:
+                if work.fate == "quarantine" or journal.plan_of(work.scan) is not None or not steps.is_unchanged(work):
+                    continue
+                plan = steps.plan(work, taken)
+                steps.stage(work, plan, disk)
+            except _UNUSUAL:
+                continue
+            taken.add((plan.folder, plan.stem))
+            plans[work.scan] = plan
+        disk.wait()
+    return plans
+
+
+def _each(plans: dict[int, Plan], threads: Executor, step: Step) -> dict[int, Plan]:
+    """Make a step for each, wait for the disk, and return those for which it went as usual."""
+    done: dict[int, Plan] = {}
+    with Gathered(threads) as disk:
+        for scan, plan in plans.items():
+            try:
+                if step(scan, plan, disk):
+                    done[scan] = plan
+            except _UNUSUAL:
+                continue
+        disk.wait()
+    return done

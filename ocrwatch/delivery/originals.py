@@ -1,0 +1,236 @@
+"""Puts an original away, if it is still the file that was read; never over another file, never half.
+
+The original is first set aside in its own folder under a hidden name: a rename takes whatever bears the name at that
+moment, so only what is looked at *after* it can be trusted to be what moves on. What turns out to be another file, put
+in the scan's place at the last moment, is given its name back. A folder may be renamed with an original set aside in
+it: the hidden name, which is like no other, finds it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+from ocrwatch.delivery.durability import AT_ONCE, Disk
+from ocrwatch.delivery.plan import Plan, rename_to_free
+from ocrwatch.storage.files import (
+    TEMPORARY_PREFIX,
+    copy_durable,
+    files_below,
+    folder,
+    folder_if_there,
+    has_content,
+    is_same_file,
+    is_unchanged,
+    open_regular,
+    remove,
+    rename_noreplace,
+    rename_to_own,
+    split,
+    status_of,
+    sync,
+)
+
+_KEY_LENGTH = 16
+"""Hexadecimal digits of a path's hash, which need only tell one file's names apart."""
+
+
+def set_aside(plan: Plan, inbox: Path, token: str, *, parent: str | None = None) -> bool:
+    """Take the original out of everybody's way, now or in an earlier call; False if it is not what was read any more.
+
+    From here on nobody can rename, replace or remove it by its name. ``parent`` is the folder that it lies in, if that
+    is another than it was, as :func:`find` has it. Raises ``OSError`` where a folder refuses.
+    """
+    with _parent_of(plan, inbox, parent) as source:
+        return source is not None and _set_aside(plan, source, token)
+
+
+def give_back(plan: Plan, inbox: Path, token: str, *, parent: str | None = None) -> None:
+    """Give an original that was set aside a visible name again, its own if that is free."""
+    with _parent_of(plan, inbox, parent) as source:
+        if source is None or status_of(source, aside_name(plan, token)) is None:
+            return
+        if is_same_file(source, split(plan.path)[1], source, aside_name(plan, token)):
+            # Killed between link and unlink, where the file system has no rename without replacing.
+            remove(source, aside_name(plan, token))
+        else:
+            _give_back(plan, source, token)
+
+
+def move_away(
+    plan: Plan,
+    inbox: Path,
+    target: Path,
+    token: str,
+    *,
+    parent: str | None = None,
+    taken: bool = False,
+    again: bool = False,
+    disk: Disk = AT_ONCE,
+) -> str | None:
+    """Move the original below ``target``; return its name there, or None if it was not ours to move any more.
+
+    Across file systems it is copied, verified and only then removed. Called again after being interrupted anywhere, it
+    ends in the same state. ``taken`` says that :func:`set_aside` has just succeeded, ``again`` that an earlier call may
+    have been interrupted. Raises ``FileExistsError`` where
+    somebody took the planned name, with the original still in the inbox, and ``OSError`` where a folder refuses.
+    """
+    with (
+        folder(target, plan.folder, create=True) as destination,
+        _parent_of(plan, inbox, parent) as source,
+    ):
+        if source is None or not (taken or _set_aside(plan, source, token)):
+            return plan.original if _is_there(plan, destination) else None
+        moved = _move_on(plan, source, destination, token, disk, again=again)
+        disk.folder(source)
+        return plan.original if moved else None
+
+
+def copy_away(plan: Plan, inbox: Path, target: Path, token: str, *, again: bool, disk: Disk = AT_ONCE) -> str | None:
+    """Copy the original below ``target`` and leave it; return its name there, None if it is not what was read any more.
+
+    Called again after being interrupted anywhere, which ``again`` says may be, it ends in the same state.
+    """
+    with folder(target, plan.folder, create=True) as destination, _parent_of(plan, inbox, None) as source:
+        name = split(plan.path)[1]
+        if source is None or not is_unchanged(source, name, plan.facts, plan.sha256):
+            return plan.original if again and _is_there(plan, destination) else None
+        if not _copied(plan, source, name, destination, token, again=again):
+            return None
+        disk.folder(destination)
+        return plan.original
+
+
+def delete(
+    plan: Plan, inbox: Path, token: str, *, parent: str | None = None, taken: bool = False, disk: Disk = AT_ONCE
+) -> bool:
+    """Remove the original from the inbox if it is still the file that was read; say whether it was."""
+    with _parent_of(plan, inbox, parent) as source:
+        if source is None or not (taken or _set_aside(plan, source, token)):
+            return False
+        remove(source, aside_name(plan, token))
+        disk.folder(source)
+        return True
+
+
+def find(plan: Plan, inbox: Path, token: str) -> str | None:
+    """Return the folder below ``inbox`` in which the original is set aside, relative to it, None where it is in none.
+
+    Follows no link. Raises ``OSError`` where a folder cannot be looked into that may hold it.
+    """
+    aside = aside_name(plan, token)
+    refusals: list[OSError] = []
+
+    def refused(relative: str, error: OSError) -> None:
+        # What is gone or became a link meanwhile has nothing in it.
+        if not relative or error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            refusals.append(error)
+
+    for relative, name in files_below(inbox, refused):
+        if name == aside:
+            return relative
+    if refusals:
+        raise refusals[0]
+    return None
+
+
+def _parent_of(plan: Plan, inbox: Path, parent: str | None) -> contextlib.AbstractContextManager[int | None]:
+    return folder_if_there(inbox, split(plan.path)[0] if parent is None else parent)
+
+
+def _set_aside(plan: Plan, source: int, token: str) -> bool:
+    """Bring the original under its hidden name, now or in an earlier call; say whether it is there."""
+    name, aside = split(plan.path)[1], aside_name(plan, token)
+    just_renamed = status_of(source, aside) is None
+    if just_renamed:
+        if not is_unchanged(source, name, plan.facts, plan.sha256):
+            return False
+        try:
+            rename_to_own(source, name, aside)
+        except FileNotFoundError:
+            return False
+    elif is_same_file(source, name, source, aside):
+        # Killed between link and unlink, where the file system has no rename without replacing.
+        remove(source, name)
+    if is_unchanged(source, aside, plan.facts, plan.sha256, just_renamed=just_renamed):
+        return True
+    _give_back(plan, source, token)
+    return False
+
+
+def _give_back(plan: Plan, source: int, token: str) -> None:
+    stem, suffix = os.path.splitext(split(plan.path)[1])
+    rename_to_free(source, aside_name(plan, token), source, stem, suffix)
+
+
+def _move_on(plan: Plan, source: int, destination: int, token: str, disk: Disk, *, again: bool) -> bool:
+    """Move what was set aside to its planned name; False where it changed on the way and was given back."""
+    aside = aside_name(plan, token)
+    if is_same_file(source, aside, destination, plan.original):
+        remove(source, aside)
+    elif not _renamed(source, aside, destination, plan.original, again=again):
+        if not _copied(plan, source, aside, destination, token, again=again):
+            _give_back(plan, source, token)
+            return False
+        # The copy must be durable before its only other instance goes.
+        sync(destination)
+        remove(source, aside)
+    disk.folder(destination)
+    return True
+
+
+def _renamed(source: int, name: str, destination: int, new_name: str, *, again: bool) -> bool:
+    """Rename within a file system; False where there are two."""
+    # Asked first, since without renameat2 a taken name would be reported before the crossing.
+    if os.fstat(source).st_dev != os.fstat(destination).st_dev:
+        return False
+    try:
+        rename_noreplace(source, name, destination, new_name, again=again)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            return False
+        raise
+    return True
+
+
+def _copied(plan: Plan, source: int, name: str, destination: int, token: str, *, again: bool) -> bool:
+    """Copy an original to its planned name, unless an earlier call has; False if it is not what was read."""
+    temporary = f"{TEMPORARY_PREFIX}{token}-{_key(plan)}.copy.tmp"
+    remove(destination, temporary)
+    descriptor = open_regular(source, name)
+    try:
+        sha256 = copy_durable(descriptor, destination, temporary)
+    finally:
+        os.close(descriptor)
+    if plan.sha256 not in {None, sha256} or has_content(destination, plan.original, plan.facts.size, sha256):
+        remove(destination, temporary)
+        return plan.sha256 in {None, sha256}
+    rename_noreplace(destination, temporary, destination, plan.original, again=again)
+    return True
+
+
+def _is_there(plan: Plan, destination: int) -> bool:
+    """Tell whether an earlier call has put the original under its planned name."""
+    status = status_of(destination, plan.original)
+    if status is None or status.st_size != plan.facts.size:
+        return False
+    if plan.sha256 is None:
+        return status.st_mtime_ns == plan.facts.mtime_ns
+    return has_content(destination, plan.original, plan.facts.size, plan.sha256)
+
+
+def aside_name(plan: Plan, token: str) -> str:
+    """Return the hidden name under which an original is set aside, in the folder that it lies in."""
+    return f"{TEMPORARY_PREFIX}{token}-{_key(plan)}.read.tmp"
+
+
+def _key(plan: Plan) -> str:
+    """Return what tells an original from all others that may be put away at the same time, hard links to it too."""
+    what = os.fsencode(plan.path)
+    if not plan.facts.inode:
+        # Another may come under this name before the first is put away.
+        what += f"/{plan.sha256}/{plan.facts.size}/{plan.facts.mtime_ns}".encode()
+    return f"{plan.facts.inode}-{hashlib.sha256(what).hexdigest()[:_KEY_LENGTH]}"

@@ -1,0 +1,219 @@
+"""Where everything of one scan goes: decided once, written down, then carried out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ocrwatch.document import Review
+from ocrwatch.scan import FileFacts
+from ocrwatch.storage.files import NAME_MAX, TEMPORARY_PREFIX, folder, rename_noreplace, shortened, status_of, sync
+
+Fate = Literal["archive", "keep", "delete", "quarantine"]
+
+_COUNTER_ROOM = 12
+"""Bytes kept free in a shortened name for ``-2`` and its successors, and for endings that come later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The daemon's four folders, as absolute paths."""
+
+    inbox: Path
+    outbox: Path
+    archive: Path
+    quarantine: Path
+    reserved: str = field(default="", kw_only=True)
+    """A stem that no sidecar at the top of the outbox gets, in upper case or lower; none where empty."""
+    keeps: bool = field(default=False, kw_only=True)
+    """Whether originals that were read stay in the inbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """One file to publish."""
+
+    temporary: str
+    final: str
+    former: str | None = None
+    """Under which it may have been published before somebody took another of its scan's names."""
+    size: int | None = None
+    """Bytes; None in the plans of an older version, as ``sha256``."""
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is left to do for a scan whose sidecars lie ready under temporary names."""
+
+    path: str
+    """The original, relative to the inbox."""
+    facts: FileFacts
+    sha256: str | None
+    folder: str
+    """The mirrored subfolder, ``""`` at the top."""
+    stem: str
+    fate: Fate
+    original: str
+    """The original's name in the archive or quarantine."""
+    sidecars: tuple[Sidecar, ...] = field(default=())
+    """In the outbox, or in the quarantine where the fate is quarantine; published in this order."""
+    inbox: tuple[int, int] | None = None
+    """Device and inode of the inbox when this was planned: in another, an original that is not found is not gone."""
+    parent: int | None = None
+    """Inode of the scan's own folder then: where it is another, the original may be where that is now."""
+    review: Review | None = None
+    """Why the text is to be reviewed: planned, so that a restart still knows when it closes the scan."""
+    made_by: str | None = None
+    """What tells this text from that of the same bytes under other options."""
+    stays: bool = False
+    """Whether what is put into the quarantine is a copy, since the inbox is read-only and its scans are to be kept."""
+
+    def below(self, name: str) -> str:
+        """Return the path of one of its files, relative to the folder that it goes to."""
+        return f"{self.folder}/{name}" if self.folder else name
+
+    def to_json(self) -> str:
+        """Render for the ledger; names that are not UTF-8 survive as surrogate escapes in ASCII."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """Read what :meth:`to_json` wrote."""
+        values: dict[str, Any] = json.loads(text)
+        values["facts"] = FileFacts(**values["facts"])
+        values["sidecars"] = tuple(Sidecar(**sidecar) for sidecar in values["sidecars"])
+        inbox = values.get("inbox")
+        values["inbox"] = None if inbox is None else (inbox[0], inbox[1])
+        if (review := values.get("review")) is not None:
+            values["review"] = Review(tuple(review["reasons"]), review["confidence"])
+        return cls(**values)
+
+
+def temporary_name(token: str, scan: int, ending: str) -> str:
+    """Return the name under which a scan's unfinished file is known, the same in every attempt."""
+    return f"{TEMPORARY_PREFIX}{token}-{scan}.{ending}.tmp"
+
+
+def mirrored(roots: tuple[Path, ...], subfolder: str) -> str:
+    """Return the subfolder in which a scan's files can lie below all ``roots``.
+
+    The inbox's own, unless a file or a link stands in a folder's place: after a scan ``a.jpg`` has become ``a.txt``,
+    the folder ``a.txt`` is mirrored as ``a.txt-2``.
+    """
+    made = ""
+    for part in filter(None, subfolder.split("/")):
+
+        def blocked(name: str, above: str = made) -> bool:
+            return any(_is_in_the_way(root, above, name) for root in roots)
+
+        made = "/".join(filter(None, (made, first_free(part, shortened(part, NAME_MAX - _COUNTER_ROOM), blocked))))
+    return made
+
+
+def free_stem(
+    places: Places,
+    subfolder: str,
+    name: str,
+    endings: tuple[str, ...],
+    *,
+    archived: bool,
+    others: Collection[str] = (),
+) -> str:
+    """Return a stem under which no sidecar with one of ``endings``, nor (if ``archived``) an original, lies yet.
+
+    ``others`` are stems that are taken in that subfolder before there is anything to see of it.
+
+    ``scan1``, then ``scan1-2`` and so on: scanners restart their counters, and nothing is ever overwritten.
+    """
+    stem, suffix = os.path.splitext(name)
+    room = NAME_MAX - _COUNTER_ROOM - max(len(suffix), *(len(ending) + 1 for ending in endings))
+    fits = len(os.fsencode(stem)) <= room + _COUNTER_ROOM
+    stem = stem if fits else shortened(stem, room)
+
+    def taken(candidate: str) -> bool:
+        # In upper case or lower: for many who look at the share it is the same.
+        if places.reserved and not subfolder and candidate.casefold() == places.reserved.casefold():
+            return True
+        if candidate in others or any(_exists(places.outbox, subfolder, f"{candidate}.{ending}") for ending in endings):
+            return True
+        return archived and _exists(places.archive, subfolder, candidate + suffix)
+
+    return first_free(stem, shortened(stem, room), taken)
+
+
+def free_quarantine_name(places: Places, subfolder: str, name: str) -> str:
+    """Return a name under which neither an original nor a reason lies in the quarantine yet."""
+    stem, suffix = os.path.splitext(name)
+    room = NAME_MAX - _COUNTER_ROOM - len(os.fsencode(suffix)) - len(".reason.json")
+
+    def taken(candidate: str) -> bool:
+        return _exists(places.quarantine, subfolder, candidate + suffix) or _exists(
+            places.quarantine, subfolder, f"{candidate}{suffix}.reason.json"
+        )
+
+    stem = shortened(stem, room)
+    return first_free(stem, stem, taken) + suffix
+
+
+def first_free(stem: str, base: str, taken: Callable[[str], bool]) -> str:
+    """Return ``stem``, or ``base-N`` with an N for which ``taken`` is false, looking at few names even among many."""
+    if not taken(stem):
+        return stem
+    low, high = 1, 2
+    while taken(f"{base}-{high}"):
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        if taken(f"{base}-{middle}"):
+            low = middle
+        else:
+            high = middle
+    return f"{base}-{high}"
+
+
+def free_name(directory: int, stem: str, suffix: str) -> str:
+    """Return ``stem + suffix``, or the like with a number, that nothing in an open folder bears at this moment."""
+    return first_free(stem, stem, lambda free: status_of(directory, free + suffix) is not None) + suffix
+
+
+def rename_to_free(source: int, name: str, target: int, stem: str, suffix: str) -> str:
+    """Rename to a :func:`free_name` in ``target``, never over another file, and return that; durable there."""
+    while True:
+        new_name = free_name(target, stem, suffix)
+        # Somebody may take the name before it is given.
+        with contextlib.suppress(FileExistsError):
+            rename_noreplace(source, name, target, new_name)
+            sync(target)
+            return new_name
+
+
+def _exists(root: Path, subfolder: str, name: str) -> bool:
+    if len(os.fsencode(name)) > NAME_MAX:
+        return True
+    return _look(root, subfolder, name) is not None
+
+
+def _is_in_the_way(root: Path, subfolder: str, name: str) -> bool:
+    """Tell whether something other than a folder bears the name of one."""
+    status = _look(root, subfolder, name)
+    return status is not None and not stat.S_ISDIR(status.st_mode)
+
+
+def _look(root: Path, subfolder: str, name: str) -> os.stat_result | None:
+    """Return the status of what bears a name, None where nothing does; an error names the folder that refuses."""
+    try:
+        with folder(root, subfolder) as descriptor:
+            return status_of(descriptor, name)
+    except FileNotFoundError:
+        # A missing subfolder is made later; a missing root is found out by whoever writes there.
+        return None
+    except OSError as error:
+        error.filename = str(root / subfolder)
+        raise

@@ -1,0 +1,139 @@
+"""Writes sidecars so that each is seen whole or not at all, and never in another's place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ocrwatch.delivery.durability import AT_ONCE, Disk
+from ocrwatch.delivery.plan import Sidecar
+from ocrwatch.storage.files import (
+    folder,
+    folder_if_there,
+    is_reservation,
+    is_same_file,
+    remove,
+    rename_noreplace,
+    status_of,
+    sync,
+    write_durable,
+)
+
+
+def stage(
+    root: Path,
+    subfolder: str,
+    contents: Sequence[tuple[str, bytes]],
+    *,
+    mode: int | None = None,
+    group: int | None = None,
+    disk: Disk = AT_ONCE,
+) -> None:
+    """Write ``(temporary name, bytes)`` durably, when ``disk`` says so, below ``root/subfolder``, made if missing.
+
+    Leftovers of an earlier attempt under the same names are replaced. Raises ``OSError``.
+    """
+    with folder(root, subfolder, create=True) as directory:
+        written: list[str] = []
+        try:
+            for name, data in contents:
+                remove(directory, name)
+                write_durable(directory, name, data, mode=mode, group=group, sync_file=disk.file)
+                written.append(name)
+            disk.folder(directory)
+        except BaseException:
+            for name in written:
+                remove(directory, name)
+            raise
+
+
+class StagedLost(Exception):
+    """What was staged a moment ago is gone: somebody emptied the outbox."""
+
+
+def publish(
+    root: Path, subfolder: str, sidecars: Sequence[Sidecar], *, just_staged: bool = False, disk: Disk = AT_ONCE
+) -> None:
+    """Give staged sidecars their final names, in order; done twice it does nothing more.
+
+    A temporary name that is gone means that its sidecar was published before (and perhaps already fetched): under its
+    final name, or under a former one if the stem was changed since, and then it moves.
+    Raises ``FileExistsError`` where somebody took a final name meanwhile, and with ``just_staged``, when nothing can
+    have been published, :class:`StagedLost`.
+    """
+    with folder(root, subfolder, create=True) as directory:
+        if just_staged and any(status_of(directory, sidecar.temporary) is None for sidecar in sidecars):
+            raise StagedLost
+        for sidecar in sidecars:
+            held = sidecar.temporary
+            if status_of(directory, held) is None:
+                if sidecar.former is None or status_of(directory, sidecar.former) is None:
+                    continue
+                held = sidecar.former
+            if is_same_file(directory, held, directory, sidecar.final):
+                # Killed between link and unlink, where the file system has no rename without replacing.
+                remove(directory, held)
+            else:
+                rename_noreplace(directory, held, directory, sidecar.final, again=not just_staged)
+        disk.folder(directory)
+
+
+def is_nowhere(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> bool:
+    """Tell whether nothing of the sidecars is to be found, neither staged nor published."""
+    with folder_if_there(root, subfolder) as directory:
+        return directory is None or not any(
+            status_of(directory, name) is not None
+            for sidecar in sidecars
+            for name in (sidecar.temporary, sidecar.final, sidecar.former)
+            if name is not None
+        )
+
+
+def renamed(root: Path, subfolder: str, sidecars: Sequence[Sidecar], old: str, new: str) -> tuple[Sidecar, ...]:
+    """Return the sidecars with the stem ``new`` instead of ``old``; what is published already will move there."""
+    with folder(root, subfolder, create=True) as directory:
+        return tuple(
+            replace(
+                sidecar,
+                final=new + sidecar.final.removeprefix(old),
+                former=_published_as(directory, sidecar),
+            )
+            for sidecar in sidecars
+        )
+
+
+def withdraw(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> bool:
+    """Remove what is still staged, and names reserved for it; say whether the folder was there to look into."""
+    with folder_if_there(root, subfolder) as directory:
+        if directory is None:
+            return False
+        for sidecar in sidecars:
+            # An empty name is asked first: one without a final name yet has none to look for.
+            if (
+                sidecar.final
+                and status_of(directory, sidecar.temporary) is not None
+                and is_reservation(directory, sidecar.final)
+            ):
+                remove(directory, sidecar.final)
+            remove(directory, sidecar.temporary)
+        sync(directory)
+    return True
+
+
+def retract(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> None:
+    """Remove what was published."""
+    with folder_if_there(root, subfolder) as directory:
+        if directory is None:
+            return
+        for sidecar in sidecars:
+            remove(directory, sidecar.final)
+        sync(directory)
+
+
+def _published_as(directory: int, sidecar: Sidecar) -> str | None:
+    if status_of(directory, sidecar.temporary) is not None:
+        return None
+    if sidecar.former is not None and status_of(directory, sidecar.former) is not None:
+        return sidecar.former
+    return sidecar.final

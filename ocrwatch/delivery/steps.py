@@ -1,0 +1,387 @@
+"""The steps of a delivery, each of which can be repeated; their order is another's matter."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+from ocrwatch.delivery import originals, sidecars
+from ocrwatch.delivery.destinations import Roots
+from ocrwatch.delivery.durability import AT_ONCE, Disk
+from ocrwatch.delivery.plan import (
+    Fate,
+    Places,
+    Plan,
+    Sidecar,
+    free_quarantine_name,
+    free_stem,
+    mirrored,
+    temporary_name,
+)
+from ocrwatch.document import Review
+from ocrwatch.errors import HeldUp, environment_fault, system_reason
+from ocrwatch.permissions import check_movable
+from ocrwatch.scan import FileFacts
+from ocrwatch.storage.files import folder_if_there, inode_of, is_unchanged, split
+
+_IN_USE = "close it in the program that has it open; it is tried again by itself"
+_FORBIDDEN = "let the user that ocrwatch runs as move it; it is tried again by itself"
+_UNSOUND = "see whether its disk is sound; it is tried again by itself"
+
+_ONE_FILE = {
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EBUSY: _IN_USE,
+    errno.ETXTBSY: _IN_USE,
+    errno.EIO: _UNSOUND,
+    errno.EUCLEAN: _UNSOUND,
+}
+"""Errors of a rename that may concern one file only, with the remedies. SMB servers answer EBUSY, ETXTBSY or EACCES for
+a file that another client has open; ext4 and XFS answer EUCLEAN for a damaged entry."""
+
+_MOST_TRIES = 3
+"""How often an original is looked for whose folder is gone: somebody may be renaming it."""
+
+
+class Journal(Protocol):
+    """What delivery needs of the ledger."""
+
+    token: str
+
+    def plan_of(self, scan: int) -> str | None:
+        """Return the plan noted for a scan."""
+
+    def is_published(self, scan: int) -> bool:
+        """Tell whether the sidecars are known to have got their final names."""
+
+    def planned(self, scan: int, plan: str, *, code: str | None, reason: str | None) -> None:
+        """Note a plan, with the reason if it is for the quarantine."""
+
+    def forget_plan(self, scan: int) -> None:
+        """Note that a plan cannot be carried out."""
+
+    def published(self, scan: int) -> None:
+        """Note that the sidecars are durable."""
+
+    def close_scan(
+        self,
+        scan: int,
+        state: Literal["done", "quarantined", "gone"],
+        *,
+        code: str | None,
+        reason: str | None,
+        review: Review | None = None,
+    ) -> None:
+        """Note the end, and why the text is to be reviewed."""
+
+    def together(self) -> contextlib.AbstractContextManager[None]:
+        """Make the notes within durable together, when it is left: all or none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A scan's result, rendered and ready to be delivered."""
+
+    scan: int
+    """Its row in the ledger."""
+    path: str
+    facts: FileFacts
+    sha256: str | None
+    fate: Fate
+    contents: tuple[tuple[str, bytes], ...]
+    """Ending and bytes of each file, in the order of publishing."""
+    mode: int | None = None
+    group: int | None = None
+    code: str | None = None
+    """Why it is quarantined."""
+    reason: str | None = None
+    review: Review | None = None
+    """Why its text is to be reviewed."""
+    made_by: str | None = None
+    """What tells its text from that of the same bytes under other options."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Where everything went."""
+
+    scan: int
+    path: str
+    sidecars: tuple[str, ...]
+    """Relative to the outbox, or to the quarantine."""
+    original: str | None
+    """Relative to the archive or quarantine; None where it stayed, was deleted, or was no longer the file read."""
+    fate: Fate
+    review: Review | None = None
+    """Why the text is to be reviewed."""
+    stays: bool = False
+    """Whether the original is in the inbox as well as in the quarantine."""
+
+
+class Steps:
+    """Makes one step of one scan at a time; raises :class:`EnvironmentFault` where a folder refuses."""
+
+    def __init__(self, places: Places, token: str, endings: tuple[str, ...]) -> None:
+        self.places = places
+        self._token = token
+        self._endings = endings
+        self._missed: Counter[str] = Counter()
+        self._roots = Roots(places)
+
+    def is_unchanged(self, work: Work) -> bool:
+        """Tell whether the scan is still the file that was read."""
+        parent, name = split(work.path)
+        with self._roots.explained(self.places.inbox), folder_if_there(self.places.inbox, parent) as directory:
+            return directory is not None and is_unchanged(directory, name, work.facts, work.sha256)
+
+    def plan(self, work: Work, taken: Collection[tuple[str, str]] = ()) -> Plan:
+        """Choose names that are free, and not among those ``taken`` by others (subfolder and stem)."""
+        with self._roots.explained(self.root_of(work.fate)):
+            roots = (self.root_of(work.fate), *((self.places.archive,) if work.fate == "archive" else ()))
+            subfolder = mirrored(roots, split(work.path)[0])
+            stem, original = self._free_names(work.path, subfolder, work.fate, taken)
+        sidecars = tuple(
+            Sidecar(
+                temporary_name(self._token, work.scan, ending),
+                f"{stem}.{ending}",
+                size=len(data),
+                sha256=hashlib.sha256(data).hexdigest(),
+            )
+            for ending, data in work.contents
+        )
+        self._missed.pop(work.path, None)
+        return Plan(
+            work.path,
+            work.facts,
+            work.sha256,
+            subfolder,
+            stem,
+            work.fate,
+            original,
+            sidecars,
+            inbox=self.inbox_identity(),
+            parent=self._inode(split(work.path)[0]),
+            review=work.review,
+            made_by=work.made_by,
+            stays=work.fate == "quarantine" and self.places.keeps and not self._lets_go(work.path),
+        )
+
+    def stage(self, work: Work, plan: Plan, disk: Disk = AT_ONCE) -> None:
+        """Write the sidecars under their temporary names; a duplicate has none, and makes no folder."""
+        if not plan.sidecars:
+            return
+        root = self.root_of(plan.fate)
+        staged = [(sidecar.temporary, data) for sidecar, (_, data) in zip(plan.sidecars, work.contents, strict=True)]
+        with self._roots.explained(root, plan.folder):
+            sidecars.stage(root, plan.folder, staged, mode=work.mode, group=work.group, disk=disk)
+
+    def publish(self, plan: Plan, *, just_staged: bool, disk: Disk = AT_ONCE) -> None:
+        """Give the sidecars their final names; raises as :func:`ocrwatch.delivery.sidecars.publish`."""
+        if not plan.sidecars:
+            return
+        root = self.root_of(plan.fate)
+        with self._roots.explained(root, plan.folder):
+            sidecars.publish(root, plan.folder, plan.sidecars, just_staged=just_staged, disk=disk)
+
+    def is_nowhere(self, plan: Plan) -> bool:
+        """Tell whether nothing of the sidecars is to be found."""
+        root = self.root_of(plan.fate)
+        with self._roots.explained(root, plan.folder):
+            return sidecars.is_nowhere(root, plan.folder, plan.sidecars)
+
+    def replanned(self, plan: Plan) -> Plan:
+        """Choose other names, since somebody took one after it was planned."""
+        root = self.root_of(plan.fate)
+        with self._roots.explained(root):
+            stem, original = self._free_names(plan.path, plan.folder, plan.fate, ())
+            renamed = plan.sidecars and sidecars.renamed(root, plan.folder, plan.sidecars, plan.stem, stem)
+        return replace(plan, stem=stem, original=original, sidecars=renamed)
+
+    def set_aside(self, plan: Plan, *, first: bool) -> bool:
+        """Take the original out of everybody's way; False if it is not what was read any more.
+
+        ``first`` says that it cannot have been set aside before. Raises :class:`HeldUp` if only this scan may not be
+        moved.
+        """
+        parent = None if first else self._whereabouts(plan)
+        with self._roots.explained(self.places.inbox):
+            try:
+                return originals.set_aside(plan, self.places.inbox, self._token, parent=parent)
+            except OSError as error:
+                self._hold_up_alone(plan, error)
+                raise
+
+    def _hold_up_alone(self, plan: Plan, error: OSError) -> None:
+        """Raise :class:`HeldUp` if an error in the inbox concerns one scan, and return if it may concern all."""
+        if error.errno not in _ONE_FILE:
+            return
+        inbox = self.places.inbox
+        with contextlib.suppress(OSError):
+            check_movable(inbox, plan.path)
+            if os.access(inbox, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+                message = f"the system does not let it be moved out of the inbox ({system_reason(error)})"
+                raise HeldUp(message, _ONE_FILE[error.errno]) from error
+
+    def give_back(self, plan: Plan) -> None:
+        """Give an original that was set aside its name again."""
+        parent = self._whereabouts(plan)
+        with self._roots.explained(self.places.inbox):
+            originals.give_back(plan, self.places.inbox, self._token, parent=parent)
+        self.check_folder(plan, gone_is_gone=True)
+
+    def put_away(self, plan: Plan, *, taken: bool, again: bool = False, disk: Disk = AT_ONCE) -> str | None:
+        """Put the original, which is set aside if it is ``taken``, where its fate is.
+
+        ``again`` says that an earlier try may have been interrupted. Returns its name there, None where it has none.
+        """
+        inbox = self.places.inbox
+        if plan.stays:
+            return self._copied(plan, again=again, disk=disk)
+        parent = None if plan.fate == "keep" else self._whereabouts(plan)
+        if plan.fate == "delete":
+            with self._roots.explained(inbox):
+                gone = not originals.delete(plan, inbox, self._token, parent=parent, taken=taken, disk=disk)
+            if gone:
+                self.check_same_inbox(plan)
+                self.check_folder(plan)
+        if plan.fate in {"keep", "delete"}:
+            return None
+        target = self.places.quarantine if plan.fate == "quarantine" else self.places.archive
+        with self._roots.explained(target, plan.folder):
+            original = originals.move_away(
+                plan, inbox, target, self._token, parent=parent, taken=taken, again=again, disk=disk
+            )
+        if original is None:
+            self.check_same_inbox(plan)
+            self.check_folder(plan)
+        return original
+
+    def _copied(self, plan: Plan, *, again: bool, disk: Disk) -> str | None:
+        """Copy an original that stays in the inbox to the quarantine; None if it is not what was read any more."""
+        with self._roots.explained(self.places.quarantine, plan.folder):
+            original = originals.copy_away(
+                plan, self.places.inbox, self.places.quarantine, self._token, again=again, disk=disk
+            )
+        if original is None:
+            self.check_same_inbox(plan)
+        return original
+
+    def check_same_inbox(self, plan: Plan) -> None:
+        """Raise :class:`HeldUp` where an original may be missing only because its inbox is away."""
+        if self.inbox_identity() != plan.inbox:
+            raise HeldUp(
+                f"the inbox {self.places.inbox} is another than when it was read, and it is not there",
+                "bring the inbox back; it is put away then",
+            )
+
+    def check_folder(self, plan: Plan, *, gone_is_gone: bool = False) -> None:
+        """Raise :class:`HeldUp` where an original may be missing only because its folder is away for a moment.
+
+        A folder that is missing, and not only another thing in its place, is waited for a few times, or not at all if
+        ``gone_is_gone``: whoever took it away took the original with it.
+        """
+        place = self.places.inbox / split(plan.path)[0]
+        if self._inode(split(plan.path)[0]) is None and (
+            os.path.lexists(place) or not (gone_is_gone or self._is_given_up(plan))
+        ):
+            raise HeldUp(
+                f"its folder {place} is away, and the scan, which was read already, with it",
+                "bring the folder back; the scan is put away then",
+            )
+
+    def _whereabouts(self, plan: Plan) -> str | None:
+        """Return the folder that an original set aside is in by now, None for its own."""
+        inode = self._inode(split(plan.path)[0])
+        if inode is not None and inode == (plan.parent or inode):
+            return None
+        try:
+            return originals.find(plan, self.places.inbox, self._token)
+        except OSError as error:
+            if self._is_given_up(plan):
+                return None
+            fault = environment_fault(error, "it was read, its folder is another by now, and the inbox refuses a look")
+            raise HeldUp(fault.message, fault.remedy) from error
+
+    def _is_given_up(self, plan: Plan) -> bool:
+        """Count a try to find an original; True where there were enough of them."""
+        self._missed[plan.path] += 1
+        return self._missed[plan.path] > _MOST_TRIES
+
+    def _inode(self, parent: str) -> int | None:
+        """Return the inode of a folder below the inbox, None where there is no real folder of that name."""
+        with self._roots.explained(self.places.inbox), folder_if_there(self.places.inbox, parent) as directory:
+            return None if directory is None else inode_of(os.fstat(directory))
+
+    def withdraw(self, plan: Plan) -> bool:
+        """Remove what is still staged; say whether its folder was there to look into, if anything was."""
+        if not plan.sidecars:
+            return True
+        root = self.root_of(plan.fate)
+        with self._roots.explained(root, plan.folder):
+            return sidecars.withdraw(root, plan.folder, plan.sidecars)
+
+    def retract(self, plan: Plan) -> None:
+        """Take back what was published."""
+        root = self.root_of(plan.fate)
+        with self._roots.explained(root):
+            sidecars.retract(root, plan.folder, plan.sidecars)
+
+    def discard(self, scan: int, path: str, endings: tuple[str, ...]) -> None:
+        """Remove what may have been staged for a scan."""
+        names = [Sidecar(temporary_name(self._token, scan, ending), "") for ending in endings]
+        for root in (self.places.outbox, self.places.quarantine):
+            with self._roots.explained(root):
+                sidecars.withdraw(root, split(path)[0], names)
+
+    def _lets_go(self, path: str) -> bool:
+        """Tell whether a scan may be moved out of its folder; also if there is none."""
+        parent = self.places.inbox / split(path)[0]
+        try:
+            # An error of the system is met again when the scan is put away.
+            with contextlib.suppress(OSError):
+                check_movable(self.places.inbox, path)
+        except HeldUp:
+            return False
+        with self._roots.explained(self.places.inbox):
+            return not parent.is_dir() or os.access(parent, os.W_OK | os.X_OK)
+
+    def inbox_identity(self) -> tuple[int, int]:
+        """Return device and inode of the inbox; zeros if both may be others after the next mount, as with FUSE."""
+        with self._roots.explained(self.places.inbox):
+            status = self.places.inbox.stat()
+        inode = inode_of(status)
+        return (status.st_dev, inode) if inode else (0, 0)
+
+    def root_of(self, fate: Fate) -> Path:
+        """Return the folder that the sidecars go to."""
+        return self.places.quarantine if fate == "quarantine" else self.places.outbox
+
+    def _free_names(self, path: str, subfolder: str, fate: Fate, taken: Collection[tuple[str, str]]) -> tuple[str, str]:
+        """Return a stem for the sidecars and a name for the original that belong together and are free."""
+        name = split(path)[1]
+        if fate == "quarantine":
+            free = free_quarantine_name(self.places, subfolder, name)
+            return free, free
+        others = frozenset(stem for folder, stem in taken if folder == subfolder)
+        stem = free_stem(self.places, subfolder, name, self._endings, archived=fate == "archive", others=others)
+        return stem, stem + os.path.splitext(path)[1]
+
+
+def result(scan: int, plan: Plan, original: str | None) -> Delivered:
+    """Say where everything went."""
+    return Delivered(
+        scan,
+        plan.path,
+        tuple(plan.below(sidecar.final) for sidecar in plan.sidecars),
+        None if original is None else plan.below(original),
+        plan.fate,
+        plan.review,
+        plan.stays,
+    )

@@ -1,0 +1,61 @@
+"""What a slot reports of its worker and of the scans that this is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ocrwatch.document import EngineInfo, Page
+from ocrwatch.errors import OcrwatchError
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReady:
+    """A worker has loaded its engine."""
+
+    pid: int
+    engine: EngineInfo
+    start_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLost:
+    """A worker ended that should not have."""
+
+    pid: int
+    how: str
+    """Such as ``killed by SIGSEGV``."""
+    phase: str
+    """``starting``, ``idle`` or ``reading``."""
+    scan: int | None
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerUnfit:
+    """A worker could not start for a reason that another one would meet as well."""
+
+    error: OcrwatchError
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of one job: a page, or the error."""
+
+    scan: int
+    page: Page | None
+    error: OcrwatchError | None
+    read_ms: float
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A worker is given a scan."""
+
+    pid: int
+    scan: int
+    attempt: int
+
+
+SlotEvent = WorkerReady | WorkerLost | WorkerUnfit | Begun | Outcome

@@ -1,0 +1,112 @@
+"""The pool: as many slots as there are workers, one queue of jobs."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+from collections.abc import Callable
+
+from ocrwatch.executors.events import SlotEvent
+from ocrwatch.executors.messages import Job
+from ocrwatch.executors.worker_lifecycle import Slot, SlotOptions
+from ocrwatch.recipe import Recipe
+
+
+class Pool:
+    """Runs jobs in worker processes; the results come through ``report``, which is called on the slots' threads.
+
+    See :class:`~ocrwatch.executors.worker_lifecycle.Slot` for the callbacks.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        options: SlotOptions,
+        *,
+        count_attempt: Callable[[int], int],
+        refund_attempt: Callable[[int], None],
+        report: Callable[[SlotEvent], None],
+    ) -> None:
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._options = options
+        self._count_attempt = count_attempt
+        self._refund_attempt = refund_attempt
+        self._report = report
+        self._numbers = itertools.count()
+        self._retired: list[Slot] = []
+        """Slots that finish what they have in hand."""
+        self._slots = [self._slot() for _ in range(count)]
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    @property
+    def ready(self) -> int:
+        """How many workers have loaded their engine."""
+        return sum(slot.is_ready for slot in self._slots)
+
+    def start(self) -> None:
+        """Start all workers; each reports when it is ready."""
+        for slot in self._slots:
+            slot.start()
+
+    def change(self, count: int, options: SlotOptions) -> None:
+        """Use other options from the next scans on, and ``count`` workers; call it once they are started.
+
+        No job is lost: what a worker has in hand is read to its end, and what is queued waits for whoever is left.
+        """
+        self._options = options
+        for slot in self._slots:
+            slot.change(options)
+        self._retired = [slot for slot in self._retired if slot.is_alive()]
+        while len(self._slots) > count:
+            slot = self._slots.pop()
+            slot.retire()
+            self._retired.append(slot)
+        while len(self._slots) < count:
+            slot = self._slot()
+            self._slots.append(slot)
+            slot.start()
+
+    def submit(self, scan: int, jpeg: bytes, recipe: Recipe) -> None:
+        """Queue one scan for the next free worker."""
+        self._jobs.put(Job(scan, jpeg, recipe))
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The workers' process ids."""
+        return tuple(pid for slot in self._all() if (pid := slot.pid) is not None)
+
+    def withdraw(self) -> list[int]:
+        """Take back the jobs that no worker has begun, and return their scans."""
+        scans: list[int] = []
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return scans
+            if job is not None:
+                scans.append(job.scan)
+
+    def kill(self) -> None:
+        """End all workers and what they started, at once."""
+        slots = self._all()
+        for slot in slots:
+            slot.kill()
+            self._jobs.put(None)
+        for slot in slots:
+            if slot.ident is not None:
+                slot.join(5)
+
+    def _all(self) -> list[Slot]:
+        return [*self._slots, *self._retired]
+
+    def _slot(self) -> Slot:
+        return Slot(
+            next(self._numbers),
+            self._options,
+            self._jobs,
+            count_attempt=self._count_attempt,
+            refund_attempt=self._refund_attempt,
+            report=self._report,
+        )

@@ -1,0 +1,37 @@
+"""Finds out whether a worker could start with other options, before any that works is given up for it."""
+
+from __future__ import annotations
+
+import time
+
+from ocrwatch.errors import EnvironmentFault
+from ocrwatch.executors.channel import ChannelClosed
+from ocrwatch.executors.messages import Failed, Setup
+from ocrwatch.executors.worker_handle import WorkerProcess, cannot_spawn
+from ocrwatch.executors.worker_lifecycle import START_TIMEOUT, SlotOptions
+
+_REMEDY = "run ocrwatch doctor, and see whether workers.max_memory is too low"
+
+
+def try_start(options: SlotOptions) -> None:
+    """Start a worker with ``options`` and end it again; raises :class:`OcrwatchError` where it cannot get ready."""
+    deadline = time.monotonic() + START_TIMEOUT
+    try:
+        worker = WorkerProcess.spawn(options.scratch)
+    except OSError as error:
+        raise cannot_spawn(error) from error
+    try:
+        worker.channel.send(Setup(options.recipes, options.max_memory), deadline)
+        answer = worker.channel.receive(deadline)
+    except TimeoutError:
+        raise EnvironmentFault(f"a worker did not get ready within {START_TIMEOUT:g} s", _REMEDY) from None
+    except ChannelClosed:
+        words = worker.last_words()
+        worker.signal_group()
+        raise EnvironmentFault(
+            f"no worker can start: it was {worker.how_it_ended()} ({words or 'without a word'})", _REMEDY
+        ) from None
+    finally:
+        worker.kill()
+    if isinstance(answer, Failed):
+        raise answer.error

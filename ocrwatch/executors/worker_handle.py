@@ -1,0 +1,124 @@
+"""The process behind a slot: started in a session of its own, killed with everything that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocrwatch.errors import EnvironmentFault, environment_fault
+from ocrwatch.executors.channel import Channel
+from ocrwatch.executors.messages import Setup
+
+_LAST_WORDS = 2000
+
+
+def cannot_spawn(error: OSError) -> EnvironmentFault:
+    """Say that no worker process can be started, most often because its user may not run this Python."""
+    return environment_fault(
+        error, "cannot start a worker process", closed=f"let the user that ocrwatch runs as execute {sys.executable}"
+    )
+
+
+@dataclass(slots=True)
+class WorkerProcess:
+    """A running worker and the parent's end of its channel."""
+
+    process: subprocess.Popen[bytes]
+    channel: Channel
+    stderr: int
+    scratch: str
+    """Folder of its own for temporary files: what a killed engine leaves in it goes with it."""
+    served: int = 0
+    """Scans that it has read."""
+    worn: bool = False
+    """Whether the next scan should get a fresh one."""
+    setup: Setup | None = None
+    """What it got ready for."""
+
+    @classmethod
+    def spawn(cls, scratch_root: Path | None) -> WorkerProcess:
+        """Start a worker, with its temporary files below ``scratch_root`` (None for the system's folder).
+
+        A session of its own keeps a terminal's signals away and makes its group killable as a whole. It is a plain
+        new interpreter, not a fork: nothing of the parent's threads, locks or open files is in it. Raises ``OSError``
+        or ``MemoryError``, and leaves nothing behind then.
+        """
+        with contextlib.ExitStack() as undo:
+            scratch = tempfile.mkdtemp(prefix="ocrwatch-worker-", dir=scratch_root)
+            undo.callback(_remove, scratch)
+            ours, theirs = socket.socketpair()
+            undo.callback(ours.close)
+            with theirs:
+                stderr = os.memfd_create("ocrwatch-worker-stderr")
+                undo.callback(os.close, stderr)
+                process = subprocess.Popen(
+                    # -P: nothing in the working directory is ever imported.
+                    [sys.executable, "-P", "-m", "ocrwatch.executors.worker_main", str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=stderr,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                    env={**os.environ, "OMP_THREAD_LIMIT": "1", "TMPDIR": scratch},
+                )
+            undo.pop_all()
+        return cls(process, Channel(ours), stderr, scratch)
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is also its group's."""
+        return self.process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
+
+    def wait(self, seconds: float) -> None:
+        """Give it so long to end by itself."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=seconds)
+
+    def signal_group(self) -> None:
+        """Send SIGKILL to it and all it started; may be called from any thread."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def kill(self) -> None:
+        """End it and all it started, reap it, and let go of what belonged to it. Called once."""
+        self.signal_group()
+        self.process.wait()
+        self.channel.close()
+        os.close(self.stderr)
+        _remove(self.scratch)
+
+    def last_words(self) -> str:
+        """Return the end of what it and its libraries wrote to standard error."""
+        size = os.fstat(self.stderr).st_size
+        text = os.pread(self.stderr, _LAST_WORDS, max(0, size - _LAST_WORDS))
+        return text.decode("utf-8", "replace").strip()
+
+    def how_it_ended(self) -> str:
+        """Say how it ended, such as ``killed by SIGSEGV``."""
+        code = self.process.wait()
+        if code >= 0:
+            return f"exited with code {code}"
+        try:
+            return f"killed by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"killed by signal {-code}"
+
+
+def _remove(scratch: str) -> None:
+    """Remove a folder as far as its disk allows; the next start of the daemon removes the rest."""
+    # Some errors are let through even by ignore_errors.
+    with contextlib.suppress(OSError):
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,275 @@
+"""One slot: a thread that keeps one worker process alive and gives it one scan at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocrwatch.errors import EnvironmentFault, OcrwatchError, OutOfMemory, TimedOut
+from ocrwatch.executors.channel import ChannelClosed
+from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
+from ocrwatch.executors.exits import as_expected, death
+from ocrwatch.executors.messages import Failed, Job, Read, Setup, Taken, Warm
+from ocrwatch.executors.rlimits import kills_for_memory
+from ocrwatch.executors.worker_handle import WorkerProcess, cannot_spawn
+from ocrwatch.recipe import Recipe
+
+START_TIMEOUT = 60.0
+"""Seconds a worker may take to load its engine; a cold, loaded machine needs some."""
+
+_IDLE_CHECK = 1.0
+_MOST_LOST = 2
+"""Workers that may die before they have a scan's bytes until that is put down to the scan."""
+
+_LONGEST_BACK_OFF = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class SlotOptions:
+    """How a slot treats its worker."""
+
+    recipes: tuple[Recipe, ...]
+    """What a new worker warms up for, the most frequent last."""
+    timeout: float
+    """Seconds for one scan."""
+    max_memory: int
+    """Bytes of address space, 0 for no limit."""
+    recycle_after: int
+    """Scans after which a worker is replaced, 0 for never."""
+    scratch: Path | None = None
+    """Folder for the workers' temporary files, None for the system's."""
+
+
+class Slot(threading.Thread):
+    """Takes jobs from a queue that all slots share.
+
+    ``count_attempt`` is called just before a job's bytes go out and returns the attempt's number;
+    ``refund_attempt`` when the attempt ended before the worker had the bytes. ``report`` gets the events; it must
+    not block.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        options: SlotOptions,
+        jobs: queue.SimpleQueue[Job | None],
+        *,
+        count_attempt: Callable[[int], int],
+        refund_attempt: Callable[[int], None],
+        report: Callable[[SlotEvent], None],
+    ) -> None:
+        super().__init__(name=f"slot-{number}", daemon=True)
+        self._options = options
+        self._retired = False
+        self._jobs = jobs
+        self._count_attempt = count_attempt
+        self._refund_attempt = refund_attempt
+        self._report = report
+        self._worker: WorkerProcess | None = None
+        self._warm: WorkerProcess | None = None
+        self._stopped = threading.Event()
+        self._back_off = 0.0
+
+    def run(self) -> None:
+        """Serve until the pool says that there is no more, or :meth:`retire`, or :meth:`kill`."""
+        try:
+            while not (self._stopped.is_set() or self._retired):
+                try:
+                    if not self._turn():
+                        return
+                except Exception as error:  # noqa: BLE001 - nobody would miss a slot whose thread has ended
+                    self._end_worker()
+                    self._report(WorkerUnfit(as_expected(error), self._next_back_off()))
+                    self._wait_back_off()
+        finally:
+            self._end_worker()
+
+    def _turn(self) -> bool:
+        """Do one thing; False where there is no more to come."""
+        self._recycle()
+        if self._worker is None and not self._start():
+            return True
+        try:
+            job = self._jobs.get(timeout=_IDLE_CHECK)
+        except queue.Empty:
+            self._check_idle()
+            return True
+        if job is None:
+            return False
+        self._serve(job)
+        return True
+
+    def change(self, options: SlotOptions) -> None:
+        """Use other options from the next scan on. A worker that was set up otherwise is replaced when it is free."""
+        self._options = options
+
+    def retire(self) -> None:
+        """End when the scan in hand is read; what the slot takes in this very moment is still read."""
+        self._retired = True
+
+    def kill(self) -> None:
+        """End the worker at once, whatever it is doing; the thread follows."""
+        self._stopped.set()
+        worker = self._worker
+        if worker is not None:
+            worker.signal_group()
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id."""
+        worker = self._worker
+        return worker.pid if worker else None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the worker has loaded its engine."""
+        worker = self._worker
+        return worker is not None and worker is self._warm
+
+    def _start(self) -> bool:
+        begun = time.monotonic()
+        options = self._options
+        setup = Setup(options.recipes, options.max_memory)
+        try:
+            worker = self._worker = WorkerProcess.spawn(options.scratch)
+        except OSError as error:
+            self._report(WorkerUnfit(cannot_spawn(error), self._next_back_off()))
+            self._wait_back_off()
+            return False
+        if self._stopped.is_set():
+            # Killed before there was a worker to see; the thread's end takes this one along.
+            return False
+        try:
+            worker.channel.send(setup, begun + START_TIMEOUT)
+            answer = worker.channel.receive(begun + START_TIMEOUT)
+        except (ChannelClosed, TimeoutError) as error:
+            if not self._stopped.is_set():
+                self._bury("starting", None, stuck=isinstance(error, TimeoutError))
+                self._wait_back_off()
+            return False
+        if isinstance(answer, Warm):
+            worker.setup = setup
+            self._back_off = 0.0
+            self._warm = worker
+            self._report(WorkerReady(worker.pid, answer.engine, (time.monotonic() - begun) * 1000))
+            return True
+        self._end_worker()
+        if isinstance(answer, Failed):
+            self._report(WorkerUnfit(answer.error, self._next_back_off()))
+        self._wait_back_off()
+        return False
+
+    def _serve(self, job: Job) -> None:
+        """Have one job done, if need be by another worker where the first died before it had the bytes."""
+        lost = 0
+        # Waiting for this job it may have slept through a change of options.
+        self._recycle()
+        while not self._stopped.is_set():
+            if self._worker is None and not self._start():
+                continue
+            try:
+                attempt = self._count_attempt(job.scan)
+            except EnvironmentFault as error:
+                self._report(Outcome(job.scan, None, error, 0.0, 0))
+                return
+            outcome = self._have_read(job, attempt)
+            if outcome is None:
+                lost += 1
+            if outcome is None and lost > _MOST_LOST:
+                # Not idle deaths any more: the scan's very bytes are too much for them.
+                outcome = Outcome(job.scan, None, OutOfMemory(_NOT_TAKEN, _MEMORY_REMEDY), 0.0, attempt)
+            if outcome is not None:
+                self._report(outcome)
+                return
+            with contextlib.suppress(EnvironmentFault):
+                self._refund_attempt(job.scan)
+
+    def _have_read(self, job: Job, attempt: int) -> Outcome | None:
+        """Return the outcome, or None where the worker was found dead before it took the job."""
+        worker = self._worker
+        assert worker is not None  # noqa: S101 - for the type checker; _serve has started one
+        begun = time.monotonic()
+        timeout = self._options.timeout
+        deadline = begun + timeout
+        self._report(Begun(worker.pid, job.scan, attempt))
+        kills_before = kills_for_memory()
+        taken = False
+        try:
+            worker.channel.send(job, deadline)
+            answer = worker.channel.receive(deadline)
+            if isinstance(answer, Taken):
+                taken = True
+                answer = worker.channel.receive(deadline)
+        except TimeoutError:
+            self._bury("reading", job.scan, stuck=True)
+            return self._failed(
+                job, attempt, begun, TimedOut(f"reading took longer than {timeout:g} s", _TIMEOUT_REMEDY)
+            )
+        except ChannelClosed:
+            how = self._bury("reading" if taken else "idle", job.scan if taken else None)
+            if not taken:
+                return None
+            return self._failed(job, attempt, begun, death(how, starved=kills_for_memory() > kills_before))
+        except Exception as error:  # noqa: BLE001 - most often memory is short; what is half sent ends with the worker
+            self._end_worker()
+            return self._failed(job, attempt, begun, as_expected(error))
+        worker.served += 1
+        # What native code does after a failed allocation is anybody's guess: the next scan gets a fresh worker.
+        worker.worn = isinstance(answer, Failed) and isinstance(answer.error, OutOfMemory)
+        if isinstance(answer, Read):
+            return Outcome(job.scan, answer.page, None, (time.monotonic() - begun) * 1000, attempt)
+        return self._failed(job, attempt, begun, answer.error)
+
+    @staticmethod
+    def _failed(job: Job, attempt: int, begun: float, error: OcrwatchError) -> Outcome:
+        return Outcome(job.scan, None, error, (time.monotonic() - begun) * 1000, attempt)
+
+    def _check_idle(self) -> None:
+        if self._worker is not None and not self._worker.is_alive:
+            self._bury("idle", None)
+
+    def _recycle(self) -> None:
+        """End a worker that is not to have another scan."""
+        worker, options = self._worker, self._options
+        if worker is None:
+            return
+        old = bool(options.recycle_after) and worker.served >= options.recycle_after
+        if worker.worn or old or worker.setup != Setup(options.recipes, options.max_memory):
+            self._end_worker()
+
+    def _bury(self, phase: str, scan: int | None, *, stuck: bool = False) -> str:
+        """Report a worker that died, or was ``stuck`` and is killed now; return how it ended."""
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return "gone"
+        if not stuck:
+            # The socket closes a moment before the process ends; its own exit is the better witness.
+            worker.wait(1.0)
+        words = worker.last_words()
+        worker.kill()
+        how = "stuck and had to be killed" if stuck else worker.how_it_ended()
+        if not self._stopped.is_set():
+            self._report(WorkerLost(worker.pid, how, phase, scan, words))
+        return how
+
+    def _end_worker(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.kill()
+
+    def _next_back_off(self) -> float:
+        return min(max(0.5, self._back_off * 2), _LONGEST_BACK_OFF)
+
+    def _wait_back_off(self) -> None:
+        self._back_off = self._next_back_off()
+        self._stopped.wait(self._back_off)
+
+
+_NOT_TAKEN = "workers die as they are handed its bytes"
+_MEMORY_REMEDY = "raise workers.max_memory, or scan at fewer dots per inch"
+_TIMEOUT_REMEDY = "look at the scan; raise workers.timeout if it is just large"

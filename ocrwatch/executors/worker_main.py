@@ -1,0 +1,119 @@
+"""The worker process: bytes in, Page out. Started by a slot as ``python -m ocrwatch.executors.worker_main DESCRIPTOR``.
+
+It gets no path of any kind, so whatever a hostile scan does to a decoder, there is nothing it was told about.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import socket
+import sys
+import traceback
+
+from ocrwatch.document import EngineInfo, Page
+from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, OutOfMemory, is_memory_error
+from ocrwatch.executors.channel import Channel, ChannelClosed
+from ocrwatch.executors.messages import Failed, Job, Read, Setup, Taken, Warm
+from ocrwatch.executors.rlimits import (
+    die_before_parent,
+    die_with_parent,
+    limit_memory,
+    no_core_dump,
+    watch_lifeline,
+)
+from ocrwatch.recipe import Recipe
+
+
+def main() -> None:
+    """Serve jobs until the parent closes the channel."""
+    # A terminal's Ctrl-C and a service manager's SIGTERM are the parent's to handle: it drains.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # Whoever tells the whole service to reload tells the workers too.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    watch_lifeline(connection.fileno())
+    die_before_parent()
+    no_core_dump()
+    channel = Channel(connection)
+    # What is loaded stays: looking through it for garbage, now or with each scan, finds nothing.
+    gc.disable()
+    with contextlib.suppress(ChannelClosed):
+        if _set_up(channel):
+            _serve(channel)
+
+
+def _set_up(channel: Channel) -> bool:
+    setup: Setup = channel.receive()
+    limit_memory(setup.max_memory)
+    try:
+        engine = _warm(setup.recipes)
+    except Exception as error:  # noqa: BLE001 - whatever stops a worker from starting must be told to the parent
+        channel.send(Failed(None, _as_expected(error)))
+        return False
+    channel.send(Warm(engine))
+    gc.freeze()
+    gc.enable()
+    return True
+
+
+def _serve(channel: Channel) -> None:
+    while True:
+        job: Job = channel.receive()
+        channel.send(Taken(job.scan))
+        # Tesseract's and libjpeg's remarks on one scan are kept for the report of a death, not longer.
+        os.ftruncate(2, 0)
+        os.lseek(2, 0, os.SEEK_SET)
+        try:
+            answer: Read | Failed = Read(job.scan, _read(job))
+        except Exception as error:  # noqa: BLE001 - a scan must not stop the worker, whatever it causes
+            answer = Failed(job.scan, _as_expected(error))
+        channel.send(answer)
+
+
+def _warm(recipes: tuple[Recipe, ...]) -> EngineInfo:
+    from ocrwatch.recognise.page import warm  # noqa: PLC0415 - loads much, under the limits that are in force by now
+
+    # All of them, so that a wrong setting is found now and not at the first scan that it is for.
+    *_, info = [warm(recipe) for recipe in recipes]
+    _choose_parent_death(recipes[-1])
+    return info
+
+
+def _read(job: Job) -> Page:
+    from ocrwatch.recognise.page import recognise  # noqa: PLC0415
+
+    _choose_parent_death(job.recipe)
+    return recognise(job.jpeg, job.recipe)
+
+
+def _choose_parent_death(recipe: Recipe) -> None:
+    from ocrwatch.recognise.engines import load  # noqa: PLC0415
+
+    die_with_parent(at_once=not load(recipe).spawns)
+
+
+def _as_expected(error: Exception) -> OcrwatchError:
+    if isinstance(error, OcrwatchError):
+        return error
+    if is_memory_error(error):
+        return OutOfMemory(
+            "reading the scan needs more memory than a worker may use", "raise workers.max_memory, or scan at fewer dpi"
+        )
+    if isinstance(error, ImportError | OSError):
+        return EnvironmentFault(
+            f"a worker cannot do its work ({error})",
+            "see whether workers.max_memory is too low, and run ocrwatch doctor",
+        )
+    return InternalFault(
+        f"a bug in ocrwatch: {type(error).__name__}: {error}",
+        "please report it with the log's traceback",
+        "".join(traceback.format_exception(error)),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,286 @@
+"""Events from the inbox, through watchdog: a wake-up, nothing more."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from watchdog.events import (
+    DirCreatedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers.api import BaseObserver
+from watchdog.observers.inotify import InotifyFullEmitter, InotifyObserver, InotifyWatchGroup
+from watchdog.observers.inotify_c import CallbackId, InotifyEvent, InotifyFD, Mask, WatchCallback, WatchDescriptor
+from watchdog.observers.inotify_move_event_grouper import InotifyMoveEventGrouper
+from watchdog.utils import BaseThread
+
+from ocrwatch.errors import EnvironmentFault, environment_fault
+from ocrwatch.intake.names import NameRules
+from ocrwatch.scan import Arrival, Settled
+
+# watchdog holds a "moved away" for half a second, and everything behind it, to pair it with its "moved to". The
+# archive lies outside the inbox, so after each delivery the next scan would wait for a pair that never comes.
+InotifyMoveEventGrouper.delay = 0.02
+
+_LONGEST_END = 5.0
+"""Seconds that watchdog may take to end before it is left to it."""
+
+# What it logs is said by events of ours, or does not matter: it calls its own end an error.
+_watchdog_log = logging.getLogger("watchdog")
+_watchdog_log.addHandler(logging.NullHandler())
+_watchdog_log.propagate = False
+
+
+class Listener(Protocol):
+    """Is told what comes into an inbox.
+
+    All methods are called on watchdog's threads and must do no more than put something on a queue.
+    """
+
+    def arrived(self, arrival: Arrival) -> None:
+        """Take a path that may be a scan."""
+
+    def stirred(self) -> None:
+        """Note that folders came, whose content only a look can tell."""
+
+    def left_alone(self) -> None:
+        """Note that a file came or went that is no scan."""
+
+    def overflowed(self) -> None:
+        """Note that the kernel dropped events, of scans too: its queue (fs.inotify.max_queued_events) was full."""
+
+    def limited(self) -> None:
+        """Note that a folder is not watched, since the kernel allows no more watches."""
+
+
+class Watcher:
+    """Watches one inbox through inotify while it is armed."""
+
+    def __init__(self, inbox: Path, rules: NameRules, listener: Listener, *, recursive: bool) -> None:
+        self._inbox = inbox
+        self._rules = rules
+        self._recursive = recursive
+        self._listener = listener
+        self._handler = _Handler(inbox, rules, listener)
+        self._observer: _Observer | None = None
+
+    @property
+    def armed(self) -> bool:
+        """Whether events can arrive."""
+        return self._observer is not None and self._observer.is_watching
+
+    @property
+    def failure(self) -> str:
+        """What ended the watch by itself; empty if nothing did, or it is not known."""
+        return "" if self._observer is None else self._observer.end
+
+    def arm(self) -> None:
+        """Start watching, anew if it was armed.
+
+        Raises :class:`EnvironmentFault` if the kernel refuses, most often because
+        ``fs.inotify.max_user_watches`` or ``max_user_instances`` is used up.
+        """
+        self.disarm()
+        wanted: list[type[FileSystemEvent]] = [FileCreatedEvent, FileClosedEvent, FileMovedEvent]
+        if self._recursive:
+            wanted += [DirCreatedEvent, DirMovedEvent]
+        try:
+            observer = _Observer(self._rules, self._listener)
+            observer.schedule(self._handler, str(self._inbox), recursive=self._recursive, event_filter=wanted)
+            observer.start()
+        except PermissionError as error:
+            raise environment_fault(error, f"cannot watch the inbox {self._inbox} for events") from error
+        except (OSError, RuntimeError, MemoryError) as error:
+            # Before Python 3.12 os.walk, with which the folders are found, calls itself for each one deeper; and a
+            # thread that cannot be started is a RuntimeError.
+            reason = getattr(error, "strerror", None) or error
+            raise EnvironmentFault(
+                f"cannot watch the inbox {self._inbox} for events ({reason})",
+                "raise fs.inotify.max_user_instances and max_user_watches with sysctl, or set watch.mode to poll",
+            ) from error
+        self._observer = observer
+
+    def disarm(self) -> None:
+        """Stop watching, as far as that is done in a moment; the rest goes on by itself.
+
+        While watchdog takes in very deep folders it hears nothing else, for half a minute on a busy machine.
+        """
+        observer, self._observer = self._observer, None
+        if observer is None:
+            return
+        ending = threading.Thread(target=_end, args=(observer,), name="watch-end", daemon=True)
+        # Without a thread to be had, it ends with the process.
+        with contextlib.suppress(RuntimeError, MemoryError):
+            ending.start()
+            ending.join(_LONGEST_END)
+
+
+def _end(observer: InotifyObserver) -> None:
+    # It loses count of folders that change places, and stops all the same.
+    with contextlib.suppress(Exception):
+        observer.stop()
+        observer.join()
+
+
+class _Failing(BaseThread):
+    """Keeps what ends it, rather than print a traceback beside the log."""
+
+    failure: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except Exception as error:  # noqa: BLE001 - the watch is armed anew, whatever it was
+            self.failure = error
+
+
+class _Descriptor(_Failing, InotifyFD):
+    """Reads from the kernel. A folder that may not be watched is an error here, not a watch with the number -1."""
+
+    def _add_callback(self, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId) -> WatchDescriptor:
+        watch = self._get_or_create_watch(path, mask)
+        if watch.wd < 0:
+            self._watch_for_wd.pop(watch.wd, None)
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fsdecode(path))
+        # A folder that came while its parent was looked through is added twice; watchdog would warn of that.
+        watch.callbacks[id_] = callback
+        return watch.wd
+
+    def _remove_callback(self, wd: WatchDescriptor, id_: CallbackId) -> None:
+        watch = self._watch_for_wd.get(wd)
+        if watch is not None and id_ in watch.callbacks:
+            super()._remove_callback(wd, id_)
+
+
+@dataclass(kw_only=True)
+class _Group(InotifyWatchGroup):
+    """The watches of an inbox and its folders, but for those that are never looked into: a snapshot has millions."""
+
+    rules: NameRules = field(repr=False)
+    listener: Listener = field(repr=False)
+
+    def on_queue_overflow(self) -> None:
+        # Folders may have come among the events that were dropped: they are watched before the look that finds the
+        # scans in them.
+        try:
+            super().on_queue_overflow()
+        finally:
+            self.listener.overflowed()
+
+    def _add_all_callbacks(self, path: bytes) -> None:
+        if not self._is_entered(path):
+            return
+        self._add_callback(path)
+        if not self.is_recursive or not os.path.isdir(path):  # noqa: PTH112 - bytes
+            return
+        for root, folders, _ in os.walk(path):
+            folders[:] = [
+                name
+                for name in folders
+                if self._is_entered(name) and not os.path.islink(root + b"/" + name)  # noqa: PTH114 - bytes
+            ]
+            for name in folders:
+                self._add_callback(root + b"/" + name)
+
+    def _add_callback(self, path: bytes) -> None:
+        try:
+            watch = self._inotify_fd.add_callback(path, self.event_mask, self._callback, self._id)
+        except OSError as error:
+            # A folder may be gone again, or closed to this user, of which a look at the inbox tells.
+            if path == self.path:
+                raise
+            if error.errno == errno.ENOSPC:
+                self.listener.limited()
+        else:
+            self._active_callbacks_by_path[path] = watch
+            self._active_callbacks_by_watch[watch] = path
+
+    def _recursive_simulate(self, src_path: bytes) -> list[InotifyEvent]:
+        return super()._recursive_simulate(src_path) if self._is_entered(src_path) else []
+
+    def _is_entered(self, path: bytes) -> bool:
+        return path == self.path or self.rules.enters(os.fsdecode(path.rpartition(b"/")[2]))
+
+
+class _Emitter(_Failing, InotifyFullEmitter):
+    """Turns what the kernel tells into watchdog's events."""
+
+    def __init__(self, *arguments: Any, rules: NameRules, listener: Listener, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._rules = rules
+        self._listener = listener
+
+    def on_thread_start(self) -> None:
+        self._inotify = _Group(
+            self._inotify_fd,
+            os.fsencode(self.watch.path),
+            is_recursive=self.watch.is_recursive,
+            event_mask=self.get_event_mask_from_filter(),
+            rules=self._rules,
+            listener=self._listener,
+        )
+
+
+class _Observer(_Failing, InotifyObserver):
+    """Hands the events to the handler."""
+
+    def __init__(self, rules: NameRules, listener: Listener) -> None:
+        self._inotify_fd = _Descriptor()
+        self._inotify_fd.start()
+        BaseObserver.__init__(self, _Emitter, inotify_fd=self._inotify_fd, rules=rules, listener=listener)
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether all of its threads live: each may die by itself, and watchdog has no word for that."""
+        return self.is_alive() and self._inotify_fd.is_alive() and any(each.is_alive() for each in self.emitters)
+
+    @property
+    def end(self) -> str:
+        """What ended one of its threads; empty if nothing is known to have."""
+        threads = (self, self._inotify_fd, *self.emitters)
+        return next((repr(each.failure) for each in threads if isinstance(each, _Failing) and each.failure), "")
+
+
+class _Handler(FileSystemEventHandler):
+    def __init__(self, inbox: Path, rules: NameRules, listener: Listener) -> None:
+        self._prefix = f"{inbox}{os.sep}"
+        self._rules = rules
+        self._listener = listener
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        if isinstance(event, DirCreatedEvent | DirMovedEvent):
+            self._listener.stirred()
+        elif isinstance(event, FileMovedEvent):
+            # What lay there is not left alone any more, be it that it got a scan's name.
+            self._leave(self._relative(event.src_path))
+            self._take(event.dest_path, "moved")
+        elif isinstance(event, FileClosedEvent):
+            self._take(event.src_path, "closed")
+        elif isinstance(event, FileCreatedEvent):
+            self._take(event.src_path, "found")
+
+    def _take(self, absolute: bytes | str, how: Settled) -> None:
+        path = self._relative(absolute)
+        if path and self._rules.takes(path):
+            self._listener.arrived(Arrival(path, how))
+        else:
+            self._leave(path)
+
+    def _leave(self, path: str) -> None:
+        if path and self._rules.leaves(path):
+            self._listener.left_alone()
+
+    def _relative(self, absolute: bytes | str) -> str:
+        return os.fsdecode(absolute).removeprefix(self._prefix)

@@ -1,0 +1,134 @@
+"""The one safe way to open a file in the inbox."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ocrwatch.errors import HeldUp, TooLarge, Vanished, environment_fault, system_reason
+from ocrwatch.intake.jpeg import Completeness, completeness
+from ocrwatch.magic import HEAD, OTHER, kind_of
+from ocrwatch.scan import FileFacts, Source
+from ocrwatch.storage.files import facts_of, folder, open_regular, split
+
+_FORBIDDEN = {errno.EACCES, errno.EPERM}
+_THIS_PROCESS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+_THIS_FILE_ONLY = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.EINVAL, errno.ENXIO} | _FORBIDDEN
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What one look at a file found."""
+
+    facts: FileFacts
+    """At the beginning of the look."""
+    state: Completeness | None
+    """None where the daemon may not read the file."""
+    kind: str = OTHER
+    """What it is if it is no JPEG."""
+    unmodified_for: float = field(default=0.0, compare=False)
+    """Seconds since its content changed, by its modification time and this machine's clock."""
+    untouched_for: float = field(default=0.0, compare=False)
+    """The same by its status change time, if that is later: a copy sets the modification time, a rename only this."""
+    left: FileFacts | None = None
+    """How the look left the file, if that is not how it found it: rclone moves the modification time of a file that is
+    read before it is uploaded."""
+
+    @property
+    def known(self) -> FileFacts:
+        """What the next look finds if the file does not change."""
+        return self.left or self.facts
+
+
+def probe(inbox: Path, path: str) -> Probe | None:
+    """Look at a file in the inbox; None where it is gone or no regular file any more.
+
+    Raises :class:`HeldUp` where only this file cannot be had, :class:`EnvironmentFault` where the inbox cannot be read.
+    """
+    parent, name = split(path)
+    try:
+        with folder(inbox, parent) as directory:
+            try:
+                descriptor = open_regular(directory, name)
+            except OSError as error:
+                if error.errno not in _FORBIDDEN:
+                    raise
+                return Probe(facts_of(os.stat(name, dir_fd=directory, follow_symlinks=False)), None)
+            try:
+                return _look_into(descriptor)
+            finally:
+                os.close(descriptor)
+    except OSError as error:
+        _raise_unless_gone(error, inbox)
+        return None
+
+
+def _look_into(descriptor: int) -> Probe:
+    facts = facts_of(os.fstat(descriptor))
+    state = completeness(descriptor, facts.size)
+    kind = kind_of(os.pread(descriptor, HEAD, 0)) if state is Completeness.NOT_JPEG else OTHER
+    now = time.time()
+    unmodified_for = max(0.0, now - facts.mtime_ns / 1e9)
+    untouched_for = min(unmodified_for, max(0.0, now - facts.ctime_ns / 1e9))
+    after = facts_of(os.fstat(descriptor))
+    return Probe(facts, state, kind, unmodified_for, untouched_for, after if _by_reading(facts, after) else None)
+
+
+def _by_reading(before: FileFacts, after: FileFacts) -> bool:
+    """Tell whether no more changed than what reading alone may change, on a file system without inode numbers."""
+    times = replace(before, mtime_ns=after.mtime_ns, ctime_ns=after.ctime_ns)
+    return not before.inode and after == times
+
+
+def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:
+    """Read a settled scan once: its bytes and their hash.
+
+    Raises :class:`Vanished` where the file is not, or while it is read stops being, the one that settled;
+    or may not be read any more; :class:`TooLarge` above ``max_bytes``; :class:`HeldUp` where only this file cannot be
+    had, :class:`EnvironmentFault` where the inbox cannot be read.
+    """
+    if expected.size > max_bytes:
+        raise TooLarge(
+            f"the file has {expected.size:,} bytes, more than the {max_bytes:,} allowed",
+            "raise settle.max_bytes if such scans are wanted",
+        )
+    parent, name = split(path)
+    try:
+        with folder(inbox, parent) as directory:
+            descriptor = open_regular(directory, name)
+            with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+                if facts_of(os.fstat(descriptor)) != expected:
+                    raise Vanished(path)
+                # One byte more than expected shows a file that has grown since.
+                data = file.read(expected.size + 1)
+                after = facts_of(os.fstat(descriptor))
+                if len(data) != expected.size or not (after == expected or _by_reading(expected, after)):
+                    raise Vanished(path)
+    except OSError as error:
+        _raise_unless_gone(error, inbox)
+        raise Vanished(path) from error
+    return Source(data, hashlib.sha256(data).hexdigest(), after)
+
+
+def _raise_unless_gone(error: OSError, inbox: Path) -> None:
+    """Return if the file is gone, or may not be read, in an inbox that is there."""
+    if error.errno in _THIS_PROCESS or not _answers(inbox):
+        raise environment_fault(error, f"cannot read the inbox {inbox}") from error
+    if error.errno not in _THIS_FILE_ONLY:
+        # Such as a bad sector: one of those must not keep all others from being read.
+        message = f"it cannot be read ({system_reason(error)})"
+        raise HeldUp(message, "see whether its disk is sound; it is tried again") from error
+
+
+def _answers(inbox: Path) -> bool:
+    """Tell whether what lies in the inbox can be listed."""
+    try:
+        with os.scandir(inbox) as entries:
+            next(entries, None)
+    except OSError:
+        return False
+    return True

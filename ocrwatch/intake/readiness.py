@@ -1,0 +1,345 @@
+"""Answers "is it complete?" Pure: the clock is passed in, and somebody else looks at the files.
+
+A file goes on when two looks, a quiet time apart, found the same device, inode, size and modification time *and*
+a whole JPEG. One that is not whole is looked at again at growing intervals for as long as it changes. After
+``patience`` without any change it is taken for closed: a JPEG without its end marker goes on as it is, since
+all of the image may be there, which only decoding tells; what cannot be a JPEG is given up. One that grows is never
+dispatched and never given up.
+
+A whole file that was read and found damaged may still be in its writer's hands: a preallocated one whose middle comes
+last, or a sound one that is overwritten in place. It comes back here (:meth:`Settle.await_writer`), and is read again
+when it has changed, or when it has not for ``patience``.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ocrwatch.errors import Damaged, ScanFault, Truncated
+from ocrwatch.intake.jpeg import Completeness
+from ocrwatch.intake.opener import Probe
+from ocrwatch.magic import OTHER, not_this
+from ocrwatch.scan import Arrival, FileFacts, Scan, Settled
+
+NOT_JPEG_PATIENCE = 10.0
+"""Seconds without change after which bytes that do not begin as a JPEG are believed."""
+
+NAMED_PATIENCE = 1.0
+"""The same for a file that begins as one of another kind: no later byte makes a JPEG of it."""
+
+LONGEST_INTERVAL = 30.0
+"""Seconds between two looks at a file that does not get whole."""
+
+_SHORTEST_INTERVAL = 0.1
+
+UNREADABLE = "unreadable"
+GROWING = "growing"
+DAMAGED = "damaged"
+
+_UNFINISHED = (Truncated, Damaged)
+"""What a file can be found to be only because its writer is not done."""
+
+_UNDER_WAY = -1.0
+"""In the place of the next look's time, while a look is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The file is complete."""
+
+    scan: Scan
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The file is not complete yet; ``first`` the first time that its reason is this one."""
+
+    reason: str
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """The file did not begin as a JPEG within the patience."""
+
+    facts: FileFacts
+    fault: ScanFault
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The file is not there any more."""
+
+
+Verdict = Ready | Waiting | GivenUp | Gone
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A file that something was found wrong with."""
+
+    path: str
+    reason: str
+    changed_at: float
+    """When its last change was seen, or earlier if its times may be trusted."""
+    detail: str = ""
+    """What was found when a damaged one was read."""
+    until: float | None = None
+    """When a damaged one is believed to be so, unless it changes."""
+
+
+@dataclass(slots=True)
+class _Watched:
+    how: Settled
+    fresh: bool
+    next_look: float
+    interval: float
+    changed_at: float
+    unchanged_since: float
+    """The same, or earlier if the file's times may be trusted."""
+    facts: FileFacts | None = None
+    again: bool = False
+    """Whether an event came while a look was under way."""
+    reason: str = ""
+    said: set[str] = field(default_factory=set)
+    fault: ScanFault | None = None
+    """What was found when the file was read as it is."""
+
+
+@dataclass(slots=True)
+class Settle:
+    """Keeps what has arrived and is not known to be complete. All times are monotonic seconds."""
+
+    quiet: float
+    """Seconds without change after which a whole file found by a look at the folder is complete."""
+    closed_quiet: float
+    """The same for a file that was closed after writing or moved in."""
+    patience: float
+    """Seconds without change after which an incomplete file goes on as it is, or is given up if it is no JPEG."""
+    _watched: dict[str, _Watched] = field(default_factory=dict)
+    _looks: list[tuple[float, str]] = field(default_factory=list)
+    _incomplete_ones: set[str] = field(default_factory=set)
+
+    def __len__(self) -> int:
+        return len(self._watched)
+
+    @property
+    def incomplete(self) -> int:
+        """How many files are here that were found incomplete and do not change."""
+        return len(self._incomplete_ones)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._watched
+
+    def arrive(self, arrival: Arrival, now: float) -> None:
+        """Take note of a path; an event on a known one brings its next look forward."""
+        known = self._watched.get(arrival.path)
+        if known is None:
+            known = _Watched(arrival.how, arrival.fresh, now, self.quiet, now, now)
+            self._watched[arrival.path] = known
+            self._look_at(arrival.path, known, now)
+        elif arrival.how != "found":
+            known.how = arrival.how
+            known.fresh = known.fresh or arrival.fresh
+            known.interval = self.quiet
+            if known.next_look == _UNDER_WAY:
+                # Its result may be older than the event: another look follows, but never two at once.
+                known.again = True
+            else:
+                self._look_at(arrival.path, known, now)
+
+    def forget(self, path: str) -> None:
+        """Drop a path."""
+        self._watched.pop(path, None)
+        self._incomplete_ones.discard(path)
+
+    def is_doubtful(self, scan: Scan, fault: ScanFault, now: float) -> bool:
+        """Tell whether ``fault`` may be there only because the writer of ``scan`` is still at work."""
+        return isinstance(fault, _UNFINISHED) and now < scan.changed_at + self.patience
+
+    def await_writer(self, scan: Scan, fault: ScanFault, now: float) -> Waiting:
+        """Keep a file that was read and has a doubtful ``fault``. It is ready again when it has changed and settled.
+
+        If it does not change, it is ready when ``patience`` is over: what was read then is believed.
+        """
+        watched = _Watched("found", scan.fresh, now, self.quiet, scan.changed_at, scan.changed_at, scan.facts)
+        watched.fault = fault
+        self._watched[scan.path] = watched
+        self._incomplete_ones.add(scan.path)
+        # At once: it may have changed while it was read.
+        self._look_at(scan.path, watched, now)
+        return self._waiting(watched, DAMAGED)
+
+    def reason_of(self, path: str) -> str:
+        """Return why a file waits, empty if nothing was found wrong with it yet."""
+        watched = self._watched[path]
+        if watched.fault is not None:
+            return f"{watched.fault.message}; it changed a short time ago, and may still be written"
+        return watched.reason
+
+    def waiting(self) -> Iterator[Unsettled]:
+        """Yield each file that something was found wrong with."""
+        for path, watched in self._watched.items():
+            if watched.fault is not None:
+                until = watched.unchanged_since + self.patience
+                yield Unsettled(path, watched.reason, watched.changed_at, watched.fault.message, until)
+            elif watched.reason:
+                yield Unsettled(path, watched.reason, watched.changed_at)
+
+    def is_stuck(self, now: float, patience: float) -> bool:
+        """Tell whether every file here has been incomplete and unchanged for ``patience`` seconds (or none is here)."""
+        return all(
+            watched.reason not in {"", GROWING} and now - watched.changed_at >= patience
+            for watched in self._watched.values()
+        )
+
+    def next_look(self) -> float | None:
+        """Return when the next look is due."""
+        self._drop_stale()
+        return self._looks[0][0] if self._looks else None
+
+    def due(self, now: float, limit: int) -> list[str]:
+        """Return at most ``limit`` paths to look at now; each comes back through :meth:`observe`."""
+        paths: list[str] = []
+        while len(paths) < limit:
+            self._drop_stale()
+            if not self._looks or self._looks[0][0] > now:
+                break
+            _, path = heapq.heappop(self._looks)
+            self._watched[path].next_look = _UNDER_WAY
+            paths.append(path)
+        return paths
+
+    def patience_for(self, reason: str, kind: str = OTHER) -> float:
+        """Return for how many seconds a file may stay as it is that waits for ``reason``, a :class:`Waiting`'s.
+
+        ``kind`` is what it is if it is no JPEG (:func:`ocrwatch.magic.kind_of`).
+        """
+        if reason != Completeness.NOT_JPEG.value:
+            return self.patience
+        return min(self.patience, NOT_JPEG_PATIENCE if kind == OTHER else max(self.quiet, NAMED_PATIENCE))
+
+    def observe(self, path: str, probe: Probe | None, now: float) -> Verdict:
+        """Say what a look at ``path`` means. Ready, given up and gone paths are forgotten."""
+        watched = self._watched.get(path)
+        if watched is None:
+            return Gone()
+        if watched.again:
+            watched.again = False
+            self._look_at(path, watched, now)
+            return self._waiting(watched, "")
+        if probe is None:
+            self.forget(path)
+            return Gone()
+        if probe.facts != watched.facts:
+            return self._changed(path, watched, probe, now)
+        watched.facts = probe.known
+        return self._unchanged(path, watched, probe, now)
+
+    def refused(self, path: str, reason: str, now: float) -> Waiting:
+        """Note that a look at ``path`` was refused, which says nothing about the file: it is looked at again later."""
+        watched = self._watched[path]
+        watched.again = False
+        # As one that does not get whole: it must not take the places of others.
+        self._incomplete_ones.add(path)
+        watched.interval = min(max(watched.interval, _SHORTEST_INTERVAL) * 1.5, LONGEST_INTERVAL)
+        self._look_at(path, watched, now + watched.interval)
+        return self._waiting(watched, reason)
+
+    def _changed(self, path: str, watched: _Watched, probe: Probe, now: float) -> Verdict:
+        self._incomplete_ones.discard(path)
+        growing = watched.facts is not None
+        watched.facts, watched.fault = probe.known, None
+        watched.changed_at = now
+        watched.unchanged_since = now if growing else now - _age(watched, probe)
+        watched.interval = self.quiet
+        self._look_at(path, watched, now + self._quiet_of(watched))
+        return self._waiting(watched, GROWING if growing else "")
+
+    def _unchanged(self, path: str, watched: _Watched, probe: Probe, now: float) -> Verdict:
+        if watched.fault is not None:
+            return self._damaged(path, watched, probe.known, now)
+        if probe.state is Completeness.WHOLE:
+            return self._whole(path, watched, probe.known, now)
+        return self._incomplete(path, watched, probe, now)
+
+    def _damaged(self, path: str, watched: _Watched, facts: FileFacts, now: float) -> Verdict:
+        believed_at = watched.unchanged_since + self.patience
+        if now >= believed_at:
+            self.forget(path)
+            return Ready(_scan(path, watched, facts, now))
+        watched.interval = min(max(watched.interval, _SHORTEST_INTERVAL) * 1.5, LONGEST_INTERVAL)
+        self._look_at(path, watched, min(now + watched.interval, believed_at))
+        return self._waiting(watched, DAMAGED)
+
+    def _incomplete(self, path: str, watched: _Watched, probe: Probe, now: float) -> Verdict:
+        self._incomplete_ones.add(path)
+        watched.interval = min(watched.interval * 1.5, LONGEST_INTERVAL)
+        if probe.state is None:
+            self._look_at(path, watched, now + watched.interval)
+            return self._waiting(watched, UNREADABLE)
+        give_up_at = watched.changed_at + self.patience_for(probe.state.value, probe.kind)
+        if now >= give_up_at:
+            self.forget(path)
+            if probe.state is Completeness.PARTIAL:
+                return Ready(_scan(path, watched, probe.known, now))
+            return GivenUp(probe.known, _fault(probe, now - watched.changed_at))
+        self._look_at(path, watched, min(now + watched.interval, give_up_at))
+        return self._waiting(watched, probe.state.value)
+
+    def _whole(self, path: str, watched: _Watched, facts: FileFacts, now: float) -> Verdict:
+        complete_at = watched.changed_at + self._quiet_of(watched)
+        if now < complete_at:
+            self._look_at(path, watched, complete_at)
+            return self._waiting(watched, "")
+        self.forget(path)
+        return Ready(_scan(path, watched, facts, now))
+
+    def _quiet_of(self, watched: _Watched) -> float:
+        return self.quiet if watched.how == "found" else min(self.quiet, self.closed_quiet)
+
+    def _look_at(self, path: str, watched: _Watched, when: float) -> None:
+        watched.next_look = when
+        heapq.heappush(self._looks, (when, path))
+
+    def _drop_stale(self) -> None:
+        while self._looks:
+            when, path = self._looks[0]
+            watched = self._watched.get(path)
+            if watched is not None and watched.next_look == when:
+                return
+            heapq.heappop(self._looks)
+
+    @staticmethod
+    def _waiting(watched: _Watched, reason: str) -> Waiting:
+        if not reason:
+            return Waiting(watched.reason, first=False)
+        first = reason not in watched.said
+        watched.reason = reason
+        watched.said.add(reason)
+        return Waiting(reason, first)
+
+
+def _age(watched: _Watched, probe: Probe) -> float:
+    """Return how many seconds before its first look a file changed, as far as its times can be trusted.
+
+    They may be those of a copy's source, set at any time, or of a server whose clock differs: for what arrived while
+    the inbox was watched, the arrival counts. Only a file that was renamed into the inbox is as old as it says, and so
+    is one that was there before the daemon.
+    """
+    if watched.how == "moved":
+        return probe.unmodified_for
+    return probe.untouched_for if watched.how == "found" and not watched.fresh else 0.0
+
+
+def _scan(path: str, watched: _Watched, facts: FileFacts, now: float) -> Scan:
+    return Scan(path, facts, watched.fresh, now, watched.unchanged_since)
+
+
+def _fault(probe: Probe, unchanged_for: float) -> ScanFault:
+    unchanged = f"and has not changed for {unchanged_for:.0f} s"
+    if probe.state is Completeness.NOT_JPEG:
+        return not_this(probe.kind, f", {unchanged}")
+    return Truncated(f"the file is empty {unchanged}", "scan or copy it again")

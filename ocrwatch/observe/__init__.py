@@ -1,0 +1,1 @@
+"""What the outside world is told: the status file, ``STATUS.txt`` on the share, Prometheus, HTTP and systemd."""

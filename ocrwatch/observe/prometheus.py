@@ -1,0 +1,117 @@
+"""The status as Prometheus metrics. Imported only where they are wanted."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Final
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from ocrwatch.observe.status import Distribution, Status
+
+RESULTS: Final = ("delivered", "quarantined", "changed", "known", "duplicate", "stopped", "unfinished")
+"""How scans end; each has its value from the start, so that a rate over it sees the first one."""
+
+CAUSES: Final = ("inbox", "delivery", "silence", "workers", "reading", "memory")
+"""What the daemon can be paused for."""
+
+_COUNTERS: Final[tuple[tuple[str, str, Callable[[Status], int]], ...]] = (
+    ("worker_deaths", "Worker processes that ended unasked.", lambda status: status.worker_deaths),
+    ("retries", "Attempts to read a scan that failed and are made again.", lambda status: status.retries),
+    ("cache_hits", "Scans delivered whose text was known before.", lambda status: status.cached),
+    ("review", "Pages marked for review when they were delivered.", lambda status: status.to_review),
+)
+
+_GAUGES: Final[tuple[tuple[str, str, Callable[[Status], float]], ...]] = (
+    (
+        "queue_scans",
+        "Scans that settle, wait or are to be delivered; of a full inbox only the first few thousand are counted.",
+        lambda status: status.waiting + len(status.in_work) - len(status.being_read),
+    ),
+    ("in_work_scans", "Scans that workers have in hand.", lambda status: len(status.being_read)),
+    (
+        "not_read_files",
+        "Files and folders in the inbox that are not read.",
+        lambda status: status.not_read,
+    ),
+    (
+        "review_waiting",
+        "Pages that wait for review: marked, also by earlier runs, and not ticked off.",
+        lambda status: status.review_waiting,
+    ),
+    ("workers_ready", "Workers that have loaded their engine.", lambda status: status.workers_ready),
+    (
+        "oldest_waiting_seconds",
+        "How long ago the scan came that is on its way longest, incomplete ones among them; 0 without any.",
+        lambda status: _age(status.oldest_waiting_since),
+    ),
+)
+
+
+class StatusCollector(Collector):
+    """Renders whatever status is the newest when it is asked."""
+
+    def __init__(self, newest: Callable[[], Status | None]) -> None:
+        self._newest = newest
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all metrics; none before there is a status."""
+        status = self._newest()
+        if status is None:
+            return
+        build = GaugeMetricFamily("ocrwatch_build_info", "1, with what runs.", labels=["version", "engine"])
+        build.add_metric([status.version, status.engine], 1)
+        yield build
+        scans = CounterMetricFamily("ocrwatch_scans", "Scans by how they ended.", labels=["result"])
+        for result in RESULTS:
+            scans.add_metric([result], status.ends.get(result, 0))
+        yield scans
+        paused = GaugeMetricFamily(
+            "ocrwatch_paused", "1 for what the environment lacks, so that nothing is read.", labels=["cause"]
+        )
+        active = {pause.cause for pause in status.paused}
+        for cause in sorted({*CAUSES, *active}):
+            paused.add_metric([cause], int(cause in active))
+        yield paused
+        for name, description, count in _COUNTERS:
+            yield CounterMetricFamily(f"ocrwatch_{name}", description, value=count(status))
+        for name, description, value in _GAUGES:
+            yield GaugeMetricFamily(f"ocrwatch_{name}", description, value=value(status))
+        yield from _histogram(
+            "queue_seconds", "From being complete to being read, of what was delivered.", status.queue_seconds
+        )
+        yield from _histogram("reading_seconds", "Reading one scan, of what was delivered.", status.reading_seconds)
+
+
+class Exposition:
+    """Renders the metrics of this process in the format that the reader asks for."""
+
+    def __init__(self, newest: Callable[[], Status | None]) -> None:
+        # One of our own: what other libraries put into the common one is nobody's business.
+        self._registry = CollectorRegistry()
+        self._registry.register(StatusCollector(newest))
+        ProcessCollector(registry=self._registry)
+
+    def render(self, accept: str) -> tuple[str, bytes]:
+        """Return content type and body for a request's ``Accept`` header."""
+        encode, content_type = choose_encoder(accept)
+        return content_type, encode(self._registry)
+
+
+def _histogram(name: str, description: str, durations: Distribution | None) -> Iterator[Metric]:
+    if durations is None:
+        return
+    bounds = [*map(floatToGoString, durations.bounds), "+Inf"]
+    buckets = list(zip(bounds, itertools.accumulate(durations.counts), strict=True))
+    yield HistogramMetricFamily(f"ocrwatch_{name}", description, buckets=buckets, sum_value=durations.total)
+
+
+def _age(since: str | None) -> float:
+    return 0.0 if since is None else max(0.0, time.time() - datetime.fromisoformat(since).timestamp())

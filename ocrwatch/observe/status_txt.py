@@ -1,0 +1,203 @@
+"""``STATUS.txt`` in the outbox, for people who see nothing of ocrwatch but the share."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Final
+
+from ocrwatch.log import printable
+from ocrwatch.observe.status import Status, as_text
+from ocrwatch.storage.files import (
+    TEMPORARY_PREFIX,
+    folder,
+    open_regular,
+    remove,
+    rename_noreplace,
+    status_of,
+    write_durable,
+)
+
+NOTE_STEM: Final = "STATUS"
+NOTE_ENDING: Final = "txt"
+
+_MARK: Final = "ocrwatch writes this note about the scans in "
+_MOST_NOTES: Final = 9
+"""``STATUS.txt`` may be somebody else's, and so may the next; whoever has so many of them does not miss ours."""
+
+_NO_FILE: Final = {errno.ENOENT, errno.ELOOP, errno.EINVAL, errno.ENXIO}
+
+_LAST_SHOWN: Final = 5
+_FIRST_LINE_MAX: Final = 8192
+
+_MEANING: Final = {
+    "starting": "It reads in a moment.",
+    "watching": "What is put into the inbox is read.",
+    "working": "What is put into the inbox is read.",
+    "stopping": "What it has not begun to read waits in the inbox until it is started again.",
+    "stopped": "Nothing is read until it is started again; scans can be put into the inbox and wait there.",
+}
+
+
+def text_of(status: Status, zone: tzinfo | None = None) -> str:
+    """Say what the daemon does, in plain language and in the time of ``zone`` (the machine's own if None).
+
+    The text is the same for as long as the same is to be said: it has no "now" in it.
+    """
+
+    def local(at: str) -> str:
+        return f"{datetime.fromisoformat(at).astimezone(zone):%Y-%m-%d %H:%M %Z}"
+
+    return "\n".join([first_line(status.inbox), "", *_lines(status, local), ""])
+
+
+def first_line(inbox: str) -> str:
+    """Return what tells the note of the daemon on this inbox from everybody else's files."""
+    return f"{_MARK}{printable(inbox)}; what you change here is lost."
+
+
+def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
+    if status.state == "paused" and status.paused:
+        yield f"ocrwatch has been paused since {local(min(pause.since for pause in status.paused))}."
+        for pause in status.paused:
+            yield f"  Why:        {printable(pause.reason)}"
+            yield f"  What to do: {printable(pause.remedy)}"
+        yield "It goes on by itself when that is done. No scan is lost: all of them wait."
+    else:
+        yield f"ocrwatch has been {status.state} since {local(status.since)}."
+        yield _MEANING.get(status.state, "")
+        if status.state == "stopped":
+            for pause in status.paused:
+                yield f"  It lacked:  {printable(pause.reason)}"
+                yield f"  What to do: {printable(pause.remedy)}"
+    # A daemon that is stopped does not know what lies in the inbox, and one that starts may not know yet.
+    if status.state != "stopped" and (status.state != "starting" or status.waiting):
+        yield from _waiting(status, local)
+    yield from _block(
+        "Not complete yet",
+        [
+            f"{printable(item.path)} ({printable(item.says(local))}; unchanged since {local(item.since)})"
+            for item in status.incomplete
+        ],
+    )
+    for held in status.held_up[:_LAST_SHOWN]:
+        yield from ("", f"Held up: {printable(held.names)}")
+        yield f"  Why:        {printable(held.reason)}"
+        yield f"  What to do: {printable(held.remedy)}"
+    yield from _not_read(status)
+    yield from _block(
+        "Read last",
+        [f"{local(item.at)}  {printable(', '.join(item.sidecars))}" for item in reversed(status.deliveries)],
+    )
+    if status.review_waiting:
+        yield from ("", f"To review: {status.review_waiting}")
+        yield from (
+            f"  {local(item.at)}  {printable(item.path)}: {printable(', '.join(item.reasons))}"
+            for item in status.reviews[: -_LAST_SHOWN - 1 : -1]
+        )
+    yield from _block(
+        "Could not be read, and put into the quarantine with the reason",
+        [f"{local(item.at)}  {printable(item.path)}: {printable(item.reason)}" for item in reversed(status.failures)],
+    )
+
+
+def _waiting(status: Status, local: Callable[[str], str]) -> Iterator[str]:
+    count = status.waiting + len(status.in_work)
+    more = " or more" if status.more else ""
+    since = f", the first since {local(status.oldest_waiting_since)}" if count and status.oldest_waiting_since else ""
+    yield from ("", f"Waiting or being read: {count or 'nothing'}{more if count else ''}{since}")
+
+
+def _not_read(status: Status) -> Iterator[str]:
+    if not status.not_read:
+        return
+    yield from ("", f"Not read: {counted(status.not_read, 'file')}")
+    shown = status.not_read_files[:_LAST_SHOWN]
+    yield from (f"  {printable(item.path)}: {printable(item.reason)}; {printable(item.remedy)}" for item in shown)
+    if status.not_read > len(shown):
+        yield f"  and {status.not_read - len(shown):,} more"
+
+
+def counted(number: int, what: str) -> str:
+    """Render a number of things: ``1 file``, ``2 files``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _block(title: str, lines: list[str]) -> Iterator[str]:
+    if lines:
+        yield from ("", f"{title}:", *(f"  {line}" for line in lines[:_LAST_SHOWN]))
+    if len(lines) > _LAST_SHOWN and title.startswith("Not"):
+        yield f"  and {len(lines) - _LAST_SHOWN} more"
+
+
+def post(outbox: Path, inbox: Path, text: str, *, mode: int | None, group: int | None) -> None:
+    """Replace the note in ``outbox`` atomically, or put it there; raises ``OSError``.
+
+    No link is followed, and no file replaced that is not the note of the daemon on ``inbox``: if another file has the
+    name, the note gets the next one, ``STATUS-2.txt``. An unfinished note that an earlier run left is removed.
+    """
+    temporary = temporary_name(inbox)
+    with folder(outbox) as directory:
+        name, is_ours = _place(directory, first_line(as_text(inbox)).encode())
+        remove(directory, temporary)
+        write_durable(directory, temporary, text.encode(), mode=mode, group=group)
+        try:
+            if is_ours:
+                os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+            else:
+                rename_noreplace(directory, temporary, directory, name)
+        except BaseException:
+            remove(directory, temporary)
+            raise
+
+
+def temporary_name(inbox: Path) -> str:
+    """Return the name that the note has until it is whole: the same in every run of the daemon on ``inbox``.
+
+    It must not depend on the ledger, which a start that failed could not open: nothing would remove what it left.
+    """
+    return f"{TEMPORARY_PREFIX}{NOTE_STEM.lower()}-{hashlib.sha256(os.fsencode(inbox)).hexdigest()[:8]}.tmp"
+
+
+def is_note(directory: int, name: str) -> bool:
+    """Tell whether a file in an open folder is the note of some ocrwatch rather than the text of a scan."""
+    return _first_line_of(directory, name).startswith(_MARK.encode())
+
+
+def _place(directory: int, mark: bytes) -> tuple[str, bool]:
+    """Return the name of our note, or a free one, and whether it is there."""
+    names = [f"{NOTE_STEM}.{NOTE_ENDING}"]
+    names += [f"{NOTE_STEM}-{number}.{NOTE_ENDING}" for number in range(2, _MOST_NOTES + 1)]
+    for name in names:
+        if _first_line_of(directory, name) == mark:
+            return name, True
+    for name in names:
+        if status_of(directory, name) is None:
+            return name, False
+    raise FileExistsError(names[0])
+
+
+def _is_anothers(directory: int, name: str) -> bool:
+    status = status_of(directory, name)
+    return status is not None and status.st_uid != os.geteuid()
+
+
+def _first_line_of(directory: int, name: str) -> bytes:
+    """Return the first line of a regular file, empty where there is none or it may not be read.
+
+    Raises ``OSError`` where that cannot be told: our own would else be taken for another's.
+    """
+    try:
+        descriptor = open_regular(directory, name)
+    except OSError as error:
+        if error.errno in _NO_FILE or (error.errno == errno.EACCES and _is_anothers(directory, name)):
+            return b""
+        raise
+    try:
+        return os.pread(descriptor, _FIRST_LINE_MAX, 0).partition(b"\n")[0]
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Scans that cannot be read, and their way back to the inbox."""

@@ -1,0 +1,140 @@
+"""Gives quarantined scans back to the inbox: each once, never over another file, whatever is killed in between."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from ocrwatch.delivery.plan import free_name, mirrored, rename_to_free
+from ocrwatch.delivery.transaction import REASON_ENDING
+from ocrwatch.errors import environment_fault
+from ocrwatch.log import printable
+from ocrwatch.storage.files import (
+    TEMPORARY_PREFIX,
+    copy_durable,
+    folder,
+    folder_if_there,
+    open_regular,
+    remove,
+    rename_over,
+    renamed_at_once,
+    split,
+    status_of,
+    sync,
+)
+
+REASON: Final = f".{REASON_ENDING}"
+
+BEGUN: Final = ".retry.json"
+"""Ends the reason's name while its scan may be in the inbox as well as in the quarantine."""
+
+
+_KEY_LENGTH = 16
+
+
+class LeftAlone(Exception):
+    """Why a file stays in the quarantine."""
+
+
+def give_back(quarantine: Path, inbox: Path, path: str) -> str:
+    """Move a scan to its place in the inbox and remove its reason; return its path there.
+
+    ``path`` is relative to the quarantine. Raises :class:`LeftAlone`, and :class:`EnvironmentFault` where a folder
+    refuses.
+    """
+    parent, name = split(path)
+    try:
+        with folder(quarantine, parent) as source, _alone_in(source):
+            status = status_of(source, name)
+            if status is None or not stat.S_ISREG(status.st_mode):
+                raise LeftAlone("it is gone, or no file")
+            # By a hash, since the name may be as long as a name can be.
+            key = hashlib.sha256(os.fsencode(path)).hexdigest()[:_KEY_LENGTH]
+            hidden = f"{TEMPORARY_PREFIX}retry-{key}.tmp"
+            subfolder = mirrored((inbox,), parent)
+            with folder_if_there(inbox, subfolder) as target:
+                if target is not None:
+                    # The copy of one that was killed.
+                    remove(target, hidden)
+            _check(source, name)
+            with folder(inbox, subfolder, create=True) as target:
+                new_name = _move(source, name, target, hidden)
+    except OSError as error:
+        what = f"cannot move {printable(path)} from the quarantine {quarantine} to the inbox {inbox}"
+        raise environment_fault(error, what) from error
+    return f"{subfolder}/{new_name}" if subfolder else new_name
+
+
+@contextlib.contextmanager
+def _alone_in(quarantine: int) -> Iterator[None]:
+    """Wait until no other process gives back from an open folder of the quarantine, if the file system has locks."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(quarantine, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(quarantine, fcntl.LOCK_UN)
+
+
+def _check(quarantine: int, name: str) -> None:
+    """Raise :class:`LeftAlone` for what is no quarantined scan, or perhaps is back already."""
+    if status_of(quarantine, name + BEGUN) is not None:
+        raise LeftAlone(
+            f"a retry of it was interrupted: see with ocrwatch why whether it is back; if not, rename {name}{BEGUN} "
+            f"to {name}{REASON} and try again"
+        )
+    reason = status_of(quarantine, name + REASON)
+    if reason is None or not stat.S_ISREG(reason.st_mode):
+        raise LeftAlone(f"there is no {name}{REASON} beside it")
+
+
+def _move(source: int, name: str, inbox: int, hidden: str) -> str:
+    """Move a scan under its own or another free name, never over another, and remove its reason; return the name."""
+    is_near = os.fstat(source).st_dev == os.fstat(inbox).st_dev
+    new_name = _moved_at_once(source, name, inbox) if is_near else None
+    reason = name + REASON
+    if new_name is None:
+        new_name = _copy_back(source, name, inbox, hidden)
+        reason = name + BEGUN
+    # Only now: what is known of the scan goes when the scan is safe. The ledger remembers it as well.
+    remove(source, reason)
+    sync(source)
+    return new_name
+
+
+def _moved_at_once(source: int, name: str, inbox: int) -> str | None:
+    """Move a scan in one step; None where the file system has no such step."""
+    while True:
+        new_name = free_name(inbox, *os.path.splitext(name))
+        with contextlib.suppress(FileExistsError):
+            if not renamed_at_once(source, name, inbox, new_name):
+                return None
+            sync(inbox)
+            sync(source)
+            return new_name
+
+
+def _copy_back(source: int, name: str, inbox: int, hidden: str) -> str:
+    """Copy a scan, then remove it. Killed in between, it may be in both places, which the reason's name tells."""
+    descriptor = open_regular(source, name)
+    try:
+        # Hidden until it is whole.
+        copy_durable(descriptor, inbox, hidden)
+    finally:
+        os.close(descriptor)
+    try:
+        rename_over(source, name + REASON, name + BEGUN)
+    except BaseException:
+        remove(inbox, hidden)
+        raise
+    new_name = rename_to_free(inbox, hidden, inbox, *os.path.splitext(name))
+    remove(source, name)
+    sync(source)
+    return new_name

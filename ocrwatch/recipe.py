@@ -1,0 +1,77 @@
+"""Everything besides its bytes that decides what a scan's page will be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Threshold = Literal["none", "fixed", "otsu", "adaptive", "sauvola"]
+"""How a page is made black and white."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnhanceOptions:
+    """Which enhancement steps may be used. Each is applied only where a measurement of the page asks for it."""
+
+    on: bool = True
+    perspective: bool = True
+    invert: bool = True
+    sharpen: bool = True
+    noise: bool = True
+    border: bool = True
+    light: bool = True
+    margins: bool = True
+    skew: bool = True
+    turn: bool = True
+    mend: bool = True
+    scale: bool = True
+    narrow: bool = True
+    broaden: bool = True
+    rules: bool = True
+    blank: bool = True
+    text_height: float = 0.0
+    """Target height in pixels; 0 takes the measured default of :mod:`ocrwatch.recognise.enhance`."""
+    fixed_size: int = 0
+    """Pixels of the long side to scale every page to; 0 does not."""
+    fixed_dpi: int = 0
+    """Resolution to scale every page to whose own is known; 0 does not."""
+    blur: float = 0.0
+    """Deviation of a Gaussian blur in pixels of the scaled page; 0 does not."""
+    threshold: Threshold = "none"
+    threshold_value: int = 128
+    """Brightness from which a pixel is white, where ``threshold`` is ``fixed``."""
+    max_pixels: int = 200_000_000
+
+    @property
+    def fixed(self) -> bool:
+        """Whether something is done to every page, whatever it measures."""
+        return bool(self.fixed_size or self.fixed_dpi or self.blur) or self.threshold != "none"
+
+
+WHOLE_PAGE = (0.0, 0.0, 1.0, 1.0)
+"""Left, top, right and bottom as shares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything besides the bytes that decides what a scan's Page will be."""
+
+    engine: str = "auto"
+    languages: tuple[str, ...] = ("eng",)
+    page_segmentation: int = 3
+    """Tesseract's page segmentation mode, 0 to 13."""
+    dpi: int = 0
+    """Dots per inch to assume; 0 takes the scan's own, or an estimate."""
+    whitelist: str = ""
+    blacklist: str = ""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Tesseract variables, sorted by name."""
+    tessdata: str = ""
+    """Folder with ``*.traineddata``; empty finds it."""
+    min_confidence: float = 30.0
+    """Lines that were read with less, 0 to 100, are left out."""
+    region: tuple[float, float, float, float] = WHOLE_PAGE
+    """Left, top, right and bottom of the part that is read, as shares of the upright page."""
+    second: str = "auto"
+    """Who reads again what the engine is unsure of: rapidocr, none, or auto: rapidocr if it is installed."""
+    enhance: EnhanceOptions = field(default_factory=EnhanceOptions)

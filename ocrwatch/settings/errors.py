@@ -1,0 +1,110 @@
+"""What is wrong with a setting, in words: the source, the key, the value and what would be right."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ValidationError
+
+from ocrwatch.errors import UsageError
+from ocrwatch.settings import Settings
+from ocrwatch.settings.keys import Parts, section_at, write_key
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_LONGEST_VALUE = 60
+_REMEDIES = {
+    "bool_type": "write true or false",
+    "bool_parsing": "write true or false",
+    "dict_type": 'write a table, such as {{ name = "value" }}',
+    "float_type": "write a number",
+    "float_parsing": "write a number",
+    "greater_than_equal": "choose a value of at least {ge}",
+    "int_from_float": "write a whole number",
+    "int_parsing": "write a whole number",
+    "int_type": "write a whole number",
+    "less_than_equal": "choose a value of at most {le}",
+    "literal_error": "write {expected}",
+    "path_type": "write a path in quotes",
+    "string_too_short": "write at least one character",
+    "string_type": "write text in quotes",
+    "string_unicode": "write text in UTF-8",
+    "too_short": "name at least one",
+    "tuple_type": 'write a list, such as ["first", "second"]',
+    "value_error": "{error}",
+}
+
+
+def did_you_mean(name: str, known: Iterable[str], within: str = "") -> str:
+    """Return a remedy with the known name that is closest to ``name``, written after ``within``; empty if none is."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {within}{close[0]}?" if close else ""
+
+
+def unknown_option(parts: Parts, source: str) -> UsageError:
+    """Return the error for a key that does not exist."""
+    *sections, name = parts
+    section = section_at(sections)
+    known = list(section.model_fields) if section else []
+    within = f"{write_key(tuple(sections))}." if sections else ""
+    remedy = did_you_mean(str(name), known, within) or _home_of(str(name)) or f"known here are {', '.join(known)}"
+    return UsageError(f"{source}: there is no option {write_key(parts)}", remedy)
+
+
+def wrong_value(error: ValidationError, provenance: Mapping[str, str]) -> UsageError:
+    """Return the error for the first thing that is wrong with the settings; ``provenance`` is by key."""
+    details = error.errors(include_url=False)[0]
+    parts = details["loc"]
+    source = _source(parts, provenance)
+    if details["type"] == "extra_forbidden":
+        return unknown_option(parts, source)
+    key, value = write_key(parts), details["input"]
+    if details["type"] == "missing":
+        return UsageError(f"{source}: {key} is missing", "add it")
+    if section_at(parts) and isinstance(value, (dict, BaseModel)):
+        return UsageError(f"{source}: the options in {key} contradict each other", _remedy(details))
+    return UsageError(f"{source}: {key} = {_shown(value)} is not valid", _remedy(details))
+
+
+def _remedy(details: ErrorDetails) -> str:
+    if details["type"] == "model_type":
+        return f"write a section [{write_key(details['loc'])}] with its options"
+    template = _REMEDIES.get(details["type"])
+    remedy = template.format_map(details.get("ctx", {})) if template else details["msg"]
+    if details["type"] == "literal_error":
+        known = [part.strip("'") for part in details["ctx"]["expected"].replace(" or ", ", ").split(", ")]
+        suggestion = did_you_mean(str(details["input"]), known)
+        return f"{remedy}; {suggestion}" if suggestion else remedy
+    return remedy
+
+
+def _source(parts: Parts, provenance: Mapping[str, str]) -> str:
+    """Return the source of the value at ``parts``: its own, that of the list it is in, or of what is in it."""
+    names = [str(part) for part in parts]
+    for length in range(len(names), 0, -1):
+        key = ".".join(names[:length])
+        within = [source for name, source in provenance.items() if name == key or name.startswith(f"{key}.")]
+        if within:
+            return next((source for source in reversed(within) if source != "default"), "default")
+    return "default"
+
+
+def _home_of(name: str) -> str:
+    """Return a remedy for a known option in the wrong section, empty if the name is unknown everywhere."""
+    sections = [key for key in Settings.model_fields if (model := section_at([key])) and name in model.model_fields]
+    return f"{name} belongs into section [{sections[0]}]" if sections else ""
+
+
+def _shown(value: object) -> str:
+    """Write ``value`` on one line, shortened."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):
+        # Whole numbers of thousands of digits, lists nested thousands deep.
+        return "..."
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

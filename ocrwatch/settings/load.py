@@ -1,0 +1,321 @@
+"""Where settings come from: defaults < TOML file < environment < command line, each value with its source."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import stat
+import sys
+import tomllib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from pydantic_settings import EnvSettingsSource
+
+from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault
+from ocrwatch.membership import remedy_for_reader
+from ocrwatch.settings import Settings
+from ocrwatch.settings.errors import did_you_mean, unknown_option, wrong_value
+from ocrwatch.settings.keys import is_option, option_keys
+from ocrwatch.storage.mounts import is_missing
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+CONFIG_VARIABLE = "OCRWATCH_CONFIG"
+"""Environment variable that names the configuration file."""
+
+_PREFIX = "OCRWATCH_"
+_FOLDERS = ("inbox", "outbox", "archive", "quarantine", "state")
+_USUAL_FILES = (Path("ocrwatch.toml"), Path("/etc/ocrwatch/ocrwatch.toml"))
+_WRITABLE_BY_OTHERS = 0o022
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The settings in force and where each comes from."""
+
+    settings: Settings
+    provenance: Mapping[str, str]
+    """Source of every value by its key, such as ``{"settle.quiet": "environment OCRWATCH_SETTLE__QUIET"}``."""
+    path: Path | None
+    """The TOML file that was read, absolute."""
+
+
+@dataclass(slots=True)
+class _Merged:
+    """Values of several sources, the later ones over the earlier ones."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    def add(self, values: Mapping[str, Any], source: Callable[[str], str], home: Path) -> None:
+        """Add what ``source`` names per key; relative folders among the values are relative to ``home``."""
+        for key in values:
+            if key not in Settings.model_fields:
+                raise unknown_option((key,), source(key))
+        self._merge(self.values, _anchored(values, home), source, ())
+
+    def _merge(
+        self, into: dict[str, Any], values: Mapping[str, Any], source: Callable[[str], str], at: tuple[str, ...]
+    ) -> None:
+        for name, value in values.items():
+            key = ".".join((*at, name))
+            # Sections and the tables in them are merged; what is nested deeper can only be wrong.
+            if isinstance(value, dict) and len(at) <= 1:
+                below = into.get(name)
+                into[name] = dict(below) if isinstance(below, dict) else {}
+                self._merge(into[name], value, source, (*at, name))
+            else:
+                into[name] = value
+                self.provenance[key] = source(key)
+
+
+class _Environment(EnvSettingsSource):
+    """The environment variables, with lists and tables in TOML's notation as everywhere else."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(Settings, env_prefix=_PREFIX, env_nested_delimiter="__")
+        self.env_vars = {name.lower(): value for name, value in environ.items() if name.startswith(_PREFIX)}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # noqa: ARG002
+        return parse_value(value)
+
+
+def load(
+    config: Path | None,
+    overrides: Mapping[str, object],
+    environ: Mapping[str, str],
+    *,
+    only: Collection[str] | None = None,
+) -> Configuration:
+    """Return the settings in force.
+
+    ``config`` is the file that the user named, if any; else ``$OCRWATCH_CONFIG``, ``./ocrwatch.toml`` and
+    ``/etc/ocrwatch/ocrwatch.toml`` are tried. ``overrides`` are the command line's values by key, such as
+    ``{"settle.quiet": "2s"}``. Relative folders in the file, and those not set anywhere, are relative to the
+    file's folder; all others to the working directory. ``only`` names what is taken from the file, such as
+    ``{"state"}``: the rest of it may be wrong.
+
+    Raises UsageError for whatever is wrong with any of them, EnvironmentFault where the disk does not give the file.
+    """
+    path = _config_path(config, environ)
+    here = Path.cwd()
+    home = here if path is None else path.parent
+    merged = _Merged(provenance=dict.fromkeys(option_keys(), "default"))
+    merged.add({name: Settings.model_fields[name].default for name in _FOLDERS}, lambda _: "default", home)
+    if environ.get("STATE_DIRECTORY"):
+        state = environ["STATE_DIRECTORY"].split(":")[0]
+        merged.add({"state": state}, lambda _: "environment STATE_DIRECTORY", here)
+    if path is not None:
+        values = _read(path) if only is None else _read_only(path, only)
+        merged.add(values, lambda _: str(path), home)
+    variables = _variables(environ)
+    merged.add(_Environment(environ)(), lambda key: f"environment {variables.get(key, _variable(key))}", here)
+    merged.add(_nested(overrides), lambda _: "command line", here)
+    try:
+        settings = Settings(**merged.values)
+    except ValidationError as error:
+        raise wrong_value(error, merged.provenance) from error
+    return Configuration(settings, merged.provenance, path)
+
+
+def parse_overrides(arguments: Sequence[str]) -> dict[str, object]:
+    """Return the values by key of ``--set`` arguments such as ``settle.quiet=2s``.
+
+    Raises UsageError where one is not of the form ``key=value``.
+    """
+    overrides: dict[str, object] = {}
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals or not all(part.strip() for part in key.split(".")):
+            raise UsageError(
+                f"--set {argument} is not of the form key=value", "write for example --set settle.quiet=2s"
+            )
+        overrides[key.strip()] = parse_value(value.strip())
+    return overrides
+
+
+def parse_value(text: str) -> object:
+    """Return the list, table or quoted text that ``text`` is in TOML's notation; anything else stays text.
+
+    Numbers and switches stay text as well, because only the option knows whether ``0123`` or ``2024-01-01`` is one.
+    """
+    if text.startswith(("[", "{", '"', "'")):
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except (ValueError, RecursionError):
+            return text
+    return text
+
+
+def check_folders(settings: Settings, environ: Mapping[str, str] = os.environ) -> None:
+    """Refuse folders that would make ocrwatch read its own output, mix up originals or expose programs.
+
+    Links are resolved first. Raises UsageError that names the two folders.
+    """
+    folders = {name: Path(os.path.realpath(getattr(settings, name))) for name in _FOLDERS}
+    for one, other, too_close in _forbidden_pairs():
+        if too_close(folders[one], folders[other]):
+            raise UsageError(
+                f"the {one} folder {folders[one]} {_relation(folders[one], folders[other])} the {other} folder "
+                f"{folders[other]}",
+                f"choose folders side by side for {one} and {other}",
+            )
+    programs = {Path(os.path.realpath(entry)) for entry in environ.get("PATH", "").split(":") if entry.startswith("/")}
+    interpreters = {Path(os.path.realpath(prefix)) for prefix in (sys.prefix, sys.base_prefix)}
+    for name, folder in folders.items():
+        inside = {prefix for prefix in interpreters if folder.is_relative_to(prefix)}
+        for place in sorted(inside | {place for place in programs | interpreters if place.is_relative_to(folder)}):
+            raise UsageError(
+                f"the {name} {folder} overlaps {place}, from where programs are run",
+                f"choose a folder for {name} that holds nothing else",
+            )
+
+
+def _forbidden_pairs() -> Iterator[tuple[str, str, Callable[[Path, Path], bool]]]:
+    for other in _FOLDERS[1:]:
+        yield "inbox", other, _overlap
+    for other in ("outbox", "archive"):
+        yield "quarantine", other, _overlap
+    # The state may hold the others (they are then as private as it is), but must not lie open in one of them.
+    for other in ("outbox", "archive", "quarantine"):
+        yield "state", other, Path.is_relative_to
+
+
+def _relation(one: Path, other: Path) -> str:
+    if one == other:
+        return "is also"
+    return "lies within" if one.is_relative_to(other) else "contains"
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
+def _config_path(config: Path | None, environ: Mapping[str, str]) -> Path | None:
+    named = config or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
+    if named is None:
+        return next((path.absolute() for path in _USUAL_FILES if _is_meant(path)), None)
+    if is_missing(named):
+        by = "--config" if config else CONFIG_VARIABLE
+        raise UsageError(f"the configuration file {named} that {by} names does not exist", "check the path")
+    return named.absolute()
+
+
+def _is_meant(path: Path) -> bool:
+    """Tell whether a file that nobody named is there, for somebody who may enter its folder."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return False
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return True
+
+
+def _read(path: Path) -> dict[str, Any]:
+    remedy = "correct it there, or compare with the output of: ocrwatch config example"
+    content = _text_of(path)
+    try:
+        return tomllib.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error or 'nested too deeply'}", remedy) from error
+
+
+def _read_only(path: Path, names: Collection[str]) -> dict[str, Any]:
+    """Return some of a file's values; if it is not valid TOML, of those that stand before its first table."""
+    try:
+        values = _read(path)
+    except UsageError:
+        lines = _text_of(path).splitlines()
+        values = tomllib.loads("\n".join(itertools.takewhile(lambda line: not line.startswith("["), lines)))
+    return {name: values[name] for name in names if name in values}
+
+
+def _text_of(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        if os.geteuid() == 0 and mode & _WRITABLE_BY_OTHERS:
+            raise UsageError(
+                f"{path} can be written by others than its owner, and ocrwatch runs as root", f"run: chmod go-w {path}"
+            )
+        # Before it is opened: a FIFO would wait for a writer.
+        if not stat.S_ISREG(mode):
+            raise UsageError(f"{path} is not a file", "name a TOML file")
+        # Not pydantic's source for TOML, which takes what it cannot look at for empty. Line ends are TOML's matter.
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not text in UTF-8 (at byte {error.start})", "save it as UTF-8") from error
+
+
+def _unreadable(path: Path, error: OSError) -> EnvironmentFault:
+    """Say why a file cannot be read. A service tries again: a permission that is missing may be given at any time."""
+    closed = remedy_for_reader(path, "let ocrwatch's user read it")
+    return environment_fault(error, f"cannot read the settings file {path}", closed=closed)
+
+
+def _variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that set options, by the option's key. Raises UsageError for one that sets none."""
+    variables = {}
+    for name in environ:
+        if not name.startswith(_PREFIX) or name == CONFIG_VARIABLE:
+            continue
+        key = name.removeprefix(_PREFIX).lower().replace("__", ".")
+        if not is_option(key.split(".")):
+            remedy = did_you_mean(name, [CONFIG_VARIABLE, *map(_variable, option_keys())])
+            raise UsageError(f"the environment variable {name} sets no option", remedy or "unset it")
+        variables[key] = name
+    return variables
+
+
+def _variable(key: str) -> str:
+    return _PREFIX + key.upper().replace(".", "__")
+
+
+def _nested(overrides: Mapping[str, object]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for key, value in overrides.items():
+        *sections, name = key.split(".")
+        table = nested
+        for section in sections:
+            table = table.setdefault(section, {})
+            if not isinstance(table, dict):
+                raise UsageError(f"command line: {key} cannot be set beside {section}", "set one of the two")
+        table[name] = value
+    return nested
+
+
+def _anchored(values: Mapping[str, Any], home: Path) -> dict[str, Any]:
+    """Make the paths among ``values`` absolute."""
+    anchored = {name: _absolute(value, home) if name in _FOLDERS else value for name, value in values.items()}
+    if "ocr" in anchored:
+        anchored["ocr"] = _with_absolute("tessdata", anchored["ocr"], home)
+    if "hooks" in anchored:
+        anchored["hooks"] = _with_absolute("webhook_secret", anchored["hooks"], home)
+    profiles = anchored.get("profiles")
+    if isinstance(profiles, list):
+        anchored["profiles"] = [
+            {**profile, "ocr": _with_absolute("tessdata", profile["ocr"], home)}
+            if isinstance(profile, dict) and "ocr" in profile
+            else profile
+            for profile in profiles
+        ]
+    return anchored
+
+
+def _with_absolute(name: str, section: object, home: Path) -> object:
+    if not isinstance(section, dict) or name not in section:
+        return section
+    return {**section, name: _absolute(section[name], home)}
+
+
+def _absolute(value: object, home: Path) -> object:
+    if not isinstance(value, (str, Path)) or value == "":
+        return value
+    return home / os.path.expanduser(value)  # noqa: PTH111 - Path.expanduser raises where there is no home

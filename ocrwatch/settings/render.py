@@ -1,0 +1,130 @@
+"""Settings written out: the example file, the effective values with their sources, the JSON Schema."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ocrwatch.settings import Profile, Settings
+from ocrwatch.settings.keys import section_at
+from ocrwatch.settings.load import Configuration
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_WIDTH = 100
+_HEAD = """\
+Settings of ocrwatch. Every option stands here with its default; remove the # before an option to change it.
+Durations are written "300ms", "2s", "10m", "1h" or "1d"; sizes "512KiB", "50MB" or "2GB".
+Relative folders are relative to this file. Each option can also be set by an environment variable such as
+OCRWATCH_SETTLE__QUIET, or on the command line by --set settle.quiet=2s; that wins over the environment, which
+wins over this file."""
+_PROFILE_EXAMPLE = """\
+[[profiles]]
+match = "invoices/fr/**"
+name = "French invoices"
+languages = ["fra", "eng"]
+
+[profiles.ocr]
+page_segmentation = 4
+
+[profiles.output]
+formats = ["txt", "json"]
+"""
+
+
+def example() -> str:
+    """Return the example file: TOML that changes nothing, with every option and its default commented out."""
+    defaults = Settings().model_dump()
+    options = [name for name in Settings.model_fields if section_at([name]) is None and name != "profiles"]
+    lines = [*_comment(_HEAD), "", *_options(Settings, options, defaults)]
+    for name in Settings.model_fields:
+        section = section_at([name])
+        if section is not None:
+            lines += ["", *_comment(section.__doc__), f"[{name}]"]
+            lines += _options(section, list(section.model_fields), defaults[name])
+    lines += ["", *_comment(Profile.__doc__), "#"]
+    for name, option in Profile.model_fields.items():
+        lines += _comment(f"{name}: {option.description}")
+    lines += ["#", *(f"# {line}".rstrip() for line in _PROFILE_EXAMPLE.splitlines())]
+    return "\n".join(lines) + "\n"
+
+
+def show(configuration: Configuration) -> str:
+    """Return the effective settings as TOML, each value followed by its source."""
+    values = configuration.settings.model_dump()
+    profiles = configuration.settings.model_dump(include={"profiles"}, exclude_unset=True).get("profiles", ())
+    del values["profiles"]
+    lines = list(_sourced(values, configuration.provenance))
+    for number, profile in enumerate(profiles):
+        lines += ["", f"[[profiles]]  # number {number + 1}, from {configuration.provenance['profiles']}"]
+        lines += [f"{name} = {write_value(value)}" for name, value in profile.items()]
+    return "\n".join(lines) + "\n"
+
+
+def schema() -> str:
+    """Return the JSON Schema of the configuration file."""
+    return json.dumps(Settings.model_json_schema(), indent=2) + "\n"
+
+
+def write_value(value: object) -> str:
+    """Write ``value`` in TOML's notation, on one line. What TOML cannot hold (lone surrogates) is escaped."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, Path)):
+        text = str(value).encode("utf-8", "backslashreplace").decode()
+        return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, Mapping):
+        entries = ", ".join(f"{_bare(key)} = {write_value(entry)}" for key, entry in value.items())
+        return f"{{ {entries} }}" if entries else "{}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(write_value, value))}]"
+    return str(value)
+
+
+def _bare(key: str) -> str:
+    return key if key.replace("_", "").isalnum() and key.isascii() else write_value(key)
+
+
+def _options(model: type[BaseModel], names: list[str], defaults: Mapping[str, Any]) -> Iterator[str]:
+    for name in names:
+        yield from _comment(model.model_fields[name].description)
+        yield from _commented_out(f"{name} = {write_value(defaults[name])}")
+
+
+def _comment(text: str | None) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(" ".join((text or "").split()), _WIDTH - 2)]
+
+
+def _commented_out(option: str) -> list[str]:
+    """Put ``#`` without a space before an option, unlike before a comment; long lists go on several lines."""
+    lines = textwrap.wrap(option, _WIDTH - 1, break_long_words=False, break_on_hyphens=False)
+    return [f"#{line}" for line in lines]
+
+
+def _sourced(values: Mapping[str, Any], provenance: Mapping[str, str]) -> Iterator[str]:
+    for name, value in values.items():
+        if section_at([name]) is None:
+            yield _line(name, value, _source(name, provenance))
+    for name, value in values.items():
+        if section_at([name]) is not None:
+            yield from ("", f"[{name}]")
+            for option, setting in value.items():
+                yield _line(option, setting, _source(f"{name}.{option}", provenance))
+
+
+def _line(name: str, value: object, source: str) -> str:
+    """Write one option; what is nobody's choice bears no remark, so that what is stands out."""
+    written = f"{name} = {write_value(value)}"
+    return written if source == "default" else f"{written}  # from {source}"
+
+
+def _source(key: str, provenance: Mapping[str, str]) -> str:
+    """Return where ``key`` comes from; entries of one table may come from several places."""
+    entries = [source for name, source in provenance.items() if name.startswith(f"{key}.")]
+    text = ", ".join(dict.fromkeys(entries or [provenance[key]]))
+    # A file's name may hold anything, a comment must stay on its line.
+    return write_value(text)[1:-1]

@@ -1,0 +1,1 @@
+"""Files, mounts and locks: everything that ocrwatch knows about disks and shares."""

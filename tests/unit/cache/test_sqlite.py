@@ -1,0 +1,289 @@
+"""Pages that were read before: had again exactly, for a time, in bounded space, and never in anybody's way."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import stat
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import structlog
+
+from ocrwatch.cache import sqlite as cache_module
+from ocrwatch.cache.codec import pack, unpack
+from ocrwatch.cache.sqlite import CACHE_NAME, TextCache
+from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Second, Word
+
+YEAR = 365 * 86400.0
+PLENTY = 10_000_000
+
+
+def page(*texts: str, engine: str = "tesserocr") -> Page:
+    """Make a page of one line for each text."""
+    blocks = tuple(
+        Block(
+            (Line(tuple(Word(word, Box(1, 2, 3, 4), 96.33451843261719) for word in text.split()), Box(0, 0, 9, 9), 1),),
+            Box(0, 0, 10, 10),
+        )
+        for text in texts
+    )
+    return Page(800, 600, 300.0, 6, blocks, EngineInfo(engine, "5.5.0", ("deu", "eng")), ("scale 0.58",), ("odd",))
+
+
+KEY, OTHER = b"k" * 32, b"o" * 32
+PAGE = page("Grüße aus 漢字", "second\u2028line \ud800")
+
+
+@pytest.fixture
+def events() -> Iterator[list[dict[str, object]]]:
+    """Collect what is logged."""
+    with structlog.testing.capture_logs() as logs:
+        yield logs  # type: ignore[misc]
+
+
+_open: list[TextCache] = []
+
+
+def opened(folder: Path, *, max_age: float = YEAR, max_bytes: int = PLENTY) -> TextCache:
+    """Open the cache as the next run would."""
+    _open.append(TextCache(folder, max_age=max_age, max_bytes=max_bytes))
+    return _open[-1]
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """Close what a test has left open."""
+    yield
+    while _open:
+        _open.pop().close()
+
+
+def keep(cache: TextCache, key: bytes, kept: Page) -> None:
+    """Put a page into memory and onto the disk."""
+    cache.put(key, kept)
+    cache.save(key, kept)
+
+
+def test_a_page_comes_back_as_it_was() -> None:
+    """To the last bit of a confidence; only the timings, which are of one reading, are left out."""
+    assert unpack(pack(replace(PAGE, timings=(("decode", 1.0),)))) == PAGE
+    assert unpack(pack(replace(PAGE, dpi=None, blocks=(), unread=0.25))) == replace(
+        PAGE, dpi=None, blocks=(), unread=0.25
+    )
+
+
+def test_a_page_comes_back_with_its_second_reader(tmp_path: Path) -> None:
+    """A page has the second reader and the number of its lines again, from bytes and from the disk."""
+    again = replace(PAGE, second=Second("rapidocr", "3.10.0", 7))
+    assert unpack(pack(again)) == again
+    assert unpack(pack(PAGE)).second is None
+    cache = opened(tmp_path)
+    keep(cache, KEY, again)
+    cache.close()
+    assert opened(tmp_path).get(KEY) == again
+
+
+def test_a_page_that_was_packed_before_there_was_a_second_reader_is_no_page() -> None:
+    """Nine fields, as former versions wrote, are said to be no page, so that the scan is read anew."""
+    content = json.loads(zlib.decompress(pack(PAGE)))
+    assert len(content) == 10
+    for odd in (content[:-1], [*content[:-1], ["rapidocr"]], [*content, None]):
+        with pytest.raises(ValueError, match=r"packed page|unpack"):
+            unpack(zlib.compress(json.dumps(odd).encode("ascii")))
+
+
+@pytest.mark.parametrize("data", [b"", b"rubbish", pack(PAGE)[:-1], pack(PAGE)[:40] + b"\0" + pack(PAGE)[41:]])
+def test_what_is_damaged_is_no_page(data: bytes) -> None:
+    """One changed byte is enough."""
+    with pytest.raises(ValueError, match="packed page"):
+        unpack(data)
+
+
+def test_what_was_put_is_had_again_also_after_a_restart(tmp_path: Path) -> None:
+    """From memory, and from the disk."""
+    cache = opened(tmp_path)
+    assert cache.get(KEY) is None
+    keep(cache, KEY, PAGE)
+    assert cache.get(KEY) == cache.recent(KEY) == PAGE
+    assert cache.get(OTHER) is None
+    cache.close()
+    again = opened(tmp_path)
+    assert again.recent(KEY) is None
+    assert again.get(KEY) == again.recent(KEY) == PAGE
+    again.close()
+
+
+def test_it_is_nobody_elses_business(tmp_path: Path) -> None:
+    """The cache holds the text of scans, so that only its owner may read it."""
+    cache = opened(tmp_path)
+    keep(cache, KEY, PAGE)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert set(modes.values()) == {0o600}
+    assert CACHE_NAME in modes
+    cache.close()
+
+
+def test_what_is_too_old_is_not_had_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither from memory nor from the disk, and pruning drops it."""
+    cache = opened(tmp_path, max_age=100)
+    keep(cache, KEY, PAGE)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 90)
+    keep(cache, OTHER, PAGE)
+    assert cache.get(KEY) == PAGE
+    monkeypatch.setattr(time, "time", lambda: now + 101)
+    assert cache.get(KEY) is None
+    assert cache.get(OTHER) == PAGE
+    cache.prune()
+    cache.close()
+    assert rows(tmp_path) == [OTHER]
+
+
+def test_its_size_is_bounded_and_the_oldest_go_first(tmp_path: Path) -> None:
+    """Whatever is put, and also where the bound is lowered later."""
+    most = 200_000
+    cache = opened(tmp_path, max_bytes=most)
+    texts = [" ".join(os.urandom(6).hex() for _ in range(400)) for _ in range(60)]
+    for number, text in enumerate(texts):
+        keep(cache, number.to_bytes(32), page(text))
+    cache.close()
+    kept = rows(tmp_path)
+    assert 5 < len(kept) < 60
+    assert kept == [number.to_bytes(32) for number in range(60 - len(kept), 60)]
+    size = (tmp_path / CACHE_NAME).stat().st_size
+    assert size < 3 * most
+    cache = opened(tmp_path, max_bytes=most // 4)
+    keep(cache, KEY, PAGE)
+    cache.prune()
+    cache.close()
+    assert (tmp_path / CACHE_NAME).stat().st_size < size
+    assert rows(tmp_path)[-1] == KEY
+
+
+def test_memory_holds_the_last_ones_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are had from the disk."""
+    monkeypatch.setattr(cache_module, "_MOST_WORDS", 500)
+    cache = opened(tmp_path)
+    for number in range(20):
+        keep(cache, number.to_bytes(32), PAGE)
+    recent = [number for number in range(20) if cache.recent(number.to_bytes(32)) is not None]
+    assert recent == list(range(20 - len(recent), 20))
+    assert 0 < len(recent) < 20
+    assert cache.get((0).to_bytes(32)) == PAGE
+    cache.close()
+
+
+def test_a_damaged_cache_is_set_aside_and_a_new_one_begun(tmp_path: Path, events: list[dict[str, object]]) -> None:
+    """One line says so; what was set aside before makes room."""
+    for round_ in range(2):
+        (tmp_path / CACHE_NAME).write_bytes(b"rubbish %d" % round_ * 1000)
+        cache = opened(tmp_path)
+        keep(cache, KEY, PAGE)
+        cache.close()
+        cache = opened(tmp_path)
+        assert cache.get(KEY) == PAGE
+        cache.close()
+    assert [event["event"] for event in events] == ["cache.damaged"] * 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CACHE_NAME, f"{CACHE_NAME}.damaged"]
+
+
+def test_damage_that_shows_in_use_costs_the_cache_and_nothing_else(
+    tmp_path: Path, events: list[dict[str, object]]
+) -> None:
+    """What is asked for is not known, and what is put next is kept."""
+    cache = opened(tmp_path)
+    for number in range(300):
+        keep(cache, number.to_bytes(32), page(os.urandom(3000).hex()))
+    cache.close()
+    path = tmp_path / CACHE_NAME
+    data = bytearray(path.read_bytes())
+    for place in range(8192, len(data), 4096):
+        data[place : place + 2000] = os.urandom(2000)
+    path.write_bytes(data)
+    cache = opened(tmp_path)
+    for number in range(300):
+        assert cache.get(number.to_bytes(32)) is None
+    keep(cache, KEY, PAGE)
+    cache.close()
+    assert opened(tmp_path).get(KEY) == PAGE
+    assert "cache.damaged" in {event["event"] for event in events}
+    assert len(events) <= 2
+
+
+def test_another_programs_database_is_not_touched(tmp_path: Path) -> None:
+    """It is renamed as it is."""
+    with sqlite3.connect(tmp_path / CACHE_NAME) as other:
+        other.execute("CREATE TABLE pages (mine TEXT)")
+    other.close()
+    cache = opened(tmp_path)
+    keep(cache, KEY, PAGE)
+    assert cache.get(KEY) == PAGE
+    cache.close()
+    with sqlite3.connect(tmp_path / f"{CACHE_NAME}.damaged") as other:
+        assert other.execute("SELECT mine FROM pages").fetchall() == []
+    other.close()
+
+
+def test_another_versions_cache_is_emptied(tmp_path: Path) -> None:
+    """What an older or newer ocrwatch has packed is not guessed at."""
+    cache = opened(tmp_path)
+    keep(cache, KEY, PAGE)
+    cache.close()
+    with sqlite3.connect(tmp_path / CACHE_NAME) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    cache = opened(tmp_path)
+    assert cache.get(KEY) is None
+    keep(cache, KEY, PAGE)
+    assert cache.get(KEY) == PAGE
+    cache.close()
+
+
+def test_where_nothing_can_be_written_it_remembers_what_is_in_memory(
+    tmp_path: Path, events: list[dict[str, object]]
+) -> None:
+    """One line says so, and nobody gets an error."""
+    (tmp_path / CACHE_NAME).mkdir()
+    cache = opened(tmp_path)
+    keep(cache, KEY, PAGE)
+    assert cache.get(KEY) == PAGE
+    assert cache.get(OTHER) is None
+    cache.prune()
+    cache.close()
+    assert [event["event"] for event in events] == ["cache.failed"]
+
+
+def test_it_leaves_a_nearly_full_disk_to_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read then is known for as long as it is in memory."""
+    cache = opened(tmp_path)
+    monkeypatch.setattr(cache_module, "_LEFT_FREE", 1 << 60)
+    keep(cache, KEY, PAGE)
+    assert cache.get(KEY) == PAGE
+    cache.close()
+    assert rows(tmp_path) == []
+
+
+def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
+    """Whoever can write to the state folder cannot have another file written to."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "target").write_bytes(b"")
+    (tmp_path / "state" / CACHE_NAME).symlink_to(tmp_path / "target")
+    cache = opened(tmp_path / "state")
+    keep(cache, KEY, PAGE)
+    cache.close()
+    assert (tmp_path / "target").read_bytes() == b""
+
+
+def rows(folder: Path) -> list[bytes]:
+    """Return the keys on the disk, in the order in which they came."""
+    db = sqlite3.connect(folder / CACHE_NAME)
+    try:
+        return [key for (key,) in db.execute("SELECT key FROM pages ORDER BY id")]
+    finally:
+        db.close()

@@ -1,0 +1,234 @@
+"""Several results delivered in the time of one, in the same order of steps for each."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ocrwatch.delivery.plan import Fate
+from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
+from ocrwatch.document import Review
+from ocrwatch.errors import EnvironmentFault, Vanished
+from ocrwatch.ledger import Ledger
+from ocrwatch.storage.files import facts_of
+from tests.unit.delivery.interruption import FileSystem, Interruption, Journal, Killed
+from tests.unit.delivery.workspace import ENDINGS, JPEG, Workspace
+
+Make = Callable[[Path | None], Workspace]
+SCANS = ("scan1.jpg", "scan1.jpeg", "sub/scan1.jpg", "scan2.jpg")
+"""Two of them want the same names for their texts."""
+
+
+def works(space: Workspace, fate: Fate = "archive") -> list[Work]:
+    """Take the scans that lie in the inbox, and open their rows."""
+    found: list[Work] = []
+    for path in SCANS:
+        original = space.places.inbox / path
+        if original.exists():
+            facts, sha256 = facts_of(original.stat()), hashlib.sha256(original.read_bytes()).hexdigest()
+            row = space.ledger.begin(path, facts, sha256)
+            text = path.encode() + b"\n"
+            contents, review = (("json", text), ("txt", text)), Review((f"no text in {path}",), None)
+            found.append(Work(row.id, path, facts, sha256, fate, contents, mode=0o640, review=review))
+    return found
+
+
+def fill(space: Workspace) -> Workspace:
+    """Put all scans into the inbox."""
+    for path in SCANS:
+        (space.places.inbox / path).write_bytes(JPEG + path.encode())
+    return space
+
+
+def run(space: Workspace, deliverer: Deliverer, fate: Fate) -> None:
+    """Do what the daemon does from its start: finish what is planned, then deliver the rest, together where it can."""
+    for entry in space.ledger.unfinished():
+        if entry.plan is not None and entry.state in {"planned", "published"}:
+            deliverer.resume(entry.id, entry.plan, entry.code, entry.reason)
+        else:
+            deliverer.discard(entry.id, entry.path)
+    waiting = [] if fate == "keep" and space.states().get("done") == len(SCANS) else works(space, fate)
+    for work, delivered in zip(waiting, deliverer.deliver_together(waiting), strict=True):
+        if delivered is None:
+            deliverer.deliver(work)
+
+
+def by_text(space: Workspace) -> list[tuple[str, bytes]]:
+    """Return what lies where, but not which of two that want the same name has got it."""
+    files = space.files()
+    pairs = {name: data for name, data in files.items() if name.endswith((".txt", ".json"))}
+    for name, data in pairs.items():
+        if name.endswith(".txt"):
+            assert files[name.removesuffix("txt") + "json"] == data, "the sidecars of two scans were mixed up"
+    originals = sorted(data for name, data in files.items() if name not in pairs)
+    names = sorted(name for name in files if "scan1" not in name)
+    return [*((name, b"") for name in names), *((str(n), data) for n, data in enumerate(originals))]
+
+
+@pytest.mark.parametrize("file_system", ["usual", "no renameat2"])
+@pytest.mark.parametrize("fate", ["archive", "delete"])
+def test_killed_at_any_step_it_ends_as_if_undisturbed(
+    fate: Fate, file_system: FileSystem, interruption: Interruption, workspaces: Make
+) -> None:
+    """Each scan has its text once, under a name of its own, and its original once; nothing temporary is left."""
+
+    def end(
+        at: int | None,
+    ) -> tuple[list[tuple[str, bytes]], list[bytes], dict[str, int], list[tuple[str, Review | None]], str]:
+        space = fill(workspaces(None))
+        interruption.begin(at)
+        died = ""
+        try:
+            run(space, space.deliverer(interruption), fate)
+        except Killed as killed:
+            died = str(killed)
+            interruption.begin()
+            space.ledger.close()
+            space.ledger = Ledger(space.root / "state")
+            run(space, space.deliverer(interruption), fate)
+        texts = sorted(data for name, data in space.files().items() if name.endswith(".txt"))
+        return by_text(space), texts, space.states(), space.reviews(), died
+
+    wanted = end(None)[:4]
+    assert wanted[3] == sorted(((path, Review((f"no text in {path}",), None)) for path in SCANS), key=str)
+    assert wanted[1] == sorted(f"{path}\n".encode() for path in SCANS)
+    steps = len(interruption.steps)
+    assert steps > 40
+    wrong = []
+    for at in range(steps):
+        *found, died = end(at)
+        if tuple(found) != wanted:
+            wrong.append(f"step {at}, before {died}: {found}")
+    assert wrong == []
+
+
+def test_results_of_one_name_get_different_names(workspaces: Make) -> None:
+    """Though none of them shows yet when the next one's is chosen, and each original goes with its text."""
+    space = fill(workspaces(None))
+    delivered = Deliverer(space.places, space.ledger, ENDINGS).deliver_together(works(space))
+    assert [each and (each.sidecars[1], each.original) for each in delivered] == [
+        ("scan1.txt", "scan1.jpg"),
+        ("scan1-2.txt", "scan1-2.jpeg"),
+        ("sub/scan1.txt", "sub/scan1.jpg"),
+        ("scan2.txt", "scan2.jpg"),
+    ]
+    assert space.states() == {"done": 4}
+
+
+def test_hard_links_of_one_file_are_put_away_each(workspaces: Make) -> None:
+    """They are one file under several names, each of which is a scan of its own."""
+    space = fill(workspaces(None))
+    for name in ("scan2.jpg", "scan1.jpeg"):
+        (space.places.inbox / name).unlink()
+        os.link(space.places.inbox / "scan1.jpg", space.places.inbox / name)
+    delivered = Deliverer(space.places, space.ledger, ENDINGS).deliver_together(works(space))
+    assert all(each is not None and each.original is not None for each in delivered)
+    originals = {name: data for name, data in space.files().items() if name.startswith("archive/")}
+    assert len(originals) == len(SCANS)
+    assert [originals[f"archive/{name}"] for name in ("scan1.jpg", "scan1-2.jpeg", "scan2.jpg")] == [
+        JPEG + b"scan1.jpg"
+    ] * 3
+
+
+def test_the_disk_and_the_ledger_are_waited_for_once_in_each_step(
+    workspaces: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four scans wait three times for the ledger, and for no folder more than twice."""
+    space = fill(workspaces(None))
+    commits: list[int] = []
+    waited: list[tuple[int, int]] = []
+    together = space.ledger.together
+
+    @contextmanager
+    def counted() -> Iterator[None]:
+        with together():
+            yield
+        commits.append(1)
+
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        waited.append((status.st_dev, status.st_ino))
+        real(descriptor)
+
+    deliverer = Deliverer(space.places, space.ledger, ENDINGS)
+    (space.places.outbox / "sub").mkdir()
+    (space.places.archive / "sub").mkdir()
+    waiting = works(space)
+    monkeypatch.setattr(space.ledger, "together", counted)
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert None not in deliverer.deliver_together(waiting)
+    assert len(commits) == 3
+    outbox, archive = space.places.outbox.stat(), space.places.archive.stat()
+    assert waited.count((outbox.st_dev, outbox.st_ino)) == 2
+    assert waited.count((archive.st_dev, archive.st_ino)) == 1
+
+
+def test_what_is_not_as_usual_is_left_to_its_own_delivery(workspaces: Make) -> None:
+    """A scan that changed, and one whose name a stranger takes, stop none of the others."""
+    space = fill(workspaces(None))
+    waiting = works(space)
+    (space.places.inbox / "scan2.jpg").write_bytes(JPEG + b"changed")
+
+    def stranger() -> None:
+        (space.places.outbox / "sub/scan1.txt").write_bytes(b"a stranger's")
+
+    journal = Stranger(space.ledger, stranger)
+    deliverer = Deliverer(space.places, journal, ENDINGS)
+    delivered = deliverer.deliver_together(waiting)
+    assert [each is None for each in delivered] == [False, False, True, True]
+    assert deliverer.deliver(waiting[2]).sidecars == ("sub/scan1-2.json", "sub/scan1-2.txt")
+    with pytest.raises(Vanished):
+        deliverer.deliver(waiting[3])
+    assert (space.places.outbox / "sub/scan1.txt").read_bytes() == b"a stranger's"
+    assert space.states() == {"done": 3, "gone": 1}
+
+
+class Stranger(Journal):
+    """The real ledger, while somebody takes a name as soon as something is planned."""
+
+    def __init__(self, ledger: Ledger, take: Callable[[], None]) -> None:
+        self.token = ledger.token
+        self._ledger = ledger
+        self._take: Callable[[], None] | None = take
+
+    def planned(self, scan: int, plan: str, *, code: str | None, reason: str | None) -> None:
+        """Note the plan, and let the stranger in."""
+        self._ledger.planned(scan, plan, code=code, reason=reason)
+        take, self._take = self._take, None
+        if take is not None:
+            take()
+
+    def published(self, scan: int) -> None:
+        """Note the publishing."""
+        self._ledger.published(scan)
+
+    def close_scan(
+        self, scan: int, state: object, *, code: str | None, reason: str | None, review: Review | None = None
+    ) -> None:
+        """Note the end."""
+        assert state in {"done", "gone"}
+        self._ledger.close_scan(scan, "done" if state == "done" else "gone", code=code, reason=reason, review=review)
+
+
+@pytest.mark.parametrize("away", ["outbox", "archive"])
+def test_a_folder_that_is_away_leaves_all_to_their_own_delivery(away: str, workspaces: Make) -> None:
+    """There each says what is wrong; when the folder is back, all end as they should."""
+    space = fill(workspaces(None))
+    waiting = works(space)
+    deliverer = Deliverer(space.places, space.ledger, ENDINGS)
+    (space.root / away).rename(space.root / "away")
+    assert deliverer.deliver_together(waiting) == [None] * 4
+    with pytest.raises(EnvironmentFault, match=away):
+        deliverer.deliver(waiting[0])
+    (space.root / "away").rename(space.root / away)
+    delivered: list[Delivered] = [deliverer.deliver(work) for work in waiting]
+    assert len({each.sidecars for each in delivered}) == 4
+    assert space.states() == {"done": 4}
+    assert not any(".ocrwatch" in name for name in space.files())

@@ -1,0 +1,91 @@
+"""The daemon's state as a file."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ocrwatch.observe.status import STATUS_NAME, STATUS_SCHEMA, Failure, PauseStatus, Status, ToReview, iso, read, write
+
+STATUS = Status(
+    state="working",
+    since=iso(0),
+    written=iso(1),
+    pid=42,
+    version="1.0",
+    inbox="/in/é",
+    outbox="/out",
+    quarantine="/quarantine",
+    watch="inotify",
+    workers=2,
+    engine="tesserocr 5",
+    started=iso(0),
+    waiting=3,
+    more=True,
+    oldest_waiting_s=1.5,
+    in_work=["a\\xff.jpg"],
+    delivered=10,
+    quarantined=1,
+    scans_last_minute=5,
+    scans_last_hour=9,
+    paused=[PauseStatus("delivery", "the disk is full", "free some space", iso(0))],
+    failures=[Failure("b.jpg", "damaged", "it is", iso(0))],
+    to_review=2,
+    review_waiting=3,
+    reviews=[ToReview("c.jpg", 12.5, iso(0), ["confidence 12"]), ToReview("d.jpg", None, iso(0), ["no text"])],
+)
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    """Everything comes back, pauses and failures too, and nothing temporary is left."""
+    write(tmp_path, STATUS)
+    assert read(tmp_path) == STATUS
+    write(tmp_path, replace(STATUS, state="stopped", paused=[], oldest_waiting_s=None))
+    assert read(tmp_path) == replace(STATUS, state="stopped", paused=[], oldest_waiting_s=None)
+    assert [path.name for path in tmp_path.iterdir()] == [STATUS_NAME]
+    assert json.loads((tmp_path / STATUS_NAME).read_text())["schema"] == STATUS_SCHEMA
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", "null", "{}", '{"paused": [], "failures": []}', '{"paused": 1}'])
+def test_what_is_no_status_is_none(tmp_path: Path, text: str | None) -> None:
+    """A missing, half or foreign file is not taken for a daemon's state, and is no error."""
+    if text is not None:
+        (tmp_path / STATUS_NAME).write_text(text)
+    assert read(tmp_path) is None
+
+
+def test_a_disk_that_refuses_stops_nothing(tmp_path: Path) -> None:
+    """The status is the least important file: that it cannot be written is no error."""
+    write(tmp_path / "missing", STATUS)
+    (tmp_path / STATUS_NAME).mkdir()
+    write(tmp_path, STATUS)
+    assert read(tmp_path) is None
+
+
+def test_readers_never_see_half_a_status(tmp_path: Path) -> None:
+    """Whoever reads while it is replaced gets the old one or the new one."""
+    write(tmp_path, STATUS)
+    done = threading.Event()
+
+    def replace_often() -> None:
+        for number in range(300):
+            write(tmp_path, replace(STATUS, in_work=["x" * number * 10]))
+        done.set()
+
+    writer = threading.Thread(target=replace_often)
+    writer.start()
+    seen = 0
+    while not done.is_set():
+        assert read(tmp_path) is not None
+        seen += 1
+    writer.join(10)
+    assert seen > 0
+
+
+def test_times_are_iso_8601_in_utc() -> None:
+    """Whoever reads it needs to know no time zone."""
+    assert iso(0) == "1970-01-01T00:00:00+00:00"
