@@ -29,7 +29,7 @@ _EXIT_STATUS = (
 )
 _ENVIRONMENT = (
     ("OCRWATCH_CONFIG", "Names the settings file."),
-    ("OCRWATCH_*", "Sets an option: OCRWATCH_SETTLE__QUIET=2s sets settle.quiet."),
+    ("OCRWATCH_*", "Sets an option: OCRWATCH_SETTLE__STABLE_FOR=2s sets settle.quiet."),
     ("TESSDATA_PREFIX", "Folder with Tesseract's language data."),
     ("NO_COLOR", "If it is set and not empty, nothing is coloured."),
 )

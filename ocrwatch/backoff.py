@@ -1,4 +1,4 @@
-"""Pauses for the environment's faults: said once, tried again with growing delays, ended by success."""
+"""Backoff for the environment's faults: said once, tried again with growing delays, ended by success."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST_DELAY = 30.0
 SILENCE = "silence"
 """The cause where a folder does not answer."""
 
-HELD_UP = 30.0
+BLOCKED_DELAY = 30.0
 """Seconds until a scan is tried again that is the only one to be refused."""
 
 _log = get_logger()
@@ -37,7 +37,7 @@ class Pause:
     """Monotonic seconds."""
 
 
-class Pauses:
+class Backoff:
     """What keeps the daemon from working, by cause.
 
     These are ``inbox``, ``delivery``, ``silence``, ``workers``, ``reading`` and ``memory``.
@@ -63,7 +63,7 @@ class Pauses:
         now = time.monotonic()
         return next((pause for pause in self._active.values() if now - pause.begun > seconds), None)
 
-    def hit(self, cause: str, error: OcrwatchError, now: float) -> float:
+    def record(self, cause: str, error: OcrwatchError, now: float) -> float:
         """Note a fault; return the time of the next try: exponential back-off with jitter, at most 30 s."""
         pause = self._active.get(cause)
         if pause is None:
@@ -81,11 +81,11 @@ class Pauses:
         return pause.next_try
 
     @staticmethod
-    def held_up_until(now: float) -> float:
+    def blocked_until(now: float) -> float:
         """Return when to try a scan again that is the only one to be refused, which is no reason for a pause."""
-        return now + HELD_UP
+        return now + BLOCKED_DELAY
 
-    def clear(self, cause: str) -> None:
+    def resolve(self, cause: str) -> None:
         """Note that it works again."""
         pause = self._active.pop(cause, None)
         if pause is not None:

@@ -103,7 +103,7 @@ def is_memory_error(error: BaseException) -> bool:
     return isinstance(error, SystemError) and error.__cause__ is not None and is_memory_error(error.__cause__)
 
 
-class HeldUp(EnvironmentFault):
+class Blocked(EnvironmentFault):
     """The environment refuses one scan only: it waits, and the others go on."""
 
 
@@ -187,7 +187,7 @@ class InternalFault(ScanFault):
         return (type(self), (self.message, self.remedy, self.trace))
 
 
-class Vanished(Exception):
+class Changed(Exception):
     """The file changed or went while it was handled: not an error, it starts again if it is still there."""
 
 

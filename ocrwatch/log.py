@@ -70,7 +70,7 @@ EVENTS: dict[str, Event] = {
     "scan.waiting": Event(
         "a scan is not complete yet, was found damaged soon after its last change, or may not be read; said once for "
         "each reason",
-        ("path", "reason", "then"),
+        ("path", "reason", "next_step"),
     ),
     "watch.overflowed": Event(
         "the kernel dropped events, since too much happened at once; the inbox is looked through at once", (
@@ -161,7 +161,7 @@ EVENTS: dict[str, Event] = {
         "the cache of texts was damaged; it was renamed, and a new one is made", ("reason", "set_aside")
     ),
     "cache.failed": Event("texts cannot be kept or looked up; scans are read all the same", ("reason", "remedy")),
-    "ledger.pruned": Event("what is older than history.keep was forgotten", ("rows",)),
+    "ledger.pruned": Event("what is older than history.max_age was forgotten", ("rows",)),
     "status.listening": Event("metrics and health are to be had at this address", ("address",)),
     "log.warning": Event("a library or Python itself warned", ("logger", "message")),
 }  # fmt: skip

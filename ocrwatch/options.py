@@ -22,7 +22,8 @@ ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings file; ./ocrwatch.toml if there.")
 ]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as settle.quiet=2s.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as settle.stable_for=2s."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 

@@ -16,7 +16,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrwatch.errors import HeldUp
+from ocrwatch.errors import Blocked
 from ocrwatch.storage.files import folder, split
 
 _AT_EMPTY_PATH = 0x1000
@@ -54,7 +54,7 @@ class _Owned:
 
 
 def check_movable(inbox: Path, path: str) -> None:
-    """Raise :class:`HeldUp` if only this scan, or only its subfolder, may not be moved; name it and the remedy.
+    """Raise :class:`Blocked` if only this scan, or only its subfolder, may not be moved; name it and the remedy.
 
     ``path`` is relative to the inbox. An inbox that refuses as a whole, and a scan that is gone, are found out by the
     next step. Raises ``OSError`` if the scan or its folder cannot be looked at.
@@ -64,18 +64,18 @@ def check_movable(inbox: Path, path: str) -> None:
         place = _status(directory, "")
         file = _status(directory, name)
         if file.attributes & (_IMMUTABLE | _APPEND_ONLY):
-            raise HeldUp(*_marked(inbox / path, "it", file))
+            raise Blocked(*_marked(inbox / path, "it", file))
         if parent:
             if place.attributes & (_IMMUTABLE | _APPEND_ONLY):
-                raise HeldUp(*_marked(inbox / parent, f"its folder {inbox / parent}", place))
+                raise Blocked(*_marked(inbox / parent, f"its folder {inbox / parent}", place))
             if os.fstatvfs(directory).f_flag & os.ST_RDONLY:
-                raise HeldUp(f"its folder {inbox / parent} is on a read-only file system", "remount it writable")
+                raise Blocked(f"its folder {inbox / parent} is on a read-only file system", "remount it writable")
             if not os.access(".", os.W_OK | os.X_OK, dir_fd=directory, effective_ids=True):
                 message = f"the user {_user(os.geteuid())} may not move scans out of its folder {inbox / parent}"
-                raise HeldUp(message, _let_in(inbox, inbox / parent, place))
+                raise Blocked(message, _let_in(inbox, inbox / parent, place))
         if place.mode & stat.S_ISVTX and os.geteuid() not in {file.uid, place.uid} and not _may_move_any():
             message = f"it belongs to {_user(file.uid)}, and its folder lets only the owner move a file (sticky bit)"
-            raise HeldUp(message, f"make the folder an ordinary one: sudo chmod -t {_quoted(inbox / parent)}")
+            raise Blocked(message, f"make the folder an ordinary one: sudo chmod -t {_quoted(inbox / parent)}")
 
 
 def _status(directory: int, name: str) -> _Owned:

@@ -13,7 +13,7 @@ Threshold = Literal["none", "fixed", "otsu", "adaptive", "sauvola"]
 class EnhanceOptions:
     """Which enhancement steps may be used. Each is applied only where a measurement of the page asks for it."""
 
-    on: bool = True
+    enabled: bool = True
     perspective: bool = True
     invert: bool = True
     sharpen: bool = True

@@ -35,7 +35,7 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
+class SettledFile:
     """A complete file, ready to be read."""
 
     path: str

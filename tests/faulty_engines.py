@@ -120,7 +120,7 @@ class Rubbish(Echo):
 
 
 class SpawnsAndHangs(Echo):
-    """Starts a program and waits for it; the program's number is written to the file that the whitelist names."""
+    """StartupGuard a program and waits for it; the program's number is written to the file that the whitelist names."""
 
     name = "spawns-and-hangs"
     spawns = True
@@ -152,7 +152,7 @@ class SlowUnlessPlain(Echo):
 
     def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
         """Sleep for ever, or read at once."""
-        if recipe.enhance.on:
+        if recipe.enhance.enabled:
             time.sleep(_EVER)
         return super().read(pixels, dpi, recipe)
 

@@ -43,7 +43,7 @@ class _Identity:
     stamp: _Stamp
 
 
-class Known:
+class PageCache:
     """Pages by the SHA-256 of their scan and the recipe; without a cache nothing is known, and nothing remembered."""
 
     def __init__(self, cache: TextCache | None, recipes: Iterable[Recipe]) -> None:

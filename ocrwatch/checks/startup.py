@@ -9,7 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
-from ocrwatch.cache.key import Known
+from ocrwatch.cache.key import PageCache
 from ocrwatch.cache.sqlite import TextCache
 from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault, system_reason
 from ocrwatch.log import get_logger
@@ -133,11 +133,11 @@ def recipes(settings: Settings) -> tuple[Recipe, ...]:
     return (*(each for each in dict.fromkeys(all_of_them) if each != usual), usual)
 
 
-def known_texts(settings: Settings) -> Known:
+def known_texts(settings: Settings) -> PageCache:
     """Open what is known of scans that were read before."""
     options = settings.cache
-    cache = TextCache(settings.state, max_age=options.max_age, max_bytes=options.max_bytes) if options.on else None
-    return Known(cache, recipes(settings))
+    cache = TextCache(settings.state, max_age=options.max_age, max_bytes=options.max_bytes) if options.enabled else None
+    return PageCache(cache, recipes(settings))
 
 
 def check_languages(settings: Settings) -> None:

@@ -17,11 +17,11 @@ from ocrwatch.checks import folders, inotify_limits, machine, startup
 from ocrwatch.checks.finding import Finding, check
 from ocrwatch.checks.remembered_mounts import check_mounts
 from ocrwatch.commands.service_user import become_user_of, environment_of
-from ocrwatch.errors import EnvironmentFault, ExitCode, HeldUp, UsageError
+from ocrwatch.errors import Blocked, EnvironmentFault, ExitCode, UsageError
 from ocrwatch.hooks.payload import hook_options
 from ocrwatch.intake.inotify import Watcher
 from ocrwatch.intake.names import NameRules
-from ocrwatch.intake.rescan import Look, look
+from ocrwatch.intake.rescan import Rescan, rescan
 from ocrwatch.log import printable
 from ocrwatch.permissions import check_movable
 from ocrwatch.recognise.ppocr import weights
@@ -157,21 +157,21 @@ def _inbox(settings: Settings) -> Iterator[Finding]:
     watch = settings.watch
     rules = NameRules.of(watch.include, watch.exclude)
     try:
-        found = look(settings.inbox, rules, recursive=watch.recursive, limit=_MOST_SCANS_TRIED, known=lambda _: False)
+        found = rescan(settings.inbox, rules, recursive=watch.recursive, limit=_MOST_SCANS_TRIED, known=lambda _: False)
     except EnvironmentFault:
         return
     if settings.on_success != "keep":
-        yield from _scans_held_up(settings, found.paths)
+        yield from _scans_blocked(settings, found.paths)
     yield from _closed_folders(found)
 
 
-def _scans_held_up(settings: Settings, waiting: Sequence[str]) -> Iterator[Finding]:
+def _scans_blocked(settings: Settings, waiting: Sequence[str]) -> Iterator[Finding]:
     """Tell whether each scan that waits in the inbox may be moved out of it."""
     refused: dict[tuple[str, str], list[str]] = {}
     for path in waiting:
         try:
             check_movable(settings.inbox, path)
-        except HeldUp as error:
+        except Blocked as error:
             refused.setdefault((error.message, error.remedy), []).append(path)
         except OSError:
             # Taken by a running daemon, or away: a finding of the folders'.
@@ -202,7 +202,7 @@ def _count_folders(inbox: Path, rules: NameRules) -> int:
     return count
 
 
-def _closed_folders(found: Look) -> Iterator[Finding]:
+def _closed_folders(found: Rescan) -> Iterator[Finding]:
     """Name the folders in the inbox whose scans are not read, since this user may not enter them."""
     closed = [item for item in found.ignored if item.is_closed]
     for item in closed[:_MOST_NAMED]:

@@ -18,7 +18,7 @@ from ocrwatch.document import Page
 from ocrwatch.errors import ExitCode, InternalFault, OcrwatchError, TooLarge, UsageError, environment_fault
 from ocrwatch.executors.events import Outcome, SlotEvent
 from ocrwatch.executors.process_pool import Pool
-from ocrwatch.executors.startup_guard import Starts
+from ocrwatch.executors.startup_guard import StartupGuard
 from ocrwatch.executors.worker_lifecycle import SlotOptions
 from ocrwatch.render.formats import Original, page_as_dict, review_reasons
 from ocrwatch.settings import Settings, recipe
@@ -76,14 +76,12 @@ def _results(files: Sequence[Path], settings: Settings) -> Iterator[tuple[Path, 
     workers = settings.workers
     pool = Pool(
         min(workers.count or usable_cores(), len(files)),
-        SlotOptions(
-            (recipe(settings.ocr, settings.enhance),), workers.timeout, workers.max_memory, workers.recycle_after
-        ),
+        SlotOptions((recipe(settings.ocr, settings.enhance),), workers.timeout, workers.max_memory, workers.max_scans),
         count_attempt=lambda _scan: 1,
         refund_attempt=lambda _scan: None,
         report=events.put,
     )
-    starts = Starts(len(pool))
+    starts = StartupGuard(len(pool))
     pool.start()
     originals: dict[int, Original] = {}
     finished: dict[int, Result] = {}

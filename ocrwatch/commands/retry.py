@@ -15,7 +15,7 @@ from rich.markup import escape
 from ocrwatch.commands.run import settings_for_work
 from ocrwatch.errors import EnvironmentFault, ExitCode, UsageError, environment_fault
 from ocrwatch.log import printable
-from ocrwatch.quarantine.restore import BEGUN, REASON, LeftAlone, give_back
+from ocrwatch.quarantine.restore import BEGUN, REASON, LeftAlone, restore
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import TEMPORARY_PREFIX, folder, split, status_of
 from ocrwatch.storage.lock import inbox_holder
@@ -33,7 +33,7 @@ def retry(files: Sequence[Path], config: Path | None, overrides: Mapping[str, ob
     left = 0
     for path in wanted:
         try:
-            new_path = give_back(settings.quarantine, settings.inbox, path)
+            new_path = restore(settings.quarantine, settings.inbox, path)
         except LeftAlone as why:
             left += 1
             output.print(f"Left alone: {_shown(path)} ({_shown(str(why))})")

@@ -18,7 +18,7 @@ from ocrwatch.commands.why.lookup import rows_meant
 from ocrwatch.errors import ExitCode, UsageError
 from ocrwatch.ledger import Entry, LedgerReader, tick_off
 from ocrwatch.log import printable
-from ocrwatch.observe.status import as_text, iso
+from ocrwatch.observe.status import display_path, isoformat
 from ocrwatch.settings import Settings
 from ocrwatch.settings.load import load, parse_overrides
 from ocrwatch.storage.mount_watchdog import check_answers
@@ -76,17 +76,17 @@ def _line(settings: Settings, seen: Seen, row: Entry) -> str:
     text = printable(text_of(settings, row) or "nowhere")
     return (
         f"{confidence:>{_CONFIDENCE_WIDTH}}  {printable(row.path)}: {printable(reasons)}; "
-        f"read at {seen.at(iso(row.updated_at))}, its text is {text}"
+        f"read at {seen.at(isoformat(row.updated_at))}, its text is {text}"
     )
 
 
 def _as_json(settings: Settings, row: Entry) -> dict[str, object]:
     return {
-        "path": as_text(row.path),
+        "path": display_path(row.path),
         "reasons": [] if row.review is None else list(row.review.reasons),
         "confidence": None if row.review is None else row.review.confidence,
-        "at": iso(row.updated_at),
-        "files": list(map(as_text, files_of(settings, row))),
+        "at": isoformat(row.updated_at),
+        "files": list(map(display_path, files_of(settings, row))),
     }
 
 

@@ -23,7 +23,7 @@ from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import Page
 from ocrwatch.errors import ExitCode, UsageError
 from ocrwatch.intake.names import NameRules
-from ocrwatch.intake.rescan import look
+from ocrwatch.intake.rescan import rescan
 from ocrwatch.observe.status_txt import counted
 from ocrwatch.settings import Settings
 from ocrwatch.settings.load import Configuration, check_folders, load, parse_overrides
@@ -176,7 +176,7 @@ def _print_left(output: Console, summary: Summary) -> None:
 def _waiting(settings: Settings) -> int:
     watch = settings.watch
     rules = NameRules.of(watch.include, watch.exclude)
-    return look(settings.inbox, rules, recursive=watch.recursive, limit=1, known=lambda _: False).total
+    return rescan(settings.inbox, rules, recursive=watch.recursive, limit=1, known=lambda _: False).total
 
 
 def _scans(count: int) -> str:

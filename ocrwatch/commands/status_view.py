@@ -112,12 +112,12 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
         _some(
             f"{_shown(one.path)} at {seen.at(one.next_try)}: {_shown(one.reason)}"
             for one in now.resting
-            if not one.is_held_up
+            if not one.is_blocked
         ),
     )
     yield from _block(
-        "held up",
-        _some(f"{_shown(one.names)}: {_shown(one.reason)}; {_shown(one.remedy)}" for one in now.held_up),
+        "blocked",
+        _some(f"{_shown(one.names)}: {_shown(one.reason)}; {_shown(one.remedy)}" for one in now.blocked),
     )
     yield from _block("scans", [_rates(now)])
     known = f", {now.cached:,} of them known from before and not read again" if now.cached else ""

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ocrwatch.observe.status import (
-    HELD_UP,
+    BLOCKED,
     BeingRead,
-    HeldUpTogether,
+    BlockedGroup,
     Incomplete,
     NotReadFile,
     Resting,
-    as_text,
-    held_up_together,
-    iso,
+    blocked_groups,
+    display_path,
+    isoformat,
 )
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Activity:
     delivering: list[str] = field(default_factory=list)
     incomplete: list[Incomplete] = field(default_factory=list)
     resting: list[Resting] = field(default_factory=list)
-    held_up: list[HeldUpTogether] = field(default_factory=list)
+    blocked: list[BlockedGroup] = field(default_factory=list)
     not_read: int = 0
     not_read_files: list[NotReadFile] = field(default_factory=list)
 
@@ -55,7 +55,7 @@ class Calendar:
         offset = time.time() - time.monotonic()
         if abs(offset - self._offset) > 1.0:
             self._offset = offset
-        return iso(moment + self._offset)
+        return isoformat(moment + self._offset)
 
 
 def activity_of(pipeline: Pipeline, calendar: Calendar) -> Activity:
@@ -65,30 +65,30 @@ def activity_of(pipeline: Pipeline, calendar: Calendar) -> Activity:
     oldest = reception.oldest
     waits = [
         *(
-            Resting(as_text(ticket.path), ticket.attempt, ticket.code, ticket.reason, at(until), ticket.remedy)
+            Resting(display_path(ticket.path), ticket.attempt, ticket.code, ticket.reason, at(until), ticket.remedy)
             for until, ticket in reading.resting
         ),
         *(
-            Resting(as_text(path), 0, HELD_UP, error.message, at(until), error.remedy)
+            Resting(display_path(path), 0, BLOCKED, error.message, at(until), error.remedy)
             for until, path, error in pipeline.delivering.resting
         ),
     ]
-    # What is held up for long must not hide what is tried again in a moment.
-    waits.sort(key=lambda one: one.is_held_up)
+    # What is blocked for long must not hide what is tried again in a moment.
+    waits.sort(key=lambda one: one.is_blocked)
     return Activity(
-        oldest=None if reception.oldest_path is None else as_text(reception.oldest_path),
+        oldest=None if reception.oldest_path is None else display_path(reception.oldest_path),
         oldest_since=None if oldest is None else at(oldest),
         workers_ready=pipeline.pool.ready,
         being_read=[
-            BeingRead(as_text(ticket.path), ticket.worker, ticket.attempt, at(ticket.begun_at))
+            BeingRead(display_path(ticket.path), ticket.worker, ticket.attempt, at(ticket.begun_at))
             for ticket in reading.being_read
         ],
-        queue=[as_text(path) for path in itertools.islice(pipeline.queue(), MOST_SHOWN)],
+        queue=[display_path(path) for path in itertools.islice(pipeline.queue(), MOST_SHOWN)],
         queued=pipeline.queued,
-        delivering=[as_text(path) for path in itertools.islice(pipeline.delivering.paths(), MOST_SHOWN)],
+        delivering=[display_path(path) for path in itertools.islice(pipeline.delivering.paths(), MOST_SHOWN)],
         incomplete=[
             Incomplete(
-                as_text(one.path),
+                display_path(one.path),
                 one.reason,
                 at(one.changed_at),
                 one.detail,
@@ -97,7 +97,7 @@ def activity_of(pipeline: Pipeline, calendar: Calendar) -> Activity:
             for one in itertools.islice(reception.incomplete(), MOST_SHOWN)
         ],
         resting=waits[:MOST_SHOWN],
-        held_up=held_up_together(waits)[:MOST_SHOWN],
+        blocked=blocked_groups(waits)[:MOST_SHOWN],
         not_read=reception.not_read.count,
         not_read_files=reception.not_read.named,
     )

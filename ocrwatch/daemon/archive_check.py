@@ -1,7 +1,7 @@
 """Finds archived originals that their writers changed after they were read: their texts may be of half a page.
 
 A writer that has a scan open goes on in the archive. Until the original is put away a change is noticed by delivery;
-afterwards one look tells, when ``settle.patience`` has passed since the delivery. It costs a row of the ledger and a
+afterwards one look tells, when ``settle.give_up_after`` has passed since the delivery. It costs a row of the ledger and a
 look at the file's status for each scan. The page is marked for review.
 """
 
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from ocrwatch.backoff import SILENCE, Pauses
+from ocrwatch.backoff import SILENCE, Backoff
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.review_list import ReviewList
 from ocrwatch.delivery.plan import Plan
@@ -39,7 +39,7 @@ class ArchiveCheck:
     """Looks at each archived original once. Everything here runs on the loop's thread."""
 
     def __init__(
-        self, loop: Loop, pauses: Pauses, ledger: Ledger, reviews: ReviewList, archive: Path, patience: float
+        self, loop: Loop, pauses: Backoff, ledger: Ledger, reviews: ReviewList, archive: Path, patience: float
     ) -> None:
         self._loop = loop
         self._pauses = pauses
@@ -95,7 +95,7 @@ class ArchiveCheck:
         entries = self._ledger.delivered_between(since, until, _MOST_AT_ONCE)
         plans = {entry.id: Plan.from_json(entry.plan) for entry in entries if entry.plan is not None}
         rewritten = [scan for scan, plan in plans.items() if plan.fate == "archive" and self._is_rewritten(plan)]
-        with self._ledger.together():
+        with self._ledger.transaction():
             # What an earlier run has marked, it has told of.
             marked = [plans[scan] for scan in rewritten if self._ledger.mark_for_review(scan, REWRITTEN)]
         for plan in marked:

@@ -18,24 +18,24 @@ from ocrwatch.checks import startup
 from ocrwatch.checks.remembered_mounts import check_mounts, remember_mounts
 from ocrwatch.daemon.failed_start import make_folders_or_tell, tell_failed_start
 from ocrwatch.daemon.hangup import on_hangup
-from ocrwatch.daemon.outlets import Outlets
+from ocrwatch.daemon.outlets import StatusOutputs
 from ocrwatch.daemon.pipeline import Listeners, Pipeline
 from ocrwatch.daemon.recovery import rebuild, restore_forgotten
 from ocrwatch.daemon.reload import Reloading
 from ocrwatch.daemon.report import deliveries_of, status_at_start
-from ocrwatch.daemon.status_publisher import Bulletin
+from ocrwatch.daemon.status_publisher import StatusPublisher
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import Page
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
 from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
-from ocrwatch.executors.startup_guard import Starts
+from ocrwatch.executors.startup_guard import StartupGuard
 from ocrwatch.ledger import Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.observe.status import NotReadFile
 from ocrwatch.observe.systemd import notify
 from ocrwatch.settings import Settings
-from ocrwatch.storage.mount_watchdog import Silence
+from ocrwatch.storage.mount_watchdog import MountWatchdog
 
 _LONGEST_SLEEP = 5.0
 _SLEEP_WHILE_STOPPING = 0.1
@@ -108,7 +108,7 @@ class Daemon:
         self._hooks_by: float | None = None
         self._failure: OcrwatchError | None = None
         self._next_pruning = 0.0
-        self._held_up: dict[str, str] = {}
+        self._blocked: dict[str, str] = {}
 
     def run(self) -> Summary:
         """Work until told to stop by SIGTERM or SIGINT (a second one stops at once), or with ``once`` until done."""
@@ -121,7 +121,7 @@ class Daemon:
             remember_mounts(settings)
             ledger = Ledger(settings.state)
             stack.callback(ledger.close)
-            outlets = Outlets(settings, once=self._once)
+            outlets = StatusOutputs(settings, once=self._once)
             stack.callback(outlets.close)
             # What a killed run has said there last is not true any more.
             read_last = deliveries_of(ledger)
@@ -133,15 +133,15 @@ class Daemon:
             known = self._known = startup.known_texts(settings)
             stack.callback(known.close)
             shared = {name: folder for name, folder in startup.folders(settings).items() if name != "state"}
-            self._silence = Silence(shared)
+            self._silence = MountWatchdog(shared)
             stack.callback(self._silence.close)
             listeners = Listeners(self._watchers.delivered, self._worker_said)
             self._pipeline = Pipeline(settings, ledger, known, listeners, once=self._once)
             if self._reread is not None:
                 self._reloading = Reloading(self._pipeline, self._reread, self._is_steady)
-            self._starts = Starts(len(self._pipeline.pool))
+            self._starts = StartupGuard(len(self._pipeline.pool))
             outlets.listen()
-            self._bulletin = Bulletin(self._pipeline, outlets)
+            self._bulletin = StatusPublisher(self._pipeline, outlets)
             stack.enter_context(self._signals())
             self._work(ledger)
             if self._failure is not None:
@@ -178,9 +178,9 @@ class Daemon:
         """Pause while a folder does not answer: what waits for it cannot say so."""
         pauses, fault = self._pipeline.pauses, self._silence.fault(now)
         if fault is None:
-            pauses.clear(SILENCE)
+            pauses.resolve(SILENCE)
         elif pauses.message_of(SILENCE) != fault.message:
-            pauses.hit(SILENCE, fault, now)
+            pauses.record(SILENCE, fault, now)
 
     def _prune_if_due(self, ledger: Ledger, now: float) -> None:
         """Forget what is long past, now and once a day."""
@@ -197,7 +197,7 @@ class Daemon:
             if not isinstance(error, EnvironmentFault):
                 raise error
 
-        before = time.time() - self._pipeline.settings.history.keep
+        before = time.time() - self._pipeline.settings.history.max_age
 
         def prune() -> int:
             self._known.prune()
@@ -228,7 +228,7 @@ class Daemon:
             case WorkerReady(pid, engine, start_ms):
                 _log.info("worker.started", pid=pid, engine=f"{engine.name} {engine.version}", start_ms=round(start_ms))
                 self._known.loaded(engine)
-                self._pipeline.pauses.clear("workers")
+                self._pipeline.pauses.resolve("workers")
                 self._pipeline.report.worker_ready(engine)
                 if self._ready_at is None:
                     self._become_ready()
@@ -237,9 +237,9 @@ class Daemon:
                 _log.warning("worker.died", pid=pid, how=how, phase=phase, id=scan, stderr=stderr)
                 if phase == "starting" and self._ready_at is not None:
                     fault = EnvironmentFault(f"a worker cannot start ({how})", "run ocrwatch doctor")
-                    self._pipeline.pauses.hit("workers", fault, time.monotonic())
+                    self._pipeline.pauses.record("workers", fault, time.monotonic())
             case WorkerUnfit(error) if self._ready_at is not None:
-                self._pipeline.pauses.hit("workers", error, time.monotonic())
+                self._pipeline.pauses.record("workers", error, time.monotonic())
 
     def _become_ready(self) -> None:
         self._ready_at = time.monotonic()
@@ -257,8 +257,8 @@ class Daemon:
         pipeline = self._pipeline
         if self._stop_by is not None:
             refused = "delivery" in pipeline.pauses or SILENCE in pipeline.pauses
-            held_up = refused and not pipeline.reading.in_work
-            done = (pipeline.is_idle or held_up) and pipeline.hooks.is_idle
+            blocked = refused and not pipeline.reading.in_work
+            done = (pipeline.is_idle or blocked) and pipeline.hooks.is_idle
             return done or time.monotonic() >= self._stop_by
         if not self._once:
             return False
@@ -270,7 +270,7 @@ class Daemon:
             self._hooks_by = None
             return False
         # What it did is told as well, in the time that a stop would give it.
-        self._hooks_by = self._hooks_by or time.monotonic() + pipeline.settings.workers.grace
+        self._hooks_by = self._hooks_by or time.monotonic() + pipeline.settings.workers.shutdown_timeout
         return pipeline.hooks.is_idle or time.monotonic() >= self._hooks_by
 
     @contextlib.contextmanager
@@ -297,7 +297,7 @@ class Daemon:
                 self._stop_by = 0.0
             return
         notify("STOPPING=1")
-        grace = self._pipeline.settings.workers.grace
+        grace = self._pipeline.settings.workers.shutdown_timeout
         self._stopping_since, self._stop_by = now, now + grace
         self._pipeline.reception.stop()
         self._pipeline.reading.stop()
@@ -310,7 +310,7 @@ class Daemon:
         What was not finished is still in the inbox, and its attempt is taken back.
         """
         pipeline = self._pipeline
-        self._held_up = pipeline.held_up
+        self._blocked = pipeline.blocked
         pipeline.reception.stop()
         pipeline.pool.kill()
         silent = SILENCE in pipeline.pauses
@@ -340,7 +340,7 @@ class Daemon:
         began = (self._pipeline.began_at if self._pipeline.report.cached else self._ready_at) or time.monotonic()
         return Summary(
             self._pipeline.report.ends,
-            {**self._pipeline.reception.left(), **self._held_up},
+            {**self._pipeline.reception.left(), **self._blocked},
             time.monotonic() - began,
             interrupted=self._stop_by is not None,
             to_review=self._pipeline.report.to_review,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 
-from ocrwatch.backoff import Pauses
+from ocrwatch.backoff import Backoff
 from ocrwatch.daemon.duplicates import CODE, Duplicates, Earlier, made_by
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.telling import log_delivered, log_duplicate, log_quarantined, log_recovered, reason_file
@@ -18,7 +18,7 @@ from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.delivery.plan import Fate
 from ocrwatch.delivery.transaction import REASON_ENDING, Delivered, Deliverer, Work
 from ocrwatch.document import Page, Review
-from ocrwatch.errors import EnvironmentFault, HeldUp, InternalFault, ScanFault, Vanished
+from ocrwatch.errors import Blocked, Changed, EnvironmentFault, InternalFault, ScanFault
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.render.formats import Original, render, review_reasons
@@ -26,7 +26,7 @@ from ocrwatch.render.formats import Original, render, review_reasons
 PLAINLY_READ = "read without enhancement, since reading it took too long"
 """Why such a text is to be reviewed."""
 
-MOST_HELD_UP = 128
+MOST_BLOCKED = 128
 """Scans that may be held up with their texts in memory; if more are, the folder refuses all of them: a pause."""
 
 MOST_TOGETHER = 64
@@ -59,7 +59,7 @@ class HeldParcel:
     until: float
     """When it is tried again (monotonic seconds)."""
     parcel: _Parcel
-    error: HeldUp
+    error: Blocked
 
 
 class Delivering:
@@ -68,7 +68,7 @@ class Delivering:
     def __init__(
         self,
         loop: Loop,
-        pauses: Pauses,
+        pauses: Backoff,
         ledger: Ledger,
         deliverer: Deliverer,
         *,
@@ -111,16 +111,16 @@ class Delivering:
 
     @property
     def scans(self) -> int:
-        """How many scans are to be delivered, without those that are held up."""
+        """How many scans are to be delivered, without those that are blocked."""
         return sum(not parcel.is_leftover for parcel in self._line)
 
     @property
-    def resting(self) -> Iterator[tuple[float, str, HeldUp]]:
-        """The scans that are held up: when they are tried again (monotonic seconds), path and what is refused."""
+    def resting(self) -> Iterator[tuple[float, str, Blocked]]:
+        """The scans that are blocked: when they are tried again (monotonic seconds), path and what is refused."""
         return ((held.until, held.parcel.path, held.error) for held in self._held)
 
     @property
-    def held_up(self) -> dict[str, str]:
+    def blocked(self) -> dict[str, str]:
         """Paths of the scans that one folder refuses, with the reason; they are tried again later."""
         return {held.parcel.path: str(held.error) for held in self._held}
 
@@ -245,7 +245,7 @@ class Delivering:
         if not self._deliverer.has_left_behind or now < self._clear_away_at:
             return
         self._busy = True
-        self._clear_away_at = self._pauses.held_up_until(now)
+        self._clear_away_at = self._pauses.blocked_until(now)
 
         def done(_: object) -> None:
             self._busy = False
@@ -336,22 +336,22 @@ class Delivering:
     def _done(self, parcel: _Parcel, delivered: Delivered | None) -> None:
         self._next()
         self._told.pop(parcel.path, None)
-        self._pauses.clear("delivery")
+        self._pauses.resolve("delivery")
         parcel.sent(delivered)
 
     def _failed(self, parcel: _Parcel, error: BaseException) -> None:
         match error:
-            case HeldUp() if len(self._held) < MOST_HELD_UP:
+            case Blocked() if len(self._held) < MOST_BLOCKED:
                 self._next()
                 if self._told.get(parcel.path) != error.message:
                     self._told[parcel.path] = error.message
-                    _log.warning("scan.waiting", path=parcel.path, reason=error.message, then=error.remedy)
-                self._held.append(HeldParcel(self._pauses.held_up_until(time.monotonic()), parcel, error))
+                    _log.warning("scan.waiting", path=parcel.path, reason=error.message, next_step=error.remedy)
+                self._held.append(HeldParcel(self._pauses.blocked_until(time.monotonic()), parcel, error))
             case EnvironmentFault():
                 self._busy = False
-                self._pauses.hit("delivery", error, time.monotonic())
+                self._pauses.record("delivery", error, time.monotonic())
                 self._acquit()
-            case Vanished():
+            case Changed():
                 self._next()
                 self._told.pop(parcel.path, None)
                 _log.info("scan.changed", path=parcel.path, reason="it changed or went while it was read")
@@ -373,7 +373,7 @@ class Delivering:
         self._line.popleft()
         if not self._line:
             # Nothing is left to feel the way with, and nothing would be read to take its place.
-            self._pauses.clear("delivery")
+            self._pauses.resolve("delivery")
 
 
 def _finite(confidence: float | None) -> float | None:

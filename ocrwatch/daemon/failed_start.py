@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from ocrwatch.checks import startup
-from ocrwatch.daemon.outlets import Outlets
+from ocrwatch.daemon.outlets import StatusOutputs
 from ocrwatch.daemon.report import status_at_start
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
 from ocrwatch.observe import status
@@ -24,14 +24,14 @@ def make_folders_or_tell(settings: Settings, *, once: bool) -> None:
         with contextlib.suppress(OSError, OcrwatchError):
             if not once and holder_of(settings.state) is None and inbox_holder(settings.inbox) is None:
                 last = status.read(settings.state)
-                outlets = Outlets(settings, once=once)
+                outlets = StatusOutputs(settings, once=once)
                 tell_failed_start(settings, outlets, [] if last is None else last.deliveries, failure)
                 outlets.close()
         raise
 
 
 def tell_failed_start(
-    settings: Settings, outlets: Outlets, deliveries: list[status.Delivery], failure: OcrwatchError
+    settings: Settings, outlets: StatusOutputs, deliveries: list[status.Delivery], failure: OcrwatchError
 ) -> None:
     """Say in the note and in the status file what kept ocrwatch from starting, and what was read last before."""
     found = status_at_start(settings, deliveries, failure)

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ocrwatch.cache.key import Known
+from ocrwatch.cache.key import PageCache
 from ocrwatch.daemon.tickets import Ticket
 from ocrwatch.document import Page
-from ocrwatch.errors import HeldUp, ScanFault, TooLarge, Vanished
+from ocrwatch.errors import Blocked, Changed, ScanFault, TooLarge
 from ocrwatch.intake.opener import read
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.permissions import check_movable
@@ -31,7 +31,7 @@ class Loaded:
     """The scan's row, None where the bytes were delivered before and stay in the inbox."""
     page: Page | None = None
     """What these bytes gave before."""
-    error: ScanFault | Vanished | HeldUp | None = None
+    error: ScanFault | Changed | Blocked | None = None
 
     @property
     def is_read(self) -> bool:
@@ -42,7 +42,7 @@ class Loaded:
 class Loader:
     """Loads scans; its methods block, and are called on one thread at a time."""
 
-    def __init__(self, inbox: Path, ledger: Ledger, known: Known, *, max_bytes: int, keeps_originals: bool) -> None:
+    def __init__(self, inbox: Path, ledger: Ledger, known: PageCache, *, max_bytes: int, keeps_originals: bool) -> None:
         self._inbox = inbox
         self._ledger = ledger
         self._known = known
@@ -63,15 +63,15 @@ class Loader:
             try:
                 self._check_movable(ticket.path)
                 source = read(self._inbox, ticket.path, ticket.scan.facts, self.max_bytes)
-            except (ScanFault, Vanished, HeldUp) as error:
+            except (ScanFault, Changed, Blocked) as error:
                 results.append(Loaded(ticket, error=error))
                 continue
             ticket.sha256 = source.sha256
             ticket.scan = replace(ticket.scan, facts=source.facts)
             page = self._known.page(source.sha256, ticket.recipe)
             read_ones.append(Loaded(ticket, source.jpeg, page=page))
-        with self._ledger.together():
-            for gone in (loaded.ticket for loaded in results if isinstance(loaded.error, Vanished)):
+        with self._ledger.transaction():
+            for gone in (loaded.ticket for loaded in results if isinstance(loaded.error, Changed)):
                 if gone.id:
                     # It was read, or about to be, before it went.
                     self._ledger.close_scan(gone.id, "gone", code=None, reason="it changed or went before it was read")
@@ -79,7 +79,7 @@ class Loader:
         return results
 
     def _check_movable(self, path: str) -> None:
-        """Raise :class:`HeldUp` if the original could not be taken once its text is there."""
+        """Raise :class:`Blocked` if the original could not be taken once its text is there."""
         if not self._keeps_originals:
             # A scan that is gone, or an inbox that refuses, is found out by the reading.
             with contextlib.suppress(OSError):

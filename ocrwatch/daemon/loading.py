@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ocrwatch.backoff import Pauses
+from ocrwatch.backoff import Backoff
 from ocrwatch.daemon.loader import Loaded, Loader
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.queueing import Queue, Resting
 from ocrwatch.daemon.tickets import End, Ticket
-from ocrwatch.errors import HeldUp, InternalFault, OcrwatchError, ScanFault, Vanished
+from ocrwatch.errors import Blocked, Changed, InternalFault, OcrwatchError, ScanFault
 from ocrwatch.log import get_logger
-from ocrwatch.observe.status import HELD_UP
+from ocrwatch.observe.status import BLOCKED
 
 BUG_REMEDY = "please report it with the log's traceback"
 
@@ -51,14 +51,14 @@ class Ways:
 class Loading:
     """Keeps what waits, and loads it in its order; one round of loading at a time."""
 
-    def __init__(self, loop: Loop, pauses: Pauses, loader: Loader, ways: Ways) -> None:
+    def __init__(self, loop: Loop, pauses: Backoff, loader: Loader, ways: Ways) -> None:
         self._loop = loop
         self._pauses = pauses
         self._loader = loader
         self._ways = ways
         self._waiting = Queue()
         self._resting = Resting()
-        self._held_up: dict[str, str] = {}
+        self._blocked: dict[str, str] = {}
         self._on_load: Sequence[Ticket] = ()
         self._is_loading = False
         self._under_way = 0
@@ -69,14 +69,14 @@ class Loading:
         return len(self._waiting) + len(self._resting) + self._under_way
 
     @property
-    def held_up(self) -> dict[str, str]:
+    def blocked(self) -> dict[str, str]:
         """Paths of those that cannot be had at present, with the reason and the remedy."""
-        return dict(self._held_up)
+        return dict(self._blocked)
 
     @property
-    def count_held_up(self) -> int:
-        """How many :attr:`held_up` has."""
-        return len(self._held_up)
+    def count_blocked(self) -> int:
+        """How many :attr:`blocked` has."""
+        return len(self._blocked)
 
     @property
     def resting(self) -> list[tuple[float, Ticket]]:
@@ -131,18 +131,18 @@ class Loading:
         else:
             self._resting.add(ticket, until)
 
-    def hold_up(self, ticket: Ticket, error: HeldUp) -> None:
+    def hold_up(self, ticket: Ticket, error: Blocked) -> None:
         """Have a scan wait that the environment refuses while it serves the others."""
         if ticket.reason != error.message:
-            _log.warning("scan.waiting", path=ticket.path, reason=error.message, then=error.remedy)
-        ticket.code, ticket.reason, ticket.remedy = HELD_UP, error.message, error.remedy
-        self._held_up[ticket.path] = str(error)
-        self.rest(ticket, self._pauses.held_up_until(time.monotonic()))
+            _log.warning("scan.waiting", path=ticket.path, reason=error.message, next_step=error.remedy)
+        ticket.code, ticket.reason, ticket.remedy = BLOCKED, error.message, error.remedy
+        self._blocked[ticket.path] = str(error)
+        self.rest(ticket, self._pauses.blocked_until(time.monotonic()))
 
     def wake(self, now: float) -> None:
         """Have those wait for their turn that have rested enough."""
         for ticket in self._resting.rested(now):
-            self._held_up.pop(ticket.path, None)
+            self._blocked.pop(ticket.path, None)
             self._waiting.add(ticket)
 
     def load(self, room: Room, is_ending: Callable[[Queue], bool]) -> None:
@@ -173,7 +173,7 @@ class Loading:
         self._stopped = True
         for ticket in (*self._waiting.drain(), *self._resting.drain()):
             self._ways.end(ticket, "stopped")
-        self._held_up.clear()
+        self._blocked.clear()
 
     def give_up(self, ticket: Ticket, fault: ScanFault) -> None:
         """Have a scan quarantined that no worker has seen."""
@@ -219,7 +219,7 @@ class Loading:
         self._on_load = ()
         self._under_way -= len(tickets)
         if any(loaded.is_read for loaded in results):
-            self._pauses.clear("reading")
+            self._pauses.resolve("reading")
         for ticket in reversed(tickets[len(results) :]):
             self.put_back(ticket)
         for loaded in results:
@@ -229,21 +229,21 @@ class Loading:
                 case None:
                     loaded.ticket.is_free_again()
                     self._ways.loaded(loaded)
-                case Vanished():
+                case Changed():
                     self._ways.end(loaded.ticket, "changed")
-                case HeldUp() as error:
+                case Blocked() as error:
                     self.hold_up(loaded.ticket, error)
                 case fault:
                     self.give_up(loaded.ticket, fault)
 
     def _not_loaded(self, tickets: Sequence[Ticket], error: BaseException) -> None:
         self._under_way -= len(tickets)
-        if isinstance(error, Vanished):
+        if isinstance(error, Changed):
             self._ways.end(tickets[0], "changed")
-        elif isinstance(error, HeldUp) and len(tickets) == 1:
+        elif isinstance(error, Blocked) and len(tickets) == 1:
             self.hold_up(tickets[0], error)
         elif isinstance(error, OcrwatchError):
-            self._pauses.hit("reading", error, time.monotonic())
+            self._pauses.record("reading", error, time.monotonic())
             self._put_all_back(tickets)
         elif len(tickets) > 1:
             # Whose fault it is comes out one by one.

@@ -15,9 +15,9 @@ from ocrwatch.daemon.loop import Loop
 from ocrwatch.errors import OcrwatchError
 from ocrwatch.intake.ignore_rules import AT_REST, NameCheck
 from ocrwatch.intake.names import natural_key
-from ocrwatch.intake.rescan import MOST_IGNORED, Ignored, Look
+from ocrwatch.intake.rescan import MOST_IGNORED, Ignored, Rescan
 from ocrwatch.log import get_logger
-from ocrwatch.observe.status import NotReadFile, as_text
+from ocrwatch.observe.status import NotReadFile, display_path
 
 MOST_NAMED: Final = 100
 """Files that the status names."""
@@ -73,7 +73,7 @@ class NotRead:
             # By the alphabet first, which costs the loop less.
             first = heapq.nsmallest(MOST_NAMED, items, key=lambda item: item.path.casefold())
             first.sort(key=lambda item: natural_key(item.path))
-            self._named = [NotReadFile(as_text(item.path), item.reason, item.remedy) for item in first]
+            self._named = [NotReadFile(display_path(item.path), item.reason, item.remedy) for item in first]
         return self._named
 
     def take_news(self) -> bool:
@@ -84,7 +84,7 @@ class NotRead:
     def _changed(self) -> None:
         self._named, self._has_news = None, True
 
-    def update(self, found: Look) -> bool:
+    def update(self, found: Rescan) -> bool:
         """Take what a look has found; return whether a folder may be entered now that could not be before."""
         there = {item.path: item for item in found.ignored}
         before, total = self._known, self._total
@@ -97,7 +97,7 @@ class NotRead:
         self._tell_of_crowd(self._total > MOST_IGNORED)
         self._tell(self._known.values())
         if not self._crowded:
-            shown = set(map(as_text, there))
+            shown = set(map(display_path, there))
             self._told = {path: reason for path, reason in self._told.items() if path in shown}
         self._wait = min(self._wait * 2, _LONGEST_WAIT) if self._young else self.at_rest
         self._young = False
@@ -139,7 +139,7 @@ class NotRead:
 
     def _tell(self, items: Iterable[Ignored]) -> None:
         for item in items:
-            shown = as_text(item.path)
+            shown = display_path(item.path)
             if self._told.get(shown) == item.reason or (self._crowded and len(self._told) >= MOST_IGNORED):
                 continue
             self._told[shown] = item.reason

@@ -9,25 +9,25 @@ from ocrwatch.checks import startup
 from ocrwatch.log import get_logger
 from ocrwatch.observe import status_txt
 from ocrwatch.observe.status import Status
-from ocrwatch.observe.status_txt_writer import Poster
+from ocrwatch.observe.status_txt_writer import StatusTextWriter
 from ocrwatch.settings import Settings
 from ocrwatch.settings.types import parse_address
-from ocrwatch.storage.mounts import Anchor
+from ocrwatch.storage.mounts import MountGuard
 
 if TYPE_CHECKING:
-    from ocrwatch.observe.health_http import Board, Listener
+    from ocrwatch.observe.health_http import HealthState, Listener
 
 _log = get_logger()
 
 
-class Outlets:
+class StatusOutputs:
     """Tells the share, and clients over HTTP, as the settings say."""
 
     def __init__(self, settings: Settings, *, once: bool) -> None:
         # Who runs `once` looks at its summary; nothing would keep the note up to date afterwards.
-        self._poster = Poster(_share_file(settings)) if settings.status.share_file and not once else None
+        self._poster = StatusTextWriter(_share_file(settings)) if settings.status.share_file and not once else None
         self._address = "" if once else settings.status.listen
-        self._board: Board | None = None
+        self._board: HealthState | None = None
         self._listener: Listener | None = None
 
     def listen(self) -> None:
@@ -55,12 +55,12 @@ class Outlets:
             self._listener.close()
 
 
-def _listen(address: str) -> tuple[Board, Listener]:
+def _listen(address: str) -> tuple[HealthState, Listener]:
     # Neither an HTTP server nor Prometheus' library is loaded by those who want neither.
-    from ocrwatch.observe.health_http import Board, Listener  # noqa: PLC0415
+    from ocrwatch.observe.health_http import HealthState, Listener  # noqa: PLC0415
     from ocrwatch.observe.prometheus import Exposition  # noqa: PLC0415
 
-    board = Board()
+    board = HealthState()
     host, port = parse_address(address)
     listener = Listener(host, port, board, Exposition(lambda: board.status).render)
     _log.info("status.listening", address=listener.address)
@@ -70,7 +70,7 @@ def _listen(address: str) -> tuple[Board, Listener]:
 def _share_file(settings: Settings) -> Callable[[str], None]:
     output = settings.output
     group = None if output.group is None else startup.group_ids(settings)[output.group]
-    anchor = Anchor(settings.outbox, "outbox")
+    anchor = MountGuard(settings.outbox, "outbox")
 
     def post(text: str) -> None:
         # Where the share is not mounted, its mount point is a folder like any other.

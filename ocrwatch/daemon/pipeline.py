@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ocrwatch.backoff import Pauses
-from ocrwatch.cache.key import Known
+from ocrwatch.backoff import Backoff
+from ocrwatch.cache.key import PageCache
 from ocrwatch.checks import startup
 from ocrwatch.daemon.archive_check import ArchiveCheck
 from ocrwatch.daemon.delivering import Delivering
@@ -34,13 +34,13 @@ from ocrwatch.executors.worker_lifecycle import SlotOptions
 from ocrwatch.hooks.hooks import HookOptions, Hooks
 from ocrwatch.hooks.payload import facts, hook_options
 from ocrwatch.intake.batcher import Batcher
-from ocrwatch.intake.readiness import Settle
+from ocrwatch.intake.readiness import ReadinessTracker
 from ocrwatch.ledger import Entry, Ledger, facts_key
 from ocrwatch.log import get_logger
 from ocrwatch.observe import status
 from ocrwatch.observe.status_txt import NOTE_STEM
 from ocrwatch.render.formats import FORMATS
-from ocrwatch.scan import FileFacts, Scan
+from ocrwatch.scan import FileFacts, SettledFile
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.storage.files import facts_of
 
@@ -67,7 +67,9 @@ class Listeners:
 class Pipeline:
     """From the inbox to the archive. Everything here runs on the loop's thread."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, known: Known, listeners: Listeners, *, once: bool) -> None:
+    def __init__(
+        self, settings: Settings, ledger: Ledger, known: PageCache, listeners: Listeners, *, once: bool
+    ) -> None:
         self.settings = settings
         """What is in force."""
         self._ledger = ledger
@@ -78,20 +80,20 @@ class Pipeline:
         self._noting = 0
         self._groups = startup.group_ids(settings)
         self._scratch = startup.fresh_scratch(settings)
-        self.hooks = Hooks(hook_options(settings), lambda: status.iso(time.time()))
+        self.hooks = Hooks(hook_options(settings), lambda: status.isoformat(time.time()))
         workers = startup.worker_count(settings)
         self.loop = Loop(io_threads=_IO_THREADS)
         self.report = Report(settings, workers)
         self.report.tally.remember(ledger.ended_by_minute(time.time() - _DAY), time.monotonic())
         self.report.remember(deliveries_of(ledger))
         self.reviews = ReviewList(self.loop, ledger)
-        self.pauses = Pauses(self.report.changed)
+        self.pauses = Backoff(self.report.changed)
         self.pool = self._pool(workers, ledger, listeners)
         self._quarantine_watch = QuarantineWatch(
             self.loop, self.pauses, ledger, settings.inbox, settings.quarantine, settings.settle
         )
         self._archive_check = ArchiveCheck(
-            self.loop, self.pauses, ledger, self.reviews, settings.archive, settings.settle.patience
+            self.loop, self.pauses, ledger, self.reviews, settings.archive, settings.settle.give_up_after
         )
         self._looks_after = not once
         """Whether quarantine and archive are looked at afterwards: there is no time for that in ``once``."""
@@ -151,25 +153,25 @@ class Pipeline:
     def _remember_told(self) -> None:
         """Note what an earlier run on this inbox has told of files that are not read: its status names the first."""
         before = status.read(self.settings.state)
-        if before is not None and before.inbox == status.as_text(self.settings.inbox):
+        if before is not None and before.inbox == status.display_path(self.settings.inbox):
             self.reception.not_read.told_before(before.not_read_files)
 
     @property
     def open_scans(self) -> int:
         """How many scans are known and not at their end."""
         on_their_way = self.reading.waiting + len(self.reading.in_work) + self.delivering.scans + self._noting
-        return self.reception.waiting + on_their_way + len(self.delivering.held_up)
+        return self.reception.waiting + on_their_way + len(self.delivering.blocked)
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is on its way behind the batches but what is held up."""
-        waiting = self.reading.waiting > len(self.reading.held_up)
+        """Whether nothing is on its way behind the batches but what is blocked."""
+        waiting = self.reading.waiting > len(self.reading.blocked)
         return not (waiting or self.reading.in_work or len(self.delivering) or self._noting)
 
     @property
-    def held_up(self) -> dict[str, str]:
+    def blocked(self) -> dict[str, str]:
         """Paths of the scans that the environment refuses while it serves the others, with the reason."""
-        return {**self.reading.held_up, **self.delivering.held_up}
+        return {**self.reading.blocked, **self.delivering.blocked}
 
     def queue(self) -> Iterator[str]:
         """Yield the paths that are complete and wait for a worker, in the order in which they will be read."""
@@ -226,7 +228,7 @@ class Pipeline:
         """Return how workers are to be treated under ``settings``."""
         options = settings.workers
         return SlotOptions(
-            startup.recipes(settings), options.timeout, options.max_memory, options.recycle_after, self._scratch
+            startup.recipes(settings), options.timeout, options.max_memory, options.max_scans, self._scratch
         )
 
     def change(self, settings: Settings, groups: dict[str, int], hooks: HookOptions) -> None:
@@ -241,7 +243,7 @@ class Pipeline:
         self.pool.change(startup.worker_count(settings), self.slot_options(settings))
         self.reception.change(settings.watch, settings.settle, settings.batch)
         self._quarantine_watch.change(settings.settle)
-        self._archive_check.patience = settings.settle.patience
+        self._archive_check.patience = settings.settle.give_up_after
         self.reading.change(settings.retry, settings.settle.max_bytes)
         self.delivering.preview_chars = settings.log.preview_chars
         self.hooks.change(hooks)
@@ -270,20 +272,20 @@ class Pipeline:
         settle, batch = self.settings.settle, self.settings.batch
         # Who runs `once` says that the scans are there. Two looks are taken all the same, in the time that the
         # workers need to load their engines.
-        quiet = min(settle.quiet, settle.closed_quiet) if once else settle.quiet
+        quiet = min(settle.stable_for, settle.stable_for_closed) if once else settle.stable_for
         return Reception(
             self.loop,
             self.pauses,
             self.settings.inbox,
             self.settings.watch,
-            Settle(quiet, settle.closed_quiet, settle.patience),
+            ReadinessTracker(quiet, settle.stable_for_closed, settle.give_up_after),
             Batcher(batch.max_scans, batch.quiet, batch.max_wait),
             kept=self._is_kept,
             given_up=self._give_up,
-            held_up=lambda: self.reading.count_held_up + len(self.delivering.held_up),
+            blocked=lambda: self.reading.count_blocked + len(self.delivering.blocked),
         )
 
-    def _begin(self, scans: list[Scan]) -> None:
+    def _begin(self, scans: list[SettledFile]) -> None:
         self._batches += 1
         self.began_at = self.began_at or time.monotonic()
         batch = Batch(self._batches, len(scans))
@@ -291,7 +293,7 @@ class Pipeline:
         for scan in scans:
             self.reading.add(self._ticket(scan, batch))
 
-    def _ticket(self, scan: Scan, batch: Batch) -> Ticket:
+    def _ticket(self, scan: SettledFile, batch: Batch) -> Ticket:
         options = self.settings.for_path(scan.path)
         return Ticket(scan, batch, options, recipe(options.ocr, options.enhance))
 
@@ -305,10 +307,10 @@ class Pipeline:
                 ticket.recipe, second="none", enhance=replace(ticket.recipe.enhance, perspective=False)
             )
         if ticket.plain:
-            ticket.recipe = replace(ticket.recipe, second="none", enhance=replace(ticket.recipe.enhance, on=False))
+            ticket.recipe = replace(ticket.recipe, second="none", enhance=replace(ticket.recipe.enhance, enabled=False))
 
     def _give_up(self, path: str, facts: FileFacts, fault: ScanFault) -> None:
-        scan = Scan(path, facts, fresh=True, ready_at=time.monotonic())
+        scan = SettledFile(path, facts, fresh=True, ready_at=time.monotonic())
         self.reading.give_up(self._ticket(scan, Batch(0, 1)), fault)
 
     def _quarantine(self, ticket: Ticket, fault: ScanFault) -> None:

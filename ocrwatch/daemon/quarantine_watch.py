@@ -16,17 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ocrwatch.backoff import SILENCE, Pauses
+from ocrwatch.backoff import SILENCE, Backoff
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.delivery.plan import Plan
-from ocrwatch.errors import Damaged, EnvironmentFault, HeldUp
+from ocrwatch.errors import Blocked, Damaged, EnvironmentFault
 from ocrwatch.intake.jpeg import Completeness
 from ocrwatch.intake.opener import Probe, probe
-from ocrwatch.intake.readiness import Ready, Settle
+from ocrwatch.intake.readiness import ReadinessTracker, Ready
 from ocrwatch.ledger import Ledger
 from ocrwatch.log import get_logger
-from ocrwatch.quarantine.restore import LeftAlone, give_back
-from ocrwatch.scan import Arrival, FileFacts, Scan
+from ocrwatch.quarantine.restore import LeftAlone, restore
+from ocrwatch.scan import Arrival, FileFacts, SettledFile
 from ocrwatch.settings import Settle as SettleOptions
 from ocrwatch.storage.files import folder, has_content, split
 
@@ -68,22 +68,22 @@ class _Quarantined:
 
 
 class QuarantineWatch:
-    """Looks at what was quarantined for as long as ``settle.patience``. Everything here runs on the loop's thread."""
+    """Looks at what was quarantined for as long as ``settle.give_up_after``. Everything here runs on the loop's thread."""
 
     def __init__(
-        self, loop: Loop, pauses: Pauses, ledger: Ledger, inbox: Path, quarantine: Path, options: SettleOptions
+        self, loop: Loop, pauses: Backoff, ledger: Ledger, inbox: Path, quarantine: Path, options: SettleOptions
     ) -> None:
         self._loop = loop
         self._pauses = pauses
         self._ledger = ledger
         self._inbox = inbox
         self._quarantine = quarantine
-        self._settle = Settle(options.quiet, options.closed_quiet, options.patience)
+        self._settle = ReadinessTracker(options.stable_for, options.stable_for_closed, options.give_up_after)
         self._watched: dict[str, _Quarantined] = {}
         """By their paths relative to the quarantine."""
         self._seen: frozenset[int] = frozenset()
         """Rows that the last answer of the ledger had."""
-        self._asked_at = time.time() - max(EARLIER, options.patience)
+        self._asked_at = time.time() - max(EARLIER, options.give_up_after)
         self._is_asked_for = True
         self._is_busy = False
         self._returned: list[str] = []
@@ -93,8 +93,8 @@ class QuarantineWatch:
 
     def change(self, options: SettleOptions) -> None:
         """Look for another time from here on."""
-        self._settle.quiet, self._settle.closed_quiet = options.quiet, options.closed_quiet
-        self._settle.patience = options.patience
+        self._settle.stable_for, self._settle.stable_for_closed = options.stable_for, options.stable_for_closed
+        self._settle.give_up_after = options.give_up_after
 
     def look_for_more(self) -> None:
         """Take note that a scan was quarantined."""
@@ -148,13 +148,13 @@ class QuarantineWatch:
         for row, place, quarantined in found:
             if row not in self._seen and len(self._watched) < MOST_WATCHED:
                 self._watched[place] = quarantined
-                self._settle.arrive(Arrival(place), now)
+                self._settle.track(Arrival(place), now)
         self._seen = frozenset(row for row, _, _ in found)
 
     def _look(self, places: Sequence[str]) -> None:
         self._is_busy = True
 
-        def looked(probes: list[Probe | HeldUp | None]) -> None:
+        def looked(probes: list[Probe | Blocked | None]) -> None:
             self._is_busy = False
             now = time.monotonic()
             for place, found in zip(places, probes, strict=True):
@@ -167,15 +167,15 @@ class QuarantineWatch:
 
         self._loop.background(lambda: [self._probe(place) for place in places], looked, failed)
 
-    def _probe(self, place: str) -> Probe | HeldUp | None:
+    def _probe(self, place: str) -> Probe | Blocked | None:
         try:
             return probe(self._quarantine, place)
-        except HeldUp as error:
+        except Blocked as error:
             return error
 
-    def _judge(self, place: str, found: Probe | HeldUp | None, now: float) -> None:
+    def _judge(self, place: str, found: Probe | Blocked | None, now: float) -> None:
         quarantined = self._watched[place]
-        if isinstance(found, HeldUp):
+        if isinstance(found, Blocked):
             self._refused(place, now)
         elif found is not None and not quarantined.is_the_file(found.facts):
             self._forget(place)
@@ -186,7 +186,7 @@ class QuarantineWatch:
 
     def _settled(self, place: str, found: Probe | None, now: float) -> None:
         """Check a scan that has changed and does so no more; forget one that has not changed for long, or is gone."""
-        verdict = self._settle.observe(place, found, now)
+        verdict = self._settle.update(place, found, now)
         if isinstance(verdict, Ready) and verdict.scan.facts != self._watched[place].facts:
             self._check(place, verdict.scan.facts)
         elif place not in self._settle:
@@ -196,7 +196,7 @@ class QuarantineWatch:
         """Watch a scan that has these facts for as long as the patience, or forget it if that is over."""
         self._watched[place].facts = facts
         now = time.monotonic()
-        scan = Scan(place, facts, fresh=False, ready_at=now, changed_at=changed_at)
+        scan = SettledFile(place, facts, fresh=False, ready_at=now, changed_at=changed_at)
         if self._settle.is_doubtful(scan, _FAULT, now):
             self._settle.await_writer(scan, _FAULT, now)
         else:
@@ -219,7 +219,7 @@ class QuarantineWatch:
 
         def failed(error: BaseException) -> None:
             self._failed(error)
-            self._settle.arrive(Arrival(place), time.monotonic())
+            self._settle.track(Arrival(place), time.monotonic())
             self._refused(place, time.monotonic())
 
         # On the delivery thread, where names in the folders are chosen, so that no two choose the same.
@@ -236,13 +236,13 @@ class QuarantineWatch:
                 if has_content(directory, name, quarantined.planned.size, quarantined.sha256):
                     return None
         try:
-            return give_back(self._quarantine, self._inbox, place)
+            return restore(self._quarantine, self._inbox, place)
         except LeftAlone:
             return None
 
     def _refused(self, place: str, now: float) -> None:
         """Try again later, but not for longer than twice the time that it is watched."""
-        if now > self._watched[place].quarantined_at + 2 * self._settle.patience:
+        if now > self._watched[place].quarantined_at + 2 * self._settle.give_up_after:
             self._forget(place)
         else:
             self._settle.refused(place, "it cannot be looked at", now)

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ocrwatch.backoff import SILENCE, Pauses
-from ocrwatch.cache.key import Known
+from ocrwatch.backoff import SILENCE, Backoff
+from ocrwatch.cache.key import PageCache
 from ocrwatch.daemon.loader import Loaded, Loader
 from ocrwatch.daemon.loading import BUG_REMEDY, Loading, Room, Ways
 from ocrwatch.daemon.loop import Loop
@@ -17,8 +17,8 @@ from ocrwatch.daemon.queueing import TAIL_PER_WORKER, Queue
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.document import Page
 from ocrwatch.errors import (
+    Blocked,
     EnvironmentFault,
-    HeldUp,
     InternalFault,
     OcrwatchError,
     ScanFault,
@@ -45,7 +45,7 @@ MOST_UNDELIVERED = 128
 """Results that may wait for the disks until no more scans are loaded."""
 
 _NOT_OURS = ("inbox", "delivery", SILENCE)
-"""Pauses that others end; a scan read meanwhile would only wait with its text in memory."""
+"""Backoff that others end; a scan read meanwhile would only wait with its text in memory."""
 
 _OURS = ("reading", "workers", "memory")
 
@@ -75,11 +75,11 @@ class Reading:
     def __init__(
         self,
         loop: Loop,
-        pauses: Pauses,
+        pauses: Backoff,
         ledger: Ledger,
         pool: Pool,
         loader: Loader,
-        known: Known,
+        known: PageCache,
         *,
         retry: Retry,
         callbacks: Callbacks,
@@ -106,14 +106,14 @@ class Reading:
         return len(self._loading) + len(self._loaded) + len(self._alone)
 
     @property
-    def held_up(self) -> dict[str, str]:
+    def blocked(self) -> dict[str, str]:
         """Paths of those that wait because they cannot be had at present, with the reason."""
-        return self._loading.held_up
+        return self._loading.blocked
 
     @property
-    def count_held_up(self) -> int:
-        """How many :attr:`held_up` has."""
-        return self._loading.count_held_up
+    def count_blocked(self) -> int:
+        """How many :attr:`blocked` has."""
+        return self._loading.count_blocked
 
     @property
     def in_work(self) -> list[str]:
@@ -167,7 +167,7 @@ class Reading:
         if self._pauses and not (self.waiting or self._reading):
             # Nothing is left to feel the way with.
             for cause in _OURS:
-                self._pauses.clear(cause)
+                self._pauses.resolve(cause)
         if self._must_wait:
             return
         if self._alone:
@@ -320,8 +320,8 @@ class Reading:
         ticket.read_ms = outcome.read_ms
         ticket.queued_ms = (time.monotonic() - ticket.scan.ready_at) * 1000 - outcome.read_ms
         if outcome.page is not None:
-            self._pauses.clear("workers")
-            self._pauses.clear("memory")
+            self._pauses.resolve("workers")
+            self._pauses.resolve("memory")
             self._remember(ticket, outcome.page)
             self._callbacks.deliver(ticket, outcome.page)
         elif isinstance(outcome.error, ScanFault):
@@ -344,7 +344,7 @@ class Reading:
         try:
             self._ledger.wait(ticket.id, time.time() + delay, fault.code, fault.message)
         except EnvironmentFault as error:
-            self._pauses.hit("reading", error, time.monotonic())
+            self._pauses.record("reading", error, time.monotonic())
         self._try_later(ticket, fault.code, fault.message, delay)
 
     def _try_later(self, ticket: Ticket, code: str, reason: str, delay: float) -> None:
@@ -370,9 +370,9 @@ class Reading:
         if isinstance(error, UsageError):
             # It is this recipe's setting that is wrong: scans of other profiles go on.
             self._try_later(ticket, "wrong-setting", str(error), self._retry.max_delay)
-        elif isinstance(error, HeldUp):
+        elif isinstance(error, Blocked):
             # One at a time until a page is read; this one last, so that a large one cannot keep all others waiting.
-            self._pauses.hit("memory", error, time.monotonic())
+            self._pauses.record("memory", error, time.monotonic())
             self._loading.hold_up(ticket, error)
         else:
             self._put_back(ticket, "workers" if ticket.attempt else "reading", error)
@@ -387,7 +387,7 @@ class Reading:
         self._loop.deliver(save, lambda _: None, failed)
 
     def _put_back(self, ticket: Ticket, cause: str, error: OcrwatchError) -> None:
-        self._pauses.hit(cause, error, time.monotonic())
+        self._pauses.record(cause, error, time.monotonic())
         self._loading.put_back(ticket)
 
     def _end(self, ticket: Ticket, end: End) -> None:

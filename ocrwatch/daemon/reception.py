@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ocrwatch.backoff import Pauses
+from ocrwatch.backoff import Backoff
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.not_read import NotRead
 from ocrwatch.daemon.watching import InboxWatch, Wanted
-from ocrwatch.errors import HeldUp, OcrwatchError, ScanFault
+from ocrwatch.errors import Blocked, OcrwatchError, ScanFault
 from ocrwatch.intake.batcher import Batcher
 from ocrwatch.intake.jpeg import Completeness
 from ocrwatch.intake.opener import Probe, probe
-from ocrwatch.intake.readiness import GivenUp, Gone, Ready, Settle, Unsettled, Waiting
-from ocrwatch.intake.rescan import Look
+from ocrwatch.intake.readiness import GivenUp, Gone, ReadinessTracker, Ready, Unsettled, Waiting
+from ocrwatch.intake.rescan import Rescan
 from ocrwatch.log import get_logger
-from ocrwatch.scan import Arrival, FileFacts, Scan
+from ocrwatch.scan import Arrival, FileFacts, SettledFile
 from ocrwatch.settings import Batch as BatchOptions
 from ocrwatch.settings import Settle as SettleOptions
 from ocrwatch.settings import Watch
@@ -49,24 +49,24 @@ class Reception:
     def __init__(
         self,
         loop: Loop,
-        pauses: Pauses,
+        pauses: Backoff,
         inbox: Path,
         options: Watch,
-        settle: Settle,
+        settle: ReadinessTracker,
         batcher: Batcher,
         *,
         kept: Callable[[str], bool],
         given_up: Callable[[str, FileFacts, ScanFault], None],
-        held_up: Callable[[], int] = lambda: 0,
+        blocked: Callable[[], int] = lambda: 0,
     ) -> None:
-        """``held_up`` tells how many scans that were handed out wait for something that keeps no others waiting."""
+        """``blocked`` tells how many scans that were handed out wait for something that keeps no others waiting."""
         self._loop = loop
         self._inbox = inbox
         self._settle = settle
         self._batcher = batcher
         self._kept = kept
         self._given_up = given_up
-        self._held_up = held_up
+        self._blocked = blocked
         self._watch = InboxWatch(
             loop, pauses, inbox, options, arrived=self._arrive, wanted=self._wanted, found=self._take_in
         )
@@ -93,8 +93,8 @@ class Reception:
 
     def change(self, options: Watch, settle: SettleOptions, batch: BatchOptions) -> None:
         """Wait and look at other intervals from here on; what is watched, and how, stays."""
-        self._settle.quiet, self._settle.closed_quiet = settle.quiet, settle.closed_quiet
-        self._settle.patience = settle.patience
+        self._settle.stable_for, self._settle.stable_for_closed = settle.stable_for, settle.stable_for_closed
+        self._settle.give_up_after = settle.give_up_after
         self._batcher.max_scans, self._batcher.quiet = batch.max_scans, batch.quiet
         self._batcher.max_wait = batch.max_wait
         self._watch.change(options)
@@ -147,7 +147,7 @@ class Reception:
         """Tell whether nothing is left but files that do not get whole."""
         if not self._watch.is_steady or self._more or self._probing or len(self._batcher):
             return False
-        return self._settle.is_stuck(now, _IMPATIENT_QUIETS * max(self._settle.quiet, 0.5))
+        return self._settle.is_stuck(now, _IMPATIENT_QUIETS * max(self._settle.stable_for, 0.5))
 
     def left(self) -> dict[str, str]:
         """Return the paths that have not settled, with what they wait for."""
@@ -163,7 +163,7 @@ class Reception:
         times = [self._watch.next_wake(), self._settle.next_look(), self._batcher.closes_at(backlog=backlog)]
         return min(each for each in times if each is not None)
 
-    def take(self, now: float, *, backlog: bool) -> list[Scan]:
+    def take(self, now: float, *, backlog: bool) -> list[SettledFile]:
         """Return the next closed batch, if any."""
         return self._batcher.take(now, backlog=backlog)
 
@@ -178,27 +178,27 @@ class Reception:
             self._arrive(Arrival(path, "closed"))
         self._make_room()
 
-    def is_doubtful(self, scan: Scan, fault: ScanFault) -> bool:
+    def is_doubtful(self, scan: SettledFile, fault: ScanFault) -> bool:
         """Tell whether a scan may have been found damaged only because its writer is still at work."""
         return self._settle.is_doubtful(scan, fault, time.monotonic())
 
-    def await_writer(self, scan: Scan, fault: ScanFault) -> None:
+    def await_writer(self, scan: SettledFile, fault: ScanFault) -> None:
         """Take back a scan that was handed out and was found damaged, until it changes or the patience is over."""
         now = time.monotonic()
         self._known.setdefault(scan.path, _Known(now)).again = False
         self._settle.await_writer(scan, fault, now)
-        left = max(0.0, scan.changed_at + self._settle.patience - now)
+        left = max(0.0, scan.changed_at + self._settle.give_up_after - now)
         then = f"read again when it changes, quarantined in {left:.0f} s if it does not"
         if not self._gives_up:
             then = "left in the inbox unless it changes while others are read"
-        _log.info("scan.waiting", path=scan.path, reason=fault.message, then=then)
+        _log.info("scan.waiting", path=scan.path, reason=fault.message, next_step=then)
         self._make_room()
 
     def _arrive(self, arrival: Arrival) -> None:
         path = arrival.path
         if path in self._known:
             if path in self._settle:
-                self._settle.arrive(arrival, time.monotonic())
+                self._settle.track(arrival, time.monotonic())
             elif arrival.how != "found":
                 self._known[path].again = True
             return
@@ -207,23 +207,23 @@ class Reception:
             return
         self._known[path] = _Known(time.monotonic())
         _log.debug("scan.seen", path=path, how=arrival.how)
-        self._settle.arrive(arrival, time.monotonic())
+        self._settle.track(arrival, time.monotonic())
 
     def _make_room(self) -> None:
-        """Look for more where there is room for many."""
+        """Rescan for more where there is room for many."""
         if self._more and self._room() >= MOST_KNOWN // 2:
             self._watch.look_soon()
 
     def _room(self) -> int:
         """How many more scans may be kept in mind."""
-        incomplete = min(self._settle.incomplete + self._held_up(), MOST_INCOMPLETE)
+        incomplete = min(self._settle.incomplete + self._blocked(), MOST_INCOMPLETE)
         return max(0, MOST_KNOWN + incomplete - len(self._known))
 
     def _wanted(self) -> Wanted:
         known = frozenset(self._known)
         return Wanted(self._room(), lambda path: path in known or self._kept(path))
 
-    def _take_in(self, found: Look) -> None:
+    def _take_in(self, found: Rescan) -> None:
         # Whatever waited before the first look ended, or overflows the memory, is a backlog.
         fresh = self._watch.looked and not self._more
         self._more = found.more
@@ -239,13 +239,13 @@ class Reception:
                 lambda error, paths=paths: self._fail_probes(error, paths),  # type: ignore[misc]
             )
 
-    def _probe(self, path: str) -> Probe | HeldUp | None:
+    def _probe(self, path: str) -> Probe | Blocked | None:
         try:
             return probe(self._inbox, path)
-        except HeldUp as error:
+        except Blocked as error:
             return error
 
-    def _end_probes(self, probes: list[tuple[str, Probe | HeldUp | None]]) -> None:
+    def _end_probes(self, probes: list[tuple[str, Probe | Blocked | None]]) -> None:
         self._probing -= 1
         now = time.monotonic()
         for path, found in probes:
@@ -263,18 +263,18 @@ class Reception:
             self._known.pop(path, None)
         self._watch.failed(error)
 
-    def _judge(self, path: str, found: Probe | HeldUp | None, now: float) -> None:
-        if isinstance(found, HeldUp):
+    def _judge(self, path: str, found: Probe | Blocked | None, now: float) -> None:
+        if isinstance(found, Blocked):
             if self._settle.refused(path, found.message, now).first:
-                _log.warning("scan.waiting", path=path, reason=found.message, then=found.remedy)
+                _log.warning("scan.waiting", path=path, reason=found.message, next_step=found.remedy)
             return
-        verdict = self._settle.observe(path, found, now)
+        verdict = self._settle.update(path, found, now)
         match verdict:
             case Ready(scan):
                 _log.debug("scan.ready", path=path, bytes=scan.facts.size)
                 self._batcher.add(scan, now)
             case Waiting(reason, first=True):
-                _log.info("scan.waiting", path=path, reason=reason, then=self._then(reason))
+                _log.info("scan.waiting", path=path, reason=reason, next_step=self._then(reason))
                 self._make_room()
             case GivenUp(facts, fault):
                 self._given_up(path, facts, fault)

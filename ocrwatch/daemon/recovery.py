@@ -20,11 +20,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from ocrwatch.delivery.originals import aside_name
+from ocrwatch.delivery.originals import claimed_name
 from ocrwatch.delivery.plan import Plan, mirrored, rename_to_free
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.intake.names import NameRules, plain_ending
-from ocrwatch.intake.rescan import look
+from ocrwatch.intake.rescan import rescan
 from ocrwatch.ledger import Ledger, facts_key
 from ocrwatch.log import get_logger
 from ocrwatch.observe.status_txt import is_note
@@ -88,7 +88,7 @@ def restore_forgotten(settings: Settings, ledger: Ledger) -> None:
     Their folder was away when they were to be put away, and for so long that they were given up, and is back now.
     """
     plans = [Plan.from_json(entry.plan) for entry in ledger.unfinished() if entry.plan is not None]
-    in_work = {aside_name(plan, ledger.token) for plan in plans}
+    in_work = {claimed_name(plan, ledger.token) for plan in plans}
     refused: list[str] = []
     for path in _restore(settings, lambda name, token: token == ledger.token and name not in in_work, refused):
         _log.warning("scan.restored", path=path)
@@ -152,7 +152,7 @@ def _leftovers(root: Path, refused: list[str]) -> Iterator[tuple[str, str, re.Ma
 def _delivered(settings: Settings) -> Iterator[_Known]:
     """Yield the scans in the inbox whose sidecars are in the outbox."""
     rules = NameRules.of(settings.watch.include, settings.watch.exclude)
-    found = look(settings.inbox, rules, recursive=settings.watch.recursive, limit=_NO_LIMIT, known=lambda _: False)
+    found = rescan(settings.inbox, rules, recursive=settings.watch.recursive, limit=_NO_LIMIT, known=lambda _: False)
     sidecars = _Sidecars(settings.outbox)
     for number, path in enumerate(found.paths):
         # All of them are hashed: the service manager must not take that for a start that hangs.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import ocrwatch
-from ocrwatch.backoff import Pauses
+from ocrwatch.backoff import Backoff
 from ocrwatch.daemon.activity import Activity
 from ocrwatch.daemon.tally import Tally
 from ocrwatch.daemon.tickets import End, Ticket
@@ -34,8 +34,8 @@ def deliveries_of(ledger: Ledger) -> list[status.Delivery]:
         plan = None if entry.plan is None else Plan.from_json(entry.plan)
         # A ledger that was rebuilt knows of scans, but not of what they became.
         if plan is not None and plan.sidecars:
-            shown = [status.as_text(name) for name in result(entry.id, plan, None).sidecars]
-            found.append(status.Delivery(status.as_text(entry.path), shown, status.iso(entry.updated_at)))
+            shown = [status.display_path(name) for name in result(entry.id, plan, None).sidecars]
+            found.append(status.Delivery(status.display_path(entry.path), shown, status.isoformat(entry.updated_at)))
     return found
 
 
@@ -43,7 +43,7 @@ def status_at_start(
     settings: Settings, deliveries: list[status.Delivery], failure: OcrwatchError | None = None
 ) -> status.Status:
     """Return what is true before there is a pipeline: that it starts, or that a ``failure`` kept it from starting."""
-    now = status.iso(time.time())
+    now = status.isoformat(time.time())
     lacking = [] if failure is None else [status.PauseStatus("start", failure.message, failure.remedy, now)]
     return status.Status(
         state="starting" if failure is None else "stopped",
@@ -110,7 +110,7 @@ class Report:
     def settings_refused(self, error: OcrwatchError | None) -> None:
         """Remember what is wrong with new settings, or None if they were taken."""
         self._dirty = True
-        since = status.iso(time.time())
+        since = status.isoformat(time.time())
         self.refused_settings = None if error is None else status.Refusal(error.message, error.remedy, since)
 
     def changed(self) -> None:
@@ -125,9 +125,9 @@ class Report:
 
     def delivered(self, ticket: Ticket, delivered: Delivered) -> None:
         """Remember a scan that was read."""
-        shown = [status.as_text(sidecar) for sidecar in delivered.sidecars]
+        shown = [status.display_path(sidecar) for sidecar in delivered.sidecars]
         self.to_review += delivered.review is not None
-        self._deliveries.append(status.Delivery(status.as_text(ticket.path), shown, status.iso(time.time())))
+        self._deliveries.append(status.Delivery(status.display_path(ticket.path), shown, status.isoformat(time.time())))
         self.tally.delivered(ticket.queued_ms / 1000, ticket.read_ms / 1000)
 
     def worker_ready(self, engine: EngineInfo) -> None:
@@ -141,7 +141,7 @@ class Report:
 
     def failed(self, path: str, code: str, reason: str) -> None:
         """Remember a quarantined scan."""
-        self._failures.append(status.Failure(_shown(path), code, reason, status.iso(time.time())))
+        self._failures.append(status.Failure(_shown(path), code, reason, status.isoformat(time.time())))
 
     def took_back(self, path: str) -> None:
         """Forget a quarantined scan that is in the inbox again."""
@@ -164,7 +164,7 @@ class Report:
         more: bool,
         oldest: float | None,
         in_work: list[str],
-        pauses: Pauses,
+        pauses: Backoff,
         reviews: status.Reviews,
         activity: Callable[[], Activity],
         at_once: bool = False,
@@ -184,8 +184,8 @@ class Report:
         doing = activity()
         current = status.Status(
             state=state,
-            since=status.iso(self._since),
-            written=status.iso(time.time()),
+            since=status.isoformat(self._since),
+            written=status.isoformat(time.time()),
             pid=os.getpid(),
             version=ocrwatch.__version__,
             inbox=_shown(self._settings.inbox),
@@ -194,7 +194,7 @@ class Report:
             watch=watch,
             workers=self._workers,
             engine="" if self.engine is None else f"{self.engine.name} {self.engine.version}",
-            started=status.iso(self._started),
+            started=status.isoformat(self._started),
             waiting=waiting,
             more=more,
             oldest_waiting_s=None if oldest is None else round(now - oldest, 1),
@@ -216,13 +216,13 @@ class Report:
             delivering=doing.delivering,
             incomplete=doing.incomplete,
             resting=doing.resting,
-            held_up=doing.held_up,
+            blocked=doing.blocked,
             profiles=self.tally.profiles(),
             deliveries=list(self._deliveries),
             queue_seconds=self.tally.queue_seconds.snapshot(),
             reading_seconds=self.tally.reading_seconds.snapshot(),
             paused=[
-                status.PauseStatus(cause, pause.message, pause.remedy, status.iso(pause.since))
+                status.PauseStatus(cause, pause.message, pause.remedy, status.isoformat(pause.since))
                 for cause, pause in pauses.active.items()
             ],
             failures=list(self._failures),

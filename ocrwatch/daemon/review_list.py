@@ -8,7 +8,7 @@ from typing import Final
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Entry, Ledger
-from ocrwatch.observe.status import Reviews, ToReview, as_text, iso
+from ocrwatch.observe.status import Reviews, ToReview, display_path, isoformat
 
 NEWEST_SHOWN: Final = 10
 """Pages that the status names."""
@@ -19,7 +19,7 @@ def reviews_of(count: int, newest: Sequence[Entry]) -> Reviews:
     return Reviews(
         count,
         [
-            ToReview(as_text(row.path), row.review.confidence, iso(row.updated_at), list(row.review.reasons))
+            ToReview(display_path(row.path), row.review.confidence, isoformat(row.updated_at), list(row.review.reasons))
             for row in newest
             if row.review is not None
         ],

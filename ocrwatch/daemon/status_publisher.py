@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 
 from ocrwatch.daemon.activity import Calendar, activity_of
-from ocrwatch.daemon.outlets import Outlets
+from ocrwatch.daemon.outlets import StatusOutputs
 from ocrwatch.daemon.pipeline import Pipeline
 from ocrwatch.observe.systemd import notify, watchdog_interval
 
 
-class Bulletin:
+class StatusPublisher:
     """Told the daemon's state, it says the rest. Lives on the loop's thread."""
 
-    def __init__(self, pipeline: Pipeline, outlets: Outlets) -> None:
+    def __init__(self, pipeline: Pipeline, outlets: StatusOutputs) -> None:
         self._pipeline = pipeline
         self._outlets = outlets
         self._calendar = Calendar()

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ocrwatch.log import get_logger
-from ocrwatch.observe.status import HELD_UP
+from ocrwatch.observe.status import BLOCKED
 from ocrwatch.recipe import Recipe
-from ocrwatch.scan import Scan
+from ocrwatch.scan import SettledFile
 from ocrwatch.settings import Effective
 
 _log = get_logger()
@@ -46,7 +46,7 @@ class Batch:
 class Ticket:
     """What is known of one scan; filled in as it goes."""
 
-    scan: Scan
+    scan: SettledFile
     batch: Batch
     options: Effective
     recipe: Recipe
@@ -80,7 +80,7 @@ class Ticket:
 
     def is_free_again(self) -> None:
         """Forget what held it up."""
-        if self.code == HELD_UP:
+        if self.code == BLOCKED:
             self.code = self.reason = self.remedy = ""
 
     @property

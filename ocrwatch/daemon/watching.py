@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ocrwatch.backoff import Pauses
+from ocrwatch.backoff import Backoff
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.not_read import NotRead
 from ocrwatch.errors import EnvironmentFault, OcrwatchError, environment_fault
 from ocrwatch.intake.ignore_rules import AT_REST, NameCheck
 from ocrwatch.intake.inotify import Watcher
 from ocrwatch.intake.names import NameRules
-from ocrwatch.intake.rescan import Look, look
+from ocrwatch.intake.rescan import Rescan, rescan
 from ocrwatch.log import get_logger
 from ocrwatch.scan import Arrival
 from ocrwatch.settings import Watch
-from ocrwatch.storage.mounts import Anchor, mount_of, watch_mode
+from ocrwatch.storage.mounts import MountGuard, mount_of, watch_mode
 
 _MOST_DEATHS = 2
 
@@ -71,13 +71,13 @@ class InboxWatch:
     def __init__(
         self,
         loop: Loop,
-        pauses: Pauses,
+        pauses: Backoff,
         inbox: Path,
         options: Watch,
         *,
         arrived: Callable[[Arrival], None],
         wanted: Callable[[], Wanted],
-        found: Callable[[Look], None],
+        found: Callable[[Rescan], None],
     ) -> None:
         self._loop = loop
         self._pauses = pauses
@@ -93,7 +93,7 @@ class InboxWatch:
         self._overflowed = False
         check = NameCheck(inbox, tuple(options.include), tuple(options.exclude), recursive=options.recursive)
         self.not_read = NotRead(loop, check, self.look_within)
-        self._anchor = Anchor(inbox, "inbox")
+        self._anchor = MountGuard(inbox, "inbox")
         self._deaths = 0
         self.mode: Literal["inotify", "poll"] = "poll"
         self.looked = False
@@ -135,7 +135,7 @@ class InboxWatch:
         self._next_look = min(self._next_look, time.monotonic() + seconds)
 
     def overflowed(self) -> None:
-        """Look for the scans whose events the kernel has dropped."""
+        """Rescan for the scans whose events the kernel has dropped."""
         if not self._overflowed:
             # Once until the look, in a burst that may overflow again and again.
             self._overflowed = True
@@ -155,7 +155,7 @@ class InboxWatch:
 
     def failed(self, error: OcrwatchError) -> None:
         """Pause, since the inbox refuses, until a look finds it in order."""
-        self._next_look = self._pauses.hit("inbox", error, time.monotonic())
+        self._next_look = self._pauses.record("inbox", error, time.monotonic())
 
     def tick(self, now: float) -> None:
         """Begin a look if one is due."""
@@ -176,9 +176,9 @@ class InboxWatch:
         self._loop.background(lambda: self._look(wanted), self._end, self._fail)
         self._next_look = float("inf")
 
-    def _look(self, wanted: Wanted) -> Look:
+    def _look(self, wanted: Wanted) -> Rescan:
         recursive = self._options.recursive
-        found = look(self._inbox, self._rules, recursive=recursive, limit=wanted.most, known=wanted.known)
+        found = rescan(self._inbox, self._rules, recursive=recursive, limit=wanted.most, known=wanted.known)
         # Afterwards, so that what was found is of the file system that is checked, or of none.
         try:
             self._anchor.check()
@@ -186,9 +186,9 @@ class InboxWatch:
             raise environment_fault(error, f"cannot read the inbox {self._inbox}") from error
         return found
 
-    def _end(self, found: Look) -> None:
+    def _end(self, found: Rescan) -> None:
         self._looking = False
-        self._pauses.clear("inbox")
+        self._pauses.resolve("inbox")
         self._found(found)
         self.looked = True
         if self.not_read.update(found) and self.mode == "inotify":

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
-from ocrwatch.delivery.durability import Disk, Gathered
+from ocrwatch.delivery.durability import Disk, GroupSync
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.delivery.sidecars import StagedLost
 from ocrwatch.delivery.steps import Delivered, Journal, Steps, Work, result
@@ -33,7 +33,7 @@ def deliver_together(
         return True
 
     def take(_scan: int, plan: Plan, _disk: Disk) -> bool:
-        return plan.fate == "keep" or steps.set_aside(plan, first=True)
+        return plan.fate == "keep" or steps.claim(plan, first=True)
 
     def put_away(scan: int, plan: Plan, disk: Disk) -> bool:
         original = steps.put_away(plan, taken=plan.fate != "keep", disk=disk)
@@ -43,16 +43,16 @@ def deliver_together(
 
     try:
         plans = _staged(steps, journal, works, threads)
-        with journal.together():
+        with journal.transaction():
             for scan, plan in plans.items():
                 journal.planned(scan, plan.to_json(), code=None, reason=None)
         plans = _each(plans, threads, take)
         plans = _each(plans, threads, publish)
-        with journal.together():
+        with journal.transaction():
             for scan in plans:
                 journal.published(scan)
         plans = _each(plans, threads, put_away)
-        with journal.together():
+        with journal.transaction():
             for scan, plan in plans.items():
                 journal.close_scan(scan, "done", code=None, reason=None, review=plan.review)
     except _UNUSUAL:
@@ -65,7 +65,7 @@ def _staged(steps: Steps, journal: Journal, works: Sequence[Work], threads: Exec
     """Plan and stage; two of the same name get different ones."""
     plans: dict[int, Plan] = {}
     taken: set[tuple[str, str]] = set()
-    with Gathered(threads) as disk:
+    with GroupSync(threads) as disk:
         for work in works:
             try:
                 if work.fate == "quarantine" or journal.plan_of(work.scan) is not None or not steps.is_unchanged(work):
@@ -83,7 +83,7 @@ def _staged(steps: Steps, journal: Journal, works: Sequence[Work], threads: Exec
 def _each(plans: dict[int, Plan], threads: Executor, step: Step) -> dict[int, Plan]:
     """Make a step for each, wait for the disk, and return those for which it went as usual."""
     done: dict[int, Plan] = {}
-    with Gathered(threads) as disk:
+    with GroupSync(threads) as disk:
         for scan, plan in plans.items():
             try:
                 if step(scan, plan, disk):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ocrwatch.delivery.plan import Places
 from ocrwatch.errors import environment_fault
-from ocrwatch.storage.mounts import Anchor, is_missing
+from ocrwatch.storage.mounts import MountGuard, is_missing
 
 
 class Roots:
@@ -24,10 +24,10 @@ class Roots:
             places.archive: "archive",
             places.quarantine: "quarantine",
         }
-        self._anchors = {root: Anchor(root, name) for root, name in self._names.items() if not is_missing(root)}
+        self._anchors = {root: MountGuard(root, name) for root, name in self._names.items() if not is_missing(root)}
 
     @contextlib.contextmanager
-    def explained(self, root: Path, subfolder: str = "") -> Iterator[None]:
+    def guard(self, root: Path, subfolder: str = "") -> Iterator[None]:
         """Turn what the system refuses within into :class:`EnvironmentFault`, except that a name is taken.
 
         The work is in ``subfolder`` of ``root``, unless the error names a place in another of the folders.

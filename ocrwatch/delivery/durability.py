@@ -32,11 +32,11 @@ class _AtOnce:
     folder: Callable[[int], None]
 
 
-AT_ONCE: Disk = _AtOnce(sync_content, sync)
+SYNC_NOW: Disk = _AtOnce(sync_content, sync)
 """Waits for each on its own."""
 
 
-class Gathered:
+class GroupSync:
     """Has files made durable side by side from when it is told of them, and folders at :meth:`wait`.
 
     A context manager, so that nothing stays open.

@@ -14,7 +14,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from ocrwatch.delivery.durability import AT_ONCE, Disk
+from ocrwatch.delivery.durability import SYNC_NOW, Disk
 from ocrwatch.delivery.plan import Plan, rename_to_free
 from ocrwatch.storage.files import (
     TEMPORARY_PREFIX,
@@ -38,7 +38,7 @@ _KEY_LENGTH = 16
 """Hexadecimal digits of a path's hash, which need only tell one file's names apart."""
 
 
-def set_aside(plan: Plan, inbox: Path, token: str, *, parent: str | None = None) -> bool:
+def claim(plan: Plan, inbox: Path, token: str, *, parent: str | None = None) -> bool:
     """Take the original out of everybody's way, now or in an earlier call; False if it is not what was read any more.
 
     From here on nobody can rename, replace or remove it by its name. ``parent`` is the folder that it lies in, if that
@@ -48,14 +48,14 @@ def set_aside(plan: Plan, inbox: Path, token: str, *, parent: str | None = None)
         return source is not None and _set_aside(plan, source, token)
 
 
-def give_back(plan: Plan, inbox: Path, token: str, *, parent: str | None = None) -> None:
+def unclaim(plan: Plan, inbox: Path, token: str, *, parent: str | None = None) -> None:
     """Give an original that was set aside a visible name again, its own if that is free."""
     with _parent_of(plan, inbox, parent) as source:
-        if source is None or status_of(source, aside_name(plan, token)) is None:
+        if source is None or status_of(source, claimed_name(plan, token)) is None:
             return
-        if is_same_file(source, split(plan.path)[1], source, aside_name(plan, token)):
+        if is_same_file(source, split(plan.path)[1], source, claimed_name(plan, token)):
             # Killed between link and unlink, where the file system has no rename without replacing.
-            remove(source, aside_name(plan, token))
+            remove(source, claimed_name(plan, token))
         else:
             _give_back(plan, source, token)
 
@@ -69,12 +69,12 @@ def move_away(
     parent: str | None = None,
     taken: bool = False,
     again: bool = False,
-    disk: Disk = AT_ONCE,
+    disk: Disk = SYNC_NOW,
 ) -> str | None:
     """Move the original below ``target``; return its name there, or None if it was not ours to move any more.
 
     Across file systems it is copied, verified and only then removed. Called again after being interrupted anywhere, it
-    ends in the same state. ``taken`` says that :func:`set_aside` has just succeeded, ``again`` that an earlier call may
+    ends in the same state. ``taken`` says that :func:`claim` has just succeeded, ``again`` that an earlier call may
     have been interrupted. Raises ``FileExistsError`` where
     somebody took the planned name, with the original still in the inbox, and ``OSError`` where a folder refuses.
     """
@@ -89,7 +89,7 @@ def move_away(
         return plan.original if moved else None
 
 
-def copy_away(plan: Plan, inbox: Path, target: Path, token: str, *, again: bool, disk: Disk = AT_ONCE) -> str | None:
+def copy_away(plan: Plan, inbox: Path, target: Path, token: str, *, again: bool, disk: Disk = SYNC_NOW) -> str | None:
     """Copy the original below ``target`` and leave it; return its name there, None if it is not what was read any more.
 
     Called again after being interrupted anywhere, which ``again`` says may be, it ends in the same state.
@@ -105,13 +105,13 @@ def copy_away(plan: Plan, inbox: Path, target: Path, token: str, *, again: bool,
 
 
 def delete(
-    plan: Plan, inbox: Path, token: str, *, parent: str | None = None, taken: bool = False, disk: Disk = AT_ONCE
+    plan: Plan, inbox: Path, token: str, *, parent: str | None = None, taken: bool = False, disk: Disk = SYNC_NOW
 ) -> bool:
     """Remove the original from the inbox if it is still the file that was read; say whether it was."""
     with _parent_of(plan, inbox, parent) as source:
         if source is None or not (taken or _set_aside(plan, source, token)):
             return False
-        remove(source, aside_name(plan, token))
+        remove(source, claimed_name(plan, token))
         disk.folder(source)
         return True
 
@@ -121,7 +121,7 @@ def find(plan: Plan, inbox: Path, token: str) -> str | None:
 
     Follows no link. Raises ``OSError`` where a folder cannot be looked into that may hold it.
     """
-    aside = aside_name(plan, token)
+    aside = claimed_name(plan, token)
     refusals: list[OSError] = []
 
     def refused(relative: str, error: OSError) -> None:
@@ -143,7 +143,7 @@ def _parent_of(plan: Plan, inbox: Path, parent: str | None) -> contextlib.Abstra
 
 def _set_aside(plan: Plan, source: int, token: str) -> bool:
     """Bring the original under its hidden name, now or in an earlier call; say whether it is there."""
-    name, aside = split(plan.path)[1], aside_name(plan, token)
+    name, aside = split(plan.path)[1], claimed_name(plan, token)
     just_renamed = status_of(source, aside) is None
     if just_renamed:
         if not is_unchanged(source, name, plan.facts, plan.sha256):
@@ -163,12 +163,12 @@ def _set_aside(plan: Plan, source: int, token: str) -> bool:
 
 def _give_back(plan: Plan, source: int, token: str) -> None:
     stem, suffix = os.path.splitext(split(plan.path)[1])
-    rename_to_free(source, aside_name(plan, token), source, stem, suffix)
+    rename_to_free(source, claimed_name(plan, token), source, stem, suffix)
 
 
 def _move_on(plan: Plan, source: int, destination: int, token: str, disk: Disk, *, again: bool) -> bool:
     """Move what was set aside to its planned name; False where it changed on the way and was given back."""
-    aside = aside_name(plan, token)
+    aside = claimed_name(plan, token)
     if is_same_file(source, aside, destination, plan.original):
         remove(source, aside)
     elif not _renamed(source, aside, destination, plan.original, again=again):
@@ -222,7 +222,7 @@ def _is_there(plan: Plan, destination: int) -> bool:
     return has_content(destination, plan.original, plan.facts.size, plan.sha256)
 
 
-def aside_name(plan: Plan, token: str) -> str:
+def claimed_name(plan: Plan, token: str) -> str:
     """Return the hidden name under which an original is set aside, in the folder that it lies in."""
     return f"{TEMPORARY_PREFIX}{token}-{_key(plan)}.read.tmp"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ocrwatch.delivery.durability import AT_ONCE, Disk
+from ocrwatch.delivery.durability import SYNC_NOW, Disk
 from ocrwatch.delivery.plan import Sidecar
 from ocrwatch.storage.files import (
     folder,
@@ -28,7 +28,7 @@ def stage(
     *,
     mode: int | None = None,
     group: int | None = None,
-    disk: Disk = AT_ONCE,
+    disk: Disk = SYNC_NOW,
 ) -> None:
     """Write ``(temporary name, bytes)`` durably, when ``disk`` says so, below ``root/subfolder``, made if missing.
 
@@ -53,7 +53,7 @@ class StagedLost(Exception):
 
 
 def publish(
-    root: Path, subfolder: str, sidecars: Sequence[Sidecar], *, just_staged: bool = False, disk: Disk = AT_ONCE
+    root: Path, subfolder: str, sidecars: Sequence[Sidecar], *, just_staged: bool = False, disk: Disk = SYNC_NOW
 ) -> None:
     """Give staged sidecars their final names, in order; done twice it does nothing more.
 
@@ -103,7 +103,7 @@ def renamed(root: Path, subfolder: str, sidecars: Sequence[Sidecar], old: str, n
         )
 
 
-def withdraw(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> bool:
+def unstage(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> bool:
     """Remove what is still staged, and names reserved for it; say whether the folder was there to look into."""
     with folder_if_there(root, subfolder) as directory:
         if directory is None:
@@ -121,7 +121,7 @@ def withdraw(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> bool:
     return True
 
 
-def retract(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> None:
+def unpublish(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> None:
     """Remove what was published."""
     with folder_if_there(root, subfolder) as directory:
         if directory is None:

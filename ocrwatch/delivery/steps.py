@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 from ocrwatch.delivery import originals, sidecars
 from ocrwatch.delivery.destinations import Roots
-from ocrwatch.delivery.durability import AT_ONCE, Disk
+from ocrwatch.delivery.durability import SYNC_NOW, Disk
 from ocrwatch.delivery.plan import (
     Fate,
     Places,
@@ -26,7 +26,7 @@ from ocrwatch.delivery.plan import (
     temporary_name,
 )
 from ocrwatch.document import Review
-from ocrwatch.errors import HeldUp, environment_fault, system_reason
+from ocrwatch.errors import Blocked, environment_fault, system_reason
 from ocrwatch.permissions import check_movable
 from ocrwatch.scan import FileFacts
 from ocrwatch.storage.files import folder_if_there, inode_of, is_unchanged, split
@@ -81,7 +81,7 @@ class Journal(Protocol):
     ) -> None:
         """Note the end, and why the text is to be reviewed."""
 
-    def together(self) -> contextlib.AbstractContextManager[None]:
+    def transaction(self) -> contextlib.AbstractContextManager[None]:
         """Make the notes within durable together, when it is left: all or none."""
 
 
@@ -138,12 +138,12 @@ class Steps:
     def is_unchanged(self, work: Work) -> bool:
         """Tell whether the scan is still the file that was read."""
         parent, name = split(work.path)
-        with self._roots.explained(self.places.inbox), folder_if_there(self.places.inbox, parent) as directory:
+        with self._roots.guard(self.places.inbox), folder_if_there(self.places.inbox, parent) as directory:
             return directory is not None and is_unchanged(directory, name, work.facts, work.sha256)
 
     def plan(self, work: Work, taken: Collection[tuple[str, str]] = ()) -> Plan:
         """Choose names that are free, and not among those ``taken`` by others (subfolder and stem)."""
-        with self._roots.explained(self.root_of(work.fate)):
+        with self._roots.guard(self.root_of(work.fate)):
             roots = (self.root_of(work.fate), *((self.places.archive,) if work.fate == "archive" else ()))
             subfolder = mirrored(roots, split(work.path)[0])
             stem, original = self._free_names(work.path, subfolder, work.fate, taken)
@@ -173,53 +173,53 @@ class Steps:
             stays=work.fate == "quarantine" and self.places.keeps and not self._lets_go(work.path),
         )
 
-    def stage(self, work: Work, plan: Plan, disk: Disk = AT_ONCE) -> None:
+    def stage(self, work: Work, plan: Plan, disk: Disk = SYNC_NOW) -> None:
         """Write the sidecars under their temporary names; a duplicate has none, and makes no folder."""
         if not plan.sidecars:
             return
         root = self.root_of(plan.fate)
         staged = [(sidecar.temporary, data) for sidecar, (_, data) in zip(plan.sidecars, work.contents, strict=True)]
-        with self._roots.explained(root, plan.folder):
+        with self._roots.guard(root, plan.folder):
             sidecars.stage(root, plan.folder, staged, mode=work.mode, group=work.group, disk=disk)
 
-    def publish(self, plan: Plan, *, just_staged: bool, disk: Disk = AT_ONCE) -> None:
+    def publish(self, plan: Plan, *, just_staged: bool, disk: Disk = SYNC_NOW) -> None:
         """Give the sidecars their final names; raises as :func:`ocrwatch.delivery.sidecars.publish`."""
         if not plan.sidecars:
             return
         root = self.root_of(plan.fate)
-        with self._roots.explained(root, plan.folder):
+        with self._roots.guard(root, plan.folder):
             sidecars.publish(root, plan.folder, plan.sidecars, just_staged=just_staged, disk=disk)
 
     def is_nowhere(self, plan: Plan) -> bool:
         """Tell whether nothing of the sidecars is to be found."""
         root = self.root_of(plan.fate)
-        with self._roots.explained(root, plan.folder):
+        with self._roots.guard(root, plan.folder):
             return sidecars.is_nowhere(root, plan.folder, plan.sidecars)
 
     def replanned(self, plan: Plan) -> Plan:
         """Choose other names, since somebody took one after it was planned."""
         root = self.root_of(plan.fate)
-        with self._roots.explained(root):
+        with self._roots.guard(root):
             stem, original = self._free_names(plan.path, plan.folder, plan.fate, ())
             renamed = plan.sidecars and sidecars.renamed(root, plan.folder, plan.sidecars, plan.stem, stem)
         return replace(plan, stem=stem, original=original, sidecars=renamed)
 
-    def set_aside(self, plan: Plan, *, first: bool) -> bool:
+    def claim(self, plan: Plan, *, first: bool) -> bool:
         """Take the original out of everybody's way; False if it is not what was read any more.
 
-        ``first`` says that it cannot have been set aside before. Raises :class:`HeldUp` if only this scan may not be
+        ``first`` says that it cannot have been set aside before. Raises :class:`Blocked` if only this scan may not be
         moved.
         """
         parent = None if first else self._whereabouts(plan)
-        with self._roots.explained(self.places.inbox):
+        with self._roots.guard(self.places.inbox):
             try:
-                return originals.set_aside(plan, self.places.inbox, self._token, parent=parent)
+                return originals.claim(plan, self.places.inbox, self._token, parent=parent)
             except OSError as error:
                 self._hold_up_alone(plan, error)
                 raise
 
     def _hold_up_alone(self, plan: Plan, error: OSError) -> None:
-        """Raise :class:`HeldUp` if an error in the inbox concerns one scan, and return if it may concern all."""
+        """Raise :class:`Blocked` if an error in the inbox concerns one scan, and return if it may concern all."""
         if error.errno not in _ONE_FILE:
             return
         inbox = self.places.inbox
@@ -227,16 +227,16 @@ class Steps:
             check_movable(inbox, plan.path)
             if os.access(inbox, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
                 message = f"the system does not let it be moved out of the inbox ({system_reason(error)})"
-                raise HeldUp(message, _ONE_FILE[error.errno]) from error
+                raise Blocked(message, _ONE_FILE[error.errno]) from error
 
-    def give_back(self, plan: Plan) -> None:
+    def unclaim(self, plan: Plan) -> None:
         """Give an original that was set aside its name again."""
         parent = self._whereabouts(plan)
-        with self._roots.explained(self.places.inbox):
-            originals.give_back(plan, self.places.inbox, self._token, parent=parent)
+        with self._roots.guard(self.places.inbox):
+            originals.unclaim(plan, self.places.inbox, self._token, parent=parent)
         self.check_folder(plan, gone_is_gone=True)
 
-    def put_away(self, plan: Plan, *, taken: bool, again: bool = False, disk: Disk = AT_ONCE) -> str | None:
+    def put_away(self, plan: Plan, *, taken: bool, again: bool = False, disk: Disk = SYNC_NOW) -> str | None:
         """Put the original, which is set aside if it is ``taken``, where its fate is.
 
         ``again`` says that an earlier try may have been interrupted. Returns its name there, None where it has none.
@@ -246,7 +246,7 @@ class Steps:
             return self._copied(plan, again=again, disk=disk)
         parent = None if plan.fate == "keep" else self._whereabouts(plan)
         if plan.fate == "delete":
-            with self._roots.explained(inbox):
+            with self._roots.guard(inbox):
                 gone = not originals.delete(plan, inbox, self._token, parent=parent, taken=taken, disk=disk)
             if gone:
                 self.check_same_inbox(plan)
@@ -254,7 +254,7 @@ class Steps:
         if plan.fate in {"keep", "delete"}:
             return None
         target = self.places.quarantine if plan.fate == "quarantine" else self.places.archive
-        with self._roots.explained(target, plan.folder):
+        with self._roots.guard(target, plan.folder):
             original = originals.move_away(
                 plan, inbox, target, self._token, parent=parent, taken=taken, again=again, disk=disk
             )
@@ -265,7 +265,7 @@ class Steps:
 
     def _copied(self, plan: Plan, *, again: bool, disk: Disk) -> str | None:
         """Copy an original that stays in the inbox to the quarantine; None if it is not what was read any more."""
-        with self._roots.explained(self.places.quarantine, plan.folder):
+        with self._roots.guard(self.places.quarantine, plan.folder):
             original = originals.copy_away(
                 plan, self.places.inbox, self.places.quarantine, self._token, again=again, disk=disk
             )
@@ -274,15 +274,15 @@ class Steps:
         return original
 
     def check_same_inbox(self, plan: Plan) -> None:
-        """Raise :class:`HeldUp` where an original may be missing only because its inbox is away."""
+        """Raise :class:`Blocked` where an original may be missing only because its inbox is away."""
         if self.inbox_identity() != plan.inbox:
-            raise HeldUp(
+            raise Blocked(
                 f"the inbox {self.places.inbox} is another than when it was read, and it is not there",
                 "bring the inbox back; it is put away then",
             )
 
     def check_folder(self, plan: Plan, *, gone_is_gone: bool = False) -> None:
-        """Raise :class:`HeldUp` where an original may be missing only because its folder is away for a moment.
+        """Raise :class:`Blocked` where an original may be missing only because its folder is away for a moment.
 
         A folder that is missing, and not only another thing in its place, is waited for a few times, or not at all if
         ``gone_is_gone``: whoever took it away took the original with it.
@@ -291,7 +291,7 @@ class Steps:
         if self._inode(split(plan.path)[0]) is None and (
             os.path.lexists(place) or not (gone_is_gone or self._is_given_up(plan))
         ):
-            raise HeldUp(
+            raise Blocked(
                 f"its folder {place} is away, and the scan, which was read already, with it",
                 "bring the folder back; the scan is put away then",
             )
@@ -307,7 +307,7 @@ class Steps:
             if self._is_given_up(plan):
                 return None
             fault = environment_fault(error, "it was read, its folder is another by now, and the inbox refuses a look")
-            raise HeldUp(fault.message, fault.remedy) from error
+            raise Blocked(fault.message, fault.remedy) from error
 
     def _is_given_up(self, plan: Plan) -> bool:
         """Count a try to find an original; True where there were enough of them."""
@@ -316,29 +316,29 @@ class Steps:
 
     def _inode(self, parent: str) -> int | None:
         """Return the inode of a folder below the inbox, None where there is no real folder of that name."""
-        with self._roots.explained(self.places.inbox), folder_if_there(self.places.inbox, parent) as directory:
+        with self._roots.guard(self.places.inbox), folder_if_there(self.places.inbox, parent) as directory:
             return None if directory is None else inode_of(os.fstat(directory))
 
-    def withdraw(self, plan: Plan) -> bool:
+    def unstage(self, plan: Plan) -> bool:
         """Remove what is still staged; say whether its folder was there to look into, if anything was."""
         if not plan.sidecars:
             return True
         root = self.root_of(plan.fate)
-        with self._roots.explained(root, plan.folder):
-            return sidecars.withdraw(root, plan.folder, plan.sidecars)
+        with self._roots.guard(root, plan.folder):
+            return sidecars.unstage(root, plan.folder, plan.sidecars)
 
-    def retract(self, plan: Plan) -> None:
+    def unpublish(self, plan: Plan) -> None:
         """Take back what was published."""
         root = self.root_of(plan.fate)
-        with self._roots.explained(root):
-            sidecars.retract(root, plan.folder, plan.sidecars)
+        with self._roots.guard(root):
+            sidecars.unpublish(root, plan.folder, plan.sidecars)
 
     def discard(self, scan: int, path: str, endings: tuple[str, ...]) -> None:
         """Remove what may have been staged for a scan."""
         names = [Sidecar(temporary_name(self._token, scan, ending), "") for ending in endings]
         for root in (self.places.outbox, self.places.quarantine):
-            with self._roots.explained(root):
-                sidecars.withdraw(root, split(path)[0], names)
+            with self._roots.guard(root):
+                sidecars.unstage(root, split(path)[0], names)
 
     def _lets_go(self, path: str) -> bool:
         """Tell whether a scan may be moved out of its folder; also if there is none."""
@@ -347,14 +347,14 @@ class Steps:
             # An error of the system is met again when the scan is put away.
             with contextlib.suppress(OSError):
                 check_movable(self.places.inbox, path)
-        except HeldUp:
+        except Blocked:
             return False
-        with self._roots.explained(self.places.inbox):
+        with self._roots.guard(self.places.inbox):
             return not parent.is_dir() or os.access(parent, os.W_OK | os.X_OK)
 
     def inbox_identity(self) -> tuple[int, int]:
         """Return device and inode of the inbox; zeros if both may be others after the next mount, as with FUSE."""
-        with self._roots.explained(self.places.inbox):
+        with self._roots.guard(self.places.inbox):
             status = self.places.inbox.stat()
         inode = inode_of(status)
         return (status.st_dev, inode) if inode else (0, 0)

@@ -24,7 +24,7 @@ from ocrwatch.delivery import sidecars
 from ocrwatch.delivery.batch_commit import deliver_together
 from ocrwatch.delivery.plan import Places, Plan
 from ocrwatch.delivery.steps import Delivered, Journal, Steps, Work, result
-from ocrwatch.errors import EnvironmentFault, Vanished
+from ocrwatch.errors import Changed, EnvironmentFault
 
 __all__ = ["REASON_ENDING", "Delivered", "Deliverer", "Journal", "Work"]
 
@@ -49,7 +49,7 @@ class Deliverer:
     def deliver(self, work: Work) -> Delivered:
         """Deliver ``work``, or go on with it where an earlier call was stopped by the environment.
 
-        Raises :class:`Vanished` where the scan is no longer the file that was read; nothing is published then.
+        Raises :class:`Changed` where the scan is no longer the file that was read; nothing is published then.
         """
         self.clear_away()
         noted = self._journal.plan_of(work.scan)
@@ -57,8 +57,8 @@ class Deliverer:
             plan = Plan.from_json(noted)
             if not self._is_lost(work.scan, plan):
                 return self._carry_out(work.scan, plan, work.code, work.reason)
-            self._steps.give_back(plan)
-            self._withdraw(work.scan, plan)
+            self._steps.unclaim(plan)
+            self._unstage(work.scan, plan)
         while True:
             with contextlib.suppress(sidecars.StagedLost):
                 return self._carry_out(work.scan, self._prepare(work), work.code, work.reason, just_staged=True)
@@ -74,13 +74,13 @@ class Deliverer:
     def resume(self, scan: int, plan: str, code: str | None = None, reason: str | None = None) -> Delivered:
         """Carry out a plan that an earlier run has left.
 
-        Raises :class:`Vanished` where all that it had staged is gone: then the scan is to be read once more.
+        Raises :class:`Changed` where all that it had staged is gone: then the scan is to be read once more.
         """
         noted = Plan.from_json(plan)
         if self._is_lost(scan, noted):
-            self._steps.give_back(noted)
+            self._steps.unclaim(noted)
             self._journal.forget_plan(scan)
-            raise Vanished(noted.path)
+            raise Changed(noted.path)
         return self._carry_out(scan, noted, code, reason)
 
     def discard(self, scan: int, path: str) -> None:
@@ -94,9 +94,9 @@ class Deliverer:
         """
         return not self._journal.is_published(scan) and self._steps.is_nowhere(plan)
 
-    def _withdraw(self, scan: int, plan: Plan) -> None:
+    def _unstage(self, scan: int, plan: Plan) -> None:
         """Remove what is staged, now or when its folder is there."""
-        if not self._steps.withdraw(plan):
+        if not self._steps.unstage(plan):
             self._left_behind.append((scan, plan))
 
     @property
@@ -112,7 +112,7 @@ class Deliverer:
             if noted is not None and Plan.from_json(noted).folder == plan.folder:
                 continue
             with contextlib.suppress(EnvironmentFault):
-                if self._steps.withdraw(plan):
+                if self._steps.unstage(plan):
                     continue
             self._left_behind.append((scan, plan))
 
@@ -121,7 +121,7 @@ class Deliverer:
             # An earlier try may have staged something and have been refused the clearing away.
             self.discard(work.scan, work.path)
             self._close_as_gone(work.scan)
-            raise Vanished(work.path)
+            raise Changed(work.path)
         plan = self._steps.plan(work)
         self._steps.stage(work, plan)
         self._journal.planned(work.scan, plan.to_json(), code=work.code, reason=work.reason)
@@ -141,16 +141,16 @@ class Deliverer:
                 original = self._steps.put_away(plan, taken=taken, again=not just_staged)
                 break
             except sidecars.StagedLost:
-                self._steps.give_back(plan)
+                self._steps.unclaim(plan)
                 raise
             except FileExistsError:
                 plan = self._steps.replanned(plan)
                 self._journal.planned(scan, plan.to_json(), code=code, reason=reason)
                 just_staged = False
         if plan.fate == "quarantine" and original is None:
-            self._steps.retract(plan)
+            self._steps.unpublish(plan)
             self._journal.close_scan(scan, "gone", code=code, reason=reason)
-            raise Vanished(plan.path)
+            raise Changed(plan.path)
         end: Literal["quarantined", "done"] = "quarantined" if plan.fate == "quarantine" else "done"
         self._journal.close_scan(scan, end, code=code, reason=reason, review=plan.review)
         return result(scan, plan, original)
@@ -158,18 +158,18 @@ class Deliverer:
     def _take(self, scan: int, plan: Plan, *, first: bool) -> bool:
         """Set the original aside; say whether it is now.
 
-        Raises :class:`Vanished` where it is not what was read any more and nothing was published yet, and
-        :class:`HeldUp` where only this scan may not be moved: nothing is published of it then.
+        Raises :class:`Changed` where it is not what was read any more and nothing was published yet, and
+        :class:`Blocked` where only this scan may not be moved: nothing is published of it then.
         """
         if plan.fate == "keep" or plan.stays:
             return False
-        if self._steps.set_aside(plan, first=first):
+        if self._steps.claim(plan, first=first):
             return True
         if self._journal.is_published(scan):
             return False
         self._steps.check_same_inbox(plan)
         if not first:
             self._steps.check_folder(plan, gone_is_gone=True)
-        self._withdraw(scan, plan)
+        self._unstage(scan, plan)
         self._close_as_gone(scan)
-        raise Vanished(plan.path)
+        raise Changed(plan.path)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import signal
 import traceback
 
-from ocrwatch.errors import HeldUp, InternalFault, OcrwatchError, WorkerDied, environment_fault, memory_short
+from ocrwatch.errors import Blocked, InternalFault, OcrwatchError, WorkerDied, environment_fault, memory_short
 
 _DIED_REMEDY = "look at the scan; the log's worker.died event has the worker's last words"
 
 
-def death(how: str, *, starved: bool) -> OcrwatchError:
+def classify_exit(how: str, *, starved: bool) -> OcrwatchError:
     """Say what it means that a worker ended ``how`` while it read, ``starved`` if the kernel made room just then."""
     if starved and how == f"killed by {signal.SIGKILL.name}":
         # More than workers.max_memory it did not take; so it was the machine that had less than it was to have.
         short = memory_short()
-        return HeldUp(f"{short.message}: the kernel ended the worker that read it", short.remedy)
+        return Blocked(f"{short.message}: the kernel ended the worker that read it", short.remedy)
     return WorkerDied(f"its worker was {how} while reading it", _DIED_REMEDY)
 
 

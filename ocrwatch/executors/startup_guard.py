@@ -8,7 +8,7 @@ from ocrwatch.executors.events import SlotEvent, WorkerLost, WorkerReady, Worker
 _ATTEMPTS_PER_WORKER = 3
 
 
-class Starts:
+class StartupGuard:
     """Watches a pool's events until its first worker is ready."""
 
     def __init__(self, workers: int) -> None:

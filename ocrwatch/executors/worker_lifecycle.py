@@ -13,7 +13,7 @@ from pathlib import Path
 from ocrwatch.errors import EnvironmentFault, OcrwatchError, OutOfMemory, TimedOut
 from ocrwatch.executors.channel import ChannelClosed
 from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
-from ocrwatch.executors.exits import as_expected, death
+from ocrwatch.executors.exits import as_expected, classify_exit
 from ocrwatch.executors.messages import Failed, Job, Read, Setup, Taken, Warm
 from ocrwatch.executors.rlimits import kills_for_memory
 from ocrwatch.executors.worker_handle import WorkerProcess, cannot_spawn
@@ -149,7 +149,7 @@ class Slot(threading.Thread):
             answer = worker.channel.receive(begun + START_TIMEOUT)
         except (ChannelClosed, TimeoutError) as error:
             if not self._stopped.is_set():
-                self._bury("starting", None, stuck=isinstance(error, TimeoutError))
+                self._reap("starting", None, stuck=isinstance(error, TimeoutError))
                 self._wait_back_off()
             return False
         if isinstance(answer, Warm):
@@ -206,15 +206,15 @@ class Slot(threading.Thread):
                 taken = True
                 answer = worker.channel.receive(deadline)
         except TimeoutError:
-            self._bury("reading", job.scan, stuck=True)
+            self._reap("reading", job.scan, stuck=True)
             return self._failed(
                 job, attempt, begun, TimedOut(f"reading took longer than {timeout:g} s", _TIMEOUT_REMEDY)
             )
         except ChannelClosed:
-            how = self._bury("reading" if taken else "idle", job.scan if taken else None)
+            how = self._reap("reading" if taken else "idle", job.scan if taken else None)
             if not taken:
                 return None
-            return self._failed(job, attempt, begun, death(how, starved=kills_for_memory() > kills_before))
+            return self._failed(job, attempt, begun, classify_exit(how, starved=kills_for_memory() > kills_before))
         except Exception as error:  # noqa: BLE001 - most often memory is short; what is half sent ends with the worker
             self._end_worker()
             return self._failed(job, attempt, begun, as_expected(error))
@@ -231,7 +231,7 @@ class Slot(threading.Thread):
 
     def _check_idle(self) -> None:
         if self._worker is not None and not self._worker.is_alive:
-            self._bury("idle", None)
+            self._reap("idle", None)
 
     def _recycle(self) -> None:
         """End a worker that is not to have another scan."""
@@ -242,7 +242,7 @@ class Slot(threading.Thread):
         if worker.worn or old or worker.setup != Setup(options.recipes, options.max_memory):
             self._end_worker()
 
-    def _bury(self, phase: str, scan: int | None, *, stuck: bool = False) -> str:
+    def _reap(self, phase: str, scan: int | None, *, stuck: bool = False) -> str:
         """Report a worker that died, or was ``stuck`` and is killed now; return how it ended."""
         worker, self._worker = self._worker, None
         if worker is None:

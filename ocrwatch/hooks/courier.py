@@ -16,7 +16,7 @@ _log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """Something that happened, to be told."""
 
     event: str
@@ -27,19 +27,19 @@ class Notice:
     """The scan's path, or the batch's number: for the log."""
 
 
-class Courier:
+class Dispatcher:
     """Has ``carry`` called for each notice, on at most ``threads`` threads, which live only while there is work.
 
     When ``capacity`` notices wait, the oldest of them is dropped for a new one: whoever listens again after a long
     time is better served with what is new. ``name`` is that of the log.
     """
 
-    def __init__(self, name: str, carry: Callable[[Notice], None], *, threads: int, capacity: int) -> None:
+    def __init__(self, name: str, carry: Callable[[Notification], None], *, threads: int, capacity: int) -> None:
         self._name = name
         self._carry = carry
         self._threads = threads
         self._capacity = capacity
-        self._waiting: deque[Notice] = deque()
+        self._waiting: deque[Notification] = deque()
         self._lock = threading.Lock()
         self._busy = 0
         self._closed = False
@@ -57,7 +57,7 @@ class Courier:
         with self._lock:
             self._threads, self._capacity = threads, capacity
 
-    def send(self, notice: Notice) -> None:
+    def send(self, notice: Notification) -> None:
         """Have a notice carried out soon; returns at once."""
         with self._lock:
             if self._closed:
@@ -98,7 +98,7 @@ class Courier:
                 reason = f"a bug in ocrwatch: {error!r}"
                 _log.error("hook.failed", hook=notice.event, subject=notice.subject, reason=reason, exc_info=error)
 
-    def _next(self) -> Notice | None:
+    def _next(self) -> Notification | None:
         with self._lock:
             if not self._waiting or self._busy > self._threads:
                 self._busy -= 1

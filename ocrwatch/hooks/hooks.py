@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from ocrwatch.hooks.courier import Courier, Notice
+from ocrwatch.hooks.courier import Dispatcher, Notification
 from ocrwatch.hooks.program import ProgramFailed, Programs
 from ocrwatch.hooks.webhook import Address, NotTaken, Webhook
 from ocrwatch.log import get_logger
@@ -44,9 +44,9 @@ class Hooks:
         self._now = now
         self._programs = Programs()
         self._webhook: Webhook | None = None
-        self._runs = Courier("programs", self._run, threads=options.concurrency, capacity=options.capacity)
+        self._runs = Dispatcher("programs", self._run, threads=options.concurrency, capacity=options.capacity)
         # One thread: whoever listens hears of things in the order in which they happened.
-        self._posts = Courier("webhook", self._post, threads=1, capacity=options.capacity)
+        self._posts = Dispatcher("webhook", self._post, threads=1, capacity=options.capacity)
         self.change(options)
 
     @property
@@ -69,7 +69,7 @@ class Hooks:
             return
         told = {"schema": HOOK_SCHEMA, "event": event, "time": self._now(), **facts}
         # ASCII: names that are not UTF-8 go through as their escapes (PEP 383), as in the log.
-        notice = Notice(event, json.dumps(told).encode("ascii") + b"\n", subject)
+        notice = Notification(event, json.dumps(told).encode("ascii") + b"\n", subject)
         if wanted:
             self._runs.send(notice)
         if self._options.webhook:
@@ -81,7 +81,7 @@ class Hooks:
         self._posts.close()
         self._programs.close()
 
-    def _run(self, notice: Notice) -> None:
+    def _run(self, notice: Notification) -> None:
         options = self._options
         command = options.programs.get(notice.event)
         if command is None:
@@ -101,7 +101,7 @@ class Hooks:
         else:
             _told(notice, command[0], begun)
 
-    def _post(self, notice: Notice) -> None:
+    def _post(self, notice: Notification) -> None:
         address, webhook = self._options.webhook, self._webhook
         if address is None or webhook is None:
             return
@@ -120,6 +120,6 @@ class Hooks:
             _told(notice, address.shown, begun)
 
 
-def _told(notice: Notice, target: str, begun: float) -> None:
+def _told(notice: Notification, target: str, begun: float) -> None:
     took_ms = round((time.monotonic() - begun) * 1000)
     _log.debug("hook.told", hook=notice.event, subject=notice.subject, target=target, took_ms=took_ms)

@@ -31,7 +31,7 @@ def hook_options(settings: Settings) -> HookOptions:
     address = (
         Address(hooks.webhook, _secret(settings), hooks.timeout, hooks.webhook_attempts) if hooks.webhook else None
     )
-    return HookOptions(programs, hooks.timeout, hooks.concurrency, hooks.queue, address)
+    return HookOptions(programs, hooks.timeout, hooks.concurrency, hooks.queue_size, address)
 
 
 def facts(settings: Settings, fields: Mapping[str, object]) -> dict[str, object]:

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ocrwatch.intake.names import natural_key
-from ocrwatch.scan import Scan
+from ocrwatch.scan import SettledFile
 
 
 @dataclass(slots=True)
 class _Gathering:
-    scans: deque[tuple[float, Scan]] = field(default_factory=deque)
+    scans: deque[tuple[float, SettledFile]] = field(default_factory=deque)
     """With the times at which they came, in that order."""
 
 
@@ -34,7 +34,7 @@ class Batcher:
     def __len__(self) -> int:
         return len(self._fresh.scans) + len(self._backlog.scans)
 
-    def add(self, scan: Scan, now: float) -> None:
+    def add(self, scan: SettledFile, now: float) -> None:
         """Take a complete scan."""
         (self._fresh if scan.fresh else self._backlog).scans.append((now, scan))
 
@@ -42,7 +42,7 @@ class Batcher:
         """Return when :meth:`take` has a batch if nothing more comes; None if nothing waits."""
         return min((self._closing(g) for g in self._wanted(backlog=backlog) if g.scans), default=None)
 
-    def take(self, now: float, *, backlog: bool = True) -> list[Scan]:
+    def take(self, now: float, *, backlog: bool = True) -> list[SettledFile]:
         """Return the next closed batch, fresh ones first, or an empty list. ``backlog`` False leaves it alone."""
         for gathering in self._wanted(backlog=backlog):
             if gathering.scans and self._closing(gathering) <= now:
@@ -65,7 +65,7 @@ class Batcher:
             return oldest
         return min(newest + self.quiet, oldest + self.max_wait)
 
-    def _close(self, gathering: _Gathering) -> list[Scan]:
+    def _close(self, gathering: _Gathering) -> list[SettledFile]:
         """Take those that came first, lest one whose name sorts last waits for ever; then put them in order."""
         batch = [gathering.scans.popleft()[1] for _ in range(min(self.max_scans, len(gathering.scans)))]
         return sorted(batch, key=lambda scan: natural_key(scan.path))

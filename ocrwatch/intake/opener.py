@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ocrwatch.errors import HeldUp, TooLarge, Vanished, environment_fault, system_reason
+from ocrwatch.errors import Blocked, Changed, TooLarge, environment_fault, system_reason
 from ocrwatch.intake.jpeg import Completeness, completeness
 from ocrwatch.magic import HEAD, OTHER, kind_of
 from ocrwatch.scan import FileFacts, Source
@@ -47,7 +47,7 @@ class Probe:
 def probe(inbox: Path, path: str) -> Probe | None:
     """Look at a file in the inbox; None where it is gone or no regular file any more.
 
-    Raises :class:`HeldUp` where only this file cannot be had, :class:`EnvironmentFault` where the inbox cannot be read.
+    Raises :class:`Blocked` where only this file cannot be had, :class:`EnvironmentFault` where the inbox cannot be read.
     """
     parent, name = split(path)
     try:
@@ -87,8 +87,8 @@ def _by_reading(before: FileFacts, after: FileFacts) -> bool:
 def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:
     """Read a settled scan once: its bytes and their hash.
 
-    Raises :class:`Vanished` where the file is not, or while it is read stops being, the one that settled;
-    or may not be read any more; :class:`TooLarge` above ``max_bytes``; :class:`HeldUp` where only this file cannot be
+    Raises :class:`Changed` where the file is not, or while it is read stops being, the one that settled;
+    or may not be read any more; :class:`TooLarge` above ``max_bytes``; :class:`Blocked` where only this file cannot be
     had, :class:`EnvironmentFault` where the inbox cannot be read.
     """
     if expected.size > max_bytes:
@@ -102,15 +102,15 @@ def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:
             descriptor = open_regular(directory, name)
             with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
                 if facts_of(os.fstat(descriptor)) != expected:
-                    raise Vanished(path)
+                    raise Changed(path)
                 # One byte more than expected shows a file that has grown since.
                 data = file.read(expected.size + 1)
                 after = facts_of(os.fstat(descriptor))
                 if len(data) != expected.size or not (after == expected or _by_reading(expected, after)):
-                    raise Vanished(path)
+                    raise Changed(path)
     except OSError as error:
         _raise_unless_gone(error, inbox)
-        raise Vanished(path) from error
+        raise Changed(path) from error
     return Source(data, hashlib.sha256(data).hexdigest(), after)
 
 
@@ -121,7 +121,7 @@ def _raise_unless_gone(error: OSError, inbox: Path) -> None:
     if error.errno not in _THIS_FILE_ONLY:
         # Such as a bad sector: one of those must not keep all others from being read.
         message = f"it cannot be read ({system_reason(error)})"
-        raise HeldUp(message, "see whether its disk is sound; it is tried again") from error
+        raise Blocked(message, "see whether its disk is sound; it is tried again") from error
 
 
 def _answers(inbox: Path) -> bool:

@@ -7,7 +7,7 @@ all of the image may be there, which only decoding tells; what cannot be a JPEG 
 dispatched and never given up.
 
 A whole file that was read and found damaged may still be in its writer's hands: a preallocated one whose middle comes
-last, or a sound one that is overwritten in place. It comes back here (:meth:`Settle.await_writer`), and is read again
+last, or a sound one that is overwritten in place. It comes back here (:meth:`ReadinessTracker.await_writer`), and is read again
 when it has changed, or when it has not for ``patience``.
 """
 
@@ -21,7 +21,7 @@ from ocrwatch.errors import Damaged, ScanFault, Truncated
 from ocrwatch.intake.jpeg import Completeness
 from ocrwatch.intake.opener import Probe
 from ocrwatch.magic import OTHER, not_this
-from ocrwatch.scan import Arrival, FileFacts, Scan, Settled
+from ocrwatch.scan import Arrival, FileFacts, Settled, SettledFile
 
 NOT_JPEG_PATIENCE = 10.0
 """Seconds without change after which bytes that do not begin as a JPEG are believed."""
@@ -49,7 +49,7 @@ _UNDER_WAY = -1.0
 class Ready:
     """The file is complete."""
 
-    scan: Scan
+    scan: SettledFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +109,14 @@ class _Watched:
 
 
 @dataclass(slots=True)
-class Settle:
+class ReadinessTracker:
     """Keeps what has arrived and is not known to be complete. All times are monotonic seconds."""
 
-    quiet: float
+    stable_for: float
     """Seconds without change after which a whole file found by a look at the folder is complete."""
-    closed_quiet: float
+    stable_for_closed: float
     """The same for a file that was closed after writing or moved in."""
-    patience: float
+    give_up_after: float
     """Seconds without change after which an incomplete file goes on as it is, or is given up if it is no JPEG."""
     _watched: dict[str, _Watched] = field(default_factory=dict)
     _looks: list[tuple[float, str]] = field(default_factory=list)
@@ -133,17 +133,17 @@ class Settle:
     def __contains__(self, path: str) -> bool:
         return path in self._watched
 
-    def arrive(self, arrival: Arrival, now: float) -> None:
+    def track(self, arrival: Arrival, now: float) -> None:
         """Take note of a path; an event on a known one brings its next look forward."""
         known = self._watched.get(arrival.path)
         if known is None:
-            known = _Watched(arrival.how, arrival.fresh, now, self.quiet, now, now)
+            known = _Watched(arrival.how, arrival.fresh, now, self.stable_for, now, now)
             self._watched[arrival.path] = known
             self._look_at(arrival.path, known, now)
         elif arrival.how != "found":
             known.how = arrival.how
             known.fresh = known.fresh or arrival.fresh
-            known.interval = self.quiet
+            known.interval = self.stable_for
             if known.next_look == _UNDER_WAY:
                 # Its result may be older than the event: another look follows, but never two at once.
                 known.again = True
@@ -155,16 +155,16 @@ class Settle:
         self._watched.pop(path, None)
         self._incomplete_ones.discard(path)
 
-    def is_doubtful(self, scan: Scan, fault: ScanFault, now: float) -> bool:
+    def is_doubtful(self, scan: SettledFile, fault: ScanFault, now: float) -> bool:
         """Tell whether ``fault`` may be there only because the writer of ``scan`` is still at work."""
-        return isinstance(fault, _UNFINISHED) and now < scan.changed_at + self.patience
+        return isinstance(fault, _UNFINISHED) and now < scan.changed_at + self.give_up_after
 
-    def await_writer(self, scan: Scan, fault: ScanFault, now: float) -> Waiting:
+    def await_writer(self, scan: SettledFile, fault: ScanFault, now: float) -> Waiting:
         """Keep a file that was read and has a doubtful ``fault``. It is ready again when it has changed and settled.
 
         If it does not change, it is ready when ``patience`` is over: what was read then is believed.
         """
-        watched = _Watched("found", scan.fresh, now, self.quiet, scan.changed_at, scan.changed_at, scan.facts)
+        watched = _Watched("found", scan.fresh, now, self.stable_for, scan.changed_at, scan.changed_at, scan.facts)
         watched.fault = fault
         self._watched[scan.path] = watched
         self._incomplete_ones.add(scan.path)
@@ -183,7 +183,7 @@ class Settle:
         """Yield each file that something was found wrong with."""
         for path, watched in self._watched.items():
             if watched.fault is not None:
-                until = watched.unchanged_since + self.patience
+                until = watched.unchanged_since + self.give_up_after
                 yield Unsettled(path, watched.reason, watched.changed_at, watched.fault.message, until)
             elif watched.reason:
                 yield Unsettled(path, watched.reason, watched.changed_at)
@@ -201,7 +201,7 @@ class Settle:
         return self._looks[0][0] if self._looks else None
 
     def due(self, now: float, limit: int) -> list[str]:
-        """Return at most ``limit`` paths to look at now; each comes back through :meth:`observe`."""
+        """Return at most ``limit`` paths to look at now; each comes back through :meth:`update`."""
         paths: list[str] = []
         while len(paths) < limit:
             self._drop_stale()
@@ -218,10 +218,10 @@ class Settle:
         ``kind`` is what it is if it is no JPEG (:func:`ocrwatch.magic.kind_of`).
         """
         if reason != Completeness.NOT_JPEG.value:
-            return self.patience
-        return min(self.patience, NOT_JPEG_PATIENCE if kind == OTHER else max(self.quiet, NAMED_PATIENCE))
+            return self.give_up_after
+        return min(self.give_up_after, NOT_JPEG_PATIENCE if kind == OTHER else max(self.stable_for, NAMED_PATIENCE))
 
-    def observe(self, path: str, probe: Probe | None, now: float) -> Verdict:
+    def update(self, path: str, probe: Probe | None, now: float) -> Verdict:
         """Say what a look at ``path`` means. Ready, given up and gone paths are forgotten."""
         watched = self._watched.get(path)
         if watched is None:
@@ -254,7 +254,7 @@ class Settle:
         watched.facts, watched.fault = probe.known, None
         watched.changed_at = now
         watched.unchanged_since = now if growing else now - _age(watched, probe)
-        watched.interval = self.quiet
+        watched.interval = self.stable_for
         self._look_at(path, watched, now + self._quiet_of(watched))
         return self._waiting(watched, GROWING if growing else "")
 
@@ -266,7 +266,7 @@ class Settle:
         return self._incomplete(path, watched, probe, now)
 
     def _damaged(self, path: str, watched: _Watched, facts: FileFacts, now: float) -> Verdict:
-        believed_at = watched.unchanged_since + self.patience
+        believed_at = watched.unchanged_since + self.give_up_after
         if now >= believed_at:
             self.forget(path)
             return Ready(_scan(path, watched, facts, now))
@@ -298,7 +298,7 @@ class Settle:
         return Ready(_scan(path, watched, facts, now))
 
     def _quiet_of(self, watched: _Watched) -> float:
-        return self.quiet if watched.how == "found" else min(self.quiet, self.closed_quiet)
+        return self.stable_for if watched.how == "found" else min(self.stable_for, self.stable_for_closed)
 
     def _look_at(self, path: str, watched: _Watched, when: float) -> None:
         watched.next_look = when
@@ -334,8 +334,8 @@ def _age(watched: _Watched, probe: Probe) -> float:
     return probe.untouched_for if watched.how == "found" and not watched.fresh else 0.0
 
 
-def _scan(path: str, watched: _Watched, facts: FileFacts, now: float) -> Scan:
-    return Scan(path, facts, watched.fresh, now, watched.unchanged_since)
+def _scan(path: str, watched: _Watched, facts: FileFacts, now: float) -> SettledFile:
+    return SettledFile(path, facts, watched.fresh, now, watched.unchanged_since)
 
 
 def _fault(probe: Probe, unchanged_for: float) -> ScanFault:

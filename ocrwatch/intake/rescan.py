@@ -63,7 +63,7 @@ class _Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Rescan:
     """What a look found."""
 
     paths: tuple[str, ...]
@@ -83,7 +83,7 @@ class Look:
         return self.total > len(self.paths)
 
 
-def look(inbox: Path, rules: NameRules, *, recursive: bool, limit: int, known: Callable[[str], bool]) -> Look:
+def rescan(inbox: Path, rules: NameRules, *, recursive: bool, limit: int, known: Callable[[str], bool]) -> Rescan:
     """Walk the inbox without following links and return up to ``limit`` scans that ``known`` denies.
 
     Keeps ``limit`` names in memory, however many files wait. Raises :class:`EnvironmentFault` if the inbox
@@ -105,7 +105,7 @@ def look(inbox: Path, rules: NameRules, *, recursive: bool, limit: int, known: C
         first = heapq.nsmallest(max(limit, 1), unknown(), key=natural_key)[:limit]
     except OSError as error:
         raise environment_fault(error, f"cannot read the inbox {inbox}") from error
-    return Look(tuple(first), count, tuple(ignored.first), ignored.total, (status.st_dev, inode_of(status)))
+    return Rescan(tuple(first), count, tuple(ignored.first), ignored.total, (status.st_dev, inode_of(status)))
 
 
 def _walk(inbox: Path, rules: NameRules, *, recursive: bool, ignored: _Left) -> Iterator[str]:

@@ -225,7 +225,7 @@ class Ledger:
     def mark_for_review(self, scan: int, reason: str) -> bool:
         """Mark a closed scan for review, also if it was ticked off before; tell whether the ``reason`` is a new one.
 
-        Nothing happens to one whose row was dropped (``history.keep``).
+        Nothing happens to one whose row was dropped (``history.max_age``).
         """
         with self._transaction():
             row = self._db.execute("SELECT * FROM scans WHERE id = ?", (scan,)).fetchone()
@@ -405,7 +405,7 @@ class Ledger:
             ) from error
 
     @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         """Make what is noted within durable together, when the block is left: all or none. Others wait meanwhile."""
         with self._transaction():
             yield
@@ -430,7 +430,7 @@ class Ledger:
 def waiting_for_review(db: sqlite3.Connection, newest: int | None) -> tuple[int, list[Entry]]:
     """Return how many scans wait for review, and the ``newest`` of them or all, oldest first; raises ``sqlite3.Error``.
 
-    There may be many: those who never tick a page off have all of ``history.keep``.
+    There may be many: those who never tick a page off have all of ``history.max_age``.
     """
     count: int = db.execute(f"SELECT count(*) FROM scans WHERE {_TO_REVIEW}").fetchone()[0]
     rows = db.execute(

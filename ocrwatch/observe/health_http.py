@@ -36,7 +36,7 @@ _REMEDIES: Final = {
 Answer = tuple[HTTPStatus, str, bytes]
 
 
-class Board:
+class HealthState:
     """What the daemon last said, for others to read at any time."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Board:
 class Listener:
     """Answers on ``host`` and ``port`` until it is closed."""
 
-    def __init__(self, host: str, port: int, board: Board, metrics: Callable[[str], tuple[str, bytes]]) -> None:
+    def __init__(self, host: str, port: int, board: HealthState, metrics: Callable[[str], tuple[str, bytes]]) -> None:
         """Begin to listen; ``metrics`` renders them for an ``Accept`` header.
 
         Raises :class:`EnvironmentFault` where the address cannot be had.

@@ -14,7 +14,7 @@ from typing import Any, Final
 STATUS_NAME = "status.json"
 STATUS_SCHEMA = "ocrwatch.status/1"
 
-HELD_UP: Final = "held-up"
+BLOCKED: Final = "blocked"
 """The code of a scan that the environment refuses while it serves the others."""
 
 
@@ -120,7 +120,7 @@ class NotReadFile:
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """One scan that failed and is tried again, or cannot be taken or put away (``code`` is ``held-up``)."""
+    """One scan that failed and is tried again, or cannot be taken or put away (``code`` is ``blocked``)."""
 
     path: str
     attempts: int
@@ -131,14 +131,14 @@ class Resting:
     """What ends its waiting."""
 
     @property
-    def is_held_up(self) -> bool:
+    def is_blocked(self) -> bool:
         """Whether the environment refuses this scan while it serves the others."""
-        return self.code == HELD_UP
+        return self.code == BLOCKED
 
 
 @dataclass(frozen=True, slots=True)
-class HeldUpTogether:
-    """Scans that are held up by one and the same thing."""
+class BlockedGroup:
+    """Scans that are blocked by one and the same thing."""
 
     path: str
     """The first of them."""
@@ -152,13 +152,13 @@ class HeldUpTogether:
         return self.path if self.count == 1 else f"{self.path} and {self.count - 1:,} more"
 
 
-def held_up_together(resting: Iterable[Resting]) -> list[HeldUpTogether]:
+def blocked_groups(resting: Iterable[Resting]) -> list[BlockedGroup]:
     """Return what holds scans up, each reason once."""
-    together: dict[tuple[str, str], HeldUpTogether] = {}
+    together: dict[tuple[str, str], BlockedGroup] = {}
     for one in resting:
-        if one.is_held_up:
+        if one.is_blocked:
             key = (one.reason, one.remedy)
-            before = together.get(key, HeldUpTogether(one.path, 0, *key))
+            before = together.get(key, BlockedGroup(one.path, 0, *key))
             together[key] = replace(before, count=before.count + 1)
     return list(together.values())
 
@@ -204,7 +204,7 @@ class Status:
     engine: str
     started: str
     waiting: int
-    """Scans that settle, are batched, wait for a worker, are held up, or are to be delivered."""
+    """Scans that settle, are batched, wait for a worker, are blocked, or are to be delivered."""
     more: bool
     """Whether the inbox holds more than are counted in ``waiting``."""
     oldest_waiting_s: float | None
@@ -233,7 +233,7 @@ class Status:
     incomplete: list[Incomplete] = field(default_factory=list)
     """The first of those that settle."""
     resting: list[Resting] = field(default_factory=list)
-    held_up: list[HeldUpTogether] = field(default_factory=list)
+    blocked: list[BlockedGroup] = field(default_factory=list)
     """What holds scans up, with how many: :attr:`resting` has the first hundred of all kinds."""
     profiles: list[ProfileCounts] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
@@ -277,7 +277,7 @@ _LISTS = {
     "being_read": BeingRead,
     "incomplete": Incomplete,
     "resting": Resting,
-    "held_up": HeldUpTogether,
+    "blocked": BlockedGroup,
     "profiles": ProfileCounts,
     "reviews": ToReview,
     "not_read_files": NotReadFile,
@@ -288,12 +288,12 @@ _OBJECTS = {"queue_seconds": Distribution, "reading_seconds": Distribution, "ref
 _FIELDS = frozenset(field.name for field in fields(Status))
 
 
-def as_text(path: str | Path) -> str:
+def display_path(path: str | Path) -> str:
     r"""Return a path as it stands in the status: bytes that are not UTF-8 are written out, as ``\xff``."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def iso(seconds: float) -> str:
+def isoformat(seconds: float) -> str:
     """Render seconds since 1970 as ISO 8601 in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ocrwatch.log import printable
-from ocrwatch.observe.status import Status, as_text
+from ocrwatch.observe.status import Status, display_path
 from ocrwatch.storage.files import (
     TEMPORARY_PREFIX,
     folder,
@@ -84,7 +84,7 @@ def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
             for item in status.incomplete
         ],
     )
-    for held in status.held_up[:_LAST_SHOWN]:
+    for held in status.blocked[:_LAST_SHOWN]:
         yield from ("", f"Held up: {printable(held.names)}")
         yield f"  Why:        {printable(held.reason)}"
         yield f"  What to do: {printable(held.remedy)}"
@@ -142,7 +142,7 @@ def post(outbox: Path, inbox: Path, text: str, *, mode: int | None, group: int |
     """
     temporary = temporary_name(inbox)
     with folder(outbox) as directory:
-        name, is_ours = _place(directory, first_line(as_text(inbox)).encode())
+        name, is_ours = _place(directory, first_line(display_path(inbox)).encode())
         remove(directory, temporary)
         write_durable(directory, temporary, text.encode(), mode=mode, group=group)
         try:

@@ -19,7 +19,7 @@ _PATIENCE_AT_END: Final = 2.0
 """Seconds that a stop waits for the last change: no share keeps a daemon from stopping."""
 
 
-class Poster:
+class StatusTextWriter:
     """Posts the newest of the texts that it is offered, each at most once, and tries again what is refused.
 
     ``post`` raises ``OSError`` or :class:`EnvironmentFault` where the share refuses; nobody is told of it, since what

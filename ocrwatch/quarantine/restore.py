@@ -42,7 +42,7 @@ class LeftAlone(Exception):
     """Why a file stays in the quarantine."""
 
 
-def give_back(quarantine: Path, inbox: Path, path: str) -> str:
+def restore(quarantine: Path, inbox: Path, path: str) -> str:
     """Move a scan to its place in the inbox and remove its reason; return its path there.
 
     ``path`` is relative to the quarantine. Raises :class:`LeftAlone`, and :class:`EnvironmentFault` where a folder

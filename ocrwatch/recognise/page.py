@@ -59,7 +59,7 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
         recipe = replace(recipe, enhance=replace(recipe.enhance, narrow=False))
     options = recipe.enhance
     clock = _Stopwatch()
-    decoded = decode(jpeg, max_pixels=options.max_pixels, reduce_from=REDUCE_FROM if options.on else None)
+    decoded = decode(jpeg, max_pixels=options.max_pixels, reduce_from=REDUCE_FROM if options.enabled else None)
     clock.lap("decode")
     view, reader = _view(decoded, recipe), Reader(engine, recipe, _dpi(decoded, recipe))
     enhanced = reader.enhance(view.page, USUAL)
@@ -72,7 +72,7 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
         enhanced = reader.enhance(view.page, USUAL)
         clock.lap("enhance")
     view, policy, reading = _best(view, enhanced, reader, second)
-    blank = options.on and options.blank and policy.is_blank(reading)
+    blank = options.enabled and options.blank and policy.is_blank(reading)
     clock.lap("engine")
     blocks = [_mapped(part, view, decoded) for part in in_order(reading.parts)]
     return Page(
@@ -109,7 +109,7 @@ def _view(decoded: Decoded, recipe: Recipe) -> _View:
     to_original = compose(scaling(decoded.reduction, decoded.reduction), to_decoded)
     view = _View(Pixels(given), to_original, _steps(decoded, recipe))
     options = recipe.enhance
-    straight = perspective.straighten(view.page) if options.on and options.perspective else None
+    straight = perspective.straighten(view.page) if options.enabled and options.perspective else None
     if straight is None:
         return view
     to_original = as_projective(to_original) @ straight.to_given

@@ -152,7 +152,7 @@ class ReadingPolicy:
 
     def _is_settled(self, reading: Reading, least: float) -> bool:
         """Tell whether no other way of reading the page is worth trying; ``least`` is the confidence that is enough."""
-        if not self._options.on or self._reader.recipe.whitelist:
+        if not self._options.enabled or self._reader.recipe.whitelist:
             # With a whitelist, Tesseract is sure of nothing that it reads.
             return True
         if reading.enhanced.empty and not len(self._places):

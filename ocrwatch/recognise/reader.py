@@ -133,7 +133,7 @@ class Reader:
         if way.larger:
             options = replace(options, text_height=_LARGER)
         if way.as_it_came:
-            options = replace(options, on=False)
+            options = replace(options, enabled=False)
         enhanced = enhance(page, options, self._dpi, turns=way.turns or 0, thorough=way.thorough)
         return replace(enhanced, steps=(*enhanced.steps, *way.names))
 

@@ -28,7 +28,7 @@ class Changes:
 
 
 def can_change(key: str) -> bool:
-    """Tell whether a running daemon can take a new value of the option ``key``, such as ``settle.quiet``."""
+    """Tell whether a running daemon can take a new value of the option ``key``, such as ``settle.stable_for``."""
     return key in _OPTIONS or key.partition(".")[0] in _SECTIONS
 
 

@@ -39,6 +39,30 @@ _REMEDIES = {
 }
 
 
+_RENAMED = {
+    "settle.quiet": "settle.stable_for",
+    "settle.closed_quiet": "settle.stable_for_closed",
+    "settle.patience": "settle.give_up_after",
+    "enhance.on": "enhance.enabled",
+    "cache.on": "cache.enabled",
+    "workers.grace": "workers.shutdown_timeout",
+    "workers.recycle_after": "workers.max_scans",
+    "hooks.queue": "hooks.queue_size",
+    "history.keep": "history.max_age",
+}
+"""Options of older versions, with their names today."""
+
+
+def renamed(key: str) -> str:
+    """Return the remedy for an option that has another name since, empty if there was no such option.
+
+    ``key`` may lie in a profile, such as ``profiles[0].enhance.on``.
+    """
+    within, _, own = key.rpartition("].")
+    new = _RENAMED.get(own)
+    return f"it is called {within and f'{within}].'}{new} now" if new else ""
+
+
 def did_you_mean(name: str, known: Iterable[str], within: str = "") -> str:
     """Return a remedy with the known name that is closest to ``name``, written after ``within``; empty if none is."""
     close = difflib.get_close_matches(name, list(known), n=1)
@@ -51,7 +75,12 @@ def unknown_option(parts: Parts, source: str) -> UsageError:
     section = section_at(sections)
     known = list(section.model_fields) if section else []
     within = f"{write_key(tuple(sections))}." if sections else ""
-    remedy = did_you_mean(str(name), known, within) or _home_of(str(name)) or f"known here are {', '.join(known)}"
+    remedy = (
+        renamed(write_key(parts))
+        or did_you_mean(str(name), known, within)
+        or _home_of(str(name))
+        or f"known here are {', '.join(known)}"
+    )
     return UsageError(f"{source}: there is no option {write_key(parts)}", remedy)
 
 

@@ -1,4 +1,4 @@
-"""Finding options by their keys, such as ``settle.quiet`` or ``profiles[0].ocr.languages``."""
+"""Finding options by their keys, such as ``settle.stable_for`` or ``profiles[0].ocr.languages``."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Configuration:
 
     settings: Settings
     provenance: Mapping[str, str]
-    """Source of every value by its key, such as ``{"settle.quiet": "environment OCRWATCH_SETTLE__QUIET"}``."""
+    """Source of every value by its key, such as ``{"settle.stable_for": "environment OCRWATCH_SETTLE__STABLE_FOR"}``."""
     path: Path | None
     """The TOML file that was read, absolute."""
 
@@ -96,7 +96,7 @@ def load(
 
     ``config`` is the file that the user named, if any; else ``$OCRWATCH_CONFIG``, ``./ocrwatch.toml`` and
     ``/etc/ocrwatch/ocrwatch.toml`` are tried. ``overrides`` are the command line's values by key, such as
-    ``{"settle.quiet": "2s"}``. Relative folders in the file, and those not set anywhere, are relative to the
+    ``{"settle.stable_for": "2s"}``. Relative folders in the file, and those not set anywhere, are relative to the
     file's folder; all others to the working directory. ``only`` names what is taken from the file, such as
     ``{"state"}``: the rest of it may be wrong.
 
@@ -124,7 +124,7 @@ def load(
 
 
 def parse_overrides(arguments: Sequence[str]) -> dict[str, object]:
-    """Return the values by key of ``--set`` arguments such as ``settle.quiet=2s``.
+    """Return the values by key of ``--set`` arguments such as ``settle.stable_for=2s``.
 
     Raises UsageError where one is not of the form ``key=value``.
     """
@@ -133,7 +133,7 @@ def parse_overrides(arguments: Sequence[str]) -> dict[str, object]:
         key, equals, value = argument.partition("=")
         if not equals or not all(part.strip() for part in key.split(".")):
             raise UsageError(
-                f"--set {argument} is not of the form key=value", "write for example --set settle.quiet=2s"
+                f"--set {argument} is not of the form key=value", "write for example --set settle.stable_for=2s"
             )
         overrides[key.strip()] = parse_value(value.strip())
     return overrides

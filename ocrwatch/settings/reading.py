@@ -44,7 +44,7 @@ class Ocr(Section):
 class Enhance(Section):
     """How images are prepared before they are read."""
 
-    on: bool = True
+    enabled: bool = True
     """Whether images are enhanced at all. Each step is applied only where a measurement asks for it."""
     perspective: bool = True
     """Whether pages that were photographed at an angle are straightened: four visible edges, or lines that converge."""

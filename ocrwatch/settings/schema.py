@@ -64,11 +64,11 @@ class Watch(Section):
 class Settle(Section):
     """When a scan is complete."""
 
-    quiet: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 1.0
+    stable_for: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 1.0
     """How long a complete file must stay unchanged before it is read, up to 1h."""
-    closed_quiet: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 0.2
+    stable_for_closed: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 0.2
     """The same for a file that was just closed or renamed by its writer, up to 1h."""
-    patience: Annotated[Duration, between(1.0, 7 * 86400.0, format_duration)] = 600.0
+    give_up_after: Annotated[Duration, between(1.0, 7 * 86400.0, format_duration)] = 600.0
     """How long a file may stay incomplete or damaged, and unchanged, before it is quarantined, or read if only its end
     marker is missing, 1s to 7d."""
     max_bytes: Annotated[Size, between(1000, 10**10, format_size)] = 200_000_000
@@ -110,9 +110,9 @@ class Workers(Section):
     max_memory: Annotated[Size, between(10**9, 10**13, format_size, or_zero=True)] = 2_000_000_000
     """Address space of one worker, 1GB to 10TB; 0 sets no limit. About half a gigabyte is taken before any scan is, and
     up to 0.3 more with rapidocr."""
-    recycle_after: int = Field(default=500, ge=1, le=1_000_000)
+    max_scans: int = Field(default=500, ge=1, le=1_000_000)
     """A worker is replaced after this many scans, 1 to 1000000."""
-    grace: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 20.0
+    shutdown_timeout: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 20.0
     """When ocrwatch is stopped, scans that are being read may take this long to finish, up to 1h."""
 
 
@@ -150,14 +150,14 @@ class Retry(Section):
 class History(Section):
     """What is remembered."""
 
-    keep: Annotated[Duration, between(86400.0, 36500 * 86400.0, format_duration)] = 365 * 86400.0
+    max_age: Annotated[Duration, between(86400.0, 36500 * 86400.0, format_duration)] = 365 * 86400.0
     """How long it is remembered what became of a scan, 1d to 36500d; of originals that stay in the inbox, for ever."""
 
 
 class Cache(Section):
     """What scans were read as, so that the same bytes need not be read again."""
 
-    on: bool = True
+    enabled: bool = True
     """Whether the text of a scan that was seen before is taken from what was read then. It is the same that reading it
     again would give: other settings, versions or language data are never mixed up."""
     max_age: Annotated[Duration, between(60.0, 36500 * 86400.0, format_duration)] = 90 * 86400.0
@@ -204,7 +204,7 @@ class Hooks(Section):
     """A program, or one attempt to post, may take this long, 100ms to 1h; then it is ended."""
     concurrency: int = Field(default=2, ge=1, le=64)
     """How many programs run at once, 1 to 64."""
-    queue: int = Field(default=1000, ge=1, le=100_000)
+    queue_size: int = Field(default=1000, ge=1, le=100_000)
     """How many notices may wait, 1 to 100000; then the oldest is dropped."""
     webhook: WebAddress = ""
     """Address to which the facts of all three are posted as JSON, http or https; empty posts nothing."""

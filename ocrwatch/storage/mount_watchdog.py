@@ -17,7 +17,7 @@ PATIENCE = 10.0
 _INTERVAL = 5.0
 
 
-class Silence:
+class MountWatchdog:
     """Asks each folder again and again, on a thread of its own, so that none waits for another."""
 
     def __init__(self, folders: Mapping[str, Path]) -> None:

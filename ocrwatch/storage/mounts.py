@@ -213,7 +213,7 @@ def watch_mode(kind: str) -> Literal["inotify", "poll"]:
     return "inotify" if kind in EVENTFUL else "poll"
 
 
-class Anchor:
+class MountGuard:
     """Notices that a share or disk is unmounted: its mount point is a folder too, and would be written to."""
 
     def __init__(self, folder: Path, what: str) -> None:

@@ -28,9 +28,9 @@ from tests.waiting import until
 
 _CONFIG = """
 workers.count = {workers}
-workers.recycle_after = 1000000
+workers.max_scans = 1000000
 status.heartbeat = "1s"
-settle.patience = "5s"
+settle.give_up_after = "5s"
 """
 """With the patience that is usual the broken ones, which might still be written, would wait for ten minutes."""
 

@@ -96,7 +96,7 @@ def variants() -> dict[str, EnhanceOptions]:
     default = EnhanceOptions()
     switches = [field.name for field in fields(default) if getattr(default, field.name) is True and field.name != "on"]
     without = {f"{WITHOUT}{name}": replace(default, **{name: False}) for name in switches}  # type: ignore[arg-type]
-    return {ALL_ON: default, **without, WITHOUT_ANY: replace(default, on=False)}
+    return {ALL_ON: default, **without, WITHOUT_ANY: replace(default, enabled=False)}
 
 
 def read(languages: Languages, scan: Path) -> dict[str, Timed]:

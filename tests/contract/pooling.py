@@ -28,7 +28,7 @@ GENEROUS = 60.0
 
 def recipe(engine: str, argument: object = "") -> Recipe:
     """Ask for an engine of the tests, with its argument."""
-    return Recipe(engine=engine, whitelist=str(argument), enhance=EnhanceOptions(on=False))
+    return Recipe(engine=engine, whitelist=str(argument), enhance=EnhanceOptions(enabled=False))
 
 
 class Pooling:
@@ -118,4 +118,4 @@ def started_by_engine(path: Path) -> tuple[int, int]:
 
 
 Start = Callable[..., Pooling]
-"""Starts a pool of so many workers, with the options of :class:`Pooling`."""
+"""StartupGuard a pool of so many workers, with the options of :class:`Pooling`."""

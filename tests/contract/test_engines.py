@@ -18,7 +18,7 @@ from ocrwatch.recognise.tessdata import installed_languages, tessdata_folder
 from tests.rendering import draw, drawn_words, render
 
 TEXT = "Invoice 2041 was paid\nby the harbour office\non Monday morning"
-AS_IT_IS = EnhanceOptions(on=False)
+AS_IT_IS = EnhanceOptions(enabled=False)
 
 
 def recipe_of(engine: str) -> Recipe:

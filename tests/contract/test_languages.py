@@ -164,7 +164,7 @@ def test_other_languages_are_read(sample: Sample, dpi: int, *, wear: bool) -> No
     scan = jpeg(worn(page) if wear else page, dpi)
     found = errors(sample, recognise(scan, Recipe(languages=sample.languages)).text)
     assert found <= 0.04
-    bare = Recipe(languages=sample.languages, enhance=EnhanceOptions(on=False), min_confidence=0)
+    bare = Recipe(languages=sample.languages, enhance=EnhanceOptions(enabled=False), min_confidence=0)
     assert found <= errors(sample, recognise(scan, bare).text) + 0.015
 
 

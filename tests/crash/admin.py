@@ -11,7 +11,7 @@ _ADDITIONS = (
     "",
     '[[profiles]]\nmatch = "elsewhere/**"\nname = "elsewhere"\n',
     '[log]\nlevel = "debug"\n',
-    '[history]\nkeep = "90d"\n',
+    '[history]\nmax_age = "90d"\n',
     "[unfinished\n",
 )
 _MOST_WORKERS = 3

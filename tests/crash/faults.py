@@ -49,17 +49,17 @@ _CONFIG = """
 [workers]
 count = 2
 timeout = "1s"
-grace = "5s"
+shutdown_timeout = "5s"
 [ocr]
 engine = "fickle"
 [enhance]
-on = false
+enabled = false
 [watch]
 rescan = "500ms"
 [settle]
-quiet = "100ms"
-closed_quiet = "50ms"
-patience = "2s"
+stable_for = "100ms"
+stable_for_closed = "50ms"
+give_up_after = "2s"
 [batch]
 quiet = "20ms"
 [retry]
@@ -71,7 +71,7 @@ heartbeat = "1s"
 [hooks]
 delivered = ["{hook}", "{told}", "delivered"]
 quarantined = ["{hook}", "{told}", "quarantined"]
-queue = 10000
+queue_size = 10000
 """
 _MOST_WAITING = 60
 _TIMEOUT = 600.0

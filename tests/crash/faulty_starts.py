@@ -1,4 +1,4 @@
-"""Starts ``run`` or ``once`` again and again while what it uses fails at random, ends it, and counts at last.
+"""StartupGuard ``run`` or ``once`` again and again while what it uses fails at random, ends it, and counts at last.
 
 ``python -m tests.crash.faulty_starts --starts 500`` prints the figures; it exits with 1 if a scan was lost, doubled or
 left half done, if a start or a stop hung, if it ended otherwise than with exit code 3 and one sentence that says what
@@ -43,7 +43,7 @@ _ENDS: dict[str, set[int | None]] = {"run": {None, 0}, "once": {None, 0, 1, REFU
 
 
 @dataclass
-class Starts:
+class StartupGuard:
     """How the starts ended, and what became of the scans."""
 
     ready: int = 0
@@ -53,7 +53,7 @@ class Starts:
     reasons: Counter[str] = field(default_factory=Counter)
     """What was said of starts that were refused, by its first words."""
     wrong: list[str] = field(default_factory=list)
-    """Starts that hung, ended in another way, or took the ledger for damaged."""
+    """StartupGuard that hung, ended in another way, or took the ledger for damaged."""
     figures: Figures = field(default_factory=Figures)
 
     @property
@@ -74,12 +74,12 @@ class Starts:
         )
 
 
-def run(folder: Path, starts: int, *, rate: float, seed: int) -> Starts:
+def run(folder: Path, starts: int, *, rate: float, seed: int) -> StartupGuard:
     """Start the daemon so often with up to ``rate`` of its calls failing, have it finish in peace, and count."""
     places = prepared(folder)
     control, chance = Control(folder / "control"), random.Random(seed)
     writer = Writer(places.folder("inbox"), chance, rate=0)
-    counted, environment = Starts(), faulty_environment(folder, places, control, rate=0)
+    counted, environment = StartupGuard(), faulty_environment(folder, places, control, rate=0)
     began = time.monotonic()
     log = places.base / "output.log"
     for number in range(starts):
@@ -108,7 +108,9 @@ def run(folder: Path, starts: int, *, rate: float, seed: int) -> Starts:
     return counted
 
 
-def _live(daemon: subprocess.Popen[bytes], command: str, log: Path, chance: random.Random, counted: Starts) -> None:
+def _live(
+    daemon: subprocess.Popen[bytes], command: str, log: Path, chance: random.Random, counted: StartupGuard
+) -> None:
     """Wait for a start's end, let it live for a moment if it succeeded, stop half of them, and note how it ended."""
     deadline = time.monotonic() + _PATIENCE
     while daemon.poll() is None and b'"daemon.ready"' not in log.read_bytes():

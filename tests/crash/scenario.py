@@ -45,8 +45,8 @@ engine = "steady"
 [output]
 formats = ["txt", "json"]
 [settle]
-quiet = "0s"
-closed_quiet = "0s"
+stable_for = "0s"
+stable_for_closed = "0s"
 [batch]
 quiet = "0s"
 [retry]

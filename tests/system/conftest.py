@@ -45,8 +45,8 @@ IMPATIENT_CONFIG = """
 [watch]
 rescan = "1s"
 [settle]
-quiet = "300ms"
-patience = "1s"
+stable_for = "300ms"
+give_up_after = "1s"
 max_bytes = "1MB"
 [enhance]
 max_pixels = 20000000

@@ -271,7 +271,7 @@ def test_config_show_names_sources(tmp_path: Path) -> None:
     answer = run_ocrwatch(
         tmp_path,
         "config", "show", "--set", "batch.max_scans=3",
-        config='[settle]\nquiet = "2s"\n',
+        config='[settle]\nstable_for = "2s"\n',
         environment={"OCRWATCH_OCR__DPI": "300"},
     )  # fmt: skip
     assert answer.returncode == FINE
@@ -280,7 +280,7 @@ def test_config_show_names_sources(tmp_path: Path) -> None:
     def line(start: str) -> str:
         return next(line for line in lines if line.startswith(start))
 
-    assert str(tmp_path / "ocrwatch.toml") in line('quiet = "2s"')
+    assert str(tmp_path / "ocrwatch.toml") in line('stable_for = "2s"')
     assert "OCRWATCH_OCR__DPI" in line("dpi = 300")
     assert "command line" in line("max_scans = 3")
     assert line("count = ") == "count = 0"

@@ -11,7 +11,7 @@ from tests.daemon_process import run_ocrwatch
 
 def test_right_settings_are_said_to_be_right(tmp_path: Path) -> None:
     """The sentence names the file, and no folder is made."""
-    checked = run_ocrwatch(tmp_path, "config", "check", config="[settle]\nquiet = '1s'\n")
+    checked = run_ocrwatch(tmp_path, "config", "check", config="[settle]\nstable_for = '1s'\n")
     assert (checked.returncode, checked.stderr) == (0, "")
     assert checked.stdout == f"The settings in {tmp_path / 'ocrwatch.toml'} are right\n"
     assert [path.name for path in tmp_path.iterdir()] == ["ocrwatch.toml"]
@@ -21,7 +21,7 @@ def test_right_settings_are_said_to_be_right(tmp_path: Path) -> None:
     ("config", "code", "said"),
     [
         ("[ocr\n", 2, "not valid TOML"),
-        ('[settle]\nquite = "1s"\n', 2, "did you mean settle.quiet?"),
+        ('[settle]\nquite = "1s"\n', 2, "did you mean settle.stable_for?"),
         ('[output]\ngroup = "no-such-group"\n', 2, "no-such-group"),
         ('[ocr]\nvariables = { no_such_variable = "1" }\n', 2, "no_such_variable"),
         ('[ocr]\nlanguages = ["isl"]\n', 3, "apt-get install tesseract-ocr-isl"),

@@ -11,7 +11,7 @@ import pytest
 from tests.daemon_process import DaemonProcess
 from tests.system.dropping import delivered, emptied, files, phrase, put, scan, temporary_files, text_of
 
-CONFIG = '[settle]\nquiet = "300ms"\n'
+CONFIG = '[settle]\nstable_for = "300ms"\n'
 KEEP = 'on_success = "keep"\n' + CONFIG
 KEEP_JSON = KEEP + '[output]\nformats = ["txt", "json"]\n'
 
@@ -76,7 +76,7 @@ def test_scans_that_stay_in_the_inbox_are_not_read_again(tmp_path: Path, config:
 
 
 def test_what_is_long_past_is_forgotten_at_the_start(tmp_path: Path) -> None:
-    """Once a day, beginning with the start, rows older than history.keep go; the shortest time is a day."""
+    """Once a day, beginning with the start, rows older than history.max_age go; the shortest time is a day."""
     with DaemonProcess(tmp_path, config=CONFIG) as daemon:
         daemon.wait_ready()
         put(daemon.inbox, "a.jpg", scan(1))
@@ -86,7 +86,7 @@ def test_what_is_long_past_is_forgotten_at_the_start(tmp_path: Path) -> None:
     db.execute("UPDATE scans SET updated_at = updated_at - 2 * 86400")
     db.commit()
     db.close()
-    with DaemonProcess(tmp_path, config=CONFIG + '[history]\nkeep = "1d"\n') as daemon:
+    with DaemonProcess(tmp_path, config=CONFIG + '[history]\nmax_age = "1d"\n') as daemon:
         daemon.wait_for("ledger.pruned", rows=1)
 
 

@@ -125,7 +125,7 @@ def test_language_data_that_is_gone_is_waited_for(tmp_path: Path) -> None:
     data = tmp_path / "tessdata"
     data.mkdir()
     shutil.copy(usual / "eng.traineddata", data)
-    config = f'{BRISK}[workers]\ncount = 1\nrecycle_after = 1\n[ocr]\ntessdata = "{data}"\n'
+    config = f'{BRISK}[workers]\ncount = 1\nmax_scans = 1\n[ocr]\ntessdata = "{data}"\n'
     with DaemonProcess(tmp_path, config=config) as daemon:
         daemon.wait_ready()
         data.rename(tmp_path / "away")

@@ -20,7 +20,7 @@ BRISK = """
 [watch]
 poll_interval = "200ms"
 [settle]
-quiet = "200ms"
+stable_for = "200ms"
 """
 BROKEN = render("bad", size=20).replace(b"\xff\xc0", b"\xff\xc3", 1)
 

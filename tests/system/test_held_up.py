@@ -86,7 +86,7 @@ def test_one_scan_that_may_not_be_moved_stops_no_other(
         with DaemonProcess(tmp_path, config=BRISK, environment=WITH_NOTE, wrapper=unprivileged) as daemon:
             daemon.wait_ready()
             waiting = daemon.wait_for("scan.waiting", path=obstacle.path)
-            assert remedy in waiting["then"]
+            assert remedy in waiting["next_step"]
             put(inbox, "other.jpg", scan(2))
             daemon.wait_for("scan.delivered", path="other.jpg")
             assert not daemon.events("daemon.paused")
@@ -99,7 +99,7 @@ def test_one_scan_that_may_not_be_moved_stops_no_other(
                 assert remedy in said
             found = json.loads(run_ocrwatch(tmp_path, "doctor", "--json", wrapper=unprivileged).stdout)
             (told,) = (each for each in found if each["subject"] == "scans")
-            assert (told["severity"], told["remedy"]) == ("warning", waiting["then"])
+            assert (told["severity"], told["remedy"]) == ("warning", waiting["next_step"])
             assert told["message"].startswith(f"{obstacle.path} cannot be taken")
             assert daemon.stop() == 0
     finally:

@@ -29,7 +29,7 @@ def _keeping(folder: Path) -> str:
 
 def test_programs_get_the_facts(tmp_path: Path) -> None:
     """Each event's program gets its facts as JSON, with absolute paths, and its arguments as they are written."""
-    config = _keeping(tmp_path) + '[settle]\npatience = "1s"\n' + '[[profiles]]\nmatch = "in/**"\nname = "mine"\n'
+    config = _keeping(tmp_path) + '[settle]\ngive_up_after = "1s"\n' + '[[profiles]]\nmatch = "in/**"\nname = "mine"\n'
     with DaemonProcess(tmp_path, config=config) as daemon:
         daemon.wait_ready()
         put(daemon.inbox, "in/a.jpg", scan(1))
@@ -103,7 +103,7 @@ def test_hanging_programs_hold_up_nothing(tmp_path: Path) -> None:
     """No more run at once than allowed, all scans go through meanwhile, and what is too much is dropped and counted."""
     (tmp_path / "running").mkdir()
     program = hook_program(tmp_path, "hang", f'#!/bin/sh\necho $$ > "{tmp_path}/running/$$"\nexec sleep 600\n')
-    config = f'[hooks]\ndelivered = "{program}"\nconcurrency = 2\nqueue = 3\ntimeout = "1h"\n[workers]\ngrace = "1s"\n'
+    config = f'[hooks]\ndelivered = "{program}"\nconcurrency = 2\nqueue_size = 3\ntimeout = "1h"\n[workers]\nshutdown_timeout = "1s"\n'
     with DaemonProcess(tmp_path, config=config) as daemon:
         daemon.wait_ready()
         for number in range(12):
@@ -133,7 +133,7 @@ def test_stop_lets_programs_finish(tmp_path: Path) -> None:
         assert len(kept_facts(tmp_path / "delivered")) == 1
         assert len(kept_facts(tmp_path / "batch")) == 1
     program.write_text("#!/bin/sh\nsleep 600\n")
-    with DaemonProcess(tmp_path, "--set", "workers.grace=1h") as daemon:
+    with DaemonProcess(tmp_path, "--set", "workers.shutdown_timeout=1h") as daemon:
         put(daemon.inbox, "b.jpg", scan(2))
         delivered(daemon, "b.jpg", 2)
         daemon.process.send_signal(signal.SIGTERM)
@@ -177,7 +177,7 @@ def test_silent_webhook_holds_up_nothing(tmp_path: Path) -> None:
     with listening() as listener:
         listener.silent.set()
         config = f'[hooks]\nwebhook = "{listener.url}"\nwebhook_attempts = 1\ntimeout = "500ms"\n'
-        with DaemonProcess(tmp_path, "--set", "workers.grace=1s", config=config) as daemon:
+        with DaemonProcess(tmp_path, "--set", "workers.shutdown_timeout=1s", config=config) as daemon:
             daemon.wait_ready()
             for number in range(6):
                 put(daemon.inbox, f"{number}.jpg", scan(number))

@@ -30,8 +30,8 @@ EAGER = """
 mode = "inotify"
 rescan = "500ms"
 [settle]
-quiet = "0s"
-closed_quiet = "0s"
+stable_for = "0s"
+stable_for_closed = "0s"
 [batch]
 quiet = "0s"
 max_wait = "0s"

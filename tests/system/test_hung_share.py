@@ -31,7 +31,7 @@ def test_hung_share_is_waited_for(tmp_path: Path, folder: str) -> None:
 
 def test_stop_waits_for_no_share_that_hangs(tmp_path: Path) -> None:
     """What it had in hand is delivered after the next start, once."""
-    with DaemonProcess(tmp_path, config=f'{BRISK}[workers]\ngrace = "2s"\n') as daemon:
+    with DaemonProcess(tmp_path, config=f'{BRISK}[workers]\nshutdown_timeout = "2s"\n') as daemon:
         daemon.wait_ready()
         with hung_share(daemon.outbox):
             drop_for(daemon, "outbox")

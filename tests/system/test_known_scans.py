@@ -162,8 +162,8 @@ def test_language_data_that_changes_while_it_runs_ends_what_is_known(tmp_path: P
 
 def test_it_can_be_switched_off(tmp_path: Path) -> None:
     """Then nothing is kept, and each is read."""
-    assert run_once(tmp_path, "[cache]\non = false\n") == [False]
-    assert run_once(tmp_path, "[cache]\non = false\n") == [False]
+    assert run_once(tmp_path, "[cache]\nenabled = false\n") == [False]
+    assert run_once(tmp_path, "[cache]\nenabled = false\n") == [False]
     assert not (tmp_path / "state/cache.db").exists()
 
 

@@ -67,7 +67,7 @@ def test_file_without_permission_waits_until_it_may_be_read(tmp_path: Path, unpr
         closed.chmod(0)
         closed.rename(daemon.inbox / "closed.jpg")
         event = daemon.wait_for("scan.waiting", path="closed.jpg", reason="unreadable")
-        assert "user" in event["then"]
+        assert "user" in event["next_step"]
         put(daemon.inbox, "open.jpg", scan(12))
         delivered(daemon, "open.jpg", 12)
         (daemon.inbox / "closed.jpg").chmod(0o644)

@@ -83,7 +83,7 @@ def _asked_again(daemon: DaemonProcess) -> bool:
 def test_second_signal_stops_at_once(tmp_path: Path) -> None:
     """A second signal does not wait for the scan that is being read; it stays, and is no failed attempt."""
     put(tmp_path / "inbox", "long.jpg", scan(1, 400))
-    with DaemonProcess(tmp_path, "--set", "workers.grace=1h") as daemon:
+    with DaemonProcess(tmp_path, "--set", "workers.shutdown_timeout=1h") as daemon:
         _busy(daemon)
         processes = _tree(daemon)
         daemon.process.send_signal(signal.SIGTERM)
@@ -101,9 +101,9 @@ def test_second_signal_stops_at_once(tmp_path: Path) -> None:
 
 
 def test_grace_is_limited(tmp_path: Path) -> None:
-    """A scan that takes longer than workers.grace does not keep it from stopping."""
+    """A scan that takes longer than workers.shutdown_timeout does not keep it from stopping."""
     put(tmp_path / "inbox", "long.jpg", scan(1, 400))
-    with DaemonProcess(tmp_path, "--set", "workers.grace=200ms") as daemon:
+    with DaemonProcess(tmp_path, "--set", "workers.shutdown_timeout=200ms") as daemon:
         _busy(daemon)
         assert daemon.stop(timeout=5) == 0
         assert files(daemon.inbox) == {"long.jpg"}
@@ -229,8 +229,8 @@ def test_scan_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
 
 
 def test_workers_are_replaced_in_time(tmp_path: Path) -> None:
-    """A worker is replaced after workers.recycle_after scans, and no scan is lost in between."""
-    with DaemonProcess(tmp_path, "--workers", "1", "--set", "workers.recycle_after=2") as daemon:
+    """A worker is replaced after workers.max_scans scans, and no scan is lost in between."""
+    with DaemonProcess(tmp_path, "--workers", "1", "--set", "workers.max_scans=2") as daemon:
         for number in range(5):
             put(tmp_path / "inbox", f"scan{number}.jpg", scan(number))
         for number in range(5):

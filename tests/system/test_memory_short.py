@@ -31,7 +31,7 @@ count = 2
 engine = "{engine}"
 whitelist = "{argument}"
 [enhance]
-on = false
+enabled = false
 """
 
 

@@ -80,7 +80,7 @@ def test_once_that_is_interrupted_says_what_is_left(tmp_path: Path) -> None:
 def test_once_that_is_interrupted_early_does_not_call_the_inbox_empty(tmp_path: Path) -> None:
     """Interrupted before any scan was ready, once does not say that there was nothing to read."""
     put(tmp_path / "inbox", "waits.jpg", scan(1))
-    with DaemonProcess(tmp_path, "--set", "settle.quiet=1m", command="once") as once:
+    with DaemonProcess(tmp_path, "--set", "settle.stable_for=1m", command="once") as once:
         once.wait_for("daemon.started")
         once.stop()
         assert files(tmp_path / "inbox") == {"waits.jpg"}

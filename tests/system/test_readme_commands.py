@@ -54,7 +54,7 @@ def house(tmp_path: Path) -> Path:
     """Make a folder with scans to read, and some in the quarantine."""
     for name in ("scan1.jpg", "invoices/fr/a.jpg"):
         put(tmp_path / "inbox", name, b"no JPEG")
-    with DaemonProcess(tmp_path, "--set", "settle.patience=1s") as daemon:
+    with DaemonProcess(tmp_path, "--set", "settle.give_up_after=1s") as daemon:
         daemon.wait_for("scan.quarantined", count=2)
         assert daemon.stop() == 0
     put(tmp_path / "inbox", "page.jpg", scan(1))

@@ -14,7 +14,7 @@ from tests.daemon_process import DaemonProcess, run_ocrwatch
 from tests.system.dropping import delivered, emptied, files, put, scan
 
 FINE, LEFT, USAGE, ENVIRONMENT = 0, 1, 2, 3
-IMPATIENT = '[settle]\nquiet = "300ms"\npatience = "1s"\n'
+IMPATIENT = '[settle]\nstable_for = "300ms"\ngive_up_after = "1s"\n'
 DAMAGED = scan(0)[: len(scan(0)) // 2] + scan(0)[-2:]
 
 

@@ -35,7 +35,7 @@ LONG = 1.0
 
 CONFIG = """
 [settle]
-quiet = "200ms"
+stable_for = "200ms"
 [workers]
 count = 2
 timeout = "{timeout}"

@@ -310,7 +310,7 @@ def test_reload_with_wrong_settings_fails(machine: Machine) -> None:
     with restored(config):
         config.write_text(config.read_text() + "\n[settle]\nquite = '1s'\n")
         assert machine.run("systemctl", "reload", UNIT, check=False).returncode != 0
-        assert "did you mean settle.quiet?" in machine.run("journalctl", "--unit", UNIT, "--no-pager").stdout
+        assert "did you mean settle.stable_for?" in machine.run("journalctl", "--unit", UNIT, "--no-pager").stdout
     # `status` reads the same file, and could not while it is wrong.
     assert "quite" in str(until(refused, TIMEOUT, "the refusal is in the status"))
     assert "new settings refused" in machine.property(UNIT, "StatusText")

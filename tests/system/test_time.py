@@ -132,7 +132,7 @@ def clock(tmp_path: Path) -> _Clock:
 
 RETRYING = """
 [settle]
-quiet = "200ms"
+stable_for = "200ms"
 [workers]
 timeout = "300ms"
 [retry]

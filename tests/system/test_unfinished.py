@@ -24,8 +24,8 @@ CONFIG = """
 rescan = "1s"
 poll_interval = "200ms"
 [settle]
-quiet = "300ms"
-patience = "{patience}"
+stable_for = "300ms"
+give_up_after = "{patience}"
 """
 
 
@@ -143,7 +143,7 @@ def test_that_a_damaged_file_waits_is_said_everywhere(patient: DaemonProcess) ->
     path = patient.inbox / "told.jpg"
     path.write_bytes(_with_hole(_page(4)))
     event = until(lambda: _said(patient, "told.jpg"))[0]
-    assert "if it does not" in event["then"]
+    assert "if it does not" in event["next_step"]
 
     def status() -> list[dict[str, Any]]:
         told = json.loads((patient.state / "status.json").read_text())["incomplete"]
@@ -202,7 +202,7 @@ def test_once_leaves_a_damaged_scan_that_has_just_changed(tmp_path: Path) -> Non
         assert files(tmp_path / "inbox") == {"damaged.jpg"}
     assert "image data" in run_ocrwatch(tmp_path, "why", "damaged.jpg").stdout
     until(lambda: time.time() - path.stat().st_ctime > 1.1)
-    answer = run_ocrwatch(tmp_path, "once", "--set", "settle.patience=1s")
+    answer = run_ocrwatch(tmp_path, "once", "--set", "settle.give_up_after=1s")
     assert answer.returncode == QUARANTINED
     assert files(tmp_path / "quarantine") == {"damaged.jpg", "damaged.jpg.reason.json"}
     reason = json.loads((tmp_path / "quarantine/damaged.jpg.reason.json").read_text())

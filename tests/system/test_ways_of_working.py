@@ -92,7 +92,7 @@ def test_deleted_originals_are_gone(tmp_path: Path) -> None:
 def test_polling_does_the_same_job(tmp_path: Path) -> None:
     """Without events, as on a network share, looks alone find scans however they come."""
     with DaemonProcess(
-        tmp_path, "--set", "watch.mode=poll", "--set", "watch.poll_interval=200ms", "--set", "settle.quiet=300ms"
+        tmp_path, "--set", "watch.mode=poll", "--set", "watch.poll_interval=200ms", "--set", "settle.stable_for=300ms"
     ) as daemon:
         daemon.wait_ready()
         assert daemon.events("watch.armed")[0]["mode"] == "poll"

@@ -18,7 +18,7 @@ BUSY = """
 [workers]
 count = 1
 timeout = "10m"
-grace = "0s"
+shutdown_timeout = "0s"
 [retry]
 first_delay = "10m"
 max_delay = "10m"

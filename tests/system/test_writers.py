@@ -24,12 +24,12 @@ SLOW_READER = """
 [output]
 formats = ["json"]
 [settle]
-quiet = "200ms"
+stable_for = "200ms"
 [ocr]
 engine = "slow"
 whitelist = "1.5"
 [enhance]
-on = false
+enabled = false
 """
 """Reading takes long enough to do something to the file meanwhile."""
 

@@ -59,14 +59,14 @@ def test_unknown_environment_variable(tmp_path: Path) -> None:
     """A misspelt variable is an error that names it and the right spelling."""
     complaint = _complaint(tmp_path, environment={"OCRWATCH_SETTLE__QUITE": "1s"}, code=USAGE)
     assert "OCRWATCH_SETTLE__QUITE" in complaint
-    assert "OCRWATCH_SETTLE__QUIET" in complaint
+    assert "OCRWATCH_SETTLE__STABLE_FOR" in complaint
 
 
 @pytest.mark.parametrize(
     ("setting", "remedy"),
     [
         ("workers.count=many", "whole number"),
-        ("settle.quiet=soon", "2s"),
+        ("settle.stable_for=soon", "2s"),
         ("settle.max_bytes=big", "MB"),
         ("on_success=burn", "archive"),
         ("watch.recursive=perhaps", "true or false"),

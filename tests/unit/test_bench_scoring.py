@@ -226,7 +226,7 @@ def test_degradations_end_with_the_whole() -> None:
 
 def test_a_command_costs_what_its_descendants_cost(tmp_path: Path) -> None:
     """Processor time and memory of children of children count."""
-    # It rests so that it is looked at also where this test itself is held up for a moment.
+    # It rests so that it is looked at also where this test itself is blocked for a moment.
     burn = "import time; hoard = b'x' * 60_000_000\nwhile time.process_time() < 0.5: pass\ntime.sleep(1)"
     environment = clean_environment({"CODE": burn, "PYTHON": sys.executable})
     inner = 'sh -c "$PYTHON -c \\"$CODE\\"; true"'

@@ -93,4 +93,4 @@ def test_shared_options_are_the_same_everywhere(command: tuple[str, ...]) -> Non
     """Each command takes a settings file and single settings."""
     shown = one_line(help_of(command, 80))
     assert "-c, --config FILE Settings file; ./ocrwatch.toml if there." in shown
-    assert "--set KEY=VALUE Any other setting, such as settle.quiet=2s." in shown
+    assert "--set KEY=VALUE Any other setting, such as settle.stable_for=2s." in shown

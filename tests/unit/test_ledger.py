@@ -313,7 +313,7 @@ def test_a_mark_is_noted_with_the_end_or_not_at_all(ledger: Ledger) -> None:
     review = Review(("no text",), None)
 
     def interrupted() -> None:
-        with ledger.together():
+        with ledger.transaction():
             ledger.close_scan(entry.id, "done", code=None, reason=None, review=review)
             raise ZeroDivisionError
 

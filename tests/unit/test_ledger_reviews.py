@@ -102,7 +102,7 @@ def test_a_ledger_that_is_busy_for_long_is_an_error(
     """The one who ticks off waits, and is told; the daemon goes on."""
     row = note(ledger, "a.jpg")
     monkeypatch.setattr("ocrwatch.ledger.reviews._PATIENCE", 0.1)
-    with ledger.together(), pytest.raises(EnvironmentFault, match=r"locked.*try again in a moment"):
+    with ledger.transaction(), pytest.raises(EnvironmentFault, match=r"locked.*try again in a moment"):
         tick_off(tmp_path, dict.fromkeys([row], NO_TEXT.reasons))
     assert ledger.to_review(10)[0] == 1
 

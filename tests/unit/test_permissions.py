@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.errors import HeldUp
+from ocrwatch.errors import Blocked
 from ocrwatch.permissions import check_movable
 from tests.privileges import NOBODY, reachable_folder, unprivileged
 
@@ -56,9 +56,9 @@ def test_an_ordinary_scan_may_be_moved(inbox: Path) -> None:
 
 @pytest.mark.parametrize(("letter", "word"), [("i", "immutable"), ("a", "append-only")])
 def test_a_marked_scan_is_named_with_the_command(inbox: Path, letter: str, word: str) -> None:
-    """A file that chattr(1) has marked is held up alone."""
+    """A file that chattr(1) has marked is blocked alone."""
     with attribute(letter, inbox / "a.jpg"):
-        with pytest.raises(HeldUp, match=f"it is marked {word}") as caught:
+        with pytest.raises(Blocked, match=f"it is marked {word}") as caught:
             check_movable(inbox, "a.jpg")
         assert caught.value.remedy == f"sudo chattr -{letter} {inbox}/a.jpg"
         check_movable(inbox, "sub/b.jpg")
@@ -68,7 +68,7 @@ def test_a_marked_scan_is_named_with_the_command(inbox: Path, letter: str, word:
 def test_a_marked_subfolder_is_named_with_the_command(inbox: Path, letter: str) -> None:
     """A subfolder that chattr(1) has marked holds up what lies in it."""
     with attribute(letter, inbox / "sub"):
-        with pytest.raises(HeldUp, match=f"its folder {inbox}/sub is marked") as caught:
+        with pytest.raises(Blocked, match=f"its folder {inbox}/sub is marked") as caught:
             check_movable(inbox, "sub/b.jpg")
         assert caught.value.remedy == f"sudo chattr -{letter} {inbox}/sub"
         check_movable(inbox, "a.jpg")
@@ -81,7 +81,7 @@ def test_another_users_scan_in_a_sticky_inbox(shared: Path) -> None:
     os.chown(shared / "sub/b.jpg", NOBODY, NOBODY)
     (shared / "sub/b.jpg").rename(shared / "own.jpg")
     with unprivileged():
-        with pytest.raises(HeldUp, match=r"it belongs to root, .*sticky") as caught:
+        with pytest.raises(Blocked, match=r"it belongs to root, .*sticky") as caught:
             check_movable(shared, "a.jpg")
         check_movable(shared, "own.jpg")
     assert caught.value.remedy.endswith(f"sudo chmod -t {shared}")
@@ -96,7 +96,7 @@ def test_a_folder_without_group_write(shared: Path) -> None:
     (shared / "sub").chmod(0o755)
     os.setegid(NOBODY)
     try:
-        with unprivileged(), pytest.raises(HeldUp, match=f"its folder {shared}/sub") as caught:
+        with unprivileged(), pytest.raises(Blocked, match=f"its folder {shared}/sub") as caught:
             check_movable(shared, "sub/b.jpg")
     finally:
         os.setegid(0)
@@ -111,7 +111,7 @@ def test_a_folder_of_another_group(shared: Path) -> None:
     (shared / "sub").chmod(0o755)
     os.setegid(NOBODY)
     try:
-        with unprivileged(), pytest.raises(HeldUp) as caught:
+        with unprivileged(), pytest.raises(Blocked) as caught:
             check_movable(shared, "sub/b.jpg")
     finally:
         os.setegid(0)

@@ -19,11 +19,11 @@ from ocrwatch.errors import ASK_ITS_USER, Damaged, EnvironmentFault, Truncated, 
 from ocrwatch.intake.ignore_rules import NameCheck, kind_ignored, name_ignored
 from ocrwatch.intake.jpeg import Completeness
 from ocrwatch.intake.opener import probe
-from ocrwatch.intake.readiness import Settle
+from ocrwatch.intake.readiness import ReadinessTracker
 from ocrwatch.ledger import Entry, facts_key
 from ocrwatch.log import printable
 from ocrwatch.membership import remedy_for_reader
-from ocrwatch.observe.status import INCOMPLETE, BeingRead, Incomplete, Resting, Status, as_text, iso
+from ocrwatch.observe.status import INCOMPLETE, BeingRead, Incomplete, Resting, Status, display_path, isoformat
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import facts_of
 
@@ -53,7 +53,7 @@ class Answer:
     path: str
     """In the inbox."""
     state: str
-    """``ignored``, ``reading``, ``retrying``, ``held-up``, ``queued``, ``incomplete``, ``settling``, ``waiting``,
+    """``ignored``, ``reading``, ``retrying``, ``blocked``, ``queued``, ``incomplete``, ``settling``, ``waiting``,
     ``delivering``, ``done``, ``duplicate``, ``quarantined``, ``gone`` or ``unknown``."""
     says: str
     remedy: str = ""
@@ -93,7 +93,7 @@ def answer(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
     found = _now(sources, path, rows)
     told = rows[-1:] if rows and _end_of(rows[-1]) == found.state else []
     before = [_past(sources.settings, row) for row in reversed(rows) if row.state in _CLOSED and row not in told]
-    return replace(found, path=as_text(path), before=before[:_MOST_TOLD])
+    return replace(found, path=display_path(path), before=before[:_MOST_TOLD])
 
 
 def _now(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
@@ -153,7 +153,7 @@ def _by_record(sources: Sources, path: str, last: Entry | None, *, is_there: boo
 
 def _told_by_daemon(sources: Sources, path: str) -> Answer | None:
     """Return what the daemon says of a scan that it has in hand."""
-    status, shown = sources.status, as_text(path)
+    status, shown = sources.status, display_path(path)
     if status is None:
         return None
     told = [
@@ -179,16 +179,16 @@ def _being_read(sources: Sources, one: BeingRead) -> Answer:
 
 def _resting(sources: Sources, rest: Resting) -> Answer:
     when = sources.at(rest.next_try)
-    if rest.is_held_up:
-        says = f"is held up: {printable(rest.reason)}. Next tried at {when}."
-        return Answer(rest.path, "held-up", says, printable(rest.remedy), next_try=rest.next_try, code=rest.code)
+    if rest.is_blocked:
+        says = f"is blocked: {printable(rest.reason)}. Next tried at {when}."
+        return Answer(rest.path, "blocked", says, printable(rest.remedy), next_try=rest.next_try, code=rest.code)
     says = f"failed {_times(rest.attempts)} ({printable(rest.reason)}); next tried at {when}."
     return Answer(rest.path, "retrying", says, next_try=rest.next_try, attempts=rest.attempts, code=rest.code)
 
 
 def _incomplete(sources: Sources, item: Incomplete) -> Answer:
     since, settle = sources.at(item.since), sources.settings.settle
-    patience = f"{Settle(settle.quiet, settle.closed_quiet, settle.patience).patience_for(item.reason):g} s"
+    patience = f"{ReadinessTracker(settle.stable_for, settle.stable_for_closed, settle.give_up_after).patience_for(item.reason):g} s"
     if item.reason == "growing":
         says = f"is still being written: it last changed at {since}. It is read when it is complete."
     elif item.reason == "unreadable":
@@ -214,12 +214,12 @@ def _incomplete(sources: Sources, item: Incomplete) -> Answer:
 def _open(sources: Sources, row: Entry, *, is_there: bool) -> Answer:
     """Tell of a scan that is not at its end as far as the ledger knows, and not in the daemon's hand."""
     stands = "" if sources.status is not None else " No ocrwatch runs here: start it."
-    at = iso(row.updated_at)
+    at = isoformat(row.updated_at)
     if row.state in {"planned", "published"}:
         says = f"was read; its text and its original are being put in their places since {sources.at(at)}.{stands}"
         return Answer(row.path, "delivering", says, since=at)
     if row.state == "waiting" and (row.attempts or row.deaths):
-        next_try = iso(row.not_before)
+        next_try = isoformat(row.not_before)
         when = (
             "as soon as it runs" if sources.status is None and row.not_before <= time.time() else sources.at(next_try)
         )
@@ -242,10 +242,10 @@ def _waiting(sources: Sources, path: str) -> Answer:
     found = probe(sources.settings.inbox, path)
     if found is None:
         return Answer(path, "gone", "has just gone from the inbox.")
-    changed = iso(found.facts.mtime_ns / 1e9) if 0 <= found.facts.mtime_ns < 2**62 else None
+    changed = isoformat(found.facts.mtime_ns / 1e9) if 0 <= found.facts.mtime_ns < 2**62 else None
     if found.state is not Completeness.WHOLE:
         what = "unreadable" if found.state is None else found.state.value
-        seen = Incomplete(path, what, changed or iso(time.time()))
+        seen = Incomplete(path, what, changed or isoformat(time.time()))
         said = _incomplete(sources, seen)
         if sources.status is None:
             return replace(said, says=f"{said.says} No ocrwatch runs here: start it.")
@@ -263,7 +263,7 @@ def _waiting(sources: Sources, path: str) -> Answer:
 
 def _duplicate(sources: Sources, row: Entry) -> Answer:
     """Tell of a scan that was not delivered, since another with the same bytes was (``intake.duplicates``)."""
-    at, files = iso(row.updated_at), files_of(sources.settings, row)
+    at, files = isoformat(row.updated_at), files_of(sources.settings, row)
     fate = None if row.plan is None else Plan.from_json(row.plan).fate
     became = {
         "keep": "it stays in the inbox",
@@ -279,7 +279,7 @@ def _duplicate(sources: Sources, row: Entry) -> Answer:
 def _done(sources: Sources, row: Entry) -> Answer:
     if row.code == CODE:
         return _duplicate(sources, row)
-    at = iso(row.updated_at)
+    at = isoformat(row.updated_at)
     files = files_of(sources.settings, row)
     plan = None if row.plan is None else Plan.from_json(row.plan)
     texts = [name for name in files if Path(name).is_relative_to(sources.settings.outbox)]
@@ -299,7 +299,7 @@ def _with_review(sources: Sources, row: Entry, review: Review, done: Answer) -> 
     reasons = ", ".join(review.reasons)
     marked = replace(done, review=list(review.reasons))
     if row.reviewed_at is not None:
-        at = iso(row.reviewed_at)
+        at = isoformat(row.reviewed_at)
         says = f"{done.says} It was marked for review ({reasons}), and ticked off at {sources.at(at)}."
         return replace(marked, says=says, reviewed_at=at)
     first = REMEDY if REWRITTEN in review.reasons else "look at the text"
@@ -316,7 +316,7 @@ def to_tick_off(settings: Settings, row: Entry) -> str:
 
 
 def _quarantined(sources: Sources, row: Entry) -> Answer:
-    at, files = iso(row.updated_at), files_of(sources.settings, row)
+    at, files = isoformat(row.updated_at), files_of(sources.settings, row)
     originals = [name for name in files if not name.endswith(f".{REASON_ENDING}")]
     stays = row.plan is not None and Plan.from_json(row.plan).stays
     says = (
@@ -356,7 +356,7 @@ def answer_by_reason(sources: Sources, file: Path) -> Answer | None:
 
 
 def _gone(sources: Sources, row: Entry) -> Answer:
-    at = iso(row.updated_at)
+    at = isoformat(row.updated_at)
     reason = printable(row.reason or "it was changed, or taken out of the inbox")
     return Answer(
         row.path, "gone", f"is not in the inbox any more, and was not read: {reason} ({sources.at(at)}).", since=at
@@ -368,7 +368,9 @@ def _end_of(row: Entry) -> str:
 
 
 def _past(settings: Settings, row: Entry) -> Past:
-    return Past(_end_of(row), iso(row.updated_at), row.code, row.reason, list(map(as_text, files_of(settings, row))))
+    return Past(
+        _end_of(row), isoformat(row.updated_at), row.code, row.reason, list(map(display_path, files_of(settings, row)))
+    )
 
 
 def _times(attempts: int) -> str:

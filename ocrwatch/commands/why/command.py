@@ -19,12 +19,12 @@ from ocrwatch.commands.why.lookup import path_in_inbox, scans_meant
 from ocrwatch.errors import EnvironmentFault, ExitCode
 from ocrwatch.ledger import LedgerReader
 from ocrwatch.log import printable
-from ocrwatch.observe.status import Status, as_text
+from ocrwatch.observe.status import Status, display_path
 from ocrwatch.settings import Settings
 from ocrwatch.settings.load import load, parse_overrides
 
 _SCHEMA = "ocrwatch.why/1"
-_WAITS = frozenset({"queued", "settling", "waiting", "delivering", "incomplete", "held-up", "retrying"})
+_WAITS = frozenset({"queued", "settling", "waiting", "delivering", "incomplete", "blocked", "retrying"})
 _PAST = {"done": "read", "quarantined": "quarantined", "gone": "not read", "duplicate": "a duplicate"}
 
 
@@ -89,9 +89,9 @@ def _as_json(file: Path, seen: Seen, answers: Sequence[Answer], trouble: str) ->
     state = seen.last.state if seen.is_running and seen.last else None
     return {
         "schema": _SCHEMA,
-        "file": as_text(file),
+        "file": display_path(file),
         "running": seen.is_running,
         "daemon": state,
         "ledger": trouble or None,
-        "answers": [{**asdict(one), "files": list(map(as_text, one.files))} for one in answers],
+        "answers": [{**asdict(one), "files": list(map(display_path, one.files))} for one in answers],
     }

@@ -11,7 +11,7 @@ from ocrwatch.delivery.plan import Plan
 from ocrwatch.delivery.transaction import REASON_ENDING
 from ocrwatch.intake.rescan import DEEPEST
 from ocrwatch.ledger import Entry, LedgerReader
-from ocrwatch.observe.status import Status, as_text
+from ocrwatch.observe.status import Status, display_path
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import split
 
@@ -67,7 +67,7 @@ def _at(root: str, place: Path, relative: str, ledger: LedgerReader, status: Sta
     """Return the scans whose file lies, or lay, at this very place."""
     if root != "inbox":
         return list(dict.fromkeys(entry.path for entry in reversed(_delivered_to(ledger, root, relative))))
-    if os.path.lexists(place) or ledger.of_path(relative) or as_text(relative) in _told(status):
+    if os.path.lexists(place) or ledger.of_path(relative) or display_path(relative) in _told(status):
         return [relative]
     return []
 

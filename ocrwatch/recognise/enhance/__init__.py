@@ -85,7 +85,7 @@ def enhance(
     if turns:
         height, width = page.gray.shape
         enhanced = replace(enhanced, to_given=quarter_turns(turns, width, height), steps=(f"turn {90 * turns}",))
-    if not options.on:
+    if not options.enabled:
         return enhanced
     fine = pixels.resolved is not pixels
     pixels = pixels.resolved

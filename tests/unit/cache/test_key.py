@@ -12,7 +12,7 @@ import pytest
 
 import ocrwatch
 from ocrwatch.cache import key as known_module
-from ocrwatch.cache.key import Known
+from ocrwatch.cache.key import PageCache
 from ocrwatch.cache.sqlite import TextCache
 from ocrwatch.document import EngineInfo, Page, Second
 from ocrwatch.recipe import Recipe
@@ -39,9 +39,9 @@ def cache(tmp_path: Path) -> Iterator[TextCache]:
     cache.close()
 
 
-def remembered(cache: TextCache, recipe: Recipe, page: Page = PAGE) -> Known:
+def remembered(cache: TextCache, recipe: Recipe, page: Page = PAGE) -> PageCache:
     """Remember a page."""
-    known = Known(cache, [recipe])
+    known = PageCache(cache, [recipe])
     known.remember(BYTES, recipe, page)()
     return known
 
@@ -51,7 +51,7 @@ def test_the_same_bytes_by_the_same_recipe_are_known(cache: TextCache, recipe: R
     known = remembered(cache, recipe)
     assert known.page(BYTES, recipe) == known.recent(BYTES, recipe) == PAGE
     assert known.page(OTHER_BYTES, recipe) is None
-    assert Known(cache, [recipe]).page(BYTES, recipe) == PAGE
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) == PAGE
 
 
 @pytest.mark.parametrize(
@@ -73,14 +73,14 @@ def test_another_recipe_is_another_reading(cache: TextCache, recipe: Recipe, cha
     """Whichever of its options differs."""
     remembered(cache, recipe)
     other = replace(recipe, **change)  # type: ignore[arg-type]
-    assert Known(cache, [recipe, other]).page(BYTES, other) is None
+    assert PageCache(cache, [recipe, other]).page(BYTES, other) is None
 
 
 def test_so_are_other_steps_of_enhancement(cache: TextCache, recipe: Recipe) -> None:
     """Each of their switches is part of the recipe."""
     remembered(cache, recipe)
     other = replace(recipe, enhance=replace(recipe.enhance, skew=False))
-    assert Known(cache, [other]).page(BYTES, other) is None
+    assert PageCache(cache, [other]).page(BYTES, other) is None
 
 
 def test_other_versions_are_another_reading(cache: TextCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,13 +88,13 @@ def test_other_versions_are_another_reading(cache: TextCache, recipe: Recipe, mo
     remembered(cache, recipe)
     with monkeypatch.context() as patch:
         patch.setattr(ocrwatch, "__version__", "99")
-        assert Known(cache, [recipe]).page(BYTES, recipe) is None
+        assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
     real = importlib.metadata.version
     for package in ("simplejpeg", "opencv-python-headless", "tesserocr"):
         with monkeypatch.context() as patch:
             patch.setattr(known_module, "version", lambda name, p=package: "99" if name == p else real(name))
-            assert Known(cache, [recipe]).page(BYTES, recipe) is None
-    assert Known(cache, [recipe]).page(BYTES, recipe) == PAGE
+            assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) == PAGE
 
 
 def test_other_language_data_is_another_reading(cache: TextCache, recipe: Recipe) -> None:
@@ -102,9 +102,9 @@ def test_other_language_data_is_another_reading(cache: TextCache, recipe: Recipe
     remembered(cache, recipe)
     data = Path(recipe.tessdata)
     (data / "fra.traineddata").write_bytes(b"how to read French")
-    assert Known(cache, [recipe]).page(BYTES, recipe) == PAGE
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) == PAGE
     (data / "eng.user-words").write_bytes(b"ocrwatch\n")
-    assert Known(cache, [recipe]).page(BYTES, recipe) is None
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
 
 
 def test_data_that_changes_under_a_running_daemon_ends_what_it_knows(cache: TextCache, recipe: Recipe) -> None:
@@ -113,7 +113,7 @@ def test_data_that_changes_under_a_running_daemon_ends_what_it_knows(cache: Text
     os.utime(Path(recipe.tessdata) / "eng.traineddata", ns=(0, 0))
     assert known.page(BYTES, recipe) is None
     known.remember(OTHER_BYTES, recipe, PAGE)()
-    assert Known(cache, [recipe]).page(OTHER_BYTES, recipe) is None
+    assert PageCache(cache, [recipe]).page(OTHER_BYTES, recipe) is None
 
 
 def test_files_that_variables_name_are_part_of_it(cache: TextCache, recipe: Recipe, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_files_that_variables_name_are_part_of_it(cache: TextCache, recipe: Reci
     recipe = replace(recipe, variables=(("user_words_file", str(words)),))
     remembered(cache, recipe)
     words.write_text("one\ntwo\n")
-    assert Known(cache, [recipe]).page(BYTES, recipe) is None
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
 
 
 def test_a_version_that_a_worker_has_loaded_counts_more_than_a_packages(cache: TextCache, recipe: Recipe) -> None:
@@ -147,7 +147,7 @@ def test_a_page_that_was_read_again_is_remembered(cache: TextCache, recipe: Reci
     """A page comes back with the second reader and the number of its lines, to the next daemon, too."""
     again = replace(PAGE, second=Second("rapidocr", "3.10.0", 7))
     assert remembered(cache, recipe, again).page(BYTES, recipe) == again
-    assert Known(cache, [recipe]).page(BYTES, recipe) == again
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) == again
 
 
 def test_a_page_that_could_not_be_read_again_is_not_remembered(cache: TextCache, recipe: Recipe) -> None:
@@ -158,7 +158,7 @@ def test_a_page_that_could_not_be_read_again_is_not_remembered(cache: TextCache,
         known = remembered(cache, wanted, failed)
         assert known.page(BYTES, wanted) is None
         assert known.recent(BYTES, wanted) is None
-        assert Known(cache, [wanted]).page(BYTES, wanted) is None
+        assert PageCache(cache, [wanted]).page(BYTES, wanted) is None
 
 
 @pytest.mark.parametrize("package", ["rapidocr", "onnxruntime"])
@@ -171,8 +171,8 @@ def test_other_networks_are_another_reading_if_they_have_a_part_in_it(
     remembered(cache, recipe)
     remembered(cache, alone)
     monkeypatch.setattr(known_module, "version", lambda name: "99" if name == package else real(name))
-    assert Known(cache, [recipe]).page(BYTES, recipe) is None
-    assert Known(cache, [alone]).page(BYTES, alone) == PAGE
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
+    assert PageCache(cache, [alone]).page(BYTES, alone) == PAGE
 
 
 def test_a_second_reader_that_is_installed_later_is_another_reading(
@@ -183,8 +183,8 @@ def test_a_second_reader_that_is_installed_later_is_another_reading(
     remembered(cache, recipe)
     with monkeypatch.context() as patch:
         patch.setattr(weights, "is_installed", lambda: True)
-        assert Known(cache, [recipe]).page(BYTES, recipe) is None
-    assert Known(cache, [recipe]).page(BYTES, recipe) == PAGE
+        assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) == PAGE
 
 
 def test_chinese_that_tesseract_stood_in_for_is_not_remembered(
@@ -200,7 +200,7 @@ def test_chinese_that_tesseract_stood_in_for_is_not_remembered(
 
 def test_without_a_cache_nothing_is_known(recipe: Recipe) -> None:
     """And nothing goes wrong."""
-    known = Known(None, [recipe])
+    known = PageCache(None, [recipe])
     known.remember(BYTES, recipe, PAGE)()
     assert known.page(BYTES, recipe) is None
     assert not known

@@ -19,7 +19,7 @@ from ocrwatch.observe.status import (
     Resting,
     Status,
     ToReview,
-    iso,
+    isoformat,
 )
 from tests.unit.observe.statuses import status
 
@@ -48,7 +48,9 @@ def test_an_idle_daemon() -> None:
 
 def test_a_damaged_scan_that_is_waited_for() -> None:
     """What was found in it, and when it is quarantined."""
-    shown = lines(status(incomplete=[Incomplete("a.jpg", "damaged", iso(50), "a part is missing", iso(650))]))
+    shown = lines(
+        status(incomplete=[Incomplete("a.jpg", "damaged", isoformat(50), "a part is missing", isoformat(650))])
+    )
     assert (
         "not whole   a.jpg: it is damaged, but may still be written: a part is missing; quarantined at 01:10:50 CET "
         "unless it changes; unchanged for 10 s"
@@ -63,20 +65,23 @@ def test_a_busy_daemon() -> None:
             waiting=9,
             more=True,
             in_work=["a.jpg", "b.jpg"],
-            being_read=[BeingRead("a.jpg", 7, 2, iso(58))],
+            being_read=[BeingRead("a.jpg", 7, 2, isoformat(58))],
             oldest_waiting="[old].jpg",
-            oldest_waiting_since=iso(-3600),
+            oldest_waiting_since=isoformat(-3600),
             queue=[f"{number}.jpg" for number in range(6)],
             queued=6,
             delivering=["read.jpg"],
-            incomplete=[Incomplete(f"half{number}.jpg", "growing", iso(50)) for number in range(7)],
-            resting=[Resting("again.jpg", 1, "timeout", "it took too long", iso(90))],
+            incomplete=[Incomplete(f"half{number}.jpg", "growing", isoformat(50)) for number in range(7)],
+            resting=[Resting("again.jpg", 1, "timeout", "it took too long", isoformat(90))],
             profiles=[ProfileCounts("", 1, 0), ProfileCounts("bills/**", 2000, 1)],
             worker_deaths=3,
             scans_last_minute=12,
             scans_last_hour=1234,
             scans_last_day=5678,
-            failures=[Failure("x.jpg", "damaged", "it is", iso(1)), Failure("y.jpg", "damaged", "so too", iso(2))],
+            failures=[
+                Failure("x.jpg", "damaged", "it is", isoformat(1)),
+                Failure("y.jpg", "damaged", "so too", isoformat(2)),
+            ],
         )
     )
     assert "in work     a.jpg for 2 s, worker 7, attempt 2" in shown
@@ -96,8 +101,8 @@ def test_a_busy_daemon() -> None:
 def test_what_waits_for_review() -> None:
     """How many wait, also if none was marked since the start, and the newest of them with the reasons, newest first."""
     reviews = [
-        ToReview("[a].jpg", 54.2, iso(1), ["confidence 54", "62 % of the marks unread"]),
-        ToReview("b.jpg", None, iso(2), ["no text"]),
+        ToReview("[a].jpg", 54.2, isoformat(1), ["confidence 54", "62 % of the marks unread"]),
+        ToReview("b.jpg", None, isoformat(2), ["no text"]),
     ]
     shown = lines(status(review_waiting=1200, to_review=3, reviews=reviews))
     first = shown.index("to review   1,200 (3 marked since the start)")
@@ -124,7 +129,7 @@ def test_what_is_not_read() -> None:
 def test_a_pause_comes_with_what_to_do() -> None:
     """The reason, since when, and the remedy; a day that is past is named."""
     shown = lines(
-        status(state="paused", paused=[PauseStatus("delivery", "the disk is full", "free some space", iso(0))]),
+        status(state="paused", paused=[PauseStatus("delivery", "the disk is full", "free some space", isoformat(0))]),
         now=86_400 * 2,
     )
     assert shown[0].startswith("paused since 1970-01-01 01:00:00 CET (2 d 0 h)")
@@ -133,17 +138,17 @@ def test_a_pause_comes_with_what_to_do() -> None:
 
 def test_refused_settings_come_with_what_to_do() -> None:
     """What is wrong with new settings stands at the top, for as long as they are refused."""
-    refusal = Refusal("there is no option settle.quite", "did you mean settle.quiet?", iso(30))
+    refusal = Refusal("there is no option settle.quite", "did you mean settle.stable_for?", isoformat(30))
     assert lines(status(refused_settings=refusal))[1] == (
-        "new settings refused since 01:00:30 CET (30 s): there is no option settle.quite; did you mean settle.quiet?"
+        "new settings refused since 01:00:30 CET (30 s): there is no option settle.quite; did you mean settle.stable_for?"
     )
 
 
 def test_a_daemon_that_says_nothing_may_hang() -> None:
     """When several heartbeats are missing that is said; a clock that was set back is not taken for it."""
-    assert any("may hang" in line for line in lines(status(written=iso(60)), now=100.0))
-    assert not any("may hang" in line for line in lines(status(written=iso(60)), now=85.0))
-    assert not any("may hang" in line for line in lines(status(written=iso(5000)), now=85.0))
+    assert any("may hang" in line for line in lines(status(written=isoformat(60)), now=100.0))
+    assert not any("may hang" in line for line in lines(status(written=isoformat(60)), now=85.0))
+    assert not any("may hang" in line for line in lines(status(written=isoformat(5000)), now=85.0))
 
 
 def test_a_daemon_that_has_not_spoken_yet() -> None:

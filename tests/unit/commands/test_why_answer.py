@@ -11,7 +11,7 @@ from ocrwatch.delivery.plan import Plan, Sidecar
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Entry
-from ocrwatch.observe.status import Incomplete, Resting, Status, iso
+from ocrwatch.observe.status import Incomplete, Resting, Status, isoformat
 from ocrwatch.scan import FileFacts
 from ocrwatch.settings import Settings
 from tests.unit.observe.statuses import status
@@ -63,19 +63,19 @@ def ask(settings: Settings, path: str, *rows: Entry, told: Status | None = None)
 def test_what_settles(settings: Settings, reason: str, said: str) -> None:
     """Each way of not being whole has its sentence, and since when."""
     (settings.inbox / "a.jpg").write_bytes(JPEG)
-    found = ask(settings, "a.jpg", told=status(incomplete=[Incomplete("a.jpg", reason, iso(0))]))
-    assert (found.state, found.since) == ("incomplete", iso(0))
+    found = ask(settings, "a.jpg", told=status(incomplete=[Incomplete("a.jpg", reason, isoformat(0))]))
+    assert (found.state, found.since) == ("incomplete", isoformat(0))
     assert said in found.says
 
 
 def test_what_was_found_damaged_and_is_waited_for(settings: Settings) -> None:
     """What was found is told, and when it is quarantined; without a daemon, what the last one found."""
     (settings.inbox / "a.jpg").write_bytes(JPEG)
-    told = Incomplete("a.jpg", "damaged", iso(0), "a part is missing", iso(600))
+    told = Incomplete("a.jpg", "damaged", isoformat(0), "a part is missing", isoformat(600))
     found = ask(settings, "a.jpg", told=status(incomplete=[told]))
-    assert (found.state, found.since, found.code) == ("incomplete", iso(0), "damaged")
+    assert (found.state, found.since, found.code) == ("incomplete", isoformat(0), "damaged")
     assert "damaged: a part is missing. Its writer may still be at work: it is read again when it" in found.says
-    assert f"quarantined at {iso(600)} if it does not" in found.says
+    assert f"quarantined at {isoformat(600)} if it does not" in found.says
     alone = ask(settings, "a.jpg", row("a.jpg", "ready", attempts=0, code="damaged", reason="a part is missing"))
     assert (alone.state, alone.code) == ("waiting", "damaged")
     assert "found damaged: a part is missing; it is read again." in alone.says
@@ -84,9 +84,9 @@ def test_what_was_found_damaged_and_is_waited_for(settings: Settings) -> None:
 def test_what_a_folder_holds_up(settings: Settings) -> None:
     """The reason and the next try are told."""
     (settings.inbox / "a.jpg").write_bytes(JPEG)
-    held = Resting("a.jpg", 0, "held-up", "it cannot be moved out of sub", iso(90))
+    held = Resting("a.jpg", 0, "blocked", "it cannot be moved out of sub", isoformat(90))
     found = ask(settings, "a.jpg", told=status(resting=[held]))
-    assert (found.state, found.next_try) == ("held-up", iso(90))
+    assert (found.state, found.next_try) == ("blocked", isoformat(90))
     assert "cannot be moved out of sub" in found.says
 
 
@@ -132,9 +132,10 @@ def test_a_page_that_is_marked_for_review(settings: Settings) -> None:
     assert (found.review, found.reviewed_at) == (list(review.reasons), None)
     done = ask(settings, "a.jpg", row("a.jpg", "done", review=review, reviewed_at=60.0))
     assert (
-        f"It was marked for review (confidence 54, 62 % of the marks unread), and ticked off at {iso(60)}." in done.says
+        f"It was marked for review (confidence 54, 62 % of the marks unread), and ticked off at {isoformat(60)}."
+        in done.says
     )
-    assert (done.remedy, done.reviewed_at) == ("", iso(60))
+    assert (done.remedy, done.reviewed_at) == ("", isoformat(60))
     odd = ask(settings, "a b.jpg", row("a b.jpg", "done", review=review, plan=None))
     assert odd.remedy.endswith("ocrwatch review --done 'a b.jpg'")
 

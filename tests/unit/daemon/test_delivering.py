@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from ocrwatch import backoff
-from ocrwatch.backoff import Pauses
+from ocrwatch.backoff import Backoff
 from ocrwatch.daemon.delivering import Delivering
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.delivery.transaction import Delivered
-from ocrwatch.errors import EnvironmentFault, HeldUp, Vanished
+from ocrwatch.errors import Blocked, Changed, EnvironmentFault
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.storage.files import facts_of
 
@@ -51,7 +51,7 @@ class Line:
 
     def __init__(self, folder: Path, loop: Loop, deliverer: Any) -> None:
         self.ended: list[bool] = []
-        self.pauses = Pauses(lambda: None)
+        self.pauses = Backoff(lambda: None)
         self.loop = loop
         self._ledger = ledger = Ledger(folder)
         self.entry: Entry = ledger.begin("a.jpg", facts_of(folder.stat()), None)
@@ -106,30 +106,30 @@ def line_for(tmp_path: Path) -> Iterator[Open]:
 
 def test_a_pause_ends_with_the_last_scan_that_waits_for_it(line_for: Open) -> None:
     """Somebody takes the scan away while the disk is full: nothing is left to try with, and others may be read."""
-    line = line_for(Answers(EnvironmentFault("the disk is full"), Vanished("a.jpg")))
+    line = line_for(Answers(EnvironmentFault("the disk is full"), Changed("a.jpg")))
     line.run()
     assert not line.pauses
 
 
 def test_what_is_held_up_is_known_until_it_is_delivered(line_for: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no longer in the line, and not forgotten; then it is tried again."""
-    monkeypatch.setattr(backoff, "HELD_UP", 0.2)
-    line = line_for(Answers(HeldUp("it cannot be moved"), None))
+    monkeypatch.setattr(backoff, "BLOCKED", 0.2)
+    line = line_for(Answers(Blocked("it cannot be moved"), None))
     deadline = time.monotonic() + LONG
-    while not line.delivering.held_up:
+    while not line.delivering.blocked:
         assert time.monotonic() < deadline
         line.turn()
-    assert line.delivering.held_up == {"a.jpg": "it cannot be moved"}
+    assert line.delivering.blocked == {"a.jpg": "it cannot be moved"}
     assert len(line.delivering) == 0
     line.run()
-    assert line.delivering.held_up == {}
+    assert line.delivering.blocked == {}
 
 
 def test_what_could_not_be_cleared_away_is_tried_again_when_nothing_is_to_do(
     line_for: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though no scan comes any more; again and again, but not in a tight loop."""
-    monkeypatch.setattr(backoff, "HELD_UP", 0.2)
+    monkeypatch.setattr(backoff, "BLOCKED", 0.2)
     answers = Answers(None)
     line = line_for(answers)
     answers.left_behind = 3

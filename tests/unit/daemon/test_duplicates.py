@@ -15,7 +15,7 @@ from ocrwatch.delivery.plan import Fate, Plan, Sidecar
 from ocrwatch.delivery.transaction import Work
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Ledger
-from ocrwatch.scan import FileFacts, Scan
+from ocrwatch.scan import FileFacts, SettledFile
 from ocrwatch.settings import Settings, recipe
 
 SCAN = b"a scan"
@@ -38,7 +38,7 @@ class Past:
 
     def ticket(self, path: str, **settings: object) -> Ticket:
         """Return a scan whose row is open."""
-        scan = Scan(path, FileFacts(1, len(path), len(SCAN), 4), fresh=True, ready_at=time.monotonic())
+        scan = SettledFile(path, FileFacts(1, len(path), len(SCAN), 4), fresh=True, ready_at=time.monotonic())
         options = Settings.model_validate(settings).for_path(path)
         ticket = Ticket(scan, Batch(1, 1), options, recipe(options.ocr, options.enhance), sha256=SHA)
         ticket.id = self.ledger.begin(path, scan.facts, SHA).id

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.cache.key import Known
+from ocrwatch.cache.key import PageCache
 from ocrwatch.daemon import loader as loader_module
 from ocrwatch.daemon.loader import Loader
 from ocrwatch.daemon.tickets import Batch, Ticket
-from ocrwatch.errors import EnvironmentFault, TooLarge, Vanished
+from ocrwatch.errors import Changed, EnvironmentFault, TooLarge
 from ocrwatch.ledger import Ledger
 from ocrwatch.recipe import Recipe
-from ocrwatch.scan import FileFacts, Scan, Source
+from ocrwatch.scan import FileFacts, SettledFile, Source
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import facts_of
 
@@ -41,14 +41,14 @@ def inbox(tmp_path: Path) -> Path:
 @pytest.fixture
 def loader(inbox: Path, ledger: Ledger) -> Loader:
     """Make a loader to which nothing is known."""
-    return Loader(inbox, ledger, Known(None, []), max_bytes=MOST, keeps_originals=False)
+    return Loader(inbox, ledger, PageCache(None, []), max_bytes=MOST, keeps_originals=False)
 
 
 def ticket(inbox: Path, name: str, size: int = 10) -> Ticket:
     """Put a scan into the inbox."""
     path = inbox / name
     path.write_bytes(name.encode().ljust(size))
-    scan = Scan(name, facts_of(path.stat()), fresh=True, ready_at=0.0)
+    scan = SettledFile(name, facts_of(path.stat()), fresh=True, ready_at=0.0)
     return Ticket(scan, Batch(1, 1), Settings().for_path(name), Recipe())
 
 
@@ -60,7 +60,7 @@ def test_one_that_cannot_be_loaded_keeps_none_of_the_others(
     tickets = [ticket(inbox, f"{n}.jpg", MOST + 1 if n == 2 else 10) for n in range(4)]
     (inbox / "1.jpg").unlink()
     loaded = {each.ticket.path: each for each in loader.load(tickets)}
-    assert isinstance(loaded["1.jpg"].error, Vanished)
+    assert isinstance(loaded["1.jpg"].error, Changed)
     assert isinstance(loaded["2.jpg"].error, TooLarge)
     for name in ("0.jpg", "3.jpg"):
         entry = loaded[name].entry
@@ -77,7 +77,7 @@ def test_the_row_of_a_scan_that_went_is_closed(loader: Loader, inbox: Path, ledg
     waiting.id = loaded.entry.id
     (inbox / "a.jpg").unlink()
     (loaded,) = loader.load([waiting])
-    assert isinstance(loaded.error, Vanished)
+    assert isinstance(loaded.error, Changed)
     assert ledger.get(waiting.id).state == "gone"
 
 

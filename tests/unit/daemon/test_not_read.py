@@ -15,7 +15,7 @@ from ocrwatch.daemon.not_read import NotRead
 from ocrwatch.intake import rescan as look_module
 from ocrwatch.intake.ignore_rules import NameCheck
 from ocrwatch.intake.names import NameRules
-from ocrwatch.intake.rescan import look
+from ocrwatch.intake.rescan import rescan
 from ocrwatch.observe.status import NotReadFile
 
 INCLUDE, EXCLUDE = ("*.jpg",), (".*", "*.bak")
@@ -39,10 +39,10 @@ class Inbox:
             (self.place / name.replace("__", ".")).write_bytes(content)
 
     def see(self) -> dict[str, str]:
-        """Look once; return what was logged: reasons by path."""
+        """Rescan once; return what was logged: reasons by path."""
         rules = NameRules.of(INCLUDE, EXCLUDE)
         with capture_logs() as logs:
-            self.not_read.update(look(self.place, rules, recursive=True, limit=9, known=lambda _: False))
+            self.not_read.update(rescan(self.place, rules, recursive=True, limit=9, known=lambda _: False))
             deadline = time.monotonic() + LONG
             while not self.not_read.is_steady:
                 assert time.monotonic() < deadline

@@ -12,13 +12,13 @@ from ocrwatch.daemon.pipeline import Pipeline
 from ocrwatch.daemon.tickets import Batch, Ticket
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.readers import has_second_reader
-from ocrwatch.scan import FileFacts, Scan
+from ocrwatch.scan import FileFacts, SettledFile
 from ocrwatch.settings import Settings, recipe
 
 
 def renewed(settings: Settings, *, plain: bool) -> Ticket:
     """Give a scan the options that are in force."""
-    scan = Scan("a.jpg", FileFacts(1, 1, 10, 0, 0), fresh=True, ready_at=0.0)
+    scan = SettledFile("a.jpg", FileFacts(1, 1, 10, 0, 0), fresh=True, ready_at=0.0)
     before = Settings()
     ticket = Ticket(scan, Batch(1, 1), before.for_path("a.jpg"), recipe(before.ocr, before.enhance), plain=plain)
     Pipeline._renew(cast("Any", SimpleNamespace(settings=settings)), ticket)
@@ -37,7 +37,7 @@ def test_after_a_timeout_nothing_is_cleaned_or_read_again(second: str, monkeypat
     settings = settings_with(second)
     usual = recipe(settings.ocr, settings.enhance)
     found = renewed(settings, plain=True).recipe
-    assert found == replace(usual, second="none", enhance=replace(usual.enhance, on=False))
+    assert found == replace(usual, second="none", enhance=replace(usual.enhance, enabled=False))
     assert found.languages == ("fra",)
     assert not has_second_reader(found)
 
@@ -48,7 +48,7 @@ def test_other_scans_are_read_as_the_settings_say(second: str) -> None:
     settings = settings_with(second)
     found = renewed(settings, plain=False).recipe
     assert found == recipe(settings.ocr, settings.enhance)
-    assert (found.second, found.enhance.on) == (second, True)
+    assert (found.second, found.enhance.enabled) == (second, True)
 
 
 @pytest.mark.parametrize("code", ["out-of-memory", "worker-died", "engine-failed"])
@@ -56,7 +56,7 @@ def test_after_a_worker_ended_a_scan_is_read_with_less(code: str) -> None:
     """A scan that took its worker's memory, or its life, is read without what is not necessary; others as set."""
     settings = Settings()
     usual = recipe(settings.ocr, settings.enhance)
-    scan = Scan("a.jpg", FileFacts(1, 1, 10, 0, 0), fresh=True, ready_at=0.0)
+    scan = SettledFile("a.jpg", FileFacts(1, 1, 10, 0, 0), fresh=True, ready_at=0.0)
     ticket = Ticket(scan, Batch(1, 1), settings.for_path("a.jpg"), usual)
     ticket.code = code
     Pipeline._renew(cast("Any", SimpleNamespace(settings=settings)), ticket)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.backoff import Pauses
+from ocrwatch.backoff import Backoff
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.quarantine_watch import QuarantineWatch
 from ocrwatch.delivery.plan import Plan
@@ -35,12 +35,12 @@ class Watching:
         self.ledger = Ledger(folder / "state")
         self.loop = Loop(io_threads=1)
         self.returned: list[str] = []
-        self.watch = self.begin(patience=LONG)
+        self.watch = self.begin(give_up_after=LONG)
 
-    def begin(self, patience: float) -> QuarantineWatch:
+    def begin(self, give_up_after: float) -> QuarantineWatch:
         """Start to watch, as the daemon does."""
-        options = Settle(quiet=0.05, closed_quiet=0.05, patience=patience)
-        pauses = Pauses(lambda: None)
+        options = Settle(stable_for=0.05, stable_for_closed=0.05, give_up_after=give_up_after)
+        pauses = Backoff(lambda: None)
         self.watch = QuarantineWatch(self.loop, pauses, self.ledger, self.inbox, self.quarantine, options)
         return self.watch
 
@@ -90,7 +90,7 @@ def test_a_scan_that_is_finished_goes_back(watching: Watching) -> None:
 
 def test_a_scan_that_stays_as_it_is_is_forgotten_after_the_patience(watching: Watching) -> None:
     """Nothing is left to do then, and it stays with its reason."""
-    watching.begin(patience=1.0)
+    watching.begin(give_up_after=1.0)
     watching.put()
     watching.turn_until(lambda: len(watching.watch))
     watching.turn_until(lambda: not len(watching.watch))
@@ -104,7 +104,7 @@ def test_a_scan_that_was_finished_before_the_start_goes_back(watching: Watching)
     with path.open("r+b") as file:
         file.write(JPEG)
     os.utime(path, (1, 1))
-    watching.begin(patience=1.0)
+    watching.begin(give_up_after=1.0)
     watching.turn_until(lambda: watching.returned)
     assert files(watching.inbox) == {"a.jpg"}
 
@@ -112,7 +112,7 @@ def test_a_scan_that_was_finished_before_the_start_goes_back(watching: Watching)
 @pytest.mark.parametrize("how", ["replaced", "cut", "removed"])
 def test_what_is_no_finished_scan_stays(watching: Watching, how: str) -> None:
     """Another file in the scan's place is its owner's matter, and what is still no whole JPEG is read by nobody."""
-    watching.begin(patience=1.0)
+    watching.begin(give_up_after=1.0)
     path = watching.put()
     watching.turn_until(lambda: len(watching.watch))
     match how:

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from ocrwatch.daemon.queueing import MOST_BEFORE_PLAIN, TAIL_PER_WORKER, Queue, Resting
 from ocrwatch.daemon.tickets import Ticket
-from ocrwatch.scan import FileFacts, Scan
+from ocrwatch.scan import FileFacts, SettledFile
 
 
 @dataclass
 class Waiting:
     """As much of a ticket as its place in a queue depends on."""
 
-    scan: Scan
+    scan: SettledFile
     rested: bool = False
     plain: bool = False
     seconds: float = 0.0
@@ -37,7 +37,7 @@ def ticket(
     seconds: float = 0.0,
 ) -> Ticket:
     """Make one."""
-    scan = Scan(name, FileFacts(1, 1, size, 0), fresh, 0.0)
+    scan = SettledFile(name, FileFacts(1, 1, size, 0), fresh, 0.0)
     return cast("Ticket", Waiting(scan, rested, plain, seconds))
 
 

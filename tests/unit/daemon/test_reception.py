@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.backoff import Pauses
+from ocrwatch.backoff import Backoff
 from ocrwatch.daemon import reception as module
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.reception import Reception
-from ocrwatch.errors import HeldUp
+from ocrwatch.errors import Blocked
 from ocrwatch.intake.batcher import Batcher
 from ocrwatch.intake.opener import Probe, probe
-from ocrwatch.intake.readiness import Settle
+from ocrwatch.intake.readiness import ReadinessTracker
 from ocrwatch.settings import Watch
-from ocrwatch.storage.mounts import Anchor
+from ocrwatch.storage.mounts import MountGuard
 from tests.rendering import render
 
 LONG = 10.0
@@ -29,20 +29,20 @@ JPEG = render("ab", size=12, width=64, height=40)
 class Receiving:
     """A reception, and what came out of it."""
 
-    def __init__(self, inbox: Path, held_up: Callable[[], int] = lambda: 0) -> None:
+    def __init__(self, inbox: Path, blocked: Callable[[], int] = lambda: 0) -> None:
         self.loop = Loop(io_threads=1)
-        self.pauses = Pauses(lambda: None)
+        self.pauses = Backoff(lambda: None)
         self.taken: list[str] = []
         self.reception = Reception(
             self.loop,
             self.pauses,
             inbox,
             Watch(),
-            Settle(0.0, 0.0, 60.0),
+            ReadinessTracker(0.0, 0.0, 60.0),
             Batcher(16, 0.0, 0.0),
             kept=lambda _: False,
             given_up=lambda *_: None,
-            held_up=held_up,
+            blocked=blocked,
         )
         self.reception.start(events=False)
 
@@ -67,12 +67,12 @@ def receiving(tmp_path: Path) -> Iterator[Receiving]:
 def test_an_inbox_that_cannot_be_looked_at_is_waited_for(receiving: Receiving, monkeypatch: pytest.MonkeyPatch) -> None:
     """The share fails between the listing and the check that it is the same share: a pause, and no end."""
 
-    def refuse(_anchor: Anchor) -> None:
+    def refuse(_anchor: MountGuard) -> None:
         raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
 
     deadline = time.monotonic() + LONG
     with monkeypatch.context() as failing:
-        failing.setattr(Anchor, "check", refuse)
+        failing.setattr(MountGuard, "check", refuse)
         while "inbox" not in receiving.pauses:
             assert time.monotonic() < deadline
             receiving.turn()
@@ -87,7 +87,7 @@ def test_a_file_that_its_disk_refuses_delays_no_other(receiving: Receiving, monk
 
     def refuse(inbox: Path, path: str) -> Probe | None:
         if path == "bad.jpg":
-            raise HeldUp("it cannot be read (input/output error)")
+            raise Blocked("it cannot be read (input/output error)")
         return probe(inbox, path)
 
     monkeypatch.setattr(module, "probe", refuse)
@@ -108,7 +108,7 @@ def test_scans_that_are_held_up_do_not_take_the_places_of_others(
     held: list[str] = []
     for name in ("a1.jpg", "a2.jpg", "good.jpg"):
         (tmp_path / name).write_bytes(JPEG)
-    receiving = Receiving(tmp_path, held_up=lambda: len(held))
+    receiving = Receiving(tmp_path, blocked=lambda: len(held))
     deadline = time.monotonic() + LONG
     while "good.jpg" not in receiving.taken and time.monotonic() < deadline:
         receiving.turn()

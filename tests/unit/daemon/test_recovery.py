@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ocrwatch.daemon.recovery import rebuild, restore_forgotten
-from ocrwatch.delivery.originals import aside_name
+from ocrwatch.delivery.originals import claimed_name
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.ledger import Ledger
 from ocrwatch.observe.status_txt import first_line
@@ -260,14 +260,14 @@ def test_an_original_that_was_given_up_is_shown_again(house: House) -> None:
     row = house.ledger.begin("away/b.jpg", facts, None)
     plan = Plan("away/b.jpg", facts, None, "away", "b", "archive", "b.jpg")
     house.ledger.planned(row.id, plan.to_json(), code=None, reason=None)
-    (house.root / "inbox/away/b.jpg").rename(house.root / "inbox/away" / aside_name(plan, token))
+    (house.root / "inbox/away/b.jpg").rename(house.root / "inbox/away" / claimed_name(plan, token))
     house.put(f"inbox/away/.ocrwatch-{token}-17-0123456789abcdef.read.tmp", b"a")
     house.put("inbox/.ocrwatch-0123abcd-17.read.tmp", b"another ledger's")
     with capture_logs() as log:
         restore_forgotten(house.settings(), house.ledger)
     assert house.files() == {
         "inbox/away/recovered-17.jpg",
-        f"inbox/away/{aside_name(plan, token)}",
+        f"inbox/away/{claimed_name(plan, token)}",
         "inbox/.ocrwatch-0123abcd-17.read.tmp",
     }
     assert [(event["event"], event["path"]) for event in log] == [("scan.restored", "away/recovered-17.jpg")]

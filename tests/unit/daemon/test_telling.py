@@ -13,7 +13,7 @@ from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import EngineInfo, Page, Second
 from ocrwatch.log import EVENTS
 from ocrwatch.recipe import Recipe
-from ocrwatch.scan import FileFacts, Scan
+from ocrwatch.scan import FileFacts, SettledFile
 from ocrwatch.settings import Settings
 
 PAGE = Page(100, 100, None, 1, (), EngineInfo("tesserocr", "5.5.0", ("eng",)))
@@ -22,7 +22,7 @@ DELIVERED = Delivered(1, "a.jpg", ("a.txt",), "a.jpg", "archive")
 
 def told(page: Page) -> dict[str, object]:
     """Tell of a page; return what was logged."""
-    scan = Scan("a.jpg", FileFacts(1, 1, 10, 0, 0), fresh=True, ready_at=0.0)
+    scan = SettledFile("a.jpg", FileFacts(1, 1, 10, 0, 0), fresh=True, ready_at=0.0)
     ticket = Ticket(scan, Batch(1, 1), Settings().for_path("a.jpg"), Recipe())
     with capture_logs() as logs:
         fields = log_delivered(ticket, page, DELIVERED, preview_chars=0)

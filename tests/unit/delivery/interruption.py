@@ -108,9 +108,9 @@ class Journal:
         """Look up whether it is published."""
         return self._ledger.is_published(scan)
 
-    def together(self) -> AbstractContextManager[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """Note together."""
-        return self._ledger.together()
+        return self._ledger.transaction()
 
     def forget_plan(self, scan: int) -> None:
         """Drop the plan."""

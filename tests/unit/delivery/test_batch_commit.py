@@ -13,7 +13,7 @@ import pytest
 from ocrwatch.delivery.plan import Fate
 from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.document import Review
-from ocrwatch.errors import EnvironmentFault, Vanished
+from ocrwatch.errors import Changed, EnvironmentFault
 from ocrwatch.ledger import Ledger
 from ocrwatch.storage.files import facts_of
 from tests.unit.delivery.interruption import FileSystem, Interruption, Journal, Killed
@@ -142,7 +142,7 @@ def test_the_disk_and_the_ledger_are_waited_for_once_in_each_step(
     space = fill(workspaces(None))
     commits: list[int] = []
     waited: list[tuple[int, int]] = []
-    together = space.ledger.together
+    transaction = space.ledger.together
 
     @contextmanager
     def counted() -> Iterator[None]:
@@ -184,7 +184,7 @@ def test_what_is_not_as_usual_is_left_to_its_own_delivery(workspaces: Make) -> N
     delivered = deliverer.deliver_together(waiting)
     assert [each is None for each in delivered] == [False, False, True, True]
     assert deliverer.deliver(waiting[2]).sidecars == ("sub/scan1-2.json", "sub/scan1-2.txt")
-    with pytest.raises(Vanished):
+    with pytest.raises(Changed):
         deliverer.deliver(waiting[3])
     assert (space.places.outbox / "sub/scan1.txt").read_bytes() == b"a stranger's"
     assert space.states() == {"done": 3, "gone": 1}

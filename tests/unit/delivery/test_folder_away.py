@@ -14,7 +14,7 @@ import pytest
 from ocrwatch.delivery import originals, sidecars
 from ocrwatch.delivery.plan import Fate
 from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
-from ocrwatch.errors import EnvironmentFault, HeldUp, Vanished
+from ocrwatch.errors import Blocked, Changed, EnvironmentFault
 from tests.unit.delivery.interruption import refusing
 from tests.unit.delivery.workspace import JPEG, Workspace
 
@@ -65,7 +65,7 @@ def test_an_original_is_put_away_from_its_renamed_folder(
 def test_an_original_in_a_folder_that_is_a_link_for_a_while_is_waited_for(
     fate: Fate, deliver: Deliver, space: Workspace, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The scan is held up as long as it takes; then its original is where it belongs, and its text is there once."""
+    """The scan is blocked as long as it takes; then its original is where it belongs, and its text is there once."""
     folder, away = space.original.parent, space.root / "away"
 
     def swap() -> None:
@@ -75,7 +75,7 @@ def test_an_original_in_a_folder_that_is_a_link_for_a_while_is_waited_for(
     once_set_aside(monkeypatch, swap)
     work = space.work(fate)
     for _ in range(5):
-        with pytest.raises(HeldUp, match="away"):
+        with pytest.raises(Blocked, match="away"):
             deliver(deliverer, work)
     folder.unlink()
     away.rename(folder)
@@ -93,7 +93,7 @@ def test_a_folder_that_was_removed_is_not_waited_for_for_ever(
     once_set_aside(monkeypatch, lambda: shutil.rmtree(space.original.parent))
     work = space.work("archive")
     for _ in range(3):
-        with pytest.raises(HeldUp):
+        with pytest.raises(Blocked):
             deliverer.deliver(work)
     assert deliverer.deliver(work).original is None
     assert sorted(space.files()) == ["outbox/sub/scan1.json", "outbox/sub/scan1.txt"]
@@ -106,7 +106,7 @@ def test_a_folder_that_was_removed_before_the_scan_was_set_aside_takes_the_scan_
     """That is no reason to wait: nothing was published."""
     work = space.work("archive")
     shutil.rmtree(space.original.parent)
-    with pytest.raises(Vanished):
+    with pytest.raises(Changed):
         deliverer.deliver(work)
     assert space.files() == {}
 
@@ -125,7 +125,7 @@ def test_an_original_whose_text_is_gone_gets_its_name_back_in_its_renamed_folder
         deliverer.deliver(space.work("archive"))
     shutil.rmtree(space.places.outbox / "sub")
     (entry,) = space.ledger.unfinished()
-    with pytest.raises(Vanished):
+    with pytest.raises(Changed):
         deliverer.resume(entry.id, entry.plan or "")
     assert space.files() == {"inbox/october/scan1.jpg": JPEG}
 
@@ -138,7 +138,7 @@ def test_an_inbox_that_cannot_be_searched_holds_up_one_scan_only_and_not_for_eve
     monkeypatch.setattr(originals, "find", refusing(errno.EIO))
     work = space.work("archive")
     for _ in range(3):
-        with pytest.raises(HeldUp, match="input/output"):
+        with pytest.raises(Blocked, match="input/output"):
             deliverer.deliver(work)
     assert deliverer.deliver(work).original is None
 

@@ -180,12 +180,12 @@ def test_a_name_taken_at_the_last_moment_is_not_the_one_that_is_given_back(
 ) -> None:
     """The file that was swapped in and set aside gets the next free name when another has come meanwhile."""
     scan = near.inbox / "sub/a.jpg"
-    set_aside, rename = files.rename_to_own, files.rename_noreplace
+    claim, rename = files.rename_to_own, files.rename_noreplace
     strangers = iter([b"second", b"third", b"fourth"])
 
     def setting_aside(parent: int, name: str, new_name: str) -> None:
         scan.write_bytes(next(strangers))
-        set_aside(parent, name, new_name)
+        claim(parent, name, new_name)
 
     def renaming(source: int, name: str, target: int, new_name: str) -> None:
         if new_name in {"a.jpg", "a-2.jpg"}:

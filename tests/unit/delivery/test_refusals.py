@@ -11,7 +11,7 @@ import pytest
 
 from ocrwatch.delivery import originals, sidecars
 from ocrwatch.delivery.transaction import Deliverer
-from ocrwatch.errors import EnvironmentFault, HeldUp, Vanished
+from ocrwatch.errors import Blocked, Changed, EnvironmentFault
 from ocrwatch.storage import files
 from ocrwatch.storage.files import folder, has_content, open_regular
 from tests.unit.delivery.interruption import Interruption, refusing
@@ -29,7 +29,7 @@ def test_a_scan_that_is_renamed_before_its_text_is_published_has_none(
     def rename() -> None:
         space.original.rename(space.original.with_name("renamed.jpg"))
 
-    with pytest.raises(Vanished):
+    with pytest.raises(Changed):
         space.deliverer(interruption, rename).deliver(space.work(fate))  # type: ignore[arg-type]
     assert space.files() == {"inbox/sub/renamed.jpg": JPEG}
     assert space.states() == {"gone": 1}
@@ -46,7 +46,7 @@ def test_nothing_stays_of_a_refused_writing_whose_scan_then_changes(
         with pytest.raises(EnvironmentFault):
             deliverer.deliver(work)
     space.original.write_bytes(JPEG + b"x")
-    with pytest.raises(Vanished):
+    with pytest.raises(Changed):
         deliverer.deliver(work)
     assert list(space.files()) == ["inbox/sub/scan1.jpg"]
 
@@ -80,7 +80,7 @@ def test_an_outbox_emptied_between_two_runs_has_the_scan_read_again(
     """An original that was set aside by an earlier run gets its name back."""
     set_aside_and_refused(space, deliverer, monkeypatch)
     (entry,) = space.ledger.unfinished()
-    with pytest.raises(Vanished):
+    with pytest.raises(Changed):
         deliverer.resume(entry.id, entry.plan or "")
     assert space.files() == {"inbox/sub/scan1.jpg": JPEG}
 
@@ -102,7 +102,7 @@ def test_an_original_that_was_set_aside_in_an_inbox_that_is_away_is_waited_for(
     assert not space.original.exists()
     space.places.inbox.rename(space.root / "away")
     space.places.inbox.mkdir()
-    with pytest.raises(HeldUp, match="inbox"):
+    with pytest.raises(Blocked, match="inbox"):
         deliverer.deliver(work)
     space.places.inbox.rmdir()
     (space.root / "away").rename(space.places.inbox)
@@ -132,10 +132,10 @@ def test_an_inbox_that_cannot_be_looked_at_is_no_bug(
     """It is the environment's fault, as everywhere, and not that of the scan that met it."""
     work = space.work("archive")
     with monkeypatch.context() as failing:
-        failing.setattr(originals, "set_aside", refusing(errno.ESTALE))
+        failing.setattr(originals, "claim", refusing(errno.ESTALE))
         with pytest.raises(EnvironmentFault, match="inbox") as caught:
             deliverer.deliver(work)
-    assert not isinstance(caught.value, HeldUp)
+    assert not isinstance(caught.value, Blocked)
     assert deliverer.deliver(work).original == "sub/scan1.jpg"
 
 
@@ -144,12 +144,12 @@ def test_an_inbox_that_cannot_be_looked_at_is_no_bug(
 def test_nothing_is_published_of_a_scan_that_may_not_be_moved(
     fate: str, number: int, space: Workspace, deliverer: Deliverer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is held up by itself, with its text unpublished, and delivered once when it may be moved."""
+    """It is blocked by itself, with its text unpublished, and delivered once when it may be moved."""
     work = space.work(fate)  # type: ignore[arg-type]
     with monkeypatch.context() as failing:
         failing.setattr(originals, "rename_to_own", refusing(number))
         for _ in range(2):
-            with pytest.raises(HeldUp, match="moved") as caught:
+            with pytest.raises(Blocked, match="moved") as caught:
                 deliverer.deliver(work)
     assert caught.value.remedy
     assert not [name for name in space.files() if not name.startswith("inbox") and "/." not in name]
@@ -168,7 +168,7 @@ def test_a_refusal_of_the_whole_inbox_is_not_put_down_to_one_scan(
         failing.setattr(os, "access", lambda place, *_, **__: place != space.places.inbox)
         with pytest.raises(EnvironmentFault, match="inbox") as caught:
             deliverer.deliver(work)
-    assert not isinstance(caught.value, HeldUp)
+    assert not isinstance(caught.value, Blocked)
 
 
 def test_contents_that_cannot_be_compared_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.delivery.plan import Sidecar
-from ocrwatch.delivery.sidecars import publish, renamed, stage, withdraw
+from ocrwatch.delivery.sidecars import publish, renamed, stage, unstage
 from tests.unit.delivery.interruption import FileSystem, Interruption, Killed, content
 
 SIDECARS = (Sidecar(".j.tmp", "a.json"), Sidecar(".t.tmp", "a.txt"))
@@ -88,11 +88,11 @@ def test_publishing_is_finished_wherever_it_was_killed(
 
 
 def test_withdrawing_removes_what_is_staged_and_nothing_else(outbox: Path) -> None:
-    """Published files and strangers' stay; a folder that is missing has nothing to withdraw."""
+    """Published files and strangers' stay; a folder that is missing has nothing to unstage."""
     (outbox / "sub/a.txt").write_bytes(b"published")
-    withdraw(outbox, "sub", SIDECARS)
-    withdraw(outbox, "sub", SIDECARS)
-    withdraw(outbox, "missing", SIDECARS)
+    unstage(outbox, "sub", SIDECARS)
+    unstage(outbox, "sub", SIDECARS)
+    unstage(outbox, "missing", SIDECARS)
     assert content(outbox) == {"sub/a.txt": b"published"}
 
 
@@ -103,7 +103,7 @@ def test_withdrawing_removes_a_name_that_was_reserved(
     """Where names are reserved, an empty file is no text of anybody's; elsewhere it is."""
     (outbox / "sub/a.txt").touch()
     (outbox / "sub/a.json").write_bytes(b"a stranger's")
-    withdraw(outbox, "sub", SIDECARS)
+    unstage(outbox, "sub", SIDECARS)
     kept = {"sub/a.json": b"a stranger's"}
     assert content(outbox) == (kept | {"sub/a.txt": b""} if file_system == "usual" else kept)
 

@@ -11,7 +11,7 @@ import pytest
 from ocrwatch.delivery.plan import Fate
 from ocrwatch.delivery.transaction import Deliverer
 from ocrwatch.document import Review
-from ocrwatch.errors import EnvironmentFault, Vanished
+from ocrwatch.errors import Changed, EnvironmentFault
 from ocrwatch.ledger import Ledger
 from tests.unit.delivery.interruption import FileSystem, Interruption, Killed
 from tests.unit.delivery.workspace import ENDINGS, JPEG, PAGE, REASON, REVIEW, Workspace
@@ -182,7 +182,7 @@ def test_a_scan_that_changed_is_not_delivered(
     work = space.work(fate)
     meddle(space.original)
     before = space.files()
-    with pytest.raises(Vanished):
+    with pytest.raises(Changed):
         deliverer.deliver(work)
     assert space.files() == before
     assert space.states() == {"gone": 1}

@@ -10,7 +10,7 @@ from pathlib import Path
 from ocrwatch.delivery.plan import Fate, Places
 from ocrwatch.delivery.transaction import REASON_ENDING, Delivered, Deliverer, Work
 from ocrwatch.document import Review
-from ocrwatch.errors import Vanished
+from ocrwatch.errors import Changed
 from ocrwatch.ledger import Ledger
 from ocrwatch.storage.files import facts_of
 from tests.unit.delivery.interruption import Interruption, Journal, content
@@ -68,7 +68,7 @@ class Workspace:
             if entry.plan is not None and entry.state in {"planned", "published"}:
                 try:
                     last = deliverer.resume(entry.id, entry.plan, entry.code, entry.reason)
-                except Vanished:
+                except Changed:
                     last = None
             else:
                 deliverer.discard(entry.id, entry.path)

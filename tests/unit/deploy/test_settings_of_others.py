@@ -71,7 +71,7 @@ def test_an_instance_is_run_like_the_only_one() -> None:
 def test_the_unit_allows_what_a_stop_takes() -> None:
     """The service manager waits longer than the daemon's own grace, and does not start again what cannot get better."""
     unit = _unit("ocrwatch.service")
-    assert float(unit["TimeoutStopSec"][0].removesuffix("s")) > _installed_settings().workers.grace + 10
+    assert float(unit["TimeoutStopSec"][0].removesuffix("s")) > _installed_settings().workers.shutdown_timeout + 10
     never_again = {int(code) for code in unit["RestartPreventExitStatus"][0].split()}
     assert never_again == {int(ExitCode.USAGE), int(ExitCode.LOCKED)}
 
@@ -100,7 +100,7 @@ def test_the_container_is_told_settings_that_exist(tmp_path: Path) -> None:
     volume = re.findall(r"^VOLUME (\S+)$", dockerfile, re.MULTILINE)
     assert {str(folder.parent) for folder in (settings.inbox, settings.outbox, settings.state)} == set(volume)
     assert service["volumes"][0].endswith(f":{volume[0]}")
-    assert float(service["stop_grace_period"].removesuffix("s")) > settings.workers.grace
+    assert float(service["stop_grace_period"].removesuffix("s")) > settings.workers.shutdown_timeout
     assert re.search(r"^USER (?!root)\w+$", dockerfile, re.MULTILINE)
 
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from ocrwatch import log
-from ocrwatch.hooks.courier import Courier, Notice
+from ocrwatch.hooks.courier import Dispatcher, Notification
 from tests.waiting import until
 
 
@@ -26,14 +26,14 @@ def _events(logged: io.StringIO) -> list[dict[str, object]]:
     return [json.loads(line) for line in logged.getvalue().splitlines()]
 
 
-def _notice(number: int) -> Notice:
-    return Notice("delivered", b"{}", str(number))
+def _notice(number: int) -> Notification:
+    return Notification("delivered", b"{}", str(number))
 
 
 def test_notices_are_carried_in_order() -> None:
     """With one thread, in the order in which they were sent; then it is idle and has no thread."""
     carried: list[str] = []
-    courier = Courier("programs", lambda notice: carried.append(notice.subject), threads=1, capacity=100)
+    courier = Dispatcher("programs", lambda notice: carried.append(notice.subject), threads=1, capacity=100)
     for number in range(50):
         courier.send(_notice(number))
     until(lambda: courier.is_idle, 5)
@@ -46,12 +46,12 @@ def test_so_many_at_once_and_no_more() -> None:
     gate = threading.Semaphore(0)
     under_way: set[str] = set()
 
-    def carry(notice: Notice) -> None:
+    def carry(notice: Notification) -> None:
         under_way.add(notice.subject)
         gate.acquire(timeout=10)
         under_way.discard(notice.subject)
 
-    courier = Courier("programs", carry, threads=2, capacity=100)
+    courier = Dispatcher("programs", carry, threads=2, capacity=100)
     for number in range(6):
         courier.send(_notice(number))
     until(lambda: len(under_way) == 2, 5)
@@ -70,11 +70,11 @@ def test_overflow_drops_the_oldest_and_says_how_many(logged: io.StringIO) -> Non
     gate = threading.Event()
     carried: list[str] = []
 
-    def carry(notice: Notice) -> None:
+    def carry(notice: Notification) -> None:
         gate.wait(10)
         carried.append(notice.subject)
 
-    courier = Courier("webhook", carry, threads=1, capacity=3)
+    courier = Dispatcher("webhook", carry, threads=1, capacity=3)
     courier.send(_notice(0))
     until(lambda: len(courier._waiting) == 0, 5)
     begun = time.monotonic()
@@ -96,10 +96,10 @@ def test_what_waits_at_the_end_is_counted(logged: io.StringIO) -> None:
     """Closed, it takes nothing more and says what it lets go of."""
     gate = threading.Event()
 
-    def carry(_: Notice) -> None:
+    def carry(_: Notification) -> None:
         gate.wait(10)
 
-    courier = Courier("programs", carry, threads=1, capacity=10)
+    courier = Dispatcher("programs", carry, threads=1, capacity=10)
     for number in range(4):
         courier.send(_notice(number))
     until(lambda: len(courier._waiting) == 3, 5)
@@ -115,12 +115,12 @@ def test_a_bug_costs_one_notice(logged: io.StringIO) -> None:
     """What goes wrong with one is logged, and the others are carried."""
     carried: list[str] = []
 
-    def carry(notice: Notice) -> None:
+    def carry(notice: Notification) -> None:
         if notice.subject == "1":
             raise ZeroDivisionError
         carried.append(notice.subject)
 
-    courier = Courier("programs", carry, threads=1, capacity=10)
+    courier = Dispatcher("programs", carry, threads=1, capacity=10)
     for number in range(3):
         courier.send(_notice(number))
     until(lambda: courier.is_idle, 5)

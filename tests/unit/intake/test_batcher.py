@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from ocrwatch.intake.batcher import Batcher
 from ocrwatch.intake.names import natural_key
-from ocrwatch.scan import FileFacts, Scan
+from ocrwatch.scan import FileFacts, SettledFile
 
 
-def scan(path: str, *, fresh: bool = True) -> Scan:
+def scan(path: str, *, fresh: bool = True) -> SettledFile:
     """Make a complete scan of this name."""
-    return Scan(path, FileFacts(1, 2, 3, 4), fresh, 0.0)
+    return SettledFile(path, FileFacts(1, 2, 3, 4), fresh, 0.0)
 
 
 def batcher(max_scans: int = 3) -> Batcher:
@@ -20,7 +20,7 @@ def batcher(max_scans: int = 3) -> Batcher:
     return Batcher(max_scans, 0.1, 0.5)
 
 
-def paths(batch: list[Scan]) -> list[str]:
+def paths(batch: list[SettledFile]) -> list[str]:
     """Return the names in a batch."""
     return [scan.path for scan in batch]
 
@@ -98,7 +98,7 @@ def test_no_scan_is_overtaken_for_ever() -> None:
 def test_no_scan_is_lost_or_doubled(arrivals: list[tuple[float, int, bool]], max_scans: int) -> None:
     """Every scan is in exactly one batch, none larger than allowed, each in natural order and of one kind."""
     subject = batcher(max_scans)
-    now, taken, added = 0.0, list[Scan](), list[Scan]()
+    now, taken, added = 0.0, list[SettledFile](), list[SettledFile]()
     for number, (wait, name, fresh) in enumerate(arrivals):
         now += wait
         added.append(scan(f"{name:05}-{number}.jpg", fresh=fresh))

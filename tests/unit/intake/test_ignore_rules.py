@@ -10,7 +10,7 @@ import pytest
 
 from ocrwatch.intake.ignore_rules import NameCheck, kind_ignored, name_ignored
 from ocrwatch.intake.names import NameRules
-from ocrwatch.intake.rescan import DEEPEST, look
+from ocrwatch.intake.rescan import DEEPEST, rescan
 from ocrwatch.settings import Watch
 from tests.privileges import reachable_folder, unprivileged
 
@@ -42,7 +42,7 @@ def test_names(tmp_path: Path, path: str, said: str) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     place.touch()
     rules = NameRules.of(WATCH.include, WATCH.exclude)
-    found = look(tmp_path, rules, recursive=True, limit=9, known=lambda _: False).paths
+    found = rescan(tmp_path, rules, recursive=True, limit=9, known=lambda _: False).paths
     assert (path in found) == (reason == "")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.errors import EnvironmentFault, HeldUp, TooLarge, Vanished
+from ocrwatch.errors import Blocked, Changed, EnvironmentFault, TooLarge
 from ocrwatch.intake import opener
 from ocrwatch.intake.jpeg import Completeness
 from ocrwatch.intake.opener import Probe, probe, read
@@ -62,7 +62,7 @@ def test_a_link_in_a_files_place_is_not_followed(tmp_path: Path) -> None:
     (inbox / "a.jpg").rename(tmp_path / "target.jpg")
     (inbox / "a.jpg").symlink_to(tmp_path / "target.jpg")
     assert probe(inbox, "a.jpg") is None
-    with pytest.raises(Vanished):
+    with pytest.raises(Changed):
         read(inbox, "a.jpg", facts, LIMIT)
     assert (tmp_path / "target.jpg").read_bytes() == JPEG
 
@@ -74,7 +74,7 @@ def test_a_link_in_a_folders_place_is_not_followed(tmp_path: Path) -> None:
     (inbox / "one").rename(tmp_path / "one")
     (inbox / "one").symlink_to(tmp_path / "one")
     assert probe(inbox, "one/two/a.jpg") is None
-    with pytest.raises(Vanished):
+    with pytest.raises(Changed):
         read(inbox, "one/two/a.jpg", facts, LIMIT)
 
 
@@ -83,7 +83,7 @@ def test_a_path_cannot_climb_out(tmp_path: Path) -> None:
     (tmp_path / "inbox").mkdir()
     facts = put(tmp_path, "outside/a.jpg")
     assert probe(tmp_path / "inbox", "../outside/a.jpg") is None
-    with pytest.raises(Vanished):
+    with pytest.raises(Changed):
         read(tmp_path / "inbox", "../outside/a.jpg", facts, LIMIT)
 
 
@@ -100,7 +100,7 @@ def test_a_fifo_blocks_nobody(tmp_path: Path) -> None:
     (tmp_path / "b.jpg").mkdir()
     for name in ("a.jpg", "b.jpg"):
         assert probe(tmp_path, name) is None
-        with pytest.raises(Vanished):
+        with pytest.raises(Changed):
             read(tmp_path, name, SOME, LIMIT)
 
 
@@ -108,7 +108,7 @@ def test_a_file_that_is_gone_has_vanished(tmp_path: Path) -> None:
     """A file, or its folder, that is not there any more is nobody's fault."""
     for path in ("a.jpg", "sub/a.jpg"):
         assert probe(tmp_path, path) is None
-        with pytest.raises(Vanished):
+        with pytest.raises(Changed):
             read(tmp_path, path, SOME, LIMIT)
 
 
@@ -119,7 +119,7 @@ def test_a_file_that_changed_before_reading_has_vanished(tmp_path: Path, data: b
     path = tmp_path / "a.jpg"
     path.write_bytes(data)
     os.utime(path, ns=(0, facts.mtime_ns + 1000))
-    with pytest.raises(Vanished):
+    with pytest.raises(Changed):
         read(tmp_path, "a.jpg", facts, LIMIT)
 
 
@@ -129,7 +129,7 @@ def test_another_file_of_the_same_name_size_and_time_has_vanished(tmp_path: Path
     (tmp_path / "a.jpg").rename(tmp_path / "old.jpg")
     put(tmp_path, "a.jpg")
     os.utime(tmp_path / "a.jpg", ns=(0, facts.mtime_ns))
-    with pytest.raises(Vanished):
+    with pytest.raises(Changed):
         read(tmp_path, "a.jpg", facts, LIMIT)
 
 
@@ -147,7 +147,7 @@ def test_a_file_that_changes_while_it_is_read_has_vanished(tmp_path: Path, monke
         return status
 
     monkeypatch.setattr(os, "fstat", fstat)
-    with pytest.raises(Vanished):
+    with pytest.raises(Changed):
         read(tmp_path, "a.jpg", facts, LIMIT)
     assert calls > 2
 
@@ -176,7 +176,7 @@ def test_a_file_without_permission_is_looked_at_but_not_read() -> None:
             found = probe(inbox, "a.jpg")
             assert found is not None
             assert (found.state, found.facts.size) == (None, facts.size)
-            with pytest.raises(Vanished):
+            with pytest.raises(Changed):
                 read(inbox, "a.jpg", facts, LIMIT)
 
 
@@ -201,17 +201,17 @@ def test_a_file_that_its_disk_refuses_is_not_the_inboxs_fault(tmp_path: Path, mo
         monkeypatch.setattr(opener, "open_regular", refused)
 
     refuse(errno.EIO)
-    with pytest.raises(HeldUp, match="input/output"):
+    with pytest.raises(Blocked, match="input/output"):
         probe(tmp_path, "a.jpg")
-    with pytest.raises(HeldUp, match="input/output"):
+    with pytest.raises(Blocked, match="input/output"):
         read(tmp_path, "a.jpg", facts, LIMIT)
     refuse(errno.EMFILE)
     with pytest.raises(EnvironmentFault, match="too many open files") as caught:
         probe(tmp_path, "a.jpg")
-    assert not isinstance(caught.value, HeldUp)
+    assert not isinstance(caught.value, Blocked)
     with pytest.raises(EnvironmentFault) as caught:
         probe(tmp_path / "away", "a.jpg")
-    assert not isinstance(caught.value, HeldUp)
+    assert not isinstance(caught.value, Blocked)
 
 
 def test_what_a_look_leaves_is_told_if_it_moves_the_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,13 +17,13 @@ from ocrwatch.intake.readiness import (
     NOT_JPEG_PATIENCE,
     GivenUp,
     Gone,
+    ReadinessTracker,
     Ready,
-    Settle,
     Unsettled,
     Verdict,
     Waiting,
 )
-from ocrwatch.scan import Arrival, FileFacts, Scan
+from ocrwatch.scan import Arrival, FileFacts, SettledFile
 
 QUIET, CLOSED_QUIET, PATIENCE = 1.0, 0.2, 60.0
 WHOLE, PARTIAL, NOT_JPEG, EMPTY = (
@@ -35,9 +35,9 @@ WHOLE, PARTIAL, NOT_JPEG, EMPTY = (
 A = "a.jpg"
 
 
-def settle() -> Settle:
+def settle() -> ReadinessTracker:
     """Make what the tests below begin with."""
-    return Settle(QUIET, CLOSED_QUIET, PATIENCE)
+    return ReadinessTracker(QUIET, CLOSED_QUIET, PATIENCE)
 
 
 def probe(size: int, state: Completeness | None = WHOLE) -> Probe:
@@ -45,16 +45,16 @@ def probe(size: int, state: Completeness | None = WHOLE) -> Probe:
     return Probe(FileFacts(1, 2, size, size), state)
 
 
-def look(subject: Settle, found: Probe | None, now: float, path: str = A) -> Verdict:
+def look(subject: ReadinessTracker, found: Probe | None, now: float, path: str = A) -> Verdict:
     """Take the one look that is due."""
     assert subject.due(now, 10) == [path]
-    return subject.observe(path, found, now)
+    return subject.update(path, found, now)
 
 
 def test_a_whole_file_is_ready_after_two_looks_a_quiet_time_apart() -> None:
     """A file found by a look goes on when it was the same a quiet time later, and not before."""
     subject = settle()
-    subject.arrive(Arrival(A, fresh=False), 0.0)
+    subject.track(Arrival(A, fresh=False), 0.0)
     assert look(subject, probe(5), 0.0) == Waiting("", first=False)
     assert subject.due(QUIET - 0.01, 10) == []
     assert subject.next_look() == QUIET
@@ -74,7 +74,7 @@ def test_a_whole_file_is_ready_after_two_looks_a_quiet_time_apart() -> None:
 def test_a_closed_file_has_a_shorter_quiet(how: str) -> None:
     """What was closed after writing, or moved in, goes on after the short quiet."""
     subject = settle()
-    subject.arrive(Arrival(A, "closed" if how == "closed" else "moved"), 0.0)
+    subject.track(Arrival(A, "closed" if how == "closed" else "moved"), 0.0)
     look(subject, probe(5), 0.0)
     assert isinstance(look(subject, probe(5), CLOSED_QUIET), Ready)
 
@@ -82,12 +82,12 @@ def test_a_closed_file_has_a_shorter_quiet(how: str) -> None:
 def test_an_event_brings_the_next_look_forward() -> None:
     """An event on a known path has it looked at now; a further sighting by a look does not."""
     subject = settle()
-    subject.arrive(Arrival(A, fresh=False), 0.0)
+    subject.track(Arrival(A, fresh=False), 0.0)
     look(subject, probe(5, PARTIAL), 0.0)
     look(subject, probe(5, PARTIAL), 1.0)
-    subject.arrive(Arrival(A), 1.1)
+    subject.track(Arrival(A), 1.1)
     assert subject.due(1.1, 10) == []
-    subject.arrive(Arrival(A, "closed"), 1.2)
+    subject.track(Arrival(A, "closed"), 1.2)
     look(subject, probe(9), 1.2)
     verdict = look(subject, probe(9), 1.2 + CLOSED_QUIET)
     assert isinstance(verdict, Ready)
@@ -97,7 +97,7 @@ def test_an_event_brings_the_next_look_forward() -> None:
 def test_a_growing_file_is_never_ready_and_never_given_up() -> None:
     """As long as it changes it waits, even where every state of it is a whole JPEG and it takes days."""
     subject = settle()
-    subject.arrive(Arrival(A), 0.0)
+    subject.track(Arrival(A), 0.0)
     size = 1
     for state in [WHOLE, PARTIAL] * 200:
         now = subject.next_look()
@@ -109,7 +109,7 @@ def test_a_growing_file_is_never_ready_and_never_given_up() -> None:
 def test_an_incomplete_file_goes_on_as_it_is_after_the_patience() -> None:
     """One that does not change is looked at ever more rarely, and decoded in the end: only its end may be missing."""
     subject = settle()
-    subject.arrive(Arrival(A), 0.0)
+    subject.track(Arrival(A), 0.0)
     times: list[float] = []
     verdict: Verdict = Waiting("", first=False)
     while not isinstance(verdict, Ready):
@@ -126,21 +126,21 @@ def test_an_incomplete_file_goes_on_as_it_is_after_the_patience() -> None:
 def test_a_change_starts_the_patience_anew() -> None:
     """One byte more, just before the end, and the file has the whole patience again."""
     subject = settle()
-    subject.arrive(Arrival(A), 0.0)
+    subject.track(Arrival(A), 0.0)
     look(subject, probe(5, PARTIAL), 0.0)
     subject.due(PATIENCE - 1, 1)
-    assert subject.observe(A, probe(6, PARTIAL), PATIENCE - 1) == Waiting("growing", first=True)
+    assert subject.update(A, probe(6, PARTIAL), PATIENCE - 1) == Waiting("growing", first=True)
     subject.due(2 * PATIENCE - 2, 1)
-    assert subject.observe(A, probe(6, PARTIAL), 2 * PATIENCE - 2) == Waiting("incomplete", first=True)
+    assert subject.update(A, probe(6, PARTIAL), 2 * PATIENCE - 2) == Waiting("incomplete", first=True)
     subject.due(2 * PATIENCE - 1, 1)
-    assert isinstance(subject.observe(A, probe(6, PARTIAL), 2 * PATIENCE - 1), Ready)
+    assert isinstance(subject.update(A, probe(6, PARTIAL), 2 * PATIENCE - 1), Ready)
 
 
 @pytest.mark.parametrize(("state", "fault", "after"), [(NOT_JPEG, NotAJpeg, NOT_JPEG_PATIENCE), (EMPTY, Truncated, 60)])
 def test_other_files_are_given_up(state: Completeness, fault: type, after: float) -> None:
     """Bytes that are no JPEG are believed sooner than half a JPEG; an empty file has the whole patience."""
     subject = settle()
-    subject.arrive(Arrival(A), 0.0)
+    subject.track(Arrival(A), 0.0)
     look(subject, probe(5, state), 0.0)
     now = 0.0
     while isinstance(verdict := look(subject, probe(5, state), now := subject.next_look() or -1.0), Waiting):
@@ -153,7 +153,7 @@ def test_other_files_are_given_up(state: Completeness, fault: type, after: float
 def test_a_file_of_another_known_kind_is_given_up_within_seconds() -> None:
     """What begins as a HEIC image will be no JPEG, however long it is waited for; the fault says what to do."""
     subject = settle()
-    subject.arrive(Arrival(A), 0.0)
+    subject.track(Arrival(A), 0.0)
     found = replace(probe(5, NOT_JPEG), kind="a HEIC image")
     assert isinstance(look(subject, found, 0.0), Waiting)
     while isinstance(verdict := look(subject, found, now := subject.next_look() or -1.0), Waiting):
@@ -166,18 +166,18 @@ def test_a_file_of_another_known_kind_is_given_up_within_seconds() -> None:
 
 def test_a_short_patience_also_holds_for_what_is_no_jpeg() -> None:
     """No file is waited for longer than the patience that was asked for."""
-    subject = Settle(QUIET, CLOSED_QUIET, 3.0)
-    subject.arrive(Arrival(A), 0.0)
+    subject = ReadinessTracker(QUIET, CLOSED_QUIET, 3.0)
+    subject.track(Arrival(A), 0.0)
     look(subject, probe(5, NOT_JPEG), 0.0)
     look(subject, probe(5, NOT_JPEG), 1.0)
     assert subject.due(3.0, 1) == [A]
-    assert isinstance(subject.observe(A, probe(5, NOT_JPEG), 3.0), GivenUp)
+    assert isinstance(subject.update(A, probe(5, NOT_JPEG), 3.0), GivenUp)
 
 
 def test_an_unreadable_file_is_never_given_up() -> None:
     """A file that the daemon may not read is the environment's fault: it waits, however long it takes."""
     subject = settle()
-    subject.arrive(Arrival(A), 0.0)
+    subject.track(Arrival(A), 0.0)
     now = 0.0
     for _ in range(100):
         assert isinstance(look(subject, probe(5, None), now), Waiting)
@@ -189,7 +189,7 @@ def test_an_unreadable_file_is_never_given_up() -> None:
 def test_what_is_gone_is_forgotten() -> None:
     """A file that is not there any more is not looked at again."""
     subject = settle()
-    subject.arrive(Arrival(A), 0.0)
+    subject.track(Arrival(A), 0.0)
     assert look(subject, None, 0.0) == Gone()
     assert (len(subject), subject.next_look()) == (0, None)
 
@@ -197,8 +197,8 @@ def test_what_is_gone_is_forgotten() -> None:
 def test_a_path_is_not_due_while_its_look_is_under_way() -> None:
     """Nothing is due twice at once, however many times it arrives meanwhile."""
     subject = settle()
-    subject.arrive(Arrival(A), 0.0)
-    subject.arrive(Arrival(A), 0.0)
+    subject.track(Arrival(A), 0.0)
+    subject.track(Arrival(A), 0.0)
     assert subject.due(0.0, 10) == [A]
     assert subject.due(5.0, 10) == []
 
@@ -209,12 +209,12 @@ def test_an_event_during_a_look_has_another_look_follow_it() -> None:
     Were there two looks at once, the first could find the file ready and the second take it for gone.
     """
     subject = settle()
-    subject.arrive(Arrival(A), 0.0)
+    subject.track(Arrival(A), 0.0)
     look(subject, probe(5, PARTIAL), 0.0)
     assert subject.due(1.0, 10) == [A]
-    subject.arrive(Arrival(A, "closed"), 1.1)
+    subject.track(Arrival(A, "closed"), 1.1)
     assert subject.due(1.1, 10) == []
-    assert isinstance(subject.observe(A, probe(5, PARTIAL), 1.2), Waiting)
+    assert isinstance(subject.update(A, probe(5, PARTIAL), 1.2), Waiting)
     following = subject.next_look()
     assert following is not None
     assert following <= 1.2 + QUIET
@@ -224,7 +224,7 @@ def test_looks_are_limited_and_the_longest_due_comes_first() -> None:
     """No more paths are due at once than were asked for, in the order in which they became due."""
     subject = settle()
     for number in range(5):
-        subject.arrive(Arrival(f"{number}.jpg"), float(-number))
+        subject.track(Arrival(f"{number}.jpg"), float(-number))
     assert subject.due(0.0, 2) == ["4.jpg", "3.jpg"]
     assert subject.due(0.0, 9) == ["2.jpg", "1.jpg", "0.jpg"]
 
@@ -233,7 +233,7 @@ def test_a_file_is_stuck_when_nothing_more_can_be_expected() -> None:
     """Only files known to be incomplete, and unchanged for long, are no reason to wait any longer."""
     subject = settle()
     assert subject.is_stuck(0.0, 3.0)
-    subject.arrive(Arrival(A), 0.0)
+    subject.track(Arrival(A), 0.0)
     assert not subject.is_stuck(100.0, 3.0)
     look(subject, probe(5, PARTIAL), 0.0)
     assert not subject.is_stuck(100.0, 3.0)
@@ -241,7 +241,7 @@ def test_a_file_is_stuck_when_nothing_more_can_be_expected() -> None:
     assert not subject.is_stuck(2.9, 3.0)
     assert subject.is_stuck(3.0, 3.0)
     subject.due(10.0, 1)
-    subject.observe(A, probe(6, PARTIAL), 10.0)
+    subject.update(A, probe(6, PARTIAL), 10.0)
     assert not subject.is_stuck(100.0, 3.0)
 
 
@@ -265,7 +265,7 @@ def play(changes: list[Change]) -> tuple[Verdict, float, float, bool]:
     """Play a file's life: its last verdict and when that came, when it changed last, and whether that was heard."""
     subject, now, size, state = settle(), 0.0, 1, PARTIAL
     changed_at, heard = 0.0, False
-    subject.arrive(Arrival(A), now)
+    subject.track(Arrival(A), now)
     left = list(changes)
     at = left[0].after if left else float("inf")
     while True:
@@ -278,12 +278,12 @@ def play(changes: list[Change]) -> tuple[Verdict, float, float, bool]:
             if change.state is not None:
                 size, state, changed_at, heard = size + 1, change.state, now, False
             if change.heard:
-                subject.arrive(Arrival(A, "closed"), now)
+                subject.track(Arrival(A, "closed"), now)
                 heard = True
             at = now + left[0].after if left else float("inf")
             continue
         assert subject.due(now, 10) == [A]
-        verdict = subject.observe(A, probe(size, state), now)
+        verdict = subject.update(A, probe(size, state), now)
         if isinstance(verdict, Ready):
             assert state is WHOLE or (state is PARTIAL and now - changed_at >= PATIENCE - 1e-9)
             assert verdict.scan.facts == probe(size).facts
@@ -324,8 +324,8 @@ def test_nothing_is_given_up_within_its_patience(changes: list[Change]) -> None:
 
 def test_a_refused_look_says_nothing_about_the_file() -> None:
     """It is looked at again after growing intervals, told of once, and goes on as if nothing had been."""
-    settle = Settle(quiet=1.0, closed_quiet=1.0, patience=60.0)
-    settle.arrive(Arrival("a.jpg", "closed"), 0.0)
+    settle = ReadinessTracker(stable_for=1.0, stable_for_closed=1.0, give_up_after=60.0)
+    settle.track(Arrival("a.jpg", "closed"), 0.0)
     assert settle.due(0.0, 10) == ["a.jpg"]
     assert settle.refused("a.jpg", "bad sector", 0.0) == Waiting("bad sector", first=True)
     again = settle.next_look()
@@ -343,20 +343,20 @@ def test_a_refused_look_says_nothing_about_the_file() -> None:
 def test_what_is_wrong_with_files_is_told() -> None:
     """Of each that something was found wrong with, what that is and when it last changed; of others nothing."""
     subject = settle()
-    subject.arrive(Arrival("fine.jpg"), 0.0)
+    subject.track(Arrival("fine.jpg"), 0.0)
     assert look(subject, probe(5), 0.0, "fine.jpg") == Waiting("", first=False)
-    subject.arrive(Arrival(A), 0.5)
+    subject.track(Arrival(A), 0.5)
     look(subject, probe(5, PARTIAL), 0.5)
     assert list(subject.waiting()) == []
     assert A in subject.due(5.0, 2)
-    subject.observe(A, probe(6, PARTIAL), 5.0)
+    subject.update(A, probe(6, PARTIAL), 5.0)
     assert list(subject.waiting()) == [Unsettled(A, "growing", 5.0)]
 
 
 DAMAGE = Damaged("the image data is damaged", "scan it again")
 
 
-def ready_at(subject: Settle, found: Probe, begin: float = 0.0) -> Scan:
+def ready_at(subject: ReadinessTracker, found: Probe, begin: float = 0.0) -> SettledFile:
     """Take the looks that are due until the file is ready."""
     while True:
         now = subject.next_look()
@@ -369,7 +369,7 @@ def ready_at(subject: Settle, found: Probe, begin: float = 0.0) -> Scan:
 def test_a_damaged_file_is_read_again_when_its_patience_is_over() -> None:
     """It is told of meanwhile, and what is found then is believed."""
     subject = settle()
-    subject.arrive(Arrival(A), 10.0)
+    subject.track(Arrival(A), 10.0)
     scan = ready_at(subject, probe(5))
     assert subject.is_doubtful(scan, DAMAGE, 12.0)
     assert subject.await_writer(scan, DAMAGE, 12.0) == Waiting("damaged", first=True)
@@ -385,11 +385,11 @@ def test_a_damaged_file_is_read_again_when_its_patience_is_over() -> None:
 def test_a_damaged_file_that_changes_is_read_when_it_has_settled(*, heard: bool) -> None:
     """It is another version, whose own damage would be doubtful as well; long before the patience is over."""
     subject = settle()
-    subject.arrive(Arrival(A), 0.0)
+    subject.track(Arrival(A), 0.0)
     subject.await_writer(ready_at(subject, probe(5)), DAMAGE, 2.0)
     assert look(subject, probe(5), 2.0).__class__ is Waiting
     if heard:
-        subject.arrive(Arrival(A, "closed"), 8.0)
+        subject.track(Arrival(A, "closed"), 8.0)
     assert subject.reason_of(A)
     now = subject.next_look()
     assert now is not None
@@ -416,7 +416,7 @@ def test_how_old_a_file_is(arrival: Arrival, age: float) -> None:
     The modification time may be that of the file that it was copied from.
     """
     subject = settle()
-    subject.arrive(arrival, 0.0)
+    subject.track(arrival, 0.0)
     found = replace(probe(5), unmodified_for=1000.0, untouched_for=100.0)
     scan = ready_at(subject, found)
     assert scan.changed_at == -age
@@ -426,7 +426,7 @@ def test_how_old_a_file_is(arrival: Arrival, age: float) -> None:
 def test_only_what_a_half_written_file_has_is_doubted() -> None:
     """No later byte makes a file sound that is of another kind, or too large."""
     subject = settle()
-    subject.arrive(Arrival(A), 0.0)
+    subject.track(Arrival(A), 0.0)
     scan = ready_at(subject, probe(5))
     assert subject.is_doubtful(scan, Truncated("it ends early"), 1.0)
     assert not subject.is_doubtful(scan, NotAJpeg("it is a PNG image"), 1.0)
@@ -441,11 +441,11 @@ def test_what_a_look_changes_is_no_change() -> None:
         return Probe(before, WHOLE, left=replace(before, mtime_ns=time + 1))
 
     subject = settle()
-    subject.arrive(Arrival(A), 0.0)
+    subject.track(Arrival(A), 0.0)
     assert isinstance(look(subject, found(1), 0.0), Waiting)
     verdict = look(subject, found(2), QUIET)
     assert isinstance(verdict, Ready)
     assert verdict.scan.facts.mtime_ns == 3
-    subject.arrive(Arrival(A), 10.0)
+    subject.track(Arrival(A), 10.0)
     assert isinstance(look(subject, found(1), 10.0), Waiting)
     assert isinstance(look(subject, found(7), 10.0 + QUIET), Waiting)

@@ -11,7 +11,7 @@ import pytest
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.intake import rescan as module
 from ocrwatch.intake.names import SYSTEM_FOLDERS, NameRules
-from ocrwatch.intake.rescan import Look, look
+from ocrwatch.intake.rescan import Rescan, rescan
 from tests.privileges import reachable_folder, unprivileged
 
 RULES = NameRules.of(["*.jpg"], [".*", "@eaDir"])
@@ -25,12 +25,12 @@ def put(folder: Path, *names: str) -> None:
         path.write_bytes(b"")
 
 
-def see(inbox: Path, *, recursive: bool = True, limit: int = 1000, known: frozenset[str] = frozenset()) -> Look:
-    """Look with the rules above."""
-    return look(inbox, RULES, recursive=recursive, limit=limit, known=known.__contains__)
+def see(inbox: Path, *, recursive: bool = True, limit: int = 1000, known: frozenset[str] = frozenset()) -> Rescan:
+    """Rescan with the rules above."""
+    return rescan(inbox, RULES, recursive=recursive, limit=limit, known=known.__contains__)
 
 
-def reasons(found: Look) -> dict[str, str]:
+def reasons(found: Rescan) -> dict[str, str]:
     """Return what was ignored, and why."""
     return {item.path: item.reason for item in found.ignored}
 
@@ -55,7 +55,7 @@ def test_subfolders_can_be_left_out(tmp_path: Path) -> None:
 def test_excluded_folders_are_not_looked_into(tmp_path: Path) -> None:
     """What an admin excludes is not read, and what is not hidden is said to be left alone."""
     put(tmp_path, "old/a.jpg", "sub/OLD/b.jpg", ".trash/c.jpg", "d.jpg")
-    found = look(tmp_path, NameRules.of(["*.jpg"], [".*", "old"]), recursive=True, limit=9, known=lambda _: False)
+    found = rescan(tmp_path, NameRules.of(["*.jpg"], [".*", "old"]), recursive=True, limit=9, known=lambda _: False)
     assert found.paths == ("d.jpg",)
     assert reasons(found) == dict.fromkeys(("old", "sub/OLD"), 'folder matches "old" of watch.exclude')
 
@@ -64,7 +64,7 @@ def test_excluded_folders_are_not_looked_into(tmp_path: Path) -> None:
 def test_recycle_bins_and_snapshots_are_never_looked_into(tmp_path: Path, folder: str) -> None:
     """Deleted scans and copies are not read, whatever the admin excludes, in any case, and nothing is said of them."""
     put(tmp_path, f"{folder}/a.jpg", f"sub/{folder.swapcase()}/deep/b.jpg", "c.jpg")
-    found = look(tmp_path, NameRules.of(["*.jpg"], []), recursive=True, limit=9, known=lambda _: False)
+    found = rescan(tmp_path, NameRules.of(["*.jpg"], []), recursive=True, limit=9, known=lambda _: False)
     assert (found.paths, found.ignored) == (("c.jpg",), ())
 
 
@@ -181,6 +181,6 @@ def test_a_folder_that_may_be_listed_and_not_entered_is_said() -> None:
         (inbox / "closed/a.jpg").write_bytes(b"\xff\xd8")
         (inbox / "closed").chmod(0o644)
         with unprivileged():
-            found = look(inbox, RULES, recursive=True, limit=9, known=lambda _: False)
+            found = rescan(inbox, RULES, recursive=True, limit=9, known=lambda _: False)
         assert reasons(found) == {"closed": f"folder {inbox}/closed cannot be read: permission denied"}
         assert found.paths == ()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ocrwatch.observe.status import Status, iso
+from ocrwatch.observe.status import Status, isoformat
 
 
 def status(**changes: object) -> Status:
     """Return the status of an idle daemon with ``changes``."""
     values: dict[str, object] = {
         "state": "watching",
-        "since": iso(0),
-        "written": iso(60),
+        "since": isoformat(0),
+        "written": isoformat(60),
         "pid": 42,
         "version": "1.0",
         "inbox": "/srv/inbox",
@@ -19,7 +19,7 @@ def status(**changes: object) -> Status:
         "watch": "inotify",
         "workers": 2,
         "engine": "tesserocr 5",
-        "started": iso(0),
+        "started": isoformat(0),
         "waiting": 0,
         "more": False,
         "oldest_waiting_s": None,

@@ -11,8 +11,8 @@ import pytest
 
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.observe import health_http as module
-from ocrwatch.observe.health_http import LONGEST_TURN, Board, Listener
-from ocrwatch.observe.status import PauseStatus, Status, iso
+from ocrwatch.observe.health_http import LONGEST_TURN, HealthState, Listener
+from ocrwatch.observe.status import PauseStatus, Status, isoformat
 from tests.unit.observe.statuses import status
 from tests.waiting import until
 
@@ -23,13 +23,13 @@ def metrics(accept: str) -> tuple[str, bytes]:
 
 
 @pytest.fixture
-def board() -> Board:
+def board() -> HealthState:
     """Make what the daemon writes on."""
-    return Board()
+    return HealthState()
 
 
 @pytest.fixture
-def listener(board: Board) -> Iterator[Listener]:
+def listener(board: HealthState) -> Iterator[Listener]:
     """Listen on a free port."""
     listener = Listener("127.0.0.1", 0, board, metrics)
     yield listener
@@ -66,20 +66,22 @@ def test_paths(listener: Listener) -> None:
         (status(state="watching", workers_ready=0), "no worker is ready"),
         (status(state="stopping", workers_ready=1), "it is stopping"),
         (
-            status(state="paused", workers_ready=1, paused=[PauseStatus("inbox", "gone\udcff", "mount it", iso(0))]),
+            status(
+                state="paused", workers_ready=1, paused=[PauseStatus("inbox", "gone\udcff", "mount it", isoformat(0))]
+            ),
             "gone\\udcff; mount it",
         ),
         (status(state="working", workers_ready=1), ""),
     ],
 )
-def test_readiness(listener: Listener, board: Board, told: Status | None, reason: str) -> None:
+def test_readiness(listener: Listener, board: HealthState, told: Status | None, reason: str) -> None:
     """Ready when a worker can read and nothing is in the way; else the reason is the answer."""
     board.status = told
     assert get(listener, "/readyz") == ((503, f"{reason}\n") if reason else (200, "ok\n"))
     assert get(listener, "/healthz")[0] == 200
 
 
-def test_a_loop_that_hangs_is_neither_well_nor_ready(listener: Listener, board: Board) -> None:
+def test_a_loop_that_hangs_is_neither_well_nor_ready(listener: Listener, board: HealthState) -> None:
     """And is both again when it turns."""
     board.status = status(workers_ready=1)
     board.turned(time.monotonic() - LONGEST_TURN - 5)
@@ -91,7 +93,7 @@ def test_a_loop_that_hangs_is_neither_well_nor_ready(listener: Listener, board: 
     assert get(listener, "/readyz") == (200, "ok\n")
 
 
-def test_a_port_in_use_is_named_with_what_to_do(listener: Listener, board: Board) -> None:
+def test_a_port_in_use_is_named_with_what_to_do(listener: Listener, board: HealthState) -> None:
     """One sentence, and the other is not disturbed."""
     port = int(listener.address.rpartition(":")[2])
     with pytest.raises(EnvironmentFault) as raised:
@@ -104,13 +106,13 @@ def test_a_port_in_use_is_named_with_what_to_do(listener: Listener, board: Board
 
 
 @pytest.mark.parametrize("host", ["203.0.113.1", "no-such-host.invalid"])
-def test_an_address_of_nobody_here(board: Board, host: str) -> None:
+def test_an_address_of_nobody_here(board: HealthState, host: str) -> None:
     """It says which setting to change."""
     with pytest.raises(EnvironmentFault, match=r"cannot listen on .*status\.listen"):
         Listener(host, 0, board, metrics)
 
 
-def test_ipv6(board: Board) -> None:
+def test_ipv6(board: HealthState) -> None:
     """The loopback of IPv6, where there is one."""
     try:
         listener = Listener("::1", 0, board, metrics)

@@ -12,7 +12,7 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
 from ocrwatch.observe.prometheus import CAUSES, RESULTS, Exposition
-from ocrwatch.observe.status import BeingRead, Distribution, PauseStatus, Status, iso
+from ocrwatch.observe.status import BeingRead, Distribution, PauseStatus, Status, isoformat
 from tests.unit.observe.statuses import status
 
 BUSY = status(
@@ -20,7 +20,7 @@ BUSY = status(
     state="paused",
     waiting=5,
     in_work=["a.jpg", "b.jpg", "c.jpg"],
-    being_read=[BeingRead("a.jpg", 1, 1, iso(0))],
+    being_read=[BeingRead("a.jpg", 1, 1, isoformat(0))],
     workers_ready=2,
     worker_deaths=3,
     retries=4,
@@ -29,7 +29,10 @@ BUSY = status(
     review_waiting=8,
     not_read=9,
     ends={"delivered": 7, "quarantined": 1},
-    paused=[PauseStatus("delivery", "full", "free some space", iso(0)), PauseStatus("newer", "x", "y", iso(0))],
+    paused=[
+        PauseStatus("delivery", "full", "free some space", isoformat(0)),
+        PauseStatus("newer", "x", "y", isoformat(0)),
+    ],
     queue_seconds=Distribution([0.5, 1.0], [1, 2, 4], 40.5),
     reading_seconds=Distribution([0.5, 1.0], [7, 0, 0], 1.5),
 )
@@ -50,7 +53,7 @@ def samples(told: Status | None) -> Samples:
 
 def test_every_metric_has_its_value() -> None:
     """Counters, gauges and histograms, with their labels."""
-    found = samples(replace(BUSY, oldest_waiting_since=iso(time.time() - 100)))
+    found = samples(replace(BUSY, oldest_waiting_since=isoformat(time.time() - 100)))
     plain = {name: value for (name, labels), value in found.items() if not labels}
     age = plain.pop("ocrwatch_oldest_waiting_seconds")
     assert 99 <= age <= 130

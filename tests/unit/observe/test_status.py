@@ -9,12 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.observe.status import STATUS_NAME, STATUS_SCHEMA, Failure, PauseStatus, Status, ToReview, iso, read, write
+from ocrwatch.observe.status import (
+    STATUS_NAME,
+    STATUS_SCHEMA,
+    Failure,
+    PauseStatus,
+    Status,
+    ToReview,
+    isoformat,
+    read,
+    write,
+)
 
 STATUS = Status(
     state="working",
-    since=iso(0),
-    written=iso(1),
+    since=isoformat(0),
+    written=isoformat(1),
     pid=42,
     version="1.0",
     inbox="/in/é",
@@ -23,7 +33,7 @@ STATUS = Status(
     watch="inotify",
     workers=2,
     engine="tesserocr 5",
-    started=iso(0),
+    started=isoformat(0),
     waiting=3,
     more=True,
     oldest_waiting_s=1.5,
@@ -32,11 +42,14 @@ STATUS = Status(
     quarantined=1,
     scans_last_minute=5,
     scans_last_hour=9,
-    paused=[PauseStatus("delivery", "the disk is full", "free some space", iso(0))],
-    failures=[Failure("b.jpg", "damaged", "it is", iso(0))],
+    paused=[PauseStatus("delivery", "the disk is full", "free some space", isoformat(0))],
+    failures=[Failure("b.jpg", "damaged", "it is", isoformat(0))],
     to_review=2,
     review_waiting=3,
-    reviews=[ToReview("c.jpg", 12.5, iso(0), ["confidence 12"]), ToReview("d.jpg", None, iso(0), ["no text"])],
+    reviews=[
+        ToReview("c.jpg", 12.5, isoformat(0), ["confidence 12"]),
+        ToReview("d.jpg", None, isoformat(0), ["no text"]),
+    ],
 )
 
 
@@ -88,4 +101,4 @@ def test_readers_never_see_half_a_status(tmp_path: Path) -> None:
 
 def test_times_are_iso_8601_in_utc() -> None:
     """Whoever reads it needs to know no time zone."""
-    assert iso(0) == "1970-01-01T00:00:00+00:00"
+    assert isoformat(0) == "1970-01-01T00:00:00+00:00"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.observe import status_txt
-from ocrwatch.observe.status import Delivery, Failure, Incomplete, NotReadFile, PauseStatus, ToReview, iso
+from ocrwatch.observe.status import Delivery, Failure, Incomplete, NotReadFile, PauseStatus, ToReview, isoformat
 from ocrwatch.observe.status_txt import first_line, is_note, post, temporary_name, text_of
 from ocrwatch.storage.files import folder
 from tests.unit.observe.statuses import status
@@ -39,12 +39,15 @@ def test_it_says_what_is_done_since_when_in_local_time() -> None:
             state="working",
             waiting=3,
             in_work=["a.jpg"],
-            oldest_waiting_since=iso(3600),
-            deliveries=[Delivery("1.jpg", ["1.txt"], iso(60)), Delivery("2.jpg", ["2.json", "2.txt"], iso(120))],
-            failures=[Failure("bad.jpg", "damaged", "it is damaged", iso(180))],
+            oldest_waiting_since=isoformat(3600),
+            deliveries=[
+                Delivery("1.jpg", ["1.txt"], isoformat(60)),
+                Delivery("2.jpg", ["2.json", "2.txt"], isoformat(120)),
+            ],
+            failures=[Failure("bad.jpg", "damaged", "it is damaged", isoformat(180))],
             incomplete=[
-                Incomplete("half.jpg", "incomplete", iso(240)),
-                Incomplete("hole.jpg", "damaged", iso(240), "a part\n is missing", iso(840)),
+                Incomplete("half.jpg", "incomplete", isoformat(240)),
+                Incomplete("hole.jpg", "damaged", isoformat(240), "a part\n is missing", isoformat(840)),
             ],
         ),
         ZONE,
@@ -65,7 +68,7 @@ def test_it_says_what_is_done_since_when_in_local_time() -> None:
 
 def test_what_waits_for_review_is_counted_and_named() -> None:
     """The newest five with the reasons; a line break in a name forges no line."""
-    reviews = [ToReview(f"{number}\n.jpg", None, iso(60 * number), ["no text"]) for number in range(9)]
+    reviews = [ToReview(f"{number}\n.jpg", None, isoformat(60 * number), ["no text"]) for number in range(9)]
     lines = text_of(status(review_waiting=12, reviews=reviews), ZONE).splitlines()
     first = lines.index("To review: 12")
     assert lines[first + 1] == "  1970-01-01 01:08 CET  8\\n.jpg: no text"
@@ -89,10 +92,10 @@ def test_a_pause_is_explained_with_what_to_do() -> None:
     text = text_of(
         status(
             state="paused",
-            since=iso(500),
+            since=isoformat(500),
             paused=[
-                PauseStatus("delivery", "the archive is full", "free some space", iso(120)),
-                PauseStatus("inbox", "the inbox is gone", "mount it", iso(60)),
+                PauseStatus("delivery", "the archive is full", "free some space", isoformat(120)),
+                PauseStatus("inbox", "the inbox is gone", "mount it", isoformat(60)),
             ],
         ),
         ZONE,
@@ -112,13 +115,13 @@ def test_every_state_is_explained(state: str) -> None:
 
 def test_the_same_is_said_in_the_same_words() -> None:
     """Time that passes changes nothing, so that the file changes only when there is news."""
-    one = status(waiting=1, oldest_waiting_s=1.0, oldest_waiting_since=iso(0), written=iso(60))
-    assert text_of(one) == text_of(replace(one, oldest_waiting_s=99.0, written=iso(160)))
+    one = status(waiting=1, oldest_waiting_s=1.0, oldest_waiting_since=isoformat(0), written=isoformat(60))
+    assert text_of(one) == text_of(replace(one, oldest_waiting_s=99.0, written=isoformat(160)))
 
 
 def test_names_cannot_forge_lines() -> None:
     """A line break in a name is shown as its escape."""
-    text = text_of(status(deliveries=[Delivery("x", ["a\nocrwatch has been stopped.txt"], iso(0))]), ZONE)
+    text = text_of(status(deliveries=[Delivery("x", ["a\nocrwatch has been stopped.txt"], isoformat(0))]), ZONE)
     assert "\nocrwatch has been stopped" not in text
 
 

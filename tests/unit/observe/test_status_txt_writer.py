@@ -9,7 +9,7 @@ import pytest
 
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.observe import status_txt_writer
-from ocrwatch.observe.status_txt_writer import Poster
+from ocrwatch.observe.status_txt_writer import StatusTextWriter
 from tests.waiting import until
 
 
@@ -43,7 +43,7 @@ class Share:
 def test_only_what_is_new_is_posted() -> None:
     """The same text again is no reason to write; the end posts what was offered last."""
     share = Share()
-    subject = Poster(share.post)
+    subject = StatusTextWriter(share.post)
     for text in ("a", "a", "a"):
         subject.offer(text)
         until(lambda: share.texts)
@@ -54,7 +54,7 @@ def test_only_what_is_new_is_posted() -> None:
 def test_many_changes_are_few_writes() -> None:
     """A busy daemon does not rewrite the file for each scan; the newest text wins."""
     share = Share()
-    subject = Poster(share.post)
+    subject = StatusTextWriter(share.post)
     for number in range(2000):
         subject.offer(str(number))
     until(lambda: share.texts[-1:] == ["1999"])
@@ -68,7 +68,7 @@ def test_what_is_refused_is_tried_again_in_silence(refusal: Exception, capfd: py
     """A full or missing share is nobody's alarm here; when it takes the text again, the text comes."""
     share = Share()
     share.refusal = refusal
-    subject = Poster(share.post)
+    subject = StatusTextWriter(share.post)
     subject.offer("a")
     until(lambda: share.tries >= 3)
     share.refusal = None
@@ -80,7 +80,7 @@ def test_what_is_refused_is_tried_again_in_silence(refusal: Exception, capfd: py
 def test_the_end_posts_the_last_text_at_once() -> None:
     """Also within the interval in which nothing else is written."""
     share = Share()
-    subject = Poster(share.post)
+    subject = StatusTextWriter(share.post)
     subject.offer("working")
     until(lambda: share.texts)
     subject.offer("stopped")
@@ -93,7 +93,7 @@ def test_a_share_that_hangs_stalls_neither_work_nor_stop(monkeypatch: pytest.Mon
     monkeypatch.setattr(status_txt_writer, "_PATIENCE_AT_END", 0.1)
     share = Share()
     share.open.clear()
-    subject = Poster(share.post)
+    subject = StatusTextWriter(share.post)
     subject.offer("a")
     until(lambda: share.tries)
     subject.offer("b")

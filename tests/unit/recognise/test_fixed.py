@@ -78,7 +78,9 @@ def test_blur_and_threshold_are_applied_last() -> None:
 def test_switched_off_nothing_is_done() -> None:
     """Without enhancement the fixed settings rest, too."""
     given = np.asarray(draw(TEXT, size=64))
-    assert enhance(Pixels(given), EnhanceOptions(on=False, blur=1.5, threshold="otsu", fixed_size=99)).gray is given
+    assert (
+        enhance(Pixels(given), EnhanceOptions(enabled=False, blur=1.5, threshold="otsu", fixed_size=99)).gray is given
+    )
 
 
 @pytest.mark.parametrize("kind", ["white", "texture", "noise", "specks", "shadow"])

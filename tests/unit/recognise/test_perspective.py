@@ -192,7 +192,7 @@ def test_the_step_can_be_switched_off() -> None:
     """Without it, or without any, the page is read as it came."""
     picture, _ = photographed(View(pitch=25), Desk(45.0))
     assert PERSPECTIVE in read(picture).steps
-    for options in (EnhanceOptions(perspective=False), EnhanceOptions(on=False)):
+    for options in (EnhanceOptions(perspective=False), EnhanceOptions(enabled=False)):
         assert PERSPECTIVE not in read(picture, Recipe(enhance=options)).steps
 
 

@@ -247,7 +247,7 @@ def test_a_doubtful_page_is_not_blank() -> None:
 def test_without_enhancement_a_page_is_read_once() -> None:
     """Who switches all steps off gets the page as the engine reads it, and still learns what is unread."""
     upended = np.ascontiguousarray(page()[::-1, ::-1])
-    found = read(upended, Recipe(enhance=EnhanceOptions(on=False)))
+    found = read(upended, Recipe(enhance=EnhanceOptions(enabled=False)))
     assert found.steps == ()
     assert "harbour" not in found.text
     assert found.unread is not None

@@ -71,7 +71,7 @@ def test_the_target_can_be_set() -> None:
     assert text_height(enhanced.gray) == pytest.approx(40, abs=2)
 
 
-@pytest.mark.parametrize("options", [EnhanceOptions(on=False), EnhanceOptions(scale=False)])
+@pytest.mark.parametrize("options", [EnhanceOptions(enabled=False), EnhanceOptions(scale=False)])
 def test_switched_off_it_does_nothing(options: EnhanceOptions) -> None:
     """Without the step, or without any, the pixels are those given."""
     given = page(80)

@@ -219,7 +219,7 @@ def test_one_bad_line_is_read_again_by_itself(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_line_that_is_read_again_keeps_its_first_letters() -> None:
     """A line that Tesseract reads rightly, with doubt, is not replaced by one that lacks letters of its words."""
-    scan, bare = jpeg(mixed(2.4)), EnhanceOptions(on=False)
+    scan, bare = jpeg(mixed(2.4)), EnhanceOptions(enabled=False)
     alone = recognise(scan, replace(ALONE, enhance=bare))
     if alone.lines[7].text != LINES[2]:
         pytest.skip("this Tesseract does not read the line by itself")
@@ -328,7 +328,7 @@ def test_what_only_tesseract_can_obey_is_read_by_it_alone(
 def test_without_enhancement_only_lines_in_doubt_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page that is not to be cleaned is not looked through by the second reader, but for lines in doubt."""
     monkeypatch.setattr(second_reader, "detected", None)
-    page = recognise(jpeg(mixed(2.4)), replace(BOTH, enhance=EnhanceOptions(on=False)))
+    page = recognise(jpeg(mixed(2.4)), replace(BOTH, enhance=EnhanceOptions(enabled=False)))
     assert page.steps == ()
     assert page.second is not None
     assert page.second.lines <= 1

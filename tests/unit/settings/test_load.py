@@ -128,7 +128,7 @@ def test_variables_of_the_engine_come_together_from_all_sources(toml: Path) -> N
     ("text", "message", "remedy"),
     [
         ("inbocks = 1", "there is no option inbocks", "did you mean inbox?"),
-        ('[settle]\nquite = "1s"', "there is no option settle.quite", "did you mean settle.quiet?"),
+        ('[settle]\nquite = "1s"', "there is no option settle.quite", "did you mean settle.stable_for?"),
         ("[log]\npatience = 1", "there is no option log.patience", r"belongs into section \[settle\]"),
         (
             "[[profiles]]\nmatch = 'a'\nocr.dpii = 1",
@@ -137,8 +137,8 @@ def test_variables_of_the_engine_come_together_from_all_sources(toml: Path) -> N
         ),
         ("[[profiles]]\nname = 'a'", r"profiles\[0\].match is missing", "add it"),
         ("_env_file = 'x'", "there is no option _env_file", "inbox, outbox"),
-        ('[settle]\nquiet = "1 sec"', 'settle.quiet = "1 sec" is not valid', '"300ms"'),
-        ('[settle]\nquiet = "9d"', 'settle.quiet = "9d" is not valid', "from 0s to 1h"),
+        ('[settle]\nstable_for = "1 sec"', 'settle.stable_for = "1 sec" is not valid', '"300ms"'),
+        ('[settle]\nstable_for = "9d"', 'settle.stable_for = "9d" is not valid', "from 0s to 1h"),
         ("[workers]\nmax_memory = '1MB'", 'workers.max_memory = "1MB" is not valid', "1GB to 10TB, or 0"),
         ("[workers]\ncount = -1", "workers.count = -1 is not valid", "at least 0"),
         ("[batch]\nmax_scans = 1.5", "batch.max_scans = 1.5 is not valid", "whole number"),
@@ -176,7 +176,7 @@ def test_wrong_files_are_explained(toml: Path, text: str, message: str, remedy: 
     ("name", "remedy"),
     [
         ("OCRWATCH_INBOCKS", "OCRWATCH_INBOX"),
-        ("OCRWATCH_SETTLE__QUITE", "OCRWATCH_SETTLE__QUIET"),
+        ("OCRWATCH_SETTLE__QUITE", "OCRWATCH_SETTLE__STABLE_FOR"),
         ("OCRWATCH_OCR", "OCRWATCH_OCR__"),
         ("OCRWATCH_OCR__VARIABLES__A__B", "OCRWATCH_OCR__VARIABLES"),
         ("OCRWATCH_", ""),
@@ -195,14 +195,16 @@ def test_wrong_variable_is_named() -> None:
         load(None, {}, {"OCRWATCH_OCR__DPI": "many"})
 
 
-@pytest.mark.parametrize("argument", ["settle.quiet", "=1", "settle.=1", ".quiet=1", ""])
+@pytest.mark.parametrize("argument", ["settle.stable_for", "=1", "settle.=1", ".quiet=1", ""])
 def test_malformed_overrides_are_refused(argument: str) -> None:
     """--set takes key=value and says so."""
     with pytest.raises(UsageError, match="not of the form key=value"):
         parse_overrides([argument])
 
 
-@pytest.mark.parametrize("arguments", [["settle=1", "settle.quiet=1s"], ["settle.quiet=1s", "settle=1"], ["a.b.c.d=1"]])
+@pytest.mark.parametrize(
+    "arguments", [["settle=1", "settle.stable_for=1s"], ["settle.stable_for=1s", "settle=1"], ["a.b.c.d=1"]]
+)
 def test_impossible_overrides_are_refused(arguments: list[str]) -> None:
     """Options are not sections."""
     with pytest.raises(UsageError, match="command line"):

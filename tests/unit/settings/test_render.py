@@ -67,7 +67,7 @@ def test_example_of_a_profile_is_accepted(toml: Path) -> None:
 def test_show_is_toml_that_gives_the_same_settings(toml: Path, tmp_path: Path) -> None:
     """What is shown can be used as a configuration file; each value has its source beside it."""
     write(toml, "[output]\nmode = '0640'\n[ocr]\nwhitelist = '\\\"é'\n[[profiles]]\nmatch = 'a'\nlanguages = ['fra']")
-    found = load(toml, {"settle.quiet": "3s"}, {"OCRWATCH_OCR__DPI": "300"})
+    found = load(toml, {"settle.stable_for": "3s"}, {"OCRWATCH_OCR__DPI": "300"})
     text = show(found)
     assert 'quiet = "3s"  # from command line' in text
     assert "dpi = 300  # from environment OCRWATCH_OCR__DPI" in text

@@ -185,7 +185,7 @@ def test_first_matching_profile_wins_over_the_sections() -> None:
     assert french.ocr == settings.ocr.model_copy(update={"languages": ("fra", "eng"), "page_segmentation": 3})
     assert (french.enhance, french.output) == (settings.enhance, settings.output)
     assert rest.ocr == settings.ocr
-    assert (rest.enhance.on, rest.output.formats, rest.output.mode) == (False, ("txt",), None)
+    assert (rest.enhance.enabled, rest.output.formats, rest.output.mode) == (False, ("txt",), None)
 
 
 def test_without_profiles_the_sections_count() -> None:
@@ -208,6 +208,6 @@ def test_default_recipe_is_that_of_the_workers() -> None:
 def test_recipe_has_every_option_of_ocr_and_enhance() -> None:
     """What is set reaches the worker; variables are sorted, so that equal settings are equal recipes."""
     ocr = Ocr.model_validate({"variables": {"b": True, "a": 1.5}, "tessdata": "/data", "whitelist": "01"})
-    made = recipe(ocr, Enhance(on=False, text_height=20))
+    made = recipe(ocr, Enhance(enabled=False, text_height=20))
     assert (made.variables, made.tessdata, made.whitelist) == ((("a", "1.5"), ("b", "1")), "/data", "01")
-    assert (made.enhance.on, made.enhance.text_height) == (False, 20)
+    assert (made.enhance.enabled, made.enhance.text_height) == (False, 20)

@@ -13,7 +13,7 @@ import pytest
 
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.storage import mount_watchdog
-from ocrwatch.storage.mount_watchdog import Silence, check_answers
+from ocrwatch.storage.mount_watchdog import MountWatchdog, check_answers
 from tests.waiting import until
 
 REMEDY = "see that the share's server is there, or unmount it (umount -l) and mount it again"
@@ -48,7 +48,7 @@ def share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Share]:
 def test_silence_is_told_and_its_end_too(tmp_path: Path, share: Share) -> None:
     """Of all folders together, those that answer or are missing left out."""
     folders = {"inbox": share.folder, "outbox": tmp_path, "archive": tmp_path / "missing", "quarantine": share.folder}
-    asking = Silence(folders)
+    asking = MountWatchdog(folders)
     assert asking.fault(time.monotonic()) is None
     both = f"the inbox {share.folder} and the quarantine {share.folder} do not answer"
 
