@@ -1,8 +1,8 @@
 """Finds archived originals that their writers changed after they were read: their texts may be of half a page.
 
 A writer that has a scan open goes on in the archive. Until the original is put away a change is noticed by delivery;
-afterwards one look tells, when ``settle.give_up_after`` has passed since the delivery. It costs a row of the ledger and a
-look at the file's status for each scan. The page is marked for review.
+afterwards one look tells, when ``settle.give_up_after`` has passed since the delivery. It costs a row of the ledger
+and a look at the file's status for each scan. The page is marked for review.
 """
 
 from __future__ import annotations

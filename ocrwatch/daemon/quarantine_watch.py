@@ -68,7 +68,7 @@ class _Quarantined:
 
 
 class QuarantineWatch:
-    """Looks at what was quarantined for as long as ``settle.give_up_after``. Everything here runs on the loop's thread."""
+    """Looks at what was quarantined for as long as ``settle.give_up_after``. Runs on the loop's thread."""
 
     def __init__(
         self, loop: Loop, pauses: Backoff, ledger: Ledger, inbox: Path, quarantine: Path, options: SettleOptions

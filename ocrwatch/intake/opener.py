@@ -47,7 +47,7 @@ class Probe:
 def probe(inbox: Path, path: str) -> Probe | None:
     """Look at a file in the inbox; None where it is gone or no regular file any more.
 
-    Raises :class:`Blocked` where only this file cannot be had, :class:`EnvironmentFault` where the inbox cannot be read.
+    Raises :class:`Blocked` if only this file cannot be read, :class:`EnvironmentFault` if the inbox cannot.
     """
     parent, name = split(path)
     try:

@@ -7,8 +7,8 @@ all of the image may be there, which only decoding tells; what cannot be a JPEG 
 dispatched and never given up.
 
 A whole file that was read and found damaged may still be in its writer's hands: a preallocated one whose middle comes
-last, or a sound one that is overwritten in place. It comes back here (:meth:`ReadinessTracker.await_writer`), and is read again
-when it has changed, or when it has not for ``patience``.
+last, or a sound one that is overwritten in place. It comes back here (:meth:`ReadinessTracker.await_writer`), and is
+read again when it has changed, or when it has not for ``give_up_after``.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from pydantic_settings import EnvSettingsSource
 from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault
 from ocrwatch.membership import remedy_for_reader
 from ocrwatch.settings import Settings
-from ocrwatch.settings.errors import did_you_mean, unknown_option, wrong_value
+from ocrwatch.settings.errors import did_you_mean, renamed, unknown_option, wrong_value
 from ocrwatch.settings.keys import is_option, option_keys
 from ocrwatch.storage.mounts import is_missing
 
@@ -40,7 +40,7 @@ class Configuration:
 
     settings: Settings
     provenance: Mapping[str, str]
-    """Source of every value by its key, such as ``{"settle.stable_for": "environment OCRWATCH_SETTLE__STABLE_FOR"}``."""
+    """Source of every value by its key, such as ``{"ocr.dpi": "environment OCRWATCH_OCR__DPI"}``."""
     path: Path | None
     """The TOML file that was read, absolute."""
 
@@ -268,7 +268,7 @@ def _variables(environ: Mapping[str, str]) -> dict[str, str]:
             continue
         key = name.removeprefix(_PREFIX).lower().replace("__", ".")
         if not is_option(key.split(".")):
-            remedy = did_you_mean(name, [CONFIG_VARIABLE, *map(_variable, option_keys())])
+            remedy = renamed(key) or did_you_mean(name, [CONFIG_VARIABLE, *map(_variable, option_keys())])
             raise UsageError(f"the environment variable {name} sets no option", remedy or "unset it")
         variables[key] = name
     return variables

@@ -13,7 +13,7 @@ from ocrwatch.executors import worker_lifecycle
 
 backoff.FIRST_DELAY = 0.002
 backoff.LONGEST_DELAY = 0.02
-backoff.BLOCKED = 0.1
+backoff.BLOCKED_DELAY = 0.1
 worker_lifecycle._LONGEST_BACK_OFF = 0.5
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def test_right_settings_are_said_to_be_right(tmp_path: Path) -> None:
     ("config", "code", "said"),
     [
         ("[ocr\n", 2, "not valid TOML"),
-        ('[settle]\nquite = "1s"\n', 2, "did you mean settle.stable_for?"),
+        ('[settle]\nstable_fro = "1s"\n', 2, "did you mean settle.stable_for?"),
         ('[output]\ngroup = "no-such-group"\n', 2, "no-such-group"),
         ('[ocr]\nvariables = { no_such_variable = "1" }\n', 2, "no_such_variable"),
         ('[ocr]\nlanguages = ["isl"]\n', 3, "apt-get install tesseract-ocr-isl"),

@@ -151,7 +151,7 @@ FAULTS = {
         config='[hooks]\nwebhook = "https://example.org"\nwebhook_secret = "secret"\n'),
     "settings that others may write, as root": Fault("settings", "ocrwatch.toml", "chmod go-w", _open_settings,
                                                      needs=("root",)),
-    "wrong settings": Fault("settings", "settle.quite", "settle.stable_for", config='[settle]\nquite = "1s"\n'),
+    "wrong settings": Fault("settings", "log.levle", "log.level", config='[log]\nlevle = "info"\n'),
     "folders that overlap": Fault("folders", "outbox", "side by side", arguments=("--outbox", "inbox/out")),
     "other daemon on the inbox": Fault("daemon", "another ocrwatch (process", "stop it", _other_daemon),
 }  # fmt: skip

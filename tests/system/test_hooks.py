@@ -103,7 +103,10 @@ def test_hanging_programs_hold_up_nothing(tmp_path: Path) -> None:
     """No more run at once than allowed, all scans go through meanwhile, and what is too much is dropped and counted."""
     (tmp_path / "running").mkdir()
     program = hook_program(tmp_path, "hang", f'#!/bin/sh\necho $$ > "{tmp_path}/running/$$"\nexec sleep 600\n')
-    config = f'[hooks]\ndelivered = "{program}"\nconcurrency = 2\nqueue_size = 3\ntimeout = "1h"\n[workers]\nshutdown_timeout = "1s"\n'
+    config = (
+        f'[hooks]\ndelivered = "{program}"\nconcurrency = 2\nqueue_size = 3\ntimeout = "1h"\n'
+        '[workers]\nshutdown_timeout = "1s"\n'
+    )
     with DaemonProcess(tmp_path, config=config) as daemon:
         daemon.wait_ready()
         for number in range(12):

@@ -124,7 +124,7 @@ def test_refused_settings_are_in_the_status_until_they_are_right(tmp_path: Path)
         assert told["remedy"]
         assert "new settings refused since" in status()
         # Also while `status` cannot read the file itself.
-        for wrong, said in (('[settle]\nquite = "1s"\n', "settle.quite"), ("[settle\n", "not valid TOML")):
+        for wrong, said in (('[settle]\nstable_fro = "1s"\n', "settle.stable_fro"), ("[settle\n", "not valid TOML")):
             _reload(daemon, wrong, event="daemon.reload_failed")
             until(lambda said=said: said in refused()["reason"], what=f"{said} is in the status")  # type: ignore[misc]
             assert "new settings refused since" in status()

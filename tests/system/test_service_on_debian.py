@@ -308,11 +308,11 @@ def test_reload_with_wrong_settings_fails(machine: Machine) -> None:
         return json.loads(machine.run("ocrwatch", "status", "--json").stdout)["refused_settings"]
 
     with restored(config):
-        config.write_text(config.read_text() + "\n[settle]\nquite = '1s'\n")
+        config.write_text(config.read_text() + "\n[settle]\nstable_fro = '1s'\n")
         assert machine.run("systemctl", "reload", UNIT, check=False).returncode != 0
         assert "did you mean settle.stable_for?" in machine.run("journalctl", "--unit", UNIT, "--no-pager").stdout
     # `status` reads the same file, and could not while it is wrong.
-    assert "quite" in str(until(refused, TIMEOUT, "the refusal is in the status"))
+    assert "stable_fro" in str(until(refused, TIMEOUT, "the refusal is in the status"))
     assert "new settings refused" in machine.property(UNIT, "StatusText")
     assert machine.main_pid(UNIT) == before
     machine.run("systemctl", "reload", UNIT)
@@ -378,11 +378,11 @@ def test_wrong_settings_are_said_once(machine: Machine) -> None:
     """A service with wrong settings stays down with a sentence, rather than starting again and again."""
     config = machine.path(CONFIG)
     with restored(config):
-        config.write_text(config.read_text() + "\n[settle]\nquite = '1s'\n")
+        config.write_text(config.read_text() + "\n[settle]\nstable_fro = '1s'\n")
         assert machine.run("systemctl", "restart", UNIT, check=False).returncode != 0
         assert machine.property(UNIT, "ActiveState") == "failed"
         assert machine.property(UNIT, "ExecMainStatus") == "2"
-        assert "quite" in machine.run("journalctl", "--unit", UNIT, "--lines", "5", "--no-pager").stdout
+        assert "stable_fro" in machine.run("journalctl", "--unit", UNIT, "--lines", "5", "--no-pager").stdout
         upgrade = machine.run(*INSTALL, check=False)
         assert upgrade.returncode != 0
         assert "does not fit" in upgrade.stderr

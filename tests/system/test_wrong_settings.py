@@ -40,10 +40,10 @@ def _complaint(
 
 def test_unknown_key_in_the_file(tmp_path: Path) -> None:
     """A misspelt option in the file names the file, the key and the right spelling."""
-    complaint = _complaint(tmp_path, config='[settle]\nquite = "1s"\n', code=USAGE)
+    complaint = _complaint(tmp_path, config='[settle]\nstable_fro = "1s"\n', code=USAGE)
     assert "ocrwatch.toml" in complaint
-    assert "settle.quite" in complaint
-    assert "quiet" in complaint
+    assert "settle.stable_fro" in complaint
+    assert "stable_for" in complaint
     assert not (tmp_path / "inbox").exists()
 
 
@@ -57,8 +57,8 @@ def test_unknown_key_on_the_command_line(tmp_path: Path) -> None:
 
 def test_unknown_environment_variable(tmp_path: Path) -> None:
     """A misspelt variable is an error that names it and the right spelling."""
-    complaint = _complaint(tmp_path, environment={"OCRWATCH_SETTLE__QUITE": "1s"}, code=USAGE)
-    assert "OCRWATCH_SETTLE__QUITE" in complaint
+    complaint = _complaint(tmp_path, environment={"OCRWATCH_SETTLE__STABLE_FRO": "1s"}, code=USAGE)
+    assert "OCRWATCH_SETTLE__STABLE_FRO" in complaint
     assert "OCRWATCH_SETTLE__STABLE_FOR" in complaint
 
 

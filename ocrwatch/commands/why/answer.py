@@ -188,7 +188,8 @@ def _resting(sources: Sources, rest: Resting) -> Answer:
 
 def _incomplete(sources: Sources, item: Incomplete) -> Answer:
     since, settle = sources.at(item.since), sources.settings.settle
-    patience = f"{ReadinessTracker(settle.stable_for, settle.stable_for_closed, settle.give_up_after).patience_for(item.reason):g} s"
+    tracker = ReadinessTracker(settle.stable_for, settle.stable_for_closed, settle.give_up_after)
+    patience = f"{tracker.patience_for(item.reason):g} s"
     if item.reason == "growing":
         says = f"is still being written: it last changed at {since}. It is read when it is complete."
     elif item.reason == "unreadable":

@@ -24,7 +24,7 @@ paths = {name: Path(place, "data", name) for name in ("inbox", "outbox", "archiv
 settings = Settings.model_validate({**paths, "state": Path(place, "lib/state")})
 try:
     for step in steps:
-        getattr(mounting, step)(settings)
+        getattr(remembered_mounts, step)(settings)
 except EnvironmentFault as fault:
     print(fault)
 else:

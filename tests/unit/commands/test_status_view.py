@@ -138,9 +138,9 @@ def test_a_pause_comes_with_what_to_do() -> None:
 
 def test_refused_settings_come_with_what_to_do() -> None:
     """What is wrong with new settings stands at the top, for as long as they are refused."""
-    refusal = Refusal("there is no option settle.quite", "did you mean settle.stable_for?", isoformat(30))
+    refusal = Refusal("there is no option log.levle", "did you mean log.level?", isoformat(30))
     assert lines(status(refused_settings=refusal))[1] == (
-        "new settings refused since 01:00:30 CET (30 s): there is no option settle.quite; did you mean settle.stable_for?"
+        "new settings refused since 01:00:30 CET (30 s): there is no option log.levle; did you mean log.level?"
     )
 
 

@@ -113,7 +113,7 @@ def test_a_pause_ends_with_the_last_scan_that_waits_for_it(line_for: Open) -> No
 
 def test_what_is_held_up_is_known_until_it_is_delivered(line_for: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no longer in the line, and not forgotten; then it is tried again."""
-    monkeypatch.setattr(backoff, "BLOCKED", 0.2)
+    monkeypatch.setattr(backoff, "BLOCKED_DELAY", 0.2)
     line = line_for(Answers(Blocked("it cannot be moved"), None))
     deadline = time.monotonic() + LONG
     while not line.delivering.blocked:
@@ -129,7 +129,7 @@ def test_what_could_not_be_cleared_away_is_tried_again_when_nothing_is_to_do(
     line_for: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though no scan comes any more; again and again, but not in a tight loop."""
-    monkeypatch.setattr(backoff, "BLOCKED", 0.2)
+    monkeypatch.setattr(backoff, "BLOCKED_DELAY", 0.2)
     answers = Answers(None)
     line = line_for(answers)
     answers.left_behind = 3

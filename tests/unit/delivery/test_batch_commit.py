@@ -142,11 +142,11 @@ def test_the_disk_and_the_ledger_are_waited_for_once_in_each_step(
     space = fill(workspaces(None))
     commits: list[int] = []
     waited: list[tuple[int, int]] = []
-    transaction = space.ledger.together
+    transaction = space.ledger.transaction
 
     @contextmanager
     def counted() -> Iterator[None]:
-        with together():
+        with transaction():
             yield
         commits.append(1)
 
@@ -161,7 +161,7 @@ def test_the_disk_and_the_ledger_are_waited_for_once_in_each_step(
     (space.places.outbox / "sub").mkdir()
     (space.places.archive / "sub").mkdir()
     waiting = works(space)
-    monkeypatch.setattr(space.ledger, "together", counted)
+    monkeypatch.setattr(space.ledger, "transaction", counted)
     monkeypatch.setattr(os, "fsync", fsync)
     assert None not in deliverer.deliver_together(waiting)
     assert len(commits) == 3

@@ -56,7 +56,7 @@ def test_without_tesserocr_the_program_is_used(monkeypatch: pytest.MonkeyPatch) 
 def test_another_packages_engine_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine needs a class and an entry point, and no change here."""
     (tmp_path / "brought_along.py").write_text(
-        "from ocrwatch.values import EngineInfo\n"
+        "from ocrwatch.document import EngineInfo\n"
         "class Engine:\n"
         "    name, spawns, info = 'oracle', False, EngineInfo('oracle', '1', ())\n"
         "    def prepare(self, recipe): pass\n"

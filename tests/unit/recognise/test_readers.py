@@ -94,7 +94,7 @@ def test_asking_imports_no_engine() -> None:
     """The parent process asks it: neither the networks nor what they need are loaded."""
     code = (
         "import sys\nfrom ocrwatch.recognise.readers import has_second_reader, is_read_by_ppocr\n"
-        "from ocrwatch.values import Recipe\n"
+        "from ocrwatch.recipe import Recipe\n"
         "has_second_reader(Recipe()), is_read_by_ppocr(Recipe(languages=('jpn',)))\n"
         "print(*sorted({'onnxruntime', 'rapidocr', 'numpy', 'cv2', 'tesserocr'} & set(sys.modules)))"
     )

@@ -24,7 +24,7 @@ SWITCHES = [field.name for field in fields(EnhanceOptions) if field.type == "boo
 
 def only(*names: str) -> EnhanceOptions:
     """Switch on these steps alone."""
-    switches: dict[str, Any] = {name: name in ("on", *names) for name in SWITCHES}
+    switches: dict[str, Any] = {name: name in ("enabled", *names) for name in SWITCHES}
     return EnhanceOptions(**switches)
 
 

@@ -128,8 +128,8 @@ def test_variables_of_the_engine_come_together_from_all_sources(toml: Path) -> N
     ("text", "message", "remedy"),
     [
         ("inbocks = 1", "there is no option inbocks", "did you mean inbox?"),
-        ('[settle]\nquite = "1s"', "there is no option settle.quite", "did you mean settle.stable_for?"),
-        ("[log]\npatience = 1", "there is no option log.patience", r"belongs into section \[settle\]"),
+        ('[settle]\nstable_fro = "1s"', "there is no option settle.stable_fro", "did you mean settle.stable_for?"),
+        ("[log]\ngive_up_after = 1", "there is no option log.give_up_after", r"belongs into section \[settle\]"),
         (
             "[[profiles]]\nmatch = 'a'\nocr.dpii = 1",
             r"no option profiles\[0\].ocr.dpii",
@@ -176,7 +176,7 @@ def test_wrong_files_are_explained(toml: Path, text: str, message: str, remedy: 
     ("name", "remedy"),
     [
         ("OCRWATCH_INBOCKS", "OCRWATCH_INBOX"),
-        ("OCRWATCH_SETTLE__QUITE", "OCRWATCH_SETTLE__STABLE_FOR"),
+        ("OCRWATCH_SETTLE__STABLE_FRO", "OCRWATCH_SETTLE__STABLE_FOR"),
         ("OCRWATCH_OCR", "OCRWATCH_OCR__"),
         ("OCRWATCH_OCR__VARIABLES__A__B", "OCRWATCH_OCR__VARIABLES"),
         ("OCRWATCH_", ""),
@@ -193,6 +193,42 @@ def test_wrong_variable_is_named() -> None:
     """The error for a variable's value names the variable."""
     with pytest.raises(UsageError, match=r"environment OCRWATCH_OCR__DPI: ocr\.dpi"):
         load(None, {}, {"OCRWATCH_OCR__DPI": "many"})
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("settle.quiet", "settle.stable_for"),
+        ("settle.closed_quiet", "settle.stable_for_closed"),
+        ("settle.patience", "settle.give_up_after"),
+        ("enhance.on", "enhance.enabled"),
+        ("cache.on", "cache.enabled"),
+        ("workers.grace", "workers.shutdown_timeout"),
+        ("workers.recycle_after", "workers.max_scans"),
+        ("hooks.queue", "hooks.queue_size"),
+        ("history.keep", "history.max_age"),
+    ],
+)
+def test_options_of_older_versions_are_named_anew(tmp_path: Path, old: str, new: str) -> None:
+    """A renamed option is refused in the file, in a variable and on the command line, with its name today."""
+    section, _, option = old.partition(".")
+    toml = tmp_path / "my.toml"
+    toml.write_text(f"[{section}]\n{option} = 1\n")
+    variable = f"OCRWATCH_{section}__{option}".upper()
+    for config, overrides, environ in ((toml, {}, {}), (None, {old: "1"}, {}), (None, {}, {variable: "1"})):
+        with pytest.raises(UsageError) as refused:
+            load(config, overrides, environ)
+        assert refused.value.remedy == f"it is called {new} now"
+    assert new in option_keys()
+
+
+def test_an_old_option_in_a_profile_is_named_anew(tmp_path: Path) -> None:
+    """The remedy names the option where it stands."""
+    toml = tmp_path / "my.toml"
+    toml.write_text('[[profiles]]\nmatch = "*"\nenhance.on = false\n')
+    with pytest.raises(UsageError) as refused:
+        load(toml, {}, {})
+    assert refused.value.remedy == "it is called profiles[0].enhance.enabled now"
 
 
 @pytest.mark.parametrize("argument", ["settle.stable_for", "=1", "settle.=1", ".quiet=1", ""])
@@ -319,7 +355,7 @@ def test_no_value_causes_anything_but_a_usage_error(toml: Path, key: str, value:
     accepts(toml, f"{key} = {write_value(value)}\n".encode())
 
 
-@pytest.mark.parametrize("wrong", ["[settle]\nquite = 1\n", "[settle\n", "\n[settle]\n]"])
+@pytest.mark.parametrize("wrong", ["[settle]\nstable_fro = 1\n", "[settle\n", "\n[settle]\n]"])
 def test_what_is_asked_for_alone_is_taken_from_a_wrong_file(wrong: str, tmp_path: Path) -> None:
     """The state folder is found whatever is wrong with the tables behind it, so that ``status`` can look there."""
     path = tmp_path / "ocrwatch.toml"

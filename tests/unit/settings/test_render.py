@@ -69,7 +69,7 @@ def test_show_is_toml_that_gives_the_same_settings(toml: Path, tmp_path: Path) -
     write(toml, "[output]\nmode = '0640'\n[ocr]\nwhitelist = '\\\"é'\n[[profiles]]\nmatch = 'a'\nlanguages = ['fra']")
     found = load(toml, {"settle.stable_for": "3s"}, {"OCRWATCH_OCR__DPI": "300"})
     text = show(found)
-    assert 'quiet = "3s"  # from command line' in text
+    assert 'stable_for = "3s"  # from command line' in text
     assert "dpi = 300  # from environment OCRWATCH_OCR__DPI" in text
     assert f'mode = "0640"  # from {toml}' in text
     assert load(write(tmp_path / "shown.toml", text), {}, {}).settings == found.settings
@@ -85,4 +85,4 @@ def test_schema_describes_every_section() -> None:
     """Editors get names and descriptions of all options."""
     found = json.loads(schema())
     assert set(found["properties"]) == set(Settings.model_fields)
-    assert found["$defs"]["Settle"]["properties"]["quiet"]["description"]
+    assert found["$defs"]["Settle"]["properties"]["stable_for"]["description"]

@@ -176,7 +176,12 @@ def test_first_matching_profile_wins_over_the_sections() -> None:
             "output": {"formats": ["txt", "json"], "mode": "0640"},
             "profiles": [
                 {"match": "fr/**", "languages": ["fra", "eng"], "ocr": {"page_segmentation": 3}},
-                {"match": "**", "name": "rest", "enhance": {"on": False}, "output": {"formats": ["txt"], "mode": ""}},
+                {
+                    "match": "**",
+                    "name": "rest",
+                    "enhance": {"enabled": False},
+                    "output": {"formats": ["txt"], "mode": ""},
+                },
             ],
         }
     )
