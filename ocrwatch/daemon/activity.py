@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ocrwatch.observe.status import (
-    BLOCKED,
     BeingRead,
     BlockedGroup,
     Incomplete,
@@ -18,9 +17,10 @@ from ocrwatch.observe.status import (
     display_path,
     isoformat,
 )
+from ocrwatch.scan import ScanState
 
 if TYPE_CHECKING:
-    from ocrwatch.daemon.pipeline import Pipeline
+    from ocrwatch.daemon.assembly import Assembly
 
 MOST_SHOWN = 100
 """Scans of each kind that the status names: it is written every second."""
@@ -58,34 +58,30 @@ class Calendar:
         return isoformat(moment + self._offset)
 
 
-def activity_of(pipeline: Pipeline, calendar: Calendar) -> Activity:
+def activity_of(assembly: Assembly, calendar: Calendar) -> Activity:
     """Look at all stages."""
-    reception, reading = pipeline.reception, pipeline.reading
+    reception, scans = assembly.reception, assembly.scans
     at = calendar.at
     oldest = reception.oldest
+    delivering = (*assembly.pipeline.resuming, *(scan.path for scan in scans.of(ScanState.DELIVERING)))
     waits = [
-        *(
-            Resting(display_path(ticket.path), ticket.attempt, ticket.code, ticket.reason, at(until), ticket.remedy)
-            for until, ticket in reading.resting
-        ),
-        *(
-            Resting(display_path(path), 0, BLOCKED, error.message, at(until), error.remedy)
-            for until, path, error in pipeline.delivering.resting
-        ),
+        Resting(display_path(scan.path), scan.attempt, scan.code, scan.reason, at(scan.until), scan.remedy)
+        for scan in sorted(scans.of(ScanState.RETRYING, ScanState.BLOCKED), key=lambda scan: scan.until)
     ]
     # What is blocked for long must not hide what is tried again in a moment.
     waits.sort(key=lambda one: one.is_blocked)
     return Activity(
         oldest=None if reception.oldest_path is None else display_path(reception.oldest_path),
         oldest_since=None if oldest is None else at(oldest),
-        workers_ready=pipeline.pool.ready,
+        workers_ready=assembly.executor.ready,
         being_read=[
-            BeingRead(display_path(ticket.path), ticket.worker, ticket.attempt, at(ticket.begun_at))
-            for ticket in reading.being_read
+            BeingRead(display_path(scan.path), scan.worker, scan.attempt, at(scan.begun_at))
+            for scan in sorted(scans.of(ScanState.READING), key=lambda scan: scan.begun_at)
+            if scan.worker
         ],
-        queue=[display_path(path) for path in itertools.islice(pipeline.queue(), MOST_SHOWN)],
-        queued=pipeline.queued,
-        delivering=[display_path(path) for path in itertools.islice(pipeline.delivering.paths(), MOST_SHOWN)],
+        queue=[display_path(path) for path in itertools.islice(assembly.queue(), MOST_SHOWN)],
+        queued=assembly.queued,
+        delivering=[display_path(path) for path in itertools.islice(delivering, MOST_SHOWN)],
         incomplete=[
             Incomplete(
                 display_path(one.path),

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from ocrwatch.backoff import SILENCE, Backoff
+from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.review_list import ReviewList
 from ocrwatch.delivery.plan import Plan
@@ -85,7 +85,7 @@ class ArchiveCheck:
 
     def next_wake(self) -> float:
         """Return when :meth:`tick` has something to do (monotonic seconds)."""
-        return float("inf") if self._is_busy or SILENCE in self._pauses else self._next_round
+        return float("inf") if self._is_busy or Cause.MOUNT in self._pauses else self._next_round
 
     def _check(self, since: float, until: float) -> tuple[float, bool]:
         """Look at what was delivered between two times, mark what was changed since, and tell of it.

@@ -1,7 +1,8 @@
-"""Builds the pipeline; one loop; signals; the order of start and stop."""
+"""One run: start, serve, stop, with the signals that end it and the order of all three."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import os
@@ -13,27 +14,27 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 import ocrwatch
-from ocrwatch.backoff import SILENCE
+from ocrwatch.backoff import Cause
 from ocrwatch.checks import startup
 from ocrwatch.checks.remembered_mounts import check_mounts, remember_mounts
+from ocrwatch.daemon.assembly import Assembly
 from ocrwatch.daemon.failed_start import make_folders_or_tell, tell_failed_start
 from ocrwatch.daemon.hangup import on_hangup
 from ocrwatch.daemon.outlets import StatusOutputs
-from ocrwatch.daemon.pipeline import Listeners, Pipeline
 from ocrwatch.daemon.recovery import rebuild, restore_forgotten
 from ocrwatch.daemon.reload import Reloading
 from ocrwatch.daemon.report import deliveries_of, status_at_start
 from ocrwatch.daemon.status_publisher import StatusPublisher
-from ocrwatch.daemon.tickets import End, Ticket
-from ocrwatch.delivery.transaction import Delivered
-from ocrwatch.document import Page
+from ocrwatch.daemon.threads import run_in
+from ocrwatch.daemon.watchers import NoWatchers, Watchers
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
-from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
+from ocrwatch.executors.events import WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.startup_guard import StartupGuard
 from ocrwatch.ledger import Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.observe.status import NotReadFile
 from ocrwatch.observe.systemd import notify
+from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
 from ocrwatch.storage.mount_watchdog import MountWatchdog
 
@@ -48,19 +49,11 @@ _DAY = 86_400.0
 _log = get_logger()
 
 
-@dataclass(slots=True)
-class Watchers:
-    """Who is told what happens, on the loop's thread; both optional."""
-
-    delivered: Callable[[Ticket, Page, Delivered], None] = lambda *_: None
-    turned: Callable[[Pipeline], None] = lambda _: None
-
-
 @dataclass(frozen=True, slots=True)
 class Summary:
     """How a run ended."""
 
-    ends: Counter[End]
+    ends: Counter[ScanState]
     left: dict[str, str] = field(default_factory=dict)
     """Scans that stayed in the inbox, incomplete or refused, with the reason (``once`` only)."""
     seconds: float = 0.0
@@ -75,18 +68,8 @@ class Summary:
     """The first of them by name."""
 
 
-def _told(tell: Callable[[OcrwatchError], None]) -> Callable[..., None]:
-    """Return what tells of an error with which a ``with`` block is left."""
-
-    def leave(_kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, OcrwatchError):
-            tell(error)
-
-    return leave
-
-
 class Daemon:
-    """One run over one inbox. Raises what :mod:`ocrwatch.checks.startup` raises where it cannot start."""
+    """One run over one inbox. Raises what :mod:`ocrwatch.checks.startup` raises if it cannot start."""
 
     def __init__(
         self,
@@ -101,7 +84,7 @@ class Daemon:
         self._reread = reread
         self._reloading: Reloading | None = None
         self._once = once
-        self._watchers = watchers or Watchers()
+        self._watchers: Watchers = watchers or NoWatchers()
         self._ready_at: float | None = None
         self._stopping_since = 0.0
         self._stop_by: float | None = None
@@ -109,6 +92,7 @@ class Daemon:
         self._failure: OcrwatchError | None = None
         self._next_pruning = 0.0
         self._blocked: dict[str, str] = {}
+        self._background: set[asyncio.Task[None]] = set()
 
     def run(self) -> Summary:
         """Work until told to stop by SIGTERM or SIGINT (a second one stops at once), or with ``once`` until done."""
@@ -121,129 +105,139 @@ class Daemon:
             remember_mounts(settings)
             ledger = Ledger(settings.state)
             stack.callback(ledger.close)
-            outlets = StatusOutputs(settings, once=self._once)
-            stack.callback(outlets.close)
+            outputs = StatusOutputs(settings, once=self._once)
+            stack.callback(outputs.close)
             # What a killed run has said there last is not true any more.
             read_last = deliveries_of(ledger)
-            outlets.tell(status_at_start(settings, read_last))
-            stack.push(_told(lambda failure: tell_failed_start(settings, outlets, read_last, failure)))
+            outputs.tell(status_at_start(settings, read_last))
+            stack.push(_told(lambda failure: tell_failed_start(settings, outputs, read_last, failure)))
             startup.check_languages(settings)
             rebuild(settings, ledger)
             restore_forgotten(settings, ledger)
-            known = self._known = startup.known_texts(settings)
-            stack.callback(known.close)
+            cache = startup.known_texts(settings)
+            stack.callback(cache.close)
             shared = {name: folder for name, folder in startup.folders(settings).items() if name != "state"}
-            self._silence = MountWatchdog(shared)
-            stack.callback(self._silence.close)
-            listeners = Listeners(self._watchers.delivered, self._worker_said)
-            self._pipeline = Pipeline(settings, ledger, known, listeners, once=self._once)
+            self._mounts = MountWatchdog(shared)
+            stack.callback(self._mounts.close)
+            self._assembly = Assembly(settings, ledger, cache, self._watchers, once=self._once)
             if self._reread is not None:
-                self._reloading = Reloading(self._pipeline, self._reread, self._is_steady)
-            self._starts = StartupGuard(len(self._pipeline.pool))
-            outlets.listen()
-            self._bulletin = StatusPublisher(self._pipeline, outlets)
+                self._reloading = Reloading(self._assembly, self._reread, self._is_steady)
+            self._starts = StartupGuard(self._assembly.executor.capacity)
+            outputs.listen()
+            self._publisher = StatusPublisher(self._assembly, outputs)
             stack.enter_context(self._signals())
-            self._work(ledger)
+            try:
+                asyncio.run(self._serve(ledger))
+            finally:
+                self._shut_down(ledger)
             if self._failure is not None:
                 raise self._failure
         return self._summary()
 
-    def _work(self, ledger: Ledger) -> None:
-        pipeline, settings = self._pipeline, self._settings
+    async def _serve(self, ledger: Ledger) -> None:
+        """Work until the end has come."""
+        assembly, settings = self._assembly, self._settings
         _log.info(
             "daemon.started",
             version=ocrwatch.__version__,
             pid=os.getpid(),
             inbox=str(settings.inbox),
             outbox=str(settings.outbox),
-            workers=len(pipeline.pool),
+            workers=assembly.executor.capacity,
         )
         # Workers load their engines while the rest of the start goes on.
-        pipeline.pool.start()
+        assembly.executor.start()
+        services = assembly.pipeline.serve()
         try:
-            pipeline.recover(ledger)
-            pipeline.reception.start(events=not self._once)
+            assembly.recover(ledger)
+            assembly.reception.start(events=not self._once)
             while not self._is_done():
-                pipeline.loop.turn(self._next_wake())
+                await assembly.loop.wait(self._next_wake())
+                assembly.loop.turn(0.0)
+                for event in assembly.worker_events():
+                    self._heard(event)
+                for service in services:
+                    if service.done():
+                        # A bug: nothing would go on without it.
+                        service.result()
                 now = time.monotonic()
-                pipeline.tick(now, receiving=self._stop_by is None)
-                self._heed_silence(now)
+                assembly.tick(now, receiving=self._stop_by is None)
+                self._heed_mounts(now)
                 self._prune_if_due(ledger, now)
-                self._watchers.turned(pipeline)
-                self._bulletin.tell(now, self._state())
+                self._show_progress()
+                self._publisher.tell(now, self._state())
         finally:
-            self._shut_down()
+            self._blocked = assembly.scans.blocked
+            assembly.reception.stop()
+            await assembly.pipeline.cancel()
+            for task in (*services, *self._background):
+                task.cancel()
+            await asyncio.gather(*services, *self._background, return_exceptions=True)
 
-    def _heed_silence(self, now: float) -> None:
+    def _show_progress(self) -> None:
+        done = self._assembly.report.ends.total()
+        self._watchers.progress(done, done + self._assembly.open_scans)
+
+    def _heed_mounts(self, now: float) -> None:
         """Pause while a folder does not answer: what waits for it cannot say so."""
-        pauses, fault = self._pipeline.pauses, self._silence.fault(now)
+        backoff, fault = self._assembly.backoff, self._mounts.fault(now)
         if fault is None:
-            pauses.resolve(SILENCE)
-        elif pauses.message_of(SILENCE) != fault.message:
-            pauses.record(SILENCE, fault, now)
+            backoff.resolve(Cause.MOUNT)
+        elif backoff.message_of(Cause.MOUNT) != fault.message:
+            backoff.record(Cause.MOUNT, fault, now)
 
     def _prune_if_due(self, ledger: Ledger, now: float) -> None:
-        """Forget what is long past, now and once a day."""
+        """Forget what is older than the settings say, now and once a day."""
         if now < self._next_pruning:
             return
         self._next_pruning = now + _DAY
+        task = asyncio.get_running_loop().create_task(self._prune(ledger))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
-        def pruned(rows: int) -> None:
-            if rows:
+    async def _prune(self, ledger: Ledger) -> None:
+        threads, before = self._assembly.threads, time.time() - self._assembly.settings.history.max_age
+        # A disk that refuses this refuses what matters as well, and is reported for that.
+        with contextlib.suppress(EnvironmentFault):
+            await run_in(threads.io, self._assembly.cache.prune)
+            if rows := await run_in(threads.io, ledger.prune, before):
                 _log.info("ledger.pruned", rows=rows)
-
-        def failed(error: BaseException) -> None:
-            # A disk that refuses this refuses what matters as well, and is reported for that.
-            if not isinstance(error, EnvironmentFault):
-                raise error
-
-        before = time.time() - self._pipeline.settings.history.max_age
-
-        def prune() -> int:
-            self._known.prune()
-            return ledger.prune(before)
-
-        self._pipeline.loop.background(prune, pruned, failed)
 
     def _next_wake(self) -> float:
         now = time.monotonic()
         if self._stop_by is not None:
             return min(now + _SLEEP_WHILE_STOPPING, self._stop_by)
-        times = [self._pipeline.next_wake(), self._bulletin.next_wake(), now + _LONGEST_SLEEP]
+        times = [self._assembly.next_wake(), self._publisher.next_wake(), now + _LONGEST_SLEEP]
         if self._once:
             times.append(now + _SLEEP_OF_ONCE)
         return min(times)
 
-    def _worker_said(self, event: SlotEvent) -> None:
-        self._pipeline.loop.post(self._heard, event)
-
-    def _heard(self, event: SlotEvent) -> None:
+    def _heard(self, event: WorkerReady | WorkerLost | WorkerUnfit) -> None:
+        """Judge what happened to a worker."""
+        assembly = self._assembly
         self._starts.heard(event)
         self._failure = self._starts.failure
         match event:
-            case Outcome():
-                self._pipeline.reading.finished(event)
-            case Begun():
-                self._pipeline.reading.begun(event)
             case WorkerReady(pid, engine, start_ms):
                 _log.info("worker.started", pid=pid, engine=f"{engine.name} {engine.version}", start_ms=round(start_ms))
-                self._known.loaded(engine)
-                self._pipeline.pauses.resolve("workers")
-                self._pipeline.report.worker_ready(engine)
+                assembly.cache.loaded(engine)
+                assembly.backoff.resolve(Cause.WORKERS)
+                assembly.report.worker_ready(engine)
                 if self._ready_at is None:
                     self._become_ready()
             case WorkerLost(pid, how, phase, scan, stderr):
-                self._pipeline.report.worker_died()
+                assembly.report.worker_died()
                 _log.warning("worker.died", pid=pid, how=how, phase=phase, id=scan, stderr=stderr)
                 if phase == "starting" and self._ready_at is not None:
                     fault = EnvironmentFault(f"a worker cannot start ({how})", "run ocrwatch doctor")
-                    self._pipeline.pauses.record("workers", fault, time.monotonic())
+                    assembly.backoff.record(Cause.WORKERS, fault, time.monotonic())
             case WorkerUnfit(error) if self._ready_at is not None:
-                self._pipeline.pauses.record("workers", error, time.monotonic())
+                assembly.backoff.record(Cause.WORKERS, error, time.monotonic())
 
     def _become_ready(self) -> None:
         self._ready_at = time.monotonic()
-        _log.info("daemon.ready", mode=self._pipeline.reception.mode, workers=len(self._pipeline.pool))
+        mode, workers = self._assembly.reception.mode, self._assembly.executor.capacity
+        _log.info("daemon.ready", mode=mode, workers=workers)
         notify("READY=1")
         if self._reloading is not None:
             self._reloading.begin()
@@ -254,34 +248,35 @@ class Daemon:
     def _is_done(self) -> bool:
         if self._failure is not None:
             return True
-        pipeline = self._pipeline
+        assembly = self._assembly
         if self._stop_by is not None:
-            refused = "delivery" in pipeline.pauses or SILENCE in pipeline.pauses
-            blocked = refused and not pipeline.reading.in_work
-            done = (pipeline.is_idle or blocked) and pipeline.hooks.is_idle
+            refused = Cause.DELIVERY in assembly.backoff or Cause.MOUNT in assembly.backoff
+            blocked = refused and not assembly.scans.count(ScanState.READING)
+            done = (assembly.pipeline.is_idle or blocked) and assembly.hooks.is_idle
             return done or time.monotonic() >= self._stop_by
         if not self._once:
             return False
-        if (pause := pipeline.pauses.longest(_LONGEST_PAUSE_OF_ONCE)) is not None:
-            # The daemon waits for ever; whoever runs `once` waits for an answer.
+        if (pause := assembly.backoff.longest(_LONGEST_PAUSE_OF_ONCE)) is not None:
+            # The daemon waits for as long as it takes; the user of `once` waits for an answer.
             self._failure = EnvironmentFault(pause.message, pause.remedy)
             return True
-        if self._ready_at is None or not pipeline.is_idle or not pipeline.reception.is_empty(time.monotonic()):
+        is_idle = assembly.pipeline.is_idle and assembly.reception.is_empty(time.monotonic())
+        if self._ready_at is None or not is_idle:
             self._hooks_by = None
             return False
         # What it did is told as well, in the time that a stop would give it.
-        self._hooks_by = self._hooks_by or time.monotonic() + pipeline.settings.workers.shutdown_timeout
-        return pipeline.hooks.is_idle or time.monotonic() >= self._hooks_by
+        self._hooks_by = self._hooks_by or time.monotonic() + assembly.settings.workers.shutdown_timeout
+        return assembly.hooks.is_idle or time.monotonic() >= self._hooks_by
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         def handle(number: int, _frame: FrameType | None) -> None:
-            self._pipeline.loop.post(self._begin_stop, number)
+            self._assembly.loop.post(self._begin_stop, number)
 
         for number in _STOP_SIGNALS:
             signal.signal(number, handle)
         if self._reloading is not None:
-            on_hangup(functools.partial(self._pipeline.loop.post, self._reloading.ask))
+            on_hangup(functools.partial(self._assembly.loop.post, self._reloading.ask))
         try:
             yield
         finally:
@@ -297,53 +292,65 @@ class Daemon:
                 self._stop_by = 0.0
             return
         notify("STOPPING=1")
-        grace = self._pipeline.settings.workers.shutdown_timeout
-        self._stopping_since, self._stop_by = now, now + grace
-        self._pipeline.reception.stop()
-        self._pipeline.reading.stop()
-        in_work = len(self._pipeline.reading.in_work)
-        _log.info("daemon.stopping", signal=signal.Signals(number).name, in_work=in_work, grace_s=grace)
+        assembly = self._assembly
+        timeout = assembly.settings.workers.shutdown_timeout
+        self._stopping_since, self._stop_by = now, now + timeout
+        assembly.reception.stop()
+        assembly.pipeline.stop()
+        in_work = assembly.scans.count(ScanState.READING)
+        _log.info("daemon.stopping", signal=signal.Signals(number).name, in_work=in_work, timeout_s=timeout)
 
-    def _shut_down(self) -> None:
+    def _shut_down(self, ledger: Ledger) -> None:
         """Stop in the data's order, so that no stage gets anything from one that is gone.
 
         What was not finished is still in the inbox, and its attempt is taken back.
         """
-        pipeline = self._pipeline
-        self._blocked = pipeline.blocked
-        pipeline.reception.stop()
-        pipeline.pool.kill()
-        silent = SILENCE in pipeline.pauses
-        pipeline.loop.close(wait=not silent)
+        assembly = self._assembly
+        assembly.executor.close()
+        hangs = Cause.MOUNT in assembly.backoff
+        assembly.threads.close(wait=not hangs)
         with contextlib.suppress(OcrwatchError):
-            pipeline.reading.give_back()
-            pipeline.delivering.close(clear_away=not silent)
-            pipeline.record_clean_end()
+            if not hangs:
+                # Else the folders are left alone: the next start finds what was staged.
+                assembly.pipeline.close()
+            # No scan in the ledger is left as in work: what waits for a folder or its writer was not killed.
+            ledger.record_clean_end()
             # Nothing corrects any more what is said last.
-            pipeline.reviews.look_now()
-        self._watchers.turned(pipeline)
-        self._bulletin.tell(time.monotonic(), "stopped", at_once=True)
-        pipeline.hooks.close()
+            assembly.reviews.look_now()
+        self._show_progress()
+        self._publisher.tell(time.monotonic(), "stopped", at_once=True)
+        assembly.hooks.close()
         if self._ready_at is not None:
-            _log.info("daemon.stopped", **pipeline.report.totals())
+            _log.info("daemon.stopped", **assembly.report.totals())
 
     def _state(self) -> str:
         if self._stop_by is not None:
             return "stopping"
         if self._ready_at is None:
             return "starting"
-        if self._pipeline.pauses:
+        if self._assembly.backoff:
             return "paused"
-        return "watching" if self._pipeline.is_idle else "working"
+        return "watching" if self._assembly.pipeline.is_idle else "working"
 
     def _summary(self) -> Summary:
-        began = (self._pipeline.began_at if self._pipeline.report.cached else self._ready_at) or time.monotonic()
+        assembly = self._assembly
+        began = (assembly.pipeline.began_at if assembly.report.cached else self._ready_at) or time.monotonic()
         return Summary(
-            self._pipeline.report.ends,
-            {**self._pipeline.reception.left(), **self._blocked},
+            assembly.report.ends,
+            {**assembly.reception.left(), **self._blocked},
             time.monotonic() - began,
             interrupted=self._stop_by is not None,
-            to_review=self._pipeline.report.to_review,
-            not_read=self._pipeline.reception.not_read.count,
-            not_read_files=self._pipeline.reception.not_read.named,
+            to_review=assembly.report.to_review,
+            not_read=assembly.reception.not_read.count,
+            not_read_files=assembly.reception.not_read.named,
         )
+
+
+def _told(tell: Callable[[OcrwatchError], None]) -> Callable[..., None]:
+    """Return what tells of an error with which a ``with`` block is left."""
+
+    def leave(_kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, OcrwatchError):
+            tell(error)
+
+    return leave

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import queue
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from ocrwatch.backoff import wait_until
+from ocrwatch.daemon.threads import Threads
 from ocrwatch.errors import memory_short
 
 T = TypeVar("T")
@@ -17,35 +20,43 @@ T = TypeVar("T")
 class Loop:
     """A mailbox of calls. Only :meth:`post` and :meth:`background` may be used from other threads."""
 
-    def __init__(self, *, io_threads: int) -> None:
+    def __init__(self, threads: Threads) -> None:
         self._calls: queue.SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]]] = queue.SimpleQueue()
-        self._io = ThreadPoolExecutor(io_threads, "io")
-        # Scans are loaded one after the other, so that they come to the workers in their batch's order.
-        self._loading = ThreadPoolExecutor(1, "loading")
-        # Deliveries are made one after the other, so that no two choose the same free name.
-        self._delivery = ThreadPoolExecutor(1, "delivery")
-        for executor, threads in ((self._io, io_threads), (self._loading, 1), (self._delivery, 1)):
-            _start_all(executor, threads)
+        self._threads = threads
+        self._events: asyncio.AbstractEventLoop | None = None
+        self._wake: asyncio.Event | None = None
 
     def post(self, call: Callable[..., None], *arguments: object) -> None:
         """Have ``call`` made on the loop's thread. Safe from any thread and from signal handlers."""
         self._calls.put((call, arguments))
+        if self._events is not None and self._wake is not None:
+            # While the process ends, the event loop may be closed already.
+            with contextlib.suppress(RuntimeError):
+                self._events.call_soon_threadsafe(self._wake.set)
+
+    def wake(self) -> None:
+        """End :meth:`wait`, now or when it is next begun. On the event loop's thread only."""
+        self.post(_nothing)
+
+    async def wait(self, until: float) -> None:
+        """Wait on the event loop until there is a call to be made, or until a time (monotonic seconds)."""
+        if self._wake is None:
+            self._events, self._wake = asyncio.get_running_loop(), asyncio.Event()
+        if self._calls.empty():
+            await wait_until(self._wake, until)
+        self._wake.clear()
 
     def background(
         self, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[BaseException], None]
     ) -> None:
         """Run ``work`` on an I/O thread, then ``then`` with its result, or ``failed``, on the loop's."""
-        self._hand_over(self._io, work, then, failed)
-
-    def load(self, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[BaseException], None]) -> None:
-        """Run ``work`` on the loading thread, in order; else like :meth:`background`."""
-        self._hand_over(self._loading, work, then, failed)
+        self._hand_over(self._threads.io, work, then, failed)
 
     def deliver(
         self, work: Callable[[], T], then: Callable[[T], None], failed: Callable[[BaseException], None]
     ) -> None:
         """Run ``work`` on the delivery thread, in order; else like :meth:`background`."""
-        self._hand_over(self._delivery, work, then, failed)
+        self._hand_over(self._threads.delivery, work, then, failed)
 
     def turn(self, until: float) -> None:
         """Make the calls that wait, sleeping until the first of them or ``until`` (monotonic seconds)."""
@@ -58,12 +69,6 @@ class Loop:
         for _ in range(self._calls.qsize()):
             call, arguments = self._calls.get()
             call(*arguments)
-
-    def close(self, *, wait: bool = True) -> None:
-        """``wait`` for deliveries that have begun; leave reads on a dead share to the end of the process."""
-        self._io.shutdown(wait=False, cancel_futures=True)
-        self._loading.shutdown(wait=False, cancel_futures=True)
-        self._delivery.shutdown(wait=wait, cancel_futures=True)
 
     def _hand_over(
         self,
@@ -85,9 +90,5 @@ class Loop:
         executor.submit(work).add_done_callback(finished)
 
 
-def _start_all(executor: ThreadPoolExecutor, threads: int) -> None:
-    """Have all threads started now: later there may be no memory for another."""
-    together = threading.Barrier(threads + 1)
-    for _ in range(threads):
-        executor.submit(together.wait)
-    together.wait()
+def _nothing() -> None:
+    """Do nothing."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ocrwatch.backoff import SILENCE, Backoff
+from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.daemon.loop import Loop
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.errors import Blocked, Damaged, EnvironmentFault
@@ -102,7 +102,7 @@ class QuarantineWatch:
 
     def tick(self, now: float) -> list[str]:
         """Do what is due; return the paths in the inbox of scans that went back there meanwhile."""
-        if not self._is_busy and SILENCE not in self._pauses:
+        if not self._is_busy and Cause.MOUNT not in self._pauses:
             if self._is_asked_for:
                 self._ask()
             elif paths := self._settle.due(now, _LOOKS_AT_ONCE):
@@ -112,7 +112,7 @@ class QuarantineWatch:
 
     def next_wake(self) -> float:
         """Return when :meth:`tick` has something to do (monotonic seconds)."""
-        if self._is_busy or SILENCE in self._pauses:
+        if self._is_busy or Cause.MOUNT in self._pauses:
             return float("inf")
         if self._is_asked_for:
             return 0.0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ocrwatch.checks.new_settings import Proof, prove
-from ocrwatch.daemon.pipeline import Pipeline
+from ocrwatch.daemon.assembly import Assembly
 from ocrwatch.errors import OcrwatchError
 from ocrwatch.executors.trial import try_start
 from ocrwatch.log import get_logger, set_level
@@ -31,8 +31,8 @@ class Reloading:
     ``may_begin`` tells whether the daemon is ready and not about to stop; what is asked for before that is remembered.
     """
 
-    def __init__(self, pipeline: Pipeline, reread: Callable[[], Settings], may_begin: Callable[[], bool]) -> None:
-        self._pipeline = pipeline
+    def __init__(self, assembly: Assembly, reread: Callable[[], Settings], may_begin: Callable[[], bool]) -> None:
+        self._assembly = assembly
         self._reread = reread
         self._may_begin = may_begin
         self._wanted = False
@@ -50,36 +50,36 @@ class Reloading:
         self._wanted, self._busy = False, True
         # sd_notify(3): together, so that the manager knows which reload READY=1 belongs to.
         notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
-        self._pipeline.loop.background(self._prove, self._take, self._refuse)
+        self._assembly.loop.background(self._prove, self._take, self._refuse)
 
     def _prove(self) -> _Proved:
         """Read them and try out all that could be wrong with them; on an I/O thread."""
-        found = changes(self._pipeline.settings, self._reread())
+        found = changes(self._assembly.settings, self._reread())
         proof = prove(found.settings)
-        wanted, running = (self._pipeline.slot_options(each) for each in (found.settings, self._pipeline.settings))
+        wanted, running = (self._assembly.slot_options(each) for each in (found.settings, self._assembly.settings))
         if (wanted.recipes, wanted.max_memory) != (running.recipes, running.max_memory):
             # An engine or a variable that does not exist shows only when a worker starts.
             try_start(wanted)
-        self._pipeline.known.learn(wanted.recipes)
+        self._assembly.cache.learn(wanted.recipes)
         return _Proved(found, proof)
 
     def _take(self, proved: _Proved) -> None:
         if self._may_begin():
             settings = proved.changes.settings
             set_level(settings.log.level)
-            self._pipeline.change(settings, proved.proof.groups, proved.proof.hooks)
-            self._pipeline.report.settings_refused(None)
+            self._assembly.change(settings, proved.proof.groups, proved.proof.hooks)
+            self._assembly.report.settings_refused(None)
             for key in proved.changes.kept:
                 _log.warning("setting.kept", key=key, remedy=f"restart ocrwatch for the new {key}")
-            _log.info("daemon.reloaded", changed=list(proved.changes.taken), workers=len(self._pipeline.pool))
+            _log.info("daemon.reloaded", changed=list(proved.changes.taken), workers=self._assembly.executor.capacity)
         self._end()
 
     def _refuse(self, error: BaseException) -> None:
         if isinstance(error, OcrwatchError):
-            self._pipeline.report.settings_refused(error)
+            self._assembly.report.settings_refused(error)
             _log.error("daemon.reload_failed", reason=error.message, remedy=error.remedy)
         else:
-            self._pipeline.report.settings_refused(
+            self._assembly.report.settings_refused(
                 OcrwatchError(f"a bug in ocrwatch: {error!r}", "report it with the log")
             )
             _log.error("daemon.reload_failed", reason=f"a bug in ocrwatch: {error!r}", exc_info=error)

@@ -11,8 +11,8 @@ from pathlib import Path
 import ocrwatch
 from ocrwatch.backoff import Backoff
 from ocrwatch.daemon.activity import Activity
+from ocrwatch.daemon.scans import Scan
 from ocrwatch.daemon.tally import Tally
-from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.delivery.steps import result
 from ocrwatch.delivery.transaction import Delivered
@@ -20,6 +20,7 @@ from ocrwatch.document import EngineInfo
 from ocrwatch.errors import OcrwatchError
 from ocrwatch.ledger import Ledger
 from ocrwatch.observe import status
+from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
 
 _LAST_SHOWN = 10
@@ -86,7 +87,7 @@ class Report:
         self._load = (0, 0)
         self._written = 0.0
         self._dirty = True
-        self.ends: Counter[End] = Counter()
+        self.ends: Counter[ScanState] = Counter()
         self.cached = 0
         """Scans delivered whose text was known before."""
         self.to_review = 0
@@ -117,18 +118,18 @@ class Report:
         """Have the status written soon."""
         self._dirty = True
 
-    def count(self, end: End, profile: str | None = None) -> None:
+    def count(self, end: ScanState, profile: str | None = None) -> None:
         """Count the end of a scan."""
         self.ends[end] += 1
         self._dirty = True
         self.tally.ended(end, profile, time.monotonic())
 
-    def delivered(self, ticket: Ticket, delivered: Delivered) -> None:
+    def delivered(self, scan: Scan, delivered: Delivered) -> None:
         """Remember a scan that was read."""
         shown = [status.display_path(sidecar) for sidecar in delivered.sidecars]
         self.to_review += delivered.review is not None
-        self._deliveries.append(status.Delivery(status.display_path(ticket.path), shown, status.isoformat(time.time())))
-        self.tally.delivered(ticket.queued_ms / 1000, ticket.read_ms / 1000)
+        self._deliveries.append(status.Delivery(status.display_path(scan.path), shown, status.isoformat(time.time())))
+        self.tally.delivered(scan.queued_ms / 1000, scan.read_ms / 1000)
 
     def worker_ready(self, engine: EngineInfo) -> None:
         """Take note that a worker can read."""
@@ -199,8 +200,8 @@ class Report:
             more=more,
             oldest_waiting_s=None if oldest is None else round(now - oldest, 1),
             in_work=[_shown(path) for path in in_work],
-            delivered=self.ends["delivered"],
-            quarantined=self.ends["quarantined"],
+            delivered=self.ends[ScanState.DELIVERED],
+            quarantined=self.ends[ScanState.QUARANTINED],
             scans_last_minute=self.tally.last_minute(now),
             scans_last_hour=self.tally.last_minutes(now, 60),
             scans_last_day=self.tally.last_minutes(now, 24 * 60),
@@ -222,7 +223,7 @@ class Report:
             queue_seconds=self.tally.queue_seconds.snapshot(),
             reading_seconds=self.tally.reading_seconds.snapshot(),
             paused=[
-                status.PauseStatus(cause, pause.message, pause.remedy, status.isoformat(pause.since))
+                status.PauseStatus(str(cause), pause.message, pause.remedy, status.isoformat(pause.since))
                 for cause, pause in pauses.active.items()
             ],
             failures=list(self._failures),

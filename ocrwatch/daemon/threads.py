@@ -1,0 +1,55 @@
+"""The threads that wait for disks, so that the event loop never does."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, ParamSpec, TypeVar
+
+from ocrwatch.errors import memory_short
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_IO_THREADS: Final = 4
+
+
+class Threads:
+    """One group of threads for each kind of disk, so that a hung share keeps no other from being waited for."""
+
+    def __init__(self) -> None:
+        self.io = ThreadPoolExecutor(_IO_THREADS, "io")
+        """Looks at files in inbox, quarantine and archive."""
+        self.loading = ThreadPoolExecutor(1, "loading")
+        """Loads scans one after the other, so that workers get them in their batch's order."""
+        self.delivery = ThreadPoolExecutor(1, "delivery")
+        """Delivers one after the other, so that no two scans choose the same free name."""
+        self.state = ThreadPoolExecutor(1, "state")
+        """Writes to the state folder: notes in the ledger, and the status."""
+        for executor, threads in ((self.io, _IO_THREADS), (self.loading, 1), (self.delivery, 1), (self.state, 1)):
+            _start_all(executor, threads)
+
+    def close(self, *, wait: bool = True) -> None:
+        """``wait`` for a delivery that has begun; leave reads on a hung share to the end of the process."""
+        self.io.shutdown(wait=False, cancel_futures=True)
+        self.loading.shutdown(wait=False, cancel_futures=True)
+        self.state.shutdown(wait=wait, cancel_futures=True)
+        self.delivery.shutdown(wait=wait, cancel_futures=True)
+
+
+async def run_in(executor: ThreadPoolExecutor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run ``work`` on a thread of ``executor``. Memory that is short is the environment's fault, not the scan's."""
+    try:
+        return await asyncio.get_running_loop().run_in_executor(executor, lambda: work(*args, **kwargs))
+    except MemoryError as error:
+        raise memory_short() from error
+
+
+def _start_all(executor: ThreadPoolExecutor, threads: int) -> None:
+    """Have all threads started now: later there may be no memory for another."""
+    together = threading.Barrier(threads + 1)
+    for _ in range(threads):
+        executor.submit(together.wait)
+    together.wait()
