@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ocrwatch.intake.rescan import Ignored
 from ocrwatch.observe.status import (
     BeingRead,
     BlockedGroup,
@@ -14,10 +16,10 @@ from ocrwatch.observe.status import (
     NotReadFile,
     Resting,
     blocked_groups,
-    display_path,
     isoformat,
 )
 from ocrwatch.scan import ScanState
+from ocrwatch.storage.files import display_path
 
 if TYPE_CHECKING:
     from ocrwatch.daemon.assembly import Assembly
@@ -58,11 +60,16 @@ class Calendar:
         return isoformat(moment + self._offset)
 
 
+def not_read_files(ignored: Iterable[Ignored]) -> list[NotReadFile]:
+    """Return files that are not read as the status has them."""
+    return [NotReadFile(display_path(item.path), item.reason, item.remedy) for item in ignored]
+
+
 def activity_of(assembly: Assembly, calendar: Calendar) -> Activity:
     """Look at all stages."""
-    reception, scans = assembly.reception, assembly.scans
+    watcher, scans = assembly.watcher, assembly.scans
     at = calendar.at
-    oldest = reception.oldest
+    oldest = watcher.oldest
     delivering = (*assembly.pipeline.resuming, *(scan.path for scan in scans.of(ScanState.DELIVERING)))
     waits = [
         Resting(display_path(scan.path), scan.attempt, scan.code, scan.reason, at(scan.until), scan.remedy)
@@ -71,7 +78,7 @@ def activity_of(assembly: Assembly, calendar: Calendar) -> Activity:
     # What is blocked for long must not hide what is tried again in a moment.
     waits.sort(key=lambda one: one.is_blocked)
     return Activity(
-        oldest=None if reception.oldest_path is None else display_path(reception.oldest_path),
+        oldest=None if watcher.oldest_path is None else display_path(watcher.oldest_path),
         oldest_since=None if oldest is None else at(oldest),
         workers_ready=assembly.executor.ready,
         being_read=[
@@ -90,10 +97,10 @@ def activity_of(assembly: Assembly, calendar: Calendar) -> Activity:
                 one.detail,
                 None if one.until is None else at(one.until),
             )
-            for one in itertools.islice(reception.incomplete(), MOST_SHOWN)
+            for one in itertools.islice(watcher.incomplete(), MOST_SHOWN)
         ],
         resting=waits[:MOST_SHOWN],
         blocked=blocked_groups(waits)[:MOST_SHOWN],
-        not_read=reception.not_read.count,
-        not_read_files=reception.not_read.named,
+        not_read=watcher.ignored.count,
+        not_read_files=not_read_files(watcher.ignored.named),
     )

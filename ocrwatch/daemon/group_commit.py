@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Final, Generic, TypeVar
 
-from ocrwatch.daemon.threads import run_in
 from ocrwatch.errors import EnvironmentFault
+from ocrwatch.storage.threads import run_in
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

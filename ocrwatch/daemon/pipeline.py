@@ -18,7 +18,6 @@ from ocrwatch.daemon.loading import AlreadyDelivered, Loaded, Loading
 from ocrwatch.daemon.scans import Batch, Scan, Scans
 from ocrwatch.daemon.scheduler import Scheduler
 from ocrwatch.daemon.telling import log_delivered, log_duplicate, log_quarantined, log_recovered
-from ocrwatch.daemon.threads import Threads, run_in
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import Page
 from ocrwatch.errors import (
@@ -41,6 +40,7 @@ from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.scan import FileFacts, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
+from ocrwatch.storage.threads import Threads, run_in
 
 MOST_DEATHS: Final = 3
 """How often ocrwatch may be killed with one scan as the only one in work until that is put down to the scan."""
@@ -131,7 +131,6 @@ class Pipeline:
         self._undelivered = 0
         self.resuming: set[str] = set()
         """Paths of scans of earlier runs whose plans are being carried out."""
-        self._clear_away_at = 0.0
 
     # From the batch to the end.
 
@@ -509,10 +508,9 @@ class Pipeline:
         """Remove what an earlier run may have staged for a scan that is read again."""
         self._spawn(self._clear(LeftoverItem(entry)))
 
-    def clear_away(self, now: float) -> None:
+    def clear_away(self) -> None:
         """Remove what could not be removed before, if there is time."""
-        if self._deliveries.has_left_behind and not self._undelivered and now >= self._clear_away_at:
-            self._clear_away_at = self._backoff.blocked_until(now)
+        if self._deliveries.has_left_behind and not self._undelivered:
             self._spawn(self._clear(ClearingItem()))
 
     def change(self, settings: Settings, groups: Mapping[str, int]) -> None:
@@ -548,10 +546,9 @@ class Pipeline:
         for scan in list(self._scans.of(*ScanState)):
             self._close(scan, ScanState.CANCELLED)
 
-    def serve(self) -> list[asyncio.Task[None]]:
-        """Start what the coroutines of the scans wait for."""
-        services = (self.scheduler.run(), self._loading.run(), self._deliveries.run())
-        return [asyncio.get_running_loop().create_task(service) for service in services]
+    def services(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """Return what the coroutines of the scans wait for, each to be run beside them."""
+        return self.scheduler.run(), self._loading.run(), self._deliveries.run()
 
     async def _clear(self, item: Item) -> None:
         # A leftover that cannot be removed is in nobody's way: the next start tries again.

@@ -22,6 +22,7 @@ from ocrwatch.ledger import Ledger
 from ocrwatch.observe import status
 from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
+from ocrwatch.storage.files import display_path
 
 _LAST_SHOWN = 10
 _DELIVERIES_SHOWN = 5
@@ -35,8 +36,8 @@ def deliveries_of(ledger: Ledger) -> list[status.Delivery]:
         plan = None if entry.plan is None else Plan.from_json(entry.plan)
         # A ledger that was rebuilt knows of scans, but not of what they became.
         if plan is not None and plan.sidecars:
-            shown = [status.display_path(name) for name in result(entry.id, plan, None).sidecars]
-            found.append(status.Delivery(status.display_path(entry.path), shown, status.isoformat(entry.updated_at)))
+            shown = [display_path(name) for name in result(entry.id, plan, None).sidecars]
+            found.append(status.Delivery(display_path(entry.path), shown, status.isoformat(entry.updated_at)))
     return found
 
 
@@ -126,9 +127,9 @@ class Report:
 
     def delivered(self, scan: Scan, delivered: Delivered) -> None:
         """Remember a scan that was read."""
-        shown = [status.display_path(sidecar) for sidecar in delivered.sidecars]
+        shown = [display_path(sidecar) for sidecar in delivered.sidecars]
         self.to_review += delivered.review is not None
-        self._deliveries.append(status.Delivery(status.display_path(scan.path), shown, status.isoformat(time.time())))
+        self._deliveries.append(status.Delivery(display_path(scan.path), shown, status.isoformat(time.time())))
         self.tally.delivered(scan.queued_ms / 1000, scan.read_ms / 1000)
 
     def worker_ready(self, engine: EngineInfo) -> None:
@@ -155,7 +156,7 @@ class Report:
         """Return when the status is to be written next (monotonic seconds)."""
         return self._written + (_SHORTEST_INTERVAL if self._dirty else self._heartbeat)
 
-    def write(
+    def status(
         self,
         now: float,
         *,
@@ -165,13 +166,13 @@ class Report:
         more: bool,
         oldest: float | None,
         in_work: list[str],
-        pauses: Backoff,
+        backoff: Backoff,
         reviews: status.Reviews,
         activity: Callable[[], Activity],
         at_once: bool = False,
     ) -> status.Status | None:
-        """Write the status if it is due, or ``at_once``, and return it if it was."""
-        # Whoever is told that it is ready may ask in the next moment.
+        """Return the status if it is to be written, or ``at_once``."""
+        # A program that is told that it is ready may ask in the next moment.
         is_ready_now = self._state == "starting" != state
         if state != self._state:
             self._state, self._since, self._dirty = state, time.time(), True
@@ -183,7 +184,7 @@ class Report:
             return None
         self._written, self._dirty = now, False
         doing = activity()
-        current = status.Status(
+        return status.Status(
             state=state,
             since=status.isoformat(self._since),
             written=status.isoformat(time.time()),
@@ -224,7 +225,7 @@ class Report:
             reading_seconds=self.tally.reading_seconds.snapshot(),
             paused=[
                 status.PauseStatus(str(cause), pause.message, pause.remedy, status.isoformat(pause.since))
-                for cause, pause in pauses.active.items()
+                for cause, pause in backoff.active.items()
             ],
             failures=list(self._failures),
             cached=self.cached,
@@ -235,8 +236,6 @@ class Report:
             not_read=doing.not_read,
             not_read_files=doing.not_read_files,
         )
-        status.write(self._settings.state, current)
-        return current
 
 
 def _shown(path: str | Path) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from ocrwatch.errors import memory_short
 
@@ -45,6 +45,40 @@ async def run_in(executor: ThreadPoolExecutor, work: Callable[P, T], *args: P.ar
         return await asyncio.get_running_loop().run_in_executor(executor, lambda: work(*args, **kwargs))
     except MemoryError as error:
         raise memory_short() from error
+
+
+class Tasks:
+    """Coroutines that run beside the one that owns them. What ends one of them is raised by :meth:`check`."""
+
+    def __init__(self, wake: asyncio.Event) -> None:
+        """``wake`` is set when one of them has ended."""
+        self._wake = wake
+        self._running: set[asyncio.Task[None]] = set()
+        self._failed: asyncio.Task[None] | None = None
+
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    def check(self) -> None:
+        """Raise what ended one of them unexpectedly: a bug."""
+        if self._failed is not None:
+            self._failed.result()
+
+    async def cancel(self) -> None:
+        """End them all."""
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._failed = task
+        self._wake.set()
 
 
 def _start_all(executor: ThreadPoolExecutor, threads: int) -> None:
