@@ -82,7 +82,7 @@ EVENTS: dict[str, Event] = {
         "count", "named", "remedy",
     )),
     "folder.removed": Event(
-        "a folder in the inbox was removed because it was empty after its scans were read (intake.remove_empty_folders)",
+        "a folder in the inbox was removed: it was empty after its scans were read (intake.remove_empty_folders)",
         ("path",),
     ),
     "folder.kept": Event(

@@ -19,7 +19,7 @@ FOLDERS = ("inbox", "outbox", "archive", "quarantine", "state")
 READING = ("languages", "workers")
 
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings file; ./ocrwatch.toml if it exists.")
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings file; ./ocrwatch.toml if there.")
 ]
 SetOption = Annotated[
     list[str] | None,
