@@ -173,9 +173,9 @@ def _row(cells: tuple[str, ...]) -> str:
 def _text(text: str | None) -> str:
     """Return a docstring as one line of Markdown, in which no character is markup."""
     line = " ".join((text or "").split())
-    for character in r"\*|<":
+    for character in r"\*|":
         line = line.replace(character, f"\\{character}")
-    return line
+    return line.replace("<", "&lt;")
 
 
 if __name__ == "__main__":

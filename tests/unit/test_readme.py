@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,18 @@ import pytest
 
 from ocrwatch import errors
 from ocrwatch.commands.why import answer
+from ocrwatch.document import Second
 from ocrwatch.errors import ScanFault
 from ocrwatch.log import EVENTS
 from ocrwatch.observe.prometheus import Exposition
 from ocrwatch.observe.status import Distribution, Status
+from ocrwatch.render.formats import FORMATS
 from ocrwatch.settings import Profile, Settings
 from ocrwatch.settings.keys import is_option, option_keys
 from ocrwatch.settings.load import load, parse_overrides
 from tests.documentation import DOCS, GENERATED, PAGES, README, ROOT, anchors, blocks, inline, text_of
 from tests.unit.observe.statuses import status
+from tests.unit.render.test_formats import PAGE, rendered
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _MOST_LINES = 150
@@ -158,6 +162,14 @@ def test_every_field_of_the_status_is_documented() -> None:
     assert _table("ocrwatch status") == {field.name for field in fields(Status)} | {"running"}
 
 
+def test_every_sidecar_and_every_field_of_the_json_is_documented() -> None:
+    """Each format has a section, and the table of the JSON has all fields of a page, and no other."""
+    page = text_of("reference/sidecars.md")
+    assert set(re.findall(r"^## \.(\w+)$", page, re.MULTILINE)) == set(FORMATS)
+    written = json.loads(rendered(replace(PAGE, second=Second("rapidocr", "3.10.0", 1)), "json"))
+    assert _named(page.partition("\n## .json\n")[2].partition("\n## ")[0]) == set(written)
+
+
 def test_every_field_of_why_is_documented() -> None:
     """The table has the fields of an answer and no other, and all states that an answer can have."""
     assert _table("ocrwatch why") == {field.name for field in fields(answer.Answer)}
@@ -181,7 +193,11 @@ def test_generated_pages_are_marked() -> None:
 
 def _table(heading: str) -> set[str]:
     """Return the names in the first column of the table below a heading of the page on the status."""
-    section = text_of("reference/status.md").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return _named(text_of("reference/status.md").partition(f"\n## {heading}\n")[2].partition("\n## ")[0])
+
+
+def _named(section: str) -> set[str]:
+    """Return the names in the first columns of the tables of a section."""
     return {
         name for cell in re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
     }
