@@ -17,7 +17,7 @@ from ocrwatch.commands.why import answer
 from ocrwatch.document import Second
 from ocrwatch.errors import ScanFault
 from ocrwatch.log import EVENTS
-from ocrwatch.observe.prometheus import Exposition
+from ocrwatch.observe.prometheus import CAUSES, RESULTS, Exposition
 from ocrwatch.observe.status import Distribution, Status
 from ocrwatch.render.formats import FORMATS
 from ocrwatch.settings import Profile, Settings
@@ -148,13 +148,16 @@ def test_layers_in_contributing_are_those_of_the_linter() -> None:
 
 
 def test_every_metric_is_documented() -> None:
-    """The table of metrics has what is offered, and nothing else."""
+    """The table of metrics has what is offered, with the values of its labels, and nothing else."""
     durations = Distribution([1.0], [0, 0], 0.0)
     told = status(queue_seconds=durations, reading_seconds=durations)
     _, body = Exposition(lambda: told).render("")
     offered = set(re.findall(r"^# TYPE (ocrwatch_\w+)", body.decode(), re.MULTILINE))
     page = text_of("monitoring.md")
     assert set(re.findall(r"^\| `(ocrwatch_\w+)(?:\{[a-z,]+\})?` \|", page, re.MULTILINE)) == offered
+    for metric, label, values in (("scans_total", "result", RESULTS), ("paused", "cause", CAUSES)):
+        (meaning,) = re.findall(rf"^\| `ocrwatch_{metric}\{{{label}\}}` \| (.*) \|$", page, re.MULTILINE)
+        assert set(re.findall(r"`(\w+)`", meaning)) == set(values)
 
 
 def test_every_field_of_the_status_is_documented() -> None:
