@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ocrwatch.daemon.delivering import Delivering
+from ocrwatch.daemon.loop import Loop
 
 from ocrwatch import backoff
 from ocrwatch.backoff import Backoff
-from ocrwatch.daemon.delivering import Delivering
-from ocrwatch.daemon.loop import Loop
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.errors import Blocked, Changed, EnvironmentFault
 from ocrwatch.ledger import Entry, Ledger

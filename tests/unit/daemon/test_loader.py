@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ocrwatch.daemon.loader import Loader
+from ocrwatch.daemon.tickets import Batch, Ticket
 
 from ocrwatch.cache.key import PageCache
 from ocrwatch.daemon import loader as loader_module
-from ocrwatch.daemon.loader import Loader
-from ocrwatch.daemon.tickets import Batch, Ticket
 from ocrwatch.errors import Changed, EnvironmentFault, TooLarge
 from ocrwatch.ledger import Ledger
 from ocrwatch.recipe import Recipe

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from ocrwatch.daemon.tickets import Batch, Ticket
 
 from ocrwatch.daemon.pipeline import Pipeline
-from ocrwatch.daemon.tickets import Batch, Ticket
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.readers import has_second_reader
 from ocrwatch.scan import FileFacts, SettledFile

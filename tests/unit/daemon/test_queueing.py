@@ -10,9 +10,9 @@ from typing import cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from ocrwatch.daemon.queueing import MOST_BEFORE_PLAIN, TAIL_PER_WORKER, Queue, Resting
 from ocrwatch.daemon.tickets import Ticket
+
 from ocrwatch.scan import FileFacts, SettledFile
 
 

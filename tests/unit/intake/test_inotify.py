@@ -56,7 +56,7 @@ def heard() -> Heard:
     return Heard()
 
 
-def watch_it(inbox: Path, heard: Heard) -> Watcher:
+def watch_it(inbox: Path, heard: Heard) -> InotifyWatcher:
     """Watch an inbox with what is in it."""
     watcher = InotifyWatcher(inbox, NameRules.of(("*.jpg",), (".*", "old")), heard, recursive=True)
     watcher.arm()
@@ -129,7 +129,9 @@ def test_what_is_never_looked_into_is_not_watched(tmp_path: Path, heard: Heard) 
     watcher.disarm()
 
 
-def test_a_full_queue_is_told(watcher: InotifyWatcher, tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_is_told(
+    watcher: InotifyWatcher, tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If the kernel says that it dropped events, the listener is told, and folders that came meanwhile are watched."""
     observer = watcher._observer
     assert observer is not None
