@@ -164,14 +164,16 @@ class Assembly:
         if interrupted := ledger.record_unclean_end(retry.first_delay, retry.max_delay):
             _log.warning("daemon.killed", in_work=[entry.path for entry in interrupted])
         for entry in ledger.unfinished():
-            if entry.state in {"planned", "published"}:
+            if entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}:
                 self.watcher.claim(entry.path)
                 task = self.pipeline.recover(entry)
                 task.add_done_callback(lambda _, path=entry.path: self.watcher.release(path, again=True))  # type: ignore[misc]
             else:
                 self.pipeline.clear_leftovers(entry)
                 if not os.path.lexists(self.settings.inbox / entry.path):
-                    ledger.close_scan(entry.id, "gone", code=entry.code, reason="it was taken out of the inbox")
+                    ledger.close_scan(
+                        entry.id, ScanState.CHANGED, code=entry.code, reason="it was taken out of the inbox"
+                    )
 
     async def take_in(self, *, events: bool) -> None:
         """Process what comes into the inbox, until the watcher is stopped."""
