@@ -210,10 +210,10 @@ class Stranger(Journal):
         self._ledger.published(scan)
 
     def close_scan(
-        self, scan: int, state: object, *, code: str | None, reason: str | None, review: Review | None = None
+        self, scan: int, state: ScanState, *, code: str | None, reason: str | None, review: Review | None = None
     ) -> None:
         """Note the end."""
-        assert state in {"delivered", "changed"}
+        assert state in {ScanState.DELIVERED, ScanState.CHANGED}
         self._ledger.close_scan(scan, state, code=code, reason=reason, review=review)
 
 
