@@ -15,6 +15,7 @@ from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.document import Review
 from ocrwatch.errors import Changed, EnvironmentFault
 from ocrwatch.ledger import Ledger
+from ocrwatch.scan import ScanState
 from ocrwatch.storage.files import facts_of
 from tests.unit.delivery.interruption import FileSystem, Interruption, Journal, Killed
 from tests.unit.delivery.workspace import ENDINGS, JPEG, Workspace
