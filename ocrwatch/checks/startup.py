@@ -156,6 +156,11 @@ def group_ids(settings: Settings) -> dict[str, int]:
     return {name: _group_id(name) for name in names if name is not None}
 
 
+def sidecar_group(settings: Settings) -> int | None:
+    """Return the number of the group that sidecars are given to, if one is set; raises :class:`UsageError`."""
+    return None if settings.output.group is None else _group_id(settings.output.group)
+
+
 def _group_id(name: str) -> int:
     try:
         return grp.getgrnam(name).gr_gid

@@ -16,15 +16,14 @@ from ocrwatch.checks.machine import service_of
 from ocrwatch.commands.above_bar import AboveBar
 from ocrwatch.commands.service_user import become_user_of
 from ocrwatch.daemon.daemon import Daemon, Summary
-from ocrwatch.daemon.hangup import hold_hangup
-from ocrwatch.daemon.scans import Scan
+from ocrwatch.daemon.reload import hold_hangup
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import Page
 from ocrwatch.errors import ExitCode, UsageError
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.rescan import rescan
 from ocrwatch.observe.status_txt import counted
-from ocrwatch.scan import ScanState
+from ocrwatch.scan import Scan, ScanState
 from ocrwatch.settings import Settings
 from ocrwatch.settings.load import Configuration, check_folders, load, parse_overrides
 from ocrwatch.storage.mounts import is_missing

@@ -11,8 +11,6 @@ from typing import TypeGuard
 
 from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.daemon.duplicates import CODE, Duplicates, Earlier, made_by
-from ocrwatch.daemon.group_commit import GroupCommit
-from ocrwatch.daemon.scans import Scan
 from ocrwatch.daemon.telling import reason_file
 from ocrwatch.delivery.plan import Fate
 from ocrwatch.delivery.transaction import REASON_ENDING, Delivered, Deliverer, Work
@@ -20,6 +18,8 @@ from ocrwatch.document import Page, Review
 from ocrwatch.errors import Blocked, EnvironmentFault, ScanFault, memory_short
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.render.formats import Original, render, review_reasons
+from ocrwatch.scan import Scan
+from ocrwatch.storage.group_commit import GroupCommit
 
 REDUCED = "read without enhancement, since reading it took too long"
 """Why such a text is to be reviewed."""

@@ -29,8 +29,8 @@ from ocrwatch.ledger import Ledger, facts_key
 from ocrwatch.log import get_logger
 from ocrwatch.observe.status_txt import is_note
 from ocrwatch.observe.systemd import notify
-from ocrwatch.scan import FileFacts
 from ocrwatch.settings import Settings
+from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.files import (
     NAME_MAX,
     facts_of,

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ocrwatch.daemon.duplicates import Earlier
-from ocrwatch.daemon.scans import Scan
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import Page
 from ocrwatch.errors import ScanFault
 from ocrwatch.ledger import Entry
 from ocrwatch.log import get_logger
+from ocrwatch.scan import Scan
 
 REASON_SCHEMA = "ocrwatch.reason/1"
 """Name and version of the reason file beside a quarantined original."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ocrwatch.document import Review
-from ocrwatch.scan import FileFacts
+from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.files import NAME_MAX, TEMPORARY_PREFIX, folder, rename_noreplace, shortened, status_of, sync
 
 Fate = Literal["archive", "keep", "delete", "quarantine"]

@@ -19,7 +19,7 @@ from ocrwatch.delivery.plan import (
     free_stem,
     temporary_name,
 )
-from ocrwatch.scan import FileFacts
+from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.files import split
 
 
