@@ -1,7 +1,9 @@
-"""Any page, for tests that send or keep pages."""
+"""Any page, and what is none, for tests that send or keep pages."""
 
 from __future__ import annotations
 
+import functools
+import zlib
 from typing import TypeVar
 
 from hypothesis import strategies as st
@@ -39,3 +41,10 @@ def pages() -> st.SearchStrategy[Page]:
         unread=st.none() | _NUMBERS,
         second=st.none() | st.builds(Second, _TEXT, _TEXT, _WHOLE, _TEXT),
     )
+
+
+@functools.cache
+def zlib_bomb() -> bytes:
+    """Return 486 KB that take 500 MB when they are inflated."""
+    deflating, part = zlib.compressobj(9), bytes(1_000_000)
+    return b"".join([*(deflating.compress(part) for _ in range(500)), deflating.flush()])
