@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,13 @@ from ocrwatch.storage.mounts import is_missing
 
 PREVIEW_CHARS = 100
 
+_GC_THRESHOLD = 100_000
+"""Objects made and not yet freed until cycles are looked for; Python's default is 700 to 2,000.
+
+A page of 500 words is 1,100 objects without a cycle, so that with the default each page that arrives is looked through
+at once. With this, pages of 500 words from an engine that takes no time cost the parent 12.3 ms of CPU instead of 13.3
+(medians of 4 runs with 500 scans each), and 1 MB more memory.
+"""
 _WORTH_A_RATE = 5
 _MOST_NOT_READ = 20
 _DUPLICATES = {
@@ -86,7 +94,9 @@ def run(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str
         return new
 
     log.configure(settings.log.level, settings.log.format)
-    Daemon(settings, reread=reread).run()
+    daemon = Daemon(settings, reread=reread)
+    _collect_rarely()
+    daemon.run()
     return ExitCode.FINE
 
 
@@ -113,11 +123,20 @@ def once(config: Path | None, overrides: Mapping[str, object], sets: Sequence[st
             done = pipeline.report.ends.total()
             progress.update(task, completed=done, total=(done + pipeline.open_scans) or None)
 
-        summary = Daemon(settings, once=True, watchers=Watchers(show, advance)).run()
+        daemon = Daemon(settings, once=True, watchers=Watchers(show, advance))
+        _collect_rarely()
+        summary = daemon.run()
     _print_summary(output, settings, summary)
     _print_not_read(output, summary)
     unread = summary.ends["quarantined"] or summary.left or summary.interrupted
     return ExitCode.QUARANTINED if unread else ExitCode.FINE
+
+
+def _collect_rarely() -> None:
+    """Have the garbage collector look for cycles rarely, and never in what is loaded by now."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
 
 
 def preview_of(text: str) -> str:
