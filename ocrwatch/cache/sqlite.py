@@ -196,7 +196,7 @@ def _entry(made_at: object, data: object) -> Entry:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # It holds the text of scans: nobody else's business.
+    # It holds the text of scans, which only its owner may read.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.fchmod(descriptor, 0o600)

@@ -46,8 +46,9 @@ class TieredCache:
     def __init__(self, levels: Iterable[CacheLevel], *, max_age: float) -> None:
         """``max_age`` is in seconds."""
         self._levels = tuple(levels)
-        self._in_memory = tuple(level for level in self._levels if level.in_memory)
-        self._others = tuple(level for level in self._levels if not level.in_memory)
+        # A level of another package may not say.
+        self._in_memory = tuple(level for level in self._levels if getattr(level, "in_memory", False))
+        self._others = tuple(level for level in self._levels if level not in self._in_memory)
         self._max_age = max_age
         self._failed: set[str] = set()
 

@@ -88,7 +88,7 @@ def test_what_was_put_is_had_again_also_after_a_restart(tmp_path: Path) -> None:
     again.close()
 
 
-def test_it_is_nobody_elses_business(tmp_path: Path) -> None:
+def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
     """The cache holds the text of scans, so that only its owner may read it."""
     cache = opened(tmp_path)
     keep(cache, KEY, PAGE)
@@ -217,7 +217,7 @@ def test_another_versions_cache_is_emptied(tmp_path: Path) -> None:
 def test_where_nothing_can_be_written_it_remembers_what_is_in_memory(
     tmp_path: Path, events: list[dict[str, object]]
 ) -> None:
-    """One line says so, and nobody gets an error."""
+    """One line says so, and no error is raised."""
     (tmp_path / CACHE_NAME).mkdir()
     cache = opened(tmp_path)
     keep(cache, KEY, PAGE)
