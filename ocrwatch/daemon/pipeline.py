@@ -34,7 +34,7 @@ from ocrwatch.errors import (
 )
 from ocrwatch.executors.base import Executor
 from ocrwatch.executors.events import Begun
-from ocrwatch.executors.messages import Job
+from ocrwatch.executors.ipc import Job
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.scan import Batch, Scan, Scans, ScanState, SettledFile
