@@ -21,7 +21,9 @@ from ocrwatch.document import Page, Review
 from ocrwatch.errors import Blocked, Changed, EnvironmentFault, InternalFault, ScanFault
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
-from ocrwatch.render.formats import Original, render, review_reasons
+from ocrwatch.render.base import Original
+from ocrwatch.render.registry import render
+from ocrwatch.render.review import review_reasons
 
 PLAINLY_READ = "read without enhancement, since reading it took too long"
 """Why such a text is to be reviewed."""
@@ -147,7 +149,9 @@ class Delivering:
             self._end(ticket, "delivered")
 
         def broken(error: BaseException) -> None:
-            self.quarantine(ticket, InternalFault(f"a bug in ocrwatch: {error!r}", "please report it"))
+            bug = InternalFault(f"a bug in ocrwatch: {error!r}", "please report it")
+            # One of a format says which package it is in.
+            self.quarantine(ticket, error if isinstance(error, ScanFault) else bug)
 
         self._line.append(
             _Parcel(

@@ -39,7 +39,7 @@ from ocrwatch.ledger import Entry, Ledger, facts_key
 from ocrwatch.log import get_logger
 from ocrwatch.observe import status
 from ocrwatch.observe.status_txt import NOTE_STEM
-from ocrwatch.render.formats import FORMATS
+from ocrwatch.render.registry import endings
 from ocrwatch.scan import FileFacts, SettledFile
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.storage.files import facts_of
@@ -110,7 +110,7 @@ class Pipeline:
             reserved=reserved,
             keeps=settings.on_success == "keep",
         )
-        deliverer = Deliverer(places, ledger, tuple(FORMATS))
+        deliverer = Deliverer(places, ledger, endings())
         self.delivering = Delivering(
             self.loop,
             self.pauses,
