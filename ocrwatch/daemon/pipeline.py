@@ -110,7 +110,7 @@ class Pipeline:
             reserved=reserved,
             keeps=settings.on_success == "keep",
         )
-        deliverer = Deliverer(places, ledger, endings())
+        deliverer = Deliverer(places, ledger, ledger.remember_endings(endings()))
         self.delivering = Delivering(
             self.loop,
             self.pauses,
