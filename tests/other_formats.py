@@ -23,7 +23,7 @@ class Marks:
     """A format that works: how many words there are."""
 
     name: ClassVar[str] = "marks"
-    ending: ClassVar[str] = "marks.txt"
+    ending: ClassVar[str] = "marks.csv"
 
     def render(self, page: Page, original: Original) -> bytes:
         """Render one line."""
@@ -34,7 +34,7 @@ class Twin(Marks):
     """Would write to the same files, on shares that ignore case."""
 
     name: ClassVar[str] = "twin"
-    ending: ClassVar[str] = "Marks.TXT"
+    ending: ClassVar[str] = "Marks.CSV"
 
 
 class Raises(Marks):
@@ -105,8 +105,15 @@ class LikeScans(Marks):
     ending: ClassVar[str] = "JPG"
 
 
+class LikeTexts(Marks):
+    """Would be taken for the text of another scan."""
+
+    name: ClassVar[str] = "like-texts"
+    ending: ClassVar[str] = "words.txt"
+
+
 FORMATS: dict[str, type[Format]] = {
-    **{each.name: each for each in (Marks, Twin, Raises, Exits, ReturnsText, Starved, Escapes, LikeScans)},
+    **{each.name: each for each in (Marks, Twin, Raises, Exits, ReturnsText, Starved, Escapes, LikeScans, LikeTexts)},
     "other-name": OtherName,
 }
 

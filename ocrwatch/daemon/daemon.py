@@ -128,6 +128,7 @@ class Daemon:
             outlets.tell(status_at_start(settings, read_last))
             stack.push(_told(lambda failure: tell_failed_start(settings, outlets, read_last, failure)))
             startup.check_languages(settings)
+            startup.check_formats(settings)
             rebuild(settings, ledger)
             restore_forgotten(settings, ledger)
             known = self._known = startup.known_texts(settings)

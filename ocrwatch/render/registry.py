@@ -29,8 +29,9 @@ _BUILT_IN: Final = {
 _ENDING: Final = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 """What is safe in a file name on every file system, and leaves room for the stem."""
 
-_ENDINGS_OF_SCANS: Final = frozenset({"jpg", "jpeg"})
-"""The archive may be the outbox: there a sidecar with such an ending would be in its own original's place."""
+_RESERVED: Final = frozenset({"jpg", "jpeg", "txt", "json"})
+"""What no ending of another package ends with. The archive may be the outbox: there ``jpg`` is the original's. And
+``scan1.words.txt`` would be taken for the text of a scan named ``scan1.words.jpg``."""
 
 
 def is_installed(name: str) -> bool:
@@ -128,8 +129,8 @@ def _flaw(made: Format, name: str) -> str:
         return f"its name is {getattr(made, 'name', None)!r}, that of its entry point {name!r}"
     if not isinstance(ending, str) or not _ENDING.fullmatch(ending):
         return f"its ending {ending!r} cannot be that of a file"
-    if ending.casefold() in _ENDINGS_OF_SCANS:
-        return f"its ending {ending!r} is that of scans"
+    if name not in _BUILT_IN and ending.casefold().rpartition(".")[2] in _RESERVED:
+        return f"its ending {ending!r} is that of scans, or of a format that is built in"
     if not callable(getattr(made, "render", None)):
         return "it has no method render"
     return ""

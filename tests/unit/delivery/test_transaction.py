@@ -107,7 +107,7 @@ def test_killed_at_any_step_and_restarted_without_a_format(interruption: Interru
         space.ledger = Ledger(space.root / "state")
         space.page = PAGE
         space.run("archive", space.deliverer(interruption))
-        sidecars = PAGE_OF_THREE if "outbox/sub/scan1.marks.txt" in space.files() else PAGE
+        sidecars = PAGE_OF_THREE if "outbox/sub/scan1.marks.csv" in space.files() else PAGE
         wanted = {f"outbox/sub/scan1.{ending}": content for ending, content in sidecars}
         assert space.files() == wanted | {"archive/sub/scan1.jpg": JPEG}, died
         assert space.states() == {"done": 1}, died
@@ -129,7 +129,7 @@ def test_the_sidecars_of_a_format_that_is_gone_keep_their_names(space: Workspace
         "archive/sub/scan1-2.jpg",
         "outbox/sub/scan1-2.json",
         "outbox/sub/scan1-2.txt",
-        "outbox/sub/scan1.marks.txt",
+        "outbox/sub/scan1.marks.csv",
     ]
 
 

@@ -17,7 +17,7 @@ from tests.unit.delivery.interruption import Interruption, Journal, content
 
 JPEG = b"\xff\xd8 a scan"
 PAGE = (("json", b"{}\n"), ("txt", b"words\n"))
-PAGE_OF_THREE = (PAGE[0], ("marks.txt", b"1 word\n"), PAGE[1])
+PAGE_OF_THREE = (PAGE[0], ("marks.csv", b"1 word\n"), PAGE[1])
 """With the sidecar of another package's format."""
 REASON = ((REASON_ENDING, b'{"code": "damaged"}\n'),)
 ENDINGS = ("json", "txt")

@@ -39,18 +39,18 @@ def test_another_packages_format_is_found() -> None:
     """A format needs a class and an entry point, and no change here."""
     assert registry.names() == ("txt", "json", "marks")
     assert registry.is_installed("marks")
-    assert registry.endings() == ("json", "marks.txt", "txt")
+    assert registry.endings() == ("json", "marks.csv", "txt")
     assert registry.load("marks") is registry.load("marks")
     rendered = registry.render(PAGE, GOOD, ("txt", "marks", "json"))
-    assert [ending for ending, _ in rendered] == ["json", "marks.txt", "txt"]
-    assert dict(rendered)["marks.txt"] == b"good.jpg: 1 words\n"
+    assert [ending for ending, _ in rendered] == ["json", "marks.csv", "txt"]
+    assert dict(rendered)["marks.csv"] == b"good.jpg: 1 words\n"
 
 
 @pytest.mark.usefixtures("marks")
 def test_the_text_is_the_commit_mark_if_there_is_one() -> None:
     """What is published last tells that all is there: .txt, or the last of the others."""
     assert registry.commit_mark(("txt", "marks", "json")) == "txt"
-    assert registry.commit_mark(("marks", "json")) == "marks.txt"
+    assert registry.commit_mark(("marks", "json")) == "marks.csv"
     assert registry.commit_mark(("json",)) == "json"
 
 
@@ -59,7 +59,7 @@ def test_names_are_known_without_importing(tmp_path: Path) -> None:
     with installed(tmp_path, "marks", broken="there_is_no_such_module:Format"):
         assert registry.is_installed("broken")
         assert registry.names() == ("txt", "json", "broken", "marks")
-        assert registry.endings() == ("json", "marks.txt", "txt")
+        assert registry.endings() == ("json", "marks.csv", "txt")
         with pytest.raises(EnvironmentFault, match="there_is_no_such_module") as caught:
             registry.load("broken")
     assert caught.value.message.startswith(f"the format broken of the package {PACKAGE} cannot be used")
@@ -93,7 +93,8 @@ def test_a_package_that_is_broken_in_any_way_is_an_error_with_a_remedy(tmp_path:
     [
         ("other-name", "its name is 'marks', that of its entry point 'other-name'"),
         ("escapes", "its ending '../x' cannot be that of a file"),
-        ("like-scans", "its ending 'JPG' is that of scans"),
+        ("like-scans", "its ending 'JPG' is that of scans, or of a format that is built in"),
+        ("like-texts", "its ending 'words.txt' is that of scans, or of a format that is built in"),
     ],
 )
 def test_an_ending_that_would_do_harm_is_refused(tmp_path: Path, name: str, said: str) -> None:
@@ -109,7 +110,7 @@ def test_two_formats_with_one_ending_are_refused_together(tmp_path: Path) -> Non
     """One of them can be used, in upper case or lower; both would take each other's names for ever."""
     with installed(tmp_path, "marks", "twin"):
         assert [each.name for each in registry.choose(("twin", "txt"))] == ["twin", "txt"]
-        with pytest.raises(UsageError, match=r"the formats marks and twin both write files that end in \.Marks\.TXT"):
+        with pytest.raises(UsageError, match=r"the formats marks and twin both write files that end in \.Marks\.CSV"):
             registry.choose(("txt", "twin", "marks"))
 
 
