@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
-
-import pytest
 
 from ocrwatch.document import Page
 from ocrwatch.render import registry
@@ -136,15 +135,18 @@ def install(folder: Path, *names: str, **others: str) -> str:
 def installed(folder: Path, *names: str, **others: str) -> Iterator[None]:
     """Have this process find formats in a ``with`` block."""
     install(folder, *names, **others)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
-        _forget()
-        yield
+    sys.path.insert(0, str(folder))
     _forget()
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        _forget()
 
 
 def _forget() -> None:
     """Have the registry look for formats anew when it needs some next."""
+    importlib.invalidate_caches()
     registry.load.cache_clear()
     registry.endings.cache_clear()
     registry._entry_points.cache_clear()
