@@ -16,11 +16,12 @@ from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.telling import log_delivered, log_duplicate, log_quarantined, log_recovered, reason_file
 from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.delivery.plan import Fate
-from ocrwatch.delivery.transaction import REASON_ENDING, Delivered, Deliverer, Work
+from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.document import Page, Review
 from ocrwatch.errors import Blocked, Changed, EnvironmentFault, InternalFault, ScanFault
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
+from ocrwatch.quarantine.reason import REASON_ENDING
 from ocrwatch.render.base import Original
 from ocrwatch.render.registry import render
 from ocrwatch.render.review import review_reasons

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ocrwatch.delivery.originals import claimed_name
-from ocrwatch.delivery.plan import Plan, mirrored, rename_to_free
+from ocrwatch.delivery.plan import Plan
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.intake.names import NameRules, plain_ending
 from ocrwatch.intake.rescan import rescan
@@ -46,6 +46,7 @@ from ocrwatch.storage.files import (
     status_of,
     sync,
 )
+from ocrwatch.storage.free_names import mirrored, rename_to_free
 
 _LEFTOVER: Final = re.compile(
     r"\.ocrwatch-(?P<token>[0-9a-f]{8})-(?P<number>\d+)(?:-[0-9a-f]+)?\.(?P<ending>.+)\.tmp", re.DOTALL

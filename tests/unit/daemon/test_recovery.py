@@ -230,7 +230,7 @@ def test_what_a_folder_refuses_is_tried_again_at_the_next_start(house: House, mo
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as away, capture_logs() as log:
-        away.setattr("ocrwatch.delivery.plan.rename_noreplace", refuse)
+        away.setattr("ocrwatch.storage.free_names.rename_noreplace", refuse)
         rebuild(house.settings(on_success="keep"), house.ledger)
     assert "Permission denied" in log[0]["refused"][0]
     assert kept(house) == {"a.jpg"}

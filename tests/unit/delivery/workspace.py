@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ocrwatch.delivery.plan import Fate, Places
-from ocrwatch.delivery.transaction import REASON_ENDING, Delivered, Deliverer, Work
+from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.document import Review
 from ocrwatch.errors import Changed
 from ocrwatch.ledger import Ledger
+from ocrwatch.quarantine.reason import REASON_ENDING
 from ocrwatch.storage.files import facts_of
 from tests.unit.delivery.interruption import Interruption, Journal, content
 
