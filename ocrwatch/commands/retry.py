@@ -19,7 +19,7 @@ from ocrwatch.storage.lock import inbox_holder
 
 
 def retry(files: Sequence[Path], config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> ExitCode:
-    """Put the named scans, or all of the quarantine, back; code 1 if one was left alone."""
+    """Put named scans, or the whole quarantine, back; code 1 if one was left alone."""
     settings = settings_for_work(config, overrides, sets)
     output = Console(soft_wrap=True, highlight=False)
     # All are looked up before the first is moved: a mistyped name changes nothing.

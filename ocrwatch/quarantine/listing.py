@@ -46,8 +46,8 @@ def originals(quarantine: Path) -> list[Quarantined]:
 def paths_meant(quarantine: Path, files: Sequence[Path]) -> list[str]:
     """Return the paths, relative to the quarantine, of the originals that were named.
 
-    ``files`` are originals, reasons or folders: absolute, relative to the quarantine or to the working directory. None
-    at all stands for everything in the quarantine. Raises UsageError for a file that is not there, and
+    ``files`` are originals, reasons or folders: absolute, relative to the quarantine or to the working directory. If
+    there are none, all of the quarantine is meant. Raises UsageError for a file that is not there, and
     EnvironmentFault if a folder refuses.
     """
     try:

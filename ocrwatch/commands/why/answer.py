@@ -339,7 +339,10 @@ def _to_try_again(original: str, *, stays: bool = False) -> str:
 
 
 def answer_by_reason(sources: Sources, file: Path) -> Answer | None:
-    """Say what the reason beside a file in the quarantine tells, if the ledger does not know the scan (any more)."""
+    """Say what the reason beside a quarantined file tells.
+
+    For scans that the ledger does not know (any more).
+    """
     for place in (Path.cwd() / file, sources.settings.quarantine / file):
         original = place.with_name(place.name.removesuffix(REASON))
         reason = reason_beside(original)
