@@ -1,10 +1,12 @@
-"""Backoff for the environment's faults: said once, tried again with growing delays, ended by success."""
+"""Pauses for the environment's faults: logged once, tried again with growing delays, ended by success."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import enum
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from ocrwatch.errors import OcrwatchError
@@ -13,21 +15,30 @@ from ocrwatch.log import get_logger
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 
-SILENCE = "silence"
-"""The cause where a folder does not answer."""
-
 BLOCKED_DELAY = 30.0
 """Seconds until a scan is tried again that is the only one to be refused."""
 
 _log = get_logger()
 
 
+class Cause(enum.StrEnum):
+    """What the environment can keep from working."""
+
+    INBOX = "inbox"
+    DELIVERY = "delivery"
+    MOUNT = "mount"
+    """A folder does not answer."""
+    WORKERS = "workers"
+    READING = "reading"
+    """Scans cannot be loaded, or the ledger refuses."""
+    MEMORY = "memory"
+
+
 @dataclass(slots=True)
 class Pause:
     """One thing that the environment refuses."""
 
-    message: str
-    remedy: str
+    error: OcrwatchError
     since: float
     """Wall clock, seconds since 1970, to be shown; how long it lasts is measured by ``begun``."""
     begun: float
@@ -36,16 +47,25 @@ class Pause:
     next_try: float
     """Monotonic seconds."""
 
+    @property
+    def message(self) -> str:
+        """What is wrong."""
+        return self.error.message
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return self.error.remedy
+
 
 class Backoff:
-    """What keeps the daemon from working, by cause.
+    """What keeps the daemon from working, by cause: exponential back-off with jitter. Lives on one thread."""
 
-    These are ``inbox``, ``delivery``, ``silence``, ``workers``, ``reading`` and ``memory``.
-    """
-
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         self._active: dict[str, Pause] = {}
-        self._changed = changed
+        self.changes = 0
+        """How often something has changed; who shows the pauses compares it."""
+        self._subscribers: list[asyncio.Event] = []
 
     def __bool__(self) -> bool:
         return bool(self._active)
@@ -64,17 +84,21 @@ class Backoff:
         return next((pause for pause in self._active.values() if now - pause.begun > seconds), None)
 
     def record(self, cause: str, error: OcrwatchError, now: float) -> float:
-        """Note a fault; return the time of the next try: exponential back-off with jitter, at most 30 s."""
+        """Note a fault; return the time of the next try, at most 30 s away (all monotonic seconds).
+
+        The same error counts once: several scans may have met it together.
+        """
         pause = self._active.get(cause)
+        if pause is not None and pause.error is error:
+            return pause.next_try
         if pause is None:
-            pause = Pause(error.message, error.remedy, time.time(), now, FIRST_DELAY, now)
-            self._active[cause] = pause
-            _log.error("daemon.paused", cause=cause, reason=error.message, remedy=error.remedy)
+            pause = self._active[cause] = Pause(error, time.time(), now, FIRST_DELAY, now)
+            _log.error("daemon.paused", cause=str(cause), reason=error.message, remedy=error.remedy)
         else:
             pause.delay = min(pause.delay * 2, LONGEST_DELAY)
             if pause.message != error.message:
-                pause.message, pause.remedy = error.message, error.remedy
-                _log.error("daemon.paused", cause=cause, reason=error.message, remedy=error.remedy)
+                _log.error("daemon.paused", cause=str(cause), reason=error.message, remedy=error.remedy)
+            pause.error = error
         # Jitter, so that many daemons on one share do not come back in step.
         pause.next_try = now + pause.delay * random.uniform(0.5, 1.0)  # noqa: S311
         self._changed()
@@ -89,7 +113,7 @@ class Backoff:
         """Note that it works again."""
         pause = self._active.pop(cause, None)
         if pause is not None:
-            _log.info("daemon.resumed", cause=cause, paused_s=round(time.monotonic() - pause.begun, 1))
+            _log.info("daemon.resumed", cause=str(cause), paused_s=round(time.monotonic() - pause.begun, 1))
             self._changed()
 
     def message_of(self, cause: str) -> str | None:
@@ -101,3 +125,30 @@ class Backoff:
         """Return when to try again, 0 if there is no such pause."""
         pause = self._active.get(cause)
         return pause.next_try if pause else 0.0
+
+    def subscribe(self, event: asyncio.Event) -> None:
+        """Have ``event`` set whenever a pause begins, goes on with a later try, or ends."""
+        self._subscribers.append(event)
+
+    async def clear_for(self, cause: str) -> None:
+        """Wait until there is no such pause, or until its next try."""
+        while (until := self.next_try(cause)) > time.monotonic():
+            event = asyncio.Event()
+            self._subscribers.append(event)
+            try:
+                await wait_until(event, until)
+            finally:
+                self._subscribers.remove(event)
+
+    def _changed(self) -> None:
+        self.changes += 1
+        for event in self._subscribers:
+            event.set()
+
+
+async def wait_until(event: asyncio.Event, until: float) -> None:
+    """Wait for ``event``, but not longer than until a time (monotonic seconds; infinity waits for the event alone)."""
+    with contextlib.suppress(TimeoutError):
+        # An event loop's time is the monotonic clock (asyncio.BaseEventLoop.time).
+        async with asyncio.timeout_at(None if until == float("inf") else until):
+            await event.wait()

@@ -191,6 +191,10 @@ class Changed(Exception):
     """The file changed or went while it was handled: not an error, it starts again if it is still there."""
 
 
+class Stopping(Exception):
+    """ocrwatch is being stopped, and this scan has not begun: the next start takes it up."""
+
+
 def system_reason(error: OSError) -> str:
     """Return what the system says of an error, as part of a sentence: ``no space left on device``."""
     # Those of name look-ups have numbers of their own, below zero.

@@ -387,7 +387,7 @@ def _tables(marker: int, body: bytes) -> Iterator[tuple[int, bytes]]:
             sound = body[0] >> 4 <= 1 and body[0] & 0xF <= 3  # noqa: PLR2004 - four tables
         else:
             size = _TABLE_LENGTHS + sum(body[1 : 1 + _TABLE_LENGTHS])
-            sound = body[0] >> 4 <= 1 and body[0] & 0xF <= 3  # noqa: PLR2004
+            sound = body[0] >> 4 <= 1 and body[0] & 0xF <= 3  # noqa: PLR2004 - four tables
         if not sound or len(body) < 1 + size:
             return
         yield body[0], body[1 : 1 + size]

@@ -1,9 +1,48 @@
-"""One scan on its way through ocrwatch: what the file system says of it, and how it arrived."""
+"""One scan on its way through ocrwatch: its state, what the file system says of it, and how it arrived."""
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+
+class ScanState(enum.StrEnum):
+    """Where a scan is: one vocabulary for pipeline, log, metrics and status."""
+
+    QUEUED = "queued"
+    """Complete, and waits for its turn."""
+    LOADING = "loading"
+    """Its bytes are read, and looked up in the ledger and the cache."""
+    READING = "reading"
+    """With the executor."""
+    RETRYING = "retrying"
+    """An attempt failed; another is made later."""
+    BLOCKED = "blocked"
+    """The environment refuses this scan while it serves others; it is tried again later."""
+    DELIVERING = "delivering"
+    """Its result becomes files."""
+    DELIVERED = "delivered"
+    QUARANTINED = "quarantined"
+    CHANGED = "changed"
+    """The file changed or went while it was handled; what is there now is another scan."""
+    DUPLICATE = "duplicate"
+    """Its text was delivered before."""
+    CANCELLED = "cancelled"
+    """ocrwatch was stopped before it was read; the next start takes it up."""
+    INCOMPLETE = "incomplete"
+    """It was found damaged a short time after its last change, and goes back to intake: its writer may be at work."""
+
+
+CLOSED: Final = (
+    ScanState.DELIVERED,
+    ScanState.QUARANTINED,
+    ScanState.CHANGED,
+    ScanState.DUPLICATE,
+    ScanState.CANCELLED,
+    ScanState.INCOMPLETE,
+)
+"""The states in which a scan leaves the pipeline."""
 
 Settled = Literal["closed", "moved", "found"]
 """How an arrival was noticed: closed after writing, moved in, or found by a look at the folder."""

@@ -22,7 +22,9 @@ class Proof:
 def prove(settings: Settings) -> Proof:
     """Check that languages, formats, groups and hooks exist.
 
-    Raises :class:`OcrwatchError` for the first that does not. What only a worker can tell, such as whether an engine exists, :func:`ocrwatch.executors.trial.try_start` finds out.
+    Raises :class:`OcrwatchError` for the first that does not.
+
+    What only a worker can tell, such as whether an engine exists, :func:`ocrwatch.executors.trial.try_start` finds out.
     """
     startup.check_languages(settings)
     startup.check_formats(settings)

@@ -19,7 +19,7 @@ from ocrwatch.checks.remembered_mounts import check_mounts
 from ocrwatch.commands.service_user import become_user_of, environment_of
 from ocrwatch.errors import Blocked, EnvironmentFault, ExitCode, UsageError
 from ocrwatch.hooks.payload import hook_options
-from ocrwatch.intake.inotify import Watcher
+from ocrwatch.intake.inotify import InotifyWatcher
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.rescan import Rescan, rescan
 from ocrwatch.log import printable
@@ -231,7 +231,7 @@ class _Canary:
 @contextlib.contextmanager
 def _listening(inbox: Path, name: str, came: Callable[[], None]) -> Iterator[None]:
     """Watch the inbox as the daemon does, but for one name only."""
-    watcher = Watcher(inbox, NameRules.of([name], []), _Canary(came), recursive=False)
+    watcher = InotifyWatcher(inbox, NameRules.of([name], []), _Canary(came), recursive=False)
     watcher.arm()
     try:
         yield

@@ -8,23 +8,23 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ocrwatch import log
 from ocrwatch.checks import startup
 from ocrwatch.checks.machine import service_of
 from ocrwatch.commands.above_bar import AboveBar
 from ocrwatch.commands.service_user import become_user_of
-from ocrwatch.daemon.daemon import Daemon, Summary, Watchers
+from ocrwatch.daemon.daemon import Daemon, Summary
 from ocrwatch.daemon.hangup import hold_hangup
-from ocrwatch.daemon.pipeline import Pipeline
-from ocrwatch.daemon.tickets import Ticket
+from ocrwatch.daemon.scans import Scan
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import Page
 from ocrwatch.errors import ExitCode, UsageError
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.rescan import rescan
 from ocrwatch.observe.status_txt import counted
+from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
 from ocrwatch.settings.load import Configuration, check_folders, load, parse_overrides
 from ocrwatch.storage.mounts import is_missing
@@ -34,7 +34,7 @@ PREVIEW_CHARS = 100
 _WORTH_A_RATE = 5
 _MOST_NOT_READ = 20
 _DUPLICATES = {
-    "deliver": "delivered",
+    "deliver": "left in the inbox",
     "skip": "left in the inbox",
     "archive": "put into the archive",
     "delete": "deleted",
@@ -100,24 +100,33 @@ def once(config: Path | None, overrides: Mapping[str, object], sets: Sequence[st
     output = Console(soft_wrap=True, highlight=False)
     previews = console if console.is_terminal and output.is_terminal else output
 
-    def show(ticket: Ticket, page: Page, _delivered: Delivered) -> None:
-        if preview:
-            line = f"[bold]{escape(log.printable(ticket.path))}[/bold]: {escape(preview_of(page.text))}"
-            previews.print(line, soft_wrap=True, highlight=False)
-
     columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("reading", total=None)
-
-        def advance(pipeline: Pipeline) -> None:
-            done = pipeline.report.ends.total()
-            progress.update(task, completed=done, total=(done + pipeline.open_scans) or None)
-
-        summary = Daemon(settings, once=True, watchers=Watchers(show, advance)).run()
+        watchers = _Shown(progress, progress.add_task("reading", total=None), previews if preview else None)
+        summary = Daemon(settings, once=True, watchers=watchers).run()
     _print_summary(output, settings, summary)
     _print_not_read(output, summary)
-    unread = summary.ends["quarantined"] or summary.left or summary.interrupted
+    unread = summary.ends[ScanState.QUARANTINED] or summary.left or summary.interrupted
     return ExitCode.QUARANTINED if unread else ExitCode.FINE
+
+
+class _Shown:
+    """Moves the progress bar, and prints the beginning of each text if that is wanted."""
+
+    def __init__(self, progress: Progress, task: TaskID, previews: Console | None) -> None:
+        self._progress = progress
+        self._task = task
+        self._previews = previews
+
+    def delivered(self, scan: Scan, page: Page, _delivered: Delivered) -> None:
+        """Print the beginning of a text."""
+        if self._previews is not None:
+            line = f"[bold]{escape(log.printable(scan.path))}[/bold]: {escape(preview_of(page.text))}"
+            self._previews.print(line, soft_wrap=True, highlight=False)
+
+    def progress(self, done: int, total: int) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, completed=done, total=total or None)
 
 
 def preview_of(text: str) -> str:
@@ -126,7 +135,7 @@ def preview_of(text: str) -> str:
 
 
 def _print_summary(output: Console, settings: Settings, summary: Summary) -> None:
-    delivered, quarantined = summary.ends["delivered"], summary.ends["quarantined"]
+    delivered, quarantined = summary.ends[ScanState.DELIVERED], summary.ends[ScanState.QUARANTINED]
     if not (summary.ends.total() or summary.left or summary.interrupted):
         output.print(f"Nothing to read in {escape(str(settings.inbox))}.")
         return
@@ -140,11 +149,9 @@ def _print_summary(output: Console, settings: Settings, summary: Summary) -> Non
         f"{delivered} {_scans(delivered)} read in {summary.seconds:.1f} s{rate}{review}; "
         f"the text is in {escape(str(settings.outbox))}."
     )
-    if duplicates := summary.ends["duplicate"]:
-        output.print(
-            f"{duplicates} {_scans(duplicates)} had the same bytes as scans delivered before: "
-            f"{_DUPLICATES[settings.intake.duplicates]}."
-        )
+    if duplicates := summary.ends[ScanState.DUPLICATE]:
+        what = _DUPLICATES[settings.intake.duplicates]
+        output.print(f"{duplicates} {_scans(duplicates)} had the same bytes as scans delivered before: {what}.")
     if quarantined:
         output.print(
             f"{quarantined} {_scans(quarantined)} could not be read; see the reasons in "

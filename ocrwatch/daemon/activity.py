@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ocrwatch.intake.rescan import Ignored
 from ocrwatch.observe.status import (
-    BLOCKED,
     BeingRead,
     BlockedGroup,
     Incomplete,
     NotReadFile,
     Resting,
     blocked_groups,
-    display_path,
     isoformat,
 )
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.files import display_path
 
 if TYPE_CHECKING:
-    from ocrwatch.daemon.pipeline import Pipeline
+    from ocrwatch.daemon.assembly import Assembly
 
 MOST_SHOWN = 100
 """Scans of each kind that the status names: it is written every second."""
@@ -58,34 +60,35 @@ class Calendar:
         return isoformat(moment + self._offset)
 
 
-def activity_of(pipeline: Pipeline, calendar: Calendar) -> Activity:
+def not_read_files(ignored: Iterable[Ignored]) -> list[NotReadFile]:
+    """Return files that are not read as the status has them."""
+    return [NotReadFile(display_path(item.path), item.reason, item.remedy) for item in ignored]
+
+
+def activity_of(assembly: Assembly, calendar: Calendar) -> Activity:
     """Look at all stages."""
-    reception, reading = pipeline.reception, pipeline.reading
+    watcher, scans = assembly.watcher, assembly.scans
     at = calendar.at
-    oldest = reception.oldest
+    oldest = watcher.oldest
+    delivering = (*assembly.pipeline.resuming, *(scan.path for scan in scans.of(ScanState.DELIVERING)))
     waits = [
-        *(
-            Resting(display_path(ticket.path), ticket.attempt, ticket.code, ticket.reason, at(until), ticket.remedy)
-            for until, ticket in reading.resting
-        ),
-        *(
-            Resting(display_path(path), 0, BLOCKED, error.message, at(until), error.remedy)
-            for until, path, error in pipeline.delivering.resting
-        ),
+        Resting(display_path(scan.path), scan.attempt, scan.code, scan.reason, at(scan.until), scan.remedy)
+        for scan in sorted(scans.of(ScanState.RETRYING, ScanState.BLOCKED), key=lambda scan: scan.until)
     ]
     # What is blocked for long must not hide what is tried again in a moment.
     waits.sort(key=lambda one: one.is_blocked)
     return Activity(
-        oldest=None if reception.oldest_path is None else display_path(reception.oldest_path),
+        oldest=None if watcher.oldest_path is None else display_path(watcher.oldest_path),
         oldest_since=None if oldest is None else at(oldest),
-        workers_ready=pipeline.pool.ready,
+        workers_ready=assembly.executor.ready,
         being_read=[
-            BeingRead(display_path(ticket.path), ticket.worker, ticket.attempt, at(ticket.begun_at))
-            for ticket in reading.being_read
+            BeingRead(display_path(scan.path), scan.worker, scan.attempt, at(scan.begun_at))
+            for scan in sorted(scans.of(ScanState.READING), key=lambda scan: scan.begun_at)
+            if scan.worker
         ],
-        queue=[display_path(path) for path in itertools.islice(pipeline.queue(), MOST_SHOWN)],
-        queued=pipeline.queued,
-        delivering=[display_path(path) for path in itertools.islice(pipeline.delivering.paths(), MOST_SHOWN)],
+        queue=[display_path(path) for path in itertools.islice(assembly.queue(), MOST_SHOWN)],
+        queued=assembly.queued,
+        delivering=[display_path(path) for path in itertools.islice(delivering, MOST_SHOWN)],
         incomplete=[
             Incomplete(
                 display_path(one.path),
@@ -94,10 +97,10 @@ def activity_of(pipeline: Pipeline, calendar: Calendar) -> Activity:
                 one.detail,
                 None if one.until is None else at(one.until),
             )
-            for one in itertools.islice(reception.incomplete(), MOST_SHOWN)
+            for one in itertools.islice(watcher.incomplete(), MOST_SHOWN)
         ],
         resting=waits[:MOST_SHOWN],
         blocked=blocked_groups(waits)[:MOST_SHOWN],
-        not_read=reception.not_read.count,
-        not_read_files=reception.not_read.named,
+        not_read=watcher.ignored.count,
+        not_read_files=not_read_files(watcher.ignored.named),
     )

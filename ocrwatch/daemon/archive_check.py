@@ -7,19 +7,20 @@ and a look at the file's status for each scan. The page is marked for review.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import time
 from pathlib import Path
 from typing import Final
 
-from ocrwatch.backoff import SILENCE, Backoff
-from ocrwatch.daemon.loop import Loop
+from ocrwatch.backoff import Backoff, Cause, wait_until
 from ocrwatch.daemon.review_list import ReviewList
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.storage.files import folder, has_content, status_of
+from ocrwatch.storage.threads import Threads, run_in
 
 _MOST_AT_ONCE: Final = 500
 _ROUNDS: Final = 10
@@ -36,13 +37,15 @@ _log = get_logger()
 
 
 class ArchiveCheck:
-    """Looks at each archived original once. Everything here runs on the loop's thread."""
+    """Looks at each archived original once. Lives on the event loop."""
 
     def __init__(
-        self, loop: Loop, pauses: Backoff, ledger: Ledger, reviews: ReviewList, archive: Path, patience: float
+        self, threads: Threads, backoff: Backoff, ledger: Ledger, reviews: ReviewList, archive: Path, patience: float
     ) -> None:
-        self._loop = loop
-        self._pauses = pauses
+        self._threads = threads
+        self._wake = asyncio.Event()
+        backoff.subscribe(self._wake)
+        self._backoff = backoff
         self._ledger = ledger
         self._reviews = reviews
         self._archive = archive
@@ -52,40 +55,36 @@ class ArchiveCheck:
         """Wall clock: what was delivered until then has been looked at."""
         self._next_round = 0.0
         self._last_delivery = time.monotonic()
-        self._is_busy = False
 
     def delivered(self) -> None:
         """Take note that a scan was delivered."""
         self._last_delivery = time.monotonic()
-        self._next_round = min(self._next_round, self._last_delivery + self.patience)
+        if self._last_delivery + self.patience < self._next_round:
+            self._next_round = self._last_delivery + self.patience
+            self._wake.set()
 
-    def tick(self, now: float) -> None:
-        """Begin a round if one is due."""
-        if now < self.next_wake():
-            return
-        self._is_busy = True
-        since, until = self._checked_until, time.time() - self.patience
-
-        def checked(found: tuple[float, bool]) -> None:
-            self._is_busy = False
-            self._checked_until, has_marked = found
-            # None follows the last one that was delivered before it.
-            done = self._checked_until >= until and now > self._last_delivery + self.patience
-            self._next_round = float("inf") if done else now + self.patience / _ROUNDS
-            if has_marked:
-                self._reviews.look()
-
-        def failed(error: BaseException) -> None:
-            self._is_busy = False
+    async def run(self) -> None:
+        """Look whenever it is due, until cancelled."""
+        while True:
+            self._wake.clear()
+            # What waits for a hung mount cannot be looked at.
+            due = float("inf") if Cause.MOUNT in self._backoff else self._next_round
+            now = time.monotonic()
+            if now < due:
+                await wait_until(self._wake, due)
+                continue
+            since, until = self._checked_until, time.time() - self.patience
             self._next_round = now + self.patience / _ROUNDS
-            if not isinstance(error, EnvironmentFault | OSError):
-                raise error
-
-        self._loop.background(lambda: self._check(since, until), checked, failed)
-
-    def next_wake(self) -> float:
-        """Return when :meth:`tick` has something to do (monotonic seconds)."""
-        return float("inf") if self._is_busy or SILENCE in self._pauses else self._next_round
+            try:
+                self._checked_until, has_marked = await run_in(self._threads.io, self._check, since, until)
+            except (EnvironmentFault, OSError):
+                # A disk that refuses this refuses what matters as well, and is reported for that.
+                continue
+            # None follows the last one that was delivered before it.
+            if self._checked_until >= until and now > self._last_delivery + self.patience:
+                self._next_round = float("inf")
+            if has_marked:
+                await self._reviews.look()
 
     def _check(self, since: float, until: float) -> tuple[float, bool]:
         """Look at what was delivered between two times, mark what was changed since, and tell of it.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrwatch.daemon.tickets import Ticket
+from ocrwatch.daemon.scans import Scan
 from ocrwatch.delivery.plan import Fate, Plan
 from ocrwatch.delivery.transaction import Work
 from ocrwatch.errors import environment_fault
@@ -38,9 +38,9 @@ class Earlier:
         return f"it has the same bytes as {self.path}, whose text is {self.sidecars[-1]}"
 
 
-def made_by(ticket: Ticket) -> str:
+def made_by(scan: Scan) -> str:
     """Return what tells a text from that of the same bytes under other options."""
-    made = repr((ticket.recipe, ticket.options.output.formats))
+    made = repr((scan.recipe, scan.options.output.formats))
     return hashlib.sha256(made.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
@@ -54,20 +54,20 @@ class Duplicates:
         self.fate: Fate = fate
         """What becomes of a duplicate's original."""
 
-    def earlier(self, ticket: Ticket) -> Earlier | None:
+    def earlier(self, scan: Scan) -> Earlier | None:
         """Return the delivery that this scan repeats; None if it is to be delivered.
 
         Raises :class:`EnvironmentFault` if ledger or outbox refuse.
         """
-        noted = self._ledger.plan_of(ticket.id)
-        if ticket.sha256 is None or (noted is not None and Plan.from_json(noted).sidecars):
+        noted = self._ledger.plan_of(scan.id)
+        if scan.sha256 is None or (noted is not None and Plan.from_json(noted).sidecars):
             # Its own text is on its way already.
             return None
-        made = made_by(ticket)
-        for entry in self._ledger.delivered_before(ticket.sha256):
+        made = made_by(scan)
+        for entry in self._ledger.delivered_before(scan.sha256):
             plan = None if entry.plan is None else Plan.from_json(entry.plan)
             # What is noted of a quarantined scan as published is its reason.
-            if plan is None or entry.id == ticket.id or plan.fate == "quarantine" or plan.made_by != made:
+            if plan is None or entry.id == scan.id or plan.fate == "quarantine" or plan.made_by != made:
                 continue
             if self._is_there(plan) and self._may_go(plan):
                 return Earlier(entry.path, tuple(plan.below(sidecar.final) for sidecar in plan.sidecars))

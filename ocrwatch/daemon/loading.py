@@ -1,258 +1,117 @@
-"""From batches to bytes: what waits, in which order it is loaded, and what cannot be."""
+"""From paths to bytes: scans that are loaded together wait for the ledger once."""
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from ocrwatch.backoff import Backoff
-from ocrwatch.daemon.loader import Loaded, Loader
-from ocrwatch.daemon.loop import Loop
-from ocrwatch.daemon.queueing import Queue, Resting
-from ocrwatch.daemon.tickets import End, Ticket
-from ocrwatch.errors import Blocked, Changed, InternalFault, OcrwatchError, ScanFault
-from ocrwatch.log import get_logger
-from ocrwatch.observe.status import BLOCKED
+from ocrwatch.cache.key import PageCache
+from ocrwatch.daemon.group_commit import GroupCommit
+from ocrwatch.daemon.scans import Scan
+from ocrwatch.document import Page
+from ocrwatch.errors import Blocked, Changed, ScanFault, TooLarge
+from ocrwatch.intake.opener import read
+from ocrwatch.ledger import Entry, Ledger
+from ocrwatch.permissions import check_movable
 
-BUG_REMEDY = "please report it with the log's traceback"
-
-_MOST_TOGETHER = 64
-
-_log = get_logger()
+_LONGEST = 0.02
+"""Seconds after which what is loaded goes on and the rest waits for the next round: a slow share must not have the
+workers wait for many scans."""
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
-    """What may be loaded now."""
-
-    workers: int
-    """Scans for the workers."""
-    bytes: int
-    """Besides, so many bytes of scans that may be known already."""
-    most: int
-    """Not more scans than this in any case."""
-    plain: bool
-    """Whether there may be one among them whose first reading took too long."""
+class AlreadyDelivered(Exception):
+    """These bytes were delivered before under this path, and stay in the inbox."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
-    """What is done with a scan before it is loaded, and where it goes from here."""
+class Loaded:
+    """One scan, loaded."""
 
-    renew: Callable[[Ticket], None]
-    loaded: Callable[[Loaded], None]
-    given_up: Callable[[Ticket, ScanFault], None]
-    """Its row is open, and it is to be quarantined."""
-    end: Callable[[Ticket, End], None]
+    jpeg: bytes
+    entry: Entry
+    """Its row in the ledger."""
+    page: Page | None
+    """What these bytes gave before."""
 
 
-class Loading:
-    """Keeps what waits, and loads it in its order; one round of loading at a time."""
+class Loading(GroupCommit[Scan, Loaded]):
+    """Loads scans in their order; ``commit`` fills in their hashes.
 
-    def __init__(self, loop: Loop, pauses: Backoff, loader: Loader, ways: Ways) -> None:
-        self._loop = loop
-        self._pauses = pauses
-        self._loader = loader
-        self._ways = ways
-        self._waiting = Queue()
-        self._resting = Resting()
-        self._blocked: dict[str, str] = {}
-        self._on_load: Sequence[Ticket] = ()
-        self._is_loading = False
-        self._under_way = 0
-        self._one_by_one = 0
-        self._stopped = False
+    Raises :class:`AlreadyDelivered`, :class:`Changed`, :class:`Blocked` or :class:`ScanFault` for one scan, and
+    :class:`EnvironmentFault` for all if inbox or ledger refuse.
+    """
 
-    def __len__(self) -> int:
-        return len(self._waiting) + len(self._resting) + self._under_way
+    def __init__(
+        self,
+        thread: ThreadPoolExecutor,
+        inbox: Path,
+        ledger: Ledger,
+        cache: PageCache,
+        *,
+        max_bytes: int,
+        keeps_originals: bool,
+    ) -> None:
+        super().__init__(thread)
+        self._inbox = inbox
+        self._ledger = ledger
+        self._cache = cache
+        self.max_bytes = max_bytes
+        self._keeps_originals = keeps_originals
 
-    @property
-    def blocked(self) -> dict[str, str]:
-        """Paths of those that cannot be had at present, with the reason and the remedy."""
-        return dict(self._blocked)
+    def work(self, items: Sequence[Scan]) -> list[Loaded | Exception]:
+        """Load the first of ``items`` and as many behind it as come without delay."""
+        begun = time.monotonic()
+        found: list[tuple[Scan, bytes, Page | None] | tuple[Scan, Exception]] = []
+        for scan in items:
+            if found and time.monotonic() - begun > _LONGEST:
+                break
+            try:
+                found.append((scan, *self._load(scan)))
+            except (ScanFault, Changed, Blocked) as error:
+                found.append((scan, error))
+        with self._ledger.transaction():
+            return [self._with_row(*each) if len(each) == 3 else self._closed(*each) for each in found]  # noqa: PLR2004
 
-    @property
-    def count_blocked(self) -> int:
-        """How many :attr:`blocked` has."""
-        return len(self._blocked)
+    def open_row(self, scan: Scan) -> tuple[int, str | None]:
+        """Open the row of a scan that no worker is to see; return it with the hash of its bytes, for its history.
 
-    @property
-    def resting(self) -> list[tuple[float, Ticket]]:
-        """Those that rest, with the ends of their rests (monotonic seconds), soonest first."""
-        return self._resting.in_order()
-
-    def queue(self) -> Iterator[Ticket]:
-        """Yield those that wait for their turn or are being loaded, in their order."""
-        return itertools.chain(self._on_load, self._waiting)
-
-    @property
-    def queued(self) -> int:
-        """How many :meth:`queue` has."""
-        return len(self._on_load) + len(self._waiting)
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing is being loaded."""
-        return not self._under_way
-
-    @property
-    def waits(self) -> bool:
-        """Whether scans wait to be loaded, and nothing is being loaded."""
-        return bool(self._waiting) and self.is_idle
-
-    @property
-    def is_through(self) -> bool:
-        """Whether nothing waits to be loaded now, and nothing is."""
-        return not self._waiting and self.is_idle
-
-    @property
-    def wants_backlog(self) -> bool:
-        """Whether another batch of the backlog may come; not before, so that fresh ones can overtake it."""
-        return not self._waiting.has_backlog
-
-    def add(self, ticket: Ticket) -> None:
-        """Have a scan wait for its turn."""
-        self._waiting.add(ticket)
-
-    def put_back(self, ticket: Ticket) -> None:
-        """Have a scan wait again whose turn had come."""
-        if self._stopped:
-            self._ways.end(ticket, "stopped")
-        else:
-            self._waiting.put_back(ticket)
-
-    def rest(self, ticket: Ticket, until: float) -> None:
-        """Have a scan wait until then (monotonic seconds)."""
-        ticket.rested = True
-        if self._stopped:
-            self._ways.end(ticket, "stopped")
-        else:
-            self._resting.add(ticket, until)
-
-    def hold_up(self, ticket: Ticket, error: Blocked) -> None:
-        """Have a scan wait that the environment refuses while it serves the others."""
-        if ticket.reason != error.message:
-            _log.warning("scan.waiting", path=ticket.path, reason=error.message, next_step=error.remedy)
-        ticket.code, ticket.reason, ticket.remedy = BLOCKED, error.message, error.remedy
-        self._blocked[ticket.path] = str(error)
-        self.rest(ticket, self._pauses.blocked_until(time.monotonic()))
-
-    def wake(self, now: float) -> None:
-        """Have those wait for their turn that have rested enough."""
-        for ticket in self._resting.rested(now):
-            self._blocked.pop(ticket.path, None)
-            self._waiting.add(ticket)
-
-    def load(self, room: Room, is_ending: Callable[[Queue], bool]) -> None:
-        """Begin to load what there is ``room`` for, unless something is being loaded."""
-        if self._is_loading:
-            return
-        most = min(room.most, 1 if self._one_by_one else _MOST_TOGETHER)
-        tickets: list[Ticket] = []
-        size = 0
-        plain = room.plain
-        while (
-            len(tickets) < most
-            and (len(tickets) < room.workers or size < room.bytes)
-            and (ticket := self._waiting.take(ending=is_ending(self._waiting), plain=plain))
-        ):
-            tickets.append(ticket)
-            size += ticket.scan.facts.size
-            plain = plain and not ticket.plain
-        if tickets:
-            self._load(tickets)
-
-    def next_wake(self) -> float:
-        """Return when one has rested enough (monotonic seconds), infinity if none rests."""
-        return self._resting.next_end()
-
-    def stop(self) -> None:
-        """Load no more, and let go of what waits."""
-        self._stopped = True
-        for ticket in (*self._waiting.drain(), *self._resting.drain()):
-            self._ways.end(ticket, "stopped")
-        self._blocked.clear()
-
-    def give_up(self, ticket: Ticket, fault: ScanFault) -> None:
-        """Have a scan quarantined that no worker has seen."""
-        self._under_way += 1
-        self._loop.background(
-            lambda: self._loader.open_row(ticket),
-            lambda row: self._row_opened(ticket, row, fault),
-            lambda error: self._not_loaded([ticket], error),
-        )
-
-    def _row_opened(self, ticket: Ticket, row: tuple[int, str | None] | None, fault: ScanFault) -> None:
-        self._under_way -= 1
-        if row is None:
+        Blocks. Raises as ``commit``; without a hash if there are too many bytes to read.
+        """
+        file = scan.file
+        try:
+            sha256 = scan.sha256 or read(self._inbox, file.path, file.facts, self.max_bytes).sha256
+        except TooLarge:
+            sha256 = None
+        if self._keeps_originals and sha256 is not None and self._ledger.was_done(file.path, sha256):
             # A copy of it is in the quarantine already, and it stays in the inbox.
-            self._ways.end(ticket, "known")
-            return
-        ticket.id, ticket.sha256 = row
-        if self._stopped:
-            self._ways.end(ticket, "stopped")
-        else:
-            self._ways.given_up(ticket, fault)
+            raise AlreadyDelivered
+        return self._ledger.begin(file.path, file.facts, sha256).id, sha256
 
-    def _load(self, tickets: Sequence[Ticket]) -> None:
-        self._is_loading = True
-        self._on_load = tickets
-        for ticket in tickets:
-            self._ways.renew(ticket)
-        self._under_way += len(tickets)
-        self._one_by_one = max(0, self._one_by_one - len(tickets))
-        self._loop.load(
-            lambda: self._loader.load(tickets),
-            lambda results: self._take_in(tickets, results),
-            lambda error: self._load_failed(tickets, error),
-        )
+    def _load(self, scan: Scan) -> tuple[bytes, Page | None]:
+        if not self._keeps_originals:
+            # Raises Blocked if the original could not be taken once its text is there. A scan that is gone, or an
+            # inbox that refuses, is found out by the reading.
+            with contextlib.suppress(OSError):
+                check_movable(self._inbox, scan.path)
+        source = read(self._inbox, scan.path, scan.file.facts, self.max_bytes)
+        scan.sha256 = source.sha256
+        scan.file = replace(scan.file, facts=source.facts)
+        return source.jpeg, self._cache.page(source.sha256, scan.recipe)
 
-    def _load_failed(self, tickets: Sequence[Ticket], error: BaseException) -> None:
-        self._is_loading = False
-        self._on_load = ()
-        self._not_loaded(tickets, error)
+    def _with_row(self, scan: Scan, jpeg: bytes, page: Page | None) -> Loaded | Exception:
+        sha256 = scan.sha256 or ""
+        entry = self._ledger.begin(scan.path, scan.file.facts, sha256)
+        if self._keeps_originals and self._ledger.was_done(scan.path, sha256):
+            self._ledger.close_scan(entry.id, "gone", code=None, reason="it was delivered before")
+            return AlreadyDelivered()
+        return Loaded(jpeg, entry, page)
 
-    def _take_in(self, tickets: Sequence[Ticket], results: Sequence[Loaded]) -> None:
-        self._is_loading = False
-        self._on_load = ()
-        self._under_way -= len(tickets)
-        if any(loaded.is_read for loaded in results):
-            self._pauses.resolve("reading")
-        for ticket in reversed(tickets[len(results) :]):
-            self.put_back(ticket)
-        for loaded in results:
-            match loaded.error:
-                case None if self._stopped:
-                    self._ways.end(loaded.ticket, "stopped")
-                case None:
-                    loaded.ticket.is_free_again()
-                    self._ways.loaded(loaded)
-                case Changed():
-                    self._ways.end(loaded.ticket, "changed")
-                case Blocked() as error:
-                    self.hold_up(loaded.ticket, error)
-                case fault:
-                    self.give_up(loaded.ticket, fault)
-
-    def _not_loaded(self, tickets: Sequence[Ticket], error: BaseException) -> None:
-        self._under_way -= len(tickets)
-        if isinstance(error, Changed):
-            self._ways.end(tickets[0], "changed")
-        elif isinstance(error, Blocked) and len(tickets) == 1:
-            self.hold_up(tickets[0], error)
-        elif isinstance(error, OcrwatchError):
-            self._pauses.record("reading", error, time.monotonic())
-            self._put_all_back(tickets)
-        elif len(tickets) > 1:
-            # Whose fault it is comes out one by one.
-            self._one_by_one = len(tickets)
-            self._put_all_back(tickets)
-        else:
-            self.give_up(tickets[0], InternalFault(f"a bug in ocrwatch: {error!r}", BUG_REMEDY))
-            _log.error("scan.failed", path=tickets[0].path, exc_info=error)
-
-    def _put_all_back(self, tickets: Sequence[Ticket]) -> None:
-        for ticket in reversed(tickets):
-            self.put_back(ticket)
+    def _closed(self, scan: Scan, error: Exception) -> Exception:
+        if isinstance(error, Changed) and scan.id:
+            # It was read, or about to be, before it went.
+            self._ledger.close_scan(scan.id, "gone", code=None, reason="it changed or went before it was read")
+        return error

@@ -1,392 +1,576 @@
-"""The stages, put together: each gets its own options, and what one hands to the next."""
+"""A scan's life, from the batch that it came in to its end: read :meth:`Pipeline.process` first."""
 
 from __future__ import annotations
 
-import itertools
-import os
+import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final, Protocol
 
-from ocrwatch.backoff import Backoff
+from ocrwatch.backoff import BLOCKED_DELAY, Backoff, Cause, wait_until
 from ocrwatch.cache.key import PageCache
 from ocrwatch.checks import startup
-from ocrwatch.daemon.archive_check import ArchiveCheck
-from ocrwatch.daemon.delivering import Delivering
-from ocrwatch.daemon.duplicates import Duplicates
-from ocrwatch.daemon.loader import Loader
-from ocrwatch.daemon.loop import Loop
-from ocrwatch.daemon.quarantine_watch import QuarantineWatch
-from ocrwatch.daemon.reading import Callbacks, Reading
-from ocrwatch.daemon.reception import Reception
-from ocrwatch.daemon.report import Report, deliveries_of
-from ocrwatch.daemon.review_list import ReviewList
-from ocrwatch.daemon.tickets import Batch, End, Ticket
-from ocrwatch.daemon.tidying import Tidying
-from ocrwatch.delivery.plan import Fate, Places
-from ocrwatch.delivery.transaction import Delivered, Deliverer
+from ocrwatch.daemon.deliveries import ClearingItem, Deliveries, Item, LeftoverItem, PageItem, PlanItem, QuarantineItem
+from ocrwatch.daemon.duplicates import CODE, Duplicates
+from ocrwatch.daemon.loading import AlreadyDelivered, Loaded, Loading
+from ocrwatch.daemon.scans import Batch, Scan, Scans
+from ocrwatch.daemon.scheduler import Scheduler
+from ocrwatch.daemon.telling import log_delivered, log_duplicate, log_quarantined, log_recovered
+from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import Page
-from ocrwatch.errors import EnvironmentFault, OutOfMemory, ScanFault, WorkerDied
-from ocrwatch.executors.events import SlotEvent
-from ocrwatch.executors.process_pool import Pool
-from ocrwatch.executors.worker_lifecycle import SlotOptions
-from ocrwatch.hooks.hooks import HookOptions, Hooks
-from ocrwatch.hooks.payload import facts, hook_options
-from ocrwatch.intake.batcher import Batcher
-from ocrwatch.intake.readiness import ReadinessTracker
-from ocrwatch.ledger import Entry, Ledger, facts_key
+from ocrwatch.errors import (
+    Blocked,
+    Changed,
+    EnvironmentFault,
+    InternalFault,
+    OcrwatchError,
+    OutOfMemory,
+    ScanFault,
+    Stopping,
+    TimedOut,
+    UsageError,
+    WorkerDied,
+)
+from ocrwatch.executors.base import Executor
+from ocrwatch.executors.events import Begun
+from ocrwatch.executors.messages import Job
+from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
-from ocrwatch.observe import status
-from ocrwatch.observe.status_txt import NOTE_STEM
-from ocrwatch.render.registry import endings
-from ocrwatch.scan import FileFacts, SettledFile
+from ocrwatch.scan import FileFacts, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
-from ocrwatch.storage.files import facts_of
+from ocrwatch.storage.threads import Threads, run_in
 
-_IO_THREADS = 4
-_DAY = 86_400.0
-_TIDIED_AT_START = 1000
-_OF_WORKERS = frozenset({OutOfMemory.code, WorkerDied.code})
-"""Scans of earlier runs whose folders may be empty still."""
+MOST_DEATHS: Final = 3
+"""How often ocrwatch may be killed with one scan as the only one in work until that is put down to the scan."""
 
-_FATES: Final[dict[str, Fate]] = {"skip": "keep", "archive": "archive", "delete": "delete"}
-"""What becomes of a duplicate's original, by ``intake.duplicates``."""
+MOST_BLOCKED: Final = 128
+"""Scans that may be blocked with their texts in memory; if more are, the folder refuses all of them: a pause."""
+
+BUG_REMEDY: Final = "please report it with the log's traceback"
+
+_OF_WORKERS: Final = frozenset({OutOfMemory.code, WorkerDied.code})
 
 _log = get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Listeners:
-    """Who is told what happens; both are called on the loop's thread, except ``worker``, on a slot's."""
+class Listener(Protocol):
+    """What is told of the scans, on the event loop."""
 
-    delivered: Callable[[Ticket, Page, Delivered], None]
-    worker: Callable[[SlotEvent], None]
+    def delivered(self, scan: Scan, page: Page, delivered: Delivered) -> None:
+        """Take note of a scan that was read and whose text is in the outbox."""
+
+    def retrying(self) -> None:
+        """Take note of an attempt that failed, if another will be made."""
+
+    def closed(self, scan: Scan) -> None:
+        """Take note of a scan's end."""
+
+    def is_doubtful(self, scan: SettledFile, fault: ScanFault) -> bool:
+        """Tell whether a scan may be damaged only because its writer is still at work."""
+
+    def notify(self, event: str, subject: str, fields: Mapping[str, object]) -> None:
+        """Tell other programs of a scan (``delivered``, ``quarantined``) or a ``batch``."""
+
+
+class _HasPlan(Exception):
+    """An earlier run has planned the delivery of this very scan."""
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__(entry.path)
+        self.entry = entry
+
+
+class _TooSoon(Exception):
+    """The scan is to wait before its next attempt."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 class Pipeline:
-    """From the inbox to the archive. Everything here runs on the loop's thread."""
+    """Processes scans, each in a coroutine of its own. Lives on the event loop."""
 
     def __init__(
-        self, settings: Settings, ledger: Ledger, known: PageCache, listeners: Listeners, *, once: bool
+        self,
+        settings: Settings,
+        groups: Mapping[str, int],
+        ledger: Ledger,
+        cache: PageCache,
+        threads: Threads,
+        backoff: Backoff,
+        scans: Scans,
+        executor: Executor,
+        loading: Loading,
+        deliveries: Deliveries,
+        duplicates: Duplicates | None,
+        listener: Listener,
     ) -> None:
+        """Take the parts; ``groups`` has the numbers of the groups that sidecars may be given to."""
         self.settings = settings
         """What is in force."""
+        self.groups = groups
         self._ledger = ledger
-        self.known = known
+        self._cache = cache
+        self._threads = threads
+        self._backoff = backoff
+        self._scans = scans
+        self._executor = executor
+        self._loading = loading
+        self._deliveries = deliveries
+        self._duplicates = duplicates
+        self._listener = listener
+        self.scheduler = Scheduler(scans, backoff, executor.capacity, looks_ahead=bool(cache))
         self.began_at: float | None = None
         """When the first batch was taken (monotonic seconds)."""
         self._batches = 0
-        self._noting = 0
-        self._groups = startup.group_ids(settings)
-        self._scratch = startup.fresh_scratch(settings)
-        self.hooks = Hooks(hook_options(settings), lambda: status.isoformat(time.time()))
-        workers = startup.worker_count(settings)
-        self.loop = Loop(io_threads=_IO_THREADS)
-        self.report = Report(settings, workers)
-        self.report.tally.remember(ledger.ended_by_minute(time.time() - _DAY), time.monotonic())
-        self.report.remember(deliveries_of(ledger))
-        self.reviews = ReviewList(self.loop, ledger)
-        self.pauses = Backoff(self.report.changed)
-        self.pool = self._pool(workers, ledger, listeners)
-        self._quarantine_watch = QuarantineWatch(
-            self.loop, self.pauses, ledger, settings.inbox, settings.quarantine, settings.settle
-        )
-        self._archive_check = ArchiveCheck(
-            self.loop, self.pauses, ledger, self.reviews, settings.archive, settings.settle.give_up_after
-        )
-        self._looks_after = not once
-        """Whether quarantine and archive are looked at afterwards: there is no time for that in ``once``."""
-        self._tidying = self._tidying_of(ledger) if settings.intake.remove_empty_folders and not once else None
-        self._kept = dict(ledger.kept(duplicates=settings.intake.duplicates == "skip"))
-        self.reception = self._reception(once=once)
-        self._remember_told()
-        reserved = NOTE_STEM if settings.status.share_file else ""
-        places = Places(
-            settings.inbox,
-            settings.outbox,
-            settings.archive,
-            settings.quarantine,
-            reserved=reserved,
-            keeps=settings.on_success == "keep",
-        )
-        deliverer = Deliverer(places, ledger, ledger.remember_endings(endings()))
-        self.delivering = Delivering(
-            self.loop,
-            self.pauses,
-            ledger,
-            deliverer,
-            fate=settings.on_success,
-            group_id=lambda name: self._groups[name],
-            preview_chars=settings.log.preview_chars,
-            end=self._end,
-            delivered=lambda ticket, page, delivered: self._delivered(listeners, ticket, page, delivered),
-            tell=self._tell,
-            duplicates=self._duplicates(ledger),
-        )
-        self.reading = Reading(
-            self.loop,
-            self.pauses,
-            ledger,
-            self.pool,
-            Loader(
-                settings.inbox,
-                ledger,
-                known,
-                max_bytes=settings.settle.max_bytes,
-                keeps_originals=settings.on_success == "keep",
-            ),
-            known,
-            retry=settings.retry,
-            callbacks=Callbacks(
-                self.delivering.deliver,
-                self._quarantine,
-                self._resume,
-                self._end,
-                self._renew,
-                self._retrying,
-                undelivered=self.delivering.__len__,
-                more_to_come=lambda: bool(self.reception.waiting or self.reception.more),
-            ),
-        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._undelivered = 0
+        self.resuming: set[str] = set()
+        """Paths of scans of earlier runs whose plans are being carried out."""
 
-    def _remember_told(self) -> None:
-        """Note what an earlier run on this inbox has told of files that are not read: its status names the first."""
-        before = status.read(self.settings.state)
-        if before is not None and before.inbox == status.display_path(self.settings.inbox):
-            self.reception.not_read.told_before(before.not_read_files)
+    # From the batch to the end.
 
-    @property
-    def open_scans(self) -> int:
-        """How many scans are known and not at their end."""
-        on_their_way = self.reading.waiting + len(self.reading.in_work) + self.delivering.scans + self._noting
-        return self.reception.waiting + on_their_way + len(self.delivering.blocked)
+    async def process(self, scan: Scan) -> None:  # noqa: PLR0912 - each way in which a scan can end has its branch
+        """Read a scan and deliver its text. Everything that can go wrong is decided here."""
+        while not scan.is_closed:
+            try:
+                await self._wait(scan)
+                if scan.fault is None:
+                    page = await self._read(scan)
+                    self._close(scan, await self._deliver(scan, page))
+                else:
+                    self._close(scan, await self._quarantine(scan, scan.fault))
+            except Stopping:
+                self._close(scan, ScanState.CANCELLED)
+            except Changed:
+                self._close(scan, ScanState.CHANGED)
+            except AlreadyDelivered:
+                self._close(scan, ScanState.DUPLICATE)
+            except _HasPlan as found:
+                await self._resume(found.entry)
+                self._close(scan, ScanState.CHANGED)
+            except _TooSoon as early:
+                self._postpone(scan, ScanState.RETRYING, early.seconds)
+            except Blocked as error:
+                # The others go on without it.
+                self._block(scan, error)
+            except UsageError as error:
+                # It is this recipe's setting that is wrong: scans of other profiles go on.
+                self._retry(scan, "wrong-setting", str(error), self.settings.retry.max_delay)
+            except EnvironmentFault as error:
+                await self._wait_out(scan, error)
+            except ScanFault as fault:
+                await self._judge(scan, fault)
+            except Exception as error:  # noqa: BLE001 - a bug must not stop the daemon, nor lose the scan
+                self._note_bug(scan, error)
+
+    async def _read(self, scan: Scan) -> Page:
+        """Return the scan's page: the one that is known, or what the executor reads."""
+        scan.begun_at = 0.0
+        self._scans.change(scan, ScanState.QUEUED)
+        async with self.scheduler.turn(scan):
+            self._scans.change(scan, ScanState.LOADING)
+            self._renew(scan)
+            loaded = await self._load(scan)
+            if loaded.page is not None:
+                return self._known(scan, loaded.page)
+            scan.jpeg = loaded.jpeg
+            del loaded
+            async with self.scheduler.place(scan):
+                # It may have waited through a change of settings.
+                self._renew(scan)
+                jpeg, scan.jpeg = scan.jpeg, b""
+                # Another scan with the same bytes may have been read since this one was loaded.
+                if (page := self._cache.recent(scan.sha256 or "", scan.recipe)) is not None:
+                    return self._known(scan, page)
+                return await self._have_read(scan, jpeg)
+
+    async def _load(self, scan: Scan) -> Loaded:
+        """Return bytes, row and known page; raises whatever the ledger knows that keeps it from being read now."""
+        try:
+            loaded = await self._loading.commit(scan)
+        except ScanFault:
+            self._backoff.resolve(Cause.READING)
+            raise
+        self._backoff.resolve(Cause.READING)
+        scan.is_free_again()
+        entry = loaded.entry
+        scan.id, scan.attempt = entry.id, entry.attempts
+        self._scans.has_row(scan)
+        went_last = scan.reduced
+        # A text that is known was read as any other.
+        scan.reduced = loaded.page is None and (scan.reduced or entry.code == TimedOut.code)
+        if entry.state in {"planned", "published"}:
+            # Its inbox was away when its original was to be put away.
+            raise _HasPlan(entry)
+        if loaded.page is not None:
+            return loaded
+        if entry.deaths >= MOST_DEATHS:
+            raise _final(
+                WorkerDied(
+                    f"ocrwatch itself was killed {entry.deaths} times while this was the only scan in work",
+                    "look at the scan, and whether memory was short; drop it in again",
+                )
+            )
+        if entry.attempts >= self.settings.retry.attempts:
+            # The attempts that are allowed were lowered meanwhile.
+            why = f"{entry.attempts} attempts to read it failed ({entry.reason})"
+            raise _final(WorkerDied(why, "look at the scan; drop it in again"))
+        rest = min(entry.not_before - time.time(), self.settings.retry.max_delay)
+        if not scan.has_waited and rest > 0:
+            scan.code, scan.reason = entry.code or "", entry.reason or ""
+            raise _TooSoon(rest)
+        if scan.reduced and not went_last:
+            # An earlier run found out that it takes too long.
+            raise _TooSoon(0.0)
+        scan.isolated = bool(entry.alone)
+        return loaded
+
+    async def _have_read(self, scan: Scan, jpeg: bytes) -> Page:
+        self._scans.change(scan, ScanState.READING)
+        try:
+            reading = await self._executor.read(Job(scan.id, jpeg, scan.recipe))
+        except EnvironmentFault as error:
+            if scan.begun_at:
+                await self._refund(scan.id)
+            if isinstance(error, Blocked):
+                # One at a time until a page is read.
+                self._backoff.record(Cause.MEMORY, error, time.monotonic())
+            raise
+        except UsageError:
+            if scan.begun_at:
+                await self._refund(scan.id)
+            raise
+        finally:
+            scan.worker = 0
+        self._backoff.resolve(Cause.WORKERS)
+        self._backoff.resolve(Cause.MEMORY)
+        scan.read_ms = reading.read_ms
+        scan.queued_ms = (time.monotonic() - scan.file.ready_at) * 1000 - reading.read_ms
+        self._remember(scan, reading.page)
+        return reading.page
+
+    async def _deliver(self, scan: Scan, page: Page) -> ScanState:
+        """Publish the text and put the original away; the scan waits here, with its text, if it is blocked."""
+        output = scan.options.output
+        group = None if output.group is None else self.groups[output.group]
+        item = PageItem(scan, page, self.settings.on_success, group, self._duplicates)
+        refundable = 0 if scan.cached else scan.id
+        while True:
+            self._scans.change(scan, ScanState.DELIVERING)
+            try:
+                delivered = await self._commit(item, refundable)
+            except Blocked as error:
+                if self._scans.count(ScanState.BLOCKED) >= MOST_BLOCKED:
+                    self._backoff.record(Cause.DELIVERY, error, time.monotonic())
+                    continue
+                self._block(scan, error)
+                await self._wait(scan)
+                continue
+            except Changed:
+                _log.info("scan.changed", path=scan.path, reason="it changed or went while it was read")
+                raise
+            assert delivered is not None  # noqa: S101 - for the type checker
+            if item.earlier is not None:
+                log_duplicate(scan, item.earlier, delivered)
+                return ScanState.DUPLICATE
+            fields = log_delivered(scan, page, delivered, preview_chars=self.settings.log.preview_chars)
+            self._listener.notify("delivered", scan.path, fields)
+            self._listener.delivered(scan, page, delivered)
+            return ScanState.DELIVERED
+
+    async def _quarantine(self, scan: Scan, fault: ScanFault) -> ScanState:
+        """Move the scan to the quarantine, unless its writer may still be at work."""
+        if not scan.id:
+            scan.id, scan.sha256 = await run_in(self._threads.io, self._loading.open_row, scan)
+            self._scans.has_row(scan)
+            self._backoff.resolve(Cause.READING)
+        if self._listener.is_doubtful(scan.file, fault):
+            # The attempt is taken back, as it says nothing yet. On the delivery thread, which is waited for at the
+            # end: an attempt that stays counted would add up. A ledger that refuses is reported for what matters more.
+            with contextlib.suppress(EnvironmentFault):
+                await run_in(
+                    self._threads.delivery, self._ledger.refund_attempt, scan.id, code=fault.code, reason=fault.message
+                )
+            return ScanState.INCOMPLETE
+        scan.code, scan.reason = fault.code, fault.message
+        while True:
+            self._scans.change(scan, ScanState.DELIVERING)
+            try:
+                delivered = await self._commit(QuarantineItem(scan, fault, self._ledger))
+            except Blocked as error:
+                self._block(scan, error)
+                await self._wait(scan)
+                continue
+            except Changed:
+                _log.info("scan.changed", path=scan.path, reason="it changed or went while it was read")
+                raise
+            scan.code, scan.reason = fault.code, fault.message
+            scan.stays = delivered is not None and delivered.stays
+            self._listener.notify("quarantined", scan.path, log_quarantined(scan, fault, delivered))
+            return ScanState.QUARANTINED
+
+    async def _judge(self, scan: Scan, fault: ScanFault) -> None:
+        """Decide whether a scan that could not be read is tried again."""
+        if isinstance(fault, InternalFault):
+            _log.error("scan.failed", path=scan.path, reason=fault.message, trace=fault.trace)
+        if isinstance(fault, TimedOut) and scan.reduced:
+            scan.fault = TimedOut(f"{fault.message}, and again without enhancement, after all others", fault.remedy)
+            return
+        retry = self.settings.retry
+        if not fault.retryable or scan.attempt >= retry.attempts:
+            scan.fault = fault
+            return
+        scan.reduced = scan.reduced or isinstance(fault, TimedOut)
+        delay = min(retry.first_delay * 2 ** (scan.attempt - 1), retry.max_delay)
+        try:
+            await run_in(
+                self._threads.state, self._ledger.wait, scan.id, time.time() + delay, fault.code, fault.message
+            )
+        except EnvironmentFault as error:
+            self._backoff.record(Cause.READING, error, time.monotonic())
+        self._retry(scan, fault.code, fault.message, delay)
+
+    async def _wait_out(self, scan: Scan, error: EnvironmentFault) -> None:
+        """Note what the environment refuses to all; the scan keeps its place in the queue."""
+        cause = Cause.WORKERS if scan.begun_at else Cause.READING
+        self._backoff.record(cause, error, time.monotonic())
+        if scan.fault is not None:
+            # The scheduler holds back what is to be read, but this one goes to the quarantine.
+            scan.until = self._backoff.next_try(cause)
+
+    def _note_bug(self, scan: Scan, error: Exception) -> None:
+        _log.error("scan.failed", path=scan.path, exc_info=error)
+        if scan.fault is None:
+            scan.fault = InternalFault(f"a bug in ocrwatch: {error!r}", BUG_REMEDY)
+        else:
+            # Not even the quarantine takes it: the next start tries again.
+            self._close(scan, ScanState.CANCELLED)
+
+    # Steps.
+
+    async def _commit(self, item: Item, refundable: int = 0) -> Delivered | None:
+        """Deliver an item, and wait out what the disks refuse to all of them.
+
+        ``refundable`` is the row of a scan that was read well: its attempt is taken back, as a long pause would
+        otherwise use up its attempts.
+        """
+        self._undelivered += 1
+        try:
+            while True:
+                await self._backoff.clear_for(Cause.DELIVERY)
+                try:
+                    delivered = await self._deliveries.commit(item)
+                except Blocked:
+                    raise
+                except EnvironmentFault as error:
+                    self._backoff.record(Cause.DELIVERY, error, time.monotonic())
+                    if refundable:
+                        await self._refund(refundable)
+                else:
+                    self._backoff.resolve(Cause.DELIVERY)
+                    return delivered
+        finally:
+            self._undelivered -= 1
+            if not self._undelivered:
+                # Nothing is left to try with, and nothing would be read to take its place.
+                self._backoff.resolve(Cause.DELIVERY)
+
+    async def _wait(self, scan: Scan) -> None:
+        """Wait until a scan's next attempt is due; raises :class:`Stopping`."""
+        if not scan.until:
+            return
+        await wait_until(self._stopping, scan.until)
+        if self._stopping.is_set():
+            raise Stopping
+        scan.until = 0.0
+
+    def _postpone(self, scan: Scan, state: ScanState, seconds: float) -> None:
+        """Have a scan wait before its next attempt, and then behind the others of its kind."""
+        scan.until = time.monotonic() + seconds
+        scan.has_waited = scan.has_waited or seconds > 0
+        scan.goes_last_of_its_kind()
+        self._scans.change(scan, state)
+        self.scheduler.changed()
+
+    def _block(self, scan: Scan, error: Blocked) -> None:
+        if scan.note_failure(error, ScanState.BLOCKED):
+            _log.warning("scan.waiting", path=scan.path, reason=error.message, next_step=error.remedy)
+        self._postpone(scan, ScanState.BLOCKED, BLOCKED_DELAY)
+
+    def _retry(self, scan: Scan, code: str, reason: str, delay: float) -> None:
+        scan.code, scan.reason = code, reason
+        self._listener.retrying()
+        _log.warning(
+            "scan.retrying",
+            id=scan.id,
+            path=scan.path,
+            attempt=scan.attempt,
+            code=code,
+            reason=reason,
+            retry_in_s=round(delay, 1),
+        )
+        self._postpone(scan, ScanState.RETRYING, delay)
+
+    async def _refund(self, row: int) -> None:
+        """Take back an attempt; a ledger that refuses is reported for what matters more."""
+        with contextlib.suppress(EnvironmentFault):
+            await run_in(self._threads.state, self._ledger.refund_attempt, row)
+
+    async def _resume(self, entry: Entry) -> None:
+        """Carry out the plan that an earlier run has left."""
+        self.resuming.add(entry.path)
+        try:
+            delivered = await self._commit(PlanItem(entry))
+        except (Changed, Blocked):
+            return
+        except Exception as error:  # noqa: BLE001 - a bug: the next start tries again
+            _log.error("scan.failed", path=entry.path, exc_info=error)
+            return
+        finally:
+            self.resuming.discard(entry.path)
+        fields = log_recovered(entry, delivered)
+        if delivered is not None and entry.code != CODE:
+            event = "quarantined" if delivered.fate == "quarantine" else "delivered"
+            self._listener.notify(event, entry.path, fields)
+
+    def _known(self, scan: Scan, page: Page) -> Page:
+        scan.cached = True
+        scan.queued_ms = (time.monotonic() - scan.file.ready_at) * 1000
+        return page
+
+    def _remember(self, scan: Scan, page: Page) -> None:
+        """Keep what was read; on the disk by the delivery thread, so that it is there before the scan's end is."""
+        save = self._cache.remember(scan.sha256 or "", scan.recipe, page)
+
+        def saved(future: asyncio.Future[None]) -> None:
+            if not future.cancelled() and (error := future.exception()) is not None:
+                _log.warning("cache.failed", reason=repr(error), remedy=BUG_REMEDY)
+
+        asyncio.ensure_future(run_in(self._threads.delivery, save)).add_done_callback(saved)
+
+    def _renew(self, scan: Scan) -> None:
+        """Give a scan the options that are in force."""
+        scan.options = self.settings.for_path(scan.path)
+        scan.recipe = recipe(scan.options.ocr, scan.options.enhance)
+        if scan.code in _OF_WORKERS:
+            # What is read with less is less likely to end a worker again.
+            scan.recipe = replace(scan.recipe, second="none", enhance=replace(scan.recipe.enhance, perspective=False))
+        if scan.reduced:
+            scan.recipe = replace(scan.recipe, second="none", enhance=replace(scan.recipe.enhance, enabled=False))
+
+    def _close(self, scan: Scan, state: ScanState) -> None:
+        """Set a scan's end, and tell of it."""
+        scan.jpeg = b""
+        self._scans.change(scan, state)
+        self.scheduler.changed()
+        if (fields := scan.batch.ended(state)) is not None:
+            self._listener.notify("batch", str(scan.batch.id), fields)
+        self._listener.closed(scan)
+        if self._backoff and not len(self._scans):
+            # Nothing is left to find out with that it works again.
+            for cause in (Cause.READING, Cause.WORKERS, Cause.MEMORY):
+                self._backoff.resolve(cause)
+
+    # What begins and ends it.
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is on its way behind the batches but what is blocked."""
-        waiting = self.reading.waiting > len(self.reading.blocked)
-        return not (waiting or self.reading.in_work or len(self.delivering) or self._noting)
+        """Whether nothing is on its way but what is blocked."""
+        on_their_way = len(self._scans) - self._scans.count(ScanState.BLOCKED)
+        return not (on_their_way or self._undelivered or self.resuming)
 
-    @property
-    def blocked(self) -> dict[str, str]:
-        """Paths of the scans that the environment refuses while it serves the others, with the reason."""
-        return {**self.reading.blocked, **self.delivering.blocked}
-
-    def queue(self) -> Iterator[str]:
-        """Yield the paths that are complete and wait for a worker, in the order in which they will be read."""
-        return itertools.chain(self.reading.queue(), self.reception.queue())
-
-    @property
-    def queued(self) -> int:
-        """How many paths :meth:`queue` has."""
-        return self.reading.queued + self.reception.queued
-
-    def recover(self, ledger: Ledger) -> None:
-        """Finish what an earlier run had planned, and clear away what it had only begun, before anything new.
-
-        Scans that were being read are still in the inbox and take the usual road, one at a time before the others.
-        """
-        if interrupted := ledger.record_unclean_end(self.settings.retry.first_delay, self.settings.retry.max_delay):
-            _log.warning("daemon.killed", in_work=[entry.path for entry in interrupted])
-        for entry in ledger.unfinished():
-            if entry.state in {"planned", "published"}:
-                self.reception.claim(entry.path)
-                self.delivering.resume(entry, lambda path=entry.path: self.reception.release(path, again=True))  # type: ignore[misc]
-            else:
-                self.delivering.clear_away(entry)
-                if not os.path.lexists(self.settings.inbox / entry.path):
-                    ledger.close_scan(entry.id, "gone", code=entry.code, reason="it was taken out of the inbox")
-
-    def record_clean_end(self) -> None:
-        """Leave no scan in the ledger as in work: what waits for a folder or its writer was not killed."""
-        self._ledger.record_clean_end()
-
-    def tick(self, now: float, *, receiving: bool) -> None:
-        """Let each stage do what is due, in the order of the data's flow; without ``receiving`` nothing new begins."""
-        if receiving:
-            self._look_after(now)
-            self.reception.tick(now)
-            while scans := self.reception.take(now, backlog=self.reading.wants_backlog):
-                self._begin(scans)
-        self.reading.tick(now)
-        self.delivering.tick(now)
-        if self._tidying is not None:
-            self._tidying.tick(now)
-
-    def next_wake(self) -> float:
-        """Return when :meth:`tick` has something to do (monotonic seconds)."""
-        return min(
-            *((self._quarantine_watch.next_wake(), self._archive_check.next_wake()) if self._looks_after else ()),
-            self.reception.next_wake(backlog=self.reading.wants_backlog),
-            self.reading.next_wake(),
-            self.delivering.next_wake(),
-            float("inf") if self._tidying is None else self._tidying.next_wake(),
-        )
-
-    def slot_options(self, settings: Settings) -> SlotOptions:
-        """Return how workers are to be treated under ``settings``."""
-        options = settings.workers
-        return SlotOptions(
-            startup.recipes(settings), options.timeout, options.max_memory, options.max_scans, self._scratch
-        )
-
-    def change(self, settings: Settings, groups: dict[str, int], hooks: HookOptions) -> None:
-        """Work by other settings from here on. What workers have in hand or are about to get keeps its own.
-
-        ``groups`` are the numbers of all groups in ``settings``, ``hooks`` what is to be told to whom. Folders and the
-        like are those of the start.
-        """
-        self.settings = settings
-        # Added to, since what is on its way may still be for the old ones.
-        self._groups = {**self._groups, **groups}
-        self.pool.change(startup.worker_count(settings), self.slot_options(settings))
-        self.reception.change(settings.watch, settings.settle, settings.batch)
-        self._quarantine_watch.change(settings.settle)
-        self._archive_check.patience = settings.settle.give_up_after
-        self.reading.change(settings.retry, settings.settle.max_bytes)
-        self.delivering.preview_chars = settings.log.preview_chars
-        self.hooks.change(hooks)
-        self.report.change(settings.status.heartbeat, len(self.pool))
-
-    def _pool(self, workers: int, ledger: Ledger, listeners: Listeners) -> Pool:
-        return Pool(
-            workers,
-            self.slot_options(self.settings),
-            count_attempt=ledger.count_attempt,
-            refund_attempt=ledger.refund_attempt,
-            report=listeners.worker,
-        )
-
-    def _tidying_of(self, ledger: Ledger) -> Tidying:
-        tidying = Tidying(self.loop, self.settings.inbox)
-        # What an earlier run did not come to.
-        tidying.took((entry.path for entry in ledger.delivered_last(_TIDIED_AT_START)), time.monotonic())
-        return tidying
-
-    def _duplicates(self, ledger: Ledger) -> Duplicates | None:
-        fate = _FATES.get(self.settings.intake.duplicates)
-        return None if fate is None else Duplicates(ledger, self.settings.outbox, self.settings.archive, fate)
-
-    def _reception(self, *, once: bool) -> Reception:
-        settle, batch = self.settings.settle, self.settings.batch
-        # Who runs `once` says that the scans are there. Two looks are taken all the same, in the time that the
-        # workers need to load their engines.
-        quiet = min(settle.stable_for, settle.stable_for_closed) if once else settle.stable_for
-        return Reception(
-            self.loop,
-            self.pauses,
-            self.settings.inbox,
-            self.settings.watch,
-            ReadinessTracker(quiet, settle.stable_for_closed, settle.give_up_after),
-            Batcher(batch.max_scans, batch.quiet, batch.max_wait),
-            kept=self._is_kept,
-            given_up=self._give_up,
-            blocked=lambda: self.reading.count_blocked + len(self.delivering.blocked),
-        )
-
-    def _begin(self, scans: list[SettledFile]) -> None:
+    def begin(self, files: Iterable[SettledFile]) -> None:
+        """Process the scans of a new batch."""
+        files = list(files)
         self._batches += 1
         self.began_at = self.began_at or time.monotonic()
-        batch = Batch(self._batches, len(scans))
-        _log.info("batch.started", batch=batch.id, scans=len(scans), fresh=scans[0].fresh)
-        for scan in scans:
-            self.reading.add(self._ticket(scan, batch))
+        batch = Batch(self._batches, len(files))
+        _log.info("batch.started", batch=batch.id, scans=batch.size, fresh=files[0].fresh)
+        for file in files:
+            self._start(self._scan(file, batch))
 
-    def _ticket(self, scan: SettledFile, batch: Batch) -> Ticket:
-        options = self.settings.for_path(scan.path)
-        return Ticket(scan, batch, options, recipe(options.ocr, options.enhance))
+    def give_up(self, path: str, facts: FileFacts, fault: ScanFault) -> None:
+        """Quarantine a file that no worker is to see."""
+        scan = self._scan(SettledFile(path, facts, fresh=True, ready_at=time.monotonic()), Batch(0, 1))
+        scan.fault = fault
+        self._start(scan)
 
-    def _renew(self, ticket: Ticket) -> None:
-        """Give a scan the options that are in force: it may have waited through a change."""
-        ticket.options = self.settings.for_path(ticket.path)
-        ticket.recipe = recipe(ticket.options.ocr, ticket.options.enhance)
-        if ticket.code in _OF_WORKERS:
-            # What is read with less is less likely to end a worker again.
-            ticket.recipe = replace(
-                ticket.recipe, second="none", enhance=replace(ticket.recipe.enhance, perspective=False)
-            )
-        if ticket.plain:
-            ticket.recipe = replace(ticket.recipe, second="none", enhance=replace(ticket.recipe.enhance, enabled=False))
+    def recover(self, entry: Entry) -> asyncio.Task[None]:
+        """Carry out the plan of an earlier run."""
+        return self._spawn(self._resume(entry))
 
-    def _give_up(self, path: str, facts: FileFacts, fault: ScanFault) -> None:
-        scan = SettledFile(path, facts, fresh=True, ready_at=time.monotonic())
-        self.reading.give_up(self._ticket(scan, Batch(0, 1)), fault)
+    def clear_leftovers(self, entry: Entry) -> None:
+        """Remove what an earlier run may have staged for a scan that is read again."""
+        self._spawn(self._clear(LeftoverItem(entry)))
 
-    def _quarantine(self, ticket: Ticket, fault: ScanFault) -> None:
-        if self.reception.is_doubtful(ticket.scan, fault):
-            self._await_writer(ticket, fault)
-            return
-        ticket.code, ticket.reason = fault.code, fault.message
-        self.delivering.quarantine(ticket, fault)
+    def clear_away(self) -> None:
+        """Remove what could not be removed before, if there is time."""
+        if self._deliveries.has_left_behind and not self._undelivered:
+            self._spawn(self._clear(ClearingItem()))
 
-    def _await_writer(self, ticket: Ticket, fault: ScanFault) -> None:
-        """Wait for the writer of a scan that was found damaged; the attempt is taken back, as it says nothing yet."""
+    def change(self, settings: Settings, groups: Mapping[str, int]) -> None:
+        """Work by other settings from the next turns on."""
+        self.settings = settings
+        # Added to, since what is on its way may still be for the old ones.
+        self.groups = {**self.groups, **groups}
+        self._loading.max_bytes = settings.settle.max_bytes
+        self.scheduler.workers = startup.worker_count(settings)
+        self.scheduler.changed()
 
-        def noted(_: object) -> None:
-            self._noting -= 1
-            self._end(ticket, "unfinished", fault)
+    def begun(self, event: Begun) -> None:
+        """Take note that a worker was given a scan."""
+        if (scan := self._scans.of_row(event.scan)) is not None:
+            scan.worker, scan.attempt, scan.begun_at = event.pid, event.attempt, time.monotonic()
 
-        def failed(error: BaseException) -> None:
-            # Without it the scan has one attempt fewer; a ledger that refuses is reported for what matters more.
-            if not isinstance(error, EnvironmentFault):
-                raise error
-            noted(None)
+    def stop(self) -> None:
+        """Begin no more scans, and let go of those that no worker has begun."""
+        self.scheduler.stop()
+        self._executor.withdraw()
+        self._stopping.set()
 
-        self._noting += 1
-        # On the delivery thread, which is waited for at the end: an attempt that stays counted would add up.
-        self.loop.deliver(
-            lambda: self._ledger.refund_attempt(ticket.id, code=fault.code, reason=fault.message), noted, failed
-        )
+    def close(self) -> None:
+        """Remove what was staged and is not delivered in this run. Blocks; called when the threads have ended."""
+        with contextlib.suppress(EnvironmentFault):
+            self._deliveries.close()
 
-    def _resume(self, ticket: Ticket, entry: Entry) -> None:
-        self.delivering.resume(entry, lambda: self._end(ticket, "changed"))
+    async def cancel(self) -> None:
+        """End all coroutines; what was not finished is taken up by the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for scan in list(self._scans.of(*ScanState)):
+            self._close(scan, ScanState.CANCELLED)
 
-    def _delivered(self, listeners: Listeners, ticket: Ticket, page: Page, delivered: Delivered) -> None:
-        self.report.delivered(ticket, delivered)
-        listeners.delivered(ticket, page, delivered)
+    def services(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """Return what the coroutines of the scans wait for, each to be run beside them."""
+        return self.scheduler.run(), self._loading.run(), self._deliveries.run()
 
-    def _retrying(self) -> None:
-        self.report.tally.retries += 1
-        self.report.changed()
+    async def _clear(self, item: Item) -> None:
+        # A leftover that cannot be removed is in nobody's way: the next start tries again.
+        with contextlib.suppress(OcrwatchError, Changed):
+            await self._commit(item)
 
-    def _end(self, ticket: Ticket, end: End, fault: ScanFault | None = None) -> None:
-        if (fields := ticket.batch.ended(end)) is not None:
-            self._tell("batch", str(ticket.batch.id), fields)
-        self.report.cached += ticket.cached and end == "delivered"
-        self.report.count(end, ticket.options.profile_name)
-        if end == "quarantined":
-            self.report.failed(ticket.path, ticket.code, ticket.reason)
-        if self._tidying is not None and end in {"delivered", "quarantined", "duplicate"}:
-            self._tidying.took([ticket.path], time.monotonic())
-        stays = self.settings.on_success == "keep" and end in {"delivered", "known"}
-        if stays or ticket.stays or (end == "duplicate" and self.settings.intake.duplicates == "skip"):
-            self._kept[ticket.path] = facts_key(ticket.scan.facts)
-        if end == "unfinished" and fault is not None:
-            self.reception.await_writer(ticket.scan, fault)
-        else:
-            self.reception.release(ticket.path, again=end == "changed")
+    def _scan(self, file: SettledFile, batch: Batch) -> Scan:
+        options = self.settings.for_path(file.path)
+        return Scan(file, batch, options, recipe(options.ocr, options.enhance))
 
-    def _look_after(self, now: float) -> None:
-        """Look whether writers have changed what was put away."""
-        if self._looks_after:
-            for path in self._quarantine_watch.tick(now):
-                self.report.took_back(path)
-            self._archive_check.tick(now)
+    def _start(self, scan: Scan) -> None:
+        self._scans.add(scan)
+        self._spawn(self.process(scan))
 
-    def _tell(self, event: str, subject: str, fields: Mapping[str, object]) -> None:
-        if event == "quarantined":
-            self._quarantine_watch.look_for_more()
-        elif event == "delivered":
-            self._archive_check.delivered()
-        self.hooks.tell(event, subject, facts(self.settings, fields))
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
-    def _is_kept(self, path: str) -> bool:
-        """Tell whether an original that stays in the inbox is done; called on an I/O thread."""
-        facts = self._kept.get(path)
-        if facts is None:
-            return False
-        try:
-            return facts == facts_key(facts_of((self.settings.inbox / path).lstat()))
-        except OSError:
-            return False
+
+def _final(fault: ScanFault) -> ScanFault:
+    """Return a fault after which no other attempt is made."""
+    fault.retryable = False
+    return fault

@@ -10,14 +10,14 @@ no writer has open.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ocrwatch.backoff import SILENCE, Backoff
-from ocrwatch.daemon.loop import Loop
+from ocrwatch.backoff import Backoff, Cause, wait_until
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.errors import Blocked, Damaged, EnvironmentFault
 from ocrwatch.intake.jpeg import Completeness
@@ -29,6 +29,7 @@ from ocrwatch.quarantine.restore import LeftAlone, restore
 from ocrwatch.scan import Arrival, FileFacts, SettledFile
 from ocrwatch.settings import Settle as SettleOptions
 from ocrwatch.storage.files import folder, has_content, split
+from ocrwatch.storage.threads import Threads, run_in
 
 EARLIER: Final = 86_400.0
 """Seconds back from a start: what was quarantined since then is looked at once at least."""
@@ -68,13 +69,15 @@ class _Quarantined:
 
 
 class QuarantineWatch:
-    """Looks at what was quarantined for as long as ``settle.give_up_after``. Runs on the loop's thread."""
+    """Looks at what was quarantined for as long as ``settle.give_up_after``. Lives on the event loop."""
 
     def __init__(
-        self, loop: Loop, pauses: Backoff, ledger: Ledger, inbox: Path, quarantine: Path, options: SettleOptions
+        self, threads: Threads, backoff: Backoff, ledger: Ledger, inbox: Path, quarantine: Path, options: SettleOptions
     ) -> None:
-        self._loop = loop
-        self._pauses = pauses
+        self._threads = threads
+        self._backoff = backoff
+        self._wake = asyncio.Event()
+        backoff.subscribe(self._wake)
         self._ledger = ledger
         self._inbox = inbox
         self._quarantine = quarantine
@@ -85,7 +88,6 @@ class QuarantineWatch:
         """Rows that the last answer of the ledger had."""
         self._asked_at = time.time() - max(EARLIER, options.give_up_after)
         self._is_asked_for = True
-        self._is_busy = False
         self._returned: list[str] = []
 
     def __len__(self) -> int:
@@ -99,37 +101,45 @@ class QuarantineWatch:
     def look_for_more(self) -> None:
         """Take note that a scan was quarantined."""
         self._is_asked_for = True
+        self._wake.set()
 
-    def tick(self, now: float) -> list[str]:
-        """Do what is due; return the paths in the inbox of scans that went back there meanwhile."""
-        if not self._is_busy and SILENCE not in self._pauses:
-            if self._is_asked_for:
-                self._ask()
-            elif paths := self._settle.due(now, _LOOKS_AT_ONCE):
-                self._look(paths)
-        returned, self._returned = self._returned, []
-        return returned
+    async def returned(self) -> AsyncIterator[str]:
+        """Watch until cancelled; yield the path in the inbox of each scan that goes back there."""
+        while True:
+            self._wake.clear()
+            # What waits for a hung mount cannot be looked at.
+            if Cause.MOUNT not in self._backoff:
+                await self._do_what_is_due(time.monotonic())
+            while self._returned:
+                yield self._returned.pop()
+            await wait_until(self._wake, self._next_wake())
 
-    def next_wake(self) -> float:
-        """Return when :meth:`tick` has something to do (monotonic seconds)."""
-        if self._is_busy or SILENCE in self._pauses:
+    async def _do_what_is_due(self, now: float) -> None:
+        # A fault of the environment is reported for what it keeps from working.
+        if self._is_asked_for:
+            self._is_asked_for = False
+            since, self._asked_at = min(self._asked_at, time.time()) - _OVERLAP, time.time()
+            try:
+                self._take_in(await run_in(self._threads.io, self._ask_ledger, since))
+            except (EnvironmentFault, OSError):
+                self._asked_at = since
+        elif places := self._settle.due(now, _LOOKS_AT_ONCE):
+            try:
+                probes = await run_in(self._threads.io, lambda: [self._probe(place) for place in places])
+            except (EnvironmentFault, OSError):
+                for place in places:
+                    self._refused(place, time.monotonic())
+                return
+            for place, found in zip(places, probes, strict=True):
+                await self._judge(place, found, time.monotonic())
+
+    def _next_wake(self) -> float:
+        if Cause.MOUNT in self._backoff:
             return float("inf")
         if self._is_asked_for:
             return 0.0
         next_look = self._settle.next_look()
         return float("inf") if next_look is None else next_look
-
-    def _ask(self) -> None:
-        """Ask the ledger what was quarantined."""
-        self._is_busy, self._is_asked_for = True, False
-        now = time.time()
-        since, self._asked_at = min(self._asked_at, now) - _OVERLAP, now
-
-        def failed(error: BaseException) -> None:
-            self._failed(error)
-            self._asked_at = since
-
-        self._loop.background(lambda: self._ask_ledger(since), self._take_in, failed)
 
     def _ask_ledger(self, since: float) -> list[tuple[int, str, _Quarantined]]:
         """Return row, path relative to the quarantine, and what is known of each; called on an I/O thread."""
@@ -143,7 +153,6 @@ class QuarantineWatch:
         return found
 
     def _take_in(self, found: Sequence[tuple[int, str, _Quarantined]]) -> None:
-        self._is_busy = False
         now = time.monotonic()
         for row, place, quarantined in found:
             if row not in self._seen and len(self._watched) < MOST_WATCHED:
@@ -151,29 +160,13 @@ class QuarantineWatch:
                 self._settle.track(Arrival(place), now)
         self._seen = frozenset(row for row, _, _ in found)
 
-    def _look(self, places: Sequence[str]) -> None:
-        self._is_busy = True
-
-        def looked(probes: list[Probe | Blocked | None]) -> None:
-            self._is_busy = False
-            now = time.monotonic()
-            for place, found in zip(places, probes, strict=True):
-                self._judge(place, found, now)
-
-        def failed(error: BaseException) -> None:
-            self._failed(error)
-            for place in places:
-                self._refused(place, time.monotonic())
-
-        self._loop.background(lambda: [self._probe(place) for place in places], looked, failed)
-
     def _probe(self, place: str) -> Probe | Blocked | None:
         try:
             return probe(self._quarantine, place)
         except Blocked as error:
             return error
 
-    def _judge(self, place: str, found: Probe | Blocked | None, now: float) -> None:
+    async def _judge(self, place: str, found: Probe | Blocked | None, now: float) -> None:
         quarantined = self._watched[place]
         if isinstance(found, Blocked):
             self._refused(place, now)
@@ -182,13 +175,13 @@ class QuarantineWatch:
         elif found is not None and quarantined.facts is None and quarantined.is_unchanged(found.facts):
             self._await_writer(place, found.facts, quarantined.quarantined_at)
         else:
-            self._settled(place, found, now)
+            await self._settled(place, found, now)
 
-    def _settled(self, place: str, found: Probe | None, now: float) -> None:
+    async def _settled(self, place: str, found: Probe | None, now: float) -> None:
         """Check a scan that has changed and does so no more; forget one that has not changed for long, or is gone."""
         verdict = self._settle.update(place, found, now)
         if isinstance(verdict, Ready) and verdict.scan.facts != self._watched[place].facts:
-            self._check(place, verdict.scan.facts)
+            await self._check(place, verdict.scan.facts)
         elif place not in self._settle:
             self._forget(place)
 
@@ -202,28 +195,23 @@ class QuarantineWatch:
         else:
             self._forget(place)
 
-    def _check(self, place: str, facts: FileFacts) -> None:
-        """Give back a scan that has changed and settled, if it is another JPEG by its content."""
-        self._is_busy = True
+    async def _check(self, place: str, facts: FileFacts) -> None:
+        """Give back a scan that has changed and is stable, if it is another JPEG by its content."""
         quarantined = self._watched[place]
-
-        def checked(new_path: str | None) -> None:
-            self._is_busy = False
-            if new_path is not None:
-                self._forget(place)
-                self._returned.append(quarantined.path)
-                _log.warning("scan.returned", path=new_path, quarantined=place)
-            else:
-                # Only its times are others, or it is changing again.
-                self._await_writer(place, facts, time.monotonic())
-
-        def failed(error: BaseException) -> None:
-            self._failed(error)
+        try:
+            # On the delivery thread, where names in the folders are chosen, so that no two choose the same.
+            new_path = await run_in(self._threads.delivery, self._give_back, place, quarantined, facts)
+        except (EnvironmentFault, OSError):
             self._settle.track(Arrival(place), time.monotonic())
             self._refused(place, time.monotonic())
-
-        # On the delivery thread, where names in the folders are chosen, so that no two choose the same.
-        self._loop.deliver(lambda: self._give_back(place, quarantined, facts), checked, failed)
+            return
+        if new_path is None:
+            # Only its times are others, or it is changing again.
+            self._await_writer(place, facts, time.monotonic())
+            return
+        self._forget(place)
+        self._returned.append(quarantined.path)
+        _log.warning("scan.returned", path=new_path, quarantined=place)
 
     def _give_back(self, place: str, quarantined: _Quarantined, facts: FileFacts) -> str | None:
         """Move a scan back unless it is as it was or no JPEG; return its path in the inbox."""
@@ -250,9 +238,3 @@ class QuarantineWatch:
     def _forget(self, place: str) -> None:
         self._settle.forget(place)
         self._watched.pop(place, None)
-
-    def _failed(self, error: BaseException) -> None:
-        """Leave a fault of the environment to what it keeps from working."""
-        self._is_busy = False
-        if not isinstance(error, EnvironmentFault | OSError):
-            raise error

@@ -11,8 +11,8 @@ from pathlib import Path
 import ocrwatch
 from ocrwatch.backoff import Backoff
 from ocrwatch.daemon.activity import Activity
+from ocrwatch.daemon.scans import Scan
 from ocrwatch.daemon.tally import Tally
-from ocrwatch.daemon.tickets import End, Ticket
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.delivery.steps import result
 from ocrwatch.delivery.transaction import Delivered
@@ -20,7 +20,9 @@ from ocrwatch.document import EngineInfo
 from ocrwatch.errors import OcrwatchError
 from ocrwatch.ledger import Ledger
 from ocrwatch.observe import status
+from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
+from ocrwatch.storage.files import display_path
 
 _LAST_SHOWN = 10
 _DELIVERIES_SHOWN = 5
@@ -34,8 +36,8 @@ def deliveries_of(ledger: Ledger) -> list[status.Delivery]:
         plan = None if entry.plan is None else Plan.from_json(entry.plan)
         # A ledger that was rebuilt knows of scans, but not of what they became.
         if plan is not None and plan.sidecars:
-            shown = [status.display_path(name) for name in result(entry.id, plan, None).sidecars]
-            found.append(status.Delivery(status.display_path(entry.path), shown, status.isoformat(entry.updated_at)))
+            shown = [display_path(name) for name in result(entry.id, plan, None).sidecars]
+            found.append(status.Delivery(display_path(entry.path), shown, status.isoformat(entry.updated_at)))
     return found
 
 
@@ -86,7 +88,7 @@ class Report:
         self._load = (0, 0)
         self._written = 0.0
         self._dirty = True
-        self.ends: Counter[End] = Counter()
+        self.ends: Counter[ScanState] = Counter()
         self.cached = 0
         """Scans delivered whose text was known before."""
         self.to_review = 0
@@ -117,18 +119,18 @@ class Report:
         """Have the status written soon."""
         self._dirty = True
 
-    def count(self, end: End, profile: str | None = None) -> None:
+    def count(self, end: ScanState, profile: str | None = None) -> None:
         """Count the end of a scan."""
         self.ends[end] += 1
         self._dirty = True
         self.tally.ended(end, profile, time.monotonic())
 
-    def delivered(self, ticket: Ticket, delivered: Delivered) -> None:
+    def delivered(self, scan: Scan, delivered: Delivered) -> None:
         """Remember a scan that was read."""
-        shown = [status.display_path(sidecar) for sidecar in delivered.sidecars]
+        shown = [display_path(sidecar) for sidecar in delivered.sidecars]
         self.to_review += delivered.review is not None
-        self._deliveries.append(status.Delivery(status.display_path(ticket.path), shown, status.isoformat(time.time())))
-        self.tally.delivered(ticket.queued_ms / 1000, ticket.read_ms / 1000)
+        self._deliveries.append(status.Delivery(display_path(scan.path), shown, status.isoformat(time.time())))
+        self.tally.delivered(scan.queued_ms / 1000, scan.read_ms / 1000)
 
     def worker_ready(self, engine: EngineInfo) -> None:
         """Take note that a worker can read."""
@@ -154,7 +156,7 @@ class Report:
         """Return when the status is to be written next (monotonic seconds)."""
         return self._written + (_SHORTEST_INTERVAL if self._dirty else self._heartbeat)
 
-    def write(
+    def status(
         self,
         now: float,
         *,
@@ -164,13 +166,13 @@ class Report:
         more: bool,
         oldest: float | None,
         in_work: list[str],
-        pauses: Backoff,
+        backoff: Backoff,
         reviews: status.Reviews,
         activity: Callable[[], Activity],
         at_once: bool = False,
     ) -> status.Status | None:
-        """Write the status if it is due, or ``at_once``, and return it if it was."""
-        # Whoever is told that it is ready may ask in the next moment.
+        """Return the status if it is to be written, or ``at_once``."""
+        # A program that is told that it is ready may ask in the next moment.
         is_ready_now = self._state == "starting" != state
         if state != self._state:
             self._state, self._since, self._dirty = state, time.time(), True
@@ -182,7 +184,7 @@ class Report:
             return None
         self._written, self._dirty = now, False
         doing = activity()
-        current = status.Status(
+        return status.Status(
             state=state,
             since=status.isoformat(self._since),
             written=status.isoformat(time.time()),
@@ -199,8 +201,8 @@ class Report:
             more=more,
             oldest_waiting_s=None if oldest is None else round(now - oldest, 1),
             in_work=[_shown(path) for path in in_work],
-            delivered=self.ends["delivered"],
-            quarantined=self.ends["quarantined"],
+            delivered=self.ends[ScanState.DELIVERED],
+            quarantined=self.ends[ScanState.QUARANTINED],
             scans_last_minute=self.tally.last_minute(now),
             scans_last_hour=self.tally.last_minutes(now, 60),
             scans_last_day=self.tally.last_minutes(now, 24 * 60),
@@ -222,8 +224,8 @@ class Report:
             queue_seconds=self.tally.queue_seconds.snapshot(),
             reading_seconds=self.tally.reading_seconds.snapshot(),
             paused=[
-                status.PauseStatus(cause, pause.message, pause.remedy, status.isoformat(pause.since))
-                for cause, pause in pauses.active.items()
+                status.PauseStatus(str(cause), pause.message, pause.remedy, status.isoformat(pause.since))
+                for cause, pause in backoff.active.items()
             ],
             failures=list(self._failures),
             cached=self.cached,
@@ -234,8 +236,6 @@ class Report:
             not_read=doing.not_read,
             not_read_files=doing.not_read_files,
         )
-        status.write(self._settings.state, current)
-        return current
 
 
 def _shown(path: str | Path) -> str:

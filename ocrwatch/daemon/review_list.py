@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Final
 
-from ocrwatch.daemon.loop import Loop
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Entry, Ledger
-from ocrwatch.observe.status import Reviews, ToReview, display_path, isoformat
+from ocrwatch.observe.status import Reviews, ToReview, isoformat
+from ocrwatch.storage.files import display_path
+from ocrwatch.storage.threads import Threads, run_in
 
 NEWEST_SHOWN: Final = 10
 """Pages that the status names."""
@@ -27,22 +29,28 @@ def reviews_of(count: int, newest: Sequence[Entry]) -> Reviews:
 
 
 class ReviewList:
-    """What the ledger had at the last look. Lives on the loop's thread, which waits for no look but the first and last.
+    """What the ledger had at the last look. Lives on the event loop, and looks on a thread but for the first time.
 
-    Raises :class:`EnvironmentFault` if the ledger refuses the first one.
+    Raises :class:`EnvironmentFault` if the ledger refuses the first look.
     """
 
-    def __init__(self, loop: Loop, ledger: Ledger) -> None:
-        self._loop = loop
+    def __init__(self, threads: Threads, ledger: Ledger) -> None:
+        self._threads = threads
         self._ledger = ledger
         self._is_looking = False
         self.found = self._look()
 
-    def look(self) -> None:
-        """Have the ledger looked into; what it has is in :attr:`found` soon."""
-        if not self._is_looking:
-            self._is_looking = True
-            self._loop.background(self._look, self._looked, self._failed)
+    async def look(self) -> None:
+        """Look into the ledger, unless that is under way; what it has is in :attr:`found` then."""
+        if self._is_looking:
+            return
+        self._is_looking = True
+        try:
+            # A disk that refuses this refuses what matters as well, and is reported for that.
+            with contextlib.suppress(EnvironmentFault):
+                self.found = await run_in(self._threads.state, self._look)
+        finally:
+            self._is_looking = False
 
     def look_now(self) -> None:
         """Look into the ledger, and wait for it; raises :class:`EnvironmentFault`."""
@@ -50,13 +58,3 @@ class ReviewList:
 
     def _look(self) -> Reviews:
         return reviews_of(*self._ledger.to_review(NEWEST_SHOWN))
-
-    def _looked(self, found: Reviews) -> None:
-        self._is_looking = False
-        self.found = found
-
-    def _failed(self, error: BaseException) -> None:
-        self._is_looking = False
-        # A disk that refuses this refuses what matters as well, and is reported for that.
-        if not isinstance(error, EnvironmentFault):
-            raise error

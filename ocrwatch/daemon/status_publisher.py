@@ -2,66 +2,97 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from typing import Final
 
 from ocrwatch.daemon.activity import Calendar, activity_of
+from ocrwatch.daemon.assembly import Assembly
 from ocrwatch.daemon.outlets import StatusOutputs
-from ocrwatch.daemon.pipeline import Pipeline
+from ocrwatch.observe.status import Status, write
 from ocrwatch.observe.systemd import notify, watchdog_interval
+from ocrwatch.storage.threads import run_in
+
+_INTERVAL: Final = 0.5
+"""Seconds between two looks at whether the status has changed; it is written once a second at most."""
+
+_LONGEST_SIGN: Final = 5.0
 
 
 class StatusPublisher:
-    """Told the daemon's state, it says the rest. Lives on the loop's thread."""
+    """Lives on the event loop; what it writes, it writes on a thread."""
 
-    def __init__(self, pipeline: Pipeline, outlets: StatusOutputs) -> None:
-        self._pipeline = pipeline
-        self._outlets = outlets
+    def __init__(self, assembly: Assembly, outputs: StatusOutputs) -> None:
+        self._assembly = assembly
+        self._outputs = outputs
         self._calendar = Calendar()
-        self._sign_interval = watchdog_interval()
-        self._next_sign = 0.0
         self._told = ""
+        self.state = "starting"
+        """What the daemon does: starting, watching, working, paused, stopping or stopped."""
 
-    def next_wake(self) -> float:
-        """Return when something is to be said even if nothing happens (monotonic seconds)."""
-        report = self._pipeline.report.next_wake()
-        return min(report, self._next_sign) if self._sign_interval else report
+    async def run(self) -> None:
+        """Write the status when something has changed, and at every heartbeat; until cancelled."""
+        while True:
+            await self.publish()
+            await asyncio.sleep(_INTERVAL)
 
-    def tell(self, now: float, state: str, *, at_once: bool = False) -> None:
-        """Say what has changed, and give a sign of life. ``at_once`` leaves nothing for later."""
-        pipeline = self._pipeline
-        if pipeline.reception.not_read.take_news():
-            pipeline.report.changed()
-        status = pipeline.report.write(
-            now,
-            state=state,
-            watch=pipeline.reception.mode,
-            waiting=pipeline.open_scans - len(pipeline.reading.in_work),
-            more=pipeline.reception.more,
-            oldest=pipeline.reception.oldest,
-            in_work=pipeline.reading.in_work,
-            pauses=pipeline.pauses,
-            reviews=pipeline.reviews.found,
-            activity=lambda: activity_of(pipeline, self._calendar),
+    async def give_signs(self) -> None:
+        """Tell service manager and HTTP clients that the event loop runs; until cancelled."""
+        interval = watchdog_interval()
+        while True:
+            self._outputs.turned(time.monotonic())
+            if interval:
+                notify("WATCHDOG=1")
+            await asyncio.sleep(min(interval or _LONGEST_SIGN, _LONGEST_SIGN))
+
+    async def publish(self, *, at_once: bool = False) -> None:
+        """Write the status if it has changed, or ``at_once``."""
+        self._tell_service_manager()
+        status = self._status(at_once=at_once)
+        if status is not None:
+            threads = self._assembly.threads
+            await run_in(threads.state, write, self._assembly.settings.state, status)
+            self._outputs.tell(status)
+            # In time for the next one.
+            await self._assembly.reviews.look()
+
+    def publish_last(self) -> None:
+        """Write what nothing corrects any more. Blocks; called when the event loop has ended."""
+        self._tell_service_manager()
+        status = self._status(at_once=True)
+        if status is not None:
+            write(self._assembly.settings.state, status)
+            self._outputs.tell(status)
+
+    def _status(self, *, at_once: bool) -> Status | None:
+        assembly, watcher = self._assembly, self._assembly.watcher
+        if watcher.ignored.take_news() or assembly.has_new_pauses():
+            assembly.report.changed()
+        in_work = assembly.scans.in_work
+        return assembly.report.status(
+            time.monotonic(),
+            state=self.state,
+            watch=watcher.mode,
+            waiting=assembly.open_scans - len(in_work),
+            more=watcher.more,
+            oldest=watcher.oldest,
+            in_work=in_work,
+            backoff=assembly.backoff,
+            reviews=assembly.reviews.found,
+            activity=lambda: activity_of(assembly, self._calendar),
             at_once=at_once,
         )
-        if status is not None:
-            self._outlets.tell(status)
-            if not at_once:
-                # In time for the next one; after the last one there is no thread left to look.
-                pipeline.reviews.look()
-        self._outlets.turned(now)
-        if (sentence := self._sentence(state)) != self._told:
+
+    def _tell_service_manager(self) -> None:
+        if (sentence := self._sentence(self.state)) != self._told:
             self._told = sentence
             notify(f"STATUS={sentence}")
-        if self._sign_interval and now >= self._next_sign:
-            self._next_sign = now + self._sign_interval
-            notify("WATCHDOG=1")
 
     def _sentence(self, state: str) -> str:
         """Say what it does, in one line for the service manager."""
-        for pause in self._pipeline.pauses.active.values():
+        for pause in self._assembly.backoff.active.values():
             since = time.strftime(" since %Y-%m-%d %H:%M %Z", time.localtime(pause.since)) if state == "paused" else ""
             return f"{state}{since}: {pause.message}; {pause.remedy}".replace("\n", " ")
-        if self._pipeline.report.refused_settings is not None:
-            return f"{state}; new settings refused: {self._pipeline.report.refused_settings.reason}".replace("\n", " ")
+        if self._assembly.report.refused_settings is not None:
+            return f"{state}; new settings refused: {self._assembly.report.refused_settings.reason}".replace("\n", " ")
         return state

@@ -7,8 +7,8 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Final
 
-from ocrwatch.daemon.tickets import End
 from ocrwatch.observe.status import Distribution, ProfileCounts
+from ocrwatch.scan import ScanState
 
 DAY_MINUTES: Final = 24 * 60
 
@@ -18,7 +18,7 @@ QUEUE_BOUNDS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 
 READING_BOUNDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 """Seconds: from a receipt's to ``workers.timeout``'s default."""
 
-_COUNTED: Final = frozenset({"delivered", "quarantined"})
+_COUNTED: Final = frozenset({ScanState.DELIVERED, ScanState.QUARANTINED})
 
 
 class Durations:
@@ -45,7 +45,7 @@ class Tally:
     def __init__(self) -> None:
         self._last_minute: deque[float] = deque()
         self._minutes: deque[tuple[int, int]] = deque(maxlen=DAY_MINUTES)
-        self._profiles: Counter[tuple[str, End]] = Counter()
+        self._profiles: Counter[tuple[str, ScanState]] = Counter()
         self.queue_seconds = Durations(QUEUE_BOUNDS)
         self.reading_seconds = Durations(READING_BOUNDS)
         self.worker_deaths = 0
@@ -56,7 +56,7 @@ class Tally:
         for ago, count in ends:
             self._count(int((now - ago) // 60), count)
 
-    def ended(self, end: End, profile: str | None, now: float) -> None:
+    def ended(self, end: ScanState, profile: str | None, now: float) -> None:
         """Count the end of a scan."""
         if end not in _COUNTED:
             return
@@ -84,7 +84,7 @@ class Tally:
         """Return the counts by profile, in the order of the profiles' names."""
         names = sorted({name for name, _ in self._profiles})
         return [
-            ProfileCounts(name, self._profiles[name, "delivered"], self._profiles[name, "quarantined"])
+            ProfileCounts(name, self._profiles[name, ScanState.DELIVERED], self._profiles[name, ScanState.QUARANTINED])
             for name in names
         ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ocrwatch.daemon.duplicates import Earlier
-from ocrwatch.daemon.tickets import Ticket
+from ocrwatch.daemon.scans import Scan
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import Page
 from ocrwatch.errors import ScanFault
@@ -16,18 +16,18 @@ from ocrwatch.quarantine.reason import render_reason
 _log = get_logger()
 
 
-def reason_file(ticket: Ticket, fault: ScanFault, attempts: int, earlier: Sequence[Entry]) -> bytes:
+def reason_file(scan: Scan, fault: ScanFault, attempts: int, earlier: Sequence[Entry]) -> bytes:
     """Render the reason, with what happened to the same bytes before."""
-    return render_reason(ticket.path, ticket.scan.facts, ticket.sha256, fault, attempts, earlier)
+    return render_reason(scan.path, scan.file.facts, scan.sha256, fault, attempts, earlier)
 
 
-def log_quarantined(ticket: Ticket, fault: ScanFault, delivered: Delivered | None) -> dict[str, object]:
+def log_quarantined(scan: Scan, fault: ScanFault, delivered: Delivered | None) -> dict[str, object]:
     """Say that a scan cannot be read, and why; return what was said."""
     fields: dict[str, object] = {
-        "id": ticket.id,
-        "path": ticket.path,
-        "batch": ticket.batch.id,
-        "attempt": ticket.attempt,
+        "id": scan.id,
+        "path": scan.path,
+        "batch": scan.batch.id,
+        "attempt": scan.attempt,
         "code": fault.code,
         "reason": fault.message,
         "remedy": fault.remedy,
@@ -37,31 +37,31 @@ def log_quarantined(ticket: Ticket, fault: ScanFault, delivered: Delivered | Non
     return fields
 
 
-def log_delivered(ticket: Ticket, page: Page, delivered: Delivered, *, preview_chars: int) -> dict[str, object]:
+def log_delivered(scan: Scan, page: Page, delivered: Delivered, *, preview_chars: int) -> dict[str, object]:
     """Say that a scan was read, in the one line from which everything else can be counted; return what was said."""
     fields: dict[str, object] = {
-        "id": ticket.id,
-        "path": ticket.path,
-        "bytes": ticket.scan.facts.size,
-        "sha256": ticket.sha256,
-        "batch": ticket.batch.id,
-        "attempt": ticket.attempt,
+        "id": scan.id,
+        "path": scan.path,
+        "bytes": scan.file.facts.size,
+        "sha256": scan.sha256,
+        "batch": scan.batch.id,
+        "attempt": scan.attempt,
         "engine": f"{page.engine.name} {page.engine.version}",
         "words": len(page.words),
         "confidence": None if page.confidence is None else round(page.confidence, 1),
-        "queued_ms": round(ticket.queued_ms),
-        "read_ms": round(ticket.read_ms),
+        "queued_ms": round(scan.queued_ms),
+        "read_ms": round(scan.read_ms),
         "sidecars": list(delivered.sidecars),
         "archived": delivered.original,
     }
     if page.second is not None:
         fields["second"] = f"{page.second.name} {page.second.version}"
         fields["second_lines"] = page.second.lines
-    if ticket.cached:
+    if scan.cached:
         fields["cached"] = True
     fields |= _review(delivered)
-    if ticket.options.profile_name is not None:
-        fields["profile"] = ticket.options.profile_name
+    if scan.options.profile_name is not None:
+        fields["profile"] = scan.options.profile_name
     if page.warnings:
         fields["warnings"] = list(page.warnings)
     if preview_chars:
@@ -70,14 +70,14 @@ def log_delivered(ticket: Ticket, page: Page, delivered: Delivered, *, preview_c
     return fields
 
 
-def log_duplicate(ticket: Ticket, earlier: Earlier, delivered: Delivered) -> None:
+def log_duplicate(scan: Scan, earlier: Earlier, delivered: Delivered) -> None:
     """Say that a scan was not delivered, since its text is in the outbox already."""
     _log.info(
         "scan.duplicate",
-        id=ticket.id,
-        path=ticket.path,
-        sha256=ticket.sha256,
-        batch=ticket.batch.id,
+        id=scan.id,
+        path=scan.path,
+        sha256=scan.sha256,
+        batch=scan.batch.id,
         same_as=earlier.path,
         sidecars=list(earlier.sidecars),
         fate=delivered.fate,

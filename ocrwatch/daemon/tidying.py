@@ -7,17 +7,20 @@ which fails if anything is in a folder by then (rmdir(2)).
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import os
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from ocrwatch.daemon.loop import Loop
+from ocrwatch.backoff import wait_until
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.log import get_logger
 from ocrwatch.storage.files import folder, split, status_of
+from ocrwatch.storage.threads import Threads, run_in
 
 PATIENCE: Final = 300.0
 """Seconds that a folder must have been empty and unchanged."""
@@ -29,20 +32,20 @@ _log = get_logger()
 
 
 class Tidying:
-    """Remembers the folders that scans were taken from. Lives on the loop's thread, and looks at folders on another.
+    """Remembers the folders that scans were taken from. Lives on the event loop, and looks at folders on a thread.
 
     Times are monotonic seconds.
     """
 
-    def __init__(self, loop: Loop, inbox: Path, patience: float = PATIENCE) -> None:
-        self._loop = loop
+    def __init__(self, threads: Threads, inbox: Path, patience: float = PATIENCE) -> None:
+        self._threads = threads
+        self._wake = asyncio.Event()
         self._inbox = inbox
         self._patience = patience
         self._due: dict[str, float] = {}
         """When each folder is looked at next, soonest first: all wait equally long."""
         self._changed: dict[str, int] = {}
         """When each was changed last, in its file system's time, as the last look found."""
-        self._busy = False
 
     def took(self, paths: Iterable[str], now: float) -> None:
         """Note that scans were taken out of the inbox."""
@@ -50,31 +53,31 @@ class Tidying:
             if parent := split(path)[0]:
                 self._remember(parent, now)
 
-    def tick(self, now: float) -> None:
-        """Have those looked at whose time has come."""
-        if self._busy or self.next_wake() > now:
-            return
-        due = [parent for parent, at in self._due.items() if at <= now][:_AT_ONCE]
-        before = {parent: self._changed.pop(parent, 0) for parent in due}
-        for parent in due:
-            del self._due[parent]
-        self._busy = True
-        self._loop.background(
-            lambda: [(parent, _remove(self._inbox, parent, changed)) for parent, changed in before.items()],
-            lambda found: self._looked(found, now),
-            self._failed,
-        )
+    async def run(self) -> None:
+        """Look at folders whenever it is due, until cancelled."""
+        while True:
+            self._wake.clear()
+            now = time.monotonic()
+            due = [parent for parent, at in self._due.items() if at <= now][:_AT_ONCE]
+            if not due:
+                await wait_until(self._wake, next(iter(self._due.values()), float("inf")))
+                continue
+            before = {parent: self._changed.pop(parent, 0) for parent in due}
+            for parent in due:
+                del self._due[parent]
+            # A disk that refuses this refuses what matters as well, and is reported for that.
+            with contextlib.suppress(EnvironmentFault):
+                self._looked(await run_in(self._threads.io, self._remove_all, before), time.monotonic())
 
-    def next_wake(self) -> float:
-        """Return when :meth:`tick` has something to do."""
-        return float("inf") if self._busy else next(iter(self._due.values()), float("inf"))
+    def _remove_all(self, before: Mapping[str, int]) -> list[tuple[str, int | None]]:
+        return [(parent, _remove(self._inbox, parent, changed)) for parent, changed in before.items()]
 
     def _remember(self, parent: str, now: float) -> None:
         if parent not in self._due and len(self._due) < _MOST_REMEMBERED:
             self._due[parent] = now + self._patience
+            self._wake.set()
 
     def _looked(self, found: Sequence[tuple[str, int | None]], now: float) -> None:
-        self._busy = False
         for parent, changed in found:
             if changed is not None:
                 self._changed[parent] = changed
@@ -82,11 +85,6 @@ class Tidying:
             elif above := split(parent)[0]:
                 # It may have held nothing but this one.
                 self._remember(above, now)
-
-    def _failed(self, error: BaseException) -> None:
-        self._busy = False
-        if not isinstance(error, EnvironmentFault):
-            raise error
 
 
 def _remove(inbox: Path, path: str, changed: int) -> int | None:

@@ -14,12 +14,14 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from ocrwatch.backoff import Cause
 from ocrwatch.observe.status import Distribution, Status
+from ocrwatch.scan import CLOSED
 
-RESULTS: Final = ("delivered", "quarantined", "changed", "known", "duplicate", "stopped", "unfinished")
+RESULTS: Final = CLOSED
 """How scans end; each has its value from the start, so that a rate over it sees the first one."""
 
-CAUSES: Final = ("inbox", "delivery", "silence", "workers", "reading", "memory")
+CAUSES: Final = tuple(Cause)
 """What the daemon can be paused for."""
 
 _COUNTERS: Final[tuple[tuple[str, str, Callable[[Status], int]], ...]] = (

@@ -14,8 +14,8 @@ from ocrwatch import markers
 from ocrwatch.errors import Damaged, ScanFault, TooLarge, Truncated, Unsupported
 from ocrwatch.magic import HEAD, not_a_jpeg
 from ocrwatch.recognise.following import notice_of
+from ocrwatch.recognise.jpeg_scans import is_complete
 from ocrwatch.recognise.lenient import is_plain, read
-from ocrwatch.recognise.scans import is_complete
 from ocrwatch.recognise.strict import Complaint, Gray
 
 __all__ = ["CREDIBLE_DPI", "Decoded", "Gray", "decode", "turn"]

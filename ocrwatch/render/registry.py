@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
+import traceback
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
@@ -111,7 +112,7 @@ def _rendered(wanted: Format, page: Page, original: Original) -> bytes:
         # Not its fault: the scan is delivered when there is memory.
         raise
     except (Exception, SystemExit) as error:
-        raise _bug(wanted.name, f"failed ({error!r})") from error
+        raise _bug(wanted.name, f"failed ({error!r})", "".join(traceback.format_exception(error))) from error
     if not isinstance(content, bytes):
         raise _bug(wanted.name, f"returned {type(content).__name__} and no bytes")
     return content
@@ -143,12 +144,13 @@ def _unusable(name: str, reason: str) -> EnvironmentFault:
     )
 
 
-def _bug(name: str, what: str) -> InternalFault:
+def _bug(name: str, what: str, trace: str = "") -> InternalFault:
     if name in _BUILT_IN:
-        return InternalFault(f"a bug in ocrwatch: the format {name} {what}", "please report it")
+        return InternalFault(f"a bug in ocrwatch: the format {name} {what}", "please report it", trace)
     return InternalFault(
         f"a bug in another package: the format {name}{_origin(name)} {what}",
         f"report it to the makers of that package, or take {name} out of output.formats",
+        trace,
     )
 
 

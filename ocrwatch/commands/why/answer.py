@@ -22,10 +22,10 @@ from ocrwatch.intake.readiness import ReadinessTracker
 from ocrwatch.ledger import Entry, facts_key
 from ocrwatch.log import printable
 from ocrwatch.membership import remedy_for_reader
-from ocrwatch.observe.status import INCOMPLETE, BeingRead, Incomplete, Resting, Status, display_path, isoformat
+from ocrwatch.observe.status import INCOMPLETE, BeingRead, Incomplete, Resting, Status, isoformat
 from ocrwatch.quarantine.reason import REASON, reason_beside
 from ocrwatch.settings import Settings
-from ocrwatch.storage.files import facts_of
+from ocrwatch.storage.files import display_path, facts_of
 
 _CLOSED = frozenset({"done", "quarantined", "gone"})
 _MOST_TOLD = 20

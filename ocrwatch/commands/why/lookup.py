@@ -10,10 +10,10 @@ from pathlib import Path
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.intake.rescan import DEEPEST
 from ocrwatch.ledger import Entry, LedgerReader
-from ocrwatch.observe.status import Status, display_path
+from ocrwatch.observe.status import Status
 from ocrwatch.quarantine.reason import REASON
 from ocrwatch.settings import Settings
-from ocrwatch.storage.files import split
+from ocrwatch.storage.files import display_path, split
 
 _MOST_LOOKED_AT = 200_000
 """Entries of the inbox that are looked at for a mere name."""

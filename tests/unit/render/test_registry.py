@@ -130,6 +130,7 @@ def test_a_format_that_fails_says_so_of_this_scan_only(tmp_path: Path, name: str
         assert [ending for ending, _ in registry.render(PAGE, GOOD, ("txt", name))][-1] == "txt"
     assert caught.value.message == f"a bug in another package: the format {name} of the package {PACKAGE} {said}"
     assert f"take {name} out of output.formats" in caught.value.remedy
+    assert ("in render" in caught.value.trace) == ("failed" in said)
 
 
 def test_a_format_without_memory_is_not_at_fault(tmp_path: Path) -> None:

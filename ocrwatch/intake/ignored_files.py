@@ -6,18 +6,20 @@ tells of them by name; what a file is by its content, an I/O thread finds out af
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from ocrwatch.daemon.loop import Loop
 from ocrwatch.errors import OcrwatchError
+from ocrwatch.intake.arrivals import Arrivals
 from ocrwatch.intake.ignore_rules import AT_REST, NameCheck
 from ocrwatch.intake.names import natural_key
 from ocrwatch.intake.rescan import MOST_IGNORED, Ignored, Rescan
 from ocrwatch.log import get_logger
-from ocrwatch.observe.status import NotReadFile, display_path
+from ocrwatch.storage.files import display_path
+from ocrwatch.storage.threads import Tasks, Threads, run_in
 
 MOST_NAMED: Final = 100
 """Files that the status names."""
@@ -29,13 +31,14 @@ _LONGEST_WAIT: Final = 60.0
 _log = get_logger()
 
 
-class NotRead:
-    """What the last look found. Lives on the loop's thread; remembers :data:`MOST_IGNORED` files however many wait."""
+class IgnoredFiles:
+    """What the last rescan found. Lives on the event loop; remembers :data:`MOST_IGNORED` files however many wait."""
 
-    def __init__(self, loop: Loop, check: NameCheck, look_within: Callable[[float], None]) -> None:
-        self._loop = loop
+    def __init__(self, threads: Threads, tasks: Tasks, check: NameCheck, arrivals: Arrivals) -> None:
+        self._threads = threads
+        self._tasks = tasks
         self._check = check
-        self._look_within = look_within
+        self._arrivals = arrivals
         self._known: dict[str, Ignored] = {}
         self._told: dict[str, str] = {}
         """Reasons by path, as in the status: also what an earlier run has told."""
@@ -46,14 +49,14 @@ class NotRead:
         self._crowded = False
         self._young = False
         self._wait = AT_REST
-        self._named: list[NotReadFile] | None = []
+        self._named: list[Ignored] | None = []
         self._has_news = False
         self.at_rest = AT_REST
         """Seconds since the last change after which a file is told of."""
 
-    def told_before(self, files: Iterable[NotReadFile]) -> None:
-        """Note what an earlier run has told: it is not logged again."""
-        self._told |= {file.path: file.reason for file in files}
+    def told_before(self, reasons: Mapping[str, str]) -> None:
+        """Note what an earlier run has told, by path as it is shown: it is not logged again."""
+        self._told |= reasons
 
     @property
     def is_steady(self) -> bool:
@@ -66,14 +69,14 @@ class NotRead:
         return self._total if self._crowded else sum(1 for item in self._known.values() if item.remedy)
 
     @property
-    def named(self) -> list[NotReadFile]:
+    def named(self) -> list[Ignored]:
         """The first of them, at most :data:`MOST_NAMED`, in the order in which a person counts."""
         if self._named is None:
             items = (item for item in self._known.values() if item.remedy)
             # By the alphabet first, which costs the loop less.
             first = heapq.nsmallest(MOST_NAMED, items, key=lambda item: item.path.casefold())
             first.sort(key=lambda item: natural_key(item.path))
-            self._named = [NotReadFile(display_path(item.path), item.reason, item.remedy) for item in first]
+            self._named = first
         return self._named
 
     def take_news(self) -> bool:
@@ -111,31 +114,33 @@ class NotRead:
         """Have the next of them looked into."""
         if self._is_judging or not self._to_judge:
             return
-        paths = [self._to_judge.popleft() for _ in range(min(_JUDGED_TOGETHER, len(self._to_judge)))]
         self._is_judging = True
-        self._loop.background(
-            lambda: [(path, self._check.ignored(path, at_rest=self.at_rest)) for path in paths],
-            self._judged,
-            self._failed,
-        )
+        self._tasks.start(self._judge_all())
+
+    async def _judge_all(self) -> None:
+        try:
+            while self._to_judge:
+                paths = [self._to_judge.popleft() for _ in range(min(_JUDGED_TOGETHER, len(self._to_judge)))]
+                # An inbox that refuses is found out by the next rescan.
+                with contextlib.suppress(OcrwatchError):
+                    self._judged(await run_in(self._threads.io, self._look_into, paths))
+        finally:
+            self._is_judging = False
+
+    def _look_into(self, paths: Sequence[str]) -> list[tuple[str, Ignored | None]]:
+        return [(path, self._check.ignored(path, at_rest=self.at_rest)) for path in paths]
 
     def _judged(self, judged: Iterable[tuple[str, Ignored | None]]) -> None:
-        self._is_judging = False
         for path, item in judged:
             if item is None:
-                # Gone, or still on its way: the next look tells. What is written all the time is asked for less often.
+                # Gone, or still on its way: the next rescan tells. What is written all the time is asked for less
+                # often.
                 self._young = True
-                self._look_within(max(self._wait, _SHORTEST_WAIT))
+                self._arrivals.look_within(max(self._wait, _SHORTEST_WAIT))
             else:
                 self._known[path] = item
                 self._changed()
                 self._tell([item])
-        self._judge()
-
-    def _failed(self, error: BaseException) -> None:
-        self._is_judging = False
-        if not isinstance(error, OcrwatchError):
-            raise error
 
     def _tell(self, items: Iterable[Ignored]) -> None:
         for item in items:

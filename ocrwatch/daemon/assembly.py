@@ -1,0 +1,313 @@
+"""The parts of one run, put together: each gets its own options; what the pipeline tells goes to all who need it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import time
+from collections.abc import Coroutine, Iterator, Mapping
+from typing import Any, Final
+
+from ocrwatch.backoff import BLOCKED_DELAY, Backoff
+from ocrwatch.cache.key import PageCache
+from ocrwatch.checks import startup
+from ocrwatch.daemon.archive_check import ArchiveCheck
+from ocrwatch.daemon.deliveries import Deliveries
+from ocrwatch.daemon.duplicates import Duplicates
+from ocrwatch.daemon.loading import Loading
+from ocrwatch.daemon.pipeline import Pipeline
+from ocrwatch.daemon.quarantine_watch import QuarantineWatch
+from ocrwatch.daemon.report import Report, deliveries_of
+from ocrwatch.daemon.review_list import ReviewList
+from ocrwatch.daemon.scans import Scan, Scans
+from ocrwatch.daemon.tidying import Tidying
+from ocrwatch.daemon.watchers import Watchers
+from ocrwatch.delivery.plan import Fate, Places
+from ocrwatch.delivery.transaction import Delivered, Deliverer
+from ocrwatch.document import Page
+from ocrwatch.errors import ScanFault
+from ocrwatch.executors.events import WorkerLost, WorkerReady, WorkerUnfit
+from ocrwatch.executors.local import LocalExecutor, WorkerEvent
+from ocrwatch.executors.worker_lifecycle import SlotOptions
+from ocrwatch.hooks.hooks import HookOptions, Hooks
+from ocrwatch.hooks.payload import facts, hook_options
+from ocrwatch.intake.batcher import Batcher
+from ocrwatch.intake.kept_originals import KeptOriginals
+from ocrwatch.intake.readiness import ReadinessTracker
+from ocrwatch.intake.watcher import Refused, Watcher
+from ocrwatch.ledger import Ledger
+from ocrwatch.log import get_logger
+from ocrwatch.observe import status
+from ocrwatch.observe.status_txt import NOTE_STEM
+from ocrwatch.render.registry import endings
+from ocrwatch.scan import ScanState, SettledFile
+from ocrwatch.settings import Settings
+from ocrwatch.storage.files import display_path
+from ocrwatch.storage.threads import Threads
+
+_DAY: Final = 86_400.0
+_TIDIED_AT_START: Final = 1000
+"""Scans of earlier runs whose folders may be empty still."""
+
+_FATES: Final[dict[str, Fate]] = {"skip": "keep", "archive": "archive", "delete": "delete"}
+"""What becomes of a duplicate's original, by ``intake.duplicates``."""
+
+_log = get_logger()
+
+
+class Assembly:
+    """All parts of one run. Lives on the event loop's thread."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, cache: PageCache, watchers: Watchers, *, once: bool) -> None:
+        self._ledger = ledger
+        self.cache = cache
+        self._watchers = watchers
+        self._scratch = startup.fresh_scratch(settings)
+        groups = startup.group_ids(settings)
+        self.hooks = Hooks(hook_options(settings), lambda: status.isoformat(time.time()))
+        workers = startup.worker_count(settings)
+        self.threads = Threads()
+        self.backoff = Backoff()
+        self.scans = Scans()
+        self.report = Report(settings, workers)
+        self.report.tally.remember(ledger.ended_by_minute(time.time() - _DAY), time.monotonic())
+        self.report.remember(deliveries_of(ledger))
+        self.reviews = ReviewList(self.threads, ledger)
+        self.executor = LocalExecutor(
+            workers,
+            self.slot_options(settings),
+            count_attempt=ledger.count_attempt,
+            refund_attempt=ledger.refund_attempt,
+            heard=self._heard,
+        )
+        self.worker_events: asyncio.Queue[WorkerReady | WorkerLost | WorkerUnfit] = asyncio.Queue()
+        self.changed = asyncio.Event()
+        """Set when a scan has come to its end."""
+        self._quarantine_watch = QuarantineWatch(
+            self.threads, self.backoff, ledger, settings.inbox, settings.quarantine, settings.settle
+        )
+        self._archive_check = ArchiveCheck(
+            self.threads, self.backoff, ledger, self.reviews, settings.archive, settings.settle.give_up_after
+        )
+        self._looks_after = not once
+        """Whether quarantine and archive are looked at afterwards: there is no time for that in ``once``."""
+        self._tidying = None
+        if settings.intake.remove_empty_folders and not once:
+            self._tidying = Tidying(self.threads, settings.inbox)
+            # What an earlier run did not come to.
+            self._tidying.took((entry.path for entry in ledger.delivered_last(_TIDIED_AT_START)), time.monotonic())
+        kept = dict(ledger.kept(duplicates=settings.intake.duplicates == "skip"))
+        self._kept = KeptOriginals(settings.inbox, kept)
+        duplicates = self._duplicates(settings, ledger)
+        keeps = settings.on_success == "keep"
+        self.pipeline = Pipeline(
+            settings,
+            groups,
+            ledger,
+            cache,
+            self.threads,
+            self.backoff,
+            self.scans,
+            self.executor,
+            Loading(
+                self.threads.loading,
+                settings.inbox,
+                ledger,
+                cache,
+                max_bytes=settings.settle.max_bytes,
+                keeps_originals=keeps,
+            ),
+            Deliveries(
+                self.threads.delivery,
+                Deliverer(self._places(settings), ledger, ledger.remember_endings(endings())),
+                self.backoff,
+                duplicates,
+            ),
+            duplicates,
+            self,
+        )
+        self.watcher = self._watcher(settings, once=once)
+        self._remember_told()
+        self._shown_changes = 0
+
+    @property
+    def settings(self) -> Settings:
+        """What is in force."""
+        return self.pipeline.settings
+
+    @property
+    def open_scans(self) -> int:
+        """How many scans are known and not at their end."""
+        return self.watcher.waiting + len(self.scans) + len(self.pipeline.resuming)
+
+    def queue(self) -> Iterator[str]:
+        """Yield the paths that are complete and wait for a worker, in the order in which they will be read."""
+        handed_over = (scan for scan in self.scans.of(ScanState.READING) if not scan.worker)
+        waiting = itertools.chain(handed_over, self.scans.of(ScanState.LOADING), self.pipeline.scheduler.queue())
+        seen = dict.fromkeys(scan.path for scan in waiting)
+        return itertools.chain(seen, self.watcher.queue())
+
+    @property
+    def queued(self) -> int:
+        """How many paths :meth:`queue` has."""
+        handed_over = sum(not scan.worker for scan in self.scans.of(ScanState.READING))
+        waiting = self.scans.count(ScanState.LOADING, ScanState.QUEUED)
+        return handed_over + waiting + self.watcher.queued
+
+    def recover(self, ledger: Ledger) -> None:
+        """Finish what an earlier run had planned, and remove what it had only begun, before anything new.
+
+        Scans that were being read are still in the inbox and take the usual road, one at a time before the others.
+        """
+        retry = self.settings.retry
+        if interrupted := ledger.record_unclean_end(retry.first_delay, retry.max_delay):
+            _log.warning("daemon.killed", in_work=[entry.path for entry in interrupted])
+        for entry in ledger.unfinished():
+            if entry.state in {"planned", "published"}:
+                self.watcher.claim(entry.path)
+                task = self.pipeline.recover(entry)
+                task.add_done_callback(lambda _, path=entry.path: self.watcher.release(path, again=True))  # type: ignore[misc]
+            else:
+                self.pipeline.clear_leftovers(entry)
+                if not os.path.lexists(self.settings.inbox / entry.path):
+                    ledger.close_scan(entry.id, "gone", code=entry.code, reason="it was taken out of the inbox")
+
+    async def take_in(self, *, events: bool) -> None:
+        """Process what comes into the inbox, until the watcher is stopped."""
+        async for batch in self.watcher.batches(events=events):
+            if isinstance(batch, Refused):
+                self.pipeline.give_up(batch.path, batch.given_up.facts, batch.given_up.fault)
+            else:
+                self.pipeline.begin(batch)
+
+    def look_after(self) -> list[Coroutine[Any, Any, None]]:
+        """Return what looks after files that were put away, each to be run beside the rest."""
+        services: list[Coroutine[Any, Any, None]] = [self._clear_away()]
+        if self._looks_after:
+            services += [self._take_back(), self._archive_check.run()]
+        if self._tidying is not None:
+            services.append(self._tidying.run())
+        return services
+
+    def has_new_pauses(self) -> bool:
+        """Tell whether a pause has begun or ended since this was last asked."""
+        shown, self._shown_changes = self._shown_changes, self.backoff.changes
+        return shown != self.backoff.changes
+
+    async def _take_back(self) -> None:
+        async for path in self._quarantine_watch.returned():
+            self.report.took_back(path)
+
+    async def _clear_away(self) -> None:
+        while True:
+            await asyncio.sleep(BLOCKED_DELAY)
+            self.pipeline.clear_away()
+
+    def slot_options(self, settings: Settings) -> SlotOptions:
+        """Return how workers are to be treated under ``settings``."""
+        options = settings.workers
+        return SlotOptions(
+            startup.recipes(settings), options.timeout, options.max_memory, options.max_scans, self._scratch
+        )
+
+    def change(self, settings: Settings, groups: Mapping[str, int], hooks: HookOptions) -> None:
+        """Work by other settings from here on. What workers have in hand or are about to get keeps its own.
+
+        ``groups`` are the numbers of all groups in ``settings``, ``hooks`` what other programs are told. Folders and
+        the like are those of the start.
+        """
+        self.pipeline.change(settings, groups)
+        self.executor.change(startup.worker_count(settings), self.slot_options(settings))
+        self.watcher.change(settings.watch, settings.settle, settings.batch)
+        self._quarantine_watch.change(settings.settle)
+        self._archive_check.patience = settings.settle.give_up_after
+        self.hooks.change(hooks)
+        self.report.change(settings.status.heartbeat, self.executor.capacity)
+
+    # What the pipeline tells.
+
+    def delivered(self, scan: Scan, page: Page, delivered: Delivered) -> None:
+        """Count a scan that was read."""
+        self.report.delivered(scan, delivered)
+        self._watchers.delivered(scan, page, delivered)
+
+    def retrying(self) -> None:
+        """Count an attempt that failed."""
+        self.report.tally.retries += 1
+        self.report.changed()
+
+    def is_doubtful(self, scan: SettledFile, fault: ScanFault) -> bool:
+        """Tell whether a scan may be damaged only because its writer is still at work."""
+        return self.watcher.is_doubtful(scan, fault)
+
+    def closed(self, scan: Scan) -> None:
+        """Count a scan's end, and let intake see its path again."""
+        state, settings = scan.state, self.settings
+        self.report.cached += scan.cached and state is ScanState.DELIVERED
+        self.report.count(state, scan.options.profile_name)
+        if state is ScanState.QUARANTINED:
+            self.report.failed(scan.path, scan.code, scan.reason)
+        if self._tidying is not None and state in {
+            ScanState.DELIVERED, ScanState.QUARANTINED, ScanState.DUPLICATE,
+        }:  # fmt: skip
+            self._tidying.took([scan.path], time.monotonic())
+        stays = settings.on_success == "keep" and state in {ScanState.DELIVERED, ScanState.DUPLICATE}
+        if stays or scan.stays or (state is ScanState.DUPLICATE and settings.intake.duplicates == "skip"):
+            self._kept.add(scan.path, scan.file.facts)
+        if state is ScanState.INCOMPLETE and scan.fault is not None:
+            self.watcher.await_writer(scan.file, scan.fault)
+        else:
+            self.watcher.release(scan.path, again=state is ScanState.CHANGED)
+        self.changed.set()
+
+    def notify(self, event: str, subject: str, fields: Mapping[str, object]) -> None:
+        """Tell other programs, and those who look after what was put away."""
+        if event == "quarantined":
+            self._quarantine_watch.look_for_more()
+        elif event == "delivered":
+            self._archive_check.delivered()
+        self.hooks.tell(event, subject, facts(self.settings, fields))
+
+    def _heard(self, event: WorkerEvent) -> None:
+        if isinstance(event, WorkerReady | WorkerLost | WorkerUnfit):
+            self.worker_events.put_nowait(event)
+        else:
+            self.pipeline.begun(event)
+
+    def _duplicates(self, settings: Settings, ledger: Ledger) -> Duplicates | None:
+        fate = _FATES.get(settings.intake.duplicates)
+        return None if fate is None else Duplicates(ledger, settings.outbox, settings.archive, fate)
+
+    @staticmethod
+    def _places(settings: Settings) -> Places:
+        return Places(
+            settings.inbox,
+            settings.outbox,
+            settings.archive,
+            settings.quarantine,
+            reserved=NOTE_STEM if settings.status.share_file else "",
+            keeps=settings.on_success == "keep",
+        )
+
+    def _watcher(self, settings: Settings, *, once: bool) -> Watcher:
+        settle, batch = settings.settle, settings.batch
+        # Who runs `once` says that the scans are there. Two looks are taken all the same, in the time that the
+        # workers need to load their engines.
+        stable_for = min(settle.stable_for, settle.stable_for_closed) if once else settle.stable_for
+        return Watcher(
+            self.threads,
+            self.backoff,
+            settings.inbox,
+            settings.watch,
+            ReadinessTracker(stable_for, settle.stable_for_closed, settle.give_up_after),
+            Batcher(batch.max_scans, batch.quiet, batch.max_wait),
+            kept=self._kept,
+            demand=self.pipeline.scheduler,
+        )
+
+    def _remember_told(self) -> None:
+        """Note what an earlier run on this inbox has told of files that are not read: its status names the first."""
+        before = status.read(self.settings.state)
+        if before is not None and before.inbox == display_path(self.settings.inbox):
+            self.watcher.ignored.told_before({file.path: file.reason for file in before.not_read_files})

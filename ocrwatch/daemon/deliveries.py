@@ -1,0 +1,208 @@
+"""What the delivery thread does, one item after the other or many together."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
+from typing import TypeGuard
+
+from ocrwatch.backoff import Backoff, Cause
+from ocrwatch.daemon.duplicates import CODE, Duplicates, Earlier, made_by
+from ocrwatch.daemon.group_commit import GroupCommit
+from ocrwatch.daemon.scans import Scan
+from ocrwatch.daemon.telling import reason_file
+from ocrwatch.delivery.plan import Fate
+from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
+from ocrwatch.document import Page, Review
+from ocrwatch.errors import Blocked, EnvironmentFault, ScanFault, memory_short
+from ocrwatch.ledger import Entry, Ledger
+from ocrwatch.quarantine.reason import REASON_ENDING
+from ocrwatch.render.base import Original
+from ocrwatch.render.registry import render
+from ocrwatch.render.review import review_reasons
+
+REDUCED = "read without enhancement, since reading it took too long"
+"""Why such a text is to be reviewed."""
+
+
+class Item(ABC):
+    """Something to deliver."""
+
+    @abstractmethod
+    def deliver(self, deliverer: Deliverer) -> Delivered | None:
+        """Do it, on the delivery thread; None if no scan was delivered by it."""
+
+
+class PageItem(Item):
+    """A page that was read: its sidecars are published and its original is archived."""
+
+    def __init__(self, scan: Scan, page: Page, fate: Fate, group: int | None, duplicates: Duplicates | None) -> None:
+        self._scan = scan
+        self._page = page
+        self._fate = fate
+        self._group = group
+        self._duplicates = duplicates
+        self.earlier: Earlier | None = None
+        """The delivery that this one repeats, if it was not delivered for that."""
+
+    def deliver(self, deliverer: Deliverer) -> Delivered:
+        """Deliver it, or put its original away if its text was delivered before."""
+        self.earlier = None if self._duplicates is None else self._duplicates.earlier(self._scan)
+        if self.earlier is None or self._duplicates is None:
+            return deliverer.deliver(self.work())
+        return deliverer.deliver(self._duplicate_work(self.earlier, self._duplicates.fate))
+
+    def work(self) -> Work:
+        """Render the sidecars."""
+        scan, page, output = self._scan, self._page, self._scan.options.output
+        reasons = review_reasons(page, output.review_below)
+        if scan.reduced and output.review_below:
+            reasons = (*reasons, REDUCED)
+        original = Original(scan.path, scan.file.facts.size, scan.sha256 or "", reasons)
+        return Work(
+            scan.id,
+            scan.path,
+            scan.file.facts,
+            scan.sha256,
+            self._fate,
+            render(page, original, output.formats),
+            mode=output.mode,
+            group=self._group,
+            review=Review(reasons, _finite(page.confidence)) if reasons else None,
+            made_by=made_by(scan),
+        )
+
+    def _duplicate_work(self, earlier: Earlier, fate: Fate) -> Work:
+        scan = self._scan
+        return Work(scan.id, scan.path, scan.file.facts, scan.sha256, fate, (), code=CODE, reason=earlier.reason)
+
+
+class QuarantineItem(Item):
+    """A scan that cannot be read: it is moved to the quarantine with the reason."""
+
+    def __init__(self, scan: Scan, fault: ScanFault, ledger: Ledger) -> None:
+        self._scan = scan
+        self._fault = fault
+        self._ledger = ledger
+
+    def deliver(self, deliverer: Deliverer) -> Delivered:
+        """Move it."""
+        scan, fault = self._scan, self._fault
+        attempts = self._ledger.get(scan.id).attempts
+        earlier = self._ledger.history(scan.sha256) if scan.sha256 else []
+        return deliverer.deliver(
+            Work(
+                scan.id,
+                scan.path,
+                scan.file.facts,
+                scan.sha256,
+                "quarantine",
+                ((REASON_ENDING, reason_file(scan, fault, attempts, earlier)),),
+                code=fault.code,
+                reason=fault.message,
+            )
+        )
+
+
+class PlanItem(Item):
+    """The plan of an earlier run, to be carried out."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+
+    def deliver(self, deliverer: Deliverer) -> Delivered:
+        """Carry it out."""
+        entry = self._entry
+        return deliverer.resume(entry.id, entry.plan or "", entry.code, entry.reason)
+
+
+class LeftoverItem(Item):
+    """What an earlier run may have staged without noting a plan; the scan is read again."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+
+    def deliver(self, deliverer: Deliverer) -> None:
+        """Remove it."""
+        deliverer.discard(self._entry.id, self._entry.path)
+
+
+class ClearingItem(Item):
+    """What could not be removed before, such as from a folder that was away."""
+
+    def deliver(self, deliverer: Deliverer) -> None:
+        """Remove it."""
+        deliverer.clear_away()
+
+
+class Deliveries(GroupCommit[Item, Delivered | None]):
+    """Delivers in order. Raises :class:`Changed` or :class:`Blocked` for one item, and the environment's fault for all.
+
+    A fault of the environment holds the line: what comes later would only meet it as well.
+    """
+
+    def __init__(
+        self, thread: ThreadPoolExecutor, deliverer: Deliverer, backoff: Backoff, duplicates: Duplicates | None
+    ) -> None:
+        super().__init__(thread)
+        self._deliverer = deliverer
+        self._backoff = backoff
+        self._duplicates = duplicates
+
+    @property
+    def has_left_behind(self) -> bool:
+        """Whether there is work for a :class:`ClearingItem`."""
+        return self._deliverer.has_left_behind
+
+    def work(self, items: Sequence[Item]) -> list[Delivered | Exception | None]:
+        """Deliver the pages at the beginning together, or the first item alone; in a pause always that."""
+        pages = list(takewhile(lambda item: isinstance(item, PageItem), items))
+        if len(pages) < 2 or Cause.DELIVERY in self._backoff:  # noqa: PLR2004 - two go together
+            result = self._alone(items[0])
+            if _is_of_all(result):
+                raise result
+            return [result]
+        results: list[Delivered | Exception | None] = []
+        fault: EnvironmentFault | None = None
+        for item, delivered in zip(pages, self._together(pages), strict=True):
+            result = delivered or fault or self._alone(item)
+            if _is_of_all(result):
+                # What comes behind and was not delivered with the others is not tried now.
+                fault = result
+            results.append(result)
+        return results
+
+    def close(self) -> None:
+        """Remove what was staged and will not be delivered in this run. Blocks."""
+        self._deliverer.clear_away()
+
+    def _alone(self, item: Item) -> Delivered | Exception | None:
+        try:
+            return item.deliver(self._deliverer)
+        except MemoryError:
+            return memory_short()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not undo what others were told
+            return error
+
+    def _together(self, items: Sequence[Item]) -> list[Delivered | None]:
+        """Deliver pages in the time of one; None stands for those that are to be delivered alone."""
+        try:
+            works = [item.work() for item in items if isinstance(item, PageItem)]
+            alone = set() if self._duplicates is None else self._duplicates.among(works)
+            sent = iter(self._deliverer.deliver_together([work for work in works if work.scan not in alone]))
+            return [None if work.scan in alone else next(sent) for work in works]
+        except Exception:  # noqa: BLE001 - a bug shows again alone, as the fault of one scan
+            return [None] * len(items)
+
+
+def _is_of_all(result: object) -> TypeGuard[EnvironmentFault]:
+    """Tell whether a fault is not about one scan alone."""
+    return isinstance(result, EnvironmentFault) and not isinstance(result, Blocked)
+
+
+def _finite(confidence: float | None) -> float | None:
+    """Return a confidence that JSON can express: a third-party engine may give infinity, which SQLite cannot read."""
+    return None if confidence is None or not math.isfinite(confidence) else round(confidence, 2)

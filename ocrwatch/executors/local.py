@@ -1,0 +1,101 @@
+"""The executor of this machine: a pool of worker processes behind awaitable calls."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from ocrwatch.errors import InternalFault, Stopping
+from ocrwatch.executors.base import Reading
+from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
+from ocrwatch.executors.messages import Job
+from ocrwatch.executors.process_pool import Pool
+from ocrwatch.executors.worker_lifecycle import SlotOptions
+
+WorkerEvent = WorkerReady | WorkerLost | WorkerUnfit | Begun
+"""What is told of the workers besides the results."""
+
+
+class LocalExecutor:
+    """An :class:`~ocrwatch.executors.base.Executor`. Lives on the event loop; its workers' threads post to it.
+
+    ``count_attempt`` and ``refund_attempt`` get a scan's row and are called on those threads, ``heard`` on the loop.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        options: SlotOptions,
+        *,
+        count_attempt: Callable[[int], int],
+        refund_attempt: Callable[[int], None],
+        heard: Callable[[WorkerEvent], None],
+    ) -> None:
+        self._pool = Pool(
+            workers,
+            options,
+            count_attempt=count_attempt,
+            refund_attempt=refund_attempt,
+            report=self._report,
+        )
+        self._heard = heard
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._reading: dict[int, asyncio.Future[Reading]] = {}
+
+    @property
+    def capacity(self) -> int:
+        """How many workers there are."""
+        return len(self._pool)
+
+    @property
+    def ready(self) -> int:
+        """How many of them have loaded their engine."""
+        return self._pool.ready
+
+    def start(self) -> None:
+        """Start the workers; each is heard of when it is ready."""
+        self._loop = asyncio.get_running_loop()
+        self._pool.start()
+
+    def change(self, workers: int, options: SlotOptions) -> None:
+        """Use other options from the next scans on, and another number of workers. No scan is lost."""
+        self._pool.change(workers, options)
+
+    async def read(self, job: Job) -> Reading:
+        """Have a worker read one scan."""
+        future: asyncio.Future[Reading] = asyncio.get_running_loop().create_future()
+        self._reading[job.scan] = future
+        self._pool.submit(job.scan, job.jpeg, job.recipe)
+        try:
+            return await future
+        finally:
+            self._reading.pop(job.scan, None)
+
+    def withdraw(self) -> None:
+        """Give up the scans that no worker has begun."""
+        for scan in self._pool.withdraw():
+            if (future := self._reading.get(scan)) is not None and not future.done():
+                future.set_exception(Stopping())
+
+    def close(self) -> None:
+        """End the workers at once."""
+        self._pool.kill()
+
+    def _report(self, event: SlotEvent) -> None:
+        # While the process ends, the loop may be closed already.
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._take, event)
+
+    def _take(self, event: SlotEvent) -> None:
+        if not isinstance(event, Outcome):
+            self._heard(event)
+            return
+        future = self._reading.get(event.scan)
+        if future is None or future.done():
+            return
+        if event.page is not None:
+            future.set_result(Reading(event.page, event.read_ms))
+        else:
+            future.set_exception(event.error or InternalFault("a worker said nothing", "please report it"))
