@@ -112,7 +112,7 @@ class QuarantineWatch:
                 await self._do_what_is_due(time.monotonic())
             while self._returned:
                 yield self._returned.pop()
-            await wait_until(self._wake, self._next_wake())
+            await wait_until(self._wake, self.next_wake())
 
     async def _do_what_is_due(self, now: float) -> None:
         # A fault of the environment is reported for what it keeps from working.
@@ -133,7 +133,8 @@ class QuarantineWatch:
             for place, found in zip(places, probes, strict=True):
                 await self._judge(place, found, time.monotonic())
 
-    def _next_wake(self) -> float:
+    def next_wake(self) -> float:
+        """Return when there is something to do (monotonic seconds)."""
         if Cause.MOUNT in self._backoff:
             return float("inf")
         if self._is_asked_for:

@@ -57,17 +57,24 @@ class Tidying:
         """Look at folders whenever it is due, until cancelled."""
         while True:
             self._wake.clear()
-            now = time.monotonic()
-            due = [parent for parent, at in self._due.items() if at <= now][:_AT_ONCE]
-            if not due:
-                await wait_until(self._wake, next(iter(self._due.values()), float("inf")))
-                continue
-            before = {parent: self._changed.pop(parent, 0) for parent in due}
-            for parent in due:
-                del self._due[parent]
-            # A disk that refuses this refuses what matters as well, and is reported for that.
-            with contextlib.suppress(EnvironmentFault):
-                self._looked(await run_in(self._threads.io, self._remove_all, before), time.monotonic())
+            if self.next_look() <= time.monotonic():
+                await self.look(time.monotonic())
+            else:
+                await wait_until(self._wake, self.next_look())
+
+    def next_look(self) -> float:
+        """Return when the next look is due, infinity if there is nothing to look at."""
+        return next(iter(self._due.values()), float("inf"))
+
+    async def look(self, now: float) -> None:
+        """Look at the folders that are due, and remove those that may go."""
+        due = [parent for parent, at in self._due.items() if at <= now][:_AT_ONCE]
+        before = {parent: self._changed.pop(parent, 0) for parent in due}
+        for parent in due:
+            del self._due[parent]
+        # A disk that refuses this refuses what matters as well, and is reported for that.
+        with contextlib.suppress(EnvironmentFault):
+            self._looked(await run_in(self._threads.io, self._remove_all, before), now)
 
     def _remove_all(self, before: Mapping[str, int]) -> list[tuple[str, int | None]]:
         return [(parent, _remove(self._inbox, parent, changed)) for parent, changed in before.items()]

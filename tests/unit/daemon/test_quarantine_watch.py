@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -10,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.backoff import Backoff
-from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.quarantine_watch import QuarantineWatch
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.ledger import Ledger
 from ocrwatch.settings import Settle
 from ocrwatch.storage.files import facts_of
+from ocrwatch.storage.threads import Threads
 from tests.rendering import render
 from tests.system.dropping import files
 
@@ -33,15 +34,15 @@ class Watching:
         for each in (self.inbox, self.quarantine, folder / "state"):
             each.mkdir()
         self.ledger = Ledger(folder / "state")
-        self.loop = Loop(io_threads=1)
+        self.threads = Threads()
+        self.runner = asyncio.Runner()
         self.returned: list[str] = []
         self.watch = self.begin(give_up_after=LONG)
 
     def begin(self, give_up_after: float) -> QuarantineWatch:
         """Start to watch, as the daemon does."""
         options = Settle(stable_for=0.05, stable_for_closed=0.05, give_up_after=give_up_after)
-        pauses = Backoff(lambda: None)
-        self.watch = QuarantineWatch(self.loop, pauses, self.ledger, self.inbox, self.quarantine, options)
+        self.watch = QuarantineWatch(self.threads, Backoff(), self.ledger, self.inbox, self.quarantine, options)
         return self.watch
 
     def put(self, data: bytes = DAMAGED) -> Path:
@@ -58,12 +59,22 @@ class Watching:
         return path
 
     def turn_until(self, condition: Callable[[], object]) -> None:
-        """Turn the loop until something is so."""
-        deadline = time.monotonic() + LONG
-        while not condition():
-            assert time.monotonic() < deadline
-            self.returned += self.watch.tick(time.monotonic())
-            self.loop.turn(min(self.watch.next_wake(), time.monotonic() + 0.02))
+        """Watch until something is so."""
+
+        async def take() -> None:
+            async for path in self.watch.returned():
+                self.returned.append(path)
+
+        async def run() -> None:
+            deadline = time.monotonic() + LONG
+            taking = asyncio.ensure_future(take())
+            while not condition():
+                assert time.monotonic() < deadline
+                assert not taking.done()
+                await asyncio.sleep(0.02)
+            taking.cancel()
+
+        self.runner.run(run())
 
 
 @pytest.fixture
@@ -71,7 +82,8 @@ def watching(tmp_path: Path) -> Iterator[Watching]:
     """Make empty folders, and watch them."""
     watching = Watching(tmp_path)
     yield watching
-    watching.loop.close()
+    watching.runner.close()
+    watching.threads.close()
     watching.ledger.close()
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.review_list import NEWEST_SHOWN, ReviewList
 from ocrwatch.document import Review
 from ocrwatch.ledger import Ledger, tick_off
 from ocrwatch.scan import FileFacts
-from tests.waiting import until
+from ocrwatch.storage.threads import Threads
 
 
 @pytest.fixture
@@ -25,11 +24,11 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def loop() -> Iterator[Loop]:
-    """Make a loop."""
-    loop = Loop(io_threads=1)
-    yield loop
-    loop.close()
+def threads() -> Iterator[Threads]:
+    """Start the threads."""
+    threads = Threads()
+    yield threads
+    threads.close()
 
 
 def mark(ledger: Ledger, path: str) -> int:
@@ -39,42 +38,39 @@ def mark(ledger: Ledger, path: str) -> int:
     return row.id
 
 
-def test_it_knows_what_earlier_runs_left(ledger: Ledger, loop: Loop) -> None:
+def test_it_knows_what_earlier_runs_left(ledger: Ledger, threads: Threads) -> None:
     """From the start, all are counted and the newest named; odd bytes are written out."""
     for number in range(NEWEST_SHOWN + 3):
         mark(ledger, f"{number}\udcff.jpg")
-    found = ReviewList(loop, ledger).found
+    found = ReviewList(threads, ledger).found
     assert found.count == NEWEST_SHOWN + 3
     assert [page.path for page in found.newest] == [f"{number}\\xff.jpg" for number in range(3, NEWEST_SHOWN + 3)]
     assert (found.newest[0].confidence, found.newest[0].reasons) == (54.2, ["confidence 54"])
 
 
-def test_it_hears_of_what_was_ticked_off(tmp_path: Path, ledger: Ledger, loop: Loop) -> None:
-    """With the look after it, for which the loop does not wait."""
+def test_it_hears_of_what_was_ticked_off(tmp_path: Path, ledger: Ledger, threads: Threads) -> None:
+    """With the next look; two at once are one."""
     row = mark(ledger, "a.jpg")
-    reviews = ReviewList(loop, ledger)
+    reviews = ReviewList(threads, ledger)
     tick_off(tmp_path, {row: ["confidence 54"]})
     assert reviews.found.count == 1
-    reviews.look()
-    reviews.look()
 
-    def turned() -> bool:
-        loop.turn(time.monotonic() + 0.1)
-        return reviews.found.count == 0
+    async def look_twice() -> None:
+        await asyncio.gather(reviews.look(), reviews.look())
 
-    until(turned, what="the look")
+    asyncio.run(look_twice())
+    assert reviews.found.count == 0
     mark(ledger, "b.jpg")
     reviews.look_now()
     assert [page.path for page in reviews.found.newest] == ["b.jpg"]
 
 
-def test_a_ledger_that_refuses_is_reported_by_what_matters_more(ledger: Ledger, loop: Loop) -> None:
+def test_a_ledger_that_refuses_is_reported_by_what_matters_more(ledger: Ledger, threads: Threads) -> None:
     """What was known before stays, and the next look is made all the same."""
     mark(ledger, "a.jpg")
-    reviews = ReviewList(loop, ledger)
+    reviews = ReviewList(threads, ledger)
     ledger.close()
     for _ in range(2):
-        reviews.look()
-        loop.turn(time.monotonic() + 10)
+        asyncio.run(reviews.look())
         assert reviews.found.count == 1
         assert not reviews._is_looking

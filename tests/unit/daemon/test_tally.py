@@ -9,15 +9,15 @@ from ocrwatch.daemon.activity import Calendar
 from ocrwatch.daemon.tally import QUEUE_BOUNDS, READING_BOUNDS, Tally
 from ocrwatch.ledger import Ledger
 from ocrwatch.observe.status import ProfileCounts
-from ocrwatch.scan import FileFacts
+from ocrwatch.scan import FileFacts, ScanState
 
 
 def test_rates_forget_what_is_past() -> None:
     """A scan counts for a minute, an hour and a day; what did not end by being read or put aside does not."""
     tally = Tally()
     for at in (0.0, 30.0, 3000.0, 80_000.0):
-        tally.ended("delivered", None, at)
-    tally.ended("changed", None, 80_000.0)
+        tally.ended(ScanState.DELIVERED, None, at)
+    tally.ended(ScanState.CHANGED, None, 80_000.0)
     assert tally.last_minute(80_001.0) == 1
     assert tally.last_minutes(80_001.0, 60) == 1
     assert tally.last_minutes(80_001.0, 24 * 60) == 4
@@ -36,7 +36,7 @@ def test_rates_reach_back_behind_a_restart(tmp_path: Path) -> None:
     assert sum(count for _, count in ends) == 2
     tally = Tally()
     tally.remember([(7200.0, 5), (100.0, 2)], 10_000.0)
-    tally.ended("quarantined", None, 10_000.0)
+    tally.ended(ScanState.QUARANTINED, None, 10_000.0)
     assert tally.last_minute(10_000.0) == 1
     assert tally.last_minutes(10_000.0, 60) == 3
     assert tally.last_minutes(10_000.0, 24 * 60) == 8
@@ -45,9 +45,9 @@ def test_rates_reach_back_behind_a_restart(tmp_path: Path) -> None:
 def test_profiles_are_counted_apart() -> None:
     """Scans without a profile have the empty name, which comes first."""
     tally = Tally()
-    tally.ended("delivered", "receipts", 0.0)
-    tally.ended("quarantined", "receipts", 0.0)
-    tally.ended("delivered", None, 0.0)
+    tally.ended(ScanState.DELIVERED, "receipts", 0.0)
+    tally.ended(ScanState.QUARANTINED, "receipts", 0.0)
+    tally.ended(ScanState.DELIVERED, None, 0.0)
     assert tally.profiles() == [ProfileCounts("", 1, 0), ProfileCounts("receipts", 1, 1)]
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.tidying import Tidying
+from ocrwatch.storage.threads import Threads
 
 PATIENCE = 100.0
-LONG = 10.0
 
 
 class Tidy:
@@ -20,8 +19,8 @@ class Tidy:
 
     def __init__(self, inbox: Path) -> None:
         self.inbox = inbox
-        self.loop = Loop(io_threads=1)
-        self.tidying = Tidying(self.loop, inbox, PATIENCE)
+        self.threads = Threads()
+        self.tidying = Tidying(self.threads, inbox, PATIENCE)
         self.now = 1000.0
 
     def took(self, *paths: str) -> None:
@@ -34,11 +33,7 @@ class Tidy:
         """Let time go by."""
         for _ in range(patiences):
             self.now += PATIENCE + 1
-            self.tidying.tick(self.now)
-            deadline = time.monotonic() + LONG
-            while self.tidying._busy:
-                assert time.monotonic() < deadline
-                self.loop.turn(time.monotonic() + 0.1)
+            asyncio.run(self.tidying.look(self.now))
 
     @property
     def folders(self) -> set[str]:
@@ -51,7 +46,7 @@ def tidy(tmp_path: Path) -> Iterator[Tidy]:
     """Make an empty inbox."""
     tidy = Tidy(tmp_path)
     yield tidy
-    tidy.loop.close()
+    tidy.threads.close()
 
 
 def test_empty_job_folders_go_with_those_above_them(tidy: Tidy) -> None:
@@ -64,7 +59,7 @@ def test_empty_job_folders_go_with_those_above_them(tidy: Tidy) -> None:
     assert tidy.folders == {"drop-here", "deep"}
     tidy.wait(2)
     assert tidy.folders == {"drop-here"}
-    assert tidy.tidying.next_wake() == float("inf")
+    assert tidy.tidying.next_look() == float("inf")
     assert tidy.inbox.is_dir()
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from structlog.testing import capture_logs
 
-from ocrwatch.daemon import not_read as module
-from ocrwatch.daemon.loop import Loop
-from ocrwatch.daemon.not_read import NotRead
+from ocrwatch.intake import ignored_files as module
 from ocrwatch.intake import rescan as look_module
 from ocrwatch.intake.ignore_rules import NameCheck
+from ocrwatch.intake.ignored_files import IgnoredFiles
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.rescan import rescan
-from ocrwatch.observe.status import NotReadFile
+from ocrwatch.storage.threads import Tasks, Threads
 
 INCLUDE, EXCLUDE = ("*.jpg",), (".*", "*.bak")
 LONG = 10.0
@@ -27,10 +29,11 @@ class Inbox:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        self.loop = Loop(io_threads=1)
+        self.threads = Threads()
         self.wanted: list[float] = []
         check = NameCheck(place, INCLUDE, EXCLUDE, recursive=True)
-        self.not_read = NotRead(self.loop, check, self.wanted.append)
+        arrivals = cast("Any", SimpleNamespace(look_within=self.wanted.append))
+        self.not_read = IgnoredFiles(self.threads, Tasks(asyncio.Event()), check, arrivals)
         self.not_read.at_rest = 0.0
 
     def put(self, **contents: bytes) -> None:
@@ -41,12 +44,16 @@ class Inbox:
     def see(self) -> dict[str, str]:
         """Rescan once; return what was logged: reasons by path."""
         rules = NameRules.of(INCLUDE, EXCLUDE)
-        with capture_logs() as logs:
+
+        async def look() -> None:
             self.not_read.update(rescan(self.place, rules, recursive=True, limit=9, known=lambda _: False))
             deadline = time.monotonic() + LONG
             while not self.not_read.is_steady:
                 assert time.monotonic() < deadline
-                self.loop.turn(time.monotonic() + 0.1)
+                await asyncio.sleep(0.005)
+
+        with capture_logs() as logs:
+            asyncio.run(look())
         return {entry.get("path", entry["event"]): entry.get("reason", "") for entry in logs}
 
     @property
@@ -60,7 +67,7 @@ def inbox(tmp_path: Path) -> Iterator[Inbox]:
     """Make an empty one."""
     inbox = Inbox(tmp_path)
     yield inbox
-    inbox.loop.close()
+    inbox.threads.close()
 
 
 def test_each_file_is_told_of_once(inbox: Inbox) -> None:
@@ -94,12 +101,13 @@ def test_what_an_earlier_run_told_is_not_logged_again(inbox: Inbox) -> None:
     """Unless it is something else by now; it is counted all the same."""
     inbox.put(doc__pdf=b"%PDF", other__pdf=b"%PDF")
     inbox.see()
-    told = [*inbox.not_read.named[:1], NotReadFile("other.pdf", "it was empty", "")]
+    first = inbox.not_read.named[0]
+    told = {first.path: first.reason, "other.pdf": "it was empty"}
     again = Inbox(inbox.place)
     again.not_read.told_before(told)
     assert list(again.see()) == ["other.pdf"]
     assert again.not_read.count == 2
-    again.loop.close()
+    again.threads.close()
 
 
 def test_a_file_that_has_just_changed_is_waited_for(inbox: Inbox) -> None:
