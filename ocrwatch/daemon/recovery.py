@@ -237,7 +237,7 @@ def _source_of(directory: int, name: str) -> dict[str, Any] | None:
 
 
 def _is_newer(directory: int, name: str, scan: int) -> bool:
-    """Tell whether there is a sidecar that was written after the scan came to lie where it is."""
+    """Tell whether there is a sidecar that is newer than the scan in its place."""
     # What ocrwatch says of itself is no scan's text.
     if not _is_there_named(directory, name) or is_note(directory, name):
         return False

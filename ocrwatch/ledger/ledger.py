@@ -378,7 +378,7 @@ class Ledger:
                 self._db.execute("DELETE FROM meta WHERE key = 'rebuild'")
 
     def remember_endings(self, endings: Iterable[str]) -> tuple[str, ...]:
-        """Note which endings sidecars may have from here on; return these and all that were noted before.
+        """Note which endings sidecars may have; return them and all noted before.
 
         A run that was killed may have staged sidecars of a format that is not installed any more: they are found, and
         their names avoided, by the endings that it has noted here.

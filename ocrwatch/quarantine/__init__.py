@@ -1,1 +1,1 @@
-"""Scans that could not be read: why, what lies there, and how one goes back to the inbox."""
+"""Scans that could not be read: their reasons, their listing, their way back."""

@@ -1,4 +1,4 @@
-"""What lies in the quarantine: originals, each with its reason. Nothing is changed there."""
+"""Lists the originals in the quarantine with their reasons, and changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reason file: lies beside a quarantined original and says why it could not be read."""
+"""The reason file: says beside a quarantined original why it was not read."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def render_reason(
 
 
 def reason_beside(original: Path) -> Reason | None:
-    """Return what the reason beside an original says; None if there is none, or it says nothing."""
+    """Return what the reason beside an original says, None if it says nothing."""
     try:
         with folder(original.parent) as directory:
             return read_reason(directory, original.name)
@@ -122,7 +122,7 @@ def read_reason(directory: int, name: str) -> Reason | None:
 
 
 def _content(directory: int, name: str) -> dict[str, Any]:
-    """Return the JSON object in a file, an empty one if there is none that can be read."""
+    """Return the JSON object in a file, an empty one if none can be read."""
     try:
         descriptor = open_regular(directory, name)
         try:

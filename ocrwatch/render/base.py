@@ -21,7 +21,10 @@ class Original:
 
 
 class Format(Protocol):
-    """Renders pages as one kind of sidecar. A process has one instance of it, made without arguments."""
+    """Renders pages as one kind of sidecar.
+
+    A process has one instance of it, made without arguments.
+    """
 
     name: ClassVar[str]
     """As ``output.formats`` has it: the name of its entry point in the group ``ocrwatch.formats``."""

@@ -14,7 +14,7 @@ JSON_SCHEMA: Final = "ocrwatch.page/1"
 
 
 class JsonFormat:
-    """Text, blocks, lines and words with boxes in upright pixels and confidences, in UTF-8."""
+    """Text, blocks, lines and words, with boxes in upright pixels and confidences."""
 
     name: ClassVar[str] = "json"
     ending: ClassVar[str] = "json"
@@ -56,7 +56,10 @@ def page_as_dict(page: Page, original: Original) -> dict[str, Any]:
 
 
 def _second(second: Second | None) -> dict[str, Any]:
-    """Return what a second engine did; nothing if there was none, so that its extra changes nothing elsewhere."""
+    """Return what a second engine did; nothing if there was none.
+
+    So the JSON of other pages is the same with and without its extra.
+    """
     if second is None:
         return {}
     return {"second": {"name": second.name, "version": second.version, "lines": second.lines}}

@@ -1,8 +1,9 @@
-"""Finds sidecar formats and renders pages with them. A format is one module here, or in another package.
+"""Finds sidecar formats and renders pages with them.
 
-A format is found by its name in the entry point group ``ocrwatch.formats``; the built-in ones are found even if
-ocrwatch runs from its source tree, without being installed. What is found is remembered: a package that is installed
-later is known after a restart, when the ledger has been told of its ending.
+A format is one module here, or in another package. It is found by its name in the entry point group
+``ocrwatch.formats``; the built-in ones are found even if ocrwatch runs from its source tree, without being installed.
+What is found is remembered: a package that is installed later is known after a restart, when the ledger has been told
+of its ending.
 """
 
 from __future__ import annotations
@@ -42,13 +43,19 @@ def is_installed(name: str) -> bool:
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of all installed formats, the built-in ones first, without importing them."""
+    """Return the names of all installed formats, without importing them.
+
+    The built-in ones come first.
+    """
     return (*_BUILT_IN, *sorted(_entry_points().keys() - _BUILT_IN.keys()))
 
 
 @functools.cache
 def load(name: str) -> Format:
-    """Return a format. Raises UsageError if there is none, EnvironmentFault if its package cannot be used."""
+    """Return a format.
+
+    Raises UsageError if there is none, EnvironmentFault if its package cannot be used.
+    """
     found = _entry_points().get(name)
     if found is None:
         raise UsageError(f"there is no format named {name!r}", f"set output.formats to some of: {', '.join(names())}")
@@ -81,7 +88,10 @@ def choose(formats: Iterable[str]) -> tuple[Format, ...]:
 
 @functools.cache
 def endings() -> tuple[str, ...]:
-    """Return the endings that sidecars may have, whatever formats are wanted; those of broken packages are unknown."""
+    """Return the endings that sidecars may have, whatever formats are wanted.
+
+    Those of packages that cannot be loaded are unknown.
+    """
     found: list[str] = []
     for name in sorted(names(), key=_order):
         try:
@@ -93,7 +103,10 @@ def endings() -> tuple[str, ...]:
 
 
 def commit_mark(formats: Iterable[str]) -> str:
-    """Return the ending of the sidecar that is published last: if it is there, all others were."""
+    """Return the ending of the sidecar that is published last.
+
+    If it is there, all others were.
+    """
     return load(max(formats, key=_order)).ending
 
 
@@ -124,7 +137,7 @@ def _order(name: str) -> tuple[bool, str]:
 
 
 def _flaw(made: Format, name: str) -> str:
-    """Return what keeps a format from being used, as part of a sentence; empty if it can be used."""
+    """Return what keeps a format from being used, empty if nothing does."""
     ending: object = getattr(made, "ending", None)
     if getattr(made, "name", None) != name:
         return f"its name is {getattr(made, 'name', None)!r}, that of its entry point {name!r}"

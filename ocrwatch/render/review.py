@@ -16,7 +16,7 @@ below .5, this and a confidence of 75 mark 16 of 16 and 1 of 1; of those above .
 
 
 def review_reasons(page: Page, below: float) -> tuple[str, ...]:
-    """Return why the text of a page should be reviewed, as short sentences; empty if it need not be.
+    """Return why a page's text should be reviewed, empty if it need not be.
 
     ``below`` is the confidence, 0 to 100, from which on a text is good enough; 0 switches all reasons off. A page that
     the reading proved blank has none.

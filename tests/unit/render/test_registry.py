@@ -107,7 +107,7 @@ def test_an_ending_that_would_do_harm_is_refused(tmp_path: Path, name: str, said
 
 
 def test_two_formats_with_one_ending_are_refused_together(tmp_path: Path) -> None:
-    """One of them can be used, in upper case or lower; both would take each other's names for ever."""
+    """One of them can be used, in upper case or lower; both would take each other's names again and again."""
     with installed(tmp_path, "marks", "twin"):
         assert [each.name for each in registry.choose(("twin", "txt"))] == ["twin", "txt"]
         with pytest.raises(UsageError, match=r"the formats marks and twin both write files that end in \.Marks\.CSV"):
