@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 
 class ScanState(enum.StrEnum):
-    """Where a scan is: one vocabulary for pipeline, log, metrics and status."""
+    """Where a scan is: one vocabulary for ledger, pipeline, log, metrics and status."""
 
     QUEUED = "queued"
     """Complete, and waits for its turn."""
@@ -22,6 +22,10 @@ class ScanState(enum.StrEnum):
     """The environment refuses this scan while it serves others; it is tried again later."""
     DELIVERING = "delivering"
     """Its result becomes files."""
+    PLANNED = "planned"
+    """In the ledger: where everything goes is noted, and a restart carries it out."""
+    PUBLISHED = "published"
+    """In the ledger: its sidecars are durable under their final names."""
     DELIVERED = "delivered"
     QUARANTINED = "quarantined"
     CHANGED = "changed"

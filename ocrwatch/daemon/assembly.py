@@ -36,7 +36,7 @@ from ocrwatch.intake.batcher import Batcher
 from ocrwatch.intake.kept_originals import KeptOriginals
 from ocrwatch.intake.readiness import ReadinessTracker
 from ocrwatch.intake.watcher import Refused, Watcher
-from ocrwatch.ledger import Ledger
+from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.observe import status
 from ocrwatch.observe.status_txt import NOTE_STEM
@@ -44,7 +44,7 @@ from ocrwatch.render.registry import endings
 from ocrwatch.scan import ScanState, SettledFile
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import display_path
-from ocrwatch.storage.threads import Threads
+from ocrwatch.storage.threads import Threads, run_in
 
 _DAY: Final = 86_400.0
 _TIDIED_AT_START: Final = 1000
@@ -155,23 +155,30 @@ class Assembly:
         waiting = self.scans.count(ScanState.LOADING, ScanState.QUEUED)
         return handed_over + waiting + self.watcher.queued
 
-    def recover(self, ledger: Ledger) -> None:
+    async def recover(self) -> None:
         """Finish what an earlier run had planned, and remove what it had only begun, before anything new.
 
         Scans that were being read are still in the inbox and take the usual road, one at a time before the others.
         """
-        retry = self.settings.retry
-        if interrupted := ledger.record_unclean_end(retry.first_delay, retry.max_delay):
-            _log.warning("daemon.killed", in_work=[entry.path for entry in interrupted])
-        for entry in ledger.unfinished():
-            if entry.state in {"planned", "published"}:
+        for entry in await run_in(self.threads.state, self._left_by_earlier_run):
+            if entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}:
                 self.watcher.claim(entry.path)
                 task = self.pipeline.recover(entry)
                 task.add_done_callback(lambda _, path=entry.path: self.watcher.release(path, again=True))  # type: ignore[misc]
             else:
                 self.pipeline.clear_leftovers(entry)
-                if not os.path.lexists(self.settings.inbox / entry.path):
-                    ledger.close_scan(entry.id, "gone", code=entry.code, reason="it was taken out of the inbox")
+
+    def _left_by_earlier_run(self) -> list[Entry]:
+        ledger, retry = self._ledger, self.settings.retry
+        if interrupted := ledger.record_unclean_end(retry.first_delay, retry.max_delay):
+            _log.warning("daemon.killed", in_work=[entry.path for entry in interrupted])
+        unfinished = ledger.unfinished()
+        for entry in unfinished:
+            is_planned = entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}
+            if not (is_planned or os.path.lexists(self.settings.inbox / entry.path)):
+                reason = "it was taken out of the inbox"
+                ledger.close_scan(entry.id, ScanState.CHANGED, code=entry.code, reason=reason)
+        return unfinished
 
     async def take_in(self, *, events: bool) -> None:
         """Process what comes into the inbox, until the watcher is stopped."""

@@ -158,7 +158,7 @@ class Daemon:
         try:
             for service in (*assembly.pipeline.services(), *assembly.look_after()):
                 services.start(service)
-            assembly.recover(ledger)
+            await assembly.recover()
             services.start(assembly.take_in(events=not self._once))
             services.start(self._watch_workers())
             services.start(self._watch_mounts())

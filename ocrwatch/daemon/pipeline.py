@@ -204,7 +204,7 @@ class Pipeline:
         went_last = scan.reduced
         # A text that is known was read as any other.
         scan.reduced = loaded.page is None and (scan.reduced or entry.code == TimedOut.code)
-        if entry.state in {"planned", "published"}:
+        if entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}:
             # Its inbox was away when its original was to be put away.
             raise _HasPlan(entry)
         if loaded.page is not None:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from ocrwatch.delivery import originals, sidecars
 from ocrwatch.delivery.destinations import Roots
@@ -27,7 +27,7 @@ from ocrwatch.delivery.plan import (
 from ocrwatch.document import Review
 from ocrwatch.errors import Blocked, environment_fault, system_reason
 from ocrwatch.permissions import check_movable
-from ocrwatch.scan import FileFacts
+from ocrwatch.scan import FileFacts, ScanState
 from ocrwatch.storage.files import folder_if_there, inode_of, is_unchanged, split
 from ocrwatch.storage.free_names import mirrored
 
@@ -73,7 +73,7 @@ class Journal(Protocol):
     def close_scan(
         self,
         scan: int,
-        state: Literal["done", "quarantined", "gone"],
+        state: ScanState,
         *,
         code: str | None,
         reason: str | None,

@@ -83,7 +83,7 @@ class Arrivals:
 
     async def arm(self) -> None:
         """Listen to events, if the inbox's file system has them."""
-        kind, source = mount_of(self._inbox)
+        kind, source = await run_in(self._threads.io, mount_of, self._inbox)
         self.mode = watch_mode(kind) if self._options.mode == "auto" else self._options.mode
         if self.mode == "inotify":
             events = _Events(self, asyncio.get_running_loop())

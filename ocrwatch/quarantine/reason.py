@@ -39,7 +39,7 @@ class Past(Protocol):
 
     @property
     def state(self) -> str:
-        """How it ended: ``done`` or ``quarantined``."""
+        """How it ended: ``delivered`` or ``quarantined``."""
 
     @property
     def code(self) -> str | None:

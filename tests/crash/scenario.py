@@ -228,7 +228,7 @@ def _ledger(path: Path) -> tuple[Counter[str], str]:
     database = sqlite3.connect(path)
     try:
         integrity = str(database.execute("PRAGMA integrity_check").fetchone()[0])
-        rows = database.execute("SELECT path, state, code FROM scans WHERE state != 'gone'").fetchall()
+        rows = database.execute("SELECT path, state, code FROM scans WHERE state != 'changed'").fetchall()
         return Counter(_row(*row) for row in rows), integrity
     finally:
         database.close()

@@ -25,8 +25,8 @@ from ocrwatch.settings.load import load, parse_overrides
 from ocrwatch.storage.files import display_path
 
 _SCHEMA = "ocrwatch.why/1"
-_WAITS = frozenset({"queued", "settling", "waiting", "delivering", "incomplete", "blocked", "retrying"})
-_PAST = {"done": "read", "quarantined": "quarantined", "gone": "not read", "duplicate": "a duplicate"}
+_WAITS = frozenset({"queued", "settling", "delivering", "incomplete", "blocked", "retrying"})
+_PAST = {"delivered": "read", "quarantined": "quarantined", "changed": "not read", "duplicate": "a duplicate"}
 
 
 def why(

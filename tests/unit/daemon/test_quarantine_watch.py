@@ -14,6 +14,7 @@ from ocrwatch.backoff import Backoff
 from ocrwatch.daemon.quarantine_watch import QuarantineWatch
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.ledger import Ledger
+from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settle
 from ocrwatch.storage.files import facts_of
 from ocrwatch.storage.threads import Threads
@@ -54,7 +55,7 @@ class Watching:
         entry = self.ledger.begin("a.jpg", facts, None)
         plan = Plan("a.jpg", facts, "0" * 64, "", "a.jpg", "quarantine", "a.jpg")
         self.ledger.planned(entry.id, plan.to_json(), code="damaged", reason="it is damaged")
-        self.ledger.close_scan(entry.id, "quarantined", code="damaged", reason="it is damaged")
+        self.ledger.close_scan(entry.id, ScanState.QUARANTINED, code="damaged", reason="it is damaged")
         self.watch.look_for_more()
         return path
 

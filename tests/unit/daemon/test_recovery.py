@@ -237,7 +237,7 @@ def test_what_a_folder_refuses_is_tried_again_at_the_next_start(house: House, mo
     rebuild(house.settings(on_success="keep"), house.ledger)
     assert "inbox/recovered-17.jpg" in house.files()
     assert house.ledger.to_rebuild() is None
-    assert house.ledger.totals() == {"done": 1}
+    assert house.ledger.totals() == {"delivered": 1}
 
 
 def test_an_inbox_without_permission_for_a_moment_is_looked_through_at_the_next_start(

@@ -11,7 +11,7 @@ import pytest
 from ocrwatch.daemon.review_list import NEWEST_SHOWN, ReviewList
 from ocrwatch.document import Review
 from ocrwatch.ledger import Ledger, tick_off
-from ocrwatch.scan import FileFacts
+from ocrwatch.scan import FileFacts, ScanState
 from ocrwatch.storage.threads import Threads
 
 
@@ -34,7 +34,7 @@ def threads() -> Iterator[Threads]:
 def mark(ledger: Ledger, path: str) -> int:
     """Note a page that is marked."""
     row = ledger.begin(path, FileFacts(1, 2, 3, 4), None)
-    ledger.close_scan(row.id, "done", code=None, reason=None, review=Review(("confidence 54",), 54.2))
+    ledger.close_scan(row.id, ScanState.DELIVERED, code=None, reason=None, review=Review(("confidence 54",), 54.2))
     return row.id
 
 

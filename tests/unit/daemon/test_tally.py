@@ -30,7 +30,7 @@ def test_rates_reach_back_behind_a_restart(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     for number in range(3):
         row = ledger.begin(f"{number}.jpg", FileFacts(1, number, 3, 4), None)
-        ledger.close_scan(row.id, "gone" if number == 0 else "done", code=None, reason=None)
+        ledger.close_scan(row.id, ScanState.CHANGED if number == 0 else ScanState.DELIVERED, code=None, reason=None)
     ends = ledger.ended_by_minute(time.time() - 86_400)
     ledger.close()
     assert sum(count for _, count in ends) == 2

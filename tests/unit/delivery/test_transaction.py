@@ -110,7 +110,7 @@ def test_killed_at_any_step_and_restarted_without_a_format(interruption: Interru
         sidecars = PAGE_OF_THREE if "outbox/sub/scan1.marks.csv" in space.files() else PAGE
         wanted = {f"outbox/sub/scan1.{ending}": content for ending, content in sidecars}
         assert space.files() == wanted | {"archive/sub/scan1.jpg": JPEG}, died
-        assert space.states() == {"done": 1}, died
+        assert space.states() == {"delivered": 1}, died
         ends.add(sidecars is PAGE)
         at += 1
     assert ends == {False, True}
@@ -172,7 +172,7 @@ def test_a_result_becomes_sidecars_and_the_original_goes_to_the_archive(space: W
     assert done.sidecars == ("sub/scan1.json", "sub/scan1.txt")
     assert done.original == "sub/scan1.jpg"
     assert done.review == space.ledger.get(done.scan).review == REVIEW
-    assert space.states() == {"done": 1}
+    assert space.states() == {"delivered": 1}
     assert (space.places.outbox / "sub/scan1.txt").stat().st_mode & 0o777 == 0o640
 
 
@@ -185,7 +185,7 @@ def test_a_kept_original_stays_and_a_deleted_one_goes(workspaces: Make) -> None:
         )
         assert done.original is None
         assert [name for name in space.files() if name.endswith("jpg")] == left
-        assert space.states() == {"done": 1}
+        assert space.states() == {"delivered": 1}
 
 
 def test_a_scan_that_cannot_be_read_goes_to_quarantine_with_the_reason(space: Workspace, deliverer: Deliverer) -> None:
@@ -243,7 +243,7 @@ def test_a_scan_that_changed_is_not_delivered(
     with pytest.raises(Changed):
         deliverer.deliver(work)
     assert space.files() == before
-    assert space.states() == {"gone": 1}
+    assert space.states() == {"changed": 1}
 
 
 def test_a_touched_scan_is_delivered(space: Workspace, deliverer: Deliverer) -> None:

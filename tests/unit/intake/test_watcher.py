@@ -76,7 +76,7 @@ class Receiving:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait until something is so."""
-    while not condition():
+    while not condition():  # noqa: ASYNC110 - what is waited for sets no event
         await asyncio.sleep(0.01)
 
 
