@@ -60,7 +60,7 @@ class OcrwatchError(Exception):
         self.remedy = remedy
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Errors cross from the workers to the parent by pickle.
+        # For programs that read in processes of their own: with multiprocessing, errors are pickled.
         return (type(self), (self.message, self.remedy))
 
     def __str__(self) -> str:

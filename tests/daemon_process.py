@@ -90,8 +90,8 @@ class DaemonProcess:
 
     ``config`` is the text of its ``ocrwatch.toml``; without one an earlier run's is kept, so that a second
     DaemonProcess on the same folder is a restart. ``wrapper`` is a command to run it with, which must become it;
-    ``program`` stands for ocrwatch itself. What it started is gone when the block is left, and its log is on standard output, which pytest shows for a test
-    that fails.
+    ``program`` stands for ocrwatch itself. What it started is gone when the block is left, and its log is on standard
+    output, which pytest shows for a test that fails.
     """
 
     def __init__(

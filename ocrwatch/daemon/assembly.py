@@ -7,22 +7,15 @@ import itertools
 import os
 import time
 from collections.abc import Coroutine, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ocrwatch.backoff import BLOCKED_DELAY, Backoff
 from ocrwatch.cache.key import PageCache
 from ocrwatch.checks import startup
-from ocrwatch.daemon.archive_check import ArchiveCheck
 from ocrwatch.daemon.deliveries import Deliveries
 from ocrwatch.daemon.duplicates import Duplicates
 from ocrwatch.daemon.loading import Loading
 from ocrwatch.daemon.pipeline import Pipeline
-from ocrwatch.daemon.quarantine_watch import QuarantineWatch
-from ocrwatch.daemon.report import Report, deliveries_of
-from ocrwatch.daemon.review_list import ReviewList
-from ocrwatch.daemon.scans import Scan, Scans
-from ocrwatch.daemon.tidying import Tidying
-from ocrwatch.daemon.watchers import Watchers
 from ocrwatch.delivery.plan import Fate, Places
 from ocrwatch.delivery.transaction import Delivered, Deliverer
 from ocrwatch.document import Page
@@ -32,6 +25,9 @@ from ocrwatch.executors.local import LocalExecutor, WorkerEvent
 from ocrwatch.executors.worker_lifecycle import SlotOptions
 from ocrwatch.hooks.hooks import HookOptions, Hooks
 from ocrwatch.hooks.payload import facts, hook_options
+from ocrwatch.housekeeping.archive_check import ArchiveCheck
+from ocrwatch.housekeeping.empty_folders import Tidying
+from ocrwatch.housekeeping.late_writers import QuarantineWatch
 from ocrwatch.intake.batcher import Batcher
 from ocrwatch.intake.kept_originals import KeptOriginals
 from ocrwatch.intake.readiness import ReadinessTracker
@@ -39,9 +35,11 @@ from ocrwatch.intake.watcher import Refused, Watcher
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.observe import status
+from ocrwatch.observe.review_list import ReviewList
+from ocrwatch.observe.status_report import Report, deliveries_of
 from ocrwatch.observe.status_txt import NOTE_STEM
 from ocrwatch.render.registry import endings
-from ocrwatch.scan import ScanState, SettledFile
+from ocrwatch.scan import Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import display_path
 from ocrwatch.storage.threads import Threads, run_in
@@ -54,6 +52,26 @@ _FATES: Final[dict[str, Fate]] = {"skip": "keep", "archive": "archive", "delete"
 """What becomes of a duplicate's original, by ``intake.duplicates``."""
 
 _log = get_logger()
+
+
+class Watchers(Protocol):
+    """What `ocrwatch once` shows while it works; told on the event loop."""
+
+    def delivered(self, scan: Scan, page: Page, delivered: Delivered) -> None:
+        """Take note of a scan that was read."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Take note of how many scans have come to their end."""
+
+
+class NoWatchers:
+    """Shows nothing."""
+
+    def delivered(self, scan: Scan, page: Page, delivered: Delivered) -> None:
+        """Show nothing."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Show nothing."""
 
 
 class Assembly:
@@ -236,7 +254,7 @@ class Assembly:
 
     def delivered(self, scan: Scan, page: Page, delivered: Delivered) -> None:
         """Count a scan that was read."""
-        self.report.delivered(scan, delivered)
+        self.report.delivered(scan.path, delivered, scan.queued_ms, scan.read_ms)
         self._watchers.delivered(scan, page, delivered)
 
     def retrying(self) -> None:

@@ -16,23 +16,20 @@ from types import FrameType
 import ocrwatch
 from ocrwatch.backoff import Cause, wait_until
 from ocrwatch.checks import startup
+from ocrwatch.checks.failed_start import make_folders_or_tell, tell_failed_start
 from ocrwatch.checks.remembered_mounts import check_mounts, remember_mounts
-from ocrwatch.daemon.activity import not_read_files
-from ocrwatch.daemon.assembly import Assembly
-from ocrwatch.daemon.failed_start import make_folders_or_tell, tell_failed_start
-from ocrwatch.daemon.hangup import on_hangup
-from ocrwatch.daemon.outlets import StatusOutputs
+from ocrwatch.daemon.assembly import Assembly, NoWatchers, Watchers
 from ocrwatch.daemon.recovery import rebuild, restore_forgotten
-from ocrwatch.daemon.reload import Reloading
-from ocrwatch.daemon.report import deliveries_of, status_at_start
-from ocrwatch.daemon.status_publisher import StatusPublisher
-from ocrwatch.daemon.watchers import NoWatchers, Watchers
+from ocrwatch.daemon.reload import Reloading, on_hangup
+from ocrwatch.daemon.status_publisher import StatusPublisher, not_read_files
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
 from ocrwatch.executors.events import WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.startup_guard import StartupGuard
 from ocrwatch.ledger import Ledger
 from ocrwatch.log import get_logger
+from ocrwatch.observe.outputs import StatusOutputs
 from ocrwatch.observe.status import NotReadFile
+from ocrwatch.observe.status_report import deliveries_of, status_at_start
 from ocrwatch.observe.systemd import notify
 from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
@@ -107,7 +104,7 @@ class Daemon:
             remember_mounts(settings)
             ledger = Ledger(settings.state)
             stack.callback(ledger.close)
-            outputs = StatusOutputs(settings, once=self._once)
+            outputs = StatusOutputs(settings, startup.sidecar_group(settings), once=self._once)
             stack.callback(outputs.close)
             # What a killed run has said there last is not true any more.
             read_last = deliveries_of(ledger)

@@ -11,8 +11,6 @@ from typing import TypeGuard
 
 from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.daemon.duplicates import CODE, Duplicates, Earlier, made_by
-from ocrwatch.daemon.group_commit import GroupCommit
-from ocrwatch.daemon.scans import Scan
 from ocrwatch.daemon.telling import reason_file
 from ocrwatch.delivery.plan import Fate
 from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
@@ -23,6 +21,8 @@ from ocrwatch.quarantine.reason import REASON_ENDING
 from ocrwatch.render.base import Original
 from ocrwatch.render.registry import render
 from ocrwatch.render.review import review_reasons
+from ocrwatch.scan import Scan
+from ocrwatch.storage.group_commit import GroupCommit
 
 REDUCED = "read without enhancement, since reading it took too long"
 """Why such a text is to be reviewed."""

@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocrwatch.cache.key import PageCache
-from ocrwatch.daemon.group_commit import GroupCommit
-from ocrwatch.daemon.scans import Scan
 from ocrwatch.document import Page
 from ocrwatch.errors import Blocked, Changed, ScanFault, TooLarge
 from ocrwatch.intake.opener import read
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.permissions import check_movable
-from ocrwatch.scan import ScanState
+from ocrwatch.scan import Scan, ScanState
+from ocrwatch.storage.group_commit import GroupCommit
 
 _LONGEST = 0.02
 """Seconds after which what is loaded goes on and the rest waits for the next round: a slow share must not have the

@@ -15,7 +15,6 @@ from ocrwatch.checks import startup
 from ocrwatch.daemon.deliveries import ClearingItem, Deliveries, Item, LeftoverItem, PageItem, PlanItem, QuarantineItem
 from ocrwatch.daemon.duplicates import CODE, Duplicates
 from ocrwatch.daemon.loading import AlreadyDelivered, Loaded, Loading
-from ocrwatch.daemon.scans import Batch, Scan, Scans
 from ocrwatch.daemon.scheduler import Scheduler
 from ocrwatch.daemon.telling import log_delivered, log_duplicate, log_quarantined, log_recovered
 from ocrwatch.delivery.transaction import Delivered
@@ -35,11 +34,12 @@ from ocrwatch.errors import (
 )
 from ocrwatch.executors.base import Executor
 from ocrwatch.executors.events import Begun
-from ocrwatch.executors.messages import Job
+from ocrwatch.executors.ipc import Job
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
-from ocrwatch.scan import FileFacts, ScanState, SettledFile
+from ocrwatch.scan import Batch, Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
+from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.threads import Threads, run_in
 
 MOST_DEATHS: Final = 3

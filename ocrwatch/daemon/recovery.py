@@ -30,8 +30,8 @@ from ocrwatch.log import get_logger
 from ocrwatch.observe.status_txt import is_note
 from ocrwatch.observe.systemd import notify
 from ocrwatch.render.registry import TEXT, commit_mark, endings
-from ocrwatch.scan import FileFacts
 from ocrwatch.settings import Settings
+from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.files import (
     NAME_MAX,
     facts_of,

@@ -1,11 +1,17 @@
-"""New settings while the daemon runs: read, proved and only then taken; wrong ones change nothing."""
+"""New settings while the daemon runs: read at SIGHUP, proved and only then taken; wrong ones change nothing.
+
+To a daemon SIGHUP means to read its settings again, on a terminal that the terminal is gone.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 
 from ocrwatch.checks.new_settings import Proof, prove
 from ocrwatch.daemon.assembly import Assembly
@@ -80,3 +86,37 @@ class Reloading:
             _log.warning("setting.kept", key=key, remedy=f"restart ocrwatch for the new {key}")
         workers = self._assembly.executor.capacity
         _log.info("daemon.reloaded", changed=list(proved.changes.taken), workers=workers)
+
+
+def hold_hangup() -> None:
+    """Keep a SIGHUP that comes from here on until :func:`on_hangup`: it must neither end the start nor be lost."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+
+
+def on_hangup(heard: Callable[[], None]) -> None:
+    """Call ``heard`` at every SIGHUP; it must not block.
+
+    Whoever has the signal ignored (nohup) has it ignored. A terminal that is closed ends the process as ever:
+    nobody would see it work on.
+    """
+    had_terminal = _has_terminal()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if had_terminal and not _has_terminal():
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        else:
+            heard()
+
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, handle)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+
+
+def _has_terminal() -> bool:
+    """Tell whether this process's session has a controlling terminal (tty(4))."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True

@@ -16,9 +16,8 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from ocrwatch.backoff import Backoff, Cause, wait_until
-from ocrwatch.daemon.scans import Scan, Scans
 from ocrwatch.errors import Stopping
-from ocrwatch.scan import ScanState
+from ocrwatch.scan import Scan, Scans, ScanState
 
 AHEAD_PER_WORKER: Final = 2
 """Scans loaded or in work for each worker: one being read, one ready so that no worker waits for a disk."""

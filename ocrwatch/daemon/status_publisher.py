@@ -1,16 +1,21 @@
-"""What the daemon says of itself in each turn: to its status file, to its outlets and to the service manager."""
+"""What the daemon says of itself: to its status file, to STATUS.txt, over HTTP and to the service manager."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
+from collections.abc import Iterable
 from typing import Final
 
-from ocrwatch.daemon.activity import Calendar, activity_of
 from ocrwatch.daemon.assembly import Assembly
-from ocrwatch.daemon.outlets import StatusOutputs
-from ocrwatch.observe.status import Status, write
+from ocrwatch.intake.rescan import Ignored
+from ocrwatch.observe.activity import MOST_SHOWN, Activity, Calendar
+from ocrwatch.observe.outputs import StatusOutputs
+from ocrwatch.observe.status import BeingRead, Incomplete, NotReadFile, Resting, Status, blocked_groups, write
 from ocrwatch.observe.systemd import notify, watchdog_interval
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.files import display_path
 from ocrwatch.storage.threads import run_in
 
 _INTERVAL: Final = 0.5
@@ -96,3 +101,49 @@ class StatusPublisher:
         if self._assembly.report.refused_settings is not None:
             return f"{state}; new settings refused: {self._assembly.report.refused_settings.reason}".replace("\n", " ")
         return state
+
+
+def not_read_files(ignored: Iterable[Ignored]) -> list[NotReadFile]:
+    """Return files that are not read as the status has them."""
+    return [NotReadFile(display_path(item.path), item.reason, item.remedy) for item in ignored]
+
+
+def activity_of(assembly: Assembly, calendar: Calendar) -> Activity:
+    """Look at all stages."""
+    watcher, scans = assembly.watcher, assembly.scans
+    at = calendar.at
+    oldest = watcher.oldest
+    delivering = (*assembly.pipeline.resuming, *(scan.path for scan in scans.of(ScanState.DELIVERING)))
+    waits = [
+        Resting(display_path(scan.path), scan.attempt, scan.code, scan.reason, at(scan.until), scan.remedy)
+        for scan in sorted(scans.of(ScanState.RETRYING, ScanState.BLOCKED), key=lambda scan: scan.until)
+    ]
+    # What is blocked for long must not hide what is tried again in a moment.
+    waits.sort(key=lambda one: one.is_blocked)
+    return Activity(
+        oldest=None if watcher.oldest_path is None else display_path(watcher.oldest_path),
+        oldest_since=None if oldest is None else at(oldest),
+        workers_ready=assembly.executor.ready,
+        being_read=[
+            BeingRead(display_path(scan.path), scan.worker, scan.attempt, at(scan.begun_at))
+            for scan in sorted(scans.of(ScanState.READING), key=lambda scan: scan.begun_at)
+            if scan.worker
+        ],
+        queue=[display_path(path) for path in itertools.islice(assembly.queue(), MOST_SHOWN)],
+        queued=assembly.queued,
+        delivering=[display_path(path) for path in itertools.islice(delivering, MOST_SHOWN)],
+        incomplete=[
+            Incomplete(
+                display_path(one.path),
+                one.reason,
+                at(one.changed_at),
+                one.detail,
+                None if one.until is None else at(one.until),
+            )
+            for one in itertools.islice(watcher.incomplete(), MOST_SHOWN)
+        ],
+        resting=waits[:MOST_SHOWN],
+        blocked=blocked_groups(waits)[:MOST_SHOWN],
+        not_read=watcher.ignored.count,
+        not_read_files=not_read_files(watcher.ignored.named),
+    )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ocrwatch.daemon.duplicates import Earlier
-from ocrwatch.daemon.scans import Scan
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import Page
 from ocrwatch.errors import ScanFault
 from ocrwatch.ledger import Entry
 from ocrwatch.log import get_logger
 from ocrwatch.quarantine.reason import render_reason
+from ocrwatch.scan import Scan
 
 _log = get_logger()
 

@@ -27,7 +27,8 @@ from ocrwatch.delivery.plan import (
 from ocrwatch.document import Review
 from ocrwatch.errors import Blocked, environment_fault, system_reason
 from ocrwatch.permissions import check_movable
-from ocrwatch.scan import FileFacts, ScanState
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.files import folder_if_there, inode_of, is_unchanged, split
 from ocrwatch.storage.free_names import mirrored
 

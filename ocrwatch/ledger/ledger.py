@@ -16,7 +16,8 @@ from typing import Any, Final
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import opening
-from ocrwatch.scan import FileFacts, ScanState
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.facts import FileFacts
 
 _OPEN: Final = "('queued', 'reading', 'retrying', 'planned', 'published')"
 

@@ -165,6 +165,9 @@ class Cache(Section):
     """How long a text is kept, 1m to 36500d."""
     max_bytes: Annotated[Size, between(10**6, 10**12, format_size)] = 200_000_000
     """Space for texts in the state folder, 1MB to 1TB; the oldest are removed first."""
+    levels: Annotated[Names, Field(min_length=1)] = ("memory", "disk")
+    """Where texts are kept, asked in this order: memory, disk (the state folder), and what other packages bring along
+    as entry points of the group ocrwatch.caches."""
 
 
 class Log(Section):

@@ -13,7 +13,8 @@ import pytest
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import SCHEMA_VERSION, Ledger, facts_key, tick_off
-from ocrwatch.scan import FileFacts, ScanState
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.facts import FileFacts
 
 FACTS = FileFacts(1, 2, 3, 4)
 OTHER = FileFacts(1, 9, 9, 9)

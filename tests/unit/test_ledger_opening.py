@@ -19,7 +19,8 @@ from structlog.testing import capture_logs
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import SCHEMA_VERSION, Ledger, LedgerReader, opening, schema
-from ocrwatch.scan import FileFacts, ScanState
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.files import open_regular
 from tests.unit.delivery.interruption import refusing
 

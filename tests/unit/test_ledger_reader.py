@@ -10,7 +10,8 @@ import pytest
 
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Ledger, LedgerReader
-from ocrwatch.scan import FileFacts, ScanState
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.facts import FileFacts
 from tests.privileges import reachable_folder, unprivileged
 
 ODD = "sub/\udcff\udce4.jpg"

@@ -16,7 +16,8 @@ import pytest
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Ledger, LedgerReader, schema, tick_off
-from ocrwatch.scan import FileFacts, ScanState
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.facts import FileFacts
 from tests.privileges import NOBODY, reachable_folder, unprivileged
 
 NO_TEXT = Review(("no text",), None)

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ocrwatch.commands.why.files import files_of, text_of, with_presence
-from ocrwatch.daemon.archive_check import REMEDY, REWRITTEN
 from ocrwatch.daemon.duplicates import CODE
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.document import Review
 from ocrwatch.errors import ASK_ITS_USER, Damaged, EnvironmentFault, Truncated, environment_fault
+from ocrwatch.housekeeping.archive_check import REMEDY, REWRITTEN
 from ocrwatch.intake.ignore_rules import NameCheck, kind_ignored, name_ignored
 from ocrwatch.intake.jpeg import Completeness
 from ocrwatch.intake.opener import probe

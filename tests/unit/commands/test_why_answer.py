@@ -12,8 +12,8 @@ from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Entry
 from ocrwatch.observe.status import Incomplete, Resting, Status, isoformat
-from ocrwatch.scan import FileFacts
 from ocrwatch.settings import Settings
+from ocrwatch.storage.facts import FileFacts
 from tests.unit.observe.statuses import status
 
 JPEG = b"\xff\xd8\xff\xda\x00\x02\x01\xff\xd9"

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.daemon.duplicates import CODE, Duplicates, made_by
-from ocrwatch.daemon.scans import Batch, Scan
 from ocrwatch.delivery.plan import Fate, Plan, Sidecar
 from ocrwatch.delivery.transaction import Work
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Ledger
-from ocrwatch.scan import FileFacts, ScanState, SettledFile
+from ocrwatch.scan import Batch, Scan, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
+from ocrwatch.storage.facts import FileFacts
 
 SCAN = b"a scan"
 SHA = hashlib.sha256(SCAN).hexdigest()

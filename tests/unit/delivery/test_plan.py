@@ -18,7 +18,7 @@ from ocrwatch.delivery.plan import (
     free_stem,
     temporary_name,
 )
-from ocrwatch.scan import FileFacts
+from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.files import split
 from ocrwatch.storage.free_names import first_free
 

@@ -26,8 +26,9 @@ from ocrwatch.intake.readiness import ReadinessTracker, Ready
 from ocrwatch.ledger import Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.quarantine.restore import LeftAlone, restore
-from ocrwatch.scan import Arrival, FileFacts, SettledFile
+from ocrwatch.scan import Arrival, SettledFile
 from ocrwatch.settings import Settle as SettleOptions
+from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.files import folder, has_content, split
 from ocrwatch.storage.threads import Threads, run_in
 

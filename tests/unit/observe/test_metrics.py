@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from ocrwatch.daemon.activity import Calendar
-from ocrwatch.daemon.tally import QUEUE_BOUNDS, READING_BOUNDS, Tally
 from ocrwatch.ledger import Ledger
+from ocrwatch.observe.activity import Calendar
+from ocrwatch.observe.metrics import QUEUE_BOUNDS, READING_BOUNDS, Tally
 from ocrwatch.observe.status import ProfileCounts
-from ocrwatch.scan import FileFacts, ScanState
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.facts import FileFacts
 
 
 def test_rates_forget_what_is_past() -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from ocrwatch.backoff import Backoff, Cause, wait_until
-from ocrwatch.daemon.review_list import ReviewList
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Ledger
 from ocrwatch.log import get_logger
+from ocrwatch.observe.review_list import ReviewList
 from ocrwatch.storage.files import folder, has_content, status_of
 from ocrwatch.storage.threads import Threads, run_in
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 
 from ocrwatch.checks import startup
-from ocrwatch.daemon.outlets import StatusOutputs
-from ocrwatch.daemon.report import status_at_start
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
 from ocrwatch.observe import status
+from ocrwatch.observe.outputs import StatusOutputs
+from ocrwatch.observe.status_report import status_at_start
 from ocrwatch.settings import Settings
 from ocrwatch.storage.lock import holder_of, inbox_holder
 
@@ -24,7 +24,7 @@ def make_folders_or_tell(settings: Settings, *, once: bool) -> None:
         with contextlib.suppress(OSError, OcrwatchError):
             if not once and holder_of(settings.state) is None and inbox_holder(settings.inbox) is None:
                 last = status.read(settings.state)
-                outlets = StatusOutputs(settings, once=once)
+                outlets = StatusOutputs(settings, startup.sidecar_group(settings), once=once)
                 tell_failed_start(settings, outlets, [] if last is None else last.deliveries, failure)
                 outlets.close()
         raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ocrwatch.checks import startup
 from ocrwatch.log import get_logger
 from ocrwatch.observe import status_txt
 from ocrwatch.observe.status import Status
@@ -23,9 +22,12 @@ _log = get_logger()
 class StatusOutputs:
     """Tells the share, and clients over HTTP, as the settings say."""
 
-    def __init__(self, settings: Settings, *, once: bool) -> None:
+    def __init__(self, settings: Settings, group: int | None, *, once: bool) -> None:
+        """Get ready; ``group`` is the number of the group that the outbox's files are given to."""
         # Who runs `once` looks at its summary; nothing would keep the note up to date afterwards.
-        self._poster = StatusTextWriter(_share_file(settings)) if settings.status.share_file and not once else None
+        self._poster = (
+            StatusTextWriter(_share_file(settings, group)) if settings.status.share_file and not once else None
+        )
         self._address = "" if once else settings.status.listen
         self._board: HealthState | None = None
         self._listener: Listener | None = None
@@ -67,9 +69,8 @@ def _listen(address: str) -> tuple[HealthState, Listener]:
     return board, listener
 
 
-def _share_file(settings: Settings) -> Callable[[str], None]:
+def _share_file(settings: Settings, group: int | None) -> Callable[[str], None]:
     output = settings.output
-    group = None if output.group is None else startup.group_ids(settings)[output.group]
     anchor = MountGuard(settings.outbox, "outbox")
 
     def post(text: str) -> None:

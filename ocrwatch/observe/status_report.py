@@ -10,9 +10,6 @@ from pathlib import Path
 
 import ocrwatch
 from ocrwatch.backoff import Backoff
-from ocrwatch.daemon.activity import Activity
-from ocrwatch.daemon.scans import Scan
-from ocrwatch.daemon.tally import Tally
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.delivery.steps import result
 from ocrwatch.delivery.transaction import Delivered
@@ -20,6 +17,8 @@ from ocrwatch.document import EngineInfo
 from ocrwatch.errors import OcrwatchError
 from ocrwatch.ledger import Ledger
 from ocrwatch.observe import status
+from ocrwatch.observe.activity import Activity
+from ocrwatch.observe.metrics import Tally
 from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import display_path
@@ -125,12 +124,12 @@ class Report:
         self._dirty = True
         self.tally.ended(end, profile, time.monotonic())
 
-    def delivered(self, scan: Scan, delivered: Delivered) -> None:
-        """Remember a scan that was read."""
+    def delivered(self, path: str, delivered: Delivered, queued_ms: float, read_ms: float) -> None:
+        """Remember a scan that was read, and count how long it waited and was read."""
         shown = [display_path(sidecar) for sidecar in delivered.sidecars]
         self.to_review += delivered.review is not None
-        self._deliveries.append(status.Delivery(display_path(scan.path), shown, status.isoformat(time.time())))
-        self.tally.delivered(scan.queued_ms / 1000, scan.read_ms / 1000)
+        self._deliveries.append(status.Delivery(display_path(path), shown, status.isoformat(time.time())))
+        self.tally.delivered(queued_ms / 1000, read_ms / 1000)
 
     def worker_ready(self, engine: EngineInfo) -> None:
         """Take note that a worker can read."""

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.daemon.review_list import NEWEST_SHOWN, ReviewList
 from ocrwatch.document import Review
 from ocrwatch.ledger import Ledger, tick_off
-from ocrwatch.scan import FileFacts, ScanState
+from ocrwatch.observe.review_list import NEWEST_SHOWN, ReviewList
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.threads import Threads
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.daemon.tidying import Tidying
+from ocrwatch.housekeeping.empty_folders import Tidying
 from ocrwatch.storage.threads import Threads
 
 PATIENCE = 100.0

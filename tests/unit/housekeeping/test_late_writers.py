@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.backoff import Backoff
-from ocrwatch.daemon.quarantine_watch import QuarantineWatch
 from ocrwatch.delivery.plan import Plan
+from ocrwatch.housekeeping.late_writers import QuarantineWatch
 from ocrwatch.ledger import Ledger
 from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settle
