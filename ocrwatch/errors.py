@@ -175,7 +175,10 @@ class EngineFailed(ScanFault):
 
 
 class InternalFault(ScanFault):
-    """A bug in ocrwatch: logged with its traceback, the scan is quarantined, the daemon goes on."""
+    """A bug in ocrwatch, or in a package that extends it.
+
+    It is logged with its traceback and the scan is quarantined; the daemon goes on.
+    """
 
     code = "internal-error"
 

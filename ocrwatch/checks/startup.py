@@ -17,6 +17,7 @@ from ocrwatch.log import get_logger
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.readers import is_read_by_ppocr
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
+from ocrwatch.render.registry import choose
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.storage import mount_watchdog
 from ocrwatch.storage.files import TEMPORARY_PREFIX, remove, sync, write_durable
@@ -151,6 +152,16 @@ def check_languages(settings: Settings) -> None:
     for each in recipes(settings):
         if not is_read_by_ppocr(each):
             check_recipe_languages(each)
+
+
+def check_formats(settings: Settings) -> None:
+    """Check that the sidecar formats of all profiles can be used.
+
+    Raises :class:`EnvironmentFault` if a package is broken, :class:`UsageError` if two write to the same files.
+    """
+    profiles = (settings.with_profile(profile) for profile in settings.profiles)
+    for output in (settings.output, *(each.output for each in profiles)):
+        choose(output.formats)
 
 
 def group_ids(settings: Settings) -> dict[str, int]:

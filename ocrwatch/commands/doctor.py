@@ -99,6 +99,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     if found.severity == "fine":
         yield _engine(settings)
         yield _second(settings)
+    yield check("formats", "the sidecars' formats can be used", lambda: startup.check_formats(settings))
     yield check("groups", "the sidecars' groups exist", lambda: startup.group_ids(settings))
     yield check("hooks", "all programs and secrets of hooks can be used", lambda: hook_options(settings))
     if settings.hooks.webhook_secret is not None:

@@ -38,7 +38,7 @@ from ocrwatch.observe import status
 from ocrwatch.observe.review_list import ReviewList
 from ocrwatch.observe.status_report import Report, deliveries_of
 from ocrwatch.observe.status_txt import NOTE_STEM
-from ocrwatch.render.formats import FORMATS
+from ocrwatch.render.registry import endings
 from ocrwatch.scan import Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import display_path
@@ -138,7 +138,7 @@ class Assembly:
             ),
             Deliveries(
                 self.threads.delivery,
-                Deliverer(self._places(settings), ledger, tuple(FORMATS)),
+                Deliverer(self._places(settings), ledger, ledger.remember_endings(endings())),
                 self.backoff,
                 duplicates,
             ),

@@ -111,6 +111,7 @@ class Daemon:
             outputs.tell(status_at_start(settings, read_last))
             stack.push(_told(lambda failure: tell_failed_start(settings, outputs, read_last, failure)))
             startup.check_languages(settings)
+            startup.check_formats(settings)
             rebuild(settings, ledger)
             restore_forgotten(settings, ledger)
             cache = startup.known_texts(settings)

@@ -22,7 +22,6 @@ from ocrwatch.delivery.plan import (
     Sidecar,
     free_quarantine_name,
     free_stem,
-    mirrored,
     temporary_name,
 )
 from ocrwatch.document import Review
@@ -31,6 +30,7 @@ from ocrwatch.permissions import check_movable
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.files import folder_if_there, inode_of, is_unchanged, split
+from ocrwatch.storage.free_names import mirrored
 
 _IN_USE = "close it in the program that has it open; it is tried again by itself"
 _FORBIDDEN = "let the user that ocrwatch runs as move it; it is tried again by itself"

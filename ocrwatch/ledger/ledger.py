@@ -379,6 +379,20 @@ class Ledger:
             if wholly:
                 self._db.execute("DELETE FROM meta WHERE key = 'rebuild'")
 
+    def remember_endings(self, endings: Iterable[str]) -> tuple[str, ...]:
+        """Note which endings sidecars may have; return them and all noted before.
+
+        A run that was killed may have staged sidecars of a format that is not installed any more: they are found, and
+        their names avoided, by the endings that it has noted here.
+        """
+        with self._transaction():
+            row = self._db.execute("SELECT value FROM meta WHERE key = 'endings'").fetchone()
+            before = [] if row is None else json.loads(row["value"])
+            known = list(dict.fromkeys((*endings, *before)))
+            if len(known) > len(before):
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('endings', ?)", (json.dumps(known),))
+            return tuple(known)
+
     def _set(self, scan: int, **values: str | float | None) -> None:
         names = ", ".join(f"{name} = ?" for name in values)
         self._db.execute(

@@ -120,7 +120,8 @@ class Output(Section):
     """What is written to the outbox."""
 
     formats: SidecarFormats = ("txt",)
-    """Sidecars to write: txt (the text), json (words with their places and confidences)."""
+    """Sidecars to write: txt (the text), json (words with their places and confidences), or formats of other packages
+    by their names."""
     mode: FileMode = None
     """Permissions of the sidecars, such as "0640"; empty leaves them to the umask."""
     group: OptionalName = None

@@ -412,3 +412,12 @@ def test_a_clean_end_leaves_nothing_to_judge(ledger: Ledger) -> None:
     assert ledger.record_unclean_end(1.0, 9.0) == []
     entry = ledger.get(rows[0])
     assert (entry.state, entry.attempts, entry.alone, entry.deaths) == ("queued", 0, 0, 0)
+
+
+def test_endings_are_remembered_for_good(ledger: Ledger, tmp_path: Path) -> None:
+    """Those of formats that are not installed any more come after today's, also after a restart."""
+    assert ledger.remember_endings(("json", "txt")) == ("json", "txt")
+    assert ledger.remember_endings(("json", "alto.xml", "txt")) == ("json", "alto.xml", "txt")
+    again = Ledger(tmp_path)
+    assert again.remember_endings(("json", "txt")) == ("json", "txt", "alto.xml")
+    again.close()

@@ -19,7 +19,7 @@ from ocrwatch.errors import ScanFault
 from ocrwatch.log import EVENTS
 from ocrwatch.observe.prometheus import CAUSES, RESULTS, Exposition
 from ocrwatch.observe.status import Distribution, Status
-from ocrwatch.render.formats import FORMATS
+from ocrwatch.render import registry
 from ocrwatch.settings import Profile, Settings
 from ocrwatch.settings.keys import is_option, option_keys
 from ocrwatch.settings.load import load, parse_overrides
@@ -168,7 +168,7 @@ def test_every_field_of_the_status_is_documented() -> None:
 def test_every_sidecar_and_every_field_of_the_json_is_documented() -> None:
     """Each format has a section, and the table of the JSON has all fields of a page, and no other."""
     page = text_of("reference/sidecars.md")
-    assert set(re.findall(r"^## \.(\w+)$", page, re.MULTILINE)) == set(FORMATS)
+    assert set(re.findall(r"^## \.(\w+)$", page, re.MULTILINE)) == set(registry.endings())
     written = json.loads(rendered(replace(PAGE, second=Second("rapidocr", "3.10.0", 1)), "json"))
     assert _named(page.partition("\n## .json\n")[2].partition("\n## ")[0]) == set(written)
 

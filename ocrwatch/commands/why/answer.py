@@ -9,10 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ocrwatch.commands.why.files import files_of, reason_beside, text_of, with_presence
+from ocrwatch.commands.why.files import files_of, text_of, with_presence
 from ocrwatch.daemon.duplicates import CODE
 from ocrwatch.delivery.plan import Plan
-from ocrwatch.delivery.transaction import REASON_ENDING
 from ocrwatch.document import Review
 from ocrwatch.errors import ASK_ITS_USER, Damaged, EnvironmentFault, Truncated, environment_fault
 from ocrwatch.housekeeping.archive_check import REMEDY, REWRITTEN
@@ -24,6 +23,7 @@ from ocrwatch.ledger import Entry, facts_key
 from ocrwatch.log import printable
 from ocrwatch.membership import remedy_for_reader
 from ocrwatch.observe.status import INCOMPLETE, BeingRead, Incomplete, Resting, Status, isoformat
+from ocrwatch.quarantine.reason import REASON, reason_beside
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import display_path, facts_of
 
@@ -32,6 +32,7 @@ _MOST_TOLD = 20
 _DAMAGE = frozenset({Damaged.code, Truncated.code})
 """What is not believed at once: the writer may be at work."""
 
+_FORGOTTEN = "for a reason that is not known any more"
 _CLOSED_FOLDER = f"if this is ocrwatch's user, let it read and enter that folder; if not, {ASK_ITS_USER}"
 
 
@@ -316,10 +317,10 @@ def to_tick_off(settings: Settings, row: Entry) -> str:
 
 def _quarantined(sources: Sources, row: Entry) -> Answer:
     at, files = isoformat(row.updated_at), files_of(sources.settings, row)
-    originals = [name for name in files if not name.endswith(f".{REASON_ENDING}")]
+    originals = [name for name in files if not name.endswith(REASON)]
     stays = row.plan is not None and Plan.from_json(row.plan).stays
     says = (
-        f"could not be read: {printable(row.reason or 'for a reason that is not known any more')}. "
+        f"could not be read: {printable(row.reason or _FORGOTTEN)}. "
         f"{'A copy' if stays else 'It'} was put into the quarantine at {sources.at(at)}: {with_presence(originals)}."
         f"{' It stays in the inbox, which it may not be moved out of.' if stays else ''}"
     )
@@ -328,27 +329,31 @@ def _quarantined(sources: Sources, row: Entry) -> Answer:
 
 
 def _to_try_again(original: str, *, stays: bool = False) -> str:
-    mended = printable(str(reason_beside(Path(original)).get("remedy", "")))
+    reason = reason_beside(Path(original))
+    mended = printable((reason and reason.remedy) or "")
     # Nothing can be put back into a read-only inbox.
     again = "to read it by hand: ocrwatch read" if stays else "to have it tried again: ocrwatch retry"
     return f"{mended}{'; ' if mended else ''}{again} {printable(original)}"
 
 
 def answer_by_reason(sources: Sources, file: Path) -> Answer | None:
-    """Say what the reason beside a file in the quarantine tells, where the ledger does not know the scan (any more)."""
+    """Say what the reason beside a quarantined file tells.
+
+    For scans that the ledger does not know (any more).
+    """
     for place in (Path.cwd() / file, sources.settings.quarantine / file):
-        original = place.with_name(place.name.removesuffix(f".{REASON_ENDING}"))
+        original = place.with_name(place.name.removesuffix(REASON))
         reason = reason_beside(original)
         if reason and original.parent.resolve().is_relative_to(sources.settings.quarantine.resolve()):
             return Answer(
-                str(reason.get("path", original.name)),
+                reason.path or original.name,
                 "quarantined",
-                f"could not be read: {printable(str(reason.get('reason')))}. It is in the quarantine: "
+                f"could not be read: {printable(reason.reason or _FORGOTTEN)}. It is in the quarantine: "
                 f"{with_presence([str(original)])}.",
                 _to_try_again(str(original)),
-                since=reason.get("quarantined_at"),
-                attempts=reason.get("attempts"),
-                code=reason.get("code"),
+                since=reason.quarantined_at,
+                attempts=reason.attempts,
+                code=reason.code,
                 files=[str(original)],
             )
     return None

@@ -183,7 +183,7 @@ def test_the_code_is_hashed_by_its_contents(tmp_path: Path, monkeypatch: pytest.
     here = hashed()
     monkeypatch.setattr(ocrwatch, "__file__", str(copy / "__init__.py"))
     assert hashed() == here
-    (copy / "render/formats.py").write_text("# does not read")
+    (copy / "render/txt.py").write_text("# does not read")
     assert hashed() == here
     with (copy / "recognise/enhance/__init__.py").open("a") as file:
         file.write("#")
