@@ -95,7 +95,7 @@ def test_scans_on_their_way(tmp_path: Path) -> None:
         assert answer.returncode == 0
         assert answer.stdout.startswith("half.jpg is not complete: it ends early. ")
         daemon.stop()
-    for name, state in {"q0.jpg": "waiting", "hang/one.jpg": "waiting", "crash/one.jpg": "retrying"}.items():
+    for name, state in {"q0.jpg": "queued", "hang/one.jpg": "queued", "crash/one.jpg": "retrying"}.items():
         found = why(tmp_path, name)
         assert found["state"] == state
         assert "no ocrwatch runs here" in found["says"].lower()
