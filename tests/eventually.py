@@ -29,7 +29,7 @@ def run(coroutine: Coroutine[Any, Any, T], timeout: float = LONG) -> T:
     return result
 
 
-async def eventually(condition: Callable[[], T], what: str = "") -> T:
+async def eventually(condition: Callable[[], T | None], what: str = "") -> T:
     """Return what ``condition`` returns as soon as that is true; fail with ``what`` if it is not soon enough."""
     deadline = asyncio.get_running_loop().time() + LONG
     while not (result := condition()):
