@@ -182,6 +182,10 @@ class Core:
         """Have new scans come into the inbox, and into a batch."""
         for path in paths:
             self.folders.put(path, data)
+        self.take(*paths)
+
+    def take(self, *paths: str) -> None:
+        """Have scans that lie in the inbox come into a batch."""
         self.pipeline.begin([self.file(path) for path in paths])
 
     def recover(self) -> None:
