@@ -77,7 +77,10 @@ class GroupCommit(ABC, Generic[Item, Result]):
             _, future = self._waiting.popleft()
             if future.done():
                 continue
-            if isinstance(result, Exception):
+            if isinstance(result, StopIteration):
+                # No future takes one (asyncio.Future.set_exception).
+                future.set_exception(RuntimeError(repr(result)))
+            elif isinstance(result, Exception):
                 future.set_exception(result)
             else:
                 future.set_result(result)

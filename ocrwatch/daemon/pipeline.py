@@ -129,6 +129,7 @@ class Pipeline:
         self._batches = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._is_ending = False
         self._undelivered = 0
         self._past_reading = 0
         """Open scans that are not to be read any more."""
@@ -383,7 +384,7 @@ class Pipeline:
                     return delivered
         finally:
             self._undelivered -= 1
-            if not self._undelivered:
+            if not (self._undelivered or self._is_ending):
                 # Nothing is left to try with, and nothing would be read to take its place.
                 self._backoff.resolve(Cause.DELIVERY)
 
@@ -399,7 +400,7 @@ class Pipeline:
 
     def _end_pauses_of_reading(self) -> None:
         """End them if nothing is left to find out with that it works again."""
-        if self._backoff and len(self._scans) <= self._past_reading:
+        if self._backoff and len(self._scans) <= self._past_reading and not self._is_ending:
             for cause in (Cause.READING, Cause.WORKERS, Cause.MEMORY):
                 self._backoff.resolve(cause)
 
@@ -464,9 +465,10 @@ class Pipeline:
                 self.resuming.discard(entry.path)
                 if scan is None:
                     scan = stand_in = self._stand_in(entry)
-                self._block(scan, error)
-                await self._wait(scan)
-                delivered = await self._unblocked(PlanItem(entry), scan)
+                with self._is_read():
+                    self._block(scan, error)
+                    await self._wait(scan)
+                    delivered = await self._unblocked(PlanItem(entry), scan)
         except Stopping:
             return ScanState.CANCELLED
         except Changed:
@@ -595,7 +597,11 @@ class Pipeline:
             self._deliveries.close()
 
     async def cancel(self) -> None:
-        """End all coroutines; what was not finished is taken up by the next start."""
+        """End all coroutines; what was not finished is taken up by the next start.
+
+        A pause that lasts is not ended by that: it is why scans were not finished.
+        """
+        self._is_ending = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Any, Final, Literal
+from collections.abc import Iterator
+from typing import Any, Final, Literal, Protocol
 
 import pytest
 
@@ -97,12 +97,16 @@ class Subject:
             self.steps.append(f"begun {event.scan}")
 
 
-Open = Callable[[int], Subject]
+class Open(Protocol):
+    """Makes an executor that reads so many scans at once; it is started by the test, and ended."""
+
+    def __call__(self, capacity: int = 1) -> Subject:
+        """Make one."""
 
 
 @pytest.fixture(params=["local", "fake"])
 def opened(request: pytest.FixtureRequest, faulty: None) -> Iterator[Open]:
-    """Return what makes an executor that reads so many scans at once; it is started by the test, and ended."""
+    """Return what makes executors."""
     subjects: list[Subject] = []
 
     def opened(capacity: int = 1) -> Subject:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.daemon.duplicates import CODE, Duplicates, made_by
-from ocrwatch.daemon.tickets import Batch, Ticket
+from ocrwatch.daemon.scans import Batch, Scan
 from ocrwatch.delivery.plan import Fate, Plan, Sidecar
 from ocrwatch.delivery.transaction import Work
 from ocrwatch.errors import EnvironmentFault
@@ -36,26 +36,26 @@ class Past:
         self.ledger = Ledger(folder)
         self.duplicates = Duplicates(self.ledger, self.outbox, self.archive, "delete")
 
-    def ticket(self, path: str, **settings: object) -> Ticket:
+    def scan(self, path: str, **settings: object) -> Scan:
         """Return a scan whose row is open."""
-        scan = SettledFile(path, FileFacts(1, len(path), len(SCAN), 4), fresh=True, ready_at=time.monotonic())
+        file = SettledFile(path, FileFacts(1, len(path), len(SCAN), 4), fresh=True, ready_at=time.monotonic())
         options = Settings.model_validate(settings).for_path(path)
-        ticket = Ticket(scan, Batch(1, 1), options, recipe(options.ocr, options.enhance), sha256=SHA)
-        ticket.id = self.ledger.begin(path, scan.facts, SHA).id
-        return ticket
+        scan = Scan(file, Batch(1, 1), options, recipe(options.ocr, options.enhance), sha256=SHA)
+        scan.id = self.ledger.begin(path, file.facts, SHA).id
+        return scan
 
-    def note(self, ticket: Ticket, fate: Fate = "archive") -> None:
+    def note(self, scan: Scan, fate: Fate = "archive") -> None:
         """Note a plan, with a text that is not there yet."""
         plan = Plan(
-            ticket.path, ticket.scan.facts, SHA, "sub", "a", fate, "a.jpg", (SIDECAR,),
-            made_by=made_by(ticket),
+            scan.path, scan.file.facts, SHA, "sub", "a", fate, "a.jpg", (SIDECAR,),
+            made_by=made_by(scan),
         )  # fmt: skip
-        self.ledger.planned(ticket.id, plan.to_json(), code=None, reason=None)
+        self.ledger.planned(scan.id, plan.to_json(), code=None, reason=None)
 
-    def publish(self, ticket: Ticket) -> None:
+    def publish(self, scan: Scan) -> None:
         """Put the text there."""
         (self.outbox / "sub/a.txt").write_bytes(TEXT)
-        self.ledger.published(ticket.id)
+        self.ledger.published(scan.id)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def past(tmp_path: Path) -> Iterator[Past]:
 
 def test_a_durable_text_makes_the_next_one_a_duplicate(past: Past) -> None:
     """Not before it is published; also while its original is still put away, and afterwards."""
-    first, second = past.ticket("sub/a.jpg"), past.ticket("b.jpg")
+    first, second = past.scan("sub/a.jpg"), past.scan("b.jpg")
     past.note(first)
     assert past.duplicates.earlier(second) is None
     past.publish(first)
@@ -82,52 +82,52 @@ def test_a_durable_text_makes_the_next_one_a_duplicate(past: Past) -> None:
 
 def test_a_text_that_is_gone_or_of_other_options_does_not(past: Past) -> None:
     """Then a second text is better than none."""
-    first = past.ticket("sub/a.jpg")
+    first = past.scan("sub/a.jpg")
     past.note(first)
     past.publish(first)
-    assert past.duplicates.earlier(past.ticket("b.jpg", output={"formats": ["txt", "json"]})) is None
-    assert past.duplicates.earlier(past.ticket("c.jpg", ocr={"languages": ["deu"]})) is None
+    assert past.duplicates.earlier(past.scan("b.jpg", output={"formats": ["txt", "json"]})) is None
+    assert past.duplicates.earlier(past.scan("c.jpg", ocr={"languages": ["deu"]})) is None
     (past.outbox / "sub/a.txt").unlink()
-    assert past.duplicates.earlier(past.ticket("d.jpg")) is None
+    assert past.duplicates.earlier(past.scan("d.jpg")) is None
     (past.outbox / "sub/a.txt").symlink_to("/etc/passwd")
-    assert past.duplicates.earlier(past.ticket("e.jpg")) is None
+    assert past.duplicates.earlier(past.scan("e.jpg")) is None
 
 
 def test_another_text_of_that_name_does_not(past: Past) -> None:
     """The text was fetched, and the name was given to another scan's: names are used again."""
-    first = past.ticket("sub/a.jpg")
+    first = past.scan("sub/a.jpg")
     past.note(first)
     past.publish(first)
     (past.outbox / "sub/a.txt").write_bytes(b"another text")
-    assert past.duplicates.earlier(past.ticket("b.jpg")) is None
+    assert past.duplicates.earlier(past.scan("b.jpg")) is None
 
 
 def test_the_only_original_is_never_deleted(past: Past) -> None:
     """An archive that has the original no more, or another under its name, makes the scan the only one."""
-    first = past.ticket("sub/a.jpg")
+    first = past.scan("sub/a.jpg")
     past.note(first)
     past.publish(first)
     (past.archive / "sub/a.jpg").write_bytes(b"other!")
-    assert past.duplicates.earlier(past.ticket("b.jpg")) is None
+    assert past.duplicates.earlier(past.scan("b.jpg")) is None
     (past.archive / "sub/a.jpg").unlink()
-    assert past.duplicates.earlier(past.ticket("c.jpg")) is None
+    assert past.duplicates.earlier(past.scan("c.jpg")) is None
     past.duplicates.fate = "archive"
-    assert past.duplicates.earlier(past.ticket("d.jpg")) is not None
+    assert past.duplicates.earlier(past.scan("d.jpg")) is not None
 
 
 def test_what_is_in_the_quarantine_or_a_duplicate_itself_does_not(past: Past) -> None:
     """Neither has a text."""
-    first, second = past.ticket("sub/a.jpg"), past.ticket("b.jpg")
+    first, second = past.scan("sub/a.jpg"), past.scan("b.jpg")
     past.note(first, "quarantine")
     past.publish(first)
     past.note(second)
     past.ledger.close_scan(second.id, "done", code=CODE, reason="the same")
-    assert past.duplicates.earlier(past.ticket("c.jpg")) is None
+    assert past.duplicates.earlier(past.scan("c.jpg")) is None
 
 
 def test_a_scan_whose_own_text_is_on_its_way_is_none(past: Past) -> None:
     """It was held up while another with the same bytes was delivered: what is staged is published."""
-    held, other = past.ticket("a.jpg"), past.ticket("b.jpg")
+    held, other = past.scan("a.jpg"), past.scan("b.jpg")
     past.note(held)
     past.note(other)
     past.publish(other)
@@ -136,7 +136,7 @@ def test_a_scan_whose_own_text_is_on_its_way_is_none(past: Past) -> None:
 
 def test_an_outbox_that_refuses_is_the_environments_fault(past: Past) -> None:
     """Whether the text is there cannot be told: nothing is deleted for it."""
-    first, second = past.ticket("a.jpg"), past.ticket("b.jpg")
+    first, second = past.scan("a.jpg"), past.scan("b.jpg")
     past.note(first)
     past.publish(first)
     past.outbox.rename(past.outbox.with_name("away"))
@@ -146,8 +146,8 @@ def test_an_outbox_that_refuses_is_the_environments_fault(past: Past) -> None:
 
 def test_those_that_may_be_duplicates_are_not_delivered_with_others(past: Past) -> None:
     """Neither one of bytes delivered before, nor a second one of the same bytes."""
-    scans = [past.ticket(f"{name}.jpg") for name in "ab"]
-    works = [Work(each.id, each.path, each.scan.facts, SHA, "archive", ()) for each in scans]
+    scans = [past.scan(f"{name}.jpg") for name in "ab"]
+    works = [Work(each.id, each.path, each.file.facts, SHA, "archive", ()) for each in scans]
     assert past.duplicates.among(works) == {scans[1].id}
     past.note(scans[0])
     past.publish(scans[0])

@@ -195,6 +195,27 @@ def test_a_bug_that_does_not_come_again_is_nobodys() -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("is_raised", [True, False])
+def test_an_odd_exception_stops_nothing(*, is_raised: bool) -> None:
+    """No future takes a StopIteration: the one that waits for it gets another, and the next its result."""
+
+    def work(items: Sequence[str]) -> Sequence[str | Exception]:
+        if items[0] != "b":
+            return capitals(items[:1])
+        if is_raised:
+            raise StopIteration
+        return [StopIteration()]
+
+    async def scenario() -> None:
+        async with shouting(work) as it:
+            tasks = await it.behind("a b c")
+            it.gate.set()
+            assert await ends(tasks) == ["FIRST", "A", "StopIteration()", "C"]
+            assert isinstance(tasks[2].exception(), RuntimeError)
+
+    run(scenario())
+
+
 def test_memory_that_is_short_is_the_environments_fault() -> None:
     """It is no bug of any item."""
 

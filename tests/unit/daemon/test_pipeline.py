@@ -1235,6 +1235,25 @@ def test_what_fails_after_the_stop_is_not_waited_for(tmp_path: Path) -> None:
     run(scenario())
 
 
+def test_a_pause_that_lasts_outlives_the_run(tmp_path: Path, refusals: Refusals) -> None:
+    """What is said last is why scans were not delivered, not that all works again."""
+    refusals.of["*"] = EnvironmentFault(FULL)
+
+    async def scenario() -> None:
+        async with running(tmp_path, act=Script()) as core:
+            with capture_logs() as logs:
+                core.bring("a.jpg", "b.jpg")
+                await eventually(lambda: Cause.DELIVERY in core.backoff)
+                core.backoff.record(Cause.READING, EnvironmentFault("no"), time.monotonic())
+                core.pipeline.stop()
+                await core.pipeline.cancel()
+            assert set(core.backoff.active) == {Cause.DELIVERY, Cause.READING}
+            assert "daemon.resumed" not in [log["event"] for log in logs]
+            assert await core.closed("a.jpg") is ScanState.CANCELLED
+
+    run(scenario())
+
+
 # Earlier runs.
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
+from ocrwatch.daemon.scans import Batch, Scan
 from ocrwatch.daemon.telling import log_delivered
-from ocrwatch.daemon.tickets import Batch, Ticket
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import EngineInfo, Page, Second
 from ocrwatch.log import EVENTS
@@ -22,10 +22,10 @@ DELIVERED = Delivered(1, "a.jpg", ("a.txt",), "a.jpg", "archive")
 
 def told(page: Page) -> dict[str, object]:
     """Tell of a page; return what was logged."""
-    scan = SettledFile("a.jpg", FileFacts(1, 1, 10, 0, 0), fresh=True, ready_at=0.0)
-    ticket = Ticket(scan, Batch(1, 1), Settings().for_path("a.jpg"), Recipe())
+    file = SettledFile("a.jpg", FileFacts(1, 1, 10, 0, 0), fresh=True, ready_at=0.0)
+    scan = Scan(file, Batch(1, 1), Settings().for_path("a.jpg"), Recipe())
     with capture_logs() as logs:
-        fields = log_delivered(ticket, page, DELIVERED, preview_chars=0)
+        fields = log_delivered(scan, page, DELIVERED, preview_chars=0)
     (event,) = logs
     assert {name: value for name, value in event.items() if name not in {"event", "log_level"}} == fields
     return fields
