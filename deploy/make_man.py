@@ -6,49 +6,19 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import typer
+import command_help
 
 import ocrwatch
-from ocrwatch.cli import app
-from ocrwatch.options import FOLDERS, READING
-
-_COMMON = frozenset({"config", *FOLDERS, *READING, "settings"})
 
 _DESCRIPTION = """\
 ocrwatch watches a folder, the inbox, for JPEG scans, reads them with Tesseract, writes their text to a second folder,
-the outbox, and moves the originals to an archive. What cannot be read goes to a quarantine, with the reason beside it.
-Nothing is ever overwritten, and no scan is lost or read into two files, whatever dies when."""
-
-_EXIT_STATUS = (
-    ("0", "Fine."),
-    ("1", "Something could not be read (once, read), was left alone (retry, review), or is not known (why)."),
-    ("2", "Wrong usage or settings."),
-    ("3", "The environment lacks something, such as a language; or no daemon runs, or it is paused (status)."),
-    ("4", "Another ocrwatch has this inbox or state folder."),
-    ("5", "A bug in ocrwatch."),
-)
-_ENVIRONMENT = (
-    ("OCRWATCH_CONFIG", "Names the settings file."),
-    ("OCRWATCH_*", "Sets an option: OCRWATCH_SETTLE__STABLE_FOR=2s sets settle.quiet."),
-    ("TESSDATA_PREFIX", "Folder with Tesseract's language data."),
-    ("NO_COLOR", "If it is set and not empty, nothing is coloured."),
-)
-_FILES = (
-    ("./ocrwatch.toml", "Settings, if there; folders in it are relative to its own folder."),
-    ("/etc/ocrwatch/ocrwatch.toml", "Settings, if there is no other."),
-)
-_EXAMPLES = (
-    ("ocrwatch run --inbox /srv/scans/inbox --outbox /srv/scans/text", "Watch a folder until Ctrl-C."),
-    ("ocrwatch once --languages fra,eng", "Read what is in the inbox, and exit."),
-    ("scanimage --format=jpeg | ocrwatch read -", "Print the text of a page that is being scanned."),
-    ("ocrwatch why scan1.jpg", "Find out what became of a file."),
-    ("ocrwatch config example > ocrwatch.toml", "Begin with a settings file that explains itself."),
-)
+the outbox, and moves the originals to an archive. A scan that cannot be read is moved to a quarantine, with the reason
+beside it. No file is ever overwritten, and no scan is lost or delivered twice, even after a crash or power failure."""
 
 
 def page() -> Iterator[str]:
     """Yield the lines of the manual page, in roff's notation (man(7))."""
-    group: Any = typer.main.get_command(app)
+    group = command_help.root()
     yield f'.TH OCRWATCH 1 "" "ocrwatch {ocrwatch.__version__}" "User Commands"'
     yield from (".SH NAME", r"ocrwatch \- turns scans in a watched folder into text")
     yield from (".SH SYNOPSIS", r".B ocrwatch", r".RI [ OPTIONS ]", r".I COMMAND", r".RI [ ARGUMENTS ]")
@@ -58,49 +28,32 @@ def page() -> Iterator[str]:
         yield from _tagged(_bold(", ".join(parameter.opts)), parameter.help)
     yield from _tagged(_bold("-h, --help"), "Show a command's options and exit.")
     yield ".SH COMMANDS"
-    for name, command in _commands(group, ""):
-        arguments = [_escaped(each.metavar) for each in command.params if each.param_type_name == "argument"]
-        yield f".SS {_bold(name)} " + " ".join(["[OPTIONS]", *arguments])
+    for name, command in command_help.commands(group):
+        yield f".SS {_bold(name)} {_escaped(command_help.usage(command))}"
         yield _escaped(command.help)
-        common = [each for each in command.params if each.name in _COMMON]
-        for parameter in command.params:
-            if parameter not in common:
-                yield from _parameter(parameter)
-        if common:
-            yield from (".PP", f"Common options: {', '.join(_bold(_long(each)) for each in common)}.")
-    yield from (".SH COMMON OPTIONS", "A command takes those that are named with it.")
-    for parameter in {each.name: each for _, command in _commands(group, "") for each in command.params}.values():
-        if parameter.name in _COMMON:
+        for parameter in command_help.own_parameters(command):
             yield from _parameter(parameter)
-    for title, rows in (("EXIT STATUS", _EXIT_STATUS), ("ENVIRONMENT", _ENVIRONMENT), ("FILES", _FILES)):
+        if common := command_help.common_options(command):
+            yield from (".PP", f"Common options: {', '.join(map(_bold, common))}.")
+    yield from (".SH COMMON OPTIONS", "Each command takes the common options that its section lists.")
+    for parameter in command_help.common_parameters(group):
+        yield from _parameter(parameter)
+    for title, rows in (
+        ("EXIT STATUS", command_help.EXIT_STATUS),
+        ("ENVIRONMENT", command_help.ENVIRONMENT),
+        ("FILES", command_help.FILES),
+        ("EXAMPLES", command_help.EXAMPLES),
+    ):
         yield f".SH {title}"
         for tag, text in rows:
             yield from _tagged(_bold(tag), text)
-    yield ".SH EXAMPLES"
-    for typed, text in _EXAMPLES:
-        yield from _tagged(_bold(typed), text)
     yield from (".SH SEE ALSO", r".BR tesseract (1),", r".BR systemctl (1)")
 
 
-def _commands(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from _commands(command, f"{prefix}{name} ")
-        else:
-            yield f"{prefix}{name}", command
-
-
-def _long(option: Any) -> str:
-    return str(max(option.opts, key=len))
-
-
 def _parameter(parameter: Any) -> Iterator[str]:
-    if parameter.param_type_name == "argument":
-        yield from _tagged(rf"\fI{_escaped(parameter.metavar)}\fR", parameter.help)
-    else:
-        names = _bold(", ".join(sorted(parameter.opts, key=len)))
-        value = rf" \fI{_escaped(parameter.metavar)}\fR" if parameter.metavar else ""
-        yield from _tagged(names + value, parameter.help)
+    options, value = command_help.names(parameter)
+    parts = [_bold(options)] * bool(options) + [rf"\fI{_escaped(value)}\fR"] * bool(value)
+    yield from _tagged(" ".join(parts), parameter.help)
 
 
 def _tagged(tag: str, text: str) -> tuple[str, ...]:

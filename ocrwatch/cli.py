@@ -28,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Drop a scan into a folder; soon its text lies in another.",
+    help="Turn the scans that are dropped into a folder into text.",
 )
 config_app = typer.Typer(cls=Group, no_args_is_help=True, help="Show or check the settings.")
 app.add_typer(config_app, name="config")
@@ -51,7 +51,7 @@ def _root(
 
 @command(app, *FOLDERS, *READING)
 def run(given: Given) -> None:
-    """Watch the inbox until told to stop (Ctrl-C or SIGTERM; a second one stops at once)."""
+    """Watch the inbox until Ctrl-C or SIGTERM; a second one stops at once."""
     with _loading():
         from ocrwatch.commands import run
 
@@ -90,7 +90,7 @@ def status(
     as_json: JsonOption = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show it live, each second, until Ctrl-C.")] = False,
 ) -> None:
-    """Say what the daemon is doing, what waits, and what failed last. Code 3 if it does not run or is paused."""
+    """Show what the daemon is doing, what waits and what failed last. Code 3 if it does not run or is paused."""
     from ocrwatch.commands import status
 
     _leave(status.status(given.config, given.overrides, given.sets, as_json=as_json, watch=watch))
@@ -99,10 +99,10 @@ def status(
 @command(app, *FOLDERS)
 def why(
     given: Given,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A scan, its text, or just a name.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A scan, its text, or only a name.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Say what is the matter with one file, wherever it lies. Code 1 if nothing is known of it."""
+    """Explain the state of one file. Code 1 if nothing is known of it."""
     from ocrwatch.commands.why.command import why as explain
 
     _leave(explain(file, given.config, given.overrides, given.sets, as_json=as_json))
@@ -115,7 +115,7 @@ def retry(
         list[Path] | None, typer.Argument(metavar="[FILE...]", help="Scans or folders in the quarantine; all if none.")
     ] = None,
 ) -> None:
-    """Put quarantined scans back into the inbox, to be read again. Code 1 if something was left alone."""
+    """Put quarantined scans back into the inbox, to be read again. Code 1 if a scan was left in the quarantine."""
     from ocrwatch.commands import retry
 
     _leave(retry.retry(files or [], given.config, given.overrides, given.sets))
@@ -126,12 +126,12 @@ def review(
     given: Given,
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE...]", help="With --done: scans, their texts or originals, or just names."),
+        typer.Argument(metavar="[FILE...]", help="With --done: scans, their texts or originals, or only names."),
     ] = None,
-    done: Annotated[bool, typer.Option("--done", help="Tick off the pages of the files named.")] = False,
+    done: Annotated[bool, typer.Option("--done", help="Mark the pages of the named files as reviewed.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List the pages whose text should be reviewed, or tick them off. Code 1 if one was not marked."""
+    """List the pages that wait for review, or mark them as reviewed. Code 1 if a page does not wait for review."""
     from ocrwatch.commands import review
 
     _leave(review.review(files or [], given.config, given.overrides, given.sets, done=done, as_json=as_json))
@@ -139,7 +139,7 @@ def review(
 
 @command(app, *FOLDERS, *READING)
 def doctor(given: Given, as_json: JsonOption = False) -> None:
-    """Check everything that could stop ocrwatch here, each finding with its remedy. Code 3 if something would."""
+    """Check everything that could stop ocrwatch, with a remedy for each finding. Code 3 if something would."""
     from ocrwatch.commands import doctor
 
     _leave(doctor.doctor(given.config, given.overrides, given.sets, as_json=as_json))
@@ -147,7 +147,7 @@ def doctor(given: Given, as_json: JsonOption = False) -> None:
 
 @config_app.command("show")
 def config_show(config: ConfigOption = None, settings: SetOption = None) -> None:
-    """Print the settings in force, each with where it comes from."""
+    """Print the effective settings, each with its source."""
     from ocrwatch.settings import load, render
 
     typer.echo(render.show(load.load(config, load.parse_overrides(settings or []), os.environ)), nl=False)
@@ -155,7 +155,7 @@ def config_show(config: ConfigOption = None, settings: SetOption = None) -> None
 
 @config_app.command("check")
 def config_check(config: ConfigOption = None, settings: SetOption = None) -> None:
-    """Say whether the settings are right. Code 2 or 3, with what is wrong, if they are not."""
+    """Validate the settings. Code 2 or 3, with the error, if they are wrong."""
     from ocrwatch.commands import config_check
 
     _leave(config_check.check(config, settings or []))

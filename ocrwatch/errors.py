@@ -60,7 +60,7 @@ class OcrwatchError(Exception):
         self.remedy = remedy
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Errors cross from the workers to the parent by pickle.
+        # For programs that read in processes of their own: with multiprocessing, errors are pickled.
         return (type(self), (self.message, self.remedy))
 
     def __str__(self) -> str:
@@ -175,7 +175,10 @@ class EngineFailed(ScanFault):
 
 
 class InternalFault(ScanFault):
-    """A bug in ocrwatch: logged with its traceback, the scan is quarantined, the daemon goes on."""
+    """A bug in ocrwatch, or in a package that extends it.
+
+    It is logged with its traceback and the scan is quarantined; the daemon goes on.
+    """
 
     code = "internal-error"
 

@@ -37,56 +37,60 @@ EVENTS: dict[str, Event] = {
     "daemon.started": Event("ocrwatch has started", ("version", "pid", "inbox", "outbox", "workers")),
     "daemon.ready": Event("a worker can read", ("mode", "workers")),
     "daemon.paused": Event(
-        "the environment lacks something; nothing is quarantined for it, and it is tried again by itself",
+        "the environment lacks something; ocrwatch retries by itself, and quarantines no scan for it",
         ("cause", "reason", "remedy"),
     ),
-    "daemon.resumed": Event("what the environment lacked is there again", ("cause", "paused_s")),
-    "daemon.stopping": Event("ocrwatch was told to stop and finishes what is being read", (
+    "daemon.resumed": Event("the environment is in order again", ("cause", "paused_s")),
+    "daemon.stopping": Event("ocrwatch stops, and first finishes the scans that are being read", (
         "signal", "in_work", "timeout_s",
     )),
-    "daemon.reloaded": Event("new settings are in force, with the keys of those that changed", ("changed", "workers")),
+    "daemon.reloaded": Event("new settings are in force; changed has their keys", ("changed", "workers")),
     "daemon.reload_failed": Event(
-        "the new settings are wrong; those that were in force still are", ("reason", "remedy", "exception")
+        "the new settings are wrong; the old ones stay in force", ("reason", "remedy", "exception")
     ),
-    "setting.kept": Event("a setting was changed that takes a restart; its old value is still in force", (
+    "setting.kept": Event("a changed setting needs a restart; its old value stays in force", (
         "key", "remedy",
     )),
     "daemon.killed": Event(
-        "an earlier run was killed while it read these scans; each of them is read by itself before the others go on",
+        "an earlier run was killed while it read these scans; they are read one at a time before all others",
         ("in_work",),
     ),
-    "daemon.failed": Event("a bug ended ocrwatch; what was not finished is still in the inbox", ("exception",)),
-    "daemon.stopped": Event("ocrwatch has stopped; the fields count the scans of this run by how they ended", (
+    "daemon.failed": Event("a bug ended ocrwatch; scans that were not finished are still in the inbox", ("exception",)),
+    "daemon.stopped": Event("ocrwatch has stopped; the fields count the scans of this run by their end", (
         "delivered", "quarantined", "changed", "duplicate", "cancelled", "incomplete",
     )),
     "inbox.unlocked": Event(
-        "the inbox's file system has no locks: nothing keeps a second ocrwatch off it", ("inbox", "reason")
+        "the inbox's file system has no locks: a second ocrwatch on this inbox would not be noticed",
+        ("inbox", "reason"),
     ),
     "watch.armed": Event("the inbox is watched", ("inbox", "mode", "file_system", "source")),
-    "watch.lost": Event("events from the inbox are not to be had at present; it is looked through instead", (
+    "watch.lost": Event("inotify is unavailable; ocrwatch falls back to polling", (
         "reason", "remedy", "mode",
     )),
-    "scan.seen": Event("a file that may be a scan was noticed (debug)", ("path", "how")),
+    "scan.seen": Event("a file that may be a scan was found (debug)", ("path", "how")),
     "scan.waiting": Event(
-        "a scan is not complete yet, was found damaged soon after its last change, or may not be read; said once for "
+        "a scan is not complete yet, was found damaged soon after its last change, or may not be read; logged once for "
         "each reason",
         ("path", "reason", "next_step"),
     ),
     "watch.overflowed": Event(
-        "the kernel dropped events, since too much happened at once; the inbox is looked through at once", (
+        "the kernel dropped events because too many came at once; the inbox is rescanned immediately", (
         "reason", "remedy",
     )),
     "inbox.crowded": Event(
-        "so many files in the inbox are not read that the log and the status do not name all of them", (
+        "the inbox has so many files that are not read that the log and the status do not list all of them", (
         "count", "named", "remedy",
     )),
     "folder.removed": Event(
-        "a folder in the inbox was empty since its scans were taken (intake.remove_empty_folders)", ("path",)
+        "a folder in the inbox was removed: it was empty after its scans were read (intake.remove_empty_folders)",
+        ("path",),
     ),
-    "folder.kept": Event("such a folder cannot be removed", ("path", "reason")),
+    "folder.kept": Event(
+        "an empty folder in the inbox cannot be removed (intake.remove_empty_folders)", ("path", "reason")
+    ),
     "scan.ignored": Event(
-        "something in the inbox is not read: a file of another kind, a link, an excluded name, a folder that may not "
-        "be entered; said once for each", ("path", "reason", "remedy",
+        "an entry of the inbox is not read: a file of another kind, a link, an excluded name, a folder without "
+        "permission; logged once for each", ("path", "reason", "remedy",
     )),
     "scan.ready": Event("a scan is complete (debug)", ("path", "bytes")),
     "scan.delivered": Event(
@@ -98,37 +102,40 @@ EVENTS: dict[str, Event] = {
         ),
     ),
     "scan.duplicate": Event(
-        "a scan with the same bytes was delivered before, so that this one is not (intake.duplicates)",
+        "a scan was not delivered because one with the same bytes was delivered before (intake.duplicates)",
         ("id", "path", "sha256", "batch", "same_as", "sidecars", "fate", "archived"),
     ),
     "scan.retrying": Event(
-        "reading a scan failed and is tried again", ("id", "path", "attempt", "code", "reason", "retry_in_s")
+        "reading a scan failed; it is retried", ("id", "path", "attempt", "code", "reason", "retry_in_s")
     ),
     "scan.quarantined": Event(
         "a scan cannot be read and was moved to the quarantine",
         ("id", "path", "batch", "attempt", "code", "reason", "remedy", "quarantined"),
     ),
-    "scan.changed": Event("a scan changed or went while it was read; the result was dropped", ("path", "reason")),
+    "scan.changed": Event(
+        "a scan was changed or removed while it was read; the result was discarded", ("path", "reason")
+    ),
     "scan.recovered": Event(
-        "what a killed run had read was delivered after the restart", ("id", "path", "fate", "sidecars")
+        "a scan that a killed run had read was delivered after the restart", ("id", "path", "fate", "sidecars")
     ),
     "scan.restored": Event(
-        "an original that could not be put away, since its folder was away, is back, and is read once more", ("path",)
+        "an original that could not be moved because its folder was missing is back, and is read again", ("path",)
     ),
     "scan.returned": Event(
-        "a quarantined scan was finished by its writer; it is back in the inbox and read again", ("path", "quarantined")
+        "a quarantined scan was completed by its writer; it was moved back to the inbox, and is read again",
+        ("path", "quarantined"),
     ),
     "scan.rewritten": Event(
-        "an archived original was changed after it was read, by a writer that still had it open: its text may be of "
-        "half a page, and is marked for review",
+        "an archived original was changed after it was read, by a writer that still had it open; its text may be "
+        "incomplete, and is marked for review",
         ("path", "archived", "sidecars", "reason", "remedy"),
     ),
     "scan.failed": Event("a bug in ocrwatch, with its traceback; the scan is quarantined", (
         "path", "reason", "trace", "exception",
     )),
-    "batch.started": Event("scans that arrived together are handed to the workers", ("batch", "scans", "fresh")),
+    "batch.started": Event("scans that arrived together are passed to the workers", ("batch", "scans", "fresh")),
     "batch.finished": Event(
-        "all scans of a batch have ended; counts as in daemon.stopped",
+        "all scans of a batch are finished; counts as in daemon.stopped",
         (
             "batch", "scans", "seconds",
             "delivered", "quarantined", "changed", "duplicate", "cancelled", "incomplete",
@@ -136,36 +143,40 @@ EVENTS: dict[str, Event] = {
     ),
     "worker.started": Event("a worker process has loaded its engine", ("pid", "engine", "start_ms")),
     "worker.died": Event(
-        "a worker process ended unasked; stderr has its last words", ("pid", "how", "phase", "id", "stderr")
+        "a worker process ended unexpectedly; stderr has the end of its error output",
+        ("pid", "how", "phase", "id", "stderr"),
     ),
-    "hook.told": Event("a program was run, or the webhook took the facts (debug)", (
+    "hook.told": Event("a program was run, or the webhook accepted the notification (debug)", (
         "hook", "subject", "target", "took_ms",
     )),
-    "hook.retrying": Event("the webhook did not take the facts and is tried again", ("hook", "reason", "retry_in_s")),
+    "hook.retrying": Event(
+        "the webhook did not accept the notification; it is retried", ("hook", "reason", "retry_in_s")
+    ),
     "hook.failed": Event(
-        "a program failed or could not be run, or the webhook did not take the facts; they are not told again",
+        "a program failed or could not be run, or the webhook did not accept the notification; it is not sent again",
         ("hook", "subject", "target", "reason", "stderr", "exception"),
     ),
     "hook.dropped": Event(
-        "so many notices were dropped untold, the oldest first", ("target", "count", "reason", "remedy")
+        "notifications were dropped because too many were waiting, the oldest first",
+        ("target", "count", "reason", "remedy"),
     ),
     "ledger.damaged": Event(
-        "the ledger was damaged; it was renamed, never deleted, and a new one is made", ("reason", "set_aside")
+        "the ledger was damaged; it was renamed, not deleted, and a new one is created", ("reason", "set_aside")
     ),
     "ledger.rebuilt": Event(
-        "a new ledger has learnt from the folders: originals put back into the inbox to be read again, unfinished "
-        "files removed, originals that stay in the inbox known to be read; what was refused is left for the next start",
+        "a new ledger was filled from the folders: originals moved back to the inbox to be read again, unfinished "
+        "files removed, originals in the inbox recognised as read; what failed is tried again at the next start",
         ("restored", "removed", "known", "refused"),
     ),
     "cache.damaged": Event(
-        "the cache of texts was damaged; it was renamed, and a new one is made", ("reason", "set_aside")
+        "the cache of texts was damaged; it was renamed, and a new one is created", ("reason", "set_aside")
     ),
-    "cache.failed": Event("texts cannot be kept or looked up; scans are read all the same", ("reason", "remedy")),
-    "ledger.pruned": Event("what is older than history.max_age was forgotten", ("rows",)),
-    "status.listening": Event("metrics and health are to be had at this address", ("address",)),
-    "log.warning": Event("a library or Python itself warned", ("logger", "message")),
+    "cache.failed": Event("the cache cannot be read or written; scans are read without it", ("reason", "remedy")),
+    "ledger.pruned": Event("entries older than history.max_age were deleted from the ledger", ("rows",)),
+    "status.listening": Event("metrics and health checks are served at this address", ("address",)),
+    "log.warning": Event("a warning from a library or from Python", ("logger", "message")),
 }  # fmt: skip
-"""Every event by its name. A field may be missing where it has nothing to say."""
+"""Every event by its name. A field is left out if it has no value."""
 
 
 def configure(

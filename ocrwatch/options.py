@@ -31,7 +31,7 @@ _OPTIONS: dict[str, Any] = {
     "inbox": Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder that is watched.")],
     "outbox": Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for the text.")],
     "archive": Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for originals that were read.")],
-    "quarantine": Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for what cannot be read.")],
+    "quarantine": Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for scans that cannot be read.")],
     "state": Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for ocrwatch's own records.")],
     "languages": Annotated[
         str | None, typer.Option("--languages", "-l", metavar="LANG[,LANG]", help="Languages on the scans: eng,fra")

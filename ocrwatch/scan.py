@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+import itertools
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Final, Literal
+
+from ocrwatch.errors import OcrwatchError, ScanFault
+from ocrwatch.log import get_logger
+from ocrwatch.recipe import Recipe
+from ocrwatch.settings import Effective
+from ocrwatch.storage.facts import FileFacts
 
 
 class ScanState(enum.StrEnum):
-    """Where a scan is: one vocabulary for pipeline, log, metrics and status."""
+    """Where a scan is: one vocabulary for ledger, pipeline, log, metrics and status."""
 
     QUEUED = "queued"
     """Complete, and waits for its turn."""
@@ -22,6 +32,10 @@ class ScanState(enum.StrEnum):
     """The environment refuses this scan while it serves others; it is tried again later."""
     DELIVERING = "delivering"
     """Its result becomes files."""
+    PLANNED = "planned"
+    """In the ledger: where everything goes is noted, and a restart carries it out."""
+    PUBLISHED = "published"
+    """In the ledger: its sidecars are durable under their final names."""
     DELIVERED = "delivered"
     QUARANTINED = "quarantined"
     CHANGED = "changed"
@@ -46,20 +60,6 @@ CLOSED: Final = (
 
 Settled = Literal["closed", "moved", "found"]
 """How an arrival was noticed: closed after writing, moved in, or found by a look at the folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What the file system says of one file: enough to know later whether it is still the same."""
-
-    device: int
-    inode: int
-    """0 on a file system whose inode numbers do not stay the same."""
-    size: int
-    """Bytes."""
-    mtime_ns: int
-    ctime_ns: int = 0
-    """Last change of the file or its status, which no program can set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +94,153 @@ class Source:
     sha256: str
     facts: FileFacts
     """As reading left the file."""
+
+
+_log = get_logger()
+
+_numbers = itertools.count()
+
+
+@dataclass(slots=True)
+class Batch:
+    """Scans that were gathered together."""
+
+    id: int
+    """0 for scans that are given up before they come into one."""
+    size: int
+    started: float = field(default_factory=time.monotonic)
+    ends: Counter[ScanState] = field(default_factory=Counter)
+
+    def ended(self, state: ScanState) -> dict[str, object] | None:
+        """Count the end of one of its scans; after the last one, log the batch and return the event's fields."""
+        self.ends[state] += 1
+        if not self.id or self.ends.total() != self.size:
+            return None
+        seconds = round(time.monotonic() - self.started, 3)
+        counts = {str(end): count for end, count in self.ends.items()}
+        fields: dict[str, object] = {"batch": self.id, "scans": self.size, "seconds": seconds, **counts}
+        _log.info("batch.finished", **fields)
+        return fields
+
+
+@dataclass(slots=True, eq=False)
+class Scan:
+    """What is known of one scan on its way; filled in as it goes. Times are monotonic seconds."""
+
+    file: SettledFile
+    batch: Batch
+    options: Effective
+    recipe: Recipe
+    state: ScanState = ScanState.QUEUED
+    order: int = field(default_factory=lambda: next(_numbers))
+    """Among those of its kind, the one with the lowest goes first. It stays while the environment refuses the scan."""
+    id: int = 0
+    """Its row in the ledger, 0 while there is none."""
+    sha256: str | None = None
+    jpeg: bytes = b""
+    """Held from its loading until the executor gets it."""
+    attempt: int = 0
+    worker: int = 0
+    """Process id of the worker that has it, 0 while none has."""
+    begun_at: float = 0.0
+    """When that worker got it."""
+    queued_ms: float = 0.0
+    read_ms: float = 0.0
+    fault: ScanFault | None = None
+    """Why it goes to the quarantine."""
+    code: str = ""
+    """Why its last attempt failed, or why it waits, with ``reason`` and ``remedy``."""
+    reason: str = ""
+    remedy: str = ""
+    until: float = 0.0
+    """When it is tried again, if it waits for that."""
+    has_waited: bool = False
+    """Whether it had to wait before another attempt. The delay that an earlier run noted is waited for once only."""
+    isolated: bool = False
+    """Whether nothing else may be in work beside it: it was in work when ocrwatch was killed."""
+    reduced: bool = False
+    """Whether it is read without enhancement, and after all others, since reading it took too long."""
+    cached: bool = False
+    """Whether its page was known before."""
+    stays: bool = False
+    """Whether it was copied to the quarantine and stays in the inbox."""
+
+    @property
+    def path(self) -> str:
+        """Its path relative to the inbox."""
+        return self.file.path
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether its end has come."""
+        return self.state in CLOSED
+
+    def goes_last_of_its_kind(self) -> None:
+        """Have it queue behind those that wait already."""
+        self.order = next(_numbers)
+
+    def note_failure(self, error: OcrwatchError, code: str) -> bool:
+        """Remember why it waits; tell whether that is news."""
+        news = self.reason != error.message
+        self.code, self.reason, self.remedy = code, error.message, error.remedy
+        return news
+
+    def is_free_again(self) -> None:
+        """Forget what blocked it."""
+        if self.code == ScanState.BLOCKED:
+            self.code = self.reason = self.remedy = ""
+
+
+class Scans:
+    """Every open scan, and the one place where a state is set."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Scan] = {}
+        self._by_row: dict[int, Scan] = {}
+        self._counts: Counter[ScanState] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, scan: Scan) -> None:
+        """Take a scan of a new batch."""
+        self._open[id(scan)] = scan
+        self._counts[scan.state] += 1
+
+    def change(self, scan: Scan, state: ScanState) -> None:
+        """Set a scan's state; one that is closed is open no more."""
+        if state == scan.state:
+            return
+        self._counts[scan.state] -= 1
+        scan.state = state
+        if state in CLOSED:
+            self._open.pop(id(scan), None)
+            self._by_row.pop(scan.id, None)
+        else:
+            self._counts[state] += 1
+
+    def has_row(self, scan: Scan) -> None:
+        """Note that a scan has its row in the ledger now."""
+        self._by_row[scan.id] = scan
+
+    def of_row(self, row: int) -> Scan | None:
+        """Return the open scan with this row in the ledger."""
+        return self._by_row.get(row)
+
+    def count(self, *states: ScanState) -> int:
+        """Return how many scans are in any of these states."""
+        return sum(self._counts[state] for state in states)
+
+    def of(self, *states: ScanState) -> Iterator[Scan]:
+        """Yield the scans in any of these states, in the order of their arrival."""
+        return (scan for scan in self._open.values() if scan.state in states)
+
+    @property
+    def blocked(self) -> dict[str, str]:
+        """Paths of the scans that the environment refuses while it serves others, with the reason."""
+        return {scan.path: "; ".join(filter(None, (scan.reason, scan.remedy))) for scan in self.of(ScanState.BLOCKED)}
+
+    @property
+    def in_work(self) -> list[str]:
+        """Paths of the scans that the executor has."""
+        return [scan.path for scan in self.of(ScanState.READING)]

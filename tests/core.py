@@ -22,18 +22,17 @@ from ocrwatch.daemon.duplicates import Duplicates
 from ocrwatch.daemon.loading import Loading
 from ocrwatch.daemon.pipeline import Pipeline
 from ocrwatch.daemon.recovery import restore_forgotten
-from ocrwatch.daemon.scans import Scan, Scans
-from ocrwatch.daemon.threads import Threads
 from ocrwatch.delivery.plan import Fate, Places
 from ocrwatch.delivery.transaction import Delivered, Deliverer
 from ocrwatch.document import Page
 from ocrwatch.errors import EnvironmentFault, ScanFault
 from ocrwatch.executors.events import Begun
 from ocrwatch.ledger import Entry, Ledger
-from ocrwatch.render.formats import FORMATS
-from ocrwatch.scan import ScanState, SettledFile
+from ocrwatch.render.registry import endings
+from ocrwatch.scan import Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import facts_of
+from ocrwatch.storage.threads import Threads
 from tests.eventually import eventually
 from tests.fake_executor import Act, FakeExecutor, echo
 
@@ -141,7 +140,7 @@ class Core:
             keeps_originals=keeps,
         )
         places = Places(folders.inbox, folders.outbox, folders.archive, folders.quarantine, keeps=keeps)
-        self.deliverer = Deliverer(places, self.ledger, tuple(FORMATS))
+        self.deliverer = Deliverer(places, self.ledger, self.ledger.remember_endings(endings()))
         self.deliveries = Deliveries(self.threads.delivery, self.deliverer, self.backoff, self.duplicates)
         self.pipeline = self.pipeline_of(Pipeline)
         self._services: list[asyncio.Task[None]] = []
@@ -171,7 +170,7 @@ class Core:
 
     def serve(self) -> None:
         """Begin to work."""
-        self._services = self.pipeline.serve()
+        self._services = [asyncio.ensure_future(service) for service in self.pipeline.services()]
 
     def file(self, path: str, *, fresh: bool = True) -> SettledFile:
         """Return a file of the inbox as intake does when it is complete."""
@@ -193,7 +192,7 @@ class Core:
         restore_forgotten(self.settings, self.ledger)
         self.ledger.record_unclean_end(0.01, 0.01)
         for entry in self.ledger.unfinished():
-            if entry.state in {"planned", "published"}:
+            if entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}:
                 self.pipeline.recover(entry)
             else:
                 self.pipeline.clear_leftovers(entry)

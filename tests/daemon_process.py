@@ -89,9 +89,9 @@ class DaemonProcess:
     """A running ``ocrwatch run`` with its log, as a context manager.
 
     ``config`` is the text of its ``ocrwatch.toml``; without one an earlier run's is kept, so that a second
-    DaemonProcess on the same folder is a restart. ``wrapper`` is a command to run it with, which must become it.
-    What it started is gone when the block is left, and its log is on standard output, which pytest shows for a test
-    that fails.
+    DaemonProcess on the same folder is a restart. ``wrapper`` is a command to run it with, which must become it;
+    ``program`` stands for ocrwatch itself. What it started is gone when the block is left, and its log is on standard
+    output, which pytest shows for a test that fails.
     """
 
     def __init__(
@@ -102,6 +102,7 @@ class DaemonProcess:
         command: str = "run",
         environment: Mapping[str, str] | None = None,
         wrapper: Sequence[str] = (),
+        program: Sequence[str] = PROGRAM,
     ) -> None:
         self.folder = folder
         self.inbox = folder / "inbox"
@@ -113,7 +114,7 @@ class DaemonProcess:
         """Monotonic seconds."""
         self.complaints: list[str] = []
         """Lines of standard error that are no events."""
-        self._command = [*wrapper, *PROGRAM, command, *arguments]
+        self._command = [*wrapper, *program, command, *arguments]
         self._config = config
         self._environment = clean_environment(_WITHOUT_NOTE | dict(environment or {}))
         self._events: list[Event] = []

@@ -13,7 +13,7 @@ from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Word
 from ocrwatch.errors import Stopping
 from ocrwatch.executors.base import Reading
 from ocrwatch.executors.events import Begun
-from ocrwatch.executors.messages import Job
+from ocrwatch.executors.ipc import Job
 
 WORKER: Final = 4711
 """The process id that is told of what reads."""

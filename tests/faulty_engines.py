@@ -10,11 +10,15 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from ocrwatch.document import Block, Box, EngineInfo, Line, Word
+from ocrwatch.errors import EngineFailed
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.decode import Gray
 
@@ -201,6 +205,70 @@ class Touching(Echo):
         return super().read(pixels, dpi, recipe) if hoard else ()
 
 
+class Odd(Echo):
+    """Returns numbers of numpy and lists, as an engine from another package may."""
+
+    name = "odd"
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Return two words, one with an infinite confidence."""
+        confidences: list[Any] = [np.float32(90.5), float("inf")]
+        words: Any = [Word(np.str_(confidence), _BOX, confidence) for confidence in confidences]
+        lines: Any = [Line(words, _BOX)]
+        return (Block(lines, _BOX),)
+
+
+class WrongTypes(Echo):
+    """Returns a paragraph whose number is text."""
+
+    name = "wrong-types"
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Return one word."""
+        paragraph: Any = "1"
+        return (Block((Line((Word("word", _BOX, 90.0),), _BOX, paragraph),), _BOX),)
+
+
+class Unsendable(Echo):
+    """Returns text that is not Unicode, or with a whitelist, what is no text at all."""
+
+    name = "unsendable"
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Return one word."""
+        text: Any = object() if recipe.whitelist else "\ud800"
+        return (Block((Line((Word(text, _BOX, 90.0),), _BOX),), _BOX),)
+
+
+class PaperJam(EngineFailed):
+    """An error that only this package knows."""
+
+    code = "paper-jam"
+    retryable = False
+
+
+class FailsInItsOwnWay(Echo):
+    """Raises an error of its own."""
+
+    name = "fails-in-its-own-way"
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Fail."""
+        raise PaperJam("jammed", "open the flap")
+
+
+class TakenOver(Echo):
+    """Sends what it likes to the parent: the whitelist, in hexadecimal."""
+
+    name = "taken-over"
+
+    def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+        """Write to the worker's channel."""
+        os.write(int(sys.argv[1]), bytes.fromhex(recipe.whitelist))
+        time.sleep(_EVER)
+        return ()
+
+
 ENGINES: tuple[type[Echo], ...] = (
     Echo,
     Slow,
@@ -217,6 +285,11 @@ ENGINES: tuple[type[Echo], ...] = (
     DiesEarlyNow,
     StartsLate,
     Touching,
+    Odd,
+    WrongTypes,
+    Unsendable,
+    FailsInItsOwnWay,
+    TakenOver,
 )
 
 

@@ -13,7 +13,7 @@ import pytest
 from ocrwatch.cache.key import PageCache
 from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.document import Page
-from ocrwatch.executors.messages import Job
+from ocrwatch.executors.ipc import Job
 from ocrwatch.recipe import Recipe
 from tests.core import Core
 from tests.fake_executor import page_of

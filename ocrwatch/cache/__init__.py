@@ -1,1 +1,1 @@
-"""Pages that were read before, found by the scan's bytes and everything else that decides what its text will be."""
+"""Pages that were read before, kept in levels, found by a key of the scan and everything else that decides its text."""

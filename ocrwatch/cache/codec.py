@@ -1,74 +1,55 @@
-"""A Page as few bytes, and back, exactly."""
+"""A Page as few bytes, and back, exactly: MessagePack, compressed with zlib.
+
+The bytes may come from a disk that has aged, or from other people: what comes back is a page with the types that are
+declared, or nothing.
+"""
 
 from __future__ import annotations
 
-import json
 import zlib
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
-from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Second, Word
+import msgspec
+
+from ocrwatch.document import Page
+
+MAX_SIZE: Final = 1 << 24
+"""Bytes of a page before compression, some 200,000 words. What is decoded may take eight times the memory."""
 
 _FAST: Final = 1
 """zlib's level: the higher ones save little of what is mostly numbers."""
 
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(Page)
+
+
+class Malformed(Exception):
+    """The bytes are no page of ours."""
+
 
 def pack(page: Page) -> bytes:
-    """Render everything but the timings, which are of one reading only. Raises ``TypeError`` for odd values."""
-    engine = page.engine
-    content = [
-        page.width,
-        page.height,
-        page.dpi,
-        page.orientation,
-        [engine.name, engine.version, list(engine.languages)],
-        list(page.steps),
-        list(page.warnings),
-        [[_corners(block.box), [_line(line) for line in block.lines]] for block in page.blocks],
-        page.unread,
-        None if page.second is None else [page.second.name, page.second.version, page.second.lines],
-    ]
-    return zlib.compress(json.dumps(content, separators=(",", ":")).encode("ascii"), _FAST)
+    """Render everything but the timings, which are of one reading only.
+
+    Raises ``TypeError`` or ``ValueError`` for what cannot be rendered: a page that is too large, or odd values.
+    """
+    try:
+        content = _ENCODER.encode(replace(page, timings=()))
+    except OverflowError as error:
+        raise ValueError("a number is too large") from error
+    if len(content) > MAX_SIZE:
+        raise ValueError(f"the page takes {len(content)} bytes")
+    return zlib.compress(content, _FAST)
 
 
 def unpack(data: bytes) -> Page:
-    """Read what :func:`pack` wrote. Raises ``ValueError`` for anything else, also where a single bit differs."""
+    """Read what :func:`pack` wrote. Raises :class:`Malformed` for anything else, also if a single bit differs."""
+    inflating = zlib.decompressobj()
     try:
-        # Its checksum tells damage (RFC 1950).
-        content = json.loads(zlib.decompress(data))
-        width, height, dpi, orientation, engine, steps, warnings, blocks, unread, second = content
-        name, version, languages = engine
-        return Page(
-            width,
-            height,
-            dpi,
-            orientation,
-            tuple(Block(tuple(_unpacked(line) for line in lines), Box(*box)) for box, lines in blocks),
-            EngineInfo(name, version, tuple(languages)),
-            tuple(steps),
-            tuple(warnings),
-            unread=unread,
-            second=None if second is None else Second(*second),
-        )
-    except (zlib.error, TypeError) as error:
-        raise ValueError("not a packed page") from error
-
-
-def _line(line: Line) -> list[Any]:
-    words = [[word.text, *_corners(word.box), word.confidence] for word in line.words]
-    return [_corners(line.box), line.paragraph, words]
-
-
-def _unpacked(line: list[Any]) -> Line:
-    box, paragraph, words = line
-    return Line(
-        tuple(
-            Word(text, Box(left, top, right, bottom), confidence)
-            for text, left, top, right, bottom, confidence in words
-        ),
-        Box(*box),
-        paragraph,
-    )
-
-
-def _corners(box: Box) -> list[int]:
-    return [box.left, box.top, box.right, box.bottom]
+        content = inflating.decompress(data, MAX_SIZE)
+        # It ends with a checksum (RFC 1950), which is not looked at before the end.
+        if not inflating.eof or inflating.unused_data:
+            raise Malformed("truncated, too large, or followed by something else")
+        return _DECODER.decode(content)
+    except (zlib.error, msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
+        raise Malformed(str(error)) from error

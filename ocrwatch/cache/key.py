@@ -1,19 +1,24 @@
-"""What was read before, found again by the scan's bytes and everything else that decides what its text will be."""
+"""The cache key: SHA-256 of the scan, and the contents and versions of everything else that decides its text.
+
+The key is the same on all machines that have the same versions and language data: no path, time or number of a file is
+part of it. Those only tell, while the daemon runs, that a file has been changed.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import ocrwatch
-from ocrwatch.cache.sqlite import TextCache
+from ocrwatch.cache.base import TextCache
 from ocrwatch.document import EngineInfo, Page
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.log import get_logger
@@ -27,10 +32,19 @@ _IMAGES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg", _IN_PROCES
 _PPOCR = ("onnxruntime", "rapidocr")
 _ENGINES = "ocrwatch.engines"
 _VERSION_SECONDS = 10
+_OF_THE_MACHINE: Final = "Found "
+"""How lines of ``tesseract --version`` begin that tell of the processor, and of libraries that do not read."""
 
 _log = get_logger()
 
-_Stamp = tuple[tuple[str, int, int], ...]
+
+class _Stamp(NamedTuple):
+    """What changes if a file does; all 0 but the path if there is none."""
+
+    path: Path
+    size: int
+    mtime_ns: int
+    inode: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +52,8 @@ class _Identity:
     """What besides the bytes decides the text of scans that are read by one recipe."""
 
     digest: bytes
-    files: tuple[Path, ...]
-    """The language data, which may be changed while workers have it loaded."""
-    stamp: _Stamp
+    stamps: tuple[_Stamp, ...]
+    """Of the language data, which may be changed while workers have it loaded."""
 
 
 class PageCache:
@@ -49,9 +62,12 @@ class PageCache:
     def __init__(self, cache: TextCache | None, recipes: Iterable[Recipe]) -> None:
         self._cache = cache
         self._identities: dict[Recipe, _Identity] = {}
-        self.learn(recipes)
+        self._outdated: set[Recipe] = set()
+        """Recipes whose language data has changed since it was learnt."""
+        self._digests: dict[_Stamp, bytes] = {}
         self._versions: dict[str, str] = {}
         self._complained = False
+        self.learn(recipes)
 
     def __bool__(self) -> bool:
         """Whether anything can be known at all."""
@@ -59,36 +75,46 @@ class PageCache:
 
     def learn(self, recipes: Iterable[Recipe]) -> None:
         """Take note of more recipes; usable from any thread, and blocks while it looks at programs and files."""
-        if self._cache is not None:
-            new = {recipe: _identity(recipe) for recipe in recipes if recipe not in self._identities}
-            self._identities = {**self._identities, **new}
+        if self._cache is None:
+            return
+        for recipe in recipes:
+            if recipe in self._identities:
+                continue
+            try:
+                identity = _identity(recipe, self._digest)
+            except (OSError, ValueError) as error:
+                self._complain(f"what decides a text cannot be read ({error})", "let ocrwatch's user read it")
+            else:
+                self._identities = {**self._identities, recipe: identity}
 
     def page(self, sha256: str, recipe: Recipe) -> Page | None:
-        """Return the page that these bytes gave before, None where it would have to be read."""
-        return self._look_up(sha256, recipe, TextCache.get)
+        """Return the page that these bytes gave before, None if they have to be read; may wait for a disk."""
+        if self._cache is None or not self._is_current(recipe):
+            return None
+        key = self._key(sha256, recipe)
+        return None if key is None else self._if_current(self._cache.get(key))
 
     def recent(self, sha256: str, recipe: Recipe) -> Page | None:
-        """Return the page if it was read or asked for not long ago; waits for no disk."""
-        return self._look_up(sha256, recipe, TextCache.recent)
-
-    def _look_up(self, sha256: str, recipe: Recipe, ask: Callable[[TextCache, bytes], Page | None]) -> Page | None:
+        """Return the page if it was read or asked for not long ago; never waits, and looks at no file."""
         key = self._key(sha256, recipe)
-        page = ask(self._cache, key) if self._cache is not None and key is not None else None
-        if page is None or self._versions.get(page.engine.name, page.engine.version) != page.engine.version:
-            return None
-        return page
+        return None if self._cache is None or key is None else self._if_current(self._cache.recent(key))
 
     def remember(self, sha256: str, recipe: Recipe, page: Page) -> Callable[[], None]:
-        """Keep a page that was read in mind; return what keeps it on the disk."""
+        """Keep a page in memory, which never waits; return what keeps it on the disk, which may."""
         key = self._key(sha256, recipe)
         cache = self._cache
         if cache is None or key is None or not _is_expected(page, recipe):
             return lambda: None
         cache.put(key, page)
-        return lambda: cache.save(key, page)
+
+        def save() -> None:
+            if self._is_current(recipe):
+                cache.save(key, page)
+
+        return save
 
     def loaded(self, engine: EngineInfo) -> None:
-        """Take note of the engine that a worker has loaded: nobody knows its version better."""
+        """Take note of the engine that a worker has loaded: its version counts more than its package's."""
         self._versions[engine.name] = engine.version
 
     def prune(self) -> None:
@@ -102,14 +128,40 @@ class PageCache:
             self._cache.close()
 
     def _key(self, sha256: str, recipe: Recipe) -> bytes | None:
+        """Return the key, None if the recipe has none (any more); looks at no file."""
         identity = self._identities.get(recipe)
-        if identity is None:
-            return None
-        if _stamp(identity.files) != identity.stamp:
-            # Which worker reads with the old and which with the new data cannot be told.
-            self._complain("the language data has changed since the start", "restart ocrwatch to use the new data")
+        if identity is None or recipe in self._outdated:
             return None
         return hashlib.sha256(identity.digest + bytes.fromhex(sha256)).digest()
+
+    def _if_current(self, page: Page | None) -> Page | None:
+        """Return the page unless workers have loaded another version of its engine."""
+        if page is None or self._versions.get(page.engine.name, page.engine.version) != page.engine.version:
+            return None
+        return page
+
+    def _is_current(self, recipe: Recipe) -> bool:
+        """Look whether the language data is still the same; for good, so that ``recent`` need not look."""
+        identity = self._identities.get(recipe)
+        if identity is None or recipe in self._outdated:
+            return False
+        try:
+            same = all(_stamp(stamp.path) == stamp for stamp in identity.stamps)
+        except OSError:
+            # A share may refuse for a moment.
+            return False
+        if not same:
+            # Which worker reads with the old and which with the new data cannot be told.
+            self._outdated.add(recipe)
+            self._complain("the language data has changed since the start", "restart ocrwatch to use the new data")
+        return same
+
+    def _digest(self, stamp: _Stamp) -> bytes:
+        """Return the SHA-256 of a file, which is read only once."""
+        if stamp not in self._digests:
+            with stamp.path.open("rb") as file:
+                self._digests[stamp] = hashlib.file_digest(file, "sha256").digest()
+        return self._digests[stamp]
 
     def _complain(self, reason: str, remedy: str) -> None:
         if not self._complained:
@@ -117,20 +169,42 @@ class PageCache:
             _log.warning("cache.failed", reason=reason, remedy=remedy)
 
 
-def _identity(recipe: Recipe) -> _Identity:
-    files = tuple(_data_files(recipe))
-    data = _stamp(path for path in files if not os.path.isdir(path))  # noqa: PTH112 - no error
-    parts = (ocrwatch.__version__, *_code(), *_packages(recipe), _program(recipe), asdict(recipe), data)
-    digest = hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).digest()
-    return _Identity(digest, files, _stamp(files))
+def _identity(recipe: Recipe, digest: Callable[[_Stamp], bytes]) -> _Identity:
+    """Take everything together. Raises ``OSError`` or ``ValueError`` for files that cannot be read."""
+    folder = _tessdata(recipe)
+    # Stamped before they are listed and read: what changes meanwhile is found to have changed.
+    of_folder = () if folder is None else (_stamp(folder),)
+    data = () if folder is None else tuple(map(_stamp, _language_files(folder, recipe)))
+    # Lists of words and the like, which variables name.
+    named = {name: _stamp(Path(value)) for name, value in recipe.variables if Path(value).is_absolute()}
+    contents = {name: digest(stamp).hex() for name, stamp in named.items() if stamp.path.is_file()}
+    options = replace(
+        recipe,
+        tessdata=recipe.tessdata if folder is None else "",
+        variables=tuple((name, f"sha256 {contents[name]}" if name in contents else v) for name, v in recipe.variables),
+    )
+    parts = (
+        ocrwatch.__version__,
+        _code(),
+        *_packages(recipe),
+        _program(recipe),
+        options,
+        [(stamp.path.name, digest(stamp).hex()) for stamp in data if stamp.path.is_file()],
+    )
+    all_of_them = hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).digest()
+    return _Identity(all_of_them, (*of_folder, *data, *named.values()))
 
 
-def _code() -> Iterator[object]:
-    """Yield what tells this ocrwatch's way of reading from another's of the same version: developers change it."""
+@functools.cache
+def _code() -> str:
+    """Return a hash of what reads: developers change it without a new version."""
     package = Path(ocrwatch.__file__).parent
+    contents = hashlib.sha256()
     for path in (package / "markers.py", *sorted(package.joinpath("recognise").rglob("*.py"))):
-        status = path.stat()
-        yield path.name, status.st_size, status.st_mtime_ns
+        code = path.read_bytes()
+        contents.update(f"{path.relative_to(package).as_posix()} {len(code)}\n".encode())
+        contents.update(code)
+    return contents.hexdigest()
 
 
 def _packages(recipe: Recipe) -> Iterator[object]:
@@ -154,11 +228,12 @@ def _program(recipe: Recipe) -> str | None:
     if program is None or _expected(recipe) in {_IN_PROCESS, weights.NAME}:
         return None
     try:
-        return subprocess.run(
+        said = subprocess.run(
             [program, "--version"], capture_output=True, text=True, timeout=_VERSION_SECONDS, check=False
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return None
+    return "\n".join(line for line in said.splitlines() if not line.lstrip().startswith(_OF_THE_MACHINE))
 
 
 def _expected(recipe: Recipe) -> str:
@@ -172,7 +247,7 @@ def _expected(recipe: Recipe) -> str:
 def _is_expected(page: Page, recipe: Recipe) -> bool:
     """Tell whether a page was read by the engine whose version was taken for the recipe's, and by the second one.
 
-    Where the best engine is installed and cannot be loaded, another one steps in.
+    If the best engine is installed and cannot be loaded, another one steps in.
     """
     if page.second is not None and page.second.failure:
         # Memory may have been short: another time there may be more.
@@ -180,28 +255,26 @@ def _is_expected(page: Page, recipe: Recipe) -> bool:
     return recipe.engine != "auto" or page.engine.name == _expected(recipe)
 
 
-def _data_files(recipe: Recipe) -> Iterator[Path]:
-    """Yield the folder with the language data, whose time tells of new files, and what is in it of the languages."""
+def _tessdata(recipe: Recipe) -> Path | None:
+    """Return the folder with the language data; its time tells of new files. None if there is none."""
     try:
-        data = tessdata_folder(recipe)
+        return tessdata_folder(recipe)
     except EnvironmentFault:
-        return
-    yield data
+        return None
+
+
+def _language_files(folder: Path, recipe: Recipe) -> Iterator[Path]:
+    """Yield what is in the folder of the recipe's languages, sorted by name within each."""
     for language in (*recipe.languages, "osd"):
-        # A share may refuse from one moment to the next; whoever reads with the data says so.
+        # A share may refuse from one moment to the next; the worker that reads the data says so.
         with contextlib.suppress(OSError):
-            yield from sorted(data.glob(f"{language}.*"))
-    # Lists of words and the like, which variables name.
-    yield from (path for _, value in recipe.variables if (path := Path(value)).is_absolute())
+            yield from sorted(folder.glob(f"{language}.*"))
 
 
-def _stamp(files: Iterable[Path]) -> _Stamp:
-    return tuple(_stamp_of(path) for path in files)
-
-
-def _stamp_of(path: Path) -> tuple[str, int, int]:
+def _stamp(path: Path) -> _Stamp:
+    """Return a file's stamp, also if there is none. Raises ``OSError`` if the disk does not tell."""
     try:
         status = path.stat()
-    except OSError:
-        return str(path), 0, 0
-    return str(path), status.st_size, status.st_mtime_ns
+    except (FileNotFoundError, NotADirectoryError):
+        return _Stamp(path, 0, 0, 0)
+    return _Stamp(path, status.st_size, status.st_mtime_ns, status.st_ino)

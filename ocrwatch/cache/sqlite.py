@@ -1,7 +1,7 @@
-"""Pages that were read before, in memory and on the disk, to be had again without reading.
+"""The level of the cache on the disk: an SQLite database in the state folder.
 
-Losing them costs nothing but the time to read again. So nothing here waits for the disk, and no error of it reaches
-anybody: it is logged once, and scans are read as if nothing were known of them.
+Losing it costs the time to read again. So nothing waits until a page is safe on the disk, and no error is raised: it
+is logged once, a damaged file is renamed, and scans are read as if nothing were known of them.
 """
 
 from __future__ import annotations
@@ -10,23 +10,16 @@ import os
 import sqlite3
 import threading
 import time
-from collections import OrderedDict
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
-from ocrwatch.cache.codec import pack, unpack
-from ocrwatch.document import Page
+from ocrwatch.cache.base import Entry, LevelOptions
+from ocrwatch.cache.codec import MAX_SIZE, Malformed, pack, unpack
 from ocrwatch.ledger.opening import is_damage
 from ocrwatch.log import get_logger
 from ocrwatch.storage.files import folder, remove, status_of
 
 CACHE_NAME: Final = "cache.db"
-
-_MOST_WORDS: Final = 50_000
-"""Words of the pages that are kept in memory, about 20 MB."""
-
-_PAGE_WORDS: Final = 50
-"""What a page counts besides its words, so that empty ones are not kept without end."""
 
 _LARGEST_SHARE: Final = 10
 """No page may take more than the tenth part of the space on the disk."""
@@ -41,7 +34,7 @@ _WAL_PAGES: Final = 64
 _APPLICATION: Final = 0x6F637277
 """Tells a cache of ours from another program's database (sqlite.org/pragma.html#pragma_application_id): "ocrw"."""
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 """Of the table and of what is packed in it: others are emptied."""
 
 _PARTS: Final = ("-wal", "-shm", "")
@@ -53,16 +46,16 @@ class _Foreign(Exception):
     """A file that is not a cache of ours."""
 
 
-class TextCache:
-    """Pages by a key that stands for everything that decides what is read. May be used from any thread."""
+class SqliteLevel:
+    """Pages in one file of the state folder."""
 
-    def __init__(self, state: Path, *, max_age: float, max_bytes: int) -> None:
-        """Keep pages for ``max_age`` seconds, in at most ``max_bytes`` bytes of the folder ``state``."""
+    in_memory: ClassVar[bool] = False
+
+    def __init__(self, state: Path, options: LevelOptions) -> None:
         self._lock = threading.Lock()
         self._path = state / CACHE_NAME
-        self._max_age = max_age
-        self._max_bytes = max_bytes
-        self._memory = _Memory()
+        self._max_age = options.max_age
+        self._max_bytes = options.max_bytes
         self._bytes = 0
         self._complained = False
         self._set_aside_before = False
@@ -75,36 +68,20 @@ class TextCache:
         with self._lock:
             self._close()
 
-    def get(self, key: bytes) -> Page | None:
-        """Return the page that was put under ``key``, None where there is none or it is too old."""
-        if (page := self.recent(key)) is not None:
-            return page
+    def get(self, key: bytes) -> Entry | None:
+        """Return what was kept under ``key``; what is there and no page of ours is logged and dropped."""
         with self._lock:
-            made_at, page = self._load(key) or (0.0, None)
-        if page is None or self._is_old(made_at):
-            return None
-        self._memory.add(key, made_at, page)
-        return page
+            return self._load(key)
 
-    def recent(self, key: bytes) -> Page | None:
-        """Return the page if it is still in memory; never waits for the disk."""
-        made_at, page = self._memory.get(key) or (0.0, None)
-        return None if self._is_old(made_at) else page
-
-    def put(self, key: bytes, page: Page) -> None:
-        """Keep a page in memory: it waits for no disk."""
-        self._memory.add(key, time.time(), page)
-
-    def save(self, key: bytes, page: Page) -> None:
-        """Keep a page on the disk."""
-        now = time.time()
+    def put(self, key: bytes, entry: Entry) -> None:
+        """Keep an entry on the disk."""
         try:
-            data = pack(page)
+            data = pack(entry.page)
         except (TypeError, ValueError):
-            # An engine of somebody else's may return odd numbers; they can be delivered all the same.
+            # An engine of another package may return odd numbers; they can be delivered all the same.
             return
         with self._lock:
-            self._save(key, now, data)
+            self._save(key, entry.made_at, data)
 
     def prune(self) -> None:
         """Drop what is too old from the disk, and give its space back."""
@@ -118,20 +95,32 @@ class TextCache:
             except sqlite3.Error as error:
                 self._trouble(error)
 
-    def _is_old(self, made_at: float) -> bool:
-        return made_at < time.time() - self._max_age
-
-    def _load(self, key: bytes) -> tuple[float, Page] | None:
+    def _load(self, key: bytes) -> Entry | None:
         if self._db is None:
             return None
         try:
-            found = self._db.execute("SELECT at, page FROM pages WHERE key = ?", (key,)).fetchone()
-            return None if found is None else (found[0], unpack(found[1]))
-        except ValueError as error:
-            self._complain(f"a page in {self._path} is damaged ({error})")
+            # What is too long is not even fetched.
+            sql = "SELECT at, iif(length(page) <= ?, page, NULL) FROM pages WHERE key = ?"
+            found = self._db.execute(sql, (MAX_SIZE, key)).fetchone()
+            return None if found is None else _entry(*found)
+        except Malformed as error:
+            self._drop(key, str(error))
         except sqlite3.Error as error:
             self._trouble(error)
         return None
+
+    def _drop(self, key: bytes, reason: str) -> None:
+        """Drop what is no page of ours: reading its scan again puts a good one in its place."""
+        _log.warning(
+            "cache.failed", reason=f"a page in {self._path} is damaged ({reason})", remedy="nothing: its scan is read"
+        )
+        if self._db is None:
+            return
+        try:
+            self._db.execute("DELETE FROM pages WHERE key = ?", (key,))
+            self._bytes = self._size()
+        except sqlite3.Error as error:
+            self._trouble(error)
 
     def _save(self, key: bytes, now: float, data: bytes) -> None:
         if self._db is None or len(data) > self._max_bytes // _LARGEST_SHARE:
@@ -199,39 +188,15 @@ class TextCache:
             self._db = None
 
 
-class _Memory:
-    """The pages that were put or asked for last."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._pages: OrderedDict[bytes, tuple[float, Page]] = OrderedDict()
-        self._weight = 0
-
-    def get(self, key: bytes) -> tuple[float, Page] | None:
-        with self._lock:
-            if key in self._pages:
-                self._pages.move_to_end(key)
-            return self._pages.get(key)
-
-    def add(self, key: bytes, made_at: float, page: Page) -> None:
-        with self._lock:
-            self._drop(self._pages.pop(key, None))
-            self._pages[key] = made_at, page
-            self._weight += _weight(page)
-            while self._weight > _MOST_WORDS:
-                self._drop(self._pages.popitem(last=False)[1])
-
-    def _drop(self, dropped: tuple[float, Page] | None) -> None:
-        if dropped is not None:
-            self._weight -= _weight(dropped[1])
-
-
-def _weight(page: Page) -> int:
-    return _PAGE_WORDS + sum(len(line.words) for block in page.blocks for line in block.lines)
+def _entry(made_at: object, data: object) -> Entry:
+    """Return what a row holds. Raises :class:`Malformed`: SQLite keeps values of any type in any column."""
+    if not isinstance(made_at, float) or not isinstance(data, bytes):
+        raise Malformed("a value of another type, or too long")
+    return Entry(unpack(data), made_at)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # It holds the text of scans: nobody else's business.
+    # It holds the text of scans, which only its owner may read.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         os.fchmod(descriptor, 0o600)

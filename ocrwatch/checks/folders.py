@@ -70,7 +70,7 @@ def probe(name: str, folder: Path) -> Iterator[Finding]:
             "warning",
             f"the {name}'s file system has neither hard links nor a rename that spares what is there: a name is taken "
             "by an empty file for the moment before its file",
-            "see in the README what is guaranteed there (FUSE), or use a local folder",
+            "see docs/network-shares.md (FUSE) for what is guaranteed there, or use a local folder",
         )
     if status is not None:
         yield from clock(name, status.st_mtime, begun, ended)

@@ -20,9 +20,12 @@ class Proof:
 
 
 def prove(settings: Settings) -> Proof:
-    """Check that languages, groups and hooks exist; raises :class:`OcrwatchError` for the first that does not.
+    """Check that languages, formats, groups and hooks exist.
+
+    Raises :class:`OcrwatchError` for the first that does not.
 
     What only a worker can tell, such as whether an engine exists, :func:`ocrwatch.executors.trial.try_start` finds out.
     """
     startup.check_languages(settings)
+    startup.check_formats(settings)
     return Proof(startup.group_ids(settings), hook_options(settings))

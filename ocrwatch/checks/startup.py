@@ -9,13 +9,15 @@ import os
 import shutil
 from pathlib import Path
 
+from ocrwatch.cache.base import LevelOptions
 from ocrwatch.cache.key import PageCache
-from ocrwatch.cache.sqlite import TextCache
+from ocrwatch.cache.tiers import open_cache
 from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault, system_reason
 from ocrwatch.log import get_logger
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.readers import is_read_by_ppocr
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
+from ocrwatch.render.registry import choose
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.storage import mount_watchdog
 from ocrwatch.storage.files import TEMPORARY_PREFIX, remove, sync, write_durable
@@ -134,9 +136,11 @@ def recipes(settings: Settings) -> tuple[Recipe, ...]:
 
 
 def known_texts(settings: Settings) -> PageCache:
-    """Open what is known of scans that were read before."""
+    """Open the cache of pages. Raises :class:`UsageError` if ``cache.levels`` names a level that does not exist."""
     options = settings.cache
-    cache = TextCache(settings.state, max_age=options.max_age, max_bytes=options.max_bytes) if options.enabled else None
+    if not options.enabled:
+        return PageCache(None, recipes(settings))
+    cache = open_cache(settings.state, options.levels, LevelOptions(options.max_age, options.max_bytes))
     return PageCache(cache, recipes(settings))
 
 
@@ -150,10 +154,25 @@ def check_languages(settings: Settings) -> None:
             check_recipe_languages(each)
 
 
+def check_formats(settings: Settings) -> None:
+    """Check that the sidecar formats of all profiles can be used.
+
+    Raises :class:`EnvironmentFault` if a package is broken, :class:`UsageError` if two write to the same files.
+    """
+    profiles = (settings.with_profile(profile) for profile in settings.profiles)
+    for output in (settings.output, *(each.output for each in profiles)):
+        choose(output.formats)
+
+
 def group_ids(settings: Settings) -> dict[str, int]:
     """Return the numbers of all groups that sidecars may be given to; raises :class:`UsageError`."""
     names = {settings.output.group} | {settings.with_profile(profile).output.group for profile in settings.profiles}
     return {name: _group_id(name) for name in names if name is not None}
+
+
+def sidecar_group(settings: Settings) -> int | None:
+    """Return the number of the group that sidecars are given to, if one is set; raises :class:`UsageError`."""
+    return None if settings.output.group is None else _group_id(settings.output.group)
 
 
 def _group_id(name: str) -> int:

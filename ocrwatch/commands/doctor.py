@@ -19,7 +19,7 @@ from ocrwatch.checks.remembered_mounts import check_mounts
 from ocrwatch.commands.service_user import become_user_of, environment_of
 from ocrwatch.errors import Blocked, EnvironmentFault, ExitCode, UsageError
 from ocrwatch.hooks.payload import hook_options
-from ocrwatch.intake.inotify import Watcher
+from ocrwatch.intake.inotify import InotifyWatcher
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.rescan import Rescan, rescan
 from ocrwatch.log import printable
@@ -99,6 +99,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     if found.severity == "fine":
         yield _engine(settings)
         yield _second(settings)
+    yield check("formats", "the sidecars' formats can be used", lambda: startup.check_formats(settings))
     yield check("groups", "the sidecars' groups exist", lambda: startup.group_ids(settings))
     yield check("hooks", "all programs and secrets of hooks can be used", lambda: hook_options(settings))
     if settings.hooks.webhook_secret is not None:
@@ -230,7 +231,7 @@ class _Canary:
 @contextlib.contextmanager
 def _listening(inbox: Path, name: str, came: Callable[[], None]) -> Iterator[None]:
     """Watch the inbox as the daemon does, but for one name only."""
-    watcher = Watcher(inbox, NameRules.of([name], []), _Canary(came), recursive=False)
+    watcher = InotifyWatcher(inbox, NameRules.of([name], []), _Canary(came), recursive=False)
     watcher.arm()
     try:
         yield

@@ -20,7 +20,9 @@ from ocrwatch.executors.events import Outcome, SlotEvent
 from ocrwatch.executors.process_pool import Pool
 from ocrwatch.executors.startup_guard import StartupGuard
 from ocrwatch.executors.worker_lifecycle import SlotOptions
-from ocrwatch.render.formats import Original, page_as_dict, review_reasons
+from ocrwatch.render.base import Original
+from ocrwatch.render.json import page_as_dict
+from ocrwatch.render.review import review_reasons
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.settings.load import load, parse_overrides
 

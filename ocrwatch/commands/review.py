@@ -18,9 +18,10 @@ from ocrwatch.commands.why.lookup import rows_meant
 from ocrwatch.errors import ExitCode, UsageError
 from ocrwatch.ledger import Entry, LedgerReader, tick_off
 from ocrwatch.log import printable
-from ocrwatch.observe.status import display_path, isoformat
+from ocrwatch.observe.status import isoformat
 from ocrwatch.settings import Settings
 from ocrwatch.settings.load import load, parse_overrides
+from ocrwatch.storage.files import display_path
 from ocrwatch.storage.mount_watchdog import check_answers
 
 _CONFIDENCE_WIDTH = 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,21 +17,27 @@ from ocrwatch.checks.machine import service_of
 from ocrwatch.commands.above_bar import AboveBar
 from ocrwatch.commands.service_user import become_user_of
 from ocrwatch.daemon.daemon import Daemon, Summary
-from ocrwatch.daemon.hangup import hold_hangup
-from ocrwatch.daemon.scans import Scan
+from ocrwatch.daemon.reload import hold_hangup
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import Page
 from ocrwatch.errors import ExitCode, UsageError
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.rescan import rescan
 from ocrwatch.observe.status_txt import counted
-from ocrwatch.scan import ScanState
+from ocrwatch.scan import Scan, ScanState
 from ocrwatch.settings import Settings
 from ocrwatch.settings.load import Configuration, check_folders, load, parse_overrides
 from ocrwatch.storage.mounts import is_missing
 
 PREVIEW_CHARS = 100
 
+_GC_THRESHOLD = 100_000
+"""Objects made and not yet freed until cycles are looked for; Python's default is 700 to 2,000.
+
+A page of 500 words is 1,100 objects without a cycle, so that with the default each page that arrives is looked through
+at once. With this, pages of 500 words from an engine that takes no time cost the parent 12.3 ms of CPU instead of 13.3
+(medians of 4 runs with 500 scans each), and 1 MB more memory.
+"""
 _WORTH_A_RATE = 5
 _MOST_NOT_READ = 20
 _DUPLICATES = {
@@ -86,7 +93,9 @@ def run(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str
         return new
 
     log.configure(settings.log.level, settings.log.format)
-    Daemon(settings, reread=reread).run()
+    daemon = Daemon(settings, reread=reread)
+    _collect_rarely()
+    daemon.run()
     return ExitCode.FINE
 
 
@@ -103,7 +112,9 @@ def once(config: Path | None, overrides: Mapping[str, object], sets: Sequence[st
     columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         watchers = _Shown(progress, progress.add_task("reading", total=None), previews if preview else None)
-        summary = Daemon(settings, once=True, watchers=watchers).run()
+        daemon = Daemon(settings, once=True, watchers=watchers)
+        _collect_rarely()
+        summary = daemon.run()
     _print_summary(output, settings, summary)
     _print_not_read(output, summary)
     unread = summary.ends[ScanState.QUARANTINED] or summary.left or summary.interrupted
@@ -127,6 +138,13 @@ class _Shown:
     def progress(self, done: int, total: int) -> None:
         """Move the bar."""
         self._progress.update(self._task, completed=done, total=total or None)
+
+
+def _collect_rarely() -> None:
+    """Have the garbage collector look for cycles rarely, and never in what is loaded by now."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
 
 
 def preview_of(text: str) -> str:

@@ -18,10 +18,10 @@ from rich.live import Live
 from rich.text import Text
 
 from ocrwatch.commands.status_view import Seen, view
-from ocrwatch.daemon.review_list import NEWEST_SHOWN, reviews_of
 from ocrwatch.errors import EnvironmentFault, ExitCode, OcrwatchError, UsageError
 from ocrwatch.ledger import LedgerReader
 from ocrwatch.log import printable
+from ocrwatch.observe.review_list import NEWEST_SHOWN, reviews_of
 from ocrwatch.observe.status import read
 from ocrwatch.settings import Settings
 from ocrwatch.settings.load import load, parse_overrides

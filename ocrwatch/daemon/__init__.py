@@ -1,7 +1,7 @@
-"""Drives the stages in one loop.
+"""One run of the daemon: ``pipeline`` has a scan's life, ``daemon`` the order of start and stop.
 
-``watching`` notices what comes into the inbox, ``reception`` takes it from there to batches, ``reading`` from batches
-to results, ``delivering`` from results to files; ``pipeline`` puts them together. ``loop`` is the one thread on which
-all of that is decided, ``pauses`` what keeps it waiting, ``report`` and ``bulletin`` what others get to see of it.
-``startup`` is what must be true before, and ``daemon`` holds the order of start and stop.
+``assembly`` puts the parts together. ``scheduler`` says whose turn it is, ``loading`` and ``deliveries`` do what waits
+for a disk, many scans in one ``group_commit``. ``recovery`` takes up what an earlier run has left, and ``reload``
+takes new settings. ``report`` and ``status_publisher`` say what the daemon does; ``quarantine_watch``,
+``archive_check`` and ``tidying`` look after files that were put away.
 """

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import time
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Coroutine, Iterator, Mapping
+from typing import Any, Final, Protocol
 
-from ocrwatch.backoff import Backoff
+from ocrwatch.backoff import BLOCKED_DELAY, Backoff
 from ocrwatch.cache.key import PageCache
 from ocrwatch.checks import startup
-from ocrwatch.daemon.archive_check import ArchiveCheck
 from ocrwatch.daemon.deliveries import Deliveries
 from ocrwatch.daemon.duplicates import Duplicates
 from ocrwatch.daemon.loading import Loading
-from ocrwatch.daemon.loop import Loop
 from ocrwatch.daemon.pipeline import Pipeline
-from ocrwatch.daemon.quarantine_watch import QuarantineWatch
-from ocrwatch.daemon.reception import Reception
-from ocrwatch.daemon.report import Report, deliveries_of
-from ocrwatch.daemon.review_list import ReviewList
-from ocrwatch.daemon.scans import Scan, Scans
-from ocrwatch.daemon.threads import Threads
-from ocrwatch.daemon.tidying import Tidying
-from ocrwatch.daemon.watchers import Watchers
 from ocrwatch.delivery.plan import Fate, Places
 from ocrwatch.delivery.transaction import Delivered, Deliverer
 from ocrwatch.document import Page
@@ -34,16 +25,24 @@ from ocrwatch.executors.local import LocalExecutor, WorkerEvent
 from ocrwatch.executors.worker_lifecycle import SlotOptions
 from ocrwatch.hooks.hooks import HookOptions, Hooks
 from ocrwatch.hooks.payload import facts, hook_options
+from ocrwatch.housekeeping.archive_check import ArchiveCheck
+from ocrwatch.housekeeping.empty_folders import Tidying
+from ocrwatch.housekeeping.late_writers import QuarantineWatch
 from ocrwatch.intake.batcher import Batcher
+from ocrwatch.intake.kept_originals import KeptOriginals
 from ocrwatch.intake.readiness import ReadinessTracker
-from ocrwatch.ledger import Ledger, facts_key
+from ocrwatch.intake.watcher import Refused, Watcher
+from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.observe import status
+from ocrwatch.observe.review_list import ReviewList
+from ocrwatch.observe.status_report import Report, deliveries_of
 from ocrwatch.observe.status_txt import NOTE_STEM
-from ocrwatch.render.formats import FORMATS
-from ocrwatch.scan import ScanState, SettledFile
+from ocrwatch.render.registry import endings
+from ocrwatch.scan import Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings
-from ocrwatch.storage.files import facts_of
+from ocrwatch.storage.files import display_path
+from ocrwatch.storage.threads import Threads, run_in
 
 _DAY: Final = 86_400.0
 _TIDIED_AT_START: Final = 1000
@@ -53,6 +52,26 @@ _FATES: Final[dict[str, Fate]] = {"skip": "keep", "archive": "archive", "delete"
 """What becomes of a duplicate's original, by ``intake.duplicates``."""
 
 _log = get_logger()
+
+
+class Watchers(Protocol):
+    """What `ocrwatch once` shows while it works; told on the event loop."""
+
+    def delivered(self, scan: Scan, page: Page, delivered: Delivered) -> None:
+        """Take note of a scan that was read."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Take note of how many scans have come to their end."""
+
+
+class NoWatchers:
+    """Shows nothing."""
+
+    def delivered(self, scan: Scan, page: Page, delivered: Delivered) -> None:
+        """Show nothing."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Show nothing."""
 
 
 class Assembly:
@@ -67,13 +86,12 @@ class Assembly:
         self.hooks = Hooks(hook_options(settings), lambda: status.isoformat(time.time()))
         workers = startup.worker_count(settings)
         self.threads = Threads()
-        self.loop = Loop(self.threads)
         self.backoff = Backoff()
         self.scans = Scans()
         self.report = Report(settings, workers)
         self.report.tally.remember(ledger.ended_by_minute(time.time() - _DAY), time.monotonic())
         self.report.remember(deliveries_of(ledger))
-        self.reviews = ReviewList(self.loop, ledger)
+        self.reviews = ReviewList(self.threads, ledger)
         self.executor = LocalExecutor(
             workers,
             self.slot_options(settings),
@@ -81,21 +99,24 @@ class Assembly:
             refund_attempt=ledger.refund_attempt,
             heard=self._heard,
         )
-        self._worker_events: list[WorkerReady | WorkerLost | WorkerUnfit] = []
+        self.worker_events: asyncio.Queue[WorkerReady | WorkerLost | WorkerUnfit] = asyncio.Queue()
+        self.changed = asyncio.Event()
+        """Set when a scan has come to its end."""
         self._quarantine_watch = QuarantineWatch(
-            self.loop, self.backoff, ledger, settings.inbox, settings.quarantine, settings.settle
+            self.threads, self.backoff, ledger, settings.inbox, settings.quarantine, settings.settle
         )
         self._archive_check = ArchiveCheck(
-            self.loop, self.backoff, ledger, self.reviews, settings.archive, settings.settle.give_up_after
+            self.threads, self.backoff, ledger, self.reviews, settings.archive, settings.settle.give_up_after
         )
         self._looks_after = not once
         """Whether quarantine and archive are looked at afterwards: there is no time for that in ``once``."""
         self._tidying = None
         if settings.intake.remove_empty_folders and not once:
-            self._tidying = Tidying(self.loop, settings.inbox)
+            self._tidying = Tidying(self.threads, settings.inbox)
             # What an earlier run did not come to.
             self._tidying.took((entry.path for entry in ledger.delivered_last(_TIDIED_AT_START)), time.monotonic())
-        self._kept = dict(ledger.kept(duplicates=settings.intake.duplicates == "skip"))
+        kept = dict(ledger.kept(duplicates=settings.intake.duplicates == "skip"))
+        self._kept = KeptOriginals(settings.inbox, kept)
         duplicates = self._duplicates(settings, ledger)
         keeps = settings.on_success == "keep"
         self.pipeline = Pipeline(
@@ -117,14 +138,14 @@ class Assembly:
             ),
             Deliveries(
                 self.threads.delivery,
-                Deliverer(self._places(settings), ledger, tuple(FORMATS)),
+                Deliverer(self._places(settings), ledger, ledger.remember_endings(endings())),
                 self.backoff,
                 duplicates,
             ),
             duplicates,
             self,
         )
-        self.reception = self._reception(settings, once=once)
+        self.watcher = self._watcher(settings, once=once)
         self._remember_told()
         self._shown_changes = 0
 
@@ -136,64 +157,77 @@ class Assembly:
     @property
     def open_scans(self) -> int:
         """How many scans are known and not at their end."""
-        return self.reception.waiting + len(self.scans) + len(self.pipeline.resuming)
+        return self.watcher.waiting + len(self.scans) + len(self.pipeline.resuming)
 
     def queue(self) -> Iterator[str]:
         """Yield the paths that are complete and wait for a worker, in the order in which they will be read."""
         handed_over = (scan for scan in self.scans.of(ScanState.READING) if not scan.worker)
         waiting = itertools.chain(handed_over, self.scans.of(ScanState.LOADING), self.pipeline.scheduler.queue())
         seen = dict.fromkeys(scan.path for scan in waiting)
-        return itertools.chain(seen, self.reception.queue())
+        return itertools.chain(seen, self.watcher.queue())
 
     @property
     def queued(self) -> int:
         """How many paths :meth:`queue` has."""
         handed_over = sum(not scan.worker for scan in self.scans.of(ScanState.READING))
         waiting = self.scans.count(ScanState.LOADING, ScanState.QUEUED)
-        return handed_over + waiting + self.reception.queued
+        return handed_over + waiting + self.watcher.queued
 
-    def recover(self, ledger: Ledger) -> None:
+    async def recover(self) -> None:
         """Finish what an earlier run had planned, and remove what it had only begun, before anything new.
 
         Scans that were being read are still in the inbox and take the usual road, one at a time before the others.
         """
-        retry = self.settings.retry
-        if interrupted := ledger.record_unclean_end(retry.first_delay, retry.max_delay):
-            _log.warning("daemon.killed", in_work=[entry.path for entry in interrupted])
-        for entry in ledger.unfinished():
-            if entry.state in {"planned", "published"}:
-                self.reception.claim(entry.path)
+        for entry in await run_in(self.threads.state, self._left_by_earlier_run):
+            if entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}:
+                self.watcher.claim(entry.path)
                 task = self.pipeline.recover(entry)
-                task.add_done_callback(lambda _, path=entry.path: self.reception.release(path, again=True))  # type: ignore[misc]
+                task.add_done_callback(lambda _, path=entry.path: self.watcher.release(path, again=True))  # type: ignore[misc]
             else:
                 self.pipeline.clear_leftovers(entry)
-                if not os.path.lexists(self.settings.inbox / entry.path):
-                    ledger.close_scan(entry.id, "gone", code=entry.code, reason="it was taken out of the inbox")
 
-    def tick(self, now: float, *, receiving: bool) -> None:
-        """Let each part do what is due, in the order of the data's flow; without ``receiving`` nothing new begins."""
-        if receiving:
-            if self._looks_after:
-                for path in self._quarantine_watch.tick(now):
-                    self.report.took_back(path)
-                self._archive_check.tick(now)
-            self.reception.tick(now)
-            while files := self.reception.take(now, backlog=self.pipeline.scheduler.wants_backlog):
-                self.pipeline.begin(files)
+    def _left_by_earlier_run(self) -> list[Entry]:
+        ledger, retry = self._ledger, self.settings.retry
+        if interrupted := ledger.record_unclean_end(retry.first_delay, retry.max_delay):
+            _log.warning("daemon.killed", in_work=[entry.path for entry in interrupted])
+        unfinished = ledger.unfinished()
+        for entry in unfinished:
+            is_planned = entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}
+            if not (is_planned or os.path.lexists(self.settings.inbox / entry.path)):
+                reason = "it was taken out of the inbox"
+                ledger.close_scan(entry.id, ScanState.CHANGED, code=entry.code, reason=reason)
+        return unfinished
+
+    async def take_in(self, *, events: bool) -> None:
+        """Process what comes into the inbox, until the watcher is stopped."""
+        async for batch in self.watcher.batches(events=events):
+            if isinstance(batch, Refused):
+                self.pipeline.give_up(batch.path, batch.given_up.facts, batch.given_up.fault)
+            else:
+                self.pipeline.begin(batch)
+
+    def look_after(self) -> list[Coroutine[Any, Any, None]]:
+        """Return what looks after files that were put away, each to be run beside the rest."""
+        services: list[Coroutine[Any, Any, None]] = [self._clear_away()]
+        if self._looks_after:
+            services += [self._take_back(), self._archive_check.run()]
         if self._tidying is not None:
-            self._tidying.tick(now)
-        self.pipeline.clear_away(now)
-        if self.backoff.changes != self._shown_changes:
-            self._shown_changes = self.backoff.changes
-            self.report.changed()
+            services.append(self._tidying.run())
+        return services
 
-    def next_wake(self) -> float:
-        """Return when :meth:`tick` has something to do (monotonic seconds)."""
-        return min(
-            *((self._quarantine_watch.next_wake(), self._archive_check.next_wake()) if self._looks_after else ()),
-            self.reception.next_wake(backlog=self.pipeline.scheduler.wants_backlog),
-            float("inf") if self._tidying is None else self._tidying.next_wake(),
-        )
+    def has_new_pauses(self) -> bool:
+        """Tell whether a pause has begun or ended since this was last asked."""
+        shown, self._shown_changes = self._shown_changes, self.backoff.changes
+        return shown != self.backoff.changes
+
+    async def _take_back(self) -> None:
+        async for path in self._quarantine_watch.returned():
+            self.report.took_back(path)
+
+    async def _clear_away(self) -> None:
+        while True:
+            await asyncio.sleep(BLOCKED_DELAY)
+            self.pipeline.clear_away()
 
     def slot_options(self, settings: Settings) -> SlotOptions:
         """Return how workers are to be treated under ``settings``."""
@@ -210,22 +244,17 @@ class Assembly:
         """
         self.pipeline.change(settings, groups)
         self.executor.change(startup.worker_count(settings), self.slot_options(settings))
-        self.reception.change(settings.watch, settings.settle, settings.batch)
+        self.watcher.change(settings.watch, settings.settle, settings.batch)
         self._quarantine_watch.change(settings.settle)
         self._archive_check.patience = settings.settle.give_up_after
         self.hooks.change(hooks)
         self.report.change(settings.status.heartbeat, self.executor.capacity)
 
-    def worker_events(self) -> list[WorkerReady | WorkerLost | WorkerUnfit]:
-        """Return what happened to the workers since this was last asked."""
-        events, self._worker_events = self._worker_events, []
-        return events
-
     # What the pipeline tells.
 
     def delivered(self, scan: Scan, page: Page, delivered: Delivered) -> None:
         """Count a scan that was read."""
-        self.report.delivered(scan, delivered)
+        self.report.delivered(scan.path, delivered, scan.queued_ms, scan.read_ms)
         self._watchers.delivered(scan, page, delivered)
 
     def retrying(self) -> None:
@@ -235,7 +264,7 @@ class Assembly:
 
     def is_doubtful(self, scan: SettledFile, fault: ScanFault) -> bool:
         """Tell whether a scan may be damaged only because its writer is still at work."""
-        return self.reception.is_doubtful(scan, fault)
+        return self.watcher.is_doubtful(scan, fault)
 
     def closed(self, scan: Scan) -> None:
         """Count a scan's end, and let intake see its path again."""
@@ -250,12 +279,12 @@ class Assembly:
             self._tidying.took([scan.path], time.monotonic())
         stays = settings.on_success == "keep" and state in {ScanState.DELIVERED, ScanState.DUPLICATE}
         if stays or scan.stays or (state is ScanState.DUPLICATE and settings.intake.duplicates == "skip"):
-            self._kept[scan.path] = facts_key(scan.file.facts)
+            self._kept.add(scan.path, scan.file.facts)
         if state is ScanState.INCOMPLETE and scan.fault is not None:
-            self.reception.await_writer(scan.file, scan.fault)
+            self.watcher.await_writer(scan.file, scan.fault)
         else:
-            self.reception.release(scan.path, again=state is ScanState.CHANGED)
-        self.loop.wake()
+            self.watcher.release(scan.path, again=state is ScanState.CHANGED)
+        self.changed.set()
 
     def notify(self, event: str, subject: str, fields: Mapping[str, object]) -> None:
         """Tell other programs, and those who look after what was put away."""
@@ -267,8 +296,7 @@ class Assembly:
 
     def _heard(self, event: WorkerEvent) -> None:
         if isinstance(event, WorkerReady | WorkerLost | WorkerUnfit):
-            self._worker_events.append(event)
-            self.loop.wake()
+            self.worker_events.put_nowait(event)
         else:
             self.pipeline.begun(event)
 
@@ -287,35 +315,24 @@ class Assembly:
             keeps=settings.on_success == "keep",
         )
 
-    def _reception(self, settings: Settings, *, once: bool) -> Reception:
+    def _watcher(self, settings: Settings, *, once: bool) -> Watcher:
         settle, batch = settings.settle, settings.batch
         # Who runs `once` says that the scans are there. Two looks are taken all the same, in the time that the
         # workers need to load their engines.
         stable_for = min(settle.stable_for, settle.stable_for_closed) if once else settle.stable_for
-        return Reception(
-            self.loop,
+        return Watcher(
+            self.threads,
             self.backoff,
             settings.inbox,
             settings.watch,
             ReadinessTracker(stable_for, settle.stable_for_closed, settle.give_up_after),
             Batcher(batch.max_scans, batch.quiet, batch.max_wait),
-            kept=self._is_kept,
-            given_up=self.pipeline.give_up,
-            blocked=lambda: self.scans.count(ScanState.BLOCKED),
+            kept=self._kept,
+            demand=self.pipeline.scheduler,
         )
 
     def _remember_told(self) -> None:
         """Note what an earlier run on this inbox has told of files that are not read: its status names the first."""
         before = status.read(self.settings.state)
-        if before is not None and before.inbox == status.display_path(self.settings.inbox):
-            self.reception.not_read.told_before(before.not_read_files)
-
-    def _is_kept(self, path: str) -> bool:
-        """Tell whether an original that stays in the inbox is done; called on an I/O thread."""
-        facts = self._kept.get(path)
-        if facts is None:
-            return False
-        try:
-            return facts == facts_key(facts_of((self.settings.inbox / path).lstat()))
-        except OSError:
-            return False
+        if before is not None and before.inbox == display_path(self.settings.inbox):
+            self.watcher.ignored.told_before({file.path: file.reason for file in before.not_read_files})

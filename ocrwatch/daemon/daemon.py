@@ -14,35 +14,34 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 import ocrwatch
-from ocrwatch.backoff import Cause
+from ocrwatch.backoff import Cause, wait_until
 from ocrwatch.checks import startup
+from ocrwatch.checks.failed_start import make_folders_or_tell, tell_failed_start
 from ocrwatch.checks.remembered_mounts import check_mounts, remember_mounts
-from ocrwatch.daemon.assembly import Assembly
-from ocrwatch.daemon.failed_start import make_folders_or_tell, tell_failed_start
-from ocrwatch.daemon.hangup import on_hangup
-from ocrwatch.daemon.outlets import StatusOutputs
+from ocrwatch.daemon.assembly import Assembly, NoWatchers, Watchers
 from ocrwatch.daemon.recovery import rebuild, restore_forgotten
-from ocrwatch.daemon.reload import Reloading
-from ocrwatch.daemon.report import deliveries_of, status_at_start
-from ocrwatch.daemon.status_publisher import StatusPublisher
-from ocrwatch.daemon.threads import run_in
-from ocrwatch.daemon.watchers import NoWatchers, Watchers
+from ocrwatch.daemon.reload import Reloading, on_hangup
+from ocrwatch.daemon.status_publisher import StatusPublisher, not_read_files
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
 from ocrwatch.executors.events import WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.startup_guard import StartupGuard
 from ocrwatch.ledger import Ledger
 from ocrwatch.log import get_logger
+from ocrwatch.observe.outputs import StatusOutputs
 from ocrwatch.observe.status import NotReadFile
+from ocrwatch.observe.status_report import deliveries_of, status_at_start
 from ocrwatch.observe.systemd import notify
 from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
 from ocrwatch.storage.mount_watchdog import MountWatchdog
+from ocrwatch.storage.threads import Tasks, run_in
 
 _LONGEST_SLEEP = 5.0
 _SLEEP_WHILE_STOPPING = 0.1
 _SLEEP_OF_ONCE = 0.2
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SAME_WISH = 0.1
+_MOUNTS_INTERVAL = 1.0
 _LONGEST_PAUSE_OF_ONCE = 60.0
 _DAY = 86_400.0
 
@@ -90,9 +89,9 @@ class Daemon:
         self._stop_by: float | None = None
         self._hooks_by: float | None = None
         self._failure: OcrwatchError | None = None
-        self._next_pruning = 0.0
         self._blocked: dict[str, str] = {}
-        self._background: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._early: list[Callable[[], None]] = []
 
     def run(self) -> Summary:
         """Work until told to stop by SIGTERM or SIGINT (a second one stops at once), or with ``once`` until done."""
@@ -105,13 +104,14 @@ class Daemon:
             remember_mounts(settings)
             ledger = Ledger(settings.state)
             stack.callback(ledger.close)
-            outputs = StatusOutputs(settings, once=self._once)
+            outputs = StatusOutputs(settings, startup.sidecar_group(settings), once=self._once)
             stack.callback(outputs.close)
             # What a killed run has said there last is not true any more.
             read_last = deliveries_of(ledger)
             outputs.tell(status_at_start(settings, read_last))
             stack.push(_told(lambda failure: tell_failed_start(settings, outputs, read_last, failure)))
             startup.check_languages(settings)
+            startup.check_formats(settings)
             rebuild(settings, ledger)
             restore_forgotten(settings, ledger)
             cache = startup.known_texts(settings)
@@ -121,10 +121,11 @@ class Daemon:
             stack.callback(self._mounts.close)
             self._assembly = Assembly(settings, ledger, cache, self._watchers, once=self._once)
             if self._reread is not None:
-                self._reloading = Reloading(self._assembly, self._reread, self._is_steady)
+                self._reloading = Reloading(self._assembly, self._reread)
             self._starts = StartupGuard(self._assembly.executor.capacity)
             outputs.listen()
             self._publisher = StatusPublisher(self._assembly, outputs)
+            self._services = Tasks(self._assembly.changed)
             stack.enter_context(self._signals())
             try:
                 asyncio.run(self._serve(ledger))
@@ -145,86 +146,86 @@ class Daemon:
             outbox=str(settings.outbox),
             workers=assembly.executor.capacity,
         )
+        self._loop = asyncio.get_running_loop()
+        for call in self._early:
+            call()
+        services = self._services
         # Workers load their engines while the rest of the start goes on.
         assembly.executor.start()
-        services = assembly.pipeline.serve()
         try:
-            assembly.recover(ledger)
-            assembly.reception.start(events=not self._once)
+            for service in (*assembly.pipeline.services(), *assembly.look_after()):
+                services.start(service)
+            await assembly.recover()
+            services.start(assembly.take_in(events=not self._once))
+            services.start(self._watch_workers())
+            services.start(self._watch_mounts())
+            services.start(self._prune(ledger))
+            services.start(self._publisher.run())
+            services.start(self._publisher.give_signs())
             while not self._is_done():
-                await assembly.loop.wait(self._next_wake())
-                assembly.loop.turn(0.0)
-                for event in assembly.worker_events():
-                    self._heard(event)
-                for service in services:
-                    if service.done():
-                        # A bug: nothing would go on without it.
-                        service.result()
-                now = time.monotonic()
-                assembly.tick(now, receiving=self._stop_by is None)
-                self._heed_mounts(now)
-                self._prune_if_due(ledger, now)
+                services.check()
+                assembly.changed.clear()
                 self._show_progress()
-                self._publisher.tell(now, self._state())
+                self._publisher.state = self._state()
+                await wait_until(assembly.changed, self._next_wake())
         finally:
             self._blocked = assembly.scans.blocked
-            assembly.reception.stop()
+            assembly.watcher.stop()
             await assembly.pipeline.cancel()
-            for task in (*services, *self._background):
-                task.cancel()
-            await asyncio.gather(*services, *self._background, return_exceptions=True)
+            await services.cancel()
 
     def _show_progress(self) -> None:
         done = self._assembly.report.ends.total()
         self._watchers.progress(done, done + self._assembly.open_scans)
 
-    def _heed_mounts(self, now: float) -> None:
+    async def _watch_mounts(self) -> None:
         """Pause while a folder does not answer: what waits for it cannot say so."""
-        backoff, fault = self._assembly.backoff, self._mounts.fault(now)
-        if fault is None:
-            backoff.resolve(Cause.MOUNT)
-        elif backoff.message_of(Cause.MOUNT) != fault.message:
-            backoff.record(Cause.MOUNT, fault, now)
-
-    def _prune_if_due(self, ledger: Ledger, now: float) -> None:
-        """Forget what is older than the settings say, now and once a day."""
-        if now < self._next_pruning:
-            return
-        self._next_pruning = now + _DAY
-        task = asyncio.get_running_loop().create_task(self._prune(ledger))
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        backoff = self._assembly.backoff
+        while True:
+            fault = self._mounts.fault(time.monotonic())
+            if fault is None:
+                backoff.resolve(Cause.MOUNT)
+            elif backoff.message_of(Cause.MOUNT) != fault.message:
+                backoff.record(Cause.MOUNT, fault, time.monotonic())
+            await asyncio.sleep(_MOUNTS_INTERVAL)
 
     async def _prune(self, ledger: Ledger) -> None:
-        threads, before = self._assembly.threads, time.time() - self._assembly.settings.history.max_age
-        # A disk that refuses this refuses what matters as well, and is reported for that.
-        with contextlib.suppress(EnvironmentFault):
-            await run_in(threads.io, self._assembly.cache.prune)
-            if rows := await run_in(threads.io, ledger.prune, before):
-                _log.info("ledger.pruned", rows=rows)
+        """Forget what is older than the settings say, now and once a day."""
+        threads = self._assembly.threads
+        while True:
+            # A disk that refuses this refuses what matters as well, and is reported for that.
+            with contextlib.suppress(EnvironmentFault):
+                await run_in(threads.io, self._assembly.cache.prune)
+                before = time.time() - self._assembly.settings.history.max_age
+                if rows := await run_in(threads.io, ledger.prune, before):
+                    _log.info("ledger.pruned", rows=rows)
+            await asyncio.sleep(_DAY)
 
     def _next_wake(self) -> float:
         now = time.monotonic()
         if self._stop_by is not None:
             return min(now + _SLEEP_WHILE_STOPPING, self._stop_by)
-        times = [self._assembly.next_wake(), self._publisher.next_wake(), now + _LONGEST_SLEEP]
-        if self._once:
-            times.append(now + _SLEEP_OF_ONCE)
-        return min(times)
+        return now + (_SLEEP_OF_ONCE if self._once else _LONGEST_SLEEP)
+
+    async def _watch_workers(self) -> None:
+        """Judge what happens to the workers."""
+        while True:
+            event = await self._assembly.worker_events.get()
+            self._starts.heard(event)
+            self._failure = self._starts.failure
+            self._heard(event)
+            if self._starts.ready and self._ready_at is None:
+                await self._become_ready()
+            self._assembly.changed.set()
 
     def _heard(self, event: WorkerReady | WorkerLost | WorkerUnfit) -> None:
-        """Judge what happened to a worker."""
         assembly = self._assembly
-        self._starts.heard(event)
-        self._failure = self._starts.failure
         match event:
             case WorkerReady(pid, engine, start_ms):
                 _log.info("worker.started", pid=pid, engine=f"{engine.name} {engine.version}", start_ms=round(start_ms))
                 assembly.cache.loaded(engine)
                 assembly.backoff.resolve(Cause.WORKERS)
                 assembly.report.worker_ready(engine)
-                if self._ready_at is None:
-                    self._become_ready()
             case WorkerLost(pid, how, phase, scan, stderr):
                 assembly.report.worker_died()
                 _log.warning("worker.died", pid=pid, how=how, phase=phase, id=scan, stderr=stderr)
@@ -234,16 +235,16 @@ class Daemon:
             case WorkerUnfit(error) if self._ready_at is not None:
                 assembly.backoff.record(Cause.WORKERS, error, time.monotonic())
 
-    def _become_ready(self) -> None:
+    async def _become_ready(self) -> None:
         self._ready_at = time.monotonic()
-        mode, workers = self._assembly.reception.mode, self._assembly.executor.capacity
+        self._publisher.state = self._state()
+        # A program that is told so may ask for the status in the next moment.
+        await self._publisher.publish(at_once=True)
+        mode, workers = self._assembly.watcher.mode, self._assembly.executor.capacity
         _log.info("daemon.ready", mode=mode, workers=workers)
         notify("READY=1")
         if self._reloading is not None:
-            self._reloading.begin()
-
-    def _is_steady(self) -> bool:
-        return self._ready_at is not None and self._stop_by is None and self._failure is None
+            self._services.start(self._reloading.run())
 
     def _is_done(self) -> bool:
         if self._failure is not None:
@@ -260,7 +261,7 @@ class Daemon:
             # The daemon waits for as long as it takes; the user of `once` waits for an answer.
             self._failure = EnvironmentFault(pause.message, pause.remedy)
             return True
-        is_idle = assembly.pipeline.is_idle and assembly.reception.is_empty(time.monotonic())
+        is_idle = assembly.pipeline.is_idle and assembly.watcher.is_empty(time.monotonic())
         if self._ready_at is None or not is_idle:
             self._hooks_by = None
             return False
@@ -271,12 +272,12 @@ class Daemon:
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         def handle(number: int, _frame: FrameType | None) -> None:
-            self._assembly.loop.post(self._begin_stop, number)
+            self._post(self._begin_stop, number)
 
         for number in _STOP_SIGNALS:
             signal.signal(number, handle)
         if self._reloading is not None:
-            on_hangup(functools.partial(self._assembly.loop.post, self._reloading.ask))
+            on_hangup(functools.partial(self._post, self._reloading.ask))
         try:
             yield
         finally:
@@ -284,18 +285,30 @@ class Daemon:
             for number in (*_STOP_SIGNALS, signal.SIGHUP) if self._reloading else _STOP_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
 
+    def _post(self, call: Callable[..., None], *arguments: object) -> None:
+        """Have ``call`` made on the event loop; usable in a signal handler."""
+        if self._loop is None:
+            # It has not begun yet: the call is made when it has.
+            self._early.append(functools.partial(call, *arguments))
+            return
+        # While the process ends, the loop may be closed already.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call, *arguments)
+
     def _begin_stop(self, number: int) -> None:
         now = time.monotonic()
         if self._stop_by is not None:
             # A supervisor that signals a process and its group sends the same wish twice.
             if now - self._stopping_since > _SAME_WISH:
                 self._stop_by = 0.0
+                self._assembly.changed.set()
             return
         notify("STOPPING=1")
         assembly = self._assembly
         timeout = assembly.settings.workers.shutdown_timeout
         self._stopping_since, self._stop_by = now, now + timeout
-        assembly.reception.stop()
+        assembly.changed.set()
+        assembly.watcher.stop()
         assembly.pipeline.stop()
         in_work = assembly.scans.count(ScanState.READING)
         _log.info("daemon.stopping", signal=signal.Signals(number).name, in_work=in_work, timeout_s=timeout)
@@ -318,7 +331,8 @@ class Daemon:
             # Nothing corrects any more what is said last.
             assembly.reviews.look_now()
         self._show_progress()
-        self._publisher.tell(time.monotonic(), "stopped", at_once=True)
+        self._publisher.state = "stopped"
+        self._publisher.publish_last()
         assembly.hooks.close()
         if self._ready_at is not None:
             _log.info("daemon.stopped", **assembly.report.totals())
@@ -337,12 +351,12 @@ class Daemon:
         began = (assembly.pipeline.began_at if assembly.report.cached else self._ready_at) or time.monotonic()
         return Summary(
             assembly.report.ends,
-            {**assembly.reception.left(), **self._blocked},
+            {**assembly.watcher.left(), **self._blocked},
             time.monotonic() - began,
             interrupted=self._stop_by is not None,
             to_review=assembly.report.to_review,
-            not_read=assembly.reception.not_read.count,
-            not_read_files=assembly.reception.not_read.named,
+            not_read=assembly.watcher.ignored.count,
+            not_read_files=not_read_files(assembly.watcher.ignored.named),
         )
 
 

@@ -12,15 +12,18 @@ from typing import TypeGuard
 
 from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.daemon.duplicates import CODE, Duplicates, Earlier, made_by
-from ocrwatch.daemon.group_commit import GroupCommit
-from ocrwatch.daemon.scans import Scan
 from ocrwatch.daemon.telling import reason_file
 from ocrwatch.delivery.plan import Fate
-from ocrwatch.delivery.transaction import REASON_ENDING, Delivered, Deliverer, Work
+from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.document import Page, Review
 from ocrwatch.errors import Blocked, EnvironmentFault, ScanFault, memory_short
 from ocrwatch.ledger import Entry, Ledger
-from ocrwatch.render.formats import Original, render, review_reasons
+from ocrwatch.quarantine.reason import REASON_ENDING
+from ocrwatch.render.base import Original
+from ocrwatch.render.registry import render
+from ocrwatch.render.review import review_reasons
+from ocrwatch.scan import Scan
+from ocrwatch.storage.group_commit import GroupCommit
 
 REDUCED = "read without enhancement, since reading it took too long"
 """Why such a text is to be reviewed."""

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrwatch.daemon.scans import Scan
 from ocrwatch.delivery.plan import Fate, Plan
 from ocrwatch.delivery.transaction import Work
 from ocrwatch.errors import environment_fault
 from ocrwatch.ledger import Ledger
+from ocrwatch.scan import Scan
 from ocrwatch.storage.files import folder_if_there, has_content
 
 CODE = "duplicate"

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocrwatch.cache.key import PageCache
-from ocrwatch.daemon.group_commit import GroupCommit
-from ocrwatch.daemon.scans import Scan
 from ocrwatch.document import Page
 from ocrwatch.errors import Blocked, Changed, ScanFault, TooLarge
 from ocrwatch.intake.opener import read
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.permissions import check_movable
+from ocrwatch.scan import Scan, ScanState
+from ocrwatch.storage.group_commit import GroupCommit
 
 _LONGEST = 0.02
 """Seconds after which what is loaded goes on and the rest waits for the next round: a slow share must not have the
@@ -106,12 +106,14 @@ class Loading(GroupCommit[Scan, Loaded]):
         sha256 = scan.sha256 or ""
         entry = self._ledger.begin(scan.path, scan.file.facts, sha256)
         if self._keeps_originals and self._ledger.was_done(scan.path, sha256):
-            self._ledger.close_scan(entry.id, "gone", code=None, reason="it was delivered before")
+            self._ledger.close_scan(entry.id, ScanState.CHANGED, code=None, reason="it was delivered before")
             return AlreadyDelivered()
         return Loaded(jpeg, entry, page)
 
     def _closed(self, scan: Scan, error: Exception) -> Exception:
         if isinstance(error, Changed) and scan.id:
             # It was read, or about to be, before it went.
-            self._ledger.close_scan(scan.id, "gone", code=None, reason="it changed or went before it was read")
+            self._ledger.close_scan(
+                scan.id, ScanState.CHANGED, code=None, reason="it changed or went before it was read"
+            )
         return error

@@ -15,10 +15,8 @@ from ocrwatch.checks import startup
 from ocrwatch.daemon.deliveries import ClearingItem, Deliveries, Item, LeftoverItem, PageItem, PlanItem, QuarantineItem
 from ocrwatch.daemon.duplicates import CODE, Duplicates
 from ocrwatch.daemon.loading import AlreadyDelivered, Loaded, Loading
-from ocrwatch.daemon.scans import Batch, Scan, Scans
 from ocrwatch.daemon.scheduler import Scheduler
 from ocrwatch.daemon.telling import log_delivered, log_duplicate, log_quarantined, log_recovered
-from ocrwatch.daemon.threads import Threads, run_in
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import Page
@@ -37,11 +35,13 @@ from ocrwatch.errors import (
 )
 from ocrwatch.executors.base import Executor
 from ocrwatch.executors.events import Begun
-from ocrwatch.executors.messages import Job
+from ocrwatch.executors.ipc import Job
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
-from ocrwatch.scan import FileFacts, ScanState, SettledFile
+from ocrwatch.scan import Batch, Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
+from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.threads import Threads, run_in
 
 MOST_DEATHS: Final = 3
 """How often ocrwatch may be killed with one scan as the only one in work until that is put down to the scan."""
@@ -137,7 +137,6 @@ class Pipeline:
         """Scans that are blocked with their texts in memory."""
         self.resuming: set[str] = set()
         """Paths of scans of earlier runs whose plans are being carried out."""
-        self._clear_away_at = 0.0
 
     # From the batch to the end.
 
@@ -210,7 +209,7 @@ class Pipeline:
         went_last = scan.reduced
         # A text that is known was read as any other.
         scan.reduced = loaded.page is None and (scan.reduced or entry.code == TimedOut.code)
-        if entry.state in {"planned", "published"}:
+        if entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}:
             # Its inbox was away when its original was to be put away.
             raise _HasPlan(entry)
         if loaded.page is not None:
@@ -565,10 +564,9 @@ class Pipeline:
         """Remove what an earlier run may have staged for a scan that is read again."""
         self._spawn(self._clear(LeftoverItem(entry)), entry.path)
 
-    def clear_away(self, now: float) -> None:
+    def clear_away(self) -> None:
         """Remove what could not be removed before, if there is time."""
-        if self._deliveries.has_left_behind and not self._undelivered and now >= self._clear_away_at:
-            self._clear_away_at = self._backoff.blocked_until(now)
+        if self._deliveries.has_left_behind and not self._undelivered:
             self._spawn(self._clear(ClearingItem()), "")
 
     def change(self, settings: Settings, groups: Mapping[str, int]) -> None:
@@ -608,10 +606,9 @@ class Pipeline:
         for scan in list(self._scans.of(*ScanState)):
             self._close(scan, ScanState.CANCELLED)
 
-    def serve(self) -> list[asyncio.Task[None]]:
-        """Start what the coroutines of the scans wait for."""
-        services = (self.scheduler.run(), self._loading.run(), self._deliveries.run())
-        return [asyncio.get_running_loop().create_task(service) for service in services]
+    def services(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        """Return what the coroutines of the scans wait for, each to be run beside them."""
+        return self.scheduler.run(), self._loading.run(), self._deliveries.run()
 
     async def _clear(self, item: Item) -> None:
         # A leftover that cannot be removed is in nobody's way: the next start tries again.

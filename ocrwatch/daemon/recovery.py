@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ocrwatch.delivery.originals import claimed_name
-from ocrwatch.delivery.plan import Plan, mirrored, rename_to_free
+from ocrwatch.delivery.plan import Plan
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.intake.names import NameRules, plain_ending
 from ocrwatch.intake.rescan import rescan
@@ -29,8 +29,9 @@ from ocrwatch.ledger import Ledger, facts_key
 from ocrwatch.log import get_logger
 from ocrwatch.observe.status_txt import is_note
 from ocrwatch.observe.systemd import notify
-from ocrwatch.scan import FileFacts
+from ocrwatch.render.registry import TEXT, commit_mark, endings
 from ocrwatch.settings import Settings
+from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.files import (
     NAME_MAX,
     facts_of,
@@ -45,11 +46,13 @@ from ocrwatch.storage.files import (
     status_of,
     sync,
 )
+from ocrwatch.storage.free_names import mirrored, rename_to_free
 
 _LEFTOVER: Final = re.compile(
     r"\.ocrwatch-(?P<token>[0-9a-f]{8})-(?P<number>\d+)(?:-[0-9a-f]+)?\.(?P<ending>.+)\.tmp", re.DOTALL
 )
 _SET_ASIDE: Final = "read"
+_JSON: Final = "json"
 _NO_LIMIT: Final = 1 << 60
 _MORE_TIME: Final = "EXTEND_TIMEOUT_USEC=60000000"
 
@@ -161,7 +164,7 @@ def _delivered(settings: Settings) -> Iterator[_Known]:
         with contextlib.suppress(OSError), folder(settings.inbox, parent) as directory:
             descriptor = open_regular(directory, name)
             try:
-                known = sidecars.of(path, descriptor)
+                known = sidecars.of(path, descriptor, settings.for_path(path).output.formats)
             finally:
                 os.close(descriptor)
             if known is not None:
@@ -175,22 +178,26 @@ class _Sidecars:
         self._outbox = outbox
         self._taken: set[tuple[str, str]] = set()
 
-    def of(self, path: str, descriptor: int) -> _Known | None:
-        """Return what the ledger is to know of the open scan, None where it has no sidecar."""
+    def of(self, path: str, descriptor: int, formats: tuple[str, ...]) -> _Known | None:
+        """Return what the ledger is to know of the open scan, None if it has no sidecar.
+
+        The hash in its JSON decides. Without a JSON, the scan has one if there is a text, or what is published last of
+        the wanted ``formats``, that is newer than the scan.
+        """
         parent, name = split(path)
         facts = facts_of(os.fstat(descriptor))
         subfolder = mirrored((self._outbox,), parent)
         sha256: str | None = None
+        marks = {TEXT, commit_mark(formats)} - {_JSON}
         with folder_if_there(self._outbox, subfolder) as directory:
             if directory is None:
                 return None
             for stem in _stems(directory, os.path.splitext(name)[0]):
                 if (subfolder, stem) in self._taken:
                     continue
-                source = _source_of(directory, f"{stem}.json")
+                source = _source_of(directory, f"{stem}.{_JSON}")
                 if source is None:
-                    # What ocrwatch says of itself is no scan's text.
-                    same = not is_note(directory, f"{stem}.txt") and _is_newer(directory, f"{stem}.txt", descriptor)
+                    same = any(_is_newer(directory, f"{stem}.{ending}", descriptor) for ending in marks)
                 elif source.get("bytes") == facts.size:
                     sha256 = sha256 or sha256_of(descriptor)
                     same = source.get("sha256") == sha256
@@ -205,12 +212,14 @@ class _Sidecars:
 def _stems(directory: int, stem: str) -> Iterator[str]:
     """Yield the stem and its numbered successors for as long as there are sidecars of that name."""
     candidate, number = stem, 1
-    while len(os.fsencode(candidate)) < NAME_MAX - len(".json") and any(
-        status_of(directory, f"{candidate}.{ending}") is not None for ending in ("json", "txt")
-    ):
+    while any(_is_there_named(directory, f"{candidate}.{ending}") for ending in endings()):
         yield candidate
         number += 1
         candidate = f"{stem}-{number}"
+
+
+def _is_there_named(directory: int, name: str) -> bool:
+    return len(os.fsencode(name)) <= NAME_MAX and status_of(directory, name) is not None
 
 
 def _source_of(directory: int, name: str) -> dict[str, Any] | None:
@@ -228,7 +237,10 @@ def _source_of(directory: int, name: str) -> dict[str, Any] | None:
 
 
 def _is_newer(directory: int, name: str, scan: int) -> bool:
-    """Tell whether a sidecar was written after the scan came to lie where it is."""
+    """Tell whether there is a sidecar that is newer than the scan in its place."""
+    # What ocrwatch says of itself is no scan's text.
+    if not _is_there_named(directory, name) or is_note(directory, name):
+        return False
     sidecar, original = status_of(directory, name), os.fstat(scan)
     # A scan that was moved in keeps its old modification time; the change time tells when it came.
     return sidecar is not None and sidecar.st_mtime_ns > max(original.st_mtime_ns, original.st_ctime_ns)

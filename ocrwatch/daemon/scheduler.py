@@ -16,9 +16,8 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from ocrwatch.backoff import Backoff, Cause, wait_until
-from ocrwatch.daemon.scans import Scan, Scans
 from ocrwatch.errors import Stopping
-from ocrwatch.scan import ScanState
+from ocrwatch.scan import Scan, Scans, ScanState
 
 AHEAD_PER_WORKER: Final = 2
 """Scans loaded or in work for each worker: one being read, one ready so that no worker waits for a disk."""
@@ -137,6 +136,16 @@ class Scheduler:
         self._wake = asyncio.Event()
         backoff.subscribe(self._wake)
         self._stopped = False
+        self._subscribers: list[asyncio.Event] = []
+
+    @property
+    def blocked(self) -> int:
+        """How many scans are blocked: they must not take the places of others in intake."""
+        return self._scans.count(ScanState.BLOCKED)
+
+    def subscribe(self, event: asyncio.Event) -> None:
+        """Have ``event`` set when :attr:`wants_backlog` or :attr:`blocked` has changed."""
+        self._subscribers.append(event)
 
     @property
     def wants_backlog(self) -> bool:
@@ -188,10 +197,15 @@ class Scheduler:
 
     async def run(self) -> None:
         """Grant turns whenever something has changed, until cancelled."""
+        told = (self.wants_backlog, self.blocked)
         while True:
             now = time.monotonic()
             self._grant_places(now)
             self._grant_turns(now)
+            if (demand := (self.wants_backlog, self.blocked)) != told:
+                told = demand
+                for event in self._subscribers:
+                    event.set()
             self._wake.clear()
             until = max(map(self._backoff.next_try, _OF_READING))
             await wait_until(self._wake, until if until > now else float("inf"))

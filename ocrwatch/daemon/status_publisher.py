@@ -1,61 +1,97 @@
-"""What the daemon says of itself in each turn: to its status file, to its outlets and to the service manager."""
+"""What the daemon says of itself: to its status file, to STATUS.txt, over HTTP and to the service manager."""
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import time
+from collections.abc import Iterable
+from typing import Final
 
-from ocrwatch.daemon.activity import Calendar, activity_of
 from ocrwatch.daemon.assembly import Assembly
-from ocrwatch.daemon.outlets import StatusOutputs
+from ocrwatch.intake.rescan import Ignored
+from ocrwatch.observe.activity import MOST_SHOWN, Activity, Calendar
+from ocrwatch.observe.outputs import StatusOutputs
+from ocrwatch.observe.status import BeingRead, Incomplete, NotReadFile, Resting, Status, blocked_groups, write
 from ocrwatch.observe.systemd import notify, watchdog_interval
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.files import display_path
+from ocrwatch.storage.threads import run_in
+
+_INTERVAL: Final = 0.5
+"""Seconds between two looks at whether the status has changed; it is written once a second at most."""
+
+_LONGEST_SIGN: Final = 5.0
 
 
 class StatusPublisher:
-    """Told the daemon's state, it says the rest. Lives on the loop's thread."""
+    """Lives on the event loop; what it writes, it writes on a thread."""
 
-    def __init__(self, assembly: Assembly, outlets: StatusOutputs) -> None:
+    def __init__(self, assembly: Assembly, outputs: StatusOutputs) -> None:
         self._assembly = assembly
-        self._outlets = outlets
+        self._outputs = outputs
         self._calendar = Calendar()
-        self._sign_interval = watchdog_interval()
-        self._next_sign = 0.0
         self._told = ""
+        self.state = "starting"
+        """What the daemon does: starting, watching, working, paused, stopping or stopped."""
 
-    def next_wake(self) -> float:
-        """Return when something is to be said even if nothing happens (monotonic seconds)."""
-        report = self._assembly.report.next_wake()
-        return min(report, self._next_sign) if self._sign_interval else report
+    async def run(self) -> None:
+        """Write the status when something has changed, and at every heartbeat; until cancelled."""
+        while True:
+            await self.publish()
+            await asyncio.sleep(_INTERVAL)
 
-    def tell(self, now: float, state: str, *, at_once: bool = False) -> None:
-        """Say what has changed, and give a sign of life. ``at_once`` leaves nothing for later."""
-        assembly = self._assembly
-        if assembly.reception.not_read.take_news():
+    async def give_signs(self) -> None:
+        """Tell service manager and HTTP clients that the event loop runs; until cancelled."""
+        interval = watchdog_interval()
+        while True:
+            self._outputs.turned(time.monotonic())
+            if interval:
+                notify("WATCHDOG=1")
+            await asyncio.sleep(min(interval or _LONGEST_SIGN, _LONGEST_SIGN))
+
+    async def publish(self, *, at_once: bool = False) -> None:
+        """Write the status if it has changed, or ``at_once``."""
+        self._tell_service_manager()
+        status = self._status(at_once=at_once)
+        if status is not None:
+            threads = self._assembly.threads
+            await run_in(threads.state, write, self._assembly.settings.state, status)
+            self._outputs.tell(status)
+            # In time for the next one.
+            await self._assembly.reviews.look()
+
+    def publish_last(self) -> None:
+        """Write what nothing corrects any more. Blocks; called when the event loop has ended."""
+        self._tell_service_manager()
+        status = self._status(at_once=True)
+        if status is not None:
+            write(self._assembly.settings.state, status)
+            self._outputs.tell(status)
+
+    def _status(self, *, at_once: bool) -> Status | None:
+        assembly, watcher = self._assembly, self._assembly.watcher
+        if watcher.ignored.take_news() or assembly.has_new_pauses():
             assembly.report.changed()
-        status = assembly.report.write(
-            now,
-            state=state,
-            watch=assembly.reception.mode,
-            waiting=assembly.open_scans - len(assembly.scans.in_work),
-            more=assembly.reception.more,
-            oldest=assembly.reception.oldest,
-            in_work=assembly.scans.in_work,
-            pauses=assembly.backoff,
+        in_work = assembly.scans.in_work
+        return assembly.report.status(
+            time.monotonic(),
+            state=self.state,
+            watch=watcher.mode,
+            waiting=assembly.open_scans - len(in_work),
+            more=watcher.more,
+            oldest=watcher.oldest,
+            in_work=in_work,
+            backoff=assembly.backoff,
             reviews=assembly.reviews.found,
             activity=lambda: activity_of(assembly, self._calendar),
             at_once=at_once,
         )
-        if status is not None:
-            self._outlets.tell(status)
-            if not at_once:
-                # In time for the next one; after the last one there is no thread left to look.
-                assembly.reviews.look()
-        self._outlets.turned(now)
-        if (sentence := self._sentence(state)) != self._told:
+
+    def _tell_service_manager(self) -> None:
+        if (sentence := self._sentence(self.state)) != self._told:
             self._told = sentence
             notify(f"STATUS={sentence}")
-        if self._sign_interval and now >= self._next_sign:
-            self._next_sign = now + self._sign_interval
-            notify("WATCHDOG=1")
 
     def _sentence(self, state: str) -> str:
         """Say what it does, in one line for the service manager."""
@@ -65,3 +101,49 @@ class StatusPublisher:
         if self._assembly.report.refused_settings is not None:
             return f"{state}; new settings refused: {self._assembly.report.refused_settings.reason}".replace("\n", " ")
         return state
+
+
+def not_read_files(ignored: Iterable[Ignored]) -> list[NotReadFile]:
+    """Return files that are not read as the status has them."""
+    return [NotReadFile(display_path(item.path), item.reason, item.remedy) for item in ignored]
+
+
+def activity_of(assembly: Assembly, calendar: Calendar) -> Activity:
+    """Look at all stages."""
+    watcher, scans = assembly.watcher, assembly.scans
+    at = calendar.at
+    oldest = watcher.oldest
+    delivering = (*assembly.pipeline.resuming, *(scan.path for scan in scans.of(ScanState.DELIVERING)))
+    waits = [
+        Resting(display_path(scan.path), scan.attempt, scan.code, scan.reason, at(scan.until), scan.remedy)
+        for scan in sorted(scans.of(ScanState.RETRYING, ScanState.BLOCKED), key=lambda scan: scan.until)
+    ]
+    # What is blocked for long must not hide what is tried again in a moment.
+    waits.sort(key=lambda one: one.is_blocked)
+    return Activity(
+        oldest=None if watcher.oldest_path is None else display_path(watcher.oldest_path),
+        oldest_since=None if oldest is None else at(oldest),
+        workers_ready=assembly.executor.ready,
+        being_read=[
+            BeingRead(display_path(scan.path), scan.worker, scan.attempt, at(scan.begun_at))
+            for scan in sorted(scans.of(ScanState.READING), key=lambda scan: scan.begun_at)
+            if scan.worker
+        ],
+        queue=[display_path(path) for path in itertools.islice(assembly.queue(), MOST_SHOWN)],
+        queued=assembly.queued,
+        delivering=[display_path(path) for path in itertools.islice(delivering, MOST_SHOWN)],
+        incomplete=[
+            Incomplete(
+                display_path(one.path),
+                one.reason,
+                at(one.changed_at),
+                one.detail,
+                None if one.until is None else at(one.until),
+            )
+            for one in itertools.islice(watcher.incomplete(), MOST_SHOWN)
+        ],
+        resting=waits[:MOST_SHOWN],
+        blocked=blocked_groups(waits)[:MOST_SHOWN],
+        not_read=watcher.ignored.count,
+        not_read_files=not_read_files(watcher.ignored.named),
+    )

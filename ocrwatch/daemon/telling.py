@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from ocrwatch.daemon.duplicates import Earlier
-from ocrwatch.daemon.scans import Scan
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import Page
 from ocrwatch.errors import ScanFault
 from ocrwatch.ledger import Entry
 from ocrwatch.log import get_logger
-
-REASON_SCHEMA = "ocrwatch.reason/1"
-"""Name and version of the reason file beside a quarantined original."""
+from ocrwatch.quarantine.reason import render_reason
+from ocrwatch.scan import Scan
 
 _log = get_logger()
 
 
 def reason_file(scan: Scan, fault: ScanFault, attempts: int, earlier: Sequence[Entry]) -> bytes:
     """Render the reason, with what happened to the same bytes before."""
-    reason = {
-        "schema": REASON_SCHEMA,
-        "path": os.fsencode(scan.path).decode("utf-8", "backslashreplace"),
-        "code": fault.code,
-        "reason": fault.message,
-        "remedy": fault.remedy,
-        "to_retry": "put the scan back into the inbox, or run ocrwatch retry",
-        "attempts": attempts,
-        "bytes": scan.file.facts.size,
-        "sha256": scan.sha256,
-        "modified_at": _iso(scan.file.facts.mtime_ns / 1e9),
-        "quarantined_at": _iso(time.time()),
-        "earlier": [
-            {"ended_at": _iso(past.updated_at), "state": past.state, "code": past.code, "reason": past.reason}
-            for past in earlier
-        ],
-    }
-    return (json.dumps(reason, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+    return render_reason(scan.path, scan.file.facts, scan.sha256, fault, attempts, earlier)
 
 
 def log_quarantined(scan: Scan, fault: ScanFault, delivered: Delivered | None) -> dict[str, object]:
@@ -126,11 +103,3 @@ def log_recovered(entry: Entry, delivered: Delivered | None) -> dict[str, object
 def _review(delivered: Delivered) -> dict[str, object]:
     """Return the fields of a page that is marked for review; none for another."""
     return {} if delivered.review is None else {"review": True, "review_reasons": list(delivered.review.reasons)}
-
-
-def _iso(seconds: float) -> str | None:
-    """Render a time, None where a file's is one that no calendar has."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    except (OverflowError, ValueError, OSError):
-        return None

@@ -15,6 +15,7 @@ from ocrwatch.delivery.plan import Plan
 from ocrwatch.delivery.sidecars import StagedLost
 from ocrwatch.delivery.steps import Delivered, Journal, Steps, Work, result
 from ocrwatch.errors import OcrwatchError
+from ocrwatch.scan import ScanState
 
 _UNUSUAL = (OSError, OcrwatchError, StagedLost)
 
@@ -54,7 +55,7 @@ def deliver_together(
         plans = _each(plans, threads, put_away)
         with journal.transaction():
             for scan, plan in plans.items():
-                journal.close_scan(scan, "done", code=None, reason=None, review=plan.review)
+                journal.close_scan(scan, ScanState.DELIVERED, code=None, reason=None, review=plan.review)
     except _UNUSUAL:
         # A disk that was waited for, or the ledger, refuses: whoever delivers them one by one is told so.
         return [None] * len(works)

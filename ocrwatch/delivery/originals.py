@@ -15,7 +15,7 @@ import os
 from pathlib import Path
 
 from ocrwatch.delivery.durability import SYNC_NOW, Disk
-from ocrwatch.delivery.plan import Plan, rename_to_free
+from ocrwatch.delivery.plan import Plan
 from ocrwatch.storage.files import (
     TEMPORARY_PREFIX,
     copy_durable,
@@ -33,6 +33,7 @@ from ocrwatch.storage.files import (
     status_of,
     sync,
 )
+from ocrwatch.storage.free_names import rename_to_free
 
 _KEY_LENGTH = 16
 """Hexadecimal digits of a path's hash, which need only tell one file's names apart."""

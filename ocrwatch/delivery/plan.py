@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import stat
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from ocrwatch.document import Review
-from ocrwatch.scan import FileFacts
-from ocrwatch.storage.files import NAME_MAX, TEMPORARY_PREFIX, folder, rename_noreplace, shortened, status_of, sync
+from ocrwatch.quarantine.reason import REASON
+from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.files import NAME_MAX, TEMPORARY_PREFIX, shortened
+from ocrwatch.storage.free_names import COUNTER_ROOM, first_free, look
 
 Fate = Literal["archive", "keep", "delete", "quarantine"]
-
-_COUNTER_ROOM = 12
-"""Bytes kept free in a shortened name for ``-2`` and its successors, and for endings that come later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +98,6 @@ def temporary_name(token: str, scan: int, ending: str) -> str:
     return f"{TEMPORARY_PREFIX}{token}-{scan}.{ending}.tmp"
 
 
-def mirrored(roots: tuple[Path, ...], subfolder: str) -> str:
-    """Return the subfolder in which a scan's files can lie below all ``roots``.
-
-    The inbox's own, unless a file or a link stands in a folder's place: after a scan ``a.jpg`` has become ``a.txt``,
-    the folder ``a.txt`` is mirrored as ``a.txt-2``.
-    """
-    made = ""
-    for part in filter(None, subfolder.split("/")):
-
-        def blocked(name: str, above: str = made) -> bool:
-            return any(_is_in_the_way(root, above, name) for root in roots)
-
-        made = "/".join(filter(None, (made, first_free(part, shortened(part, NAME_MAX - _COUNTER_ROOM), blocked))))
-    return made
-
-
 def free_stem(
     places: Places,
     subfolder: str,
@@ -133,8 +114,8 @@ def free_stem(
     ``scan1``, then ``scan1-2`` and so on: scanners restart their counters, and nothing is ever overwritten.
     """
     stem, suffix = os.path.splitext(name)
-    room = NAME_MAX - _COUNTER_ROOM - max(len(suffix), *(len(ending) + 1 for ending in endings))
-    fits = len(os.fsencode(stem)) <= room + _COUNTER_ROOM
+    room = NAME_MAX - COUNTER_ROOM - max(len(suffix), *(len(ending) + 1 for ending in endings))
+    fits = len(os.fsencode(stem)) <= room + COUNTER_ROOM
     stem = stem if fits else shortened(stem, room)
 
     def taken(candidate: str) -> bool:
@@ -151,69 +132,18 @@ def free_stem(
 def free_quarantine_name(places: Places, subfolder: str, name: str) -> str:
     """Return a name under which neither an original nor a reason lies in the quarantine yet."""
     stem, suffix = os.path.splitext(name)
-    room = NAME_MAX - _COUNTER_ROOM - len(os.fsencode(suffix)) - len(".reason.json")
+    room = NAME_MAX - COUNTER_ROOM - len(os.fsencode(suffix)) - len(REASON)
 
     def taken(candidate: str) -> bool:
         return _exists(places.quarantine, subfolder, candidate + suffix) or _exists(
-            places.quarantine, subfolder, f"{candidate}{suffix}.reason.json"
+            places.quarantine, subfolder, candidate + suffix + REASON
         )
 
     stem = shortened(stem, room)
     return first_free(stem, stem, taken) + suffix
 
 
-def first_free(stem: str, base: str, taken: Callable[[str], bool]) -> str:
-    """Return ``stem``, or ``base-N`` with an N for which ``taken`` is false, looking at few names even among many."""
-    if not taken(stem):
-        return stem
-    low, high = 1, 2
-    while taken(f"{base}-{high}"):
-        low, high = high, high * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        if taken(f"{base}-{middle}"):
-            low = middle
-        else:
-            high = middle
-    return f"{base}-{high}"
-
-
-def free_name(directory: int, stem: str, suffix: str) -> str:
-    """Return ``stem + suffix``, or the like with a number, that nothing in an open folder bears at this moment."""
-    return first_free(stem, stem, lambda free: status_of(directory, free + suffix) is not None) + suffix
-
-
-def rename_to_free(source: int, name: str, target: int, stem: str, suffix: str) -> str:
-    """Rename to a :func:`free_name` in ``target``, never over another file, and return that; durable there."""
-    while True:
-        new_name = free_name(target, stem, suffix)
-        # Somebody may take the name before it is given.
-        with contextlib.suppress(FileExistsError):
-            rename_noreplace(source, name, target, new_name)
-            sync(target)
-            return new_name
-
-
 def _exists(root: Path, subfolder: str, name: str) -> bool:
     if len(os.fsencode(name)) > NAME_MAX:
         return True
-    return _look(root, subfolder, name) is not None
-
-
-def _is_in_the_way(root: Path, subfolder: str, name: str) -> bool:
-    """Tell whether something other than a folder bears the name of one."""
-    status = _look(root, subfolder, name)
-    return status is not None and not stat.S_ISDIR(status.st_mode)
-
-
-def _look(root: Path, subfolder: str, name: str) -> os.stat_result | None:
-    """Return the status of what bears a name, None where nothing does; an error names the folder that refuses."""
-    try:
-        with folder(root, subfolder) as descriptor:
-            return status_of(descriptor, name)
-    except FileNotFoundError:
-        # A missing subfolder is made later; a missing root is found out by whoever writes there.
-        return None
-    except OSError as error:
-        error.filename = str(root / subfolder)
-        raise
+    return look(root, subfolder, name) is not None

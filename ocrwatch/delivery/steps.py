@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from ocrwatch.delivery import originals, sidecars
 from ocrwatch.delivery.destinations import Roots
@@ -22,14 +22,15 @@ from ocrwatch.delivery.plan import (
     Sidecar,
     free_quarantine_name,
     free_stem,
-    mirrored,
     temporary_name,
 )
 from ocrwatch.document import Review
 from ocrwatch.errors import Blocked, environment_fault, system_reason
 from ocrwatch.permissions import check_movable
-from ocrwatch.scan import FileFacts
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.files import folder_if_there, inode_of, is_unchanged, split
+from ocrwatch.storage.free_names import mirrored
 
 _IN_USE = "close it in the program that has it open; it is tried again by itself"
 _FORBIDDEN = "let the user that ocrwatch runs as move it; it is tried again by itself"
@@ -73,7 +74,7 @@ class Journal(Protocol):
     def close_scan(
         self,
         scan: int,
-        state: Literal["done", "quarantined", "gone"],
+        state: ScanState,
         *,
         code: str | None,
         reason: str | None,

@@ -18,17 +18,16 @@ import contextlib
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
 
 from ocrwatch.delivery import sidecars
 from ocrwatch.delivery.batch_commit import deliver_together
 from ocrwatch.delivery.plan import Places, Plan
 from ocrwatch.delivery.steps import Delivered, Journal, Steps, Work, result
 from ocrwatch.errors import Changed, EnvironmentFault
+from ocrwatch.quarantine.reason import REASON_ENDING
+from ocrwatch.scan import ScanState
 
-__all__ = ["REASON_ENDING", "Delivered", "Deliverer", "Journal", "Work"]
-
-REASON_ENDING = "reason.json"
+__all__ = ["Delivered", "Deliverer", "Journal", "Work"]
 
 _MOST_LEFT_BEHIND = 100
 
@@ -128,7 +127,7 @@ class Deliverer:
         return plan
 
     def _close_as_gone(self, scan: int) -> None:
-        self._journal.close_scan(scan, "gone", code=None, reason="it changed or went while it was read")
+        self._journal.close_scan(scan, ScanState.CHANGED, code=None, reason="it changed or went while it was read")
 
     def _carry_out(
         self, scan: int, plan: Plan, code: str | None, reason: str | None, *, just_staged: bool = False
@@ -149,9 +148,9 @@ class Deliverer:
                 just_staged = False
         if plan.fate == "quarantine" and original is None:
             self._steps.unpublish(plan)
-            self._journal.close_scan(scan, "gone", code=code, reason=reason)
+            self._journal.close_scan(scan, ScanState.CHANGED, code=code, reason=reason)
             raise Changed(plan.path)
-        end: Literal["quarantined", "done"] = "quarantined" if plan.fate == "quarantine" else "done"
+        end = ScanState.QUARANTINED if plan.fate == "quarantine" else ScanState.DELIVERED
         self._journal.close_scan(scan, end, code=code, reason=reason, review=plan.review)
         return result(scan, plan, original)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ocrwatch.document import Page
-from ocrwatch.executors.messages import Job
+from ocrwatch.executors.ipc import Job
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ocrwatch.errors import InternalFault, Stopping
 from ocrwatch.executors.base import Reading
 from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
-from ocrwatch.executors.messages import Job
+from ocrwatch.executors.ipc import Job
 from ocrwatch.executors.process_pool import Pool
 from ocrwatch.executors.worker_lifecycle import SlotOptions
 

@@ -7,7 +7,7 @@ import queue
 from collections.abc import Callable
 
 from ocrwatch.executors.events import SlotEvent
-from ocrwatch.executors.messages import Job
+from ocrwatch.executors.ipc import Job
 from ocrwatch.executors.worker_lifecycle import Slot, SlotOptions
 from ocrwatch.recipe import Recipe
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.executors.channel import ChannelClosed
-from ocrwatch.executors.messages import Failed, Setup
+from ocrwatch.executors.ipc import BadMessage, ChannelClosed, Failed, Setup, Warm
 from ocrwatch.executors.worker_handle import WorkerProcess, cannot_spawn
 from ocrwatch.executors.worker_lifecycle import START_TIMEOUT, SlotOptions
 
@@ -31,7 +30,11 @@ def try_start(options: SlotOptions) -> None:
         raise EnvironmentFault(
             f"no worker can start: it was {worker.how_it_ended()} ({words or 'without a word'})", _REMEDY
         ) from None
+    except BadMessage as error:
+        raise EnvironmentFault(f"no worker can start: it sent invalid data ({error})", _REMEDY) from error
     finally:
         worker.kill()
     if isinstance(answer, Failed):
         raise answer.error
+    if not isinstance(answer, Warm):
+        raise EnvironmentFault("no worker can start: it sent the answer to a scan", _REMEDY)

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocrwatch.errors import EnvironmentFault, environment_fault
-from ocrwatch.executors.channel import Channel
-from ocrwatch.executors.messages import Setup
+from ocrwatch.executors.ipc import Answer, Channel, Request, Setup, channel_to_worker
 
 _LAST_WORDS = 2000
 
@@ -32,7 +31,7 @@ class WorkerProcess:
     """A running worker and the parent's end of its channel."""
 
     process: subprocess.Popen[bytes]
-    channel: Channel
+    channel: Channel[Request, Answer]
     stderr: int
     scratch: str
     """Folder of its own for temporary files: what a killed engine leaves in it goes with it."""
@@ -70,7 +69,7 @@ class WorkerProcess:
                     env={**os.environ, "OMP_THREAD_LIMIT": "1", "TMPDIR": scratch},
                 )
             undo.pop_all()
-        return cls(process, Channel(ours), stderr, scratch)
+        return cls(process, channel_to_worker(ours), stderr, scratch)
 
     @property
     def pid(self) -> int:

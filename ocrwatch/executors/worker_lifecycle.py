@@ -10,11 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrwatch.errors import EnvironmentFault, OcrwatchError, OutOfMemory, TimedOut
-from ocrwatch.executors.channel import ChannelClosed
+from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, OutOfMemory, TimedOut
 from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.exits import as_expected, classify_exit
-from ocrwatch.executors.messages import Failed, Job, Read, Setup, Taken, Warm
+from ocrwatch.executors.ipc import BadMessage, ChannelClosed, Failed, Job, Read, Setup, Taken, Warm
 from ocrwatch.executors.rlimits import kills_for_memory
 from ocrwatch.executors.worker_handle import WorkerProcess, cannot_spawn
 from ocrwatch.recipe import Recipe
@@ -147,9 +146,11 @@ class Slot(threading.Thread):
         try:
             worker.channel.send(setup, begun + START_TIMEOUT)
             answer = worker.channel.receive(begun + START_TIMEOUT)
-        except (ChannelClosed, TimeoutError) as error:
+            if not isinstance(answer, Warm | Failed):
+                raise BadMessage("the answer to a scan")
+        except (BadMessage, ChannelClosed, TimeoutError) as error:
             if not self._stopped.is_set():
-                self._reap("starting", None, stuck=isinstance(error, TimeoutError))
+                self._reap("starting", None, killed=_why_killed(error))
                 self._wait_back_off()
             return False
         if isinstance(answer, Warm):
@@ -159,8 +160,7 @@ class Slot(threading.Thread):
             self._report(WorkerReady(worker.pid, answer.engine, (time.monotonic() - begun) * 1000))
             return True
         self._end_worker()
-        if isinstance(answer, Failed):
-            self._report(WorkerUnfit(answer.error, self._next_back_off()))
+        self._report(WorkerUnfit(answer.error, self._next_back_off()))
         self._wait_back_off()
         return False
 
@@ -205,16 +205,18 @@ class Slot(threading.Thread):
             if isinstance(answer, Taken):
                 taken = True
                 answer = worker.channel.receive(deadline)
-        except TimeoutError:
-            self._reap("reading", job.scan, stuck=True)
-            return self._failed(
-                job, attempt, begun, TimedOut(f"reading took longer than {timeout:g} s", _TIMEOUT_REMEDY)
-            )
-        except ChannelClosed:
-            how = self._reap("reading" if taken else "idle", job.scan if taken else None)
+            if not isinstance(answer, Read | Failed) or answer.scan != job.scan:
+                raise BadMessage("the answer to something else")
+        except TimeoutError as error:
+            self._reap("reading", job.scan, killed=_why_killed(error))
+            fault = TimedOut(f"reading took longer than {timeout:g} s", _TIMEOUT_REMEDY)
+            return self._failed(job, attempt, begun, fault)
+        except (BadMessage, ChannelClosed) as error:
+            phase, scan = ("reading", job.scan) if taken else ("idle", None)
+            how = self._reap(phase, scan, killed=_why_killed(error))
             if not taken:
                 return None
-            return self._failed(job, attempt, begun, classify_exit(how, starved=kills_for_memory() > kills_before))
+            return self._failed(job, attempt, begun, _fault_of(error, how, starved=kills_for_memory() > kills_before))
         except Exception as error:  # noqa: BLE001 - most often memory is short; what is half sent ends with the worker
             self._end_worker()
             return self._failed(job, attempt, begun, as_expected(error))
@@ -242,17 +244,17 @@ class Slot(threading.Thread):
         if worker.worn or old or worker.setup != Setup(options.recipes, options.max_memory):
             self._end_worker()
 
-    def _reap(self, phase: str, scan: int | None, *, stuck: bool = False) -> str:
-        """Report a worker that died, or was ``stuck`` and is killed now; return how it ended."""
+    def _reap(self, phase: str, scan: int | None, *, killed: str = "") -> str:
+        """Report a worker that died, or is killed now for what ``killed`` says; return how it ended."""
         worker, self._worker = self._worker, None
         if worker is None:
             return "gone"
-        if not stuck:
+        if not killed:
             # The socket closes a moment before the process ends; its own exit is the better witness.
             worker.wait(1.0)
         words = worker.last_words()
         worker.kill()
-        how = "stuck and had to be killed" if stuck else worker.how_it_ended()
+        how = f"{killed} and had to be killed" if killed else worker.how_it_ended()
         if not self._stopped.is_set():
             self._report(WorkerLost(worker.pid, how, phase, scan, words))
         return how
@@ -270,6 +272,21 @@ class Slot(threading.Thread):
         self._stopped.wait(self._back_off)
 
 
+def _fault_of(error: BadMessage | ChannelClosed, how: str, *, starved: bool) -> OcrwatchError:
+    """Say what it means for a scan that its worker sent what is no answer, or ended ``how``."""
+    if isinstance(error, BadMessage):
+        return InternalFault(f"its worker sent invalid data instead of a page ({error})", _BAD_PAGE_REMEDY)
+    return classify_exit(how, starved=starved)
+
+
+def _why_killed(error: Exception) -> str:
+    """Say what is wrong with a worker that has not ended; nothing for one that has."""
+    if isinstance(error, TimeoutError):
+        return "stuck"
+    return "sending invalid data" if isinstance(error, BadMessage) else ""
+
+
 _NOT_TAKEN = "workers die as they are handed its bytes"
 _MEMORY_REMEDY = "raise workers.max_memory, or scan at fewer dots per inch"
+_BAD_PAGE_REMEDY = "please report it; if ocr.engine is another package's, to its authors"
 _TIMEOUT_REMEDY = "look at the scan; raise workers.timeout if it is just large"

@@ -15,8 +15,19 @@ import traceback
 
 from ocrwatch.document import EngineInfo, Page
 from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, OutOfMemory, is_memory_error
-from ocrwatch.executors.channel import Channel, ChannelClosed
-from ocrwatch.executors.messages import Failed, Job, Read, Setup, Taken, Warm
+from ocrwatch.executors.ipc import (
+    Answer,
+    Channel,
+    ChannelClosed,
+    Failed,
+    Job,
+    Read,
+    Request,
+    Setup,
+    Taken,
+    Warm,
+    channel_to_parent,
+)
 from ocrwatch.executors.rlimits import (
     die_before_parent,
     die_with_parent,
@@ -38,7 +49,7 @@ def main() -> None:
     watch_lifeline(connection.fileno())
     die_before_parent()
     no_core_dump()
-    channel = Channel(connection)
+    channel = channel_to_parent(connection)
     # What is loaded stays: looking through it for garbage, now or with each scan, finds nothing.
     gc.disable()
     with contextlib.suppress(ChannelClosed):
@@ -46,32 +57,36 @@ def main() -> None:
             _serve(channel)
 
 
-def _set_up(channel: Channel) -> bool:
-    setup: Setup = channel.receive()
+def _set_up(channel: Channel[Answer, Request]) -> bool:
+    setup = channel.receive()
+    if not isinstance(setup, Setup):
+        return False
     limit_memory(setup.max_memory)
     try:
-        engine = _warm(setup.recipes)
+        channel.send(Warm(_warm(setup.recipes)))
+    except ChannelClosed:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever stops a worker from starting must be told to the parent
         channel.send(Failed(None, _as_expected(error)))
         return False
-    channel.send(Warm(engine))
     gc.freeze()
     gc.enable()
     return True
 
 
-def _serve(channel: Channel) -> None:
-    while True:
-        job: Job = channel.receive()
+def _serve(channel: Channel[Answer, Request]) -> None:
+    while isinstance(job := channel.receive(), Job):
         channel.send(Taken(job.scan))
         # Tesseract's and libjpeg's remarks on one scan are kept for the report of a death, not longer.
         os.ftruncate(2, 0)
         os.lseek(2, 0, os.SEEK_SET)
         try:
-            answer: Read | Failed = Read(job.scan, _read(job))
+            # Sending is part of it: pages of engines from other packages may hold what cannot be encoded.
+            channel.send(Read(job.scan, _read(job)))
+        except ChannelClosed:
+            raise
         except Exception as error:  # noqa: BLE001 - a scan must not stop the worker, whatever it causes
-            answer = Failed(job.scan, _as_expected(error))
-        channel.send(answer)
+            channel.send(Failed(job.scan, _as_expected(error)))
 
 
 def _warm(recipes: tuple[Recipe, ...]) -> EngineInfo:

@@ -65,7 +65,7 @@ class Listener(Protocol):
         """Note that a folder is not watched, since the kernel allows no more watches."""
 
 
-class Watcher:
+class InotifyWatcher:
     """Watches one inbox through inotify while it is armed."""
 
     def __init__(self, inbox: Path, rules: NameRules, listener: Listener, *, recursive: bool) -> None:

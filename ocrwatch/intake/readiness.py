@@ -21,7 +21,8 @@ from ocrwatch.errors import Damaged, ScanFault, Truncated
 from ocrwatch.intake.jpeg import Completeness
 from ocrwatch.intake.opener import Probe
 from ocrwatch.magic import OTHER, not_this
-from ocrwatch.scan import Arrival, FileFacts, Settled, SettledFile
+from ocrwatch.scan import Arrival, Settled, SettledFile
+from ocrwatch.storage.facts import FileFacts
 
 NOT_JPEG_PATIENCE = 10.0
 """Seconds without change after which bytes that do not begin as a JPEG are believed."""

@@ -1,13 +1,13 @@
 """What happened to every scan: SQLite in the state folder, the only package that knows SQL.
 
 A row begins when a scan is handed to a worker; what merely waits is in the inbox, which needs no copy here. The
-states are ``ready → reading → planned → published → done`` or ``quarantined``, ``waiting`` between two attempts,
-and ``gone`` for a file that was changed or taken away. Each is durable before the step that depends on it.
+states are ``queued → reading → planned → published → delivered`` or ``quarantined``, ``retrying`` between two
+attempts, and ``changed`` for a file that was changed or taken away. Each is durable before the step that depends on it.
 """
 
-from ocrwatch.ledger.ledger import Closing, Entry, Ledger, facts_key
+from ocrwatch.ledger.ledger import Entry, Ledger, facts_key
 from ocrwatch.ledger.reader import LedgerReader
 from ocrwatch.ledger.reviews import tick_off
 from ocrwatch.ledger.schema import SCHEMA_VERSION
 
-__all__ = ["SCHEMA_VERSION", "Closing", "Entry", "Ledger", "LedgerReader", "facts_key", "tick_off"]
+__all__ = ["SCHEMA_VERSION", "Entry", "Ledger", "LedgerReader", "facts_key", "tick_off"]

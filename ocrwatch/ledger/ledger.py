@@ -11,16 +11,17 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import opening
-from ocrwatch.scan import FileFacts
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.facts import FileFacts
 
-_OPEN: Final = "('ready', 'reading', 'waiting', 'planned', 'published')"
+_OPEN: Final = "('queued', 'reading', 'retrying', 'planned', 'published')"
 
-_CLOSED: Final = "('done', 'quarantined', 'gone')"
+_CLOSED: Final = "('delivered', 'quarantined', 'changed')"
 _DELIVERIES_AT_ONCE: Final = 20
 """Of the same bytes: if none of the newest has its text still, older ones will hardly have."""
 
@@ -29,8 +30,6 @@ _PRUNED_AT_ONCE: Final = 500
 
 INTERRUPTED: Final = "interrupted"
 """The code of a scan that waits since ocrwatch was killed while it was the only one in work."""
-
-Closing = Literal["done", "quarantined", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Entry:
     path: str
     facts: str
     sha256: str | None
-    state: str
+    state: ScanState
     attempts: int
     not_before: float
     """Wall-clock seconds before which it is not tried again."""
@@ -69,10 +68,13 @@ _TO_REVIEW: Final = "review IS NOT NULL AND reviewed_at IS NULL"
 """Selects the scans that wait for review; word for word the condition of their index."""
 
 _STAYS: Final = (
-    "(state = 'done' AND coalesce(json_extract(plan, '$.fate'), '') = 'keep'"
+    "(state = 'delivered' AND coalesce(json_extract(plan, '$.fate'), '') = 'keep'"
     " OR state = 'quarantined' AND coalesce(json_extract(plan, '$.stays'), 0))"
 )
 """Selects the scans that are done and whose originals were to stay in the inbox."""
+
+_OLD_STATES: Final = {"ready": "queued", "waiting": "retrying", "done": "delivered", "gone": "changed"}
+"""States in a ledger of an older ocrwatch, which is only read as it is until the daemon brings it up to date."""
 
 _COLUMNS: Final = frozenset(field.name for field in fields(Entry))
 
@@ -111,13 +113,13 @@ class Ledger:
                 if same and found is None:
                     found = entry
                 else:
-                    self._set(entry.id, state="gone", plan=None)
+                    self._set(entry.id, state=ScanState.CHANGED, plan=None)
             if found is not None:
                 self._set(found.id, facts=facts_key(facts), sha256=sha256)
                 return self.get(found.id)
             now = time.time()
             cursor = self._db.execute(
-                "INSERT INTO scans (path, facts, sha256, state, seen_at, updated_at) VALUES (?, ?, ?, 'ready', ?, ?)",
+                "INSERT INTO scans (path, facts, sha256, state, seen_at, updated_at) VALUES (?, ?, ?, 'queued', ?, ?)",
                 (os.fsencode(path), facts_key(facts), sha256, now, now),
             )
             return self.get(cursor.lastrowid or 0)
@@ -143,7 +145,7 @@ class Ledger:
         """
         with self._transaction():
             self._db.execute(
-                "UPDATE scans SET attempts = max(0, attempts - 1), state = 'ready', code = coalesce(?, code),"
+                "UPDATE scans SET attempts = max(0, attempts - 1), state = 'queued', code = coalesce(?, code),"
                 " reason = coalesce(?, reason), updated_at = ? WHERE id = ? AND state = 'reading'",
                 (code, reason, time.time(), scan),
             )
@@ -152,7 +154,7 @@ class Ledger:
         """Take back the attempts of all scans that are still in work: this run ends, and none of them is to blame."""
         with self._transaction():
             self._db.execute(
-                "UPDATE scans SET attempts = max(0, attempts - 1), state = 'ready', updated_at = ?"
+                "UPDATE scans SET attempts = max(0, attempts - 1), state = 'queued', updated_at = ?"
                 " WHERE state = 'reading'",
                 (time.time(),),
             )
@@ -172,33 +174,33 @@ class Ledger:
                 f"UPDATE scans SET deaths = 0 WHERE deaths > 0 AND state IN {_OPEN} AND state != 'reading'"
             )
             for entry in map(entry_of, rows):
-                self._set(entry.id, state="ready", attempts=max(0, entry.attempts - 1), alone=1)
+                self._set(entry.id, state=ScanState.QUEUED, attempts=max(0, entry.attempts - 1), alone=1)
             if len(rows) == 1:
                 entry = entry_of(rows[0])
                 deaths = entry.deaths + 1
                 delay = min(first_delay * 2 ** (deaths - 1), max_delay)
-                self._set(entry.id, state="waiting", deaths=deaths, not_before=time.time() + delay)
+                self._set(entry.id, state=ScanState.RETRYING, deaths=deaths, not_before=time.time() + delay)
                 self._set(entry.id, code=INTERRUPTED, reason="ocrwatch was killed while it was the only scan in work")
             return [self.get(row["id"]) for row in rows]
 
     def wait(self, scan: int, not_before: float, code: str, reason: str) -> None:
         """Note a failed attempt and when the next one may be made (wall clock)."""
         with self._transaction():
-            self._set(scan, state="waiting", not_before=not_before, code=code, reason=reason)
+            self._set(scan, state=ScanState.RETRYING, not_before=not_before, code=code, reason=reason)
 
     def plan_of(self, scan: int) -> str | None:
         """Return the plan noted for a scan that is still open."""
         entry = self.get(scan)
-        return entry.plan if entry.state in {"planned", "published"} else None
+        return entry.plan if entry.state in {ScanState.PLANNED, ScanState.PUBLISHED} else None
 
     def is_published(self, scan: int) -> bool:
         """Tell whether a scan's sidecars are known to be durable under their final names."""
-        return self.get(scan).state == "published"
+        return self.get(scan).state is ScanState.PUBLISHED
 
     def forget_plan(self, scan: int) -> None:
         """Note that a plan cannot be carried out: the scan is to be read again."""
         with self._transaction():
-            self._set(scan, state="ready", plan=None)
+            self._set(scan, state=ScanState.QUEUED, plan=None)
 
     def planned(self, scan: int, plan: str, *, code: str | None, reason: str | None) -> None:
         """Note where everything goes, before anything shows: from here on a restart carries the plan out.
@@ -206,15 +208,15 @@ class Ledger:
         ``code`` and ``reason`` say why a scan is quarantined.
         """
         with self._transaction():
-            self._set(scan, state="planned", plan=plan, code=code, reason=reason)
+            self._set(scan, state=ScanState.PLANNED, plan=plan, code=code, reason=reason)
 
     def published(self, scan: int) -> None:
         """Note that the sidecars are durable under their final names."""
         with self._transaction():
-            self._set(scan, state="published")
+            self._set(scan, state=ScanState.PUBLISHED)
 
     def close_scan(
-        self, scan: int, state: Closing, *, code: str | None, reason: str | None, review: Review | None = None
+        self, scan: int, state: ScanState, *, code: str | None, reason: str | None, review: Review | None = None
     ) -> None:
         """Close a row, marked for ``review`` if there is one. The plan stays, as the record of where things went."""
         with self._transaction():
@@ -265,7 +267,7 @@ class Ledger:
             return (
                 self._db.execute(
                     "SELECT 1 FROM scans WHERE path = ? AND sha256 = ? AND coalesce(code, '') != 'duplicate'"
-                    f" AND (state = 'done' OR {_STAYS})",
+                    f" AND (state = 'delivered' OR {_STAYS})",
                     (os.fsencode(path), sha256),
                 ).fetchone()
                 is not None
@@ -275,7 +277,7 @@ class Ledger:
         """Return what happened to these bytes before, oldest first."""
         with self._guarded():
             rows = self._db.execute(
-                "SELECT * FROM scans WHERE sha256 = ? AND state IN ('done', 'quarantined') ORDER BY id", (sha256,)
+                "SELECT * FROM scans WHERE sha256 = ? AND state IN ('delivered', 'quarantined') ORDER BY id", (sha256,)
             )
             return [entry_of(row) for row in rows]
 
@@ -292,7 +294,7 @@ class Ledger:
         """Return the scans that were done between two times (wall clock): the oldest first, not more than ``most``."""
         with self._guarded():
             rows = self._db.execute(
-                "SELECT * FROM scans WHERE state = 'done' AND updated_at > ? AND updated_at <= ?"
+                "SELECT * FROM scans WHERE state = 'delivered' AND updated_at > ? AND updated_at <= ?"
                 " ORDER BY updated_at LIMIT ?",
                 (after, until, most),
             )
@@ -302,7 +304,7 @@ class Ledger:
         """Return the deliveries of these bytes whose text is durable, at most a few, the newest first."""
         with self._guarded():
             rows = self._db.execute(
-                "SELECT * FROM scans WHERE sha256 = ? AND state IN ('done', 'published')"
+                "SELECT * FROM scans WHERE sha256 = ? AND state IN ('delivered', 'published')"
                 " AND coalesce(code, '') != 'duplicate' ORDER BY id DESC LIMIT ?",
                 (sha256, _DELIVERIES_AT_ONCE),
             ).fetchall()
@@ -312,7 +314,7 @@ class Ledger:
         """Return the scans that were delivered last, at most ``count``, oldest first."""
         with self._guarded():
             rows = self._db.execute(
-                "SELECT * FROM scans WHERE state = 'done' AND coalesce(code, '') != 'duplicate'"
+                "SELECT * FROM scans WHERE state = 'delivered' AND coalesce(code, '') != 'duplicate'"
                 " ORDER BY updated_at DESC, id DESC LIMIT ?",
                 (count,),
             ).fetchall()
@@ -333,7 +335,7 @@ class Ledger:
         now = time.time()
         with self._guarded():
             rows = self._db.execute(
-                "SELECT max(updated_at), count(*) FROM scans WHERE state IN ('done', 'quarantined')"
+                "SELECT max(updated_at), count(*) FROM scans WHERE state IN ('delivered', 'quarantined')"
                 " AND updated_at BETWEEN ? AND ? GROUP BY CAST((? - updated_at) / 60 AS INTEGER) ORDER BY 1",
                 (since, now, now),
             ).fetchall()
@@ -371,11 +373,25 @@ class Ledger:
         with self._transaction():
             self._db.executemany(
                 "INSERT INTO scans (path, facts, sha256, state, plan, seen_at, updated_at)"
-                " VALUES (?, ?, ?, 'done', ?, ?, ?)",
+                " VALUES (?, ?, ?, 'delivered', ?, ?, ?)",
                 [(os.fsencode(path), facts_key(facts), sha256, plan, now, now) for path, facts, sha256, plan in known],
             )
             if wholly:
                 self._db.execute("DELETE FROM meta WHERE key = 'rebuild'")
+
+    def remember_endings(self, endings: Iterable[str]) -> tuple[str, ...]:
+        """Note which endings sidecars may have; return them and all noted before.
+
+        A run that was killed may have staged sidecars of a format that is not installed any more: they are found, and
+        their names avoided, by the endings that it has noted here.
+        """
+        with self._transaction():
+            row = self._db.execute("SELECT value FROM meta WHERE key = 'endings'").fetchone()
+            before = [] if row is None else json.loads(row["value"])
+            known = list(dict.fromkeys((*endings, *before)))
+            if len(known) > len(before):
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('endings', ?)", (json.dumps(known),))
+            return tuple(known)
 
     def _set(self, scan: int, **values: str | float | None) -> None:
         names = ", ".join(f"{name} = ?" for name in values)
@@ -445,4 +461,5 @@ def entry_of(row: sqlite3.Row) -> Entry:
     values: dict[str, Any] = {name: row[name] for name in row.keys() if name in _COLUMNS}  # noqa: SIM118 - no mapping
     if values.get("review") is not None:
         values["review"] = Review(tuple(json.loads(values["review"])), row["confidence"])
-    return Entry(**{**values, "path": os.fsdecode(row["path"])})
+    state = ScanState(_OLD_STATES.get(values["state"], values["state"]))
+    return Entry(**{**values, "path": os.fsdecode(row["path"]), "state": state})

@@ -45,7 +45,13 @@ _HASHES: Final = """
 CREATE INDEX scans_by_sha256 ON scans (sha256);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _REVIEWS, _DEATHS, _HASHES)
+_STATES: Final = """
+UPDATE scans SET state = CASE state
+    WHEN 'ready' THEN 'queued' WHEN 'waiting' THEN 'retrying' WHEN 'done' THEN 'delivered' WHEN 'gone' THEN 'changed'
+    ELSE state END;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _REVIEWS, _DEATHS, _HASHES, _STATES)
 """What leads from each version of the schema to the next, from none to the first on. Append only: others have these."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

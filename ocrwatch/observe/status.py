@@ -288,11 +288,6 @@ _OBJECTS = {"queue_seconds": Distribution, "reading_seconds": Distribution, "ref
 _FIELDS = frozenset(field.name for field in fields(Status))
 
 
-def display_path(path: str | Path) -> str:
-    r"""Return a path as it stands in the status: bytes that are not UTF-8 are written out, as ``\xff``."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
 def isoformat(seconds: float) -> str:
     """Render seconds since 1970 as ISO 8601 in UTC."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

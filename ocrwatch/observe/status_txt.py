@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from ocrwatch.log import printable
-from ocrwatch.observe.status import Status, display_path
+from ocrwatch.observe.status import Status
 from ocrwatch.storage.files import (
     TEMPORARY_PREFIX,
+    display_path,
     folder,
     open_regular,
     remove,

@@ -1,1 +1,1 @@
-"""Scans that cannot be read, and their way back to the inbox."""
+"""Scans that could not be read: their reasons, their listing, their way back."""

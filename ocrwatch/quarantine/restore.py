@@ -1,4 +1,7 @@
-"""Gives quarantined scans back to the inbox: each once, never over another file, whatever is killed in between."""
+"""Moves quarantined scans back to the inbox.
+
+Each goes back once and over no other file, even if the process is killed in between.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from ocrwatch.delivery.plan import free_name, mirrored, rename_to_free
-from ocrwatch.delivery.transaction import REASON_ENDING
 from ocrwatch.errors import environment_fault
 from ocrwatch.log import printable
+from ocrwatch.quarantine.reason import BEGUN, REASON
 from ocrwatch.storage.files import (
     TEMPORARY_PREFIX,
     copy_durable,
@@ -28,14 +30,9 @@ from ocrwatch.storage.files import (
     status_of,
     sync,
 )
+from ocrwatch.storage.free_names import free_name, mirrored, rename_to_free
 
-REASON: Final = f".{REASON_ENDING}"
-
-BEGUN: Final = ".retry.json"
-"""Ends the reason's name while its scan may be in the inbox as well as in the quarantine."""
-
-
-_KEY_LENGTH = 16
+_KEY_LENGTH: Final = 16
 
 
 class LeftAlone(Exception):
@@ -45,7 +42,7 @@ class LeftAlone(Exception):
 def restore(quarantine: Path, inbox: Path, path: str) -> str:
     """Move a scan to its place in the inbox and remove its reason; return its path there.
 
-    ``path`` is relative to the quarantine. Raises :class:`LeftAlone`, and :class:`EnvironmentFault` where a folder
+    ``path`` is relative to the quarantine. Raises :class:`LeftAlone`, and :class:`EnvironmentFault` if a folder
     refuses.
     """
     parent, name = split(path)

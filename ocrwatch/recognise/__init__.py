@@ -9,8 +9,9 @@
 ``ppocr`` what is in doubt, and ``merging`` makes one page of both, in the order that ``layout`` and ``rows`` find.
 
 ``decode`` has ``lenient`` for files that break the standard, ``strict`` for their pixels, ``surplus``, ``holes`` and
-``jpeg_scans`` for what is too much or missing in their data, and ``following`` for further images in the file. ``affine`` is
-a tool of all; ``tessdata`` finds the engine's language data; ``shared`` knows whether the process is ours alone.
+``jpeg_scans`` for what is too much or missing in their data, and ``following`` for further images in the file.
+``affine`` is a tool of all; ``tessdata`` finds the engine's language data; ``shared`` knows whether the process is ours
+alone.
 Importing this package imports none of them, so that the parent process can check languages without loading an image
 library.
 """

@@ -1,1 +1,1 @@
-"""From a page to the bytes of its sidecars."""
+"""From a page to the bytes of its sidecars: one module per format."""

@@ -29,6 +29,7 @@ _REMEDIES = {
     "int_type": "write a whole number",
     "less_than_equal": "choose a value of at most {le}",
     "literal_error": "write {expected}",
+    "not_installed": "write {expected}, or install the package that has it and restart ocrwatch",
     "path_type": "write a path in quotes",
     "string_too_short": "write at least one character",
     "string_type": "write text in quotes",
@@ -104,7 +105,7 @@ def _remedy(details: ErrorDetails) -> str:
         return f"write a section [{write_key(details['loc'])}] with its options"
     template = _REMEDIES.get(details["type"])
     remedy = template.format_map(details.get("ctx", {})) if template else details["msg"]
-    if details["type"] == "literal_error":
+    if details["type"] in {"literal_error", "not_installed"}:
         known = [part.strip("'") for part in details["ctx"]["expected"].replace(" or ", ", ").split(", ")]
         suggestion = did_you_mean(str(details["input"]), known)
         return f"{remedy}; {suggestion}" if suggestion else remedy

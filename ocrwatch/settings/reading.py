@@ -18,8 +18,9 @@ class Ocr(Section):
     """Name of the engine: tesserocr, pytesseract (both are Tesseract) or rapidocr. auto takes Tesseract, but rapidocr
     if that is installed and the first language is Chinese, Japanese or Latin."""
     second: Literal["auto", "rapidocr", "none"] = "auto"
-    """Who reads again what Tesseract is unsure of: rapidocr, none, or auto (rapidocr, if it is installed). It reads
-    languages in Latin letters, Chinese and Japanese, and has no whitelist; other scans are read by Tesseract alone."""
+    """Engine that reads again what Tesseract reads with low confidence: rapidocr, none, or auto (rapidocr, if it is
+    installed). It knows languages in Latin letters, Chinese and Japanese, and no whitelist; Tesseract alone reads other
+    scans."""
     languages: Languages = ("eng",)
     """Languages on the scans, the most frequent first, as Tesseract names them: "eng", "chi_sim", "script/Latin"."""
     page_segmentation: SegmentationMode = 3

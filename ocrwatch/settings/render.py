@@ -22,7 +22,7 @@ Durations are written "300ms", "2s", "10m", "1h" or "1d"; sizes "512KiB", "50MB"
 Relative folders are relative to this file. Each option can also be set by an environment variable such as
 OCRWATCH_SETTLE__STABLE_FOR, or on the command line by --set settle.stable_for=2s; that wins over the environment, which
 wins over this file."""
-_PROFILE_EXAMPLE = """\
+PROFILE_EXAMPLE = """\
 [[profiles]]
 match = "invoices/fr/**"
 name = "French invoices"
@@ -49,7 +49,7 @@ def example() -> str:
     lines += ["", *_comment(Profile.__doc__), "#"]
     for name, option in Profile.model_fields.items():
         lines += _comment(f"{name}: {option.description}")
-    lines += ["#", *(f"# {line}".rstrip() for line in _PROFILE_EXAMPLE.splitlines())]
+    lines += ["#", *(f"# {line}".rstrip() for line in PROFILE_EXAMPLE.splitlines())]
     return "\n".join(lines) + "\n"
 
 

@@ -39,11 +39,11 @@ AnySection = TypeVar("AnySection", bound=Section)
 
 
 class Watch(Section):
-    """How new scans are noticed."""
+    """How new scans are found."""
 
     mode: Literal["auto", "inotify", "poll"] = "auto"
-    """inotify (the kernel tells), poll (look again and again, for network shares), or auto: whichever
-    the inbox's file system supports."""
+    """inotify (the kernel reports changes), poll (rescan at intervals, for network shares), or auto: inotify if the
+    inbox's file system supports it."""
     recursive: bool = True
     """Whether subfolders of the inbox are watched too; they are mirrored in the outbox."""
     include: Annotated[Names, Field(min_length=1)] = ("*.jpg", "*.jpeg", "*.jpe", "*.jfif")
@@ -56,9 +56,9 @@ class Watch(Section):
     contains. Upper and lower case are the same. Folders in which NAS boxes, operating systems and sync programs keep
     what was deleted, and copies (@Recycle, #snapshot, @eaDir, lost+found and others), are left alone in any case."""
     rescan: Annotated[Duration, between(0.5, 86400.0, format_duration)] = 60.0
-    """How often the whole inbox is looked through although nothing was reported, 500ms to 1d."""
+    """How often the whole inbox is rescanned although no change was reported, 500ms to 1d."""
     poll_interval: Annotated[Duration, between(0.1, 3600.0, format_duration)] = 2.0
-    """How often the inbox is looked through when polling, 100ms to 1h."""
+    """How often the inbox is rescanned when polling, 100ms to 1h."""
 
 
 class Settle(Section):
@@ -120,7 +120,8 @@ class Output(Section):
     """What is written to the outbox."""
 
     formats: SidecarFormats = ("txt",)
-    """Sidecars to write: txt (the text), json (words with their places and confidences)."""
+    """Sidecars to write: txt (the text), json (words with their places and confidences), or formats of other packages
+    by their names."""
     mode: FileMode = None
     """Permissions of the sidecars, such as "0640"; empty leaves them to the umask."""
     group: OptionalName = None
@@ -148,22 +149,25 @@ class Retry(Section):
 
 
 class History(Section):
-    """What is remembered."""
+    """How long the ledger keeps the history of scans."""
 
     max_age: Annotated[Duration, between(86400.0, 36500 * 86400.0, format_duration)] = 365 * 86400.0
-    """How long it is remembered what became of a scan, 1d to 36500d; of originals that stay in the inbox, for ever."""
+    """How long the end of a scan is remembered, 1d to 36500d; without limit for originals that stay in the inbox."""
 
 
 class Cache(Section):
-    """What scans were read as, so that the same bytes need not be read again."""
+    """The texts of earlier scans, so that the same bytes need not be read again."""
 
     enabled: bool = True
-    """Whether the text of a scan that was seen before is taken from what was read then. It is the same that reading it
-    again would give: other settings, versions or language data are never mixed up."""
+    """Whether the text of a known scan is taken from the cache. Reading it again would give the same text: the cache
+    distinguishes settings, versions and language data."""
     max_age: Annotated[Duration, between(60.0, 36500 * 86400.0, format_duration)] = 90 * 86400.0
     """How long a text is kept, 1m to 36500d."""
     max_bytes: Annotated[Size, between(10**6, 10**12, format_size)] = 200_000_000
-    """Space for texts in the state folder, 1MB to 1TB; those that were read longest ago go first."""
+    """Space for texts in the state folder, 1MB to 1TB; the oldest are removed first."""
+    levels: Annotated[Names, Field(min_length=1)] = ("memory", "disk")
+    """Where texts are kept, asked in this order: memory, disk (the state folder), and what other packages bring along
+    as entry points of the group ocrwatch.caches."""
 
 
 class Log(Section):
@@ -178,7 +182,7 @@ class Log(Section):
 
 
 class Status(Section):
-    """What ocrwatch says about itself."""
+    """What ocrwatch reports about itself."""
 
     heartbeat: Annotated[Duration, between(1.0, 3600.0, format_duration)] = 10.0
     """How often the status is written although nothing happens, 1s to 1h."""
@@ -192,7 +196,7 @@ class Status(Section):
 
 
 class Hooks(Section):
-    """What other programs are told. Each is run with the facts as JSON on its standard input, without a shell."""
+    """How other programs are notified. Each gets JSON on its standard input, and is run without a shell."""
 
     delivered: Command = ()
     """Program and arguments to run when a scan's text is in the outbox, such as ["/usr/local/bin/index", "--quiet"]."""
@@ -205,13 +209,13 @@ class Hooks(Section):
     concurrency: int = Field(default=2, ge=1, le=64)
     """How many programs run at once, 1 to 64."""
     queue_size: int = Field(default=1000, ge=1, le=100_000)
-    """How many notices may wait, 1 to 100000; then the oldest is dropped."""
+    """How many notifications may wait, 1 to 100000; then the oldest is dropped."""
     webhook: WebAddress = ""
-    """Address to which the facts of all three are posted as JSON, http or https; empty posts nothing."""
+    """Address to which all three are posted as JSON, http or https; empty posts nothing."""
     webhook_secret: OptionalFile = None
     """File that holds a header to post with, such as Authorization: Bearer 1234; empty sends none."""
     webhook_attempts: int = Field(default=8, ge=1, le=100)
-    """How often it is tried to post, 1 to 100, with pauses that grow from half a second to half a minute."""
+    """How often a notification is posted until it is accepted, 1 to 100; the delays grow from 500ms to 30s."""
 
 
 class Profile(Section):

@@ -8,12 +8,17 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from ocrwatch.recognise.languages import WITHOUT_TEXT, list_meant_by, meant_by
+from ocrwatch.render import registry
+
+if TYPE_CHECKING:
+    from pydantic.config import JsonDict
 
 Number = TypeVar("Number", int, float)
 
@@ -141,6 +146,20 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     if "" in values or len(set(values)) < len(values):
         raise ValueError("name each entry once, and none that is empty")
     return values
+
+
+def _format(name: str) -> str:
+    if not registry.is_installed(name):
+        *others, last = map(repr, registry.names())
+        raise PydanticCustomError(
+            "not_installed", "no such format is installed", {"expected": f"{', '.join(others)} or {last}"}
+        )
+    return name
+
+
+def _with_formats(schema: JsonDict) -> None:
+    """Add to the JSON Schema of a format what may be written here."""
+    schema["enum"] = list(registry.names())
 
 
 def _language(name: str) -> str:
@@ -297,5 +316,9 @@ Variables = Annotated[dict[str, str], BeforeValidator(_variables)]
 """Tesseract's variables."""
 
 SidecarFormats = Annotated[
-    tuple[Literal["txt", "json"], ...], BeforeValidator(_split), AfterValidator(_distinct), Field(min_length=1)
+    tuple[Annotated[str, AfterValidator(_format), Field(json_schema_extra=_with_formats)], ...],
+    BeforeValidator(_split),
+    AfterValidator(_distinct),
+    Field(min_length=1),
 ]
+"""Names of installed formats, at least one; whether they can be used is tried at the start."""

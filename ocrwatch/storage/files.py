@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ocrwatch.scan import FileFacts
+from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.mounts import is_posix
 
 _RENAME_NOREPLACE = 1  # linux/fs.h
@@ -416,3 +416,8 @@ def shortened(stem: str, room: int) -> str:
         if raw[cut] & 0xC0 != 0x80:  # noqa: PLR2004 - the mark of a continuation byte
             return os.fsdecode(raw[:cut])
     return os.fsdecode(raw[:room])
+
+
+def display_path(path: str | Path) -> str:
+    r"""Return a path as it is shown: bytes that are not UTF-8 are written out, as ``\xff``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

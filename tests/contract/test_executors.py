@@ -13,8 +13,8 @@ from ocrwatch.document import Page
 from ocrwatch.errors import EnvironmentFault, InternalFault, NotAJpeg, OcrwatchError, Stopping, Truncated, UsageError
 from ocrwatch.executors.base import Executor, Reading
 from ocrwatch.executors.events import Begun
+from ocrwatch.executors.ipc import Job
 from ocrwatch.executors.local import LocalExecutor
-from ocrwatch.executors.messages import Job
 from ocrwatch.executors.worker_lifecycle import SlotOptions
 from tests.contract.pooling import GENEROUS, JPEG, recipe
 from tests.eventually import eventually, run

@@ -6,14 +6,14 @@ import errno
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ocrwatch.errors import EnvironmentFault, ScanFault
 from ocrwatch.executors import worker_handle
-from ocrwatch.executors.channel import Channel
 from ocrwatch.executors.events import WorkerUnfit
-from ocrwatch.executors.messages import Job
+from ocrwatch.executors.ipc import Channel, Job, Setup
 from ocrwatch.executors.worker_handle import WorkerProcess
 from tests.contract.pooling import Start
 from tests.waiting import until
@@ -43,7 +43,7 @@ def test_a_scan_that_cannot_be_handed_over_is_not_to_blame(start: Start, monkeyp
     """No memory to send a scan: the environment's fault, and the slot goes on with a fresh worker."""
     send, refusals = Channel.send, [MemoryError()]
 
-    def refuse_first(channel: Channel, message: object, deadline: float | None = None) -> None:
+    def refuse_first(channel: Channel[Setup | Job, Any], message: Setup | Job, deadline: float | None = None) -> None:
         if refusals and isinstance(message, Job):
             raise refusals.pop()
         send(channel, message, deadline)

@@ -123,7 +123,7 @@ def settle_accounts(figures: Figures, places: Places, accounts: list[Account], b
     differences.partial += state.hidden
     if state.integrity != "ok":
         differences.other.append(f"ledger: {state.integrity}")
-    differences.other += [row for row in state.rows if " done" not in row and " quarantined" not in row]
+    differences.other += [row for row in state.rows if " delivered" not in row and " quarantined" not in row]
     differences.other += _complaints(places.base / "output.log")
     if figures.code != 0:
         differences.other.append(f"the daemon ended with {figures.code}")

@@ -197,7 +197,7 @@ def _check(places: Places, dropped: dict[str, str]) -> Differences:
         (differences.doubled if is_second else differences.other).append(path)
     if state.integrity != "ok":
         differences.other.append(f"ledger: {state.integrity}")
-    rows = Counter(f"{name} done" for name in dropped)
+    rows = Counter(f"{name} delivered" for name in dropped)
     if state.rows != rows:
         wrong = (state.rows | rows) - (state.rows & rows)
         differences.other.append(f"the ledger is wrong in {dict(wrong)}")

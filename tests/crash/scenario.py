@@ -24,12 +24,13 @@ from tests.rendering import render
 
 ROOT = Path(__file__).parents[2]
 
-Variant = Literal["same", "other", "hardlink", "reserve", "fuse", "duplicates"]
-VARIANTS: tuple[Variant, ...] = ("same", "other", "hardlink", "reserve", "fuse", "duplicates")
+Variant = Literal["same", "other", "hardlink", "reserve", "fuse", "duplicates", "formats"]
+VARIANTS: tuple[Variant, ...] = ("same", "other", "hardlink", "reserve", "fuse", "duplicates", "formats")
 """The archive and quarantine on the inbox's file system; on another one; on one that, like NFS, cannot rename without
 replacing, so that a hard link and an unlink must do; on one that has no hard links either, so that names are reserved;
-on a real FUSE mount, which has no lasting inode numbers either; and on the inbox's again, where of scans with the same
-bytes only the first is delivered and the others are deleted."""
+on a real FUSE mount, which has no lasting inode numbers either; on the inbox's again, where of scans with the same
+bytes only the first is delivered and the others are deleted; and there once more, with the sidecars of another
+package's format beside the two that are built in."""
 
 LOCK = ".ocrwatch.lock"
 
@@ -132,7 +133,10 @@ def prepare(base: Path, variant: Variant, mount: Path | None = None) -> Places:
         away = Path(tempfile.mkdtemp(dir=mount))
         places = Places(base, away, frozenset({"inbox", "outbox", "archive", "quarantine"}))
     folders = "\n".join(f'{name} = "{places.folder(name)}"' for name in sorted(places.gone_away))
-    (base / "ocrwatch.toml").write_text(CONFIG.format(folders=folders) + duplicates)
+    config = CONFIG.format(folders=folders) + duplicates
+    if variant == "formats":
+        config = config.replace('["txt", "json"]', '["txt", "json", "marks"]')
+    (base / "ocrwatch.toml").write_text(config)
     (base / "ocrwatch.toml").chmod(0o644)
     for name, data in _scans().items():
         _write(places.folder("inbox") / name, data)
@@ -224,7 +228,7 @@ def _ledger(path: Path) -> tuple[Counter[str], str]:
     database = sqlite3.connect(path)
     try:
         integrity = str(database.execute("PRAGMA integrity_check").fetchone()[0])
-        rows = database.execute("SELECT path, state, code FROM scans WHERE state != 'gone'").fetchall()
+        rows = database.execute("SELECT path, state, code FROM scans WHERE state != 'changed'").fetchall()
         return Counter(_row(*row) for row in rows), integrity
     finally:
         database.close()

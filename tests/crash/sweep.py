@@ -37,6 +37,7 @@ from tests.crash.scenario import (
 )
 from tests.daemon_process import PROGRAM, clean_environment
 from tests.fuse import rclone_mount, why_no_rclone
+from tests.other_formats import install
 
 FINE, SOME_QUARANTINED = 0, 1
 RESERVING: frozenset[Variant] = frozenset({"reserve", "fuse"})
@@ -140,6 +141,8 @@ class Sweeper:
         self._tell = tell
         self._shim = build("killstep.c", self._folder)
         self._python_path = engine_path(self._folder / "engine")
+        if variant == "formats":
+            install(self._folder / "engine", "marks")
         with self._places("reference") as places:
             code = self._once(places, kill_at=0)
             if code != SOME_QUARANTINED:

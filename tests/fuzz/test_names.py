@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocrwatch.delivery.plan import Fate, Places
-from ocrwatch.delivery.transaction import REASON_ENDING, Delivered, Deliverer, Work
+from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.ledger import Ledger
+from ocrwatch.quarantine.reason import REASON_ENDING
 from ocrwatch.storage.files import NAME_MAX, facts_of
 
 ENDINGS = ("json", "txt")

@@ -59,7 +59,7 @@ def test_scans_that_stay_in_the_inbox_are_not_read_again(tmp_path: Path, config:
             put(daemon.inbox, path, scan(number))
             daemon.wait_for("scan.delivered", path=path)
         assert daemon.stop() == 0
-    if loss == "gone":
+    if loss == "changed":
         shutil.rmtree(tmp_path / "state")
     else:
         damage(tmp_path)

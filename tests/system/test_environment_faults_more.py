@@ -160,7 +160,7 @@ def test_one_full_disk_for_everything_corrupts_nothing(tmp_path: Path) -> None:
             assert (disk.place / "archive" / f"scan{number}.jpg").read_bytes() == scan(number)
         with closing(sqlite3.connect(disk.place / "state" / "ledger.db")) as database:
             assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-            (done,) = database.execute("SELECT count(*) FROM scans WHERE state = 'done'").fetchone()
+            (done,) = database.execute("SELECT count(*) FROM scans WHERE state = 'delivered'").fetchone()
         assert done == 12
         assert not files(daemon.quarantine)
         assert not list(disk.place.rglob(".ocrwatch-*"))

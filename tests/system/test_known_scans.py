@@ -132,7 +132,7 @@ def test_other_settings_are_another_reading(tmp_path: Path, other: str) -> None:
 
 
 def test_other_language_data_is_another_reading(tmp_path: Path) -> None:
-    """Data that was replaced may read something else, though it has the same name."""
+    """Data that was replaced may read something else, though it has the same name; its time does not matter."""
     data = tmp_path / "tessdata"
     data.mkdir()
     installed = tessdata_folder(Recipe()) / "eng.traineddata"
@@ -141,6 +141,8 @@ def test_other_language_data_is_another_reading(tmp_path: Path) -> None:
     assert run_once(tmp_path, config) == [False]
     assert run_once(tmp_path, config) == [True]
     os.utime(data / "eng.traineddata", ns=(0, 0))
+    assert run_once(tmp_path, config) == [True]
+    (data / "eng.user-words").write_text("words\n")
     assert run_once(tmp_path, config) == [False]
 
 

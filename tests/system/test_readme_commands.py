@@ -1,4 +1,4 @@
-"""What the README tells people to type does what it says."""
+"""What README.md and docs/ tell people to type does what it says."""
 
 from __future__ import annotations
 
@@ -15,25 +15,28 @@ from pathlib import Path
 import pytest
 
 from tests.daemon_process import PROGRAM, DaemonProcess, clean_environment, run_ocrwatch
+from tests.documentation import PAGES, ROOT, commands, inline
 from tests.system.dropping import delivered, put, scan
 
-ROOT = Path(__file__).parents[2]
-_BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _OPTION = re.compile(r"--[a-z-]+")
-
-
-def _commands() -> list[str]:
-    """Return every command of the README's shell blocks, without its remark."""
-    lines = [line for block in _BLOCK.findall((ROOT / "README.md").read_text()) for line in block.splitlines()]
-    return [command for line in lines if (command := re.sub(r"\s+#.*", "", line).strip())]
+_PYTHON = ".venv/bin/python -m "
 
 
 def _starting_with(start: str) -> list[str]:
-    return [command for command in _commands() if command.startswith(start)]
+    return [command for command in commands() if command.startswith(start)]
+
+
+def _in_running_text(start: str) -> list[str]:
+    """Return the commands with this beginning that stand between backticks in a sentence or a table."""
+    return list(dict.fromkeys(code for page in PAGES for code in inline(page) if code.startswith(start)))
 
 
 OURS = _starting_with("ocrwatch ")
-MODULES = _starting_with(".venv/bin/python -m ")
+MODULES = [
+    *_starting_with(_PYTHON),
+    *(f".venv/bin/{command}" for command in _in_running_text("python -m tests.")),
+]
+PYTEST = _in_running_text("pytest ")
 ELSEWHERE = {
     "sh deploy/quickstart.sh": "tests/system/test_quickstart_on_debian.py",
     "sh deploy/test.sh": ".ci/run",
@@ -42,10 +45,13 @@ ELSEWHERE = {
     "sudo adduser": "tests/system/test_service_on_debian.py",
     "sudo apt-get install tesseract-ocr-": "deploy/test.sh",
     "journalctl -u ocrwatch": "tests/system/test_service_on_debian.py",
+    "pip install 'ocrwatch[rapidocr]'": "tests/system/test_service_on_debian.py",
+    "docker build -f deploy/docker/Dockerfile": "tests/system/test_image.py",
 }
 """How other commands begin, and where they are run or, if that takes a fresh machine, looked through."""
 
-LASTING = {"ocrwatch run --languages fra,deu", "ocrwatch status --watch"}
+DAEMONS = [command for command in OURS if command.startswith("ocrwatch run")]
+LASTING = {*DAEMONS, "ocrwatch status --watch"}
 """Those that go on until they are told to end."""
 
 
@@ -64,7 +70,7 @@ def house(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("command", [command for command in OURS if command not in LASTING])
 def test_command_does_what_it_says(house: Path, command: str) -> None:
-    """It ends by itself, as one that went well, or with the code that the README has for what it found."""
+    """It ends by itself, as one that went well, or with the code that docs/reference/cli.md has for what it found."""
     done = run_ocrwatch(house, *shlex.split(command)[1:])
     # Nothing runs here, and status says so.
     expected = {3} if command == "ocrwatch status" else {0}
@@ -73,13 +79,15 @@ def test_command_does_what_it_says(house: Path, command: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_daemon_reads_other_languages(tmp_path: Path) -> None:
-    """The command of the section on languages starts a daemon, where they are installed."""
+@pytest.mark.parametrize("command", DAEMONS)
+def test_daemon_reads(tmp_path: Path, command: str) -> None:
+    """The command starts a daemon, if the languages that it names are installed."""
+    options = shlex.split(command)[2:]
     listed = subprocess.run(["tesseract", "--list-langs"], capture_output=True, text=True, check=False).stdout.split()
-    if not {"fra", "deu"} <= set(listed):
-        pytest.skip("the languages fra and deu are not installed")
-    (command,) = [command for command in OURS if command.startswith("ocrwatch run")]
-    with DaemonProcess(tmp_path, *shlex.split(command)[2:]) as daemon:
+    wanted = {language for option in options if not option.startswith("-") for language in option.split(",")}
+    if not wanted <= set(listed):
+        pytest.skip(f"not all of the languages {', '.join(sorted(wanted))} are installed")
+    with DaemonProcess(tmp_path, *options) as daemon:
         daemon.wait_ready()
         put(daemon.inbox, "page.jpg", scan(1))
         delivered(daemon, "page.jpg", 1)
@@ -87,6 +95,7 @@ def test_daemon_reads_other_languages(tmp_path: Path) -> None:
 
 def test_status_is_shown_live_until_interrupted(tmp_path: Path) -> None:
     """On a terminal, and Ctrl-C is no error."""
+    assert "ocrwatch status --watch" in OURS
     (tmp_path / "ocrwatch.toml").write_text("")
     (tmp_path / "ocrwatch.toml").chmod(0o644)
     ours, theirs = pty.openpty()
@@ -110,7 +119,7 @@ def test_status_is_shown_live_until_interrupted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", MODULES)
 def test_bench_is_there_and_knows_its_options(command: str) -> None:
-    """Each bench explains itself, and every option that the README gives it among the rest."""
+    """Each bench explains itself, and every option that a page gives it among the rest."""
     module = shlex.split(command)[2]
     done = subprocess.run(
         [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
@@ -119,9 +128,28 @@ def test_bench_is_there_and_knows_its_options(command: str) -> None:
     assert set(_OPTION.findall(command)) <= set(_OPTION.findall(done.stdout))
 
 
+def test_tests_that_a_page_names_are_there() -> None:
+    """``pytest PATH`` in a table leads to tests."""
+    assert PYTEST
+    assert [command for command in PYTEST if not (ROOT / shlex.split(command)[-1]).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [code for code in _in_running_text("ocrwatch ") if re.fullmatch(r"ocrwatch [a-z]+( [a-z]+)*( --[a-z-]+)*", code)],
+)
+def test_command_in_running_text_exists(command: str, tmp_path: Path) -> None:
+    """Its help names its options."""
+    words = [word for word in shlex.split(command)[1:] if not word.startswith("--")]
+    done = run_ocrwatch(tmp_path, *words, "--help")
+    assert done.returncode == 0, done.stderr
+    assert set(_OPTION.findall(command)) <= set(_OPTION.findall(done.stdout))
+
+
 def test_no_command_is_left_out() -> None:
-    """Every command of the README is run here, or where ``ELSEWHERE`` says."""
+    """Every command of the pages is run here, or where ``ELSEWHERE`` says."""
     known = (*OURS, *MODULES, *ELSEWHERE)
-    assert [command for command in _commands() if not command.startswith(known)] == []
-    for place in ELSEWHERE.values():
+    assert [command for command in commands() if not command.startswith(known)] == []
+    for start, place in ELSEWHERE.items():
         assert (ROOT / place).exists(), place
+        assert any(command.startswith(start) for command in commands()), f"no page has {start}"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ocrwatch.daemon.archive_check import REMEDY, REWRITTEN
+from ocrwatch.housekeeping.archive_check import REMEDY, REWRITTEN
 from tests.daemon_process import DaemonProcess, Event, run_ocrwatch
 from tests.system.dropping import delivered, emptied, files, only_once, phrase, put, scan
 from tests.waiting import until

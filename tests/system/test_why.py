@@ -95,7 +95,7 @@ def test_scans_on_their_way(tmp_path: Path) -> None:
         assert answer.returncode == 0
         assert answer.stdout.startswith("half.jpg is not complete: it ends early. ")
         daemon.stop()
-    for name, state in {"q0.jpg": "waiting", "hang/one.jpg": "waiting", "crash/one.jpg": "retrying"}.items():
+    for name, state in {"q0.jpg": "queued", "hang/one.jpg": "queued", "crash/one.jpg": "retrying"}.items():
         found = why(tmp_path, name)
         assert found["state"] == state
         assert "no ocrwatch runs here" in found["says"].lower()
@@ -121,7 +121,7 @@ def test_scans_that_ended(tmp_path: Path) -> None:
             )
             for place in places:
                 page = why(tmp_path, place)
-                assert (page["path"], page["state"]) == ("sub/page.jpg", "done")
+                assert (page["path"], page["state"]) == ("sub/page.jpg", "delivered")
                 assert page["files"] == [
                     str(daemon.outbox / "sub/page-2.txt"),
                     str(daemon.archive / "sub/page-2.jpg"),
@@ -145,7 +145,7 @@ def test_scans_that_ended(tmp_path: Path) -> None:
     (tmp_path / "state/lost.db").rename(tmp_path / "state/ledger.db")
     put(tmp_path / "inbox", "bad.jpg", scan(1))
     again = why(tmp_path, "bad.jpg")
-    assert again["state"] == "waiting"
+    assert again["state"] == "queued"
     assert [past["state"] for past in again["before"]] == ["quarantined"]
     assert "Before, " in run_ocrwatch(tmp_path, "why", "bad.jpg").stdout
 
@@ -171,7 +171,7 @@ def test_originals_that_stay(tmp_path: Path) -> None:
     put(tmp_path / "inbox", "kept.jpg", scan(1))
     assert run_ocrwatch(tmp_path, "once", config='on_success = "keep"\n').returncode == 0
     kept = why(tmp_path, "kept.jpg")
-    assert kept["state"] == "done"
+    assert kept["state"] == "delivered"
     assert "stays in the inbox" in kept["says"]
 
 

@@ -6,7 +6,6 @@ import inspect
 import io
 import multiprocessing
 import os
-import re
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -22,6 +21,7 @@ from ocrwatch import errors
 from ocrwatch.recognise import page as pages
 from ocrwatch.settings.reading import Enhance, Ocr
 from tests import odd_jpegs
+from tests.documentation import blocks
 from tests.rendering import draw, encode, render
 
 TEXT = "The harbour office\nopened at nine."
@@ -269,10 +269,9 @@ def test_what_nobody_expected_is_a_scan_fault_too(
     assert caught.value.__cause__ is raised
 
 
-def test_the_example_in_the_readme(tmp_path: Path) -> None:
+def test_the_example_in_the_documentation(tmp_path: Path) -> None:
     """It runs as it stands, and prints the text and the words."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    (example,) = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    (example,) = blocks("python")
     (tmp_path / "page.jpg").write_bytes(JPEG)
     done = python(f"import os; os.chdir({str(tmp_path)!r})\n{example}")
     assert done.stdout.startswith(TEXT)

@@ -12,8 +12,9 @@ import pytest
 
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.ledger import SCHEMA_VERSION, Closing, Ledger, facts_key, tick_off
-from ocrwatch.scan import FileFacts
+from ocrwatch.ledger import SCHEMA_VERSION, Ledger, facts_key, tick_off
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.facts import FileFacts
 
 FACTS = FileFacts(1, 2, 3, 4)
 OTHER = FileFacts(1, 9, 9, 9)
@@ -31,7 +32,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def test_a_scan_goes_through_its_states(ledger: Ledger) -> None:
     """Each note is there at once, and a closed scan is not open any more."""
     entry = ledger.begin(A, FACTS, SHA)
-    assert (entry.state, entry.attempts, entry.path, entry.sha256) == ("ready", 0, A, SHA)
+    assert (entry.state, entry.attempts, entry.path, entry.sha256) == ("queued", 0, A, SHA)
     assert ledger.count_attempt(entry.id) == 1
     assert ledger.get(entry.id).state == "reading"
     ledger.planned(entry.id, '{"a": 1}', code=None, reason=None)
@@ -39,11 +40,11 @@ def test_a_scan_goes_through_its_states(ledger: Ledger) -> None:
     ledger.published(entry.id)
     assert (ledger.get(entry.id).state, ledger.plan_of(entry.id)) == ("published", '{"a": 1}')
     assert [open_.id for open_ in ledger.unfinished()] == [entry.id]
-    ledger.close_scan(entry.id, "done", code=None, reason=None)
+    ledger.close_scan(entry.id, ScanState.DELIVERED, code=None, reason=None)
     assert ledger.unfinished() == []
     assert ledger.plan_of(entry.id) is None
     assert ledger.get(entry.id).plan == '{"a": 1}'
-    assert ledger.totals() == {"done": 1}
+    assert ledger.totals() == {"delivered": 1}
     assert entry.seen_at <= ledger.get(entry.id).updated_at
 
 
@@ -69,9 +70,9 @@ def test_another_file_of_the_same_name_supersedes(ledger: Ledger) -> None:
     ledger.count_attempt(first.id)
     ledger.planned(first.id, "{}", code=None, reason=None)
     second = ledger.begin(A, OTHER, "cd" * 32)
-    assert (second.attempts, second.state, second.plan) == (0, "ready", None)
+    assert (second.attempts, second.state, second.plan) == (0, "queued", None)
     assert second.id != first.id
-    assert ledger.get(first.id).state == "gone"
+    assert ledger.get(first.id).state == "changed"
     assert [entry.id for entry in ledger.unfinished()] == [second.id]
     assert ledger.begin("b.jpg", OTHER, "cd" * 32).id != second.id
 
@@ -79,7 +80,7 @@ def test_another_file_of_the_same_name_supersedes(ledger: Ledger) -> None:
 def test_a_finished_scan_is_not_continued(ledger: Ledger) -> None:
     """The same file dropped in again after its end is a new scan; its history stays."""
     first = ledger.begin(A, FACTS, SHA)
-    ledger.close_scan(first.id, "quarantined", code="damaged", reason="it is")
+    ledger.close_scan(first.id, ScanState.QUARANTINED, code="damaged", reason="it is")
     second = ledger.begin(A, FACTS, SHA)
     assert second.id != first.id
     assert [(past.state, past.code, past.reason) for past in ledger.history(SHA)] == [
@@ -117,7 +118,7 @@ def test_an_attempt_is_taken_back(ledger: Ledger) -> None:
     ledger.count_attempt(entry.id)
     ledger.refund_attempt(entry.id)
     ledger.refund_attempt(entry.id)
-    assert (ledger.get(entry.id).attempts, ledger.get(entry.id).state) == (0, "ready")
+    assert (ledger.get(entry.id).attempts, ledger.get(entry.id).state) == (0, "queued")
     ledger.count_attempt(entry.id)
     ledger.planned(entry.id, "{}", code=None, reason=None)
     ledger.refund_attempt(entry.id)
@@ -130,7 +131,7 @@ def test_a_failed_attempt_waits_with_its_reason(ledger: Ledger) -> None:
     ledger.count_attempt(entry.id)
     ledger.wait(entry.id, 12345.5, "timeout", "too slow")
     found = ledger.begin(A, FACTS, SHA)
-    assert (found.state, found.not_before, found.code, found.reason) == ("waiting", 12345.5, "timeout", "too slow")
+    assert (found.state, found.not_before, found.code, found.reason) == ("retrying", 12345.5, "timeout", "too slow")
     assert [waiting.id for waiting in ledger.unfinished()] == [entry.id]
 
 
@@ -148,7 +149,7 @@ def test_names_are_data(ledger: Ledger, path: str) -> None:
     assert ledger.begin(path, FACTS, SHA) == ledger.get(entry.id)
     assert ledger.get(entry.id).path == path
     ledger.planned(entry.id, '{"fate": "keep"}', code=None, reason=None)
-    ledger.close_scan(entry.id, "done", code=None, reason=None)
+    ledger.close_scan(entry.id, ScanState.DELIVERED, code=None, reason=None)
     assert list(ledger.kept()) == [(path, facts_key(FACTS))]
 
 
@@ -156,7 +157,7 @@ def test_only_what_stays_in_the_inbox_is_kept(ledger: Ledger) -> None:
     """An archived scan of the same name and facts would be another file: it is to be read."""
     entry = ledger.begin(A, FACTS, SHA)
     ledger.planned(entry.id, '{"fate": "archive"}', code=None, reason=None)
-    ledger.close_scan(entry.id, "done", code=None, reason=None)
+    ledger.close_scan(entry.id, ScanState.DELIVERED, code=None, reason=None)
     assert list(ledger.kept()) == []
 
 
@@ -164,7 +165,7 @@ def test_what_was_done_is_known_by_name_and_bytes(ledger: Ledger) -> None:
     """Only these bytes under this name, and only if they were delivered, are done."""
     entry = ledger.begin(A, FACTS, SHA)
     assert not ledger.was_done(A, SHA)
-    ledger.close_scan(entry.id, "done", code=None, reason=None)
+    ledger.close_scan(entry.id, ScanState.DELIVERED, code=None, reason=None)
     assert ledger.was_done(A, SHA)
     assert not ledger.was_done("b.jpg", SHA)
     assert not ledger.was_done(A, "cd" * 32)
@@ -201,7 +202,7 @@ def test_a_full_disk_is_the_environments_fault_and_loses_nothing(ledger: Ledger)
     ledger._db.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(EnvironmentFault, match=r"full.*disk sound and not full"):
         ledger.planned(entry.id, "x" * 1_000_000, code=None, reason=None)
-    assert ledger.get(entry.id).state == "ready"
+    assert ledger.get(entry.id).state == "queued"
     ledger._db.execute("PRAGMA max_page_count = 100000")
     ledger.planned(entry.id, "x" * 1_000_000, code=None, reason=None)
     assert ledger.plan_of(entry.id) == "x" * 1_000_000
@@ -236,16 +237,16 @@ def test_a_closed_ledger_is_the_environments_fault(tmp_path: Path) -> None:
 def test_what_is_long_past_is_forgotten(ledger: Ledger) -> None:
     """Rows of scans that ended before a time are dropped, however many; open ones and the newer ones stay."""
     ledger.rebuilt((f"{number}.jpg", FACTS, SHA, "{}") for number in range(1198))
-    states: tuple[Closing, ...] = ("quarantined", "gone")
+    states: tuple[ScanState, ...] = (ScanState.QUARANTINED, ScanState.CHANGED)
     for state in states:
         ledger.close_scan(ledger.begin(f"{state}.jpg", FACTS, SHA).id, state, code=None, reason=None)
     open_ = ledger.begin("open.jpg", FACTS, SHA)
     ledger._db.execute("UPDATE scans SET updated_at = 1000")
     newer = ledger.begin("newer.jpg", FACTS, SHA)
-    ledger.close_scan(newer.id, "done", code=None, reason=None)
+    ledger.close_scan(newer.id, ScanState.DELIVERED, code=None, reason=None)
     assert ledger.prune(999) == 0
     assert ledger.prune(2000) == 1200
-    assert ledger.totals() == {"ready": 1, "done": 1}
+    assert ledger.totals() == {"queued": 1, "delivered": 1}
     assert ledger.get(open_.id).path == "open.jpg"
     assert ledger.prune(2000) == 0
 
@@ -255,7 +256,7 @@ def test_what_stays_in_the_inbox_is_never_forgotten(ledger: Ledger) -> None:
     for path, fate in ((A, "keep"), ("b.jpg", "archive")):
         entry = ledger.begin(path, FACTS, SHA)
         ledger.planned(entry.id, f'{{"fate": "{fate}"}}', code=None, reason=None)
-        ledger.close_scan(entry.id, "done", code=None, reason=None)
+        ledger.close_scan(entry.id, ScanState.DELIVERED, code=None, reason=None)
     ledger._db.execute("UPDATE scans SET updated_at = 1000")
     assert ledger.prune(2000) == 1
     assert list(ledger.kept()) == [(A, facts_key(FACTS))]
@@ -264,7 +265,7 @@ def test_what_stays_in_the_inbox_is_never_forgotten(ledger: Ledger) -> None:
 def read(ledger: Ledger, path: str, review: Review | None) -> int:
     """Note a scan that was read; return its row."""
     entry = ledger.begin(path, FACTS, SHA)
-    ledger.close_scan(entry.id, "done", code=None, reason=None, review=review)
+    ledger.close_scan(entry.id, ScanState.DELIVERED, code=None, reason=None, review=review)
     return entry.id
 
 
@@ -288,8 +289,8 @@ def test_a_page_is_marked_once_for_each_reason(tmp_path: Path) -> None:
     """Also if it was ticked off, or not marked when it was delivered; when it was delivered stays as it was."""
     ledger = Ledger(tmp_path)
     scans = [ledger.begin(f"{number}.jpg", FACTS, None).id for number in range(2)]
-    ledger.close_scan(scans[0], "done", code=None, reason=None, review=Review(("confidence 54",), 54.0))
-    ledger.close_scan(scans[1], "done", code=None, reason=None)
+    ledger.close_scan(scans[0], ScanState.DELIVERED, code=None, reason=None, review=Review(("confidence 54",), 54.0))
+    ledger.close_scan(scans[1], ScanState.DELIVERED, code=None, reason=None)
     tick_off(tmp_path, {scans[0]: ["confidence 54"]})
     before = [ledger.get(scan).updated_at for scan in scans]
     assert [ledger.mark_for_review(scan, "changed") for scan in (*scans, *scans)] == [True, True, False, False]
@@ -314,12 +315,12 @@ def test_a_mark_is_noted_with_the_end_or_not_at_all(ledger: Ledger) -> None:
 
     def interrupted() -> None:
         with ledger.transaction():
-            ledger.close_scan(entry.id, "done", code=None, reason=None, review=review)
+            ledger.close_scan(entry.id, ScanState.DELIVERED, code=None, reason=None, review=review)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         interrupted()
-    assert (ledger.get(entry.id).state, ledger.get(entry.id).review) == ("ready", None)
+    assert (ledger.get(entry.id).state, ledger.get(entry.id).review) == ("queued", None)
     assert ledger.to_review(10) == (0, [])
 
 
@@ -347,7 +348,7 @@ def test_an_unclean_end_with_several_in_work_is_put_down_to_none(ledger: Ledger)
     assert [entry.path for entry in ledger.record_unclean_end(1.0, 9.0)] == ["a", "b"]
     for row in rows:
         entry = ledger.get(row)
-        assert (entry.state, entry.attempts, entry.alone, entry.deaths) == ("ready", 0, 1, 0)
+        assert (entry.state, entry.attempts, entry.alone, entry.deaths) == ("queued", 0, 1, 0)
     assert ledger.record_unclean_end(1.0, 9.0) == []
 
 
@@ -358,7 +359,7 @@ def test_an_unclean_end_with_one_in_work_is_counted_and_it_waits(ledger: Ledger)
         begun = time.time()
         ledger.record_unclean_end(1.0, 3.0)
         entry = ledger.get(row)
-        assert (entry.state, entry.attempts, entry.deaths) == ("waiting", 0, deaths)
+        assert (entry.state, entry.attempts, entry.deaths) == ("retrying", 0, deaths)
         assert entry.not_before == pytest.approx(begun + delay, abs=0.5)
 
 
@@ -379,13 +380,19 @@ def test_an_attempt_that_says_nothing_yet_is_taken_back_with_what_was_found(ledg
     ledger.count_attempt(entry.id)
     ledger.refund_attempt(entry.id, code="damaged", reason="a part is missing")
     found = ledger.begin(A, FACTS, SHA)
-    assert (found.id, found.state, found.attempts) == (entry.id, "ready", 0)
+    assert (found.id, found.state, found.attempts) == (entry.id, "queued", 0)
     assert (found.code, found.reason) == ("damaged", "a part is missing")
 
 
 def test_what_was_put_away_lately_is_found(ledger: Ledger) -> None:
     """What was quarantined, the newest first, and what was delivered, the oldest first; not more than asked for."""
-    ends: tuple[Closing, ...] = ("done", "quarantined", "gone", "done", "quarantined")
+    ends: tuple[ScanState, ...] = (
+        ScanState.DELIVERED,
+        ScanState.QUARANTINED,
+        ScanState.CHANGED,
+        ScanState.DELIVERED,
+        ScanState.QUARANTINED,
+    )
     rows = []
     for number, end in enumerate(ends):
         rows.append(ledger.begin(f"{number}.jpg", FACTS, SHA).id)
@@ -404,4 +411,13 @@ def test_a_clean_end_leaves_nothing_to_judge(ledger: Ledger) -> None:
     ledger.record_clean_end()
     assert ledger.record_unclean_end(1.0, 9.0) == []
     entry = ledger.get(rows[0])
-    assert (entry.state, entry.attempts, entry.alone, entry.deaths) == ("ready", 0, 0, 0)
+    assert (entry.state, entry.attempts, entry.alone, entry.deaths) == ("queued", 0, 0, 0)
+
+
+def test_endings_are_remembered_for_good(ledger: Ledger, tmp_path: Path) -> None:
+    """Those of formats that are not installed any more come after today's, also after a restart."""
+    assert ledger.remember_endings(("json", "txt")) == ("json", "txt")
+    assert ledger.remember_endings(("json", "alto.xml", "txt")) == ("json", "alto.xml", "txt")
+    again = Ledger(tmp_path)
+    assert again.remember_endings(("json", "txt")) == ("json", "txt", "alto.xml")
+    again.close()

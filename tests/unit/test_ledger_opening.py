@@ -19,7 +19,8 @@ from structlog.testing import capture_logs
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import SCHEMA_VERSION, Ledger, LedgerReader, opening, schema
-from ocrwatch.scan import FileFacts
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.files import open_regular
 from tests.unit.delivery.interruption import refusing
 
@@ -64,10 +65,31 @@ def test_an_older_ledger_is_brought_up_to_date(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ADDED))
     for _ in range(2):
         ledger = Ledger(tmp_path)
-        assert (ledger.token, ledger.totals(), ledger.to_rebuild()) == (token, {"done": 300}, None)
+        assert (ledger.token, ledger.totals(), ledger.to_rebuild()) == (token, {"delivered": 300}, None)
         assert ledger._db.execute("SELECT count(*) FROM extra").fetchone()[0] == 0
         ledger.close()
     assert version(tmp_path) == SCHEMA_VERSION + 1
+
+
+def test_states_of_an_older_ocrwatch_have_their_names_of_today(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each old name is translated once, by the daemon; a reader that comes before it understands them as well."""
+    old = ("ready", "reading", "waiting", "planned", "published", "done", "quarantined", "gone")
+    new = ("queued", "reading", "retrying", "planned", "published", "delivered", "quarantined", "changed")
+    with monkeypatch.context() as older:
+        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:4])
+        ledger = Ledger(tmp_path)
+        for state in old:
+            row = ledger.begin(f"{state}.jpg", FACTS, None)
+            ledger._db.execute("UPDATE scans SET state = ? WHERE id = ?", (state, row.id))
+        ledger.close()
+    assert version(tmp_path) == 4
+    with LedgerReader(tmp_path, alone=True) as reader:
+        assert [reader.of_path(f"{state}.jpg")[0].state for state in old] == list(new)
+    ledger = Ledger(tmp_path)
+    assert ledger.totals() == dict.fromkeys(new, 1)
+    assert version(tmp_path) == SCHEMA_VERSION
+    assert {entry.path for entry in ledger.unfinished()} == {f"{state}.jpg" for state in old[:5]}
+    ledger.close()
 
 
 def test_a_ledger_that_knows_no_reviews_learns_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,13 +100,13 @@ def test_a_ledger_that_knows_no_reviews_learns_them(tmp_path: Path, monkeypatch:
         token = filled(tmp_path)
     assert version(tmp_path) == 1
     with LedgerReader(tmp_path, alone=True) as reader:
-        assert [(row.state, row.review) for row in reader.of_path("7.jpg")] == [("done", None)]
+        assert [(row.state, row.review) for row in reader.of_path("7.jpg")] == [("delivered", None)]
         assert reader.to_review() == (0, [])
     assert version(tmp_path) == 1
     ledger = Ledger(tmp_path)
-    assert (ledger.token, ledger.totals(), ledger.to_review(10)) == (token, {"done": 300}, (0, []))
+    assert (ledger.token, ledger.totals(), ledger.to_review(10)) == (token, {"delivered": 300}, (0, []))
     entry = ledger.begin("new.jpg", FACTS, None)
-    ledger.close_scan(entry.id, "done", code=None, reason=None, review=Review(("no text",), None))
+    ledger.close_scan(entry.id, ScanState.DELIVERED, code=None, reason=None, review=Review(("no text",), None))
     assert ledger.to_review(10)[0] == 1
     ledger.close()
     assert version(tmp_path) == SCHEMA_VERSION
@@ -107,7 +129,7 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pyt
             Ledger(tmp_path)
     assert version(tmp_path) == SCHEMA_VERSION
     ledger = Ledger(tmp_path)
-    assert (ledger.token, ledger.totals()) == (token, {"done": 300})
+    assert (ledger.token, ledger.totals()) == (token, {"delivered": 300})
     ledger.close()
     assert damaged(tmp_path) == set()
 
@@ -218,7 +240,7 @@ def test_a_page_that_the_disk_does_not_give_is_no_damage(tmp_path: Path, monkeyp
         Ledger(tmp_path)
     assert damaged(tmp_path) == set()
     ledger = Ledger(tmp_path)
-    assert (ledger.token, ledger.totals()) == (token, {"done": 300})
+    assert (ledger.token, ledger.totals()) == (token, {"delivered": 300})
     ledger.close()
 
 
@@ -227,7 +249,7 @@ def test_damage_that_is_not_there_at_a_second_look_was_none(tmp_path: Path, monk
     token = filled(tmp_path)
     failing(monkeypatch, tmp_path, malformed(), malformed())
     ledger = Ledger(tmp_path)
-    assert (ledger.token, ledger.totals()) == (token, {"done": 300})
+    assert (ledger.token, ledger.totals()) == (token, {"delivered": 300})
     ledger.close()
     assert damaged(tmp_path) == set()
 
@@ -252,7 +274,7 @@ def test_a_sound_ledger_on_a_failing_disk_is_never_set_aside(
     assert damaged(tmp_path) == set()
     assert list(elsewhere.iterdir()) == []
     ledger = Ledger(tmp_path)
-    assert (ledger.token, ledger.totals()) == (token, {"done": 300})
+    assert (ledger.token, ledger.totals()) == (token, {"delivered": 300})
     ledger.close()
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Ledger, LedgerReader
-from ocrwatch.scan import FileFacts
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.facts import FileFacts
 from tests.privileges import reachable_folder, unprivileged
 
 ODD = "sub/\udcff\udce4.jpg"
@@ -21,7 +22,7 @@ def note(ledger: Ledger, path: str, number: int, plan: str | None = None) -> Non
     row = ledger.begin(path, FileFacts(1, number, 3, 4), None)
     if plan is not None:
         ledger.planned(row.id, plan, code=None, reason=None)
-    ledger.close_scan(row.id, "done", code=None, reason=None)
+    ledger.close_scan(row.id, ScanState.DELIVERED, code=None, reason=None)
 
 
 @pytest.fixture

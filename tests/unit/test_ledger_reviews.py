@@ -16,7 +16,8 @@ import pytest
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Ledger, LedgerReader, schema, tick_off
-from ocrwatch.scan import FileFacts
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.facts import FileFacts
 from tests.privileges import NOBODY, reachable_folder, unprivileged
 
 NO_TEXT = Review(("no text",), None)
@@ -25,7 +26,7 @@ NO_TEXT = Review(("no text",), None)
 def note(ledger: Ledger, path: str, review: Review | None = NO_TEXT) -> int:
     """Make the row of a scan that was read."""
     row = ledger.begin(path, FileFacts(1, 2, 3, 4), None)
-    ledger.close_scan(row.id, "done", code=None, reason=None, review=review)
+    ledger.close_scan(row.id, ScanState.DELIVERED, code=None, reason=None, review=review)
     return row.id
 
 
@@ -84,7 +85,7 @@ def test_a_busy_daemon_is_not_held_up(tmp_path: Path, ledger: Ledger) -> None:
         noted += 1
     ticking.join(10)
     assert ledger.to_review(1)[0] == 0
-    assert ledger.totals() == {"done": 500 + noted}
+    assert ledger.totals() == {"delivered": 500 + noted}
     assert slowest < 5.0, "far below the ten seconds after which the daemon would pause"
 
 

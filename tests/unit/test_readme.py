@@ -1,32 +1,48 @@
-"""The README says what is so."""
+"""README.md and the pages of docs/ say what is so."""
 
 from __future__ import annotations
 
+import inspect
+import json
 import re
-from dataclasses import fields
+import tomllib
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from ocrwatch import errors
-from ocrwatch.errors import ExitCode, ScanFault
+from ocrwatch.commands.why import answer
+from ocrwatch.document import Second
+from ocrwatch.errors import ScanFault
 from ocrwatch.log import EVENTS
-from ocrwatch.observe.prometheus import Exposition
+from ocrwatch.observe.prometheus import CAUSES, RESULTS, Exposition
 from ocrwatch.observe.status import Distribution, Status
+from ocrwatch.render import registry
+from ocrwatch.settings import Profile, Settings
+from ocrwatch.settings.keys import is_option, option_keys
 from ocrwatch.settings.load import load, parse_overrides
+from tests.documentation import DOCS, GENERATED, PAGES, README, ROOT, anchors, blocks, inline, text_of
 from tests.unit.observe.statuses import status
+from tests.unit.render.test_formats import PAGE, rendered
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_MOST_LINES = 150
+_AVOIDED = re.compile(
+    r"\b(whoever|nobody|somebody|lest|for ever|to be had|in doubt of|aslant|but for|one's)\b", re.IGNORECASE
+)
 
 
-def test_every_event_is_in_the_readme_with_its_fields() -> None:
-    """The table of events is the vocabulary that the code logs with."""
-    documented = {
-        name: (description, tuple(re.findall(r"`([a-z0-9_]+)`", fields)))
-        for name, description, fields in re.findall(
-            r"^\| `([a-z]+\.[a-z_]+)` \| (.*?) \| (.*?) \|$", README, re.MULTILINE
-        )
-    }
-    assert documented == {name: (event.description, event.fields) for name, event in EVENTS.items()}
+def test_the_readme_is_short_and_has_a_picture() -> None:
+    """It says what ocrwatch is and how to begin; docs/ has the rest, and each page is linked."""
+    text = README.read_text()
+    assert len(text.splitlines()) <= _MOST_LINES
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    assert pictures
+    assert all((ROOT / picture).is_file() for picture in pictures)
+    linked = {(ROOT / link).resolve() for link in _LINK.findall(text)}
+    assert {page for page in PAGES if page.is_relative_to(DOCS)} - linked == {DOCS / "index.md"}
 
 
 def test_every_logged_event_is_in_the_vocabulary() -> None:
@@ -42,56 +58,149 @@ def test_every_logged_event_is_in_the_vocabulary() -> None:
     assert logged > 15
 
 
-def test_every_exit_code_is_in_the_readme() -> None:
-    """The table of exit codes has all of them."""
-    for code in ExitCode:
-        assert re.search(rf"^\| {int(code)} \| ", README, re.MULTILINE), code
-
-
-def test_every_quarantine_code_is_in_the_readme() -> None:
+def test_every_quarantine_code_is_documented() -> None:
     """Each code that a reason file can carry is named, and none that it cannot."""
     codes = {
         kind.code
         for kind in vars(errors).values()
         if isinstance(kind, type) and issubclass(kind, ScanFault) and kind is not ScanFault
     }
-    paragraph = README[README.index("Codes: ") :].split("\n\n")[0]
+    page = text_of("quarantine.md")
+    paragraph = page[page.index("Codes: ") :].split("\n\n")[0]
     assert set(re.findall(r"`([a-z-]+)`", paragraph)) == codes
 
 
-def test_settings_in_the_readme_are_valid(tmp_path: Path) -> None:
-    """The examples load together as they stand, and so does every --set."""
-    examples = re.findall(r"^```toml\n(# ocrwatch\.toml\n.*?)^```", README, re.MULTILINE | re.DOTALL)
+@pytest.mark.parametrize("example", blocks("toml"))
+def test_each_example_of_settings_is_valid(example: str, tmp_path: Path) -> None:
+    """It loads as it stands."""
+    config = tmp_path / "ocrwatch.toml"
+    config.write_text(example)
+    assert load(config, {}, {}).settings != Settings()
+
+
+def test_examples_of_settings_are_valid_together(tmp_path: Path) -> None:
+    """Those that are headed by the file's name can stand in one file, with every --set, and do what they say."""
+    examples = [example for example in blocks("toml") if example.startswith("# ocrwatch.toml\n")]
     assert len(examples) >= 2
     config = tmp_path / "ocrwatch.toml"
     config.write_text("\n".join(examples))
-    sets = re.findall(r"--set ([a-z_.]+=\S+?)`", README)
+    sets = [code[6:] for page in PAGES for code in inline(page) if code.startswith("--set ") and "KEY" not in code]
     assert sets
     settings = load(config, parse_overrides(sets), {}).settings
     assert settings.hooks.delivered == ("/usr/local/bin/index-scan", "--quiet")
     assert settings.for_path("invoices/fr/2026/a.jpg").ocr.languages == ("fra", "eng")
 
 
-def test_files_that_the_readme_names_are_there() -> None:
-    """Commands and links in the README lead somewhere."""
-    named = {*re.findall(r"sh (deploy/\S+\.sh)", README), *re.findall(r"\]\(([\w./-]+)\)", README)}
-    assert len(named) >= 4
-    assert [name for name in named if not (ROOT / name).exists()] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_options_on_a_page_exist(page: Path, tmp_path: Path) -> None:
+    """``section.option``, alone or with a value, is an option, and its value is valid; else it is an event."""
+    sections = {key.partition(".")[0] for key in option_keys()} - {"profiles"}
+    for code in inline(page):
+        if not (match := re.fullmatch(r"([a-z]+)\.(?!py$)([a-z_]+)( = .+)?", code)) or match[1] not in sections:
+            continue
+        if f"{match[1]}.{match[2]}" in EVENTS and not match[3]:
+            continue
+        assert is_option([match[1], match[2]]), f"{page.name}: {code}"
+        if match[3]:
+            config = tmp_path / "ocrwatch.toml"
+            config.write_text(code)
+            load(config, {}, {})
 
 
-def test_every_metric_is_in_the_readme() -> None:
-    """The table of metrics has what is offered, and nothing else."""
+def test_sections_that_a_page_names_exist() -> None:
+    """``[section]`` is one of the settings."""
+    named = {code[1:-1] for page in PAGES for code in inline(page) if re.fullmatch(r"\[[a-z]+\]", code)}
+    assert len(named) > 5
+    assert named <= set(Settings.model_fields)
+    assert set(Profile.model_fields) >= {"ocr", "enhance", "output"}
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_links_and_scripts_on_a_page_are_there(page: Path) -> None:
+    """Each link leads to a file, and to a heading in it if it names one; so does each script."""
+    text = page.read_text()
+    for link in _LINK.findall(text):
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+    for script in re.findall(r"sh (deploy/\S+\.sh)", text):
+        assert (ROOT / script).exists(), script
+
+
+@pytest.mark.parametrize("page", [DOCS / "architecture.md", ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_modules_on_a_page_are_there(page: Path) -> None:
+    """Files and folders between backticks are in the package or in the project."""
+    named = [code for code in inline(page) if re.fullmatch(r"[\w/.-]+(?:/|\.(?:py|md|toml|sh|txt))", code)]
+    assert len(named) > 15
+    missing = [name for name in named if not any((base / name).exists() for base in (ROOT, ROOT / "ocrwatch"))]
+    assert [name for name in missing if not name.endswith("STATUS.txt")] == []
+
+
+def test_layers_in_contributing_are_those_of_the_linter() -> None:
+    """CONTRIBUTING.md has the layers of pyproject.toml, in their order."""
+    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    (written,) = [code for code in inline(ROOT / "CONTRIBUTING.md") if code.startswith("cli → ")]
+    assert [re.findall(r"\w+", layer) for layer in written.split(" → ")] == [
+        re.findall(r"\w+", each) for each in layers
+    ]
+
+
+def test_every_metric_is_documented() -> None:
+    """The table of metrics has what is offered, with the values of its labels, and nothing else."""
     durations = Distribution([1.0], [0, 0], 0.0)
     told = status(queue_seconds=durations, reading_seconds=durations)
     _, body = Exposition(lambda: told).render("")
     offered = set(re.findall(r"^# TYPE (ocrwatch_\w+)", body.decode(), re.MULTILINE))
-    assert set(re.findall(r"^\| `(ocrwatch_\w+)(?:\{[a-z,]+\})?` \|", README, re.MULTILINE)) == offered
+    page = text_of("monitoring.md")
+    assert set(re.findall(r"^\| `(ocrwatch_\w+)(?:\{[a-z,]+\})?` \|", page, re.MULTILINE)) == offered
+    for metric, label, values in (("scans_total", "result", RESULTS), ("paused", "cause", CAUSES)):
+        (meaning,) = re.findall(rf"^\| `ocrwatch_{metric}\{{{label}\}}` \| (.*) \|$", page, re.MULTILINE)
+        assert set(re.findall(r"`(\w+)`", meaning)) == set(values)
 
 
-def test_every_field_of_the_status_is_in_the_readme() -> None:
+def test_every_field_of_the_status_is_documented() -> None:
     """The table of the status has all fields, those that only --json adds among them, and no other."""
-    table = README[README.index("### Status") : README.index("`ocrwatch why FILE --json` prints")]
-    named = {
-        name for cell in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
+    assert _table("ocrwatch status") == {field.name for field in fields(Status)} | {"running"}
+
+
+def test_every_sidecar_and_every_field_of_the_json_is_documented() -> None:
+    """Each format has a section, and the table of the JSON has all fields of a page, and no other."""
+    page = text_of("reference/sidecars.md")
+    assert set(re.findall(r"^## \.(\w+)$", page, re.MULTILINE)) == set(registry.endings())
+    written = json.loads(rendered(replace(PAGE, second=Second("rapidocr", "3.10.0", 1)), "json"))
+    assert _named(page.partition("\n## .json\n")[2].partition("\n## ")[0]) == set(written)
+
+
+def test_every_field_of_why_is_documented() -> None:
+    """The table has the fields of an answer and no other, and all states that an answer can have."""
+    assert _table("ocrwatch why") == {field.name for field in fields(answer.Answer)}
+    (row,) = re.findall(r"^\| `state` \| (.*) \|$", text_of("reference/status.md"), re.MULTILINE)
+    made = re.findall(r"Answer\(\s*[^\"]*?,\s*\"([a-z-]+)\"", inspect.getsource(answer))
+    assert set(re.findall(r"`([a-z-]+)`", row)) == set(made)
+
+
+def test_language_of_the_pages_is_plain() -> None:
+    """Old-fashioned words are not used."""
+    found = {
+        (page.name, word) for page in (*PAGES, ROOT / "CONTRIBUTING.md") for word in _AVOIDED.findall(page.read_text())
     }
-    assert named == {field.name for field in fields(Status)} | {"running"}
+    assert found == set()
+
+
+def test_generated_pages_are_marked() -> None:
+    """Each says so, for the next one who wants to edit it."""
+    assert {page for page in PAGES if page.read_text().startswith("<!-- Generated")} == GENERATED
+
+
+def _table(heading: str) -> set[str]:
+    """Return the names in the first column of the table below a heading of the page on the status."""
+    return _named(text_of("reference/status.md").partition(f"\n## {heading}\n")[2].partition("\n## ")[0])
+
+
+def _named(section: str) -> set[str]:
+    """Return the names in the first columns of the tables of a section."""
+    return {
+        name for cell in re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
+    }

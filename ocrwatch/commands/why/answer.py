@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ocrwatch.commands.why.files import files_of, reason_beside, text_of, with_presence
-from ocrwatch.daemon.archive_check import REMEDY, REWRITTEN
+from ocrwatch.commands.why.files import files_of, text_of, with_presence
 from ocrwatch.daemon.duplicates import CODE
 from ocrwatch.delivery.plan import Plan
-from ocrwatch.delivery.transaction import REASON_ENDING
 from ocrwatch.document import Review
 from ocrwatch.errors import ASK_ITS_USER, Damaged, EnvironmentFault, Truncated, environment_fault
+from ocrwatch.housekeeping.archive_check import REMEDY, REWRITTEN
 from ocrwatch.intake.ignore_rules import NameCheck, kind_ignored, name_ignored
 from ocrwatch.intake.jpeg import Completeness
 from ocrwatch.intake.opener import probe
@@ -23,15 +22,17 @@ from ocrwatch.intake.readiness import ReadinessTracker
 from ocrwatch.ledger import Entry, facts_key
 from ocrwatch.log import printable
 from ocrwatch.membership import remedy_for_reader
-from ocrwatch.observe.status import INCOMPLETE, BeingRead, Incomplete, Resting, Status, display_path, isoformat
+from ocrwatch.observe.status import INCOMPLETE, BeingRead, Incomplete, Resting, Status, isoformat
+from ocrwatch.quarantine.reason import REASON, reason_beside
 from ocrwatch.settings import Settings
-from ocrwatch.storage.files import facts_of
+from ocrwatch.storage.files import display_path, facts_of
 
-_CLOSED = frozenset({"done", "quarantined", "gone"})
+_CLOSED = frozenset({"delivered", "quarantined", "changed"})
 _MOST_TOLD = 20
 _DAMAGE = frozenset({Damaged.code, Truncated.code})
 """What is not believed at once: the writer may be at work."""
 
+_FORGOTTEN = "for a reason that is not known any more"
 _CLOSED_FOLDER = f"if this is ocrwatch's user, let it read and enter that folder; if not, {ASK_ITS_USER}"
 
 
@@ -53,7 +54,7 @@ class Answer:
     path: str
     """In the inbox."""
     state: str
-    """``ignored``, ``reading``, ``retrying``, ``blocked``, ``queued``, ``incomplete``, ``settling``, ``waiting``,
+    """``ignored``, ``reading``, ``retrying``, ``blocked``, ``queued``, ``incomplete``, ``settling``,
     ``delivering``, ``done``, ``duplicate``, ``quarantined``, ``gone`` or ``unknown``."""
     says: str
     remedy: str = ""
@@ -104,7 +105,7 @@ def _now(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
     if reason:
         return Answer(path, "ignored", f"is left alone: {reason}.", remedy)
     if there is not None and last is not None and last.facts == facts_key(facts_of(there)):
-        if last.state == "done":
+        if last.state == "delivered":
             return _done(sources, last)
         if last.state == "quarantined" and last.plan is not None and Plan.from_json(last.plan).stays:
             return _quarantined(sources, last)
@@ -148,7 +149,7 @@ def _by_record(sources: Sources, path: str, last: Entry | None, *, is_there: boo
         return _waiting(sources, path)
     if last is None:
         return None
-    return {"done": _done, "quarantined": _quarantined, "gone": _gone}[last.state](sources, last)
+    return {"delivered": _done, "quarantined": _quarantined, "changed": _gone}[last.state](sources, last)
 
 
 def _told_by_daemon(sources: Sources, path: str) -> Answer | None:
@@ -219,7 +220,7 @@ def _open(sources: Sources, row: Entry, *, is_there: bool) -> Answer:
     if row.state in {"planned", "published"}:
         says = f"was read; its text and its original are being put in their places since {sources.at(at)}.{stands}"
         return Answer(row.path, "delivering", says, since=at)
-    if row.state == "waiting" and (row.attempts or row.deaths):
+    if row.state == "retrying" and (row.attempts or row.deaths):
         next_try = isoformat(row.not_before)
         when = (
             "as soon as it runs" if sources.status is None and row.not_before <= time.time() else sources.at(next_try)
@@ -229,10 +230,10 @@ def _open(sources: Sources, row: Entry, *, is_there: bool) -> Answer:
         return Answer(row.path, "retrying", says, next_try=next_try, attempts=row.attempts, code=row.code)
     if not is_there:
         return Answer(
-            row.path, "gone", f"was taken out of the inbox before it was read; it was last seen {sources.at(at)}."
+            row.path, "changed", f"was taken out of the inbox before it was read; it was last seen {sources.at(at)}."
         )
     waiting = _waiting(sources, row.path)
-    if row.code not in _DAMAGE or waiting.state not in {"waiting", "settling"}:
+    if row.code not in _DAMAGE or waiting.state not in {"queued", "settling"}:
         return waiting
     found = f" It was read at {sources.at(at)} and found damaged: {printable(row.reason or '')}; it is read again."
     return replace(waiting, says=waiting.says + found, code=row.code)
@@ -242,7 +243,7 @@ def _waiting(sources: Sources, path: str) -> Answer:
     """Tell of a scan in the inbox that the daemon has said nothing of, by looking at it."""
     found = probe(sources.settings.inbox, path)
     if found is None:
-        return Answer(path, "gone", "has just gone from the inbox.")
+        return Answer(path, "changed", "has just gone from the inbox.")
     changed = isoformat(found.facts.mtime_ns / 1e9) if 0 <= found.facts.mtime_ns < 2**62 else None
     if found.state is not Completeness.WHOLE:
         what = "unreadable" if found.state is None else found.state.value
@@ -253,12 +254,10 @@ def _waiting(sources: Sources, path: str) -> Answer:
         return said
     status = sources.status
     if status is None:
-        return Answer(path, "waiting", "is complete and waits in the inbox: no ocrwatch runs here.", "start it")
+        return Answer(path, "queued", "is complete and waits in the inbox: no ocrwatch runs here.", "start it")
     if status.more or status.queued > len(status.queue):
         behind = status.queued + len(status.being_read)
-        return Answer(
-            path, "waiting", f"is complete, and waits behind at least {len(status.queue)} of {behind} others."
-        )
+        return Answer(path, "queued", f"is complete, and waits behind at least {len(status.queue)} of {behind} others.")
     return Answer(path, "settling", "is complete, and is read as soon as it has not changed for a moment.")
 
 
@@ -291,7 +290,7 @@ def _done(sources: Sources, row: Entry) -> Answer:
         says += ", the original stays in the inbox"
     else:
         says += ", the original was deleted"
-    done = Answer(row.path, "done", f"{says}.", since=at, attempts=row.attempts, files=files)
+    done = Answer(row.path, "delivered", f"{says}.", since=at, attempts=row.attempts, files=files)
     return done if row.review is None else _with_review(sources, row, row.review, done)
 
 
@@ -318,10 +317,10 @@ def to_tick_off(settings: Settings, row: Entry) -> str:
 
 def _quarantined(sources: Sources, row: Entry) -> Answer:
     at, files = isoformat(row.updated_at), files_of(sources.settings, row)
-    originals = [name for name in files if not name.endswith(f".{REASON_ENDING}")]
+    originals = [name for name in files if not name.endswith(REASON)]
     stays = row.plan is not None and Plan.from_json(row.plan).stays
     says = (
-        f"could not be read: {printable(row.reason or 'for a reason that is not known any more')}. "
+        f"could not be read: {printable(row.reason or _FORGOTTEN)}. "
         f"{'A copy' if stays else 'It'} was put into the quarantine at {sources.at(at)}: {with_presence(originals)}."
         f"{' It stays in the inbox, which it may not be moved out of.' if stays else ''}"
     )
@@ -330,27 +329,31 @@ def _quarantined(sources: Sources, row: Entry) -> Answer:
 
 
 def _to_try_again(original: str, *, stays: bool = False) -> str:
-    mended = printable(str(reason_beside(Path(original)).get("remedy", "")))
+    reason = reason_beside(Path(original))
+    mended = printable((reason and reason.remedy) or "")
     # Nothing can be put back into a read-only inbox.
     again = "to read it by hand: ocrwatch read" if stays else "to have it tried again: ocrwatch retry"
     return f"{mended}{'; ' if mended else ''}{again} {printable(original)}"
 
 
 def answer_by_reason(sources: Sources, file: Path) -> Answer | None:
-    """Say what the reason beside a file in the quarantine tells, where the ledger does not know the scan (any more)."""
+    """Say what the reason beside a quarantined file tells.
+
+    For scans that the ledger does not know (any more).
+    """
     for place in (Path.cwd() / file, sources.settings.quarantine / file):
-        original = place.with_name(place.name.removesuffix(f".{REASON_ENDING}"))
+        original = place.with_name(place.name.removesuffix(REASON))
         reason = reason_beside(original)
         if reason and original.parent.resolve().is_relative_to(sources.settings.quarantine.resolve()):
             return Answer(
-                str(reason.get("path", original.name)),
+                reason.path or original.name,
                 "quarantined",
-                f"could not be read: {printable(str(reason.get('reason')))}. It is in the quarantine: "
+                f"could not be read: {printable(reason.reason or _FORGOTTEN)}. It is in the quarantine: "
                 f"{with_presence([str(original)])}.",
                 _to_try_again(str(original)),
-                since=reason.get("quarantined_at"),
-                attempts=reason.get("attempts"),
-                code=reason.get("code"),
+                since=reason.quarantined_at,
+                attempts=reason.attempts,
+                code=reason.code,
                 files=[str(original)],
             )
     return None
@@ -360,7 +363,7 @@ def _gone(sources: Sources, row: Entry) -> Answer:
     at = isoformat(row.updated_at)
     reason = printable(row.reason or "it was changed, or taken out of the inbox")
     return Answer(
-        row.path, "gone", f"is not in the inbox any more, and was not read: {reason} ({sources.at(at)}).", since=at
+        row.path, "changed", f"is not in the inbox any more, and was not read: {reason} ({sources.at(at)}).", since=at
     )
 
 

@@ -19,13 +19,14 @@ from ocrwatch.commands.why.lookup import path_in_inbox, scans_meant
 from ocrwatch.errors import EnvironmentFault, ExitCode
 from ocrwatch.ledger import LedgerReader
 from ocrwatch.log import printable
-from ocrwatch.observe.status import Status, display_path
+from ocrwatch.observe.status import Status
 from ocrwatch.settings import Settings
 from ocrwatch.settings.load import load, parse_overrides
+from ocrwatch.storage.files import display_path
 
 _SCHEMA = "ocrwatch.why/1"
-_WAITS = frozenset({"queued", "settling", "waiting", "delivering", "incomplete", "blocked", "retrying"})
-_PAST = {"done": "read", "quarantined": "quarantined", "gone": "not read", "duplicate": "a duplicate"}
+_WAITS = frozenset({"queued", "settling", "delivering", "incomplete", "blocked", "retrying"})
+_PAST = {"delivered": "read", "quarantined": "quarantined", "changed": "not read", "duplicate": "a duplicate"}
 
 
 def why(

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ocrwatch.delivery.plan import Plan
-from ocrwatch.delivery.transaction import REASON_ENDING
 from ocrwatch.intake.rescan import DEEPEST
 from ocrwatch.ledger import Entry, LedgerReader
-from ocrwatch.observe.status import Status, display_path
+from ocrwatch.observe.status import Status
+from ocrwatch.quarantine.reason import REASON
 from ocrwatch.settings import Settings
-from ocrwatch.storage.files import split
+from ocrwatch.storage.files import display_path, split
 
 _MOST_LOOKED_AT = 200_000
 """Entries of the inbox that are looked at for a mere name."""
@@ -78,7 +78,7 @@ def _delivered_to(ledger: LedgerReader, root: str, relative: str) -> list[Entry]
     # Plans are JSON in ASCII: what is found in them as text is looked at closely afterwards.
     rows = ledger.of_plan(json.dumps(name))
     if root == "quarantine":
-        name = name.removesuffix(f".{REASON_ENDING}")
+        name = name.removesuffix(REASON)
         rows = rows or ledger.of_plan(json.dumps(name))
     return [row for row in rows if row.plan and _is_of(Plan.from_json(row.plan), root, parent, name)]
 

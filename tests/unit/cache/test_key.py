@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 
 import ocrwatch
 from ocrwatch.cache import key as known_module
+from ocrwatch.cache.base import LevelOptions
 from ocrwatch.cache.key import PageCache
-from ocrwatch.cache.sqlite import TextCache
+from ocrwatch.cache.tiers import TieredCache, open_cache
 from ocrwatch.document import EngineInfo, Page, Second
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.ppocr import weights
@@ -32,21 +36,21 @@ def recipe(tmp_path: Path) -> Recipe:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Iterator[TextCache]:
+def cache(tmp_path: Path) -> Iterator[TieredCache]:
     """Make a cache."""
-    cache = TextCache(tmp_path, max_age=1000, max_bytes=10_000_000)
+    cache = open_cache(tmp_path, ("memory", "disk"), LevelOptions(1000, 10_000_000))
     yield cache
     cache.close()
 
 
-def remembered(cache: TextCache, recipe: Recipe, page: Page = PAGE) -> PageCache:
+def remembered(cache: TieredCache, recipe: Recipe, page: Page = PAGE) -> PageCache:
     """Remember a page."""
     known = PageCache(cache, [recipe])
     known.remember(BYTES, recipe, page)()
     return known
 
 
-def test_the_same_bytes_by_the_same_recipe_are_known(cache: TextCache, recipe: Recipe) -> None:
+def test_the_same_bytes_by_the_same_recipe_are_known(cache: TieredCache, recipe: Recipe) -> None:
     """To this daemon and to the next."""
     known = remembered(cache, recipe)
     assert known.page(BYTES, recipe) == known.recent(BYTES, recipe) == PAGE
@@ -69,21 +73,23 @@ def test_the_same_bytes_by_the_same_recipe_are_known(cache: TextCache, recipe: R
         {"second": "rapidocr"},
     ],
 )
-def test_another_recipe_is_another_reading(cache: TextCache, recipe: Recipe, change: dict[str, object]) -> None:
+def test_another_recipe_is_another_reading(cache: TieredCache, recipe: Recipe, change: dict[str, object]) -> None:
     """Whichever of its options differs."""
     remembered(cache, recipe)
     other = replace(recipe, **change)  # type: ignore[arg-type]
     assert PageCache(cache, [recipe, other]).page(BYTES, other) is None
 
 
-def test_so_are_other_steps_of_enhancement(cache: TextCache, recipe: Recipe) -> None:
+def test_so_are_other_steps_of_enhancement(cache: TieredCache, recipe: Recipe) -> None:
     """Each of their switches is part of the recipe."""
     remembered(cache, recipe)
     other = replace(recipe, enhance=replace(recipe.enhance, skew=False))
     assert PageCache(cache, [other]).page(BYTES, other) is None
 
 
-def test_other_versions_are_another_reading(cache: TextCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_versions_are_another_reading(
+    cache: TieredCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of ocrwatch, or of any package that has a part in reading."""
     remembered(cache, recipe)
     with monkeypatch.context() as patch:
@@ -97,7 +103,7 @@ def test_other_versions_are_another_reading(cache: TextCache, recipe: Recipe, mo
     assert PageCache(cache, [recipe]).page(BYTES, recipe) == PAGE
 
 
-def test_other_language_data_is_another_reading(cache: TextCache, recipe: Recipe) -> None:
+def test_other_language_data_is_another_reading(cache: TieredCache, recipe: Recipe) -> None:
     """Of its languages, and words of the user's for them; other languages' do not matter."""
     remembered(cache, recipe)
     data = Path(recipe.tessdata)
@@ -107,7 +113,7 @@ def test_other_language_data_is_another_reading(cache: TextCache, recipe: Recipe
     assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
 
 
-def test_data_that_changes_under_a_running_daemon_ends_what_it_knows(cache: TextCache, recipe: Recipe) -> None:
+def test_data_that_changes_under_a_running_daemon_ends_what_it_knows(cache: TieredCache, recipe: Recipe) -> None:
     """Whether a worker has loaded the old or the new cannot be told."""
     known = remembered(cache, recipe)
     os.utime(Path(recipe.tessdata) / "eng.traineddata", ns=(0, 0))
@@ -116,7 +122,132 @@ def test_data_that_changes_under_a_running_daemon_ends_what_it_knows(cache: Text
     assert PageCache(cache, [recipe]).page(OTHER_BYTES, recipe) is None
 
 
-def test_files_that_variables_name_are_part_of_it(cache: TextCache, recipe: Recipe, tmp_path: Path) -> None:
+def test_the_same_contents_are_the_same_reading_wherever_they_are(
+    cache: TieredCache, recipe: Recipe, tmp_path: Path
+) -> None:
+    """Another machine has its language data and lists of words at other paths, and copied them at other times."""
+    words = tmp_path / "words"
+    words.write_text("one\n")
+    recipe = replace(recipe, variables=(("load_system_dawg", "0"), ("user_words_file", str(words))))
+    remembered(cache, recipe)
+    other = tmp_path / "other"
+    shutil.copytree(recipe.tessdata, other / "share/tessdata")
+    shutil.copy(words, other / "list")
+    os.utime(other / "share/tessdata/eng.traineddata", ns=(0, 0))
+    there = replace(
+        recipe,
+        tessdata=str(other / "share"),
+        variables=(("load_system_dawg", "0"), ("user_words_file", str(other / "list"))),
+    )
+    assert PageCache(cache, [there]).page(BYTES, there) == PAGE
+    (other / "share/tessdata/eng.traineddata").write_bytes(b"how to read English better")
+    assert PageCache(cache, [there]).page(BYTES, there) is None
+
+
+def test_what_the_processor_can_do_is_no_part_of_the_key(
+    cache: TieredCache, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program's version is, without what it says of the machine."""
+    program = tmp_path / "tesseract"
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    def install(version: str, *found: str) -> None:
+        lines = "".join(f"echo '{line}'\n" for line in (f"tesseract {version}", " leptonica-1.82.0", *found))
+        program.write_text(f"#!/bin/sh\n{lines}")
+        program.chmod(0o755)
+
+    recipe = replace(recipe, engine="pytesseract")
+    page = replace(PAGE, engine=EngineInfo("pytesseract", "5.3.0", ("eng",)))
+    install("5.3.0", " Found AVX512BW", " Found OpenMP 201511")
+    remembered(cache, recipe, page)
+    install("5.3.0", " Found AVX2", " Found libcurl/7.88.1")
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) == page
+    install("5.4.0", " Found AVX2")
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
+
+
+def test_other_code_is_another_reading(cache: TieredCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Developers change what reads without a new version; where the package lies does not matter."""
+    remembered(cache, recipe)
+    known_module._code.cache_clear()
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) == PAGE
+    monkeypatch.setattr(known_module, "_code", lambda: "other")
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
+
+
+def test_the_code_is_hashed_by_its_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of the package is the same code until a byte of it differs."""
+    installed, copy = Path(ocrwatch.__file__).parent, tmp_path / "ocrwatch"
+    shutil.copytree(installed, copy)
+    hashed = known_module._code.__wrapped__
+    here = hashed()
+    monkeypatch.setattr(ocrwatch, "__file__", str(copy / "__init__.py"))
+    assert hashed() == here
+    (copy / "render/txt.py").write_text("# does not read")
+    assert hashed() == here
+    with (copy / "recognise/enhance/__init__.py").open("a") as file:
+        file.write("#")
+    assert hashed() != here
+
+
+def test_recent_and_remember_look_at_no_file(
+    cache: TieredCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are called on the event loop, which no disk may hold."""
+    known = remembered(cache, recipe)
+
+    def refuse(*_arguments: object, **_keywords: object) -> None:
+        raise AssertionError("waits for a disk")
+
+    for function in ("stat", "open", "scandir", "listdir"):
+        monkeypatch.setattr(os, function, refuse)
+    assert known.recent(BYTES, recipe) == PAGE
+    known.remember(OTHER_BYTES, recipe, PAGE)
+    assert known.recent(OTHER_BYTES, recipe) == PAGE
+
+
+def test_what_was_found_to_have_changed_is_not_recent_either(cache: TieredCache, recipe: Recipe) -> None:
+    """A look at the files by any other thread counts, and one line says so."""
+    known = remembered(cache, recipe)
+    save = known.remember(OTHER_BYTES, recipe, PAGE)
+    assert known.recent(OTHER_BYTES, recipe) == PAGE
+    os.utime(Path(recipe.tessdata) / "eng.traineddata", ns=(0, 0))
+    with structlog.testing.capture_logs() as logs:
+        save()
+        assert known.recent(BYTES, recipe) is None
+        assert known.page(BYTES, recipe) is None
+    assert [event["event"] for event in logs] == ["cache.failed"]
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) == PAGE
+
+
+def test_language_data_is_hashed_once(cache: TieredCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recipes that share their files do not read them again."""
+    opened: list[Path] = []
+    real = Path.open
+
+    def counted(path: Path, *arguments: Any, **keywords: Any) -> Any:
+        opened.append(path)
+        return real(path, *arguments, **keywords)
+
+    monkeypatch.setattr(Path, "open", counted)
+    recipes = [replace(recipe, page_segmentation=mode) for mode in (3, 4, 6)]
+    PageCache(cache, recipes).learn([replace(recipe, dpi=200)])
+    assert opened.count(Path(recipe.tessdata) / "eng.traineddata") == 1
+
+
+def test_data_that_cannot_be_read_is_no_error(cache: TieredCache, recipe: Recipe) -> None:
+    """Without its contents there is no key: nothing is known, one line says so, and scans are read."""
+    data = Path(recipe.tessdata) / "eng.traineddata"
+    data.unlink()
+    data.symlink_to(data)
+    (data.parent / "osd.traineddata").write_bytes(b"which way up")
+    with structlog.testing.capture_logs() as logs:
+        known = remembered(cache, recipe)
+    assert known.page(BYTES, recipe) is None
+    assert [event["event"] for event in logs] == ["cache.failed"]
+
+
+def test_files_that_variables_name_are_part_of_it(cache: TieredCache, recipe: Recipe, tmp_path: Path) -> None:
     """A list of words, say."""
     words = tmp_path / "words"
     words.write_text("one\n")
@@ -126,7 +257,7 @@ def test_files_that_variables_name_are_part_of_it(cache: TextCache, recipe: Reci
     assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
 
 
-def test_a_version_that_a_worker_has_loaded_counts_more_than_a_packages(cache: TextCache, recipe: Recipe) -> None:
+def test_a_version_that_a_worker_has_loaded_counts_more_than_a_packages(cache: TieredCache, recipe: Recipe) -> None:
     """A package may have been built with another Tesseract than before."""
     known = remembered(cache, recipe)
     known.loaded(PAGE.engine)
@@ -135,7 +266,7 @@ def test_a_version_that_a_worker_has_loaded_counts_more_than_a_packages(cache: T
     assert known.page(BYTES, recipe) is None
 
 
-def test_what_a_stand_in_has_read_is_not_remembered(cache: TextCache, recipe: Recipe) -> None:
+def test_what_a_stand_in_has_read_is_not_remembered(cache: TieredCache, recipe: Recipe) -> None:
     """Where the best engine cannot be loaded, another reads; when it can be again, its own text is wanted."""
     recipe = replace(recipe, engine="auto")
     stand_in = replace(PAGE, engine=EngineInfo("pytesseract", "5.3.0", ("eng",)))
@@ -143,14 +274,14 @@ def test_what_a_stand_in_has_read_is_not_remembered(cache: TextCache, recipe: Re
     assert remembered(cache, recipe).page(BYTES, recipe) == PAGE
 
 
-def test_a_page_that_was_read_again_is_remembered(cache: TextCache, recipe: Recipe) -> None:
+def test_a_page_that_was_read_again_is_remembered(cache: TieredCache, recipe: Recipe) -> None:
     """A page comes back with the second reader and the number of its lines, to the next daemon, too."""
     again = replace(PAGE, second=Second("rapidocr", "3.10.0", 7))
     assert remembered(cache, recipe, again).page(BYTES, recipe) == again
     assert PageCache(cache, [recipe]).page(BYTES, recipe) == again
 
 
-def test_a_page_that_could_not_be_read_again_is_not_remembered(cache: TextCache, recipe: Recipe) -> None:
+def test_a_page_that_could_not_be_read_again_is_not_remembered(cache: TieredCache, recipe: Recipe) -> None:
     """A page on which the second reader has failed is read anew the next time: there may be more memory then."""
     failed = replace(PAGE, second=Second("rapidocr", "3.10.0", 0, "it needs more memory than a worker may use"))
     for engine in ("tesserocr", "auto"):
@@ -163,7 +294,7 @@ def test_a_page_that_could_not_be_read_again_is_not_remembered(cache: TextCache,
 
 @pytest.mark.parametrize("package", ["rapidocr", "onnxruntime"])
 def test_other_networks_are_another_reading_if_they_have_a_part_in_it(
-    package: str, cache: TextCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+    package: str, cache: TieredCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The versions of the second reader's packages count for recipes that have one, and for no other."""
     monkeypatch.setattr(weights, "is_installed", lambda: True)
@@ -176,7 +307,7 @@ def test_other_networks_are_another_reading_if_they_have_a_part_in_it(
 
 
 def test_a_second_reader_that_is_installed_later_is_another_reading(
-    cache: TextCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+    cache: TieredCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page that was read without a second reader is read anew when there is one, and the other way round."""
     monkeypatch.setattr(weights, "is_installed", lambda: False)
@@ -188,7 +319,7 @@ def test_a_second_reader_that_is_installed_later_is_another_reading(
 
 
 def test_chinese_that_tesseract_stood_in_for_is_not_remembered(
-    cache: TextCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+    cache: TieredCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page that PP-OCR was to read first is remembered only if it did."""
     monkeypatch.setattr(weights, "is_installed", lambda: True)

@@ -1,24 +1,28 @@
-"""Pages that were read before: had again exactly, for a time, in bounded space, and never in anybody's way."""
+"""Pages on the disk behind those in memory: had again exactly, for a time, in bounded space, and no error raised."""
 
 from __future__ import annotations
 
-import json
 import os
+import resource
 import sqlite3
 import stat
 import time
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 import structlog
 
+from ocrwatch.cache import memory
 from ocrwatch.cache import sqlite as cache_module
-from ocrwatch.cache.codec import pack, unpack
-from ocrwatch.cache.sqlite import CACHE_NAME, TextCache
-from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Second, Word
+from ocrwatch.cache.base import LevelOptions
+from ocrwatch.cache.codec import MAX_SIZE, pack
+from ocrwatch.cache.sqlite import CACHE_NAME
+from ocrwatch.cache.tiers import TieredCache, open_cache
+from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Word
+from tests.pages import zlib_bomb
 
 YEAR = 365 * 86400.0
 PLENTY = 10_000_000
@@ -37,7 +41,7 @@ def page(*texts: str, engine: str = "tesserocr") -> Page:
 
 
 KEY, OTHER = b"k" * 32, b"o" * 32
-PAGE = page("Grüße aus 漢字", "second\u2028line \ud800")
+PAGE = page("Grüße aus 漢字", "second\u2028line \x00")
 
 
 @pytest.fixture
@@ -47,12 +51,12 @@ def events() -> Iterator[list[dict[str, object]]]:
         yield logs  # type: ignore[misc]
 
 
-_open: list[TextCache] = []
+_open: list[TieredCache] = []
 
 
-def opened(folder: Path, *, max_age: float = YEAR, max_bytes: int = PLENTY) -> TextCache:
+def opened(folder: Path, *, max_age: float = YEAR, max_bytes: int = PLENTY) -> TieredCache:
     """Open the cache as the next run would."""
-    _open.append(TextCache(folder, max_age=max_age, max_bytes=max_bytes))
+    _open.append(open_cache(folder, ("memory", "disk"), LevelOptions(max_age, max_bytes)))
     return _open[-1]
 
 
@@ -64,45 +68,10 @@ def _closed() -> Iterator[None]:
         _open.pop().close()
 
 
-def keep(cache: TextCache, key: bytes, kept: Page) -> None:
+def keep(cache: TieredCache, key: bytes, kept: Page) -> None:
     """Put a page into memory and onto the disk."""
     cache.put(key, kept)
     cache.save(key, kept)
-
-
-def test_a_page_comes_back_as_it_was() -> None:
-    """To the last bit of a confidence; only the timings, which are of one reading, are left out."""
-    assert unpack(pack(replace(PAGE, timings=(("decode", 1.0),)))) == PAGE
-    assert unpack(pack(replace(PAGE, dpi=None, blocks=(), unread=0.25))) == replace(
-        PAGE, dpi=None, blocks=(), unread=0.25
-    )
-
-
-def test_a_page_comes_back_with_its_second_reader(tmp_path: Path) -> None:
-    """A page has the second reader and the number of its lines again, from bytes and from the disk."""
-    again = replace(PAGE, second=Second("rapidocr", "3.10.0", 7))
-    assert unpack(pack(again)) == again
-    assert unpack(pack(PAGE)).second is None
-    cache = opened(tmp_path)
-    keep(cache, KEY, again)
-    cache.close()
-    assert opened(tmp_path).get(KEY) == again
-
-
-def test_a_page_that_was_packed_before_there_was_a_second_reader_is_no_page() -> None:
-    """Nine fields, as former versions wrote, are said to be no page, so that the scan is read anew."""
-    content = json.loads(zlib.decompress(pack(PAGE)))
-    assert len(content) == 10
-    for odd in (content[:-1], [*content[:-1], ["rapidocr"]], [*content, None]):
-        with pytest.raises(ValueError, match=r"packed page|unpack"):
-            unpack(zlib.compress(json.dumps(odd).encode("ascii")))
-
-
-@pytest.mark.parametrize("data", [b"", b"rubbish", pack(PAGE)[:-1], pack(PAGE)[:40] + b"\0" + pack(PAGE)[41:]])
-def test_what_is_damaged_is_no_page(data: bytes) -> None:
-    """One changed byte is enough."""
-    with pytest.raises(ValueError, match="packed page"):
-        unpack(data)
 
 
 def test_what_was_put_is_had_again_also_after_a_restart(tmp_path: Path) -> None:
@@ -119,7 +88,7 @@ def test_what_was_put_is_had_again_also_after_a_restart(tmp_path: Path) -> None:
     again.close()
 
 
-def test_it_is_nobody_elses_business(tmp_path: Path) -> None:
+def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
     """The cache holds the text of scans, so that only its owner may read it."""
     cache = opened(tmp_path)
     keep(cache, KEY, PAGE)
@@ -168,7 +137,7 @@ def test_its_size_is_bounded_and_the_oldest_go_first(tmp_path: Path) -> None:
 
 def test_memory_holds_the_last_ones_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are had from the disk."""
-    monkeypatch.setattr(cache_module, "_MOST_WORDS", 500)
+    monkeypatch.setattr(memory, "_MAX_WORDS", 500)
     cache = opened(tmp_path)
     for number in range(20):
         keep(cache, number.to_bytes(32), PAGE)
@@ -248,7 +217,7 @@ def test_another_versions_cache_is_emptied(tmp_path: Path) -> None:
 def test_where_nothing_can_be_written_it_remembers_what_is_in_memory(
     tmp_path: Path, events: list[dict[str, object]]
 ) -> None:
-    """One line says so, and nobody gets an error."""
+    """One line says so, and no error is raised."""
     (tmp_path / CACHE_NAME).mkdir()
     cache = opened(tmp_path)
     keep(cache, KEY, PAGE)
@@ -278,6 +247,67 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     keep(cache, KEY, PAGE)
     cache.close()
     assert (tmp_path / "target").read_bytes() == b""
+
+
+NESTED = zlib.compress(msgspec.json.encode([[[[[[[[[]]]]]]]]]))
+WRONG = msgspec.to_builtins(PAGE)
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        b"",
+        b"rubbish",
+        NESTED,
+        pack(PAGE)[:-3],
+        pack(PAGE) + b"x",
+        zlib.compress(msgspec.msgpack.encode({**WRONG, "dpi": "300"})),
+        zlib.compress(msgspec.msgpack.encode({**WRONG, "blocks": None})),
+        "bomb",
+        "text",
+        1.5,
+        None,
+    ],
+)
+def test_a_poisoned_page_costs_one_reading_and_a_line(
+    poison: object, tmp_path: Path, events: list[dict[str, object]]
+) -> None:
+    """It is not known, logged once, and dropped; the others are known, and what is read then is kept."""
+    cache = opened(tmp_path)
+    keep(cache, KEY, PAGE)
+    keep(cache, OTHER, PAGE)
+    cache.close()
+    with sqlite3.connect(tmp_path / CACHE_NAME) as db:
+        if poison is None:
+            db.execute("UPDATE pages SET at = 'yesterday' WHERE key = ?", (KEY,))
+        else:
+            data = zlib_bomb() if poison == "bomb" else poison
+            db.execute("UPDATE pages SET page = ? WHERE key = ?", (data, KEY))
+    db.close()
+    cache = opened(tmp_path)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert cache.get(KEY) is None
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000, "kilobytes"
+    assert rows(tmp_path) == [OTHER]
+    assert cache.get(KEY) is None
+    assert [event["event"] for event in events] == ["cache.failed"]
+    assert cache.get(OTHER) == PAGE
+    keep(cache, KEY, PAGE)
+    cache.close()
+    assert opened(tmp_path).get(KEY) == PAGE
+
+
+def test_a_page_that_is_too_long_is_not_fetched(tmp_path: Path, events: list[dict[str, object]]) -> None:
+    """A blob longer than any page of ours is dropped as any other poison."""
+    cache = opened(tmp_path)
+    keep(cache, KEY, PAGE)
+    cache.close()
+    with sqlite3.connect(tmp_path / CACHE_NAME) as db:
+        db.execute("UPDATE pages SET page = zeroblob(?)", (MAX_SIZE + 1,))
+    db.close()
+    assert opened(tmp_path).get(KEY) is None
+    assert rows(tmp_path) == []
+    assert [event["event"] for event in events] == ["cache.failed"]
 
 
 def rows(folder: Path) -> list[bytes]:

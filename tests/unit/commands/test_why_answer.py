@@ -12,8 +12,8 @@ from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Entry
 from ocrwatch.observe.status import Incomplete, Resting, Status, isoformat
-from ocrwatch.scan import FileFacts
 from ocrwatch.settings import Settings
+from ocrwatch.storage.facts import FileFacts
 from tests.unit.observe.statuses import status
 
 JPEG = b"\xff\xd8\xff\xda\x00\x02\x01\xff\xd9"
@@ -76,8 +76,8 @@ def test_what_was_found_damaged_and_is_waited_for(settings: Settings) -> None:
     assert (found.state, found.since, found.code) == ("incomplete", isoformat(0), "damaged")
     assert "damaged: a part is missing. Its writer may still be at work: it is read again when it" in found.says
     assert f"quarantined at {isoformat(600)} if it does not" in found.says
-    alone = ask(settings, "a.jpg", row("a.jpg", "ready", attempts=0, code="damaged", reason="a part is missing"))
-    assert (alone.state, alone.code) == ("waiting", "damaged")
+    alone = ask(settings, "a.jpg", row("a.jpg", "queued", attempts=0, code="damaged", reason="a part is missing"))
+    assert (alone.state, alone.code) == ("queued", "damaged")
     assert "found damaged: a part is missing; it is read again." in alone.says
 
 
@@ -95,7 +95,7 @@ def test_what_is_behind_those_in_hand(settings: Settings) -> None:
     (settings.inbox / "a.jpg").write_bytes(JPEG)
     assert ask(settings, "a.jpg", told=status()).state == "settling"
     behind = ask(settings, "a.jpg", told=status(queue=["b.jpg"], queued=2000, more=True))
-    assert (behind.state, "2000 others" in behind.says) == ("waiting", True)
+    assert (behind.state, "2000 others" in behind.says) == ("queued", True)
     (settings.inbox / "half.jpg").write_bytes(JPEG[:5])
     assert ask(settings, "half.jpg", told=status()).state == "incomplete"
 
@@ -104,10 +104,10 @@ def test_what_is_behind_those_in_hand(settings: Settings) -> None:
     ("state", "changes", "expected", "said"),
     [
         ("planned", {}, "delivering", "are being put in their places"),
-        ("waiting", {"code": "timeout", "reason": "it took long", "attempts": 2}, "retrying", "failed twice (it took"),
-        ("reading", {}, "gone", "taken out of the inbox"),
-        ("done", {}, "done", "a.txt (not there any more), the original was deleted"),
-        ("gone", {"reason": "it changed"}, "gone", "was not read: it changed"),
+        ("retrying", {"code": "timeout", "reason": "it took long", "attempts": 2}, "retrying", "failed twice (it took"),
+        ("reading", {}, "changed", "taken out of the inbox"),
+        ("delivered", {}, "delivered", "a.txt (not there any more), the original was deleted"),
+        ("changed", {"reason": "it changed"}, "changed", "was not read: it changed"),
         ("quarantined", {"reason": "too odd", "code": "damaged"}, "quarantined", "could not be read: too odd"),
         ("quarantined", {"plan": None}, "quarantined", "not known any more"),
     ],
@@ -116,7 +116,7 @@ def test_what_only_the_ledger_knows(
     settings: Settings, state: str, changes: dict[str, object], expected: str, said: str
 ) -> None:
     """Of what is not in the inbox any more the ledger's last word counts, the others are told as the past."""
-    earlier = row("a.jpg", "gone", reason="before")
+    earlier = row("a.jpg", "changed", reason="before")
     found = ask(settings, "a.jpg", earlier, row("a.jpg", state, **changes))
     assert found.state == expected
     assert said in found.says
@@ -126,17 +126,17 @@ def test_what_only_the_ledger_knows(
 def test_a_page_that_is_marked_for_review(settings: Settings) -> None:
     """Why, and the command that ticks it off; once ticked off, when that was, and nothing is to be done."""
     review = Review(("confidence 54", "62 % of the marks unread"), 54.2)
-    found = ask(settings, "a.jpg", row("a.jpg", "done", review=review))
+    found = ask(settings, "a.jpg", row("a.jpg", "delivered", review=review))
     assert found.says.endswith(" It is marked for review: confidence 54, 62 % of the marks unread.")
     assert found.remedy.endswith(f"tick it off: ocrwatch review --done {settings.outbox / 'a.txt'}")
     assert (found.review, found.reviewed_at) == (list(review.reasons), None)
-    done = ask(settings, "a.jpg", row("a.jpg", "done", review=review, reviewed_at=60.0))
+    done = ask(settings, "a.jpg", row("a.jpg", "delivered", review=review, reviewed_at=60.0))
     assert (
         f"It was marked for review (confidence 54, 62 % of the marks unread), and ticked off at {isoformat(60)}."
         in done.says
     )
     assert (done.remedy, done.reviewed_at) == ("", isoformat(60))
-    odd = ask(settings, "a b.jpg", row("a b.jpg", "done", review=review, plan=None))
+    odd = ask(settings, "a b.jpg", row("a b.jpg", "delivered", review=review, plan=None))
     assert odd.remedy.endswith("ocrwatch review --done 'a b.jpg'")
 
 

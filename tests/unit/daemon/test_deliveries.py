@@ -21,18 +21,18 @@ from ocrwatch.daemon.deliveries import (
     QuarantineItem,
 )
 from ocrwatch.daemon.duplicates import Duplicates
-from ocrwatch.daemon.scans import Batch, Scan
-from ocrwatch.daemon.threads import Threads
 from ocrwatch.delivery.plan import Places
 from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.document import Page
 from ocrwatch.errors import Blocked, Changed, EnvironmentFault, NotAJpeg
 from ocrwatch.ledger import Ledger
-from ocrwatch.render import formats as formats_module
-from ocrwatch.render.formats import FORMATS, Original
-from ocrwatch.scan import SettledFile
+from ocrwatch.render import registry
+from ocrwatch.render.base import Original
+from ocrwatch.render.registry import endings
+from ocrwatch.scan import Batch, Scan, SettledFile
 from ocrwatch.settings import recipe
 from ocrwatch.storage.files import facts_of
+from ocrwatch.storage.threads import Threads
 from tests.core import Folders, sha256
 from tests.fake_executor import page_of
 
@@ -43,7 +43,7 @@ class Watched(Deliverer):
     """Delivers, and remembers how; refuses what the test says."""
 
     def __init__(self, places: Places, ledger: Ledger) -> None:
-        super().__init__(places, ledger, tuple(FORMATS))
+        super().__init__(places, ledger, endings())
         self.calls: list[str] = []
         self.refused: dict[str, Exception] = {}
         """By path: what a delivery alone raises."""
@@ -194,7 +194,7 @@ def test_nothing_is_delivered_twice_if_the_disk_gets_full_among_others(post: Pos
     post.deliverer.refused.clear()
     assert post.work(pages["b"], pages["d"]) == ["b.jpg", "d.jpg"]
     assert post.folders.files() == delivered("a", "b", "c", "d")
-    assert {entry.state for entry in post.ledger.delivered_last(10)} == {"done"}
+    assert {entry.state for entry in post.ledger.delivered_last(10)} == {"delivered"}
 
 
 def test_a_ledger_that_refuses_is_told_to_all(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +219,7 @@ def test_a_ledger_that_refuses_is_told_to_all(post: Post, monkeypatch: pytest.Mo
 
 def test_a_format_that_raises_is_the_fault_of_its_page(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pages that it renders well are delivered."""
-    rendered = formats_module.render
+    rendered = registry.render
 
     def render(page: Page, original: Original, formats: Any) -> tuple[tuple[str, bytes], ...]:
         if original.path == "b.jpg":

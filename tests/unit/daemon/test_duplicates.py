@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.daemon.duplicates import CODE, Duplicates, made_by
-from ocrwatch.daemon.scans import Batch, Scan
 from ocrwatch.delivery.plan import Fate, Plan, Sidecar
 from ocrwatch.delivery.transaction import Work
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Ledger
-from ocrwatch.scan import FileFacts, SettledFile
+from ocrwatch.scan import Batch, Scan, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
+from ocrwatch.storage.facts import FileFacts
 
 SCAN = b"a scan"
 SHA = hashlib.sha256(SCAN).hexdigest()
@@ -76,7 +76,7 @@ def test_a_durable_text_makes_the_next_one_a_duplicate(past: Past) -> None:
     assert found is not None
     assert (found.path, found.sidecars) == ("sub/a.jpg", ("sub/a.txt",))
     assert past.duplicates.earlier(first) is None
-    past.ledger.close_scan(first.id, "done", code=None, reason=None)
+    past.ledger.close_scan(first.id, ScanState.DELIVERED, code=None, reason=None)
     assert past.duplicates.earlier(second) == found
 
 
@@ -121,7 +121,7 @@ def test_what_is_in_the_quarantine_or_a_duplicate_itself_does_not(past: Past) ->
     past.note(first, "quarantine")
     past.publish(first)
     past.note(second)
-    past.ledger.close_scan(second.id, "done", code=CODE, reason="the same")
+    past.ledger.close_scan(second.id, ScanState.DELIVERED, code=CODE, reason="the same")
     assert past.duplicates.earlier(past.scan("c.jpg")) is None
 
 

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from ocrwatch.daemon.group_commit import MOST_TOGETHER, GroupCommit
 from ocrwatch.errors import EnvironmentFault
+from ocrwatch.storage.group_commit import MOST_TOGETHER, GroupCommit
 from tests.eventually import LONG, eventually, run, settled
 
 Work = Callable[[Sequence[str]], Sequence[str | Exception]]

@@ -12,15 +12,15 @@ import pytest
 from ocrwatch.cache.key import PageCache
 from ocrwatch.daemon import loading as loading_module
 from ocrwatch.daemon.loading import AlreadyDelivered, Loaded, Loading
-from ocrwatch.daemon.scans import Batch, Scan
-from ocrwatch.daemon.threads import Threads
 from ocrwatch.document import Page
 from ocrwatch.errors import Blocked, Changed, EnvironmentFault, TooLarge
 from ocrwatch.ledger import Ledger
 from ocrwatch.recipe import Recipe
-from ocrwatch.scan import FileFacts, SettledFile, Source
+from ocrwatch.scan import Batch, Scan, ScanState, SettledFile, Source
 from ocrwatch.settings import Settings
+from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.files import facts_of
+from ocrwatch.storage.threads import Threads
 from tests.core import sha256
 from tests.eventually import run
 from tests.fake_executor import page_of
@@ -129,7 +129,7 @@ def test_the_row_of_a_scan_that_went_is_closed(loading: Loading, inbox: Path, le
     (inbox / "a.jpg").unlink()
     (gone,) = loading.work([waiting])
     assert isinstance(gone, Changed)
-    assert ledger.get(waiting.id).state == "gone"
+    assert ledger.get(waiting.id).state == "changed"
 
 
 def test_a_slow_share_does_not_keep_the_first_waiting_for_the_last(
@@ -207,7 +207,7 @@ def test_a_scan_that_was_delivered_and_stays_is_not_read_again(
     each = scan(inbox, "a.jpg")
     (first,) = keeping.work([each])
     assert isinstance(first, Loaded)
-    ledger.close_scan(first.entry.id, "done", code=None, reason=None)
+    ledger.close_scan(first.entry.id, ScanState.DELIVERED, code=None, reason=None)
     if given_up:
         with pytest.raises(AlreadyDelivered):
             keeping.open_row(each)

@@ -13,7 +13,6 @@ from ocrwatch.backoff import Cause
 from ocrwatch.daemon import pipeline as pipeline_module
 from ocrwatch.daemon.deliveries import REDUCED
 from ocrwatch.daemon.pipeline import MOST_DEATHS
-from ocrwatch.daemon.scans import Batch, Scan
 from ocrwatch.errors import (
     Damaged,
     EngineFailed,
@@ -29,8 +28,9 @@ from ocrwatch.errors import (
 from ocrwatch.ledger import Ledger
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.readers import has_second_reader
-from ocrwatch.scan import FileFacts, ScanState, SettledFile
+from ocrwatch.scan import Batch, Scan, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
+from ocrwatch.storage.facts import FileFacts
 from tests.core import running
 from tests.eventually import eventually, run, settled
 from tests.scripted import (
@@ -60,7 +60,7 @@ def test_a_scan_that_is_read_is_delivered(tmp_path: Path) -> None:
             assert sorted(core.heard.events) == [("batch", "1"), ("delivered", "a.jpg"), ("delivered", "b.jpg")]
             assert core.heard.events[-1] == ("batch", "1")
             assert core.heard.texts == {"a.jpg": "text of a.jpg", "b.jpg": "text of b.jpg"}
-            assert (core.row().state, core.row().attempts) == ("done", 1)
+            assert (core.row().state, core.row().attempts) == ("delivered", 1)
             assert (len(core.scans), core.scans.in_work, bool(core.backoff)) == (0, [], False)
             assert core.heard.last is not None
             assert core.heard.last.read_ms >= 0
@@ -232,7 +232,7 @@ def test_what_succeeds_another_time_is_delivered(tmp_path: Path) -> None:
             scan = await core.in_state(ScanState.RETRYING)
             assert (scan.code, scan.reason, scan.attempt) == ("engine-failed", "no", 1)
             assert before + 0.2 <= scan.until <= time.monotonic() + 0.2
-            await eventually(lambda: core.row().state == "waiting")
+            await eventually(lambda: core.row().state == "retrying")
             assert not core.pipeline.is_idle
             assert await core.closed("a.jpg") is ScanState.DELIVERED
             assert time.monotonic() >= before + 0.2
@@ -385,7 +385,7 @@ def test_a_damaged_scan_goes_back_to_intake_if_its_writer_may_be_at_work(tmp_pat
             assert core.heard.last.fault is fault
             assert core.folders.files() == {"inbox/a.jpg": "a.jpg"}
             row = core.row()
-            assert (row.state, row.attempts, row.code, row.reason) == ("ready", 0, "damaged", "it ends in grey")
+            assert (row.state, row.attempts, row.code, row.reason) == ("queued", 0, "damaged", "it ends in grey")
 
     run(scenario())
 
@@ -496,7 +496,7 @@ def test_a_scan_that_changes_while_it_is_read_is_not_delivered(tmp_path: Path) -
             script.release("a.jpg")
             assert await core.closed("a.jpg") is ScanState.CHANGED
             assert core.folders.files() == {"inbox/a.jpg": "another scan"}
-            assert core.row().state == "gone"
+            assert core.row().state == "changed"
 
     run(scenario())
 

@@ -134,7 +134,7 @@ def test_a_bug_of_those_who_are_told_undoes_nothing(
                 await core.idle()
             assert "a.jpg" in told
             assert [log["event"] for log in logs].count("scan.failed") == len(told & {"a.jpg", "bad.jpg"})
-            assert (core.row().state, core.row("bad.jpg").state) == ("done", "quarantined")
+            assert (core.row().state, core.row("bad.jpg").state) == ("delivered", "quarantined")
             assert set(core.folders.files()) == {
                 "inbox/a.jpg",
                 "outbox/a.txt",
@@ -262,7 +262,7 @@ def test_what_fails_after_the_stop_is_not_waited_for(tmp_path: Path) -> None:
             core.pipeline.stop()
             script.release("a.jpg")
             assert await core.closed("a.jpg") is ScanState.CANCELLED
-            assert (core.row().state, core.row().attempts) == ("waiting", 1)
+            assert (core.row().state, core.row().attempts) == ("retrying", 1)
 
     run(scenario())
 
@@ -312,7 +312,7 @@ def test_a_plan_of_an_earlier_run_is_carried_out(tmp_path: Path, monkeypatch: py
             await core.idle()
             assert core.folders.files() == delivered("a")
             assert core.heard.events == [("delivered", "a.jpg")]
-            assert core.row().state == "done"
+            assert core.row().state == "delivered"
             assert script.begun == []
 
     run(scenario())
@@ -370,7 +370,7 @@ def test_a_plan_that_is_blocked_is_tried_again(
                 assert await core.closed("b.jpg") is ScanState.DELIVERED
                 await eventually(lambda: refusals.tried.count("a.jpg") >= 3)
                 refusals.of.clear()
-                await eventually(lambda: core.row().state == "done")
+                await eventually(lambda: core.row().state == "delivered")
             await core.idle()
             assert core.folders.files() == delivered("a", "b")
             assert core.scans.blocked == {}

@@ -12,11 +12,11 @@ import pytest
 from ocrwatch import backoff as backoff_module
 from ocrwatch.daemon import pipeline as pipeline_module
 from ocrwatch.daemon.pipeline import Pipeline
-from ocrwatch.daemon.scans import Scan
 from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.document import Page
 from ocrwatch.errors import Blocked, EngineFailed, EnvironmentFault, NotAJpeg, TimedOut
-from ocrwatch.executors.messages import Job
+from ocrwatch.executors.ipc import Job
+from ocrwatch.scan import Scan
 from tests.core import Core, Folders
 from tests.eventually import LONG, eventually, run
 from tests.fake_executor import page_of
@@ -185,8 +185,8 @@ def test_wherever_a_scan_is_cancelled_it_is_delivered_once(
                 "outbox/a.txt": "text of a.jpg\n",
                 "outbox/b.txt": "text of b.jpg\n",
             }, step
-            assert totals["done"] == 2, step
-            assert set(totals) <= {"done", "gone"}, step
+            assert totals["delivered"] == 2, step
+            assert set(totals) <= {"delivered", "changed"}, step
             if is_done:
                 return
         pytest.fail("it has no end")
@@ -213,7 +213,7 @@ def test_wherever_a_bad_scan_is_cancelled_it_is_quarantined_once(tmp_path: Path,
                 "quarantine/a.jpg",
                 "quarantine/a.jpg.reason.json",
             ], step
-            assert (totals["quarantined"], totals["done"]) == (1, 1), step
+            assert (totals["quarantined"], totals["delivered"]) == (1, 1), step
             if is_done:
                 return
         pytest.fail("it has no end")

@@ -19,6 +19,7 @@ from ocrwatch.ledger import Ledger
 from ocrwatch.observe.status_txt import first_line
 from ocrwatch.settings import Settings, Watch
 from ocrwatch.storage.files import facts_of
+from tests.other_formats import installed
 
 DATA = b"\xff\xd8 a scan"
 LONG_AGO = 1_000_000_000
@@ -156,6 +157,37 @@ def test_scans_that_stay_are_known_by_newer_texts(house: House) -> None:
     assert kept(house) < {"a.jpg", "a.jpeg"}
 
 
+def test_scans_that_stay_are_known_with_formats_of_other_packages(house: House, tmp_path: Path) -> None:
+    """A third sidecar counts in the numbering, and alone if it is the last that is wanted; the hash still decides."""
+    for name in ("a.jpg", "b.jpg", "c.jpg", "only/d.jpg", "only/e.jpg"):
+        house.put(f"inbox/{name}", DATA + name.encode())
+    # An earlier a.jpg, whose text was fetched; this one's is the second.
+    os.utime(house.put("outbox/a.marks.csv"), (LONG_AGO, LONG_AGO))
+    house.sidecar("outbox/a-2.json", DATA + b"a.jpg")
+    # Killed before its text was there.
+    house.put("outbox/b.marks.csv")
+    house.sidecar("outbox/c.json", DATA + b"an older c")
+    house.put("outbox/c.marks.csv")
+    house.put("outbox/only/d.marks.csv")
+    os.utime(house.put("outbox/only/e.marks.csv"), (LONG_AGO, LONG_AGO))
+    with installed(tmp_path / "packages", "marks"):
+        settings = house.settings(
+            on_success="keep",
+            output={"formats": ["json", "marks", "txt"]},
+            profiles=[{"match": "only/*", "output": {"formats": ["marks"]}}],
+        )
+        rebuild(settings, house.ledger)
+    assert kept(house) == {"a.jpg", "only/d.jpg"}
+
+
+def test_unfinished_sidecars_of_a_format_that_is_gone_are_removed(house: House) -> None:
+    """A ledger that is lost with its memory of endings does not keep them from being found."""
+    house.put(f"outbox/.ocrwatch-{house.former}-3.alto.xml.tmp")
+    house.put(f"outbox/sub/.ocrwatch-{house.former}-4.txt.tmp")
+    rebuild(house.settings(), house.ledger)
+    assert house.files() == set()
+
+
 def test_scans_that_are_to_be_archived_are_read_again(house: House) -> None:
     """A second sidecar is better than a scan that stays in the inbox for ever."""
     house.put("inbox/a.jpg")
@@ -198,14 +230,14 @@ def test_what_a_folder_refuses_is_tried_again_at_the_next_start(house: House, mo
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as away, capture_logs() as log:
-        away.setattr("ocrwatch.delivery.plan.rename_noreplace", refuse)
+        away.setattr("ocrwatch.storage.free_names.rename_noreplace", refuse)
         rebuild(house.settings(on_success="keep"), house.ledger)
     assert "Permission denied" in log[0]["refused"][0]
     assert kept(house) == {"a.jpg"}
     rebuild(house.settings(on_success="keep"), house.ledger)
     assert "inbox/recovered-17.jpg" in house.files()
     assert house.ledger.to_rebuild() is None
-    assert house.ledger.totals() == {"done": 1}
+    assert house.ledger.totals() == {"delivered": 1}
 
 
 def test_an_inbox_without_permission_for_a_moment_is_looked_through_at_the_next_start(

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocrwatch.backoff import Backoff, Cause
-from ocrwatch.daemon.scans import Batch, Scan, Scans
 from ocrwatch.daemon.scheduler import (
     AHEAD_BYTES,
     AHEAD_PER_WORKER,
@@ -23,8 +22,9 @@ from ocrwatch.daemon.scheduler import (
 )
 from ocrwatch.errors import EnvironmentFault, Stopping
 from ocrwatch.recipe import Recipe
-from ocrwatch.scan import FileFacts, ScanState, SettledFile
+from ocrwatch.scan import Batch, Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings
+from ocrwatch.storage.facts import FileFacts
 from tests.eventually import eventually, run, settled
 
 _OPTIONS = Settings().for_path("a.jpg")

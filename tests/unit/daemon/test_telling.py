@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from ocrwatch.daemon.scans import Batch, Scan
 from ocrwatch.daemon.telling import log_delivered
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import EngineInfo, Page, Second
 from ocrwatch.log import EVENTS
 from ocrwatch.recipe import Recipe
-from ocrwatch.scan import FileFacts, SettledFile
+from ocrwatch.scan import Batch, Scan, SettledFile
 from ocrwatch.settings import Settings
+from ocrwatch.storage.facts import FileFacts
 
 PAGE = Page(100, 100, None, 1, (), EngineInfo("tesserocr", "5.5.0", ("eng",)))
 DELIVERED = Delivered(1, "a.jpg", ("a.txt",), "a.jpg", "archive")

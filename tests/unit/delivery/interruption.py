@@ -15,6 +15,7 @@ import pytest
 from ocrwatch.delivery import durability
 from ocrwatch.document import Review
 from ocrwatch.ledger import Ledger
+from ocrwatch.scan import ScanState
 from ocrwatch.storage import files
 
 FileSystem = Literal["usual", "no renameat2", "no hard links", "no inodes"]
@@ -136,7 +137,7 @@ class Journal:
     def close_scan(
         self,
         scan: int,
-        state: Literal["done", "quarantined", "gone"],
+        state: ScanState,
         *,
         code: str | None,
         reason: str | None,

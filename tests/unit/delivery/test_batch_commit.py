@@ -15,6 +15,7 @@ from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.document import Review
 from ocrwatch.errors import Changed, EnvironmentFault
 from ocrwatch.ledger import Ledger
+from ocrwatch.scan import ScanState
 from ocrwatch.storage.files import facts_of
 from tests.unit.delivery.interruption import FileSystem, Interruption, Journal, Killed
 from tests.unit.delivery.workspace import ENDINGS, JPEG, Workspace
@@ -52,7 +53,7 @@ def run(space: Workspace, deliverer: Deliverer, fate: Fate) -> None:
             deliverer.resume(entry.id, entry.plan, entry.code, entry.reason)
         else:
             deliverer.discard(entry.id, entry.path)
-    waiting = [] if fate == "keep" and space.states().get("done") == len(SCANS) else works(space, fate)
+    waiting = [] if fate == "keep" and space.states().get("delivered") == len(SCANS) else works(space, fate)
     for work, delivered in zip(waiting, deliverer.deliver_together(waiting), strict=True):
         if delivered is None:
             deliverer.deliver(work)
@@ -117,7 +118,7 @@ def test_results_of_one_name_get_different_names(workspaces: Make) -> None:
         ("sub/scan1.txt", "sub/scan1.jpg"),
         ("scan2.txt", "scan2.jpg"),
     ]
-    assert space.states() == {"done": 4}
+    assert space.states() == {"delivered": 4}
 
 
 def test_hard_links_of_one_file_are_put_away_each(workspaces: Make) -> None:
@@ -187,7 +188,7 @@ def test_what_is_not_as_usual_is_left_to_its_own_delivery(workspaces: Make) -> N
     with pytest.raises(Changed):
         deliverer.deliver(waiting[3])
     assert (space.places.outbox / "sub/scan1.txt").read_bytes() == b"a stranger's"
-    assert space.states() == {"done": 3, "gone": 1}
+    assert space.states() == {"delivered": 3, "changed": 1}
 
 
 class Stranger(Journal):
@@ -210,11 +211,11 @@ class Stranger(Journal):
         self._ledger.published(scan)
 
     def close_scan(
-        self, scan: int, state: object, *, code: str | None, reason: str | None, review: Review | None = None
+        self, scan: int, state: ScanState, *, code: str | None, reason: str | None, review: Review | None = None
     ) -> None:
         """Note the end."""
-        assert state in {"done", "gone"}
-        self._ledger.close_scan(scan, "done" if state == "done" else "gone", code=code, reason=reason, review=review)
+        assert state in {ScanState.DELIVERED, ScanState.CHANGED}
+        self._ledger.close_scan(scan, state, code=code, reason=reason, review=review)
 
 
 @pytest.mark.parametrize("away", ["outbox", "archive"])
@@ -230,5 +231,5 @@ def test_a_folder_that_is_away_leaves_all_to_their_own_delivery(away: str, works
     (space.root / "away").rename(space.root / away)
     delivered: list[Delivered] = [deliverer.deliver(work) for work in waiting]
     assert len({each.sidecars for each in delivered}) == 4
-    assert space.states() == {"done": 4}
+    assert space.states() == {"delivered": 4}
     assert not any(".ocrwatch" in name for name in space.files())

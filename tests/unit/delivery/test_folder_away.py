@@ -83,7 +83,7 @@ def test_an_original_in_a_folder_that_is_a_link_for_a_while_is_waited_for(
     assert done.original == (None if fate == "delete" else "sub/scan1.jpg")
     assert not any(name.startswith("inbox/") for name in space.files())
     assert sum(name.endswith((".txt", "reason.json")) for name in space.files()) == 1
-    assert set(space.states()) == {"quarantined" if fate == "quarantine" else "done"}
+    assert set(space.states()) == {"quarantined" if fate == "quarantine" else "delivered"}
 
 
 def test_a_folder_that_was_removed_is_not_waited_for_for_ever(
@@ -97,7 +97,7 @@ def test_a_folder_that_was_removed_is_not_waited_for_for_ever(
             deliverer.deliver(work)
     assert deliverer.deliver(work).original is None
     assert sorted(space.files()) == ["outbox/sub/scan1.json", "outbox/sub/scan1.txt"]
-    assert set(space.states()) == {"done"}
+    assert set(space.states()) == {"delivered"}
 
 
 def test_a_folder_that_was_removed_before_the_scan_was_set_aside_takes_the_scan_with_it(
@@ -155,7 +155,7 @@ def test_an_original_that_somebody_removes_is_not_searched_for(
     once_set_aside(monkeypatch, remove)
     monkeypatch.setattr(originals, "find", refusing(errno.EIO))
     assert together(deliverer, space.work("archive")).original is None
-    assert set(space.states()) == {"done"}
+    assert set(space.states()) == {"delivered"}
 
 
 def test_the_search_goes_on_past_what_it_may_not_see(

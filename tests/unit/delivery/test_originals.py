@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.delivery import originals
-from ocrwatch.delivery import plan as plan_module
 from ocrwatch.delivery.plan import Plan
-from ocrwatch.storage import files
+from ocrwatch.storage import files, free_names
 from ocrwatch.storage.files import facts_of
 from tests.unit.delivery.interruption import FileSystem, Interruption, Killed, content
 
@@ -193,7 +192,7 @@ def test_a_name_taken_at_the_last_moment_is_not_the_one_that_is_given_back(
         rename(source, name, target, new_name)
 
     monkeypatch.setattr(originals, "rename_to_own", setting_aside)
-    monkeypatch.setattr(plan_module, "rename_noreplace", renaming)
+    monkeypatch.setattr(free_names, "rename_noreplace", renaming)
     assert near.move() is None
     assert near.files() == {
         "inbox/sub/a.jpg": b"third",

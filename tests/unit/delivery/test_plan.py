@@ -14,13 +14,13 @@ from ocrwatch.delivery.plan import (
     Places,
     Plan,
     Sidecar,
-    first_free,
     free_quarantine_name,
     free_stem,
     temporary_name,
 )
-from ocrwatch.scan import FileFacts
+from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.files import split
+from ocrwatch.storage.free_names import first_free
 
 
 @pytest.fixture

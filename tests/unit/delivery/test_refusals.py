@@ -32,7 +32,7 @@ def test_a_scan_that_is_renamed_before_its_text_is_published_has_none(
     with pytest.raises(Changed):
         space.deliverer(interruption, rename).deliver(space.work(fate))  # type: ignore[arg-type]
     assert space.files() == {"inbox/sub/renamed.jpg": JPEG}
-    assert space.states() == {"gone": 1}
+    assert space.states() == {"changed": 1}
 
 
 def test_nothing_stays_of_a_refused_writing_whose_scan_then_changes(
@@ -110,7 +110,7 @@ def test_an_original_that_was_set_aside_in_an_inbox_that_is_away_is_waited_for(
     assert done.original == (None if fate == "delete" else "sub/scan1.jpg")
     assert not any(name.startswith("inbox") for name in space.files())
     assert sum(name.endswith(".jpg") for name in space.files()) == (fate != "delete")
-    assert set(space.states()) == {"quarantined" if fate == "quarantine" else "done"}
+    assert set(space.states()) == {"quarantined" if fate == "quarantine" else "delivered"}
 
 
 def test_a_scan_that_cannot_be_looked_at_any_more_is_not_taken_for_another(

@@ -14,7 +14,7 @@ from ocrwatch.document import Review
 from ocrwatch.errors import Changed, EnvironmentFault
 from ocrwatch.ledger import Ledger
 from tests.unit.delivery.interruption import FileSystem, Interruption, Killed
-from tests.unit.delivery.workspace import ENDINGS, JPEG, PAGE, REASON, REVIEW, Workspace
+from tests.unit.delivery.workspace import ENDINGS, JPEG, PAGE, PAGE_OF_THREE, REASON, REVIEW, Workspace
 
 Make = Callable[[Path | None], Workspace]
 FATES = ("archive", "keep", "delete", "quarantine")
@@ -75,6 +75,64 @@ def test_killed_at_any_step_across_file_systems(
     assert killed_everywhere(lambda: workspaces(other_device), interruption, fate) == []
 
 
+@pytest.mark.parametrize("file_system", FILE_SYSTEMS)
+def test_killed_at_any_step_with_a_format_of_another_package(interruption: Interruption, workspaces: Make) -> None:
+    """A third sidecar comes and goes with the two that are built in."""
+
+    def make() -> Workspace:
+        space = workspaces(None)
+        space.page = PAGE_OF_THREE
+        return space
+
+    assert killed_everywhere(make, interruption, "archive") == []
+
+
+@pytest.mark.parametrize("file_system", FILE_SYSTEMS)
+def test_killed_at_any_step_and_restarted_without_a_format(interruption: Interruption, workspaces: Make) -> None:
+    """A plan is carried out with the sidecar of a format that is gone; without a plan, what was staged of it goes."""
+    ends: set[bool] = set()
+    at = 0
+    while True:
+        space = workspaces(None)
+        space.page = PAGE_OF_THREE
+        interruption.begin(at)
+        try:
+            space.run("archive", space.deliverer(interruption))
+            interruption.begin()
+            break
+        except Killed as killed:
+            died = f"step {at}, before {killed}"
+            interruption.begin()
+        space.ledger.close()
+        space.ledger = Ledger(space.root / "state")
+        space.page = PAGE
+        space.run("archive", space.deliverer(interruption))
+        sidecars = PAGE_OF_THREE if "outbox/sub/scan1.marks.csv" in space.files() else PAGE
+        wanted = {f"outbox/sub/scan1.{ending}": content for ending, content in sidecars}
+        assert space.files() == wanted | {"archive/sub/scan1.jpg": JPEG}, died
+        assert space.states() == {"delivered": 1}, died
+        ends.add(sidecars is PAGE)
+        at += 1
+    assert ends == {False, True}
+
+
+def test_the_sidecars_of_a_format_that_is_gone_keep_their_names(space: Workspace, interruption: Interruption) -> None:
+    """Another scan of the same name gets no text beside a sidecar that is not its own."""
+    space.page = PAGE_OF_THREE
+    space.run("archive", space.deliverer(interruption))
+    for name in ("outbox/sub/scan1.json", "outbox/sub/scan1.txt", "archive/sub/scan1.jpg"):
+        (space.root / name).unlink()
+    space.original.write_bytes(JPEG)
+    space.page = PAGE
+    space.deliverer(interruption).deliver(space.work("archive"))
+    assert sorted(space.files()) == [
+        "archive/sub/scan1-2.jpg",
+        "outbox/sub/scan1-2.json",
+        "outbox/sub/scan1-2.txt",
+        "outbox/sub/scan1.marks.csv",
+    ]
+
+
 @pytest.mark.parametrize("name", ["scan1.json", "scan1.txt"])
 def test_killed_at_any_step_while_a_stranger_takes_a_name(
     name: str, interruption: Interruption, workspaces: Make
@@ -114,7 +172,7 @@ def test_a_result_becomes_sidecars_and_the_original_goes_to_the_archive(space: W
     assert done.sidecars == ("sub/scan1.json", "sub/scan1.txt")
     assert done.original == "sub/scan1.jpg"
     assert done.review == space.ledger.get(done.scan).review == REVIEW
-    assert space.states() == {"done": 1}
+    assert space.states() == {"delivered": 1}
     assert (space.places.outbox / "sub/scan1.txt").stat().st_mode & 0o777 == 0o640
 
 
@@ -127,7 +185,7 @@ def test_a_kept_original_stays_and_a_deleted_one_goes(workspaces: Make) -> None:
         )
         assert done.original is None
         assert [name for name in space.files() if name.endswith("jpg")] == left
-        assert space.states() == {"done": 1}
+        assert space.states() == {"delivered": 1}
 
 
 def test_a_scan_that_cannot_be_read_goes_to_quarantine_with_the_reason(space: Workspace, deliverer: Deliverer) -> None:
@@ -185,7 +243,7 @@ def test_a_scan_that_changed_is_not_delivered(
     with pytest.raises(Changed):
         deliverer.deliver(work)
     assert space.files() == before
-    assert space.states() == {"gone": 1}
+    assert space.states() == {"changed": 1}
 
 
 def test_a_touched_scan_is_delivered(space: Workspace, deliverer: Deliverer) -> None:

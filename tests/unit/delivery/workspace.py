@@ -8,15 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ocrwatch.delivery.plan import Fate, Places
-from ocrwatch.delivery.transaction import REASON_ENDING, Delivered, Deliverer, Work
+from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.document import Review
 from ocrwatch.errors import Changed
 from ocrwatch.ledger import Ledger
+from ocrwatch.quarantine.reason import REASON_ENDING
 from ocrwatch.storage.files import facts_of
 from tests.unit.delivery.interruption import Interruption, Journal, content
 
 JPEG = b"\xff\xd8 a scan"
 PAGE = (("json", b"{}\n"), ("txt", b"words\n"))
+PAGE_OF_THREE = (PAGE[0], ("marks.csv", b"1 word\n"), PAGE[1])
+"""With the sidecar of another package's format."""
 REASON = ((REASON_ENDING, b'{"code": "damaged"}\n'),)
 ENDINGS = ("json", "txt")
 REVIEW = Review(("confidence 54", "62 % of the marks unread"), 54.25)
@@ -38,6 +41,8 @@ class Workspace:
         self.original.parent.mkdir(parents=True, exist_ok=True)
         self.original.write_bytes(JPEG)
         self.ledger = Ledger(root / "state")
+        self.page: tuple[tuple[str, bytes], ...] = PAGE
+        """What the wanted formats render."""
 
     def close(self) -> None:
         """Remove everything."""
@@ -51,7 +56,7 @@ class Workspace:
         facts = facts_of(self.original.stat())
         sha256 = hashlib.sha256(JPEG).hexdigest()
         row = self.ledger.begin(self.path, facts, sha256)
-        contents = REASON if fate == "quarantine" else PAGE
+        contents = REASON if fate == "quarantine" else self.page
         code = "damaged" if fate == "quarantine" else None
         review = None if fate == "quarantine" else REVIEW
         # With a mode there is a step between the making of a file and its content.
@@ -59,7 +64,8 @@ class Workspace:
 
     def deliverer(self, interruption: Interruption, once_planned: Callable[[], None] = lambda: None) -> Deliverer:
         """Make a daemon's part that delivers."""
-        return Deliverer(self.places, Journal(self.ledger, interruption, once_planned), ENDINGS)
+        endings = self.ledger.remember_endings(ending for ending, _ in self.page)
+        return Deliverer(self.places, Journal(self.ledger, interruption, once_planned), endings)
 
     def run(self, fate: Fate, deliverer: Deliverer) -> Delivered | None:
         """Do what the daemon does with this scan from its start: finish what is planned, else read and deliver it."""

@@ -75,7 +75,9 @@ def test_constraints_fit_what_the_project_asks_for() -> None:
             pinned.setdefault(pin.name, []).append(pin)
     project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    wanted = [Requirement(line) for line in (*project["dependencies"], *extras["test"], *extras["dev"])]
+    wanted = [
+        Requirement(line) for line in (*project["dependencies"], *extras["docs"], *extras["test"], *extras["dev"])
+    ]
     for python in ("3.11", "3.13"):
         here = {"python_version": python}
         for each in wanted:

@@ -15,7 +15,7 @@ import pytest
 from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, WatchDescriptor
 
 from ocrwatch.intake import inotify
-from ocrwatch.intake.inotify import Watcher
+from ocrwatch.intake.inotify import InotifyWatcher
 from ocrwatch.intake.names import NameRules
 from ocrwatch.log import configure
 from ocrwatch.scan import Arrival
@@ -56,22 +56,22 @@ def heard() -> Heard:
     return Heard()
 
 
-def watch_it(inbox: Path, heard: Heard) -> Watcher:
+def watch_it(inbox: Path, heard: Heard) -> InotifyWatcher:
     """Watch an inbox with what is in it."""
-    watcher = Watcher(inbox, NameRules.of(("*.jpg",), (".*", "old")), heard, recursive=True)
+    watcher = InotifyWatcher(inbox, NameRules.of(("*.jpg",), (".*", "old")), heard, recursive=True)
     watcher.arm()
     return watcher
 
 
 @pytest.fixture
-def watcher(tmp_path: Path, heard: Heard) -> Iterator[Watcher]:
+def watcher(tmp_path: Path, heard: Heard) -> Iterator[InotifyWatcher]:
     """Watch an empty inbox."""
     watcher = watch_it(tmp_path, heard)
     yield watcher
     watcher.disarm()
 
 
-def test_it_ends(watcher: Watcher) -> None:
+def test_it_ends(watcher: InotifyWatcher) -> None:
     """Disarmed, nothing of it runs any more."""
     assert watcher.armed
     watcher.disarm()
@@ -79,7 +79,7 @@ def test_it_ends(watcher: Watcher) -> None:
     assert not [thread.name for thread in threading.enumerate() if "Inotify" in type(thread).__name__]
 
 
-def test_a_watchdog_that_does_not_end_is_left_to_it(watcher: Watcher, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watchdog_that_does_not_end_is_left_to_it(watcher: InotifyWatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     """Busy with very deep folders it does not hear that it is to stop: the daemon stops all the same."""
     monkeypatch.setattr(inotify, "_LONGEST_END", 0.1)
     observer = watcher._observer
@@ -101,7 +101,7 @@ def test_a_watchdog_that_does_not_end_is_left_to_it(watcher: Watcher, monkeypatc
     assert ended.wait(10)
 
 
-def watched(watcher: Watcher) -> set[str]:
+def watched(watcher: InotifyWatcher) -> set[str]:
     """Return the folders that the kernel watches, relative to the inbox."""
     observer = watcher._observer
     assert observer is not None
@@ -129,7 +129,9 @@ def test_what_is_never_looked_into_is_not_watched(tmp_path: Path, heard: Heard) 
     watcher.disarm()
 
 
-def test_a_full_queue_is_told(watcher: Watcher, tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_is_told(
+    watcher: InotifyWatcher, tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If the kernel says that it dropped events, the listener is told, and folders that came meanwhile are watched."""
     observer = watcher._observer
     assert observer is not None
@@ -178,7 +180,7 @@ def test_watches_that_run_out_are_told(tmp_path: Path, heard: Heard, monkeypatch
     watcher.disarm()
 
 
-def test_files_that_are_no_scans_are_told_of(watcher: Watcher, tmp_path: Path, heard: Heard) -> None:
+def test_files_that_are_no_scans_are_told_of(watcher: InotifyWatcher, tmp_path: Path, heard: Heard) -> None:
     """A PDF that comes, or that gets a scan's name, makes for a look; what no one means to have read does not."""
     put(tmp_path, ".hidden", "Thumbs.db", "a.jpg")
     until(lambda: "a.jpg" in heard.told)
@@ -191,7 +193,7 @@ def test_files_that_are_no_scans_are_told_of(watcher: Watcher, tmp_path: Path, h
     assert "<left alone>" in heard.told
 
 
-def test_a_thread_that_fails_is_named(watcher: Watcher, tmp_path: Path, heard: Heard) -> None:
+def test_a_thread_that_fails_is_named(watcher: InotifyWatcher, tmp_path: Path, heard: Heard) -> None:
     """What ends the watch is kept for the log, rather than printed beside it."""
     observer = watcher._observer
     assert observer is not None

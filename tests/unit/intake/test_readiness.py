@@ -23,7 +23,8 @@ from ocrwatch.intake.readiness import (
     Verdict,
     Waiting,
 )
-from ocrwatch.scan import Arrival, FileFacts, SettledFile
+from ocrwatch.scan import Arrival, SettledFile
+from ocrwatch.storage.facts import FileFacts
 
 QUIET, CLOSED_QUIET, PATIENCE = 1.0, 0.2, 60.0
 WHOLE, PARTIAL, NOT_JPEG, EMPTY = (

@@ -152,6 +152,17 @@ def test_variables_of_the_engine_come_together_from_all_sources(toml: Path) -> N
         ("[ocr]\nlanguages = ['Chinese (simplified)']", r"ocr.languages\[0\]", 'write "chi_sim"'),
         ("[ocr]\nlanguages = ['eng', 'osd']", r"ocr.languages\[1\]", "leave osd out"),
         ("[ocr]\nvariables = 5", "ocr.variables = 5", "a table, such as { name"),
+        (
+            "[output]\nformats = ['jsn']",
+            r'formats\[0\] = "jsn"',
+            "'txt' or 'json', or.*; did you mean json?",
+        ),
+        (
+            "[output]\nformats = ['alto']",
+            r'formats\[0\] = "alto"',
+            "install the package that has it",
+        ),
+        ("[output]\nformats = ['txt', 'txt']", "output.formats", "each entry once"),
         ("[output]\nmode = 640", "output.mode = 640", '"0640"'),
         ("[retry]\nfirst_delay = '1h'", "options in retry contradict", "retry.max_delay"),
         ("ocr = 5", "ocr = 5 is not valid", r"\[ocr\]"),

@@ -1,0 +1,122 @@
+"""The levels of the cache one behind the other: memory, the disk, and those of other packages."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Final
+
+from ocrwatch.cache.base import CacheLevel, Entry, LevelOptions
+from ocrwatch.document import Page
+from ocrwatch.errors import UsageError
+from ocrwatch.log import get_logger
+
+GROUP: Final = "ocrwatch.caches"
+"""The group of entry points by which levels are found."""
+
+_BUILT_IN: Final = {
+    "memory": "ocrwatch.cache.memory:MemoryLevel",
+    "disk": "ocrwatch.cache.sqlite:SqliteLevel",
+}
+"""Found also if the package runs from its source tree, without being installed."""
+
+_log = get_logger()
+
+
+def open_cache(state: Path, names: Iterable[str], options: LevelOptions) -> TieredCache:
+    """Open the levels of these names. Raises :class:`UsageError` if there is none of a name.
+
+    A level that cannot be opened is logged and done without.
+    """
+    levels: dict[str, CacheLevel] = {}
+    for name, found in {name: _found(name) for name in names}.items():
+        try:
+            levels[name] = found.load()(state, options)
+        except Exception as error:  # noqa: BLE001 - no level may keep the daemon from starting
+            _log_failure(name, error)
+    return TieredCache(levels.values(), max_age=options.max_age)
+
+
+class TieredCache:
+    """Asks its levels in turn, and gives the earlier ones what a later one has."""
+
+    def __init__(self, levels: Iterable[CacheLevel], *, max_age: float) -> None:
+        """``max_age`` is in seconds."""
+        self._levels = tuple(levels)
+        # A level of another package may not say.
+        self._in_memory = tuple(level for level in self._levels if getattr(level, "in_memory", False))
+        self._others = tuple(level for level in self._levels if level not in self._in_memory)
+        self._max_age = max_age
+        self._failed: set[str] = set()
+
+    def get(self, key: bytes) -> Page | None:
+        """Return the page from the first level that has it, None if none has; may wait for a disk."""
+        return self._find(key, self._levels)
+
+    def recent(self, key: bytes) -> Page | None:
+        """Return the page if a level in memory has it; never waits."""
+        return self._find(key, self._in_memory)
+
+    def put(self, key: bytes, page: Page) -> None:
+        """Keep a page that was read just now in memory; never waits."""
+        self._keep(key, Entry(page, time.time()), self._in_memory)
+
+    def save(self, key: bytes, page: Page) -> None:
+        """Keep a page that was read just now in the other levels; may wait for a disk."""
+        self._keep(key, Entry(page, time.time()), self._others)
+
+    def prune(self) -> None:
+        """Drop what is too old."""
+        for level in self._levels:
+            with self._logged_once(level):
+                level.prune()
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        for level in self._levels:
+            with self._logged_once(level):
+                level.close()
+
+    def _find(self, key: bytes, levels: tuple[CacheLevel, ...]) -> Page | None:
+        for number, level in enumerate(levels):
+            with self._logged_once(level):
+                entry = level.get(key)
+                if entry is not None and entry.made_at >= time.time() - self._max_age:
+                    self._keep(key, entry, levels[:number])
+                    return entry.page
+        return None
+
+    def _keep(self, key: bytes, entry: Entry, levels: tuple[CacheLevel, ...]) -> None:
+        for level in levels:
+            with self._logged_once(level):
+                level.put(key, entry)
+
+    @contextlib.contextmanager
+    def _logged_once(self, level: CacheLevel) -> Iterator[None]:
+        """Log the first error of a level, and go on as if it had nothing."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it raises, the scan is read
+            name = type(level).__name__
+            if name not in self._failed:
+                self._failed.add(name)
+                _log_failure(name, error)
+
+
+def _log_failure(level: str, error: Exception) -> None:
+    reason = f"{level}: {str(error) or type(error).__name__}"
+    _log.warning("cache.failed", reason=reason, remedy="check what cache.levels names; scans are read all the same")
+
+
+def _found(name: str) -> EntryPoint:
+    levels = {each: EntryPoint(each, value, GROUP) for each, value in _BUILT_IN.items()}
+    levels |= {each.name: each for each in entry_points(group=GROUP)}
+    if name not in levels:
+        raise UsageError(
+            f"there is no level of the cache named {name!r}",
+            f"set cache.levels to some of: {', '.join(sorted(levels))}",
+        )
+    return levels[name]

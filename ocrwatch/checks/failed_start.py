@@ -1,0 +1,39 @@
+"""Says why a start failed: what an earlier run said last, in ``STATUS.txt`` and the status, is not true any more."""
+
+from __future__ import annotations
+
+import contextlib
+
+from ocrwatch.checks import startup
+from ocrwatch.errors import EnvironmentFault, OcrwatchError
+from ocrwatch.observe import status
+from ocrwatch.observe.outputs import StatusOutputs
+from ocrwatch.observe.status_report import status_at_start
+from ocrwatch.settings import Settings
+from ocrwatch.storage.lock import holder_of, inbox_holder
+
+
+def make_folders_or_tell(settings: Settings, *, once: bool) -> None:
+    """Make and try the folders as :func:`startup.make_folders` does; tell if one of them refuses.
+
+    Nothing is told if another ocrwatch runs on these folders: what it says is true.
+    """
+    try:
+        startup.make_folders(settings)
+    except EnvironmentFault as failure:
+        with contextlib.suppress(OSError, OcrwatchError):
+            if not once and holder_of(settings.state) is None and inbox_holder(settings.inbox) is None:
+                last = status.read(settings.state)
+                outlets = StatusOutputs(settings, startup.sidecar_group(settings), once=once)
+                tell_failed_start(settings, outlets, [] if last is None else last.deliveries, failure)
+                outlets.close()
+        raise
+
+
+def tell_failed_start(
+    settings: Settings, outlets: StatusOutputs, deliveries: list[status.Delivery], failure: OcrwatchError
+) -> None:
+    """Say in the note and in the status file what kept ocrwatch from starting, and what was read last before."""
+    found = status_at_start(settings, deliveries, failure)
+    outlets.tell(found)
+    status.write(settings.state, found)

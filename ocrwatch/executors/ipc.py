@@ -1,0 +1,324 @@
+"""Typed messages between a slot and its worker, over a private socket, with a deadline for every operation.
+
+A worker decodes what unknown people send, and may be taken over by it. So each end decodes only the messages that the
+other may send, with the types that they declare: anything else is :class:`BadMessage`. A worker that hangs, is stopped
+or dies in the middle of a message delays its own slot only, until the deadline.
+
+A message is two lengths, the message in MessagePack and, for a job, the JPEG as it is: copies of 200 MB would take
+time, and memory that a worker may not have.
+"""
+
+from __future__ import annotations
+
+import numbers
+import re
+import socket
+import struct
+import time
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+
+from ocrwatch.document import EngineInfo, Page
+from ocrwatch.errors import (
+    Blocked,
+    Damaged,
+    EngineFailed,
+    EnvironmentFault,
+    InternalFault,
+    LockedError,
+    NotAJpeg,
+    OcrwatchError,
+    OutOfMemory,
+    ScanFault,
+    TimedOut,
+    TooLarge,
+    Truncated,
+    Unsupported,
+    UsageError,
+    WorkerDied,
+)
+from ocrwatch.recipe import Recipe
+
+_LENGTHS: Final = struct.Struct("!QQ")
+_PIECE: Final = 1 << 20
+_MAX_LENGTH: Final = 1 << 26
+"""Bytes of a message without its JPEG: a page of 500 words takes 40,000."""
+
+_CODE: Final = re.compile(r"[a-z0-9-]{1,50}")
+
+
+class ChannelClosed(Exception):
+    """The other end is gone."""
+
+
+class BadMessage(Exception):
+    """The other end sent something that it never should; nothing more can be read from it."""
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True, array_like=True, forbid_unknown_fields=True):
+    """Base of the messages: an array that begins with the name of its class."""
+
+
+class Setup(_Message, frozen=True):
+    """The first message to a worker."""
+
+    recipes: tuple[Recipe, ...]
+    """What to be warm for; the last one most of all."""
+    max_memory: int
+    """Bytes of address space, 0 for no limit."""
+
+
+class Warm(_Message, frozen=True):
+    """The worker's answer: ready for work."""
+
+    engine: EngineInfo
+
+
+class Job(_Message, frozen=True):
+    """One scan for a worker."""
+
+    scan: int
+    """Its row in the ledger."""
+    jpeg: bytes
+    recipe: Recipe
+
+
+class Taken(_Message, frozen=True):
+    """The worker has a job's bytes: from here on its death is put down to the scan."""
+
+    scan: int
+
+
+class Read(_Message, frozen=True):
+    """A scan, read."""
+
+    scan: int
+    page: Page
+
+
+class Failed(_Message, frozen=True):
+    """A job, or with ``scan`` None the set-up, that failed."""
+
+    scan: int | None
+    error: OcrwatchError
+
+
+Request = Setup | Job
+"""What a worker is sent."""
+
+Answer = Warm | Taken | Read | Failed
+"""What a worker sends."""
+
+Sent = TypeVar("Sent", bound=_Message)
+Received = TypeVar("Received", bound=_Message)
+
+
+class Channel(Generic[Sent, Received]):
+    """One end of the connection; made by :func:`channel_to_worker` and :func:`channel_to_parent`."""
+
+    def __init__(
+        self, connection: socket.socket, decoder: msgspec.msgpack.Decoder[Received], *, gets_jpegs: bool
+    ) -> None:
+        self._socket = connection
+        self._decoder = decoder
+        self._gets_jpegs = gets_jpegs
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor."""
+        return self._socket.fileno()
+
+    def send(self, message: Sent, deadline: float | None = None) -> None:
+        """Send one message until ``deadline`` (monotonic seconds).
+
+        Raises ``TimeoutError``, or :class:`ChannelClosed` if the other end is gone. What cannot be
+        encoded raises before anything is sent: :class:`UsageError` for a recipe, ``TypeError`` or ``ValueError``.
+        """
+        jpeg = message.jpeg if isinstance(message, Job) else b""
+        data = _encoded(msgspec.structs.replace(message, jpeg=b"") if jpeg else message)
+        try:
+            for part in (_LENGTHS.pack(len(data), len(jpeg)) + data, jpeg):
+                self._set_timeout(deadline)
+                self._socket.sendall(part)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise ChannelClosed from error
+
+    def receive(self, deadline: float | None = None) -> Received:
+        """Receive one message until ``deadline``; raises as :meth:`send`, and :class:`BadMessage`."""
+        length, jpeg_length = _LENGTHS.unpack(self._exactly(_LENGTHS.size, deadline))
+        if length > _MAX_LENGTH or (jpeg_length and not self._gets_jpegs):
+            raise BadMessage(f"a message of {length + jpeg_length} bytes")
+        data = self._exactly(length, deadline)
+        jpeg = self._jpeg(jpeg_length, deadline)
+        try:
+            message = self._decoder.decode(data)
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise BadMessage(str(error)) from error
+        return msgspec.structs.replace(message, jpeg=jpeg) if isinstance(message, Job) else message
+
+    def close(self) -> None:
+        """Close this end."""
+        self._socket.close()
+
+    def _exactly(self, length: int, deadline: float | None) -> bytearray:
+        data = bytearray(length)
+        view, filled = memoryview(data), 0
+        while filled < length:
+            self._set_timeout(deadline)
+            try:
+                got = self._socket.recv_into(view[filled : filled + _PIECE])
+            except TimeoutError:
+                raise
+            except OSError as error:
+                raise ChannelClosed from error
+            if got == 0:
+                raise ChannelClosed
+            filled += got
+        return data
+
+    def _jpeg(self, length: int, deadline: float | None) -> bytes:
+        pieces = []
+        while length:
+            self._set_timeout(deadline)
+            try:
+                # A worker has no deadline and gets all in one piece, which join() returns as it is.
+                piece = self._socket.recv(length, socket.MSG_WAITALL)
+            except TimeoutError:
+                raise
+            except OSError as error:
+                raise ChannelClosed from error
+            if not piece:
+                raise ChannelClosed
+            pieces.append(piece)
+            length -= len(piece)
+        return b"".join(pieces)
+
+    def _set_timeout(self, deadline: float | None) -> None:
+        if deadline is None:
+            self._socket.settimeout(None)
+            return
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+
+
+def _encoded(message: _Message) -> bytes:
+    try:
+        data = _ENCODER.encode(message)
+    except UnicodeEncodeError as error:
+        if isinstance(message, Setup | Job):
+            # Only a path of the recipe can be: on the command line, or in the environment.
+            raise UsageError(
+                f"a path of [ocr] is not UTF-8: {_encodable(error.object)}", "rename the file or folder"
+            ) from error
+        raise
+    if len(data) > _MAX_LENGTH:
+        raise ValueError(f"a message of {len(data)} bytes is too long")
+    return data
+
+
+def channel_to_worker(connection: socket.socket) -> Channel[Request, Answer]:
+    """Return the parent's end."""
+    return Channel(connection, _ANSWERS, gets_jpegs=False)
+
+
+def channel_to_parent(connection: socket.socket) -> Channel[Answer, Request]:
+    """Return the worker's end."""
+    return Channel(connection, _REQUESTS, gets_jpegs=True)
+
+
+_ERRORS: Final[dict[str, type[OcrwatchError]]] = {
+    kind.__name__: kind
+    for kind in (
+        OcrwatchError,
+        UsageError,
+        LockedError,
+        EnvironmentFault,
+        Blocked,
+        ScanFault,
+        NotAJpeg,
+        Truncated,
+        Damaged,
+        TooLarge,
+        Unsupported,
+        TimedOut,
+        WorkerDied,
+        OutOfMemory,
+        EngineFailed,
+        InternalFault,
+    )
+}
+"""The classes of the errors that a worker may send. Others, of engines from other packages, become their base."""
+
+
+class _ErrorData(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """An error as it is sent."""
+
+    kind: str
+    message: str
+    remedy: str
+    trace: str
+    code: str
+    """A scan fault's; empty for other errors."""
+    retryable: bool
+
+    @classmethod
+    def of(cls, error: OcrwatchError) -> _ErrorData:
+        """Take an error apart."""
+        kind = next(each.__name__ for each in type(error).__mro__ if _ERRORS.get(each.__name__) is each)
+        scan_fault = error if isinstance(error, ScanFault) else None
+        return cls(
+            kind,
+            _encodable(error.message),
+            _encodable(error.remedy),
+            _encodable(error.trace) if isinstance(error, InternalFault) else "",
+            _encodable(scan_fault.code) if scan_fault else "",
+            bool(scan_fault and scan_fault.retryable),
+        )
+
+    def error(self) -> OcrwatchError:
+        """Make the error again. Raises ``ValueError`` if there is none of this kind."""
+        if (kind := _ERRORS.get(self.kind)) is None:
+            raise ValueError(f"there is no error {self.kind!r}")
+        if issubclass(kind, InternalFault):
+            return kind(self.message, self.remedy, self.trace)
+        error = kind(self.message, self.remedy)
+        if isinstance(error, ScanFault):
+            error.retryable = self.retryable
+            if _CODE.fullmatch(self.code):
+                error.code = self.code
+        return error
+
+
+def _encodable(text: object) -> str:
+    """Escape what is not UTF-8, such as a part of a path in the system's message."""
+    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _encode_other(value: object) -> object:
+    """Encode errors, and the numbers and strings of numpy that engines of other packages return."""
+    if isinstance(value, OcrwatchError):
+        return _ErrorData.of(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+    raise TypeError(f"a {type(value).__name__} cannot be sent to another process")
+
+
+def _decode_other(kind: type, value: Any) -> object:
+    if kind is not OcrwatchError:
+        raise TypeError(f"a {kind.__name__} is never received")
+    return msgspec.convert(value, _ErrorData).error()
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=_encode_other)
+_ANSWERS: Final[msgspec.msgpack.Decoder[Answer]] = msgspec.msgpack.Decoder(Answer, dec_hook=_decode_other)
+_REQUESTS: Final[msgspec.msgpack.Decoder[Request]] = msgspec.msgpack.Decoder(Request, dec_hook=_decode_other)

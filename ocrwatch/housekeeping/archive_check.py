@@ -1,0 +1,125 @@
+"""Finds archived originals that their writers changed after they were read: their texts may be of half a page.
+
+A writer that has a scan open goes on in the archive. Until the original is put away a change is noticed by delivery;
+afterwards one look tells, when ``settle.give_up_after`` has passed since the delivery. It costs a row of the ledger
+and a look at the file's status for each scan. The page is marked for review.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import time
+from pathlib import Path
+from typing import Final
+
+from ocrwatch.backoff import Backoff, Cause, wait_until
+from ocrwatch.delivery.plan import Plan
+from ocrwatch.errors import EnvironmentFault
+from ocrwatch.ledger import Ledger
+from ocrwatch.log import get_logger
+from ocrwatch.observe.review_list import ReviewList
+from ocrwatch.storage.files import folder, has_content, status_of
+from ocrwatch.storage.threads import Threads, run_in
+
+_MOST_AT_ONCE: Final = 500
+_ROUNDS: Final = 10
+"""Rounds within the patience: a scan is looked at a tenth of it late at most."""
+
+_ONE_FILE: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.EACCES, errno.EPERM, errno.EIO}
+
+REWRITTEN: Final = "its original was changed after it was read"
+"""Why the page is to be reviewed."""
+
+REMEDY: Final = "put the original back into the inbox to have it read again"
+
+_log = get_logger()
+
+
+class ArchiveCheck:
+    """Looks at each archived original once. Lives on the event loop."""
+
+    def __init__(
+        self, threads: Threads, backoff: Backoff, ledger: Ledger, reviews: ReviewList, archive: Path, patience: float
+    ) -> None:
+        self._threads = threads
+        self._wake = asyncio.Event()
+        backoff.subscribe(self._wake)
+        self._backoff = backoff
+        self._ledger = ledger
+        self._reviews = reviews
+        self._archive = archive
+        self.patience = patience
+        """Seconds after the delivery until the look."""
+        self._checked_until = time.time() - 2 * patience
+        """Wall clock: what was delivered until then has been looked at."""
+        self._next_round = 0.0
+        self._last_delivery = time.monotonic()
+
+    def delivered(self) -> None:
+        """Take note that a scan was delivered."""
+        self._last_delivery = time.monotonic()
+        if self._last_delivery + self.patience < self._next_round:
+            self._next_round = self._last_delivery + self.patience
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Look whenever it is due, until cancelled."""
+        while True:
+            self._wake.clear()
+            # What waits for a hung mount cannot be looked at.
+            due = float("inf") if Cause.MOUNT in self._backoff else self._next_round
+            now = time.monotonic()
+            if now < due:
+                await wait_until(self._wake, due)
+                continue
+            since, until = self._checked_until, time.time() - self.patience
+            self._next_round = now + self.patience / _ROUNDS
+            try:
+                self._checked_until, has_marked = await run_in(self._threads.io, self._check, since, until)
+            except (EnvironmentFault, OSError):
+                # A disk that refuses this refuses what matters as well, and is reported for that.
+                continue
+            # None follows the last one that was delivered before it.
+            if self._checked_until >= until and now > self._last_delivery + self.patience:
+                self._next_round = float("inf")
+            if has_marked:
+                await self._reviews.look()
+
+    def _check(self, since: float, until: float) -> tuple[float, bool]:
+        """Look at what was delivered between two times, mark what was changed since, and tell of it.
+
+        Returns until when that was done, and whether anything was marked. Called on an I/O thread.
+        """
+        entries = self._ledger.delivered_between(since, until, _MOST_AT_ONCE)
+        plans = {entry.id: Plan.from_json(entry.plan) for entry in entries if entry.plan is not None}
+        rewritten = [scan for scan, plan in plans.items() if plan.fate == "archive" and self._is_rewritten(plan)]
+        with self._ledger.transaction():
+            # What an earlier run has marked, it has told of.
+            marked = [plans[scan] for scan in rewritten if self._ledger.mark_for_review(scan, REWRITTEN)]
+        for plan in marked:
+            _log.warning(
+                "scan.rewritten",
+                path=plan.path,
+                archived=plan.below(plan.original),
+                sidecars=[plan.below(each.final) for each in plan.sidecars],
+                reason=REWRITTEN,
+                remedy=REMEDY,
+            )
+        return (entries[-1].updated_at if len(entries) == _MOST_AT_ONCE else until), bool(marked)
+
+    def _is_rewritten(self, plan: Plan) -> bool:
+        """Tell whether the file that was read is in the archive with another content; a copy or another file is not."""
+        try:
+            with folder(self._archive, plan.folder) as directory:
+                status = status_of(directory, plan.original)
+                if status is None or status.st_ino != plan.facts.inode or plan.sha256 is None:
+                    return False
+                if (status.st_size, status.st_mtime_ns) == (plan.facts.size, plan.facts.mtime_ns):
+                    return False
+                return not has_content(directory, plan.original, plan.facts.size, plan.sha256)
+        except OSError as error:
+            # One file or folder that is gone, closed or on a bad sector must not keep all others from being checked.
+            if error.errno in _ONE_FILE:
+                return False
+            raise

@@ -1,0 +1,116 @@
+"""Removes subfolders of the inbox that are empty since their scans were taken (``intake.remove_empty_folders``).
+
+Only folders that held a scan of ours are removed: an empty one may have been made a moment ago, for scans to come. They
+must have been empty and unchanged for a while, since the next page may be on its way. Nothing but ``rmdir`` is used,
+which fails if anything is in a folder by then (rmdir(2)).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from ocrwatch.backoff import wait_until
+from ocrwatch.errors import EnvironmentFault
+from ocrwatch.log import get_logger
+from ocrwatch.storage.files import folder, split, status_of
+from ocrwatch.storage.threads import Threads, run_in
+
+PATIENCE: Final = 300.0
+"""Seconds that a folder must have been empty and unchanged."""
+
+_MOST_REMEMBERED: Final = 10_000
+_AT_ONCE: Final = 100
+
+_log = get_logger()
+
+
+class Tidying:
+    """Remembers the folders that scans were taken from. Lives on the event loop, and looks at folders on a thread.
+
+    Times are monotonic seconds.
+    """
+
+    def __init__(self, threads: Threads, inbox: Path, patience: float = PATIENCE) -> None:
+        self._threads = threads
+        self._wake = asyncio.Event()
+        self._inbox = inbox
+        self._patience = patience
+        self._due: dict[str, float] = {}
+        """When each folder is looked at next, soonest first: all wait equally long."""
+        self._changed: dict[str, int] = {}
+        """When each was changed last, in its file system's time, as the last look found."""
+
+    def took(self, paths: Iterable[str], now: float) -> None:
+        """Note that scans were taken out of the inbox."""
+        for path in paths:
+            if parent := split(path)[0]:
+                self._remember(parent, now)
+
+    async def run(self) -> None:
+        """Look at folders whenever it is due, until cancelled."""
+        while True:
+            self._wake.clear()
+            if self.next_look() <= time.monotonic():
+                await self.look(time.monotonic())
+            else:
+                await wait_until(self._wake, self.next_look())
+
+    def next_look(self) -> float:
+        """Return when the next look is due, infinity if there is nothing to look at."""
+        return next(iter(self._due.values()), float("inf"))
+
+    async def look(self, now: float) -> None:
+        """Look at the folders that are due, and remove those that may go."""
+        due = [parent for parent, at in self._due.items() if at <= now][:_AT_ONCE]
+        before = {parent: self._changed.pop(parent, 0) for parent in due}
+        for parent in due:
+            del self._due[parent]
+        # A disk that refuses this refuses what matters as well, and is reported for that.
+        with contextlib.suppress(EnvironmentFault):
+            self._looked(await run_in(self._threads.io, self._remove_all, before), now)
+
+    def _remove_all(self, before: Mapping[str, int]) -> list[tuple[str, int | None]]:
+        return [(parent, _remove(self._inbox, parent, changed)) for parent, changed in before.items()]
+
+    def _remember(self, parent: str, now: float) -> None:
+        if parent not in self._due and len(self._due) < _MOST_REMEMBERED:
+            self._due[parent] = now + self._patience
+            self._wake.set()
+
+    def _looked(self, found: Sequence[tuple[str, int | None]], now: float) -> None:
+        for parent, changed in found:
+            if changed is not None:
+                self._changed[parent] = changed
+                self._remember(parent, now)
+            elif above := split(parent)[0]:
+                # It may have held nothing but this one.
+                self._remember(above, now)
+
+
+def _remove(inbox: Path, path: str, changed: int) -> int | None:
+    """Remove a folder if it was changed then and is empty; return when it was changed if it is to be looked at again.
+
+    None if it is gone, or has something in it: the next scan that is taken from it has it looked at again.
+    """
+    above, name = split(path)
+    with contextlib.suppress(OSError), folder(inbox, above) as directory:
+        status = status_of(directory, name)
+        if status is None:
+            return None
+        if status.st_mtime_ns != changed:
+            return status.st_mtime_ns
+        try:
+            os.rmdir(name, dir_fd=directory)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR}:
+                _log.info("folder.kept", path=path, reason=os.strerror(error.errno or 0).lower())
+            return None
+        _log.info("folder.removed", path=path)
+    return None

@@ -1,0 +1,334 @@
+"""From the inbox to batches: what arrives is looked at until it is complete, and then gathered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from ocrwatch.backoff import Backoff, wait_until
+from ocrwatch.errors import Blocked, OcrwatchError, ScanFault
+from ocrwatch.intake.arrivals import Arrivals
+from ocrwatch.intake.batcher import Batcher
+from ocrwatch.intake.ignore_rules import NameCheck
+from ocrwatch.intake.ignored_files import IgnoredFiles
+from ocrwatch.intake.jpeg import Completeness
+from ocrwatch.intake.kept_originals import KeptOriginals
+from ocrwatch.intake.opener import Probe, probe
+from ocrwatch.intake.readiness import GivenUp, Gone, ReadinessTracker, Ready, Unsettled, Waiting
+from ocrwatch.intake.rescan import Rescan
+from ocrwatch.log import get_logger
+from ocrwatch.scan import Arrival, SettledFile
+from ocrwatch.settings import Batch as BatchOptions
+from ocrwatch.settings import Settle as SettleOptions
+from ocrwatch.settings import Watch
+from ocrwatch.storage.threads import Tasks, Threads, run_in
+
+MOST_KNOWN = 2000
+"""How many scans are kept in mind at once. The rest waits in the inbox, where a later look finds it."""
+
+MOST_INCOMPLETE = 20_000
+"""How many are kept in mind besides that do not get whole, lest they take the others' places."""
+
+_PROBES_AT_ONCE = 64
+_IMPATIENT_QUIETS = 3
+
+_log = get_logger()
+
+
+@dataclass(slots=True)
+class _Known:
+    since: float
+    again: bool = False
+    """Whether it arrived once more while it was in hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file that no worker is to see."""
+
+    path: str
+    given_up: GivenUp
+
+
+class Demand(Protocol):
+    """What intake has to know of the scans that it has handed out."""
+
+    @property
+    def wants_backlog(self) -> bool:
+        """Whether another batch of the backlog may come."""
+
+    @property
+    def blocked(self) -> int:
+        """How many of them wait for something that keeps no others waiting."""
+
+    def subscribe(self, event: asyncio.Event) -> None:
+        """Have ``event`` set when either may have changed."""
+
+
+class Watcher:
+    """Knows every path between its arrival and :meth:`release`, and hands each out once. Lives on the event loop."""
+
+    def __init__(
+        self,
+        threads: Threads,
+        backoff: Backoff,
+        inbox: Path,
+        options: Watch,
+        tracker: ReadinessTracker,
+        batcher: Batcher,
+        *,
+        kept: KeptOriginals,
+        demand: Demand,
+    ) -> None:
+        self._threads = threads
+        self._inbox = inbox
+        self._settle = tracker
+        self._batcher = batcher
+        self._kept = kept
+        self._demand = demand
+        self._wake = asyncio.Event()
+        demand.subscribe(self._wake)
+        backoff.subscribe(self._wake)
+        self._tasks = Tasks(self._wake)
+        self._arrivals = Arrivals(threads, backoff, inbox, options, self._wake)
+        check = NameCheck(inbox, tuple(options.include), tuple(options.exclude), recursive=options.recursive)
+        self.ignored = IgnoredFiles(threads, self._tasks, check, self._arrivals)
+        self._known: dict[str, _Known] = {}
+        self._refused: deque[Refused] = deque()
+        self._probing = 0
+        self._more = False
+        self._gives_up = True
+        self._stopped = False
+
+    async def batches(self, *, events: bool) -> AsyncIterator[list[SettledFile] | Refused]:
+        """Yield each batch as it closes, and each file that is given up; ends after :meth:`stop`.
+
+        With ``events`` the inbox is watched by inotify if its file system has it. Without, it is not watched for as
+        long as it takes until an incomplete file is given up either: ``once``.
+        """
+        self._gives_up = events
+        if events:
+            await self._arrivals.arm()
+        else:
+            # The summary names what is there now.
+            self.ignored.at_rest = 0.0
+        try:
+            while not self._stopped:
+                self._wake.clear()
+                self._tasks.check()
+                now = time.monotonic()
+                for arrival in self._arrivals.take():
+                    self._arrive(arrival)
+                if now >= self._arrivals.next_look():
+                    self._arrivals.begin_look()
+                    self._tasks.start(self._rescan())
+                self._begin_probes(now)
+                while self._refused:
+                    yield self._refused.popleft()
+                while files := self._batcher.take(time.monotonic(), backlog=self._demand.wants_backlog):
+                    yield files
+                await wait_until(self._wake, self._next_wake())
+        finally:
+            await self._tasks.cancel()
+
+    def stop(self) -> None:
+        """Take no more arrivals."""
+        self._stopped = True
+        self._arrivals.disarm()
+        self._wake.set()
+
+    def change(self, options: Watch, settle: SettleOptions, batch: BatchOptions) -> None:
+        """Wait and rescan at other intervals from here on; what is watched, and how, stays."""
+        self._settle.stable_for, self._settle.stable_for_closed = settle.stable_for, settle.stable_for_closed
+        self._settle.give_up_after = settle.give_up_after
+        self._batcher.max_scans, self._batcher.quiet = batch.max_scans, batch.quiet
+        self._batcher.max_wait = batch.max_wait
+        self._arrivals.change(options)
+
+    @property
+    def mode(self) -> Literal["inotify", "poll"]:
+        """How the inbox is watched."""
+        return self._arrivals.mode
+
+    @property
+    def waiting(self) -> int:
+        """How many scans settle or wait for their batch."""
+        return len(self._settle) + len(self._batcher)
+
+    @property
+    def more(self) -> bool:
+        """Whether the inbox holds scans besides those kept in mind."""
+        return self._more
+
+    @property
+    def oldest(self) -> float | None:
+        """When the scan arrived that has been on its way longest (monotonic seconds)."""
+        # Paths are in the order of their arrival.
+        return next((known.since for known in self._known.values()), None)
+
+    @property
+    def oldest_path(self) -> str | None:
+        """The path of that scan."""
+        return next(iter(self._known), None)
+
+    def queue(self) -> Iterator[str]:
+        """Yield the paths that wait for their batch, in the order in which they will be read."""
+        return self._batcher.paths()
+
+    @property
+    def queued(self) -> int:
+        """How many paths :meth:`queue` has."""
+        return len(self._batcher)
+
+    def incomplete(self) -> Iterator[Unsettled]:
+        """Yield what settles and is not well; times are monotonic seconds."""
+        return self._settle.waiting()
+
+    def is_empty(self, now: float) -> bool:
+        """Tell whether nothing is left but files that do not get whole."""
+        is_steady = self._arrivals.looked and not self._arrivals.is_looking and self.ignored.is_steady
+        if not is_steady or self._more or self._probing or len(self._batcher) or self._refused:
+            return False
+        return self._settle.is_stuck(now, _IMPATIENT_QUIETS * max(self._settle.stable_for, 0.5))
+
+    def left(self) -> dict[str, str]:
+        """Return the paths that have not settled, with what they wait for."""
+        return {path: self._settle.reason_of(path) for path in self._known if path in self._settle}
+
+    def claim(self, path: str) -> None:
+        """Leave a path alone until it is released: another has it in hand."""
+        self._known[path] = _Known(time.monotonic())
+
+    def release(self, path: str, *, again: bool = False) -> None:
+        """Let go of a path whose scan has ended; if it arrived ``again`` meanwhile, it starts again."""
+        known = self._known.pop(path, None)
+        if again or (known is not None and known.again):
+            self._arrive(Arrival(path, "closed"))
+            self._wake.set()
+        self._make_room()
+
+    def is_doubtful(self, scan: SettledFile, fault: ScanFault) -> bool:
+        """Tell whether a scan may have been found damaged only because its writer is still at work."""
+        return self._settle.is_doubtful(scan, fault, time.monotonic())
+
+    def await_writer(self, scan: SettledFile, fault: ScanFault) -> None:
+        """Take back a scan that was handed out and was found damaged, until it changes or the patience is over."""
+        now = time.monotonic()
+        self._known.setdefault(scan.path, _Known(now)).again = False
+        self._settle.await_writer(scan, fault, now)
+        left = max(0.0, scan.changed_at + self._settle.give_up_after - now)
+        then = f"read again when it changes, quarantined in {left:.0f} s if it does not"
+        if not self._gives_up:
+            then = "left in the inbox unless it changes while others are read"
+        _log.info("scan.waiting", path=scan.path, reason=fault.message, next_step=then)
+        self._wake.set()
+        self._make_room()
+
+    def _arrive(self, arrival: Arrival) -> None:
+        path = arrival.path
+        if path in self._known:
+            if path in self._settle:
+                self._settle.track(arrival, time.monotonic())
+            elif arrival.how != "found":
+                self._known[path].again = True
+            return
+        if not self._room():
+            self._more = True
+            return
+        self._known[path] = _Known(time.monotonic())
+        _log.debug("scan.seen", path=path, how=arrival.how)
+        self._settle.track(arrival, time.monotonic())
+
+    def _make_room(self) -> None:
+        """Rescan for more where there is room for many."""
+        if self._more and self._room() >= MOST_KNOWN // 2:
+            self._arrivals.look_within(0.0)
+
+    def _room(self) -> int:
+        """How many more scans may be kept in mind."""
+        incomplete = min(self._settle.incomplete + self._demand.blocked, MOST_INCOMPLETE)
+        return max(0, MOST_KNOWN + incomplete - len(self._known))
+
+    def _next_wake(self) -> float:
+        closes_at = self._batcher.closes_at(backlog=self._demand.wants_backlog)
+        times = (self._arrivals.next_look(), self._settle.next_look(), closes_at)
+        return min(each for each in times if each is not None)
+
+    async def _rescan(self) -> None:
+        # What waited before the first rescan ended, or overflows the memory, is a backlog.
+        fresh = self._arrivals.looked and not self._more
+        known = frozenset(self._known)
+        found = await self._arrivals.look(self._room(), lambda path: path in known or path in self._kept)
+        if found is not None:
+            self._take_in(found, fresh=fresh)
+            await self._arrivals.end_look(found, has_opened=self.ignored.update(found))
+
+    def _take_in(self, found: Rescan, *, fresh: bool) -> None:
+        self._more = found.more
+        for path in found.paths:
+            self._arrive(Arrival(path, "found", fresh=fresh))
+
+    def _begin_probes(self, now: float) -> None:
+        while paths := self._settle.due(now, _PROBES_AT_ONCE):
+            self._probing += 1
+            self._tasks.start(self._look_at(paths))
+
+    async def _look_at(self, paths: list[str]) -> None:
+        try:
+            probes = await run_in(self._threads.io, lambda: [self._probe(path) for path in paths])
+        except OcrwatchError as error:
+            # The inbox is away: the rescan that finds it back finds these again.
+            for path in paths:
+                self._settle.forget(path)
+                self._known.pop(path, None)
+            self._arrivals.failed(error)
+            return
+        finally:
+            self._probing -= 1
+        now = time.monotonic()
+        for path, found in zip(paths, probes, strict=True):
+            # What was dropped meanwhile may be known again by another road.
+            if path in self._settle:
+                self._judge(path, found, now)
+
+    def _probe(self, path: str) -> Probe | Blocked | None:
+        try:
+            return probe(self._inbox, path)
+        except Blocked as error:
+            return error
+
+    def _judge(self, path: str, found: Probe | Blocked | None, now: float) -> None:
+        if isinstance(found, Blocked):
+            if self._settle.refused(path, found.message, now).first:
+                _log.warning("scan.waiting", path=path, reason=found.message, next_step=found.remedy)
+            return
+        verdict = self._settle.update(path, found, now)
+        match verdict:
+            case Ready(scan):
+                _log.debug("scan.ready", path=path, bytes=scan.facts.size)
+                self._batcher.add(scan, now)
+            case Waiting(reason, first=True):
+                _log.info("scan.waiting", path=path, reason=reason, next_step=self._then(reason))
+                self._make_room()
+            case GivenUp():
+                self._refused.append(Refused(path, verdict))
+                self._wake.set()
+            case Gone():
+                self.release(path)
+
+    def _then(self, reason: str) -> str:
+        if reason == "unreadable":
+            return "read as soon as the user that ocrwatch runs as may read it"
+        if reason == "growing":
+            return "read when it is complete"
+        if not self._gives_up:
+            return "left in the inbox unless it gets complete while others are read"
+        patience = f"{self._settle.patience_for(reason):g} s without any change"
+        if reason == Completeness.PARTIAL.value:
+            return f"read when it is complete, or as it is after {patience}"
+        return f"read when it is complete, quarantined after {patience}"

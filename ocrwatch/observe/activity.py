@@ -1,0 +1,50 @@
+"""What the stages have in hand at one moment, for the status."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from ocrwatch.observe.status import (
+    BeingRead,
+    BlockedGroup,
+    Incomplete,
+    NotReadFile,
+    Resting,
+    isoformat,
+)
+
+MOST_SHOWN = 100
+"""Scans of each kind that the status names: it is written every second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What is in hand; paths and times as the status has them."""
+
+    oldest: str | None = None
+    oldest_since: str | None = None
+    workers_ready: int = 0
+    being_read: list[BeingRead] = field(default_factory=list)
+    queue: list[str] = field(default_factory=list)
+    queued: int = 0
+    delivering: list[str] = field(default_factory=list)
+    incomplete: list[Incomplete] = field(default_factory=list)
+    resting: list[Resting] = field(default_factory=list)
+    blocked: list[BlockedGroup] = field(default_factory=list)
+    not_read: int = 0
+    not_read_files: list[NotReadFile] = field(default_factory=list)
+
+
+class Calendar:
+    """Turns the stages' monotonic times into those that people know, always the same one into the same."""
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+
+    def at(self, moment: float) -> str:
+        """Return a monotonic time as the status has it; whatever is older than a clock that was set moves with it."""
+        offset = time.time() - time.monotonic()
+        if abs(offset - self._offset) > 1.0:
+            self._offset = offset
+        return isoformat(moment + self._offset)

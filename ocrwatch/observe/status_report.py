@@ -1,0 +1,241 @@
+"""What the daemon counts, and the status that it writes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import ocrwatch
+from ocrwatch.backoff import Backoff
+from ocrwatch.delivery.plan import Plan
+from ocrwatch.delivery.steps import result
+from ocrwatch.delivery.transaction import Delivered
+from ocrwatch.document import EngineInfo
+from ocrwatch.errors import OcrwatchError
+from ocrwatch.ledger import Ledger
+from ocrwatch.observe import status
+from ocrwatch.observe.activity import Activity
+from ocrwatch.observe.metrics import Tally
+from ocrwatch.scan import ScanState
+from ocrwatch.settings import Settings
+from ocrwatch.storage.files import display_path
+
+_LAST_SHOWN = 10
+_DELIVERIES_SHOWN = 5
+_SHORTEST_INTERVAL = 1.0
+
+
+def deliveries_of(ledger: Ledger) -> list[status.Delivery]:
+    """Return what was read last, in earlier runs too, oldest first."""
+    found = []
+    for entry in ledger.delivered_last(_DELIVERIES_SHOWN):
+        plan = None if entry.plan is None else Plan.from_json(entry.plan)
+        # A ledger that was rebuilt knows of scans, but not of what they became.
+        if plan is not None and plan.sidecars:
+            shown = [display_path(name) for name in result(entry.id, plan, None).sidecars]
+            found.append(status.Delivery(display_path(entry.path), shown, status.isoformat(entry.updated_at)))
+    return found
+
+
+def status_at_start(
+    settings: Settings, deliveries: list[status.Delivery], failure: OcrwatchError | None = None
+) -> status.Status:
+    """Return what is true before there is a pipeline: that it starts, or that a ``failure`` kept it from starting."""
+    now = status.isoformat(time.time())
+    lacking = [] if failure is None else [status.PauseStatus("start", failure.message, failure.remedy, now)]
+    return status.Status(
+        state="starting" if failure is None else "stopped",
+        since=now,
+        written=now,
+        pid=os.getpid(),
+        version=ocrwatch.__version__,
+        inbox=_shown(settings.inbox),
+        outbox=_shown(settings.outbox),
+        quarantine=_shown(settings.quarantine),
+        watch="",
+        workers=0,
+        engine="",
+        started=now,
+        waiting=0,
+        more=False,
+        oldest_waiting_s=None,
+        in_work=[],
+        delivered=0,
+        quarantined=0,
+        scans_last_minute=0,
+        scans_last_hour=0,
+        deliveries=deliveries,
+        paused=lacking,
+    )
+
+
+class Report:
+    """Collects counts and writes the status file: soon after a change, and at every heartbeat."""
+
+    def __init__(self, settings: Settings, workers: int) -> None:
+        self._settings = settings
+        self._workers = workers
+        self._heartbeat = settings.status.heartbeat
+        self._state = "starting"
+        self._since = self._started = time.time()
+        self._failures: deque[status.Failure] = deque(maxlen=_LAST_SHOWN)
+        self._reviews = status.Reviews()
+        self._deliveries: deque[status.Delivery] = deque(maxlen=_DELIVERIES_SHOWN)
+        self._load = (0, 0)
+        self._written = 0.0
+        self._dirty = True
+        self.ends: Counter[ScanState] = Counter()
+        self.cached = 0
+        """Scans delivered whose text was known before."""
+        self.to_review = 0
+        """Scans delivered whose text is to be reviewed."""
+        self.refused_settings: status.Refusal | None = None
+        self.tally = Tally()
+        self.engine: EngineInfo | None = None
+
+    def remember(self, deliveries: Iterable[status.Delivery]) -> None:
+        """Take what was read last, in an earlier run, oldest first."""
+        self._deliveries.extend(deliveries)
+
+    def totals(self) -> dict[str, int]:
+        """Return how many scans came to which end."""
+        return {str(end): count for end, count in self.ends.items()}
+
+    def change(self, heartbeat: float, workers: int) -> None:
+        """Write at another interval (seconds), about another number of workers."""
+        self._heartbeat, self._workers, self._dirty = heartbeat, workers, True
+
+    def settings_refused(self, error: OcrwatchError | None) -> None:
+        """Remember what is wrong with new settings, or None if they were taken."""
+        self._dirty = True
+        since = status.isoformat(time.time())
+        self.refused_settings = None if error is None else status.Refusal(error.message, error.remedy, since)
+
+    def changed(self) -> None:
+        """Have the status written soon."""
+        self._dirty = True
+
+    def count(self, end: ScanState, profile: str | None = None) -> None:
+        """Count the end of a scan."""
+        self.ends[end] += 1
+        self._dirty = True
+        self.tally.ended(end, profile, time.monotonic())
+
+    def delivered(self, path: str, delivered: Delivered, queued_ms: float, read_ms: float) -> None:
+        """Remember a scan that was read, and count how long it waited and was read."""
+        shown = [display_path(sidecar) for sidecar in delivered.sidecars]
+        self.to_review += delivered.review is not None
+        self._deliveries.append(status.Delivery(display_path(path), shown, status.isoformat(time.time())))
+        self.tally.delivered(queued_ms / 1000, read_ms / 1000)
+
+    def worker_ready(self, engine: EngineInfo) -> None:
+        """Take note that a worker can read."""
+        self.engine, self._dirty = engine, True
+
+    def worker_died(self) -> None:
+        """Count a worker that ended unasked."""
+        self.tally.worker_deaths += 1
+        self._dirty = True
+
+    def failed(self, path: str, code: str, reason: str) -> None:
+        """Remember a quarantined scan."""
+        self._failures.append(status.Failure(_shown(path), code, reason, status.isoformat(time.time())))
+
+    def took_back(self, path: str) -> None:
+        """Forget a quarantined scan that is in the inbox again."""
+        kept = [failure for failure in self._failures if failure.path != _shown(path)]
+        self._failures.clear()
+        self._failures.extend(kept)
+        self._dirty = True
+
+    def next_wake(self) -> float:
+        """Return when the status is to be written next (monotonic seconds)."""
+        return self._written + (_SHORTEST_INTERVAL if self._dirty else self._heartbeat)
+
+    def status(
+        self,
+        now: float,
+        *,
+        state: str,
+        watch: str,
+        waiting: int,
+        more: bool,
+        oldest: float | None,
+        in_work: list[str],
+        backoff: Backoff,
+        reviews: status.Reviews,
+        activity: Callable[[], Activity],
+        at_once: bool = False,
+    ) -> status.Status | None:
+        """Return the status if it is to be written, or ``at_once``."""
+        # A program that is told that it is ready may ask in the next moment.
+        is_ready_now = self._state == "starting" != state
+        if state != self._state:
+            self._state, self._since, self._dirty = state, time.time(), True
+        if (waiting, len(in_work)) != self._load:
+            self._load, self._dirty = (waiting, len(in_work)), True
+        if reviews != self._reviews:
+            self._reviews, self._dirty = reviews, True
+        if not (at_once or is_ready_now) and now < self.next_wake():
+            return None
+        self._written, self._dirty = now, False
+        doing = activity()
+        return status.Status(
+            state=state,
+            since=status.isoformat(self._since),
+            written=status.isoformat(time.time()),
+            pid=os.getpid(),
+            version=ocrwatch.__version__,
+            inbox=_shown(self._settings.inbox),
+            outbox=_shown(self._settings.outbox),
+            quarantine=_shown(self._settings.quarantine),
+            watch=watch,
+            workers=self._workers,
+            engine="" if self.engine is None else f"{self.engine.name} {self.engine.version}",
+            started=status.isoformat(self._started),
+            waiting=waiting,
+            more=more,
+            oldest_waiting_s=None if oldest is None else round(now - oldest, 1),
+            in_work=[_shown(path) for path in in_work],
+            delivered=self.ends[ScanState.DELIVERED],
+            quarantined=self.ends[ScanState.QUARANTINED],
+            scans_last_minute=self.tally.last_minute(now),
+            scans_last_hour=self.tally.last_minutes(now, 60),
+            scans_last_day=self.tally.last_minutes(now, 24 * 60),
+            oldest_waiting=doing.oldest,
+            oldest_waiting_since=doing.oldest_since,
+            ends=self.totals(),
+            workers_ready=doing.workers_ready,
+            worker_deaths=self.tally.worker_deaths,
+            retries=self.tally.retries,
+            being_read=doing.being_read,
+            queue=doing.queue,
+            queued=doing.queued,
+            delivering=doing.delivering,
+            incomplete=doing.incomplete,
+            resting=doing.resting,
+            blocked=doing.blocked,
+            profiles=self.tally.profiles(),
+            deliveries=list(self._deliveries),
+            queue_seconds=self.tally.queue_seconds.snapshot(),
+            reading_seconds=self.tally.reading_seconds.snapshot(),
+            paused=[
+                status.PauseStatus(str(cause), pause.message, pause.remedy, status.isoformat(pause.since))
+                for cause, pause in backoff.active.items()
+            ],
+            failures=list(self._failures),
+            cached=self.cached,
+            to_review=self.to_review,
+            review_waiting=reviews.count,
+            reviews=reviews.newest,
+            refused_settings=self.refused_settings,
+            not_read=doing.not_read,
+            not_read_files=doing.not_read_files,
+        )
+
+
+def _shown(path: str | Path) -> str:
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,0 +1,180 @@
+"""Finds sidecar formats and renders pages with them.
+
+A format is one module here, or in another package. It is found by its name in the entry point group
+``ocrwatch.formats``; the built-in ones are found even if ocrwatch runs from its source tree, without being installed.
+What is found is remembered: a package that is installed later is known after a restart, when the ledger has been told
+of its ending.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import traceback
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Final
+
+from ocrwatch.document import Page
+from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, UsageError
+from ocrwatch.render.base import Format, Original
+
+GROUP: Final = "ocrwatch.formats"
+
+TEXT: Final = "txt"
+"""The format that is published last, as the commit mark: if its sidecar is there, all others are."""
+
+_BUILT_IN: Final = {
+    TEXT: "ocrwatch.render.txt:TxtFormat",
+    "json": "ocrwatch.render.json:JsonFormat",
+}
+_ENDING: Final = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
+"""What is safe in a file name on every file system, and leaves room for the stem."""
+
+_RESERVED: Final = frozenset({"jpg", "jpeg", "txt", "json"})
+"""What no ending of another package ends with. The archive may be the outbox: there ``jpg`` is the original's. And
+``scan1.words.txt`` would be taken for the text of a scan named ``scan1.words.jpg``."""
+
+
+def is_installed(name: str) -> bool:
+    """Tell whether there is a format of this name, without importing it."""
+    # The built-in ones are known without a look at all installed packages.
+    return name in _BUILT_IN or name in _entry_points()
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all installed formats, without importing them.
+
+    The built-in ones come first.
+    """
+    return (*_BUILT_IN, *sorted(_entry_points().keys() - _BUILT_IN.keys()))
+
+
+@functools.cache
+def load(name: str) -> Format:
+    """Return a format.
+
+    Raises UsageError if there is none, EnvironmentFault if its package cannot be used.
+    """
+    found = _entry_points().get(name)
+    if found is None:
+        raise UsageError(f"there is no format named {name!r}", f"set output.formats to some of: {', '.join(names())}")
+    try:
+        made: Format = found.load()()
+    except (Exception, SystemExit) as error:  # another package's code may raise anything
+        raise _unusable(name, f"{type(error).__name__}: {error}") from error
+    if flaw := _flaw(made, name):
+        raise _unusable(name, flaw)
+    return made
+
+
+def choose(formats: Iterable[str]) -> tuple[Format, ...]:
+    """Return the formats of these names in the order of publishing.
+
+    Raises as :func:`load`, and UsageError if two of them would write to the same file.
+    """
+    chosen = [load(name) for name in sorted(formats, key=_order)]
+    by_ending: dict[str, str] = {}
+    for each in chosen:
+        # In upper case or lower: on many shares it is the same file.
+        other = by_ending.setdefault(each.ending.casefold(), each.name)
+        if other != each.name:
+            raise UsageError(
+                f"the formats {other} and {each.name} both write files that end in .{each.ending}",
+                "name one of the two in output.formats",
+            )
+    return tuple(chosen)
+
+
+@functools.cache
+def endings() -> tuple[str, ...]:
+    """Return the endings that sidecars may have, whatever formats are wanted.
+
+    Those of packages that cannot be loaded are unknown.
+    """
+    found: list[str] = []
+    for name in sorted(names(), key=_order):
+        try:
+            found.append(load(name).ending)
+        except OcrwatchError:
+            # If it is wanted, the start is refused with the reason.
+            continue
+    return tuple(dict.fromkeys(found))
+
+
+def commit_mark(formats: Iterable[str]) -> str:
+    """Return the ending of the sidecar that is published last.
+
+    If it is there, all others were.
+    """
+    return load(max(formats, key=_order)).ending
+
+
+def render(page: Page, original: Original, formats: Iterable[str]) -> tuple[tuple[str, bytes], ...]:
+    """Return ``(ending, bytes)`` for each wanted format, in the order of publishing.
+
+    Raises InternalFault if a format fails, which is a bug of it: this scan cannot be delivered, and others can.
+    """
+    return tuple((each.ending, _rendered(each, page, original)) for each in choose(formats))
+
+
+def _rendered(wanted: Format, page: Page, original: Original) -> bytes:
+    try:
+        content: object = wanted.render(page, original)
+    except MemoryError:
+        # Not its fault: the scan is delivered when there is memory.
+        raise
+    except (Exception, SystemExit) as error:
+        raise _bug(wanted.name, f"failed ({error!r})", "".join(traceback.format_exception(error))) from error
+    if not isinstance(content, bytes):
+        raise _bug(wanted.name, f"returned {type(content).__name__} and no bytes")
+    return content
+
+
+def _order(name: str) -> tuple[bool, str]:
+    """Return the sort key of publishing."""
+    return name == TEXT, name
+
+
+def _flaw(made: Format, name: str) -> str:
+    """Return what keeps a format from being used, empty if nothing does."""
+    ending: object = getattr(made, "ending", None)
+    if getattr(made, "name", None) != name:
+        return f"its name is {getattr(made, 'name', None)!r}, that of its entry point {name!r}"
+    if not isinstance(ending, str) or not _ENDING.fullmatch(ending):
+        return f"its ending {ending!r} cannot be that of a file"
+    if name not in _BUILT_IN and ending.casefold().rpartition(".")[2] in _RESERVED:
+        return f"its ending {ending!r} is that of scans, or of a format that is built in"
+    if not callable(getattr(made, "render", None)):
+        return "it has no method render"
+    return ""
+
+
+def _unusable(name: str, reason: str) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"the format {name}{_origin(name)} cannot be used ({reason})",
+        f"install a version of its package that works, or take {name} out of output.formats",
+    )
+
+
+def _bug(name: str, what: str, trace: str = "") -> InternalFault:
+    if name in _BUILT_IN:
+        return InternalFault(f"a bug in ocrwatch: the format {name} {what}", "please report it", trace)
+    return InternalFault(
+        f"a bug in another package: the format {name}{_origin(name)} {what}",
+        f"report it to the makers of that package, or take {name} out of output.formats",
+        trace,
+    )
+
+
+def _origin(name: str) -> str:
+    """Return which package a format comes from, as part of a sentence."""
+    found = _entry_points().get(name)
+    return f" of the package {found.dist.name}" if found is not None and found.dist is not None else ""
+
+
+@functools.cache
+def _entry_points() -> dict[str, EntryPoint]:
+    built_in = {name: EntryPoint(name, value, GROUP) for name, value in _BUILT_IN.items()}
+    # The built-in ones cannot be replaced: a rebuilt ledger knows scans by what their json says.
+    return {found.name: found for found in entry_points(group=GROUP)} | built_in

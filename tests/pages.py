@@ -1,0 +1,50 @@
+"""Any page, and what is none, for tests that send or keep pages."""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from typing import TypeVar
+
+from hypothesis import strategies as st
+
+from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Second, Word
+
+T = TypeVar("T")
+
+_TEXT = st.text(max_size=8)
+_WHOLE = st.integers(-(1 << 40), 1 << 40)
+_NUMBERS = st.floats(allow_nan=False)  # infinite ones too: engines of other packages return them
+_BOXES = st.builds(Box, _WHOLE, _WHOLE, _WHOLE, _WHOLE)
+
+
+def _tuples(each: st.SearchStrategy[T], most: int = 3) -> st.SearchStrategy[tuple[T, ...]]:
+    return st.lists(each, max_size=most).map(tuple)
+
+
+def pages() -> st.SearchStrategy[Page]:
+    """Generate pages: the types that are declared, and any values."""
+    words = st.builds(Word, _TEXT, _BOXES, _NUMBERS)
+    lines = st.builds(Line, _tuples(words), _BOXES, _WHOLE)
+    blocks = st.builds(Block, _tuples(lines), _BOXES)
+    return st.builds(
+        Page,
+        width=_WHOLE,
+        height=_WHOLE,
+        dpi=st.none() | _NUMBERS,
+        orientation=_WHOLE,
+        blocks=_tuples(blocks),
+        engine=st.builds(EngineInfo, _TEXT, _TEXT, _tuples(_TEXT)),
+        steps=_tuples(_TEXT),
+        warnings=_tuples(_TEXT),
+        timings=_tuples(st.tuples(_TEXT, _NUMBERS)),
+        unread=st.none() | _NUMBERS,
+        second=st.none() | st.builds(Second, _TEXT, _TEXT, _WHOLE, _TEXT),
+    )
+
+
+@functools.cache
+def zlib_bomb() -> bytes:
+    """Return 486 KB that take 500 MB when they are inflated."""
+    deflating, part = zlib.compressobj(9), bytes(1_000_000)
+    return b"".join([*(deflating.compress(part) for _ in range(500)), deflating.flush()])

@@ -1,0 +1,108 @@
+"""Pages as bytes: the same page comes back, and nothing else is one."""
+
+from __future__ import annotations
+
+import json
+import resource
+import zlib
+from dataclasses import replace
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocrwatch.cache.codec import MAX_SIZE, Malformed, pack, unpack
+from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Second, Word
+from tests.pages import pages, zlib_bomb
+
+BOX = Box(1, 2, 3, 4)
+WORDS = tuple(Word(text, BOX, 96.33451843261719) for text in ("Grüße", "漢字", "\u2028"))
+PAGE = Page(
+    800, 600, 300.0, 6, (Block((Line(WORDS, BOX, 1),), BOX),), EngineInfo("tesserocr", "5.5.0", ("deu",)),
+    ("scale 0.58",), ("odd",),
+)  # fmt: skip
+
+
+@given(pages())
+def test_any_page_comes_back_as_it_was(page: Page) -> None:
+    """A page comes back to the last bit; only the timings, which are of one reading, are left out."""
+    assert unpack(pack(page)) == replace(page, timings=())
+
+
+def test_a_page_comes_back_with_its_second_reader() -> None:
+    """A page has the second reader and the number of its lines again."""
+    again = replace(PAGE, second=Second("rapidocr", "3.10.0", 7))
+    assert unpack(pack(again)) == again
+    assert unpack(pack(PAGE)).second is None
+
+
+def test_the_same_page_gives_the_same_bytes() -> None:
+    """Machines that share a cache write the same."""
+    assert pack(PAGE) == pack(replace(PAGE, timings=(("decode", 1.0),)))
+
+
+@pytest.mark.parametrize("data", [b"", b"rubbish", pack(PAGE)[:-1], pack(PAGE)[:40] + b"\0" + pack(PAGE)[41:]])
+def test_what_is_damaged_is_no_page(data: bytes) -> None:
+    """One changed byte is enough."""
+    with pytest.raises(Malformed):
+        unpack(data)
+
+
+@given(st.binary())
+def test_random_bytes_are_no_page(data: bytes) -> None:
+    """Random bytes, also if they are well compressed, raise one exception only."""
+    for rubbish in (data, zlib.compress(data), pack(PAGE) + data + b"x", pack(PAGE)[: len(data)]):
+        with pytest.raises(Malformed):
+            unpack(rubbish)
+
+
+def poisoned(**changes: object) -> bytes:
+    """Pack a page with values that are none of a page's."""
+    return zlib.compress(msgspec.msgpack.encode({**msgspec.to_builtins(PAGE), **changes}))
+
+
+_LINE = msgspec.to_builtins(PAGE.blocks[0].lines[0])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        poisoned(width="800"),
+        poisoned(width=800.5),
+        poisoned(dpi="300"),
+        poisoned(steps=[1]),
+        poisoned(blocks=[[[[[[]]]]]]),
+        poisoned(blocks=[{"lines": [{**_LINE, "words": [{"text": "a", "box": {}, "confidence": 1.0}]}], "box": {}}]),
+        poisoned(
+            blocks=[{
+                "lines": [{**_LINE, "words": [{**_LINE["words"][0], "confidence": "96"}]}], "box": _LINE["box"],
+            }]
+        ),
+        poisoned(engine=None),
+        poisoned(second=["rapidocr"]),
+        zlib.compress(json.dumps([[[[]]]]).encode("ascii")),
+        zlib.compress(b"\xdd\xff\xff\xff\xff"),
+        zlib.compress(b"\x91" * 100_000),
+        zlib.compress(b"\x81\xa1x" + b"\x91" * 100_000),
+    ],
+)  # fmt: skip
+def test_what_has_other_types_is_no_page(data: bytes) -> None:
+    """Wrong types, and nesting without end."""
+    with pytest.raises(Malformed):
+        unpack(data)
+
+
+def test_what_is_huge_when_it_is_inflated_is_no_page() -> None:
+    """It is given up where the largest page ends."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(Malformed):
+        unpack(zlib_bomb())
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000, "kilobytes"
+
+
+def test_what_is_too_large_or_odd_is_not_packed() -> None:
+    """What could not be read back is refused when it is written."""
+    for odd in ("x" * MAX_SIZE, "\ud800", object(), 1 << 70):
+        with pytest.raises((TypeError, ValueError)):
+            pack(replace(PAGE, warnings=(odd,)))  # type: ignore[arg-type]

@@ -1,0 +1,211 @@
+"""Levels of the cache: asked in turn, filled from each other, and never in the way."""
+
+# ruff: noqa: ARG002 - levels that fail do not need what they are given
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import structlog
+
+from ocrwatch.cache.base import CacheLevel, Entry, LevelOptions
+from ocrwatch.cache.memory import MemoryLevel
+from ocrwatch.cache.tiers import TieredCache, open_cache
+from ocrwatch.checks.startup import known_texts
+from ocrwatch.document import EngineInfo, Page
+from ocrwatch.errors import UsageError
+from ocrwatch.settings import Cache, Settings
+
+KEY = b"k" * 32
+PAGE = Page(100, 100, None, 1, (), EngineInfo("tesserocr", "5.5.0", ("eng",)))
+OPTIONS = LevelOptions(1000.0, 10_000_000)
+
+
+@pytest.fixture
+def events() -> Iterator[list[dict[str, object]]]:
+    """Collect what is logged."""
+    with structlog.testing.capture_logs() as logs:
+        yield logs  # type: ignore[misc]
+
+
+class Slow:
+    """A level that is not in memory, and counts what it is asked."""
+
+    in_memory: ClassVar[bool] = False
+
+    def __init__(self, _state: Path | None = None, _options: LevelOptions | None = None) -> None:
+        self.entries: dict[bytes, Entry] = {}
+        self.asked = 0
+        self.closed = False
+
+    def get(self, key: bytes) -> Entry | None:
+        """Look it up."""
+        self.asked += 1
+        return self.entries.get(key)
+
+    def put(self, key: bytes, entry: Entry) -> None:
+        """Keep it."""
+        self.entries[key] = entry
+
+    def prune(self) -> None:
+        """Forget everything."""
+        self.entries.clear()
+
+    def close(self) -> None:
+        """Note that."""
+        self.closed = True
+
+
+class Broken(Slow):
+    """A level that fails whatever it is asked."""
+
+    def get(self, key: bytes) -> Entry | None:
+        """Fail."""
+        raise ConnectionError("refused")
+
+    def put(self, key: bytes, entry: Entry) -> None:
+        """Fail."""
+        raise ConnectionError("refused")
+
+    def prune(self) -> None:
+        """Fail."""
+        raise ConnectionError("refused")
+
+    def close(self) -> None:
+        """Fail."""
+        raise ConnectionError("refused")
+
+
+def tiered(*levels: CacheLevel) -> TieredCache:
+    """Make a cache of these levels."""
+    return TieredCache(levels, max_age=1000)
+
+
+def test_what_waits_is_not_used_by_what_may_not_wait() -> None:
+    """``put`` and ``recent`` use memory only, ``save`` the others only."""
+    slow = Slow()
+    cache = tiered(MemoryLevel(), slow)
+    cache.put(KEY, PAGE)
+    assert slow.entries == {}
+    assert cache.recent(KEY) == cache.get(KEY) == PAGE
+    assert slow.asked == 0
+    cache = tiered(MemoryLevel(), slow)
+    cache.save(KEY, PAGE)
+    assert cache.recent(KEY) is None
+    assert slow.asked == 0
+    assert cache.get(KEY) == PAGE
+
+
+def test_a_hit_in_a_later_level_fills_the_earlier_ones() -> None:
+    """The next time the first level has it, with the time at which it was read."""
+    memory, near, far = MemoryLevel(), Slow(), Slow()
+    entry = Entry(PAGE, time.time() - 900)
+    far.put(KEY, entry)
+    cache = tiered(memory, near, far)
+    assert cache.get(KEY) == cache.get(KEY) == cache.recent(KEY) == PAGE
+    assert (near.asked, far.asked) == (1, 1)
+    assert near.entries == {KEY: entry}
+    assert memory.get(KEY) == entry
+
+
+def test_what_is_too_old_is_not_had_from_any_level() -> None:
+    """A later level may have a newer one."""
+    near, far = Slow(), Slow()
+    near.put(KEY, Entry(PAGE, time.time() - 1001))
+    cache = tiered(near, far)
+    assert cache.get(KEY) is None
+    cache.save(KEY, PAGE)
+    assert cache.get(KEY) == PAGE
+
+
+def test_an_error_of_a_level_is_logged_once_and_reaches_no_caller(events: list[dict[str, object]]) -> None:
+    """The levels before and behind it go on."""
+    slow = Slow()
+    cache = tiered(MemoryLevel(), Broken(), slow)
+    cache.save(KEY, PAGE)
+    assert cache.get(KEY) == PAGE
+    cache.prune()
+    cache.close()
+    assert slow.closed
+    assert [event["event"] for event in events] == ["cache.failed"]
+    assert events[0]["reason"] == "Broken: refused"
+
+
+def test_only_levels_that_are_named_are_used(tmp_path: Path) -> None:
+    """Without the disk no file is made; without memory everything comes from the disk."""
+    cache = open_cache(tmp_path, ("memory",), OPTIONS)
+    cache.put(KEY, PAGE)
+    cache.save(KEY, PAGE)
+    assert cache.get(KEY) == PAGE
+    assert list(tmp_path.iterdir()) == []
+    cache = open_cache(tmp_path, ("disk",), OPTIONS)
+    cache.put(KEY, PAGE)
+    assert cache.get(KEY) is None
+    cache.save(KEY, PAGE)
+    assert cache.recent(KEY) is None
+    assert cache.get(KEY) == PAGE
+    cache.close()
+
+
+def test_an_unknown_level_is_a_usage_error(tmp_path: Path) -> None:
+    """The error lists the levels that there are; the settings have the names."""
+    with pytest.raises(UsageError, match=r"'redis'.*disk, memory"):
+        open_cache(tmp_path, ("memory", "redis"), OPTIONS)
+    with pytest.raises(UsageError, match="redis"):
+        known_texts(Settings(state=tmp_path, cache=Cache(levels=("redis",))))
+
+
+def bring_along(folder: Path, code: str) -> None:
+    """Install a package with a level into ``folder``."""
+    (folder / "brought_cache.py").write_text(code)
+    metadata = folder / "brought_cache-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: brought-cache\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[ocrwatch.caches]\nfiles = brought_cache:Files\n")
+
+
+FILES = """
+import pickle
+class Files:
+    in_memory = False
+    def __init__(self, state, options):
+        self.folder = state / f"files-{options.max_bytes}"
+        self.folder.mkdir(exist_ok=True)
+    def get(self, key):
+        path = self.folder / key.hex()
+        return pickle.loads(path.read_bytes()) if path.exists() else None
+    def put(self, key, entry):
+        (self.folder / key.hex()).write_bytes(pickle.dumps(entry))
+    def prune(self): pass
+    def close(self): pass
+"""
+
+
+def test_another_packages_level_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A level needs a class and an entry point, and no change here."""
+    bring_along(tmp_path, FILES)
+    monkeypatch.syspath_prepend(tmp_path)
+    cache = open_cache(tmp_path, ("memory", "files"), OPTIONS)
+    cache.save(KEY, PAGE)
+    assert cache.recent(KEY) is None
+    assert cache.get(KEY) == cache.recent(KEY) == PAGE
+    assert (tmp_path / f"files-{OPTIONS.max_bytes}" / KEY.hex()).exists()
+
+
+def test_a_level_that_cannot_be_opened_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events: list[dict[str, object]]
+) -> None:
+    """One line says so, and the others are used."""
+    bring_along(tmp_path, "import no_such_module\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "brought_cache", raising=False)
+    cache = open_cache(tmp_path, ("memory", "files"), OPTIONS)
+    cache.put(KEY, PAGE)
+    assert cache.recent(KEY) == PAGE
+    assert [event["event"] for event in events] == ["cache.failed"]
+    assert "no_such_module" in str(events[0]["reason"])

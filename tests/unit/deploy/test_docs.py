@@ -1,0 +1,49 @@
+"""The generated pages of docs/reference are what the code says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from ocrwatch.errors import ExitCode
+from ocrwatch.log import EVENTS
+from ocrwatch.settings.keys import option_keys
+
+ROOT = Path(__file__).parents[3]
+REFERENCE = ROOT / "docs" / "reference"
+
+
+def test_generated_pages_are_up_to_date(tmp_path: Path) -> None:
+    """They can't drift from the code: python deploy/make_docs.py."""
+    subprocess.run([sys.executable, ROOT / "deploy" / "make_docs.py", tmp_path], check=True, cwd=ROOT)
+    made = {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()}
+    assert set(made) == {"cli.md", "settings.md", "events.md"}
+    for name, text in made.items():
+        assert (REFERENCE / name).read_text(encoding="utf-8") == text, f"{name}: run python deploy/make_docs.py"
+
+
+def test_every_event_is_documented_with_its_fields() -> None:
+    """The tables of events are the vocabulary that the code logs with."""
+    documented = {
+        name: tuple(re.findall(r"`([a-z0-9_]+)`", fields))
+        for name, fields in re.findall(
+            r"^\| `([a-z]+\.[a-z_]+)` \| .*? \| (.*?) \|$", (REFERENCE / "events.md").read_text(), re.MULTILINE
+        )
+    }
+    assert documented == {name: event.fields for name, event in EVENTS.items()}
+
+
+def test_every_option_is_documented() -> None:
+    """Each option of the settings has a row."""
+    page = (REFERENCE / "settings.md").read_text()
+    documented = set(re.findall(r"^\| `([a-z_.]+)` \| .*? \| (?:reload|restart) \|", page, re.MULTILINE))
+    assert documented == set(option_keys()) - {"profiles"}
+
+
+def test_every_exit_code_is_documented() -> None:
+    """The table of exit codes has all of them."""
+    page = (REFERENCE / "cli.md").read_text()
+    for code in ExitCode:
+        assert re.search(rf"^\| {int(code)} \| ", page, re.MULTILINE), code

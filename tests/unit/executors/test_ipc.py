@@ -1,0 +1,384 @@
+"""Typed messages over a private socket, every operation with a deadline."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocrwatch import errors
+from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Word
+from ocrwatch.errors import EngineFailed, EnvironmentFault, InternalFault, OcrwatchError, ScanFault, UsageError
+from ocrwatch.executors.ipc import (
+    Answer,
+    BadMessage,
+    Channel,
+    ChannelClosed,
+    Failed,
+    Job,
+    Read,
+    Request,
+    Setup,
+    Taken,
+    Warm,
+    channel_to_parent,
+    channel_to_worker,
+)
+from ocrwatch.recipe import Recipe
+from tests.pages import pages
+
+SOON = 0.2
+LARGE = Job(7, bytes(8_000_000), Recipe(languages=("deu",)))
+ENGINE = EngineInfo("tesserocr", "5.5.0", ("eng",))
+BOX = Box(0, 0, 10, 10)
+
+
+def page_of(*words: Word) -> Page:
+    """Make a page of one line."""
+    return Page(100, 100, 300.0, 1, (Block((Line(words, BOX),), BOX),), ENGINE)
+
+
+class Ends:
+    """Both ends, and the worker's bare socket."""
+
+    def __init__(self) -> None:
+        ours, self.theirs = socket.socketpair()
+        self.parent: Channel[Request, Answer] = channel_to_worker(ours)
+        self.worker: Channel[Answer, Request] = channel_to_parent(self.theirs)
+
+    def answered(self, answer: Any) -> Any:
+        """Send an answer and return what arrives."""
+        self.worker.send(answer, soon())
+        return self.parent.receive(soon())
+
+    def inject(self, data: bytes, *, jpeg: bytes = b"") -> None:
+        """Send bytes as a message of the worker's."""
+        self.theirs.sendall(struct.pack("!QQ", len(data), len(jpeg)) + data + jpeg)
+
+    def close(self) -> None:
+        """Close both."""
+        self.parent.close()
+        self.worker.close()
+
+
+@pytest.fixture
+def ends() -> Iterator[Ends]:
+    """Two connected ends."""
+    ends = Ends()
+    yield ends
+    ends.close()
+
+
+def soon() -> float:
+    """Name a deadline that passes while the test waits."""
+    return time.monotonic() + SOON
+
+
+def test_requests_come_through_whole_and_in_order(ends: Ends) -> None:
+    """Requests arrive as they were sent, also those larger than any buffer."""
+    requests: list[Request] = [
+        Setup((Recipe(), LARGE.recipe), 10**9),
+        LARGE,
+        Job(8, b"", Recipe()),
+        Job(9, b"x", Recipe()),
+    ]
+
+    def send() -> None:
+        for request in requests:
+            ends.parent.send(request)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    received = [ends.worker.receive(time.monotonic() + 10) for _ in requests]
+    sender.join(10)
+    assert received == requests
+
+
+def test_a_jpeg_is_bytes_also_without_a_deadline(ends: Ends) -> None:
+    """The worker, which waits without end, gets the same bytes."""
+    sender = threading.Thread(target=ends.parent.send, args=(LARGE,))
+    sender.start()
+    received = ends.worker.receive()
+    sender.join(10)
+    assert received == LARGE
+    assert isinstance(received, Job)
+    assert type(received.jpeg) is bytes
+
+
+def test_answers_come_through(ends: Ends) -> None:
+    """Answers arrive as they were sent."""
+    page = page_of(Word("Grüße", BOX, 96.33451843261719))
+    for answer in (Warm(ENGINE), Taken(7), Read(7, page)):
+        assert ends.answered(answer) == answer
+
+
+@given(pages())
+def test_any_page_comes_through(page: Page) -> None:
+    """A page arrives equal to the last bit, its timings too."""
+    ends = Ends()
+    try:
+        assert ends.answered(Read(1, page)) == Read(1, page)
+    finally:
+        ends.close()
+
+
+def errors_of_ours() -> list[type[OcrwatchError]]:
+    """Return the classes of all errors that there are."""
+    classes = [each for _, each in inspect.getmembers(errors, inspect.isclass)]
+    return [each for each in classes if issubclass(each, OcrwatchError)]
+
+
+@pytest.mark.parametrize("kind", errors_of_ours())
+def test_every_error_comes_through_as_what_it_is(kind: type[OcrwatchError], ends: Ends) -> None:
+    """An error has its class, message, remedy, trace and code again."""
+    sent = InternalFault("message", "remedy", "trace") if kind is InternalFault else kind("message", "remedy")
+    failed = ends.answered(Failed(None, sent))
+    assert type(failed.error) is kind
+    assert (failed.scan, failed.error.message, failed.error.remedy) == (None, "message", "remedy")
+    for name in ("trace", "code", "retryable"):
+        assert getattr(failed.error, name, None) == getattr(sent, name, None)
+
+
+class _Jammed(EngineFailed):
+    """An error of an engine from another package."""
+
+    code = "paper-jam"
+    retryable = False
+
+
+class _Strange(_Jammed):
+    """One whose message is no text, and whose code is none."""
+
+    code = "../../etc\n"
+
+
+def test_an_error_of_another_package_becomes_its_nearest_base(ends: Ends) -> None:
+    """The parent, which loads no engine, has the base with the message and code of what was raised."""
+    error = ends.answered(Failed(1, _Jammed("jammed", "open the flap"))).error
+    assert type(error) is EngineFailed
+    assert (error.message, error.remedy, error.code, error.retryable) == ("jammed", "open the flap", "paper-jam", False)
+    error = ends.answered(Failed(1, _Strange(ValueError("\udcff odd")))).error  # type: ignore[arg-type]
+    assert (type(error), error.message, error.code) == (EngineFailed, "\\udcff odd", "engine-failed")
+    assert EngineFailed.code == "engine-failed"
+    assert EngineFailed.retryable
+
+
+def test_a_class_that_only_has_the_name_of_one_of_ours_is_not_taken_for_it(ends: Ends) -> None:
+    """The class counts, not its name."""
+
+    class UsageError(ScanFault):
+        pass
+
+    assert type(ends.answered(Failed(1, UsageError("message"))).error) is ScanFault
+
+
+def test_odd_numbers_and_lists_of_an_engine_are_a_page(ends: Ends) -> None:
+    """Engines of other packages return numbers of numpy, infinite ones, whole ones, and lists."""
+    words: Any = [
+        Word(np.str_("a"), Box(*np.array([1, 2, 3, 4])), np.float64(1.5)),
+        Word("b", BOX, np.float32(0.5)),  # type: ignore[arg-type]
+        Word("c", BOX, math.inf),
+        Word("d", BOX, 90),
+    ]
+    odd = replace(page_of(), blocks=[Block([Line(words, BOX)], BOX)], engine=EngineInfo("e", "1", ["eng"]))  # type: ignore[arg-type]
+    got = ends.answered(Read(1, odd)).page
+    assert got.words == (
+        Word("a", Box(1, 2, 3, 4), 1.5),
+        Word("b", BOX, 0.5),
+        Word("c", BOX, math.inf),
+        Word("d", BOX, 90.0),
+    )
+    assert {type(word.confidence) for word in got.words} == {float}
+    assert (type(got.blocks), got.engine.languages) == (tuple, ("eng",))
+    nan = ends.answered(Read(1, page_of(Word("e", BOX, math.nan)))).page
+    assert math.isnan(nan.words[0].confidence)
+
+
+@pytest.mark.parametrize("odd", [object(), "\ud800", 1 << 70])
+def test_what_cannot_be_encoded_raises_before_anything_is_sent(odd: Any, ends: Ends) -> None:
+    """The next answer arrives whole."""
+    with pytest.raises((TypeError, ValueError, OverflowError)):
+        ends.worker.send(Read(1, replace(page_of(), warnings=(odd,))))
+    assert ends.answered(Taken(1)) == Taken(1)
+
+
+def test_a_recipe_with_a_path_that_is_no_text_is_a_usage_error(ends: Ends) -> None:
+    """The error shows the path."""
+    with pytest.raises(UsageError, match=r"/srv/\\udcff"):
+        ends.parent.send(Setup((Recipe(tessdata="/srv/\udcff"),), 0), soon())
+
+
+PAGE = msgspec.to_builtins(page_of(Word("a", BOX, 1.0)))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        [],
+        ["Setup", [], 0],
+        ["Job", 1, b"", {}],
+        ["Unknown", 1],
+        ["Taken"],
+        ["Taken", "1"],
+        ["Taken", 1, 2],
+        ["Read", 1, None],
+        ["Read", 1, {**PAGE, "blocks": [[[[[[]]]]]]}],
+        ["Read", 1, {**PAGE, "width": "100"}],
+        ["Read", 1, {**PAGE, "dpi": "300"}],
+        ["Failed", 1, ["SystemExit", "", "", "", "", False]],
+        ["Failed", 1, ["ScanFault"]],
+        ["Failed", 1, {}],
+        ["Failed", 1, None],
+    ],
+)
+def test_an_answer_of_a_wrong_type_is_a_bad_message(answer: Any, ends: Ends) -> None:
+    """The parent takes answers only, and no value that its type does not allow."""
+    ends.inject(msgspec.msgpack.encode(answer))
+    with pytest.raises(BadMessage):
+        ends.parent.receive(soon())
+
+
+def test_a_worker_takes_requests_only() -> None:
+    """An answer is no request."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        channel_to_parent(ours).send(Taken(1), soon())
+        with pytest.raises(BadMessage):
+            channel_to_parent(theirs).receive(soon())
+
+
+@given(st.binary(max_size=200))
+def test_rubbish_is_a_bad_message(data: bytes) -> None:
+    """Random bytes, also behind a good beginning, never raise anything else."""
+    ends = Ends()
+    good = msgspec.msgpack.encode(["Read", 1, PAGE])
+    try:
+        for rubbish in (data, good[: len(data)], good[: len(data)] + data):
+            ends.inject(rubbish)
+            with pytest.raises(BadMessage):
+                ends.parent.receive(soon())
+    finally:
+        ends.close()
+
+
+def test_sizes_that_a_worker_makes_up_take_no_memory(ends: Ends) -> None:
+    """A message that says that it is huge, holds a huge array, or brings a JPEG is refused at once."""
+    ends.theirs.sendall(struct.pack("!QQ", 1 << 40, 0))
+    with pytest.raises(BadMessage):
+        ends.parent.receive(soon())
+    ends.inject(b"\xdd\xff\xff\xff\xff")
+    with pytest.raises(BadMessage):
+        ends.parent.receive(soon())
+    ends.inject(msgspec.msgpack.encode(["Taken", 1]), jpeg=b"x")
+    with pytest.raises(BadMessage):
+        ends.parent.receive(soon())
+
+
+def test_deep_nesting_is_a_bad_message(ends: Ends) -> None:
+    """More arrays in each other than Python may recurse."""
+    ends.inject(b"\x91" * 100_000)
+    with pytest.raises(BadMessage):
+        ends.parent.receive(soon())
+    ends.inject(b"\x93\xa6Failed\x01" + b"\x91" * 100_000)
+    with pytest.raises(BadMessage):
+        ends.parent.receive(soon())
+
+
+def test_receiving_ends_at_the_deadline(ends: Ends) -> None:
+    """A silent peer is waited for until then, not longer and not shorter."""
+    begun = time.monotonic()
+    with pytest.raises(TimeoutError):
+        ends.parent.receive(begun + SOON)
+    assert SOON * 0.9 < time.monotonic() - begun < SOON + 2
+
+
+def test_sending_ends_at_the_deadline(ends: Ends) -> None:
+    """A peer that does not read is waited for until the deadline, not longer."""
+    begun = time.monotonic()
+    with pytest.raises(TimeoutError):
+        ends.parent.send(LARGE, begun + SOON)
+    assert SOON * 0.9 < time.monotonic() - begun < SOON + 2
+
+
+def test_a_deadline_in_the_past_ends_at_once(ends: Ends) -> None:
+    """Nothing is sent or received when there is no time left."""
+    with pytest.raises(TimeoutError):
+        ends.parent.send(Job(1, b"", Recipe()), time.monotonic() - 1)
+    with pytest.raises(TimeoutError):
+        ends.parent.receive(time.monotonic() - 1)
+    assert ends.answered(Taken(1)) == Taken(1)
+
+
+def test_a_peer_that_trickles_does_not_extend_the_deadline(ends: Ends) -> None:
+    """Single bytes now and then are no progress that counts."""
+    stop = threading.Event()
+
+    def trickle() -> None:
+        ends.theirs.sendall(struct.pack("!QQ", 1000, 0))
+        while not stop.wait(SOON / 10):
+            ends.theirs.send(b"x")
+
+    peer = threading.Thread(target=trickle)
+    peer.start()
+    begun = time.monotonic()
+    try:
+        with pytest.raises(TimeoutError):
+            ends.parent.receive(begun + SOON)
+        assert time.monotonic() - begun < SOON + 2
+    finally:
+        stop.set()
+        peer.join(10)
+
+
+def test_a_closed_peer_is_noticed(ends: Ends) -> None:
+    """Neither sending nor receiving waits for an end that is gone."""
+    ends.theirs.close()
+    with pytest.raises(ChannelClosed):
+        ends.parent.receive(time.monotonic() + 10)
+    with pytest.raises(ChannelClosed):
+        ends.parent.send(LARGE, time.monotonic() + 10)
+
+
+@pytest.mark.parametrize("beginning", [b"\0\0", struct.pack("!QQ", 100, 0), struct.pack("!QQ", 100, 0) + b"half"])
+def test_half_a_message_is_none(ends: Ends, beginning: bytes) -> None:
+    """A peer that dies in the middle of a message is gone; one that stops there is late."""
+    ends.theirs.sendall(beginning)
+    with pytest.raises(TimeoutError):
+        ends.parent.receive(soon())
+    ends.theirs.sendall(beginning)
+    ends.theirs.close()
+    with pytest.raises(ChannelClosed):
+        ends.parent.receive(time.monotonic() + 10)
+
+
+def test_half_a_jpeg_is_none(ends: Ends) -> None:
+    """A worker whose parent dies while it sends a scan ends, too."""
+    message = msgspec.msgpack.encode(["Job", 1, b"", {}])
+    ends.parent._socket.sendall(struct.pack("!QQ", len(message), 100) + message + b"half")
+    ends.parent.close()
+    with pytest.raises(ChannelClosed):
+        ends.worker.receive()
+
+
+def test_what_was_sent_before_closing_arrives(ends: Ends) -> None:
+    """An answer is not lost because its sender has ended since."""
+    ends.worker.send(Failed(1, EnvironmentFault("last words")), soon())
+    ends.worker.close()
+    last = ends.parent.receive(soon())
+    assert isinstance(last, Failed)
+    assert last.error.message == "last words"
+    with pytest.raises(ChannelClosed):
+        ends.parent.receive(soon())

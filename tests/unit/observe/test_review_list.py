@@ -1,0 +1,77 @@
+"""What the daemon says of the pages that wait for review, while others tick them off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ocrwatch.document import Review
+from ocrwatch.ledger import Ledger, tick_off
+from ocrwatch.observe.review_list import NEWEST_SHOWN, ReviewList
+from ocrwatch.scan import ScanState
+from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.threads import Threads
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """Make a ledger."""
+    ledger = Ledger(tmp_path)
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def threads() -> Iterator[Threads]:
+    """Start the threads."""
+    threads = Threads()
+    yield threads
+    threads.close()
+
+
+def mark(ledger: Ledger, path: str) -> int:
+    """Note a page that is marked."""
+    row = ledger.begin(path, FileFacts(1, 2, 3, 4), None)
+    ledger.close_scan(row.id, ScanState.DELIVERED, code=None, reason=None, review=Review(("confidence 54",), 54.2))
+    return row.id
+
+
+def test_it_knows_what_earlier_runs_left(ledger: Ledger, threads: Threads) -> None:
+    """From the start, all are counted and the newest named; odd bytes are written out."""
+    for number in range(NEWEST_SHOWN + 3):
+        mark(ledger, f"{number}\udcff.jpg")
+    found = ReviewList(threads, ledger).found
+    assert found.count == NEWEST_SHOWN + 3
+    assert [page.path for page in found.newest] == [f"{number}\\xff.jpg" for number in range(3, NEWEST_SHOWN + 3)]
+    assert (found.newest[0].confidence, found.newest[0].reasons) == (54.2, ["confidence 54"])
+
+
+def test_it_hears_of_what_was_ticked_off(tmp_path: Path, ledger: Ledger, threads: Threads) -> None:
+    """With the next look; two at once are one."""
+    row = mark(ledger, "a.jpg")
+    reviews = ReviewList(threads, ledger)
+    tick_off(tmp_path, {row: ["confidence 54"]})
+    assert reviews.found.count == 1
+
+    async def look_twice() -> None:
+        await asyncio.gather(reviews.look(), reviews.look())
+
+    asyncio.run(look_twice())
+    assert reviews.found.count == 0
+    mark(ledger, "b.jpg")
+    reviews.look_now()
+    assert [page.path for page in reviews.found.newest] == ["b.jpg"]
+
+
+def test_a_ledger_that_refuses_is_reported_by_what_matters_more(ledger: Ledger, threads: Threads) -> None:
+    """What was known before stays, and the next look is made all the same."""
+    mark(ledger, "a.jpg")
+    reviews = ReviewList(threads, ledger)
+    ledger.close()
+    for _ in range(2):
+        asyncio.run(reviews.look())
+        assert reviews.found.count == 1
+        assert not reviews._is_looking
