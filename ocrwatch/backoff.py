@@ -90,6 +90,8 @@ class Backoff:
 
         The same error counts once: several scans may have met it together.
         """
+        # The frames that raised it would keep a scan or its page in memory for as long as the pause lasts.
+        error.__traceback__ = None
         pause = self._active.get(cause)
         if pause is not None and pause.error is error:
             return pause.next_try

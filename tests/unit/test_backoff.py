@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
 
 import pytest
 from structlog.testing import capture_logs
@@ -174,3 +176,23 @@ def test_those_that_wait_for_a_next_try_go_on_in_their_order(monkeypatch: pytest
         await pauses.clear_for("delivery")
 
     run(scenario())
+
+
+def test_a_pause_keeps_nothing_in_memory_of_what_met_the_fault(backoff: Backoff) -> None:
+    """A scan may be large, and the pause long."""
+
+    class Large:
+        pass
+
+    def meet() -> weakref.ref[Large]:
+        scan = Large()
+        try:
+            raise full()
+        except EnvironmentFault as error:
+            backoff.record("inbox", error, 0.0)
+        return weakref.ref(scan)
+
+    found = meet()
+    gc.collect()
+    assert "inbox" in backoff
+    assert found() is None
