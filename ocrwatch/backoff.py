@@ -66,6 +66,8 @@ class Backoff:
         self.changes = 0
         """How often something has changed; who shows the pauses compares it."""
         self._subscribers: list[asyncio.Event] = []
+        self._first: dict[str, asyncio.Event] = {}
+        """By cause: set when the first of those that wait for it goes on."""
 
     def __bool__(self) -> bool:
         return bool(self._active)
@@ -88,6 +90,8 @@ class Backoff:
 
         The same error counts once: several scans may have met it together.
         """
+        # The frames that raised it would keep a scan or its page in memory for as long as the pause lasts.
+        error.__traceback__ = None
         pause = self._active.get(cause)
         if pause is not None and pause.error is error:
             return pause.next_try
@@ -131,14 +135,21 @@ class Backoff:
         self._subscribers.append(event)
 
     async def clear_for(self, cause: str) -> None:
-        """Wait until there is no such pause, or until its next try."""
+        """Wait until there is no such pause, or until its next try; those that wait go on in their order."""
         while (until := self.next_try(cause)) > time.monotonic():
+            if (first := self._first.get(cause)) is not None:
+                await first.wait()
+                continue
+            # Timers that end at the same time do so in any order: only the first has one.
+            done = self._first[cause] = asyncio.Event()
             event = asyncio.Event()
             self._subscribers.append(event)
             try:
                 await wait_until(event, until)
             finally:
                 self._subscribers.remove(event)
+                del self._first[cause]
+                done.set()
 
     def _changed(self) -> None:
         self.changes += 1

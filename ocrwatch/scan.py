@@ -238,7 +238,7 @@ class Scans:
     @property
     def blocked(self) -> dict[str, str]:
         """Paths of the scans that the environment refuses while it serves others, with the reason."""
-        return {scan.path: f"{scan.reason}; {scan.remedy}" for scan in self.of(ScanState.BLOCKED)}
+        return {scan.path: "; ".join(filter(None, (scan.reason, scan.remedy))) for scan in self.of(ScanState.BLOCKED)}
 
     @property
     def in_work(self) -> list[str]:

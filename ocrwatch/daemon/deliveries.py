@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -57,6 +58,8 @@ class PageItem(Item):
 
     def work(self) -> Work:
         """Render the sidecars."""
+        # An earlier try may have found a delivery that is gone by now.
+        self.earlier = None
         scan, page, output = self._scan, self._page, self._scan.options.output
         reasons = review_reasons(page, output.review_below)
         if scan.reduced and output.review_below:
@@ -134,8 +137,9 @@ class ClearingItem(Item):
     """What could not be removed before, such as from a folder that was away."""
 
     def deliver(self, deliverer: Deliverer) -> None:
-        """Remove it."""
-        deliverer.clear_away()
+        """Remove it. A ledger that refuses is met, and reported, by what matters more."""
+        with contextlib.suppress(EnvironmentFault):
+            deliverer.clear_away()
 
 
 class Deliveries(GroupCommit[Item, Delivered | None]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
@@ -17,6 +17,7 @@ from ocrwatch.daemon.duplicates import CODE, Duplicates
 from ocrwatch.daemon.loading import AlreadyDelivered, Loaded, Loading
 from ocrwatch.daemon.scheduler import Scheduler
 from ocrwatch.daemon.telling import log_delivered, log_duplicate, log_quarantined, log_recovered
+from ocrwatch.delivery.plan import Plan
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import Page
 from ocrwatch.errors import (
@@ -128,7 +129,12 @@ class Pipeline:
         self._batches = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._is_ending = False
         self._undelivered = 0
+        self._past_reading = 0
+        """Open scans that are not to be read any more."""
+        self._blocked_texts = 0
+        """Scans that are blocked with their texts in memory."""
         self.resuming: set[str] = set()
         """Paths of scans of earlier runs whose plans are being carried out."""
 
@@ -151,8 +157,7 @@ class Pipeline:
             except AlreadyDelivered:
                 self._close(scan, ScanState.DUPLICATE)
             except _HasPlan as found:
-                await self._resume(found.entry)
-                self._close(scan, ScanState.CHANGED)
+                self._close(scan, await self._resume(found.entry, scan))
             except _TooSoon as early:
                 self._postpone(scan, ScanState.RETRYING, early.seconds)
             except Blocked as error:
@@ -193,7 +198,7 @@ class Pipeline:
         """Return bytes, row and known page; raises whatever the ledger knows that keeps it from being read now."""
         try:
             loaded = await self._loading.commit(scan)
-        except ScanFault:
+        except (ScanFault, AlreadyDelivered):
             self._backoff.resolve(Cause.READING)
             raise
         self._backoff.resolve(Cause.READING)
@@ -259,29 +264,19 @@ class Pipeline:
         output = scan.options.output
         group = None if output.group is None else self.groups[output.group]
         item = PageItem(scan, page, self.settings.on_success, group, self._duplicates)
-        refundable = 0 if scan.cached else scan.id
-        while True:
-            self._scans.change(scan, ScanState.DELIVERING)
-            try:
-                delivered = await self._commit(item, refundable)
-            except Blocked as error:
-                if self._scans.count(ScanState.BLOCKED) >= MOST_BLOCKED:
-                    self._backoff.record(Cause.DELIVERY, error, time.monotonic())
-                    continue
-                self._block(scan, error)
-                await self._wait(scan)
-                continue
-            except Changed:
-                _log.info("scan.changed", path=scan.path, reason="it changed or went while it was read")
-                raise
-            assert delivered is not None  # noqa: S101 - for the type checker
-            if item.earlier is not None:
+        with self._is_read():
+            delivered = await self._unblocked(item, scan)
+        assert delivered is not None  # noqa: S101 - for the type checker
+        if item.earlier is not None:
+            with self._telling(scan.path):
                 log_duplicate(scan, item.earlier, delivered)
-                return ScanState.DUPLICATE
+            return ScanState.DUPLICATE
+        with self._telling(scan.path):
             fields = log_delivered(scan, page, delivered, preview_chars=self.settings.log.preview_chars)
             self._listener.notify("delivered", scan.path, fields)
+        with self._telling(scan.path):
             self._listener.delivered(scan, page, delivered)
-            return ScanState.DELIVERED
+        return ScanState.DELIVERED
 
     async def _quarantine(self, scan: Scan, fault: ScanFault) -> ScanState:
         """Move the scan to the quarantine, unless its writer may still be at work."""
@@ -298,21 +293,13 @@ class Pipeline:
                 )
             return ScanState.INCOMPLETE
         scan.code, scan.reason = fault.code, fault.message
-        while True:
-            self._scans.change(scan, ScanState.DELIVERING)
-            try:
-                delivered = await self._commit(QuarantineItem(scan, fault, self._ledger))
-            except Blocked as error:
-                self._block(scan, error)
-                await self._wait(scan)
-                continue
-            except Changed:
-                _log.info("scan.changed", path=scan.path, reason="it changed or went while it was read")
-                raise
-            scan.code, scan.reason = fault.code, fault.message
-            scan.stays = delivered is not None and delivered.stays
+        with self._is_read():
+            delivered = await self._unblocked(QuarantineItem(scan, fault, self._ledger), scan)
+        scan.code, scan.reason = fault.code, fault.message
+        scan.stays = delivered is not None and delivered.stays
+        with self._telling(scan.path):
             self._listener.notify("quarantined", scan.path, log_quarantined(scan, fault, delivered))
-            return ScanState.QUARANTINED
+        return ScanState.QUARANTINED
 
     async def _judge(self, scan: Scan, fault: ScanFault) -> None:
         """Decide whether a scan that could not be read is tried again."""
@@ -353,11 +340,30 @@ class Pipeline:
 
     # Steps.
 
-    async def _commit(self, item: Item, refundable: int = 0) -> Delivered | None:
+    async def _unblocked(self, item: Item, scan: Scan) -> Delivered | None:
+        """Deliver what is about a scan, which waits as long as it is blocked; raises :class:`Stopping`."""
+        has_text = isinstance(item, PageItem)
+        # The attempt of a scan that was read well is taken back, as a long pause would otherwise use up its attempts.
+        refundable = scan if has_text and not scan.cached else None
+        while True:
+            self._scans.change(scan, ScanState.DELIVERING)
+            try:
+                return await self._commit(item, refundable, has_text=has_text)
+            except Blocked as error:
+                self._block(scan, error)
+                self._blocked_texts += has_text
+                try:
+                    await self._wait(scan)
+                finally:
+                    self._blocked_texts -= has_text
+            except Changed:
+                _log.info("scan.changed", path=scan.path, reason="it changed or went while it was read")
+                raise
+
+    async def _commit(self, item: Item, refundable: Scan | None = None, *, has_text: bool = False) -> Delivered | None:
         """Deliver an item, and wait out what the disks refuse to all of them.
 
-        ``refundable`` is the row of a scan that was read well: its attempt is taken back, as a long pause would
-        otherwise use up its attempts.
+        ``refundable`` is a scan whose attempt is taken back then.
         """
         self._undelivered += 1
         try:
@@ -365,20 +371,45 @@ class Pipeline:
                 await self._backoff.clear_for(Cause.DELIVERY)
                 try:
                     delivered = await self._deliveries.commit(item)
-                except Blocked:
-                    raise
                 except EnvironmentFault as error:
+                    if isinstance(error, Blocked) and not (has_text and self._blocked_texts >= MOST_BLOCKED):
+                        raise
                     self._backoff.record(Cause.DELIVERY, error, time.monotonic())
-                    if refundable:
-                        await self._refund(refundable)
+                    if refundable is not None:
+                        # Meanwhile it has its place among those that wait.
+                        self._spawn(self._refund(refundable.id), refundable.path)
                 else:
                     self._backoff.resolve(Cause.DELIVERY)
                     return delivered
         finally:
             self._undelivered -= 1
-            if not self._undelivered:
+            if not (self._undelivered or self._is_ending):
                 # Nothing is left to try with, and nothing would be read to take its place.
                 self._backoff.resolve(Cause.DELIVERY)
+
+    @contextlib.contextmanager
+    def _is_read(self) -> Iterator[None]:
+        """Count a scan as one that finds out no more whether scans can be read."""
+        self._past_reading += 1
+        self._end_pauses_of_reading()
+        try:
+            yield
+        finally:
+            self._past_reading -= 1
+
+    def _end_pauses_of_reading(self) -> None:
+        """End them if nothing is left to find out with that it works again."""
+        if self._backoff and len(self._scans) <= self._past_reading and not self._is_ending:
+            for cause in (Cause.READING, Cause.WORKERS, Cause.MEMORY):
+                self._backoff.resolve(cause)
+
+    @contextlib.contextmanager
+    def _telling(self, path: str) -> Iterator[None]:
+        """Log a bug of those who are told of a scan: it undoes nothing of what they are told."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            _log.error("scan.failed", path=path, exc_info=error)
 
     async def _wait(self, scan: Scan) -> None:
         """Wait until a scan's next attempt is due; raises :class:`Stopping`."""
@@ -404,7 +435,8 @@ class Pipeline:
 
     def _retry(self, scan: Scan, code: str, reason: str, delay: float) -> None:
         scan.code, scan.reason = code, reason
-        self._listener.retrying()
+        with self._telling(scan.path):
+            self._listener.retrying()
         _log.warning(
             "scan.retrying",
             id=scan.id,
@@ -421,22 +453,46 @@ class Pipeline:
         with contextlib.suppress(EnvironmentFault):
             await run_in(self._threads.state, self._ledger.refund_attempt, row)
 
-    async def _resume(self, entry: Entry) -> None:
-        """Carry out the plan that an earlier run has left."""
+    async def _resume(self, entry: Entry, scan: Scan | None = None) -> ScanState:
+        """Carry out the plan that an earlier run has left, and return the end of the ``scan`` that has it."""
         self.resuming.add(entry.path)
+        stand_in: Scan | None = None
         try:
-            delivered = await self._commit(PlanItem(entry))
-        except (Changed, Blocked):
-            return
+            try:
+                delivered = await self._commit(PlanItem(entry))
+            except Blocked as error:
+                self.resuming.discard(entry.path)
+                if scan is None:
+                    scan = stand_in = self._stand_in(entry)
+                with self._is_read():
+                    self._block(scan, error)
+                    await self._wait(scan)
+                    delivered = await self._unblocked(PlanItem(entry), scan)
+        except Stopping:
+            return ScanState.CANCELLED
+        except Changed:
+            return ScanState.CHANGED
         except Exception as error:  # noqa: BLE001 - a bug: the next start tries again
             _log.error("scan.failed", path=entry.path, exc_info=error)
-            return
+            return ScanState.CHANGED
         finally:
             self.resuming.discard(entry.path)
-        fields = log_recovered(entry, delivered)
-        if delivered is not None and entry.code != CODE:
-            event = "quarantined" if delivered.fate == "quarantine" else "delivered"
-            self._listener.notify(event, entry.path, fields)
+            if stand_in is not None:
+                self._scans.change(stand_in, ScanState.CHANGED)
+        with self._telling(entry.path):
+            fields = log_recovered(entry, delivered)
+            if delivered is not None and entry.code != CODE:
+                event = "quarantined" if delivered.fate == "quarantine" else "delivered"
+                self._listener.notify(event, entry.path, fields)
+        return ScanState.CHANGED
+
+    def _stand_in(self, entry: Entry) -> Scan:
+        """Return an open scan for a plan that is blocked, so that it is named with the others."""
+        facts = Plan.from_json(entry.plan or "").facts
+        scan = self._scan(SettledFile(entry.path, facts, fresh=True, ready_at=time.monotonic()), Batch(0, 1))
+        scan.id = entry.id
+        self._scans.add(scan)
+        return scan
 
     def _known(self, scan: Scan, page: Page) -> Page:
         scan.cached = True
@@ -468,13 +524,12 @@ class Pipeline:
         scan.jpeg = b""
         self._scans.change(scan, state)
         self.scheduler.changed()
-        if (fields := scan.batch.ended(state)) is not None:
-            self._listener.notify("batch", str(scan.batch.id), fields)
-        self._listener.closed(scan)
-        if self._backoff and not len(self._scans):
-            # Nothing is left to find out with that it works again.
-            for cause in (Cause.READING, Cause.WORKERS, Cause.MEMORY):
-                self._backoff.resolve(cause)
+        with self._telling(scan.path):
+            if (fields := scan.batch.ended(state)) is not None:
+                self._listener.notify("batch", str(scan.batch.id), fields)
+        with self._telling(scan.path):
+            self._listener.closed(scan)
+        self._end_pauses_of_reading()
 
     # What begins and ends it.
 
@@ -502,16 +557,17 @@ class Pipeline:
 
     def recover(self, entry: Entry) -> asyncio.Task[None]:
         """Carry out the plan of an earlier run."""
-        return self._spawn(self._resume(entry))
+        self.resuming.add(entry.path)
+        return self._spawn(self._recover(entry), entry.path)
 
     def clear_leftovers(self, entry: Entry) -> None:
         """Remove what an earlier run may have staged for a scan that is read again."""
-        self._spawn(self._clear(LeftoverItem(entry)))
+        self._spawn(self._clear(LeftoverItem(entry)), entry.path)
 
     def clear_away(self) -> None:
         """Remove what could not be removed before, if there is time."""
         if self._deliveries.has_left_behind and not self._undelivered:
-            self._spawn(self._clear(ClearingItem()))
+            self._spawn(self._clear(ClearingItem()), "")
 
     def change(self, settings: Settings, groups: Mapping[str, int]) -> None:
         """Work by other settings from the next turns on."""
@@ -539,7 +595,11 @@ class Pipeline:
             self._deliveries.close()
 
     async def cancel(self) -> None:
-        """End all coroutines; what was not finished is taken up by the next start."""
+        """End all coroutines; what was not finished is taken up by the next start.
+
+        A pause that lasts is not ended by that: it is why scans were not finished.
+        """
+        self._is_ending = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -559,14 +619,36 @@ class Pipeline:
         options = self.settings.for_path(file.path)
         return Scan(file, batch, options, recipe(options.ocr, options.enhance))
 
+    async def _recover(self, entry: Entry) -> None:
+        await self._resume(entry)
+
     def _start(self, scan: Scan) -> None:
         self._scans.add(scan)
-        self._spawn(self.process(scan))
+        self._spawn(self._run(scan), scan.path)
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    async def _run(self, scan: Scan) -> None:
+        """Process a scan, and see that it comes to its end, also if there is a bug in what judges it."""
+        try:
+            while not scan.is_closed:
+                try:
+                    await self.process(scan)
+                except Exception as error:  # noqa: BLE001 - a bug must not stop the daemon, nor lose the scan
+                    self._note_bug(scan, error)
+        finally:
+            if not scan.is_closed:
+                # Cancelled: by the run's end, or by an executor of its own accord.
+                self._close(scan, ScanState.CANCELLED)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], path: str) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                _log.error("scan.failed", path=path, exc_info=error)
+
+        task.add_done_callback(ended)
         return task
 
 

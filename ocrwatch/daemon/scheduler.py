@@ -228,6 +228,8 @@ class Scheduler:
             queue.remove(scan)
             if scan in self._isolated:
                 self._isolated.remove(scan)
+            # The next one gets what this one was granted.
+            self.changed()
             raise
         finally:
             del self._waiting[scan]

@@ -56,8 +56,12 @@ class GroupCommit(ABC, Generic[Item, Result]):
             await self._wake.wait()
 
     async def _serve(self) -> None:
+        # What nobody waits for any more is not begun: nobody would take note of what came of it.
+        self._waiting = deque(each for each in self._waiting if not each[1].done())
         most = 1 if self._one_by_one else MOST_TOGETHER
         group = list(islice(self._waiting, most))
+        if not group:
+            return
         self._one_by_one = max(0, self._one_by_one - 1)
         try:
             results = await run_in(self._thread, self.work, [item for item, _ in group])
@@ -73,7 +77,10 @@ class GroupCommit(ABC, Generic[Item, Result]):
             _, future = self._waiting.popleft()
             if future.done():
                 continue
-            if isinstance(result, Exception):
+            if isinstance(result, StopIteration):
+                # No future takes one (asyncio.Future.set_exception).
+                future.set_exception(RuntimeError(repr(result)))
+            elif isinstance(result, Exception):
                 future.set_exception(result)
             else:
                 future.set_result(result)

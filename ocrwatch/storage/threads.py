@@ -41,8 +41,16 @@ class Threads:
 
 async def run_in(executor: ThreadPoolExecutor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run ``work`` on a thread of ``executor``. Memory that is short is the environment's fault, not the scan's."""
+
+    def call() -> T:
+        try:
+            return work(*args, **kwargs)
+        except StopIteration as error:
+            # A future that is given one never ends (asyncio.Future.set_exception raises).
+            raise RuntimeError(repr(error)) from error
+
     try:
-        return await asyncio.get_running_loop().run_in_executor(executor, lambda: work(*args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(executor, call)
     except MemoryError as error:
         raise memory_short() from error
 

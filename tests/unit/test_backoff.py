@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
 
 import pytest
 from structlog.testing import capture_logs
 
+from ocrwatch import backoff as backoff_module
 from ocrwatch.backoff import FIRST_DELAY, LONGEST_DELAY, Backoff
 from ocrwatch.errors import EnvironmentFault
+from tests.eventually import run, settled
 
 FULL = EnvironmentFault("the disk is full", "free some space")
 LONG = 10.0
@@ -128,3 +132,67 @@ def test_those_who_wait_for_something_else_hear_of_changes(backoff: Backoff) -> 
     event.clear()
     backoff.resolve("inbox")
     assert not event.is_set()
+
+
+def test_those_that_wait_for_a_next_try_go_on_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When its time has come, after another refusal and when the pause ends; who is cancelled holds up no other."""
+    monkeypatch.setattr(backoff_module, "FIRST_DELAY", 0.02)
+
+    async def scenario() -> None:
+        pauses, order = Backoff(), list[int]()
+
+        async def wait(number: int) -> None:
+            await pauses.clear_for("delivery")
+            order.append(number)
+
+        async def all_wait() -> list[asyncio.Task[None]]:
+            tasks = [asyncio.ensure_future(wait(number)) for number in range(30)]
+            await settled()
+            return tasks
+
+        pauses.record("delivery", full(), time.monotonic())
+        until = pauses.next_try("delivery")
+        await asyncio.gather(*await all_wait())
+        assert time.monotonic() >= until
+        assert order == list(range(30))
+
+        order.clear()
+        pauses.record("delivery", AWAY, time.monotonic())
+        tasks = await all_wait()
+        pauses.record("delivery", EnvironmentFault("a third one"), time.monotonic())
+        tasks[0].cancel()
+        tasks[7].cancel()
+        await settled()
+        assert order == []
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert order == [number for number in range(30) if number not in {0, 7}]
+
+        order.clear()
+        pauses.record("delivery", full(), time.monotonic() + 1000)
+        tasks = await all_wait()
+        pauses.resolve("delivery")
+        await asyncio.gather(*tasks)
+        assert order == list(range(30))
+        await pauses.clear_for("delivery")
+
+    run(scenario())
+
+
+def test_a_pause_keeps_nothing_in_memory_of_what_met_the_fault(backoff: Backoff) -> None:
+    """A scan may be large, and the pause long."""
+
+    class Large:
+        pass
+
+    def meet() -> weakref.ref[Large]:
+        scan = Large()
+        try:
+            raise full()
+        except EnvironmentFault as error:
+            backoff.record("inbox", error, 0.0)
+        return weakref.ref(scan)
+
+    found = meet()
+    gc.collect()
+    assert "inbox" in backoff
+    assert found() is None

@@ -1,0 +1,255 @@
+"""The core of a run: all between a batch and the folders, with real folders and a real ledger, and a fake executor."""
+
+# ruff: noqa: ARG002 - a listener does not need all that it is told
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from ocrwatch.backoff import Backoff
+from ocrwatch.cache.key import PageCache
+from ocrwatch.daemon.deliveries import Deliveries
+from ocrwatch.daemon.duplicates import Duplicates
+from ocrwatch.daemon.loading import Loading
+from ocrwatch.daemon.pipeline import Pipeline
+from ocrwatch.daemon.recovery import restore_forgotten
+from ocrwatch.delivery.plan import Fate, Places
+from ocrwatch.delivery.transaction import Delivered, Deliverer
+from ocrwatch.document import Page
+from ocrwatch.errors import EnvironmentFault, ScanFault
+from ocrwatch.executors.events import Begun
+from ocrwatch.ledger import Entry, Ledger
+from ocrwatch.render.registry import endings
+from ocrwatch.scan import Scan, Scans, ScanState, SettledFile
+from ocrwatch.settings import Settings
+from ocrwatch.storage.files import facts_of
+from ocrwatch.storage.threads import Threads
+from tests.eventually import eventually
+from tests.fake_executor import Act, FakeExecutor, echo
+
+PLACES: Final = ("inbox", "outbox", "archive", "quarantine", "state")
+
+_FATES: Final[dict[str, Fate]] = {"skip": "keep", "archive": "archive", "delete": "delete"}
+
+
+class Folders:
+    """The folders of a daemon, which outlive its runs."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in PLACES:
+            (root / name).mkdir(exist_ok=True)
+        self.inbox, self.outbox, self.archive, self.quarantine, self.state = (root / name for name in PLACES)
+
+    def settings(self, **changes: object) -> Settings:
+        """Return settings with these folders, under which nothing is waited for long."""
+        places = {name: self.root / name for name in PLACES}
+        retry = {"attempts": 3, "first_delay": 0.01, "max_delay": 0.05}
+        return Settings.model_validate({**places, "workers": {"count": 1}, "retry": retry, **changes})
+
+    def put(self, path: str, data: str = "") -> Path:
+        """Write a scan whose bytes are ``data``, or its path."""
+        place = self.inbox / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(data or path)
+        return place
+
+    def files(self) -> dict[str, str]:
+        """Return all files outside the state folder, with what is in them."""
+        found = {}
+        for place in sorted(self.root.rglob("*")):
+            name = str(place.relative_to(self.root))
+            if place.is_file() and not name.startswith("state/"):
+                found[name] = place.read_text()
+        return found
+
+
+class Heard:
+    """A listener that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.ends: defaultdict[str, list[ScanState]] = defaultdict(list)
+        """By path, in their order."""
+        self.texts: dict[str, str] = {}
+        self.events: list[tuple[str, str]] = []
+        self.retries = 0
+        self.doubted: set[str] = set()
+        """Codes of faults that are not believed yet."""
+        self.last: Scan | None = None
+
+    def delivered(self, scan: Scan, page: Page, delivered: Delivered) -> None:
+        """Remember its text."""
+        self.texts[scan.path] = page.text.strip()
+
+    def retrying(self) -> None:
+        """Count it."""
+        self.retries += 1
+
+    def closed(self, scan: Scan) -> None:
+        """Remember how it ended."""
+        self.ends[scan.path].append(scan.state)
+        self.last = scan
+
+    def is_doubtful(self, scan: SettledFile, fault: ScanFault) -> bool:
+        """Doubt what the test says."""
+        return fault.code in self.doubted
+
+    def notify(self, event: str, subject: str, fields: Mapping[str, object]) -> None:
+        """Remember it."""
+        self.events.append((event, subject))
+
+
+class Core:
+    """One run of it. The test brings the files that the inbox would; see :func:`running`."""
+
+    def __init__(
+        self, folders: Folders, settings: Settings, *, act: Act = echo, cache: PageCache | None = None
+    ) -> None:
+        self.folders = folders
+        self.settings = settings
+        self.ledger = Ledger(folders.state)
+        self.cache = cache or PageCache(None, [])
+        self.threads = Threads()
+        self.backoff = Backoff()
+        self.scans = Scans()
+        self.heard = Heard()
+        self.executor = FakeExecutor(
+            settings.workers.count,
+            act,
+            count_attempt=self._count_attempt,
+            heard=self._begun,
+        )
+        keeps = settings.on_success == "keep"
+        fate = _FATES.get(settings.intake.duplicates)
+        self.duplicates = None if fate is None else Duplicates(self.ledger, folders.outbox, folders.archive, fate)
+        self.loading = Loading(
+            self.threads.loading,
+            folders.inbox,
+            self.ledger,
+            self.cache,
+            max_bytes=settings.settle.max_bytes,
+            keeps_originals=keeps,
+        )
+        places = Places(folders.inbox, folders.outbox, folders.archive, folders.quarantine, keeps=keeps)
+        self.deliverer = Deliverer(places, self.ledger, self.ledger.remember_endings(endings()))
+        self.deliveries = Deliveries(self.threads.delivery, self.deliverer, self.backoff, self.duplicates)
+        self.pipeline = self.pipeline_of(Pipeline)
+        self._services: list[asyncio.Task[None]] = []
+
+    def _count_attempt(self, row: int) -> int:
+        return self.ledger.count_attempt(row)
+
+    def _begun(self, event: Begun) -> None:
+        self.pipeline.begun(event)
+
+    def pipeline_of(self, kind: Callable[..., Pipeline]) -> Pipeline:
+        """Put a pipeline together."""
+        return kind(
+            self.settings,
+            {},
+            self.ledger,
+            self.cache,
+            self.threads,
+            self.backoff,
+            self.scans,
+            self.executor,
+            self.loading,
+            self.deliveries,
+            self.duplicates,
+            self.heard,
+        )
+
+    def serve(self) -> None:
+        """Begin to work."""
+        self._services = [asyncio.ensure_future(service) for service in self.pipeline.services()]
+
+    def file(self, path: str, *, fresh: bool = True) -> SettledFile:
+        """Return a file of the inbox as intake does when it is complete."""
+        facts = facts_of((self.folders.inbox / path).lstat())
+        return SettledFile(path, facts, fresh=fresh, ready_at=time.monotonic())
+
+    def bring(self, *paths: str, data: str = "") -> None:
+        """Have new scans come into the inbox, and into a batch."""
+        for path in paths:
+            self.folders.put(path, data)
+        self.take(*paths)
+
+    def take(self, *paths: str) -> None:
+        """Have scans that lie in the inbox come into a batch."""
+        self.pipeline.begin([self.file(path) for path in paths])
+
+    def recover(self) -> None:
+        """Go on where an earlier run was ended, and take what lies in the inbox, as a start does."""
+        restore_forgotten(self.settings, self.ledger)
+        self.ledger.record_unclean_end(0.01, 0.01)
+        for entry in self.ledger.unfinished():
+            if entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}:
+                self.pipeline.recover(entry)
+            else:
+                self.pipeline.clear_leftovers(entry)
+        if waiting := sorted(path.name for path in self.folders.inbox.glob("[!.]*")):
+            self.pipeline.begin([self.file(path) for path in waiting])
+
+    async def idle(self) -> None:
+        """Wait until nothing is on its way but what is blocked."""
+        await eventually(lambda: self.pipeline.is_idle, "idle")
+
+    async def closed(self, path: str) -> ScanState:
+        """Wait for a scan's only end."""
+        await eventually(lambda: self.heard.ends[path], f"the end of {path}")
+        (end,) = self.heard.ends[path]
+        return end
+
+    async def in_state(self, state: ScanState, path: str = "a.jpg") -> Scan:
+        """Wait until an open scan is in a state."""
+        return await eventually(
+            lambda: next((scan for scan in self.scans.of(state) if scan.path == path), None), f"{path} {state}"
+        )
+
+    def row(self, path: str = "a.jpg") -> Entry:
+        """Return the only row of a path."""
+        ids = [row[0] for row in self.ledger._db.execute("SELECT id FROM scans WHERE path = ?", (os.fsencode(path),))]
+        (found,) = ids
+        return self.ledger.get(found)
+
+    async def end(self, *, clean: bool = True) -> None:
+        """End as the daemon does, or without what a killed one cannot do any more."""
+        await self.pipeline.cancel()
+        for service in self._services:
+            service.cancel()
+        await asyncio.gather(*self._services, return_exceptions=True)
+        self.executor.close()
+        self.threads.close()
+        if clean:
+            self.pipeline.close()
+            with contextlib.suppress(EnvironmentFault):
+                self.ledger.record_clean_end()
+        self.ledger.close()
+
+
+@asynccontextmanager
+async def running(
+    root: Path, *, act: Act = echo, cache: PageCache | None = None, **settings: object
+) -> AsyncIterator[Core]:
+    """Run a core on the folders below ``root``, and end it."""
+    folders = Folders(root)
+    core = Core(folders, folders.settings(**settings), act=act, cache=cache)
+    core.serve()
+    try:
+        yield core
+    finally:
+        await core.end()
+
+
+def sha256(text: str) -> str:
+    """Return the hash of a scan's bytes."""
+    return hashlib.sha256(text.encode()).hexdigest()

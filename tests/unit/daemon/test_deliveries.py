@@ -1,0 +1,339 @@
+"""What the delivery thread does: together or alone, and each item gets what is its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ocrwatch.backoff import Backoff, Cause
+from ocrwatch.daemon import deliveries as deliveries_module
+from ocrwatch.daemon.deliveries import (
+    REDUCED,
+    ClearingItem,
+    Deliveries,
+    Item,
+    LeftoverItem,
+    PageItem,
+    PlanItem,
+    QuarantineItem,
+)
+from ocrwatch.daemon.duplicates import Duplicates
+from ocrwatch.delivery.plan import Places
+from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
+from ocrwatch.document import Page
+from ocrwatch.errors import Blocked, Changed, EnvironmentFault, NotAJpeg
+from ocrwatch.ledger import Ledger
+from ocrwatch.render import registry
+from ocrwatch.render.base import Original
+from ocrwatch.render.registry import endings
+from ocrwatch.scan import Batch, Scan, SettledFile
+from ocrwatch.settings import recipe
+from ocrwatch.storage.files import facts_of
+from ocrwatch.storage.threads import Threads
+from tests.core import Folders, sha256
+from tests.fake_executor import page_of
+
+FULL = EnvironmentFault("the disk is full")
+
+
+class Watched(Deliverer):
+    """Delivers, and remembers how; refuses what the test says."""
+
+    def __init__(self, places: Places, ledger: Ledger) -> None:
+        super().__init__(places, ledger, endings())
+        self.calls: list[str] = []
+        self.refused: dict[str, Exception] = {}
+        """By path: what a delivery alone raises."""
+        self.skipped: set[str] = set()
+        """Paths that do not go together with others."""
+
+    def deliver(self, work: Work) -> Delivered:
+        """Deliver one."""
+        self.calls.append(f"alone {work.path}")
+        if work.path in self.refused:
+            raise self.refused[work.path]
+        return super().deliver(work)
+
+    def deliver_together(self, works: Sequence[Work]) -> list[Delivered | None]:
+        """Deliver several."""
+        self.calls.append(" ".join(["together", *(work.path for work in works)]))
+        usual = [work for work in works if work.path not in {*self.refused, *self.skipped}]
+        sent = {delivered.path: delivered for delivered in super().deliver_together(usual) if delivered is not None}
+        return [sent.get(work.path) for work in works]
+
+
+class Post:
+    """Deliveries with real folders and a real ledger."""
+
+    def __init__(self, root: Path, *, duplicates: bool = False) -> None:
+        self.folders = Folders(root)
+        self.ledger = Ledger(self.folders.state)
+        self.backoff = Backoff()
+        self.threads = Threads()
+        places = Places(self.folders.inbox, self.folders.outbox, self.folders.archive, self.folders.quarantine)
+        self.deliverer = Watched(places, self.ledger)
+        self.duplicates = (
+            Duplicates(self.ledger, self.folders.outbox, self.folders.archive, "archive") if duplicates else None
+        )
+        self.deliveries = Deliveries(self.threads.delivery, self.deliverer, self.backoff, self.duplicates)
+        self.settings = self.folders.settings()
+
+    def scan(self, path: str, data: str = "") -> Scan:
+        """Put a scan into the inbox and open its row, as loading does."""
+        place = self.folders.put(path, data)
+        options = self.settings.for_path(path)
+        file = SettledFile(path, facts_of(place.lstat()), fresh=True, ready_at=0.0)
+        scan = Scan(file, Batch(1, 1), options, recipe(options.ocr, options.enhance), sha256=sha256(data or path))
+        scan.id = self.ledger.begin(path, file.facts, scan.sha256).id
+        return scan
+
+    def page(self, path: str, data: str = "") -> PageItem:
+        """Return a page to be delivered."""
+        return PageItem(self.scan(path, data), page_of(f"text of {path}"), "archive", None, self.duplicates)
+
+    def work(self, *items: Item) -> list[object]:
+        """Do it; return what was delivered by path, or the error."""
+        results = self.deliveries.work(items)
+        return [each.path if isinstance(each, Delivered) else each for each in results]
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Iterator[Post]:
+    """Open one."""
+    found = Post(tmp_path)
+    yield found
+    found.threads.close()
+    found.ledger.close()
+
+
+@pytest.fixture
+def once(tmp_path: Path) -> Iterator[Post]:
+    """Open one in which the same bytes are delivered once."""
+    found = Post(tmp_path, duplicates=True)
+    yield found
+    found.threads.close()
+    found.ledger.close()
+
+
+def delivered(*names: str) -> dict[str, str]:
+    """Return the files that there are when these scans, and nothing else, were delivered."""
+    return {
+        **{f"archive/{name}.jpg": f"{name}.jpg" for name in names},
+        **{f"outbox/{name}.txt": f"text of {name}.jpg\n" for name in names},
+    }
+
+
+def test_pages_go_together(post: Post) -> None:
+    """In the time of one, each to its own place."""
+    assert post.work(*map(post.page, ("a.jpg", "b.jpg", "c.jpg"))) == ["a.jpg", "b.jpg", "c.jpg"]
+    assert post.deliverer.calls == ["together a.jpg b.jpg c.jpg"]
+    assert post.folders.files() == delivered("a", "b", "c")
+
+
+def test_a_single_page_goes_alone(post: Post) -> None:
+    """There is nothing to share."""
+    assert post.work(post.page("a.jpg")) == ["a.jpg"]
+    assert post.deliverer.calls == ["alone a.jpg"]
+    assert post.folders.files() == delivered("a")
+
+
+def test_pages_go_together_as_far_as_nothing_else_comes_between(post: Post) -> None:
+    """The order is kept: what is behind the first other item comes in the next call."""
+    pages = [post.page(f"{name}.jpg") for name in "abc"]
+    bad = QuarantineItem(post.scan("bad.jpg"), NotAJpeg("it is a GIF"), post.ledger)
+    assert post.work(pages[0], pages[1], bad, pages[2]) == ["a.jpg", "b.jpg"]
+    assert post.work(bad, pages[2]) == ["bad.jpg"]
+    assert post.work(pages[2]) == ["c.jpg"]
+    assert post.deliverer.calls == ["together a.jpg b.jpg", "alone bad.jpg", "alone c.jpg"]
+    files = post.folders.files()
+    assert '"code": "not-a-jpeg"' in files.pop("quarantine/bad.jpg.reason.json")
+    assert files.pop("quarantine/bad.jpg") == "bad.jpg"
+    assert files == delivered("a", "b", "c")
+
+
+def test_in_a_pause_only_the_first_is_tried(post: Post) -> None:
+    """What is behind it would only meet the same."""
+    post.backoff.record(Cause.DELIVERY, FULL, 0.0)
+    pages = [post.page(f"{name}.jpg") for name in "ab"]
+    assert post.work(*pages) == ["a.jpg"]
+    post.deliverer.refused["b.jpg"] = FULL
+    with pytest.raises(EnvironmentFault, match="full"):
+        post.work(pages[1])
+    assert post.deliverer.calls == ["alone a.jpg", "alone b.jpg"]
+
+
+@pytest.mark.parametrize("error", [Blocked("it is in use"), Changed("b.jpg"), ZeroDivisionError("a bug")])
+def test_what_is_about_one_page_concerns_no_other(post: Post, error: Exception) -> None:
+    """It is raised for that one; the others are delivered, and each once."""
+    post.deliverer.refused["b.jpg"] = error
+    pages = [post.page(f"{name}.jpg") for name in "abc"]
+    assert post.work(*pages) == ["a.jpg", error, "c.jpg"]
+    assert post.deliverer.calls == ["together a.jpg b.jpg c.jpg", "alone b.jpg"]
+    files = post.folders.files()
+    assert files.pop("inbox/b.jpg") == "b.jpg"
+    assert files == delivered("a", "c")
+
+
+def test_what_does_not_go_with_the_others_is_delivered_all_the_same(post: Post) -> None:
+    """Each text is there once."""
+    post.deliverer.skipped = {"a.jpg", "c.jpg"}
+    assert post.work(*(post.page(f"{name}.jpg") for name in "abc")) == ["a.jpg", "b.jpg", "c.jpg"]
+    assert post.deliverer.calls == ["together a.jpg b.jpg c.jpg", "alone a.jpg", "alone c.jpg"]
+    assert post.folders.files() == delivered("a", "b", "c")
+
+
+def test_nothing_is_delivered_twice_if_the_disk_gets_full_among_others(post: Post) -> None:
+    """Those that went are told so; those that did not all get one error, and only the first of them was tried."""
+    post.deliverer.refused = {"b.jpg": FULL, "d.jpg": FULL}
+    pages = {name: post.page(f"{name}.jpg") for name in "abcd"}
+    assert post.work(*pages.values()) == ["a.jpg", FULL, "c.jpg", FULL]
+    assert post.deliverer.calls == ["together a.jpg b.jpg c.jpg d.jpg", "alone b.jpg"]
+    post.deliverer.refused.clear()
+    assert post.work(pages["b"], pages["d"]) == ["b.jpg", "d.jpg"]
+    assert post.folders.files() == delivered("a", "b", "c", "d")
+    assert {entry.state for entry in post.ledger.delivered_last(10)} == {"delivered"}
+
+
+def test_a_ledger_that_refuses_is_told_to_all(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing shows in the outbox before it is noted, and nothing is lost."""
+    pages = [post.page(f"{name}.jpg") for name in "ab"]
+
+    def refuse(*_: object, **__: object) -> None:
+        raise EnvironmentFault("cannot use the ledger")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "planned", refuse)
+        first, second = post.work(*pages)
+        assert first is second
+        assert isinstance(first, EnvironmentFault)
+    assert {name for name in post.folders.files() if not Path(name).name.startswith(".")} == {
+        "inbox/a.jpg",
+        "inbox/b.jpg",
+    }
+    assert post.work(*pages) == ["a.jpg", "b.jpg"]
+    assert post.folders.files() == delivered("a", "b")
+
+
+def test_a_format_that_raises_is_the_fault_of_its_page(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pages that it renders well are delivered."""
+    rendered = registry.render
+
+    def render(page: Page, original: Original, formats: Any) -> tuple[tuple[str, bytes], ...]:
+        if original.path == "b.jpg":
+            raise ZeroDivisionError("a bug in a format")
+        return rendered(page, original, formats)
+
+    monkeypatch.setattr(deliveries_module, "render", render)
+    first, second, third = post.work(*(post.page(f"{name}.jpg") for name in "abc"))
+    assert (first, third) == ("a.jpg", "c.jpg")
+    assert isinstance(second, ZeroDivisionError)
+    files = post.folders.files()
+    assert files.pop("inbox/b.jpg") == "b.jpg"
+    assert files == delivered("a", "c")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_memory_that_is_short_is_the_environments_fault(
+    post: Post, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """No page is given up for it."""
+
+    def render(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(deliveries_module, "render", render)
+    pages = [post.page(f"{number}.jpg") for number in range(count)]
+    if count == 1:
+        with pytest.raises(EnvironmentFault, match="memory"):
+            post.work(*pages)
+    else:
+        errors = post.work(*pages)
+        assert len(set(map(id, errors))) == 1
+        assert isinstance(errors[0], EnvironmentFault)
+
+
+def test_a_second_text_of_the_same_bytes_is_not_delivered(once: Post) -> None:
+    """Also if both come together: the first is delivered, and the other says what it repeats."""
+    pages = [once.page("a.jpg", "same"), once.page("b.jpg", "same"), once.page("c.jpg", "other")]
+    assert once.work(*pages) == ["a.jpg", "b.jpg", "c.jpg"]
+    assert [None if page.earlier is None else page.earlier.path for page in pages] == [None, "a.jpg", None]
+    assert sorted(once.folders.files()) == [
+        "archive/a.jpg",
+        "archive/b.jpg",
+        "archive/c.jpg",
+        "outbox/a.txt",
+        "outbox/c.txt",
+    ]
+
+
+def test_a_duplicate_whose_text_is_fetched_in_a_pause_is_none_any_more(once: Post) -> None:
+    """It was found to repeat another when the archive was away; when it is tried again, its own text is delivered."""
+    once.work(once.page("a.jpg", "same"))
+    again = once.page("b.jpg", "same")
+    once.deliverer.refused["b.jpg"] = FULL
+    with pytest.raises(EnvironmentFault):
+        once.work(again)
+    assert again.earlier is not None
+    once.deliverer.refused.clear()
+    once.folders.outbox.joinpath("a.txt").unlink()
+    once.ledger._db.execute("DELETE FROM scans WHERE path = ?", (b"a.jpg",))
+    assert once.work(again, once.page("c.jpg", "other")) == ["b.jpg", "c.jpg"]
+    assert again.earlier is None
+    assert once.folders.files()["outbox/b.txt"] == "text of b.jpg\n"
+
+
+def test_a_reduced_reading_is_to_be_reviewed(post: Post) -> None:
+    """The sidecars and the ledger say why; not if nothing is to be reviewed at all."""
+    page = post.page("a.jpg")
+    page._scan.reduced = True
+    assert page.work().review is not None
+    assert REDUCED in (page.work().review or ()).reasons  # type: ignore[union-attr]
+    post.settings = post.folders.settings(output={"review_below": 0})
+    page = post.page("b.jpg")
+    page._scan.reduced = True
+    assert page.work().review is None
+
+
+def test_a_plan_of_an_earlier_run_is_carried_out(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text that was staged is published, and the original goes where it was to go."""
+    page = post.page("a.jpg")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise EnvironmentFault("cannot use the ledger")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "published", refuse)
+        with pytest.raises(EnvironmentFault):
+            post.work(page)
+    (entry,) = post.ledger.unfinished()
+    assert entry.state == "planned"
+    assert post.work(PlanItem(entry)) == ["a.jpg"]
+    assert post.folders.files() == delivered("a")
+
+
+def test_what_was_staged_without_a_plan_is_removed(post: Post) -> None:
+    """The scan itself stays where it is."""
+    scan = post.scan("a.jpg")
+    staged = post.folders.outbox / f".ocrwatch-{post.ledger.token}-{scan.id}.txt.tmp"
+    staged.write_text("half a te")
+    (entry,) = post.ledger.unfinished()
+    assert post.work(LeftoverItem(entry)) == [None]
+    assert post.folders.files() == {"inbox/a.jpg": "a.jpg"}
+
+
+def test_what_could_not_be_removed_before_is_tried_again(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When there is time, and once more at the end; a ledger that refuses is no reason for a pause."""
+    cleared: list[str] = []
+    monkeypatch.setattr(post.deliverer, "clear_away", lambda: cleared.append("away"))
+    assert post.work(ClearingItem()) == [None]
+    post.deliveries.close()
+    assert cleared == ["away", "away"]
+
+    def refuse() -> None:
+        raise EnvironmentFault("cannot use the ledger")
+
+    monkeypatch.setattr(post.deliverer, "clear_away", refuse)
+    assert post.work(ClearingItem()) == [None]
