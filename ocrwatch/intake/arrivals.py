@@ -51,6 +51,9 @@ class _Events:
     def limited(self) -> None:
         self._post(self._arrivals.limited)
 
+    def ended(self) -> None:
+        self._post(self._arrivals.ended)
+
     def _post(self, call: Callable[..., None], *arguments: object) -> None:
         # While the process ends, the event loop may be closed already.
         with contextlib.suppress(RuntimeError):
@@ -147,6 +150,10 @@ class Arrivals:
             self._threads.io.submit(self._disarm_now)
             self._give_up_events(EnvironmentFault("the inbox has more folders than may be watched", _MORE_WATCHES))
             self.look_within(0.0)
+
+    def ended(self) -> None:
+        """Look whether the watch is still armed; :meth:`next_look` is due at once if it is not."""
+        self._wake.set()
 
     def failed(self, error: OcrwatchError) -> None:
         """Pause, since the inbox refuses, until a rescan finds it in order."""

@@ -64,6 +64,9 @@ class Listener(Protocol):
     def limited(self) -> None:
         """Note that a folder is not watched, since the kernel allows no more watches."""
 
+    def ended(self) -> None:
+        """Note that no more events may come, unless the watch was disarmed."""
+
 
 class InotifyWatcher:
     """Watches one inbox through inotify while it is armed."""
@@ -135,19 +138,28 @@ def _end(observer: InotifyObserver) -> None:
 
 
 class _Failing(BaseThread):
-    """Keeps what ends it, rather than print a traceback beside the log."""
+    """Keeps what ends it, rather than print a traceback beside the log, and tells of its end."""
 
     failure: Exception | None = None
+    has_ended = False
+    _listener: Listener
 
     def run(self) -> None:
         try:
             super().run()
         except Exception as error:  # noqa: BLE001 - the watch is armed anew, whatever it was
             self.failure = error
+        finally:
+            self.has_ended = True
+            self._listener.ended()
 
 
 class _Descriptor(_Failing, InotifyFD):
     """Reads from the kernel. A folder that may not be watched is an error here, not a watch with the number -1."""
+
+    def __init__(self, listener: Listener) -> None:
+        super().__init__()
+        self._listener = listener
 
     def _add_callback(self, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId) -> WatchDescriptor:
         watch = self._get_or_create_watch(path, mask)
@@ -237,14 +249,18 @@ class _Observer(_Failing, InotifyObserver):
     """Hands the events to the handler."""
 
     def __init__(self, rules: NameRules, listener: Listener) -> None:
-        self._inotify_fd = _Descriptor()
+        self._listener = listener
+        self._inotify_fd = _Descriptor(listener)
         self._inotify_fd.start()
         BaseObserver.__init__(self, _Emitter, inotify_fd=self._inotify_fd, rules=rules, listener=listener)
 
     @property
     def is_watching(self) -> bool:
         """Whether all of its threads live: each may die by itself, and watchdog has no word for that."""
-        return self.is_alive() and self._inotify_fd.is_alive() and any(each.is_alive() for each in self.emitters)
+        threads = (self, self._inotify_fd, *self.emitters)
+        return len(self.emitters) > 0 and all(
+            each.is_alive() and not getattr(each, "has_ended", False) for each in threads
+        )
 
     @property
     def end(self) -> str:

@@ -49,6 +49,9 @@ class Heard:
         """Note that."""
         self.told.append("<limited>")
 
+    def ended(self) -> None:
+        """Take no note: a watch that is disarmed ends as well."""
+
 
 @pytest.fixture
 def heard() -> Heard:
