@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+from ocrwatch.backoff import wait_until
 from ocrwatch.daemon.assembly import Assembly
 from ocrwatch.intake.rescan import Ignored
 from ocrwatch.observe.activity import MOST_SHOWN, Activity, Calendar
@@ -18,8 +19,8 @@ from ocrwatch.scan import ScanState
 from ocrwatch.storage.files import display_path
 from ocrwatch.storage.threads import run_in
 
-_INTERVAL: Final = 0.5
-"""Seconds between two looks at whether the status has changed; it is written once a second at most."""
+_INTERVAL: Final = 1.0
+"""Seconds between two looks at whether the status has changed, while scans are on their way."""
 
 _LONGEST_SIGN: Final = 5.0
 
@@ -32,14 +33,33 @@ class StatusPublisher:
         self._outputs = outputs
         self._calendar = Calendar()
         self._told = ""
-        self.state = "starting"
+        self._state = "starting"
+        self._wake = asyncio.Event()
+        assembly.report.subscribe(self._wake)
+        assembly.watcher.subscribe(self._wake)
+        assembly.backoff.subscribe(self._wake)
+
+    @property
+    def state(self) -> str:
         """What the daemon does: starting, watching, working, paused, stopping or stopped."""
+        return self._state
+
+    @state.setter
+    def state(self, state: str) -> None:
+        if state != self._state:
+            self._state = state
+            self._wake.set()
 
     async def run(self) -> None:
         """Write the status when something has changed, and at every heartbeat; until cancelled."""
+        report = self._assembly.report
         while True:
+            self._wake.clear()
             await self.publish()
-            await asyncio.sleep(_INTERVAL)
+            # While scans are on their way, what is shown of them changes by itself.
+            is_busy = self._assembly.open_scans or self._assembly.backoff
+            due = time.monotonic() + _INTERVAL if is_busy else float("inf")
+            await wait_until(self._wake, min(due, report.next_wake()))
 
     async def give_signs(self) -> None:
         """Tell service manager and HTTP clients that the event loop runs; until cancelled."""
@@ -76,7 +96,7 @@ class StatusPublisher:
         in_work = assembly.scans.in_work
         return assembly.report.status(
             time.monotonic(),
-            state=self.state,
+            state=self._state,
             watch=watcher.mode,
             waiting=assembly.open_scans - len(in_work),
             more=watcher.more,

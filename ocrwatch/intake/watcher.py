@@ -104,6 +104,7 @@ class Watcher:
         self._more = False
         self._gives_up = True
         self._stopped = False
+        self._subscribers: list[asyncio.Event] = []
 
     async def batches(self, *, events: bool) -> AsyncIterator[list[SettledFile] | Refused]:
         """Yield each batch as it closes, and each file that is given up; ends after :meth:`stop`.
@@ -135,6 +136,10 @@ class Watcher:
                 await wait_until(self._wake, self._next_wake())
         finally:
             await self._tasks.cancel()
+
+    def subscribe(self, event: asyncio.Event) -> None:
+        """Have ``event`` set when a path has arrived, or files that are not read have."""
+        self._subscribers.append(event)
 
     def stop(self) -> None:
         """Take no more arrivals."""
@@ -241,8 +246,13 @@ class Watcher:
             self._more = True
             return
         self._known[path] = _Known(time.monotonic())
+        self._tell()
         _log.debug("scan.seen", path=path, how=arrival.how)
         self._settle.track(arrival, time.monotonic())
+
+    def _tell(self) -> None:
+        for event in self._subscribers:
+            event.set()
 
     def _make_room(self) -> None:
         """Rescan for more where there is room for many."""
@@ -267,6 +277,7 @@ class Watcher:
         if found is not None:
             self._take_in(found, fresh=fresh)
             await self._arrivals.end_look(found, has_opened=self.ignored.update(found))
+            self._tell()
 
     def _take_in(self, found: Rescan, *, fresh: bool) -> None:
         self._more = found.more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections import Counter, deque
@@ -86,7 +87,8 @@ class Report:
         self._deliveries: deque[status.Delivery] = deque(maxlen=_DELIVERIES_SHOWN)
         self._load = (0, 0)
         self._written = 0.0
-        self._dirty = True
+        self._is_dirty = True
+        self._subscribers: list[asyncio.Event] = []
         self.ends: Counter[ScanState] = Counter()
         self.cached = 0
         """Scans delivered whose text was known before."""
@@ -95,6 +97,21 @@ class Report:
         self.refused_settings: status.Refusal | None = None
         self.tally = Tally()
         self.engine: EngineInfo | None = None
+
+    def subscribe(self, event: asyncio.Event) -> None:
+        """Have ``event`` set when there is something new to be written."""
+        self._subscribers.append(event)
+
+    @property
+    def _dirty(self) -> bool:
+        return self._is_dirty
+
+    @_dirty.setter
+    def _dirty(self, dirty: bool) -> None:
+        self._is_dirty = dirty
+        if dirty:
+            for event in self._subscribers:
+                event.set()
 
     def remember(self, deliveries: Iterable[status.Delivery]) -> None:
         """Take what was read last, in an earlier run, oldest first."""
