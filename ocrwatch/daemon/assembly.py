@@ -9,7 +9,7 @@ import time
 from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any, Final, Protocol
 
-from ocrwatch.backoff import BLOCKED_DELAY, Backoff
+from ocrwatch.backoff import BLOCKED_DELAY, Backoff, Cause
 from ocrwatch.cache.key import PageCache
 from ocrwatch.checks import startup
 from ocrwatch.daemon.deliveries import Deliveries
@@ -249,6 +249,8 @@ class Assembly:
         self._archive_check.patience = settings.settle.give_up_after
         self.hooks.change(hooks)
         self.report.change(settings.status.heartbeat, self.executor.capacity)
+        # The worker that could not start may be one that is not wanted any more; another one says so again.
+        self.backoff.resolve(Cause.WORKERS)
 
     # What the pipeline tells.
 
