@@ -17,16 +17,16 @@ from typing import Final
 
 from ocrwatch.backoff import Backoff
 from ocrwatch.cache.key import PageCache
-from ocrwatch.daemon.deliveries import Deliveries
-from ocrwatch.daemon.duplicates import Duplicates
-from ocrwatch.daemon.loading import Loading
 from ocrwatch.daemon.pipeline import Pipeline
 from ocrwatch.daemon.recovery import restore_forgotten
+from ocrwatch.delivery.deliveries import Deliveries
+from ocrwatch.delivery.duplicates import Duplicates
 from ocrwatch.delivery.plan import Fate, Places
 from ocrwatch.delivery.transaction import Delivered, Deliverer
 from ocrwatch.document import Page
 from ocrwatch.errors import EnvironmentFault, ScanFault
 from ocrwatch.executors.events import Begun
+from ocrwatch.intake.loading import Loading
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.render.registry import endings
 from ocrwatch.scan import Scan, Scans, ScanState, SettledFile

@@ -1,7 +1,5 @@
 """One run of the daemon: ``pipeline`` has a scan's life, ``daemon`` the order of start and stop.
 
-``assembly`` puts the parts together. ``scheduler`` says whose turn it is, ``loading`` and ``deliveries`` do what waits
-for a disk, many scans in one ``group_commit``. ``recovery`` takes up what an earlier run has left, and ``reload``
-takes new settings. ``report`` and ``status_publisher`` say what the daemon does; ``quarantine_watch``,
-``archive_check`` and ``tidying`` look after files that were put away.
+``assembly`` puts the parts together, and ``scheduler`` says whose turn it is. ``recovery`` takes up what an earlier run
+has left, ``reload`` takes new settings, and ``status_publisher`` says what the daemon does.
 """

@@ -12,10 +12,9 @@ from typing import Any, Final, Protocol
 from ocrwatch.backoff import BLOCKED_DELAY, Backoff, Cause
 from ocrwatch.cache.key import PageCache
 from ocrwatch.checks import startup
-from ocrwatch.daemon.deliveries import Deliveries
-from ocrwatch.daemon.duplicates import Duplicates
-from ocrwatch.daemon.loading import Loading
 from ocrwatch.daemon.pipeline import Pipeline
+from ocrwatch.delivery.deliveries import Deliveries
+from ocrwatch.delivery.duplicates import Duplicates
 from ocrwatch.delivery.plan import Fate, Places
 from ocrwatch.delivery.transaction import Delivered, Deliverer
 from ocrwatch.document import Page
@@ -30,6 +29,7 @@ from ocrwatch.housekeeping.empty_folders import Tidying
 from ocrwatch.housekeeping.late_writers import QuarantineWatch
 from ocrwatch.intake.batcher import Batcher
 from ocrwatch.intake.kept_originals import KeptOriginals
+from ocrwatch.intake.loading import Loading
 from ocrwatch.intake.readiness import ReadinessTracker
 from ocrwatch.intake.watcher import Refused, Watcher
 from ocrwatch.ledger import Entry, Ledger

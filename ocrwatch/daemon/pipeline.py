@@ -12,11 +12,17 @@ from typing import Any, Final, Protocol
 from ocrwatch.backoff import BLOCKED_DELAY, Backoff, Cause, wait_until
 from ocrwatch.cache.key import PageCache
 from ocrwatch.checks import startup
-from ocrwatch.daemon.deliveries import ClearingItem, Deliveries, Item, LeftoverItem, PageItem, PlanItem, QuarantineItem
-from ocrwatch.daemon.duplicates import CODE, Duplicates
-from ocrwatch.daemon.loading import AlreadyDelivered, Loaded, Loading
 from ocrwatch.daemon.scheduler import Scheduler
-from ocrwatch.daemon.telling import log_delivered, log_duplicate, log_quarantined, log_recovered
+from ocrwatch.delivery.deliveries import (
+    ClearingItem,
+    Deliveries,
+    Item,
+    LeftoverItem,
+    PageItem,
+    PlanItem,
+    QuarantineItem,
+)
+from ocrwatch.delivery.duplicates import CODE, Duplicates
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import Page
@@ -36,8 +42,10 @@ from ocrwatch.errors import (
 from ocrwatch.executors.base import Executor
 from ocrwatch.executors.events import Begun
 from ocrwatch.executors.ipc import Job
+from ocrwatch.intake.loading import AlreadyDelivered, Loaded, Loading
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
+from ocrwatch.observe.scan_events import log_delivered, log_duplicate, log_quarantined, log_recovered
 from ocrwatch.scan import Batch, Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.storage.facts import FileFacts

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ocrwatch.commands.why.files import files_of, text_of, with_presence
-from ocrwatch.daemon.duplicates import CODE
+from ocrwatch.delivery.duplicates import CODE
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.document import Review
 from ocrwatch.errors import ASK_ITS_USER, Damaged, EnvironmentFault, Truncated, environment_fault

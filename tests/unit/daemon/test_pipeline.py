@@ -11,8 +11,8 @@ import pytest
 
 from ocrwatch.backoff import Cause
 from ocrwatch.daemon import pipeline as pipeline_module
-from ocrwatch.daemon.deliveries import REDUCED
 from ocrwatch.daemon.pipeline import MOST_DEATHS
+from ocrwatch.delivery.deliveries import REDUCED
 from ocrwatch.errors import (
     Damaged,
     EngineFailed,

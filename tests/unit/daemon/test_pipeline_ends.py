@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ocrwatch.backoff import Cause
-from ocrwatch.daemon import loading as loading_module
+from ocrwatch.intake import loading as loading_module
 from ocrwatch.delivery.transaction import Deliverer
 from ocrwatch.errors import (
     Blocked,

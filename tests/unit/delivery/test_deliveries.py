@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ocrwatch.backoff import Backoff, Cause
-from ocrwatch.daemon import deliveries as deliveries_module
-from ocrwatch.daemon.deliveries import (
+from ocrwatch.delivery import deliveries as deliveries_module
+from ocrwatch.delivery.deliveries import (
     REDUCED,
     ClearingItem,
     Deliveries,
@@ -20,7 +20,7 @@ from ocrwatch.daemon.deliveries import (
     PlanItem,
     QuarantineItem,
 )
-from ocrwatch.daemon.duplicates import Duplicates
+from ocrwatch.delivery.duplicates import Duplicates
 from ocrwatch.delivery.plan import Places
 from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.document import Page

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from ocrwatch.daemon.telling import log_delivered
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import EngineInfo, Page, Second
 from ocrwatch.log import EVENTS
+from ocrwatch.observe.scan_events import log_delivered
 from ocrwatch.recipe import Recipe
 from ocrwatch.scan import Batch, Scan, SettledFile
 from ocrwatch.settings import Settings

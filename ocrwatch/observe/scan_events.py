@@ -1,24 +1,16 @@
-"""What is told of a scan's end: its event, and the reason beside a quarantined original."""
+"""The events of a scan's end, with the fields from which everything else can be counted."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from ocrwatch.daemon.duplicates import Earlier
+from ocrwatch.delivery.duplicates import Earlier
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import Page
 from ocrwatch.errors import ScanFault
 from ocrwatch.ledger import Entry
 from ocrwatch.log import get_logger
-from ocrwatch.quarantine.reason import render_reason
 from ocrwatch.scan import Scan
 
 _log = get_logger()
-
-
-def reason_file(scan: Scan, fault: ScanFault, attempts: int, earlier: Sequence[Entry]) -> bytes:
-    """Render the reason, with what happened to the same bytes before."""
-    return render_reason(scan.path, scan.file.facts, scan.sha256, fault, attempts, earlier)
 
 
 def log_quarantined(scan: Scan, fault: ScanFault, delivered: Delivered | None) -> dict[str, object]:

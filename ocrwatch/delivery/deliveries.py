@@ -11,14 +11,13 @@ from itertools import takewhile
 from typing import TypeGuard
 
 from ocrwatch.backoff import Backoff, Cause
-from ocrwatch.daemon.duplicates import CODE, Duplicates, Earlier, made_by
-from ocrwatch.daemon.telling import reason_file
+from ocrwatch.delivery.duplicates import CODE, Duplicates, Earlier, made_by
 from ocrwatch.delivery.plan import Fate
 from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.document import Page, Review
 from ocrwatch.errors import Blocked, EnvironmentFault, ScanFault, memory_short
 from ocrwatch.ledger import Entry, Ledger
-from ocrwatch.quarantine.reason import REASON_ENDING
+from ocrwatch.quarantine.reason import REASON_ENDING, render_reason
 from ocrwatch.render.base import Original
 from ocrwatch.render.registry import render
 from ocrwatch.render.review import review_reasons
@@ -103,7 +102,7 @@ class QuarantineItem(Item):
                 scan.file.facts,
                 scan.sha256,
                 "quarantine",
-                ((REASON_ENDING, reason_file(scan, fault, attempts, earlier)),),
+                ((REASON_ENDING, render_reason(scan.path, scan.file.facts, scan.sha256, fault, attempts, earlier)),),
                 code=fault.code,
                 reason=fault.message,
             )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.daemon.duplicates import CODE, Duplicates, made_by
+from ocrwatch.delivery.duplicates import CODE, Duplicates, made_by
 from ocrwatch.delivery.plan import Fate, Plan, Sidecar
 from ocrwatch.delivery.transaction import Work
 from ocrwatch.errors import EnvironmentFault
