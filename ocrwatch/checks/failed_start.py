@@ -24,16 +24,16 @@ def make_folders_or_tell(settings: Settings, *, once: bool) -> None:
         with contextlib.suppress(OSError, OcrwatchError):
             if not once and holder_of(settings.state) is None and inbox_holder(settings.inbox) is None:
                 last = status.read(settings.state)
-                outlets = StatusOutputs(settings, startup.sidecar_group(settings), once=once)
-                tell_failed_start(settings, outlets, [] if last is None else last.deliveries, failure)
-                outlets.close()
+                outputs = StatusOutputs(settings, startup.sidecar_group(settings), once=once)
+                tell_failed_start(settings, outputs, [] if last is None else last.deliveries, failure)
+                outputs.close()
         raise
 
 
 def tell_failed_start(
-    settings: Settings, outlets: StatusOutputs, deliveries: list[status.Delivery], failure: OcrwatchError
+    settings: Settings, outputs: StatusOutputs, deliveries: list[status.Delivery], failure: OcrwatchError
 ) -> None:
     """Say in the note and in the status file what kept ocrwatch from starting, and what was read last before."""
     found = status_at_start(settings, deliveries, failure)
-    outlets.tell(found)
+    outputs.publish(found)
     status.write(settings.state, found)

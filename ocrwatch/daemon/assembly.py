@@ -294,7 +294,7 @@ class Assembly:
             self._quarantine_watch.look_for_more()
         elif event == "delivered":
             self._archive_check.delivered()
-        self.hooks.tell(event, subject, facts(self.settings, fields))
+        self.hooks.notify(event, subject, facts(self.settings, fields))
 
     def _heard(self, event: WorkerEvent) -> None:
         if isinstance(event, WorkerReady | WorkerLost | WorkerUnfit):

@@ -108,7 +108,7 @@ class Daemon:
             stack.callback(outputs.close)
             # What a killed run has said there last is not true any more.
             read_last = deliveries_of(ledger)
-            outputs.tell(status_at_start(settings, read_last))
+            outputs.publish(status_at_start(settings, read_last))
             stack.push(_told(lambda failure: tell_failed_start(settings, outputs, read_last, failure)))
             startup.check_languages(settings)
             startup.check_formats(settings)

@@ -77,7 +77,7 @@ class StatusPublisher:
         if status is not None:
             threads = self._assembly.threads
             await run_in(threads.state, write, self._assembly.settings.state, status)
-            self._outputs.tell(status)
+            self._outputs.publish(status)
             # In time for the next one.
             await self._assembly.reviews.look()
 
@@ -87,7 +87,7 @@ class StatusPublisher:
         status = self._status(at_once=True)
         if status is not None:
             write(self._assembly.settings.state, status)
-            self._outputs.tell(status)
+            self._outputs.publish(status)
 
     def _status(self, *, at_once: bool) -> Status | None:
         assembly, watcher = self._assembly, self._assembly.watcher

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from ocrwatch.hooks.courier import Dispatcher, Notification
+from ocrwatch.hooks.dispatcher import Dispatcher, Notification
 from ocrwatch.hooks.program import ProgramFailed, Programs
 from ocrwatch.hooks.webhook import Address, NotTaken, Webhook
 from ocrwatch.log import get_logger
@@ -62,7 +62,7 @@ class Hooks:
         self._runs.change(threads=options.concurrency, capacity=options.capacity)
         self._posts.change(threads=1, capacity=options.capacity)
 
-    def tell(self, event: str, subject: str, facts: Mapping[str, object]) -> None:
+    def notify(self, event: str, subject: str, facts: Mapping[str, object]) -> None:
         """Tell whoever wants to know of ``event``; returns at once."""
         wanted = event in self._options.programs
         if not (wanted or self._options.webhook):

@@ -37,7 +37,7 @@ class StatusOutputs:
         if self._address:
             self._board, self._listener = _listen(self._address)
 
-    def tell(self, status: Status) -> None:
+    def publish(self, status: Status) -> None:
         """Pass on what the daemon does."""
         if self._poster is not None:
             self._poster.offer(status_txt.text_of(status))

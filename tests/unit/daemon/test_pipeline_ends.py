@@ -12,7 +12,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from ocrwatch.backoff import Cause
-from ocrwatch.intake import loading as loading_module
 from ocrwatch.delivery.transaction import Deliverer
 from ocrwatch.errors import (
     Blocked,
@@ -20,6 +19,7 @@ from ocrwatch.errors import (
     EnvironmentFault,
     NotAJpeg,
 )
+from ocrwatch.intake import loading as loading_module
 from ocrwatch.ledger import Ledger
 from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings

@@ -9,7 +9,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from ocrwatch.backoff import Cause
-from ocrwatch.intake import loading as loading_module
 from ocrwatch.daemon import pipeline as pipeline_module
 from ocrwatch.errors import (
     Blocked,
@@ -18,6 +17,7 @@ from ocrwatch.errors import (
     NotAJpeg,
     UsageError,
 )
+from ocrwatch.intake import loading as loading_module
 from ocrwatch.ledger import Ledger
 from ocrwatch.scan import ScanState
 from tests.core import running

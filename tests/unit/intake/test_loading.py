@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.cache.key import PageCache
-from ocrwatch.intake import loading as loading_module
 from ocrwatch.document import Page
 from ocrwatch.errors import Blocked, Changed, EnvironmentFault, TooLarge
+from ocrwatch.intake import loading as loading_module
 from ocrwatch.intake.loading import AlreadyDelivered, Loaded, Loading
 from ocrwatch.ledger import Ledger
 from ocrwatch.recipe import Recipe

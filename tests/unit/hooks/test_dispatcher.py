@@ -10,7 +10,7 @@ import time
 import pytest
 
 from ocrwatch import log
-from ocrwatch.hooks.courier import Dispatcher, Notification
+from ocrwatch.hooks.dispatcher import Dispatcher, Notification
 from tests.waiting import until
 
 
@@ -33,10 +33,10 @@ def _notice(number: int) -> Notification:
 def test_notices_are_carried_in_order() -> None:
     """With one thread, in the order in which they were sent; then it is idle and has no thread."""
     carried: list[str] = []
-    courier = Dispatcher("programs", lambda notice: carried.append(notice.subject), threads=1, capacity=100)
+    dispatcher = Dispatcher("programs", lambda notice: carried.append(notice.subject), threads=1, capacity=100)
     for number in range(50):
-        courier.send(_notice(number))
-    until(lambda: courier.is_idle, 5)
+        dispatcher.send(_notice(number))
+    until(lambda: dispatcher.is_idle, 5)
     assert carried == [str(number) for number in range(50)]
     until(lambda: not [t for t in threading.enumerate() if t.name == "hooks-programs"], 5)
 
@@ -51,18 +51,18 @@ def test_so_many_at_once_and_no_more() -> None:
         gate.acquire(timeout=10)
         under_way.discard(notice.subject)
 
-    courier = Dispatcher("programs", carry, threads=2, capacity=100)
+    dispatcher = Dispatcher("programs", carry, threads=2, capacity=100)
     for number in range(6):
-        courier.send(_notice(number))
+        dispatcher.send(_notice(number))
     until(lambda: len(under_way) == 2, 5)
-    courier.change(threads=3, capacity=100)
-    courier.send(_notice(6))
+    dispatcher.change(threads=3, capacity=100)
+    dispatcher.send(_notice(6))
     until(lambda: len(under_way) == 3, 5)
-    courier.change(threads=1, capacity=100)
+    dispatcher.change(threads=1, capacity=100)
     gate.release(3)
     until(lambda: len(under_way) == 1, 5)
     gate.release(10)
-    until(lambda: courier.is_idle, 5)
+    until(lambda: dispatcher.is_idle, 5)
 
 
 def test_overflow_drops_the_oldest_and_says_how_many(logged: io.StringIO) -> None:
@@ -74,17 +74,17 @@ def test_overflow_drops_the_oldest_and_says_how_many(logged: io.StringIO) -> Non
         gate.wait(10)
         carried.append(notice.subject)
 
-    courier = Dispatcher("webhook", carry, threads=1, capacity=3)
-    courier.send(_notice(0))
-    until(lambda: len(courier._waiting) == 0, 5)
+    dispatcher = Dispatcher("webhook", carry, threads=1, capacity=3)
+    dispatcher.send(_notice(0))
+    until(lambda: len(dispatcher._waiting) == 0, 5)
     begun = time.monotonic()
     for number in range(1, 1000):
-        courier.send(_notice(number))
+        dispatcher.send(_notice(number))
     assert time.monotonic() - begun < 5
     gate.set()
-    until(lambda: courier.is_idle, 5)
+    until(lambda: dispatcher.is_idle, 5)
     assert carried == ["0", "997", "998", "999"]
-    courier.close()
+    dispatcher.close()
     drops = _events(logged)
     # At once, and the rest at the end, rather than a line for each.
     assert [event["event"] for event in drops] == ["hook.dropped"] * 2
@@ -99,14 +99,14 @@ def test_what_waits_at_the_end_is_counted(logged: io.StringIO) -> None:
     def carry(_: Notification) -> None:
         gate.wait(10)
 
-    courier = Dispatcher("programs", carry, threads=1, capacity=10)
+    dispatcher = Dispatcher("programs", carry, threads=1, capacity=10)
     for number in range(4):
-        courier.send(_notice(number))
-    until(lambda: len(courier._waiting) == 3, 5)
-    courier.close()
-    courier.send(_notice(9))
+        dispatcher.send(_notice(number))
+    until(lambda: len(dispatcher._waiting) == 3, 5)
+    dispatcher.close()
+    dispatcher.send(_notice(9))
     gate.set()
-    until(lambda: courier.is_idle, 5)
+    until(lambda: dispatcher.is_idle, 5)
     (event,) = _events(logged)
     assert (event["event"], event["count"], event["reason"]) == ("hook.dropped", 3, "ocrwatch stopped")
 
@@ -120,9 +120,9 @@ def test_a_bug_costs_one_notice(logged: io.StringIO) -> None:
             raise ZeroDivisionError
         carried.append(notice.subject)
 
-    courier = Dispatcher("programs", carry, threads=1, capacity=10)
+    dispatcher = Dispatcher("programs", carry, threads=1, capacity=10)
     for number in range(3):
-        courier.send(_notice(number))
-    until(lambda: courier.is_idle, 5)
+        dispatcher.send(_notice(number))
+    until(lambda: dispatcher.is_idle, 5)
     assert carried == ["0", "2"]
     assert [(event["event"], event["subject"]) for event in _events(logged)] == [("hook.failed", "1")]
