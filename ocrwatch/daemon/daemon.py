@@ -91,6 +91,7 @@ class Daemon:
         self._failure: OcrwatchError | None = None
         self._blocked: dict[str, str] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._mounts: MountWatchdog | None = None
         self._early: list[Callable[[], None]] = []
 
     def run(self) -> Summary:
@@ -103,7 +104,7 @@ class Daemon:
                 stack.callback(lock.release)
             remember_mounts(settings)
             ledger = Ledger(settings.state)
-            stack.callback(ledger.close)
+            stack.callback(self._unless_state_hangs, ledger.close)
             outputs = StatusOutputs(settings, startup.sidecar_group(settings), once=self._once)
             stack.callback(outputs.close)
             # What a killed run has said there last is not true any more.
@@ -115,9 +116,8 @@ class Daemon:
             rebuild(settings, ledger)
             restore_forgotten(settings, ledger)
             cache = startup.known_texts(settings)
-            stack.callback(cache.close)
-            shared = {name: folder for name, folder in startup.folders(settings).items() if name != "state"}
-            self._mounts = MountWatchdog(shared)
+            stack.callback(self._unless_state_hangs, cache.close)
+            self._mounts = MountWatchdog(startup.folders(settings))
             stack.callback(self._mounts.close)
             self._assembly = Assembly(settings, ledger, cache, self._watchers, once=self._once)
             if self._reread is not None:
@@ -180,9 +180,9 @@ class Daemon:
 
     async def _watch_mounts(self) -> None:
         """Pause while a folder does not answer: what waits for it cannot say so."""
-        backoff = self._assembly.backoff
-        while True:
-            fault = self._mounts.fault(time.monotonic())
+        backoff, mounts = self._assembly.backoff, self._mounts
+        while mounts is not None:
+            fault = mounts.fault(time.monotonic())
             if fault is None:
                 backoff.resolve(Cause.MOUNT)
             elif backoff.message_of(Cause.MOUNT) != fault.message:
@@ -327,15 +327,20 @@ class Daemon:
                 # Else the folders are left alone: the next start finds what was staged.
                 assembly.pipeline.close()
             # No scan in the ledger is left as in work: what waits for a folder or its writer was not killed.
-            ledger.record_clean_end()
+            self._unless_state_hangs(ledger.record_clean_end)
             # Nothing corrects any more what is said last.
-            assembly.reviews.look_now()
+            self._unless_state_hangs(assembly.reviews.look_now)
         self._show_progress()
         self._publisher.state = "stopped"
-        self._publisher.publish_last()
+        self._unless_state_hangs(self._publisher.publish_last)
         assembly.hooks.close()
         if self._ready_at is not None:
             _log.info("daemon.stopped", **assembly.report.totals())
+
+    def _unless_state_hangs(self, call: Callable[[], None]) -> None:
+        """Make a call that waits for the state folder, unless that does not answer: the process would never end."""
+        if self._mounts is None or "state" not in self._mounts.silent(time.monotonic()):
+            call()
 
     def _state(self) -> str:
         if self._stop_by is not None:

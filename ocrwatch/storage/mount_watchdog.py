@@ -29,8 +29,12 @@ class MountWatchdog:
 
     def fault(self, now: float) -> EnvironmentFault | None:
         """Return what is to be said of the folders that do not answer at this moment (monotonic seconds)."""
+        return _fault(self._folders, self.silent(now))
+
+    def silent(self, now: float) -> list[str]:
+        """Return the names of the folders that do not answer at this moment (monotonic seconds)."""
         asked = self._asked.copy()
-        return _fault(self._folders, [name for name in self._folders if now - asked.get(name, now) > PATIENCE])
+        return [name for name in self._folders if now - asked.get(name, now) > PATIENCE]
 
     def close(self) -> None:
         """Ask no more."""

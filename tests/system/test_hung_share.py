@@ -29,6 +29,33 @@ def test_hung_share_is_waited_for(tmp_path: Path, folder: str) -> None:
         all_is_well(daemon, folder)
 
 
+def test_a_state_folder_that_hangs_is_waited_for(tmp_path: Path) -> None:
+    """The log says so, the event loop goes on, and so does the work when the folder answers again."""
+    with DaemonProcess(tmp_path, config=BRISK) as daemon:
+        daemon.wait_ready()
+        with hung_share(daemon.state):
+            paused = daemon.wait_for("daemon.paused")
+            assert f"the state {daemon.state} {SILENT}" in paused["reason"]
+            drop_for(daemon, "state")
+        all_is_well(daemon, "state")
+        assert daemon.stop() == 0
+
+
+def test_stop_waits_for_no_state_folder_that_hangs(tmp_path: Path) -> None:
+    """It ends in time; the next start reads what was not."""
+    with DaemonProcess(tmp_path, config=BRISK) as daemon:
+        daemon.wait_ready()
+        with hung_share(daemon.state):
+            daemon.wait_for("daemon.paused")
+            drop_for(daemon, "state")
+            begun = time.monotonic()
+            assert daemon.stop() == 0
+            assert time.monotonic() - begun < 15
+    with DaemonProcess(tmp_path, config=BRISK) as daemon:
+        daemon.wait_ready()
+        daemon.wait_for("scan.delivered", count=3)
+
+
 def test_stop_waits_for_no_share_that_hangs(tmp_path: Path) -> None:
     """What it had in hand is delivered after the next start, once."""
     with DaemonProcess(tmp_path, config=f'{BRISK}[workers]\nshutdown_timeout = "2s"\n') as daemon:
