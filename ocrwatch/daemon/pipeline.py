@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from ocrwatch.backoff import BLOCKED_DELAY, Backoff, Cause, wait_until
 from ocrwatch.cache.key import PageCache
 from ocrwatch.checks import startup
+from ocrwatch.daemon.admission import HasPlan, TooSoon, check_admission, renew
 from ocrwatch.daemon.scheduler import Scheduler
 from ocrwatch.delivery.deliveries import (
     ClearingItem,
@@ -32,12 +32,10 @@ from ocrwatch.errors import (
     EnvironmentFault,
     InternalFault,
     OcrwatchError,
-    OutOfMemory,
     ScanFault,
     Stopping,
     TimedOut,
     UsageError,
-    WorkerDied,
 )
 from ocrwatch.executors.base import Executor
 from ocrwatch.executors.events import Begun
@@ -51,15 +49,10 @@ from ocrwatch.settings import Settings, recipe
 from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.threads import Threads, run_in
 
-MOST_DEATHS: Final = 3
-"""How often ocrwatch may be killed with one scan as the only one in work until that is put down to the scan."""
-
 MOST_BLOCKED: Final = 128
 """Scans that may be blocked with their texts in memory; if more are, the folder refuses all of them: a pause."""
 
 BUG_REMEDY: Final = "please report it with the log's traceback"
-
-_OF_WORKERS: Final = frozenset({OutOfMemory.code, WorkerDied.code})
 
 _log = get_logger()
 
@@ -81,22 +74,6 @@ class Listener(Protocol):
 
     def notify(self, event: str, subject: str, fields: Mapping[str, object]) -> None:
         """Tell other programs of a scan (``delivered``, ``quarantined``) or a ``batch``."""
-
-
-class _HasPlan(Exception):
-    """An earlier run has planned the delivery of this very scan."""
-
-    def __init__(self, entry: Entry) -> None:
-        super().__init__(entry.path)
-        self.entry = entry
-
-
-class _TooSoon(Exception):
-    """The scan is to wait before its next attempt."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
 
 
 class Pipeline:
@@ -164,9 +141,9 @@ class Pipeline:
                 self._close(scan, ScanState.CHANGED)
             except AlreadyDelivered:
                 self._close(scan, ScanState.DUPLICATE)
-            except _HasPlan as found:
+            except HasPlan as found:
                 self._close(scan, await self._resume(found.entry, scan))
-            except _TooSoon as early:
+            except TooSoon as early:
                 self._postpone(scan, ScanState.RETRYING, early.seconds)
             except Blocked as error:
                 # The others go on without it.
@@ -187,7 +164,7 @@ class Pipeline:
         self._scans.change(scan, ScanState.QUEUED)
         async with self.scheduler.turn(scan):
             self._scans.change(scan, ScanState.LOADING)
-            self._renew(scan)
+            renew(scan, self.settings)
             loaded = await self._load(scan)
             if loaded.page is not None:
                 return self._known(scan, loaded.page)
@@ -195,7 +172,7 @@ class Pipeline:
             del loaded
             async with self.scheduler.place(scan):
                 # It may have waited through a change of settings.
-                self._renew(scan)
+                renew(scan, self.settings)
                 jpeg, scan.jpeg = scan.jpeg, b""
                 # Another scan with the same bytes may have been read since this one was loaded.
                 if (page := self._cache.recent(scan.sha256 or "", scan.recipe)) is not None:
@@ -214,33 +191,7 @@ class Pipeline:
         entry = loaded.entry
         scan.id, scan.attempt = entry.id, entry.attempts
         self._scans.has_row(scan)
-        went_last = scan.reduced
-        # A text that is known was read as any other.
-        scan.reduced = loaded.page is None and (scan.reduced or entry.code == TimedOut.code)
-        if entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}:
-            # Its inbox was away when its original was to be put away.
-            raise _HasPlan(entry)
-        if loaded.page is not None:
-            return loaded
-        if entry.deaths >= MOST_DEATHS:
-            raise _final(
-                WorkerDied(
-                    f"ocrwatch itself was killed {entry.deaths} times while this was the only scan in work",
-                    "look at the scan, and whether memory was short; drop it in again",
-                )
-            )
-        if entry.attempts >= self.settings.retry.attempts:
-            # The attempts that are allowed were lowered meanwhile.
-            why = f"{entry.attempts} attempts to read it failed ({entry.reason})"
-            raise _final(WorkerDied(why, "look at the scan; drop it in again"))
-        rest = min(entry.not_before - time.time(), self.settings.retry.max_delay)
-        if not scan.has_waited and rest > 0:
-            scan.code, scan.reason = entry.code or "", entry.reason or ""
-            raise _TooSoon(rest)
-        if scan.reduced and not went_last:
-            # An earlier run found out that it takes too long.
-            raise _TooSoon(0.0)
-        scan.isolated = bool(entry.alone)
+        check_admission(scan, loaded, self.settings.retry)
         return loaded
 
     async def _have_read(self, scan: Scan, jpeg: bytes) -> Page:
@@ -517,16 +468,6 @@ class Pipeline:
 
         asyncio.ensure_future(run_in(self._threads.delivery, save)).add_done_callback(saved)
 
-    def _renew(self, scan: Scan) -> None:
-        """Give a scan the options that are in force."""
-        scan.options = self.settings.for_path(scan.path)
-        scan.recipe = recipe(scan.options.ocr, scan.options.enhance)
-        if scan.code in _OF_WORKERS:
-            # What is read with less is less likely to end a worker again.
-            scan.recipe = replace(scan.recipe, second="none", enhance=replace(scan.recipe.enhance, perspective=False))
-        if scan.reduced:
-            scan.recipe = replace(scan.recipe, second="none", enhance=replace(scan.recipe.enhance, enabled=False))
-
     def _close(self, scan: Scan, state: ScanState) -> None:
         """Set a scan's end, and tell of it."""
         scan.jpeg = b""
@@ -658,9 +599,3 @@ class Pipeline:
 
         task.add_done_callback(ended)
         return task
-
-
-def _final(fault: ScanFault) -> ScanFault:
-    """Return a fault after which no other attempt is made."""
-    fault.retryable = False
-    return fault

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from ocrwatch.backoff import Cause
-from ocrwatch.daemon import pipeline as pipeline_module
-from ocrwatch.daemon.pipeline import MOST_DEATHS
+from ocrwatch.daemon.admission import MOST_DEATHS, renew
 from ocrwatch.delivery.deliveries import REDUCED
 from ocrwatch.errors import (
     Damaged,
@@ -527,8 +526,7 @@ def renewed(settings: Settings, *, reduced: bool = False, code: str = "") -> Sca
     before = Settings()
     scan = Scan(file, Batch(1, 1), before.for_path("a.jpg"), recipe(before.ocr, before.enhance), reduced=reduced)
     scan.code = code
-    pipeline: Any = type("Some", (), {"settings": settings})()
-    pipeline_module.Pipeline._renew(pipeline, scan)
+    renew(scan, settings)
     return scan
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Word
 from ocrwatch.errors import EnvironmentFault, InternalFault, UsageError
 from ocrwatch.render import registry
-from ocrwatch.render.base import Original
+from ocrwatch.render.base import Format, Original
+from tests.documentation import blocks
 from tests.other_formats import PACKAGE, installed
 
 BOX = Box(0, 0, 1, 1)
@@ -143,3 +145,15 @@ def test_the_built_in_formats_cannot_be_replaced(tmp_path: Path) -> None:
     """A rebuilt ledger knows scans by what their JSON says."""
     with installed(tmp_path, txt="tests.other_formats:Marks"):
         assert registry.render(PAGE, GOOD, ("txt",)) == (("txt", b"word\n"),)
+
+
+def test_the_format_in_the_documentation_renders_a_page() -> None:
+    """It is a format, and gives what the page on it says."""
+    (example,) = (block for block in blocks("python") if "class Words" in block)
+    scope: dict[str, Any] = {}
+    exec(example, scope)  # noqa: S102 - our own documentation
+    words = tuple(Word(text, Box(0, 0, 9, 9), 90.0) for text in ("two", "words"))
+    page = Page(9, 9, None, 1, (Block((Line(words, Box(0, 0, 9, 9)),), Box(0, 0, 9, 9)),), EngineInfo("any", "1", ()))
+    found: Format = scope["Words"]()
+    assert (found.name, found.ending) == ("words", "words.lst")
+    assert found.render(page, Original("a.jpg", 1, "0" * 64)) == b"two\nwords\n"

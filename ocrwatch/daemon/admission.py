@@ -1,0 +1,82 @@
+"""Whether a scan that was loaded is read now, and by which options."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Final
+
+from ocrwatch.errors import OutOfMemory, ScanFault, TimedOut, WorkerDied
+from ocrwatch.intake.loading import Loaded
+from ocrwatch.ledger import Entry
+from ocrwatch.scan import Scan, ScanState
+from ocrwatch.settings import Retry, Settings, recipe
+
+MOST_DEATHS: Final = 3
+"""How often ocrwatch may be killed with one scan as the only one in work until that is put down to the scan."""
+
+_OF_WORKERS: Final = frozenset({OutOfMemory.code, WorkerDied.code})
+
+
+class HasPlan(Exception):
+    """An earlier run has planned the delivery of this very scan."""
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__(entry.path)
+        self.entry = entry
+
+
+class TooSoon(Exception):
+    """The scan has to wait before its next attempt."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+def check_admission(scan: Scan, loaded: Loaded, retry: Retry) -> None:
+    """Compare a loaded scan with its row in the ledger; return if it may be read, or its page is known.
+
+    Raises :class:`HasPlan`, :class:`TooSoon`, or :class:`WorkerDied` if no other attempt is to be made.
+    """
+    entry = loaded.entry
+    went_last = scan.reduced
+    # A text that is known was read as any other.
+    scan.reduced = loaded.page is None and (scan.reduced or entry.code == TimedOut.code)
+    if entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}:
+        # Its inbox was away when its original was to be put away.
+        raise HasPlan(entry)
+    if loaded.page is not None:
+        return
+    if entry.deaths >= MOST_DEATHS:
+        why = f"ocrwatch itself was killed {entry.deaths} times while this was the only scan in work"
+        raise _final(WorkerDied(why, "look at the scan, and whether memory was short; drop it in again"))
+    if entry.attempts >= retry.attempts:
+        # The attempts that are allowed were lowered meanwhile.
+        why = f"{entry.attempts} attempts to read it failed ({entry.reason})"
+        raise _final(WorkerDied(why, "look at the scan; drop it in again"))
+    rest = min(entry.not_before - time.time(), retry.max_delay)
+    if not scan.has_waited and rest > 0:
+        scan.code, scan.reason = entry.code or "", entry.reason or ""
+        raise TooSoon(rest)
+    if scan.reduced and not went_last:
+        # An earlier run found out that it takes too long.
+        raise TooSoon(0.0)
+    scan.isolated = bool(entry.alone)
+
+
+def renew(scan: Scan, settings: Settings) -> None:
+    """Give a scan the options that are in force; one that ended a worker, or took too long, gets less of them."""
+    scan.options = settings.for_path(scan.path)
+    scan.recipe = recipe(scan.options.ocr, scan.options.enhance)
+    if scan.code in _OF_WORKERS:
+        # What is read with less is less likely to end a worker again.
+        scan.recipe = replace(scan.recipe, second="none", enhance=replace(scan.recipe.enhance, perspective=False))
+    if scan.reduced:
+        scan.recipe = replace(scan.recipe, second="none", enhance=replace(scan.recipe.enhance, enabled=False))
+
+
+def _final(fault: ScanFault) -> ScanFault:
+    """Return a fault after which no other attempt is made."""
+    fault.retryable = False
+    return fault
