@@ -132,7 +132,7 @@ class Scan:
     options: Effective
     recipe: Recipe
     state: ScanState = ScanState.QUEUED
-    order: int = field(default_factory=lambda: next(_numbers))
+    order: int = field(default_factory=_numbers.__next__)
     """Among those of its kind, the one with the lowest goes first. It stays while the environment refuses the scan."""
     id: int = 0
     """Its row in the ledger, 0 while there is none."""

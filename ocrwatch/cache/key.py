@@ -104,7 +104,7 @@ class PageCache:
         key = self._key(sha256, recipe)
         cache = self._cache
         if cache is None or key is None or not _is_expected(page, recipe):
-            return lambda: None
+            return _nothing
         cache.put(key, page)
 
         def save() -> None:
@@ -278,3 +278,7 @@ def _stamp(path: Path) -> _Stamp:
     except (FileNotFoundError, NotADirectoryError):
         return _Stamp(path, 0, 0, 0)
     return _Stamp(path, status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def _nothing() -> None:
+    """Keep nothing."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, ParamSpec
 
 from ocrwatch.errors import OcrwatchError
+
+P = ParamSpec("P")
 
 Severity = Literal["fine", "warning", "problem"]
 """A problem would stop ocrwatch; with a warning it works, but slower, later or not for long."""
@@ -22,10 +24,10 @@ class Finding:
     remedy: str = ""
 
 
-def check(subject: str, fine: str, test: Callable[[], object], *, otherwise: Severity = "problem") -> Finding:
-    """Run a test that raises an :class:`OcrwatchError` where something is wrong; ``fine`` is said where nothing is."""
+def check(subject: str, fine: str, test: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Finding:
+    """Run a test that raises an :class:`OcrwatchError` if something is wrong; ``fine`` is the message if nothing is."""
     try:
-        test()
+        test(*args, **kwargs)
     except OcrwatchError as error:
-        return Finding(subject, otherwise, error.message, error.remedy)
+        return Finding(subject, "problem", error.message, error.remedy)
     return Finding(subject, "fine", fine)

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import pwd
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.rescan import Rescan, rescan
 from ocrwatch.log import printable
 from ocrwatch.permissions import check_movable
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.readers import has_second_reader, is_read_by_ppocr
 from ocrwatch.scan import Arrival
@@ -77,15 +78,13 @@ def examine(config: Path | None, overrides: Mapping[str, object]) -> Iterator[Fi
 
 
 def _of_settings(settings: Settings) -> Iterator[Finding]:
-    answers = check("folders", "all folders answer", lambda: startup.check_answers(settings))
+    answers = check("folders", "all folders answer", startup.check_answers, settings)
     yield answers
     if answers.severity == "problem":
         # Whatever else is asked of them would not come back.
         return
-    yield check("folders", "no folder lies in another's way", lambda: check_folders(settings))
-    yield check(
-        "mounts", "no disk or share is missing that was there at the last start", lambda: check_mounts(settings)
-    )
+    yield check("folders", "no folder lies in another's way", check_folders, settings)
+    yield check("mounts", "no disk or share is missing that was there at the last start", check_mounts, settings)
     for name, folder in startup.folders(settings).items():
         yield from _folder(settings, name, folder)
     yield from _inbox(settings)
@@ -94,14 +93,14 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     yield from _watch(settings)
     yield folders.ledger_place(mount_of(nearest_existing(settings.state))[0], settings.state)
     languages = ", ".join(dict.fromkeys(name for each in startup.recipes(settings)[::-1] for name in each.languages))
-    found = check("languages", f"{languages} installed", lambda: startup.check_languages(settings))
+    found = check("languages", f"{languages} installed", startup.check_languages, settings)
     yield found
     if found.severity == "fine":
         yield _engine(settings)
         yield _second(settings)
-    yield check("formats", "the sidecars' formats can be used", lambda: startup.check_formats(settings))
-    yield check("groups", "the sidecars' groups exist", lambda: startup.group_ids(settings))
-    yield check("hooks", "all programs and secrets of hooks can be used", lambda: hook_options(settings))
+    yield check("formats", "the sidecars' formats can be used", startup.check_formats, settings)
+    yield check("groups", "the sidecars' groups exist", startup.group_ids, settings)
+    yield check("hooks", "all programs and secrets of hooks can be used", hook_options, settings)
     if settings.hooks.webhook_secret is not None:
         yield from machine.exposed("hooks.webhook_secret", settings.hooks.webhook_secret)
     yield from _of_running(settings)
@@ -124,11 +123,11 @@ def _of_running(settings: Settings) -> Iterator[Finding]:
 def _folder(settings: Settings, name: str, folder: Path) -> Iterator[Finding]:
     if not os.path.lexists(folder) and is_missing(folder):
         fine = f"{folder} is not there yet and is made at the start"
-        yield check(name, fine, lambda: startup.check_can_be_made(name, folder))
+        yield check(name, fine, startup.check_can_be_made, name, folder)
         yield from folders.space(name, folder)
     elif startup.is_only_read(settings, name):
         fine = f"scans in {folder} can be read; they stay there"
-        yield check(name, fine, lambda: startup.check_usable(settings, name, folder))
+        yield check(name, fine, startup.check_usable, settings, name, folder)
     else:
         findings = list(_tried(settings, name, folder))
         yield from findings
@@ -139,7 +138,7 @@ def _folder(settings: Settings, name: str, folder: Path) -> Iterator[Finding]:
 def _tried(settings: Settings, name: str, folder: Path) -> Iterator[Finding]:
     """Do in a folder what the daemon does in it; the first problem is the last finding."""
     if name == "inbox":
-        usable = check(name, "", lambda: startup.check_usable(settings, name, folder))
+        usable = check(name, "", startup.check_usable, settings, name, folder)
         if usable.severity == "problem":
             yield usable
             return
@@ -158,7 +157,7 @@ def _inbox(settings: Settings) -> Iterator[Finding]:
     watch = settings.watch
     rules = NameRules.of(watch.include, watch.exclude)
     try:
-        found = rescan(settings.inbox, rules, recursive=watch.recursive, limit=_MOST_SCANS_TRIED, known=lambda _: False)
+        found = rescan(settings.inbox, rules, recursive=watch.recursive, limit=_MOST_SCANS_TRIED)
     except EnvironmentFault:
         return
     if settings.on_success != "keep":
@@ -246,7 +245,7 @@ def _engine(settings: Settings) -> Finding:
     from ocrwatch.recognise.engines import load as load_engine  # noqa: PLC0415
 
     wanted = recipe(settings.ocr, settings.enhance)
-    finding = check("engine", "", lambda: load_engine(wanted))
+    finding = check("engine", "", load_engine, wanted)
     if finding.severity != "fine":
         return finding
     info = load_engine(wanted).info
@@ -254,12 +253,17 @@ def _engine(settings: Settings) -> Finding:
     return replace(finding, message=f"{info.name} reads, with {what} {info.version}")
 
 
+def _load_all(load: Callable[[Recipe], object], recipes: Iterable[Recipe]) -> None:
+    for each in recipes:
+        load(each)
+
+
 def _second(settings: Settings) -> Finding:
     """Tell whether a second reader reads again what is in doubt, by any profile; if not, what it would be good for."""
     from ocrwatch.recognise.engines import load_second  # noqa: PLC0415
 
     wanted = startup.recipes(settings)
-    finding = check("second reader", "", lambda: [load_second(each) for each in wanted])
+    finding = check("second reader", "", _load_all, load_second, wanted)
     if finding.severity != "fine":
         return finding
     if info := next(filter(None, map(load_second, wanted)), None):

@@ -201,7 +201,7 @@ def _print_left(output: Console, summary: Summary) -> None:
 def _waiting(settings: Settings) -> int:
     watch = settings.watch
     rules = NameRules.of(watch.include, watch.exclude)
-    return rescan(settings.inbox, rules, recursive=watch.recursive, limit=1, known=lambda _: False).total
+    return rescan(settings.inbox, rules, recursive=watch.recursive, limit=1).total
 
 
 def _scans(count: int) -> str:

@@ -155,7 +155,7 @@ def _leftovers(root: Path, refused: list[str]) -> Iterator[tuple[str, str, re.Ma
 def _delivered(settings: Settings) -> Iterator[_Known]:
     """Yield the scans in the inbox whose sidecars are in the outbox."""
     rules = NameRules.of(settings.watch.include, settings.watch.exclude)
-    found = rescan(settings.inbox, rules, recursive=settings.watch.recursive, limit=_NO_LIMIT, known=lambda _: False)
+    found = rescan(settings.inbox, rules, recursive=settings.watch.recursive, limit=_NO_LIMIT)
     sidecars = _Sidecars(settings.outbox)
     for number, path in enumerate(found.paths):
         # All of them are hashed: the service manager must not take that for a start that hangs.

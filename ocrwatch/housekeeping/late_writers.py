@@ -126,7 +126,7 @@ class QuarantineWatch:
                 self._asked_at = since
         elif places := self._settle.due(now, _LOOKS_AT_ONCE):
             try:
-                probes = await run_in(self._threads.io, lambda: [self._probe(place) for place in places])
+                probes = await run_in(self._threads.io, self._probe_all, places)
             except (EnvironmentFault, OSError):
                 for place in places:
                     self._refused(place, time.monotonic())
@@ -161,6 +161,9 @@ class QuarantineWatch:
                 self._watched[place] = quarantined
                 self._settle.track(Arrival(place), now)
         self._seen = frozenset(row for row, _, _ in found)
+
+    def _probe_all(self, places: Sequence[str]) -> list[Probe | Blocked | None]:
+        return [self._probe(place) for place in places]
 
     def _probe(self, place: str) -> Probe | Blocked | None:
         try:

@@ -83,7 +83,9 @@ class Rescan:
         return self.total > len(self.paths)
 
 
-def rescan(inbox: Path, rules: NameRules, *, recursive: bool, limit: int, known: Callable[[str], bool]) -> Rescan:
+def rescan(
+    inbox: Path, rules: NameRules, *, recursive: bool, limit: int, known: Callable[[str], bool] | None = None
+) -> Rescan:
     """Walk the inbox without following links and return up to ``limit`` scans that ``known`` denies.
 
     Keeps ``limit`` names in memory, however many files wait. Raises :class:`EnvironmentFault` if the inbox
@@ -95,7 +97,7 @@ def rescan(inbox: Path, rules: NameRules, *, recursive: bool, limit: int, known:
     def unknown() -> Iterator[str]:
         nonlocal count
         for path in _walk(inbox, rules, recursive=recursive, ignored=ignored):
-            if not known(path):
+            if known is None or not known(path):
                 count += 1
                 yield path
 

@@ -291,7 +291,7 @@ class Watcher:
 
     async def _look_at(self, paths: list[str]) -> None:
         try:
-            probes = await run_in(self._threads.io, lambda: [self._probe(path) for path in paths])
+            probes = await run_in(self._threads.io, self._probe_all, paths)
         except OcrwatchError as error:
             # The inbox is away: the rescan that finds it back finds these again.
             for path in paths:
@@ -306,6 +306,9 @@ class Watcher:
             # What was dropped meanwhile may be known again by another road.
             if path in self._settle:
                 self._judge(path, found, now)
+
+    def _probe_all(self, paths: list[str]) -> list[Probe | Blocked | None]:
+        return [self._probe(path) for path in paths]
 
     def _probe(self, path: str) -> Probe | Blocked | None:
         try:

@@ -24,36 +24,22 @@ RESULTS: Final = CLOSED
 CAUSES: Final = tuple(Cause)
 """What the daemon can be paused for."""
 
-_COUNTERS: Final[tuple[tuple[str, str, Callable[[Status], int]], ...]] = (
-    ("worker_deaths", "Worker processes that ended unasked.", lambda status: status.worker_deaths),
-    ("retries", "Attempts to read a scan that failed and are made again.", lambda status: status.retries),
-    ("cache_hits", "Scans delivered whose text was known before.", lambda status: status.cached),
-    ("review", "Pages marked for review when they were delivered.", lambda status: status.to_review),
+_COUNTERS: Final = (
+    ("worker_deaths", "Worker processes that ended unasked.", "worker_deaths"),
+    ("retries", "Attempts to read a scan that failed and are made again.", "retries"),
+    ("cache_hits", "Scans delivered whose text was known before.", "cached"),
+    ("review", "Pages marked for review when they were delivered.", "to_review"),
 )
+"""Name, description and field of the status."""
 
-_GAUGES: Final[tuple[tuple[str, str, Callable[[Status], float]], ...]] = (
-    (
-        "queue_scans",
-        "Scans that settle, wait or are to be delivered; of a full inbox only the first few thousand are counted.",
-        lambda status: status.waiting + len(status.in_work) - len(status.being_read),
-    ),
-    ("in_work_scans", "Scans that workers have in hand.", lambda status: len(status.being_read)),
-    (
-        "not_read_files",
-        "Files and folders in the inbox that are not read.",
-        lambda status: status.not_read,
-    ),
+_GAUGES: Final = (
+    ("not_read_files", "Files and folders in the inbox that are not read.", "not_read"),
     (
         "review_waiting",
         "Pages that wait for review: marked, also by earlier runs, and not ticked off.",
-        lambda status: status.review_waiting,
+        "review_waiting",
     ),
-    ("workers_ready", "Workers that have loaded their engine.", lambda status: status.workers_ready),
-    (
-        "oldest_waiting_seconds",
-        "How long ago the scan came that is on its way longest, incomplete ones among them; 0 without any.",
-        lambda status: _age(status.oldest_waiting_since),
-    ),
+    ("workers_ready", "Workers that have loaded their engine.", "workers_ready"),
 )
 
 
@@ -82,10 +68,23 @@ class StatusCollector(Collector):
         for cause in sorted({*CAUSES, *active}):
             paused.add_metric([cause], int(cause in active))
         yield paused
-        for name, description, count in _COUNTERS:
-            yield CounterMetricFamily(f"ocrwatch_{name}", description, value=count(status))
-        for name, description, value in _GAUGES:
-            yield GaugeMetricFamily(f"ocrwatch_{name}", description, value=value(status))
+        for name, description, field in _COUNTERS:
+            yield CounterMetricFamily(f"ocrwatch_{name}", description, value=getattr(status, field))
+        for name, description, field in _GAUGES:
+            yield GaugeMetricFamily(f"ocrwatch_{name}", description, value=getattr(status, field))
+        yield GaugeMetricFamily(
+            "ocrwatch_queue_scans",
+            "Scans that settle, wait or are to be delivered; of a full inbox only the first few thousand are counted.",
+            value=status.waiting + len(status.in_work) - len(status.being_read),
+        )
+        yield GaugeMetricFamily(
+            "ocrwatch_in_work_scans", "Scans that workers have in hand.", value=len(status.being_read)
+        )
+        yield GaugeMetricFamily(
+            "ocrwatch_oldest_waiting_seconds",
+            "How long ago the scan came that is on its way longest, incomplete ones among them; 0 without any.",
+            value=_age(status.oldest_waiting_since),
+        )
         yield from _histogram(
             "queue_seconds", "From being complete to being read, of what was delivered.", status.queue_seconds
         )
