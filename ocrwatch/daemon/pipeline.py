@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 from ocrwatch.backoff import BLOCKED_DELAY, Backoff, Cause, wait_until
 from ocrwatch.cache.key import PageCache
 from ocrwatch.checks import startup
-from ocrwatch.daemon.admission import HasPlan, TooSoon, check_admission, renew
+from ocrwatch.daemon.retry_policy import HasPlan, TooSoon, check_admission, delay_after, renew
 from ocrwatch.daemon.scheduler import Scheduler
 from ocrwatch.delivery.deliveries import (
     ClearingItem,
@@ -264,15 +264,13 @@ class Pipeline:
         """Decide whether a scan that could not be read is tried again."""
         if isinstance(fault, InternalFault):
             _log.error("scan.failed", path=scan.path, reason=fault.message, trace=fault.trace)
-        if isinstance(fault, TimedOut) and scan.reduced:
-            scan.fault = TimedOut(f"{fault.message}, and again without enhancement, after all others", fault.remedy)
-            return
-        retry = self.settings.retry
-        if not fault.retryable or scan.attempt >= retry.attempts:
+        delay = delay_after(scan, fault, self.settings.retry)
+        if delay is None:
+            if isinstance(fault, TimedOut) and scan.reduced:
+                fault = TimedOut(f"{fault.message}, and again without enhancement, after all others", fault.remedy)
             scan.fault = fault
             return
         scan.reduced = scan.reduced or isinstance(fault, TimedOut)
-        delay = min(retry.first_delay * 2 ** (scan.attempt - 1), retry.max_delay)
         try:
             await run_in(
                 self._threads.state, self._ledger.wait, scan.id, time.time() + delay, fault.code, fault.message

@@ -17,7 +17,7 @@ from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.document import Page, Review
 from ocrwatch.errors import Blocked, EnvironmentFault, ScanFault, memory_short
 from ocrwatch.ledger import Entry, Ledger
-from ocrwatch.quarantine.reason import REASON_ENDING, render_reason
+from ocrwatch.quarantine.reason_file import REASON_ENDING, render_reason
 from ocrwatch.render.base import Original
 from ocrwatch.render.registry import render
 from ocrwatch.render.review import review_reasons

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ocrwatch.document import Review
-from ocrwatch.quarantine.reason import REASON
+from ocrwatch.quarantine.reason_file import REASON
 from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.files import NAME_MAX, TEMPORARY_PREFIX, shortened
 from ocrwatch.storage.free_names import COUNTER_ROOM, first_free, look

@@ -24,7 +24,7 @@ from ocrwatch.delivery.batch_commit import deliver_together
 from ocrwatch.delivery.plan import Places, Plan
 from ocrwatch.delivery.steps import Delivered, Journal, Steps, Work, result
 from ocrwatch.errors import Changed, EnvironmentFault
-from ocrwatch.quarantine.reason import REASON_ENDING
+from ocrwatch.quarantine.reason_file import REASON_ENDING
 from ocrwatch.scan import ScanState
 
 __all__ = ["Delivered", "Deliverer", "Journal", "Work"]

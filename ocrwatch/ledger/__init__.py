@@ -6,8 +6,8 @@ attempts, and ``changed`` for a file that was changed or taken away. Each is dur
 """
 
 from ocrwatch.ledger.ledger import Entry, Ledger, facts_key
+from ocrwatch.ledger.migrations import SCHEMA_VERSION
 from ocrwatch.ledger.reader import LedgerReader
 from ocrwatch.ledger.reviews import tick_off
-from ocrwatch.ledger.schema import SCHEMA_VERSION
 
 __all__ = ["SCHEMA_VERSION", "Entry", "Ledger", "LedgerReader", "facts_key", "tick_off"]

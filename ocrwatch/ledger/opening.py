@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from ocrwatch.ledger import schema
+from ocrwatch.ledger import migrations
 from ocrwatch.log import get_logger
 from ocrwatch.storage.files import folder, open_regular, rename_noreplace, status_of, sync
 
@@ -67,7 +67,7 @@ def connect(path: Path) -> sqlite3.Connection:
         time.sleep(pause)
         try:
             return _open(path)
-        except (schema.NotALedger, sqlite3.DatabaseError) as error:
+        except (migrations.NotALedger, sqlite3.DatabaseError) as error:
             if not is_damage(error):
                 raise
             reason = str(error)
@@ -90,7 +90,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def is_damage(error: Exception) -> bool:
     """Tell what may be damage from what a disk or another process refuses."""
-    return isinstance(error, schema.NotALedger) or getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _DAMAGE
+    return isinstance(error, migrations.NotALedger) or getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _DAMAGE
 
 
 def _copy_is_damaged(path: Path) -> bool | None:
@@ -107,7 +107,7 @@ def _copy_is_damaged(path: Path) -> bool | None:
                 with Path(place, name).open("wb") as copy:
                     copy.writelines(_chunks(path.with_name(name)))
             _open(Path(place, path.name)).close()
-    except (schema.NotALedger, sqlite3.Error) as error:
+    except (migrations.NotALedger, sqlite3.Error) as error:
         return True if is_damage(error) else None
     except OSError:
         # A temporary folder that is full, or not there. What can be told without a copy is whether the disk reads.
@@ -150,7 +150,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         db.row_factory = sqlite3.Row
         # Before anything is written: a newer ocrwatch's ledger stays as it is.
-        schema.version_of(db)
+        migrations.version_of(db)
         db.execute("PRAGMA journal_mode = WAL")
         # FULL: a commit survives a power cut, or a scan that brings the machine down would never be found out.
         db.execute("PRAGMA synchronous = FULL")
@@ -159,20 +159,20 @@ def _open(path: Path) -> sqlite3.Connection:
         (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise _fault_of(found)
-        schema.migrate(db, lambda: _old_tokens(path))
-        schema.check_tables(db)
+        migrations.migrate(db, lambda: _old_tokens(path))
+        migrations.check_tables(db)
     except BaseException:
         db.close()
         raise
     return db
 
 
-def _fault_of(found: str) -> sqlite3.Error | schema.NotALedger:
+def _fault_of(found: str) -> sqlite3.Error | migrations.NotALedger:
     """Return what the first finding of SQLite's check stands for: damage, or a page that the disk does not give."""
     code = _REFUSED_PAGE.search(found)
     if code is not None and int(code[1]) & _PRIMARY not in _DAMAGE:
         return sqlite3.OperationalError(" ".join(found.split()))
-    return schema.NotALedger(found)
+    return migrations.NotALedger(found)
 
 
 def _make_private(path: Path) -> None:
@@ -184,7 +184,7 @@ def _make_private(path: Path) -> None:
     try:
         # Before SQLite sees it, which would clear the log of what it does not know away.
         if os.pread(descriptor, len(_MAGIC), 0) not in {b"", _MAGIC}:
-            raise schema.NotALedger("it is not an SQLite database")
+            raise migrations.NotALedger("it is not an SQLite database")
     finally:
         os.close(descriptor)
 

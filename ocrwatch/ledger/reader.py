@@ -10,7 +10,7 @@ from typing import Final, Self
 from urllib.parse import quote_from_bytes
 
 from ocrwatch.errors import EnvironmentFault, environment_fault
-from ocrwatch.ledger import schema
+from ocrwatch.ledger import migrations
 from ocrwatch.ledger.ledger import Entry, entry_of, waiting_for_review
 from ocrwatch.membership import remedy_for_reader
 
@@ -72,7 +72,7 @@ class LedgerReader:
         if self._db is None:
             return 0, []
         try:
-            if schema.version_of(self._db) < schema.REVIEWS_SINCE:
+            if migrations.version_of(self._db) < migrations.REVIEWS_SINCE:
                 # The daemon brings an old ledger up to date at its next start.
                 return 0, []
             return waiting_for_review(self._db, newest)

@@ -21,7 +21,7 @@ from typing import Final
 from urllib.parse import quote_from_bytes
 
 from ocrwatch.errors import ASK_ITS_USER, EnvironmentFault, environment_fault
-from ocrwatch.ledger import schema
+from ocrwatch.ledger import migrations
 
 _PATIENCE: Final = 5.0
 """Seconds to wait for others that write; the daemon's own transactions take milliseconds."""
@@ -52,7 +52,7 @@ def tick_off(state: Path, reasons: Mapping[int, Sequence[str]]) -> None:
     path = state / "ledger.db"
     _become_owner(path)
     with _open(path) as db:
-        if schema.version_of(db) < schema.REVIEWS_SINCE:
+        if migrations.version_of(db) < migrations.REVIEWS_SINCE:
             return
         rows = [(scan, json.dumps(list(seen))) for scan, seen in sorted(reasons.items())]
         for start in range(0, len(rows), _AT_ONCE):

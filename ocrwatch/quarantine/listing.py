@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocrwatch.errors import UsageError, environment_fault
-from ocrwatch.quarantine.reason import BEGUN, REASON, Reason, read_reason
+from ocrwatch.quarantine.reason_file import BEGUN, REASON, Reason, read_reason
 from ocrwatch.storage.files import TEMPORARY_PREFIX, folder, split, status_of
 
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from ocrwatch.errors import environment_fault
 from ocrwatch.log import printable
-from ocrwatch.quarantine.reason import BEGUN, REASON
+from ocrwatch.quarantine.reason_file import BEGUN, REASON
 from ocrwatch.storage.files import (
     TEMPORARY_PREFIX,
     copy_durable,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ocrwatch.delivery.plan import Fate, Places
 from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.ledger import Ledger
-from ocrwatch.quarantine.reason import REASON_ENDING
+from ocrwatch.quarantine.reason_file import REASON_ENDING
 from ocrwatch.storage.files import NAME_MAX, facts_of
 
 ENDINGS = ("json", "txt")

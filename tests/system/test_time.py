@@ -204,7 +204,7 @@ SHOWN_ONLY = {
     "cache": "records when a page was read, and drops old ones",
     "daemon/daemon.py": "finds the records that are older than the settings say",
     "daemon/pipeline.py": "notes waits for the next start, never longer than retry.max_delay",
-    "daemon/admission.py": "has what an earlier run noted waited for, never longer than retry.max_delay",
+    "daemon/retry_policy.py": "has what an earlier run noted waited for, never longer than retry.max_delay",
     "daemon/assembly.py": "finds what ended within a day, and says when hooks were told",
     "intake/ignore_rules.py": "says 2 s after its last change that a file is not read, or at once if a clock is wrong",
     "intake/opener.py": "says how old a file is whose last change was not seen",
@@ -218,7 +218,7 @@ SHOWN_ONLY = {
     "checks/folders.py": "compares the clock with a share's",
     "commands/status.py": "says how long ago",
     "commands/why/answer.py": "says how long ago",
-    "quarantine/reason.py": "writes times into reasons",
+    "quarantine/reason_file.py": "writes times into reasons",
     "backoff.py": "says since when",
 }
 

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.ledger import SCHEMA_VERSION, Ledger, LedgerReader, opening, schema
+from ocrwatch.ledger import SCHEMA_VERSION, Ledger, LedgerReader, migrations, opening
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.files import open_regular
@@ -62,7 +62,7 @@ def test_a_new_ledger_has_todays_schema(tmp_path: Path) -> None:
 def test_an_older_ledger_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the next version of the schema asks for is done once, and everything that was known is still known."""
     token = filled(tmp_path)
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ADDED))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, ADDED))
     for _ in range(2):
         ledger = Ledger(tmp_path)
         assert (ledger.token, ledger.totals(), ledger.to_rebuild()) == (token, {"delivered": 300}, None)
@@ -76,7 +76,7 @@ def test_states_of_an_older_ocrwatch_have_their_names_of_today(tmp_path: Path, m
     old = ("ready", "reading", "waiting", "planned", "published", "done", "quarantined", "gone")
     new = ("queued", "reading", "retrying", "planned", "published", "delivered", "quarantined", "changed")
     with monkeypatch.context() as older:
-        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:4])
+        older.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:4])
         ledger = Ledger(tmp_path)
         for state in old:
             row = ledger.begin(f"{state}.jpg", FACTS, None)
@@ -95,8 +95,8 @@ def test_states_of_an_older_ocrwatch_have_their_names_of_today(tmp_path: Path, m
 def test_a_ledger_that_knows_no_reviews_learns_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the first version noted is all there, nothing of it waits for review, and new scans may."""
     with monkeypatch.context() as older:
-        older.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
-        older.setattr(schema, "check_tables", lambda _: None)
+        older.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:1])
+        older.setattr(migrations, "check_tables", lambda _: None)
         token = filled(tmp_path)
     assert version(tmp_path) == 1
     with LedgerReader(tmp_path, alone=True) as reader:
@@ -115,7 +115,7 @@ def test_a_ledger_that_knows_no_reviews_learns_them(tmp_path: Path, monkeypatch:
 
 def test_a_new_ledger_goes_through_all_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It gets the same tables as one that has grown with the versions."""
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ADDED))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, ADDED))
     filled(tmp_path)
     assert version(tmp_path) == SCHEMA_VERSION + 1
 
@@ -124,7 +124,7 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pyt
     """All of it is done, or none: the older ocrwatch can still use its ledger."""
     token = filled(tmp_path)
     with monkeypatch.context() as newer:
-        newer.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, NEXT))
+        newer.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, NEXT))
         with pytest.raises(EnvironmentFault, match="PRIMARY KEY"):
             Ledger(tmp_path)
     assert version(tmp_path) == SCHEMA_VERSION
@@ -137,7 +137,7 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pyt
 def test_a_newer_ledger_is_refused_untouched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not damaged, so that it stays where and as it is."""
     with monkeypatch.context() as newer:
-        newer.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ADDED))
+        newer.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, ADDED))
         filled(tmp_path)
     before = (tmp_path / "ledger.db").read_bytes()
     with pytest.raises(EnvironmentFault, match=r"ledger\.db was written by a newer ocrwatch.*upgrade"):
@@ -458,9 +458,9 @@ def test_a_full_disk_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """What the disk refuses at the start is the environment's fault, and the ledger stays where it is."""
     filled(tmp_path)
     monkeypatch.setattr(
-        schema,
+        migrations,
         "MIGRATIONS",
-        (*schema.MIGRATIONS, "PRAGMA max_page_count = 1; CREATE TABLE big AS SELECT * FROM scans;"),
+        (*migrations.MIGRATIONS, "PRAGMA max_page_count = 1; CREATE TABLE big AS SELECT * FROM scans;"),
     )
     with pytest.raises(EnvironmentFault, match="full"):
         Ledger(tmp_path)

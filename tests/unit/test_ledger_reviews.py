@@ -15,7 +15,7 @@ import pytest
 
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.ledger import Ledger, LedgerReader, schema, tick_off
+from ocrwatch.ledger import Ledger, LedgerReader, migrations, tick_off
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.facts import FileFacts
 from tests.privileges import NOBODY, reachable_folder, unprivileged
@@ -114,7 +114,7 @@ def test_an_older_ledger_is_left_to_the_daemon(tmp_path: Path, ledger: Ledger, m
     ledger._db.execute("PRAGMA user_version = 1")
     tick_off(tmp_path, dict.fromkeys([row], NO_TEXT.reasons))
     assert ledger.to_review(10)[0] == 1
-    ledger._db.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
+    ledger._db.execute(f"PRAGMA user_version = {len(migrations.MIGRATIONS) + 1}")
     with pytest.raises(EnvironmentFault, match="newer ocrwatch"):
         tick_off(tmp_path, dict.fromkeys([row], NO_TEXT.reasons))
 

@@ -23,7 +23,7 @@ from ocrwatch.ledger import Entry, facts_key
 from ocrwatch.log import printable
 from ocrwatch.membership import remedy_for_reader
 from ocrwatch.observe.status import INCOMPLETE, BeingRead, Incomplete, Resting, Status, isoformat
-from ocrwatch.quarantine.reason import REASON, reason_beside
+from ocrwatch.quarantine.reason_file import REASON, reason_beside
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import display_path, facts_of
 

@@ -11,7 +11,7 @@ from ocrwatch.delivery.plan import Plan
 from ocrwatch.intake.rescan import DEEPEST
 from ocrwatch.ledger import Entry, LedgerReader
 from ocrwatch.observe.status import Status
-from ocrwatch.quarantine.reason import REASON
+from ocrwatch.quarantine.reason_file import REASON
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import display_path, split
 

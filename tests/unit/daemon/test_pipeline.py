@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ocrwatch.backoff import Cause
-from ocrwatch.daemon.admission import MOST_DEATHS, renew
+from ocrwatch.daemon.retry_policy import MOST_DEATHS, renew
 from ocrwatch.delivery.deliveries import REDUCED
 from ocrwatch.errors import (
     Damaged,

@@ -12,7 +12,7 @@ from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.document import Review
 from ocrwatch.errors import Changed
 from ocrwatch.ledger import Ledger
-from ocrwatch.quarantine.reason import REASON_ENDING
+from ocrwatch.quarantine.reason_file import REASON_ENDING
 from ocrwatch.storage.files import facts_of
 from tests.unit.delivery.interruption import Interruption, Journal, content
 

@@ -9,7 +9,7 @@ import pytest
 
 from ocrwatch.errors import EnvironmentFault, UsageError
 from ocrwatch.quarantine.listing import Quarantined, originals, paths_meant
-from ocrwatch.quarantine.reason import BEGUN, REASON, Reason
+from ocrwatch.quarantine.reason_file import BEGUN, REASON, Reason
 
 DAMAGED = Reason(None, "damaged", None, None, None, None, None)
 

@@ -1,4 +1,4 @@
-"""Whether a scan that was loaded is read now, and by which options."""
+"""Whether a scan is read now, tried again later, or given up; and with which options it is read."""
 
 from __future__ import annotations
 
@@ -63,6 +63,16 @@ def check_admission(scan: Scan, loaded: Loaded, retry: Retry) -> None:
         # An earlier run found out that it takes too long.
         raise TooSoon(0.0)
     scan.isolated = bool(entry.alone)
+
+
+def delay_after(scan: Scan, fault: ScanFault, retry: Retry) -> float | None:
+    """Return the seconds until the next attempt after a fault; None if there is none, and the scan is quarantined."""
+    if not fault.retryable or scan.attempt >= retry.attempts:
+        return None
+    if isinstance(fault, TimedOut) and scan.reduced:
+        # Without enhancement it took too long as well.
+        return None
+    return float(min(retry.first_delay * 2 ** (scan.attempt - 1), retry.max_delay))
 
 
 def renew(scan: Scan, settings: Settings) -> None:
