@@ -1,4 +1,4 @@
-"""A scan dropped into a folder becomes text beside it, without anybody doing anything.
+"""A scan that is dropped into a folder becomes text in another folder, automatically.
 
 From Python, ``ocrwatch.read("page.jpg").text`` is the text of one scan; :func:`ocrwatch.api.read` says more.
 
@@ -10,9 +10,10 @@ The stages of the daemon, in the order in which a JPEG passes them:
 4. ``render``      the page to the bytes of its sidecars
 5. ``delivery``    publish the sidecars and archive the original, or move it to the ``quarantine``
 
-``daemon`` has the life of a scan, ``ledger`` the record of every scan, ``cache`` the pages that were read before;
-``observe`` and ``hooks`` tell the outside world, ``checks`` what is wrong before anything starts, and ``storage``
-knows files, mounts and locks. ``scan``, ``document``, ``recipe`` and ``errors`` are what the stages have in common.
+``daemon`` has the life of a scan, ``ledger`` the state of every scan, ``cache`` the pages that were read before.
+``observe`` publishes status and metrics, ``hooks`` notifies other programs, ``checks`` finds what is wrong before
+anything starts, ``housekeeping`` checks files after they were archived or quarantined, and ``storage`` has files,
+mounts, locks and threads. ``scan``, ``document``, ``recipe`` and ``errors`` define what the stages share.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reading from Python: :func:`read`, which the package offers as ``ocrwatch.read``.
 
-It reads in the caller's process, so it leaves alone what belongs to all of it: standard error, signals, limits and the
+It reads in the caller's process, so it does not touch process-wide state: standard error, signals, limits and the
 number of OpenCV's threads.
 """
 
@@ -30,7 +30,7 @@ Source = bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes]
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 _reading = threading.Lock()
-"""Held while a page is read: there is one engine in a process, and one thread may use it."""
+"""Held while a page is read: a process has one engine, and only one thread may use it."""
 
 
 def read(
@@ -49,7 +49,7 @@ def read(
     min_confidence: float = 30.0,
     enhance: Mapping[str, object] = _NOTHING,
 ) -> Page:
-    """Read one JPEG as ``ocrwatch run`` would, in this process, and return its page.
+    """Read one JPEG like ``ocrwatch run``, in this process, and return its page.
 
     ``page.text`` is the text. ``page.blocks``, ``page.lines`` and ``page.words`` are tuples in reading order; a box is
     left, top, right and bottom in upright pixels of the original, right and bottom exclusive; a confidence is from 0
@@ -63,8 +63,8 @@ def read(
     several at once, use processes, started with ``spawn`` (OpenCV cannot be forked). The engine pytesseract sets
     OMP_THREAD_LIMIT in this process's environment; tesserocr, which ``auto`` takes if it is there, changes nothing.
 
-    There is no time limit and no memory limit, and native code that fails hard ends this process: for files from
-    unknown people use the daemon or ``ocrwatch read``, which read in processes of their own.
+    There is no time limit and no memory limit, and native code that crashes ends this process: for files from unknown
+    people use the daemon or ``ocrwatch read``, which read in separate processes.
 
     Raises, all of them :class:`OcrwatchError` with ``message``, ``remedy`` and ``exit_code``:
 
@@ -73,7 +73,7 @@ def read(
     - :class:`UsageError` if an option has a wrong value
     - :class:`EnvironmentFault` if the engine or the data of a language is not installed
 
-    and besides them OSError if the file cannot be opened or read, and TypeError for other kinds of source.
+    and also OSError if the file cannot be opened or read, and TypeError for other kinds of source.
     """
     _check_kinds(languages, variables, enhance)
     wanted = _recipe(
@@ -103,7 +103,7 @@ def read(
 
 
 def _check_kinds(languages: object, variables: object, enhance: object) -> None:
-    """Refuse what cannot even be looked into; raises UsageError."""
+    """Raise UsageError for arguments of a wrong type."""
     if not isinstance(languages, Iterable):
         raise UsageError(f"languages is {languages!r}", 'give a list of names, such as ["eng", "deu"]')
     for name, value in (("variables", variables), ("enhance", enhance)):
@@ -112,7 +112,7 @@ def _check_kinds(languages: object, variables: object, enhance: object) -> None:
 
 
 def _recipe(ocr: dict[str, object], enhance: dict[str, object]) -> Recipe:
-    """Check the options as those of a settings file are; raises UsageError."""
+    """Check the options like those of a settings file; raises UsageError."""
     try:
         settings = Settings.model_validate({"ocr": ocr, "enhance": enhance})
     except ValidationError as error:

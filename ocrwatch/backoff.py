@@ -16,13 +16,13 @@ FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 
 BLOCKED_DELAY = 30.0
-"""Seconds until a scan is tried again that is the only one to be refused."""
+"""Seconds until the next attempt for a scan that alone is refused."""
 
 _log = get_logger()
 
 
 class Cause(enum.StrEnum):
-    """What the environment can keep from working."""
+    """Work that the environment can prevent."""
 
     INBOX = "inbox"
     DELIVERY = "delivery"
@@ -36,11 +36,11 @@ class Cause(enum.StrEnum):
 
 @dataclass(slots=True)
 class Pause:
-    """One thing that the environment refuses."""
+    """One cause that the environment refuses."""
 
     error: OcrwatchError
     since: float
-    """Wall clock, seconds since 1970, to be shown; how long it lasts is measured by ``begun``."""
+    """Wall clock, seconds since 1970, for display; its length is measured from ``begun``."""
     begun: float
     """Monotonic seconds."""
     delay: float
@@ -59,15 +59,15 @@ class Pause:
 
 
 class Backoff:
-    """What keeps the daemon from working, by cause: exponential back-off with jitter. Lives on one thread."""
+    """Pauses of the daemon, by cause: exponential backoff with jitter. Lives on one thread."""
 
     def __init__(self) -> None:
         self._active: dict[str, Pause] = {}
         self.changes = 0
-        """How often something has changed; who shows the pauses compares it."""
+        """Number of changes; code that displays the pauses compares it."""
         self._subscribers: list[asyncio.Event] = []
         self._first: dict[str, asyncio.Event] = {}
-        """By cause: set when the first of those that wait for it goes on."""
+        """By cause: set when the first of its waiters goes on."""
 
     def __bool__(self) -> bool:
         return bool(self._active)
@@ -77,7 +77,7 @@ class Backoff:
 
     @property
     def active(self) -> dict[str, Pause]:
-        """All causes with what is said of them."""
+        """All active causes with their messages."""
         return dict(self._active)
 
     def longest(self, seconds: float) -> Pause | None:
@@ -86,11 +86,11 @@ class Backoff:
         return next((pause for pause in self._active.values() if now - pause.begun > seconds), None)
 
     def record(self, cause: str, error: OcrwatchError, now: float) -> float:
-        """Note a fault; return the time of the next try, at most 30 s away (all monotonic seconds).
+        """Record a fault; return the time of the next try, at most 30 s away (all monotonic seconds).
 
         The same error counts once: several scans may have met it together.
         """
-        # The frames that raised it would keep a scan or its page in memory for as long as the pause lasts.
+        # Its frames would keep a scan or its page in memory for as long as the pause lasts.
         error.__traceback__ = None
         pause = self._active.get(cause)
         if pause is not None and pause.error is error:
@@ -103,44 +103,44 @@ class Backoff:
             if pause.message != error.message:
                 _log.error("daemon.paused", cause=str(cause), reason=error.message, remedy=error.remedy)
             pause.error = error
-        # Jitter, so that many daemons on one share do not come back in step.
+        # Jitter, so that many daemons on one share do not retry in step.
         pause.next_try = now + pause.delay * random.uniform(0.5, 1.0)  # noqa: S311
         self._changed()
         return pause.next_try
 
     @staticmethod
     def blocked_until(now: float) -> float:
-        """Return when to try a scan again that is the only one to be refused, which is no reason for a pause."""
+        """Return the time of the next attempt for a scan that alone is refused, which is no reason for a pause."""
         return now + BLOCKED_DELAY
 
     def resolve(self, cause: str) -> None:
-        """Note that it works again."""
+        """Record that it works again."""
         pause = self._active.pop(cause, None)
         if pause is not None:
             _log.info("daemon.resumed", cause=str(cause), paused_s=round(time.monotonic() - pause.begun, 1))
             self._changed()
 
     def message_of(self, cause: str) -> str | None:
-        """Return what is said of a cause, None if there is no such pause."""
+        """Return the message of a cause, None if there is no such pause."""
         pause = self._active.get(cause)
         return pause.message if pause else None
 
     def next_try(self, cause: str) -> float:
-        """Return when to try again, 0 if there is no such pause."""
+        """Return the time of the next try, 0 if there is no such pause."""
         pause = self._active.get(cause)
         return pause.next_try if pause else 0.0
 
     def subscribe(self, event: asyncio.Event) -> None:
-        """Have ``event`` set whenever a pause begins, goes on with a later try, or ends."""
+        """Set ``event`` whenever a pause begins, is extended, or ends."""
         self._subscribers.append(event)
 
     async def clear_for(self, cause: str) -> None:
-        """Wait until there is no such pause, or until its next try; those that wait go on in their order."""
+        """Wait until there is no such pause, or until its next try; waiters go on in order."""
         while (until := self.next_try(cause)) > time.monotonic():
             if (first := self._first.get(cause)) is not None:
                 await first.wait()
                 continue
-            # Timers that end at the same time do so in any order: only the first has one.
+            # Timers that end at the same time do so in any order: only the first waiter has one.
             done = self._first[cause] = asyncio.Event()
             event = asyncio.Event()
             self._subscribers.append(event)
@@ -158,7 +158,7 @@ class Backoff:
 
 
 async def wait_until(event: asyncio.Event, until: float) -> None:
-    """Wait for ``event``, but not longer than until a time (monotonic seconds; infinity waits for the event alone)."""
+    """Wait for ``event``, at most until a time (monotonic seconds; infinity waits for the event alone)."""
     with contextlib.suppress(TimeoutError):
         # An event loop's time is the monotonic clock (asyncio.BaseEventLoop.time).
         async with asyncio.timeout_at(None if until == float("inf") else until):

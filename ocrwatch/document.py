@@ -1,4 +1,4 @@
-"""What was read: a page of blocks, lines and words. Frozen values that cross every boundary."""
+"""The result of reading: a page of blocks, lines and words. Frozen values that cross every boundary."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class Line:
 
     @property
     def text(self) -> str:
-        """The words with one space between them, but none where two Chinese or Japanese characters are neighbours.
+        """The words with one space between them, but none between two Chinese or Japanese characters.
 
-        Tesseract gives nearly each of those as a word of its own. Characters that are as far apart as they are tall
-        are words, or columns.
+        Tesseract returns nearly each of those as a word. Characters that are as far apart as they are tall are words,
+        or columns.
         """
         apart = self.box.bottom - self.box.top
         text = "".join(
@@ -62,13 +62,13 @@ class Line:
 
     @property
     def confidence(self) -> float | None:
-        """Mean of the words', weighted by their lengths, 0 to 100; None where there are none."""
+        """Mean of the words', weighted by their lengths, 0 to 100; None if there are none."""
         return _mean_confidence(self.words)
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A column, a heading, a paragraph: what the engine's layout analysis put together."""
+    """A column, a heading, a paragraph: a unit of the engine's layout analysis."""
 
     lines: tuple[Line, ...]
     box: Box
@@ -80,20 +80,20 @@ class EngineInfo:
 
     name: str
     version: str
-    """Of what reads: Tesseract's own, such as ``5.3.0``, or that of the package with the networks."""
+    """Version of the reader: Tesseract's own, such as ``5.3.0``, or that of the package with the networks."""
     languages: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """What a second engine did for a page."""
+    """Result of a second engine for a page."""
 
     name: str
     version: str
     lines: int
     """How many lines of the page have its text."""
     failure: str = ""
-    """Why it could not read, so that the page is the first engine's alone; empty if it could."""
+    """Why it could not read, so that the page comes from the first engine alone; empty if it could."""
 
 
 BLANK = "blank"
@@ -108,7 +108,7 @@ class Page:
     """Pixels of the original, upright."""
     height: int
     dpi: float | None
-    """Dots per inch as the scan declares them, None where it does not (or not credibly)."""
+    """Dots per inch as the scan declares them, None if it does not (or not credibly)."""
     orientation: int
     """The scan's EXIF orientation, 1 to 8; 1 means that the pixels are upright as stored."""
     blocks: tuple[Block, ...]
@@ -122,7 +122,7 @@ class Page:
     """Share, 0 to 1, of the letter-like marks of the page as it came that lie in no box of a word with a confidence of
     50 and more; None if there are too few marks to tell, or they were not measured."""
     second: Second | None = None
-    """The engine that read again what the first one was unsure of; None if nothing was read again."""
+    """The engine that reread what the first one was unsure of; None if nothing was read again."""
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -150,15 +150,15 @@ class Page:
 
     @property
     def confidence(self) -> float | None:
-        """Mean word confidence weighted by the words' lengths, 0 to 100; None where nothing was read.
+        """Mean word confidence weighted by the words' lengths, 0 to 100; None if nothing was read.
 
-        None rather than a number because Tesseract reports 95 for a page without words.
+        None rather than a number, because Tesseract reports 95 for a page without words.
         """
         return _mean_confidence(self.words)
 
     @property
     def is_blank(self) -> bool:
-        """Whether there is nothing on it to read; a page may also have no text because none could be read."""
+        """Whether the page is blank; a page may also have no text because none could be read."""
         return BLANK in self.steps
 
 

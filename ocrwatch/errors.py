@@ -1,4 +1,4 @@
-"""Every error knows whose fault it is; nobody reads message texts to find out what to do.
+"""Errors that know whose fault they are; no code reads message texts to decide what to do.
 
 A message is one sentence that names the thing; ``remedy`` is one sentence that says what to do about it.
 """
@@ -10,10 +10,10 @@ import errno
 import os
 
 ASK_ITS_USER = "ask as root or as the user that ocrwatch runs as"
-"""The remedy for who looks at what only ocrwatch's own user may see."""
+"""Remedy if only ocrwatch's own user may see something."""
 
 NO_SERVER = "see that the share's server is there, or unmount it (umount -l) and mount it again"
-"""The remedy where a share is mounted, and nobody serves it."""
+"""Remedy if a share is mounted and its server is gone."""
 
 _CLOSED = frozenset({errno.EACCES, errno.EPERM})
 _REMEDIES = {
@@ -34,11 +34,11 @@ _REMEDIES = {
 
 
 class ExitCode(enum.IntEnum):
-    """What the commands return to the shell."""
+    """Exit codes of the commands."""
 
     FINE = 0
     QUARANTINED = 1
-    """Something was not read (``once``, ``read``), was left alone (``retry``, ``review``), or is unknown (``why``)."""
+    """A file was not read (``once``, ``read``), was left in place (``retry``, ``review``), or is unknown (``why``)."""
     USAGE = 2
     """Usage or configuration."""
     ENVIRONMENT = 3
@@ -50,7 +50,7 @@ class ExitCode(enum.IntEnum):
 
 
 class OcrwatchError(Exception):
-    """Base of all errors that are expected: they reach the user as one sentence with the remedy."""
+    """Base of all expected errors: they reach the user as one sentence with the remedy."""
 
     exit_code = ExitCode.ENVIRONMENT
 
@@ -60,7 +60,7 @@ class OcrwatchError(Exception):
         self.remedy = remedy
 
     def __reduce__(self) -> tuple[object, ...]:
-        # For programs that read in processes of their own: with multiprocessing, errors are pickled.
+        # For programs that read in separate processes: with multiprocessing, errors are pickled.
         return (type(self), (self.message, self.remedy))
 
     def __str__(self) -> str:
@@ -80,24 +80,24 @@ class LockedError(OcrwatchError):
 
 
 class EnvironmentFault(OcrwatchError):
-    """Disk full, no permission, share gone, no language data, memory short: pause and try again."""
+    """Disk full, no permission, share gone, no language data, out of memory: pause and retry."""
 
     exit_code = ExitCode.ENVIRONMENT
 
 
 def memory_short() -> EnvironmentFault:
-    """Say that the machine, or what it grants this process, has no memory left."""
+    """Return the error that the machine, or this process's limit, has no memory left."""
     return EnvironmentFault(
         "memory is short", "end other programs, give the machine more memory, or set a lower workers.count"
     )
 
 
 _MEMORY_MARKS = ("Insufficient memory", "Failed to allocate memory", "bad_alloc")
-"""What cv2.error and the errors of onnxruntime say; they carry no better mark."""
+"""Messages of cv2.error and of onnxruntime's errors; they carry no better mark."""
 
 
 def is_memory_error(error: BaseException) -> bool:
-    """Tell whether memory was short: Python itself may fail over that, with the real error behind its own."""
+    """Return whether memory was short: Python itself may fail because of that, with the real error behind its own."""
     if isinstance(error, MemoryError) or any(mark in str(error) for mark in _MEMORY_MARKS):
         return True
     return isinstance(error, SystemError) and error.__cause__ is not None and is_memory_error(error.__cause__)
@@ -129,7 +129,7 @@ class Truncated(ScanFault):
 
 
 class Damaged(ScanFault):
-    """A JPEG whose data contradicts itself."""
+    """A JPEG with data that contradicts itself."""
 
     code = "damaged"
 
@@ -141,7 +141,7 @@ class TooLarge(ScanFault):
 
 
 class Unsupported(ScanFault):
-    """A JPEG of a kind that the decoder does not know (12 bits a sample, lossless)."""
+    """A JPEG of a kind that the decoder does not support (12 bits a sample, lossless)."""
 
     code = "unsupported"
 
@@ -191,25 +191,25 @@ class InternalFault(ScanFault):
 
 
 class Changed(Exception):
-    """The file changed or went while it was handled: not an error, it starts again if it is still there."""
+    """The file changed or disappeared meanwhile: not an error, it starts again if it is still there."""
 
 
 class Stopping(Exception):
-    """ocrwatch is being stopped, and this scan has not begun: the next start takes it up."""
+    """ocrwatch is being stopped, and this scan has not begun: the next start reads it."""
 
 
 def system_reason(error: OSError) -> str:
-    """Return what the system says of an error, as part of a sentence: ``no space left on device``."""
-    # Those of name look-ups have numbers of their own, below zero.
+    """Return the system's text of an error, as part of a sentence: ``no space left on device``."""
+    # Errors of name look-ups have their own numbers, below zero.
     number = error.errno or 0
     return (os.strerror(number) if number > 0 else error.strerror or str(error)).lower()
 
 
 def environment_fault(error: OSError, what: str, *, closed: str | None = None) -> EnvironmentFault:
-    """Say in one sentence what the environment refuses, with its remedy.
+    """Return an error that says in one sentence what the environment refuses, with its remedy.
 
-    ``what`` names the thing and the intention, such as ``cannot write to the outbox /srv/outbox``; ``closed``
-    is the remedy, instead of the usual one, where this user has no permission.
+    ``what`` names the thing and the intention, such as ``cannot write to the outbox /srv/outbox``; ``closed`` is the
+    remedy, instead of the usual one, if this user has no permission.
     """
     remedy = _REMEDIES.get(error.errno or 0, "check the disk or the share")
     if closed is not None and error.errno in _CLOSED:

@@ -1,4 +1,4 @@
-"""Tells by the first bytes what a file is that is no JPEG, and what to do about it."""
+"""Recognises other files than JPEGs by their first bytes, with the remedy."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Final
 from ocrwatch.errors import NotAJpeg
 
 HEAD: Final = 256
-"""Bytes that are enough to tell."""
+"""Bytes that are enough to recognise a file."""
 
 OTHER: Final = "something else"
-"""What a file is called that begins like none of those below."""
+"""Name of a file that matches none of those below."""
 
 _AS_JPEG = "save or export it as JPEG"
 _SCANNER = "set the scanner to save JPEG files"
@@ -65,7 +65,7 @@ _MARKUP: Final = re.compile(
 
 
 def kind_of(head: bytes) -> str:
-    """Name what a file is that begins with ``head``: ``a PDF document``, or :data:`OTHER`."""
+    """Return the type of a file that begins with ``head``: ``a PDF document``, or :data:`OTHER`."""
     if head[4:8] == b"ftyp":
         return _boxes(head)
     if head.startswith(b"RIFF"):
@@ -76,27 +76,27 @@ def kind_of(head: bytes) -> str:
 
 
 def is_jpeg(head: bytes) -> bool:
-    """Tell whether a file that begins with ``head`` begins as a JPEG (ITU-T T.81, B.1.1.3: SOI, then a marker)."""
+    """Return whether a file that begins with ``head`` begins as a JPEG (ITU-T T.81, B.1.1.3: SOI, then a marker)."""
     return head.startswith(b"\xff\xd8\xff")
 
 
 def not_a_jpeg(head: bytes, also: str = "") -> NotAJpeg:
-    """Say what a file is that begins with ``head``, and what to do; ``also`` ends the sentence."""
+    """Return the fault that names the type of a file that begins with ``head``; ``also`` ends the sentence."""
     return not_this(kind_of(head), also)
 
 
 def not_this(kind: str, also: str = "") -> NotAJpeg:
-    """Say that a file is of this kind (:func:`kind_of`), and what to do; ``also`` ends the sentence."""
+    """Return the fault that names this type (:func:`kind_of`), with its remedy; ``also`` ends the sentence."""
     return NotAJpeg(f"the file is {kind}, not a JPEG{also}", remedy_for(kind))
 
 
 def remedy_for(kind: str) -> str:
-    """Return what to do about a file of this kind (:func:`kind_of`)."""
+    """Return the remedy for a file of this kind (:func:`kind_of`)."""
     return _REMEDIES.get(kind, _AS_JPEG if kind != OTHER else _SCANNER)
 
 
 def _boxes(head: bytes) -> str:
     size = min(int.from_bytes(head[:4]), len(head))
     brands = {head[8:12], *(head[at : at + 4] for at in range(16, size - 3, 4))}
-    # Videos name mif1 as well, if they are a phone's moving pictures; their own brand comes first.
+    # Videos of phones (moving pictures) name mif1 as well; their own brand comes first.
     return next((name for known, name in _BRANDS if brands & known), "a video")

@@ -1,4 +1,4 @@
-"""The marker segments of a JPEG file (ITU-T T.81, annex B), also of files whose header is not quite in order."""
+"""Parses the marker segments of a JPEG file (ITU-T T.81, annex B), even if its header is not quite in order."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _START_OF_IMAGE = 0xD8
 _HUFFMAN_SEQUENTIAL = frozenset({0xC0, 0xC1})
 _WITHOUT_LENGTH = frozenset(bytes([code]) for code in (0x01, *range(0xD0, 0xD8)))
 _FREE = frozenset({*range(0xE0, 0xF0), 0xFE})
-"""APP0 to APP15 and COM: what they hold is not the decoder's concern, so that only their length says where they end."""
+"""APP0 to APP15 and COM: the decoder does not need their contents, so that only their length says where they end."""
 
 _FRAME_BYTES = 6
 _TABLE_LENGTHS = 16
@@ -45,7 +45,7 @@ _MOST_SEGMENTS = 10_000
 """More are not followed: a photograph has some twenty, and a progressive one some thirty."""
 
 _MOST_CANDIDATES = 20_000
-"""Places that are looked at in one file for the segment behind a wrong length: a hostile file has millions."""
+"""Places that are checked in one file for the segment behind a wrong length: a hostile file has millions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Frame:
     precision: int
     """Bits a sample."""
     height: int
-    """Lines; 0 where a DNL marker after the first scan gives them."""
+    """Lines; 0 if a DNL marker after the first scan gives them."""
     width: int
     components: int
     parts: tuple[Component, ...] = ()
@@ -78,7 +78,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A marker segment, and of a scan header also the entropy-coded data behind it."""
+    """A marker segment; of a scan header also the entropy-coded data behind it."""
 
     marker: int
     start: int
@@ -91,15 +91,15 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """The parts of the first image of a JPEG file, and where they lie."""
+    """The parts of the first image of a JPEG file, and their offsets."""
 
     frame: Frame | None
     segments: tuple[Segment, ...]
-    """In their order. What stands between them belongs to none."""
+    """In order. Bytes between them belong to none."""
     end: int | None
-    """Offset of the EOI marker after the scans; None where there is none."""
+    """Offset of the EOI marker after the scans; None if there is none."""
     stop: int
-    """Offset of the first byte that is not the image's: of EOI, of what follows in its place, or the file's end."""
+    """Offset of the first byte that is not the image's: of EOI, of what follows instead, or the file's end."""
     odd: bool
     """Whether bytes stand between header segments, or one of them has a wrong length."""
     cut: bool
@@ -126,11 +126,11 @@ class Structure:
 
 
 def walk(jpeg: bytes, start: int = 0) -> Structure:
-    """Follow the marker segments of the image at ``start``, to its end or as far as they go. Never raises.
+    """Follow the marker segments of the image at ``start``, as far as they go. Never raises.
 
-    Where a segment is not followed by another, bytes stand between them or its length is wrong: the next one is
-    searched for from its beginning, past any thumbnail. Decoders other than strict ones do the same or ignore the
-    segment, as EXIF data, colour profiles and comments are not needed for the pixels.
+    If a segment is not followed by another, bytes stand between them or its length is wrong: the next one is searched
+    for from its beginning, past any thumbnail. Decoders other than strict ones do the same or ignore the segment, as
+    EXIF data, colour profiles and comments are not needed for the pixels.
     """
     trusting = _Walk(jpeg, start, trusting=True).structure()
     if is_defined(jpeg, trusting):
@@ -141,7 +141,7 @@ def walk(jpeg: bytes, start: int = 0) -> Structure:
 
 
 def is_defined(jpeg: bytes, structure: Structure) -> bool:
-    """Tell whether frame, scan and all tables that they name are there."""
+    """Return whether frame, scan and all tables that they name are there."""
     if structure.frame is None or structure.scan is None:
         return False
     quantisation: set[int] = set()
@@ -168,7 +168,7 @@ def huffman_tables(scan_header: bytes) -> list[tuple[int, int]]:
 
 
 def first_symbols(body: bytes) -> dict[int, int]:
-    """Return, by class and number of each table in a DHT segment, the symbol whose code is all zeros."""
+    """Return, by class and number of each table in a DHT segment, the symbol with the code of all zeros."""
     return {number: table[_TABLE_LENGTHS] for number, table in _tables(DHT, body) if len(table) > _TABLE_LENGTHS}
 
 
@@ -184,10 +184,10 @@ def restart_interval(jpeg: bytes, structure: Structure) -> int:
 def rebuilt(jpeg: bytes, structure: Structure, *, height: int | None = None, data: bytes | None = None) -> bytes:
     """Return the same image with only what its pixels, resolution and orientation need, and in order.
 
-    Segments have the length that they take, and the frame has its true height, or ``height``. Fields that decoders
-    warn about and do without are set right: a JFIF revision, an Adobe colour transform and spectral bounds of a
-    sequential scan that no standard knows; every decoder assumes what is written here. ``data`` takes the place of
-    the last scan's. Needs a frame and a scan.
+    Segments have the length that they take, and the frame has its true height, or ``height``. Fields that decoders warn
+    about but do not need are corrected: a JFIF revision, an Adobe colour transform and spectral bounds of a sequential
+    scan that no standard defines; every decoder assumes the values written here. ``data`` replaces that of the last
+    scan. Needs a frame and a scan.
     """
     frame = structure.sure_frame
     last = structure.segments[-1]
@@ -204,7 +204,7 @@ def rebuilt(jpeg: bytes, structure: Structure, *, height: int | None = None, dat
 
 
 def _mend(marker: int, body: bytearray, frame: Frame, height: int) -> bool:
-    """Set a segment's body right; return whether the image needs the segment."""
+    """Correct a segment's body; return whether the image needs the segment."""
     if marker in START_OF_FRAME:
         body[1:3] = height.to_bytes(2)
     elif marker == SOS and frame.process in SEQUENTIAL:
@@ -222,7 +222,7 @@ def _mend(marker: int, body: bytearray, frame: Frame, height: int) -> bool:
 
 
 class _Walk:
-    """One way through a file; ``trusting`` the lengths of free-form segments as long as they lead to another."""
+    """One pass through a file; ``trusting`` the lengths of free-form segments as long as they lead to another."""
 
     def __init__(self, jpeg: bytes, start: int, *, trusting: bool) -> None:
         self._jpeg = jpeg
@@ -236,7 +236,7 @@ class _Walk:
         self._candidates = _MOST_CANDIDATES
 
     def structure(self) -> Structure:
-        """Go all the way."""
+        """Parse the whole file."""
         end, stop = None, len(self._jpeg)
         data = self._header()
         while data is not None and len(self._segments) < _MOST_SEGMENTS:
@@ -244,7 +244,7 @@ class _Walk:
         return Structure(self._frame, tuple(self._segments), end, stop, self._odd, self._cut, self._lines)
 
     def _header(self) -> int | None:
-        """Take the segments up to the first scan header; return the offset of its data."""
+        """Parse the segments up to the first scan header; return the offset of its data."""
         at = self._start + len(SOI)
         while len(self._segments) < _MOST_SEGMENTS:
             at = self._past_fill(at)
@@ -270,7 +270,7 @@ class _Walk:
         return None
 
     def _data_end(self, data: int) -> int:
-        """Take the data of the last scan; return the offset of the marker, or whatever else, behind it."""
+        """Take the data of the last scan; return the offset of the marker, or anything else, behind it."""
         found = _AFTER_DATA.search(self._jpeg, data)
         stop = found.start() if found else len(self._jpeg)
         last = self._segments[-1]
@@ -278,7 +278,7 @@ class _Walk:
         return stop
 
     def _between(self, at: int) -> tuple[int | None, int, int | None]:
-        """Take the segments behind a scan, if they lead to another or to the end of the image.
+        """Parse the segments behind a scan, if they lead to another or to the end of the image.
 
         Returns the offset of the next scan's data, where the image's own bytes stop, and the offset of EOI.
         """
@@ -292,7 +292,7 @@ class _Walk:
         is_scan = bool(taken) and taken[-1].marker == SOS
         is_end = self._jpeg[at : at + 2] == EOI
         if not is_scan and not is_end:
-            # They are not the image's, but for a height right behind its data.
+            # They are not the image's, except a height directly behind its data.
             taken = [each for each in taken[:1] if each.marker == DNL]
             at = taken[0].end if taken else start
         for each in taken:
@@ -323,7 +323,7 @@ class _Walk:
         return segment_at(self._jpeg, self._past_fill(at)) is not None
 
     def _is_cut(self, at: int) -> bool:
-        """Tell whether the file ends here, or within the segment here."""
+        """Return whether the file ends here, or within the segment here."""
         head = self._jpeg[at : at + 4]
         if len(head) < 4:  # noqa: PLR2004 - a marker and its length
             return True
@@ -332,7 +332,7 @@ class _Walk:
         )
 
     def _search(self, at: int) -> int | None:
-        """Return the offset of the next segment that is one, past any whole JPEG in between."""
+        """Return the offset of the next real segment, past any whole JPEG in between."""
         while (found := _HEADER_MARKER.search(self._jpeg, at)) is not None and self._candidates:
             self._candidates -= 1
             at = found.start()
@@ -353,7 +353,7 @@ class _Walk:
 
 
 def segment_at(jpeg: bytes, at: int) -> Segment | None:
-    """Return the segment whose marker stands at ``at``; None where none does or its content contradicts its length."""
+    """Return the segment with its marker at ``at``; None if there is none or its content contradicts its length."""
     head = jpeg[at : at + 4]
     if len(head) < 4 or head[0] != _MARKER:  # noqa: PLR2004 - a marker and its length
         return None
@@ -367,7 +367,7 @@ def segment_at(jpeg: bytes, at: int) -> Segment | None:
 
 
 def _is_sound(marker: int, body: bytes) -> bool:
-    """Tell whether a segment's content has the length that it says (T.81, B.2)."""
+    """Return whether a segment's content has its declared length (T.81, B.2)."""
     if marker in START_OF_FRAME:
         return len(body) > _FRAME_BYTES and len(body) == _FRAME_BYTES + 3 * body[5]
     if marker == SOS:
@@ -395,7 +395,7 @@ def _tables(marker: int, body: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _thumbnail_end(jpeg: bytes, start: int) -> int | None:
-    """Return the offset behind a JPEG within a header segment, None where it does not end."""
+    """Return the offset behind a JPEG within a header segment, None if it does not end."""
     at = start + len(SOI)
     while (segment := segment_at(jpeg, at)) is not None:
         at = segment.end

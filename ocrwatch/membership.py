@@ -1,4 +1,4 @@
-"""What a user can do who may not read ocrwatch's files: become a member of the group that may."""
+"""Remedy for a user who may not read ocrwatch's files: join the group that may."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _READ_FOLDER = stat.S_IRGRP | stat.S_IXGRP
 
 
 def remedy_for_reader(path: Path, otherwise: str = ASK_ITS_USER) -> str:
-    """Return how the user of this process gets to read ``path``; ``otherwise`` if no group would help."""
+    """Return how the user of this process can get to read ``path``; ``otherwise`` if no group would help."""
     try:
         user, group = pwd.getpwuid(os.geteuid()), _group_that_may_read(path)
     except (OSError, KeyError):
@@ -35,7 +35,7 @@ def _group_that_may_read(path: Path) -> grp.struct_group:
         try:
             info = place.stat()
         except PermissionError:
-            # The folder that it is in is closed.
+            # Its folder is closed.
             continue
         wanted = _READ_FOLDER if stat.S_ISDIR(info.st_mode) else _READ_FILE
         if info.st_mode & wanted != wanted:

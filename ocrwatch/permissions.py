@@ -1,8 +1,8 @@
-"""Whether this process may move a scan out of its folder; if not, what keeps it there and what to do.
+"""Checks whether this process may move a scan out of its folder; if not, why and what to do.
 
 A rename needs write permission on the folder, ownership if the folder is sticky (rename(2), inode(7)), and neither the
-folder nor the file marked immutable or append-only (ioctl_iflags(2), statx(2)). Asked before a scan is read: a text
-whose original must stay would be delivered again.
+folder nor the file marked immutable or append-only (ioctl_iflags(2), statx(2)). Checked before a scan is read: if its
+original must stay, its text would be delivered again.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Statx(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class _Owned:
-    """What decides who may move a file, or move files out of a folder."""
+    """Facts that decide who may move a file, or move files out of a folder."""
 
     uid: int
     gid: int
@@ -54,10 +54,10 @@ class _Owned:
 
 
 def check_movable(inbox: Path, path: str) -> None:
-    """Raise :class:`Blocked` if only this scan, or only its subfolder, may not be moved; name it and the remedy.
+    """Raise :class:`Blocked` with the remedy if only this scan, or only its subfolder, cannot be moved.
 
-    ``path`` is relative to the inbox. An inbox that refuses as a whole, and a scan that is gone, are found out by the
-    next step. Raises ``OSError`` if the scan or its folder cannot be looked at.
+    ``path`` is relative to the inbox. The next step finds an inbox that refuses as a whole, and a scan that is gone.
+    Raises ``OSError`` if the scan or its folder cannot be checked.
     """
     parent, name = split(path)
     with folder(inbox, parent) as directory:
@@ -106,7 +106,7 @@ def _let_in(inbox: Path, place: Path, status: _Owned) -> str:
 
 
 def _may_move_any() -> bool:
-    """Tell whether this thread has CAP_FOWNER, which overrides the sticky bit (capabilities(7))."""
+    """Return whether this thread has CAP_FOWNER, which overrides the sticky bit (capabilities(7))."""
     lines = Path("/proc/thread-self/status").read_bytes().splitlines()
     effective = next((line.split()[1] for line in lines if line.startswith(b"CapEff:")), b"0")
     return bool(int(effective, 16) >> _CAP_FOWNER & 1)

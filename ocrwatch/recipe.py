@@ -11,7 +11,7 @@ Threshold = Literal["none", "fixed", "otsu", "adaptive", "sauvola"]
 
 @dataclass(frozen=True, slots=True)
 class EnhanceOptions:
-    """Which enhancement steps may be used. Each is applied only where a measurement of the page asks for it."""
+    """Which enhancement steps may be used. Each is applied only if a measurement of the page requires it."""
 
     enabled: bool = True
     perspective: bool = True
@@ -32,19 +32,19 @@ class EnhanceOptions:
     text_height: float = 0.0
     """Target height in pixels; 0 takes the measured default of :mod:`ocrwatch.recognise.enhance`."""
     fixed_size: int = 0
-    """Pixels of the long side to scale every page to; 0 does not."""
+    """Pixels of the long side to scale every page to; 0 for no scaling."""
     fixed_dpi: int = 0
-    """Resolution to scale every page to whose own is known; 0 does not."""
+    """Resolution to scale every page with a known one to; 0 for no scaling."""
     blur: float = 0.0
-    """Deviation of a Gaussian blur in pixels of the scaled page; 0 does not."""
+    """Deviation of a Gaussian blur in pixels of the scaled page; 0 for none."""
     threshold: Threshold = "none"
     threshold_value: int = 128
-    """Brightness from which a pixel is white, where ``threshold`` is ``fixed``."""
+    """Brightness from which a pixel is white, if ``threshold`` is ``fixed``."""
     max_pixels: int = 200_000_000
 
     @property
     def fixed(self) -> bool:
-        """Whether something is done to every page, whatever it measures."""
+        """Whether a step is applied to every page, whatever its measurements."""
         return bool(self.fixed_size or self.fixed_dpi or self.blur) or self.threshold != "none"
 
 
@@ -69,9 +69,9 @@ class Recipe:
     tessdata: str = ""
     """Folder with ``*.traineddata``; empty finds it."""
     min_confidence: float = 30.0
-    """Lines that were read with less, 0 to 100, are left out."""
+    """Lines with a lower confidence, 0 to 100, are left out."""
     region: tuple[float, float, float, float] = WHOLE_PAGE
     """Left, top, right and bottom of the part that is read, as shares of the upright page."""
     second: str = "auto"
-    """Who reads again what the engine is unsure of: rapidocr, none, or auto: rapidocr if it is installed."""
+    """Engine that rereads what the first one is unsure of: rapidocr, none, or auto: rapidocr if it is installed."""
     enhance: EnhanceOptions = field(default_factory=EnhanceOptions)

@@ -1,4 +1,4 @@
-"""One scan on its way through ocrwatch: its state, what the file system says of it, and how it arrived."""
+"""One scan in ocrwatch: its state, the facts of its file, and its arrival."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ocrwatch.storage.facts import FileFacts
 
 
 class ScanState(enum.StrEnum):
-    """Where a scan is: one vocabulary for ledger, pipeline, log, metrics and status."""
+    """State of a scan: one vocabulary for ledger, pipeline, log, metrics and status."""
 
     QUEUED = "queued"
-    """Complete, and waits for its turn."""
+    """Complete, waits for its turn."""
     LOADING = "loading"
-    """Its bytes are read, and looked up in the ledger and the cache."""
+    """Its bytes are loaded, and looked up in the ledger and the cache."""
     READING = "reading"
     """With the executor."""
     RETRYING = "retrying"
@@ -33,19 +33,19 @@ class ScanState(enum.StrEnum):
     DELIVERING = "delivering"
     """Its result becomes files."""
     PLANNED = "planned"
-    """In the ledger: where everything goes is noted, and a restart carries it out."""
+    """In the ledger: its plan is recorded, and a restart carries it out."""
     PUBLISHED = "published"
     """In the ledger: its sidecars are durable under their final names."""
     DELIVERED = "delivered"
     QUARANTINED = "quarantined"
     CHANGED = "changed"
-    """The file changed or went while it was handled; what is there now is another scan."""
+    """The file changed or disappeared meanwhile; the file there now is another scan."""
     DUPLICATE = "duplicate"
     """Its text was delivered before."""
     CANCELLED = "cancelled"
-    """ocrwatch was stopped before it was read; the next start takes it up."""
+    """ocrwatch was stopped before it was read; the next start reads it."""
     INCOMPLETE = "incomplete"
-    """It was found damaged a short time after its last change, and goes back to intake: its writer may be at work."""
+    """It was found damaged shortly after its last change, and goes back to intake: its writer may still be at work."""
 
 
 CLOSED: Final = (
@@ -59,7 +59,7 @@ CLOSED: Final = (
 """The states in which a scan leaves the pipeline."""
 
 Settled = Literal["closed", "moved", "found"]
-"""How an arrival was noticed: closed after writing, moved in, or found by a look at the folder."""
+"""How an arrival was detected: closed after writing, moved in, or found by a rescan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Arrival:
     """Relative to the inbox, ``/`` between parts; bytes that are not UTF-8 as surrogate escapes (PEP 383)."""
     how: Settled = "found"
     fresh: bool = True
-    """False for what was already waiting when the daemon looked for the first time: the backlog."""
+    """False for scans that were there at the first rescan: the backlog."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class SettledFile:
     ready_at: float
     """Monotonic seconds at which the file was found complete."""
     changed_at: float = float("-inf")
-    """Monotonic seconds of its last change: when that was first seen, or earlier if the file's times may be trusted."""
+    """Monotonic seconds of its last change: when that was first seen, or earlier if the file's times can be trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Source:
     jpeg: bytes
     sha256: str
     facts: FileFacts
-    """As reading left the file."""
+    """State of the file after reading."""
 
 
 _log = get_logger()
@@ -103,16 +103,16 @@ _numbers = itertools.count()
 
 @dataclass(slots=True)
 class Batch:
-    """Scans that were gathered together."""
+    """Scans of one batch."""
 
     id: int
-    """0 for scans that are given up before they come into one."""
+    """0 for scans that are given up before they get one."""
     size: int
     started: float = field(default_factory=time.monotonic)
     ends: Counter[ScanState] = field(default_factory=Counter)
 
     def ended(self, state: ScanState) -> dict[str, object] | None:
-        """Count the end of one of its scans; after the last one, log the batch and return the event's fields."""
+        """Count one closed scan; after the last one, log the batch and return the event's fields."""
         self.ends[state] += 1
         if not self.id or self.ends.total() != self.size:
             return None
@@ -125,7 +125,7 @@ class Batch:
 
 @dataclass(slots=True, eq=False)
 class Scan:
-    """What is known of one scan on its way; filled in as it goes. Times are monotonic seconds."""
+    """One scan in the pipeline; filled in as it proceeds. Times are monotonic seconds."""
 
     file: SettledFile
     batch: Batch
@@ -133,7 +133,7 @@ class Scan:
     recipe: Recipe
     state: ScanState = ScanState.QUEUED
     order: int = field(default_factory=_numbers.__next__)
-    """Among those of its kind, the one with the lowest goes first. It stays while the environment refuses the scan."""
+    """Order within its kind: the lowest goes first. It stays while the environment refuses the scan."""
     id: int = 0
     """Its row in the ledger, 0 while there is none."""
     sha256: str | None = None
@@ -141,7 +141,7 @@ class Scan:
     """Held from its loading until the executor gets it."""
     attempt: int = 0
     worker: int = 0
-    """Process id of the worker that has it, 0 while none has."""
+    """Process id of its worker, 0 if it has none."""
     begun_at: float = 0.0
     """When that worker got it."""
     queued_ms: float = 0.0
@@ -149,19 +149,19 @@ class Scan:
     fault: ScanFault | None = None
     """Why it goes to the quarantine."""
     code: str = ""
-    """Why its last attempt failed, or why it waits, with ``reason`` and ``remedy``."""
+    """Code of why its last attempt failed, or why it waits, with ``reason`` and ``remedy``."""
     reason: str = ""
     remedy: str = ""
     until: float = 0.0
-    """When it is tried again, if it waits for that."""
+    """When it is tried again, if it waits for a time."""
     has_waited: bool = False
-    """Whether it had to wait before another attempt. The delay that an earlier run noted is waited for once only."""
+    """Whether it had to wait before another attempt. A delay recorded by an earlier run is waited for once only."""
     isolated: bool = False
-    """Whether nothing else may be in work beside it: it was in work when ocrwatch was killed."""
+    """Whether it must be in work alone: it was in work when ocrwatch was killed."""
     reduced: bool = False
-    """Whether it is read without enhancement, and after all others, since reading it took too long."""
+    """Whether it is read without enhancement, and after all others, since it took too long to read."""
     cached: bool = False
-    """Whether its page was known before."""
+    """Whether its page came from the cache."""
     stays: bool = False
     """Whether it was copied to the quarantine and stays in the inbox."""
 
@@ -172,27 +172,27 @@ class Scan:
 
     @property
     def is_closed(self) -> bool:
-        """Whether its end has come."""
+        """Whether it has left the pipeline."""
         return self.state in CLOSED
 
     def goes_last_of_its_kind(self) -> None:
-        """Have it queue behind those that wait already."""
+        """Put it behind those of its kind that wait already."""
         self.order = next(_numbers)
 
     def note_failure(self, error: OcrwatchError, code: str) -> bool:
-        """Remember why it waits; tell whether that is news."""
+        """Record why it waits; return whether that is new."""
         news = self.reason != error.message
         self.code, self.reason, self.remedy = code, error.message, error.remedy
         return news
 
     def is_free_again(self) -> None:
-        """Forget what blocked it."""
+        """Clear what blocked it."""
         if self.code == ScanState.BLOCKED:
             self.code = self.reason = self.remedy = ""
 
 
 class Scans:
-    """Every open scan, and the one place where a state is set."""
+    """All open scans, and the one place that sets a state."""
 
     def __init__(self) -> None:
         self._open: dict[int, Scan] = {}
@@ -208,7 +208,7 @@ class Scans:
         self._counts[scan.state] += 1
 
     def change(self, scan: Scan, state: ScanState) -> None:
-        """Set a scan's state; one that is closed is open no more."""
+        """Set a scan's state; a closed one is no longer open."""
         if state == scan.state:
             return
         self._counts[scan.state] -= 1
@@ -220,7 +220,7 @@ class Scans:
             self._counts[state] += 1
 
     def has_row(self, scan: Scan) -> None:
-        """Note that a scan has its row in the ledger now."""
+        """Record that a scan has its row in the ledger now."""
         self._by_row[scan.id] = scan
 
     def of_row(self, row: int) -> Scan | None:

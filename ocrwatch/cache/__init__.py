@@ -1,1 +1,1 @@
-"""Pages that were read before, kept in levels, found by a key of the scan and everything else that decides its text."""
+"""Cache of pages in levels, with a key of the scan and everything else that decides its text."""

@@ -1,4 +1,4 @@
-"""The cache of pages as its users see it, and what a level of it has to offer."""
+"""Protocols of the page cache and of its levels."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ocrwatch.document import Page
 
 
 class TextCache(Protocol):
-    """Pages by a key that stands for everything that decides what is read.
+    """Pages by a key for everything that decides the text.
 
-    May be used from any thread. Losing a page costs the time to read it again, so no method raises anything.
+    May be used from any thread. A lost page costs the time to read it again, so no method raises.
     """
 
     def get(self, key: bytes) -> Page | None:
-        """Return the page that was kept under ``key``, None if there is none; may wait for a disk."""
+        """Return the page under ``key``, None if there is none; may wait for a disk."""
 
     def recent(self, key: bytes) -> Page | None:
         """Return the page if it is in memory; never waits."""
@@ -25,18 +25,18 @@ class TextCache(Protocol):
         """Keep a page in memory; never waits."""
 
     def save(self, key: bytes, page: Page) -> None:
-        """Keep a page wherever it outlives this process; may wait for a disk."""
+        """Keep a page where it outlives this process; may wait for a disk."""
 
     def prune(self) -> None:
         """Drop what is too old."""
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A page that is kept."""
+    """A cached page."""
 
     page: Page
     made_at: float
@@ -45,7 +45,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class LevelOptions:
-    """What a level is made with, besides the state folder."""
+    """Options of a level besides the state folder."""
 
     max_age: float
     """Seconds for which pages are kept."""
@@ -54,7 +54,7 @@ class LevelOptions:
 
 
 class CacheLevel(Protocol):
-    """One place in which pages are kept. May be used from any thread.
+    """One place for cached pages. May be used from any thread.
 
     Its methods may raise anything: :class:`~ocrwatch.cache.tiers.TieredCache` logs it. A level from another package is
     a class, and an entry point of the group ``ocrwatch.caches``; it is used if ``cache.levels`` has the entry point's
@@ -65,10 +65,10 @@ class CacheLevel(Protocol):
     """Whether it never waits, so that the event loop may use it."""
 
     def __init__(self, state: Path, options: LevelOptions) -> None:
-        """Open it. ``state`` is the state folder, of which only its owner sees the contents."""
+        """Open it. ``state`` is the state folder, which only its owner can read."""
 
     def get(self, key: bytes) -> Entry | None:
-        """Return what was kept under ``key``, None if there is nothing."""
+        """Return the entry under ``key``, None if there is none."""
 
     def put(self, key: bytes, entry: Entry) -> None:
         """Keep an entry."""
@@ -77,4 +77,4 @@ class CacheLevel(Protocol):
         """Drop what is too old; called every few hours."""
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""

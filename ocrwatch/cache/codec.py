@@ -1,7 +1,6 @@
-"""A Page as few bytes, and back, exactly: MessagePack, compressed with zlib.
+"""Encodes a Page compactly and exactly: MessagePack, compressed with zlib.
 
-The bytes may come from a disk that has aged, or from other people: what comes back is a page with the types that are
-declared, or nothing.
+The bytes may come from an aged disk, or from other people: the result is a page with the declared types, or nothing.
 """
 
 from __future__ import annotations
@@ -15,23 +14,23 @@ import msgspec
 from ocrwatch.document import Page
 
 MAX_SIZE: Final = 1 << 24
-"""Bytes of a page before compression, some 200,000 words. What is decoded may take eight times the memory."""
+"""Bytes of a page before compression, some 200,000 words. Decoded, they may take eight times the memory."""
 
 _FAST: Final = 1
-"""zlib's level: the higher ones save little of what is mostly numbers."""
+"""zlib's level: the higher ones save little, since most of it is numbers."""
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Page)
 
 
 class Malformed(Exception):
-    """The bytes are no page of ours."""
+    """The bytes are not a valid page."""
 
 
 def pack(page: Page) -> bytes:
-    """Render everything but the timings, which are of one reading only.
+    """Encode everything but the timings, which belong to one reading only.
 
-    Raises ``TypeError`` or ``ValueError`` for what cannot be rendered: a page that is too large, or odd values.
+    Raises ``TypeError`` or ``ValueError`` for a page that is too large, or has values of other types.
     """
     try:
         content = _ENCODER.encode(replace(page, timings=()))
@@ -43,11 +42,11 @@ def pack(page: Page) -> bytes:
 
 
 def unpack(data: bytes) -> Page:
-    """Read what :func:`pack` wrote. Raises :class:`Malformed` for anything else, also if a single bit differs."""
+    """Decode the bytes of :func:`pack`. Raises :class:`Malformed` for anything else, also if a single bit differs."""
     inflating = zlib.decompressobj()
     try:
         content = inflating.decompress(data, MAX_SIZE)
-        # It ends with a checksum (RFC 1950), which is not looked at before the end.
+        # It ends with a checksum (RFC 1950), which is only checked at the end.
         if not inflating.eof or inflating.unused_data:
             raise Malformed("truncated, too large, or followed by something else")
         return _DECODER.decode(content)

@@ -1,7 +1,7 @@
 """The cache key: SHA-256 of the scan, and the contents and versions of everything else that decides its text.
 
-The key is the same on all machines that have the same versions and language data: no path, time or number of a file is
-part of it. Those only tell, while the daemon runs, that a file has been changed.
+The key is the same on all machines with the same versions and language data: it has no path, time or number of a file.
+Those only show, while the daemon runs, that a file has changed.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _PPOCR = ("onnxruntime", "rapidocr")
 _ENGINES = "ocrwatch.engines"
 _VERSION_SECONDS = 10
 _OF_THE_MACHINE: Final = "Found "
-"""How lines of ``tesseract --version`` begin that tell of the processor, and of libraries that do not read."""
+"""How lines of ``tesseract --version`` begin that name the processor, and libraries that do not read."""
 
 _log = get_logger()
 
 
 class _Stamp(NamedTuple):
-    """What changes if a file does; all 0 but the path if there is none."""
+    """Facts of a file that change with it; all but the path are 0 if there is none."""
 
     path: Path
     size: int
@@ -49,32 +49,32 @@ class _Stamp(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Identity:
-    """What besides the bytes decides the text of scans that are read by one recipe."""
+    """What decides the text of scans of one recipe besides their bytes."""
 
     digest: bytes
     stamps: tuple[_Stamp, ...]
-    """Of the language data, which may be changed while workers have it loaded."""
+    """Stamps of the language data, which may be changed while workers have it loaded."""
 
 
 class PageCache:
-    """Pages by the SHA-256 of their scan and the recipe; without a cache nothing is known, and nothing remembered."""
+    """Pages by the SHA-256 of their scan and the recipe; without a cache it is always empty."""
 
     def __init__(self, cache: TextCache | None, recipes: Iterable[Recipe]) -> None:
         self._cache = cache
         self._identities: dict[Recipe, _Identity] = {}
         self._outdated: set[Recipe] = set()
-        """Recipes whose language data has changed since it was learnt."""
+        """Recipes with language data that has changed since it was hashed."""
         self._digests: dict[_Stamp, bytes] = {}
         self._versions: dict[str, str] = {}
         self._complained = False
         self.learn(recipes)
 
     def __bool__(self) -> bool:
-        """Whether anything can be known at all."""
+        """Whether there is a cache."""
         return self._cache is not None
 
     def learn(self, recipes: Iterable[Recipe]) -> None:
-        """Take note of more recipes; usable from any thread, and blocks while it looks at programs and files."""
+        """Add recipes; usable from any thread, and blocks while it reads programs and files."""
         if self._cache is None:
             return
         for recipe in recipes:
@@ -88,19 +88,19 @@ class PageCache:
                 self._identities = {**self._identities, recipe: identity}
 
     def page(self, sha256: str, recipe: Recipe) -> Page | None:
-        """Return the page that these bytes gave before, None if they have to be read; may wait for a disk."""
+        """Return the cached page of these bytes, None if they must be read; may wait for a disk."""
         if self._cache is None or not self._is_current(recipe):
             return None
         key = self._key(sha256, recipe)
         return None if key is None else self._if_current(self._cache.get(key))
 
     def recent(self, sha256: str, recipe: Recipe) -> Page | None:
-        """Return the page if it was read or asked for not long ago; never waits, and looks at no file."""
+        """Return the page if it was read or requested recently; never waits, and reads no file."""
         key = self._key(sha256, recipe)
         return None if self._cache is None or key is None else self._if_current(self._cache.recent(key))
 
     def remember(self, sha256: str, recipe: Recipe, page: Page) -> Callable[[], None]:
-        """Keep a page in memory, which never waits; return what keeps it on the disk, which may."""
+        """Keep a page in memory, which never waits; return the function that keeps it on the disk, which may."""
         key = self._key(sha256, recipe)
         cache = self._cache
         if cache is None or key is None or not _is_expected(page, recipe):
@@ -114,7 +114,7 @@ class PageCache:
         return save
 
     def loaded(self, engine: EngineInfo) -> None:
-        """Take note of the engine that a worker has loaded: its version counts more than its package's."""
+        """Record the engine that a worker has loaded: its version overrides its package's."""
         self._versions[engine.name] = engine.version
 
     def prune(self) -> None:
@@ -123,12 +123,12 @@ class PageCache:
             self._cache.prune()
 
     def close(self) -> None:
-        """Let go of the cache."""
+        """Close the cache."""
         if self._cache is not None:
             self._cache.close()
 
     def _key(self, sha256: str, recipe: Recipe) -> bytes | None:
-        """Return the key, None if the recipe has none (any more); looks at no file."""
+        """Return the key, None if the recipe has none (any more); reads no file."""
         identity = self._identities.get(recipe)
         if identity is None or recipe in self._outdated:
             return None
@@ -141,7 +141,7 @@ class PageCache:
         return page
 
     def _is_current(self, recipe: Recipe) -> bool:
-        """Look whether the language data is still the same; for good, so that ``recent`` need not look."""
+        """Return whether the language data is unchanged; a change is permanent, so that ``recent`` need not check."""
         identity = self._identities.get(recipe)
         if identity is None or recipe in self._outdated:
             return False
@@ -151,7 +151,7 @@ class PageCache:
             # A share may refuse for a moment.
             return False
         if not same:
-            # Which worker reads with the old and which with the new data cannot be told.
+            # It is unknown which worker reads with the old data and which with the new.
             self._outdated.add(recipe)
             self._complain("the language data has changed since the start", "restart ocrwatch to use the new data")
         return same
@@ -170,12 +170,12 @@ class PageCache:
 
 
 def _identity(recipe: Recipe, digest: Callable[[_Stamp], bytes]) -> _Identity:
-    """Take everything together. Raises ``OSError`` or ``ValueError`` for files that cannot be read."""
+    """Collect everything for a recipe. Raises ``OSError`` or ``ValueError`` for files that cannot be read."""
     folder = _tessdata(recipe)
-    # Stamped before they are listed and read: what changes meanwhile is found to have changed.
+    # Stamped before they are listed and read: a change meanwhile is detected.
     of_folder = () if folder is None else (_stamp(folder),)
     data = () if folder is None else tuple(map(_stamp, _language_files(folder, recipe)))
-    # Lists of words and the like, which variables name.
+    # Word lists and other files that variables name.
     named = {name: _stamp(Path(value)) for name, value in recipe.variables if Path(value).is_absolute()}
     contents = {name: digest(stamp).hex() for name, stamp in named.items() if stamp.path.is_file()}
     options = replace(
@@ -197,7 +197,7 @@ def _identity(recipe: Recipe, digest: Callable[[_Stamp], bytes]) -> _Identity:
 
 @functools.cache
 def _code() -> str:
-    """Return a hash of what reads: developers change it without a new version."""
+    """Return a hash of the code that reads: developers change it without a new version."""
     package = Path(ocrwatch.__file__).parent
     contents = hashlib.sha256()
     for path in (package / "markers.py", *sorted(package.joinpath("recognise").rglob("*.py"))):
@@ -223,7 +223,7 @@ def _version(package: str) -> str | None:
 
 
 def _program(recipe: Recipe) -> str | None:
-    """Return the version of the system's Tesseract, for all engines but those that do not use it."""
+    """Return the version of the system's Tesseract, except for engines that do not use it."""
     program = shutil.which("tesseract")
     if program is None or _expected(recipe) in {_IN_PROCESS, weights.NAME}:
         return None
@@ -245,18 +245,18 @@ def _expected(recipe: Recipe) -> str:
 
 
 def _is_expected(page: Page, recipe: Recipe) -> bool:
-    """Tell whether a page was read by the engine whose version was taken for the recipe's, and by the second one.
+    """Return whether a page was read by the expected version of the recipe's engine, and of its second one.
 
-    If the best engine is installed and cannot be loaded, another one steps in.
+    If the best engine is installed and cannot be loaded, another one is used.
     """
     if page.second is not None and page.second.failure:
-        # Memory may have been short: another time there may be more.
+        # Memory may have been short: later there may be more.
         return False
     return recipe.engine != "auto" or page.engine.name == _expected(recipe)
 
 
 def _tessdata(recipe: Recipe) -> Path | None:
-    """Return the folder with the language data; its time tells of new files. None if there is none."""
+    """Return the folder with the language data; its time shows new files. None if there is none."""
     try:
         return tessdata_folder(recipe)
     except EnvironmentFault:
@@ -264,15 +264,15 @@ def _tessdata(recipe: Recipe) -> Path | None:
 
 
 def _language_files(folder: Path, recipe: Recipe) -> Iterator[Path]:
-    """Yield what is in the folder of the recipe's languages, sorted by name within each."""
+    """Yield the files of the recipe's languages in the folder, sorted by name within each."""
     for language in (*recipe.languages, "osd"):
-        # A share may refuse from one moment to the next; the worker that reads the data says so.
+        # A share may refuse at any moment; the worker that reads the data reports it.
         with contextlib.suppress(OSError):
             yield from sorted(folder.glob(f"{language}.*"))
 
 
 def _stamp(path: Path) -> _Stamp:
-    """Return a file's stamp, also if there is none. Raises ``OSError`` if the disk does not tell."""
+    """Return a file's stamp, also if there is no file. Raises ``OSError`` if the disk refuses."""
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):

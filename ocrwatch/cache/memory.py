@@ -1,4 +1,4 @@
-"""The pages that were put or asked for last, in this process."""
+"""The latest pages, in this process's memory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ocrwatch.cache.base import Entry, LevelOptions
 from ocrwatch.document import Page
 
 _MAX_WORDS: Final = 50_000
-"""Words of the pages that are kept, about 20 MB."""
+"""Words of the pages in memory, about 20 MB."""
 
 _PAGE_WORDS: Final = 50
-"""What a page counts besides its words, so that empty ones are not kept without end."""
+"""Cost of a page besides its words, so that empty ones are not kept without limit."""
 
 
 class MemoryLevel:
-    """Keeps as many pages as have 50,000 words."""
+    """Keeps pages with 50,000 words in all."""
 
     in_memory: ClassVar[bool] = True
 
@@ -28,14 +28,14 @@ class MemoryLevel:
         self._weight = 0
 
     def get(self, key: bytes) -> Entry | None:
-        """Return what was kept under ``key``, and keep it longer than others."""
+        """Return the entry under ``key``, and keep it longer than others."""
         with self._lock:
             if key in self._entries:
                 self._entries.move_to_end(key)
             return self._entries.get(key)
 
     def put(self, key: bytes, entry: Entry) -> None:
-        """Keep an entry; those that were used longest ago make room."""
+        """Keep an entry; the least recently used are dropped for it."""
         with self._lock:
             self._drop(self._entries.pop(key, None))
             self._entries[key] = entry
@@ -44,7 +44,7 @@ class MemoryLevel:
                 self._drop(self._entries.popitem(last=False)[1])
 
     def prune(self) -> None:
-        """Do nothing: what is old makes room for what is new."""
+        """Do nothing: old entries are dropped for new ones."""
 
     def close(self) -> None:
         """Do nothing."""

@@ -1,7 +1,7 @@
-"""The level of the cache on the disk: an SQLite database in the state folder.
+"""Cache level on the disk: an SQLite database in the state folder.
 
-Losing it costs the time to read again. So nothing waits until a page is safe on the disk, and no error is raised: it
-is logged once, a damaged file is renamed, and scans are read as if nothing were known of them.
+Losing it costs the time to read again. So nothing waits until a page is safe on the disk, and no error is raised: it is
+logged once, a damaged file is renamed, and scans are read as if the cache were empty.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from ocrwatch.storage.files import folder, remove, status_of
 CACHE_NAME: Final = "cache.db"
 
 _LARGEST_SHARE: Final = 10
-"""No page may take more than the tenth part of the space on the disk."""
+"""No page may take more than a tenth of the space on the disk."""
 
 _DROPPED_AT_ONCE: Final = 50
 _LEFT_FREE: Final = 50_000_000
-"""Bytes of the disk that the cache leaves to what matters more: the ledger."""
+"""Bytes of the disk that the cache leaves to the more important ledger."""
 
 _WAL_PAGES: Final = 64
 """As few as the ledger's, for the same reason."""
 
 _APPLICATION: Final = 0x6F637277
-"""Tells a cache of ours from another program's database (sqlite.org/pragma.html#pragma_application_id): "ocrw"."""
+"""Distinguishes our cache from another program's database (sqlite.org/pragma.html#pragma_application_id): "ocrw"."""
 
 _VERSION: Final = 2
-"""Of the table and of what is packed in it: others are emptied."""
+"""Version of the table and of the packed pages in it: others are emptied."""
 
 _PARTS: Final = ("-wal", "-shm", "")
 
@@ -43,7 +43,7 @@ _log = get_logger()
 
 
 class _Foreign(Exception):
-    """A file that is not a cache of ours."""
+    """A file that is not our cache."""
 
 
 class SqliteLevel:
@@ -64,12 +64,12 @@ class SqliteLevel:
             self._open()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             self._close()
 
     def get(self, key: bytes) -> Entry | None:
-        """Return what was kept under ``key``; what is there and no page of ours is logged and dropped."""
+        """Return the entry under ``key``; an invalid one is logged and dropped."""
         with self._lock:
             return self._load(key)
 
@@ -78,13 +78,13 @@ class SqliteLevel:
         try:
             data = pack(entry.page)
         except (TypeError, ValueError):
-            # An engine of another package may return odd numbers; they can be delivered all the same.
+            # An engine of another package may return unusual numbers; they can be delivered all the same.
             return
         with self._lock:
             self._save(key, entry.made_at, data)
 
     def prune(self) -> None:
-        """Drop what is too old from the disk, and give its space back."""
+        """Drop old entries from the disk, and free their space."""
         with self._lock:
             if self._db is None:
                 return
@@ -99,7 +99,7 @@ class SqliteLevel:
         if self._db is None:
             return None
         try:
-            # What is too long is not even fetched.
+            # A value that is too long is not even fetched.
             sql = "SELECT at, iif(length(page) <= ?, page, NULL) FROM pages WHERE key = ?"
             found = self._db.execute(sql, (MAX_SIZE, key)).fetchone()
             return None if found is None else _entry(*found)
@@ -110,7 +110,7 @@ class SqliteLevel:
         return None
 
     def _drop(self, key: bytes, reason: str) -> None:
-        """Drop what is no page of ours: reading its scan again puts a good one in its place."""
+        """Drop an invalid page: reading its scan again puts a good one in its place."""
         _log.warning(
             "cache.failed", reason=f"a page in {self._path} is damaged ({reason})", remedy="nothing: its scan is read"
         )
@@ -137,13 +137,13 @@ class SqliteLevel:
             self._trouble(error)
 
     def _drop_oldest(self) -> None:
-        """Drop what was read longest ago: rows are numbered in the order in which they came."""
+        """Drop the oldest entries: rows are numbered in the order of their arrival."""
         if self._db is None:
             return
         dropped = self._db.execute(
             "DELETE FROM pages WHERE id IN (SELECT id FROM pages ORDER BY id LIMIT ?)", (_DROPPED_AT_ONCE,)
         ).rowcount
-        # Counted anew, since a page that was replaced was counted twice.
+        # Counted again, since a page that was replaced was counted twice.
         self._bytes = self._size() if dropped else 0
 
     def _size(self) -> int:
@@ -160,7 +160,7 @@ class SqliteLevel:
             self._trouble(error)
 
     def _trouble(self, error: Exception) -> None:
-        """Set a damaged cache aside and begin a new one; do without where that is no help."""
+        """Rename a damaged cache and begin a new one; go on without if that does not help."""
         if not (isinstance(error, _Foreign) or (isinstance(error, sqlite3.Error) and is_damage(error))):
             self._complain(str(error))
             return
@@ -189,7 +189,7 @@ class SqliteLevel:
 
 
 def _entry(made_at: object, data: object) -> Entry:
-    """Return what a row holds. Raises :class:`Malformed`: SQLite keeps values of any type in any column."""
+    """Return the entry of a row. Raises :class:`Malformed`: SQLite keeps values of any type in any column."""
     if not isinstance(made_at, float) or not isinstance(data, bytes):
         raise Malformed("a value of another type, or too long")
     return Entry(unpack(data), made_at)
@@ -231,7 +231,7 @@ def _prepare(db: sqlite3.Connection) -> None:
 
 
 def _set_aside(path: Path) -> Path:
-    """Rename it, in the place of the one that was set aside before."""
+    """Rename it, replacing the one that was renamed before."""
     kept_as = path.with_name(f"{path.name}.damaged")
     with folder(path.parent) as state:
         for part in _PARTS:

@@ -1,4 +1,4 @@
-"""The levels of the cache one behind the other: memory, the disk, and those of other packages."""
+"""The levels of the cache in order: memory, the disk, and those of other packages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ocrwatch.errors import UsageError
 from ocrwatch.log import get_logger
 
 GROUP: Final = "ocrwatch.caches"
-"""The group of entry points by which levels are found."""
+"""Group of entry points for levels."""
 
 _BUILT_IN: Final = {
     "memory": "ocrwatch.cache.memory:MemoryLevel",
@@ -27,9 +27,9 @@ _log = get_logger()
 
 
 def open_cache(state: Path, names: Iterable[str], options: LevelOptions) -> TieredCache:
-    """Open the levels of these names. Raises :class:`UsageError` if there is none of a name.
+    """Open the levels of these names. Raises :class:`UsageError` if a name has none.
 
-    A level that cannot be opened is logged and done without.
+    A level that cannot be opened is logged and left out.
     """
     levels: dict[str, CacheLevel] = {}
     for name, found in {name: _found(name) for name in names}.items():
@@ -41,12 +41,12 @@ def open_cache(state: Path, names: Iterable[str], options: LevelOptions) -> Tier
 
 
 class TieredCache:
-    """Asks its levels in turn, and gives the earlier ones what a later one has."""
+    """Asks its levels in turn, and copies an entry of a later one to the earlier ones."""
 
     def __init__(self, levels: Iterable[CacheLevel], *, max_age: float) -> None:
         """``max_age`` is in seconds."""
         self._levels = tuple(levels)
-        # A level of another package may not say.
+        # A level of another package may lack the attribute.
         self._in_memory = tuple(level for level in self._levels if getattr(level, "in_memory", False))
         self._others = tuple(level for level in self._levels if level not in self._in_memory)
         self._max_age = max_age
@@ -61,11 +61,11 @@ class TieredCache:
         return self._find(key, self._in_memory)
 
     def put(self, key: bytes, page: Page) -> None:
-        """Keep a page that was read just now in memory; never waits."""
+        """Keep a new page in memory; never waits."""
         self._keep(key, Entry(page, time.time()), self._in_memory)
 
     def save(self, key: bytes, page: Page) -> None:
-        """Keep a page that was read just now in the other levels; may wait for a disk."""
+        """Keep a new page in the other levels; may wait for a disk."""
         self._keep(key, Entry(page, time.time()), self._others)
 
     def prune(self) -> None:
@@ -75,7 +75,7 @@ class TieredCache:
                 level.prune()
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
         for level in self._levels:
             with self._logged_once(level):
                 level.close()
@@ -96,10 +96,10 @@ class TieredCache:
 
     @contextlib.contextmanager
     def _logged_once(self, level: CacheLevel) -> Iterator[None]:
-        """Log the first error of a level, and go on as if it had nothing."""
+        """Log the first error of a level, and go on as if it were empty."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - whatever it raises, the scan is read
+        except Exception as error:  # noqa: BLE001 - whatever the error, the scan is read
             name = type(level).__name__
             if name not in self._failed:
                 self._failed.add(name)

@@ -1,1 +1,1 @@
-"""What must be true of settings, folders and machine: checked at the start, at a reload and by ``ocrwatch doctor``."""
+"""Checks of settings, folders and machine: at the start, at a reload and in ``ocrwatch doctor``."""

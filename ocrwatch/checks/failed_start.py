@@ -1,4 +1,4 @@
-"""Says why a start failed: what an earlier run said last, in ``STATUS.txt`` and the status, is not true any more."""
+"""Reports a failed start in ``STATUS.txt`` and the status: the last report of an earlier run is out of date."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ocrwatch.storage.lock import holder_of, inbox_holder
 
 
 def make_folders_or_tell(settings: Settings, *, once: bool) -> None:
-    """Make and try the folders as :func:`startup.make_folders` does; tell if one of them refuses.
+    """Make and test the folders like :func:`startup.make_folders`; report if one of them refuses.
 
-    Nothing is told if another ocrwatch runs on these folders: what it says is true.
+    Nothing is reported if another ocrwatch runs on these folders: its status is valid.
     """
     try:
         startup.make_folders(settings)
@@ -33,7 +33,7 @@ def make_folders_or_tell(settings: Settings, *, once: bool) -> None:
 def tell_failed_start(
     settings: Settings, outputs: StatusOutputs, deliveries: list[status.Delivery], failure: OcrwatchError
 ) -> None:
-    """Say in the note and in the status file what kept ocrwatch from starting, and what was read last before."""
+    """Write to ``STATUS.txt`` and the status file what prevented the start, and the latest deliveries."""
     found = status_at_start(settings, deliveries, failure)
     outputs.publish(found)
     status.write(settings.state, found)

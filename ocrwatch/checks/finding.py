@@ -1,4 +1,4 @@
-"""The answer to one question."""
+"""The result of one check."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Severity = Literal["fine", "warning", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found. ``remedy`` is one sentence, empty where all is fine."""
+    """Result of a check. ``remedy`` is one sentence, empty if all is fine."""
 
     subject: str
     severity: Severity

@@ -1,4 +1,4 @@
-"""Whether a folder lets ocrwatch do in it what it does in it: found out by doing it with a hidden file."""
+"""Tests whether ocrwatch can work in a folder, by doing with a hidden file what the daemon does."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from ocrwatch.storage.files import folder as folder_below
 from ocrwatch.storage.mounts import nearest_existing
 
 LITTLE_SPACE = 200_000_000
-"""Bytes of free space under which a folder is worth a warning: a few hundred colour pages."""
+"""Free bytes below which a folder gets a warning: a few hundred colour pages."""
 
 NO_SPACE = 5_000_000
-"""Bytes under which it is a problem: one large scan."""
+"""Free bytes below which it is a problem: one large scan."""
 
 FEW_FILES = 1000
-"""Files that can still be made, under which a folder is worth a warning."""
+"""Free files below which a folder gets a warning."""
 
 CLOCK_TOLERANCE = 5.0
 """Seconds by which a share's clock may differ."""
@@ -39,7 +39,7 @@ _ON_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse", "ceph", "v
 
 
 def probe(name: str, folder: Path) -> Iterator[Finding]:
-    """Make, rename and remove a file in ``folder``; it is gone afterwards, whatever happens."""
+    """Make, rename and remove a file in ``folder``; it is always removed."""
     made, renamed = (f"{TEMPORARY_PREFIX}doctor-{os.getpid()}{part}.tmp" for part in ("", "-renamed"))
     doing = "look into"
     try:
@@ -77,9 +77,9 @@ def probe(name: str, folder: Path) -> Iterator[Finding]:
 
 
 def permissions(name: str, folder: Path, mode: int) -> Iterator[Finding]:
-    """Look whether a file in ``folder`` gets the permissions that ``output.mode`` names.
+    """Check whether a file in ``folder`` gets the permissions of ``output.mode``.
 
-    What refuses is told of by :func:`probe`.
+    :func:`probe` reports a refusal.
     """
     made = f"{TEMPORARY_PREFIX}doctor-{os.getpid()}-mode.tmp"
     with contextlib.suppress(OSError), folder_below(folder) as directory:
@@ -114,10 +114,10 @@ def clock(name: str, stamped: float, begun: float, ended: float) -> Iterator[Fin
 
 
 def space(name: str, folder: Path, *, works: bool = False) -> Iterator[Finding]:
-    """Look at what an ordinary user may still put into ``folder``, in bytes and in files.
+    """Check how much an ordinary user may still put into ``folder``, in bytes and in files.
 
-    ``works`` says that a file was made there a moment ago: a file system that counts no free files all the same, as
-    rclone's does, does not know.
+    ``works`` says that a file was just made there: a file system that still counts no free files, as rclone's does,
+    does not know.
     """
     subject = f"{name} space"
     try:
@@ -140,7 +140,7 @@ def space(name: str, folder: Path, *, works: bool = False) -> Iterator[Finding]:
 
 
 def crossing(inbox: Path, archive: Path) -> Iterator[Finding]:
-    """Look whether originals can be moved to the archive rather than copied; a folder that refuses has its own."""
+    """Check whether originals can be moved to the archive; a folder that refuses has its own finding."""
     try:
         together = nearest_existing(inbox).stat().st_dev == nearest_existing(archive).stat().st_dev
     except OSError:
@@ -157,7 +157,7 @@ def crossing(inbox: Path, archive: Path) -> Iterator[Finding]:
 
 
 def ledger_place(kind: str, state: Path) -> Finding:
-    """Look whether the state folder is where SQLite can work safely."""
+    """Check whether the state folder is on a file system that is safe for SQLite."""
     if kind.split(".", maxsplit=1)[0] in _ON_NETWORK:
         return Finding(
             "ledger",

@@ -1,4 +1,4 @@
-"""The machine around ocrwatch: memory, the service manager, who else is there."""
+"""Checks of the machine: memory, the service manager, other processes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ WORKER_MEMORY = 130_000_000
 """Bytes that a worker takes. Measured: 124 MB at most (VmHWM) for A4 pages, grey and colour, 300 and 600 dpi."""
 
 PPOCR_MEMORY = 250_000_000
-"""Bytes that it takes besides if it also reads with PP-OCR. Measured: 251 MB (VmHWM) over 69 receipts and pages."""
+"""Additional bytes if it also reads with PP-OCR. Measured: 251 MB (VmHWM) over 69 receipts and pages."""
 
 SETTINGS_FOLDER = Path("/etc/ocrwatch")
-"""Where services have their settings: ocrwatch.toml that of ocrwatch.service, NAME.toml that of ocrwatch@NAME."""
+"""Folder of the services' settings: ocrwatch.toml for ocrwatch.service, NAME.toml for ocrwatch@NAME."""
 
 _MEMINFO = Path("/proc/meminfo")
 _SYSTEMCTL_SECONDS = 10
@@ -30,7 +30,7 @@ _ASKED = ("LoadState", "ActiveState", "SubState", "UnitFileState", "User", "Stat
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the service manager says of a unit."""
+    """State of a unit in the service manager."""
 
     unit: str
     active: str
@@ -38,15 +38,15 @@ class Service:
     enabled: str
     """systemd's UnitFileState: ``enabled``, ``disabled``, ``static`` and others."""
     user: str
-    """Whom it runs as; empty for root."""
+    """The user that it runs as; empty for root."""
     state_folder: Path | None
     """Its StateDirectory, absolute."""
     restarts: int
-    """How often it was started again after it had failed."""
+    """How often it was restarted after a failure."""
 
 
 def service_of(config: Path | None) -> Service | None:
-    """Ask systemd for the service whose settings are in ``config``; None where there is none, or no systemd."""
+    """Return the systemd service that has its settings in ``config``; None if there is none, or no systemd."""
     program = shutil.which("systemctl")
     if program is None or config is None or config.parent != SETTINGS_FOLDER:
         return None
@@ -78,7 +78,7 @@ def service_of(config: Path | None) -> Service | None:
 
 
 def service_state(service: Service) -> Iterator[Finding]:
-    """Judge what systemd says."""
+    """Judge the state of the service."""
     unit = service.unit
     if service.active == "failed":
         yield Finding("service", "problem", f"{unit} has failed", f"see why: journalctl -u {unit} -n 50")
@@ -96,9 +96,9 @@ def service_state(service: Service) -> Iterator[Finding]:
 
 
 def memory(workers: int, *, ppocr: bool = False) -> Iterator[Finding]:
-    """Compare the memory that is free with what ``workers`` take; for a machine on which none runs yet.
+    """Compare free memory with the needs of ``workers``; for a machine on which none runs yet.
 
-    ``ppocr`` tells whether they read with PP-OCR, too.
+    ``ppocr`` says whether they also read with PP-OCR.
     """
     worker = WORKER_MEMORY + (PPOCR_MEMORY if ppocr else 0)
     try:
@@ -135,9 +135,9 @@ def holders(inbox: int | None, state: int | None) -> Finding:
 
 
 def address(setting: str, listen: str, *, runs: bool) -> Iterator[Finding]:
-    """Try whether ``listen``, a host and a port such as ``127.0.0.1:9180``, can be listened on.
+    """Test whether ``listen``, a host and a port such as ``127.0.0.1:9180``, can be bound.
 
-    Where the daemon itself ``runs`` it is taken by it.
+    If the daemon itself ``runs``, it has taken it.
     """
     host, _, port = listen.rpartition(":")
     if not port.isdecimal() or runs:
@@ -160,7 +160,7 @@ def address(setting: str, listen: str, *, runs: bool) -> Iterator[Finding]:
 
 
 def exposed(setting: str, path: Path) -> Iterator[Finding]:
-    """Look whether users of this machine besides the owner and its group may read or change a secret."""
+    """Check whether users of this machine besides the owner and its group can read or change a secret."""
     try:
         mode = path.stat().st_mode
     except OSError:

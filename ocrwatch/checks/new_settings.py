@@ -1,4 +1,4 @@
-"""Tries out what can be wrong with settings although they can be read."""
+"""Tests what can be wrong with settings although they can be read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ocrwatch.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What was found out about settings that are right."""
+    """Results of the checks of valid settings."""
 
     groups: dict[str, int]
     """The numbers of all groups that sidecars may be given to."""
@@ -24,7 +24,7 @@ def prove(settings: Settings) -> Proof:
 
     Raises :class:`OcrwatchError` for the first that does not.
 
-    What only a worker can tell, such as whether an engine exists, :func:`ocrwatch.executors.trial.try_start` finds out.
+    :func:`ocrwatch.executors.trial.try_start` checks what only a worker knows, such as whether an engine exists.
     """
     startup.check_languages(settings)
     startup.check_formats(settings)

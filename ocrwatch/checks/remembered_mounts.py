@@ -1,7 +1,7 @@
-"""Remembers which folders lie on a disk or share of their own, so that its absence is noticed at the start too.
+"""Remembers which folders are mount points, so that a missing mount is also detected at the start.
 
-A mount point is a folder like any other while nothing is mounted there: texts would be written into it, out of sight
-as soon as the share is back. Only an earlier start can know that it should be another file system.
+A mount point is an ordinary folder while nothing is mounted there: texts would be written into it, and hidden as soon
+as the share is back. Only an earlier start can know that it should be another file system.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ocrwatch.storage.files import folder, remove, rename_over, write_durable
 from ocrwatch.storage.mounts import Location, location_of, nearest_existing
 
 NAME = "mounts.json"
-"""In the state folder: where each folder lay at the last start."""
+"""File in the state folder: the location of each folder at the last start."""
 
 _TEMPORARY = f".{NAME}.tmp"
 _VERSION = 2
@@ -28,19 +28,19 @@ _VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
-    """What is known of a folder at the last start."""
+    """Record of a folder at the last start."""
 
     point: Path
     identity: tuple[str, str, str] | None = None
-    """Its :attr:`Location.identity`; None in the notes of an older version."""
+    """Its :attr:`Location.identity`; None in the records of an older version."""
 
 
 def check_mounts(settings: Settings) -> None:
-    """Check that no file system is missing that was there at the last start; raises :class:`EnvironmentFault`.
+    """Check that all file systems of the last start are there; raises :class:`EnvironmentFault`.
 
-    What is compared is which file system a folder is on, and where in it, not how it is mounted: systemd mounts the
-    folders of ``ReadWritePaths=`` on themselves, for the service alone. A folder that lies elsewhere now, or on another
-    file system below the same place, was moved on purpose.
+    It compares which file system a folder is on, and where in it, not how it is mounted: systemd mounts the folders of
+    ``ReadWritePaths=`` on themselves, for the service alone. A folder that is elsewhere now, or on another file system
+    below the same place, was moved on purpose.
     """
     before = _remembered(settings)
     for name, place in folders(settings).items():
@@ -53,18 +53,18 @@ def check_mounts(settings: Settings) -> None:
 
 
 def _is_missing(then: _Remembered, now: Location) -> bool:
-    """Tell whether the file system went, and what was underneath is seen now."""
+    """Return whether the file system is missing, and the folder underneath is seen instead."""
     is_elsewhere = then.point != now.point and then.point.is_relative_to(now.point)
     return is_elsewhere and now.identity != then.identity
 
 
 def remember_mounts(settings: Settings) -> None:
-    """Note where each folder lies, if that has changed. A disk that refuses is reported by what matters more."""
+    """Record the location of each folder, if that has changed; a more important write reports a refusal."""
     locations = {str(place): at for place in folders(settings).values() if (at := location_of(place))}
     notes = {place: {"identity": at.identity, "point": str(at.point)} for place, at in locations.items()}
     data = json.dumps({"version": _VERSION, "folders": notes}, indent=1).encode("utf-8")
     with contextlib.suppress(OSError), folder(settings.state) as state:
-        # A start that the disk stopped may have left it.
+        # Left by a start that the disk stopped.
         remove(state, _TEMPORARY)
         if {place: _Remembered(at.point, at.identity) for place, at in locations.items()} == _remembered(settings):
             return
@@ -73,7 +73,7 @@ def remember_mounts(settings: Settings) -> None:
 
 
 def _remembered(settings: Settings) -> dict[str, _Remembered]:
-    """Return what was noted of each folder; nothing if nothing (readable) was noted."""
+    """Return the records of the folders; empty if there is no (readable) one."""
     try:
         notes = json.loads((settings.state / NAME).read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -95,10 +95,10 @@ def _of_note(note: object) -> _Remembered | None:
 
 
 def _of_older_version(settings: Settings, notes: Mapping[str, Any]) -> dict[str, _Remembered]:
-    """Return what an older version noted: mount points, as they were seen by the process that noted them.
+    """Return the records of an older version: mount points, as seen by the process that recorded them.
 
-    In the sandbox of the service they say nothing. The notes lie in the state folder, which therefore is where it was:
-    if they name another mount point for it, they are from the sandbox.
+    In the sandbox of the service they mean nothing. The file is in the state folder, which therefore has not moved: if
+    it names another mount point for that, it is from the sandbox.
     """
     points = {place: _Remembered(Path(point)) for place, point in notes.items() if isinstance(point, str)}
     state, now = points.get(str(settings.state)), location_of(settings.state)

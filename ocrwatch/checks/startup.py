@@ -1,4 +1,4 @@
-"""What has to be true before the loop may start, and what an earlier run has left to finish."""
+"""Checks before the loop may start, and preparation of the folders."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ def folders(settings: Settings) -> dict[str, Path]:
 
 
 def check_answers(settings: Settings) -> None:
-    """Check that no folder keeps waiting who looks at it; raises :class:`EnvironmentFault`."""
+    """Check that every folder answers; raises :class:`EnvironmentFault`."""
     mount_watchdog.check_answers(folders(settings))
 
 
 def make_folders(settings: Settings) -> None:
-    """Make missing folders and prove that each can be used; raises :class:`EnvironmentFault`."""
+    """Make missing folders and check that each is usable; raises :class:`EnvironmentFault`."""
     for name, folder in folders(settings).items():
         doing = "use" if not is_missing(folder) else "make"
         try:
-            # The ledger and the status tell names of scans: nobody else's business.
+            # The ledger and the status hold names of scans: private data.
             _make_durable(folder, 0o750 if name == "state" else 0o777)
         except OSError as error:
             raise environment_fault(error, f"cannot {doing} the {name} {folder}") from error
@@ -58,13 +58,13 @@ def make_folders(settings: Settings) -> None:
 
 
 def is_only_read(settings: Settings, name: str) -> bool:
-    """Tell whether nothing need be written to a folder: scans stay in the inbox if they are to be kept."""
+    """Return whether nothing is written to a folder: kept scans stay in the inbox."""
     stays = settings.on_success == "keep" and settings.intake.duplicates in {"deliver", "skip"}
     return name == "inbox" and stays
 
 
 def check_usable(settings: Settings, name: str, folder: Path) -> None:
-    """Prove that what is done in a folder can be done; raises :class:`EnvironmentFault`."""
+    """Check that the daemon's operations work in a folder; raises :class:`EnvironmentFault`."""
     doing = "read" if is_only_read(settings, name) else "write to"
     try:
         if doing == "read":
@@ -78,7 +78,7 @@ def check_usable(settings: Settings, name: str, folder: Path) -> None:
 
 
 def read_only_inbox(fault: EnvironmentFault, error: OSError) -> EnvironmentFault:
-    """Add to a fault of an inbox that cannot be written to what else can be done about that."""
+    """Add the alternative remedy to the fault of a read-only inbox."""
     if error.errno not in _READ_ONLY:
         return fault
     what = f"{fault.message}: originals that were read could not be moved out of it"
@@ -87,7 +87,7 @@ def read_only_inbox(fault: EnvironmentFault, error: OSError) -> EnvironmentFault
 
 
 def check_can_be_made(name: str, folder: Path) -> None:
-    """Prove that a missing folder can be made, without making it; raises :class:`EnvironmentFault`."""
+    """Check that a missing folder can be made, without making it; raises :class:`EnvironmentFault`."""
     parent = nearest_existing(folder)
     try:
         _try_file(parent)
@@ -96,17 +96,17 @@ def check_can_be_made(name: str, folder: Path) -> None:
 
 
 def _try_file(place: Path) -> None:
-    """Make and remove a file, always of the same name: what is left by being killed here, the next start removes."""
+    """Make and remove a file, always of the same name: the next start removes one left by a kill here."""
     with folder_below(place) as directory:
         remove(directory, _TRIAL)
-        # Another ocrwatch may be trying at the same moment.
+        # Another ocrwatch may be testing at the same moment.
         with contextlib.suppress(FileExistsError):
             write_durable(directory, _TRIAL, b"")
         remove(directory, _TRIAL)
 
 
 def _make_durable(folder: Path, mode: int) -> None:
-    """Make a folder and what is missing above it, each durable in the one above."""
+    """Make a folder and its missing parents, each durable in its parent."""
     if folder.is_dir():
         return
     _make_durable(folder.parent, 0o777)
@@ -116,7 +116,7 @@ def _make_durable(folder: Path, mode: int) -> None:
 
 
 def take_locks(settings: Settings) -> list[FolderLock | InboxLock]:
-    """Lock the inbox and the state folder; raises :class:`LockedError` where another ocrwatch has one of them."""
+    """Lock the inbox and the state folder; raises :class:`LockedError` if another ocrwatch has one of them."""
     inbox = InboxLock(settings.inbox, "inbox")
     if inbox.refusal is not None:
         _log.warning("inbox.unlocked", inbox=str(settings.inbox), reason=system_reason(inbox.refusal))
@@ -128,7 +128,7 @@ def take_locks(settings: Settings) -> list[FolderLock | InboxLock]:
 
 
 def recipes(settings: Settings) -> tuple[Recipe, ...]:
-    """Return the different recipes of all profiles, and last the one that has none."""
+    """Return the different recipes of all profiles, the one without a profile last."""
     options = [settings.with_profile(profile) for profile in settings.profiles]
     all_of_them = [recipe(each.ocr, each.enhance) for each in options]
     usual = recipe(settings.ocr, settings.enhance)
@@ -147,7 +147,7 @@ def known_texts(settings: Settings) -> PageCache:
 def check_languages(settings: Settings) -> None:
     """Check that the language data of all profiles is installed; raises :class:`EnvironmentFault`.
 
-    For PP-OCR there is none: it has the same networks for all languages.
+    PP-OCR needs none: it has the same networks for all languages.
     """
     for each in recipes(settings):
         if not is_read_by_ppocr(each):
@@ -165,13 +165,13 @@ def check_formats(settings: Settings) -> None:
 
 
 def group_ids(settings: Settings) -> dict[str, int]:
-    """Return the numbers of all groups that sidecars may be given to; raises :class:`UsageError`."""
+    """Return the ids of all groups that sidecars may be given to; raises :class:`UsageError`."""
     names = {settings.output.group} | {settings.with_profile(profile).output.group for profile in settings.profiles}
     return {name: _group_id(name) for name in names if name is not None}
 
 
 def sidecar_group(settings: Settings) -> int | None:
-    """Return the number of the group that sidecars are given to, if one is set; raises :class:`UsageError`."""
+    """Return the id of the group that sidecars are given to, if one is set; raises :class:`UsageError`."""
     return None if settings.output.group is None else _group_id(settings.output.group)
 
 
@@ -185,7 +185,7 @@ def _group_id(name: str) -> int:
 
 
 def fresh_scratch(settings: Settings) -> Path:
-    """Return an empty folder for the workers' temporary files; what a killed run has left in it goes."""
+    """Return an empty folder for the workers' temporary files; leftovers of a killed run are removed."""
     scratch = settings.state / "tmp"
     try:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -196,7 +196,7 @@ def fresh_scratch(settings: Settings) -> Path:
 
 
 def worker_count(settings: Settings) -> int:
-    """Return how many workers there are to be: as many as set, or one for each core."""
+    """Return the number of workers: as set, or one per core."""
     return settings.workers.count or usable_cores()
 
 

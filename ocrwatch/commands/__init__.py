@@ -1,5 +1,4 @@
-"""What the commands do, apart from their options; each returns its exit code.
+"""The commands without their options; each returns its exit code.
 
-``work`` is run and once, ``reading`` is read, ``status``, ``why`` and ``review`` bear their names, ``examining`` is
-doctor.
+``run`` has ``run`` and ``once``; the other commands are in modules of their names.
 """

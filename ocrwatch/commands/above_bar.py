@@ -9,17 +9,17 @@ from rich.text import Text
 
 
 class AboveBar(io.StringIO):
-    """A stream whose lines a console prints above its progress bar; written raw, they would tear it."""
+    """A stream with lines that a console prints above its progress bar; raw output would break it."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
 
     def write(self, text: str) -> int:
-        """Print whole lines, with the colours that are in them."""
+        """Print whole lines, with their colours."""
         self._console.print(Text.from_ansi(text.removesuffix("\n")), soft_wrap=True, highlight=False)
         return len(text)
 
     def isatty(self) -> bool:
-        """Tell that people read this."""
+        """Return True: people read this."""
         return self._console.is_terminal

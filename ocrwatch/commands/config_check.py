@@ -1,4 +1,4 @@
-"""``ocrwatch config check``: whether the settings are right, before a start or a reload."""
+"""``ocrwatch config check``: checks the settings before a start or a reload."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ocrwatch.settings.load import check_folders, load, parse_overrides
 
 
 def check(config: Path | None, sets: Sequence[str]) -> ExitCode:
-    """Read the settings as ``run`` does and try them out as a reload does; print that they are right, or raise."""
+    """Load the settings like ``run`` and test them like a reload; print that they are right, or raise."""
     configuration = load(config, parse_overrides(sets), os.environ)
     settings, workers = configuration.settings, configuration.settings.workers
-    # First, because a look into a folder that does not answer would not return.
+    # First, because a call on a hung folder would not return.
     startup.check_answers(settings)
     check_folders(settings)
     prove(settings)

@@ -1,4 +1,4 @@
-"""``ocrwatch doctor``: which questions are asked, in which order, and how the answers are shown."""
+"""``ocrwatch doctor``: runs the checks in order and shows the findings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from ocrwatch.storage.lock import holder_of, inbox_holder
 from ocrwatch.storage.mounts import is_missing, mount_of, nearest_existing, watch_mode
 
 _MOST_SCANS_TRIED = 10_000
-"""Scans in the inbox that ``doctor`` looks at: a second or so."""
+"""Scans in the inbox that ``doctor`` checks: a second or so."""
 
 _MARKS = {"fine": "[green]ok[/green]     ", "warning": "[yellow]warning[/yellow]", "problem": "[red]problem[/red]"}
 
@@ -42,7 +42,7 @@ _MOST_NAMED = 5
 
 
 def doctor(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, as_json: bool) -> ExitCode:
-    """Print the findings; code 3 where one of them would stop ocrwatch."""
+    """Print the findings; code 3 if one of them would stop ocrwatch."""
     console = Console(soft_wrap=True, highlight=False)
     worst = ExitCode.FINE
     findings = []
@@ -59,7 +59,7 @@ def doctor(config: Path | None, overrides: Mapping[str, object], sets: Sequence[
 
 
 def examine(config: Path | None, overrides: Mapping[str, object]) -> Iterator[Finding]:
-    """Ask all questions, one after the other. Started by root for a service, it becomes the service's user."""
+    """Run all checks, one at a time. Started by root for a service, it becomes the service's user."""
     try:
         configuration = load(config, overrides, os.environ)
         service = machine.service_of(configuration.path)
@@ -81,7 +81,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     answers = check("folders", "all folders answer", startup.check_answers, settings)
     yield answers
     if answers.severity == "problem":
-        # Whatever else is asked of them would not come back.
+        # All other calls on them would not return.
         return
     yield check("folders", "no folder lies in another's way", check_folders, settings)
     yield check("mounts", "no disk or share is missing that was there at the last start", check_mounts, settings)
@@ -107,7 +107,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def _of_running(settings: Settings) -> Iterator[Finding]:
-    """Answer what depends on whether ocrwatch runs here."""
+    """Run the checks that depend on whether ocrwatch runs here."""
     try:
         holders = (inbox_holder(settings.inbox), holder_of(settings.state))
     except EnvironmentFault as fault:
@@ -136,7 +136,7 @@ def _folder(settings: Settings, name: str, folder: Path) -> Iterator[Finding]:
 
 
 def _tried(settings: Settings, name: str, folder: Path) -> Iterator[Finding]:
-    """Do in a folder what the daemon does in it; the first problem is the last finding."""
+    """Test in a folder what the daemon does there; the first problem is the last finding."""
     if name == "inbox":
         usable = check(name, "", startup.check_usable, settings, name, folder)
         if usable.severity == "problem":
@@ -151,7 +151,7 @@ def _tried(settings: Settings, name: str, folder: Path) -> Iterator[Finding]:
 
 
 def _inbox(settings: Settings) -> Iterator[Finding]:
-    """Look through the inbox for what cannot be read or taken; an inbox that refuses has findings of its own."""
+    """Check the inbox for files that cannot be read or claimed; an inbox that refuses has other findings."""
     if is_missing(settings.inbox):
         return
     watch = settings.watch
@@ -166,7 +166,7 @@ def _inbox(settings: Settings) -> Iterator[Finding]:
 
 
 def _scans_blocked(settings: Settings, waiting: Sequence[str]) -> Iterator[Finding]:
-    """Tell whether each scan that waits in the inbox may be moved out of it."""
+    """Return whether each waiting scan can be moved out of the inbox."""
     refused: dict[tuple[str, str], list[str]] = {}
     for path in waiting:
         try:
@@ -174,7 +174,7 @@ def _scans_blocked(settings: Settings, waiting: Sequence[str]) -> Iterator[Findi
         except Blocked as error:
             refused.setdefault((error.message, error.remedy), []).append(path)
         except OSError:
-            # Taken by a running daemon, or away: a finding of the folders'.
+            # Claimed by a running daemon, or missing: a finding of the folders' checks.
             continue
     for (reason, remedy), (first, *others) in refused.items():
         more = f" and {len(others)} more" if others else ""
@@ -194,7 +194,7 @@ def _watch(settings: Settings) -> Iterator[Finding]:
 
 
 def _count_folders(inbox: Path, rules: NameRules) -> int:
-    """Count the folders that are watched if subfolders are."""
+    """Count the folders to watch if subfolders are included."""
     count = 0
     for _, names, _ in os.walk(inbox):
         count += 1
@@ -203,7 +203,7 @@ def _count_folders(inbox: Path, rules: NameRules) -> int:
 
 
 def _closed_folders(found: Rescan) -> Iterator[Finding]:
-    """Name the folders in the inbox whose scans are not read, since this user may not enter them."""
+    """Report the folders in the inbox that this user may not enter: their scans are not read."""
     closed = [item for item in found.ignored if item.is_closed]
     for item in closed[:_MOST_NAMED]:
         yield Finding("inbox folder", "warning", f"scans in it are not read: {item.reason}", item.remedy)
@@ -231,7 +231,7 @@ class _Canary:
 
 @contextlib.contextmanager
 def _listening(inbox: Path, name: str, came: Callable[[], None]) -> Iterator[None]:
-    """Watch the inbox as the daemon does, but for one name only."""
+    """Watch the inbox like the daemon, but for one name only."""
     watcher = InotifyWatcher(inbox, NameRules.of([name], []), _Canary(came), recursive=False)
     watcher.arm()
     try:
@@ -259,7 +259,7 @@ def _load_all(load: Callable[[Recipe], object], recipes: Iterable[Recipe]) -> No
 
 
 def _second(settings: Settings) -> Finding:
-    """Tell whether a second reader reads again what is in doubt, by any profile; if not, what it would be good for."""
+    """Report whether a second engine rereads doubtful lines, in any profile; if not, what it would be good for."""
     from ocrwatch.recognise.engines import load_second  # noqa: PLC0415
 
     wanted = startup.recipes(settings)

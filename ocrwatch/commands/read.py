@@ -1,4 +1,4 @@
-"""``ocrwatch read``: text to standard output, no folder touched."""
+"""``ocrwatch read``: writes text to standard output and changes no folder."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read(
     as_json: bool,
     preview: bool,
 ) -> ExitCode:
-    """Print the text of ``files`` in their order, or JSON lines; complaints go to standard error.
+    """Print the text of ``files`` in their order, or JSON lines; errors go to standard error.
 
     The file ``-`` is standard input.
     """
@@ -73,7 +73,7 @@ Result = tuple[Page, Original] | OcrwatchError
 
 
 def _results(files: Sequence[Path], settings: Settings) -> Iterator[tuple[Path, Result]]:
-    """Read files in worker processes, so that time and memory limits hold here too; yield them in their order."""
+    """Read files in worker processes, so that time and memory limits apply here too; yield them in their order."""
     events: queue.SimpleQueue[SlotEvent] = queue.SimpleQueue()
     workers = settings.workers
     pool = Pool(
@@ -107,7 +107,7 @@ def _results(files: Sequence[Path], settings: Settings) -> Iterator[tuple[Path, 
 def _begin(
     number: int, path: Path, settings: Settings, pool: Pool, originals: dict[int, Original]
 ) -> dict[int, Result]:
-    """Load a file and hand it to the pool; return its result at once where that fails."""
+    """Load a file and submit it to the pool; return its result at once if that fails."""
     try:
         jpeg = _content(path, settings.settle.max_bytes)
     except OcrwatchError as error:

@@ -1,4 +1,4 @@
-"""``ocrwatch retry``: quarantined scans go back into the inbox, whether the daemon runs or not."""
+"""``ocrwatch retry``: moves quarantined scans back to the inbox, with or without a running daemon."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from ocrwatch.storage.lock import inbox_holder
 
 
 def retry(files: Sequence[Path], config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> ExitCode:
-    """Put named scans, or the whole quarantine, back; code 1 if one was left alone."""
+    """Restore named scans, or the whole quarantine; code 1 if one was left in it."""
     settings = settings_for_work(config, overrides, sets)
     output = Console(soft_wrap=True, highlight=False)
-    # All are looked up before the first is moved: a mistyped name changes nothing.
+    # All are found before the first is moved: a mistyped name changes nothing.
     wanted = paths_meant(settings.quarantine, files)
     left = 0
     for path in wanted:
@@ -48,7 +48,7 @@ def _print_summary(output: Console, settings: Settings, moved: int) -> None:
 
 
 def _is_free(inbox: Path) -> bool:
-    """Tell whether it is known that no ocrwatch works on an inbox."""
+    """Return whether certainly no ocrwatch works on an inbox."""
     with contextlib.suppress(EnvironmentFault):
         return inbox_holder(inbox) is None
     return False

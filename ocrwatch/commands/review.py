@@ -1,4 +1,4 @@
-"""``ocrwatch review``: lists the pages whose text should be reviewed, and ticks them off."""
+"""``ocrwatch review``: lists the pages that need review, and marks them as reviewed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def review(
     done: bool,
     as_json: bool,
 ) -> ExitCode:
-    """List the pages that wait for review, or tick off those named; code 1 if one was not marked."""
+    """List the pages that wait for review, or mark named ones as reviewed; code 1 if one did not wait for it."""
     if done and as_json:
         raise UsageError("--json lists pages, and --done ticks them off", "give one of them")
     if done != bool(files):
@@ -93,7 +93,7 @@ def _as_json(settings: Settings, row: Entry) -> dict[str, object]:
 
 def _tick_off(settings: Settings, files: Sequence[Path]) -> ExitCode:
     startup.check_answers(settings)
-    # All are looked up before the first is ticked off: a mistyped name changes nothing.
+    # All are found before the first is marked: a mistyped name changes nothing.
     with LedgerReader(settings.state, alone=not look(settings).is_running) as ledger:
         meant = {file: _rows_meant(settings, file, ledger) for file in files}
     waiting = {row.id: row for rows in meant.values() for row in rows if row.waits_for_review}

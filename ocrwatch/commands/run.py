@@ -32,10 +32,10 @@ from ocrwatch.storage.mounts import is_missing
 PREVIEW_CHARS = 100
 
 _GC_THRESHOLD = 100_000
-"""Objects made and not yet freed until cycles are looked for; Python's default is 700 to 2,000.
+"""Objects allocated and not yet freed that start a garbage collection; Python's default is 700 to 2,000.
 
-A page of 500 words is 1,100 objects without a cycle, so that with the default each page that arrives is looked through
-at once. With this, pages of 500 words from an engine that takes no time cost the parent 12.3 ms of CPU instead of 13.3
+A page of 500 words is 1,100 objects without a cycle, so that with the default each page that arrives is scanned at
+once. With this, pages of 500 words from an engine that takes no time cost the parent 12.3 ms of CPU instead of 13.3
 (medians of 4 runs with 500 scans each), and 1 MB more memory.
 """
 _WORTH_A_RATE = 5
@@ -57,7 +57,7 @@ _REASONS = {
 def settings_for_work(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> Settings:
     """Load and check the settings of a command that uses the folders.
 
-    Raises :class:`UsageError`, and :class:`EnvironmentFault` where a folder does not answer.
+    Raises :class:`UsageError`, and :class:`EnvironmentFault` if a folder does not answer.
     """
     return _configuration_for_work(config, overrides, sets).settings
 
@@ -67,18 +67,18 @@ def _configuration_for_work(config: Path | None, overrides: Mapping[str, object]
     configuration = load(config, given, os.environ)
     service = service_of(configuration.path) if os.geteuid() == 0 else None
     if service is not None and service.state_folder == configuration.settings.state:
-        # What root made among its records would be in the service's way.
+        # Files that root made among its records would be in the service's way.
         become_user_of(service)
         configuration = load(config, given, os.environ)
-    # Before anything looks at them.
+    # Before anything reads them.
     startup.check_answers(configuration.settings)
     check_folders(configuration.settings)
     return configuration
 
 
 def run(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> ExitCode:
-    """Run the daemon until it is told to stop."""
-    # Whoever changes the file from here on and says so is heard as soon as there is somebody to hear it.
+    """Run the daemon until it is stopped."""
+    # A reload signal is kept from here on and handled as soon as the daemon can.
     hold_hangup()
     configuration = _configuration_for_work(config, overrides, sets)
     settings = configuration.settings
@@ -86,7 +86,7 @@ def run(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str
     def reread() -> Settings:
         found = configuration.path
         if found is not None and is_missing(found):
-            # Without it the defaults would be taken, or the machine's own file: surely not what was meant.
+            # Without it the defaults or the machine's own file would be used: surely not what was meant.
             raise UsageError(f"the settings file {found} is not there any more", "put it back, or restart ocrwatch")
         new = load(found, {**parse_overrides(sets), **overrides}, os.environ).settings
         check_folders(new)
@@ -103,7 +103,7 @@ def once(config: Path | None, overrides: Mapping[str, object], sets: Sequence[st
     """Read what is in the inbox, with a progress bar on a terminal, and print a summary."""
     settings = settings_for_work(config, overrides, sets)
     console = Console(stderr=True)
-    # Beside a progress bar only what needs attention; in a pipe or a service's log everything.
+    # Beside a progress bar only warnings and errors; in a pipe or a service's log everything.
     level = "warning" if console.is_terminal and settings.log.level == "info" else settings.log.level
     log.configure(level, settings.log.format, AboveBar(console) if console.is_terminal else None)
     output = Console(soft_wrap=True, highlight=False)
@@ -122,7 +122,7 @@ def once(config: Path | None, overrides: Mapping[str, object], sets: Sequence[st
 
 
 class _Shown:
-    """Moves the progress bar, and prints the beginning of each text if that is wanted."""
+    """Moves the progress bar, and prints the beginning of each text if requested."""
 
     def __init__(self, progress: Progress, task: TaskID, previews: Console | None) -> None:
         self._progress = progress
@@ -141,7 +141,7 @@ class _Shown:
 
 
 def _collect_rarely() -> None:
-    """Have the garbage collector look for cycles rarely, and never in what is loaded by now."""
+    """Make the garbage collector run rarely, and never over what is loaded by now."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)

@@ -1,7 +1,6 @@
-"""Commands that root starts for a service are run as the service's user.
+"""Runs commands that root starts for a service as the service's user.
 
-What root may do says nothing of what the service may, and files that root makes among the service's records would be in
-its way.
+What root may do says nothing of what the service may, and root's files among the service's records would be in its way.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from ocrwatch.errors import UsageError
 
 
 def become_user_of(service: Service) -> None:
-    """Take the user and groups of a service; nothing happens if this is not root, or the service is root's.
+    """Switch to the user and groups of a service; no change if this is not root, or the service is root's.
 
     Raises :class:`UsageError` if there is no such user.
     """

@@ -1,4 +1,4 @@
-"""``ocrwatch status``: what the daemon does, once or live."""
+"""``ocrwatch status``: shows what the daemon does, once or live."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ocrwatch.storage.lock import holder_of
 from ocrwatch.storage.mount_watchdog import check_answers
 
 _INTERVAL = 1.0
-"""Seconds between two looks; the daemon writes no oftener."""
+"""Seconds between two reads of the status; the daemon writes no more often."""
 
 _WIDEST = 10_000
 
@@ -37,7 +37,7 @@ _WIDEST = 10_000
 def status(
     config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, as_json: bool, watch: bool
 ) -> ExitCode:
-    """Print what the daemon does; code 3 where it does not run or is paused, 0 after a ``watch`` in any case."""
+    """Print what the daemon does; code 3 if it does not run or is paused, 0 after a ``watch`` in any case."""
     settings = _settings(config, {**parse_overrides(sets), **overrides})
     check_answers({"state": settings.state})
     if watch:
@@ -55,7 +55,7 @@ def status(
 
 
 def _settings(config: Path | None, overrides: Mapping[str, object]) -> Settings:
-    """Return the settings; if the file is wrong and a daemon runs by former ones, say so and return what finds it."""
+    """Return the settings; if the file is wrong and a daemon runs, say so and return those that find it."""
     try:
         return load(config, overrides, os.environ).settings
     except UsageError as wrong:
@@ -71,7 +71,7 @@ def _settings(config: Path | None, overrides: Mapping[str, object]) -> Settings:
 
 
 def look(settings: Settings) -> Seen:
-    """Look at the daemon as it is at this moment."""
+    """Return a snapshot of the daemon."""
     holder = holder_of(settings.state)
     return Seen(
         str(settings.state), holder, read(settings.state), datetime.now(UTC), heartbeat=settings.status.heartbeat
@@ -79,7 +79,7 @@ def look(settings: Settings) -> Seen:
 
 
 def _look_with_reviews(settings: Settings) -> Seen:
-    """Look at the daemon, and into the ledger for what was ticked off since the daemon wrote its status."""
+    """Return a snapshot of the daemon, with the ledger's reviews that are newer than its status."""
     seen = look(settings)
     if seen.last is None:
         return seen
@@ -100,7 +100,7 @@ def _watch(settings: Settings) -> None:
 
 
 def _screen(seen: Seen) -> Group:
-    """One terminal line for each: what is too long for it is cut, so that nothing jumps."""
+    """Render each as one terminal line, cut to its width, so that nothing jumps."""
     lines = [Text.from_markup(line) for line in view(seen)]
     for line in lines:
         line.no_wrap, line.overflow = True, "ellipsis"
@@ -120,7 +120,7 @@ def _as_json(seen: Seen, indent: int | None = None) -> str:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """End quietly at Ctrl-C, SIGTERM, or when nobody reads any more, with the terminal as it was."""
+    """End quietly at Ctrl-C, SIGTERM, or when the output is closed, with the terminal restored."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):

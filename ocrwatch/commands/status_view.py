@@ -1,4 +1,4 @@
-"""What ``ocrwatch status`` shows: lines of rich's markup, each with its subject in front."""
+"""Renders ``ocrwatch status``: lines of rich's markup, each with its subject in front."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _COLOURS = {"watching": "green", "working": "green", "paused": "red", "stopping"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The daemon as it was at one moment."""
+    """A snapshot of the daemon."""
 
     folder: str
     """The state folder."""
     holder: int | None
-    """The process that has it now, None if none."""
+    """The process that holds it now, None if none does."""
     last: Status | None
-    """What was written last, perhaps by a former process."""
+    """The latest status, perhaps of an earlier process."""
     now: datetime
     heartbeat: float
-    """Seconds after which a daemon writes although nothing happens."""
+    """Seconds after which a daemon writes its status without a change."""
     zone: tzinfo | None = None
     """None for the machine's own."""
 
     @property
     def is_running(self) -> bool:
-        """Whether a daemon is there."""
+        """Whether a daemon runs."""
         return self.holder is not None
 
     def at(self, moment: str) -> str:

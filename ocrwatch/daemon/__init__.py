@@ -1,5 +1,5 @@
-"""One run of the daemon: ``pipeline`` has a scan's life, ``daemon`` the order of start and stop.
+"""One run of the daemon: ``pipeline`` has a scan's life, ``daemon`` starts, serves and stops.
 
-``assembly`` puts the parts together, and ``scheduler`` says whose turn it is. ``recovery`` takes up what an earlier run
-has left, ``reload`` takes new settings, and ``status_publisher`` says what the daemon does.
+``assembly`` connects the parts, and ``scheduler`` decides which scan goes next. ``recovery`` continues what an earlier
+run has left, ``reload`` applies new settings, and ``status_publisher`` publishes the daemon's status.
 """

@@ -1,4 +1,4 @@
-"""The parts of one run, put together: each gets its own options; what the pipeline tells goes to all who need it."""
+"""Connects the parts of one run: each gets its own options, and the pipeline's events go to all that need them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from ocrwatch.storage.threads import Threads, run_in
 
 _DAY: Final = 86_400.0
 _TIDIED_AT_START: Final = 1000
-"""Scans of earlier runs whose folders may be empty still."""
+"""Scans of earlier runs that may have left their folders empty."""
 
 _FATES: Final[dict[str, Fate]] = {"skip": "keep", "archive": "archive", "delete": "delete"}
 """What becomes of a duplicate's original, by ``intake.duplicates``."""
@@ -55,13 +55,13 @@ _log = get_logger()
 
 
 class Watchers(Protocol):
-    """What `ocrwatch once` shows while it works; told on the event loop."""
+    """Shows the progress of `ocrwatch once`; called on the event loop."""
 
     def delivered(self, scan: Scan, page: Page, delivered: Delivered) -> None:
-        """Take note of a scan that was read."""
+        """Record a scan that was read."""
 
     def progress(self, done: int, total: int) -> None:
-        """Take note of how many scans have come to their end."""
+        """Record how many scans are closed."""
 
 
 class NoWatchers:
@@ -101,7 +101,7 @@ class Assembly:
         )
         self.worker_events: asyncio.Queue[WorkerReady | WorkerLost | WorkerUnfit] = asyncio.Queue()
         self.changed = asyncio.Event()
-        """Set when a scan has come to its end."""
+        """Set when a scan is closed."""
         self._quarantine_watch = QuarantineWatch(
             self.threads, self.backoff, ledger, settings.inbox, settings.quarantine, settings.settle
         )
@@ -109,11 +109,11 @@ class Assembly:
             self.threads, self.backoff, ledger, self.reviews, settings.archive, settings.settle.give_up_after
         )
         self._looks_after = not once
-        """Whether quarantine and archive are looked at afterwards: there is no time for that in ``once``."""
+        """Whether quarantine and archive are checked afterwards: ``once`` has no time for that."""
         self._tidying = None
         if settings.intake.remove_empty_folders and not once:
             self._tidying = Tidying(self.threads, settings.inbox)
-            # What an earlier run did not come to.
+            # Folders that an earlier run did not get to.
             self._tidying.took((entry.path for entry in ledger.delivered_last(_TIDIED_AT_START)), time.monotonic())
         kept = dict(ledger.kept(duplicates=settings.intake.duplicates == "skip"))
         self._kept = KeptOriginals(settings.inbox, kept)
@@ -151,16 +151,16 @@ class Assembly:
 
     @property
     def settings(self) -> Settings:
-        """What is in force."""
+        """The current settings."""
         return self.pipeline.settings
 
     @property
     def open_scans(self) -> int:
-        """How many scans are known and not at their end."""
+        """How many scans are known and not closed."""
         return self.watcher.waiting + len(self.scans) + len(self.pipeline.resuming)
 
     def queue(self) -> Iterator[str]:
-        """Yield the paths that are complete and wait for a worker, in the order in which they will be read."""
+        """Yield the complete paths that wait for a worker, in the order of reading."""
         handed_over = (scan for scan in self.scans.of(ScanState.READING) if not scan.worker)
         waiting = itertools.chain(handed_over, self.scans.of(ScanState.LOADING), self.pipeline.scheduler.queue())
         seen = dict.fromkeys(scan.path for scan in waiting)
@@ -174,9 +174,10 @@ class Assembly:
         return handed_over + waiting + self.watcher.queued
 
     async def recover(self) -> None:
-        """Finish what an earlier run had planned, and remove what it had only begun, before anything new.
+        """Before anything new, finish what an earlier run had planned, and remove what it had only begun.
 
-        Scans that were being read are still in the inbox and take the usual road, one at a time before the others.
+        Scans that were being read are still in the inbox and are processed like any other, one at a time before the
+        others.
         """
         for entry in await run_in(self.threads.state, self._left_by_earlier_run):
             if entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}:
@@ -199,7 +200,7 @@ class Assembly:
         return unfinished
 
     async def take_in(self, *, events: bool) -> None:
-        """Process what comes into the inbox, until the watcher is stopped."""
+        """Process new scans in the inbox until the watcher is stopped."""
         async for batch in self.watcher.batches(events=events):
             if isinstance(batch, Refused):
                 self.pipeline.give_up(batch.path, batch.given_up.facts, batch.given_up.fault)
@@ -207,7 +208,7 @@ class Assembly:
                 self.pipeline.begin(batch)
 
     def look_after(self) -> list[Coroutine[Any, Any, None]]:
-        """Return what looks after files that were put away, each to be run beside the rest."""
+        """Return the coroutines that check archived and quarantined files, to be run beside the others."""
         services: list[Coroutine[Any, Any, None]] = [self._clear_away()]
         if self._looks_after:
             services += [self._take_back(), self._archive_check.run()]
@@ -216,7 +217,7 @@ class Assembly:
         return services
 
     def has_new_pauses(self) -> bool:
-        """Tell whether a pause has begun or ended since this was last asked."""
+        """Return whether a pause has begun or ended since the last call."""
         shown, self._shown_changes = self._shown_changes, self.backoff.changes
         return shown != self.backoff.changes
 
@@ -230,17 +231,17 @@ class Assembly:
             self.pipeline.clear_away()
 
     def slot_options(self, settings: Settings) -> SlotOptions:
-        """Return how workers are to be treated under ``settings``."""
+        """Return how the slots treat workers under ``settings``."""
         options = settings.workers
         return SlotOptions(
             startup.recipes(settings), options.timeout, options.max_memory, options.max_scans, self._scratch
         )
 
     def change(self, settings: Settings, groups: Mapping[str, int], hooks: HookOptions) -> None:
-        """Work by other settings from here on. What workers have in hand or are about to get keeps its own.
+        """Apply other settings from here on. Jobs that workers have or are about to get keep theirs.
 
-        ``groups`` are the numbers of all groups in ``settings``, ``hooks`` what other programs are told. Folders and
-        the like are those of the start.
+        ``groups`` are the numbers of all groups in ``settings``, ``hooks`` the notifications to other programs. Folders
+        and other options of the start stay.
         """
         self.pipeline.change(settings, groups)
         self.executor.change(startup.worker_count(settings), self.slot_options(settings))
@@ -249,10 +250,10 @@ class Assembly:
         self._archive_check.patience = settings.settle.give_up_after
         self.hooks.change(hooks)
         self.report.change(settings.status.heartbeat, self.executor.capacity)
-        # The worker that could not start may be one that is not wanted any more; another one says so again.
+        # The worker that could not start may no longer be wanted; another one reports the same.
         self.backoff.resolve(Cause.WORKERS)
 
-    # What the pipeline tells.
+    # Events of the pipeline.
 
     def delivered(self, scan: Scan, page: Page, delivered: Delivered) -> None:
         """Count a scan that was read."""
@@ -265,11 +266,11 @@ class Assembly:
         self.report.changed()
 
     def is_doubtful(self, scan: SettledFile, fault: ScanFault) -> bool:
-        """Tell whether a scan may be damaged only because its writer is still at work."""
+        """Return whether a scan may be damaged only because its writer is not done."""
         return self.watcher.is_doubtful(scan, fault)
 
     def closed(self, scan: Scan) -> None:
-        """Count a scan's end, and let intake see its path again."""
+        """Count a closed scan, and let intake see its path again."""
         state, settings = scan.state, self.settings
         self.report.cached += scan.cached and state is ScanState.DELIVERED
         self.report.count(state, scan.options.profile_name)
@@ -289,7 +290,7 @@ class Assembly:
         self.changed.set()
 
     def notify(self, event: str, subject: str, fields: Mapping[str, object]) -> None:
-        """Tell other programs, and those who look after what was put away."""
+        """Notify other programs, and the housekeeping of archived and quarantined files."""
         if event == "quarantined":
             self._quarantine_watch.look_for_more()
         elif event == "delivered":
@@ -319,8 +320,8 @@ class Assembly:
 
     def _watcher(self, settings: Settings, *, once: bool) -> Watcher:
         settle, batch = settings.settle, settings.batch
-        # Who runs `once` says that the scans are there. Two looks are taken all the same, in the time that the
-        # workers need to load their engines.
+        # The user of `once` says that the scans are there. Two rescans are made all the same, while the workers load
+        # their engines.
         stable_for = min(settle.stable_for, settle.stable_for_closed) if once else settle.stable_for
         return Watcher(
             self.threads,
@@ -334,7 +335,7 @@ class Assembly:
         )
 
     def _remember_told(self) -> None:
-        """Note what an earlier run on this inbox has told of files that are not read: its status names the first."""
+        """Record which unread files an earlier run on this inbox has logged: its status names the first."""
         before = status.read(self.settings.state)
         if before is not None and before.inbox == display_path(self.settings.inbox):
             self.watcher.ignored.told_before({file.path: file.reason for file in before.not_read_files})

@@ -1,4 +1,4 @@
-"""One run: start, serve, stop, with the signals that end it and the order of all three."""
+"""One run: starts, serves and stops, and handles the signals that end it."""
 
 from __future__ import annotations
 
@@ -56,19 +56,19 @@ class Summary:
     left: dict[str, str] = field(default_factory=dict)
     """Scans that stayed in the inbox, incomplete or refused, with the reason (``once`` only)."""
     seconds: float = 0.0
-    """From the first worker's readiness to the end, or from the first batch where scans were known before."""
+    """From the first worker's readiness to the end, or from the first batch if"""
     interrupted: bool = False
-    """Whether it was told to stop before it was done."""
+    """Whether it was stopped before it was done."""
     to_review: int = 0
-    """Scans read in this run whose text is to be reviewed."""
+    """Scans read in this run with a text that needs review."""
     not_read: int = 0
-    """Files and folders in the inbox that are not read: those of other kinds, links, excluded names."""
+    """Files and folders in the inbox that are not read: other kinds, links, excluded names."""
     not_read_files: list[NotReadFile] = field(default_factory=list)
     """The first of them by name."""
 
 
 class Daemon:
-    """One run over one inbox. Raises what :mod:`ocrwatch.checks.startup` raises if it cannot start."""
+    """One run over one inbox. Raises the errors of :mod:`ocrwatch.checks.startup` if it cannot start."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Daemon:
         watchers: Watchers | None = None,
         reread: Callable[[], Settings] | None = None,
     ) -> None:
-        """``reread`` returns the settings anew at SIGHUP; without it the signal keeps its usual meaning."""
+        """``reread`` loads the settings at SIGHUP; without it the signal keeps its default action."""
         self._settings = settings
         self._reread = reread
         self._reloading: Reloading | None = None
@@ -95,7 +95,7 @@ class Daemon:
         self._early: list[Callable[[], None]] = []
 
     def run(self) -> Summary:
-        """Work until told to stop by SIGTERM or SIGINT (a second one stops at once), or with ``once`` until done."""
+        """Run until SIGTERM or SIGINT (a second one stops at once), or with ``once`` until done."""
         settings = self._settings
         with contextlib.ExitStack() as stack:
             check_mounts(settings)
@@ -107,7 +107,7 @@ class Daemon:
             stack.callback(self._unless_state_hangs, ledger.close)
             outputs = StatusOutputs(settings, startup.sidecar_group(settings), once=self._once)
             stack.callback(outputs.close)
-            # What a killed run has said there last is not true any more.
+            # The last status of a killed run is out of date.
             read_last = deliveries_of(ledger)
             outputs.publish(status_at_start(settings, read_last))
             stack.push(_told(lambda failure: tell_failed_start(settings, outputs, read_last, failure)))
@@ -136,7 +136,7 @@ class Daemon:
         return self._summary()
 
     async def _serve(self, ledger: Ledger) -> None:
-        """Work until the end has come."""
+        """Serve until the run ends."""
         assembly, settings = self._assembly, self._settings
         _log.info(
             "daemon.started",
@@ -150,7 +150,7 @@ class Daemon:
         for call in self._early:
             call()
         services = self._services
-        # Workers load their engines while the rest of the start goes on.
+        # Workers load their engines during the rest of the start.
         assembly.executor.start()
         try:
             for service in (*assembly.pipeline.services(), *assembly.look_after()):
@@ -179,7 +179,7 @@ class Daemon:
         self._watchers.progress(done, done + self._assembly.open_scans)
 
     async def _watch_mounts(self) -> None:
-        """Pause while a folder does not answer: what waits for it cannot say so."""
+        """Pause while a folder does not answer: calls that wait for it cannot report it."""
         backoff, mounts = self._assembly.backoff, self._mounts
         while mounts is not None:
             fault = mounts.fault(time.monotonic())
@@ -190,10 +190,10 @@ class Daemon:
             await asyncio.sleep(_MOUNTS_INTERVAL)
 
     async def _prune(self, ledger: Ledger) -> None:
-        """Forget what is older than the settings say, now and once a day."""
+        """Delete records older than the settings allow, now and once a day."""
         threads = self._assembly.threads
         while True:
-            # A disk that refuses this refuses what matters as well, and is reported for that.
+            # A disk that refuses this also refuses important writes, which report it.
             with contextlib.suppress(EnvironmentFault):
                 await run_in(threads.io, self._assembly.cache.prune)
                 before = time.time() - self._assembly.settings.history.max_age
@@ -208,7 +208,7 @@ class Daemon:
         return now + (_SLEEP_OF_ONCE if self._once else _LONGEST_SLEEP)
 
     async def _watch_workers(self) -> None:
-        """Judge what happens to the workers."""
+        """Handle the events of the workers."""
         while True:
             event = await self._assembly.worker_events.get()
             self._starts.heard(event)
@@ -238,7 +238,7 @@ class Daemon:
     async def _become_ready(self) -> None:
         self._ready_at = time.monotonic()
         self._publisher.state = self._state()
-        # A program that is told so may ask for the status in the next moment.
+        # A program that is notified may ask for the status at once.
         await self._publisher.publish(at_once=True)
         mode, workers = self._assembly.watcher.mode, self._assembly.executor.capacity
         _log.info("daemon.ready", mode=mode, workers=workers)
@@ -258,14 +258,14 @@ class Daemon:
         if not self._once:
             return False
         if (pause := assembly.backoff.longest(_LONGEST_PAUSE_OF_ONCE)) is not None:
-            # The daemon waits for as long as it takes; the user of `once` waits for an answer.
+            # The daemon waits without limit; the user of `once` waits for an answer.
             self._failure = EnvironmentFault(pause.message, pause.remedy)
             return True
         is_idle = assembly.pipeline.is_idle and assembly.watcher.is_empty(time.monotonic())
         if self._ready_at is None or not is_idle:
             self._hooks_by = None
             return False
-        # What it did is told as well, in the time that a stop would give it.
+        # Its last notifications are sent too, within the time that a stop allows.
         self._hooks_by = self._hooks_by or time.monotonic() + assembly.settings.workers.shutdown_timeout
         return assembly.hooks.is_idle or time.monotonic() >= self._hooks_by
 
@@ -281,12 +281,12 @@ class Daemon:
         try:
             yield
         finally:
-            # The process is about to end: one more of them must not spoil its exit code.
+            # The process is about to end: one more signal must not change its exit code.
             for number in (*_STOP_SIGNALS, signal.SIGHUP) if self._reloading else _STOP_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
 
     def _post(self, call: Callable[..., None], *arguments: object) -> None:
-        """Have ``call`` made on the event loop; usable in a signal handler."""
+        """Run ``call`` on the event loop; usable in a signal handler."""
         if self._loop is None:
             # It has not begun yet: the call is made when it has.
             self._early.append(functools.partial(call, *arguments))
@@ -298,7 +298,7 @@ class Daemon:
     def _begin_stop(self, number: int) -> None:
         now = time.monotonic()
         if self._stop_by is not None:
-            # A supervisor that signals a process and its group sends the same wish twice.
+            # A supervisor that signals a process and its group sends the same request twice.
             if now - self._stopping_since > _SAME_WISH:
                 self._stop_by = 0.0
                 self._assembly.changed.set()
@@ -314,9 +314,9 @@ class Daemon:
         _log.info("daemon.stopping", signal=signal.Signals(number).name, in_work=in_work, timeout_s=timeout)
 
     def _shut_down(self, ledger: Ledger) -> None:
-        """Stop in the data's order, so that no stage gets anything from one that is gone.
+        """Stop in the order of the data, so that no stage gets input from a stopped one.
 
-        What was not finished is still in the inbox, and its attempt is taken back.
+        Unfinished scans are still in the inbox, and their attempts are refunded.
         """
         assembly = self._assembly
         assembly.executor.close()
@@ -324,11 +324,11 @@ class Daemon:
         assembly.threads.close(wait=not hangs)
         with contextlib.suppress(OcrwatchError):
             if not hangs:
-                # Else the folders are left alone: the next start finds what was staged.
+                # Else the folders are not touched: the next start finds what was staged.
                 assembly.pipeline.close()
-            # No scan in the ledger is left as in work: what waits for a folder or its writer was not killed.
+            # No scan in the ledger stays in work: one that waits for a folder or its writer was not killed.
             self._unless_state_hangs(ledger.record_clean_end)
-            # Nothing corrects any more what is said last.
+            # Nothing corrects the last status.
             self._unless_state_hangs(assembly.reviews.look_now)
         self._show_progress()
         self._publisher.state = "stopped"
@@ -366,7 +366,7 @@ class Daemon:
 
 
 def _told(tell: Callable[[OcrwatchError], None]) -> Callable[..., None]:
-    """Return what tells of an error with which a ``with`` block is left."""
+    """Return an exit callback that reports the error with which a ``with`` block ends."""
 
     def leave(_kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, OcrwatchError):

@@ -1,4 +1,4 @@
-"""A scan's life, from the batch that it came in to its end: read :meth:`Pipeline.process` first."""
+"""A scan's life, from its batch to its end: read :meth:`Pipeline.process` first."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.threads import Threads, run_in
 
 MOST_BLOCKED: Final = 128
-"""Scans that may be blocked with their texts in memory; if more are, the folder refuses all of them: a pause."""
+"""Scans that may be blocked with their texts in memory; more mean that the folder refuses all: a pause."""
 
 BUG_REMEDY: Final = "please report it with the log's traceback"
 
@@ -58,26 +58,26 @@ _log = get_logger()
 
 
 class Listener(Protocol):
-    """What is told of the scans, on the event loop."""
+    """Receives the events of scans, on the event loop."""
 
     def delivered(self, scan: Scan, page: Page, delivered: Delivered) -> None:
-        """Take note of a scan that was read and whose text is in the outbox."""
+        """Record a scan that was read, with its text in the outbox."""
 
     def retrying(self) -> None:
-        """Take note of an attempt that failed, if another will be made."""
+        """Record a failed attempt, if another will be made."""
 
     def closed(self, scan: Scan) -> None:
-        """Take note of a scan's end."""
+        """Record a scan's end."""
 
     def is_doubtful(self, scan: SettledFile, fault: ScanFault) -> bool:
-        """Tell whether a scan may be damaged only because its writer is still at work."""
+        """Return whether a scan may be damaged only because its writer is not done."""
 
     def notify(self, event: str, subject: str, fields: Mapping[str, object]) -> None:
-        """Tell other programs of a scan (``delivered``, ``quarantined``) or a ``batch``."""
+        """Notify other programs of a scan (``delivered``, ``quarantined``) or a ``batch``."""
 
 
 class Pipeline:
-    """Processes scans, each in a coroutine of its own. Lives on the event loop."""
+    """Processes each scan in its own coroutine. Lives on the event loop."""
 
     def __init__(
         self,
@@ -94,9 +94,9 @@ class Pipeline:
         duplicates: Duplicates | None,
         listener: Listener,
     ) -> None:
-        """Take the parts; ``groups`` has the numbers of the groups that sidecars may be given to."""
+        """Store the parts; ``groups`` has the group ids that sidecars may be given to."""
         self.settings = settings
-        """What is in force."""
+        """The current settings."""
         self.groups = groups
         self._ledger = ledger
         self._cache = cache
@@ -117,15 +117,15 @@ class Pipeline:
         self._is_ending = False
         self._undelivered = 0
         self._past_reading = 0
-        """Open scans that are not to be read any more."""
+        """Open scans that need no more reading."""
         self._blocked_texts = 0
         """Scans that are blocked with their texts in memory."""
         self.resuming: set[str] = set()
-        """Paths of scans of earlier runs whose plans are being carried out."""
+        """Paths of scans of earlier runs with plans that are being carried out."""
 
     # From the batch to the end.
 
-    async def process(self, scan: Scan) -> None:  # noqa: PLR0912 - each way in which a scan can end has its branch
+    async def process(self, scan: Scan) -> None:  # noqa: PLR0912 - each end of a scan has its branch
         """Read a scan and deliver its text. Everything that can go wrong is decided here."""
         while not scan.is_closed:
             try:
@@ -149,7 +149,7 @@ class Pipeline:
                 # The others go on without it.
                 self._block(scan, error)
             except UsageError as error:
-                # It is this recipe's setting that is wrong: scans of other profiles go on.
+                # The setting of this recipe is wrong: scans of other profiles go on.
                 self._retry(scan, "wrong-setting", str(error), self.settings.retry.max_delay)
             except EnvironmentFault as error:
                 await self._wait_out(scan, error)
@@ -159,7 +159,7 @@ class Pipeline:
                 self._note_bug(scan, error)
 
     async def _read(self, scan: Scan) -> Page:
-        """Return the scan's page: the one that is known, or what the executor reads."""
+        """Return the scan's page, from the cache or from the executor."""
         scan.begun_at = 0.0
         self._scans.change(scan, ScanState.QUEUED)
         async with self.scheduler.turn(scan):
@@ -171,7 +171,7 @@ class Pipeline:
             scan.jpeg = loaded.jpeg
             del loaded
             async with self.scheduler.place(scan):
-                # It may have waited through a change of settings.
+                # The settings may have changed while it waited.
                 renew(scan, self.settings)
                 jpeg, scan.jpeg = scan.jpeg, b""
                 # Another scan with the same bytes may have been read since this one was loaded.
@@ -180,7 +180,7 @@ class Pipeline:
                 return await self._have_read(scan, jpeg)
 
     async def _load(self, scan: Scan) -> Loaded:
-        """Return bytes, row and known page; raises whatever the ledger knows that keeps it from being read now."""
+        """Return bytes, row and cached page; raises what the ledger says against reading it now."""
         try:
             loaded = await self._loading.commit(scan)
         except (ScanFault, AlreadyDelivered):
@@ -219,7 +219,7 @@ class Pipeline:
         return reading.page
 
     async def _deliver(self, scan: Scan, page: Page) -> ScanState:
-        """Publish the text and put the original away; the scan waits here, with its text, if it is blocked."""
+        """Publish the text and archive the original; a blocked scan waits here, with its text."""
         output = scan.options.output
         group = None if output.group is None else self.groups[output.group]
         item = PageItem(scan, page, self.settings.on_success, group, self._duplicates)
@@ -244,8 +244,8 @@ class Pipeline:
             self._scans.has_row(scan)
             self._backoff.resolve(Cause.READING)
         if self._listener.is_doubtful(scan.file, fault):
-            # The attempt is taken back, as it says nothing yet. On the delivery thread, which is waited for at the
-            # end: an attempt that stays counted would add up. A ledger that refuses is reported for what matters more.
+            # The attempt is refunded, as it proves nothing yet. On the delivery thread, which is waited for at the end:
+            # attempts that stay counted would add up. A ledger that refuses is reported by a more important call.
             with contextlib.suppress(EnvironmentFault):
                 await run_in(
                     self._threads.delivery, self._ledger.refund_attempt, scan.id, code=fault.code, reason=fault.message
@@ -280,11 +280,11 @@ class Pipeline:
         self._retry(scan, fault.code, fault.message, delay)
 
     async def _wait_out(self, scan: Scan, error: EnvironmentFault) -> None:
-        """Note what the environment refuses to all; the scan keeps its place in the queue."""
+        """Record a fault that concerns all; the scan keeps its place in the queue."""
         cause = Cause.WORKERS if scan.begun_at else Cause.READING
         self._backoff.record(cause, error, time.monotonic())
         if scan.fault is not None:
-            # The scheduler holds back what is to be read, but this one goes to the quarantine.
+            # The scheduler holds back scans to read, but this one goes to the quarantine.
             scan.until = self._backoff.next_try(cause)
 
     def _note_bug(self, scan: Scan, error: Exception) -> None:
@@ -292,15 +292,15 @@ class Pipeline:
         if scan.fault is None:
             scan.fault = InternalFault(f"a bug in ocrwatch: {error!r}", BUG_REMEDY)
         else:
-            # Not even the quarantine takes it: the next start tries again.
+            # The quarantine refuses it too: the next start tries again.
             self._close(scan, ScanState.CANCELLED)
 
     # Steps.
 
     async def _unblocked(self, item: Item, scan: Scan) -> Delivered | None:
-        """Deliver what is about a scan, which waits as long as it is blocked; raises :class:`Stopping`."""
+        """Deliver an item of a scan, and wait while the scan is blocked; raises :class:`Stopping`."""
         has_text = isinstance(item, PageItem)
-        # The attempt of a scan that was read well is taken back, as a long pause would otherwise use up its attempts.
+        # The attempt of a scan that was read is refunded, as a long pause would otherwise use up its attempts.
         refundable = scan if has_text and not scan.cached else None
         while True:
             self._scans.change(scan, ScanState.DELIVERING)
@@ -318,9 +318,9 @@ class Pipeline:
                 raise
 
     async def _commit(self, item: Item, refundable: Scan | None = None, *, has_text: bool = False) -> Delivered | None:
-        """Deliver an item, and wait out what the disks refuse to all of them.
+        """Deliver an item, and wait while a disk refuses all items.
 
-        ``refundable`` is a scan whose attempt is taken back then.
+        ``refundable`` is a scan that gets its attempt refunded then.
         """
         self._undelivered += 1
         try:
@@ -333,7 +333,7 @@ class Pipeline:
                         raise
                     self._backoff.record(Cause.DELIVERY, error, time.monotonic())
                     if refundable is not None:
-                        # Meanwhile it has its place among those that wait.
+                        # Meanwhile it counts among the waiting.
                         self._spawn(self._refund(refundable.id), refundable.path)
                 else:
                     self._backoff.resolve(Cause.DELIVERY)
@@ -341,12 +341,12 @@ class Pipeline:
         finally:
             self._undelivered -= 1
             if not (self._undelivered or self._is_ending):
-                # Nothing is left to try with, and nothing would be read to take its place.
+                # No scan is left to try with, and none would be read in its place.
                 self._backoff.resolve(Cause.DELIVERY)
 
     @contextlib.contextmanager
     def _is_read(self) -> Iterator[None]:
-        """Count a scan as one that finds out no more whether scans can be read."""
+        """Record that this scan no longer tests whether scans can be read."""
         self._past_reading += 1
         self._end_pauses_of_reading()
         try:
@@ -355,14 +355,14 @@ class Pipeline:
             self._past_reading -= 1
 
     def _end_pauses_of_reading(self) -> None:
-        """End them if nothing is left to find out with that it works again."""
+        """End the pauses of reading if no scan is left to test whether it works again."""
         if self._backoff and len(self._scans) <= self._past_reading and not self._is_ending:
             for cause in (Cause.READING, Cause.WORKERS, Cause.MEMORY):
                 self._backoff.resolve(cause)
 
     @contextlib.contextmanager
     def _telling(self, path: str) -> Iterator[None]:
-        """Log a bug of those who are told of a scan: it undoes nothing of what they are told."""
+        """Log a bug of a listener, and go on with the scan."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever it is
@@ -378,7 +378,7 @@ class Pipeline:
         scan.until = 0.0
 
     def _postpone(self, scan: Scan, state: ScanState, seconds: float) -> None:
-        """Have a scan wait before its next attempt, and then behind the others of its kind."""
+        """Make a scan wait before its next attempt, and then behind the others of its kind."""
         scan.until = time.monotonic() + seconds
         scan.has_waited = scan.has_waited or seconds > 0
         scan.goes_last_of_its_kind()
@@ -406,12 +406,12 @@ class Pipeline:
         self._postpone(scan, ScanState.RETRYING, delay)
 
     async def _refund(self, row: int) -> None:
-        """Take back an attempt; a ledger that refuses is reported for what matters more."""
+        """Refund an attempt; a ledger that refuses is reported by a more important call."""
         with contextlib.suppress(EnvironmentFault):
             await run_in(self._threads.state, self._ledger.refund_attempt, row)
 
     async def _resume(self, entry: Entry, scan: Scan | None = None) -> ScanState:
-        """Carry out the plan that an earlier run has left, and return the end of the ``scan`` that has it."""
+        """Carry out the plan of an earlier run, and return the end of the ``scan`` that has it."""
         self.resuming.add(entry.path)
         stand_in: Scan | None = None
         try:
@@ -444,7 +444,7 @@ class Pipeline:
         return ScanState.CHANGED
 
     def _stand_in(self, entry: Entry) -> Scan:
-        """Return an open scan for a plan that is blocked, so that it is named with the others."""
+        """Return an open scan for a blocked plan, so that it is listed with the others."""
         facts = Plan.from_json(entry.plan or "").facts
         scan = self._scan(SettledFile(entry.path, facts, fresh=True, ready_at=time.monotonic()), Batch(0, 1))
         scan.id = entry.id
@@ -457,7 +457,7 @@ class Pipeline:
         return page
 
     def _remember(self, scan: Scan, page: Page) -> None:
-        """Keep what was read; on the disk by the delivery thread, so that it is there before the scan's end is."""
+        """Cache the page; the delivery thread writes it, so that it is on the disk before the scan is closed."""
         save = self._cache.remember(scan.sha256 or "", scan.recipe, page)
 
         def saved(future: asyncio.Future[None]) -> None:
@@ -467,7 +467,7 @@ class Pipeline:
         asyncio.ensure_future(run_in(self._threads.delivery, save)).add_done_callback(saved)
 
     def _close(self, scan: Scan, state: ScanState) -> None:
-        """Set a scan's end, and tell of it."""
+        """Set a scan's end, and notify the listeners."""
         scan.jpeg = b""
         self._scans.change(scan, state)
         self.scheduler.changed()
@@ -478,11 +478,11 @@ class Pipeline:
             self._listener.closed(scan)
         self._end_pauses_of_reading()
 
-    # What begins and ends it.
+    # Start and stop.
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is on its way but what is blocked."""
+        """Whether all open scans are blocked."""
         on_their_way = len(self._scans) - self._scans.count(ScanState.BLOCKED)
         return not (on_their_way or self._undelivered or self.resuming)
 
@@ -497,7 +497,7 @@ class Pipeline:
             self._start(self._scan(file, batch))
 
     def give_up(self, path: str, facts: FileFacts, fault: ScanFault) -> None:
-        """Quarantine a file that no worker is to see."""
+        """Quarantine a file that no worker may see."""
         scan = self._scan(SettledFile(path, facts, fresh=True, ready_at=time.monotonic()), Batch(0, 1))
         scan.fault = fault
         self._start(scan)
@@ -508,7 +508,7 @@ class Pipeline:
         return self._spawn(self._recover(entry), entry.path)
 
     def clear_leftovers(self, entry: Entry) -> None:
-        """Remove what an earlier run may have staged for a scan that is read again."""
+        """Remove what an earlier run may have staged for a scan that will be read again."""
         self._spawn(self._clear(LeftoverItem(entry)), entry.path)
 
     def clear_away(self) -> None:
@@ -517,34 +517,34 @@ class Pipeline:
             self._spawn(self._clear(ClearingItem()), "")
 
     def change(self, settings: Settings, groups: Mapping[str, int]) -> None:
-        """Work by other settings from the next turns on."""
+        """Apply other settings from the next turns on."""
         self.settings = settings
-        # Added to, since what is on its way may still be for the old ones.
+        # Added to, since scans in work may still need the old ones.
         self.groups = {**self.groups, **groups}
         self._loading.max_bytes = settings.settle.max_bytes
         self.scheduler.workers = startup.worker_count(settings)
         self.scheduler.changed()
 
     def begun(self, event: Begun) -> None:
-        """Take note that a worker was given a scan."""
+        """Record that a worker was given a scan."""
         if (scan := self._scans.of_row(event.scan)) is not None:
             scan.worker, scan.attempt, scan.begun_at = event.pid, event.attempt, time.monotonic()
 
     def stop(self) -> None:
-        """Begin no more scans, and let go of those that no worker has begun."""
+        """Begin no more scans, and release those that no worker has begun."""
         self.scheduler.stop()
         self._executor.withdraw()
         self._stopping.set()
 
     def close(self) -> None:
-        """Remove what was staged and is not delivered in this run. Blocks; called when the threads have ended."""
+        """Remove staged files not delivered in this run. Blocks; called when the threads have ended."""
         with contextlib.suppress(EnvironmentFault):
             self._deliveries.close()
 
     async def cancel(self) -> None:
-        """End all coroutines; what was not finished is taken up by the next start.
+        """End all coroutines; the next start continues unfinished scans.
 
-        A pause that lasts is not ended by that: it is why scans were not finished.
+        A lasting pause is not ended by that: it is why scans were not finished.
         """
         self._is_ending = True
         for task in self._tasks:
@@ -554,11 +554,11 @@ class Pipeline:
             self._close(scan, ScanState.CANCELLED)
 
     def services(self) -> tuple[Coroutine[Any, Any, None], ...]:
-        """Return what the coroutines of the scans wait for, each to be run beside them."""
+        """Return the services that the scans' coroutines wait for, to be run beside them."""
         return self.scheduler.run(), self._loading.run(), self._deliveries.run()
 
     async def _clear(self, item: Item) -> None:
-        # A leftover that cannot be removed is in nobody's way: the next start tries again.
+        # A leftover that cannot be removed does no harm: the next start tries again.
         with contextlib.suppress(OcrwatchError, Changed):
             await self._commit(item)
 
@@ -574,7 +574,7 @@ class Pipeline:
         self._spawn(self._run(scan), scan.path)
 
     async def _run(self, scan: Scan) -> None:
-        """Process a scan, and see that it comes to its end, also if there is a bug in what judges it."""
+        """Process a scan, and close it even if there is a bug in the error handling."""
         try:
             while not scan.is_closed:
                 try:
@@ -583,7 +583,7 @@ class Pipeline:
                     self._note_bug(scan, error)
         finally:
             if not scan.is_closed:
-                # Cancelled: by the run's end, or by an executor of its own accord.
+                # Cancelled: by the run's end, or by the executor itself.
                 self._close(scan, ScanState.CANCELLED)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None], path: str) -> asyncio.Task[None]:

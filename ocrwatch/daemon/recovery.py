@@ -1,12 +1,12 @@
-"""What a ledger can learn from the folders at a start, above all a new one, where the old was damaged or deleted.
+"""Rebuilds a ledger from the folders at a start, above all after the old one was damaged or deleted.
 
-- An original that was set aside in the inbox is given a visible name again and is read once more. Its text may be in
-  the outbox already: a second sidecar is better than a lost scan.
-- Unfinished files of a ledger that was set aside are removed: their scans are in the inbox. Those of ledgers that
-  nothing is known of may be another daemon's, and stay.
-- Originals that stay in the inbox, and have their sidecars, are done.
+- An original that was claimed in the inbox is given a visible name again and is read once more. Its text may be in the
+  outbox already: a second sidecar is better than a lost scan.
+- Unfinished files of a ledger that was renamed as damaged are removed: their scans are in the inbox. Those of unknown
+  ledgers may be another daemon's, and stay.
+- Originals that stay in the inbox and have their sidecars are done.
 
-Done twice it does nothing more, so that it may be interrupted anywhere.
+It is idempotent, so that it may be interrupted at any point.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ _Known = tuple[str, FileFacts, str | None, str]
 
 
 def rebuild(settings: Settings, ledger: Ledger) -> None:
-    """Rebuild a new ledger from the folders; nothing happens where that was done. Before anything else is started.
+    """Rebuild a new ledger from the folders, once. Before anything else is started.
 
-    What a folder refuses is left for the next start.
+    A folder that refuses is left for the next start.
     """
     tokens = ledger.to_rebuild()
     if tokens is None:
@@ -86,9 +86,9 @@ def rebuild(settings: Settings, ledger: Ledger) -> None:
 
 
 def restore_forgotten(settings: Settings, ledger: Ledger) -> None:
-    """Give originals that are set aside for no scan in work a visible name. Before anything else is started.
+    """Give claimed originals of no scan in work a visible name. Before anything else is started.
 
-    Their folder was away when they were to be put away, and for so long that they were given up, and is back now.
+    Their folder was missing for so long that their delivery gave up, and is back now.
     """
     plans = [Plan.from_json(entry.plan) for entry in ledger.unfinished() if entry.plan is not None]
     in_work = {claimed_name(plan, ledger.token) for plan in plans}
@@ -98,9 +98,9 @@ def restore_forgotten(settings: Settings, ledger: Ledger) -> None:
 
 
 def _restore(settings: Settings, is_forgotten: Callable[[str, str], bool], refused: list[str]) -> Iterator[str]:
-    """Give originals that were set aside a visible name; only one daemon at a time works on an inbox.
+    """Give claimed originals a visible name; only one daemon at a time works on an inbox.
 
-    ``is_forgotten`` is asked with the hidden name and the token in it.
+    ``is_forgotten`` is called with the hidden name and the token in it.
     """
     if not _is_there(settings.inbox, refused):
         return
@@ -120,7 +120,7 @@ def _show(directory: int, name: str, stem: str, ending: str) -> str | None:
     if status.st_nlink > 1 and any(
         other != name and is_same_file(directory, name, directory, other) for other in os.listdir(directory)
     ):
-        # Killed between link and unlink, where the file system has no rename without replacing.
+        # Killed between link and unlink, on a file system without a rename that never replaces.
         remove(directory, name)
         sync(directory)
         return None
@@ -153,12 +153,12 @@ def _leftovers(root: Path, refused: list[str]) -> Iterator[tuple[str, str, re.Ma
 
 
 def _delivered(settings: Settings) -> Iterator[_Known]:
-    """Yield the scans in the inbox whose sidecars are in the outbox."""
+    """Yield the scans in the inbox that have their sidecars in the outbox."""
     rules = NameRules.of(settings.watch.include, settings.watch.exclude)
     found = rescan(settings.inbox, rules, recursive=settings.watch.recursive, limit=_NO_LIMIT)
     sidecars = _Sidecars(settings.outbox)
     for number, path in enumerate(found.paths):
-        # All of them are hashed: the service manager must not take that for a start that hangs.
+        # All of them are hashed: the service manager must not take that for a hung start.
         notify(f"{_MORE_TIME}\nSTATUS=starting: finding out what was read before, {number} of {len(found.paths)}")
         parent, name = split(path)
         with contextlib.suppress(OSError), folder(settings.inbox, parent) as directory:
@@ -172,17 +172,17 @@ def _delivered(settings: Settings) -> Iterator[_Known]:
 
 
 class _Sidecars:
-    """Finds each scan sidecars of its own: one that is taken for two scans would cost the second its text."""
+    """Finds the sidecars of each scan: if two scans shared one, the second would lose its text."""
 
     def __init__(self, outbox: Path) -> None:
         self._outbox = outbox
         self._taken: set[tuple[str, str]] = set()
 
     def of(self, path: str, descriptor: int, formats: tuple[str, ...]) -> _Known | None:
-        """Return what the ledger is to know of the open scan, None if it has no sidecar.
+        """Return the ledger's record for the open scan, None if it has no sidecar.
 
-        The hash in its JSON decides. Without a JSON, the scan has one if there is a text, or what is published last of
-        the wanted ``formats``, that is newer than the scan.
+        The hash in its JSON decides. Without a JSON, the scan has one if there is a text, or the last published of the
+        wanted ``formats``, that is newer than the scan.
         """
         parent, name = split(path)
         facts = facts_of(os.fstat(descriptor))
@@ -210,7 +210,7 @@ class _Sidecars:
 
 
 def _stems(directory: int, stem: str) -> Iterator[str]:
-    """Yield the stem and its numbered successors for as long as there are sidecars of that name."""
+    """Yield the stem and its numbered successors as long as they have sidecars."""
     candidate, number = stem, 1
     while any(_is_there_named(directory, f"{candidate}.{ending}") for ending in endings()):
         yield candidate
@@ -223,7 +223,7 @@ def _is_there_named(directory: int, name: str) -> bool:
 
 
 def _source_of(directory: int, name: str) -> dict[str, Any] | None:
-    """Return what a JSON sidecar says of its scan, None where there is none; an odd one says nothing."""
+    """Return the source record of a JSON sidecar, None if there is none; an unexpected one gives nothing."""
     try:
         descriptor = open_regular(directory, name)
     except OSError:
@@ -237,18 +237,18 @@ def _source_of(directory: int, name: str) -> dict[str, Any] | None:
 
 
 def _is_newer(directory: int, name: str, scan: int) -> bool:
-    """Tell whether there is a sidecar that is newer than the scan in its place."""
-    # What ocrwatch says of itself is no scan's text.
+    """Return whether a sidecar is newer than the scan in its place."""
+    # A file about ocrwatch itself is no scan's text.
     if not _is_there_named(directory, name) or is_note(directory, name):
         return False
     sidecar, original = status_of(directory, name), os.fstat(scan)
-    # A scan that was moved in keeps its old modification time; the change time tells when it came.
+    # A scan that was moved in keeps its modification time; the change time says when it came.
     return sidecar is not None and sidecar.st_mtime_ns > max(original.st_mtime_ns, original.st_ctime_ns)
 
 
 @contextlib.contextmanager
 def _refusals(refused: list[str]) -> Iterator[None]:
-    """Note what a folder refuses, and go on."""
+    """Record what a folder refuses, and go on."""
     try:
         yield
     except (OSError, EnvironmentFault) as error:

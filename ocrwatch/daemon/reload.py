@@ -1,6 +1,6 @@
-"""New settings while the daemon runs: read at SIGHUP, proved and only then taken; wrong ones change nothing.
+"""Reloads the settings at SIGHUP: checked first, then applied; wrong ones change nothing.
 
-To a daemon SIGHUP means to read its settings again, on a terminal that the terminal is gone.
+SIGHUP asks a daemon to reload its settings; on a terminal it means that the terminal is gone.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class _Proved:
 
 
 class Reloading:
-    """Reads the settings again when asked to, one time after the other. Lives on the event loop.
+    """Reloads the settings on request, one request at a time. Lives on the event loop.
 
-    ``reread`` returns the settings as a start would find them now, and raises :class:`OcrwatchError` if it would.
+    ``reread`` returns the settings that a start would use now, and raises :class:`OcrwatchError` if a start would.
     """
 
     def __init__(self, assembly: Assembly, reread: Callable[[], Settings]) -> None:
@@ -44,11 +44,11 @@ class Reloading:
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
-        """Have the settings read again as soon as that is possible."""
+        """Request a reload as soon as possible."""
         self._asked.set()
 
     async def run(self) -> None:
-        """Serve until cancelled. Started when the daemon is ready, and ended when it is told to stop."""
+        """Serve until cancelled. Started when the daemon is ready, and ended at its stop."""
         while True:
             await self._asked.wait()
             self._asked.clear()
@@ -59,20 +59,20 @@ class Reloading:
             except OcrwatchError as error:
                 self._assembly.report.settings_refused(error)
                 _log.error("daemon.reload_failed", reason=error.message, remedy=error.remedy)
-            except Exception as error:  # noqa: BLE001 - the settings in force stay, whatever it was
+            except Exception as error:  # noqa: BLE001 - the settings in force stay, whatever the error
                 bug = OcrwatchError(f"a bug in ocrwatch: {error!r}", "report it with the log")
                 self._assembly.report.settings_refused(bug)
                 _log.error("daemon.reload_failed", reason=bug.message, exc_info=error)
             notify("READY=1")
 
     def _prove(self) -> _Proved:
-        """Read them and try out all that could be wrong with them; on an I/O thread."""
+        """Load the settings and check all that could be wrong with them; on an I/O thread."""
         assembly = self._assembly
         found = changes(assembly.settings, self._reread())
         proof = prove(found.settings)
         wanted, running = (assembly.slot_options(each) for each in (found.settings, assembly.settings))
         if (wanted.recipes, wanted.max_memory) != (running.recipes, running.max_memory):
-            # An engine or a variable that does not exist shows only when a worker starts.
+            # A missing engine or variable shows only when a worker starts.
             try_start(wanted)
         assembly.cache.learn(wanted.recipes)
         return _Proved(found, proof)
@@ -89,15 +89,15 @@ class Reloading:
 
 
 def hold_hangup() -> None:
-    """Keep a SIGHUP that comes from here on until :func:`on_hangup`: it must neither end the start nor be lost."""
+    """Hold a SIGHUP until :func:`on_hangup`: it must neither end the start nor be lost."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
 
 
 def on_hangup(heard: Callable[[], None]) -> None:
     """Call ``heard`` at every SIGHUP; it must not block.
 
-    Whoever has the signal ignored (nohup) has it ignored. A terminal that is closed ends the process as ever:
-    nobody would see it work on.
+    If the signal is ignored (nohup), it stays ignored. A closed terminal ends the process as usual: its user could no
+    longer see it.
     """
     had_terminal = _has_terminal()
 
@@ -114,7 +114,7 @@ def on_hangup(heard: Callable[[], None]) -> None:
 
 
 def _has_terminal() -> bool:
-    """Tell whether this process's session has a controlling terminal (tty(4))."""
+    """Return whether this process's session has a controlling terminal (tty(4))."""
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
     except OSError:

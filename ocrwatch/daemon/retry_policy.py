@@ -13,7 +13,7 @@ from ocrwatch.scan import Scan, ScanState
 from ocrwatch.settings import Retry, Settings, recipe
 
 MOST_DEATHS: Final = 3
-"""How often ocrwatch may be killed with one scan as the only one in work until that is put down to the scan."""
+"""How often ocrwatch may be killed with one scan alone in work before the scan is blamed."""
 
 _OF_WORKERS: Final = frozenset({OutOfMemory.code, WorkerDied.code})
 
@@ -41,10 +41,10 @@ def check_admission(scan: Scan, loaded: Loaded, retry: Retry) -> None:
     """
     entry = loaded.entry
     went_last = scan.reduced
-    # A text that is known was read as any other.
+    # A cached text was read like any other.
     scan.reduced = loaded.page is None and (scan.reduced or entry.code == TimedOut.code)
     if entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}:
-        # Its inbox was away when its original was to be put away.
+        # Its inbox was missing when its original was to be archived.
         raise HasPlan(entry)
     if loaded.page is not None:
         return
@@ -52,7 +52,7 @@ def check_admission(scan: Scan, loaded: Loaded, retry: Retry) -> None:
         why = f"ocrwatch itself was killed {entry.deaths} times while this was the only scan in work"
         raise _final(WorkerDied(why, "look at the scan, and whether memory was short; drop it in again"))
     if entry.attempts >= retry.attempts:
-        # The attempts that are allowed were lowered meanwhile.
+        # The allowed attempts were lowered meanwhile.
         why = f"{entry.attempts} attempts to read it failed ({entry.reason})"
         raise _final(WorkerDied(why, "look at the scan; drop it in again"))
     rest = min(entry.not_before - time.time(), retry.max_delay)
@@ -60,7 +60,7 @@ def check_admission(scan: Scan, loaded: Loaded, retry: Retry) -> None:
         scan.code, scan.reason = entry.code or "", entry.reason or ""
         raise TooSoon(rest)
     if scan.reduced and not went_last:
-        # An earlier run found out that it takes too long.
+        # An earlier run found that it takes too long.
         raise TooSoon(0.0)
     scan.isolated = bool(entry.alone)
 
@@ -80,7 +80,7 @@ def renew(scan: Scan, settings: Settings) -> None:
     scan.options = settings.for_path(scan.path)
     scan.recipe = recipe(scan.options.ocr, scan.options.enhance)
     if scan.code in _OF_WORKERS:
-        # What is read with less is less likely to end a worker again.
+        # A reduced reading is less likely to kill a worker again.
         scan.recipe = replace(scan.recipe, second="none", enhance=replace(scan.recipe.enhance, perspective=False))
     if scan.reduced:
         scan.recipe = replace(scan.recipe, second="none", enhance=replace(scan.recipe.enhance, enabled=False))

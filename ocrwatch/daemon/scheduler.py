@@ -1,7 +1,7 @@
-"""Whose turn it is: fresh scans before a backlog, retries in turns with that, and reduced readings last.
+"""Scheduler: fresh scans before a backlog, retries alternate with it, and reduced readings come last.
 
-A scan has two turns. The first lets it be loaded, which shows whether its text is known; the second is a worker's
-place, which a scan whose text is known never waits for.
+A scan has two turns. The first lets it be loaded, which shows whether its text is cached; the second is a worker's
+place, which a cached scan never waits for.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ AHEAD_PER_WORKER: Final = 2
 """Scans loaded or in work for each worker: one being read, one ready so that no worker waits for a disk."""
 
 AHEAD_BYTES: Final = 32_000_000
-"""Scans loaded besides, to find those whose text is known: they need no worker."""
+"""Bytes of scans loaded besides, to find those with a cached text: they need no worker."""
 
 MOST_UNDELIVERED: Final = 128
 """Scans loaded, in work or to be delivered at once: their texts are in memory."""
 
 MOST_BEFORE_REDUCED: Final = 100
-"""Scans that go before one on which an engine took too long. It comes last, also if the inbox is never empty."""
+"""Scans that go before one that took an engine too long. It comes last, but not never if the inbox never empties."""
 
 _OF_OTHERS: Final = (Cause.INBOX, Cause.DELIVERY, Cause.MOUNT)
-"""What others find out to have ended; a scan read meanwhile would only wait with its text in memory."""
+"""Pauses that others find to have ended; a scan read meanwhile would only wait with its text in memory."""
 
 _OF_READING: Final = (Cause.READING, Cause.WORKERS, Cause.MEMORY)
-"""What a scan finds out to have ended: a single one is tried at a time."""
+"""Pauses that a scan finds to have ended: only one is tried at a time."""
 
 
 class _Kind(enum.IntEnum):
@@ -67,7 +67,7 @@ class Queue:
     def __iter__(self) -> Iterator[Scan]:
         kinds = {kind: [scan for _, scan in sorted(heap, key=_order)] for kind, heap in self._heaps.items()}
         yield from kinds[_Kind.FRESH]
-        # As _next_kind takes turns with them.
+        # In the order in which _next_kind alternates.
         pair = (kinds[_Kind.RETRY], kinds[_Kind.BACKLOG])
         for both in itertools.zip_longest(*(reversed(pair) if self._retried_last else pair)):
             yield from (scan for scan in both if scan is not None)
@@ -75,15 +75,15 @@ class Queue:
 
     @property
     def has_backlog(self) -> bool:
-        """Whether scans wait that were there before the daemon was."""
+        """Whether scans wait that were there before the daemon started."""
         return bool(self._heaps[_Kind.BACKLOG])
 
     def add(self, scan: Scan) -> None:
-        """Take a scan."""
+        """Add a scan."""
         heapq.heappush(self._heaps[_kind_of(scan)], (scan.order, scan))
 
     def remove(self, scan: Scan) -> None:
-        """Drop a scan that waits no more."""
+        """Drop a scan that no longer waits."""
         for heap in self._heaps.values():
             for place, (_, waiting) in enumerate(heap):
                 if waiting is scan:
@@ -92,7 +92,7 @@ class Queue:
                     return
 
     def take(self, *, reduced: bool = True) -> Scan | None:
-        """Return the next scan, None if there is none; without ``reduced`` none that is read without enhancement."""
+        """Return the next scan, None if there is none; ``reduced`` False leaves out reduced readings."""
         heap = self._heaps[self._next_kind(reduced=reduced)]
         return heapq.heappop(heap)[1] if heap else None
 
@@ -105,7 +105,7 @@ class Queue:
                 return _Kind.REDUCED
         if self._heaps[_Kind.FRESH]:
             return _Kind.FRESH
-        # What failed once goes behind what is fresh, and takes turns with a backlog that may be endless.
+        # A failed scan goes behind fresh ones, and alternates with a backlog that may be endless.
         has_retries, has_backlog = bool(self._heaps[_Kind.RETRY]), self.has_backlog
         self._retried_last = has_retries and not (self._retried_last and has_backlog)
         return _Kind.RETRY if self._retried_last else _Kind.BACKLOG
@@ -118,7 +118,7 @@ def _order(entry: tuple[int, Scan]) -> int:
 class Scheduler:
     """Grants turns as far as memory, workers and the environment allow. Lives on the event loop.
 
-    ``looks_ahead`` says whether texts may be known, so that more scans are loaded than there are workers for.
+    ``looks_ahead`` says whether texts may be cached, so that more scans are loaded than there are workers for.
     """
 
     def __init__(self, scans: Scans, backoff: Backoff, workers: int, *, looks_ahead: bool) -> None:
@@ -131,7 +131,7 @@ class Scheduler:
         self._isolated: list[Scan] = []
         self._waiting: dict[Scan, asyncio.Future[None]] = {}
         self._loaded: set[Scan] = set()
-        """Those that have had their first turn and no place yet."""
+        """Scans that have had their first turn and no place yet."""
         self._placed: set[Scan] = set()
         self._wake = asyncio.Event()
         backoff.subscribe(self._wake)
@@ -144,7 +144,7 @@ class Scheduler:
         return self._scans.count(ScanState.BLOCKED)
 
     def subscribe(self, event: asyncio.Event) -> None:
-        """Have ``event`` set when :attr:`wants_backlog` or :attr:`blocked` has changed."""
+        """Set ``event`` when :attr:`wants_backlog` or :attr:`blocked` has changed."""
         self._subscribers.append(event)
 
     @property
@@ -153,7 +153,7 @@ class Scheduler:
         return not self._turns.has_backlog
 
     def queue(self) -> Iterator[Scan]:
-        """Yield the scans that wait, in the order in which they will be read."""
+        """Yield the waiting scans in the order of reading."""
         return itertools.chain(self._isolated, self._places, self._turns)
 
     @property
@@ -185,7 +185,7 @@ class Scheduler:
             self.changed()
 
     def changed(self) -> None:
-        """Look again whether turns can be granted."""
+        """Check again whether turns can be granted."""
         self._wake.set()
 
     def stop(self) -> None:
@@ -222,13 +222,13 @@ class Scheduler:
         try:
             await future
         except BaseException:
-            # It may have been granted a moment before it was cancelled.
+            # It may have been granted just before it was cancelled.
             self._loaded.discard(scan)
             self._placed.discard(scan)
             queue.remove(scan)
             if scan in self._isolated:
                 self._isolated.remove(scan)
-            # The next one gets what this one was granted.
+            # The next one gets its turn.
             self.changed()
             raise
         finally:
@@ -242,7 +242,7 @@ class Scheduler:
     def _grant_places(self, now: float) -> None:
         if self._is_held:
             return
-        # What was granted a moment ago has not run yet: the sets are brought up to date here.
+        # A scan granted a moment ago has not run yet: the sets are updated here.
         if self._isolated:
             if not (self._placed or self._scans.count(ScanState.DELIVERING)) and self._may_try(now, 0):
                 self._place(self._isolated.pop(0))
@@ -271,7 +271,7 @@ class Scheduler:
                 return
             if not self._may_try(now, in_hand):
                 return
-            # One at a time, so that pages on which an engine takes too long never have all workers.
+            # One at a time, so that slow pages never occupy all workers.
             reduced = not any(scan.reduced for scan in (*self._loaded, *self._placed))
             scan = self._turns.take(reduced=reduced)
             if scan is None:
@@ -285,6 +285,6 @@ class Scheduler:
         return self._stopped or any(cause in self._backoff for cause in _OF_OTHERS)
 
     def _may_try(self, now: float, in_hand: int) -> bool:
-        """Tell whether another scan may go on: in a pause a single one does at each next try."""
+        """Return whether another scan may go on: in a pause a single one does at each retry."""
         causes = [cause for cause in _OF_READING if cause in self._backoff]
         return not causes or (not in_hand and now >= max(map(self._backoff.next_try, causes)))

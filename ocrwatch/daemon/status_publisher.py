@@ -1,4 +1,4 @@
-"""What the daemon says of itself: to its status file, to STATUS.txt, over HTTP and to the service manager."""
+"""Publishes the status: status file, STATUS.txt, HTTP and the service manager."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from ocrwatch.storage.files import display_path
 from ocrwatch.storage.threads import run_in
 
 _INTERVAL: Final = 1.0
-"""Seconds between two looks at whether the status has changed, while scans are on their way."""
+"""Seconds between two checks for a changed status, while scans are open."""
 
 _LONGEST_SIGN: Final = 5.0
 
 
 class StatusPublisher:
-    """Lives on the event loop; what it writes, it writes on a thread."""
+    """Publishes the status. Lives on the event loop; writes on a thread."""
 
     def __init__(self, assembly: Assembly, outputs: StatusOutputs) -> None:
         self._assembly = assembly
@@ -51,18 +51,18 @@ class StatusPublisher:
             self._wake.set()
 
     async def run(self) -> None:
-        """Write the status when something has changed, and at every heartbeat; until cancelled."""
+        """Write the status on every change and heartbeat, until cancelled."""
         report = self._assembly.report
         while True:
             self._wake.clear()
             await self.publish()
-            # While scans are on their way, what is shown of them changes by itself.
+            # While scans are open, their displayed times change.
             is_busy = self._assembly.open_scans or self._assembly.backoff
             due = time.monotonic() + _INTERVAL if is_busy else float("inf")
             await wait_until(self._wake, min(due, report.next_wake()))
 
     async def give_signs(self) -> None:
-        """Tell service manager and HTTP clients that the event loop runs; until cancelled."""
+        """Report to the service manager and HTTP clients that the event loop runs, until cancelled."""
         interval = watchdog_interval()
         while True:
             self._outputs.turned(time.monotonic())
@@ -82,7 +82,7 @@ class StatusPublisher:
             await self._assembly.reviews.look()
 
     def publish_last(self) -> None:
-        """Write what nothing corrects any more. Blocks; called when the event loop has ended."""
+        """Write the final status. Blocks; called when the event loop has ended."""
         self._tell_service_manager()
         status = self._status(at_once=True)
         if status is not None:
@@ -114,7 +114,7 @@ class StatusPublisher:
             notify(f"STATUS={sentence}")
 
     def _sentence(self, state: str) -> str:
-        """Say what it does, in one line for the service manager."""
+        """Return the state in one line for the service manager."""
         for pause in self._assembly.backoff.active.values():
             since = time.strftime(" since %Y-%m-%d %H:%M %Z", time.localtime(pause.since)) if state == "paused" else ""
             return f"{state}{since}: {pause.message}; {pause.remedy}".replace("\n", " ")
@@ -124,12 +124,12 @@ class StatusPublisher:
 
 
 def not_read_files(ignored: Iterable[Ignored]) -> list[NotReadFile]:
-    """Return files that are not read as the status has them."""
+    """Return unread files in the form of the status."""
     return [NotReadFile(display_path(item.path), item.reason, item.remedy) for item in ignored]
 
 
 def activity_of(assembly: Assembly, calendar: Calendar) -> Activity:
-    """Look at all stages."""
+    """Collect the activity of all stages."""
     watcher, scans = assembly.watcher, assembly.scans
     at = calendar.at
     oldest = watcher.oldest
@@ -138,7 +138,7 @@ def activity_of(assembly: Assembly, calendar: Calendar) -> Activity:
         Resting(display_path(scan.path), scan.attempt, scan.code, scan.reason, at(scan.until), scan.remedy)
         for scan in sorted(scans.of(ScanState.RETRYING, ScanState.BLOCKED), key=lambda scan: scan.until)
     ]
-    # What is blocked for long must not hide what is tried again in a moment.
+    # A long blocked scan must not hide one with a retry in a moment.
     waits.sort(key=lambda one: one.is_blocked)
     return Activity(
         oldest=None if watcher.oldest_path is None else display_path(watcher.oldest_path),

@@ -1,8 +1,8 @@
-"""Many deliveries in the time of one: the same steps in the same order, each made for all before the next begins.
+"""Group commit: each step runs for all scans before one fsync.
 
-What a step depends on is durable before it for every scan, as :mod:`ocrwatch.delivery.transaction` has it; but the
-disk is waited for once in each step, and so is the ledger. Only what goes smoothly goes this way. A scan that meets
-anything else is left where it is, and its own delivery takes it up there: each step can be repeated.
+What a step depends on is durable before it for every scan, as in :mod:`ocrwatch.delivery.transaction`; but each step
+waits only once for the disk and for the ledger. Only ordinary deliveries run here. A scan that meets anything else
+stays at its step, and its own delivery continues there: each step is idempotent.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ocrwatch.scan import ScanState
 _UNUSUAL = (OSError, OcrwatchError, StagedLost)
 
 Step = Callable[[int, Plan, Disk], bool]
-"""Does something for the scan with this row and plan; says whether it went as usual."""
+"""Does something for the scan with this row and plan; returns whether it went as usual."""
 
 
 def deliver_together(
     steps: Steps, journal: Journal, works: Sequence[Work], threads: Executor
 ) -> list[Delivered | None]:
-    """Deliver ``works``; None stands for those that are to be delivered on their own."""
+    """Deliver ``works``; return None for those that must be delivered alone."""
     delivered: dict[int, Delivered] = {}
 
     def publish(_scan: int, plan: Plan, disk: Disk) -> bool:
@@ -39,7 +39,7 @@ def deliver_together(
     def put_away(scan: int, plan: Plan, disk: Disk) -> bool:
         original = steps.put_away(plan, taken=plan.fate != "keep", disk=disk)
         delivered[scan] = result(scan, plan, original)
-        # An original that is not there any more is a matter of its own.
+        # A missing original is handled by the scan's own delivery.
         return original is not None or plan.fate != "archive"
 
     try:
@@ -57,13 +57,13 @@ def deliver_together(
             for scan, plan in plans.items():
                 journal.close_scan(scan, ScanState.DELIVERED, code=None, reason=None, review=plan.review)
     except _UNUSUAL:
-        # A disk that was waited for, or the ledger, refuses: whoever delivers them one by one is told so.
+        # The disk or the ledger refused: the error is raised again when each is delivered alone.
         return [None] * len(works)
     return [delivered[work.scan] if work.scan in plans else None for work in works]
 
 
 def _staged(steps: Steps, journal: Journal, works: Sequence[Work], threads: Executor) -> dict[int, Plan]:
-    """Plan and stage; two of the same name get different ones."""
+    """Plan and stage; scans with the same name get different stems."""
     plans: dict[int, Plan] = {}
     taken: set[tuple[str, str]] = set()
     with GroupSync(threads) as disk:
@@ -82,7 +82,7 @@ def _staged(steps: Steps, journal: Journal, works: Sequence[Work], threads: Exec
 
 
 def _each(plans: dict[int, Plan], threads: Executor, step: Step) -> dict[int, Plan]:
-    """Make a step for each, wait for the disk, and return those for which it went as usual."""
+    """Run a step for each, wait for the disk, and return those for which it went as usual."""
     done: dict[int, Plan] = {}
     with GroupSync(threads) as disk:
         for scan, plan in plans.items():

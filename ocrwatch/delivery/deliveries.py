@@ -1,4 +1,4 @@
-"""What the delivery thread does, one item after the other or many together."""
+"""Queue of the delivery thread: items are delivered one by one or many together."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ocrwatch.scan import Scan
 from ocrwatch.storage.group_commit import GroupCommit
 
 REDUCED = "read without enhancement, since reading it took too long"
-"""Why such a text is to be reviewed."""
+"""Why such a text needs review."""
 
 
 class Item(ABC):
@@ -33,11 +33,11 @@ class Item(ABC):
 
     @abstractmethod
     def deliver(self, deliverer: Deliverer) -> Delivered | None:
-        """Do it, on the delivery thread; None if no scan was delivered by it."""
+        """Deliver it, on the delivery thread; return None if no scan was delivered by it."""
 
 
 class PageItem(Item):
-    """A page that was read: its sidecars are published and its original is archived."""
+    """A page that was read: publishes its sidecars and archives its original."""
 
     def __init__(self, scan: Scan, page: Page, fate: Fate, group: int | None, duplicates: Duplicates | None) -> None:
         self._scan = scan
@@ -46,10 +46,10 @@ class PageItem(Item):
         self._group = group
         self._duplicates = duplicates
         self.earlier: Earlier | None = None
-        """The delivery that this one repeats, if it was not delivered for that."""
+        """The delivery that this one repeats, if the scan is a duplicate."""
 
     def deliver(self, deliverer: Deliverer) -> Delivered:
-        """Deliver it, or put its original away if its text was delivered before."""
+        """Deliver it, or only archive its original if its text was delivered before."""
         self.earlier = None if self._duplicates is None else self._duplicates.earlier(self._scan)
         if self.earlier is None or self._duplicates is None:
             return deliverer.deliver(self.work())
@@ -57,7 +57,7 @@ class PageItem(Item):
 
     def work(self) -> Work:
         """Render the sidecars."""
-        # An earlier try may have found a delivery that is gone by now.
+        # An earlier attempt may have found a delivery that is gone now.
         self.earlier = None
         scan, page, output = self._scan, self._page, self._scan.options.output
         reasons = review_reasons(page, output.review_below)
@@ -83,7 +83,7 @@ class PageItem(Item):
 
 
 class QuarantineItem(Item):
-    """A scan that cannot be read: it is moved to the quarantine with the reason."""
+    """A scan that cannot be read: moves it to the quarantine with the reason."""
 
     def __init__(self, scan: Scan, fault: ScanFault, ledger: Ledger) -> None:
         self._scan = scan
@@ -110,7 +110,7 @@ class QuarantineItem(Item):
 
 
 class PlanItem(Item):
-    """The plan of an earlier run, to be carried out."""
+    """The plan of an earlier run; carries it out."""
 
     def __init__(self, entry: Entry) -> None:
         self._entry = entry
@@ -122,7 +122,7 @@ class PlanItem(Item):
 
 
 class LeftoverItem(Item):
-    """What an earlier run may have staged without noting a plan; the scan is read again."""
+    """Files that an earlier run may have staged without recording a plan; the scan is read again."""
 
     def __init__(self, entry: Entry) -> None:
         self._entry = entry
@@ -133,10 +133,10 @@ class LeftoverItem(Item):
 
 
 class ClearingItem(Item):
-    """What could not be removed before, such as from a folder that was away."""
+    """Files that could not be removed before, such as from a folder that was missing."""
 
     def deliver(self, deliverer: Deliverer) -> None:
-        """Remove it. A ledger that refuses is met, and reported, by what matters more."""
+        """Remove them. If the ledger refuses, a more important call reports it."""
         with contextlib.suppress(EnvironmentFault):
             deliverer.clear_away()
 
@@ -144,7 +144,7 @@ class ClearingItem(Item):
 class Deliveries(GroupCommit[Item, Delivered | None]):
     """Delivers in order. Raises :class:`Changed` or :class:`Blocked` for one item, and the environment's fault for all.
 
-    A fault of the environment holds the line: what comes later would only meet it as well.
+    A fault of the environment stops the queue: later items would only meet it as well.
     """
 
     def __init__(
@@ -161,9 +161,9 @@ class Deliveries(GroupCommit[Item, Delivered | None]):
         return self._deliverer.has_left_behind
 
     def work(self, items: Sequence[Item]) -> list[Delivered | Exception | None]:
-        """Deliver the pages at the beginning together, or the first item alone; in a pause always that."""
+        """Deliver the pages at the head together, or the first item alone; during a backoff always alone."""
         pages = list(takewhile(lambda item: isinstance(item, PageItem), items))
-        if len(pages) < 2 or Cause.DELIVERY in self._backoff:  # noqa: PLR2004 - two go together
+        if len(pages) < 2 or Cause.DELIVERY in self._backoff:  # noqa: PLR2004 - from two on they go together
             result = self._alone(items[0])
             if _is_of_all(result):
                 raise result
@@ -173,7 +173,7 @@ class Deliveries(GroupCommit[Item, Delivered | None]):
         for item, delivered in zip(pages, self._together(pages), strict=True):
             result = delivered or fault or self._alone(item)
             if _is_of_all(result):
-                # What comes behind and was not delivered with the others is not tried now.
+                # Later items that were not delivered with the others are not tried now.
                 fault = result
             results.append(result)
         return results
@@ -187,22 +187,22 @@ class Deliveries(GroupCommit[Item, Delivered | None]):
             return item.deliver(self._deliverer)
         except MemoryError:
             return memory_short()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must not undo what others were told
+        except Exception as error:  # noqa: BLE001 - no error of one item may change the results of others
             return error
 
     def _together(self, items: Sequence[Item]) -> list[Delivered | None]:
-        """Deliver pages in the time of one; None stands for those that are to be delivered alone."""
+        """Deliver pages with one group commit; return None for those that must be delivered alone."""
         try:
             works = [item.work() for item in items if isinstance(item, PageItem)]
             alone = set() if self._duplicates is None else self._duplicates.among(works)
             sent = iter(self._deliverer.deliver_together([work for work in works if work.scan not in alone]))
             return [None if work.scan in alone else next(sent) for work in works]
-        except Exception:  # noqa: BLE001 - a bug shows again alone, as the fault of one scan
+        except Exception:  # noqa: BLE001 - a bug shows again when delivered alone, as the fault of one scan
             return [None] * len(items)
 
 
 def _is_of_all(result: object) -> TypeGuard[EnvironmentFault]:
-    """Tell whether a fault is not about one scan alone."""
+    """Return whether a fault concerns more than one scan."""
     return isinstance(result, EnvironmentFault) and not isinstance(result, Blocked)
 
 

@@ -1,4 +1,4 @@
-"""The folders that deliveries work in: whether each is still the same, and which of them refuses."""
+"""The folders that deliveries use: detects which one was replaced or refuses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ocrwatch.storage.mounts import MountGuard, is_missing
 class Roots:
     """The daemon's four folders as they were at its start.
 
-    Raises :class:`EnvironmentFault` where one of them refuses.
+    Raises :class:`EnvironmentFault` if one of them refuses.
     """
 
     def __init__(self, places: Places) -> None:
@@ -28,9 +28,9 @@ class Roots:
 
     @contextlib.contextmanager
     def guard(self, root: Path, subfolder: str = "") -> Iterator[None]:
-        """Turn what the system refuses within into :class:`EnvironmentFault`, except that a name is taken.
+        """Turn an ``OSError`` within into :class:`EnvironmentFault`, except ``FileExistsError``.
 
-        The work is in ``subfolder`` of ``root``, unless the error names a place in another of the folders.
+        The work is in ``subfolder`` of ``root``, unless the error names a path in another of the folders.
         """
         try:
             if root in self._anchors:
@@ -44,6 +44,6 @@ class Roots:
             raise environment_fault(error, f"cannot work in the {name} {place}") from error
 
     def _named_by(self, error: OSError) -> Path | None:
-        """Return the folder in another root that an error names in full; the root itself is named by its opening."""
+        """Return the folder in another root that an error names in full; opening the root itself names the root."""
         place = Path(error.filename) if isinstance(error.filename, str) else None
         return place if place and any(place.is_relative_to(each) for each in self._names) else None

@@ -1,8 +1,8 @@
-"""Scans whose bytes were delivered before: found when their turn to be delivered comes, so that nothing overtakes.
+"""Finds scans with bytes that were delivered before, in order of delivery, so that none overtakes.
 
-A scan is a duplicate if an earlier one has the same SHA-256, was read by the same recipe into the same formats, and has
-all of its sidecars in the outbox still. If a text was fetched from there, or other options are in force, the scan is
-delivered as any other: a second text is better than none.
+A scan is a duplicate if an earlier one has the same SHA-256, was read by the same recipe into the same formats, and
+still has all of its sidecars in the outbox. If a text was fetched from there, or other options are in force, the scan
+is delivered like any other: a second text is better than none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ocrwatch.scan import Scan
 from ocrwatch.storage.files import folder_if_there, has_content
 
 CODE = "duplicate"
-"""Of a row in the ledger whose scan was not delivered again."""
+"""Code in the ledger of a scan that was not delivered again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +34,18 @@ class Earlier:
 
     @property
     def reason(self) -> str:
-        """Say so, for the ledger and for people."""
+        """Return the reason, for the ledger and for people."""
         return f"it has the same bytes as {self.path}, whose text is {self.sidecars[-1]}"
 
 
 def made_by(scan: Scan) -> str:
-    """Return what tells a text from that of the same bytes under other options."""
+    """Return what distinguishes a text from that of the same bytes under other options."""
     made = repr((scan.recipe, scan.options.output.formats))
     return hashlib.sha256(made.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
 class Duplicates:
-    """Finds earlier deliveries; blocks on ledger and outbox, and is used on the delivery thread only."""
+    """Finds earlier deliveries; blocks on ledger and outbox, for the delivery thread only."""
 
     def __init__(self, ledger: Ledger, outbox: Path, archive: Path, fate: Fate) -> None:
         self._ledger = ledger
@@ -55,18 +55,18 @@ class Duplicates:
         """What becomes of a duplicate's original."""
 
     def earlier(self, scan: Scan) -> Earlier | None:
-        """Return the delivery that this scan repeats; None if it is to be delivered.
+        """Return the delivery that this scan repeats; None if it must be delivered.
 
         Raises :class:`EnvironmentFault` if ledger or outbox refuse.
         """
         noted = self._ledger.plan_of(scan.id)
         if scan.sha256 is None or (noted is not None and Plan.from_json(noted).sidecars):
-            # Its own text is on its way already.
+            # Its own text is already being delivered.
             return None
         made = made_by(scan)
         for entry in self._ledger.delivered_before(scan.sha256):
             plan = None if entry.plan is None else Plan.from_json(entry.plan)
-            # What is noted of a quarantined scan as published is its reason.
+            # The published file of a quarantined scan is its reason.
             if plan is None or entry.id == scan.id or plan.fate == "quarantine" or plan.made_by != made:
                 continue
             if self._is_there(plan) and self._may_go(plan):
@@ -74,7 +74,7 @@ class Duplicates:
         return None
 
     def among(self, works: Sequence[Work]) -> set[int]:
-        """Return the rows of those that may be duplicates, of an earlier scan or of one before it in ``works``."""
+        """Return the rows of possible duplicates, of an earlier scan or of one before it in ``works``."""
         seen: set[str | None] = set()
         found: set[int] = set()
         for work in works:
@@ -88,7 +88,7 @@ class Duplicates:
             with folder_if_there(self._outbox, plan.folder) as directory:
                 if directory is None or not plan.sidecars:
                     return False
-                # By its bytes: names are used again, and another scan's text may lie there by now.
+                # Compared by bytes: names are reused, and another scan's text may be there now.
                 return all(
                     sidecar.size is not None
                     and sidecar.sha256 is not None
@@ -99,7 +99,7 @@ class Duplicates:
             raise environment_fault(error, f"cannot look into the outbox {self._outbox}") from error
 
     def _may_go(self, plan: Plan) -> bool:
-        """Tell whether a duplicate's original is one too many: the only one there is, is never deleted."""
+        """Return whether a duplicate's original may be deleted: the last copy never is."""
         if self.fate != "delete" or plan.fate == "delete":
             return True
         if plan.fate != "archive" or plan.sha256 is None:

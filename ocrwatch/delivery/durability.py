@@ -1,6 +1,6 @@
-"""When what was written is waited for: at once, or for many files and folders together.
+"""Makes files and folders durable: each at once, or many together.
 
-A journalling file system makes all that waits for it durable in one go; asked one after the other, it goes each time.
+A journalling file system makes everything pending durable in one commit; separate fsyncs cost one commit each.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from ocrwatch.storage.mounts import is_posix
 
 
 class Disk(Protocol):
-    """Told of what is to be durable. Raises ``OSError`` where a disk refuses, here or when it is waited for."""
+    """Takes what must become durable. Raises ``OSError`` if a disk refuses, here or in the wait."""
 
     def file(self, descriptor: int) -> None:
-        """Have the bytes of an open file made durable."""
+        """Make the bytes of an open file durable."""
 
     def folder(self, descriptor: int) -> None:
-        """Have the names in an open folder made durable."""
+        """Make the names in an open folder durable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,22 @@ class _AtOnce:
 
 
 SYNC_NOW: Disk = _AtOnce(sync_content, sync)
-"""Waits for each on its own."""
+"""Waits for each file and folder at once."""
 
 
 class GroupSync:
-    """Has files made durable side by side from when it is told of them, and folders at :meth:`wait`.
+    """Syncs files in parallel as soon as they are added, and folders in :meth:`wait`.
 
-    A context manager, so that nothing stays open.
+    A context manager, so that no descriptor stays open.
     """
 
     def __init__(self, threads: Executor) -> None:
-        """``threads`` is where files are waited for."""
+        """``threads`` run the fsyncs of files."""
         self._threads = threads
         self._stack = contextlib.ExitStack()
         self._files: list[Future[None]] = []
         self._folders: dict[tuple[int, int], int] = {}
-        """Kept descriptors by device and inode, or by device and descriptor if inode numbers tell nothing."""
+        """Kept descriptors by device and inode, or by device and descriptor if inode numbers are unreliable."""
 
     def __enter__(self) -> Self:
         return self
@@ -63,7 +63,7 @@ class GroupSync:
         self._files.append(self._threads.submit(sync_content, self._kept(descriptor)))
 
     def folder(self, descriptor: int) -> None:
-        """Note a folder, each only once."""
+        """Add a folder, each only once."""
         status = os.fstat(descriptor)
         if not is_posix(status.st_dev):
             kept = self._kept(descriptor)

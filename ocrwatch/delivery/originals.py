@@ -1,9 +1,9 @@
-"""Puts an original away, if it is still the file that was read; never over another file, never half.
+"""Archives, quarantines or deletes an original, if it is still the file that was read.
 
-The original is first set aside in its own folder under a hidden name: a rename takes whatever bears the name at that
-moment, so only what is looked at *after* it can be trusted to be what moves on. What turns out to be another file, put
-in the scan's place at the last moment, is given its name back. A folder may be renamed with an original set aside in
-it: the hidden name, which is like no other, finds it again.
+It never overwrites another file and never leaves a partial one. The original is first claimed: renamed to a hidden name
+in its own folder. A rename takes whatever has the name at that moment, so only a check *after* it proves what is moved.
+If it is another file, put in the scan's place at the last moment, its name is restored. A folder may be renamed while
+it holds a claimed original: the hidden name is unique, so it can be found again.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ from ocrwatch.storage.files import (
 from ocrwatch.storage.free_names import rename_to_free
 
 _KEY_LENGTH = 16
-"""Hexadecimal digits of a path's hash, which need only tell one file's names apart."""
+"""Hexadecimal digits of a path's hash, which need only distinguish the names of one file."""
 
 
 def claim(plan: Plan, inbox: Path, token: str, *, parent: str | None = None) -> bool:
-    """Take the original out of everybody's way, now or in an earlier call; False if it is not what was read any more.
+    """Rename the original to its hidden name, now or earlier; False if it is not the file that was read.
 
-    From here on nobody can rename, replace or remove it by its name. ``parent`` is the folder that it lies in, if that
-    is another than it was, as :func:`find` has it. Raises ``OSError`` where a folder refuses.
+    From here on no other program can rename, replace or remove it by its name. ``parent`` is its present folder, if
+    that has changed, as :func:`find` returns it. Raises ``OSError`` if a folder refuses.
     """
     with _parent_of(plan, inbox, parent) as source:
         return source is not None and _set_aside(plan, source, token)
 
 
 def unclaim(plan: Plan, inbox: Path, token: str, *, parent: str | None = None) -> None:
-    """Give an original that was set aside a visible name again, its own if that is free."""
+    """Give a claimed original a visible name again, its own if that is free."""
     with _parent_of(plan, inbox, parent) as source:
         if source is None or status_of(source, claimed_name(plan, token)) is None:
             return
         if is_same_file(source, split(plan.path)[1], source, claimed_name(plan, token)):
-            # Killed between link and unlink, where the file system has no rename without replacing.
+            # Killed between link and unlink, on a file system without a rename that never replaces.
             remove(source, claimed_name(plan, token))
         else:
             _give_back(plan, source, token)
@@ -72,12 +72,12 @@ def move_away(
     again: bool = False,
     disk: Disk = SYNC_NOW,
 ) -> str | None:
-    """Move the original below ``target``; return its name there, or None if it was not ours to move any more.
+    """Move the original below ``target``; return its name there, None if it is no longer the file that was read.
 
-    Across file systems it is copied, verified and only then removed. Called again after being interrupted anywhere, it
-    ends in the same state. ``taken`` says that :func:`claim` has just succeeded, ``again`` that an earlier call may
-    have been interrupted. Raises ``FileExistsError`` where
-    somebody took the planned name, with the original still in the inbox, and ``OSError`` where a folder refuses.
+    Across file systems it is copied, verified and only then removed. A call after an interruption at any point ends in
+    the same state. ``taken`` says that :func:`claim` has just succeeded, ``again`` that an earlier call may have been
+    interrupted. Raises ``FileExistsError`` if another program took the planned name, with the original still in the
+    inbox, and ``OSError`` if a folder refuses.
     """
     with (
         folder(target, plan.folder, create=True) as destination,
@@ -91,9 +91,9 @@ def move_away(
 
 
 def copy_away(plan: Plan, inbox: Path, target: Path, token: str, *, again: bool, disk: Disk = SYNC_NOW) -> str | None:
-    """Copy the original below ``target`` and leave it; return its name there, None if it is not what was read any more.
+    """Copy the original below ``target``; return its name there, or None if it is another file now.
 
-    Called again after being interrupted anywhere, which ``again`` says may be, it ends in the same state.
+    The original stays. A call after an interruption at any point, which ``again`` announces, ends in the same state.
     """
     with folder(target, plan.folder, create=True) as destination, _parent_of(plan, inbox, None) as source:
         name = split(plan.path)[1]
@@ -108,7 +108,7 @@ def copy_away(plan: Plan, inbox: Path, target: Path, token: str, *, again: bool,
 def delete(
     plan: Plan, inbox: Path, token: str, *, parent: str | None = None, taken: bool = False, disk: Disk = SYNC_NOW
 ) -> bool:
-    """Remove the original from the inbox if it is still the file that was read; say whether it was."""
+    """Remove the original from the inbox if it is still the file that was read; return whether it was."""
     with _parent_of(plan, inbox, parent) as source:
         if source is None or not (taken or _set_aside(plan, source, token)):
             return False
@@ -118,15 +118,15 @@ def delete(
 
 
 def find(plan: Plan, inbox: Path, token: str) -> str | None:
-    """Return the folder below ``inbox`` in which the original is set aside, relative to it, None where it is in none.
+    """Return the folder below ``inbox`` that holds the claimed original, relative to it, or None.
 
-    Follows no link. Raises ``OSError`` where a folder cannot be looked into that may hold it.
+    Follows no link. Raises ``OSError`` if a folder that may hold it cannot be read.
     """
     aside = claimed_name(plan, token)
     refusals: list[OSError] = []
 
     def refused(relative: str, error: OSError) -> None:
-        # What is gone or became a link meanwhile has nothing in it.
+        # A folder that is gone or became a link has nothing in it.
         if not relative or error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
             refusals.append(error)
 
@@ -143,7 +143,7 @@ def _parent_of(plan: Plan, inbox: Path, parent: str | None) -> contextlib.Abstra
 
 
 def _set_aside(plan: Plan, source: int, token: str) -> bool:
-    """Bring the original under its hidden name, now or in an earlier call; say whether it is there."""
+    """Rename the original to its hidden name, now or earlier; return whether it is there."""
     name, aside = split(plan.path)[1], claimed_name(plan, token)
     just_renamed = status_of(source, aside) is None
     if just_renamed:
@@ -154,7 +154,7 @@ def _set_aside(plan: Plan, source: int, token: str) -> bool:
         except FileNotFoundError:
             return False
     elif is_same_file(source, name, source, aside):
-        # Killed between link and unlink, where the file system has no rename without replacing.
+        # Killed between link and unlink, on a file system without a rename that never replaces.
         remove(source, name)
     if is_unchanged(source, aside, plan.facts, plan.sha256, just_renamed=just_renamed):
         return True
@@ -168,7 +168,7 @@ def _give_back(plan: Plan, source: int, token: str) -> None:
 
 
 def _move_on(plan: Plan, source: int, destination: int, token: str, disk: Disk, *, again: bool) -> bool:
-    """Move what was set aside to its planned name; False where it changed on the way and was given back."""
+    """Move a claimed original to its planned name; False if it changed meanwhile and was restored."""
     aside = claimed_name(plan, token)
     if is_same_file(source, aside, destination, plan.original):
         remove(source, aside)
@@ -176,7 +176,7 @@ def _move_on(plan: Plan, source: int, destination: int, token: str, disk: Disk, 
         if not _copied(plan, source, aside, destination, token, again=again):
             _give_back(plan, source, token)
             return False
-        # The copy must be durable before its only other instance goes.
+        # The copy must be durable before the original goes.
         sync(destination)
         remove(source, aside)
     disk.folder(destination)
@@ -184,8 +184,8 @@ def _move_on(plan: Plan, source: int, destination: int, token: str, disk: Disk, 
 
 
 def _renamed(source: int, name: str, destination: int, new_name: str, *, again: bool) -> bool:
-    """Rename within a file system; False where there are two."""
-    # Asked first, since without renameat2 a taken name would be reported before the crossing.
+    """Rename within a file system; return False if there are two."""
+    # Checked first: without renameat2 a taken name would be reported before the crossing.
     if os.fstat(source).st_dev != os.fstat(destination).st_dev:
         return False
     try:
@@ -214,7 +214,7 @@ def _copied(plan: Plan, source: int, name: str, destination: int, token: str, *,
 
 
 def _is_there(plan: Plan, destination: int) -> bool:
-    """Tell whether an earlier call has put the original under its planned name."""
+    """Return whether an earlier call has put the original under its planned name."""
     status = status_of(destination, plan.original)
     if status is None or status.st_size != plan.facts.size:
         return False
@@ -224,14 +224,14 @@ def _is_there(plan: Plan, destination: int) -> bool:
 
 
 def claimed_name(plan: Plan, token: str) -> str:
-    """Return the hidden name under which an original is set aside, in the folder that it lies in."""
+    """Return the hidden name of a claimed original, in its own folder."""
     return f"{TEMPORARY_PREFIX}{token}-{_key(plan)}.read.tmp"
 
 
 def _key(plan: Plan) -> str:
-    """Return what tells an original from all others that may be put away at the same time, hard links to it too."""
+    """Return a key unique among the originals in delivery, hard links to them included."""
     what = os.fsencode(plan.path)
     if not plan.facts.inode:
-        # Another may come under this name before the first is put away.
+        # Another scan may arrive under this name before the first is archived.
         what += f"/{plan.sha256}/{plan.facts.size}/{plan.facts.mtime_ns}".encode()
     return f"{plan.facts.inode}-{hashlib.sha256(what).hexdigest()[:_KEY_LENGTH]}"

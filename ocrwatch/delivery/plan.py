@@ -1,4 +1,4 @@
-"""Where everything of one scan goes: decided once, written down, then carried out."""
+"""Where all files of one scan go: chosen once, recorded, then carried out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Places:
     archive: Path
     quarantine: Path
     reserved: str = field(default="", kw_only=True)
-    """A stem that no sidecar at the top of the outbox gets, in upper case or lower; none where empty."""
+    """A stem that no sidecar at the top of the outbox gets, in any case; empty if there is none."""
     keeps: bool = field(default=False, kw_only=True)
     """Whether originals that were read stay in the inbox."""
 
@@ -39,15 +39,15 @@ class Sidecar:
     temporary: str
     final: str
     former: str | None = None
-    """Under which it may have been published before somebody took another of its scan's names."""
+    """Name under which it may have been published before another program took a name of its scan."""
     size: int | None = None
-    """Bytes; None in the plans of an older version, as ``sha256``."""
+    """Bytes; None in plans of an older version, like ``sha256``."""
     sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is left to do for a scan whose sidecars lie ready under temporary names."""
+    """The remaining work for a scan with staged sidecars."""
 
     path: str
     """The original, relative to the inbox."""
@@ -60,17 +60,17 @@ class Plan:
     original: str
     """The original's name in the archive or quarantine."""
     sidecars: tuple[Sidecar, ...] = field(default=())
-    """In the outbox, or in the quarantine where the fate is quarantine; published in this order."""
+    """In the outbox, or in the quarantine if the fate is quarantine; published in this order."""
     inbox: tuple[int, int] | None = None
-    """Device and inode of the inbox when this was planned: in another, an original that is not found is not gone."""
+    """Device and inode of the inbox when this was planned: in another inbox, a missing original is not gone."""
     parent: int | None = None
-    """Inode of the scan's own folder then: where it is another, the original may be where that is now."""
+    """Inode of the scan's folder then: if it has changed, the original may be where that folder is now."""
     review: Review | None = None
-    """Why the text is to be reviewed: planned, so that a restart still knows when it closes the scan."""
+    """Why the text needs review: in the plan, so that a restart still knows it when it closes the scan."""
     made_by: str | None = None
-    """What tells this text from that of the same bytes under other options."""
+    """What distinguishes this text from that of the same bytes under other options."""
     stays: bool = False
-    """Whether what is put into the quarantine is a copy, since the inbox is read-only and its scans are to be kept."""
+    """Whether the quarantine gets a copy, since the inbox is read-only and its scans are kept."""
 
     def below(self, name: str) -> str:
         """Return the path of one of its files, relative to the folder that it goes to."""
@@ -94,7 +94,7 @@ class Plan:
 
 
 def temporary_name(token: str, scan: int, ending: str) -> str:
-    """Return the name under which a scan's unfinished file is known, the same in every attempt."""
+    """Return the name of a scan's unfinished file, the same in every attempt."""
     return f"{TEMPORARY_PREFIX}{token}-{scan}.{ending}.tmp"
 
 
@@ -107,9 +107,9 @@ def free_stem(
     archived: bool,
     others: Collection[str] = (),
 ) -> str:
-    """Return a stem under which no sidecar with one of ``endings``, nor (if ``archived``) an original, lies yet.
+    """Return a stem that no sidecar with one of ``endings``, nor (if ``archived``) an original, has yet.
 
-    ``others`` are stems that are taken in that subfolder before there is anything to see of it.
+    ``others`` are stems that are taken in that subfolder but have no file yet.
 
     ``scan1``, then ``scan1-2`` and so on: scanners restart their counters, and nothing is ever overwritten.
     """
@@ -119,7 +119,7 @@ def free_stem(
     stem = stem if fits else shortened(stem, room)
 
     def taken(candidate: str) -> bool:
-        # In upper case or lower: for many who look at the share it is the same.
+        # In any case: many clients of the share do not distinguish it.
         if places.reserved and not subfolder and candidate.casefold() == places.reserved.casefold():
             return True
         if candidate in others or any(_exists(places.outbox, subfolder, f"{candidate}.{ending}") for ending in endings):
@@ -130,7 +130,7 @@ def free_stem(
 
 
 def free_quarantine_name(places: Places, subfolder: str, name: str) -> str:
-    """Return a name under which neither an original nor a reason lies in the quarantine yet."""
+    """Return a name that neither an original nor a reason has in the quarantine yet."""
     stem, suffix = os.path.splitext(name)
     room = NAME_MAX - COUNTER_ROOM - len(os.fsencode(suffix)) - len(REASON)
 

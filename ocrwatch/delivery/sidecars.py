@@ -1,4 +1,4 @@
-"""Writes sidecars so that each is seen whole or not at all, and never in another's place."""
+"""Writes sidecars atomically, and never over another file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def stage(
     group: int | None = None,
     disk: Disk = SYNC_NOW,
 ) -> None:
-    """Write ``(temporary name, bytes)`` durably, when ``disk`` says so, below ``root/subfolder``, made if missing.
+    """Write ``(temporary name, bytes)`` below ``root/subfolder``, made if missing, durable as ``disk`` decides.
 
     Leftovers of an earlier attempt under the same names are replaced. Raises ``OSError``.
     """
@@ -49,18 +49,18 @@ def stage(
 
 
 class StagedLost(Exception):
-    """What was staged a moment ago is gone: somebody emptied the outbox."""
+    """The staged files are gone: another program emptied the outbox."""
 
 
 def publish(
     root: Path, subfolder: str, sidecars: Sequence[Sidecar], *, just_staged: bool = False, disk: Disk = SYNC_NOW
 ) -> None:
-    """Give staged sidecars their final names, in order; done twice it does nothing more.
+    """Give staged sidecars their final names, in order; idempotent.
 
     A temporary name that is gone means that its sidecar was published before (and perhaps already fetched): under its
-    final name, or under a former one if the stem was changed since, and then it moves.
-    Raises ``FileExistsError`` where somebody took a final name meanwhile, and with ``just_staged``, when nothing can
-    have been published, :class:`StagedLost`.
+    final name, or under a former one if the stem was changed since, and then it moves. Raises ``FileExistsError`` if
+    another program took a final name meanwhile, and :class:`StagedLost` with ``just_staged``, when nothing can have
+    been published.
     """
     with folder(root, subfolder, create=True) as directory:
         if just_staged and any(status_of(directory, sidecar.temporary) is None for sidecar in sidecars):
@@ -72,7 +72,7 @@ def publish(
                     continue
                 held = sidecar.former
             if is_same_file(directory, held, directory, sidecar.final):
-                # Killed between link and unlink, where the file system has no rename without replacing.
+                # Killed between link and unlink, on a file system without a rename that never replaces.
                 remove(directory, held)
             else:
                 rename_noreplace(directory, held, directory, sidecar.final, again=not just_staged)
@@ -80,7 +80,7 @@ def publish(
 
 
 def is_nowhere(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> bool:
-    """Tell whether nothing of the sidecars is to be found, neither staged nor published."""
+    """Return whether no sidecar exists, neither staged nor published."""
     with folder_if_there(root, subfolder) as directory:
         return directory is None or not any(
             status_of(directory, name) is not None
@@ -91,7 +91,7 @@ def is_nowhere(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> bool:
 
 
 def renamed(root: Path, subfolder: str, sidecars: Sequence[Sidecar], old: str, new: str) -> tuple[Sidecar, ...]:
-    """Return the sidecars with the stem ``new`` instead of ``old``; what is published already will move there."""
+    """Return the sidecars with the stem ``new`` instead of ``old``; published ones will move there."""
     with folder(root, subfolder, create=True) as directory:
         return tuple(
             replace(
@@ -104,12 +104,12 @@ def renamed(root: Path, subfolder: str, sidecars: Sequence[Sidecar], old: str, n
 
 
 def unstage(root: Path, subfolder: str, sidecars: Sequence[Sidecar]) -> bool:
-    """Remove what is still staged, and names reserved for it; say whether the folder was there to look into."""
+    """Remove staged files and reserved names; return whether the folder could be read."""
     with folder_if_there(root, subfolder) as directory:
         if directory is None:
             return False
         for sidecar in sidecars:
-            # An empty name is asked first: one without a final name yet has none to look for.
+            # The empty name is checked first: without a final name there is none to look for.
             if (
                 sidecar.final
                 and status_of(directory, sidecar.temporary) is not None

@@ -1,4 +1,4 @@
-"""The steps of a delivery, each of which can be repeated; their order is another's matter."""
+"""Idempotent delivery steps. ``transaction.py`` orders them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _ONE_FILE = {
 a file that another client has open; ext4 and XFS answer EUCLEAN for a damaged entry."""
 
 _MOST_TRIES = 3
-"""How often an original is looked for whose folder is gone: somebody may be renaming it."""
+"""How often a missing folder is looked for: it may be in the middle of a rename."""
 
 
 class Journal(Protocol):
@@ -57,19 +57,19 @@ class Journal(Protocol):
     token: str
 
     def plan_of(self, scan: int) -> str | None:
-        """Return the plan noted for a scan."""
+        """Return the plan recorded for a scan."""
 
     def is_published(self, scan: int) -> bool:
-        """Tell whether the sidecars are known to have got their final names."""
+        """Return whether the sidecars are recorded as published."""
 
     def planned(self, scan: int, plan: str, *, code: str | None, reason: str | None) -> None:
-        """Note a plan, with the reason if it is for the quarantine."""
+        """Record a plan, with the reason if it is for the quarantine."""
 
     def forget_plan(self, scan: int) -> None:
-        """Note that a plan cannot be carried out."""
+        """Record that a plan cannot be carried out."""
 
     def published(self, scan: int) -> None:
-        """Note that the sidecars are durable."""
+        """Record that the sidecars are durable."""
 
     def close_scan(
         self,
@@ -80,10 +80,10 @@ class Journal(Protocol):
         reason: str | None,
         review: Review | None = None,
     ) -> None:
-        """Note the end, and why the text is to be reviewed."""
+        """Record the final state, and why the text needs review."""
 
     def transaction(self) -> contextlib.AbstractContextManager[None]:
-        """Make the notes within durable together, when it is left: all or none."""
+        """Make the records within durable together on exit: all or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,30 +104,30 @@ class Work:
     """Why it is quarantined."""
     reason: str | None = None
     review: Review | None = None
-    """Why its text is to be reviewed."""
+    """Why its text needs review."""
     made_by: str | None = None
-    """What tells its text from that of the same bytes under other options."""
+    """What distinguishes its text from that of the same bytes under other options."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Where everything went."""
+    """Where all files of a scan went."""
 
     scan: int
     path: str
     sidecars: tuple[str, ...]
     """Relative to the outbox, or to the quarantine."""
     original: str | None
-    """Relative to the archive or quarantine; None where it stayed, was deleted, or was no longer the file read."""
+    """Relative to the archive or quarantine; None if it stayed, was deleted, or was no longer the file read."""
     fate: Fate
     review: Review | None = None
-    """Why the text is to be reviewed."""
+    """Why the text needs review."""
     stays: bool = False
     """Whether the original is in the inbox as well as in the quarantine."""
 
 
 class Steps:
-    """Makes one step of one scan at a time; raises :class:`EnvironmentFault` where a folder refuses."""
+    """Makes one step of one scan at a time; raises :class:`EnvironmentFault` if a folder refuses."""
 
     def __init__(self, places: Places, token: str, endings: tuple[str, ...]) -> None:
         self.places = places
@@ -137,13 +137,13 @@ class Steps:
         self._roots = Roots(places)
 
     def is_unchanged(self, work: Work) -> bool:
-        """Tell whether the scan is still the file that was read."""
+        """Return whether the scan is still the file that was read."""
         parent, name = split(work.path)
         with self._roots.guard(self.places.inbox), folder_if_there(self.places.inbox, parent) as directory:
             return directory is not None and is_unchanged(directory, name, work.facts, work.sha256)
 
     def plan(self, work: Work, taken: Collection[tuple[str, str]] = ()) -> Plan:
-        """Choose names that are free, and not among those ``taken`` by others (subfolder and stem)."""
+        """Choose free names, except those ``taken`` by others (subfolder and stem)."""
         with self._roots.guard(self.root_of(work.fate)):
             roots = (self.root_of(work.fate), *((self.places.archive,) if work.fate == "archive" else ()))
             subfolder = mirrored(roots, split(work.path)[0])
@@ -175,7 +175,7 @@ class Steps:
         )
 
     def stage(self, work: Work, plan: Plan, disk: Disk = SYNC_NOW) -> None:
-        """Write the sidecars under their temporary names; a duplicate has none, and makes no folder."""
+        """Write the sidecars under temporary names; a duplicate has none, and makes no folder."""
         if not plan.sidecars:
             return
         root = self.root_of(plan.fate)
@@ -184,7 +184,7 @@ class Steps:
             sidecars.stage(root, plan.folder, staged, mode=work.mode, group=work.group, disk=disk)
 
     def publish(self, plan: Plan, *, just_staged: bool, disk: Disk = SYNC_NOW) -> None:
-        """Give the sidecars their final names; raises as :func:`ocrwatch.delivery.sidecars.publish`."""
+        """Give the sidecars their final names; raises like :func:`ocrwatch.delivery.sidecars.publish`."""
         if not plan.sidecars:
             return
         root = self.root_of(plan.fate)
@@ -192,13 +192,13 @@ class Steps:
             sidecars.publish(root, plan.folder, plan.sidecars, just_staged=just_staged, disk=disk)
 
     def is_nowhere(self, plan: Plan) -> bool:
-        """Tell whether nothing of the sidecars is to be found."""
+        """Return whether no sidecar exists."""
         root = self.root_of(plan.fate)
         with self._roots.guard(root, plan.folder):
             return sidecars.is_nowhere(root, plan.folder, plan.sidecars)
 
     def replanned(self, plan: Plan) -> Plan:
-        """Choose other names, since somebody took one after it was planned."""
+        """Choose other names, if a planned one was taken meanwhile."""
         root = self.root_of(plan.fate)
         with self._roots.guard(root):
             stem, original = self._free_names(plan.path, plan.folder, plan.fate, ())
@@ -206,9 +206,9 @@ class Steps:
         return replace(plan, stem=stem, original=original, sidecars=renamed)
 
     def claim(self, plan: Plan, *, first: bool) -> bool:
-        """Take the original out of everybody's way; False if it is not what was read any more.
+        """Claim the original; False if it is not the file that was read.
 
-        ``first`` says that it cannot have been set aside before. Raises :class:`Blocked` if only this scan may not be
+        ``first`` says that it cannot have been claimed before. Raises :class:`Blocked` if only this scan cannot be
         moved.
         """
         parent = None if first else self._whereabouts(plan)
@@ -231,16 +231,17 @@ class Steps:
                 raise Blocked(message, _ONE_FILE[error.errno]) from error
 
     def unclaim(self, plan: Plan) -> None:
-        """Give an original that was set aside its name again."""
+        """Give a claimed original its name again."""
         parent = self._whereabouts(plan)
         with self._roots.guard(self.places.inbox):
             originals.unclaim(plan, self.places.inbox, self._token, parent=parent)
         self.check_folder(plan, gone_is_gone=True)
 
     def put_away(self, plan: Plan, *, taken: bool, again: bool = False, disk: Disk = SYNC_NOW) -> str | None:
-        """Put the original, which is set aside if it is ``taken``, where its fate is.
+        """Archive, quarantine, keep or delete the original; ``taken`` if it is claimed.
 
-        ``again`` says that an earlier try may have been interrupted. Returns its name there, None where it has none.
+        ``again`` says that an earlier attempt may have been interrupted. Returns its name there, or None if it has
+        none.
         """
         inbox = self.places.inbox
         if plan.stays:
@@ -265,7 +266,7 @@ class Steps:
         return original
 
     def _copied(self, plan: Plan, *, again: bool, disk: Disk) -> str | None:
-        """Copy an original that stays in the inbox to the quarantine; None if it is not what was read any more."""
+        """Copy an original that stays to the quarantine; None if it is not the file that was read."""
         with self._roots.guard(self.places.quarantine, plan.folder):
             original = originals.copy_away(
                 plan, self.places.inbox, self.places.quarantine, self._token, again=again, disk=disk
@@ -275,7 +276,7 @@ class Steps:
         return original
 
     def check_same_inbox(self, plan: Plan) -> None:
-        """Raise :class:`Blocked` where an original may be missing only because its inbox is away."""
+        """Raise :class:`Blocked` if the inbox is missing, and perhaps only therefore the original."""
         if self.inbox_identity() != plan.inbox:
             raise Blocked(
                 f"the inbox {self.places.inbox} is another than when it was read, and it is not there",
@@ -283,10 +284,10 @@ class Steps:
             )
 
     def check_folder(self, plan: Plan, *, gone_is_gone: bool = False) -> None:
-        """Raise :class:`Blocked` where an original may be missing only because its folder is away for a moment.
+        """Raise :class:`Blocked` if the folder is missing for a moment, and perhaps only therefore the original.
 
-        A folder that is missing, and not only another thing in its place, is waited for a few times, or not at all if
-        ``gone_is_gone``: whoever took it away took the original with it.
+        A folder that is missing, and not replaced by another thing, is waited for a few times, or not at all if
+        ``gone_is_gone``: the original was removed with it.
         """
         place = self.places.inbox / split(plan.path)[0]
         if self._inode(split(plan.path)[0]) is None and (
@@ -298,7 +299,7 @@ class Steps:
             )
 
     def _whereabouts(self, plan: Plan) -> str | None:
-        """Return the folder that an original set aside is in by now, None for its own."""
+        """Return the present folder of a claimed original, or None if it is its own."""
         inode = self._inode(split(plan.path)[0])
         if inode is not None and inode == (plan.parent or inode):
             return None
@@ -311,17 +312,17 @@ class Steps:
             raise Blocked(fault.message, fault.remedy) from error
 
     def _is_given_up(self, plan: Plan) -> bool:
-        """Count a try to find an original; True where there were enough of them."""
+        """Count an attempt to find an original; return True after enough of them."""
         self._missed[plan.path] += 1
         return self._missed[plan.path] > _MOST_TRIES
 
     def _inode(self, parent: str) -> int | None:
-        """Return the inode of a folder below the inbox, None where there is no real folder of that name."""
+        """Return the inode of a folder below the inbox, or None if there is no real folder of that name."""
         with self._roots.guard(self.places.inbox), folder_if_there(self.places.inbox, parent) as directory:
             return None if directory is None else inode_of(os.fstat(directory))
 
     def unstage(self, plan: Plan) -> bool:
-        """Remove what is still staged; say whether its folder was there to look into, if anything was."""
+        """Remove what is still staged; return whether its folder could be read, if anything was."""
         if not plan.sidecars:
             return True
         root = self.root_of(plan.fate)
@@ -342,10 +343,10 @@ class Steps:
                 sidecars.unstage(root, split(path)[0], names)
 
     def _lets_go(self, path: str) -> bool:
-        """Tell whether a scan may be moved out of its folder; also if there is none."""
+        """Return whether a scan can be moved out of its folder; True if there is no folder."""
         parent = self.places.inbox / split(path)[0]
         try:
-            # An error of the system is met again when the scan is put away.
+            # An ``OSError`` is raised again when the scan is moved.
             with contextlib.suppress(OSError):
                 check_movable(self.places.inbox, path)
         except Blocked:
@@ -354,7 +355,7 @@ class Steps:
             return not parent.is_dir() or os.access(parent, os.W_OK | os.X_OK)
 
     def inbox_identity(self) -> tuple[int, int]:
-        """Return device and inode of the inbox; zeros if both may be others after the next mount, as with FUSE."""
+        """Return device and inode of the inbox; zeros if a mount may change both, as with FUSE."""
         with self._roots.guard(self.places.inbox):
             status = self.places.inbox.stat()
         inode = inode_of(status)
@@ -376,7 +377,7 @@ class Steps:
 
 
 def result(scan: int, plan: Plan, original: str | None) -> Delivered:
-    """Say where everything went."""
+    """Return where all files of a scan went."""
     return Delivered(
         scan,
         plan.path,

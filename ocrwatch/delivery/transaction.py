@@ -1,15 +1,16 @@
-"""The order in which a scan's result becomes files, and what the ledger must know before each step.
+"""Orders the delivery steps, and what the ledger must record before each.
 
 1. The sidecars are written under temporary names and are durable.
-2. The ledger knows the plan: from here on a restart carries it out instead of reading the scan again.
-3. The original is set aside in its folder, if it is still what was read: nobody can rename or replace it any more, so
-   that it cannot come back as another scan whose text is there already. One that stays in the inbox is left alone.
+2. The ledger records the plan: from here on a restart carries it out instead of reading the scan again.
+3. The original is claimed in its folder, if it is still the file that was read: no other program can rename or replace
+   it now, so that it cannot come back as another scan when its text is there already. One that stays in the inbox is
+   not touched.
 4. The sidecars get their final names and are durable there, ``.txt`` last.
-5. The ledger knows that.
-6. The original is put away.
-7. The ledger closes the scan, and notes with it why its text is to be reviewed.
+5. The ledger records that.
+6. The original is archived, quarantined or deleted.
+7. The ledger closes the scan, and records why its text needs review.
 
-Killed anywhere, :meth:`Deliverer.resume` ends where an undisturbed run would have.
+After a kill at any point, :meth:`Deliverer.resume` ends where an undisturbed run would have.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ class Deliverer:
         self._threads = ThreadPoolExecutor(_WAITING_SIDE_BY_SIDE, "disk")
 
     def deliver(self, work: Work) -> Delivered:
-        """Deliver ``work``, or go on with it where an earlier call was stopped by the environment.
+        """Deliver ``work``, or continue where the environment stopped an earlier call.
 
-        Raises :class:`Changed` where the scan is no longer the file that was read; nothing is published then.
+        Raises :class:`Changed` if the scan is no longer the file that was read; nothing is published then.
         """
         self.clear_away()
         noted = self._journal.plan_of(work.scan)
@@ -63,17 +64,17 @@ class Deliverer:
                 return self._carry_out(work.scan, self._prepare(work), work.code, work.reason, just_staged=True)
 
     def deliver_together(self, works: Sequence[Work]) -> list[Delivered | None]:
-        """Deliver several results in the time of one, each with the same order of steps.
+        """Deliver several results with one group commit, in the same order of steps.
 
-        None stands for one that is to be delivered on its own, by :meth:`deliver`: something about it is not as usual.
+        None stands for a result that :meth:`deliver` must deliver alone: it is not an ordinary case.
         """
         self.clear_away()
         return deliver_together(self._steps, self._journal, works, self._threads)
 
     def resume(self, scan: int, plan: str, code: str | None = None, reason: str | None = None) -> Delivered:
-        """Carry out a plan that an earlier run has left.
+        """Carry out the plan of an earlier run.
 
-        Raises :class:`Changed` where all that it had staged is gone: then the scan is to be read once more.
+        Raises :class:`Changed` if all that it had staged is gone: then the scan must be read again.
         """
         noted = Plan.from_json(plan)
         if self._is_lost(scan, noted):
@@ -83,18 +84,18 @@ class Deliverer:
         return self._carry_out(scan, noted, code, reason)
 
     def discard(self, scan: int, path: str) -> None:
-        """Remove what a killed run may have staged for a scan without noting a plan."""
+        """Remove files that a killed run may have staged for a scan without recording a plan."""
         self._steps.discard(scan, path, (*self._endings, REASON_ENDING))
 
     def _is_lost(self, scan: int, plan: Plan) -> bool:
-        """Tell whether a text that was not published yet, as far as is known, is nowhere any more.
+        """Return whether a text that is not recorded as published exists nowhere any more.
 
-        Somebody may have fetched it in the moment before it became known; but a second text is better than none.
+        It may have been fetched just before it was recorded; but a second text is better than none.
         """
         return not self._journal.is_published(scan) and self._steps.is_nowhere(plan)
 
     def _unstage(self, scan: int, plan: Plan) -> None:
-        """Remove what is staged, now or when its folder is there."""
+        """Remove what is staged, now or when its folder is back."""
         if not self._steps.unstage(plan):
             self._left_behind.append((scan, plan))
 
@@ -104,7 +105,7 @@ class Deliverer:
         return bool(self._left_behind)
 
     def clear_away(self) -> None:
-        """Remove what was staged in folders that were not there any more, such as one that was swapped for a link."""
+        """Remove staged files from folders that were missing, such as one that was swapped for a link."""
         for _ in range(len(self._left_behind)):
             scan, plan = self._left_behind.popleft()
             noted = self._journal.plan_of(scan)
@@ -117,7 +118,7 @@ class Deliverer:
 
     def _prepare(self, work: Work) -> Plan:
         if not self._steps.is_unchanged(work):
-            # An earlier try may have staged something and have been refused the clearing away.
+            # An earlier attempt may have staged something and failed to remove it.
             self.discard(work.scan, work.path)
             self._close_as_gone(work.scan)
             raise Changed(work.path)
@@ -155,10 +156,10 @@ class Deliverer:
         return result(scan, plan, original)
 
     def _take(self, scan: int, plan: Plan, *, first: bool) -> bool:
-        """Set the original aside; say whether it is now.
+        """Claim the original; return whether it is claimed now.
 
-        Raises :class:`Changed` where it is not what was read any more and nothing was published yet, and
-        :class:`Blocked` where only this scan may not be moved: nothing is published of it then.
+        Raises :class:`Changed` if it is not the file that was read and nothing was published yet, and :class:`Blocked`
+        if only this scan cannot be moved: nothing of it is published then.
         """
         if plan.fate == "keep" or plan.stays:
             return False

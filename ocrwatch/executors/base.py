@@ -1,4 +1,4 @@
-"""What the daemon needs of whatever reads scans: worker processes here, later services and other machines."""
+"""Protocol of what reads scans: worker processes here, later services and other machines."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Executor(Protocol):
 
     @property
     def ready(self) -> int:
-        """How many it could read at once at this moment."""
+        """How many it could read at once now."""
 
     def start(self) -> None:
-        """Get ready; its events tell when it is."""
+        """Start it; its events say when it is ready."""
 
     async def read(self, job: Job) -> Reading:
         """Read one scan; its attempt is counted just before it is begun.
@@ -41,7 +41,7 @@ class Executor(Protocol):
         """
 
     def withdraw(self) -> None:
-        """Give up the scans that have not been begun."""
+        """Withdraw the scans that have not been begun."""
 
     def close(self) -> None:
-        """End at once, whatever is being read. May block, and is called when the event loop has ended."""
+        """End at once, even during a reading. May block, and is called when the event loop has ended."""

@@ -1,4 +1,4 @@
-"""What a slot reports of its worker and of the scans that this is given."""
+"""Events that a slot reports of its worker and its jobs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class WorkerReady:
 
 @dataclass(frozen=True, slots=True)
 class WorkerLost:
-    """A worker ended that should not have."""
+    """A worker ended unexpectedly."""
 
     pid: int
     how: str
-    """Such as ``killed by SIGSEGV``."""
+    """Exit status, such as ``killed by SIGSEGV``."""
     phase: str
     """``starting``, ``idle`` or ``reading``."""
     scan: int | None
@@ -32,7 +32,7 @@ class WorkerLost:
 
 @dataclass(frozen=True, slots=True)
 class WorkerUnfit:
-    """A worker could not start for a reason that another one would meet as well."""
+    """A worker could not start for a reason that affects every other one."""
 
     error: OcrwatchError
     retry_in: float

@@ -1,4 +1,4 @@
-"""Whose fault it is that a scan could not be read, where the worker itself cannot tell."""
+"""Decides whose fault a failed reading is, if the worker itself cannot tell."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _DIED_REMEDY = "look at the scan; the log's worker.died event has the worker's l
 
 
 def classify_exit(how: str, *, starved: bool) -> OcrwatchError:
-    """Say what it means that a worker ended ``how`` while it read, ``starved`` if the kernel made room just then."""
+    """Classify a worker's end during a reading by its exit status; ``starved`` if the kernel freed memory just then."""
     if starved and how == f"killed by {signal.SIGKILL.name}":
-        # More than workers.max_memory it did not take; so it was the machine that had less than it was to have.
+        # It did not take more than workers.max_memory; so the machine had less than it should have.
         short = memory_short()
         return Blocked(f"{short.message}: the kernel ended the worker that read it", short.remedy)
     return WorkerDied(f"its worker was {how} while reading it", _DIED_REMEDY)
 
 
 def as_expected(error: Exception) -> OcrwatchError:
-    """Turn what the parent met while it looked after a worker into an error that says whose fault it is."""
+    """Turn an error of the parent's around a worker into one that says whose fault it is."""
     if isinstance(error, OcrwatchError):
         return error
     if isinstance(error, MemoryError):

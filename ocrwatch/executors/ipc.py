@@ -1,11 +1,11 @@
 """Typed messages between a slot and its worker, over a private socket, with a deadline for every operation.
 
-A worker decodes what unknown people send, and may be taken over by it. So each end decodes only the messages that the
-other may send, with the types that they declare: anything else is :class:`BadMessage`. A worker that hangs, is stopped
-or dies in the middle of a message delays its own slot only, until the deadline.
+A worker decodes data from unknown people, and may be taken over by it. So each end decodes only the messages that the
+other may send, with their declared types: anything else is :class:`BadMessage`. A worker that hangs, is stopped or dies
+in the middle of a message delays only its own slot, until the deadline.
 
-A message is two lengths, the message in MessagePack and, for a job, the JPEG as it is: copies of 200 MB would take
-time, and memory that a worker may not have.
+A message is two lengths, the message in MessagePack and, for a job, the raw JPEG: copies of 200 MB would take time, and
+memory that a worker may not have.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class ChannelClosed(Exception):
 
 
 class BadMessage(Exception):
-    """The other end sent something that it never should; nothing more can be read from it."""
+    """The other end sent an invalid message; nothing more can be read from it."""
 
 
 class _Message(msgspec.Struct, frozen=True, tag=True, array_like=True, forbid_unknown_fields=True):
@@ -64,7 +64,7 @@ class Setup(_Message, frozen=True):
     """The first message to a worker."""
 
     recipes: tuple[Recipe, ...]
-    """What to be warm for; the last one most of all."""
+    """Recipes to warm up for; the last one above all."""
     max_memory: int
     """Bytes of address space, 0 for no limit."""
 
@@ -85,7 +85,7 @@ class Job(_Message, frozen=True):
 
 
 class Taken(_Message, frozen=True):
-    """The worker has a job's bytes: from here on its death is put down to the scan."""
+    """The worker has a job's bytes: from here on its death is blamed on the scan."""
 
     scan: int
 
@@ -98,17 +98,17 @@ class Read(_Message, frozen=True):
 
 
 class Failed(_Message, frozen=True):
-    """A job, or with ``scan`` None the set-up, that failed."""
+    """A failed job, or set-up if ``scan`` is None."""
 
     scan: int | None
     error: OcrwatchError
 
 
 Request = Setup | Job
-"""What a worker is sent."""
+"""Messages to a worker."""
 
 Answer = Warm | Taken | Read | Failed
-"""What a worker sends."""
+"""Messages from a worker."""
 
 Sent = TypeVar("Sent", bound=_Message)
 Received = TypeVar("Received", bound=_Message)
@@ -131,8 +131,8 @@ class Channel(Generic[Sent, Received]):
     def send(self, message: Sent, deadline: float | None = None) -> None:
         """Send one message until ``deadline`` (monotonic seconds).
 
-        Raises ``TimeoutError``, or :class:`ChannelClosed` if the other end is gone. What cannot be
-        encoded raises before anything is sent: :class:`UsageError` for a recipe, ``TypeError`` or ``ValueError``.
+        Raises ``TimeoutError``, or :class:`ChannelClosed` if the other end is gone. A message that cannot be encoded
+        raises before anything is sent: :class:`UsageError` for a recipe, ``TypeError`` or ``ValueError``.
         """
         jpeg = message.jpeg if isinstance(message, Job) else b""
         data = _encoded(msgspec.structs.replace(message, jpeg=b"") if jpeg else message)
@@ -146,7 +146,7 @@ class Channel(Generic[Sent, Received]):
             raise ChannelClosed from error
 
     def receive(self, deadline: float | None = None) -> Received:
-        """Receive one message until ``deadline``; raises as :meth:`send`, and :class:`BadMessage`."""
+        """Receive one message until ``deadline``; raises like :meth:`send`, and :class:`BadMessage`."""
         length, jpeg_length = _LENGTHS.unpack(self._exactly(_LENGTHS.size, deadline))
         if length > _MAX_LENGTH or (jpeg_length and not self._gets_jpegs):
             raise BadMessage(f"a message of {length + jpeg_length} bytes")
@@ -185,7 +185,7 @@ class Channel(Generic[Sent, Received]):
         while length:
             self._set_timeout(deadline)
             try:
-                # A worker has no deadline and gets all in one piece, which join() returns as it is.
+                # A worker has no deadline and gets all in one piece, which join() returns without a copy.
                 piece = self._socket.recv(length, socket.MSG_WAITALL)
             except TimeoutError:
                 raise
@@ -212,7 +212,7 @@ def _encoded(message: _Message) -> bytes:
         data = _ENCODER.encode(message)
     except UnicodeEncodeError as error:
         if isinstance(message, Setup | Job):
-            # Only a path of the recipe can be: on the command line, or in the environment.
+            # Only a path of the recipe can be not UTF-8: from the command line or the environment.
             raise UsageError(
                 f"a path of [ocr] is not UTF-8: {_encodable(error.object)}", "rename the file or folder"
             ) from error
@@ -253,18 +253,18 @@ _ERRORS: Final[dict[str, type[OcrwatchError]]] = {
         InternalFault,
     )
 }
-"""The classes of the errors that a worker may send. Others, of engines from other packages, become their base."""
+"""Classes of the errors that a worker may send. Those of engines from other packages become their base."""
 
 
 class _ErrorData(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """An error as it is sent."""
+    """An error in its sent form."""
 
     kind: str
     message: str
     remedy: str
     trace: str
     code: str
-    """A scan fault's; empty for other errors."""
+    """Code of a scan fault; empty for other errors."""
     retryable: bool
 
     @classmethod
@@ -282,7 +282,7 @@ class _ErrorData(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
         )
 
     def error(self) -> OcrwatchError:
-        """Make the error again. Raises ``ValueError`` if there is none of this kind."""
+        """Rebuild the error. Raises ``ValueError`` if its kind is unknown."""
         if (kind := _ERRORS.get(self.kind)) is None:
             raise ValueError(f"there is no error {self.kind!r}")
         if issubclass(kind, InternalFault):
@@ -296,7 +296,7 @@ class _ErrorData(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
 
 
 def _encodable(text: object) -> str:
-    """Escape what is not UTF-8, such as a part of a path in the system's message."""
+    """Escape bytes that are not UTF-8, such as a part of a path in a system message."""
     return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
 
 

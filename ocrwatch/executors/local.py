@@ -14,7 +14,7 @@ from ocrwatch.executors.process_pool import Pool
 from ocrwatch.executors.worker_lifecycle import SlotOptions
 
 WorkerEvent = WorkerReady | WorkerLost | WorkerUnfit | Begun
-"""What is told of the workers besides the results."""
+"""Events of the workers besides the results."""
 
 
 class LocalExecutor:
@@ -54,7 +54,7 @@ class LocalExecutor:
         return self._pool.ready
 
     def start(self) -> None:
-        """Start the workers; each is heard of when it is ready."""
+        """Start the workers; each reports when it is ready."""
         self._loop = asyncio.get_running_loop()
         self._pool.start()
 
@@ -63,7 +63,7 @@ class LocalExecutor:
         self._pool.change(workers, options)
 
     async def read(self, job: Job) -> Reading:
-        """Have a worker read one scan."""
+        """Read one scan in a worker."""
         future: asyncio.Future[Reading] = asyncio.get_running_loop().create_future()
         self._reading[job.scan] = future
         self._pool.submit(job.scan, job.jpeg, job.recipe)
@@ -73,7 +73,7 @@ class LocalExecutor:
             self._reading.pop(job.scan, None)
 
     def withdraw(self) -> None:
-        """Give up the scans that no worker has begun."""
+        """Withdraw the scans that no worker has begun."""
         for scan in self._pool.withdraw():
             if (future := self._reading.get(scan)) is not None and not future.done():
                 future.set_exception(Stopping())

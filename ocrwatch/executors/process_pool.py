@@ -34,7 +34,7 @@ class Pool:
         self._report = report
         self._numbers = itertools.count()
         self._retired: list[Slot] = []
-        """Slots that finish what they have in hand."""
+        """Slots that finish their current job."""
         self._slots = [self._slot() for _ in range(count)]
 
     def __len__(self) -> int:
@@ -53,7 +53,7 @@ class Pool:
     def change(self, count: int, options: SlotOptions) -> None:
         """Use other options from the next scans on, and ``count`` workers; call it once they are started.
 
-        No job is lost: what a worker has in hand is read to its end, and what is queued waits for whoever is left.
+        No job is lost: current jobs are read to their end, and queued ones wait for the remaining slots.
         """
         self._options = options
         for slot in self._slots:
@@ -78,7 +78,7 @@ class Pool:
         return tuple(pid for slot in self._all() if (pid := slot.pid) is not None)
 
     def withdraw(self) -> list[int]:
-        """Take back the jobs that no worker has begun, and return their scans."""
+        """Withdraw the jobs that no worker has begun, and return their scans."""
         scans: list[int] = []
         while True:
             try:
@@ -89,7 +89,7 @@ class Pool:
                 scans.append(job.scan)
 
     def kill(self) -> None:
-        """End all workers and what they started, at once."""
+        """Kill all workers and their child processes at once."""
         slots = self._all()
         for slot in slots:
             slot.kill()

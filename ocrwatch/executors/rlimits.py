@@ -1,4 +1,4 @@
-"""What a worker process puts on itself, so that it can neither outlive its parent nor starve its machine."""
+"""Limits that a worker process sets on itself, so that it can neither outlive its parent nor starve its machine."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def limit_memory(max_bytes: int) -> None:
 
 
 def kills_for_memory() -> int:
-    """Return how many processes the kernel has ended since the start for want of memory, in any control group.
+    """Return how many processes the kernel has killed for lack of memory since the boot, in any control group.
 
-    From /proc/vmstat (``oom_kill``, Linux 4.13); 0 where that does not tell.
+    From /proc/vmstat (``oom_kill``, Linux 4.13); 0 if that is missing.
     """
     with contextlib.suppress(OSError, ValueError):
         for line in Path("/proc/vmstat").read_text().splitlines():
@@ -36,7 +36,7 @@ def kills_for_memory() -> int:
 
 
 def no_core_dump() -> None:
-    """Leave no core files: they would hold people's scans."""
+    """Disable core files: they would hold people's scans."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -47,16 +47,16 @@ def die_before_parent() -> None:
 
 
 def die_with_parent(*, at_once: bool) -> None:
-    """Have the kernel kill this process when its parent dies, also in the middle of native code.
+    """Let the kernel kill this process when its parent dies, also in the middle of native code.
 
-    Not ``at_once`` where the engine starts programs of its own: they would survive. Then only
-    :func:`watch_lifeline` acts, which ends the whole group.
+    Not ``at_once`` if the engine starts programs itself: they would survive. Then only :func:`watch_lifeline` acts,
+    which ends the whole group.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL if at_once else 0, 0, 0, 0)
 
 
 def watch_lifeline(descriptor: int) -> None:
-    """End this process and all it started as soon as the other end of the socket ``descriptor`` is closed."""
+    """End this process and its children as soon as the other end of the socket ``descriptor`` is closed."""
 
     def watch() -> None:
         poller = select.poll()

@@ -1,4 +1,4 @@
-"""Tells when workers will not start, so that nobody waits for them for ever."""
+"""Detects that workers cannot start, so that the daemon does not wait for them forever."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class StartupGuard:
         self._left = _ATTEMPTS_PER_WORKER * workers
         self.ready = False
         self.failure: OcrwatchError | None = None
-        """Why there will be no worker; None while there may be one."""
+        """Why there will be no worker; None while one is possible."""
 
     def heard(self, event: SlotEvent) -> None:
-        """Take note of an event. Once a worker was ready, failing starts are no longer final."""
+        """Handle an event. Once a worker was ready, failing starts are no longer final."""
         if isinstance(event, WorkerReady):
             self.ready = True
         if self.ready:
             return
         if isinstance(event, WorkerUnfit):
-            # What one worker cannot find, another will not find either.
+            # A file that one worker cannot find, another will not find either.
             self.failure = event.error
         elif isinstance(event, WorkerLost) and event.phase == "starting":
             self._left -= 1

@@ -1,4 +1,4 @@
-"""Finds out whether a worker could start with other options, before any that works is given up for it."""
+"""Tests whether a worker could start with other options, before a working one is given up for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _REMEDY = "run ocrwatch doctor, and see whether workers.max_memory is too low"
 
 
 def try_start(options: SlotOptions) -> None:
-    """Start a worker with ``options`` and end it again; raises :class:`OcrwatchError` where it cannot get ready."""
+    """Start a worker with ``options`` and end it again; raises :class:`OcrwatchError` if it cannot get ready."""
     deadline = time.monotonic() + START_TIMEOUT
     try:
         worker = WorkerProcess.spawn(options.scratch)

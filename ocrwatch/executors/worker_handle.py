@@ -1,4 +1,4 @@
-"""The process behind a slot: started in a session of its own, killed with everything that it started."""
+"""The process behind a slot: started in its own session, killed with all that it started."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LAST_WORDS = 2000
 
 
 def cannot_spawn(error: OSError) -> EnvironmentFault:
-    """Say that no worker process can be started, most often because its user may not run this Python."""
+    """Return the error that no worker process can be started, most often because its user may not run this Python."""
     return environment_fault(
         error, "cannot start a worker process", closed=f"let the user that ocrwatch runs as execute {sys.executable}"
     )
@@ -34,21 +34,21 @@ class WorkerProcess:
     channel: Channel[Request, Answer]
     stderr: int
     scratch: str
-    """Folder of its own for temporary files: what a killed engine leaves in it goes with it."""
+    """Its own folder for temporary files: removed with it, so that a killed engine leaves nothing."""
     served: int = 0
     """Scans that it has read."""
     worn: bool = False
-    """Whether the next scan should get a fresh one."""
+    """Whether the next scan should get a fresh worker."""
     setup: Setup | None = None
-    """What it got ready for."""
+    """The set-up that it was started with."""
 
     @classmethod
     def spawn(cls, scratch_root: Path | None) -> WorkerProcess:
         """Start a worker, with its temporary files below ``scratch_root`` (None for the system's folder).
 
-        A session of its own keeps a terminal's signals away and makes its group killable as a whole. It is a plain
-        new interpreter, not a fork: nothing of the parent's threads, locks or open files is in it. Raises ``OSError``
-        or ``MemoryError``, and leaves nothing behind then.
+        Its own session keeps a terminal's signals away and makes its group killable as a whole. It is a new
+        interpreter, not a fork: it has none of the parent's threads, locks or open files. Raises ``OSError`` or
+        ``MemoryError``, and leaves nothing behind then.
         """
         with contextlib.ExitStack() as undo:
             scratch = tempfile.mkdtemp(prefix="ocrwatch-worker-", dir=scratch_root)
@@ -82,17 +82,17 @@ class WorkerProcess:
         return self.process.poll() is None
 
     def wait(self, seconds: float) -> None:
-        """Give it so long to end by itself."""
+        """Wait so long for it to end by itself."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=seconds)
 
     def signal_group(self) -> None:
-        """Send SIGKILL to it and all it started; may be called from any thread."""
+        """Send SIGKILL to its group; may be called from any thread."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
     def kill(self) -> None:
-        """End it and all it started, reap it, and let go of what belonged to it. Called once."""
+        """Kill its group, reap it, and release its resources. Called once."""
         self.signal_group()
         self.process.wait()
         self.channel.close()
@@ -100,13 +100,13 @@ class WorkerProcess:
         _remove(self.scratch)
 
     def last_words(self) -> str:
-        """Return the end of what it and its libraries wrote to standard error."""
+        """Return the end of its standard error."""
         size = os.fstat(self.stderr).st_size
         text = os.pread(self.stderr, _LAST_WORDS, max(0, size - _LAST_WORDS))
         return text.decode("utf-8", "replace").strip()
 
     def how_it_ended(self) -> str:
-        """Say how it ended, such as ``killed by SIGSEGV``."""
+        """Return how it ended, such as ``killed by SIGSEGV``."""
         code = self.process.wait()
         if code >= 0:
             return f"exited with code {code}"
@@ -118,6 +118,6 @@ class WorkerProcess:
 
 def _remove(scratch: str) -> None:
     """Remove a folder as far as its disk allows; the next start of the daemon removes the rest."""
-    # Some errors are let through even by ignore_errors.
+    # Some errors get through even with ignore_errors.
     with contextlib.suppress(OSError):
         shutil.rmtree(scratch, ignore_errors=True)

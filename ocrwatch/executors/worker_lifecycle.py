@@ -23,7 +23,7 @@ START_TIMEOUT = 60.0
 
 _IDLE_CHECK = 1.0
 _MOST_LOST = 2
-"""Workers that may die before they have a scan's bytes until that is put down to the scan."""
+"""Workers that may die before they have a scan's bytes until the scan is blamed."""
 
 _LONGEST_BACK_OFF = 30.0
 
@@ -33,7 +33,7 @@ class SlotOptions:
     """How a slot treats its worker."""
 
     recipes: tuple[Recipe, ...]
-    """What a new worker warms up for, the most frequent last."""
+    """Recipes that a new worker warms up for, the most frequent last."""
     timeout: float
     """Seconds for one scan."""
     max_memory: int
@@ -47,9 +47,8 @@ class SlotOptions:
 class Slot(threading.Thread):
     """Takes jobs from a queue that all slots share.
 
-    ``count_attempt`` is called just before a job's bytes go out and returns the attempt's number;
-    ``refund_attempt`` when the attempt ended before the worker had the bytes. ``report`` gets the events; it must
-    not block.
+    ``count_attempt`` is called just before a job's bytes go out and returns the attempt's number; ``refund_attempt`` if
+    the attempt ended before the worker had the bytes. ``report`` gets the events; it must not block.
     """
 
     def __init__(
@@ -75,13 +74,13 @@ class Slot(threading.Thread):
         self._back_off = 0.0
 
     def run(self) -> None:
-        """Serve until the pool says that there is no more, or :meth:`retire`, or :meth:`kill`."""
+        """Serve until the pool closes, or :meth:`retire`, or :meth:`kill`."""
         try:
             while not (self._stopped.is_set() or self._retired):
                 try:
                     if not self._turn():
                         return
-                except Exception as error:  # noqa: BLE001 - nobody would miss a slot whose thread has ended
+                except Exception as error:  # noqa: BLE001 - no one would notice that a slot's thread has ended
                     self._end_worker()
                     self._report(WorkerUnfit(as_expected(error), self._next_back_off()))
                     self._wait_back_off()
@@ -89,7 +88,7 @@ class Slot(threading.Thread):
             self._end_worker()
 
     def _turn(self) -> bool:
-        """Do one thing; False where there is no more to come."""
+        """Do one thing; False if there is no more to come."""
         self._recycle()
         if self._worker is None and not self._start():
             return True
@@ -104,11 +103,11 @@ class Slot(threading.Thread):
         return True
 
     def change(self, options: SlotOptions) -> None:
-        """Use other options from the next scan on. A worker that was set up otherwise is replaced when it is free."""
+        """Use other options from the next scan on. A worker with another set-up is replaced when it is free."""
         self._options = options
 
     def retire(self) -> None:
-        """End when the scan in hand is read; what the slot takes in this very moment is still read."""
+        """End after the current scan; a job that the slot takes at this moment is still read."""
         self._retired = True
 
     def kill(self) -> None:
@@ -141,7 +140,7 @@ class Slot(threading.Thread):
             self._wait_back_off()
             return False
         if self._stopped.is_set():
-            # Killed before there was a worker to see; the thread's end takes this one along.
+            # Killed before there was a worker to see; the end of the thread kills this one too.
             return False
         try:
             worker.channel.send(setup, begun + START_TIMEOUT)
@@ -165,9 +164,9 @@ class Slot(threading.Thread):
         return False
 
     def _serve(self, job: Job) -> None:
-        """Have one job done, if need be by another worker where the first died before it had the bytes."""
+        """Get one job done, by another worker if the first died before it had the bytes."""
         lost = 0
-        # Waiting for this job it may have slept through a change of options.
+        # While it waited for this job the options may have changed.
         self._recycle()
         while not self._stopped.is_set():
             if self._worker is None and not self._start():
@@ -181,7 +180,7 @@ class Slot(threading.Thread):
             if outcome is None:
                 lost += 1
             if outcome is None and lost > _MOST_LOST:
-                # Not idle deaths any more: the scan's very bytes are too much for them.
+                # These are no longer idle deaths: the scan's bytes are too much for them.
                 outcome = Outcome(job.scan, None, OutOfMemory(_NOT_TAKEN, _MEMORY_REMEDY), 0.0, attempt)
             if outcome is not None:
                 self._report(outcome)
@@ -190,7 +189,7 @@ class Slot(threading.Thread):
                 self._refund_attempt(job.scan)
 
     def _have_read(self, job: Job, attempt: int) -> Outcome | None:
-        """Return the outcome, or None where the worker was found dead before it took the job."""
+        """Return the outcome, or None if the worker died before it took the job."""
         worker = self._worker
         assert worker is not None  # noqa: S101 - for the type checker; _serve has started one
         begun = time.monotonic()
@@ -217,11 +216,11 @@ class Slot(threading.Thread):
             if not taken:
                 return None
             return self._failed(job, attempt, begun, _fault_of(error, how, starved=kills_for_memory() > kills_before))
-        except Exception as error:  # noqa: BLE001 - most often memory is short; what is half sent ends with the worker
+        except Exception as error:  # noqa: BLE001 - most often memory is short; a message sent in part ends with the worker
             self._end_worker()
             return self._failed(job, attempt, begun, as_expected(error))
         worker.served += 1
-        # What native code does after a failed allocation is anybody's guess: the next scan gets a fresh worker.
+        # The behaviour of native code after a failed allocation is unknown: the next scan gets a fresh worker.
         worker.worn = isinstance(answer, Failed) and isinstance(answer.error, OutOfMemory)
         if isinstance(answer, Read):
             return Outcome(job.scan, answer.page, None, (time.monotonic() - begun) * 1000, attempt)
@@ -236,7 +235,7 @@ class Slot(threading.Thread):
             self._reap("idle", None)
 
     def _recycle(self) -> None:
-        """End a worker that is not to have another scan."""
+        """End a worker that gets no more scans."""
         worker, options = self._worker, self._options
         if worker is None:
             return
@@ -245,12 +244,12 @@ class Slot(threading.Thread):
             self._end_worker()
 
     def _reap(self, phase: str, scan: int | None, *, killed: str = "") -> str:
-        """Report a worker that died, or is killed now for what ``killed`` says; return how it ended."""
+        """Reap a dead worker, or kill a hung one for the reason ``killed``; return its exit status in words."""
         worker, self._worker = self._worker, None
         if worker is None:
             return "gone"
         if not killed:
-            # The socket closes a moment before the process ends; its own exit is the better witness.
+            # The socket closes a moment before the process ends; the exit status says more.
             worker.wait(1.0)
         words = worker.last_words()
         worker.kill()
@@ -273,14 +272,14 @@ class Slot(threading.Thread):
 
 
 def _fault_of(error: BadMessage | ChannelClosed, how: str, *, starved: bool) -> OcrwatchError:
-    """Say what it means for a scan that its worker sent what is no answer, or ended ``how``."""
+    """Return the fault of a scan if its worker sent no valid answer, or ended ``how``."""
     if isinstance(error, BadMessage):
         return InternalFault(f"its worker sent invalid data instead of a page ({error})", _BAD_PAGE_REMEDY)
     return classify_exit(how, starved=starved)
 
 
 def _why_killed(error: Exception) -> str:
-    """Say what is wrong with a worker that has not ended; nothing for one that has."""
+    """Return what is wrong with a worker that has not ended; nothing if it has ended."""
     if isinstance(error, TimeoutError):
         return "stuck"
     return "sending invalid data" if isinstance(error, BadMessage) else ""

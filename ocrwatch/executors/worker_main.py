@@ -1,6 +1,6 @@
 """The worker process: bytes in, Page out. Started by a slot as ``python -m ocrwatch.executors.worker_main DESCRIPTOR``.
 
-It gets no path of any kind, so whatever a hostile scan does to a decoder, there is nothing it was told about.
+It gets no path of any kind, so a hostile scan that takes over a decoder learns of no file.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ from ocrwatch.recipe import Recipe
 
 def main() -> None:
     """Serve jobs until the parent closes the channel."""
-    # A terminal's Ctrl-C and a service manager's SIGTERM are the parent's to handle: it drains.
+    # A terminal's Ctrl-C and a service manager's SIGTERM are left to the parent: it drains.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # Whoever tells the whole service to reload tells the workers too.
+    # A reload signal to the whole service reaches the workers too.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     connection = socket.socket(fileno=int(sys.argv[1]))
     watch_lifeline(connection.fileno())
     die_before_parent()
     no_core_dump()
     channel = channel_to_parent(connection)
-    # What is loaded stays: looking through it for garbage, now or with each scan, finds nothing.
+    # Loaded modules stay: a garbage collection of them, now or with each scan, finds nothing.
     gc.disable()
     with contextlib.suppress(ChannelClosed):
         if _set_up(channel):
@@ -66,7 +66,7 @@ def _set_up(channel: Channel[Answer, Request]) -> bool:
         channel.send(Warm(_warm(setup.recipes)))
     except ChannelClosed:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever stops a worker from starting must be told to the parent
+    except Exception as error:  # noqa: BLE001 - whatever stops a worker from starting must be reported to the parent
         channel.send(Failed(None, _as_expected(error)))
         return False
     gc.freeze()
@@ -77,11 +77,11 @@ def _set_up(channel: Channel[Answer, Request]) -> bool:
 def _serve(channel: Channel[Answer, Request]) -> None:
     while isinstance(job := channel.receive(), Job):
         channel.send(Taken(job.scan))
-        # Tesseract's and libjpeg's remarks on one scan are kept for the report of a death, not longer.
+        # Messages of Tesseract and libjpeg on one scan are kept for the report of a death, not longer.
         os.ftruncate(2, 0)
         os.lseek(2, 0, os.SEEK_SET)
         try:
-            # Sending is part of it: pages of engines from other packages may hold what cannot be encoded.
+            # Sending is included: pages of engines from other packages may hold values that cannot be encoded.
             channel.send(Read(job.scan, _read(job)))
         except ChannelClosed:
             raise
@@ -90,9 +90,9 @@ def _serve(channel: Channel[Answer, Request]) -> None:
 
 
 def _warm(recipes: tuple[Recipe, ...]) -> EngineInfo:
-    from ocrwatch.recognise.page import warm  # noqa: PLC0415 - loads much, under the limits that are in force by now
+    from ocrwatch.recognise.page import warm  # noqa: PLC0415 - loads much, under the limits set above
 
-    # All of them, so that a wrong setting is found now and not at the first scan that it is for.
+    # All of them, so that a wrong setting is found now and not at its first scan.
     *_, info = [warm(recipe) for recipe in recipes]
     _choose_parent_death(recipes[-1])
     return info

@@ -1,4 +1,4 @@
-"""A bounded queue of notices and the threads that carry them out; whoever sends never waits."""
+"""A bounded queue of notifications and the threads that send them; senders never wait."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Something that happened, to be told."""
+    """An event to notify of."""
 
     event: str
     """``delivered``, ``quarantined`` or ``batch``."""
@@ -28,10 +28,10 @@ class Notification:
 
 
 class Dispatcher:
-    """Has ``carry`` called for each notice, on at most ``threads`` threads, which live only while there is work.
+    """Calls ``carry`` for each notification, on at most ``threads`` threads, which live only while there is work.
 
-    When ``capacity`` notices wait, the oldest of them is dropped for a new one: whoever listens again after a long
-    time is better served with what is new. ``name`` is that of the log.
+    When ``capacity`` notifications wait, the oldest is dropped for a new one: after a long outage new ones are more
+    useful. ``name`` is that of the log.
     """
 
     def __init__(self, name: str, carry: Callable[[Notification], None], *, threads: int, capacity: int) -> None:
@@ -48,17 +48,17 @@ class Dispatcher:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing waits and nothing is under way."""
+        """Whether no notification waits or is being sent."""
         with self._lock:
             return not (self._waiting or self._busy)
 
     def change(self, *, threads: int, capacity: int) -> None:
-        """Work with other limits from here on."""
+        """Apply other limits from here on."""
         with self._lock:
             self._threads, self._capacity = threads, capacity
 
     def send(self, notice: Notification) -> None:
-        """Have a notice carried out soon; returns at once."""
+        """Queue a notification; returns at once."""
         with self._lock:
             if self._closed:
                 return
@@ -74,7 +74,7 @@ class Dispatcher:
             self._tell_dropped("they come faster than they can be told")
 
     def close(self) -> None:
-        """Let go of what waits. What is under way is not waited for."""
+        """Drop what waits. What is being sent is not waited for."""
         with self._lock:
             self._closed = True
             self._dropped += len(self._waiting)
@@ -86,7 +86,7 @@ class Dispatcher:
         try:
             threading.Thread(target=self._work, name=f"hooks-{self._name}", daemon=True).start()
         except RuntimeError:
-            # No thread to be had: the next notice tries again, and takes this one along.
+            # No thread can be started: the next notification tries again, and takes this one along.
             with self._lock:
                 self._busy -= 1
 
@@ -94,7 +94,7 @@ class Dispatcher:
         while (notice := self._next()) is not None:
             try:
                 self._carry(notice)
-            except Exception as error:  # noqa: BLE001 - a bug here must not cost the notices behind it
+            except Exception as error:  # noqa: BLE001 - a bug here must not lose later notifications
                 reason = f"a bug in ocrwatch: {error!r}"
                 _log.error("hook.failed", hook=notice.event, subject=notice.subject, reason=reason, exc_info=error)
 

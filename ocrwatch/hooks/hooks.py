@@ -1,4 +1,4 @@
-"""Which event is told to whom."""
+"""Sends each event to the configured programs and webhook."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ocrwatch.hooks.webhook import Address, NotTaken, Webhook
 from ocrwatch.log import get_logger
 
 HOOK_SCHEMA = "ocrwatch.hook/1"
-"""Name and version of the facts; the number grows when a field changes its meaning or goes."""
+"""Name and version of the facts; the number grows when a field changes its meaning or is removed."""
 
 _log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class HookOptions:
-    """What to do at which event."""
+    """Options: what to do at which event."""
 
     programs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Program and arguments by event: ``delivered``, ``quarantined``, ``batch``."""
@@ -29,12 +29,12 @@ class HookOptions:
     concurrency: int = 2
     """Programs that run at once."""
     capacity: int = 1000
-    """Notices that wait, for programs and for the webhook each."""
+    """Waiting notifications, for programs and for the webhook each."""
     webhook: Address | None = None
 
 
 class Hooks:
-    """Takes facts on the loop's thread, and has them told on others.
+    """Takes facts on the loop's thread, and sends them on others.
 
     ``now`` returns the time of an event as text.
     """
@@ -45,17 +45,17 @@ class Hooks:
         self._programs = Programs()
         self._webhook: Webhook | None = None
         self._runs = Dispatcher("programs", self._run, threads=options.concurrency, capacity=options.capacity)
-        # One thread: whoever listens hears of things in the order in which they happened.
+        # One thread, so that listeners get events in order.
         self._posts = Dispatcher("webhook", self._post, threads=1, capacity=options.capacity)
         self.change(options)
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything that happened was told, or given up."""
+        """Whether all notifications were sent, or given up."""
         return self._runs.is_idle and self._posts.is_idle
 
     def change(self, options: HookOptions) -> None:
-        """Do other things from here on, also with what waits."""
+        """Apply other options from here on, also to what waits."""
         if options.webhook is not None and self._webhook is None:
             self._webhook = Webhook()
         self._options = options
@@ -63,12 +63,12 @@ class Hooks:
         self._posts.change(threads=1, capacity=options.capacity)
 
     def notify(self, event: str, subject: str, facts: Mapping[str, object]) -> None:
-        """Tell whoever wants to know of ``event``; returns at once."""
+        """Notify the configured listeners of ``event``; returns at once."""
         wanted = event in self._options.programs
         if not (wanted or self._options.webhook):
             return
         told = {"schema": HOOK_SCHEMA, "event": event, "time": self._now(), **facts}
-        # ASCII: names that are not UTF-8 go through as their escapes (PEP 383), as in the log.
+        # ASCII: names that are not UTF-8 are sent as their escapes (PEP 383), as in the log.
         notice = Notification(event, json.dumps(told).encode("ascii") + b"\n", subject)
         if wanted:
             self._runs.send(notice)
@@ -76,7 +76,7 @@ class Hooks:
             self._posts.send(notice)
 
     def close(self) -> None:
-        """End the programs that run and let go of what waits."""
+        """Kill the running programs and drop what waits."""
         self._runs.close()
         self._posts.close()
         self._programs.close()

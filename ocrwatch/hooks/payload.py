@@ -1,4 +1,4 @@
-"""From settings to hooks, and from the log's events to the facts that other programs are told."""
+"""Derives hook options from the settings, and the facts of notifications from log events."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _FOLDER_OF = {"sidecars": "outbox", "archived": "archive", "quarantined": "quara
 
 
 def hook_options(settings: Settings) -> HookOptions:
-    """Return what hooks are to do.
+    """Return the options of the hooks.
 
-    Raises :class:`EnvironmentFault` where a program cannot be run or the secret cannot be read, and
-    :class:`UsageError` where the secret is no header.
+    Raises :class:`EnvironmentFault` if a program cannot be run or the secret cannot be read, and :class:`UsageError` if
+    the secret is no header.
     """
     hooks = settings.hooks
     commands: dict[str, tuple[str, ...]] = {event: getattr(hooks, event) for event in _EVENTS}
@@ -35,7 +35,7 @@ def hook_options(settings: Settings) -> HookOptions:
 
 
 def facts(settings: Settings, fields: Mapping[str, object]) -> dict[str, object]:
-    """Return an event's fields as they are told: with absolute paths, and without what only the log was allowed."""
+    """Return an event's fields for a notification: with absolute paths, without fields for the log only."""
     told = {name: value for name, value in fields.items() if name not in _NOT_TOLD}
     for name, setting in _FOLDER_OF.items():
         # In a batch's facts, quarantined is a number.
@@ -53,11 +53,11 @@ def _program(event: str, command: tuple[str, ...]) -> str:
     name = command[0]
     found = shutil.which(name)
     if found is not None:
-        return os.path.abspath(found)  # noqa: PTH100 - links stay: programs look at the name they are run by
+        return os.path.abspath(found)  # noqa: PTH100 - links stay: programs check the name they are run by
     if not name.startswith("/"):
         where = "is not on the PATH"
         remedy = f"name it by its absolute path in hooks.{event}"
-    elif os.path.exists(name):  # noqa: PTH110 - Path.exists raises for folders that may not be entered
+    elif os.path.exists(name):  # noqa: PTH110 - Path.exists raises for closed folders
         where, remedy = "may not be run by this user", f"run: chmod +x {name}"
     else:
         where, remedy = "is not there", f"install it, or take it out of hooks.{event}"

@@ -1,4 +1,4 @@
-"""Runs one program with the facts on its standard input; it and all it started end at the time limit."""
+"""Runs one program with the facts on its standard input; it and its children are killed at the time limit."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from collections.abc import Iterator, Sequence
 from ocrwatch.errors import system_reason
 
 _LAST_WORDS = 2000
-"""Bytes of standard error that are kept, from its end."""
+"""Bytes that are kept from the end of standard error."""
 
 _NOT_FOR_CHILDREN = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"})
-"""What a service manager tells its service: a program that took it for its own would speak in the daemon's name."""
+"""Variables of the service manager for its service: a program that used them would speak in the daemon's name."""
 
 
 class ProgramFailed(Exception):
-    """The program did not end well. ``stderr`` has its last words."""
+    """The program failed. ``stderr`` has the end of its standard error."""
 
     def __init__(self, reason: str, stderr: str = "") -> None:
         super().__init__(reason)
@@ -30,7 +30,7 @@ class ProgramFailed(Exception):
 
 
 class Programs:
-    """Runs programs, on whatever threads it is called, and can end all that run."""
+    """Runs programs, on the calling thread, and can kill all that run."""
 
     def __init__(self) -> None:
         self._running: set[int] = set()
@@ -40,8 +40,7 @@ class Programs:
     def run(self, command: Sequence[str], facts: bytes, timeout: float) -> None:
         """Run ``command`` for at most ``timeout`` seconds; raises :class:`ProgramFailed`.
 
-        It runs in ``/``, in a session of its own, with ``facts`` as its standard input; its standard output goes
-        nowhere.
+        It runs in ``/``, in its own session, with ``facts`` as its standard input; its standard output is discarded.
         """
         deadline = time.monotonic() + timeout
         with _file_with(facts) as stdin, _pipe() as (reading, writing):
@@ -52,11 +51,11 @@ class Programs:
                 if not ended:
                     _kill(child.pid)
             except OSError as error:
-                # Whoever cannot be watched could run for ever.
+                # A process that cannot be watched could run forever.
                 _kill(child.pid)
                 raise ProgramFailed(f"could not be watched and was killed ({system_reason(error)})") from error
             finally:
-                # Before it is reaped: after that its number may be another's.
+                # Before it is reaped: after that its process id may be reused.
                 with self._lock:
                     self._running.discard(child.pid)
                 code = child.wait()
@@ -69,7 +68,7 @@ class Programs:
             raise ProgramFailed(how, words)
 
     def close(self) -> None:
-        """End all that run, and run none any more."""
+        """Kill all running programs, and run no more."""
         with self._lock:
             self._closed = True
             running = list(self._running)
@@ -99,14 +98,14 @@ class Programs:
 
 
 def _kill(pid: int) -> None:
-    """End a process and all it started."""
+    """Kill a process and its children."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
 def _file_with(data: bytes) -> Iterator[int]:
-    """Yield a descriptor to read ``data`` from: a program that reads nothing blocks nobody."""
+    """Yield a descriptor to read ``data`` from: a program that reads nothing blocks no thread."""
     descriptor = os.memfd_create("ocrwatch-hook-facts", os.MFD_CLOEXEC)
     try:
         os.write(descriptor, data)
@@ -118,7 +117,7 @@ def _file_with(data: bytes) -> Iterator[int]:
 
 @contextlib.contextmanager
 def _pipe() -> Iterator[tuple[int, list[int]]]:
-    """Yield the reading end, and the writing end in a list, from which whoever closes it takes it."""
+    """Yield the reading end, and the writing end in a list; a caller that closes it takes it out of the list."""
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     os.set_blocking(writing, True)
     open_ends = [writing]
@@ -143,7 +142,7 @@ def _last_words(reading: int, pid: int, deadline: float) -> tuple[str, bool]:
             ready = {descriptor for descriptor, _ in poller.poll(max(0, left) * 1000)}
             piece = _read(reading)
             words = (words + (piece or b""))[-_LAST_WORDS:]
-            # Not the pipe's end: what the program has left running may hold that open.
+            # Not the pipe's end: a process that the program left running may hold that open.
             if process in ready or left <= 0:
                 return words.decode("utf-8", "replace").strip(), process in ready
             if piece == b"" and not at_end:
@@ -154,7 +153,7 @@ def _last_words(reading: int, pid: int, deadline: float) -> tuple[str, bool]:
 
 
 def _read(descriptor: int) -> bytes | None:
-    """Return what is there to read, empty at the end, None where there is nothing yet."""
+    """Return available bytes, empty at the end, None if there are none yet."""
     try:
         return os.read(descriptor, 1 << 16)
     except BlockingIOError:

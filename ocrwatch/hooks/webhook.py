@@ -1,4 +1,4 @@
-"""Posts the facts to an address, again and again with growing pauses until it is taken or there is no hope."""
+"""Posts the facts to an address, and retries with growing delays until they are accepted or refused for good."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 30.0
 _LONGEST_OBEDIENCE = 300.0
-"""Seconds to wait at most where the server itself says how long (Retry-After)."""
+"""Longest wait in seconds if the server itself sets it (Retry-After)."""
 _TOO_EARLY = frozenset({408, 425, 429})
 """Refusals that time may change (RFC 9110, 8470 and 6585); all others below 500 are final."""
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)")
@@ -25,7 +25,7 @@ _log = get_logger()
 
 
 class NotTaken(Exception):
-    """The address did not take the facts. ``wait`` is what the server asked for, in seconds."""
+    """The address did not accept the facts. ``wait`` is the server's requested delay in seconds."""
 
     def __init__(self, reason: str, *, final: bool = False, wait: float | None = None) -> None:
         super().__init__(reason)
@@ -40,7 +40,7 @@ class Address:
 
     url: str
     header: tuple[str, str] | None
-    """Name and value of a header that proves who posts."""
+    """Name and value of a header that authenticates the sender."""
     timeout: float
     """Seconds for one attempt."""
     attempts: int
@@ -59,21 +59,21 @@ def parse_header(text: str) -> tuple[str, str] | None:
 
 
 class Webhook:
-    """Posts, one notice after the other.
+    """Posts notifications, one at a time.
 
     Redirects are not followed: the facts go where the settings say and nowhere else.
     """
 
     def __init__(self) -> None:
-        import stamina.instrumentation  # noqa: PLC0415 - only who has a webhook pays for it
+        import stamina.instrumentation  # noqa: PLC0415 - loaded only if there is a webhook
         import urllib3  # noqa: PLC0415 - as above
 
         self._pool = urllib3.PoolManager(retries=False)
-        # stamina would log by itself, in its own words.
+        # stamina would log in its own words.
         stamina.instrumentation.set_on_retry_hooks([_tell_retry])
 
     def post(self, address: Address, body: bytes) -> None:
-        """Post ``body`` as JSON; raises :class:`NotTaken` in the end."""
+        """Post ``body`` as JSON; raises :class:`NotTaken` after the last attempt."""
         import stamina  # noqa: PLC0415 - as above
 
         for attempt in stamina.retry_context(
@@ -110,12 +110,12 @@ class Webhook:
         try:
             _judge(response.status, response.headers.get("Retry-After", ""))
         finally:
-            # What it answers is not wanted, however long it is.
+            # The body of the answer is not needed, at any length.
             response.close()
 
 
 def _judge(status: int, retry_after: str) -> None:
-    if status < 300:  # noqa: PLR2004 - 2xx: taken
+    if status < 300:  # noqa: PLR2004 - 2xx: accepted
         return
     if status < 400:  # noqa: PLR2004 - 3xx: elsewhere
         raise NotTaken(f"answered {status}, a redirect, which is not followed", final=True)
@@ -125,7 +125,7 @@ def _judge(status: int, retry_after: str) -> None:
 
 
 def _wait_for(error: Exception) -> bool | float:
-    """Tell stamina whether to try again, or after how many seconds."""
+    """Return to stamina whether to retry, or after how many seconds."""
     if not isinstance(error, NotTaken) or error.final:
         return False
     return True if error.wait is None else error.wait
@@ -137,7 +137,7 @@ def _tell_retry(details: RetryDetails) -> None:
 
 
 def _in_words(error: Exception, address: Address) -> str:
-    """Say what went wrong without urllib3's class names and without the address's path."""
+    """Describe an error without urllib3's class names and without the address's path."""
     cause = error.__cause__ or error.__context__
     words = getattr(cause, "strerror", None) or (str(cause) if cause else "")
     if "timed out" in f"{error} {words}".lower():

@@ -1,5 +1,5 @@
-"""What happens to files after they were put away.
+"""Housekeeping of archived and quarantined files.
 
-``late_writers`` takes a scan back whose writer finishes it in the quarantine, ``archive_check`` marks a text for review
-whose original was changed after it was read, and ``empty_folders`` removes folders that scans were taken from.
+``late_writers`` takes a scan back if its writer finishes it in the quarantine, ``archive_check`` marks a text for
+review if its original was changed after it was read, and ``empty_folders`` removes folders that scans were taken from.
 """

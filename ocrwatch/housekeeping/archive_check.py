@@ -1,8 +1,8 @@
-"""Finds archived originals that their writers changed after they were read: their texts may be of half a page.
+"""Finds archived originals that were changed after they were read: their texts may be of a partial page.
 
-A writer that has a scan open goes on in the archive. Until the original is put away a change is noticed by delivery;
-afterwards one look tells, when ``settle.give_up_after`` has passed since the delivery. It costs a row of the ledger
-and a look at the file's status for each scan. The page is marked for review.
+A writer that has a scan open goes on in the archive. Until the original is archived, delivery detects a change;
+afterwards one check does, when ``settle.give_up_after`` has passed since the delivery. It costs a row of the ledger and
+the file's status for each scan. The page is marked for review.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from ocrwatch.storage.threads import Threads, run_in
 
 _MOST_AT_ONCE: Final = 500
 _ROUNDS: Final = 10
-"""Rounds within the patience: a scan is looked at a tenth of it late at most."""
+"""Rounds within the patience: a check is late by a tenth of it at most."""
 
 _ONE_FILE: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.EACCES, errno.EPERM, errno.EIO}
 
 REWRITTEN: Final = "its original was changed after it was read"
-"""Why the page is to be reviewed."""
+"""Why the page needs review."""
 
 REMEDY: Final = "put the original back into the inbox to have it read again"
 
@@ -37,7 +37,7 @@ _log = get_logger()
 
 
 class ArchiveCheck:
-    """Looks at each archived original once. Lives on the event loop."""
+    """Checks each archived original once. Lives on the event loop."""
 
     def __init__(
         self, threads: Threads, backoff: Backoff, ledger: Ledger, reviews: ReviewList, archive: Path, patience: float
@@ -50,24 +50,24 @@ class ArchiveCheck:
         self._reviews = reviews
         self._archive = archive
         self.patience = patience
-        """Seconds after the delivery until the look."""
+        """Seconds after the delivery until the check."""
         self._checked_until = time.time() - 2 * patience
-        """Wall clock: what was delivered until then has been looked at."""
+        """Wall clock: deliveries until then have been checked."""
         self._next_round = 0.0
         self._last_delivery = time.monotonic()
 
     def delivered(self) -> None:
-        """Take note that a scan was delivered."""
+        """Record that a scan was delivered."""
         self._last_delivery = time.monotonic()
         if self._last_delivery + self.patience < self._next_round:
             self._next_round = self._last_delivery + self.patience
             self._wake.set()
 
     async def run(self) -> None:
-        """Look whenever it is due, until cancelled."""
+        """Check whenever it is due, until cancelled."""
         while True:
             self._wake.clear()
-            # What waits for a hung mount cannot be looked at.
+            # Files on a hung mount cannot be checked.
             due = float("inf") if Cause.MOUNT in self._backoff else self._next_round
             now = time.monotonic()
             if now < due:
@@ -78,24 +78,24 @@ class ArchiveCheck:
             try:
                 self._checked_until, has_marked = await run_in(self._threads.io, self._check, since, until)
             except (EnvironmentFault, OSError):
-                # A disk that refuses this refuses what matters as well, and is reported for that.
+                # A disk that refuses this also refuses important writes, which report it.
                 continue
-            # None follows the last one that was delivered before it.
+            # No check is due after the last delivery before it.
             if self._checked_until >= until and now > self._last_delivery + self.patience:
                 self._next_round = float("inf")
             if has_marked:
                 await self._reviews.look()
 
     def _check(self, since: float, until: float) -> tuple[float, bool]:
-        """Look at what was delivered between two times, mark what was changed since, and tell of it.
+        """Check what was delivered between two times, and mark and log changed files.
 
-        Returns until when that was done, and whether anything was marked. Called on an I/O thread.
+        Returns until when that was done, and whether any was marked. Called on an I/O thread.
         """
         entries = self._ledger.delivered_between(since, until, _MOST_AT_ONCE)
         plans = {entry.id: Plan.from_json(entry.plan) for entry in entries if entry.plan is not None}
         rewritten = [scan for scan, plan in plans.items() if plan.fate == "archive" and self._is_rewritten(plan)]
         with self._ledger.transaction():
-            # What an earlier run has marked, it has told of.
+            # Marks of an earlier run were logged by it.
             marked = [plans[scan] for scan in rewritten if self._ledger.mark_for_review(scan, REWRITTEN)]
         for plan in marked:
             _log.warning(
@@ -109,7 +109,7 @@ class ArchiveCheck:
         return (entries[-1].updated_at if len(entries) == _MOST_AT_ONCE else until), bool(marked)
 
     def _is_rewritten(self, plan: Plan) -> bool:
-        """Tell whether the file that was read is in the archive with another content; a copy or another file is not."""
+        """Return whether the archived file is the one that was read, with other content; not a copy or another."""
         try:
             with folder(self._archive, plan.folder) as directory:
                 status = status_of(directory, plan.original)
@@ -119,7 +119,7 @@ class ArchiveCheck:
                     return False
                 return not has_content(directory, plan.original, plan.facts.size, plan.sha256)
         except OSError as error:
-            # One file or folder that is gone, closed or on a bad sector must not keep all others from being checked.
+            # One file or folder that is gone, closed or on a bad sector must not keep the others from being checked.
             if error.errno in _ONE_FILE:
                 return False
             raise

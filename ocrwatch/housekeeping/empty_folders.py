@@ -1,8 +1,8 @@
-"""Removes subfolders of the inbox that are empty since their scans were taken (``intake.remove_empty_folders``).
+"""Removes subfolders of the inbox that are empty after their scans were read (``intake.remove_empty_folders``).
 
-Only folders that held a scan of ours are removed: an empty one may have been made a moment ago, for scans to come. They
-must have been empty and unchanged for a while, since the next page may be on its way. Nothing but ``rmdir`` is used,
-which fails if anything is in a folder by then (rmdir(2)).
+Only folders that held a processed scan are removed: an empty one may be new, for scans to come. They must have been
+empty and unchanged for a while, since the next page may be coming. Only ``rmdir`` is used, which fails if a folder is
+not empty by then (rmdir(2)).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _log = get_logger()
 
 
 class Tidying:
-    """Remembers the folders that scans were taken from. Lives on the event loop, and looks at folders on a thread.
+    """Remembers the folders that scans were taken from. Lives on the event loop, and checks folders on a thread.
 
     Times are monotonic seconds.
     """
@@ -43,18 +43,18 @@ class Tidying:
         self._inbox = inbox
         self._patience = patience
         self._due: dict[str, float] = {}
-        """When each folder is looked at next, soonest first: all wait equally long."""
+        """When each folder is checked next, soonest first: all wait equally long."""
         self._changed: dict[str, int] = {}
-        """When each was changed last, in its file system's time, as the last look found."""
+        """Last change of each, in its file system's time, as of the last check."""
 
     def took(self, paths: Iterable[str], now: float) -> None:
-        """Note that scans were taken out of the inbox."""
+        """Record that scans were taken out of the inbox."""
         for path in paths:
             if parent := split(path)[0]:
                 self._remember(parent, now)
 
     async def run(self) -> None:
-        """Look at folders whenever it is due, until cancelled."""
+        """Check folders whenever it is due, until cancelled."""
         while True:
             self._wake.clear()
             if self.next_look() <= time.monotonic():
@@ -63,16 +63,16 @@ class Tidying:
                 await wait_until(self._wake, self.next_look())
 
     def next_look(self) -> float:
-        """Return when the next look is due, infinity if there is nothing to look at."""
+        """Return when the next check is due, infinity if there is none."""
         return next(iter(self._due.values()), float("inf"))
 
     async def look(self, now: float) -> None:
-        """Look at the folders that are due, and remove those that may go."""
+        """Check the folders that are due, and remove those that are empty."""
         due = [parent for parent, at in self._due.items() if at <= now][:_AT_ONCE]
         before = {parent: self._changed.pop(parent, 0) for parent in due}
         for parent in due:
             del self._due[parent]
-        # A disk that refuses this refuses what matters as well, and is reported for that.
+        # A disk that refuses this also refuses important writes, which report it.
         with contextlib.suppress(EnvironmentFault):
             self._looked(await run_in(self._threads.io, self._remove_all, before), now)
 
@@ -90,14 +90,14 @@ class Tidying:
                 self._changed[parent] = changed
                 self._remember(parent, now)
             elif above := split(parent)[0]:
-                # It may have held nothing but this one.
+                # It may have held only this one.
                 self._remember(above, now)
 
 
 def _remove(inbox: Path, path: str, changed: int) -> int | None:
-    """Remove a folder if it was changed then and is empty; return when it was changed if it is to be looked at again.
+    """Remove a folder if it is empty since that change; return its last change if it must be checked again.
 
-    None if it is gone, or has something in it: the next scan that is taken from it has it looked at again.
+    None if it is gone or not empty: the next scan taken from it brings it back here.
     """
     above, name = split(path)
     with contextlib.suppress(OSError), folder(inbox, above) as directory:

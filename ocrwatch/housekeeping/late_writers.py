@@ -1,11 +1,11 @@
-"""Watches what was quarantined a short time ago: its writer may have it open, and finish it in the quarantine.
+"""Watches recently quarantined scans: a writer may still have one open, and finish it in the quarantine.
 
-A rename does not disturb a writer: it goes on in the file that it has open, wherever that lies by now. A scan that has
-changed since it was quarantined, and has become a whole JPEG, goes back to the inbox as ``ocrwatch retry`` would have
-it, and takes the usual way from there. A crash at any point leaves it in one of the two folders.
+A rename does not disturb a writer: it goes on in the file that it has open, wherever that is now. A scan that has
+changed since it was quarantined, and has become a whole JPEG, goes back to the inbox like with ``ocrwatch retry``, and
+is processed again. A crash at any point leaves it in one of the two folders.
 
-Only the file that was quarantined itself is watched, by its inode. Across file systems the quarantine has a copy, which
-no writer has open.
+Only the quarantined file itself is watched, by its inode. Across file systems the quarantine has a copy, which no
+writer has open.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from ocrwatch.storage.files import folder, has_content, split
 from ocrwatch.storage.threads import Threads, run_in
 
 EARLIER: Final = 86_400.0
-"""Seconds back from a start: what was quarantined since then is looked at once at least."""
+"""Seconds back from a start: scans quarantined since then are checked at least once."""
 
 MOST_WATCHED: Final = 1000
 
 _OVERLAP: Final = 60.0
-"""Seconds that two questions to the ledger overlap, as its times are of a clock that may be set."""
+"""Seconds by which two queries of the ledger overlap, as its times are of a clock that may be set."""
 
 _LOOKS_AT_ONCE: Final = 64
 _FAULT: Final = Damaged("it was quarantined")
@@ -53,24 +53,24 @@ class _Quarantined:
     path: str
     """Where it was in the inbox."""
     planned: FileFacts
-    """As it was when it was read; its device and its status change time are others by now."""
+    """Facts of the read file; its device and its status change time have changed since."""
     sha256: str | None
     quarantined_at: float
     """Monotonic seconds."""
     facts: FileFacts | None = None
-    """As it was at the first look, if it had not changed until then."""
+    """Facts at the first check, if it had not changed until then."""
 
     def is_the_file(self, facts: FileFacts) -> bool:
-        """Tell whether this is the file itself, not a copy, and not another that was put in its place."""
+        """Return whether this is the file itself, not a copy or a replacement."""
         return facts.inode == self.planned.inode
 
     def is_unchanged(self, facts: FileFacts) -> bool:
-        """Tell whether it is as it was when it was read."""
+        """Return whether it is the same as when it was read."""
         return (facts.size, facts.mtime_ns) == (self.planned.size, self.planned.mtime_ns)
 
 
 class QuarantineWatch:
-    """Looks at what was quarantined for as long as ``settle.give_up_after``. Lives on the event loop."""
+    """Checks quarantined scans for as long as ``settle.give_up_after``. Lives on the event loop."""
 
     def __init__(
         self, threads: Threads, backoff: Backoff, ledger: Ledger, inbox: Path, quarantine: Path, options: SettleOptions
@@ -86,7 +86,7 @@ class QuarantineWatch:
         self._watched: dict[str, _Quarantined] = {}
         """By their paths relative to the quarantine."""
         self._seen: frozenset[int] = frozenset()
-        """Rows that the last answer of the ledger had."""
+        """Rows in the last answer of the ledger."""
         self._asked_at = time.time() - max(EARLIER, options.give_up_after)
         self._is_asked_for = True
         self._returned: list[str] = []
@@ -95,12 +95,12 @@ class QuarantineWatch:
         return len(self._watched)
 
     def change(self, options: SettleOptions) -> None:
-        """Look for another time from here on."""
+        """Watch for another time from here on."""
         self._settle.stable_for, self._settle.stable_for_closed = options.stable_for, options.stable_for_closed
         self._settle.give_up_after = options.give_up_after
 
     def look_for_more(self) -> None:
-        """Take note that a scan was quarantined."""
+        """Record that a scan was quarantined."""
         self._is_asked_for = True
         self._wake.set()
 
@@ -108,7 +108,7 @@ class QuarantineWatch:
         """Watch until cancelled; yield the path in the inbox of each scan that goes back there."""
         while True:
             self._wake.clear()
-            # What waits for a hung mount cannot be looked at.
+            # Files on a hung mount cannot be checked.
             if Cause.MOUNT not in self._backoff:
                 await self._do_what_is_due(time.monotonic())
             while self._returned:
@@ -116,7 +116,7 @@ class QuarantineWatch:
             await wait_until(self._wake, self.next_wake())
 
     async def _do_what_is_due(self, now: float) -> None:
-        # A fault of the environment is reported for what it keeps from working.
+        # A fault of the environment is reported by the work that it stops.
         if self._is_asked_for:
             self._is_asked_for = False
             since, self._asked_at = min(self._asked_at, time.time()) - _OVERLAP, time.time()
@@ -144,7 +144,7 @@ class QuarantineWatch:
         return float("inf") if next_look is None else next_look
 
     def _ask_ledger(self, since: float) -> list[tuple[int, str, _Quarantined]]:
-        """Return row, path relative to the quarantine, and what is known of each; called on an I/O thread."""
+        """Return row, path relative to the quarantine, and facts of each; called on an I/O thread."""
         found = []
         for entry in self._ledger.quarantined_since(since, MOST_WATCHED):
             if entry.plan is not None:
@@ -183,7 +183,7 @@ class QuarantineWatch:
             await self._settled(place, found, now)
 
     async def _settled(self, place: str, found: Probe | None, now: float) -> None:
-        """Check a scan that has changed and does so no more; forget one that has not changed for long, or is gone."""
+        """Check a changed scan that is stable; forget one that has not changed for long, or is gone."""
         verdict = self._settle.update(place, found, now)
         if isinstance(verdict, Ready) and verdict.scan.facts != self._watched[place].facts:
             await self._check(place, verdict.scan.facts)
@@ -191,7 +191,7 @@ class QuarantineWatch:
             self._forget(place)
 
     def _await_writer(self, place: str, facts: FileFacts, changed_at: float) -> None:
-        """Watch a scan that has these facts for as long as the patience, or forget it if that is over."""
+        """Watch a scan with these facts until the patience is over, or forget it if that is over."""
         self._watched[place].facts = facts
         now = time.monotonic()
         scan = SettledFile(place, facts, fresh=False, ready_at=now, changed_at=changed_at)
@@ -201,17 +201,17 @@ class QuarantineWatch:
             self._forget(place)
 
     async def _check(self, place: str, facts: FileFacts) -> None:
-        """Give back a scan that has changed and is stable, if it is another JPEG by its content."""
+        """Give back a changed and stable scan, if it is another JPEG by its content."""
         quarantined = self._watched[place]
         try:
-            # On the delivery thread, where names in the folders are chosen, so that no two choose the same.
+            # On the delivery thread, which chooses names in the folders, so that no two are the same.
             new_path = await run_in(self._threads.delivery, self._give_back, place, quarantined, facts)
         except (EnvironmentFault, OSError):
             self._settle.track(Arrival(place), time.monotonic())
             self._refused(place, time.monotonic())
             return
         if new_path is None:
-            # Only its times are others, or it is changing again.
+            # Only its times have changed, or it is changing again.
             self._await_writer(place, facts, time.monotonic())
             return
         self._forget(place)
@@ -219,7 +219,7 @@ class QuarantineWatch:
         _log.warning("scan.returned", path=new_path, quarantined=place)
 
     def _give_back(self, place: str, quarantined: _Quarantined, facts: FileFacts) -> str | None:
-        """Move a scan back unless it is as it was or no JPEG; return its path in the inbox."""
+        """Move a scan back unless it is unchanged or no JPEG; return its path in the inbox."""
         found = probe(self._quarantine, place)
         if found is None or found.facts != facts or found.state is not Completeness.WHOLE:
             return None

@@ -1,4 +1,4 @@
-"""How new files are noticed: by inotify if the inbox's file system has it, and by a rescan now and then in any case."""
+"""Detects new files: by inotify if the inbox's file system has it, and by regular rescans in any case."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _log = get_logger()
 
 
 class _Events:
-    """Takes what watchdog's threads tell to the event loop."""
+    """Passes events from watchdog's threads to the event loop."""
 
     def __init__(self, arrivals: Arrivals, loop: asyncio.AbstractEventLoop) -> None:
         self._arrivals = arrivals
@@ -61,7 +61,7 @@ class _Events:
 
 
 class Arrivals:
-    """Notices what comes into the inbox. Lives on the event loop; ``wake`` is set whenever there is something to do."""
+    """Detects new files in the inbox. Lives on the event loop; ``wake`` is set when there is something to do."""
 
     def __init__(self, threads: Threads, backoff: Backoff, inbox: Path, options: Watch, wake: asyncio.Event) -> None:
         self._threads = threads
@@ -85,7 +85,7 @@ class Arrivals:
         """Whether a rescan has ended."""
 
     async def arm(self) -> None:
-        """Listen to events, if the inbox's file system has them."""
+        """Start to listen to events, if the inbox's file system has them."""
         kind, source = await run_in(self._threads.io, mount_of, self._inbox)
         self.mode = watch_mode(kind) if self._options.mode == "auto" else self._options.mode
         if self.mode == "inotify":
@@ -98,10 +98,10 @@ class Arrivals:
         _log.info("watch.armed", inbox=str(self._inbox), mode=self.mode, file_system=kind, source=source)
 
     def disarm(self) -> None:
-        """Listen no more. Does not wait until watchdog has ended."""
+        """Stop listening. Does not wait until watchdog has ended."""
         self._disarmed = True
         if self._inotify is not None:
-            # Without a thread it ends with the process.
+            # Without a thread for it, it ends with the process.
             with contextlib.suppress(RuntimeError):
                 self._threads.io.submit(self._disarm_now)
 
@@ -118,24 +118,24 @@ class Arrivals:
         return self._looking
 
     def take(self) -> list[Arrival]:
-        """Return what events told of since this was last asked."""
+        """Return the paths of events since the last call."""
         arrived, self._arrived = self._arrived, []
         return arrived
 
     def arrived(self, arrival: Arrival) -> None:
-        """Take note of an event."""
+        """Record an event."""
         self._arrived.append(arrival)
         self._wake.set()
 
     def look_within(self, seconds: float) -> None:
-        """Rescan the inbox in so many seconds at the latest."""
+        """Rescan the inbox within so many seconds."""
         self._next_look = min(self._next_look, time.monotonic() + seconds if seconds else 0.0)
         self._wake.set()
 
     def overflowed(self) -> None:
-        """Look for the scans whose events the kernel has dropped."""
+        """Rescan for the scans with events that the kernel dropped."""
         if not self._overflowed:
-            # Once until the rescan, in a burst that may overflow again and again.
+            # Once per rescan: a burst may overflow again and again.
             self._overflowed = True
             _log.warning(
                 "watch.overflowed",
@@ -145,18 +145,18 @@ class Arrivals:
         self.look_within(0.0)
 
     def limited(self) -> None:
-        """Rescan again and again instead, since not all folders can be watched."""
+        """Rescan regularly instead, since not all folders can be watched."""
         if self.mode == "inotify":
             self._threads.io.submit(self._disarm_now)
             self._give_up_events(EnvironmentFault("the inbox has more folders than may be watched", _MORE_WATCHES))
             self.look_within(0.0)
 
     def ended(self) -> None:
-        """Look whether the watch is still armed; :meth:`next_look` is due at once if it is not."""
+        """Check whether the watch is still armed; if not, :meth:`next_look` is due at once."""
         self._wake.set()
 
     def failed(self, error: OcrwatchError) -> None:
-        """Pause, since the inbox refuses, until a rescan finds it in order."""
+        """Pause because the inbox refuses, until a rescan succeeds."""
         self._next_look = self._backoff.record(Cause.INBOX, error, time.monotonic())
         self._wake.set()
 
@@ -165,20 +165,20 @@ class Arrivals:
         if self._looking:
             return float("inf")
         if self.mode == "inotify" and not self._is_armed:
-            # Nothing will be heard of new scans: the rescan finds them, and arms the watch again.
+            # No events come of new scans: the rescan finds them, and arms the watch again.
             self._next_look = 0.0
         return max(self._next_look, self._backoff.next_try(Cause.INBOX))
 
     def begin_look(self) -> None:
-        """Take note that a rescan begins, by :meth:`look` and then :meth:`end_look`."""
+        """Record that a rescan begins, by :meth:`look` and then :meth:`end_look`."""
         self._looking = True
         self._overflowed = False
         self._next_look = float("inf")
 
     async def look(self, limit: int, known: Callable[[str], bool]) -> Rescan | None:
-        """Return what is in the inbox, at most ``limit`` scans; None if it refuses, which is a pause.
+        """Rescan the inbox, for at most ``limit`` scans; None if it refuses, which is a pause.
 
-        ``known`` tells, on an I/O thread, which paths need not be found.
+        ``known`` says, on an I/O thread, which paths need not be found.
         """
         try:
             found = await run_in(self._threads.io, self._look_now, limit, known)
@@ -190,7 +190,7 @@ class Arrivals:
         return found
 
     async def end_look(self, found: Rescan, *, has_opened: bool) -> None:
-        """Keep the watch after a rescan; ``has_opened`` says that a folder may be entered now that could not be."""
+        """Keep the watch after a rescan; ``has_opened`` says that a closed folder may be entered now."""
         self.looked = True
         if has_opened and self.mode == "inotify":
             # It could not be watched before.
@@ -203,7 +203,7 @@ class Arrivals:
 
     def _look_now(self, limit: int, known: Callable[[str], bool]) -> Rescan:
         found = rescan(self._inbox, self._rules, recursive=self._options.recursive, limit=limit, known=known)
-        # Afterwards, so that what was found is of the file system that is checked, or of none.
+        # Afterwards, so that the files found are on the file system that is checked, or on none.
         try:
             self._guard.check()
         except OSError as error:
@@ -215,7 +215,7 @@ class Arrivals:
         return self._inotify is not None and self._inotify.armed
 
     async def _keep_watch(self, identity: tuple[int, int]) -> None:
-        """Watch anew if the inbox was replaced or watchdog has given up; neither says so by itself."""
+        """Arm the watch again if the inbox was replaced or watchdog gave up; neither is reported."""
         replaced = self._identity not in {None, identity}
         self._identity = identity
         if self.mode != "inotify" or (self._is_armed and not replaced):

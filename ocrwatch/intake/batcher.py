@@ -14,15 +14,15 @@ from ocrwatch.scan import SettledFile
 @dataclass(slots=True)
 class _Gathering:
     scans: deque[tuple[float, SettledFile]] = field(default_factory=deque)
-    """With the times at which they came, in that order."""
+    """With their arrival times, in that order."""
 
 
 @dataclass(slots=True)
 class Batcher:
     """Closes a batch when it is full, when no scan came for ``quiet``, or when its oldest is ``max_wait`` old.
 
-    Within a batch scans are in natural order. Fresh scans are gathered apart from a backlog and go before it.
-    All times are monotonic seconds.
+    Within a batch scans are in natural order. Fresh scans are batched apart from a backlog and go before it. All times
+    are monotonic seconds.
     """
 
     max_scans: int
@@ -39,18 +39,18 @@ class Batcher:
         (self._fresh if scan.fresh else self._backlog).scans.append((now, scan))
 
     def closes_at(self, *, backlog: bool = True) -> float | None:
-        """Return when :meth:`take` has a batch if nothing more comes; None if nothing waits."""
+        """Return when :meth:`take` has a batch if nothing more arrives; None if nothing waits."""
         return min((self._closing(g) for g in self._wanted(backlog=backlog) if g.scans), default=None)
 
     def take(self, now: float, *, backlog: bool = True) -> list[SettledFile]:
-        """Return the next closed batch, fresh ones first, or an empty list. ``backlog`` False leaves it alone."""
+        """Return the next closed batch, fresh ones first, or an empty list. ``backlog`` False leaves the backlog."""
         for gathering in self._wanted(backlog=backlog):
             if gathering.scans and self._closing(gathering) <= now:
                 return self._close(gathering)
         return []
 
     def paths(self) -> Iterator[str]:
-        """Yield the paths in the order of the batches to come."""
+        """Yield the paths in the order of the next batches."""
         for gathering in (self._fresh, self._backlog):
             scans = iter(gathering.scans)
             while batch := list(itertools.islice(scans, self.max_scans)):
@@ -66,6 +66,6 @@ class Batcher:
         return min(newest + self.quiet, oldest + self.max_wait)
 
     def _close(self, gathering: _Gathering) -> list[SettledFile]:
-        """Take those that came first, lest one whose name sorts last waits for ever; then put them in order."""
+        """Take the first arrivals, so that a name that sorts last is not starved; then sort them."""
         batch = [gathering.scans.popleft()[1] for _ in range(min(self.max_scans, len(gathering.scans)))]
         return sorted(batch, key=lambda scan: natural_key(scan.path))

@@ -1,4 +1,4 @@
-"""Why a file in the inbox is left alone, in words."""
+"""Explains why a file in the inbox is ignored."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from ocrwatch.magic import HEAD, OTHER, is_jpeg, kind_of, remedy_for
 from ocrwatch.storage.files import folder, open_regular, split, status_of
 
 AT_REST = 2.0
-"""Seconds since a file's last change after which it is said not to be read: many programs rename when they are done."""
+"""Seconds after a file's last change until it is reported as not read: many programs rename when done."""
 
 _EMPTY = "it is empty"
 _RENAME = "rename it, or change watch.include"
 _TYPE = re.compile(r"\.[a-z][a-z0-9_]{1,4}", re.IGNORECASE)
-"""An ending that names a kind of file."""
+"""An ending that names a file type."""
 
 _LET_READ = "let the user that ocrwatch runs as read it"
 
 
 def name_ignored(path: str, include: Sequence[str], exclude: Sequence[str], *, recursive: bool) -> tuple[str, str]:
-    """Return why a path's names alone keep it from being read, and the remedy; empty if they do not."""
+    """Return why a path's names alone exclude it, and the remedy; empty if they do not."""
     reason, remedy = _excluded(path, exclude, recursive=recursive)
     if reason:
         return reason, remedy
@@ -39,7 +39,7 @@ def name_ignored(path: str, include: Sequence[str], exclude: Sequence[str], *, r
 
 
 def _excluded(path: str, exclude: Sequence[str], *, recursive: bool) -> tuple[str, str]:
-    """Return which rule keeps a file at this place, or of this name, from being read, whatever it is."""
+    """Return which rule excludes a file at this place, or of this name, whatever it is."""
     *folders, name = path.split("/")
     for part in folders:
         if is_system_folder(part):
@@ -62,9 +62,9 @@ def _excluded(path: str, exclude: Sequence[str], *, recursive: bool) -> tuple[st
 
 
 def kind_ignored(inbox: Path, path: str) -> tuple[os.stat_result | None, str, str]:
-    """Return the status of what lies at ``path`` and why its kind keeps it from being read, with the remedy.
+    """Return the status of ``path`` and why its kind is not read, with the remedy.
 
-    None if nothing is there. Raises ``OSError`` if that cannot be told.
+    None if nothing is there. Raises ``OSError`` if that is unknown.
     """
     parent, name = split(path)
     try:
@@ -91,7 +91,7 @@ def kind_ignored(inbox: Path, path: str) -> tuple[os.stat_result | None, str, st
 
 @dataclass(frozen=True, slots=True)
 class NameCheck:
-    """Says why files are not read whose names are no scan's: by their content as well, in the order of the rules."""
+    """Explains why a file is not read, by its name and its content, in the order of the rules."""
 
     inbox: Path
     include: tuple[str, ...]
@@ -121,7 +121,7 @@ class NameCheck:
         return Ignored(path, reason, remedy, may_change=reason.startswith(_EMPTY)) if reason else None
 
     def _by_content(self, path: str) -> tuple[str, str] | None:
-        """Return what the first bytes of a file tell; None if they tell nothing."""
+        """Return what the first bytes of a file say; None if they say nothing."""
         parent, name = split(path)
         try:
             with folder(self.inbox, parent) as directory:
@@ -149,12 +149,12 @@ class NameCheck:
     def _as_scan(self, name: str) -> str:
         stem, ending = os.path.splitext(name)
         if not _TYPE.fullmatch(ending):
-            # A date or a number: it says nothing of the kind of file.
+            # A date or a number: it does not name a type.
             stem = name
         is_scan = first_match(stem, self.include) is not None
         return printable(stem if is_scan else stem + plain_ending(self.include))
 
 
 def _is_young(status: os.stat_result, at_rest: float) -> bool:
-    # A share's clock may be ahead: what changed in the future is taken to be at rest.
+    # A share's clock may be ahead: a change in the future counts as long ago.
     return 0 <= time.time() - max(status.st_mtime, status.st_ctime) < at_rest

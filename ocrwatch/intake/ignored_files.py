@@ -1,7 +1,7 @@
-"""What lies in the inbox and is not read: PDFs, names without an ending, links, folders that may not be entered.
+"""Files in the inbox that are not read: PDFs, names without an ending, links, closed folders.
 
-Each file is told of once in the log; status and ``STATUS.txt`` name those that are there now. A look at the inbox
-tells of them by name; what a file is by its content, an I/O thread finds out afterwards, so that no scan waits for it.
+Each file is logged once; status and ``STATUS.txt`` name those that are there now. A rescan reports them by name; their
+content is checked on an I/O thread afterwards, so that no scan waits for it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _log = get_logger()
 
 
 class IgnoredFiles:
-    """What the last rescan found. Lives on the event loop; remembers :data:`MOST_IGNORED` files however many wait."""
+    """The unread files of the last rescan. Lives on the event loop; remembers at most :data:`MOST_IGNORED`."""
 
     def __init__(self, threads: Threads, tasks: Tasks, check: NameCheck, arrivals: Arrivals) -> None:
         self._threads = threads
@@ -41,7 +41,7 @@ class IgnoredFiles:
         self._arrivals = arrivals
         self._known: dict[str, Ignored] = {}
         self._told: dict[str, str] = {}
-        """Reasons by path, as in the status: also what an earlier run has told."""
+        """Reasons by path, as in the status: includes those that an earlier run logged."""
         self._to_judge: deque[str] = deque()
         self._is_judging = False
         self._total = 0
@@ -52,15 +52,15 @@ class IgnoredFiles:
         self._named: list[Ignored] | None = []
         self._has_news = False
         self.at_rest = AT_REST
-        """Seconds since the last change after which a file is told of."""
+        """Seconds since the last change after which a file is reported."""
 
     def told_before(self, reasons: Mapping[str, str]) -> None:
-        """Note what an earlier run has told, by path as it is shown: it is not logged again."""
+        """Record what an earlier run logged, by displayed path: it is not logged again."""
         self._told |= reasons
 
     @property
     def is_steady(self) -> bool:
-        """Whether all that the last look found is judged."""
+        """Whether all files of the last rescan are judged."""
         return not (self._is_judging or self._to_judge)
 
     @property
@@ -70,17 +70,17 @@ class IgnoredFiles:
 
     @property
     def named(self) -> list[Ignored]:
-        """The first of them, at most :data:`MOST_NAMED`, in the order in which a person counts."""
+        """The first of them, at most :data:`MOST_NAMED`, in natural order."""
         if self._named is None:
             items = (item for item in self._known.values() if item.remedy)
-            # By the alphabet first, which costs the loop less.
+            # Alphabetically first, which costs the loop less.
             first = heapq.nsmallest(MOST_NAMED, items, key=lambda item: item.path.casefold())
             first.sort(key=lambda item: natural_key(item.path))
             self._named = first
         return self._named
 
     def take_news(self) -> bool:
-        """Return whether anything changed since this was last asked."""
+        """Return whether anything changed since the last call."""
         had, self._has_news = self._has_news, False
         return had
 
@@ -88,7 +88,7 @@ class IgnoredFiles:
         self._named, self._has_news = None, True
 
     def update(self, found: Rescan) -> bool:
-        """Take what a look has found; return whether a folder may be entered now that could not be before."""
+        """Take the result of a rescan; return whether a closed folder may be entered now."""
         there = {item.path: item for item in found.ignored}
         before, total = self._known, self._total
         self._total = found.ignored_total
@@ -111,7 +111,7 @@ class IgnoredFiles:
         return bool(opened)
 
     def _judge(self) -> None:
-        """Have the next of them looked into."""
+        """Judge the next files on an I/O thread."""
         if self._is_judging or not self._to_judge:
             return
         self._is_judging = True
@@ -121,7 +121,7 @@ class IgnoredFiles:
         try:
             while self._to_judge:
                 paths = [self._to_judge.popleft() for _ in range(min(_JUDGED_TOGETHER, len(self._to_judge)))]
-                # An inbox that refuses is found out by the next rescan.
+                # The next rescan reports an inbox that refuses.
                 with contextlib.suppress(OcrwatchError):
                     self._judged(await run_in(self._threads.io, self._look_into, paths))
         finally:
@@ -133,7 +133,7 @@ class IgnoredFiles:
     def _judged(self, judged: Iterable[tuple[str, Ignored | None]]) -> None:
         for path, item in judged:
             if item is None:
-                # Gone, or still on its way: the next rescan tells. What is written all the time is asked for less
+                # Gone, or still being written: the next rescan tells. A file that changes all the time is checked less
                 # often.
                 self._young = True
                 self._arrivals.look_within(max(self._wait, _SHORTEST_WAIT))

@@ -1,4 +1,4 @@
-"""Events from the inbox, through watchdog: a wake-up, nothing more."""
+"""Events from the inbox, through watchdog: they only wake the daemon up."""
 
 from __future__ import annotations
 
@@ -35,37 +35,37 @@ from ocrwatch.scan import Arrival, Settled
 InotifyMoveEventGrouper.delay = 0.02
 
 _LONGEST_END = 5.0
-"""Seconds that watchdog may take to end before it is left to it."""
+"""Seconds to wait for watchdog's end; after that it ends by itself."""
 
-# What it logs is said by events of ours, or does not matter: it calls its own end an error.
+# Our events cover its log, or it is irrelevant: watchdog reports its own end as an error.
 _watchdog_log = logging.getLogger("watchdog")
 _watchdog_log.addHandler(logging.NullHandler())
 _watchdog_log.propagate = False
 
 
 class Listener(Protocol):
-    """Is told what comes into an inbox.
+    """Receives the events of an inbox.
 
     All methods are called on watchdog's threads and must do no more than put something on a queue.
     """
 
     def arrived(self, arrival: Arrival) -> None:
-        """Take a path that may be a scan."""
+        """Handle a path that may be a scan."""
 
     def stirred(self) -> None:
-        """Note that folders came, whose content only a look can tell."""
+        """Handle new folders, with contents that only a rescan can find."""
 
     def left_alone(self) -> None:
-        """Note that a file came or went that is no scan."""
+        """Handle a file that came or went and is no scan."""
 
     def overflowed(self) -> None:
-        """Note that the kernel dropped events, of scans too: its queue (fs.inotify.max_queued_events) was full."""
+        """Handle dropped events, of scans too: the kernel's queue (fs.inotify.max_queued_events) was full."""
 
     def limited(self) -> None:
-        """Note that a folder is not watched, since the kernel allows no more watches."""
+        """Handle a folder that is not watched, since the kernel allows no more watches."""
 
     def ended(self) -> None:
-        """Note that no more events may come, unless the watch was disarmed."""
+        """Handle the end of events, unless the watch was disarmed."""
 
 
 class InotifyWatcher:
@@ -86,11 +86,11 @@ class InotifyWatcher:
 
     @property
     def failure(self) -> str:
-        """What ended the watch by itself; empty if nothing did, or it is not known."""
+        """The error that ended the watch; empty if there was none, or it is unknown."""
         return "" if self._observer is None else self._observer.end
 
     def arm(self) -> None:
-        """Start watching, anew if it was armed.
+        """Start watching, or start again if it was armed.
 
         Raises :class:`EnvironmentFault` if the kernel refuses, most often because
         ``fs.inotify.max_user_watches`` or ``max_user_instances`` is used up.
@@ -106,8 +106,8 @@ class InotifyWatcher:
         except PermissionError as error:
             raise environment_fault(error, f"cannot watch the inbox {self._inbox} for events") from error
         except (OSError, RuntimeError, MemoryError) as error:
-            # Before Python 3.12 os.walk, with which the folders are found, calls itself for each one deeper; and a
-            # thread that cannot be started is a RuntimeError.
+            # Before Python 3.12 os.walk, which finds the folders, recurses for each level; and a thread that cannot be
+            # started is a RuntimeError.
             reason = getattr(error, "strerror", None) or error
             raise EnvironmentFault(
                 f"cannot watch the inbox {self._inbox} for events ({reason})",
@@ -116,29 +116,29 @@ class InotifyWatcher:
         self._observer = observer
 
     def disarm(self) -> None:
-        """Stop watching, as far as that is done in a moment; the rest goes on by itself.
+        """Stop watching, as far as that takes only a moment; the rest ends by itself.
 
-        While watchdog takes in very deep folders it hears nothing else, for half a minute on a busy machine.
+        While watchdog adds very deep folders it does not react, for half a minute on a busy machine.
         """
         observer, self._observer = self._observer, None
         if observer is None:
             return
         ending = threading.Thread(target=_end, args=(observer,), name="watch-end", daemon=True)
-        # Without a thread to be had, it ends with the process.
+        # Without a thread for it, it ends with the process.
         with contextlib.suppress(RuntimeError, MemoryError):
             ending.start()
             ending.join(_LONGEST_END)
 
 
 def _end(observer: InotifyObserver) -> None:
-    # It loses count of folders that change places, and stops all the same.
+    # It loses track of folders that change places, but it stops.
     with contextlib.suppress(Exception):
         observer.stop()
         observer.join()
 
 
 class _Failing(BaseThread):
-    """Keeps what ends it, rather than print a traceback beside the log, and tells of its end."""
+    """Keeps its fatal error instead of printing a traceback beside the log, and reports its end."""
 
     failure: Exception | None = None
     has_ended = False
@@ -147,7 +147,7 @@ class _Failing(BaseThread):
     def run(self) -> None:
         try:
             super().run()
-        except Exception as error:  # noqa: BLE001 - the watch is armed anew, whatever it was
+        except Exception as error:  # noqa: BLE001 - the watch is armed again, whatever the error
             self.failure = error
         finally:
             self.has_ended = True
@@ -155,7 +155,7 @@ class _Failing(BaseThread):
 
 
 class _Descriptor(_Failing, InotifyFD):
-    """Reads from the kernel. A folder that may not be watched is an error here, not a watch with the number -1."""
+    """Reads from the kernel. A folder that cannot be watched is an error here, not a watch numbered -1."""
 
     def __init__(self, listener: Listener) -> None:
         super().__init__()
@@ -166,7 +166,7 @@ class _Descriptor(_Failing, InotifyFD):
         if watch.wd < 0:
             self._watch_for_wd.pop(watch.wd, None)
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fsdecode(path))
-        # A folder that came while its parent was looked through is added twice; watchdog would warn of that.
+        # A folder that came while its parent was read is added twice; watchdog would warn of that.
         watch.callbacks[id_] = callback
         return watch.wd
 
@@ -178,14 +178,13 @@ class _Descriptor(_Failing, InotifyFD):
 
 @dataclass(kw_only=True)
 class _Group(InotifyWatchGroup):
-    """The watches of an inbox and its folders, but for those that are never looked into: a snapshot has millions."""
+    """The watches of an inbox and its folders, except ignored ones: a snapshot has millions."""
 
     rules: NameRules = field(repr=False)
     listener: Listener = field(repr=False)
 
     def on_queue_overflow(self) -> None:
-        # Folders may have come among the events that were dropped: they are watched before the look that finds the
-        # scans in them.
+        # The dropped events may include new folders: they are watched before the rescan that finds the scans in them.
         try:
             super().on_queue_overflow()
         finally:
@@ -210,7 +209,7 @@ class _Group(InotifyWatchGroup):
         try:
             watch = self._inotify_fd.add_callback(path, self.event_mask, self._callback, self._id)
         except OSError as error:
-            # A folder may be gone again, or closed to this user, of which a look at the inbox tells.
+            # A folder may be gone again, or closed to this user: a rescan reports that.
             if path == self.path:
                 raise
             if error.errno == errno.ENOSPC:
@@ -227,7 +226,7 @@ class _Group(InotifyWatchGroup):
 
 
 class _Emitter(_Failing, InotifyFullEmitter):
-    """Turns what the kernel tells into watchdog's events."""
+    """Turns kernel events into watchdog's events."""
 
     def __init__(self, *arguments: Any, rules: NameRules, listener: Listener, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -246,7 +245,7 @@ class _Emitter(_Failing, InotifyFullEmitter):
 
 
 class _Observer(_Failing, InotifyObserver):
-    """Hands the events to the handler."""
+    """Passes the events to the handler."""
 
     def __init__(self, rules: NameRules, listener: Listener) -> None:
         self._listener = listener
@@ -256,7 +255,7 @@ class _Observer(_Failing, InotifyObserver):
 
     @property
     def is_watching(self) -> bool:
-        """Whether all of its threads live: each may die by itself, and watchdog has no word for that."""
+        """Whether all of its threads live: each may die alone, and watchdog does not report it."""
         threads = (self, self._inotify_fd, *self.emitters)
         return len(self.emitters) > 0 and all(
             each.is_alive() and not getattr(each, "has_ended", False) for each in threads
@@ -264,7 +263,7 @@ class _Observer(_Failing, InotifyObserver):
 
     @property
     def end(self) -> str:
-        """What ended one of its threads; empty if nothing is known to have."""
+        """The error that ended one of its threads; empty if none is known."""
         threads = (self, self._inotify_fd, *self.emitters)
         return next((repr(each.failure) for each in threads if isinstance(each, _Failing) and each.failure), "")
 
@@ -279,7 +278,7 @@ class _Handler(FileSystemEventHandler):
         if isinstance(event, DirCreatedEvent | DirMovedEvent):
             self._listener.stirred()
         elif isinstance(event, FileMovedEvent):
-            # What lay there is not left alone any more, be it that it got a scan's name.
+            # The file there is no longer an ignored one, for example because it got a scan's name.
             self._leave(self._relative(event.src_path))
             self._take(event.dest_path, "moved")
         elif isinstance(event, FileClosedEvent):

@@ -1,4 +1,4 @@
-"""Tells a whole JPEG from half of one without decoding it (ITU-T T.81, annex B)."""
+"""Checks without decoding whether a JPEG is whole (ITU-T T.81, annex B)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ocrwatch import markers
 from ocrwatch.magic import HEAD
 
 _CHUNK: Final = 1 << 20
-"""Bytes that are read at once, and more than any header has."""
+"""Bytes of one read, more than any header has."""
 
 _STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
@@ -20,7 +20,7 @@ _MARKER: Final = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 
 
 class Completeness(enum.Enum):
-    """What a look at a file's structure tells."""
+    """Result of a check of a file's structure."""
 
     WHOLE = "whole"
     EMPTY = "empty"
@@ -29,17 +29,17 @@ class Completeness(enum.Enum):
 
 
 def completeness(descriptor: int, size: int) -> Completeness:
-    """Look whether the file of ``size`` bytes is a JPEG from its SOI to its EOI, the thumbnail's not counting.
+    """Check whether the file of ``size`` bytes is a JPEG from SOI to EOI, apart from its thumbnail.
 
-    Reads a few hundred bytes of a usual file: its header segments, whose lengths lead past any thumbnail, and the
-    last two bytes. Only if those are not EOI (trailers, MPO, half a file) the rest is searched for the marker. An
-    image without EOI is incomplete, whatever else is there: its writer may be at work.
+    Reads a few hundred bytes of an ordinary file: its header segments, with lengths that lead past any thumbnail, and
+    the last two bytes. Only if those are not EOI (trailers, MPO, a partial file) the rest is searched for the marker.
+    An image without EOI is incomplete, whatever else is there: its writer may still be at work.
     """
     if size == 0:
         return Completeness.EMPTY
     head = os.pread(descriptor, HEAD, 0)
     if not head.startswith(markers.SOI):
-        # Zeros at the start are space that a client has reserved and not yet filled.
+        # Zeros at the start are space that a client reserved and has not filled yet.
         return Completeness.PARTIAL if not any(head) or head == b"\xff" else Completeness.NOT_JPEG
     scan = _start_of_scan(descriptor, size)
     if scan is None:
@@ -52,7 +52,7 @@ def completeness(descriptor: int, size: int) -> Completeness:
 
 
 def _has_hole(descriptor: int, size: int) -> bool:
-    """Tell whether a part of the file was reserved and not yet written, where the file system knows (lseek(2))."""
+    """Return whether a part of the file is reserved but not written, if the file system knows (lseek(2))."""
     try:
         return os.lseek(descriptor, 0, os.SEEK_HOLE) < size
     except OSError:
@@ -69,7 +69,7 @@ def _start_of_scan(descriptor: int, size: int) -> int | None:
         if marker == _EOI:
             break
         offset = end
-    # Bytes between the segments, or a wrong length: the decoder's own way through the header takes more reading.
+    # Bytes between the segments, or a wrong length: following the header as a decoder does takes more reading.
     return markers.walk(os.pread(descriptor, _CHUNK, 0)).scan
 
 

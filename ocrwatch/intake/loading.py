@@ -1,4 +1,4 @@
-"""From paths to bytes: scans that are loaded together wait for the ledger once."""
+"""Loads the bytes of scans: those loaded together wait for the ledger once."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from ocrwatch.scan import Scan, ScanState
 from ocrwatch.storage.group_commit import GroupCommit
 
 _LONGEST = 0.02
-"""Seconds after which what is loaded goes on and the rest waits for the next round: a slow share must not have the
-workers wait for many scans."""
+"""Seconds after which loaded scans go on and the rest waits for the next round: on a slow share workers must not wait
+for many scans.
+"""
 
 
 class AlreadyDelivered(Exception):
@@ -35,11 +36,11 @@ class Loaded:
     entry: Entry
     """Its row in the ledger."""
     page: Page | None
-    """What these bytes gave before."""
+    """The cached page of these bytes."""
 
 
 class Loading(GroupCommit[Scan, Loaded]):
-    """Loads scans in their order; ``commit`` fills in their hashes.
+    """Loads scans in order; ``commit`` fills in their hashes.
 
     Raises :class:`AlreadyDelivered`, :class:`Changed`, :class:`Blocked` or :class:`ScanFault` for one scan, and
     :class:`EnvironmentFault` for all if inbox or ledger refuse.
@@ -63,7 +64,7 @@ class Loading(GroupCommit[Scan, Loaded]):
         self._keeps_originals = keeps_originals
 
     def work(self, items: Sequence[Scan]) -> list[Loaded | Exception]:
-        """Load the first of ``items`` and as many behind it as come without delay."""
+        """Load the first of ``items``, and as many of the next as come without delay."""
         begun = time.monotonic()
         found: list[tuple[Scan, bytes, Page | None] | tuple[Scan, Exception]] = []
         for scan in items:
@@ -77,9 +78,9 @@ class Loading(GroupCommit[Scan, Loaded]):
             return [self._with_row(*each) if len(each) == 3 else self._closed(*each) for each in found]  # noqa: PLR2004
 
     def open_row(self, scan: Scan) -> tuple[int, str | None]:
-        """Open the row of a scan that no worker is to see; return it with the hash of its bytes, for its history.
+        """Open the row of a scan that no worker may see; return it with its SHA-256, for its history.
 
-        Blocks. Raises as ``commit``; without a hash if there are too many bytes to read.
+        Blocks. Raises like ``commit``; without a hash if there are too many bytes to read.
         """
         file = scan.file
         try:
@@ -87,14 +88,14 @@ class Loading(GroupCommit[Scan, Loaded]):
         except TooLarge:
             sha256 = None
         if self._keeps_originals and sha256 is not None and self._ledger.was_done(file.path, sha256):
-            # A copy of it is in the quarantine already, and it stays in the inbox.
+            # A copy is in the quarantine already, and the original stays in the inbox.
             raise AlreadyDelivered
         return self._ledger.begin(file.path, file.facts, sha256).id, sha256
 
     def _load(self, scan: Scan) -> tuple[bytes, Page | None]:
         if not self._keeps_originals:
-            # Raises Blocked if the original could not be taken once its text is there. A scan that is gone, or an
-            # inbox that refuses, is found out by the reading.
+            # Raises Blocked if the original could not be claimed once its text is there. Reading finds a scan that is
+            # gone, or an inbox that refuses.
             with contextlib.suppress(OSError):
                 check_movable(self._inbox, scan.path)
         source = read(self._inbox, scan.path, scan.file.facts, self.max_bytes)
@@ -112,7 +113,7 @@ class Loading(GroupCommit[Scan, Loaded]):
 
     def _closed(self, scan: Scan, error: Exception) -> Exception:
         if isinstance(error, Changed) and scan.id:
-            # It was read, or about to be, before it went.
+            # It was read, or about to be read, before it was gone.
             self._ledger.close_scan(
                 scan.id, ScanState.CHANGED, code=None, reason="it changed or went before it was read"
             )

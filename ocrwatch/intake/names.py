@@ -1,4 +1,4 @@
-"""Which names in the inbox are scans."""
+"""Decides which names in the inbox are scans."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ SYSTEM_FOLDERS: Final = (
     ".TemporaryItems", ".Spotlight-V100", ".fseventsd", ".DocumentRevisions-V100", ".AppleDouble",  # macOS
     ".stversions", ".stfolder", ".stfolder.removed-*", ".sync", ".dropbox.cache",  # Syncthing, Resilio, Dropbox
 )  # fmt: skip
-"""Folders of NAS boxes, operating systems and sync programs: recycle bins, snapshots, thumbnails. What is in them was
-deleted or is a copy, so they are neither looked into nor watched, whatever ``watch.exclude`` says. Shell patterns for
-single names; case does not matter."""
+"""Folders of NAS boxes, operating systems and sync programs: recycle bins, snapshots, thumbnails. Their contents were
+deleted or are copies, so they are neither read nor watched, whatever ``watch.exclude`` says. Shell patterns for single
+names; case does not matter.
+"""
 
 _JUNK_BEGINNINGS: Final = (".", "~")
-"""Hidden files, which unfinished uploads are for many programs; Office's and Syncthing's."""
+"""Hidden files, which many programs use for unfinished uploads; Office's and Syncthing's."""
 
 _JUNK_ENDINGS: Final = (
     "~", ".tmp", ".temp", ".part", ".partial", ".filepart", ".crdownload", ".download", ".opdownload", ".!sync",
@@ -39,7 +40,7 @@ _JUNK_NAMES: Final = frozenset({
 
 
 def natural_key(path: str) -> tuple[tuple[int, int, str], ...]:
-    """Order names as a person counts: ``page2`` before ``page10``."""
+    """Return a sort key for natural order: ``page2`` before ``page10``."""
     return tuple(
         (0, int(part), part) if part.isdecimal() else (1, 0, part.casefold()) for part in _DIGITS.split(path) if part
     )
@@ -53,13 +54,13 @@ _SYSTEM_FOLDER: Final = _any_of(SYSTEM_FOLDERS)
 
 
 def is_system_folder(name: str) -> bool:
-    """Tell whether a folder of this name belongs to a NAS, an operating system or a sync program."""
+    """Return whether a folder of this name belongs to a NAS, an operating system or a sync program."""
     return _SYSTEM_FOLDER.match(name) is not None
 
 
 def is_meant(name: str) -> bool:
-    """Tell whether someone may have put a file of this name into the inbox to have it read."""
-    # Not a pattern: that costs four times the time, and an inbox may have a hundred thousand of them.
+    """Return whether a user may have put a file of this name into the inbox to have it read."""
+    # Not a pattern: that takes four times as long, and an inbox may have a hundred thousand files.
     lower = name.lower()
     return not (lower.startswith(_JUNK_BEGINNINGS) or lower.endswith(_JUNK_ENDINGS) or lower in _JUNK_NAMES)
 
@@ -70,7 +71,7 @@ def first_match(name: str, patterns: Iterable[str]) -> str | None:
 
 
 def plain_ending(include: Iterable[str]) -> str:
-    """Return a file ending that makes a name one of a scan."""
+    """Return a file ending that a scan may have."""
     plain = (match[1] for pattern in include if (match := _PLAIN_ENDING.fullmatch(pattern)))
     return next(plain, ".jpg")
 
@@ -82,7 +83,7 @@ class NameRules:
     include: re.Pattern[str]
     exclude: re.Pattern[str]
     excluded: tuple[str, ...] = ()
-    """What ``exclude`` was compiled of."""
+    """The patterns that ``exclude`` was compiled from."""
 
     @classmethod
     def of(cls, include: Iterable[str], exclude: Iterable[str]) -> NameRules:
@@ -91,19 +92,19 @@ class NameRules:
         return cls(_any_of(include), _any_of(excluded), excluded)
 
     def enters(self, folder_name: str) -> bool:
-        """Tell whether a folder of this name is looked into."""
+        """Return whether a folder of this name is read."""
         return self.exclude.match(folder_name) is None and not is_system_folder(folder_name)
 
     def is_scan(self, name: str) -> bool:
-        """Tell whether a file of this name is a scan."""
+        """Return whether a file of this name is a scan."""
         return self.include.match(name) is not None and self.exclude.match(name) is None
 
     def takes(self, path: str) -> bool:
-        """Tell whether a path relative to the inbox names a scan in a folder that is looked into."""
+        """Return whether a path relative to the inbox names a scan in a folder that is read."""
         *folders, name = path.split("/")
         return self.is_scan(name) and all(self.enters(folder) for folder in folders)
 
     def leaves(self, path: str) -> bool:
-        """Tell whether a path names a file that is left alone although someone may want it read."""
+        """Return whether a path names a file that is ignored although it may be meant to be read."""
         *folders, name = path.split("/")
         return not self.is_scan(name) and is_meant(name) and all(self.enters(folder) for folder in folders)

@@ -23,30 +23,31 @@ _THIS_FILE_ONLY = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.EINVAL, errno
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What one look at a file found."""
+    """Result of one probe of a file."""
 
     facts: FileFacts
-    """At the beginning of the look."""
+    """At the beginning of the probe."""
     state: Completeness | None
-    """None where the daemon may not read the file."""
+    """None if the daemon may not read the file."""
     kind: str = OTHER
-    """What it is if it is no JPEG."""
+    """File type if it is no JPEG."""
     unmodified_for: float = field(default=0.0, compare=False)
     """Seconds since its content changed, by its modification time and this machine's clock."""
     untouched_for: float = field(default=0.0, compare=False)
     """The same by its status change time, if that is later: a copy sets the modification time, a rename only this."""
     left: FileFacts | None = None
-    """How the look left the file, if that is not how it found it: rclone moves the modification time of a file that is
-    read before it is uploaded."""
+    """State of the file after the probe, if the probe changed it: rclone changes the modification time of a file that
+    is read before it is uploaded.
+    """
 
     @property
     def known(self) -> FileFacts:
-        """What the next look finds if the file does not change."""
+        """State that the next probe finds if the file does not change."""
         return self.left or self.facts
 
 
 def probe(inbox: Path, path: str) -> Probe | None:
-    """Look at a file in the inbox; None where it is gone or no regular file any more.
+    """Probe a file in the inbox; None if it is gone or no longer a regular file.
 
     Raises :class:`Blocked` if only this file cannot be read, :class:`EnvironmentFault` if the inbox cannot.
     """
@@ -80,17 +81,17 @@ def _look_into(descriptor: int) -> Probe:
 
 
 def _by_reading(before: FileFacts, after: FileFacts) -> bool:
-    """Tell whether no more changed than what reading alone may change, on a file system without inode numbers."""
+    """Return whether only what reading may change has changed, on a file system without inode numbers."""
     times = replace(before, mtime_ns=after.mtime_ns, ctime_ns=after.ctime_ns)
     return not before.inode and after == times
 
 
 def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:
-    """Read a settled scan once: its bytes and their hash.
+    """Read a complete scan once: return its bytes and their hash.
 
-    Raises :class:`Changed` where the file is not, or while it is read stops being, the one that settled;
-    or may not be read any more; :class:`TooLarge` above ``max_bytes``; :class:`Blocked` where only this file cannot be
-    had, :class:`EnvironmentFault` where the inbox cannot be read.
+    Raises :class:`Changed` if the file is not the complete one, changes while it is read, or may not be read any more;
+    :class:`TooLarge` above ``max_bytes``; :class:`Blocked` if only this file cannot be read, :class:`EnvironmentFault`
+    if the inbox cannot be read.
     """
     if expected.size > max_bytes:
         raise TooLarge(
@@ -116,17 +117,17 @@ def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:
 
 
 def _raise_unless_gone(error: OSError, inbox: Path) -> None:
-    """Return if the file is gone, or may not be read, in an inbox that is there."""
+    """Return if the file is gone or unreadable, in an inbox that is there; raise otherwise."""
     if error.errno in _THIS_PROCESS or not _answers(inbox):
         raise environment_fault(error, f"cannot read the inbox {inbox}") from error
     if error.errno not in _THIS_FILE_ONLY:
-        # Such as a bad sector: one of those must not keep all others from being read.
+        # Such as a bad sector: one bad file must not keep all others from being read.
         message = f"it cannot be read ({system_reason(error)})"
         raise Blocked(message, "see whether its disk is sound; it is tried again") from error
 
 
 def _answers(inbox: Path) -> bool:
-    """Tell whether what lies in the inbox can be listed."""
+    """Return whether the inbox can be listed."""
     try:
         with os.scandir(inbox) as entries:
             next(entries, None)

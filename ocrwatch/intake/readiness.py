@@ -1,12 +1,12 @@
-"""Answers "is it complete?" Pure: the clock is passed in, and somebody else looks at the files.
+"""Decides when a file is complete. Pure: the clock is passed in, and the caller probes the files.
 
-A file goes on when two looks, a quiet time apart, found the same device, inode, size and modification time *and*
-a whole JPEG. One that is not whole is looked at again at growing intervals for as long as it changes. After
-``patience`` without any change it is taken for closed: a JPEG without its end marker goes on as it is, since
-all of the image may be there, which only decoding tells; what cannot be a JPEG is given up. One that grows is never
-dispatched and never given up.
+A file is ready when two probes, ``stable_for`` seconds apart, found the same device, inode, size and modification time
+*and* a whole JPEG. An incomplete one is probed again at growing intervals for as long as it changes. After
+``give_up_after`` without any change it is taken for closed: a JPEG without its end marker goes on as it is, since all
+of the image may be there, which only decoding can prove; a file that cannot be a JPEG is given up. A growing file is
+never dispatched and never given up.
 
-A whole file that was read and found damaged may still be in its writer's hands: a preallocated one whose middle comes
+A whole file that was read and found damaged may still be being written: a preallocated one with the middle written
 last, or a sound one that is overwritten in place. It comes back here (:meth:`ReadinessTracker.await_writer`), and is
 read again when it has changed, or when it has not for ``give_up_after``.
 """
@@ -28,10 +28,10 @@ NOT_JPEG_PATIENCE = 10.0
 """Seconds without change after which bytes that do not begin as a JPEG are believed."""
 
 NAMED_PATIENCE = 1.0
-"""The same for a file that begins as one of another kind: no later byte makes a JPEG of it."""
+"""The same for a file that begins as another type: no later byte makes it a JPEG."""
 
 LONGEST_INTERVAL = 30.0
-"""Seconds between two looks at a file that does not get whole."""
+"""Longest interval in seconds between two probes of an incomplete file."""
 
 _SHORTEST_INTERVAL = 0.1
 
@@ -40,10 +40,10 @@ GROWING = "growing"
 DAMAGED = "damaged"
 
 _UNFINISHED = (Truncated, Damaged)
-"""What a file can be found to be only because its writer is not done."""
+"""States of a file that only an unfinished writer explains."""
 
 _UNDER_WAY = -1.0
-"""In the place of the next look's time, while a look is under way."""
+"""Marks a probe in progress, instead of the time of the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The file is not complete yet; ``first`` the first time that its reason is this one."""
+    """The file is not complete yet; ``first`` if its reason is a new one."""
 
     reason: str
     first: bool
@@ -63,7 +63,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """The file did not begin as a JPEG within the patience."""
+    """The file did not begin as a JPEG within ``give_up_after``."""
 
     facts: FileFacts
     fault: ScanFault
@@ -71,7 +71,7 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The file is not there any more."""
+    """The file is gone."""
 
 
 Verdict = Ready | Waiting | GivenUp | Gone
@@ -79,16 +79,16 @@ Verdict = Ready | Waiting | GivenUp | Gone
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """A file that something was found wrong with."""
+    """A file with a problem."""
 
     path: str
     reason: str
     changed_at: float
-    """When its last change was seen, or earlier if its times may be trusted."""
+    """When its last change was seen, or earlier if its times can be trusted."""
     detail: str = ""
-    """What was found when a damaged one was read."""
+    """What reading found in a damaged one."""
     until: float | None = None
-    """When a damaged one is believed to be so, unless it changes."""
+    """When a damaged one is judged as such, unless it changes."""
 
 
 @dataclass(slots=True)
@@ -99,22 +99,22 @@ class _Watched:
     interval: float
     changed_at: float
     unchanged_since: float
-    """The same, or earlier if the file's times may be trusted."""
+    """The same, or earlier if the file's times can be trusted."""
     facts: FileFacts | None = None
     again: bool = False
-    """Whether an event came while a look was under way."""
+    """Whether an event came during a probe."""
     reason: str = ""
     said: set[str] = field(default_factory=set)
     fault: ScanFault | None = None
-    """What was found when the file was read as it is."""
+    """What reading the file as it is found."""
 
 
 @dataclass(slots=True)
 class ReadinessTracker:
-    """Keeps what has arrived and is not known to be complete. All times are monotonic seconds."""
+    """Tracks arrived files until they are complete. All times are monotonic seconds."""
 
     stable_for: float
-    """Seconds without change after which a whole file found by a look at the folder is complete."""
+    """Seconds without change after which a whole file found by a rescan is complete."""
     stable_for_closed: float
     """The same for a file that was closed after writing or moved in."""
     give_up_after: float
@@ -128,14 +128,14 @@ class ReadinessTracker:
 
     @property
     def incomplete(self) -> int:
-        """How many files are here that were found incomplete and do not change."""
+        """How many tracked files are incomplete and do not change."""
         return len(self._incomplete_ones)
 
     def __contains__(self, path: str) -> bool:
         return path in self._watched
 
     def track(self, arrival: Arrival, now: float) -> None:
-        """Take note of a path; an event on a known one brings its next look forward."""
+        """Track a path; an event on a tracked one brings its next probe forward."""
         known = self._watched.get(arrival.path)
         if known is None:
             known = _Watched(arrival.how, arrival.fresh, now, self.stable_for, now, now)
@@ -146,7 +146,7 @@ class ReadinessTracker:
             known.fresh = known.fresh or arrival.fresh
             known.interval = self.stable_for
             if known.next_look == _UNDER_WAY:
-                # Its result may be older than the event: another look follows, but never two at once.
+                # Its result may be older than the event: another probe follows, but never two at once.
                 known.again = True
             else:
                 self._look_at(arrival.path, known, now)
@@ -157,13 +157,13 @@ class ReadinessTracker:
         self._incomplete_ones.discard(path)
 
     def is_doubtful(self, scan: SettledFile, fault: ScanFault, now: float) -> bool:
-        """Tell whether ``fault`` may be there only because the writer of ``scan`` is still at work."""
+        """Return whether ``fault`` may exist only because the writer of ``scan`` is not done."""
         return isinstance(fault, _UNFINISHED) and now < scan.changed_at + self.give_up_after
 
     def await_writer(self, scan: SettledFile, fault: ScanFault, now: float) -> Waiting:
-        """Keep a file that was read and has a doubtful ``fault``. It is ready again when it has changed and settled.
+        """Track a file that was read with a doubtful ``fault``, until it has changed and is stable again.
 
-        If it does not change, it is ready when ``patience`` is over: what was read then is believed.
+        If it does not change, it is ready after ``give_up_after``: the fault is accepted then.
         """
         watched = _Watched("found", scan.fresh, now, self.stable_for, scan.changed_at, scan.changed_at, scan.facts)
         watched.fault = fault
@@ -174,14 +174,14 @@ class ReadinessTracker:
         return self._waiting(watched, DAMAGED)
 
     def reason_of(self, path: str) -> str:
-        """Return why a file waits, empty if nothing was found wrong with it yet."""
+        """Return why a file waits, empty if no problem was found yet."""
         watched = self._watched[path]
         if watched.fault is not None:
             return f"{watched.fault.message}; it changed a short time ago, and may still be written"
         return watched.reason
 
     def waiting(self) -> Iterator[Unsettled]:
-        """Yield each file that something was found wrong with."""
+        """Yield each file with a problem."""
         for path, watched in self._watched.items():
             if watched.fault is not None:
                 until = watched.unchanged_since + self.give_up_after
@@ -190,19 +190,19 @@ class ReadinessTracker:
                 yield Unsettled(path, watched.reason, watched.changed_at)
 
     def is_stuck(self, now: float, patience: float) -> bool:
-        """Tell whether every file here has been incomplete and unchanged for ``patience`` seconds (or none is here)."""
+        """Return whether every tracked file has been incomplete and unchanged for ``give_up_after`` seconds."""
         return all(
             watched.reason not in {"", GROWING} and now - watched.changed_at >= patience
             for watched in self._watched.values()
         )
 
     def next_look(self) -> float | None:
-        """Return when the next look is due."""
+        """Return when the next probe is due."""
         self._drop_stale()
         return self._looks[0][0] if self._looks else None
 
     def due(self, now: float, limit: int) -> list[str]:
-        """Return at most ``limit`` paths to look at now; each comes back through :meth:`update`."""
+        """Return at most ``limit`` paths to probe now; each comes back through :meth:`update`."""
         paths: list[str] = []
         while len(paths) < limit:
             self._drop_stale()
@@ -214,16 +214,16 @@ class ReadinessTracker:
         return paths
 
     def patience_for(self, reason: str, kind: str = OTHER) -> float:
-        """Return for how many seconds a file may stay as it is that waits for ``reason``, a :class:`Waiting`'s.
+        """Return how many seconds a file may stay unchanged that waits for ``reason``, a :class:`Waiting`'s.
 
-        ``kind`` is what it is if it is no JPEG (:func:`ocrwatch.magic.kind_of`).
+        ``kind`` is its type if it is no JPEG (:func:`ocrwatch.magic.kind_of`).
         """
         if reason != Completeness.NOT_JPEG.value:
             return self.give_up_after
         return min(self.give_up_after, NOT_JPEG_PATIENCE if kind == OTHER else max(self.stable_for, NAMED_PATIENCE))
 
     def update(self, path: str, probe: Probe | None, now: float) -> Verdict:
-        """Say what a look at ``path`` means. Ready, given up and gone paths are forgotten."""
+        """Judge a probe of ``path``. Ready, given up and gone paths are forgotten."""
         watched = self._watched.get(path)
         if watched is None:
             return Gone()
@@ -240,10 +240,10 @@ class ReadinessTracker:
         return self._unchanged(path, watched, probe, now)
 
     def refused(self, path: str, reason: str, now: float) -> Waiting:
-        """Note that a look at ``path`` was refused, which says nothing about the file: it is looked at again later."""
+        """Record that a probe of ``path`` was refused, which says nothing about the file: it is probed again later."""
         watched = self._watched[path]
         watched.again = False
-        # As one that does not get whole: it must not take the places of others.
+        # Like an incomplete one: it must not take the places of others.
         self._incomplete_ones.add(path)
         watched.interval = min(max(watched.interval, _SHORTEST_INTERVAL) * 1.5, LONGEST_INTERVAL)
         self._look_at(path, watched, now + watched.interval)
@@ -324,11 +324,11 @@ class ReadinessTracker:
 
 
 def _age(watched: _Watched, probe: Probe) -> float:
-    """Return how many seconds before its first look a file changed, as far as its times can be trusted.
+    """Return how many seconds before its first probe a file changed, if its times can be trusted.
 
-    They may be those of a copy's source, set at any time, or of a server whose clock differs: for what arrived while
-    the inbox was watched, the arrival counts. Only a file that was renamed into the inbox is as old as it says, and so
-    is one that was there before the daemon.
+    They may be those of a copy's source, set at any time, or of a server with another clock: for files that arrived
+    while the inbox was watched, the arrival counts. Only a file that was renamed into the inbox is as old as it says,
+    and so is one that was there before the daemon.
     """
     if watched.how == "moved":
         return probe.unmodified_for

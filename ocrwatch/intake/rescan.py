@@ -1,4 +1,4 @@
-"""A look at the whole inbox: the truth, of which events are only a hint."""
+"""Full rescan of the inbox. Events are hints; the rescan is authoritative."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from ocrwatch.intake.names import NameRules, first_match, is_meant, is_system_fo
 from ocrwatch.storage.files import folder, inode_of
 
 DEEPEST = 64
-"""Folders within one another that are looked into. Every folder is reached from the inbox anew, part by part, so that
-the time grows with the square of the depth; nobody files scans so deep."""
+"""Depth of folders that are read. Every folder is reached from the inbox anew, part by part, so that the time grows
+with the square of the depth; no one files scans so deep.
+"""
 
 
 MOST_IGNORED = 10_000
-"""How many of the files that are not read are named; the others are counted."""
+"""How many of the unread files are named; the others are counted."""
 
 GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
-"""A subfolder that went, or became something else, after its name was read: the next look tells."""
+"""A subfolder that is gone, or is something else, after its name was read: the next rescan sees it."""
 
 _OF_THE_SCAN = "put the scan itself there"
 
@@ -35,15 +36,15 @@ class Ignored:
     reason: str
     """Empty if only its content tells (:class:`ocrwatch.intake.ignore_rules.NameCheck`)."""
     remedy: str
-    """Empty if nothing needs to be done: what is in the folder is read."""
+    """Empty if nothing needs to be done: the folder's files are read."""
     is_closed: bool = False
-    """Whether it is a folder that cannot be looked into."""
+    """Whether it is a folder that cannot be read."""
     may_change: bool = False
-    """Whether its content, by which it was judged, is not all there yet."""
+    """Whether the content that it was judged by is not all there yet."""
 
 
 class _Left:
-    """What a look leaves alone: the first of it by name, all of it by number."""
+    """Files that a rescan ignores: the first by name, all by number."""
 
     def __init__(self) -> None:
         self.first: list[Ignored] = []
@@ -54,7 +55,7 @@ class _Left:
         self._name(Ignored(path, reason, remedy, is_closed))
 
     def mention(self, path: str, reason: str) -> None:
-        """Name something that is odd, though nothing is left unread for it."""
+        """Report something unusual, though nothing stays unread for it."""
         self._name(Ignored(path, reason, ""))
 
     def _name(self, item: Ignored) -> None:
@@ -64,18 +65,18 @@ class _Left:
 
 @dataclass(frozen=True, slots=True)
 class Rescan:
-    """What a look found."""
+    """Result of a rescan."""
 
     paths: tuple[str, ...]
-    """Scans that were not known yet, in natural order, at most as many as asked for."""
+    """Scans that were not known yet, in natural order, at most as many as requested."""
     total: int
     """How many there are in all."""
     ignored: tuple[Ignored, ...]
-    """What is not read and may have been meant to be, at most :data:`MOST_IGNORED` of it."""
+    """Unread files that may have been meant to be read, at most :data:`MOST_IGNORED`."""
     ignored_total: int
-    """How much there is of that in all."""
+    """How many of them there are in all."""
     identity: tuple[int, int]
-    """Device and inode of the inbox: another value means that it was replaced, so watches are to be set anew."""
+    """Device and inode of the inbox: another value means that it was replaced, so watches must be set again."""
 
     @property
     def more(self) -> bool:
@@ -86,7 +87,7 @@ class Rescan:
 def rescan(
     inbox: Path, rules: NameRules, *, recursive: bool, limit: int, known: Callable[[str], bool] | None = None
 ) -> Rescan:
-    """Walk the inbox without following links and return up to ``limit`` scans that ``known`` denies.
+    """Walk the inbox without following links and return up to ``limit`` scans that are not ``known``.
 
     Keeps ``limit`` names in memory, however many files wait. Raises :class:`EnvironmentFault` if the inbox
     cannot be read; folders below it that cannot are reported as ignored.
@@ -103,7 +104,7 @@ def rescan(
 
     try:
         status = inbox.stat()
-        # At least one, since nsmallest does not even count where none is wanted.
+        # At least one, since nsmallest does not even count if none is requested.
         first = heapq.nsmallest(max(limit, 1), unknown(), key=natural_key)[:limit]
     except OSError as error:
         raise environment_fault(error, f"cannot read the inbox {inbox}") from error
@@ -111,7 +112,7 @@ def rescan(
 
 
 def _walk(inbox: Path, rules: NameRules, *, recursive: bool, ignored: _Left) -> Iterator[str]:
-    """Yield every scan; one folder after the other, however deep they lie."""
+    """Yield every scan; one folder at a time, at any depth."""
     folders = [""]
     while folders:
         relative = folders.pop()
@@ -131,7 +132,7 @@ def _report_folder(inbox: Path, relative: str, error: OSError, ignored: _Left) -
 
 
 def _entries(inbox: Path, relative: str, rules: NameRules, below: list[str] | None, ignored: _Left) -> Iterator[str]:
-    """Yield the scans in one folder, and add its subfolders to ``below``, None if they are not looked into."""
+    """Yield the scans in one folder, and add its subfolders to ``below``, unless that is None."""
     with folder(inbox, relative) as descriptor, os.scandir(descriptor) as entries:
         if relative and not os.access(".", os.X_OK, dir_fd=descriptor, effective_ids=True):
             # Its names can be listed, but nothing in it can be opened (path_resolution(7)).
@@ -155,7 +156,7 @@ def _entries(inbox: Path, relative: str, rules: NameRules, below: list[str] | No
 
 
 def _take_folder(path: str, name: str, rules: NameRules, below: list[str] | None, ignored: _Left) -> None:
-    """Have a folder looked into, or report why it is not; nothing is said of the system's own."""
+    """Add a folder to be read, or report why it is not; system folders are not reported."""
     if is_system_folder(name):
         return
     if not rules.enters(name):

@@ -1,4 +1,4 @@
-"""From the inbox to batches: what arrives is looked at until it is complete, and then gathered."""
+"""From the inbox to batches: probes arrivals until they are complete, and then batches them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from ocrwatch.settings import Watch
 from ocrwatch.storage.threads import Tasks, Threads, run_in
 
 MOST_KNOWN = 2000
-"""How many scans are kept in mind at once. The rest waits in the inbox, where a later look finds it."""
+"""How many scans are tracked at once. The rest waits in the inbox, where a later rescan finds it."""
 
 MOST_INCOMPLETE = 20_000
-"""How many are kept in mind besides that do not get whole, lest they take the others' places."""
+"""How many incomplete ones are tracked besides, so that they do not take the others' places."""
 
 _PROBES_AT_ONCE = 64
 _IMPATIENT_QUIETS = 3
@@ -44,19 +44,19 @@ _log = get_logger()
 class _Known:
     since: float
     again: bool = False
-    """Whether it arrived once more while it was in hand."""
+    """Whether it arrived again while it was in work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A file that no worker is to see."""
+    """A file that no worker may see."""
 
     path: str
     given_up: GivenUp
 
 
 class Demand(Protocol):
-    """What intake has to know of the scans that it has handed out."""
+    """What intake needs to know of the scans that it has submitted."""
 
     @property
     def wants_backlog(self) -> bool:
@@ -64,14 +64,14 @@ class Demand(Protocol):
 
     @property
     def blocked(self) -> int:
-        """How many of them wait for something that keeps no others waiting."""
+        """How many of them wait without delaying others."""
 
     def subscribe(self, event: asyncio.Event) -> None:
-        """Have ``event`` set when either may have changed."""
+        """Set ``event`` when either may have changed."""
 
 
 class Watcher:
-    """Knows every path between its arrival and :meth:`release`, and hands each out once. Lives on the event loop."""
+    """Knows every path between its arrival and :meth:`release`, and submits each once. Lives on the event loop."""
 
     def __init__(
         self,
@@ -107,10 +107,10 @@ class Watcher:
         self._subscribers: list[asyncio.Event] = []
 
     async def batches(self, *, events: bool) -> AsyncIterator[list[SettledFile] | Refused]:
-        """Yield each batch as it closes, and each file that is given up; ends after :meth:`stop`.
+        """Yield each batch as it closes, and each file that it gives up; ends after :meth:`stop`.
 
-        With ``events`` the inbox is watched by inotify if its file system has it. Without, it is not watched for as
-        long as it takes until an incomplete file is given up either: ``once``.
+        With ``events`` the inbox is watched by inotify if its file system has it. Without (``once``), it is not watched
+        either while an incomplete file waits to be given up.
         """
         self._gives_up = events
         if events:
@@ -138,11 +138,11 @@ class Watcher:
             await self._tasks.cancel()
 
     def subscribe(self, event: asyncio.Event) -> None:
-        """Have ``event`` set when a path has arrived, or files that are not read have."""
+        """Set ``event`` when a path or unread files have arrived."""
         self._subscribers.append(event)
 
     def stop(self) -> None:
-        """Take no more arrivals."""
+        """Accept no more arrivals."""
         self._stopped = True
         self._arrivals.disarm()
         self._wake.set()
@@ -162,17 +162,17 @@ class Watcher:
 
     @property
     def waiting(self) -> int:
-        """How many scans settle or wait for their batch."""
+        """How many scans are not stable yet or wait for their batch."""
         return len(self._settle) + len(self._batcher)
 
     @property
     def more(self) -> bool:
-        """Whether the inbox holds scans besides those kept in mind."""
+        """Whether the inbox holds more scans than are tracked."""
         return self._more
 
     @property
     def oldest(self) -> float | None:
-        """When the scan arrived that has been on its way longest (monotonic seconds)."""
+        """Arrival of the scan that has been open longest (monotonic seconds)."""
         # Paths are in the order of their arrival.
         return next((known.since for known in self._known.values()), None)
 
@@ -182,7 +182,7 @@ class Watcher:
         return next(iter(self._known), None)
 
     def queue(self) -> Iterator[str]:
-        """Yield the paths that wait for their batch, in the order in which they will be read."""
+        """Yield the paths that wait for their batch, in the order of reading."""
         return self._batcher.paths()
 
     @property
@@ -191,26 +191,26 @@ class Watcher:
         return len(self._batcher)
 
     def incomplete(self) -> Iterator[Unsettled]:
-        """Yield what settles and is not well; times are monotonic seconds."""
+        """Yield unstable files with a problem; times are monotonic seconds."""
         return self._settle.waiting()
 
     def is_empty(self, now: float) -> bool:
-        """Tell whether nothing is left but files that do not get whole."""
+        """Return whether only incomplete files are left."""
         is_steady = self._arrivals.looked and not self._arrivals.is_looking and self.ignored.is_steady
         if not is_steady or self._more or self._probing or len(self._batcher) or self._refused:
             return False
         return self._settle.is_stuck(now, _IMPATIENT_QUIETS * max(self._settle.stable_for, 0.5))
 
     def left(self) -> dict[str, str]:
-        """Return the paths that have not settled, with what they wait for."""
+        """Return the paths that are not stable, with what they wait for."""
         return {path: self._settle.reason_of(path) for path in self._known if path in self._settle}
 
     def claim(self, path: str) -> None:
-        """Leave a path alone until it is released: another has it in hand."""
+        """Claim a path until it is released: another part is working on it."""
         self._known[path] = _Known(time.monotonic())
 
     def release(self, path: str, *, again: bool = False) -> None:
-        """Let go of a path whose scan has ended; if it arrived ``again`` meanwhile, it starts again."""
+        """Release the path of a closed scan; if it arrived ``again`` meanwhile, it starts again."""
         known = self._known.pop(path, None)
         if again or (known is not None and known.again):
             self._arrive(Arrival(path, "closed"))
@@ -218,11 +218,11 @@ class Watcher:
         self._make_room()
 
     def is_doubtful(self, scan: SettledFile, fault: ScanFault) -> bool:
-        """Tell whether a scan may have been found damaged only because its writer is still at work."""
+        """Return whether a scan may look damaged only because its writer is not done."""
         return self._settle.is_doubtful(scan, fault, time.monotonic())
 
     def await_writer(self, scan: SettledFile, fault: ScanFault) -> None:
-        """Take back a scan that was handed out and was found damaged, until it changes or the patience is over."""
+        """Take back a damaged scan, until it changes or ``give_up_after`` is over."""
         now = time.monotonic()
         self._known.setdefault(scan.path, _Known(now)).again = False
         self._settle.await_writer(scan, fault, now)
@@ -255,12 +255,12 @@ class Watcher:
             event.set()
 
     def _make_room(self) -> None:
-        """Rescan for more where there is room for many."""
+        """Rescan for more if there is room for many."""
         if self._more and self._room() >= MOST_KNOWN // 2:
             self._arrivals.look_within(0.0)
 
     def _room(self) -> int:
-        """How many more scans may be kept in mind."""
+        """How many more scans can be tracked."""
         incomplete = min(self._settle.incomplete + self._demand.blocked, MOST_INCOMPLETE)
         return max(0, MOST_KNOWN + incomplete - len(self._known))
 
@@ -270,7 +270,7 @@ class Watcher:
         return min(each for each in times if each is not None)
 
     async def _rescan(self) -> None:
-        # What waited before the first rescan ended, or overflows the memory, is a backlog.
+        # Scans that waited before the first rescan ended, or exceed the memory, are a backlog.
         fresh = self._arrivals.looked and not self._more
         known = frozenset(self._known)
         found = await self._arrivals.look(self._room(), lambda path: path in known or path in self._kept)
@@ -293,7 +293,7 @@ class Watcher:
         try:
             probes = await run_in(self._threads.io, self._probe_all, paths)
         except OcrwatchError as error:
-            # The inbox is away: the rescan that finds it back finds these again.
+            # The inbox is missing: the rescan that finds it again finds these too.
             for path in paths:
                 self._settle.forget(path)
                 self._known.pop(path, None)
@@ -303,7 +303,7 @@ class Watcher:
             self._probing -= 1
         now = time.monotonic()
         for path, found in zip(paths, probes, strict=True):
-            # What was dropped meanwhile may be known again by another road.
+            # A path dropped meanwhile may be tracked again for another reason.
             if path in self._settle:
                 self._judge(path, found, now)
 

@@ -1,8 +1,8 @@
-"""What happened to every scan: SQLite in the state folder, the only package that knows SQL.
+"""Records the state of every scan: SQLite in the state folder, the only package that knows SQL.
 
-A row begins when a scan is handed to a worker; what merely waits is in the inbox, which needs no copy here. The
-states are ``queued → reading → planned → published → delivered`` or ``quarantined``, ``retrying`` between two
-attempts, and ``changed`` for a file that was changed or taken away. Each is durable before the step that depends on it.
+A row begins when a scan is submitted to a worker; scans that merely wait are in the inbox, which needs no copy here.
+The states are ``queued → reading → planned → published → delivered`` or ``quarantined``, ``retrying`` between two
+attempts, and ``changed`` for a file that was changed or removed. Each is durable before the step that depends on it.
 """
 
 from ocrwatch.ledger.ledger import Entry, Ledger, facts_key

@@ -1,4 +1,4 @@
-"""The database itself: one row a scan."""
+"""The database itself: one row per scan."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _OPEN: Final = "('queued', 'reading', 'retrying', 'planned', 'published')"
 
 _CLOSED: Final = "('delivered', 'quarantined', 'changed')"
 _DELIVERIES_AT_ONCE: Final = 20
-"""Of the same bytes: if none of the newest has its text still, older ones will hardly have."""
+"""Deliveries of the same bytes in one query: if none of the newest has its text still, older ones hardly will."""
 
 _PRUNED_AT_ONCE: Final = 500
-"""Rows dropped in one transaction, so that nobody waits long for it and the log stays small."""
+"""Rows deleted in one transaction, so that no thread waits long for it and the log stays small."""
 
 INTERRUPTED: Final = "interrupted"
-"""The code of a scan that waits since ocrwatch was killed while it was the only one in work."""
+"""Code of a scan that waits since ocrwatch was killed while it was the only one in work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,44 +43,44 @@ class Entry:
     state: ScanState
     attempts: int
     not_before: float
-    """Wall-clock seconds before which it is not tried again."""
+    """Wall-clock seconds of its next attempt at the earliest."""
     code: str | None
     reason: str | None
     plan: str | None
     seen_at: float
     updated_at: float
     alone: int = 0
-    """1 if it was in work when ocrwatch was killed: it is read with no other beside it."""
+    """1 if it was in work when ocrwatch was killed: it is read alone."""
     deaths: int = 0
-    """How often ocrwatch was killed while this was the only scan in work, and not without it since."""
+    """How often ocrwatch was killed while this was the only scan in work, and not without it since then."""
     review: Review | None = None
-    """Why the text is to be reviewed; None if the page is not marked, or is not at its end."""
+    """Why the text needs review; None if the page is not marked, or the scan is not closed."""
     reviewed_at: float | None = None
-    """Wall-clock seconds when it was ticked off; None while it waits."""
+    """Wall-clock seconds when it was marked as reviewed; None while it waits."""
 
     @property
     def waits_for_review(self) -> bool:
-        """Whether the text has yet to be reviewed."""
+        """Whether the text still needs review."""
         return self.review is not None and self.reviewed_at is None
 
 
 _TO_REVIEW: Final = "review IS NOT NULL AND reviewed_at IS NULL"
-"""Selects the scans that wait for review; word for word the condition of their index."""
+"""Selects the scans that wait for review; exactly the condition of their index."""
 
 _STAYS: Final = (
     "(state = 'delivered' AND coalesce(json_extract(plan, '$.fate'), '') = 'keep'"
     " OR state = 'quarantined' AND coalesce(json_extract(plan, '$.stays'), 0))"
 )
-"""Selects the scans that are done and whose originals were to stay in the inbox."""
+"""Selects the scans that are done and keep their originals in the inbox."""
 
 _OLD_STATES: Final = {"ready": "queued", "waiting": "retrying", "done": "delivered", "gone": "changed"}
-"""States in a ledger of an older ocrwatch, which is only read as it is until the daemon brings it up to date."""
+"""States in a ledger of an older ocrwatch, which is only read until the daemon migrates it."""
 
 _COLUMNS: Final = frozenset(field.name for field in fields(Entry))
 
 
 def facts_key(facts: FileFacts) -> str:
-    """Render what identifies a file across restarts. The device is left out: its number changes with a remount."""
+    """Return the key of a file across restarts. The device is left out: its number changes with a remount."""
     return f"{facts.inode}:{facts.size}:{facts.mtime_ns}"
 
 
@@ -91,7 +91,7 @@ class Ledger:
         self._lock = threading.RLock()
         self._path = folder / "ledger.db"
         self.token = ""
-        """Tells this ledger's temporary files from another's in a shared outbox."""
+        """Distinguishes this ledger's temporary files from another's in a shared outbox."""
         with self._guarded():
             self._db = opening.connect(self._path)
             self.token = self._one("SELECT value FROM meta WHERE key = 'token'")["value"]
@@ -102,7 +102,7 @@ class Ledger:
             self._db.close()
 
     def begin(self, path: str, facts: FileFacts, sha256: str | None) -> Entry:
-        """Return the open row of this very file, or a new one; rows of a file that had this name before are closed."""
+        """Return the open row of exactly this file, or a new one; rows of an earlier file of this name are closed."""
         with self._transaction():
             found: Entry | None = None
             for row in self._db.execute(
@@ -130,7 +130,7 @@ class Ledger:
             return entry_of(self._one("SELECT * FROM scans WHERE id = ?", scan))
 
     def count_attempt(self, scan: int) -> int:
-        """Count an attempt, durably, before its work begins; return how many that makes."""
+        """Count an attempt, durably, before its work begins; return the new count."""
         with self._transaction():
             self._db.execute(
                 "UPDATE scans SET attempts = attempts + 1, state = 'reading', updated_at = ? WHERE id = ?",
@@ -139,9 +139,9 @@ class Ledger:
             return self.get(scan).attempts
 
     def refund_attempt(self, scan: int, *, code: str | None = None, reason: str | None = None) -> None:
-        """Take back an attempt that ended for no fault of the scan; nothing happens to one that is planned already.
+        """Refund an attempt that ended for no fault of the scan; a planned one is not changed.
 
-        ``code`` and ``reason`` say what was found, if that is not believed yet.
+        ``code`` and ``reason`` say what was found, if it is still in doubt.
         """
         with self._transaction():
             self._db.execute(
@@ -151,7 +151,7 @@ class Ledger:
             )
 
     def record_clean_end(self) -> None:
-        """Take back the attempts of all scans that are still in work: this run ends, and none of them is to blame."""
+        """Refund the attempts of all scans still in work: this run ends, and none of them is to blame."""
         with self._transaction():
             self._db.execute(
                 "UPDATE scans SET attempts = max(0, attempts - 1), state = 'queued', updated_at = ?"
@@ -160,7 +160,7 @@ class Ledger:
             )
 
     def record_unclean_end(self, first_delay: float, max_delay: float) -> list[Entry]:
-        """Judge the scans that were in work when an earlier run was killed, and return them; none after a clean end.
+        """Judge the scans that were in work when a run was killed, and return them; none after a clean end.
 
         No attempt is counted for that. Only a scan that was the only one in work is suspected: it waits, so that the
         others go on without it, for ``first_delay`` seconds and twice as long after each further death, at most
@@ -184,26 +184,26 @@ class Ledger:
             return [self.get(row["id"]) for row in rows]
 
     def wait(self, scan: int, not_before: float, code: str, reason: str) -> None:
-        """Note a failed attempt and when the next one may be made (wall clock)."""
+        """Record a failed attempt and the earliest time of the next one (wall clock)."""
         with self._transaction():
             self._set(scan, state=ScanState.RETRYING, not_before=not_before, code=code, reason=reason)
 
     def plan_of(self, scan: int) -> str | None:
-        """Return the plan noted for a scan that is still open."""
+        """Return the plan of a scan that is still open."""
         entry = self.get(scan)
         return entry.plan if entry.state in {ScanState.PLANNED, ScanState.PUBLISHED} else None
 
     def is_published(self, scan: int) -> bool:
-        """Tell whether a scan's sidecars are known to be durable under their final names."""
+        """Return whether a scan's sidecars are recorded as durable under their final names."""
         return self.get(scan).state is ScanState.PUBLISHED
 
     def forget_plan(self, scan: int) -> None:
-        """Note that a plan cannot be carried out: the scan is to be read again."""
+        """Record that a plan cannot be carried out: the scan must be read again."""
         with self._transaction():
             self._set(scan, state=ScanState.QUEUED, plan=None)
 
     def planned(self, scan: int, plan: str, *, code: str | None, reason: str | None) -> None:
-        """Note where everything goes, before anything shows: from here on a restart carries the plan out.
+        """Record the plan before any of its files is visible: from here on a restart carries it out.
 
         ``code`` and ``reason`` say why a scan is quarantined.
         """
@@ -211,30 +211,30 @@ class Ledger:
             self._set(scan, state=ScanState.PLANNED, plan=plan, code=code, reason=reason)
 
     def published(self, scan: int) -> None:
-        """Note that the sidecars are durable under their final names."""
+        """Record that the sidecars are durable under their final names."""
         with self._transaction():
             self._set(scan, state=ScanState.PUBLISHED)
 
     def close_scan(
         self, scan: int, state: ScanState, *, code: str | None, reason: str | None, review: Review | None = None
     ) -> None:
-        """Close a row, marked for ``review`` if there is one. The plan stays, as the record of where things went."""
+        """Close a row, marked for ``review`` if there is one. The plan stays, as the record of where its files are."""
         with self._transaction():
             self._set(scan, state=state, code=code, reason=reason)
             if review is not None:
                 self._set(scan, review=json.dumps(review.reasons), confidence=review.confidence)
 
     def mark_for_review(self, scan: int, reason: str) -> bool:
-        """Mark a closed scan for review, also if it was ticked off before; tell whether the ``reason`` is a new one.
+        """Mark a closed scan for review, even a reviewed one; return whether the ``reason`` is new.
 
-        Nothing happens to one whose row was dropped (``history.max_age``).
+        A scan with a deleted row (``history.max_age``) is not changed.
         """
         with self._transaction():
             row = self._db.execute("SELECT * FROM scans WHERE id = ?", (scan,)).fetchone()
             before = (row and entry_of(row).review) or Review((), None)
             if row is None or reason in before.reasons:
                 return False
-            # When it was closed stays as it was: rows are found by that.
+            # Its time of closing stays: rows are found by that.
             self._db.execute(
                 "UPDATE scans SET review = ?, reviewed_at = NULL WHERE id = ?",
                 (json.dumps([*before.reasons, reason]), scan),
@@ -248,9 +248,9 @@ class Ledger:
             return [entry_of(row) for row in rows]
 
     def kept(self, *, duplicates: bool = True) -> Iterator[tuple[str, str]]:
-        """Yield path and facts of every scan whose end has come and whose original was to stay in the inbox.
+        """Yield path and facts of every closed scan that keeps its original in the inbox.
 
-        Without ``duplicates``, those that stay since they were delivered before are left out.
+        Without ``duplicates``, those that stay as duplicates are left out.
         """
         with self._guarded():
             rows = self._db.execute(
@@ -262,7 +262,7 @@ class Ledger:
             yield os.fsdecode(row["path"]), row["facts"]
 
     def was_done(self, path: str, sha256: str) -> bool:
-        """Tell whether these bytes were delivered under this very path, or quarantined and left there."""
+        """Return whether these bytes were delivered under exactly this path, or quarantined and left there."""
         with self._guarded():
             return (
                 self._db.execute(
@@ -282,7 +282,7 @@ class Ledger:
             return [entry_of(row) for row in rows]
 
     def quarantined_since(self, since: float, most: int) -> list[Entry]:
-        """Return the scans that were quarantined since then (wall clock): the newest first, not more than ``most``."""
+        """Return the scans quarantined since then (wall clock), the newest first, at most ``most``."""
         with self._guarded():
             rows = self._db.execute(
                 "SELECT * FROM scans WHERE state = 'quarantined' AND updated_at >= ? ORDER BY updated_at DESC LIMIT ?",
@@ -291,7 +291,7 @@ class Ledger:
             return [entry_of(row) for row in rows]
 
     def delivered_between(self, after: float, until: float, most: int) -> list[Entry]:
-        """Return the scans that were done between two times (wall clock): the oldest first, not more than ``most``."""
+        """Return the scans done between two times (wall clock), the oldest first, at most ``most``."""
         with self._guarded():
             rows = self._db.execute(
                 "SELECT * FROM scans WHERE state = 'delivered' AND updated_at > ? AND updated_at <= ?"
@@ -301,7 +301,7 @@ class Ledger:
             return [entry_of(row) for row in rows]
 
     def delivered_before(self, sha256: str) -> list[Entry]:
-        """Return the deliveries of these bytes whose text is durable, at most a few, the newest first."""
+        """Return a few deliveries of these bytes with a durable text, the newest first."""
         with self._guarded():
             rows = self._db.execute(
                 "SELECT * FROM scans WHERE sha256 = ? AND state IN ('delivered', 'published')"
@@ -342,9 +342,9 @@ class Ledger:
         return [(now - at, count) for at, count in rows]
 
     def prune(self, before: float) -> int:
-        """Drop the rows of scans that ended before this time (wall clock); return how many.
+        """Delete the rows of scans closed before this time (wall clock); return how many.
 
-        The rows of originals that were to stay in the inbox are never dropped: without them they would be read again.
+        The rows of originals that stay in the inbox are never deleted: without them they would be read again.
         """
         dropped = 0
         while True:
@@ -359,16 +359,16 @@ class Ledger:
                 return dropped
 
     def to_rebuild(self) -> frozenset[str] | None:
-        """Return the tokens of damaged ledgers that this one replaces, None where nothing is to be rebuilt (any more).
+        """Return the tokens of damaged ledgers that this one replaces, or None if it need not be rebuilt.
 
-        A new ledger is to be rebuilt even where none was found damaged: the old one may have been deleted.
+        A new ledger must be rebuilt even if none was found damaged: the old one may have been deleted.
         """
         with self._guarded():
             row = self._db.execute("SELECT value FROM meta WHERE key = 'rebuild'").fetchone()
         return None if row is None else frozenset(filter(None, row["value"].split(",")))
 
     def rebuilt(self, known: Iterable[tuple[str, FileFacts, str | None, str]], *, wholly: bool = True) -> None:
-        """Note path, facts, hash and plan of each scan found to be done, and whether all was looked through."""
+        """Record path, facts, hash and plan of each scan found to be done, and whether all were checked."""
         now = time.time()
         with self._transaction():
             self._db.executemany(
@@ -380,10 +380,10 @@ class Ledger:
                 self._db.execute("DELETE FROM meta WHERE key = 'rebuild'")
 
     def remember_endings(self, endings: Iterable[str]) -> tuple[str, ...]:
-        """Note which endings sidecars may have; return them and all noted before.
+        """Record which endings sidecars may have; return them and all earlier ones.
 
-        A run that was killed may have staged sidecars of a format that is not installed any more: they are found, and
-        their names avoided, by the endings that it has noted here.
+        A killed run may have staged sidecars of a format that is no longer installed: the endings recorded here find
+        them, and keep their names from being used.
         """
         with self._transaction():
             row = self._db.execute("SELECT value FROM meta WHERE key = 'endings'").fetchone()
@@ -422,7 +422,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make what is noted within durable together, when the block is left: all or none. Others wait meanwhile."""
+        """Make the records within durable together when the block is left: all or none. Others wait meanwhile."""
         with self._transaction():
             yield
 
@@ -430,7 +430,7 @@ class Ledger:
     def _transaction(self) -> Iterator[None]:
         with self._guarded():
             if self._db.in_transaction:
-                # Within another of this very thread, which ends it.
+                # Nested in another one of this thread, which commits it.
                 yield
                 return
             self._db.execute("BEGIN IMMEDIATE")
@@ -446,7 +446,7 @@ class Ledger:
 def waiting_for_review(db: sqlite3.Connection, newest: int | None) -> tuple[int, list[Entry]]:
     """Return how many scans wait for review, and the ``newest`` of them or all, oldest first; raises ``sqlite3.Error``.
 
-    There may be many: those who never tick a page off have all of ``history.max_age``.
+    There may be many: users who never mark pages as reviewed have all of ``history.max_age``.
     """
     count: int = db.execute(f"SELECT count(*) FROM scans WHERE {_TO_REVIEW}").fetchone()[0]
     rows = db.execute(
@@ -457,7 +457,7 @@ def waiting_for_review(db: sqlite3.Connection, newest: int | None) -> tuple[int,
 
 
 def entry_of(row: sqlite3.Row) -> Entry:
-    """Return a row of the table; one of an older ocrwatch, which knows no reviews, has none."""
+    """Return the entry of a row; in a table of an older ocrwatch, without reviews, it has none."""
     values: dict[str, Any] = {name: row[name] for name in row.keys() if name in _COLUMNS}  # noqa: SIM118 - no mapping
     if values.get("review") is not None:
         values["review"] = Review(tuple(json.loads(values["review"])), row["confidence"])

@@ -1,4 +1,4 @@
-"""The tables, and how those of an older ocrwatch become today's."""
+"""The tables, and the migrations from those of an older ocrwatch."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ UPDATE scans SET state = CASE state
 """
 
 MIGRATIONS: tuple[str, ...] = (_FIRST, _REVIEWS, _DEATHS, _HASHES, _STATES)
-"""What leads from each version of the schema to the next, from none to the first on. Append only: others have these."""
+"""Migrations from each version of the schema to the next, from the empty one on. Append only: they are in use."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 
 REVIEWS_SINCE: Final = 2
-"""Version of the schema from which on reviews are known."""
+"""First version of the schema with reviews."""
 
 
 class NotALedger(Exception):
-    """A sound SQLite database that is something else, or has lost its tables."""
+    """A sound SQLite database that is not a ledger, or has lost its tables."""
 
 
 def version_of(db: sqlite3.Connection) -> int:
@@ -77,9 +77,9 @@ def version_of(db: sqlite3.Connection) -> int:
 
 
 def migrate(db: sqlite3.Connection, old_tokens: Callable[[], Iterable[str]]) -> None:
-    """Bring the schema to today's version, in one transaction: wholly or not at all.
+    """Migrate the schema to the present version, in one transaction: wholly or not at all.
 
-    A new ledger gets its token, and the mark that it is to be rebuilt from the folders, with the ``old_tokens``.
+    A new ledger gets its token, and the mark that it must be rebuilt from the folders, with the ``old_tokens``.
     """
     version = version_of(db)
     if version == len(MIGRATIONS):
@@ -101,7 +101,7 @@ def migrate(db: sqlite3.Connection, old_tokens: Callable[[], Iterable[str]]) -> 
 
 
 def check_tables(db: sqlite3.Connection) -> None:
-    """Check that what a ledger cannot do without is there; raises :class:`NotALedger`."""
+    """Check that the required tables are there; raises :class:`NotALedger`."""
     try:
         token = db.execute("SELECT value FROM meta WHERE key = 'token'").fetchone()
         db.execute("SELECT id, path, facts, sha256, state, attempts, not_before, code, reason, plan FROM scans LIMIT 0")

@@ -1,4 +1,4 @@
-"""Opens the database, or sets it aside if it is damaged: a broken ledger is never a reason not to start."""
+"""Opens the database, or renames a damaged one: a broken ledger never prevents a start."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _WAL_PAGES: Final = 64
 _DAMAGED: Final = ".damaged-"
 _DAMAGE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _PRIMARY: Final = 0xFF
-"""The part of SQLite's result codes that says what kind of error it is (sqlite.org/rescode.html)."""
+"""The part of SQLite's result codes that gives the kind of error (sqlite.org/rescode.html)."""
 
 _PAUSES: Final = (0.0, 0.05, 0.25)
-"""Seconds before each try to open the ledger: a disk may fail only for a moment."""
+"""Seconds before each attempt to open the ledger: a disk may fail only for a moment."""
 
 _REFUSED_PAGE: Final = re.compile(r"error code=(\d+)")
-"""What SQLite's check says of a page that it did not get, with the result code."""
+"""Finding of SQLite's check for a page that it did not get, with the result code."""
 
 _CONTENT: Final = ("-journal", "-wal", "")
-"""The endings of the files that hold the data; the database last: its log must never be found beside a new one."""
+"""Endings of the files that hold the data; the database last: its log must never be found beside a new one."""
 
 _PARTS: Final = ("-shm", *_CONTENT)
 
@@ -49,7 +49,7 @@ _log = get_logger()
 
 
 class _Refused(Exception):
-    """The disk does not give the whole ledger, so that nothing can be said of its state."""
+    """The disk does not return the whole ledger, so that its state is unknown."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(str(error))
@@ -57,9 +57,9 @@ class _Refused(Exception):
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open the ledger at ``path``, made or brought up to date if need be.
+    """Open the ledger at ``path``; create or migrate it if necessary.
 
-    One that is damaged, or no ledger at all, is renamed, never deleted, and a new one takes its place. Raises
+    One that is damaged, or not a ledger at all, is renamed, never deleted, and a new one takes its place. Raises
     ``sqlite3.Error`` or ``OSError`` if the disk refuses, and :class:`EnvironmentFault` for a newer ocrwatch's.
     """
     failure: OSError | sqlite3.Error | None = None
@@ -89,16 +89,16 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def is_damage(error: Exception) -> bool:
-    """Tell what may be damage from what a disk or another process refuses."""
+    """Return whether an error may mean damage, rather than a refusal by a disk or another process."""
     return isinstance(error, migrations.NotALedger) or getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _DAMAGE
 
 
 def _copy_is_damaged(path: Path) -> bool | None:
     """Judge a copy of the ledger in the system's temporary folder; None if none can be made there.
 
-    SQLite cannot tell damage from a disk that fails: it reports ``EIO`` as ``SQLITE_CORRUPT`` (``abort_due_to_error``
-    in its vdbe.c), and a page that it did not get is a finding of its check. No disk fails while the copy is judged.
-    Raises :class:`_Refused` if the ledger cannot be read.
+    SQLite cannot distinguish damage from a failing disk: it reports ``EIO`` as ``SQLITE_CORRUPT``
+    (``abort_due_to_error`` in its vdbe.c), and a page that it did not get is a finding of its check. No disk fails
+    while the copy is judged. Raises :class:`_Refused` if the ledger cannot be read.
     """
     names = [path.name + part for part in _CONTENT]
     try:
@@ -110,7 +110,7 @@ def _copy_is_damaged(path: Path) -> bool | None:
     except (migrations.NotALedger, sqlite3.Error) as error:
         return True if is_damage(error) else None
     except OSError:
-        # A temporary folder that is full, or not there. What can be told without a copy is whether the disk reads.
+        # The temporary folder is full or missing. Without a copy only the disk's reading can be checked.
         for name in names:
             deque(_chunks(path.with_name(name)), maxlen=0)
         return None
@@ -120,7 +120,7 @@ def _copy_is_damaged(path: Path) -> bool | None:
 def _folder_for_copy(path: Path) -> tempfile.TemporaryDirectory[str]:
     """Make a folder with room for a copy of a ledger; raises ``OSError`` if there is none."""
     prefix = f"ocrwatch-ledger-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}-"
-    # A start that was killed while it judged a copy has left it.
+    # Left by a start that was killed while it judged a copy.
     for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         shutil.rmtree(left, ignore_errors=True)
     size = sum(file.stat().st_size for part in _CONTENT if (file := path.with_name(path.name + part)).exists())
@@ -130,7 +130,7 @@ def _folder_for_copy(path: Path) -> tempfile.TemporaryDirectory[str]:
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
-    """Yield what one of the ledger's files holds, nothing if it is not there; raises :class:`_Refused`."""
+    """Yield the contents of one of the ledger's files, nothing if it is missing; raises :class:`_Refused`."""
     try:
         with folder(path.parent) as state:
             status = status_of(state, path.name)
@@ -152,7 +152,7 @@ def _open(path: Path) -> sqlite3.Connection:
         # Before anything is written: a newer ocrwatch's ledger stays as it is.
         migrations.version_of(db)
         db.execute("PRAGMA journal_mode = WAL")
-        # FULL: a commit survives a power cut, or a scan that brings the machine down would never be found out.
+        # FULL: a commit survives a power cut; else a scan that brings the machine down would never be found.
         db.execute("PRAGMA synchronous = FULL")
         # Small, so that the log fits on a small state disk.
         db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
@@ -168,7 +168,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _fault_of(found: str) -> sqlite3.Error | migrations.NotALedger:
-    """Return what the first finding of SQLite's check stands for: damage, or a page that the disk does not give."""
+    """Classify the first finding of SQLite's check: damage, or a page that the disk does not return."""
     code = _REFUSED_PAGE.search(found)
     if code is not None and int(code[1]) & _PRIMARY not in _DAMAGE:
         return sqlite3.OperationalError(" ".join(found.split()))
@@ -176,13 +176,13 @@ def _fault_of(found: str) -> sqlite3.Error | migrations.NotALedger:
 
 
 def _make_private(path: Path) -> None:
-    """Make the database, if it is new, readable for its owner and group only: it tells the names of scans.
+    """Make a new database readable for its owner and group only: it holds the names of scans.
 
     Raises :class:`NotALedger` for a file of another kind.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
     try:
-        # Before SQLite sees it, which would clear the log of what it does not know away.
+        # Before SQLite opens it, which would delete a log that it does not know.
         if os.pread(descriptor, len(_MAGIC), 0) not in {b"", _MAGIC}:
             raise migrations.NotALedger("it is not an SQLite database")
     finally:
@@ -204,7 +204,7 @@ def _set_aside(path: Path) -> Path:
 
 
 def _old_tokens(path: Path) -> Iterator[str]:
-    """Yield the tokens of all ledgers that were set aside here, found in their raw bytes."""
+    """Yield the tokens of all damaged ledgers here, found in their raw bytes."""
     tokens: set[str] = set()
     for damaged in path.parent.glob(f"{path.name}{_DAMAGED}*"):
         if not stat.S_ISREG(damaged.lstat().st_mode):

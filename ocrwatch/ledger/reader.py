@@ -1,4 +1,4 @@
-"""A look into the ledger from outside the daemon: changes nothing, and nobody waits for it."""
+"""Reads the ledger from outside the daemon: changes nothing and blocks no one."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _PATIENCE: Final = 5.0
 
 
 class LedgerReader:
-    """The ledger in ``folder``, as a context manager; without a ledger there nothing is known.
+    """The ledger in ``folder``, as a context manager; without a ledger it is empty.
 
-    ``alone`` says that no daemon has the folder. The methods raise :class:`EnvironmentFault` where the ledger cannot
-    be read.
+    ``alone`` says that no daemon uses the folder. The methods raise :class:`EnvironmentFault` if the ledger cannot be
+    read.
     """
 
     def __init__(self, folder: Path, *, alone: bool) -> None:
@@ -30,8 +30,8 @@ class LedgerReader:
         self._alone = alone
 
     def __enter__(self) -> Self:
-        # A reader of a live ledger shares its index file, and may have to make it. Where nothing is live there is no
-        # need to: so a look leaves no file behind, and works for who may only read.
+        # A reader of a live ledger shares its index file, and may have to create it. Without a daemon there is no need
+        # to: so reading leaves no file behind, and works with read permission only.
         log = self._path.with_name(f"{self._path.name}-wal")
         try:
             if not self._path.exists():
@@ -64,7 +64,7 @@ class LedgerReader:
         ]
 
     def of_plan(self, name: str) -> list[Entry]:
-        """Return all rows whose plan has ``name``, written as JSON, as one of its values, oldest first."""
+        """Return all rows with ``name``, written as JSON, as a value in their plan, oldest first."""
         return [entry_of(row) for row in self._rows("SELECT * FROM scans WHERE instr(plan, ?) > 0 ORDER BY id", name)]
 
     def to_review(self, newest: int | None = None) -> tuple[int, list[Entry]]:
@@ -73,14 +73,14 @@ class LedgerReader:
             return 0, []
         try:
             if migrations.version_of(self._db) < migrations.REVIEWS_SINCE:
-                # The daemon brings an old ledger up to date at its next start.
+                # The daemon migrates an old ledger at its next start.
                 return 0, []
             return waiting_for_review(self._db, newest)
         except sqlite3.Error as error:
             raise self._fault(error) from error
 
     def paths_named(self, name: str) -> list[str]:
-        """Return the paths, at most a hundred, whose last part is ``name``, the one that was seen last first."""
+        """Return the paths, at most a hundred, with ``name`` as the last part, the latest first."""
         sql = (
             "SELECT path FROM scans WHERE path = ?1 OR substr(path, -length(?2)) = ?2"
             " GROUP BY path ORDER BY max(id) DESC LIMIT 100"

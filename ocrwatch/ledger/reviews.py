@@ -1,9 +1,9 @@
-"""Ticks reviewed pages off in the ledger, from a process beside the daemon.
+"""Marks pages as reviewed in the ledger, from a process beside the daemon.
 
-The daemon never waits noticeably: a transaction changes a few rows that were looked up before it began, and writes
-nothing back to the database (a checkpoint is left to the daemon). It never finds a file that it may not open: SQLite
-makes the log and its index anew if no other process has the ledger open, so only the ledger's owner writes, and root
-becomes that owner first.
+The daemon never waits noticeably: a transaction changes a few rows that were found before it began, and writes nothing
+back to the database (checkpoints are left to the daemon). It never meets a file that it may not open: SQLite creates
+the log and its index if no other process has the ledger open, so only the ledger's owner writes, and root becomes that
+owner first.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from ocrwatch.errors import ASK_ITS_USER, EnvironmentFault, environment_fault
 from ocrwatch.ledger import migrations
 
 _PATIENCE: Final = 5.0
-"""Seconds to wait for others that write; the daemon's own transactions take milliseconds."""
+"""Seconds to wait for other writers; the daemon's own transactions take milliseconds."""
 
 _AT_ONCE: Final = 200
 """Rows changed in one transaction."""
 
 _PAUSE: Final = 0.03
 """Seconds between two transactions. SQLite makes a waiting writer sleep longer after each try, so that without a pause
-20,000 rows held up a commit of the daemon's for half a second."""
+20,000 rows delayed a commit of the daemon for half a second.
+"""
 
 _PRIMARY: Final = 0xFF
 _REMEDIES: Final = {
@@ -39,13 +40,13 @@ _REMEDIES: Final = {
     sqlite3.SQLITE_FULL: "free some space there",
     sqlite3.SQLITE_IOERR: "check the disk of the state folder",
 }
-"""By the primary part of SQLite's result code (sqlite.org/rescode.html)."""
+"""Remedies by the primary part of SQLite's result code (sqlite.org/rescode.html)."""
 
 
 def tick_off(state: Path, reasons: Mapping[int, Sequence[str]]) -> None:
-    """Note, durably, that the texts of these rows were reviewed, for these ``reasons``.
+    """Record, durably, that the texts of these rows were reviewed, for these ``reasons``.
 
-    Nothing happens to rows that do not wait for it, or wait for other reasons by now: those were not seen.
+    Rows that do not wait for review, or wait for other reasons by now, are not changed: those reasons were not seen.
     Root becomes the ledger's owner for the rest of the process. Raises :class:`EnvironmentFault` if another user asks,
     or the ledger cannot be written.
     """
@@ -68,7 +69,7 @@ def tick_off(state: Path, reasons: Mapping[int, Sequence[str]]) -> None:
 
 
 def _become_owner(path: Path) -> None:
-    """Take the ledger's user and group if this is root; raise :class:`EnvironmentFault` for any other user."""
+    """Switch to the ledger's user and group if this is root; raise :class:`EnvironmentFault` for any other user."""
     try:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
@@ -89,10 +90,10 @@ def _open(path: Path) -> Iterator[sqlite3.Connection]:
     name = quote_from_bytes(os.fsencode(path.absolute()))
     try:
         with contextlib.closing(
-            # Never made: a ledger that is gone meanwhile is not replaced by an empty one.
+            # Never created: a ledger that is gone meanwhile is not replaced by an empty one.
             sqlite3.connect(f"file:{name}?mode=rw", uri=True, isolation_level=None, timeout=_PATIENCE)
         ) as db:
-            # What was ticked off stays so, also after a power cut.
+            # Reviewed marks survive a power cut.
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA wal_autocheckpoint = 0")
             yield db

@@ -1,1 +1,1 @@
-"""What the outside world is told: the status file, ``STATUS.txt`` on the share, Prometheus, HTTP and systemd."""
+"""Reports to the outside: the status file, ``STATUS.txt`` on the share, Prometheus, HTTP and systemd."""

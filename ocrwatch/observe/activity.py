@@ -1,4 +1,4 @@
-"""What the stages have in hand at one moment, for the status."""
+"""A snapshot of the stages' current work, for the status."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What is in hand; paths and times as the status has them."""
+    """The current work; paths and times in the form of the status."""
 
     oldest: str | None = None
     oldest_since: str | None = None
@@ -37,13 +37,13 @@ class Activity:
 
 
 class Calendar:
-    """Turns the stages' monotonic times into those that people know, always the same one into the same."""
+    """Converts the stages' monotonic times to wall-clock times, each always to the same one."""
 
     def __init__(self) -> None:
         self._offset = time.time() - time.monotonic()
 
     def at(self, moment: float) -> str:
-        """Return a monotonic time as the status has it; whatever is older than a clock that was set moves with it."""
+        """Return a monotonic time in the form of the status; times before a change of the clock move with it."""
         offset = time.time() - time.monotonic()
         if abs(offset - self._offset) > 1.0:
             self._offset = offset

@@ -1,4 +1,4 @@
-"""``/metrics``, ``/healthz`` and ``/readyz`` over HTTP, on threads of their own that never ask the daemon's."""
+"""``/metrics``, ``/healthz`` and ``/readyz`` over HTTP, on separate threads that never wait for the daemon's."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ocrwatch.errors import EnvironmentFault, system_reason
 from ocrwatch.observe.status import Status
 
 LONGEST_TURN: Final = 30.0
-"""Seconds without a turn of the daemon's loop after which it is taken to hang; idle it turns every ten."""
+"""Seconds without a turn of the daemon's loop until it counts as hung; an idle loop turns every ten."""
 
 _PATIENCE: Final = 5.0
-"""Seconds that a client may take for its request, or to take in the answer."""
+"""Seconds that a client may take to send its request or receive the answer."""
 
 _MOST_AT_ONCE: Final = 16
-"""Clients at one time; more are turned away, so that slow ones cannot use up the daemon's memory."""
+"""Clients at one time; more are rejected, so that slow ones cannot use up the daemon's memory."""
 
 _PLAIN: Final = "text/plain; charset=utf-8"
 _INDEX: Final = "ocrwatch\n/metrics for Prometheus\n/healthz  is it alive?\n/readyz   can it read?\n"
@@ -37,23 +37,23 @@ Answer = tuple[HTTPStatus, str, bytes]
 
 
 class HealthState:
-    """What the daemon last said, for others to read at any time."""
+    """The daemon's latest status, readable from any thread at any time."""
 
     def __init__(self) -> None:
         self.status: Status | None = None
         self._turned_at = time.monotonic()
 
     def turned(self, now: float) -> None:
-        """Note that the daemon's loop turns (monotonic seconds)."""
+        """Record that the daemon's loop turns (monotonic seconds)."""
         self._turned_at = now
 
     def ailment(self) -> str:
-        """Return why the daemon is not well, empty where it is."""
+        """Return why the daemon is not healthy, empty if it is."""
         silent = time.monotonic() - self._turned_at
         return f"its loop has not turned for {silent:.0f} s" if silent > LONGEST_TURN else ""
 
     def obstacle(self) -> str:
-        """Return why nothing can be read now, empty where something can."""
+        """Return why nothing can be read now, empty if reading works."""
         if ailment := self.ailment():
             return ailment
         status = self.status
@@ -70,9 +70,9 @@ class Listener:
     """Answers on ``host`` and ``port`` until it is closed."""
 
     def __init__(self, host: str, port: int, board: HealthState, metrics: Callable[[str], tuple[str, bytes]]) -> None:
-        """Begin to listen; ``metrics`` renders them for an ``Accept`` header.
+        """Start to listen; ``metrics`` renders them for an ``Accept`` header.
 
-        Raises :class:`EnvironmentFault` where the address cannot be had.
+        Raises :class:`EnvironmentFault` if the address cannot be bound.
         """
 
         def answer(path: str, accept: str) -> Answer:
@@ -95,7 +95,7 @@ class Listener:
                 _REMEDIES.get(error.errno or 0, "name an address of this machine in status.listen"),
             ) from error
         self.address = _shown(*self._server.socket.getsockname()[:2])
-        """Host and port as they are, where the port was 0 too."""
+        """The actual host and port, also if port 0 was given."""
         self._thread = threading.Thread(target=self._server.serve_forever, name="listener", daemon=True)
         self._thread.start()
 
@@ -118,7 +118,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)  # type: ignore[arg-type]
 
     def server_bind(self) -> None:
-        # HTTPServer's would ask the name service for this machine's name, which may take long.
+        # HTTPServer's method would ask the name service for this machine's name, which may take long.
         TCPServer.server_bind(self)
         self.server_name, self.server_port = self.socket.getsockname()[:2]
 
@@ -135,7 +135,7 @@ class _Server(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a client that goes away is no event."""
+        """Log nothing: a client that disconnects is no event."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Counts of what happened, for the status and the metrics. Everything here runs on the loop's thread."""
+"""Counters for the status and the metrics. All of it runs on the loop's thread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ocrwatch.scan import ScanState
 DAY_MINUTES: Final = 24 * 60
 
 QUEUE_BOUNDS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
-"""Seconds: from an idle daemon's to those of a night's backlog."""
+"""Seconds: from an idle daemon's waiting time to that of a night's backlog."""
 
 READING_BOUNDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 """Seconds: from a receipt's to ``workers.timeout``'s default."""
@@ -22,7 +22,7 @@ _COUNTED: Final = frozenset({ScanState.DELIVERED, ScanState.QUARANTINED})
 
 
 class Durations:
-    """How long something took."""
+    """Histogram of durations."""
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self._bounds = bounds
@@ -30,17 +30,17 @@ class Durations:
         self._total = 0.0
 
     def add(self, seconds: float) -> None:
-        """Take one."""
+        """Add a duration."""
         self._counts[bisect_left(self._bounds, seconds)] += 1
         self._total += seconds
 
     def snapshot(self) -> Distribution:
-        """Return a copy that does not change any more."""
+        """Return an immutable copy."""
         return Distribution(list(self._bounds), list(self._counts), round(self._total, 3))
 
 
 class Tally:
-    """What was counted since the start; the rates reach back behind it. Times are monotonic seconds."""
+    """Counters since the start; the rates include earlier runs. Times are monotonic seconds."""
 
     def __init__(self) -> None:
         self._last_minute: deque[float] = deque()
@@ -52,7 +52,7 @@ class Tally:
         self.retries = 0
 
     def remember(self, ends: Iterable[tuple[float, int]], now: float) -> None:
-        """Take how many scans ended so many seconds ago, in an earlier run, the longest past first."""
+        """Add how many scans ended so many seconds ago in an earlier run, the oldest first."""
         for ago, count in ends:
             self._count(int((now - ago) // 60), count)
 
@@ -66,7 +66,7 @@ class Tally:
         self._count(int(now // 60), 1)
 
     def delivered(self, queue_seconds: float, reading_seconds: float) -> None:
-        """Take how long a scan that was delivered had waited, and how long it was read."""
+        """Record how long a delivered scan waited and was read."""
         self.queue_seconds.add(max(0.0, queue_seconds))
         self.reading_seconds.add(reading_seconds)
 
@@ -76,7 +76,7 @@ class Tally:
         return len(self._last_minute)
 
     def last_minutes(self, now: float, minutes: int) -> int:
-        """Return how many ended in so many minutes, the one that has begun among them."""
+        """Return how many scans ended in so many minutes, including the current one."""
         first = int(now // 60) - minutes
         return sum(count for minute, count in self._minutes if minute > first)
 

@@ -1,4 +1,4 @@
-"""Where the daemon's status goes besides its own file."""
+"""Outputs of the status besides its own file."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _log = get_logger()
 
 
 class StatusOutputs:
-    """Tells the share, and clients over HTTP, as the settings say."""
+    """Publishes the status on the share and over HTTP, as configured."""
 
     def __init__(self, settings: Settings, group: int | None, *, once: bool) -> None:
-        """Get ready; ``group`` is the number of the group that the outbox's files are given to."""
-        # Who runs `once` looks at its summary; nothing would keep the note up to date afterwards.
+        """Store the settings; ``group`` is the group id of files in the outbox."""
+        # The user of `once` reads its summary; nothing would keep the file up to date afterwards.
         self._poster = (
             StatusTextWriter(_share_file(settings, group)) if settings.status.share_file and not once else None
         )
@@ -33,24 +33,24 @@ class StatusOutputs:
         self._listener: Listener | None = None
 
     def listen(self) -> None:
-        """Answer over HTTP from now on, if that is wanted; raises :class:`EnvironmentFault` if the address is taken."""
+        """Start to answer over HTTP, if configured; raises :class:`EnvironmentFault` if the address is taken."""
         if self._address:
             self._board, self._listener = _listen(self._address)
 
     def publish(self, status: Status) -> None:
-        """Pass on what the daemon does."""
+        """Publish what the daemon does."""
         if self._poster is not None:
             self._poster.offer(status_txt.text_of(status))
         if self._board is not None:
             self._board.status = status
 
     def turned(self, now: float) -> None:
-        """Pass on that the loop turns (monotonic seconds)."""
+        """Record that the loop turns (monotonic seconds)."""
         if self._board is not None:
             self._board.turned(now)
 
     def close(self) -> None:
-        """Have what was told last brought out, and end."""
+        """Write the last status, and end."""
         if self._poster is not None:
             self._poster.close()
         if self._listener is not None:
@@ -58,7 +58,7 @@ class StatusOutputs:
 
 
 def _listen(address: str) -> tuple[HealthState, Listener]:
-    # Neither an HTTP server nor Prometheus' library is loaded by those who want neither.
+    # Neither an HTTP server nor Prometheus' library is loaded unless it is configured.
     from ocrwatch.observe.health_http import HealthState, Listener  # noqa: PLC0415
     from ocrwatch.observe.prometheus import Exposition  # noqa: PLC0415
 
@@ -74,7 +74,7 @@ def _share_file(settings: Settings, group: int | None) -> Callable[[str], None]:
     anchor = MountGuard(settings.outbox, "outbox")
 
     def post(text: str) -> None:
-        # Where the share is not mounted, its mount point is a folder like any other.
+        # If the share is not mounted, its mount point is a folder like any other.
         anchor.check()
         status_txt.post(settings.outbox, settings.inbox, text, mode=output.mode, group=group)
 

@@ -1,4 +1,4 @@
-"""The status as Prometheus metrics. Imported only where they are wanted."""
+"""The status as Prometheus metrics. Imported only if configured."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RESULTS: Final = CLOSED
 """How scans end; each has its value from the start, so that a rate over it sees the first one."""
 
 CAUSES: Final = tuple(Cause)
-"""What the daemon can be paused for."""
+"""Causes of pauses."""
 
 _COUNTERS: Final = (
     ("worker_deaths", "Worker processes that ended unasked.", "worker_deaths"),
@@ -44,7 +44,7 @@ _GAUGES: Final = (
 
 
 class StatusCollector(Collector):
-    """Renders whatever status is the newest when it is asked."""
+    """Renders the newest status on request."""
 
     def __init__(self, newest: Callable[[], Status | None]) -> None:
         self._newest = newest
@@ -92,10 +92,10 @@ class StatusCollector(Collector):
 
 
 class Exposition:
-    """Renders the metrics of this process in the format that the reader asks for."""
+    """Renders the metrics of this process in the format that the client requests."""
 
     def __init__(self, newest: Callable[[], Status | None]) -> None:
-        # One of our own: what other libraries put into the common one is nobody's business.
+        # A separate registry: metrics that other libraries put into the common one are not published.
         self._registry = CollectorRegistry()
         self._registry.register(StatusCollector(newest))
         ProcessCollector(registry=self._registry)

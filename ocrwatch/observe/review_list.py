@@ -1,4 +1,4 @@
-"""The pages that wait for review, for the status. The ledger has them; other processes tick them off."""
+"""The pages that wait for review, for the status. They are in the ledger; other processes mark them as reviewed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEWEST_SHOWN: Final = 10
 
 
 def reviews_of(count: int, newest: Sequence[Entry]) -> Reviews:
-    """Return rows of the ledger that wait for review, the newest last, as the status has them."""
+    """Return the ledger rows that wait for review, the newest last, in the form of the status."""
     return Reviews(
         count,
         [
@@ -29,9 +29,9 @@ def reviews_of(count: int, newest: Sequence[Entry]) -> Reviews:
 
 
 class ReviewList:
-    """What the ledger had at the last look. Lives on the event loop, and looks on a thread but for the first time.
+    """The reviews in the ledger at the last check. Lives on the event loop; all but the first check run on a thread.
 
-    Raises :class:`EnvironmentFault` if the ledger refuses the first look.
+    Raises :class:`EnvironmentFault` if the ledger refuses the first check.
     """
 
     def __init__(self, threads: Threads, ledger: Ledger) -> None:
@@ -41,19 +41,19 @@ class ReviewList:
         self.found = self._look()
 
     async def look(self) -> None:
-        """Look into the ledger, unless that is under way; what it has is in :attr:`found` then."""
+        """Check the ledger, unless a check is running; the result is in :attr:`found` then."""
         if self._is_looking:
             return
         self._is_looking = True
         try:
-            # A disk that refuses this refuses what matters as well, and is reported for that.
+            # A disk that refuses this also refuses important writes, which report it.
             with contextlib.suppress(EnvironmentFault):
                 self.found = await run_in(self._threads.state, self._look)
         finally:
             self._is_looking = False
 
     def look_now(self) -> None:
-        """Look into the ledger, and wait for it; raises :class:`EnvironmentFault`."""
+        """Check the ledger, and wait for it; raises :class:`EnvironmentFault`."""
         self.found = self._look()
 
     def _look(self) -> Reviews:

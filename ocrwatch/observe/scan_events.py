@@ -1,4 +1,4 @@
-"""The events of a scan's end, with the fields from which everything else can be counted."""
+"""Logs the end of scans, with the fields from which all statistics can be counted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _log = get_logger()
 
 
 def log_quarantined(scan: Scan, fault: ScanFault, delivered: Delivered | None) -> dict[str, object]:
-    """Say that a scan cannot be read, and why; return what was said."""
+    """Log that a scan cannot be read, and why; return the event."""
     fields: dict[str, object] = {
         "id": scan.id,
         "path": scan.path,
@@ -30,7 +30,7 @@ def log_quarantined(scan: Scan, fault: ScanFault, delivered: Delivered | None) -
 
 
 def log_delivered(scan: Scan, page: Page, delivered: Delivered, *, preview_chars: int) -> dict[str, object]:
-    """Say that a scan was read, in the one line from which everything else can be counted; return what was said."""
+    """Log that a scan was read, in the one line for all statistics; return the event."""
     fields: dict[str, object] = {
         "id": scan.id,
         "path": scan.path,
@@ -63,7 +63,7 @@ def log_delivered(scan: Scan, page: Page, delivered: Delivered, *, preview_chars
 
 
 def log_duplicate(scan: Scan, earlier: Earlier, delivered: Delivered) -> None:
-    """Say that a scan was not delivered, since its text is in the outbox already."""
+    """Log that a scan was not delivered, since its text is in the outbox already."""
     _log.info(
         "scan.duplicate",
         id=scan.id,
@@ -78,9 +78,9 @@ def log_duplicate(scan: Scan, earlier: Earlier, delivered: Delivered) -> None:
 
 
 def log_recovered(entry: Entry, delivered: Delivered | None) -> dict[str, object]:
-    """Say what became of a scan whose plan a killed run had left.
+    """Log the end of a scan with a plan of a killed run.
 
-    Returns what that run could not say any more: it closes a scan before it tells of it.
+    Returns the event that the run did not log: it closes a scan before it logs that.
     """
     fate = delivered and delivered.fate
     sidecars = list(delivered.sidecars) if delivered else []
@@ -93,5 +93,5 @@ def log_recovered(entry: Entry, delivered: Delivered | None) -> dict[str, object
 
 
 def _review(delivered: Delivered) -> dict[str, object]:
-    """Return the fields of a page that is marked for review; none for another."""
+    """Return the fields of a page marked for review; none for others."""
     return {} if delivered.review is None else {"review": True, "review_reasons": list(delivered.review.reasons)}

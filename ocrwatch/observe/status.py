@@ -1,4 +1,4 @@
-"""The daemon's state as a file in the state folder, for ``ocrwatch status`` and whoever else wants to read it."""
+"""The daemon's status as a file in the state folder, for ``ocrwatch status`` and other readers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ STATUS_NAME = "status.json"
 STATUS_SCHEMA = "ocrwatch.status/1"
 
 BLOCKED: Final = "blocked"
-"""The code of a scan that the environment refuses while it serves the others."""
+"""Code of a scan that the environment refuses while it serves the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class PauseStatus:
-    """One thing that keeps the daemon from working."""
+    """One cause that keeps the daemon from working."""
 
     cause: str
     reason: str
@@ -30,7 +30,7 @@ class PauseStatus:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """New settings that are wrong: those that were in force before still are."""
+    """New settings that are wrong: the earlier ones are still in force."""
 
     reason: str
     remedy: str
@@ -49,7 +49,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class ToReview:
-    """One scan whose text somebody should look at."""
+    """One scan with a text that needs review."""
 
     path: str
     confidence: float | None
@@ -79,7 +79,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class BeingRead:
-    """One scan that a worker has in hand."""
+    """One scan that a worker is reading."""
 
     path: str
     worker: int
@@ -90,19 +90,19 @@ class BeingRead:
 
 @dataclass(frozen=True, slots=True)
 class Incomplete:
-    """One file that is not whole, still grows, or may not be read."""
+    """One file that is incomplete, still grows, or may not be read."""
 
     path: str
     reason: str
     since: str
-    """When it last changed, as far as this run has seen."""
+    """When it last changed, as far as this run knows."""
     detail: str = ""
-    """What was found when a damaged one was read."""
+    """What reading found in a damaged one."""
     until: str | None = None
     """When a damaged one is quarantined, unless it changes."""
 
     def says(self, at: Callable[[str], str]) -> str:
-        """Say why it waits, with times as ``at`` renders them; nothing in it is escaped."""
+        """Return why it waits, with times as ``at`` renders them; nothing in it is escaped."""
         meaning = INCOMPLETE.get(self.reason, self.reason)
         if self.until is None:
             return meaning
@@ -120,7 +120,7 @@ class NotReadFile:
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """One scan that failed and is tried again, or cannot be taken or put away (``code`` is ``blocked``)."""
+    """One scan that failed and is tried again, or cannot be claimed or archived (``code`` is ``blocked``)."""
 
     path: str
     attempts: int
@@ -128,7 +128,7 @@ class Resting:
     reason: str
     next_try: str
     remedy: str = ""
-    """What ends its waiting."""
+    """The remedy."""
 
     @property
     def is_blocked(self) -> bool:
@@ -138,7 +138,7 @@ class Resting:
 
 @dataclass(frozen=True, slots=True)
 class BlockedGroup:
-    """Scans that are blocked by one and the same thing."""
+    """Scans that are blocked by the same cause."""
 
     path: str
     """The first of them."""
@@ -153,7 +153,7 @@ class BlockedGroup:
 
 
 def blocked_groups(resting: Iterable[Resting]) -> list[BlockedGroup]:
-    """Return what holds scans up, each reason once."""
+    """Return what blocks scans, each reason once."""
     together: dict[tuple[str, str], BlockedGroup] = {}
     for one in resting:
         if one.is_blocked:
@@ -175,7 +175,7 @@ class ProfileCounts:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """How long something took, of the scans delivered since the start."""
+    """Histogram of durations, of the scans delivered since the start."""
 
     bounds: list[float]
     """Upper bounds in seconds, inclusive."""
@@ -204,7 +204,7 @@ class Status:
     engine: str
     started: str
     waiting: int
-    """Scans that settle, are batched, wait for a worker, are blocked, or are to be delivered."""
+    """Scans that are not stable yet, are batched, wait for a worker, are blocked, or wait for delivery."""
     more: bool
     """Whether the inbox holds more than are counted in ``waiting``."""
     oldest_waiting_s: float | None
@@ -214,7 +214,7 @@ class Status:
     scans_last_minute: int
     scans_last_hour: int
     scans_last_day: int = 0
-    """These three also count what ended before the start."""
+    """These three also count scans of earlier runs."""
     oldest_waiting: str | None = None
     oldest_waiting_since: str | None = None
     ends: dict[str, int] = field(default_factory=dict)
@@ -225,30 +225,30 @@ class Status:
     retries: int = 0
     being_read: list[BeingRead] = field(default_factory=list)
     queue: list[str] = field(default_factory=list)
-    """The first of those that are complete and wait for a worker, in the order in which they will be read."""
+    """The first of those that are complete and wait for a worker, in the order of reading."""
     queued: int = 0
-    """How many these are in all."""
+    """How many of them there are in all."""
     delivering: list[str] = field(default_factory=list)
-    """The first of those that were read, and whose text and original are being put in their places."""
+    """The first of those that were read and are being delivered."""
     incomplete: list[Incomplete] = field(default_factory=list)
-    """The first of those that settle."""
+    """The first of those that are not stable yet."""
     resting: list[Resting] = field(default_factory=list)
     blocked: list[BlockedGroup] = field(default_factory=list)
-    """What holds scans up, with how many: :attr:`resting` has the first hundred of all kinds."""
+    """What blocks scans, with how many: :attr:`resting` has the first hundred of all kinds."""
     profiles: list[ProfileCounts] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     """The last of them, the newest last, as in ``failures``."""
     queue_seconds: Distribution | None = None
-    """From being complete to the beginning of the attempt that succeeded."""
+    """Seconds from being complete to the start of the successful attempt."""
     reading_seconds: Distribution | None = None
     paused: list[PauseStatus] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     cached: int = 0
-    """Scans since the start, of those delivered, whose text was known before."""
+    """Scans delivered since the start with a cached text."""
     to_review: int = 0
     """Pages since the start that were marked for review when they were delivered."""
     review_waiting: int = 0
-    """Pages that wait for review now, also of earlier runs: marked and not ticked off."""
+    """Pages that wait for review now, also of earlier runs: marked and not reviewed yet."""
     reviews: list[ToReview] = field(default_factory=list)
     """The last of those that wait."""
     refused_settings: Refusal | None = None
@@ -294,7 +294,7 @@ def isoformat(seconds: float) -> str:
 
 
 def write(folder: Path, status: Status) -> None:
-    """Replace the status file atomically; a disk that refuses is reported by what matters more."""
+    """Replace the status file atomically; a disk that refuses is reported by a more important write."""
     temporary = folder / f".{STATUS_NAME}.tmp"
     with contextlib.suppress(OSError):
         with open(temporary, "w", opener=_private) as file:
@@ -303,17 +303,17 @@ def write(folder: Path, status: Status) -> None:
 
 
 def _private(path: str, flags: int) -> int:
-    """Open for owner and group only: the status tells the names of scans."""
+    """Open for owner and group only: the status holds the names of scans."""
     return os.open(path, flags, 0o640)
 
 
 def read(folder: Path) -> Status | None:
-    """Return what the daemon wrote last, or None where there is nothing (readable)."""
+    """Return the latest status of the daemon, or None if there is none (readable)."""
     try:
         values: dict[str, Any] = json.loads((folder / STATUS_NAME).read_text())
         values |= {name: [kind(**item) for item in values.get(name, [])] for name, kind in _LISTS.items()}
         values |= {name: values.get(name) and kind(**values[name]) for name, kind in _OBJECTS.items()}
-        # A newer daemon may tell more.
+        # A newer daemon may write more fields.
         return Status(**{name: value for name, value in values.items() if name in _FIELDS})
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -1,4 +1,4 @@
-"""What the daemon counts, and the status that it writes."""
+"""Collects the daemon's counters, and writes the status."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _SHORTEST_INTERVAL = 1.0
 
 
 def deliveries_of(ledger: Ledger) -> list[status.Delivery]:
-    """Return what was read last, in earlier runs too, oldest first."""
+    """Return the latest deliveries, of earlier runs too, oldest first."""
     found = []
     for entry in ledger.delivered_last(_DELIVERIES_SHOWN):
         plan = None if entry.plan is None else Plan.from_json(entry.plan)
-        # A ledger that was rebuilt knows of scans, but not of what they became.
+        # A rebuilt ledger knows scans, but not their sidecars.
         if plan is not None and plan.sidecars:
             shown = [display_path(name) for name in result(entry.id, plan, None).sidecars]
             found.append(status.Delivery(display_path(entry.path), shown, status.isoformat(entry.updated_at)))
@@ -44,7 +44,7 @@ def deliveries_of(ledger: Ledger) -> list[status.Delivery]:
 def status_at_start(
     settings: Settings, deliveries: list[status.Delivery], failure: OcrwatchError | None = None
 ) -> status.Status:
-    """Return what is true before there is a pipeline: that it starts, or that a ``failure`` kept it from starting."""
+    """Return the status before there is a pipeline: starting, or a ``failure`` that prevented the start."""
     now = status.isoformat(time.time())
     lacking = [] if failure is None else [status.PauseStatus("start", failure.message, failure.remedy, now)]
     return status.Status(
@@ -91,15 +91,15 @@ class Report:
         self._subscribers: list[asyncio.Event] = []
         self.ends: Counter[ScanState] = Counter()
         self.cached = 0
-        """Scans delivered whose text was known before."""
+        """Delivered scans with a cached text."""
         self.to_review = 0
-        """Scans delivered whose text is to be reviewed."""
+        """Delivered scans with a text that needs review."""
         self.refused_settings: status.Refusal | None = None
         self.tally = Tally()
         self.engine: EngineInfo | None = None
 
     def subscribe(self, event: asyncio.Event) -> None:
-        """Have ``event`` set when there is something new to be written."""
+        """Set ``event`` when there is something new to write."""
         self._subscribers.append(event)
 
     @property
@@ -114,25 +114,25 @@ class Report:
                 event.set()
 
     def remember(self, deliveries: Iterable[status.Delivery]) -> None:
-        """Take what was read last, in an earlier run, oldest first."""
+        """Add the latest deliveries of an earlier run, oldest first."""
         self._deliveries.extend(deliveries)
 
     def totals(self) -> dict[str, int]:
-        """Return how many scans came to which end."""
+        """Return how many scans ended in which way."""
         return {str(end): count for end, count in self.ends.items()}
 
     def change(self, heartbeat: float, workers: int) -> None:
-        """Write at another interval (seconds), about another number of workers."""
+        """Use another interval (seconds) and another number of workers."""
         self._heartbeat, self._workers, self._dirty = heartbeat, workers, True
 
     def settings_refused(self, error: OcrwatchError | None) -> None:
-        """Remember what is wrong with new settings, or None if they were taken."""
+        """Record what is wrong with new settings, or None if they were accepted."""
         self._dirty = True
         since = status.isoformat(time.time())
         self.refused_settings = None if error is None else status.Refusal(error.message, error.remedy, since)
 
     def changed(self) -> None:
-        """Have the status written soon."""
+        """Request that the status is written soon."""
         self._dirty = True
 
     def count(self, end: ScanState, profile: str | None = None) -> None:
@@ -142,23 +142,23 @@ class Report:
         self.tally.ended(end, profile, time.monotonic())
 
     def delivered(self, path: str, delivered: Delivered, queued_ms: float, read_ms: float) -> None:
-        """Remember a scan that was read, and count how long it waited and was read."""
+        """Record a scan that was read, and count how long it waited and was read."""
         shown = [display_path(sidecar) for sidecar in delivered.sidecars]
         self.to_review += delivered.review is not None
         self._deliveries.append(status.Delivery(display_path(path), shown, status.isoformat(time.time())))
         self.tally.delivered(queued_ms / 1000, read_ms / 1000)
 
     def worker_ready(self, engine: EngineInfo) -> None:
-        """Take note that a worker can read."""
+        """Record that a worker can read."""
         self.engine, self._dirty = engine, True
 
     def worker_died(self) -> None:
-        """Count a worker that ended unasked."""
+        """Count a worker that ended unexpectedly."""
         self.tally.worker_deaths += 1
         self._dirty = True
 
     def failed(self, path: str, code: str, reason: str) -> None:
-        """Remember a quarantined scan."""
+        """Record a quarantined scan."""
         self._failures.append(status.Failure(_shown(path), code, reason, status.isoformat(time.time())))
 
     def took_back(self, path: str) -> None:
@@ -169,7 +169,7 @@ class Report:
         self._dirty = True
 
     def next_wake(self) -> float:
-        """Return when the status is to be written next (monotonic seconds)."""
+        """Return when the status must be written next (monotonic seconds)."""
         return self._written + (_SHORTEST_INTERVAL if self._dirty else self._heartbeat)
 
     def status(
@@ -187,8 +187,8 @@ class Report:
         activity: Callable[[], Activity],
         at_once: bool = False,
     ) -> status.Status | None:
-        """Return the status if it is to be written, or ``at_once``."""
-        # A program that is told that it is ready may ask in the next moment.
+        """Return the status if it must be written, or ``at_once``."""
+        # A program that is notified that it is ready may ask for the status at once.
         is_ready_now = self._state == "starting" != state
         if state != self._state:
             self._state, self._since, self._dirty = state, time.time(), True

@@ -1,4 +1,4 @@
-"""``STATUS.txt`` in the outbox, for people who see nothing of ocrwatch but the share."""
+"""``STATUS.txt`` in the outbox, for people who see only the share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOTE_ENDING: Final = "txt"
 
 _MARK: Final = "ocrwatch writes this note about the scans in "
 _MOST_NOTES: Final = 9
-"""``STATUS.txt`` may be somebody else's, and so may the next; whoever has so many of them does not miss ours."""
+"""``STATUS.txt`` may be another file, and so may the next name; a user with so many of them does not miss ours."""
 
 _NO_FILE: Final = {errno.ENOENT, errno.ELOOP, errno.EINVAL, errno.ENXIO}
 
@@ -45,9 +45,9 @@ _MEANING: Final = {
 
 
 def text_of(status: Status, zone: tzinfo | None = None) -> str:
-    """Say what the daemon does, in plain language and in the time of ``zone`` (the machine's own if None).
+    """Render what the daemon does, in plain language and in the time of ``zone`` (the machine's own if None).
 
-    The text is the same for as long as the same is to be said: it has no "now" in it.
+    The text is the same for the same status: it has no "now" in it.
     """
 
     def local(at: str) -> str:
@@ -57,7 +57,7 @@ def text_of(status: Status, zone: tzinfo | None = None) -> str:
 
 
 def first_line(inbox: str) -> str:
-    """Return what tells the note of the daemon on this inbox from everybody else's files."""
+    """Return the line that distinguishes the file of this inbox's daemon from all others."""
     return f"{_MARK}{printable(inbox)}; what you change here is lost."
 
 
@@ -75,7 +75,7 @@ def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
             for pause in status.paused:
                 yield f"  It lacked:  {printable(pause.reason)}"
                 yield f"  What to do: {printable(pause.remedy)}"
-    # A daemon that is stopped does not know what lies in the inbox, and one that starts may not know yet.
+    # A stopped daemon does not know the files in the inbox, and a starting one may not know them yet.
     if status.state != "stopped" and (status.state != "starting" or status.waiting):
         yield from _waiting(status, local)
     yield from _block(
@@ -136,10 +136,10 @@ def _block(title: str, lines: list[str]) -> Iterator[str]:
 
 
 def post(outbox: Path, inbox: Path, text: str, *, mode: int | None, group: int | None) -> None:
-    """Replace the note in ``outbox`` atomically, or put it there; raises ``OSError``.
+    """Replace the file in ``outbox`` atomically, or create it; raises ``OSError``.
 
-    No link is followed, and no file replaced that is not the note of the daemon on ``inbox``: if another file has the
-    name, the note gets the next one, ``STATUS-2.txt``. An unfinished note that an earlier run left is removed.
+    No link is followed, and no file is replaced that is not the status file of the daemon on ``inbox``: if another file
+    has the name, it gets the next one, ``STATUS-2.txt``. An unfinished file of an earlier run is removed.
     """
     temporary = temporary_name(inbox)
     with folder(outbox) as directory:
@@ -157,20 +157,20 @@ def post(outbox: Path, inbox: Path, text: str, *, mode: int | None, group: int |
 
 
 def temporary_name(inbox: Path) -> str:
-    """Return the name that the note has until it is whole: the same in every run of the daemon on ``inbox``.
+    """Return the file's temporary name: the same in every run of the daemon on ``inbox``.
 
-    It must not depend on the ledger, which a start that failed could not open: nothing would remove what it left.
+    It must not depend on the ledger, which a failed start could not open: nothing would remove its leftover.
     """
     return f"{TEMPORARY_PREFIX}{NOTE_STEM.lower()}-{hashlib.sha256(os.fsencode(inbox)).hexdigest()[:8]}.tmp"
 
 
 def is_note(directory: int, name: str) -> bool:
-    """Tell whether a file in an open folder is the note of some ocrwatch rather than the text of a scan."""
+    """Return whether a file in an open folder is some ocrwatch's status file rather than the text of a scan."""
     return _first_line_of(directory, name).startswith(_MARK.encode())
 
 
 def _place(directory: int, mark: bytes) -> tuple[str, bool]:
-    """Return the name of our note, or a free one, and whether it is there."""
+    """Return the name of our file, or a free one, and whether it exists."""
     names = [f"{NOTE_STEM}.{NOTE_ENDING}"]
     names += [f"{NOTE_STEM}-{number}.{NOTE_ENDING}" for number in range(2, _MOST_NOTES + 1)]
     for name in names:
@@ -188,9 +188,9 @@ def _is_anothers(directory: int, name: str) -> bool:
 
 
 def _first_line_of(directory: int, name: str) -> bytes:
-    """Return the first line of a regular file, empty where there is none or it may not be read.
+    """Return the first line of a regular file, empty if there is none or it may not be read.
 
-    Raises ``OSError`` where that cannot be told: our own would else be taken for another's.
+    Raises ``OSError`` if that is unknown: our own would else be taken for another's.
     """
     try:
         descriptor = open_regular(directory, name)

@@ -1,4 +1,4 @@
-"""Keeps a file up to date on a thread of its own, so that a slow or dead share stalls nobody else."""
+"""Keeps a file up to date on its own thread, so that a slow or dead share blocks no other work."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Final
 from ocrwatch.errors import EnvironmentFault
 
 SHORTEST_INTERVAL: Final = 2.0
-"""Seconds between two changes: who looks at a busy share sees a calm file."""
+"""Seconds between two changes: readers of a busy share see a calm file."""
 
 RETRY_INTERVAL: Final = 5.0
-"""Seconds until a change is tried again that the share refused."""
+"""Seconds until a refused change is tried again."""
 
 _PATIENCE_AT_END: Final = 2.0
-"""Seconds that a stop waits for the last change: no share keeps a daemon from stopping."""
+"""Seconds that a stop waits for the last change: no share prevents a stop."""
 
 
 class StatusTextWriter:
-    """Posts the newest of the texts that it is offered, each at most once, and tries again what is refused.
+    """Writes the newest of the texts that it is given, each at most once, and retries a refused one.
 
-    ``post`` raises ``OSError`` or :class:`EnvironmentFault` where the share refuses; nobody is told of it, since what
-    matters on that share is reported for its own sake.
+    ``post`` raises ``OSError`` or :class:`EnvironmentFault` if the share refuses; that is not reported, since more
+    important work on that share reports it.
     """
 
     def __init__(self, post: Callable[[str], None]) -> None:
@@ -35,13 +35,13 @@ class StatusTextWriter:
         self._thread.start()
 
     def offer(self, text: str) -> None:
-        """Have ``text`` posted soon, unless it is what is posted."""
+        """Write ``text`` soon, unless it is written already."""
         with self._news:
             self._wanted = text
             self._news.notify()
 
     def close(self) -> None:
-        """Have what was offered last posted now, and end; what a share refuses at the end is not tried again."""
+        """Write the last text now, and end; a refusal is not retried then."""
         with self._news:
             self._closing = True
             self._news.notify()

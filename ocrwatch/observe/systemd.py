@@ -1,4 +1,4 @@
-"""systemd's notification protocol (sd_notify(3)); silent where there is no systemd."""
+"""systemd's notification protocol (sd_notify(3)); does nothing without systemd."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def notify(message: str) -> None:
 
 
 def watchdog_interval() -> float | None:
-    """Return how often, in seconds, the service manager wants a sign of life; None if it does not."""
+    """Return the interval in seconds at which the service manager wants a sign of life; None if it does not."""
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     microseconds = os.environ.get("WATCHDOG_USEC", "")

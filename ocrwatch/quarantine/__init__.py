@@ -1,1 +1,1 @@
-"""Scans that could not be read: their reasons, their listing, their way back."""
+"""Scans that could not be read: reasons, listing and restoring."""

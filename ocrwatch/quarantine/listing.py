@@ -1,4 +1,4 @@
-"""Lists the originals in the quarantine with their reasons, and changes nothing."""
+"""Lists the originals in the quarantine with their reasons; read-only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Quarantined:
     path: str
     """Relative to the quarantine."""
     reason: Reason | None
-    """None for a file that was not quarantined, but put there by hand."""
+    """None for a file that was put there by hand."""
     is_unsure: bool
     """Whether a retry of it was interrupted, so that it may be in the inbox as well."""
 
@@ -29,7 +29,7 @@ class Quarantined:
 def originals(quarantine: Path) -> list[Quarantined]:
     """Return all files in the quarantine with their reasons, in order of their paths.
 
-    A quarantine that is not there yet has none. Raises EnvironmentFault if a folder refuses.
+    A missing quarantine has none. Raises EnvironmentFault if a folder refuses.
     """
     found = []
     try:
@@ -44,11 +44,11 @@ def originals(quarantine: Path) -> list[Quarantined]:
 
 
 def paths_meant(quarantine: Path, files: Sequence[Path]) -> list[str]:
-    """Return the paths, relative to the quarantine, of the originals that were named.
+    """Return the paths, relative to the quarantine, of the named originals.
 
-    ``files`` are originals, reasons or folders: absolute, relative to the quarantine or to the working directory. If
-    there are none, all of the quarantine is meant. Raises UsageError for a file that is not there, and
-    EnvironmentFault if a folder refuses.
+    ``files`` are originals, reasons or folders: absolute, relative to the quarantine or to the working directory.
+    Without any, all of the quarantine is meant. Raises UsageError for a missing file, and EnvironmentFault if a folder
+    refuses.
     """
     try:
         found = [path for file in files for path in _meant(quarantine, file)] if files else _all(quarantine)

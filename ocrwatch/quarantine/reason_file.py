@@ -1,4 +1,4 @@
-"""The reason file: says beside a quarantined original why it was not read."""
+"""The reason file beside a quarantined original: why it was not read."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from ocrwatch.storage.files import folder, open_regular
 REASON_ENDING: Final = "reason.json"
 
 REASON: Final = f".{REASON_ENDING}"
-"""Ends the reason's name, after the whole name of its original."""
+"""Ending of the reason's name, after the whole name of its original."""
 
 BEGUN: Final = ".retry.json"
-"""Ends the reason's name while its scan may be in the inbox as well as in the quarantine."""
+"""Ending of the reason's name while its scan may be in the inbox as well as in the quarantine."""
 
 REASON_SCHEMA: Final = "ocrwatch.reason/1"
-"""Name and version of the reason file; the number grows when a field changes its meaning or goes."""
+"""Name and version of the reason file; the number grows when a field changes its meaning or is removed."""
 
 _LARGEST: Final = 1 << 20
-"""Bytes of a reason file that are read: one of ours has some hundreds, and anyone may put another in its place."""
+"""Bytes of a reason file that are read: ours have some hundreds, and anyone may put another in its place."""
 
 
 class Past(Protocol):
-    """What happened to the same bytes before, such as an entry of the ledger."""
+    """An earlier result of the same bytes, such as an entry of the ledger."""
 
     @property
     def updated_at(self) -> float:
@@ -52,7 +52,7 @@ class Past(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What a reason file says; None stands for what is missing in it or odd."""
+    """Contents of a reason file; None stands for a missing or unexpected value."""
 
     path: str | None
     """Where the scan was in the inbox; bytes that are not UTF-8 as ``\\xNN``."""
@@ -70,7 +70,7 @@ def render_reason(
 ) -> bytes:
     """Render the reason why the scan at ``path`` in the inbox is quarantined now.
 
-    ``earlier`` is what happened to the same bytes before.
+    ``earlier`` are earlier results of the same bytes.
     """
     reason = {
         "schema": REASON_SCHEMA,
@@ -93,7 +93,7 @@ def render_reason(
 
 
 def reason_beside(original: Path) -> Reason | None:
-    """Return what the reason beside an original says, None if it says nothing."""
+    """Return the reason beside an original, None if it says nothing."""
     try:
         with folder(original.parent) as directory:
             return read_reason(directory, original.name)
@@ -102,9 +102,9 @@ def reason_beside(original: Path) -> Reason | None:
 
 
 def read_reason(directory: int, name: str) -> Reason | None:
-    """Return what the reason beside ``name`` in an open folder says.
+    """Return the reason beside ``name`` in an open folder.
 
-    That of a scan whose retry was interrupted counts. None if there is no reason, or it says nothing.
+    Includes that of an interrupted retry. None if there is no reason, or it says nothing.
     """
     said = _content(directory, name + REASON) or _content(directory, name + BEGUN)
     if not said:
@@ -140,7 +140,7 @@ def _text(said: dict[str, Any], field: str) -> str | None:
 
 
 def _isoformat(seconds: float) -> str | None:
-    """Render a time, None if no calendar has it, as may be with a file's."""
+    """Render a time, None if no calendar has it, which is possible for a file's time."""
     try:
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
     except (OverflowError, ValueError, OSError):

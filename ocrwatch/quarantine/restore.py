@@ -1,6 +1,6 @@
 """Moves quarantined scans back to the inbox.
 
-Each goes back once and over no other file, even if the process is killed in between.
+Each goes back once and replaces no other file, even if the process is killed in between.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ def restore(quarantine: Path, inbox: Path, path: str) -> str:
             status = status_of(source, name)
             if status is None or not stat.S_ISREG(status.st_mode):
                 raise LeftAlone("it is gone, or no file")
-            # By a hash, since the name may be as long as a name can be.
+            # A hash, since the name may have the maximum length.
             key = hashlib.sha256(os.fsencode(path)).hexdigest()[:_KEY_LENGTH]
             hidden = f"{TEMPORARY_PREFIX}retry-{key}.tmp"
             subfolder = mirrored((inbox,), parent)
             with folder_if_there(inbox, subfolder) as target:
                 if target is not None:
-                    # The copy of one that was killed.
+                    # The copy of a killed process.
                     remove(target, hidden)
             _check(source, name)
             with folder(inbox, subfolder, create=True) as target:
@@ -70,7 +70,7 @@ def restore(quarantine: Path, inbox: Path, path: str) -> str:
 
 @contextlib.contextmanager
 def _alone_in(quarantine: int) -> Iterator[None]:
-    """Wait until no other process gives back from an open folder of the quarantine, if the file system has locks."""
+    """Wait until no other process restores from an open folder of the quarantine, if the file system has locks."""
     with contextlib.suppress(OSError):
         fcntl.flock(quarantine, fcntl.LOCK_EX)
     try:
@@ -81,7 +81,7 @@ def _alone_in(quarantine: int) -> Iterator[None]:
 
 
 def _check(quarantine: int, name: str) -> None:
-    """Raise :class:`LeftAlone` for what is no quarantined scan, or perhaps is back already."""
+    """Raise :class:`LeftAlone` for a file that is no quarantined scan, or perhaps is back already."""
     if status_of(quarantine, name + BEGUN) is not None:
         raise LeftAlone(
             f"a retry of it was interrupted: see with ocrwatch why whether it is back; if not, rename {name}{BEGUN} "
@@ -93,21 +93,21 @@ def _check(quarantine: int, name: str) -> None:
 
 
 def _move(source: int, name: str, inbox: int, hidden: str) -> str:
-    """Move a scan under its own or another free name, never over another, and remove its reason; return the name."""
+    """Move a scan to its own or another free name, never over another, and remove its reason; return the name."""
     is_near = os.fstat(source).st_dev == os.fstat(inbox).st_dev
     new_name = _moved_at_once(source, name, inbox) if is_near else None
     reason = name + REASON
     if new_name is None:
         new_name = _copy_back(source, name, inbox, hidden)
         reason = name + BEGUN
-    # Only now: what is known of the scan goes when the scan is safe. The ledger remembers it as well.
+    # Only now: the reason is removed when the scan is safe. The ledger has it as well.
     remove(source, reason)
     sync(source)
     return new_name
 
 
 def _moved_at_once(source: int, name: str, inbox: int) -> str | None:
-    """Move a scan in one step; None where the file system has no such step."""
+    """Move a scan in one step; None if the file system has no such step."""
     while True:
         new_name = free_name(inbox, *os.path.splitext(name))
         with contextlib.suppress(FileExistsError):
@@ -119,10 +119,10 @@ def _moved_at_once(source: int, name: str, inbox: int) -> str | None:
 
 
 def _copy_back(source: int, name: str, inbox: int, hidden: str) -> str:
-    """Copy a scan, then remove it. Killed in between, it may be in both places, which the reason's name tells."""
+    """Copy a scan, then remove it. Killed in between, it may be in both places, which the reason's name shows."""
     descriptor = open_regular(source, name)
     try:
-        # Hidden until it is whole.
+        # Hidden until it is complete.
         copy_durable(descriptor, inbox, hidden)
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""What a sidecar format is, and what it is told of a scan besides its page."""
+"""Protocol of a sidecar format, and what it gets of a scan besides its page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ocrwatch.document import Page
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """What is known of the scan that a sidecar belongs to."""
+    """The original of a sidecar."""
 
     path: str
     """Relative to the inbox."""
@@ -27,14 +27,14 @@ class Format(Protocol):
     """
 
     name: ClassVar[str]
-    """As ``output.formats`` has it: the name of its entry point in the group ``ocrwatch.formats``."""
+    """Name in ``output.formats``: the name of its entry point in the group ``ocrwatch.formats``."""
     ending: ClassVar[str]
-    """What follows the stem and a dot in a sidecar's name, such as ``txt`` or ``alto.xml``."""
+    """Ending after the stem and a dot in a sidecar's name, such as ``txt`` or ``alto.xml``."""
 
     def render(self, page: Page, original: Original) -> bytes:
         """Return the whole content of the sidecar.
 
-        The same page and original give the same bytes each time: a delivery that was interrupted is done once more,
-        and duplicates are known by their sidecars' bytes. No files are touched. An exception is a bug of the format:
-        it costs this scan its delivery, which is then quarantined with the reason, and no other scan.
+        The same page and original give the same bytes each time: an interrupted delivery is repeated, and duplicates
+        are recognised by their sidecars' bytes. No files are used. An exception is a bug of the format: only this scan
+        is not delivered, and it is quarantined with the reason.
         """

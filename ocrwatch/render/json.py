@@ -1,4 +1,4 @@
-"""The format ``json``: everything that is known of a page, for programs."""
+"""The format ``json``: all data of a page, for programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ocrwatch.document import Block, Box, Line, Page, Second
 from ocrwatch.render.base import Original
 
 JSON_SCHEMA: Final = "ocrwatch.page/1"
-"""Name and version of the JSON sidecar; the number grows when a field changes its meaning or goes."""
+"""Name and version of the JSON sidecar; the number grows when a field changes its meaning or is removed."""
 
 
 class JsonFormat:
@@ -20,7 +20,7 @@ class JsonFormat:
     ending: ClassVar[str] = "json"
 
     def render(self, page: Page, original: Original) -> bytes:
-        """Render what :func:`page_as_dict` returns."""
+        """Render the result of :func:`page_as_dict`."""
         return (json.dumps(page_as_dict(page, original), ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
 
@@ -29,7 +29,7 @@ def page_as_dict(page: Page, original: Original) -> dict[str, Any]:
     return {
         "schema": JSON_SCHEMA,
         "source": {
-            # A name that is not UTF-8 shows its odd bytes as \\xNN.
+            # A name that is not UTF-8 shows its invalid bytes as \\xNN.
             "path": os.fsencode(original.path).decode("utf-8", "backslashreplace"),
             "bytes": original.bytes,
             "sha256": original.sha256,

@@ -2,8 +2,7 @@
 
 A format is one module here, or in another package. It is found by its name in the entry point group
 ``ocrwatch.formats``; the built-in ones are found even if ocrwatch runs from its source tree, without being installed.
-What is found is remembered: a package that is installed later is known after a restart, when the ledger has been told
-of its ending.
+Results are cached: a package that is installed later is known after a restart, when the ledger has recorded its ending.
 """
 
 from __future__ import annotations
@@ -29,16 +28,17 @@ _BUILT_IN: Final = {
     "json": "ocrwatch.render.json:JsonFormat",
 }
 _ENDING: Final = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
-"""What is safe in a file name on every file system, and leaves room for the stem."""
+"""Endings that are safe in a file name on every file system, and leave room for the stem."""
 
 _RESERVED: Final = frozenset({"jpg", "jpeg", "txt", "json"})
-"""What no ending of another package ends with. The archive may be the outbox: there ``jpg`` is the original's. And
-``scan1.words.txt`` would be taken for the text of a scan named ``scan1.words.jpg``."""
+"""Endings that other packages may not use. The archive may be the outbox: there ``jpg`` is the original's. And
+``scan1.words.txt`` would be taken for the text of a scan named ``scan1.words.jpg``.
+"""
 
 
 def is_installed(name: str) -> bool:
-    """Tell whether there is a format of this name, without importing it."""
-    # The built-in ones are known without a look at all installed packages.
+    """Return whether there is a format of this name, without importing it."""
+    # The built-in ones are known without a search of all installed packages.
     return name in _BUILT_IN or name in _entry_points()
 
 
@@ -71,12 +71,12 @@ def load(name: str) -> Format:
 def choose(formats: Iterable[str]) -> tuple[Format, ...]:
     """Return the formats of these names in the order of publishing.
 
-    Raises as :func:`load`, and UsageError if two of them would write to the same file.
+    Raises like :func:`load`, and UsageError if two of them would write to the same file.
     """
     chosen = [load(name) for name in sorted(formats, key=_order)]
     by_ending: dict[str, str] = {}
     for each in chosen:
-        # In upper case or lower: on many shares it is the same file.
+        # In any case: on many shares it is the same file.
         other = by_ending.setdefault(each.ending.casefold(), each.name)
         if other != each.name:
             raise UsageError(
@@ -88,7 +88,7 @@ def choose(formats: Iterable[str]) -> tuple[Format, ...]:
 
 @functools.cache
 def endings() -> tuple[str, ...]:
-    """Return the endings that sidecars may have, whatever formats are wanted.
+    """Return the endings that sidecars may have, for all formats.
 
     Those of packages that cannot be loaded are unknown.
     """
@@ -97,7 +97,7 @@ def endings() -> tuple[str, ...]:
         try:
             found.append(load(name).ending)
         except OcrwatchError:
-            # If it is wanted, the start is refused with the reason.
+            # If it is configured, the start is refused with the reason.
             continue
     return tuple(dict.fromkeys(found))
 
@@ -105,7 +105,7 @@ def endings() -> tuple[str, ...]:
 def commit_mark(formats: Iterable[str]) -> str:
     """Return the ending of the sidecar that is published last.
 
-    If it is there, all others were.
+    If it exists, all others were published.
     """
     return load(max(formats, key=_order)).ending
 
@@ -137,7 +137,7 @@ def _order(name: str) -> tuple[bool, str]:
 
 
 def _flaw(made: Format, name: str) -> str:
-    """Return what keeps a format from being used, empty if nothing does."""
+    """Return why a format cannot be used, empty if it can."""
     ending: object = getattr(made, "ending", None)
     if getattr(made, "name", None) != name:
         return f"its name is {getattr(made, 'name', None)!r}, that of its entry point {name!r}"
@@ -176,5 +176,5 @@ def _origin(name: str) -> str:
 @functools.cache
 def _entry_points() -> dict[str, EntryPoint]:
     built_in = {name: EntryPoint(name, value, GROUP) for name, value in _BUILT_IN.items()}
-    # The built-in ones cannot be replaced: a rebuilt ledger knows scans by what their json says.
+    # The built-in ones cannot be replaced: a rebuilt ledger recognises scans by the contents of their json.
     return {found.name: found for found in entry_points(group=GROUP)} | built_in

@@ -1,4 +1,4 @@
-"""Decides whether a page's text should be reviewed by a person, and says why."""
+"""Decides whether a person should review a page's text, and why."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ below .5, this and a confidence of 75 mark 16 of 16 and 1 of 1; of those above .
 def review_reasons(page: Page, below: float) -> tuple[str, ...]:
     """Return why a page's text should be reviewed, empty if it need not be.
 
-    ``below`` is the confidence, 0 to 100, from which on a text is good enough; 0 switches all reasons off. A page that
-    the reading proved blank has none.
+    ``below`` is the confidence, 0 to 100, from which on a text is good enough; 0 disables all reasons. A page that was
+    proved blank has none.
     """
     if not below or page.is_blank:
         return ()
@@ -28,7 +28,7 @@ def review_reasons(page: Page, below: float) -> tuple[str, ...]:
     if confidence is None:
         reasons.append("no text")
     elif confidence < below:
-        # Rounded down: 79.6 is not to be shown as the 80 that it misses.
+        # Rounded down: 79.6 must not be shown as the 80 that it misses.
         reasons.append(f"confidence {int(max(confidence, 0.0))}")
     if page.unread is not None and page.unread > MOST_UNREAD:
         reasons.append(f"{page.unread * 100:.0f} % of the marks unread")

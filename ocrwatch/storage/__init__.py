@@ -1,1 +1,1 @@
-"""Files, mounts and locks: everything that ocrwatch knows about disks and shares."""
+"""Files, mounts and locks: all access to disks and shares."""

@@ -1,4 +1,4 @@
-"""What the file system says of one file."""
+"""Facts of one file from the file system."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What the file system says of one file: enough to know later whether it is still the same."""
+    """Facts of one file from the file system: enough to know later whether it is still the same."""
 
     device: int
     inode: int
-    """0 on a file system whose inode numbers do not stay the same."""
+    """0 on a file system without stable inode numbers."""
     size: int
     """Bytes."""
     mtime_ns: int

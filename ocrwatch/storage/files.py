@@ -1,7 +1,7 @@
-"""The file system, safely: below a folder held by descriptor, never through a link, never over another file.
+"""Safe file operations: below a folder descriptor, never through a link, never over another file.
 
-Every path below one of the daemon's folders is walked part by part with ``O_NOFOLLOW``, so that nobody who can
-write to an inbox or outbox can lead the daemon elsewhere by swapping a folder or a file for a link.
+Every path below one of the daemon's folders is walked part by part with ``O_NOFOLLOW``, so that no one who can write to
+an inbox or outbox can lead the daemon elsewhere by swapping a folder or a file for a link.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ _NOT_THAT_FILE = {errno.ENOENT, errno.ELOOP, errno.EINVAL, errno.ENXIO}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 TEMPORARY_PREFIX = ".ocrwatch-"
-"""Begins the name of every file that is not finished yet, anywhere; hidden, and in no inbox taken for a scan."""
+"""Prefix of the name of every unfinished file, anywhere; hidden, and never taken for a scan in an inbox."""
 
 PROBES = (f"{TEMPORARY_PREFIX}probe.tmp", f"{TEMPORARY_PREFIX}probed.tmp")
-"""Names under which a file system's ways of renaming are tried out."""
+"""Names for testing a file system's ways to rename."""
 
 NAME_MAX = 255
 """Longest file name in bytes on all usual Linux file systems (``limits.h``)."""
 
 
 def facts_of(status: os.stat_result) -> FileFacts:
-    """Return what identifies the file that ``status`` describes."""
+    """Return the facts that identify the file that ``status`` describes."""
     return FileFacts(status.st_dev, inode_of(status), status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def inode_of(status: os.stat_result) -> int:
-    """Return the inode number of a file or folder; 0 on a file system that may give it another at any time."""
+    """Return the inode number of a file or folder; 0 on a file system that may change it at any time."""
     return status.st_ino if is_posix(status.st_dev) else 0
 
 
@@ -58,8 +58,8 @@ def split(path: str) -> tuple[str, str]:
 def folder(root: Path, relative: str = "", *, create: bool = False) -> Iterator[int]:
     """Open ``root/relative`` as a directory descriptor, following no link below ``root``.
 
-    With ``create``, missing folders below the root are made and made durable; the root itself must be there.
-    Raises ``OSError``: ``ELOOP`` or ``ENOTDIR`` where a part is a link or no folder.
+    With ``create``, missing folders below the root are made and made durable; the root itself must be there. Raises
+    ``OSError``: ``ELOOP`` or ``ENOTDIR`` if a part is a link or no folder.
     """
     descriptor = os.open(root, _FOLDER)
     try:
@@ -76,9 +76,9 @@ def folder(root: Path, relative: str = "", *, create: bool = False) -> Iterator[
 
 @contextlib.contextmanager
 def folder_if_there(root: Path, relative: str) -> Iterator[int | None]:
-    """Open ``root/relative`` as :func:`folder` does, or yield None where it is gone or no real folder any more.
+    """Open ``root/relative`` as :func:`folder` does, or yield None if it is gone or no real folder.
 
-    A root that is gone is an error all the same: the share may be away, and then nothing is known.
+    A missing root is an error all the same: the share may be missing, and then nothing is known.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -91,10 +91,10 @@ def folder_if_there(root: Path, relative: str) -> Iterator[int | None]:
 
 
 def files_below(root: Path, refused: Callable[[str, OSError], None]) -> Iterator[tuple[str, str]]:
-    """Yield folder, relative to ``root``, and name of all that is no folder below it, following no link.
+    """Yield the folder, relative to ``root``, and name of all below it that is no folder; follow no link.
 
-    ``refused`` is told of each folder, by its relative path, that cannot be looked into; what this user may not look
-    into below ``root``, such as a disk's lost+found, has nothing of ours and is passed over.
+    ``refused`` is called with the relative path of each folder that cannot be read; a folder below ``root`` that this
+    user may not read, such as a disk's lost+found, has no file of ocrwatch and is skipped.
     """
     to_look = [""]
     while to_look:
@@ -122,7 +122,7 @@ def _open_part(parent: int, part: str, *, create: bool) -> int:
             raise
     with contextlib.suppress(FileExistsError):
         os.mkdir(part, dir_fd=parent)
-    # Also where it exists by now: whoever made it may have been refused this.
+    # Also if it exists by now: the process that made it may have been refused this.
     sync(parent)
     return os.open(part, flags, dir_fd=parent)
 
@@ -144,7 +144,7 @@ def open_regular(parent: int, name: str) -> int:
 
 
 def status_of(parent: int, name: str) -> os.stat_result | None:
-    """Return the status of ``name`` itself (not of a link's target), or None where there is nothing."""
+    """Return the status of ``name`` itself (not of a link's target), or None if there is nothing."""
     try:
         return os.stat(name, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
@@ -160,7 +160,7 @@ def write_durable(
     group: int | None = None,
     sync_file: Callable[[int], None] | None = None,
 ) -> None:
-    """Write a new file below ``parent`` and wait until its bytes are on the disk, or have ``sync_file`` see to that.
+    """Write a new file below ``parent`` and wait until it is on the disk, or let ``sync_file`` do that.
 
     ``mode`` and ``group`` override the umask and the folder's group, on file systems that have them. Raises
     ``FileExistsError`` rather than overwrite; on any failure nothing is left behind. The name becomes durable with
@@ -185,7 +185,7 @@ def write_durable(
 
 
 def remove(parent: int, name: str) -> bool:
-    """Remove a file below ``parent``; say whether it was there."""
+    """Remove a file below ``parent``; return whether it was there."""
     try:
         os.unlink(name, dir_fd=parent)
     except FileNotFoundError:
@@ -195,7 +195,7 @@ def remove(parent: int, name: str) -> bool:
 
 @contextlib.contextmanager
 def _if_offered(descriptor: int) -> Iterator[None]:
-    """Pass over what the file system of an open file or folder does not have: FUSE and FAT refuse it in many ways."""
+    """Ignore the errors of operations that a file system lacks: FUSE and FAT refuse in many ways."""
     try:
         yield
     except OSError as error:
@@ -205,7 +205,7 @@ def _if_offered(descriptor: int) -> Iterator[None]:
 
 
 def sync_content(descriptor: int) -> None:
-    """Wait until the bytes of an open file are on the disk, on file systems that can tell."""
+    """Wait until the bytes of an open file are on the disk, on file systems that support it."""
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -220,7 +220,7 @@ def sync(parent: int) -> None:
 
 
 def renamed_at_once(source: int, name: str, target: int, new_name: str) -> bool:
-    """Rename as :func:`rename_noreplace` does, but only where that is one step; False where it is not."""
+    """Rename like :func:`rename_noreplace`, but only in one step; False if that is impossible."""
     if _libc.renameat2(source, os.fsencode(name), target, os.fsencode(new_name), _RENAME_NOREPLACE) == 0:
         return True
     number = ctypes.get_errno()
@@ -236,9 +236,9 @@ def rename_noreplace(source: int, name: str, target: int, new_name: str, *, agai
     2. If the file system lacks that (NFS): a hard link and an unlink. Killed in between, both names are one file.
     3. If it lacks both (rclone, WebDAV, SFTP): the new name is reserved by an empty file, made with O_EXCL, which is
        then renamed over. Killed in between, the empty file stays; with ``again``, which says that an earlier call may
-       have been killed, it is taken for that. So long as the file system passes O_EXCL on to its server, as SFTP does,
-       no other program can take the name meanwhile. One that keeps new files to itself for a time (rclone, WebDAV)
-       cannot see what another machine makes in that time.
+       have been killed, it is recognised. If the file system passes O_EXCL on to its server, as SFTP does, no other
+       program can take the name meanwhile. If it keeps new files to itself for a time (rclone, WebDAV), it cannot see
+       files that another machine makes in that time.
 
     Raises ``OSError`` with ``EXDEV`` across file systems.
     """
@@ -247,7 +247,7 @@ def rename_noreplace(source: int, name: str, target: int, new_name: str, *, agai
             return
         # Else a name would be reserved for nothing.
         os.stat(name, dir_fd=source, follow_symlinks=False)
-        # Not readable for others, so that it is not taken for the file.
+        # Not readable for others, so that it is not taken for the real file.
         os.close(os.open(new_name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=target))
     except FileExistsError:
         if not (again and is_reservation(target, new_name)):
@@ -267,8 +267,8 @@ def rename_noreplace(source: int, name: str, target: int, new_name: str, *, agai
 def _linked(source: int, name: str, target: int, new_name: str) -> bool:
     """Rename by a hard link and an unlink; False if the file system has none.
 
-    Only on file systems where one can see that two names are one file (:func:`is_same_file`): after a kill in between
-    the second must be known for what it is.
+    Only on file systems that show that two names are one file (:func:`is_same_file`): after a kill in between the
+    second name must be recognised.
     """
     if not is_posix(os.fstat(target).st_dev):
         return False
@@ -279,7 +279,7 @@ def _linked(source: int, name: str, target: int, new_name: str) -> bool:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # It may have been made, and only the answer was lost.
+        # It may have been made, with only the answer lost.
         if not is_same_file(source, name, target, new_name):
             return False
     os.unlink(name, dir_fd=source)
@@ -287,15 +287,14 @@ def _linked(source: int, name: str, target: int, new_name: str) -> bool:
 
 
 def is_reservation(directory: int, name: str) -> bool:
-    """Tell whether a file may be what a killed :func:`rename_noreplace` has left: empty, where such files are made."""
+    """Return whether a file may be left by a killed :func:`rename_noreplace`: empty, where such files are made."""
     return _is_empty(directory, name) and needs_reservations(directory)
 
 
 def needs_reservations(directory: int) -> bool:
-    """Find out whether :func:`rename_noreplace` can only reserve names in an open folder, by trying it.
+    """Test whether :func:`rename_noreplace` can only reserve names in an open folder.
 
-    The answer to a rename to a name that is taken says nothing: the kernel gives it (EEXIST) before it asks the file
-    system.
+    A rename to a taken name proves nothing: the kernel answers (EEXIST) before it asks the file system.
     """
     old, new = PROBES
     try:
@@ -315,24 +314,24 @@ def _is_empty(directory: int, name: str) -> bool:
 
 
 def rename_to_own(parent: int, name: str, new_name: str) -> None:
-    """Rename within an open folder to a hidden name that only this daemon gives, and that is not there, in one step.
+    """Rename within an open folder, in one step, to a free hidden name that only this daemon uses.
 
-    Raises ``FileExistsError`` if it is there after all, as far as the file system can tell.
+    Raises ``FileExistsError`` if the name is taken after all, as far as the file system can tell.
     """
     if not renamed_at_once(parent, name, parent, new_name):
         os.rename(name, new_name, src_dir_fd=parent, dst_dir_fd=parent)
 
 
 def rename_over(parent: int, name: str, new_name: str) -> None:
-    """Rename within an open folder, replacing what is one's own, durably."""
+    """Rename within an open folder, durably, replacing a file of this daemon."""
     os.rename(name, new_name, src_dir_fd=parent, dst_dir_fd=parent)
     sync(parent)
 
 
 def copy_durable(descriptor: int, parent: int, name: str) -> str:
-    """Copy an open file to a new one below ``parent``, its times with it, and return the SHA-256 of what was copied.
+    """Copy an open file and its times to a new one below ``parent``; return the SHA-256 of the copied bytes.
 
-    The bytes are on the disk on return, the name is with :func:`sync`. On any failure nothing is left behind.
+    The bytes are on the disk on return, the name after :func:`sync`. On any failure nothing is left behind.
     """
     digest = hashlib.sha256()
     status = os.fstat(descriptor)
@@ -353,14 +352,14 @@ def copy_durable(descriptor: int, parent: int, name: str) -> str:
 
 
 def has_content(parent: int, name: str, size: int, sha256: str) -> bool:
-    """Tell whether ``name`` is a regular file with just these bytes; raises ``OSError`` where that cannot be told."""
+    """Return whether ``name`` is a regular file with exactly these bytes; raises ``OSError`` if unknown."""
     status = status_of(parent, name)
     if status is None or not stat.S_ISREG(status.st_mode) or status.st_size != size:
         return False
     try:
         descriptor = open_regular(parent, name)
     except OSError as error:
-        # Another's that may not be read is none of ours.
+        # An unreadable file is not ours.
         if error.errno in _NOT_THAT_FILE or (error.errno == errno.EACCES and status.st_uid != os.geteuid()):
             return False
         raise
@@ -371,7 +370,7 @@ def has_content(parent: int, name: str, size: int, sha256: str) -> bool:
 
 
 def is_same_file(one: int, name: str, other: int, other_name: str) -> bool:
-    """Tell whether two names, each in an open folder, are hard links to one file, as far as the file system tells."""
+    """Return whether two names, each in an open folder, are hard links to one file, if the file system can tell."""
     first, second = status_of(one, name), status_of(other, other_name)
     if first is None or second is None or not is_posix(first.st_dev):
         return False
@@ -386,12 +385,12 @@ def sha256_of(descriptor: int) -> str:
 
 
 def is_unchanged(parent: int, name: str, facts: FileFacts, sha256: str | None, *, just_renamed: bool = False) -> bool:
-    """Tell whether ``name`` is still the file that was read.
+    """Return whether ``name`` is still the file that was read.
 
-    A file whose times alone differ counts as the same if its bytes are: a NAS's indexer must not make the daemon read a
-    scan twice, and a writer that sets the time back must not go unnoticed. Without inode numbers that stay, the bytes
-    are always looked at: the times of such file systems are often whole seconds. ``just_renamed`` allows for the status
-    change that the caller's own rename was; without a hash, all status changes are allowed for.
+    A file with other times counts as the same if its bytes are: a NAS's indexer must not make the daemon read a scan
+    twice, and a writer that sets the time back must not go unnoticed. Without stable inode numbers, the bytes are
+    always compared: the times of such file systems are often whole seconds. ``just_renamed`` allows for the status
+    change of the caller's own rename; without a hash, all status changes are allowed.
     """
     status = status_of(parent, name)
     if status is None or not stat.S_ISREG(status.st_mode):
@@ -411,7 +410,7 @@ def shortened(stem: str, room: int) -> str:
     raw = os.fsencode(stem)
     if len(raw) <= room:
         return stem
-    # A UTF-8 character has at most three bytes behind its first (RFC 3629); what has more is not UTF-8.
+    # A UTF-8 character has at most three bytes behind its first (RFC 3629); one with more is not UTF-8.
     for cut in range(room, max(room - _MOST_CONTINUATIONS, 0) - 1, -1):
         if raw[cut] & 0xC0 != 0x80:  # noqa: PLR2004 - the mark of a continuation byte
             return os.fsdecode(raw[:cut])
@@ -419,5 +418,5 @@ def shortened(stem: str, room: int) -> str:
 
 
 def display_path(path: str | Path) -> str:
-    r"""Return a path as it is shown: bytes that are not UTF-8 are written out, as ``\xff``."""
+    r"""Return a path for display: bytes that are not UTF-8 are written as ``\xff``."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

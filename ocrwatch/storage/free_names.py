@@ -1,4 +1,4 @@
-"""Chooses names that nothing has yet, so that no file is ever overwritten."""
+"""Chooses free names, so that no file is ever overwritten."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ COUNTER_ROOM: Final = 12
 
 
 def first_free(stem: str, base: str, taken: Callable[[str], bool]) -> str:
-    """Return ``stem``, or ``base-N`` with an N for which ``taken`` is false.
+    """Return ``stem``, or ``base-N`` with an N that is not ``taken``.
 
-    Few names are looked at, even if there are many.
+    Few names are checked, even if many are taken.
     """
     if not taken(stem):
         return stem
@@ -35,7 +35,7 @@ def first_free(stem: str, base: str, taken: Callable[[str], bool]) -> str:
 
 
 def free_name(directory: int, stem: str, suffix: str) -> str:
-    """Return ``stem + suffix``, with a number if an open folder has that already."""
+    """Return ``stem + suffix``, with a number if an open folder has that name already."""
     return first_free(stem, stem, lambda free: status_of(directory, free + suffix) is not None) + suffix
 
 
@@ -46,7 +46,7 @@ def rename_to_free(source: int, name: str, target: int, stem: str, suffix: str) 
     """
     while True:
         new_name = free_name(target, stem, suffix)
-        # Somebody may take the name before it is given.
+        # Another program may take the name meanwhile.
         with contextlib.suppress(FileExistsError):
             rename_noreplace(source, name, target, new_name)
             sync(target)
@@ -56,8 +56,8 @@ def rename_to_free(source: int, name: str, target: int, stem: str, suffix: str) 
 def mirrored(roots: tuple[Path, ...], subfolder: str) -> str:
     """Return the subfolder in which a scan's files can lie below all ``roots``.
 
-    The inbox's own, unless a file or a link stands in a folder's place: after a scan ``a.jpg`` has become ``a.txt``,
-    the folder ``a.txt`` is mirrored as ``a.txt-2``.
+    The inbox's own, unless a file or a link has the name of a folder: after a scan ``a.jpg`` has become ``a.txt``, the
+    folder ``a.txt`` is mirrored as ``a.txt-2``.
     """
     made = ""
     for part in filter(None, subfolder.split("/")):
@@ -70,7 +70,7 @@ def mirrored(roots: tuple[Path, ...], subfolder: str) -> str:
 
 
 def look(root: Path, subfolder: str, name: str) -> os.stat_result | None:
-    """Return the status of what has a name, None if nothing has it.
+    """Return the status of a name, None if it is free.
 
     An ``OSError`` names the folder that refuses.
     """
@@ -78,7 +78,7 @@ def look(root: Path, subfolder: str, name: str) -> os.stat_result | None:
         with folder(root, subfolder) as descriptor:
             return status_of(descriptor, name)
     except FileNotFoundError:
-        # A missing subfolder is made later; a missing root is found when something is written there.
+        # A missing subfolder is made later; a missing root is found when a file is written there.
         return None
     except OSError as error:
         error.filename = str(root / subfolder)
@@ -86,6 +86,6 @@ def look(root: Path, subfolder: str, name: str) -> os.stat_result | None:
 
 
 def _is_in_the_way(root: Path, subfolder: str, name: str) -> bool:
-    """Tell whether something other than a folder has the name of one."""
+    """Return whether something other than a folder has a folder's name."""
     status = look(root, subfolder, name)
     return status is not None and not stat.S_ISDIR(status.st_mode)

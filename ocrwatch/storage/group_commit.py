@@ -1,4 +1,4 @@
-"""Group commit: many waiters, one thread, one fsync. What waits while the thread is busy goes together next."""
+"""Group commit: many waiters, one thread, one fsync. Items that wait while the thread is busy go together next."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MOST_TOGETHER: Final = 64
-"""As many as wait, but so few that the first need not wait long for the last."""
+"""As many as wait, but few enough that the first need not wait long for the last."""
 
 
 class GroupCommit(ABC, Generic[Item, Result]):
@@ -35,9 +35,9 @@ class GroupCommit(ABC, Generic[Item, Result]):
 
     @abstractmethod
     def work(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
-        """Return the results of the first items, of one at least; called on the thread.
+        """Return the results of the first items, at least one; called on the thread.
 
-        Raises what concerns none of them alone: all of ``items`` get it.
+        Raises an error that concerns no single item: all of ``items`` get it.
         """
 
     async def commit(self, item: Item) -> Result:
@@ -56,7 +56,7 @@ class GroupCommit(ABC, Generic[Item, Result]):
             await self._wake.wait()
 
     async def _serve(self) -> None:
-        # What nobody waits for any more is not begun: nobody would take note of what came of it.
+        # Items without a waiter are not begun: no one would record their results.
         self._waiting = deque(each for each in self._waiting if not each[1].done())
         most = 1 if self._one_by_one else MOST_TOGETHER
         group = list(islice(self._waiting, most))
@@ -66,9 +66,9 @@ class GroupCommit(ABC, Generic[Item, Result]):
         try:
             results = await run_in(self._thread, self.work, [item for item, _ in group])
         except EnvironmentFault as error:
-            # What waits behind them would only meet it as well; one error that all get counts as one.
+            # Later items would only meet it as well; one error that all get counts as one.
             results = [error] * len(self._waiting)
-        except Exception as error:  # noqa: BLE001 - a bug; alone, it shows which of them it is about
+        except Exception as error:  # noqa: BLE001 - a bug; delivered alone, it shows which item it concerns
             if len(group) > 1:
                 self._one_by_one = len(group)
                 return
@@ -78,7 +78,7 @@ class GroupCommit(ABC, Generic[Item, Result]):
             if future.done():
                 continue
             if isinstance(result, StopIteration):
-                # No future takes one (asyncio.Future.set_exception).
+                # No future accepts one (asyncio.Future.set_exception).
                 future.set_exception(RuntimeError(repr(result)))
             elif isinstance(result, Exception):
                 future.set_exception(result)

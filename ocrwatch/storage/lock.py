@@ -22,12 +22,12 @@ _LOCKS = Path("/proc/locks")
 
 
 class FolderLock:
-    """Holds a folder by a file in it until it is released or this process ends, however it ends (flock(2))."""
+    """Holds a folder by a file lock in it until it is released or this process ends in any way (flock(2))."""
 
     def __init__(self, folder: Path, what: str) -> None:
         """Take the lock.
 
-        Raises :class:`LockedError` naming the holder's process, :class:`EnvironmentFault` where no lock can be made.
+        Raises :class:`LockedError` naming the holder's process, :class:`EnvironmentFault` if no lock can be made.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         path = folder / LOCK_NAME
@@ -50,16 +50,16 @@ class FolderLock:
             raise environment_fault(error, f"cannot lock the {what} {folder}") from error
 
     def release(self) -> None:
-        """Let go. The file stays: removing it would let two others each lock a file of their own."""
-        # It lets go also where a disk, written to at last, tells so late that it is full.
+        """Release it. The file stays: removing it would let two others each lock their own file."""
+        # It is released even if the disk reports only now that it is full.
         with contextlib.suppress(OSError):
             os.close(self._descriptor)
 
 
 class InboxLock:
-    """Holds an inbox by a lock on the folder itself, which leaves nothing in it and works if it is read-only.
+    """Holds an inbox by a lock on the folder itself, which leaves no file and works if it is read-only.
 
-    Linux keeps such locks in this machine's kernel, also for NFS, SMB and FUSE: they keep out every other ocrwatch on
+    Linux keeps such locks in this machine's kernel, also for NFS, SMB and FUSE: they exclude every other ocrwatch on
     this machine, in containers too, but none on another.
     """
 
@@ -69,7 +69,7 @@ class InboxLock:
         Raises :class:`LockedError` naming the holder's process, :class:`EnvironmentFault` if the folder refuses.
         """
         self.refusal: OSError | None = None
-        """Why nothing keeps another ocrwatch out; None if something does."""
+        """Why no lock excludes another ocrwatch; None if there is one."""
         try:
             self._descriptor = os.open(folder, _FOLDER)
         except OSError as error:
@@ -82,14 +82,14 @@ class InboxLock:
             self.release()
             raise _taken(folder, what, holder) from None
         except OSError as error:
-            # Some file system may have no locks; then none is better than no ocrwatch.
+            # Some file system may have no locks; then running without is better than not running.
             self.refusal = error
         except BaseException:
             self.release()
             raise
 
     def release(self) -> None:
-        """Let go."""
+        """Release it."""
         with contextlib.suppress(OSError):
             os.close(self._descriptor)
 
@@ -97,7 +97,7 @@ class InboxLock:
 def holder_of(folder: Path) -> int | None:
     """Return the process id of the ocrwatch that holds a state folder, None if none does; 0 if it is not known.
 
-    Raises :class:`EnvironmentFault` where the folder refuses to be looked at: somebody may well hold it.
+    Raises :class:`EnvironmentFault` if the folder refuses access: a process may well hold it.
     """
     try:
         descriptor = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -111,7 +111,7 @@ def holder_of(folder: Path) -> int | None:
 
 
 def inbox_holder(folder: Path) -> int | None:
-    """Return the process id of the ocrwatch that holds an inbox, as :func:`holder_of` does for a state folder."""
+    """Return the process id of the ocrwatch that holds an inbox, like :func:`holder_of` for a state folder."""
     try:
         descriptor = os.open(folder, _FOLDER)
     except OSError as error:
@@ -124,7 +124,7 @@ def inbox_holder(folder: Path) -> int | None:
 
 
 def _explain(folder: Path, refused: Path, error: OSError) -> None:
-    """Return if no process can hold a folder where ``refused`` refuses so, else raise :class:`EnvironmentFault`."""
+    """Return if no process can hold a folder that gives the error ``refused``, else raise :class:`EnvironmentFault`."""
     if error.errno in _NO_LOCK:
         return
     what = f"cannot tell whether ocrwatch runs: cannot look into {folder}"
@@ -153,7 +153,7 @@ def _holder_by_kernel(descriptor: int) -> int:
     with contextlib.suppress(OSError, ValueError):
         for line in _LOCKS.read_text().splitlines():
             fields = line.split()
-            # A lock that is waited for has an arrow in it, and a lock of another PID namespace no process.
+            # A waiting lock has an arrow in it, and a lock of another PID namespace has no process.
             if fields[1] == "FLOCK" and fields[5] == place:
                 return max(0, int(fields[4]))
     return 0

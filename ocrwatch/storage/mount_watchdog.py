@@ -1,4 +1,8 @@
-"""Folders that do not answer: who looks at a share whose server hangs waits, perhaps for ever, and cannot say so."""
+"""Detects hung mounts.
+
+A call on a share with a hung server waits, perhaps forever, and cannot report it, so each folder is probed from its own
+thread.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,13 @@ from pathlib import Path
 from ocrwatch.errors import NO_SERVER, EnvironmentFault
 
 PATIENCE = 10.0
-"""Seconds that a folder has for an answer; a share on a line that works, however slow, needs no two."""
+"""Seconds for a folder's answer; a working share, however slow, needs less than two."""
 
 _INTERVAL = 5.0
 
 
 class MountWatchdog:
-    """Asks each folder again and again, on a thread of its own, so that none waits for another."""
+    """Probes each folder regularly, on its own thread, so that none waits for another."""
 
     def __init__(self, folders: Mapping[str, Path]) -> None:
         self._folders = dict(folders)
@@ -28,7 +32,7 @@ class MountWatchdog:
             threading.Thread(target=self._keep_asking, args=(name, folder), name=f"ask {name}", daemon=True).start()
 
     def fault(self, now: float) -> EnvironmentFault | None:
-        """Return what is to be said of the folders that do not answer at this moment (monotonic seconds)."""
+        """Return the fault of the folders that do not answer now (monotonic seconds)."""
         return _fault(self._folders, self.silent(now))
 
     def silent(self, now: float) -> list[str]:
@@ -37,7 +41,7 @@ class MountWatchdog:
         return [name for name in self._folders if now - asked.get(name, now) > PATIENCE]
 
     def close(self) -> None:
-        """Ask no more."""
+        """Stop probing."""
         self._closed.set()
 
     def _keep_asking(self, name: str, folder: Path) -> None:
@@ -48,7 +52,7 @@ class MountWatchdog:
 
 
 def check_answers(folders: Mapping[str, Path]) -> None:
-    """Raise :class:`EnvironmentFault` where a folder does not answer, be it with a refusal."""
+    """Raise :class:`EnvironmentFault` if a folder gives no answer; a refusal is an answer."""
     threads = {name: threading.Thread(target=_ask, args=(folder,), daemon=True) for name, folder in folders.items()}
     for thread in threads.values():
         thread.start()
@@ -61,7 +65,7 @@ def check_answers(folders: Mapping[str, Path]) -> None:
 
 
 def _ask(folder: Path) -> None:
-    # Unlike what is known of a file, this is not answered from a network client's memory.
+    # Unlike the status of a file, this is not answered from a network client's cache.
     with contextlib.suppress(OSError):
         os.statvfs(folder)
 

@@ -1,4 +1,4 @@
-"""The file system under a folder: how it may be watched, and whether it is still the same."""
+"""Identifies the file system of a folder: how to watch it, and whether it is still the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Literal
 from ocrwatch.errors import EnvironmentFault, environment_fault
 
 EVENTFUL = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "zfs", "f2fs", "bcachefs", "jfs", "reiserfs"})
-"""File systems on which inotify reports what every writer does, also a local Samba server.
+"""File systems on which inotify reports the changes of every writer, also a local Samba server.
 
 Everything else is polled: on network and FUSE mounts the kernel sees only this machine's own writes, and on an
 unknown file system a late text is better than none.
@@ -24,12 +24,12 @@ unknown file system a late text is better than none.
 _NOT_POSIX = frozenset({"fuse", "fuseblk", "vfat", "msdos", "exfat", "vboxsf"})
 """File systems that may number a file anew, without hard links or owners.
 
-FUSE: inode numbers are the server's own matter, and rclone gives a renamed file another. FAT has none, so the kernel
-makes them up for as long as a file is in its cache (``iunique``).
+FUSE: the server chooses inode numbers, and rclone gives a renamed file another. FAT has none, so the kernel makes them
+up for as long as a file is in its cache (``iunique``).
 """
 
 _LIST_SECONDS = 1.0
-"""How old the kernel's list of mounts may be."""
+"""Seconds for which the list of mounts is cached."""
 
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
 _HIDDEN = frozenset({errno.EACCES})
@@ -37,19 +37,19 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 def nearest_existing(folder: Path) -> Path:
-    """Return the nearest folder that this user may see: what is missing is made there at the start."""
+    """Return the nearest existing folder that this user may see: missing ones are made there at the start."""
     while folder != folder.parent and _refusal(folder) in _MISSING | _HIDDEN:
         folder = folder.parent
     return folder
 
 
 def is_missing(folder: Path) -> bool:
-    """Tell whether nothing is there; what refuses to be looked at, as a dead share does, is there."""
+    """Return whether nothing is there; a path that cannot be checked, as on a dead share, exists."""
     return _refusal(folder) in _MISSING
 
 
 def _refusal(folder: Path) -> int | None:
-    """Return the error number with which the system refuses a look at a folder, None where it does not."""
+    """Return the error number if the system refuses to check a folder, else None."""
     try:
         folder.stat()
     except OSError as error:
@@ -60,7 +60,7 @@ def _refusal(folder: Path) -> int | None:
 def mount_of(folder: Path) -> tuple[str, str]:
     """Return type and source of the mount that ``folder`` is on, such as ``("nfs4", "nas:/scans")``.
 
-    Read from /proc (proc(5), ``fdinfo`` and ``mountinfo``); ``("unknown", "")`` if that tells nothing.
+    Read from /proc (proc(5), ``fdinfo`` and ``mountinfo``); ``("unknown", "")`` if that says nothing.
     """
     try:
         mount, _ = _mount_and_path(folder)
@@ -71,29 +71,29 @@ def mount_of(folder: Path) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a folder lies: which file system, and where in it."""
+    """Location of a folder: which file system, and where in it."""
 
     kind: str
     """The file system's type, such as ``ext4``."""
     source: str
-    """What is mounted, such as ``/dev/sda1`` or ``nas:/scans``."""
+    """Mounted device or share, such as ``/dev/sda1`` or ``nas:/scans``."""
     inner: str
     """The folder's path within that file system. Bind mounts do not change it."""
     point: Path
-    """Where the file system begins: the highest folder above that is on it too, and in the same place of it.
+    """Top of the file system: the highest parent folder on it, and in the same place of it.
 
-    A folder that is bind-mounted on itself, as systemd does for ``ReadWritePaths=``, is no beginning. So this is the
-    same inside and outside of such a sandbox.
+    A folder bind-mounted on itself, as systemd does for ``ReadWritePaths=``, is not a top. So this is the same inside
+    and outside of such a sandbox.
     """
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """What is the same if the same folder is seen through other mounts."""
+        """Identity that is the same for the same folder seen through other mounts."""
         return self.kind, self.source, self.inner
 
 
 def location_of(folder: Path) -> Location | None:
-    """Return where a folder lies; None if /proc does not tell."""
+    """Return the location of a folder; None if /proc does not say."""
     try:
         mount, path = _mount_and_path(folder)
         inner = mount.inner(path)
@@ -109,7 +109,7 @@ def location_of(folder: Path) -> Location | None:
 
 
 _UNTOLD = (OSError, LookupError, StopIteration, ValueError)
-"""What is raised if /proc is not there, or says something else than expected."""
+"""Errors if /proc is missing or has unexpected contents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class _Mount:
     kind: str
     source: str
     options: frozenset[str]
-    """Of the file system, not of this mount of it."""
+    """Options of the file system, not of this mount."""
 
     @classmethod
     def of(cls, line: str) -> _Mount:
@@ -137,19 +137,19 @@ class _Mount:
 
     @property
     def is_posix(self) -> bool:
-        """Whether its files have inode numbers that stay, hard links and owners."""
+        """Whether its files have stable inode numbers, hard links and owners."""
         if self.kind in {"cifs", "smb3"}:
             # Else the kernel makes up inode numbers (mount.cifs(8)).
             return "serverino" in self.options
         return self.kind.partition(".")[0] not in _NOT_POSIX
 
     def inner(self, path: Path) -> Path:
-        """Return a path below the mount point as one within the file system; raises ``ValueError`` for others."""
+        """Return a path below the mount point relative to the file system; raises ``ValueError`` for others."""
         return self.root / path.relative_to(self.point)
 
 
 def _plain(field: str) -> str:
-    """Undo the octal escapes in which mountinfo has blanks and their like."""
+    """Decode the octal escapes of blanks and other characters in mountinfo."""
     return _OCTAL.sub(lambda escape: chr(int(escape[1], 8)), field)
 
 
@@ -171,7 +171,7 @@ def _mount_and_path(folder: Path) -> tuple[_Mount, Path]:
 
 
 class _Devices:
-    """Remembers of each device whether its file system is a POSIX one; usable from any thread."""
+    """Caches for each device whether its file system is a POSIX one; usable from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -183,7 +183,7 @@ class _Devices:
             now = time.monotonic()
             if device not in self._known or now - self._listed_at > _LIST_SECONDS:
                 self._known, self._listed_at = dict(self._listed()), now
-                # A subvolume of Btrfs has a number of its own that the list does not have.
+                # A Btrfs subvolume has its own number, which the list lacks.
                 self._known.setdefault(device, True)
             return self._known[device]
 
@@ -201,7 +201,7 @@ _devices = _Devices()
 
 
 def is_posix(device: int) -> bool:
-    """Tell whether files on a device (``st_dev``) have inode numbers that stay, hard links and owners.
+    """Return whether files on a device (``st_dev``) have stable inode numbers, hard links and owners.
 
     True if that is not known.
     """
@@ -214,10 +214,10 @@ def watch_mode(kind: str) -> Literal["inotify", "poll"]:
 
 
 class MountGuard:
-    """Notices that a share or disk is unmounted: its mount point is a folder too, and would be written to."""
+    """Detects that a share or disk was unmounted: its mount point is a folder too, and would be written to."""
 
     def __init__(self, folder: Path, what: str) -> None:
-        """Look where ``folder``, which messages call ``what``, is; raises :class:`EnvironmentFault` if it refuses."""
+        """Locate ``folder``, which messages call ``what``; raises :class:`EnvironmentFault` if it refuses."""
         self._folder = folder
         self._what = what
         try:
@@ -227,10 +227,10 @@ class MountGuard:
         self._mount = mount_of(folder)
 
     def check(self) -> None:
-        """Raise :class:`EnvironmentFault` where the folder is not on the file system that it was on at the start.
+        """Raise :class:`EnvironmentFault` if the folder is no longer on the file system of the start.
 
         A share that was mounted again may have another device number, but has the same type and source. Raises
-        ``OSError`` where the folder is gone or refuses.
+        ``OSError`` if the folder is gone or refuses.
         """
         device = self._folder.stat().st_dev
         if device == self._device:

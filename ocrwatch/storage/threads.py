@@ -1,4 +1,4 @@
-"""The threads that wait for disks, so that the event loop never does."""
+"""Threads that wait for disks, so that the event loop never does."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _IO_THREADS: Final = 4
 
 
 class Threads:
-    """One group of threads for each kind of disk, so that a hung share keeps no other from being waited for."""
+    """One group of threads for each kind of disk, so that a hung share does not block the others."""
 
     def __init__(self) -> None:
         self.io = ThreadPoolExecutor(_IO_THREADS, "io")
-        """Looks at files in inbox, quarantine and archive."""
+        """Checks files in inbox, quarantine and archive."""
         self.loading = ThreadPoolExecutor(1, "loading")
-        """Loads scans one after the other, so that workers get them in their batch's order."""
+        """Loads scans one at a time, so that workers get them in their batch's order."""
         self.delivery = ThreadPoolExecutor(1, "delivery")
-        """Delivers one after the other, so that no two scans choose the same free name."""
+        """Delivers one at a time, so that no two scans choose the same free name."""
         self.state = ThreadPoolExecutor(1, "state")
-        """Writes to the state folder: notes in the ledger, and the status."""
+        """Writes to the state folder: ledger and status."""
         for executor, threads in ((self.io, _IO_THREADS), (self.loading, 1), (self.delivery, 1), (self.state, 1)):
             _start_all(executor, threads)
 
     def close(self, *, wait: bool = True) -> None:
-        """``wait`` for a delivery that has begun; leave reads on a hung share to the end of the process."""
+        """``wait`` for a running delivery; leave reads on a hung share to the end of the process."""
         self.io.shutdown(wait=False, cancel_futures=True)
         self.loading.shutdown(wait=False, cancel_futures=True)
         self.state.shutdown(wait=wait, cancel_futures=True)
@@ -40,13 +40,13 @@ class Threads:
 
 
 async def run_in(executor: ThreadPoolExecutor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run ``work`` on a thread of ``executor``. Memory that is short is the environment's fault, not the scan's."""
+    """Run ``work`` on a thread of ``executor``. Lack of memory is the environment's fault, not the scan's."""
 
     def call() -> T:
         try:
             return work(*args, **kwargs)
         except StopIteration as error:
-            # A future that is given one never ends (asyncio.Future.set_exception raises).
+            # A future with one never ends (asyncio.Future.set_exception raises).
             raise RuntimeError(repr(error)) from error
 
     try:
@@ -56,7 +56,7 @@ async def run_in(executor: ThreadPoolExecutor, work: Callable[P, T], *args: P.ar
 
 
 class Tasks:
-    """Coroutines that run beside the one that owns them. What ends one of them is raised by :meth:`check`."""
+    """Coroutines that run beside their owner. :meth:`check` raises the error that ended one of them."""
 
     def __init__(self, wake: asyncio.Event) -> None:
         """``wake`` is set when one of them has ended."""
@@ -71,7 +71,7 @@ class Tasks:
         task.add_done_callback(self._ended)
 
     def check(self) -> None:
-        """Raise what ended one of them unexpectedly: a bug."""
+        """Raise the error that ended one of them: a bug."""
         if self._failed is not None:
             self._failed.result()
 
@@ -90,7 +90,7 @@ class Tasks:
 
 
 def _start_all(executor: ThreadPoolExecutor, threads: int) -> None:
-    """Have all threads started now: later there may be no memory for another."""
+    """Start all threads now: later there may be no memory for another."""
     together = threading.Barrier(threads + 1)
     for _ in range(threads):
         executor.submit(together.wait)

@@ -1,4 +1,4 @@
-"""What is the matter with one scan, from the folders, the ledger and what the daemon says."""
+"""Determines the state of one scan, from the folders, the ledger and the daemon's status."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ocrwatch.storage.files import display_path, facts_of
 _CLOSED = frozenset({"delivered", "quarantined", "changed"})
 _MOST_TOLD = 20
 _DAMAGE = frozenset({Damaged.code, Truncated.code})
-"""What is not believed at once: the writer may be at work."""
+"""Faults that are not final at once: the writer may still be at work."""
 
 _FORGOTTEN = "for a reason that is not known any more"
 _CLOSED_FOLDER = f"if this is ocrwatch's user, let it read and enter that folder; if not, {ASK_ITS_USER}"
@@ -38,7 +38,7 @@ _CLOSED_FOLDER = f"if this is ocrwatch's user, let it read and enter that folder
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What became of the scan, or of another of its name, before."""
+    """Earlier result of the scan, or of another of its name."""
 
     state: str
     at: str
@@ -49,7 +49,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is the matter with one scan. Times are ISO 8601, UTC."""
+    """State of one scan. Times are ISO 8601, UTC."""
 
     path: str
     """In the inbox."""
@@ -66,30 +66,30 @@ class Answer:
     attempts: int | None = None
     code: str | None = None
     files: list[str] = field(default_factory=list)
-    """Absolute paths of what came of it."""
+    """Absolute paths of its results."""
     review: list[str] = field(default_factory=list)
     """Why its text was marked for review."""
     reviewed_at: str | None = None
-    """When that was ticked off; None while it waits."""
+    """When it was reviewed; None while it waits."""
     before: list[Past] = field(default_factory=list)
     """The newest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Whom to ask."""
+    """Sources of the answer."""
 
     settings: Settings
     status: Status | None
-    """What a running daemon says, None where none runs."""
+    """Status of a running daemon, None if none runs."""
     at: Callable[[str], str]
     """Renders a time for people."""
 
 
 def answer(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
-    """Say what is the matter with the scan at ``path`` in the inbox; ``rows`` are the ledger's, oldest first.
+    """Explain the state of the scan at ``path`` in the inbox; ``rows`` are the ledger's, oldest first.
 
-    Raises :class:`EnvironmentFault` where the inbox cannot be looked at.
+    Raises :class:`EnvironmentFault` if the inbox cannot be read.
     """
     found = _now(sources, path, rows)
     told = rows[-1:] if rows and _end_of(rows[-1]) == found.state else []
@@ -117,7 +117,7 @@ def _now(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
 
 
 def _unwanted(settings: Settings, path: str, *, is_there: bool) -> tuple[str, str]:
-    """Return why the rules leave a file alone, and the remedy; if it is there, its content counts as well."""
+    """Return why the rules ignore a file, and the remedy; if it is there, its content counts as well."""
     watch = settings.watch
     if is_there:
         check = NameCheck(settings.inbox, watch.include, watch.exclude, recursive=watch.recursive)
@@ -142,7 +142,7 @@ def _look(inbox: Path, path: str) -> tuple[os.stat_result | None, str, str]:
 
 
 def _by_record(sources: Sources, path: str, last: Entry | None, *, is_there: bool) -> Answer | None:
-    """Tell of a scan that the daemon has said nothing of, by the ledger's last word and by looking at it."""
+    """Explain a scan that is not in the daemon's status, by the ledger's last record and its file."""
     if last is not None and last.state not in _CLOSED:
         return _open(sources, last, is_there=is_there)
     if is_there:
@@ -153,7 +153,7 @@ def _by_record(sources: Sources, path: str, last: Entry | None, *, is_there: boo
 
 
 def _told_by_daemon(sources: Sources, path: str) -> Answer | None:
-    """Return what the daemon says of a scan that it has in hand."""
+    """Return the daemon's answer for a scan in work."""
     status, shown = sources.status, display_path(path)
     if status is None:
         return None
@@ -204,7 +204,7 @@ def _incomplete(sources: Sources, item: Incomplete) -> Answer:
     else:
         fate = f"quarantined when it has not changed for {patience}"
         if item.reason == "incomplete":
-            # A worker can tell whether the end marker is all that is missing.
+            # A worker can find out whether only the end marker is missing.
             fate = f"when it has not changed for {patience}, if only its end marker is missing; else it is quarantined"
         says = (
             f"is not complete: {INCOMPLETE.get(item.reason, item.reason)}. It is read when it is complete, and {fate}; "
@@ -214,7 +214,7 @@ def _incomplete(sources: Sources, item: Incomplete) -> Answer:
 
 
 def _open(sources: Sources, row: Entry, *, is_there: bool) -> Answer:
-    """Tell of a scan that is not at its end as far as the ledger knows, and not in the daemon's hand."""
+    """Explain a scan that is open in the ledger, but not in work in the daemon."""
     stands = "" if sources.status is not None else " No ocrwatch runs here: start it."
     at = isoformat(row.updated_at)
     if row.state in {"planned", "published"}:
@@ -240,7 +240,7 @@ def _open(sources: Sources, row: Entry, *, is_there: bool) -> Answer:
 
 
 def _waiting(sources: Sources, path: str) -> Answer:
-    """Tell of a scan in the inbox that the daemon has said nothing of, by looking at it."""
+    """Explain a scan in the inbox that is not in the daemon's status, by its file."""
     found = probe(sources.settings.inbox, path)
     if found is None:
         return Answer(path, "changed", "has just gone from the inbox.")
@@ -262,7 +262,7 @@ def _waiting(sources: Sources, path: str) -> Answer:
 
 
 def _duplicate(sources: Sources, row: Entry) -> Answer:
-    """Tell of a scan that was not delivered, since another with the same bytes was (``intake.duplicates``)."""
+    """Explain a scan that was not delivered, since another with the same bytes was (``intake.duplicates``)."""
     at, files = isoformat(row.updated_at), files_of(sources.settings, row)
     fate = None if row.plan is None else Plan.from_json(row.plan).fate
     became = {
@@ -295,7 +295,7 @@ def _done(sources: Sources, row: Entry) -> Answer:
 
 
 def _with_review(sources: Sources, row: Entry, review: Review, done: Answer) -> Answer:
-    """Add why a page is marked for review, and how it is ticked off, or when it was."""
+    """Add why a page is marked for review, and how to mark it as reviewed, or when it was."""
     reasons = ", ".join(review.reasons)
     marked = replace(done, review=list(review.reasons))
     if row.reviewed_at is not None:
@@ -311,7 +311,7 @@ def _with_review(sources: Sources, row: Entry, review: Review, done: Answer) -> 
 
 
 def to_tick_off(settings: Settings, row: Entry) -> str:
-    """Return the command that ticks a page off."""
+    """Return the command that marks a page as reviewed."""
     return f"ocrwatch review --done {shlex.quote(printable(text_of(settings, row) or row.path))}"
 
 
@@ -331,13 +331,13 @@ def _quarantined(sources: Sources, row: Entry) -> Answer:
 def _to_try_again(original: str, *, stays: bool = False) -> str:
     reason = reason_beside(Path(original))
     mended = printable((reason and reason.remedy) or "")
-    # Nothing can be put back into a read-only inbox.
+    # No file can be moved back to a read-only inbox.
     again = "to read it by hand: ocrwatch read" if stays else "to have it tried again: ocrwatch retry"
     return f"{mended}{'; ' if mended else ''}{again} {printable(original)}"
 
 
 def answer_by_reason(sources: Sources, file: Path) -> Answer | None:
-    """Say what the reason beside a quarantined file tells.
+    """Explain a quarantined file by its reason.
 
     For scans that the ledger does not know (any more).
     """
@@ -382,6 +382,6 @@ def _times(attempts: int) -> str:
 
 
 def ordinal(number: int) -> str:
-    """Render a place in a line: 1st, 2nd, 3rd, 4th, 11th, 21st."""
+    """Render an ordinal number: 1st, 2nd, 3rd, 4th, 11th, 21st."""
     teens = 10 < number % 100 < 20  # noqa: PLR2004 - these have "th"
     return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"

@@ -1,4 +1,4 @@
-"""``ocrwatch why FILE``: one answer for one file."""
+"""``ocrwatch why FILE``: explains the state of one file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PAST = {"delivered": "read", "quarantined": "quarantined", "changed": "not read
 def why(
     file: Path, config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, as_json: bool
 ) -> ExitCode:
-    """Print what is the matter with a file; code 1 where nothing is known of it."""
+    """Explain the state of one file; code 1 if nothing is known of it."""
     settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings
     startup.check_answers(settings)
     seen = look(settings)
@@ -46,7 +46,7 @@ def why(
 
 
 def _answers(settings: Settings, file: Path, seen: Seen, status: Status | None) -> tuple[list[Answer], str]:
-    """Return an answer for each scan that is meant, and what kept the ledger from being asked."""
+    """Return an answer for each possible scan, and the error of the ledger, if any."""
     sources = Sources(settings, status, seen.at)
     try:
         with LedgerReader(settings.state, alone=not seen.is_running) as ledger:
@@ -54,7 +54,7 @@ def _answers(settings: Settings, file: Path, seen: Seen, status: Status | None) 
             found = [answer(sources, path, ledger.of_path(path)) for path in paths]
             return found or [_unknown(sources, file)], ""
     except EnvironmentFault as error:
-        # The folders and the daemon can be asked all the same.
+        # The folders and the daemon can answer all the same.
         unasked = LedgerReader(settings.state, alone=True)
         paths = scans_meant(settings, file, unasked, status)
         return [answer(sources, path, []) for path in paths] or [_unknown(sources, file)], str(error)

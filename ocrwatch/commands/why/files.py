@@ -1,4 +1,4 @@
-"""What came of a scan, as files."""
+"""The result files of a scan."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ocrwatch.settings import Settings
 
 
 def files_of(settings: Settings, row: Entry) -> list[str]:
-    """Return the absolute paths of what a scan's plan says came of it."""
+    """Return the absolute paths of the result files in a scan's plan."""
     if row.plan is None:
         return []
     plan = Plan.from_json(row.plan)
@@ -25,14 +25,14 @@ def files_of(settings: Settings, row: Entry) -> list[str]:
 
 
 def text_of(settings: Settings, row: Entry) -> str | None:
-    """Return the absolute path of what a person reads of a scan that was read; None if nothing was put anywhere."""
+    """Return the absolute path of the text for people of a scan that was read; None if there is none."""
     texts = [name for name in files_of(settings, row) if Path(name).is_relative_to(settings.outbox)]
     # The text is published last.
     return texts[-1] if texts else None
 
 
 def with_presence(files: Sequence[str]) -> str:
-    """Name files, and say of each that is not where it was put."""
+    """Name files, and mark each that is missing there."""
     if not files:
         return "where it was put (not known any more)"
     return " and ".join(

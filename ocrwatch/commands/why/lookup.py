@@ -1,4 +1,4 @@
-"""Which scan is meant by a file's name: a path in the inbox, outbox, archive or quarantine, or just a name."""
+"""Finds the scan for a file name: a path in the inbox, outbox, archive or quarantine, or just a name."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ocrwatch.settings import Settings
 from ocrwatch.storage.files import display_path, split
 
 _MOST_LOOKED_AT = 200_000
-"""Entries of the inbox that are looked at for a mere name."""
+"""Entries of the inbox that are searched for a mere name."""
 
 
 def scans_meant(settings: Settings, file: Path, ledger: LedgerReader, status: Status | None) -> list[str]:
-    """Return the paths in the inbox that ``file`` may mean, the likeliest first; empty where nothing is known of it."""
+    """Return the paths in the inbox that ``file`` may mean, the likeliest first; empty if it is unknown."""
     for root, place, relative in _places(settings, file):
         found = _at(root, place, relative, ledger, status)
         if found:
@@ -33,7 +33,8 @@ def scans_meant(settings: Settings, file: Path, ledger: LedgerReader, status: St
 def rows_meant(settings: Settings, file: Path, ledger: LedgerReader) -> list[Entry]:
     """Return the ledger's rows that ``file`` may mean; empty if it knows nothing of it.
 
-    These are the rows whose scan, text or original has or had this very place, else all whose scan has this name.
+    These are the rows with a scan, text or original that is or was at exactly this path, else all with a scan of this
+    name.
     """
     for root, _, relative in _places(settings, file):
         found = ledger.of_path(relative) if root == "inbox" else _delivered_to(ledger, root, relative)
@@ -45,7 +46,7 @@ def rows_meant(settings: Settings, file: Path, ledger: LedgerReader) -> list[Ent
 
 
 def path_in_inbox(settings: Settings, file: Path) -> str:
-    """Return what a file's path in the inbox would be, whether it is there or not."""
+    """Return what a file's path in the inbox would be, even if it is missing."""
     relative = _inside(settings.inbox, Path.cwd() / file)
     return os.fspath(file) if relative is None else relative
 
@@ -55,7 +56,7 @@ def _roots(settings: Settings) -> dict[str, Path]:
 
 
 def _places(settings: Settings, file: Path) -> Iterator[tuple[str, Path, str]]:
-    """Yield where ``file`` may lie: the root's name, the absolute path, and the path relative to the root."""
+    """Yield where ``file`` may be: the root's name, the absolute path, and the path relative to the root."""
     roots = _roots(settings)
     for place in (Path.cwd() / file, *(root / file for root in roots.values())):
         for name, root in roots.items():
@@ -64,7 +65,7 @@ def _places(settings: Settings, file: Path) -> Iterator[tuple[str, Path, str]]:
 
 
 def _at(root: str, place: Path, relative: str, ledger: LedgerReader, status: Status | None) -> list[str]:
-    """Return the scans whose file lies, or lay, at this very place."""
+    """Return the scans with a file that is or was at exactly this path."""
     if root != "inbox":
         return list(dict.fromkeys(entry.path for entry in reversed(_delivered_to(ledger, root, relative))))
     if os.path.lexists(place) or ledger.of_path(relative) or display_path(relative) in _told(status):
@@ -75,7 +76,7 @@ def _at(root: str, place: Path, relative: str, ledger: LedgerReader, status: Sta
 def _delivered_to(ledger: LedgerReader, root: str, relative: str) -> list[Entry]:
     """Return the rows of scans that left a file of this name in the outbox, archive or quarantine."""
     parent, name = split(relative)
-    # Plans are JSON in ASCII: what is found in them as text is looked at closely afterwards.
+    # Plans are JSON in ASCII: matches in their text are checked afterwards.
     rows = ledger.of_plan(json.dumps(name))
     if root == "quarantine":
         name = name.removesuffix(REASON)
@@ -92,7 +93,7 @@ def _is_of(plan: Plan, root: str, parent: str, name: str) -> bool:
 
 
 def _named(settings: Settings, name: str, ledger: LedgerReader) -> list[str]:
-    """Return all scans of this name, wherever they lie or lay."""
+    """Return all scans of this name, anywhere, now or earlier."""
     found = [path for path in _below(settings.inbox) if split(path)[1] == name]
     return list(dict.fromkeys((*found, *ledger.paths_named(name))))
 
