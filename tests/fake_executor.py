@@ -88,12 +88,15 @@ class FakeExecutor:
             self._busy -= 1
             self._grant()
 
-    def withdraw(self) -> None:
-        """Give up the scans that have not been begun."""
+    def withdraw(self) -> int:
+        """Give up the scans that have not been begun; return how many."""
+        withdrawn = 0
         while self._queue:
             future = self._queue.popleft()
             if not future.done():
                 future.set_exception(Stopping())
+                withdrawn += 1
+        return withdrawn
 
     def close(self) -> None:
         """Wait for what is being counted."""

@@ -309,8 +309,7 @@ class Daemon:
         self._stopping_since, self._stop_by = now, now + timeout
         assembly.changed.set()
         assembly.watcher.stop()
-        assembly.pipeline.stop()
-        in_work = assembly.scans.count(ScanState.READING)
+        in_work = assembly.pipeline.stop()
         _log.info("daemon.stopping", signal=signal.Signals(number).name, in_work=in_work, timeout_s=timeout)
 
     def _shut_down(self, ledger: Ledger) -> None:

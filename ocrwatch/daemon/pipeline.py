@@ -530,11 +530,13 @@ class Pipeline:
         if (scan := self._scans.of_row(event.scan)) is not None:
             scan.worker, scan.attempt, scan.begun_at = event.pid, event.attempt, time.monotonic()
 
-    def stop(self) -> None:
-        """Begin no more scans, and release those that no worker has begun."""
+    def stop(self) -> int:
+        """Begin no more scans, and release those that no worker has begun; return how many are being read."""
         self.scheduler.stop()
-        self._executor.withdraw()
+        # Those that are withdrawn have their state until their coroutines go on.
+        in_work = self._scans.count(ScanState.READING) - self._executor.withdraw()
         self._stopping.set()
+        return in_work
 
     def close(self) -> None:
         """Remove staged files not delivered in this run. Blocks; called when the threads have ended."""

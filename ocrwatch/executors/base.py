@@ -40,8 +40,8 @@ class Executor(Protocol):
         was withdrawn before it was begun.
         """
 
-    def withdraw(self) -> None:
-        """Withdraw the scans that have not been begun."""
+    def withdraw(self) -> int:
+        """Withdraw the scans that have not been begun; return how many."""
 
     def close(self) -> None:
         """End at once, even during a reading. May block, and is called when the event loop has ended."""

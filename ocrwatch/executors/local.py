@@ -72,11 +72,13 @@ class LocalExecutor:
         finally:
             self._reading.pop(job.scan, None)
 
-    def withdraw(self) -> None:
-        """Withdraw the scans that no worker has begun."""
-        for scan in self._pool.withdraw():
+    def withdraw(self) -> int:
+        """Withdraw the scans that no worker has begun; return how many."""
+        withdrawn = self._pool.withdraw()
+        for scan in withdrawn:
             if (future := self._reading.get(scan)) is not None and not future.done():
                 future.set_exception(Stopping())
+        return len(withdrawn)
 
     def close(self) -> None:
         """End the workers at once."""

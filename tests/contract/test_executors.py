@@ -222,10 +222,10 @@ def test_what_is_withdrawn_was_not_begun(opened: Open) -> None:
         await eventually(lambda: "begun 1" in it.steps)
         waiting = [it.begin(2), it.begin(3)]
         await asyncio.sleep(0)
-        it.executor.withdraw()
+        assert it.executor.withdraw() == 2
         ends = await asyncio.gather(*waiting, return_exceptions=True)
         assert [type(end) for end in ends] == [Stopping, Stopping]
-        it.executor.withdraw()
+        assert it.executor.withdraw() == 0
         assert (await begun).page.words[0].text == "0.5"
         assert it.attempts == {1: 1}
 

@@ -231,7 +231,9 @@ def test_a_stop_lets_go_of_all_that_is_not_being_read(tmp_path: Path, refusals: 
             core.bring(*(f"{name}.jpg" for name in "abcdef"))
             await core.in_state(ScanState.READING, "b.jpg")
             begun = time.monotonic()
-            core.pipeline.stop()
+            # The others that the executor has are withdrawn, although their coroutines have not gone on yet.
+            assert core.scans.count(ScanState.READING) > 1
+            assert core.pipeline.stop() == 1
             for name in ("retry", "blocked", *"bcdef"):
                 assert await core.closed(f"{name}.jpg") is ScanState.CANCELLED
             assert time.monotonic() - begun < 5
