@@ -61,7 +61,7 @@ def test_killed_with_a_format_of_another_package_it_ends_where_it_would_have(tmp
     sweeper = Sweeper(tmp_path, "formats")
     points = [number for number, step in enumerate(sweeper.steps, 1) if " outbox" in step]
     assert sum(step.startswith("renameat2") and step.endswith(".marks.csv.tmp") for step in sweeper.steps) == 6
-    check(sweeper.sweep(points[::6], jobs=2))
+    check(sweeper.sweep(points[::12], jobs=2))
 
 
 @needs_compiler
