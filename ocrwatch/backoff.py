@@ -108,11 +108,6 @@ class Backoff:
         self._changed()
         return pause.next_try
 
-    @staticmethod
-    def blocked_until(now: float) -> float:
-        """Return the time of the next attempt for a scan that alone is refused, which is no reason for a pause."""
-        return now + BLOCKED_DELAY
-
     def resolve(self, cause: str) -> None:
         """Record that it works again."""
         pause = self._active.pop(cause, None)

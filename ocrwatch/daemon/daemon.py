@@ -56,7 +56,7 @@ class Summary:
     left: dict[str, str] = field(default_factory=dict)
     """Scans that stayed in the inbox, incomplete or refused, with the reason (``once`` only)."""
     seconds: float = 0.0
-    """From the first worker's readiness to the end, or from the first batch if"""
+    """From the first worker's readiness to the end, or from the first batch if texts were known before."""
     interrupted: bool = False
     """Whether it was stopped before it was done."""
     to_review: int = 0
@@ -309,6 +309,8 @@ class Daemon:
         self._stopping_since, self._stop_by = now, now + timeout
         assembly.changed.set()
         assembly.watcher.stop()
+        if self._reloading is not None:
+            self._reloading.stop()
         in_work = assembly.pipeline.stop()
         _log.info("daemon.stopping", signal=signal.Signals(number).name, in_work=in_work, timeout_s=timeout)
 

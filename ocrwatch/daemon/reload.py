@@ -42,20 +42,29 @@ class Reloading:
         self._assembly = assembly
         self._reread = reread
         self._asked = asyncio.Event()
+        self._is_stopped = False
 
     def ask(self) -> None:
         """Request a reload as soon as possible."""
         self._asked.set()
 
+    def stop(self) -> None:
+        """Take no more settings, those that are being checked among them: the daemon is about to end."""
+        self._is_stopped = True
+
     async def run(self) -> None:
-        """Serve until cancelled. Started when the daemon is ready, and ended at its stop."""
+        """Serve until cancelled. Started when the daemon is ready."""
         while True:
             await self._asked.wait()
             self._asked.clear()
+            if self._is_stopped:
+                continue
             # sd_notify(3): together, so that the manager knows which reload READY=1 belongs to.
             notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
             try:
-                self._take(await run_in(self._assembly.threads.io, self._prove))
+                proved = await run_in(self._assembly.threads.io, self._prove)
+                if not self._is_stopped:
+                    self._take(proved)
             except OcrwatchError as error:
                 self._assembly.report.settings_refused(error)
                 _log.error("daemon.reload_failed", reason=error.message, remedy=error.remedy)
@@ -63,7 +72,8 @@ class Reloading:
                 bug = OcrwatchError(f"a bug in ocrwatch: {error!r}", "report it with the log")
                 self._assembly.report.settings_refused(bug)
                 _log.error("daemon.reload_failed", reason=bug.message, exc_info=error)
-            notify("READY=1")
+            if not self._is_stopped:
+                notify("READY=1")
 
     def _prove(self) -> _Proved:
         """Load the settings and check all that could be wrong with them; on an I/O thread."""
