@@ -163,6 +163,23 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class PageSummary:
+    """What log and status say of a page."""
+
+    engine: EngineInfo
+    words: int
+    """How many were read."""
+    confidence: float | None
+    """The page's, 0 to 100; None if nothing was read, or the engine gave no number."""
+    second: Second | None = None
+    warnings: tuple[str, ...] = ()
+    preview: str = ""
+    """The beginning of the text, as long as it was requested."""
+    review_reasons: tuple[str, ...] = ()
+    """Why the text should be reviewed; empty if it need not be."""
+
+
+@dataclass(frozen=True, slots=True)
 class Review:
     """Why the text of a page should be reviewed."""
 

@@ -6,25 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from ocrwatch.document import Page
-
 
 class TextCache(Protocol):
-    """Pages by a key for everything that decides the text.
+    """Packed pages (:mod:`ocrwatch.cache.codec`) by a key for everything that decides the text.
 
     May be used from any thread. A lost page costs the time to read it again, so no method raises.
     """
 
-    def get(self, key: bytes) -> Page | None:
+    def get(self, key: bytes) -> bytes | None:
         """Return the page under ``key``, None if there is none; may wait for a disk."""
 
-    def recent(self, key: bytes) -> Page | None:
+    def recent(self, key: bytes) -> bytes | None:
         """Return the page if it is in memory; never waits."""
 
-    def put(self, key: bytes, page: Page) -> None:
+    def put(self, key: bytes, page: bytes) -> None:
         """Keep a page in memory; never waits."""
 
-    def save(self, key: bytes, page: Page) -> None:
+    def save(self, key: bytes, page: bytes) -> None:
         """Keep a page where it outlives this process; may wait for a disk."""
 
     def prune(self) -> None:
@@ -38,7 +36,8 @@ class TextCache(Protocol):
 class Entry:
     """A cached page."""
 
-    page: Page
+    page: bytes
+    """Packed; nothing but the codec looks inside."""
     made_at: float
     """When it was read, in seconds since 1970."""
 

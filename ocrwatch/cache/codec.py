@@ -1,10 +1,13 @@
-"""Encodes a Page compactly and exactly: MessagePack, compressed with zlib.
+"""Encodes a Page compactly and exactly: MessagePack, compressed with zlib, behind the name of its engine.
 
 The bytes may come from an aged disk, or from other people: the result is a page with the declared types, or nothing.
+Pages are packed and unpacked in workers. The daemon's own process reads only the engine, to tell whether a page is of
+the version that is installed now.
 """
 
 from __future__ import annotations
 
+import struct
 import zlib
 from dataclasses import replace
 from typing import Final
@@ -19,8 +22,12 @@ MAX_SIZE: Final = 1 << 24
 _FAST: Final = 1
 """zlib's level: the higher ones save little, since most of it is numbers."""
 
+_LENGTH: Final = struct.Struct("!H")
+"""Bytes of the engine's name and version, which follow."""
+
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Page)
+_ENGINE: Final = msgspec.msgpack.Decoder(tuple[str, str])
 
 
 class Malformed(Exception):
@@ -36,19 +43,40 @@ def pack(page: Page) -> bytes:
         content = _ENCODER.encode(replace(page, timings=()))
     except OverflowError as error:
         raise ValueError("a number is too large") from error
-    if len(content) > MAX_SIZE:
+    engine = _ENCODER.encode((page.engine.name, page.engine.version))
+    if len(content) > MAX_SIZE or len(engine) > 0xFFFF:  # noqa: PLR2004 - what _LENGTH can express
         raise ValueError(f"the page takes {len(content)} bytes")
-    return zlib.compress(content, _FAST)
+    return _LENGTH.pack(len(engine)) + engine + zlib.compress(content, _FAST)
+
+
+def engine_of(data: bytes) -> tuple[str, str]:
+    """Return name and version of the engine of a packed page. Raises :class:`Malformed`."""
+    try:
+        return _ENGINE.decode(data[_LENGTH.size : _start(data)])
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise Malformed(str(error)) from error
 
 
 def unpack(data: bytes) -> Page:
     """Decode the bytes of :func:`pack`. Raises :class:`Malformed` for anything else, also if a single bit differs."""
     inflating = zlib.decompressobj()
+    engine = engine_of(data)
     try:
-        content = inflating.decompress(data, MAX_SIZE)
+        content = inflating.decompress(memoryview(data)[_start(data) :], MAX_SIZE)
         # It ends with a checksum (RFC 1950), which is only checked at the end.
         if not inflating.eof or inflating.unused_data:
             raise Malformed("truncated, too large, or followed by something else")
-        return _DECODER.decode(content)
+        page = _DECODER.decode(content)
     except (zlib.error, msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
         raise Malformed(str(error)) from error
+    if (page.engine.name, page.engine.version) != engine:
+        raise Malformed("it is of another engine than it says")
+    return page
+
+
+def _start(data: bytes) -> int:
+    """Return where the compressed page begins. Raises :class:`Malformed`."""
+    if len(data) < _LENGTH.size:
+        raise Malformed("truncated")
+    length: int = _LENGTH.unpack_from(data)[0]
+    return _LENGTH.size + length

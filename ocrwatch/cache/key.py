@@ -19,13 +19,15 @@ from typing import Final, NamedTuple
 
 import ocrwatch
 from ocrwatch.cache.base import TextCache
-from ocrwatch.document import EngineInfo, Page
+from ocrwatch.cache.codec import Malformed, engine_of
+from ocrwatch.document import EngineInfo, PageSummary
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.log import get_logger
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.readers import has_second_reader, is_read_by_ppocr
 from ocrwatch.recognise.tessdata import tessdata_folder
+from ocrwatch.render.base import RenderedPage
 
 _IN_PROCESS, _PROGRAM = "tesserocr", "pytesseract"
 _IMAGES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg", _IN_PROCESS, _PROGRAM)
@@ -87,23 +89,23 @@ class PageCache:
             else:
                 self._identities = {**self._identities, recipe: identity}
 
-    def page(self, sha256: str, recipe: Recipe) -> Page | None:
-        """Return the cached page of these bytes, None if they must be read; may wait for a disk."""
+    def page(self, sha256: str, recipe: Recipe) -> bytes | None:
+        """Return the packed page of these bytes, None if they must be read; may wait for a disk."""
         if self._cache is None or not self._is_current(recipe):
             return None
         key = self._key(sha256, recipe)
         return None if key is None else self._if_current(self._cache.get(key))
 
-    def recent(self, sha256: str, recipe: Recipe) -> Page | None:
-        """Return the page if it was read or requested recently; never waits, and reads no file."""
+    def recent(self, sha256: str, recipe: Recipe) -> bytes | None:
+        """Return the packed page if it was read or requested recently; never waits, and reads no file."""
         key = self._key(sha256, recipe)
         return None if self._cache is None or key is None else self._if_current(self._cache.recent(key))
 
-    def remember(self, sha256: str, recipe: Recipe, page: Page) -> Callable[[], None]:
-        """Keep a page in memory, which never waits; return the function that keeps it on the disk, which may."""
+    def remember(self, sha256: str, recipe: Recipe, rendered: RenderedPage) -> Callable[[], None]:
+        """Keep a packed page in memory, which never waits; return the function that keeps it on the disk, which may."""
         key = self._key(sha256, recipe)
-        cache = self._cache
-        if cache is None or key is None or not _is_expected(page, recipe):
+        cache, page = self._cache, rendered.packed
+        if cache is None or key is None or not page or not _is_expected(rendered.summary, recipe):
             return _nothing
         cache.put(key, page)
 
@@ -134,11 +136,19 @@ class PageCache:
             return None
         return hashlib.sha256(identity.digest + bytes.fromhex(sha256)).digest()
 
-    def _if_current(self, page: Page | None) -> Page | None:
+    def _if_current(self, page: bytes | None) -> bytes | None:
         """Return the page unless workers have loaded another version of its engine."""
-        if page is None or self._versions.get(page.engine.name, page.engine.version) != page.engine.version:
+        if page is None:
             return None
-        return page
+        try:
+            name, version_then = engine_of(page)
+        except Malformed as error:
+            # A good one takes its place when the scan was read.
+            _log.warning(
+                "cache.failed", reason=f"a cached page is damaged ({error})", remedy="nothing: its scan is read"
+            )
+            return None
+        return page if self._versions.get(name, version_then) == version_then else None
 
     def _is_current(self, recipe: Recipe) -> bool:
         """Return whether the language data is unchanged; a change is permanent, so that ``recent`` need not check."""
@@ -244,7 +254,7 @@ def _expected(recipe: Recipe) -> str:
     return _PROGRAM if _version(_IN_PROCESS) is None else _IN_PROCESS
 
 
-def _is_expected(page: Page, recipe: Recipe) -> bool:
+def _is_expected(page: PageSummary, recipe: Recipe) -> bool:
     """Return whether a page was read by the expected version of the recipe's engine, and of its second one.
 
     If the best engine is installed and cannot be loaded, another one is used.

@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from ocrwatch.cache.base import Entry, LevelOptions
-from ocrwatch.document import Page
 
-_MAX_WORDS: Final = 50_000
-"""Words of the pages in memory, about 20 MB."""
+_MAX_BYTES: Final = 16_000_000
+"""Bytes of the pages in memory: about 1,000 pages of 800 words."""
 
-_PAGE_WORDS: Final = 50
-"""Cost of a page besides its words, so that empty ones are not kept without limit."""
+_OVERHEAD: Final = 500
+"""Bytes of an entry besides its page, so that empty ones are not kept without limit."""
 
 
 class MemoryLevel:
-    """Keeps pages with 50,000 words in all."""
+    """Keeps the packed pages that were used last."""
 
     in_memory: ClassVar[bool] = True
 
@@ -39,8 +38,8 @@ class MemoryLevel:
         with self._lock:
             self._drop(self._entries.pop(key, None))
             self._entries[key] = entry
-            self._weight += _weight(entry.page)
-            while self._weight > _MAX_WORDS:
+            self._weight += _weight(entry)
+            while self._weight > _MAX_BYTES:
                 self._drop(self._entries.popitem(last=False)[1])
 
     def prune(self) -> None:
@@ -51,8 +50,8 @@ class MemoryLevel:
 
     def _drop(self, dropped: Entry | None) -> None:
         if dropped is not None:
-            self._weight -= _weight(dropped.page)
+            self._weight -= _weight(dropped)
 
 
-def _weight(page: Page) -> int:
-    return _PAGE_WORDS + sum(len(line.words) for block in page.blocks for line in block.lines)
+def _weight(entry: Entry) -> int:
+    return _OVERHEAD + len(entry.page)

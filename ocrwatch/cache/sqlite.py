@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from ocrwatch.cache.base import Entry, LevelOptions
-from ocrwatch.cache.codec import MAX_SIZE, Malformed, pack, unpack
+from ocrwatch.cache.codec import MAX_SIZE, Malformed
 from ocrwatch.ledger.opening import is_damage
 from ocrwatch.log import get_logger
 from ocrwatch.storage.files import folder, remove, status_of
@@ -34,7 +34,7 @@ _WAL_PAGES: Final = 64
 _APPLICATION: Final = 0x6F637277
 """Distinguishes our cache from another program's database (sqlite.org/pragma.html#pragma_application_id): "ocrw"."""
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 """Version of the table and of the packed pages in it: others are emptied."""
 
 _PARTS: Final = ("-wal", "-shm", "")
@@ -75,13 +75,8 @@ class SqliteLevel:
 
     def put(self, key: bytes, entry: Entry) -> None:
         """Keep an entry on the disk."""
-        try:
-            data = pack(entry.page)
-        except (TypeError, ValueError):
-            # An engine of another package may return unusual numbers; they can be delivered all the same.
-            return
         with self._lock:
-            self._save(key, entry.made_at, data)
+            self._save(key, entry.made_at, entry.page)
 
     def prune(self) -> None:
         """Drop old entries from the disk, and free their space."""
@@ -192,7 +187,7 @@ def _entry(made_at: object, data: object) -> Entry:
     """Return the entry of a row. Raises :class:`Malformed`: SQLite keeps values of any type in any column."""
     if not isinstance(made_at, float) or not isinstance(data, bytes):
         raise Malformed("a value of another type, or too long")
-    return Entry(unpack(data), made_at)
+    return Entry(data, made_at)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from ocrwatch.cache.base import CacheLevel, Entry, LevelOptions
-from ocrwatch.document import Page
 from ocrwatch.errors import UsageError
 from ocrwatch.log import get_logger
 
@@ -52,19 +51,19 @@ class TieredCache:
         self._max_age = max_age
         self._failed: set[str] = set()
 
-    def get(self, key: bytes) -> Page | None:
+    def get(self, key: bytes) -> bytes | None:
         """Return the page from the first level that has it, None if none has; may wait for a disk."""
         return self._find(key, self._levels)
 
-    def recent(self, key: bytes) -> Page | None:
+    def recent(self, key: bytes) -> bytes | None:
         """Return the page if a level in memory has it; never waits."""
         return self._find(key, self._in_memory)
 
-    def put(self, key: bytes, page: Page) -> None:
+    def put(self, key: bytes, page: bytes) -> None:
         """Keep a new page in memory; never waits."""
         self._keep(key, Entry(page, time.time()), self._in_memory)
 
-    def save(self, key: bytes, page: Page) -> None:
+    def save(self, key: bytes, page: bytes) -> None:
         """Keep a new page in the other levels; may wait for a disk."""
         self._keep(key, Entry(page, time.time()), self._others)
 
@@ -80,13 +79,16 @@ class TieredCache:
             with self._logged_once(level):
                 level.close()
 
-    def _find(self, key: bytes, levels: tuple[CacheLevel, ...]) -> Page | None:
+    def _find(self, key: bytes, levels: tuple[CacheLevel, ...]) -> bytes | None:
         for number, level in enumerate(levels):
             with self._logged_once(level):
                 entry = level.get(key)
-                if entry is not None and entry.made_at >= time.time() - self._max_age:
-                    self._keep(key, entry, levels[:number])
-                    return entry.page
+                if entry is None or entry.made_at < time.time() - self._max_age:
+                    continue
+                if not isinstance(entry.page, bytes):
+                    raise TypeError(f"an entry with {type(entry.page).__name__} instead of bytes")
+                self._keep(key, entry, levels[:number])
+                return entry.page
         return None
 
     def _keep(self, key: bytes, entry: Entry, levels: tuple[CacheLevel, ...]) -> None:

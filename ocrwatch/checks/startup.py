@@ -164,6 +164,13 @@ def check_formats(settings: Settings) -> None:
         choose(output.formats)
 
 
+def formats(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the sidecar formats of all profiles."""
+    profiles = (settings.with_profile(profile) for profile in settings.profiles)
+    every = (settings.output, *(each.output for each in profiles))
+    return tuple(dict.fromkeys(name for output in every for name in output.formats))
+
+
 def group_ids(settings: Settings) -> dict[str, int]:
     """Return the ids of all groups that sidecars may be given to; raises :class:`UsageError`."""
     names = {settings.output.group} | {settings.with_profile(profile).output.group for profile in settings.profiles}

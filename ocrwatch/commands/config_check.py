@@ -23,7 +23,11 @@ def check(config: Path | None, sets: Sequence[str]) -> ExitCode:
     startup.check_answers(settings)
     check_folders(settings)
     prove(settings)
-    try_start(SlotOptions(startup.recipes(settings), workers.timeout, workers.max_memory, workers.max_scans))
+    try_start(
+        SlotOptions(
+            startup.recipes(settings), startup.formats(settings), workers.timeout, workers.max_memory, workers.max_scans
+        )
+    )
     source = "There is no settings file, and the defaults are right"
     if configuration.path is not None:
         source = f"The settings in {configuration.path} are right"

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import queue
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+import msgspec
 
 from ocrwatch import log
 from ocrwatch.checks.startup import check_languages, usable_cores
-from ocrwatch.commands.run import preview_of
-from ocrwatch.document import Page
+from ocrwatch.commands.run import PREVIEW_CHARS, preview_of
 from ocrwatch.errors import ExitCode, InternalFault, OcrwatchError, TooLarge, UsageError, environment_fault
 from ocrwatch.executors.events import Outcome, SlotEvent
+from ocrwatch.executors.ipc import Job
 from ocrwatch.executors.process_pool import Pool
 from ocrwatch.executors.startup_guard import StartupGuard
 from ocrwatch.executors.worker_lifecycle import SlotOptions
-from ocrwatch.render.base import Original
-from ocrwatch.render.json import page_as_dict
-from ocrwatch.render.review import review_reasons
+from ocrwatch.render.base import RenderedPage, RenderRequest
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.settings.load import load, parse_overrides
 
@@ -49,19 +47,19 @@ def read(
     log.configure("error", settings.log.format)
     check_languages(settings)
     worst = ExitCode.FINE
-    for path, result in _results(files, settings):
+    for path, result in _results(files, settings, "json" if as_json else "txt"):
         if isinstance(result, OcrwatchError):
             print(f"ocrwatch: {_name(path)}: {result}", file=sys.stderr)  # noqa: T201
             worst = max(worst, ExitCode(result.exit_code))
             continue
-        page, original = result
+        ((_, content),) = result.sidecars
         if as_json:
-            original = replace(original, review_reasons=review_reasons(page, settings.output.review_below))
-            print(json.dumps(page_as_dict(page, original), ensure_ascii=False))  # noqa: T201
+            # On one line.
+            print(msgspec.json.format(content, indent=0).decode())  # noqa: T201
         elif preview:
-            print(f"{_name(path)}: {preview_of(page.text)}")  # noqa: T201
+            print(f"{_name(path)}: {preview_of(result.summary.preview)}")  # noqa: T201
         else:
-            sys.stdout.write(page.text)
+            sys.stdout.write(content.decode())
     return worst
 
 
@@ -69,44 +67,47 @@ def _name(path: Path) -> str:
     return "standard input" if path == _STANDARD_INPUT else log.printable(str(path))
 
 
-Result = tuple[Page, Original] | OcrwatchError
+Result = RenderedPage | OcrwatchError
 
 
-def _results(files: Sequence[Path], settings: Settings) -> Iterator[tuple[Path, Result]]:
+def _results(files: Sequence[Path], settings: Settings, wanted: str) -> Iterator[tuple[Path, Result]]:
     """Read files in worker processes, so that time and memory limits apply here too; yield them in their order."""
     events: queue.SimpleQueue[SlotEvent] = queue.SimpleQueue()
     workers = settings.workers
     pool = Pool(
         min(workers.count or usable_cores(), len(files)),
-        SlotOptions((recipe(settings.ocr, settings.enhance),), workers.timeout, workers.max_memory, workers.max_scans),
+        SlotOptions(
+            (recipe(settings.ocr, settings.enhance),),
+            (wanted,),
+            workers.timeout,
+            workers.max_memory,
+            workers.max_scans,
+        ),
         count_attempt=lambda _scan: 1,
         refund_attempt=lambda _scan: None,
         report=events.put,
     )
     starts = StartupGuard(len(pool))
     pool.start()
-    originals: dict[int, Original] = {}
     finished: dict[int, Result] = {}
     begun = 0
     try:
         for number, path in enumerate(files):
             while begun < min(len(files), number + _AHEAD_PER_WORKER * len(pool)):
-                finished |= _begin(begun, files[begun], settings, pool, originals)
+                finished |= _begin(begun, files[begun], settings, pool, wanted)
                 begun += 1
             while number not in finished:
                 event = events.get()
                 starts.heard(event)
                 if starts.failure is not None:
                     raise starts.failure
-                finished |= _result_of(event, originals)
+                finished |= _result_of(event)
             yield path, finished.pop(number)
     finally:
         pool.kill()
 
 
-def _begin(
-    number: int, path: Path, settings: Settings, pool: Pool, originals: dict[int, Original]
-) -> dict[int, Result]:
+def _begin(number: int, path: Path, settings: Settings, pool: Pool, wanted: str) -> dict[int, Result]:
     """Load a file and submit it to the pool; return its result at once if that fails."""
     try:
         jpeg = _content(path, settings.settle.max_bytes)
@@ -114,8 +115,15 @@ def _begin(
         return {number: error}
     except OSError as error:
         return {number: environment_fault(error, "cannot read it")}
-    originals[number] = Original(str(path), len(jpeg), hashlib.sha256(jpeg).hexdigest())
-    pool.submit(number, jpeg, recipe(settings.ocr, settings.enhance))
+    request = RenderRequest(
+        (wanted,),
+        os.fsencode(path),
+        len(jpeg),
+        hashlib.sha256(jpeg).hexdigest(),
+        settings.output.review_below,
+        preview_chars=2 * PREVIEW_CHARS,
+    )
+    pool.submit(Job(number, jpeg, recipe(settings.ocr, settings.enhance), request))
     return {}
 
 
@@ -137,9 +145,9 @@ def _content(path: Path, max_bytes: int) -> bytes:
     return content
 
 
-def _result_of(event: SlotEvent, originals: dict[int, Original]) -> dict[int, Result]:
+def _result_of(event: SlotEvent) -> dict[int, Result]:
     if not isinstance(event, Outcome):
         return {}
     if event.page is not None:
-        return {event.scan: (event.page, originals.pop(event.scan))}
+        return {event.scan: event.page}
     return {event.scan: event.error or InternalFault("a bug in ocrwatch: a result without a page")}

@@ -19,7 +19,7 @@ from ocrwatch.commands.service_user import become_user_of
 from ocrwatch.daemon.daemon import Daemon, Summary
 from ocrwatch.daemon.reload import hold_hangup
 from ocrwatch.delivery.transaction import Delivered
-from ocrwatch.document import Page
+from ocrwatch.document import PageSummary
 from ocrwatch.errors import ExitCode, UsageError
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.rescan import rescan
@@ -128,11 +128,13 @@ class _Shown:
         self._progress = progress
         self._task = task
         self._previews = previews
+        # Between two words there are at most two characters, of which one is shown.
+        self.preview_chars = 2 * PREVIEW_CHARS if previews else 0
 
-    def delivered(self, scan: Scan, page: Page, _delivered: Delivered) -> None:
+    def delivered(self, scan: Scan, page: PageSummary, _delivered: Delivered) -> None:
         """Print the beginning of a text."""
         if self._previews is not None:
-            line = f"[bold]{escape(log.printable(scan.path))}[/bold]: {escape(preview_of(page.text))}"
+            line = f"[bold]{escape(log.printable(scan.path))}[/bold]: {escape(preview_of(page.preview))}"
             self._previews.print(line, soft_wrap=True, highlight=False)
 
     def progress(self, done: int, total: int) -> None:

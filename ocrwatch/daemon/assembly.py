@@ -17,7 +17,7 @@ from ocrwatch.delivery.deliveries import Deliveries
 from ocrwatch.delivery.duplicates import Duplicates
 from ocrwatch.delivery.plan import Fate, Places
 from ocrwatch.delivery.transaction import Delivered, Deliverer
-from ocrwatch.document import Page
+from ocrwatch.document import PageSummary
 from ocrwatch.errors import ScanFault
 from ocrwatch.executors.events import WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.local import LocalExecutor, WorkerEvent
@@ -57,7 +57,10 @@ _log = get_logger()
 class Watchers(Protocol):
     """Shows the progress of `ocrwatch once`; called on the event loop."""
 
-    def delivered(self, scan: Scan, page: Page, delivered: Delivered) -> None:
+    preview_chars: int
+    """How much of each text it shows."""
+
+    def delivered(self, scan: Scan, page: PageSummary, delivered: Delivered) -> None:
         """Record a scan that was read."""
 
     def progress(self, done: int, total: int) -> None:
@@ -67,7 +70,9 @@ class Watchers(Protocol):
 class NoWatchers:
     """Shows nothing."""
 
-    def delivered(self, scan: Scan, page: Page, delivered: Delivered) -> None:
+    preview_chars = 0
+
+    def delivered(self, scan: Scan, page: PageSummary, delivered: Delivered) -> None:
         """Show nothing."""
 
     def progress(self, done: int, total: int) -> None:
@@ -144,6 +149,7 @@ class Assembly:
             ),
             duplicates,
             self,
+            preview_chars=watchers.preview_chars,
         )
         self.watcher = self._watcher(settings, once=once)
         self._remember_told()
@@ -234,7 +240,12 @@ class Assembly:
         """Return how the slots treat workers under ``settings``."""
         options = settings.workers
         return SlotOptions(
-            startup.recipes(settings), options.timeout, options.max_memory, options.max_scans, self._scratch
+            startup.recipes(settings),
+            startup.formats(settings),
+            options.timeout,
+            options.max_memory,
+            options.max_scans,
+            self._scratch,
         )
 
     def change(self, settings: Settings, groups: Mapping[str, int], hooks: HookOptions) -> None:
@@ -255,7 +266,7 @@ class Assembly:
 
     # Events of the pipeline.
 
-    def delivered(self, scan: Scan, page: Page, delivered: Delivered) -> None:
+    def delivered(self, scan: Scan, page: PageSummary, delivered: Delivered) -> None:
         """Count a scan that was read."""
         self.report.delivered(scan.path, delivered, scan.queued_ms, scan.read_ms)
         self._watchers.delivered(scan, page, delivered)

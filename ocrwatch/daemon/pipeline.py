@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from ocrwatch.backoff import BLOCKED_DELAY, Backoff, Cause, wait_until
@@ -25,7 +26,7 @@ from ocrwatch.delivery.deliveries import (
 from ocrwatch.delivery.duplicates import CODE, Duplicates
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.delivery.transaction import Delivered
-from ocrwatch.document import Page
+from ocrwatch.document import PageSummary
 from ocrwatch.errors import (
     Blocked,
     Changed,
@@ -37,13 +38,14 @@ from ocrwatch.errors import (
     TimedOut,
     UsageError,
 )
-from ocrwatch.executors.base import Executor
+from ocrwatch.executors.base import Executor, request_for
 from ocrwatch.executors.events import Begun
-from ocrwatch.executors.ipc import Job
+from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.intake.loading import AlreadyDelivered, Loaded, Loading
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.log import get_logger
 from ocrwatch.observe.scan_events import log_delivered, log_duplicate, log_quarantined, log_recovered
+from ocrwatch.render.base import RenderedPage, RenderRequest
 from ocrwatch.scan import Batch, Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.storage.facts import FileFacts
@@ -60,7 +62,7 @@ _log = get_logger()
 class Listener(Protocol):
     """Receives the events of scans, on the event loop."""
 
-    def delivered(self, scan: Scan, page: Page, delivered: Delivered) -> None:
+    def delivered(self, scan: Scan, page: PageSummary, delivered: Delivered) -> None:
         """Record a scan that was read, with its text in the outbox."""
 
     def retrying(self) -> None:
@@ -93,8 +95,13 @@ class Pipeline:
         deliveries: Deliveries,
         duplicates: Duplicates | None,
         listener: Listener,
+        *,
+        preview_chars: int = 0,
     ) -> None:
-        """Store the parts; ``groups`` has the group ids that sidecars may be given to."""
+        """Store the parts; ``groups`` has the group ids that sidecars may be given to.
+
+        ``preview_chars`` is how much of each text the listener wants.
+        """
         self.settings = settings
         """The current settings."""
         self.groups = groups
@@ -108,6 +115,7 @@ class Pipeline:
         self._deliveries = deliveries
         self._duplicates = duplicates
         self._listener = listener
+        self._preview_chars = preview_chars
         self.scheduler = Scheduler(scans, backoff, executor.capacity, looks_ahead=bool(cache))
         self.began_at: float | None = None
         """When the first batch was taken (monotonic seconds)."""
@@ -158,8 +166,8 @@ class Pipeline:
             except Exception as error:  # noqa: BLE001 - a bug must not stop the daemon, nor lose the scan
                 self._note_bug(scan, error)
 
-    async def _read(self, scan: Scan) -> Page:
-        """Return the scan's page, from the cache or from the executor."""
+    async def _read(self, scan: Scan) -> RenderedPage:
+        """Return the scan's page, rendered; it comes from the cache or from the executor."""
         scan.begun_at = 0.0
         self._scans.change(scan, ScanState.QUEUED)
         async with self.scheduler.turn(scan):
@@ -167,7 +175,9 @@ class Pipeline:
             renew(scan, self.settings)
             loaded = await self._load(scan)
             if loaded.page is not None:
-                return self._known(scan, loaded.page)
+                if (page := await self._render_cached(scan, loaded.page)) is not None:
+                    return page
+                check_admission(scan, replace(loaded, page=None), self.settings.retry)
             scan.jpeg = loaded.jpeg
             del loaded
             async with self.scheduler.place(scan):
@@ -175,8 +185,9 @@ class Pipeline:
                 renew(scan, self.settings)
                 jpeg, scan.jpeg = scan.jpeg, b""
                 # Another scan with the same bytes may have been read since this one was loaded.
-                if (page := self._cache.recent(scan.sha256 or "", scan.recipe)) is not None:
-                    return self._known(scan, page)
+                cached = self._cache.recent(scan.sha256 or "", scan.recipe)
+                if cached is not None and (page := await self._render_cached(scan, cached)) is not None:
+                    return page
                 return await self._have_read(scan, jpeg)
 
     async def _load(self, scan: Scan) -> Loaded:
@@ -194,10 +205,26 @@ class Pipeline:
         check_admission(scan, loaded, self.settings.retry)
         return loaded
 
-    async def _have_read(self, scan: Scan, jpeg: bytes) -> Page:
+    async def _render_cached(self, scan: Scan, packed: bytes) -> RenderedPage | None:
+        """Render a cached page; return None if it cannot be, so that the scan must be read."""
+        try:
+            page = await self._executor.render(RenderJob(scan.id, packed, self._request(scan)))
+        except ScanFault as fault:
+            _log.warning("cache.failed", reason=f"{scan.path}: {fault.message}", remedy="nothing: the scan is read")
+            return None
+        self._backoff.resolve(Cause.WORKERS)
+        scan.cached = True
+        scan.queued_ms = (time.monotonic() - scan.file.ready_at) * 1000
+        return page
+
+    def _request(self, scan: Scan) -> RenderRequest:
+        chars = max(self._preview_chars, self.settings.log.preview_chars)
+        return request_for(scan, preview_chars=chars, packs=bool(self._cache))
+
+    async def _have_read(self, scan: Scan, jpeg: bytes) -> RenderedPage:
         self._scans.change(scan, ScanState.READING)
         try:
-            reading = await self._executor.read(Job(scan.id, jpeg, scan.recipe))
+            reading = await self._executor.read(Job(scan.id, jpeg, scan.recipe, self._request(scan)))
         except EnvironmentFault as error:
             if scan.begun_at:
                 await self._refund(scan.id)
@@ -218,7 +245,7 @@ class Pipeline:
         self._remember(scan, reading.page)
         return reading.page
 
-    async def _deliver(self, scan: Scan, page: Page) -> ScanState:
+    async def _deliver(self, scan: Scan, page: RenderedPage) -> ScanState:
         """Publish the text and archive the original; a blocked scan waits here, with its text."""
         output = scan.options.output
         group = None if output.group is None else self.groups[output.group]
@@ -231,10 +258,10 @@ class Pipeline:
                 log_duplicate(scan, item.earlier, delivered)
             return ScanState.DUPLICATE
         with self._telling(scan.path):
-            fields = log_delivered(scan, page, delivered, preview_chars=self.settings.log.preview_chars)
+            fields = log_delivered(scan, page.summary, delivered, preview_chars=self.settings.log.preview_chars)
             self._listener.notify("delivered", scan.path, fields)
         with self._telling(scan.path):
-            self._listener.delivered(scan, page, delivered)
+            self._listener.delivered(scan, page.summary, delivered)
         return ScanState.DELIVERED
 
     async def _quarantine(self, scan: Scan, fault: ScanFault) -> ScanState:
@@ -451,12 +478,7 @@ class Pipeline:
         self._scans.add(scan)
         return scan
 
-    def _known(self, scan: Scan, page: Page) -> Page:
-        scan.cached = True
-        scan.queued_ms = (time.monotonic() - scan.file.ready_at) * 1000
-        return page
-
-    def _remember(self, scan: Scan, page: Page) -> None:
+    def _remember(self, scan: Scan, page: RenderedPage) -> None:
         """Cache the page; the delivery thread writes it, so that it is on the disk before the scan is closed."""
         save = self._cache.remember(scan.sha256 or "", scan.recipe, page)
 

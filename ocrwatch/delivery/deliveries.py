@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,18 +13,13 @@ from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.delivery.duplicates import CODE, Duplicates, Earlier, made_by
 from ocrwatch.delivery.plan import Fate
 from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
-from ocrwatch.document import Page, Review
+from ocrwatch.document import Review
 from ocrwatch.errors import Blocked, EnvironmentFault, ScanFault, memory_short
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.quarantine.reason_file import REASON_ENDING, render_reason
-from ocrwatch.render.base import Original
-from ocrwatch.render.registry import render
-from ocrwatch.render.review import review_reasons
+from ocrwatch.render.base import RenderedPage
 from ocrwatch.scan import Scan
 from ocrwatch.storage.group_commit import GroupCommit
-
-REDUCED = "read without enhancement, since reading it took too long"
-"""Why such a text needs review."""
 
 
 class Item(ABC):
@@ -39,7 +33,9 @@ class Item(ABC):
 class PageItem(Item):
     """A page that was read: publishes its sidecars and archives its original."""
 
-    def __init__(self, scan: Scan, page: Page, fate: Fate, group: int | None, duplicates: Duplicates | None) -> None:
+    def __init__(
+        self, scan: Scan, page: RenderedPage, fate: Fate, group: int | None, duplicates: Duplicates | None
+    ) -> None:
         self._scan = scan
         self._page = page
         self._fate = fate
@@ -56,24 +52,21 @@ class PageItem(Item):
         return deliverer.deliver(self._duplicate_work(self.earlier, self._duplicates.fate))
 
     def work(self) -> Work:
-        """Render the sidecars."""
+        """Return what is to be delivered."""
         # An earlier attempt may have found a delivery that is gone now.
         self.earlier = None
-        scan, page, output = self._scan, self._page, self._scan.options.output
-        reasons = review_reasons(page, output.review_below)
-        if scan.reduced and output.review_below:
-            reasons = (*reasons, REDUCED)
-        original = Original(scan.path, scan.file.facts.size, scan.sha256 or "", reasons)
+        scan, summary = self._scan, self._page.summary
+        reasons, confidence = summary.review_reasons, summary.confidence
         return Work(
             scan.id,
             scan.path,
             scan.file.facts,
             scan.sha256,
             self._fate,
-            render(page, original, output.formats),
-            mode=output.mode,
+            self._page.sidecars,
+            mode=scan.options.output.mode,
             group=self._group,
-            review=Review(reasons, _finite(page.confidence)) if reasons else None,
+            review=Review(reasons, None if confidence is None else round(confidence, 2)) if reasons else None,
             made_by=made_by(scan),
         )
 
@@ -204,8 +197,3 @@ class Deliveries(GroupCommit[Item, Delivered | None]):
 def _is_of_all(result: object) -> TypeGuard[EnvironmentFault]:
     """Return whether a fault concerns more than one scan."""
     return isinstance(result, EnvironmentFault) and not isinstance(result, Blocked)
-
-
-def _finite(confidence: float | None) -> float | None:
-    """Return a confidence that JSON can express: a third-party engine may give infinity, which SQLite cannot read."""
-    return None if confidence is None or not math.isfinite(confidence) else round(confidence, 2)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-from ocrwatch.document import Page
-from ocrwatch.executors.ipc import Job
+from ocrwatch.executors.ipc import Job, RenderJob
+from ocrwatch.render.base import RenderedPage, RenderRequest
+from ocrwatch.scan import Scan
+
+REDUCED: Final = "read without enhancement, since reading it took too long"
+"""Why such a text needs review."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A scan that was read."""
 
-    page: Page
+    page: RenderedPage
     read_ms: float
     """Milliseconds with the worker."""
 
@@ -40,8 +45,34 @@ class Executor(Protocol):
         was withdrawn before it was begun.
         """
 
+    async def render(self, job: RenderJob) -> RenderedPage:
+        """Render a cached page, without waiting for a scan that is being read.
+
+        Raises :class:`ScanFault` if it cannot be rendered: then its scan must be read. Raises :class:`EnvironmentFault`
+        if no page can be rendered now. No attempt is counted.
+        """
+
     def withdraw(self) -> int:
-        """Withdraw the scans that have not been begun; return how many."""
+        """Withdraw the scans whose reading has not been begun; return how many."""
 
     def close(self) -> None:
         """End at once, even during a reading. May block, and is called when the event loop has ended."""
+
+
+def request_for(scan: Scan, *, preview_chars: int, packs: bool) -> RenderRequest:
+    """Return what is to be made of a loaded scan's page.
+
+    ``preview_chars`` is the length of the text's beginning for log and terminal; ``packs`` says whether the page is
+    wanted for the cache.
+    """
+    output = scan.options.output
+    return RenderRequest(
+        output.formats,
+        os.fsencode(scan.path),
+        scan.file.facts.size,
+        scan.sha256 or "",
+        output.review_below,
+        (REDUCED,) if scan.reduced else (),
+        preview_chars,
+        packs,
+    )

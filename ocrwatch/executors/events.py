@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ocrwatch.document import EngineInfo, Page
+from ocrwatch.document import EngineInfo
 from ocrwatch.errors import OcrwatchError
+from ocrwatch.render.base import RenderedPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class WorkerLost:
     how: str
     """Exit status, such as ``killed by SIGSEGV``."""
     phase: str
-    """``starting``, ``idle`` or ``reading``."""
+    """``starting``, ``idle``, ``reading`` or ``rendering``."""
     scan: int | None
     stderr: str
 
@@ -43,7 +44,7 @@ class Outcome:
     """The end of one job: a page, or the error."""
 
     scan: int
-    page: Page | None
+    page: RenderedPage | None
     error: OcrwatchError | None
     read_ms: float
     attempt: int

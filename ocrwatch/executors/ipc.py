@@ -19,7 +19,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from ocrwatch.document import EngineInfo, Page
+from ocrwatch.document import EngineInfo
 from ocrwatch.errors import (
     Blocked,
     Damaged,
@@ -39,11 +39,13 @@ from ocrwatch.errors import (
     WorkerDied,
 )
 from ocrwatch.recipe import Recipe
+from ocrwatch.render.base import RenderedPage, RenderRequest
+from ocrwatch.render.registry import choose
 
 _LENGTHS: Final = struct.Struct("!QQ")
 _PIECE: Final = 1 << 20
 _MAX_LENGTH: Final = 1 << 26
-"""Bytes of a message without its JPEG: a page of 500 words takes 40,000."""
+"""Bytes of a message without its JPEG: the sidecars and the packed page of 500 words take 80,000."""
 
 _CODE: Final = re.compile(r"[a-z0-9-]{1,50}")
 
@@ -64,7 +66,9 @@ class Setup(_Message, frozen=True):
     """The first message to a worker."""
 
     recipes: tuple[Recipe, ...]
-    """Recipes to warm up for; the last one above all."""
+    """Recipes to warm up for; the last one above all. None of them if it only renders."""
+    formats: tuple[str, ...]
+    """Names of the formats to load."""
     max_memory: int
     """Bytes of address space, 0 for no limit."""
 
@@ -72,7 +76,8 @@ class Setup(_Message, frozen=True):
 class Warm(_Message, frozen=True):
     """The worker's answer: ready for work."""
 
-    engine: EngineInfo
+    engine: EngineInfo | None
+    """None if it only renders."""
 
 
 class Job(_Message, frozen=True):
@@ -82,6 +87,15 @@ class Job(_Message, frozen=True):
     """Its row in the ledger."""
     jpeg: bytes
     recipe: Recipe
+    request: RenderRequest
+
+
+class RenderJob(_Message, frozen=True):
+    """One cached page for a worker."""
+
+    scan: int
+    packed: bytes
+    request: RenderRequest
 
 
 class Taken(_Message, frozen=True):
@@ -91,10 +105,15 @@ class Taken(_Message, frozen=True):
 
 
 class Read(_Message, frozen=True):
-    """A scan, read."""
+    """A page, rendered."""
 
     scan: int
-    page: Page
+    page: RenderedPage
+
+    def answers(self, job: Job | RenderJob) -> bool:
+        """Return whether it has the sidecars that a job asks for."""
+        endings = tuple(ending for ending, _ in self.page.sidecars)
+        return self.scan == job.scan and endings == tuple(each.ending for each in choose(job.request.formats))
 
 
 class Failed(_Message, frozen=True):
@@ -104,7 +123,7 @@ class Failed(_Message, frozen=True):
     error: OcrwatchError
 
 
-Request = Setup | Job
+Request = Setup | Job | RenderJob
 """Messages to a worker."""
 
 Answer = Warm | Taken | Read | Failed
@@ -211,7 +230,7 @@ def _encoded(message: _Message) -> bytes:
     try:
         data = _ENCODER.encode(message)
     except UnicodeEncodeError as error:
-        if isinstance(message, Setup | Job):
+        if isinstance(message, Setup | Job | RenderJob):
             # Only a path of the recipe can be not UTF-8: from the command line or the environment.
             raise UsageError(
                 f"a path of [ocr] is not UTF-8: {_encodable(error.object)}", "rename the file or folder"
@@ -300,7 +319,7 @@ def _encodable(text: object) -> str:
     return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _encode_other(value: object) -> object:
+def encode_other(value: object) -> object:
     """Encode errors, and the numbers and strings of numpy that engines of other packages return."""
     if isinstance(value, OcrwatchError):
         return _ErrorData.of(value)
@@ -319,6 +338,6 @@ def _decode_other(kind: type, value: Any) -> object:
     return msgspec.convert(value, _ErrorData).error()
 
 
-_ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=_encode_other)
+_ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=encode_other)
 _ANSWERS: Final[msgspec.msgpack.Decoder[Answer]] = msgspec.msgpack.Decoder(Answer, dec_hook=_decode_other)
 _REQUESTS: Final[msgspec.msgpack.Decoder[Request]] = msgspec.msgpack.Decoder(Request, dec_hook=_decode_other)

@@ -1,17 +1,19 @@
-"""The executor of this machine: a pool of worker processes behind awaitable calls."""
+"""The executor of this machine: worker processes that read, and one that renders cached pages."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from ocrwatch.errors import InternalFault, Stopping
 from ocrwatch.executors.base import Reading
 from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
-from ocrwatch.executors.ipc import Job
+from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.executors.process_pool import Pool
 from ocrwatch.executors.worker_lifecycle import SlotOptions
+from ocrwatch.render.base import RenderedPage
 
 WorkerEvent = WorkerReady | WorkerLost | WorkerUnfit | Begun
 """Events of the workers besides the results."""
@@ -39,6 +41,16 @@ class LocalExecutor:
             refund_attempt=refund_attempt,
             report=self._report,
         )
+        # One more process, since a cached page must not wait for scans that take seconds. It is started for the first
+        # cached page.
+        self._renderer = Pool(
+            1,
+            replace(options, recipes=()),
+            count_attempt=count_attempt,
+            refund_attempt=refund_attempt,
+            report=self._report,
+        )
+        self._renders = False
         self._heard = heard
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reading: dict[int, asyncio.Future[Reading]] = {}
@@ -61,16 +73,18 @@ class LocalExecutor:
     def change(self, workers: int, options: SlotOptions) -> None:
         """Use other options from the next scans on, and another number of workers. No scan is lost."""
         self._pool.change(workers, options)
+        self._renderer.change(1, replace(options, recipes=()))
 
     async def read(self, job: Job) -> Reading:
         """Read one scan in a worker."""
-        future: asyncio.Future[Reading] = asyncio.get_running_loop().create_future()
-        self._reading[job.scan] = future
-        self._pool.submit(job.scan, job.jpeg, job.recipe)
-        try:
-            return await future
-        finally:
-            self._reading.pop(job.scan, None)
+        return await self._result(job, self._pool)
+
+    async def render(self, job: RenderJob) -> RenderedPage:
+        """Render a cached page in the process that is kept for that."""
+        if not self._renders:
+            self._renders = True
+            self._renderer.start()
+        return (await self._result(job, self._renderer)).page
 
     def withdraw(self) -> int:
         """Withdraw the scans that no worker has begun; return how many."""
@@ -83,6 +97,16 @@ class LocalExecutor:
     def close(self) -> None:
         """End the workers at once."""
         self._pool.kill()
+        self._renderer.kill()
+
+    async def _result(self, job: Job | RenderJob, pool: Pool) -> Reading:
+        future: asyncio.Future[Reading] = asyncio.get_running_loop().create_future()
+        self._reading[job.scan] = future
+        pool.submit(job)
+        try:
+            return await future
+        finally:
+            self._reading.pop(job.scan, None)
 
     def _report(self, event: SlotEvent) -> None:
         # While the process ends, the loop may be closed already.

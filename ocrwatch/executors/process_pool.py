@@ -7,9 +7,8 @@ import queue
 from collections.abc import Callable
 
 from ocrwatch.executors.events import SlotEvent
-from ocrwatch.executors.ipc import Job
+from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.executors.worker_lifecycle import Slot, SlotOptions
-from ocrwatch.recipe import Recipe
 
 
 class Pool:
@@ -27,7 +26,7 @@ class Pool:
         refund_attempt: Callable[[int], None],
         report: Callable[[SlotEvent], None],
     ) -> None:
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | RenderJob | None] = queue.SimpleQueue()
         self._options = options
         self._count_attempt = count_attempt
         self._refund_attempt = refund_attempt
@@ -68,9 +67,9 @@ class Pool:
             self._slots.append(slot)
             slot.start()
 
-    def submit(self, scan: int, jpeg: bytes, recipe: Recipe) -> None:
-        """Queue one scan for the next free worker."""
-        self._jobs.put(Job(scan, jpeg, recipe))
+    def submit(self, job: Job | RenderJob) -> None:
+        """Queue a job for the next free worker."""
+        self._jobs.put(job)
 
     @property
     def pids(self) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.executors.ipc import BadMessage, ChannelClosed, Failed, Setup, Warm
+from ocrwatch.executors.ipc import BadMessage, ChannelClosed, Failed, Warm
 from ocrwatch.executors.worker_handle import WorkerProcess, cannot_spawn
 from ocrwatch.executors.worker_lifecycle import START_TIMEOUT, SlotOptions
 
@@ -20,7 +20,7 @@ def try_start(options: SlotOptions) -> None:
     except OSError as error:
         raise cannot_spawn(error) from error
     try:
-        worker.channel.send(Setup(options.recipes, options.max_memory), deadline)
+        worker.channel.send(options.setup, deadline)
         answer = worker.channel.receive(deadline)
     except TimeoutError:
         raise EnvironmentFault(f"a worker did not get ready within {START_TIMEOUT:g} s", _REMEDY) from None

@@ -13,7 +13,7 @@ from pathlib import Path
 from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, OutOfMemory, TimedOut
 from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.exits import as_expected, classify_exit
-from ocrwatch.executors.ipc import BadMessage, ChannelClosed, Failed, Job, Read, Setup, Taken, Warm
+from ocrwatch.executors.ipc import BadMessage, ChannelClosed, Failed, Job, Read, RenderJob, Setup, Taken, Warm
 from ocrwatch.executors.rlimits import kills_for_memory
 from ocrwatch.executors.worker_handle import WorkerProcess, cannot_spawn
 from ocrwatch.recipe import Recipe
@@ -33,7 +33,9 @@ class SlotOptions:
     """How a slot treats its worker."""
 
     recipes: tuple[Recipe, ...]
-    """Recipes that a new worker warms up for, the most frequent last."""
+    """Recipes that a new worker warms up for, the most frequent last; none if it only renders."""
+    formats: tuple[str, ...]
+    """Names of the sidecar formats that it loads."""
     timeout: float
     """Seconds for one scan."""
     max_memory: int
@@ -43,19 +45,25 @@ class SlotOptions:
     scratch: Path | None = None
     """Folder for the workers' temporary files, None for the system's."""
 
+    @property
+    def setup(self) -> Setup:
+        """The first message to a worker."""
+        return Setup(self.recipes, self.formats, self.max_memory)
+
 
 class Slot(threading.Thread):
     """Takes jobs from a queue that all slots share.
 
     ``count_attempt`` is called just before a job's bytes go out and returns the attempt's number; ``refund_attempt`` if
-    the attempt ended before the worker had the bytes. ``report`` gets the events; it must not block.
+    the attempt ended before the worker had the bytes. Neither is called for a cached page. ``report`` gets the events;
+    it must not block.
     """
 
     def __init__(
         self,
         number: int,
         options: SlotOptions,
-        jobs: queue.SimpleQueue[Job | None],
+        jobs: queue.SimpleQueue[Job | RenderJob | None],
         *,
         count_attempt: Callable[[int], int],
         refund_attempt: Callable[[int], None],
@@ -132,7 +140,7 @@ class Slot(threading.Thread):
     def _start(self) -> bool:
         begun = time.monotonic()
         options = self._options
-        setup = Setup(options.recipes, options.max_memory)
+        setup = options.setup
         try:
             worker = self._worker = WorkerProcess.spawn(options.scratch)
         except OSError as error:
@@ -156,14 +164,15 @@ class Slot(threading.Thread):
             worker.setup = setup
             self._back_off = 0.0
             self._warm = worker
-            self._report(WorkerReady(worker.pid, answer.engine, (time.monotonic() - begun) * 1000))
+            if answer.engine is not None:
+                self._report(WorkerReady(worker.pid, answer.engine, (time.monotonic() - begun) * 1000))
             return True
         self._end_worker()
         self._report(WorkerUnfit(answer.error, self._next_back_off()))
         self._wait_back_off()
         return False
 
-    def _serve(self, job: Job) -> None:
+    def _serve(self, job: Job | RenderJob) -> None:
         """Get one job done, by another worker if the first died before it had the bytes."""
         lost = 0
         # While it waited for this job the options may have changed.
@@ -172,7 +181,7 @@ class Slot(threading.Thread):
             if self._worker is None and not self._start():
                 continue
             try:
-                attempt = self._count_attempt(job.scan)
+                attempt = self._count_attempt(job.scan) if isinstance(job, Job) else 0
             except EnvironmentFault as error:
                 self._report(Outcome(job.scan, None, error, 0.0, 0))
                 return
@@ -185,17 +194,21 @@ class Slot(threading.Thread):
             if outcome is not None:
                 self._report(outcome)
                 return
-            with contextlib.suppress(EnvironmentFault):
-                self._refund_attempt(job.scan)
+            if isinstance(job, Job):
+                with contextlib.suppress(EnvironmentFault):
+                    self._refund_attempt(job.scan)
 
-    def _have_read(self, job: Job, attempt: int) -> Outcome | None:
+    def _have_read(self, job: Job | RenderJob, attempt: int) -> Outcome | None:
         """Return the outcome, or None if the worker died before it took the job."""
         worker = self._worker
         assert worker is not None  # noqa: S101 - for the type checker; _serve has started one
         begun = time.monotonic()
         timeout = self._options.timeout
         deadline = begun + timeout
-        self._report(Begun(worker.pid, job.scan, attempt))
+        phase = "rendering"
+        if isinstance(job, Job):
+            phase = "reading"
+            self._report(Begun(worker.pid, job.scan, attempt))
         kills_before = kills_for_memory()
         taken = False
         try:
@@ -206,13 +219,14 @@ class Slot(threading.Thread):
                 answer = worker.channel.receive(deadline)
             if not isinstance(answer, Read | Failed) or answer.scan != job.scan:
                 raise BadMessage("the answer to something else")
+            if isinstance(answer, Read) and not answer.answers(job):
+                raise BadMessage("other sidecars")
         except TimeoutError as error:
-            self._reap("reading", job.scan, killed=_why_killed(error))
+            self._reap(phase, job.scan, killed=_why_killed(error))
             fault = TimedOut(f"reading took longer than {timeout:g} s", _TIMEOUT_REMEDY)
             return self._failed(job, attempt, begun, fault)
         except (BadMessage, ChannelClosed) as error:
-            phase, scan = ("reading", job.scan) if taken else ("idle", None)
-            how = self._reap(phase, scan, killed=_why_killed(error))
+            how = self._reap(*((phase, job.scan) if taken else ("idle", None)), killed=_why_killed(error))
             if not taken:
                 return None
             return self._failed(job, attempt, begun, _fault_of(error, how, starved=kills_for_memory() > kills_before))
@@ -227,7 +241,7 @@ class Slot(threading.Thread):
         return self._failed(job, attempt, begun, answer.error)
 
     @staticmethod
-    def _failed(job: Job, attempt: int, begun: float, error: OcrwatchError) -> Outcome:
+    def _failed(job: Job | RenderJob, attempt: int, begun: float, error: OcrwatchError) -> Outcome:
         return Outcome(job.scan, None, error, (time.monotonic() - begun) * 1000, attempt)
 
     def _check_idle(self) -> None:
@@ -240,7 +254,7 @@ class Slot(threading.Thread):
         if worker is None:
             return
         old = bool(options.recycle_after) and worker.served >= options.recycle_after
-        if worker.worn or old or worker.setup != Setup(options.recipes, options.max_memory):
+        if worker.worn or old or worker.setup != options.setup:
             self._end_worker()
 
     def _reap(self, phase: str, scan: int | None, *, killed: str = "") -> str:

@@ -1,6 +1,7 @@
-"""The worker process: bytes in, Page out. Started by a slot as ``python -m ocrwatch.executors.worker_main DESCRIPTOR``.
+"""The worker process: bytes in, sidecars out.
 
-It gets no path of any kind, so a hostile scan that takes over a decoder learns of no file.
+A slot starts it as ``python -m ocrwatch.executors.worker_main DESCRIPTOR``. It gets no path to open: a hostile scan
+that takes over a decoder learns its own name in the inbox, and no folder.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import socket
 import sys
 import traceback
 
-from ocrwatch.document import EngineInfo, Page
+from ocrwatch.document import EngineInfo
 from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, OutOfMemory, is_memory_error
 from ocrwatch.executors.ipc import (
     Answer,
@@ -22,12 +23,14 @@ from ocrwatch.executors.ipc import (
     Failed,
     Job,
     Read,
+    RenderJob,
     Request,
     Setup,
     Taken,
     Warm,
     channel_to_parent,
 )
+from ocrwatch.executors.rendering import plain, render_packed, render_page
 from ocrwatch.executors.rlimits import (
     die_before_parent,
     die_with_parent,
@@ -36,6 +39,8 @@ from ocrwatch.executors.rlimits import (
     watch_lifeline,
 )
 from ocrwatch.recipe import Recipe
+from ocrwatch.render.base import RenderedPage
+from ocrwatch.render.registry import load
 
 
 def main() -> None:
@@ -63,7 +68,7 @@ def _set_up(channel: Channel[Answer, Request]) -> bool:
         return False
     limit_memory(setup.max_memory)
     try:
-        channel.send(Warm(_warm(setup.recipes)))
+        channel.send(Warm(_warm(setup)))
     except ChannelClosed:
         raise
     except Exception as error:  # noqa: BLE001 - whatever stops a worker from starting must be reported to the parent
@@ -75,40 +80,45 @@ def _set_up(channel: Channel[Answer, Request]) -> bool:
 
 
 def _serve(channel: Channel[Answer, Request]) -> None:
-    while isinstance(job := channel.receive(), Job):
+    while isinstance(job := channel.receive(), Job | RenderJob):
         channel.send(Taken(job.scan))
         # Messages of Tesseract and libjpeg on one scan are kept for the report of a death, not longer.
         os.ftruncate(2, 0)
         os.lseek(2, 0, os.SEEK_SET)
         try:
-            # Sending is included: pages of engines from other packages may hold values that cannot be encoded.
-            channel.send(Read(job.scan, _read(job)))
+            # Sending is included: formats of other packages may return values that cannot be encoded.
+            channel.send(Read(job.scan, _read(job) if isinstance(job, Job) else render_packed(job.packed, job.request)))
         except ChannelClosed:
             raise
         except Exception as error:  # noqa: BLE001 - a scan must not stop the worker, whatever it causes
             channel.send(Failed(job.scan, _as_expected(error)))
 
 
-def _warm(recipes: tuple[Recipe, ...]) -> EngineInfo:
+def _warm(setup: Setup) -> EngineInfo | None:
+    for name in setup.formats:
+        load(name)
+    if not setup.recipes:
+        return None
     from ocrwatch.recognise.page import warm  # noqa: PLC0415 - loads much, under the limits set above
 
     # All of them, so that a wrong setting is found now and not at its first scan.
-    *_, info = [warm(recipe) for recipe in recipes]
-    _choose_parent_death(recipes[-1])
+    *_, info = [warm(recipe) for recipe in setup.recipes]
+    _choose_parent_death(setup.recipes[-1])
     return info
 
 
-def _read(job: Job) -> Page:
+def _read(job: Job) -> RenderedPage:
     from ocrwatch.recognise.page import recognise  # noqa: PLC0415
 
     _choose_parent_death(job.recipe)
-    return recognise(job.jpeg, job.recipe)
+    page = plain(recognise(job.jpeg, job.recipe))
+    return render_page(page, job.request)
 
 
 def _choose_parent_death(recipe: Recipe) -> None:
-    from ocrwatch.recognise.engines import load  # noqa: PLC0415
+    from ocrwatch.recognise import engines  # noqa: PLC0415
 
-    die_with_parent(at_once=not load(recipe).spawns)
+    die_with_parent(at_once=not engines.load(recipe).spawns)
 
 
 def _as_expected(error: Exception) -> OcrwatchError:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocrwatch.cache.key import PageCache
-from ocrwatch.document import Page
 from ocrwatch.errors import Blocked, Changed, ScanFault, TooLarge
 from ocrwatch.intake.opener import read
 from ocrwatch.ledger import Entry, Ledger
@@ -35,8 +34,8 @@ class Loaded:
     jpeg: bytes
     entry: Entry
     """Its row in the ledger."""
-    page: Page | None
-    """The cached page of these bytes."""
+    page: bytes | None
+    """The cached page of these bytes, packed."""
 
 
 class Loading(GroupCommit[Scan, Loaded]):
@@ -66,7 +65,7 @@ class Loading(GroupCommit[Scan, Loaded]):
     def work(self, items: Sequence[Scan]) -> list[Loaded | Exception]:
         """Load the first of ``items``, and as many of the next as come without delay."""
         begun = time.monotonic()
-        found: list[tuple[Scan, bytes, Page | None] | tuple[Scan, Exception]] = []
+        found: list[tuple[Scan, bytes, bytes | None] | tuple[Scan, Exception]] = []
         for scan in items:
             if found and time.monotonic() - begun > _LONGEST:
                 break
@@ -92,7 +91,7 @@ class Loading(GroupCommit[Scan, Loaded]):
             raise AlreadyDelivered
         return self._ledger.begin(file.path, file.facts, sha256).id, sha256
 
-    def _load(self, scan: Scan) -> tuple[bytes, Page | None]:
+    def _load(self, scan: Scan) -> tuple[bytes, bytes | None]:
         if not self._keeps_originals:
             # Raises Blocked if the original could not be claimed once its text is there. Reading finds a scan that is
             # gone, or an inbox that refuses.
@@ -103,7 +102,7 @@ class Loading(GroupCommit[Scan, Loaded]):
         scan.file = replace(scan.file, facts=source.facts)
         return source.jpeg, self._cache.page(source.sha256, scan.recipe)
 
-    def _with_row(self, scan: Scan, jpeg: bytes, page: Page | None) -> Loaded | Exception:
+    def _with_row(self, scan: Scan, jpeg: bytes, page: bytes | None) -> Loaded | Exception:
         sha256 = scan.sha256 or ""
         entry = self._ledger.begin(scan.path, scan.file.facts, sha256)
         if self._keeps_originals and self._ledger.was_done(scan.path, sha256):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ocrwatch.delivery.duplicates import Earlier
 from ocrwatch.delivery.transaction import Delivered
-from ocrwatch.document import Page
+from ocrwatch.document import PageSummary
 from ocrwatch.errors import ScanFault
 from ocrwatch.ledger import Entry
 from ocrwatch.log import get_logger
@@ -29,7 +29,7 @@ def log_quarantined(scan: Scan, fault: ScanFault, delivered: Delivered | None) -
     return fields
 
 
-def log_delivered(scan: Scan, page: Page, delivered: Delivered, *, preview_chars: int) -> dict[str, object]:
+def log_delivered(scan: Scan, page: PageSummary, delivered: Delivered, *, preview_chars: int) -> dict[str, object]:
     """Log that a scan was read, in the one line for all statistics; return the event."""
     fields: dict[str, object] = {
         "id": scan.id,
@@ -39,7 +39,7 @@ def log_delivered(scan: Scan, page: Page, delivered: Delivered, *, preview_chars
         "batch": scan.batch.id,
         "attempt": scan.attempt,
         "engine": f"{page.engine.name} {page.engine.version}",
-        "words": len(page.words),
+        "words": page.words,
         "confidence": None if page.confidence is None else round(page.confidence, 1),
         "queued_ms": round(scan.queued_ms),
         "read_ms": round(scan.read_ms),
@@ -57,7 +57,7 @@ def log_delivered(scan: Scan, page: Page, delivered: Delivered, *, preview_chars
     if page.warnings:
         fields["warnings"] = list(page.warnings)
     if preview_chars:
-        fields["preview"] = page.text[:preview_chars]
+        fields["preview"] = page.preview[:preview_chars]
     _log.info("scan.delivered", **fields)
     return fields
 

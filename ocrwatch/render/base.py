@@ -1,11 +1,11 @@
-"""Protocol of a sidecar format, and what it gets of a scan besides its page."""
+"""Protocol of a sidecar format, what it gets of a scan besides its page, and the result of rendering."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from ocrwatch.document import Page
+from ocrwatch.document import Page, PageSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Original:
 class Format(Protocol):
     """Renders pages as one kind of sidecar.
 
-    A process has one instance of it, made without arguments.
+    A process has one instance of it, made without arguments. Pages are rendered in worker processes.
     """
 
     name: ClassVar[str]
@@ -38,3 +38,35 @@ class Format(Protocol):
         are recognised by their sidecars' bytes. No files are used. An exception is a bug of the format: only this scan
         is not delivered, and it is quarantined with the reason.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """What a worker makes of a page, for one scan."""
+
+    formats: tuple[str, ...]
+    """Names of the formats of its sidecars."""
+    path: bytes
+    """The scan's path relative to the inbox, as the file system has it."""
+    size: int
+    """The scan's bytes."""
+    sha256: str
+    review_below: float = 0.0
+    """Confidence, 0 to 100, below which the text is marked for review; 0 disables all marks."""
+    review_notes: tuple[str, ...] = ()
+    """Reasons for a review that are known already."""
+    preview_chars: int = 0
+    """Length of the text's beginning in the summary."""
+    packs: bool = False
+    """Whether the page is wanted for the cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedPage:
+    """All that the daemon gets of a page."""
+
+    sidecars: tuple[tuple[str, bytes], ...]
+    """Ending and content of each, in the order of publishing."""
+    summary: PageSummary
+    packed: bytes = b""
+    """The page for the cache; empty if it was not wanted, or is too large."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any, ClassVar, Final
+
+import msgspec
 
 from ocrwatch.document import Block, Box, Line, Page, Second
 from ocrwatch.render.base import Original
@@ -20,8 +21,8 @@ class JsonFormat:
     ending: ClassVar[str] = "json"
 
     def render(self, page: Page, original: Original) -> bytes:
-        """Render the result of :func:`page_as_dict`."""
-        return (json.dumps(page_as_dict(page, original), ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+        """Render the result of :func:`page_as_dict`; a number that is not finite becomes null (RFC 8259)."""
+        return msgspec.json.format(msgspec.json.encode(page_as_dict(page, original)), indent=1) + b"\n"
 
 
 def page_as_dict(page: Page, original: Original) -> dict[str, Any]:

@@ -1,0 +1,82 @@
+"""From a page to all that the daemon gets of it: its sidecars, a summary, and the packed page. Runs in workers."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Final
+
+import msgspec
+
+from ocrwatch.cache.codec import Malformed, pack, unpack
+from ocrwatch.document import Page, PageSummary
+from ocrwatch.errors import Damaged, InternalFault
+from ocrwatch.executors.ipc import encode_other
+from ocrwatch.render.base import Original, RenderedPage, RenderRequest
+from ocrwatch.render.registry import render
+from ocrwatch.render.review import review_reasons
+
+_ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=encode_other)
+_DECODER: Final = msgspec.msgpack.Decoder(Page)
+
+
+def plain(page: Page) -> Page:
+    """Return a page of an engine with the declared types; engines of other packages may return numpy's numbers.
+
+    Raises :class:`InternalFault` if it has other values.
+    """
+    try:
+        return _DECODER.decode(_ENCODER.encode(page))
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever another package's objects raise
+        raise InternalFault(
+            f"the engine {page.engine.name} returned an invalid page ({error})",
+            "please report it; if ocr.engine is another package's, to its authors",
+        ) from error
+
+
+def render_page(page: Page, request: RenderRequest) -> RenderedPage:
+    """Render a page. Raises :class:`InternalFault` if a format fails."""
+    reasons = review_reasons(page, request.review_below)
+    if request.review_below:
+        reasons = (*reasons, *request.review_notes)
+    original = Original(os.fsdecode(request.path), request.size, request.sha256, reasons)
+    return RenderedPage(
+        render(page, original, request.formats),
+        _summary(page, reasons, request.preview_chars),
+        _packed(page) if request.packs else b"",
+    )
+
+
+def render_packed(packed: bytes, request: RenderRequest) -> RenderedPage:
+    """Render a cached page. Raises :class:`Damaged` if it is none, and like :func:`render_page`."""
+    try:
+        page = unpack(packed)
+    except Malformed as error:
+        raise Damaged(f"the cached page is damaged ({error})", "nothing: the scan is read again") from error
+    return render_page(page, request)
+
+
+def _summary(page: Page, reasons: tuple[str, ...], preview_chars: int) -> PageSummary:
+    confidence = page.confidence
+    if confidence is not None and not math.isfinite(confidence):
+        # An engine of another package may give infinity, which JSON cannot express and SQLite cannot read.
+        confidence = None
+    return PageSummary(
+        page.engine,
+        len(page.words),
+        confidence,
+        page.second,
+        page.warnings,
+        page.text[:preview_chars] if preview_chars else "",
+        reasons,
+    )
+
+
+def _packed(page: Page) -> bytes:
+    try:
+        return pack(page)
+    except (TypeError, ValueError):
+        # Too large, or with unusual numbers: it can be delivered all the same.
+        return b""
