@@ -205,11 +205,10 @@ class Slot(threading.Thread):
         begun = time.monotonic()
         timeout = self._options.timeout
         deadline = begun + timeout
-        phase = "rendering"
+        phase, kills_before = "rendering", 0
         if isinstance(job, Job):
-            phase = "reading"
+            phase, kills_before = "reading", kills_for_memory()
             self._report(Begun(worker.pid, job.scan, attempt))
-        kills_before = kills_for_memory()
         taken = False
         try:
             worker.channel.send(job, deadline)
@@ -229,7 +228,12 @@ class Slot(threading.Thread):
             how = self._reap(*((phase, job.scan) if taken else ("idle", None)), killed=_why_killed(error))
             if not taken:
                 return None
-            return self._failed(job, attempt, begun, _fault_of(error, how, starved=kills_for_memory() > kills_before))
+            return self._failed(
+                job,
+                attempt,
+                begun,
+                _fault_of(error, how, starved=isinstance(job, Job) and kills_for_memory() > kills_before),
+            )
         except Exception as error:  # noqa: BLE001 - most often memory is short; a message sent in part ends with the worker
             self._end_worker()
             return self._failed(job, attempt, begun, as_expected(error))

@@ -68,7 +68,8 @@ def load(name: str) -> Format:
     return made
 
 
-def choose(formats: Iterable[str]) -> tuple[Format, ...]:
+@functools.cache
+def choose(formats: tuple[str, ...]) -> tuple[Format, ...]:
     """Return the formats of these names in the order of publishing.
 
     Raises like :func:`load`, and UsageError if two of them would write to the same file.
@@ -110,7 +111,7 @@ def commit_mark(formats: Iterable[str]) -> str:
     return load(max(formats, key=_order)).ending
 
 
-def render(page: Page, original: Original, formats: Iterable[str]) -> tuple[tuple[str, bytes], ...]:
+def render(page: Page, original: Original, formats: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
     """Return ``(ending, bytes)`` for each wanted format, in the order of publishing.
 
     Raises InternalFault if a format fails, which is a bug of it: this scan cannot be delivered, and others can.
