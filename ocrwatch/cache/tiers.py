@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Iterator
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Final
 
 from ocrwatch.cache.base import CacheLevel, Entry, LevelOptions
 from ocrwatch.errors import UsageError
 from ocrwatch.log import get_logger
+from ocrwatch.plugins import installed
 
 GROUP: Final = "ocrwatch.caches"
 """Group of entry points for levels."""
@@ -20,7 +21,6 @@ _BUILT_IN: Final = {
     "memory": "ocrwatch.cache.memory:MemoryLevel",
     "disk": "ocrwatch.cache.sqlite:SqliteLevel",
 }
-"""Found also if the package runs from its source tree, without being installed."""
 
 _log = get_logger()
 
@@ -114,8 +114,7 @@ def _log_failure(level: str, error: Exception) -> None:
 
 
 def _found(name: str) -> EntryPoint:
-    levels = {each: EntryPoint(each, value, GROUP) for each, value in _BUILT_IN.items()}
-    levels |= {each.name: each for each in entry_points(group=GROUP)}
+    levels = installed(GROUP, _BUILT_IN)
     if name not in levels:
         raise UsageError(
             f"there is no level of the cache named {name!r}",

@@ -13,6 +13,7 @@ from ocrwatch.cache.base import LevelOptions
 from ocrwatch.cache.key import PageCache
 from ocrwatch.cache.tiers import open_cache
 from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault, system_reason
+from ocrwatch.executors.base import WorkerOptions
 from ocrwatch.log import get_logger
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.readers import is_read_by_ppocr
@@ -169,6 +170,20 @@ def formats(settings: Settings) -> tuple[str, ...]:
     profiles = (settings.with_profile(profile) for profile in settings.profiles)
     every = (settings.output, *(each.output for each in profiles))
     return tuple(dict.fromkeys(name for output in every for name in output.formats))
+
+
+def worker_options(settings: Settings, scratch: Path | None = None) -> WorkerOptions:
+    """Return how scans are read; workers have their temporary files below ``scratch``, or in the system's folder."""
+    options = settings.workers
+    return WorkerOptions(
+        worker_count(settings),
+        recipes(settings),
+        formats(settings),
+        options.timeout,
+        options.max_memory,
+        options.max_scans,
+        scratch,
+    )
 
 
 def group_ids(settings: Settings) -> dict[str, int]:

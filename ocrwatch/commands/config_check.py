@@ -9,8 +9,8 @@ from pathlib import Path
 from ocrwatch.checks import startup
 from ocrwatch.checks.new_settings import prove
 from ocrwatch.errors import ExitCode
+from ocrwatch.executors.base import LOCAL
 from ocrwatch.executors.trial import try_start
-from ocrwatch.executors.worker_lifecycle import SlotOptions
 from ocrwatch.log import printable
 from ocrwatch.settings.load import check_folders, load, parse_overrides
 
@@ -18,16 +18,13 @@ from ocrwatch.settings.load import check_folders, load, parse_overrides
 def check(config: Path | None, sets: Sequence[str]) -> ExitCode:
     """Load the settings like ``run`` and test them like a reload; print that they are right, or raise."""
     configuration = load(config, parse_overrides(sets), os.environ)
-    settings, workers = configuration.settings, configuration.settings.workers
+    settings = configuration.settings
     # First, because a call on a hung folder would not return.
     startup.check_answers(settings)
     check_folders(settings)
     prove(settings)
-    try_start(
-        SlotOptions(
-            startup.recipes(settings), startup.formats(settings), workers.timeout, workers.max_memory, workers.max_scans
-        )
-    )
+    if settings.workers.executor == LOCAL:
+        try_start(startup.worker_options(settings))
     source = "There is no settings file, and the defaults are right"
     if configuration.path is not None:
         source = f"The settings in {configuration.path} are right"

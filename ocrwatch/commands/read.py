@@ -15,11 +15,11 @@ from ocrwatch import log
 from ocrwatch.checks.startup import check_languages, usable_cores
 from ocrwatch.commands.run import PREVIEW_CHARS, preview_of
 from ocrwatch.errors import ExitCode, InternalFault, OcrwatchError, TooLarge, UsageError, environment_fault
+from ocrwatch.executors.base import WorkerOptions
 from ocrwatch.executors.events import Outcome, SlotEvent
 from ocrwatch.executors.ipc import Job
 from ocrwatch.executors.process_pool import Pool
 from ocrwatch.executors.startup_guard import StartupGuard
-from ocrwatch.executors.worker_lifecycle import SlotOptions
 from ocrwatch.render.base import RenderedPage, RenderRequest
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.settings.load import load, parse_overrides
@@ -70,22 +70,32 @@ def _name(path: Path) -> str:
 Result = RenderedPage | OcrwatchError
 
 
+class _Uncounted:
+    """Counts no attempts: each file is read once."""
+
+    def count_attempt(self, scan: int) -> int:  # noqa: ARG002 - the protocol's
+        """Return the first."""
+        return 1
+
+    def refund_attempt(self, scan: int) -> None:
+        """Do nothing."""
+
+
 def _results(files: Sequence[Path], settings: Settings, wanted: str) -> Iterator[tuple[Path, Result]]:
     """Read files in worker processes, so that time and memory limits apply here too; yield them in their order."""
     events: queue.SimpleQueue[SlotEvent] = queue.SimpleQueue()
     workers = settings.workers
     pool = Pool(
-        min(workers.count or usable_cores(), len(files)),
-        SlotOptions(
+        WorkerOptions(
+            min(workers.count or usable_cores(), len(files)),
             (recipe(settings.ocr, settings.enhance),),
             (wanted,),
             workers.timeout,
             workers.max_memory,
             workers.max_scans,
         ),
-        count_attempt=lambda _scan: 1,
-        refund_attempt=lambda _scan: None,
-        report=events.put,
+        _Uncounted(),
+        events.put,
     )
     starts = StartupGuard(len(pool))
     pool.start()

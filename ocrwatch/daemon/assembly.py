@@ -19,9 +19,8 @@ from ocrwatch.delivery.plan import Fate, Places
 from ocrwatch.delivery.transaction import Delivered, Deliverer
 from ocrwatch.document import PageSummary
 from ocrwatch.errors import ScanFault
-from ocrwatch.executors.events import WorkerLost, WorkerReady, WorkerUnfit
-from ocrwatch.executors.local import LocalExecutor, WorkerEvent
-from ocrwatch.executors.worker_lifecycle import SlotOptions
+from ocrwatch.executors.base import WorkerOptions, open_executor
+from ocrwatch.executors.events import Begun, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.hooks.hooks import HookOptions, Hooks
 from ocrwatch.hooks.payload import facts, hook_options
 from ocrwatch.housekeeping.archive_check import ArchiveCheck
@@ -89,21 +88,14 @@ class Assembly:
         self._scratch = startup.fresh_scratch(settings)
         groups = startup.group_ids(settings)
         self.hooks = Hooks(hook_options(settings), lambda: status.isoformat(time.time()))
-        workers = startup.worker_count(settings)
         self.threads = Threads()
         self.backoff = Backoff()
         self.scans = Scans()
-        self.report = Report(settings, workers)
+        self.executor = open_executor(settings.workers.executor, self.worker_options(settings), ledger, self)
+        self.report = Report(settings, self.executor.capacity)
         self.report.tally.remember(ledger.ended_by_minute(time.time() - _DAY), time.monotonic())
         self.report.remember(deliveries_of(ledger))
         self.reviews = ReviewList(self.threads, ledger)
-        self.executor = LocalExecutor(
-            workers,
-            self.slot_options(settings),
-            count_attempt=ledger.count_attempt,
-            refund_attempt=ledger.refund_attempt,
-            heard=self._heard,
-        )
         self.worker_events: asyncio.Queue[WorkerReady | WorkerLost | WorkerUnfit] = asyncio.Queue()
         self.changed = asyncio.Event()
         """Set when a scan is closed."""
@@ -236,17 +228,9 @@ class Assembly:
             await asyncio.sleep(BLOCKED_DELAY)
             self.pipeline.clear_away()
 
-    def slot_options(self, settings: Settings) -> SlotOptions:
-        """Return how the slots treat workers under ``settings``."""
-        options = settings.workers
-        return SlotOptions(
-            startup.recipes(settings),
-            startup.formats(settings),
-            options.timeout,
-            options.max_memory,
-            options.max_scans,
-            self._scratch,
-        )
+    def worker_options(self, settings: Settings) -> WorkerOptions:
+        """Return how scans are read under ``settings``."""
+        return startup.worker_options(settings, self._scratch)
 
     def change(self, settings: Settings, groups: Mapping[str, int], hooks: HookOptions) -> None:
         """Apply other settings from here on. Jobs that workers have or are about to get keep theirs.
@@ -254,8 +238,8 @@ class Assembly:
         ``groups`` are the numbers of all groups in ``settings``, ``hooks`` the notifications to other programs. Folders
         and other options of the start stay.
         """
+        self.executor.change(self.worker_options(settings))
         self.pipeline.change(settings, groups)
-        self.executor.change(startup.worker_count(settings), self.slot_options(settings))
         self.watcher.change(settings.watch, settings.settle, settings.batch)
         self._quarantine_watch.change(settings.settle)
         self._archive_check.patience = settings.settle.give_up_after
@@ -308,7 +292,8 @@ class Assembly:
             self._archive_check.delivered()
         self.hooks.notify(event, subject, facts(self.settings, fields))
 
-    def _heard(self, event: WorkerEvent) -> None:
+    def heard(self, event: WorkerReady | WorkerLost | WorkerUnfit | Begun) -> None:
+        """Pass on what happens to workers."""
         if isinstance(event, WorkerReady | WorkerLost | WorkerUnfit):
             self.worker_events.put_nowait(event)
         else:

@@ -11,7 +11,6 @@ from typing import Any, Final, Protocol
 
 from ocrwatch.backoff import BLOCKED_DELAY, Backoff, Cause, wait_until
 from ocrwatch.cache.key import PageCache
-from ocrwatch.checks import startup
 from ocrwatch.daemon.retry_policy import HasPlan, TooSoon, check_admission, delay_after, renew
 from ocrwatch.daemon.scheduler import Scheduler
 from ocrwatch.delivery.deliveries import (
@@ -544,7 +543,7 @@ class Pipeline:
         # Added to, since scans in work may still need the old ones.
         self.groups = {**self.groups, **groups}
         self._loading.max_bytes = settings.settle.max_bytes
-        self.scheduler.workers = startup.worker_count(settings)
+        self.scheduler.workers = self._executor.capacity
         self.scheduler.changed()
 
     def begun(self, event: Begun) -> None:

@@ -10,13 +10,12 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 
 from ocrwatch.checks.new_settings import Proof, prove
 from ocrwatch.daemon.assembly import Assembly
 from ocrwatch.errors import OcrwatchError
-from ocrwatch.executors.trial import try_start
 from ocrwatch.log import get_logger, set_level
 from ocrwatch.observe.systemd import notify
 from ocrwatch.settings import Settings
@@ -80,10 +79,10 @@ class Reloading:
         assembly = self._assembly
         found = changes(assembly.settings, self._reread())
         proof = prove(found.settings)
-        wanted, running = (assembly.slot_options(each) for each in (found.settings, assembly.settings))
-        if (wanted.recipes, wanted.max_memory) != (running.recipes, running.max_memory):
+        wanted, running = (assembly.worker_options(each) for each in (found.settings, assembly.settings))
+        if replace(wanted, timeout=0, max_scans=0, workers=0) != replace(running, timeout=0, max_scans=0, workers=0):
             # A missing engine or variable shows only when a worker starts.
-            try_start(wanted)
+            assembly.executor.prove(wanted)
         assembly.cache.learn(wanted.recipes)
         return _Proved(found, proof)
 

@@ -1,17 +1,73 @@
-"""Protocol of what reads scans: worker processes here, later services and other machines."""
+"""Protocol of what reads scans: worker processes here, later services and other machines.
+
+An executor is one module here, or in another package. It is found by its name (``workers.executor``) in the entry point
+group ``ocrwatch.executors``, and called with its :class:`WorkerOptions`, :class:`Attempts` and :class:`WorkerListener`.
+"""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
+from ocrwatch.errors import UsageError
+from ocrwatch.executors.events import Begun, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.ipc import Job, RenderJob
+from ocrwatch.plugins import installed
+from ocrwatch.recipe import Recipe
 from ocrwatch.render.base import RenderedPage, RenderRequest
 from ocrwatch.scan import Scan
 
+GROUP: Final = "ocrwatch.executors"
+
+LOCAL: Final = "local"
+"""Name of the executor that reads with worker processes of this machine."""
+
+_BUILT_IN: Final = {LOCAL: "ocrwatch.executors.local:LocalExecutor"}
+
 REDUCED: Final = "read without enhancement, since reading it took too long"
 """Why such a text needs review."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How scans are read. An executor that has no workers of its own uses what applies to it."""
+
+    workers: int
+    """How many scans are read at once."""
+    recipes: tuple[Recipe, ...]
+    """Recipes that a new worker warms up for, the most frequent last; none if it only renders."""
+    formats: tuple[str, ...]
+    """Names of the sidecar formats that it loads."""
+    timeout: float
+    """Seconds for one scan."""
+    max_memory: int
+    """Bytes of address space of a worker, 0 for no limit."""
+    max_scans: int
+    """Scans after which a worker is replaced, 0 for never."""
+    scratch: Path | None = None
+    """Folder for the workers' temporary files, None for the system's."""
+
+
+class Attempts(Protocol):
+    """Counts the attempts to read a scan; the ledger. May be used from any thread, and waits for a disk."""
+
+    def count_attempt(self, scan: int) -> int:
+        """Count an attempt just before it is begun, and return its number.
+
+        Raises :class:`EnvironmentFault` if it cannot be recorded: the scan must not be read then.
+        """
+
+    def refund_attempt(self, scan: int) -> None:
+        """Take back an attempt that ended before it proved anything."""
+
+
+class WorkerListener(Protocol):
+    """Hears what happens to workers. Called on the event loop."""
+
+    def heard(self, event: WorkerReady | WorkerLost | WorkerUnfit | Begun) -> None:
+        """Handle an event. Until the first :class:`WorkerReady` the daemon counts as starting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +80,7 @@ class Reading:
 
 
 class Executor(Protocol):
-    """Reads scans. All methods are called on the event loop, and none blocks it."""
+    """Reads scans. All methods but :meth:`prove` and :meth:`close` are called on the event loop, and none blocks it."""
 
     @property
     def capacity(self) -> int:
@@ -36,6 +92,15 @@ class Executor(Protocol):
 
     def start(self) -> None:
         """Start it; its events say when it is ready."""
+
+    def prove(self, options: WorkerOptions) -> None:
+        """Check whether scans could be read with other options; blocks, and is called on a thread.
+
+        Raises :class:`OcrwatchError` if not.
+        """
+
+    def change(self, options: WorkerOptions) -> None:
+        """Use other options from the next scans on. No scan is lost."""
 
     async def read(self, job: Job) -> Reading:
         """Read one scan; its attempt is counted just before it is begun.
@@ -57,6 +122,23 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """End at once, even during a reading. May block, and is called when the event loop has ended."""
+
+
+def open_executor(name: str, options: WorkerOptions, attempts: Attempts, listener: WorkerListener) -> Executor:
+    """Return the executor of this name. Raises :class:`UsageError` if there is none, or it cannot be made."""
+    found = installed(GROUP, _BUILT_IN)
+    if name not in found:
+        raise UsageError(
+            f"there is no executor named {name!r}", f"set workers.executor to one of: {', '.join(sorted(found))}"
+        )
+    try:
+        executor: Executor = found[name].load()(options, attempts, listener)
+    except (Exception, SystemExit) as error:  # another package's code may raise anything
+        raise UsageError(
+            f"the executor {name} cannot be used ({type(error).__name__}: {error})",
+            "install a version of its package that works, or set workers.executor to local",
+        ) from error
+    return executor
 
 
 def request_for(scan: Scan, *, preview_chars: int, packs: bool) -> RenderRequest:

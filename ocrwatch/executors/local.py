@@ -4,54 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from dataclasses import replace
 
 from ocrwatch.errors import InternalFault, Stopping
-from ocrwatch.executors.base import Reading
-from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
+from ocrwatch.executors.base import Attempts, Reading, WorkerListener, WorkerOptions
+from ocrwatch.executors.events import Outcome, SlotEvent
 from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.executors.process_pool import Pool
-from ocrwatch.executors.worker_lifecycle import SlotOptions
+from ocrwatch.executors.trial import try_start
 from ocrwatch.render.base import RenderedPage
-
-WorkerEvent = WorkerReady | WorkerLost | WorkerUnfit | Begun
-"""Events of the workers besides the results."""
 
 
 class LocalExecutor:
-    """An :class:`~ocrwatch.executors.base.Executor`. Lives on the event loop; its workers' threads post to it.
+    """An :class:`~ocrwatch.executors.base.Executor`. Lives on the event loop; its workers' threads post to it."""
 
-    ``count_attempt`` and ``refund_attempt`` get a scan's row and are called on those threads, ``heard`` on the loop.
-    """
-
-    def __init__(
-        self,
-        workers: int,
-        options: SlotOptions,
-        *,
-        count_attempt: Callable[[int], int],
-        refund_attempt: Callable[[int], None],
-        heard: Callable[[WorkerEvent], None],
-    ) -> None:
-        self._pool = Pool(
-            workers,
-            options,
-            count_attempt=count_attempt,
-            refund_attempt=refund_attempt,
-            report=self._report,
-        )
+    def __init__(self, options: WorkerOptions, attempts: Attempts, listener: WorkerListener) -> None:
+        """Start nothing yet."""
+        self._pool = Pool(options, attempts, self._report)
         # One more process, since a cached page must not wait for scans that take seconds. It is started for the first
         # cached page.
-        self._renderer = Pool(
-            1,
-            replace(options, recipes=()),
-            count_attempt=count_attempt,
-            refund_attempt=refund_attempt,
-            report=self._report,
-        )
+        self._renderer = Pool(_for_rendering(options), attempts, self._report)
         self._renders = False
-        self._heard = heard
+        self._listener = listener
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reading: dict[int, asyncio.Future[Reading]] = {}
 
@@ -70,10 +44,14 @@ class LocalExecutor:
         self._loop = asyncio.get_running_loop()
         self._pool.start()
 
-    def change(self, workers: int, options: SlotOptions) -> None:
-        """Use other options from the next scans on, and another number of workers. No scan is lost."""
-        self._pool.change(workers, options)
-        self._renderer.change(1, replace(options, recipes=()))
+    def prove(self, options: WorkerOptions) -> None:
+        """Start a worker with other options, and end it again."""
+        try_start(options)
+
+    def change(self, options: WorkerOptions) -> None:
+        """Use other options from the next scans on. No scan is lost."""
+        self._pool.change(options)
+        self._renderer.change(_for_rendering(options))
 
     async def read(self, job: Job) -> Reading:
         """Read one scan in a worker."""
@@ -116,7 +94,7 @@ class LocalExecutor:
 
     def _take(self, event: SlotEvent) -> None:
         if not isinstance(event, Outcome):
-            self._heard(event)
+            self._listener.heard(event)
             return
         future = self._reading.get(event.scan)
         if future is None or future.done():
@@ -125,3 +103,7 @@ class LocalExecutor:
             future.set_result(Reading(event.page, event.read_ms))
         else:
             future.set_exception(event.error or InternalFault("a worker said nothing", "please report it"))
+
+
+def _for_rendering(options: WorkerOptions) -> WorkerOptions:
+    return replace(options, workers=1, recipes=())

@@ -6,35 +6,32 @@ import itertools
 import queue
 from collections.abc import Callable
 
+from ocrwatch.executors.base import Attempts, WorkerOptions
 from ocrwatch.executors.events import SlotEvent
 from ocrwatch.executors.ipc import Job, RenderJob
-from ocrwatch.executors.worker_lifecycle import Slot, SlotOptions
+from ocrwatch.executors.worker_lifecycle import Slot
 
 
 class Pool:
     """Runs jobs in worker processes; the results come through ``report``, which is called on the slots' threads.
 
-    See :class:`~ocrwatch.executors.worker_lifecycle.Slot` for the callbacks.
+    See :class:`~ocrwatch.executors.worker_lifecycle.Slot` for the parameters.
     """
 
     def __init__(
         self,
-        count: int,
-        options: SlotOptions,
-        *,
-        count_attempt: Callable[[int], int],
-        refund_attempt: Callable[[int], None],
+        options: WorkerOptions,
+        attempts: Attempts,
         report: Callable[[SlotEvent], None],
     ) -> None:
         self._jobs: queue.SimpleQueue[Job | RenderJob | None] = queue.SimpleQueue()
         self._options = options
-        self._count_attempt = count_attempt
-        self._refund_attempt = refund_attempt
+        self._attempts = attempts
         self._report = report
         self._numbers = itertools.count()
         self._retired: list[Slot] = []
         """Slots that finish their current job."""
-        self._slots = [self._slot() for _ in range(count)]
+        self._slots = [self._slot() for _ in range(options.workers)]
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -49,12 +46,12 @@ class Pool:
         for slot in self._slots:
             slot.start()
 
-    def change(self, count: int, options: SlotOptions) -> None:
-        """Use other options from the next scans on, and ``count`` workers; call it once they are started.
+    def change(self, options: WorkerOptions) -> None:
+        """Use other options from the next scans on; call it once the workers are started.
 
         No job is lost: current jobs are read to their end, and queued ones wait for the remaining slots.
         """
-        self._options = options
+        self._options, count = options, options.workers
         for slot in self._slots:
             slot.change(options)
         self._retired = [slot for slot in self._retired if slot.is_alive()]
@@ -105,7 +102,6 @@ class Pool:
             next(self._numbers),
             self._options,
             self._jobs,
-            count_attempt=self._count_attempt,
-            refund_attempt=self._refund_attempt,
-            report=self._report,
+            self._attempts,
+            self._report,
         )

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 
 from ocrwatch.errors import EnvironmentFault
+from ocrwatch.executors.base import WorkerOptions
 from ocrwatch.executors.ipc import BadMessage, ChannelClosed, Failed, Warm
 from ocrwatch.executors.worker_handle import WorkerProcess, cannot_spawn
-from ocrwatch.executors.worker_lifecycle import START_TIMEOUT, SlotOptions
+from ocrwatch.executors.worker_lifecycle import START_TIMEOUT, setup_of
 
 _REMEDY = "run ocrwatch doctor, and see whether workers.max_memory is too low"
 
 
-def try_start(options: SlotOptions) -> None:
+def try_start(options: WorkerOptions) -> None:
     """Start a worker with ``options`` and end it again; raises :class:`OcrwatchError` if it cannot get ready."""
     deadline = time.monotonic() + START_TIMEOUT
     try:
@@ -20,7 +21,7 @@ def try_start(options: SlotOptions) -> None:
     except OSError as error:
         raise cannot_spawn(error) from error
     try:
-        worker.channel.send(options.setup, deadline)
+        worker.channel.send(setup_of(options), deadline)
         answer = worker.channel.receive(deadline)
     except TimeoutError:
         raise EnvironmentFault(f"a worker did not get ready within {START_TIMEOUT:g} s", _REMEDY) from None

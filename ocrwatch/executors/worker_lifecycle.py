@@ -7,16 +7,14 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, OutOfMemory, TimedOut
+from ocrwatch.executors.base import Attempts, WorkerOptions
 from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.exits import as_expected, classify_exit
 from ocrwatch.executors.ipc import BadMessage, ChannelClosed, Failed, Job, Read, RenderJob, Setup, Taken, Warm
 from ocrwatch.executors.rlimits import kills_for_memory
 from ocrwatch.executors.worker_handle import WorkerProcess, cannot_spawn
-from ocrwatch.recipe import Recipe
 
 START_TIMEOUT = 60.0
 """Seconds a worker may take to load its engine; a cold, loaded machine needs some."""
@@ -28,53 +26,31 @@ _MOST_LOST = 2
 _LONGEST_BACK_OFF = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class SlotOptions:
-    """How a slot treats its worker."""
-
-    recipes: tuple[Recipe, ...]
-    """Recipes that a new worker warms up for, the most frequent last; none if it only renders."""
-    formats: tuple[str, ...]
-    """Names of the sidecar formats that it loads."""
-    timeout: float
-    """Seconds for one scan."""
-    max_memory: int
-    """Bytes of address space, 0 for no limit."""
-    recycle_after: int
-    """Scans after which a worker is replaced, 0 for never."""
-    scratch: Path | None = None
-    """Folder for the workers' temporary files, None for the system's."""
-
-    @property
-    def setup(self) -> Setup:
-        """The first message to a worker."""
-        return Setup(self.recipes, self.formats, self.max_memory)
+def setup_of(options: WorkerOptions) -> Setup:
+    """Return the first message to a worker."""
+    return Setup(options.recipes, options.formats, options.max_memory)
 
 
 class Slot(threading.Thread):
     """Takes jobs from a queue that all slots share.
 
-    ``count_attempt`` is called just before a job's bytes go out and returns the attempt's number; ``refund_attempt`` if
-    the attempt ended before the worker had the bytes. Neither is called for a cached page. ``report`` gets the events;
-    it must not block.
+    An attempt is counted just before a job's bytes go out, and refunded if it ended before the worker had the bytes. A
+    cached page has no attempts. ``report`` gets the events; it must not block.
     """
 
     def __init__(
         self,
         number: int,
-        options: SlotOptions,
+        options: WorkerOptions,
         jobs: queue.SimpleQueue[Job | RenderJob | None],
-        *,
-        count_attempt: Callable[[int], int],
-        refund_attempt: Callable[[int], None],
+        attempts: Attempts,
         report: Callable[[SlotEvent], None],
     ) -> None:
         super().__init__(name=f"slot-{number}", daemon=True)
         self._options = options
         self._retired = False
         self._jobs = jobs
-        self._count_attempt = count_attempt
-        self._refund_attempt = refund_attempt
+        self._attempts = attempts
         self._report = report
         self._worker: WorkerProcess | None = None
         self._warm: WorkerProcess | None = None
@@ -110,7 +86,7 @@ class Slot(threading.Thread):
         self._serve(job)
         return True
 
-    def change(self, options: SlotOptions) -> None:
+    def change(self, options: WorkerOptions) -> None:
         """Use other options from the next scan on. A worker with another set-up is replaced when it is free."""
         self._options = options
 
@@ -140,7 +116,7 @@ class Slot(threading.Thread):
     def _start(self) -> bool:
         begun = time.monotonic()
         options = self._options
-        setup = options.setup
+        setup = setup_of(options)
         try:
             worker = self._worker = WorkerProcess.spawn(options.scratch)
         except OSError as error:
@@ -181,7 +157,7 @@ class Slot(threading.Thread):
             if self._worker is None and not self._start():
                 continue
             try:
-                attempt = self._count_attempt(job.scan) if isinstance(job, Job) else 0
+                attempt = self._attempts.count_attempt(job.scan) if isinstance(job, Job) else 0
             except EnvironmentFault as error:
                 self._report(Outcome(job.scan, None, error, 0.0, 0))
                 return
@@ -196,7 +172,7 @@ class Slot(threading.Thread):
                 return
             if isinstance(job, Job):
                 with contextlib.suppress(EnvironmentFault):
-                    self._refund_attempt(job.scan)
+                    self._attempts.refund_attempt(job.scan)
 
     def _have_read(self, job: Job | RenderJob, attempt: int) -> Outcome | None:
         """Return the outcome, or None if the worker died before it took the job."""
@@ -257,8 +233,8 @@ class Slot(threading.Thread):
         worker, options = self._worker, self._options
         if worker is None:
             return
-        old = bool(options.recycle_after) and worker.served >= options.recycle_after
-        if worker.worn or old or worker.setup != options.setup:
+        old = bool(options.max_scans) and worker.served >= options.max_scans
+        if worker.worn or old or worker.setup != setup_of(options):
             self._end_worker()
 
     def _reap(self, phase: str, scan: int | None, *, killed: str = "") -> str:

@@ -11,11 +11,12 @@ import functools
 import re
 import traceback
 from collections.abc import Iterable
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Final
 
 from ocrwatch.document import Page
 from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, UsageError
+from ocrwatch.plugins import installed, origin
 from ocrwatch.render.base import Format, Original
 
 GROUP: Final = "ocrwatch.formats"
@@ -153,7 +154,7 @@ def _flaw(made: Format, name: str) -> str:
 
 def _unusable(name: str, reason: str) -> EnvironmentFault:
     return EnvironmentFault(
-        f"the format {name}{_origin(name)} cannot be used ({reason})",
+        f"the format {name}{origin(_entry_points()[name])} cannot be used ({reason})",
         f"install a version of its package that works, or take {name} out of output.formats",
     )
 
@@ -162,20 +163,13 @@ def _bug(name: str, what: str, trace: str = "") -> InternalFault:
     if name in _BUILT_IN:
         return InternalFault(f"a bug in ocrwatch: the format {name} {what}", "please report it", trace)
     return InternalFault(
-        f"a bug in another package: the format {name}{_origin(name)} {what}",
+        f"a bug in another package: the format {name}{origin(_entry_points()[name])} {what}",
         f"report it to the makers of that package, or take {name} out of output.formats",
         trace,
     )
 
 
-def _origin(name: str) -> str:
-    """Return which package a format comes from, as part of a sentence."""
-    found = _entry_points().get(name)
-    return f" of the package {found.dist.name}" if found is not None and found.dist is not None else ""
-
-
 @functools.cache
 def _entry_points() -> dict[str, EntryPoint]:
-    built_in = {name: EntryPoint(name, value, GROUP) for name, value in _BUILT_IN.items()}
     # The built-in ones cannot be replaced: a rebuilt ledger recognises scans by the contents of their json.
-    return {found.name: found for found in entry_points(group=GROUP)} | built_in
+    return installed(GROUP, _BUILT_IN)

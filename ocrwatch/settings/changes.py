@@ -14,6 +14,9 @@ _OPTIONS = frozenset({
 })  # fmt: skip
 """Anything that is not listed takes a restart: an option nobody thought of must not seem to have been taken."""
 
+_NOT_OF_SECTIONS = frozenset({"workers.executor"})
+"""Options of these sections that take a restart."""
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -29,7 +32,7 @@ class Changes:
 
 def can_change(key: str) -> bool:
     """Tell whether a running daemon can take a new value of the option ``key``, such as ``settle.stable_for``."""
-    return key in _OPTIONS or key.partition(".")[0] in _SECTIONS
+    return key in _OPTIONS or (key.partition(".")[0] in _SECTIONS and key not in _NOT_OF_SECTIONS)
 
 
 def changes(running: Settings, wanted: Settings) -> Changes:

@@ -102,6 +102,9 @@ class Batch(Section):
 class Workers(Section):
     """The processes that read."""
 
+    executor: str = "local"
+    """Where scans are read: local (processes of this machine), or an executor that another package adds as an entry
+    point of the group ocrwatch.executors."""
     count: int = Field(default=0, ge=0, le=1024)
     """How many scans are read at once, 1 to 1024; 0 takes the number of cores that ocrwatch may use."""
     timeout: Annotated[Duration, between(0.1, 86400.0, format_duration)] = 120.0
