@@ -65,9 +65,9 @@ def once(
 ) -> None:
     """Read what is in the inbox and exit; code 1 if something could not be read."""
     with _loading():
-        from ocrwatch.commands import run
+        from ocrwatch.commands import once as command_once
 
-    _leave(run.once(given.config, given.overrides, given.sets, preview=preview))
+    _leave(command_once.once(given.config, given.overrides, given.sets, preview=preview))
 
 
 @command(app, *READING)

@@ -12,7 +12,7 @@ from typing import Final
 from ocrwatch.cache.base import CacheLevel, Entry, LevelOptions
 from ocrwatch.errors import UsageError
 from ocrwatch.log import get_logger
-from ocrwatch.plugins import installed
+from ocrwatch.plugins import find, installed
 
 GROUP: Final = "ocrwatch.caches"
 """Group of entry points for levels."""
@@ -114,10 +114,9 @@ def _log_failure(level: str, error: Exception) -> None:
 
 
 def _found(name: str) -> EntryPoint:
-    levels = installed(GROUP, _BUILT_IN)
-    if name not in levels:
+    if (found := find(GROUP, _BUILT_IN, name)) is None:
         raise UsageError(
             f"there is no level of the cache named {name!r}",
-            f"set cache.levels to some of: {', '.join(sorted(levels))}",
+            f"set cache.levels to some of: {', '.join(sorted(installed(GROUP, _BUILT_IN)))}",
         )
-    return levels[name]
+    return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from ocrwatch.commands.run import settings_for_work
+from ocrwatch.commands.configuration import settings_for_work
 from ocrwatch.errors import EnvironmentFault, ExitCode
 from ocrwatch.log import printable
 from ocrwatch.quarantine.listing import paths_meant

@@ -19,8 +19,9 @@ from ocrwatch.checks import startup
 from ocrwatch.checks.failed_start import make_folders_or_tell, tell_failed_start
 from ocrwatch.checks.remembered_mounts import check_mounts, remember_mounts
 from ocrwatch.daemon.assembly import Assembly, NoWatchers, Watchers
+from ocrwatch.daemon.hangup import on_hangup
 from ocrwatch.daemon.recovery import rebuild, restore_forgotten
-from ocrwatch.daemon.reload import Reloading, on_hangup
+from ocrwatch.daemon.reload import Reloading
 from ocrwatch.daemon.status_publisher import StatusPublisher, not_read_files
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
 from ocrwatch.executors.events import WorkerLost, WorkerReady, WorkerUnfit

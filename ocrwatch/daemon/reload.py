@@ -1,17 +1,11 @@
-"""Reloads the settings at SIGHUP: checked first, then applied; wrong ones change nothing.
-
-SIGHUP asks a daemon to reload its settings; on a terminal it means that the terminal is gone.
-"""
+"""Reloads the settings at SIGHUP: checked first, then applied; wrong ones change nothing."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from types import FrameType
 
 from ocrwatch.checks.new_settings import Proof, prove
 from ocrwatch.daemon.assembly import Assembly
@@ -95,37 +89,3 @@ class Reloading:
             _log.warning("setting.kept", key=key, remedy=f"restart ocrwatch for the new {key}")
         workers = self._assembly.executor.capacity
         _log.info("daemon.reloaded", changed=list(proved.changes.taken), workers=workers)
-
-
-def hold_hangup() -> None:
-    """Hold a SIGHUP until :func:`on_hangup`: it must neither end the start nor be lost."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-
-
-def on_hangup(heard: Callable[[], None]) -> None:
-    """Call ``heard`` at every SIGHUP; it must not block.
-
-    If the signal is ignored (nohup), it stays ignored. A closed terminal ends the process as usual: its user could no
-    longer see it.
-    """
-    had_terminal = _has_terminal()
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        if had_terminal and not _has_terminal():
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-        else:
-            heard()
-
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, handle)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
-
-
-def _has_terminal() -> bool:
-    """Return whether this process's session has a controlling terminal (tty(4))."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
-    except OSError:
-        return False
-    return True

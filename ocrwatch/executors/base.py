@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from ocrwatch.errors import UsageError
 from ocrwatch.executors.events import Begun, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.ipc import Job, RenderJob
-from ocrwatch.plugins import installed
+from ocrwatch.plugins import find, installed, origin
 from ocrwatch.recipe import Recipe
 from ocrwatch.render.base import RenderedPage, RenderRequest
 from ocrwatch.scan import Scan
@@ -126,16 +126,16 @@ class Executor(Protocol):
 
 def open_executor(name: str, options: WorkerOptions, attempts: Attempts, listener: WorkerListener) -> Executor:
     """Return the executor of this name. Raises :class:`UsageError` if there is none, or it cannot be made."""
-    found = installed(GROUP, _BUILT_IN)
-    if name not in found:
+    if (found := find(GROUP, _BUILT_IN, name)) is None:
         raise UsageError(
-            f"there is no executor named {name!r}", f"set workers.executor to one of: {', '.join(sorted(found))}"
+            f"there is no executor named {name!r}",
+            f"set workers.executor to one of: {', '.join(sorted(installed(GROUP, _BUILT_IN)))}",
         )
     try:
-        executor: Executor = found[name].load()(options, attempts, listener)
+        executor: Executor = found.load()(options, attempts, listener)
     except (Exception, SystemExit) as error:  # another package's code may raise anything
         raise UsageError(
-            f"the executor {name} cannot be used ({type(error).__name__}: {error})",
+            f"the executor {name}{origin(found)} cannot be used ({type(error).__name__}: {error})",
             "install a version of its package that works, or set workers.executor to local",
         ) from error
     return executor

@@ -42,6 +42,12 @@ from ocrwatch.recipe import Recipe
 from ocrwatch.render.base import RenderedPage, RenderRequest
 from ocrwatch.render.registry import choose
 
+READS: Final = "reads"
+"""Argument of a worker that loads what reading needs before it is set up."""
+
+RENDERS: Final = "renders"
+"""Argument of one that does not."""
+
 _LENGTHS: Final = struct.Struct("!QQ")
 _PIECE: Final = 1 << 20
 _MAX_LENGTH: Final = 1 << 26
@@ -71,6 +77,8 @@ class Setup(_Message, frozen=True):
     """Names of the formats to load."""
     max_memory: int
     """Bytes of address space, 0 for no limit."""
+    scratch: bytes = b""
+    """Folder for temporary files, as the file system has its path; empty for the system's."""
 
 
 class Warm(_Message, frozen=True):

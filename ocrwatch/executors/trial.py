@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
+
+import msgspec
 
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.executors.base import WorkerOptions
@@ -21,7 +24,8 @@ def try_start(options: WorkerOptions) -> None:
     except OSError as error:
         raise cannot_spawn(error) from error
     try:
-        worker.channel.send(setup_of(options), deadline)
+        setup = msgspec.structs.replace(setup_of(options), scratch=os.fsencode(worker.scratch))
+        worker.channel.send(setup, deadline)
         answer = worker.channel.receive(deadline)
     except TimeoutError:
         raise EnvironmentFault(f"a worker did not get ready within {START_TIMEOUT:g} s", _REMEDY) from None

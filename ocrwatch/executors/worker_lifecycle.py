@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import threading
 import time
 from collections.abc import Callable
+
+import msgspec
 
 from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, OutOfMemory, TimedOut
 from ocrwatch.executors.base import Attempts, WorkerOptions
@@ -118,7 +121,7 @@ class Slot(threading.Thread):
         options = self._options
         setup = setup_of(options)
         try:
-            worker = self._worker = WorkerProcess.spawn(options.scratch)
+            worker = self._worker = WorkerProcess.spawn(options.scratch, reads=bool(options.recipes))
         except OSError as error:
             self._report(WorkerUnfit(cannot_spawn(error), self._next_back_off()))
             self._wait_back_off()
@@ -127,7 +130,9 @@ class Slot(threading.Thread):
             # Killed before there was a worker to see; the end of the thread kills this one too.
             return False
         try:
-            worker.channel.send(setup, begun + START_TIMEOUT)
+            worker.channel.send(
+                msgspec.structs.replace(setup, scratch=os.fsencode(worker.scratch)), begun + START_TIMEOUT
+            )
             answer = worker.channel.receive(begun + START_TIMEOUT)
             if not isinstance(answer, Warm | Failed):
                 raise BadMessage("the answer to a scan")

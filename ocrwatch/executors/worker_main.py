@@ -1,7 +1,7 @@
 """The worker process: bytes in, sidecars out.
 
-A slot starts it as ``python -m ocrwatch.executors.worker_main DESCRIPTOR``. It gets no path to open: a hostile scan
-that takes over a decoder learns its own name in the inbox, and no folder.
+A slot starts it as ``python -m ocrwatch.executors.worker_main DESCRIPTOR reads|renders``. It gets no path of the
+daemon's folders: a hostile scan that takes over a decoder learns only its own name in the inbox.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import traceback
 from ocrwatch.document import EngineInfo
 from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, OutOfMemory, is_memory_error
 from ocrwatch.executors.ipc import (
+    READS,
     Answer,
     Channel,
     ChannelClosed,
@@ -57,6 +58,10 @@ def main() -> None:
     channel = channel_to_parent(connection)
     # Loaded modules stay: a garbage collection of them, now or with each scan, finds nothing.
     gc.disable()
+    if sys.argv[2] == READS:
+        # While the daemon may still be starting. What cannot be loaded is reported once it asks.
+        with contextlib.suppress(ImportError, MemoryError):
+            import ocrwatch.recognise.page  # noqa: F401, PLC0415 - not in a worker that renders
     with contextlib.suppress(ChannelClosed):
         if _set_up(channel):
             _serve(channel)
@@ -66,6 +71,8 @@ def _set_up(channel: Channel[Answer, Request]) -> bool:
     setup = channel.receive()
     if not isinstance(setup, Setup):
         return False
+    if setup.scratch:
+        os.environ["TMPDIR"] = os.fsdecode(setup.scratch)
     limit_memory(setup.max_memory)
     try:
         channel.send(Warm(_warm(setup)))

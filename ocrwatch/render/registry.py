@@ -11,12 +11,11 @@ import functools
 import re
 import traceback
 from collections.abc import Iterable
-from importlib.metadata import EntryPoint
 from typing import Final
 
 from ocrwatch.document import Page
 from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, UsageError
-from ocrwatch.plugins import installed, origin
+from ocrwatch.plugins import find, installed, origin
 from ocrwatch.render.base import Format, Original
 
 GROUP: Final = "ocrwatch.formats"
@@ -24,6 +23,7 @@ GROUP: Final = "ocrwatch.formats"
 TEXT: Final = "txt"
 """The format that is published last, as the commit mark: if its sidecar is there, all others are."""
 
+# A rebuilt ledger recognises scans by the contents of their json.
 _BUILT_IN: Final = {
     TEXT: "ocrwatch.render.txt:TxtFormat",
     "json": "ocrwatch.render.json:JsonFormat",
@@ -39,8 +39,7 @@ _RESERVED: Final = frozenset({"jpg", "jpeg", "txt", "json"})
 
 def is_installed(name: str) -> bool:
     """Return whether there is a format of this name, without importing it."""
-    # The built-in ones are known without a search of all installed packages.
-    return name in _BUILT_IN or name in _entry_points()
+    return find(GROUP, _BUILT_IN, name) is not None
 
 
 def names() -> tuple[str, ...]:
@@ -48,7 +47,7 @@ def names() -> tuple[str, ...]:
 
     The built-in ones come first.
     """
-    return (*_BUILT_IN, *sorted(_entry_points().keys() - _BUILT_IN.keys()))
+    return (*_BUILT_IN, *sorted(installed(GROUP, _BUILT_IN).keys() - _BUILT_IN.keys()))
 
 
 @functools.cache
@@ -57,7 +56,7 @@ def load(name: str) -> Format:
 
     Raises UsageError if there is none, EnvironmentFault if its package cannot be used.
     """
-    found = _entry_points().get(name)
+    found = find(GROUP, _BUILT_IN, name)
     if found is None:
         raise UsageError(f"there is no format named {name!r}", f"set output.formats to some of: {', '.join(names())}")
     try:
@@ -154,7 +153,7 @@ def _flaw(made: Format, name: str) -> str:
 
 def _unusable(name: str, reason: str) -> EnvironmentFault:
     return EnvironmentFault(
-        f"the format {name}{origin(_entry_points()[name])} cannot be used ({reason})",
+        f"the format {name}{origin(find(GROUP, _BUILT_IN, name))} cannot be used ({reason})",
         f"install a version of its package that works, or take {name} out of output.formats",
     )
 
@@ -163,13 +162,7 @@ def _bug(name: str, what: str, trace: str = "") -> InternalFault:
     if name in _BUILT_IN:
         return InternalFault(f"a bug in ocrwatch: the format {name} {what}", "please report it", trace)
     return InternalFault(
-        f"a bug in another package: the format {name}{origin(_entry_points()[name])} {what}",
+        f"a bug in another package: the format {name}{origin(find(GROUP, _BUILT_IN, name))} {what}",
         f"report it to the makers of that package, or take {name} out of output.formats",
         trace,
     )
-
-
-@functools.cache
-def _entry_points() -> dict[str, EntryPoint]:
-    # The built-in ones cannot be replaced: a rebuilt ledger recognises scans by the contents of their json.
-    return installed(GROUP, _BUILT_IN)
