@@ -21,8 +21,9 @@ from ocrwatch.document import PageSummary
 from ocrwatch.errors import ScanFault
 from ocrwatch.executors.base import WorkerOptions, open_executor
 from ocrwatch.executors.events import Begun, WorkerLost, WorkerReady, WorkerUnfit
-from ocrwatch.hooks.hooks import HookOptions, Hooks
-from ocrwatch.hooks.payload import facts, hook_options
+from ocrwatch.hooks.dispatcher import Dispatcher
+from ocrwatch.hooks.options import HookOptions, hook_options
+from ocrwatch.hooks.payload import notification
 from ocrwatch.housekeeping.archive_check import ArchiveCheck
 from ocrwatch.housekeeping.empty_folders import Tidying
 from ocrwatch.housekeeping.late_writers import QuarantineWatch
@@ -87,7 +88,7 @@ class Assembly:
         self._watchers = watchers
         self._scratch = startup.fresh_scratch(settings)
         groups = startup.group_ids(settings)
-        self.hooks = Hooks(hook_options(settings), lambda: status.isoformat(time.time()))
+        self.hooks = Dispatcher(hook_options(settings))
         self.threads = Threads()
         self.backoff = Backoff()
         self.scans = Scans()
@@ -290,7 +291,8 @@ class Assembly:
             self._quarantine_watch.look_for_more()
         elif event == "delivered":
             self._archive_check.delivered()
-        self.hooks.notify(event, subject, facts(self.settings, fields))
+        now = status.isoformat(time.time())
+        self.hooks.notify(notification(self.settings, event, subject, fields, now))
 
     def heard(self, event: WorkerReady | WorkerLost | WorkerUnfit | Begun) -> None:
         """Pass on what happens to workers."""

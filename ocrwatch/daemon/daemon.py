@@ -174,6 +174,8 @@ class Daemon:
             assembly.watcher.stop()
             await assembly.pipeline.cancel()
             await services.cancel()
+            # Last: the scans that end above are told of too.
+            await assembly.hooks.close()
 
     def _show_progress(self) -> None:
         done = self._assembly.report.ends.total()
@@ -335,7 +337,6 @@ class Daemon:
         self._show_progress()
         self._publisher.state = "stopped"
         self._unless_state_hangs(self._publisher.publish_last)
-        assembly.hooks.close()
         if self._ready_at is not None:
             _log.info("daemon.stopped", **assembly.report.totals())
 

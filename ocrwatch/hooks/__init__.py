@@ -1,5 +1,5 @@
-"""Notifies other programs: runs them with the facts, or posts the facts to an address.
+"""Notifies other programs: runs them with a notification, or posts it to an address.
 
-Nothing here can delay or fail a scan: notifications wait in bounded queues and are sent on separate threads, at most
-once. The sidecars are the truth; a notification is only a notification.
+Nothing here can delay or fail a scan: notifications wait in bounded queues, and tasks of the event loop send them at
+most once. The sidecars are the truth; a notification is only a notification.
 """

@@ -1,113 +1,165 @@
-"""A bounded queue of notifications and the threads that send them; senders never wait."""
+"""Sends each notification to the configured program and to the webhook, by tasks of the event loop."""
 
 from __future__ import annotations
 
-import threading
+import asyncio
+import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Coroutine, Iterator
+from typing import Any, Final
 
+from ocrwatch.hooks.options import HookOptions
+from ocrwatch.hooks.payload import Notification
+from ocrwatch.hooks.program import ProgramFailed, Programs
+from ocrwatch.hooks.webhook import NotTaken, Webhook
 from ocrwatch.log import get_logger
 
-_DROPS_TOLD_EVERY = 60.0
+_DROPS_REPORTED_EVERY: Final = 60.0
+_KILLED_WITHIN: Final = 2.0
+"""Seconds in which a killed program ends, unless it waits for a disk that does not answer."""
 
 _log = get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """An event to notify of."""
-
-    event: str
-    """``delivered``, ``quarantined`` or ``batch``."""
-    body: bytes
-    """The facts as JSON."""
-    subject: str
-    """The scan's path, or the batch's number: for the log."""
-
-
 class Dispatcher:
-    """Calls ``carry`` for each notification, on at most ``threads`` threads, which live only while there is work.
+    """Takes notifications without waiting, and sends them. Lives on the event loop's thread."""
 
-    When ``capacity`` notifications wait, the oldest is dropped for a new one: after a long outage new ones are more
-    useful. ``name`` is that of the log.
-    """
-
-    def __init__(self, name: str, carry: Callable[[Notification], None], *, threads: int, capacity: int) -> None:
-        self._name = name
-        self._carry = carry
-        self._threads = threads
-        self._capacity = capacity
-        self._waiting: deque[Notification] = deque()
-        self._lock = threading.Lock()
-        self._busy = 0
+    def __init__(self, options: HookOptions) -> None:
+        self._programs = Programs()
+        self._webhook: Webhook | None = None
+        self._runs = _Queue("programs")
+        self._posts = _Queue("webhook")
         self._closed = False
+        self.change(options)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all notifications were sent, or given up."""
+        return self._runs.is_idle and self._posts.is_idle
+
+    def change(self, options: HookOptions) -> None:
+        """Apply other options from here on, also to what waits."""
+        if options.webhook is not None and self._webhook is None:
+            self._webhook = Webhook()
+        self._options = options
+        self._send_waiting()
+
+    def notify(self, notification: Notification) -> None:
+        """Notify the program for this event, and the webhook; returns at once."""
+        if self._closed:
+            return
+        options = self._options
+        if notification.event in options.programs:
+            self._runs.put(notification, options.capacity)
+        if options.webhook is not None:
+            self._posts.put(notification, options.capacity)
+        self._send_waiting()
+
+    async def close(self) -> None:
+        """Kill the running programs and drop what waits. A post that was begun is not waited for."""
+        self._closed = True
+        self._runs.drop_all("ocrwatch stopped")
+        self._posts.drop_all("ocrwatch stopped")
+        self._programs.close()
+        if self._runs.tasks:
+            await asyncio.wait(self._runs.tasks, timeout=_KILLED_WITHIN)
+        left = [*self._runs.tasks, *self._posts.tasks]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        if self._webhook is not None:
+            self._webhook.close()
+
+    def _send_waiting(self) -> None:
+        """Start as many tasks as the options allow."""
+        while notification := self._runs.take(self._options.concurrency):
+            self._start(self._run(notification), self._runs)
+        # One at a time: the webhook gets events in order.
+        while notification := self._posts.take(1):
+            self._start(self._post(notification), self._posts)
+
+    def _start(self, sending: Coroutine[Any, Any, None], queue: _Queue) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            queue.tasks.discard(task)
+            self._send_waiting()
+
+        task = asyncio.get_running_loop().create_task(sending)
+        queue.tasks.add(task)
+        task.add_done_callback(ended)
+
+    async def _run(self, notification: Notification) -> None:
+        options = self._options
+        # A reload may have removed it since.
+        if command := options.programs.get(notification.event):
+            with _logged(notification, command[0]):
+                await self._programs.run(command, notification.body, options.timeout)
+
+    async def _post(self, notification: Notification) -> None:
+        address, webhook = self._options.webhook, self._webhook
+        if address is not None and webhook is not None:
+            with _logged(notification, address.shown):
+                await webhook.post(address, notification.body)
+
+
+class _Queue:
+    """Notifications that wait, and the tasks that send earlier ones."""
+
+    def __init__(self, name: str) -> None:
+        """``name`` is for the log."""
+        self._name = name
+        self._waiting: deque[Notification] = deque()
+        self.tasks: set[asyncio.Task[None]] = set()
         self._dropped = 0
-        self._next_telling = 0.0
+        self._next_report = 0.0
 
     @property
     def is_idle(self) -> bool:
         """Whether no notification waits or is being sent."""
-        with self._lock:
-            return not (self._waiting or self._busy)
+        return not (self._waiting or self.tasks)
 
-    def change(self, *, threads: int, capacity: int) -> None:
-        """Apply other limits from here on."""
-        with self._lock:
-            self._threads, self._capacity = threads, capacity
+    def put(self, notification: Notification, capacity: int) -> None:
+        """Add a notification. If ``capacity`` wait, drop the oldest: after a long outage new ones are more useful."""
+        while len(self._waiting) >= capacity:
+            self._waiting.popleft()
+            self._dropped += 1
+        self._waiting.append(notification)
+        if time.monotonic() >= self._next_report:
+            self._report_dropped("they come faster than they can be told")
 
-    def send(self, notice: Notification) -> None:
-        """Queue a notification; returns at once."""
-        with self._lock:
-            if self._closed:
-                return
-            while len(self._waiting) >= self._capacity:
-                self._waiting.popleft()
-                self._dropped += 1
-            self._waiting.append(notice)
-            more = self._busy < self._threads
-            self._busy += more
-        if more:
-            self._start_thread()
-        if self._dropped and time.monotonic() >= self._next_telling:
-            self._tell_dropped("they come faster than they can be told")
+    def take(self, concurrency: int) -> Notification | None:
+        """Return the oldest notification, if fewer than ``concurrency`` are being sent."""
+        return self._waiting.popleft() if self._waiting and len(self.tasks) < concurrency else None
 
-    def close(self) -> None:
-        """Drop what waits. What is being sent is not waited for."""
-        with self._lock:
-            self._closed = True
-            self._dropped += len(self._waiting)
-            self._waiting.clear()
-        if self._dropped:
-            self._tell_dropped("ocrwatch stopped")
+    def drop_all(self, reason: str) -> None:
+        """Drop what waits."""
+        self._dropped += len(self._waiting)
+        self._waiting.clear()
+        self._report_dropped(reason)
 
-    def _start_thread(self) -> None:
-        try:
-            threading.Thread(target=self._work, name=f"hooks-{self._name}", daemon=True).start()
-        except RuntimeError:
-            # No thread can be started: the next notification tries again, and takes this one along.
-            with self._lock:
-                self._busy -= 1
-
-    def _work(self) -> None:
-        while (notice := self._next()) is not None:
-            try:
-                self._carry(notice)
-            except Exception as error:  # noqa: BLE001 - a bug here must not lose later notifications
-                reason = f"a bug in ocrwatch: {error!r}"
-                _log.error("hook.failed", hook=notice.event, subject=notice.subject, reason=reason, exc_info=error)
-
-    def _next(self) -> Notification | None:
-        with self._lock:
-            if not self._waiting or self._busy > self._threads:
-                self._busy -= 1
-                return None
-            return self._waiting.popleft()
-
-    def _tell_dropped(self, reason: str) -> None:
-        with self._lock:
-            count, self._dropped = self._dropped, 0
-        self._next_telling = time.monotonic() + _DROPS_TOLD_EVERY
+    def _report_dropped(self, reason: str) -> None:
+        if not self._dropped:
+            return
+        count, self._dropped = self._dropped, 0
+        self._next_report = time.monotonic() + _DROPS_REPORTED_EVERY
         remedy = "see that what the hooks run or post to is there and fast enough"
         _log.warning("hook.dropped", target=self._name, count=count, reason=reason, remedy=remedy)
+
+
+@contextlib.contextmanager
+def _logged(notification: Notification, target: str) -> Iterator[None]:
+    """Log how the sending of a notification ends; later ones are sent whatever the error."""
+    hook, subject, begun = notification.event, notification.subject, time.monotonic()
+    try:
+        yield
+    except ProgramFailed as failure:
+        reason, stderr = failure.reason, failure.stderr
+        _log.warning("hook.failed", hook=hook, subject=subject, target=target, reason=reason, stderr=stderr)
+    except NotTaken as failure:
+        _log.warning("hook.failed", hook=hook, subject=subject, target=target, reason=failure.reason)
+    except Exception as error:  # noqa: BLE001 - a bug here must not lose later notifications
+        reason = f"a bug in ocrwatch: {error!r}"
+        _log.error("hook.failed", hook=hook, subject=subject, reason=reason, exc_info=error)
+    else:
+        took_ms = round((time.monotonic() - begun) * 1000)
+        _log.debug("hook.told", hook=hook, subject=subject, target=target, took_ms=took_ms)

@@ -1,84 +1,45 @@
-"""Derives hook options from the settings, and the facts of notifications from log events."""
+"""What a notification contains, made from the fields of a log event."""
 
 from __future__ import annotations
 
-import os
-import shutil
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from ocrwatch.errors import EnvironmentFault, UsageError
-from ocrwatch.hooks.hooks import HookOptions
-from ocrwatch.hooks.webhook import Address, parse_header
 from ocrwatch.settings import Settings
 
-_EVENTS = ("delivered", "quarantined", "batch")
-_NOT_TOLD = frozenset({"preview"})
-_LONGEST_SECRET = 8000
-_FOLDER_OF = {"sidecars": "outbox", "archived": "archive", "quarantined": "quarantine"}
-"""Facts that are paths, with the folder's setting that they are relative to."""
+_SCHEMA: Final = "ocrwatch.hook/1"
+"""Name and version of the body; the number grows when a field changes its meaning or is removed."""
+_LOG_ONLY: Final = frozenset({"preview"})
+_FOLDER_OF: Final = {"sidecars": "outbox", "archived": "archive", "quarantined": "quarantine"}
+"""Fields that are paths, with the folder's setting that they are relative to."""
 
 
-def hook_options(settings: Settings) -> HookOptions:
-    """Return the options of the hooks.
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """An event to notify of."""
 
-    Raises :class:`EnvironmentFault` if a program cannot be run or the secret cannot be read, and :class:`UsageError` if
-    the secret is no header.
-    """
-    hooks = settings.hooks
-    commands: dict[str, tuple[str, ...]] = {event: getattr(hooks, event) for event in _EVENTS}
-    programs = {event: (_program(event, command), *command[1:]) for event, command in commands.items() if command}
-    address = (
-        Address(hooks.webhook, _secret(settings), hooks.timeout, hooks.webhook_attempts) if hooks.webhook else None
-    )
-    return HookOptions(programs, hooks.timeout, hooks.concurrency, hooks.queue_size, address)
+    event: str
+    """``delivered``, ``quarantined`` or ``batch``."""
+    subject: str
+    """The scan's path, or the batch's number: for the log."""
+    body: bytes
+    """One line of JSON."""
 
 
-def facts(settings: Settings, fields: Mapping[str, object]) -> dict[str, object]:
-    """Return an event's fields for a notification: with absolute paths, without fields for the log only."""
-    told = {name: value for name, value in fields.items() if name not in _NOT_TOLD}
+def notification(settings: Settings, event: str, subject: str, fields: Mapping[str, object], time: str) -> Notification:
+    """Return the notification of an event: its fields, with absolute paths and without those for the log only."""
+    told = {name: value for name, value in fields.items() if name not in _LOG_ONLY}
     for name, setting in _FOLDER_OF.items():
-        # In a batch's facts, quarantined is a number.
+        # In a batch's fields, quarantined is a number.
         if isinstance(value := told.get(name), str | list):
             told[name] = _absolute(getattr(settings, setting), value)
-    return {"inbox": str(settings.inbox), **told}
+    body = {"schema": _SCHEMA, "event": event, "time": time, "inbox": str(settings.inbox), **told}
+    # ASCII: names that are not UTF-8 are sent as their escapes (PEP 383), as in the log.
+    return Notification(event, subject, json.dumps(body).encode("ascii") + b"\n")
 
 
 def _absolute(folder: Path, value: str | list[str]) -> str | list[str]:
     return [str(folder / name) for name in value] if isinstance(value, list) else str(folder / value)
-
-
-def _program(event: str, command: tuple[str, ...]) -> str:
-    """Return the absolute path of a program that can be run."""
-    name = command[0]
-    found = shutil.which(name)
-    if found is not None:
-        return os.path.abspath(found)  # noqa: PTH100 - links stay: programs check the name they are run by
-    if not name.startswith("/"):
-        where = "is not on the PATH"
-        remedy = f"name it by its absolute path in hooks.{event}"
-    elif os.path.exists(name):  # noqa: PTH110 - Path.exists raises for closed folders
-        where, remedy = "may not be run by this user", f"run: chmod +x {name}"
-    else:
-        where, remedy = "is not there", f"install it, or take it out of hooks.{event}"
-    raise EnvironmentFault(f"the program {name} of hooks.{event} {where}", remedy)
-
-
-def _secret(settings: Settings) -> tuple[str, str] | None:
-    path = settings.hooks.webhook_secret
-    if path is None:
-        return None
-    try:
-        with path.open(encoding="utf-8") as file:
-            header = parse_header(file.read(_LONGEST_SECRET))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise EnvironmentFault(
-            f"the file {path} of hooks.webhook_secret cannot be read ({reason})", "let ocrwatch's user read it"
-        ) from error
-    if header is None:
-        raise UsageError(
-            f"the file {path} of hooks.webhook_secret holds no header",
-            "write one line into it, such as Authorization: Bearer 1234",
-        )
-    return header

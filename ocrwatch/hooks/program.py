@@ -1,22 +1,21 @@
-"""Runs one program with the facts on its standard input; it and its children are killed at the time limit."""
+"""Runs programs with a notification on standard input; one that is too slow is killed with all its children."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
-import select
 import signal
 import subprocess
-import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
-from ocrwatch.errors import system_reason
-
-_LAST_WORDS = 2000
+_TAIL_SIZE: Final = 2000
 """Bytes that are kept from the end of standard error."""
-
-_NOT_FOR_CHILDREN = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"})
+_PIPE_SIZE: Final = 1 << 16
+"""What a pipe holds (pipe(7)): one read gets all that a program left in it."""
+_NOT_FOR_CHILDREN: Final = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"})
 """Variables of the service manager for its service: a program that used them would speak in the daemon's name."""
 
 
@@ -30,37 +29,48 @@ class ProgramFailed(Exception):
 
 
 class Programs:
-    """Runs programs, on the calling thread, and can kill all that run."""
+    """Runs programs, and can kill all that run."""
 
     def __init__(self) -> None:
         self._running: set[int] = set()
-        self._lock = threading.Lock()
         self._closed = False
 
-    def run(self, command: Sequence[str], facts: bytes, timeout: float) -> None:
-        """Run ``command`` for at most ``timeout`` seconds; raises :class:`ProgramFailed`.
+    async def run(self, command: Sequence[str], body: bytes, time_limit: float) -> None:
+        """Run ``command`` for at most ``time_limit`` seconds; raises :class:`ProgramFailed`.
 
-        It runs in ``/``, in its own session, with ``facts`` as its standard input; its standard output is discarded.
+        It runs in ``/``, in its own session, with ``body`` as its standard input; its standard output is discarded.
         """
-        deadline = time.monotonic() + timeout
-        with _file_with(facts) as stdin, _pipe() as (reading, writing):
-            child = self._start(command, stdin, writing[0])
-            os.close(writing.pop())
+        if self._closed:
+            raise ProgramFailed("was not run because ocrwatch stopped")
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + time_limit
+        # asyncio starts subprocesses on the event loop's thread. But execve(2) waits for the program's disk, perhaps a
+        # share that does not answer. With a thread for each program, one that hangs delays no other.
+        thread = ThreadPoolExecutor(1, "hooks-program")
+        try:
+            process = await loop.run_in_executor(thread, _start, command, body)
+            exited = loop.run_in_executor(thread, _wait_for_exit, process.pid)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ProgramFailed(f"could not be started ({getattr(error, 'strerror', None) or error})") from error
+        finally:
+            thread.shutdown(wait=False)
+        pid = process.pid
+        self._running.add(pid)
+        if self._closed:
+            _kill(pid)
+        with contextlib.closing(_Tail(process)) as stderr:
             try:
-                words, ended = _last_words(reading, child.pid, deadline)
-                if not ended:
-                    _kill(child.pid)
-            except OSError as error:
-                # A process that cannot be watched could run forever.
-                _kill(child.pid)
-                raise ProgramFailed(f"could not be watched and was killed ({system_reason(error)})") from error
+                await asyncio.wait([exited], timeout=deadline - loop.time())
             finally:
-                # Before it is reaped: after that its process id may be reused.
-                with self._lock:
-                    self._running.discard(child.pid)
-                code = child.wait()
-        if not ended:
-            raise ProgramFailed(f"took longer than hooks.timeout ({timeout:g} s) and was killed", words)
+                if is_late := not exited.done():
+                    _kill(pid)
+            await exited
+            words = stderr.text()
+        # Before it is reaped: close() must not kill another process that got its id.
+        self._running.discard(pid)
+        code = process.wait()
+        if is_late:
+            raise ProgramFailed(f"took longer than hooks.timeout ({time_limit:g} s) and was killed", words)
         if code and self._closed:
             raise ProgramFailed("was ended because ocrwatch stopped", words)
         if code:
@@ -69,92 +79,67 @@ class Programs:
 
     def close(self) -> None:
         """Kill all running programs, and run no more."""
-        with self._lock:
-            self._closed = True
-            running = list(self._running)
-        for pid in running:
+        self._closed = True
+        for pid in self._running:
             _kill(pid)
 
-    def _start(self, command: Sequence[str], stdin: int, stderr: int) -> subprocess.Popen[bytes]:
-        environment = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN}
-        # Under the lock, so that none slips past close().
-        with self._lock:
-            if self._closed:
-                raise ProgramFailed("was not run because ocrwatch stopped")
-            try:
-                child = subprocess.Popen(
-                    command,
-                    stdin=stdin,
-                    stdout=subprocess.DEVNULL,
-                    stderr=stderr,
-                    cwd="/",
-                    env=environment,
-                    start_new_session=True,
-                )
-            except (OSError, ValueError) as error:
-                raise ProgramFailed(f"could not be started ({getattr(error, 'strerror', None) or error})") from error
-            self._running.add(child.pid)
-            return child
+
+class _Tail:
+    """The end of a program's standard error, read on the event loop.
+
+    The pipe's end is not waited for: a process that the program left running may hold it open.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stderr is not None  # noqa: S101 - for the type checker; _start asks for a pipe
+        self._pipe = process.stderr
+        self._tail = b""
+        self._loop = asyncio.get_running_loop()
+        os.set_blocking(self._pipe.fileno(), False)
+        self._loop.add_reader(self._pipe, self._read)
+
+    def text(self) -> str:
+        """Return the end of all that was written so far."""
+        self._read()
+        return self._tail.decode("utf-8", "replace").strip()
+
+    def close(self) -> None:
+        """Read no more."""
+        self._loop.remove_reader(self._pipe)
+        self._pipe.close()
+
+    def _read(self) -> None:
+        piece = self._pipe.read(_PIPE_SIZE)
+        if piece == b"":
+            self._loop.remove_reader(self._pipe)
+        self._tail = (self._tail + (piece or b""))[-_TAIL_SIZE:]
+
+
+def _start(command: Sequence[str], body: bytes) -> subprocess.Popen[bytes]:
+    # Not a pipe, which would have to be written to while the program runs, or until it no longer reads.
+    with os.fdopen(os.memfd_create("ocrwatch-hook"), "w+b") as stdin:
+        stdin.write(body)
+        stdin.seek(0)
+        return subprocess.Popen(
+            command,
+            bufsize=0,
+            stdin=stdin,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd="/",
+            env={name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN},
+            start_new_session=True,
+        )
+
+
+def _wait_for_exit(pid: int) -> None:
+    """Return when a process has exited. It is not reaped: until then no other process gets its id."""
+    # If ocrwatch was started with SIGCHLD ignored, the kernel reaps it (waitpid(2)).
+    with contextlib.suppress(ChildProcessError):
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 def _kill(pid: int) -> None:
     """Kill a process and its children."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-
-
-@contextlib.contextmanager
-def _file_with(data: bytes) -> Iterator[int]:
-    """Yield a descriptor to read ``data`` from: a program that reads nothing blocks no thread."""
-    descriptor = os.memfd_create("ocrwatch-hook-facts", os.MFD_CLOEXEC)
-    try:
-        os.write(descriptor, data)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _pipe() -> Iterator[tuple[int, list[int]]]:
-    """Yield the reading end, and the writing end in a list; a caller that closes it takes it out of the list."""
-    reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    os.set_blocking(writing, True)
-    open_ends = [writing]
-    try:
-        yield reading, open_ends
-    finally:
-        os.close(reading)
-        for descriptor in open_ends:
-            os.close(descriptor)
-
-
-def _last_words(reading: int, pid: int, deadline: float) -> tuple[str, bool]:
-    """Read until the process ends or ``deadline``; return the end of what it wrote, and whether it ended."""
-    words, at_end = b"", False
-    process = os.pidfd_open(pid)
-    try:
-        poller = select.poll()
-        poller.register(reading, select.POLLIN)
-        poller.register(process, select.POLLIN)
-        while True:
-            left = deadline - time.monotonic()
-            ready = {descriptor for descriptor, _ in poller.poll(max(0, left) * 1000)}
-            piece = _read(reading)
-            words = (words + (piece or b""))[-_LAST_WORDS:]
-            # Not the pipe's end: a process that the program left running may hold that open.
-            if process in ready or left <= 0:
-                return words.decode("utf-8", "replace").strip(), process in ready
-            if piece == b"" and not at_end:
-                poller.unregister(reading)
-                at_end = True
-    finally:
-        os.close(process)
-
-
-def _read(descriptor: int) -> bytes | None:
-    """Return available bytes, empty at the end, None if there are none yet."""
-    try:
-        return os.read(descriptor, 1 << 16)
-    except BlockingIOError:
-        return None

@@ -1,8 +1,10 @@
-"""Posts the facts to an address, and retries with growing delays until they are accepted or refused for good."""
+"""Posts notifications to an address, and retries until they are accepted or refused for good."""
 
 from __future__ import annotations
 
+import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,6 +14,7 @@ from ocrwatch.log import get_logger
 
 if TYPE_CHECKING:
     from stamina.instrumentation import RetryDetails
+    from urllib3 import PoolManager
 
 _FIRST_WAIT = 0.5
 _LONGEST_WAIT = 30.0
@@ -25,7 +28,7 @@ _log = get_logger()
 
 
 class NotTaken(Exception):
-    """The address did not accept the facts. ``wait`` is the server's requested delay in seconds."""
+    """The address did not accept the notification. ``wait`` is the server's requested delay in seconds."""
 
     def __init__(self, reason: str, *, final: bool = False, wait: float | None = None) -> None:
         super().__init__(reason)
@@ -61,22 +64,20 @@ def parse_header(text: str) -> tuple[str, str] | None:
 class Webhook:
     """Posts notifications, one at a time.
 
-    Redirects are not followed: the facts go where the settings say and nowhere else.
+    Redirects are not followed: the notification goes where the settings say and nowhere else.
     """
 
     def __init__(self) -> None:
-        import stamina.instrumentation  # noqa: PLC0415 - loaded only if there is a webhook
-        import urllib3  # noqa: PLC0415 - as above
+        self._thread = ThreadPoolExecutor(1, "hooks-webhook")
+        self._pool = self._thread.submit(_load)
 
-        self._pool = urllib3.PoolManager(retries=False)
-        # stamina would log in its own words.
-        stamina.instrumentation.set_on_retry_hooks([_tell_retry])
-
-    def post(self, address: Address, body: bytes) -> None:
+    async def post(self, address: Address, body: bytes) -> None:
         """Post ``body`` as JSON; raises :class:`NotTaken` after the last attempt."""
-        import stamina  # noqa: PLC0415 - as above
+        pool = await asyncio.wrap_future(self._pool)
+        import stamina  # noqa: PLC0415 - _load has imported it
 
-        for attempt in stamina.retry_context(
+        loop = asyncio.get_running_loop()
+        async for attempt in stamina.retry_context(
             on=_wait_for,
             attempts=address.attempts,
             timeout=None,
@@ -85,33 +86,48 @@ class Webhook:
             wait_jitter=_FIRST_WAIT,
         ):
             with attempt:
-                self._post_once(address, body)
+                await loop.run_in_executor(self._thread, _post_once, pool, address, body)
 
-    def _post_once(self, address: Address, body: bytes) -> None:
-        import urllib3  # noqa: PLC0415 - as above
+    def close(self) -> None:
+        """Post no more. A post that was begun is not waited for."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": f"ocrwatch/{ocrwatch.__version__}",
-            **dict([address.header] if address.header else []),
-        }
-        try:
-            response = self._pool.request(
-                "POST",
-                address.url,
-                body=body,
-                headers=headers,
-                redirect=False,
-                timeout=urllib3.Timeout(total=address.timeout),
-                preload_content=False,
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise NotTaken(_in_words(error, address)) from error
-        try:
-            _judge(response.status, response.headers.get("Retry-After", ""))
-        finally:
-            # The body of the answer is not needed, at any length.
-            response.close()
+
+def _load() -> PoolManager:
+    """Import what only a webhook needs: it takes 0.3 s, too long for the event loop's thread."""
+    import stamina.instrumentation  # noqa: PLC0415 - only if there is a webhook
+    import urllib3  # noqa: PLC0415 - as above
+
+    # stamina would log in its own words.
+    stamina.instrumentation.set_on_retry_hooks([_tell_retry])
+    return urllib3.PoolManager(retries=False)
+
+
+def _post_once(pool: PoolManager, address: Address, body: bytes) -> None:
+    import urllib3  # noqa: PLC0415 - as above
+
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": f"ocrwatch/{ocrwatch.__version__}",
+        **dict([address.header] if address.header else []),
+    }
+    try:
+        response = pool.request(
+            "POST",
+            address.url,
+            body=body,
+            headers=headers,
+            redirect=False,
+            timeout=urllib3.Timeout(total=address.timeout),
+            preload_content=False,
+        )
+    except urllib3.exceptions.HTTPError as error:
+        raise NotTaken(_in_words(error, address)) from error
+    try:
+        _judge(response.status, response.headers.get("Retry-After", ""))
+    finally:
+        # The body of the answer is not needed, at any length.
+        response.close()
 
 
 def _judge(status: int, retry_after: str) -> None:
