@@ -174,7 +174,7 @@ class Daemon:
             assembly.watcher.stop()
             await assembly.pipeline.cancel()
             await services.cancel()
-            # Last: the scans that end above are told of too.
+            # Last: a batch that ends above is notified of.
             await assembly.hooks.close()
 
     def _show_progress(self) -> None:

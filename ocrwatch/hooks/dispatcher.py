@@ -12,7 +12,7 @@ from typing import Any, Final
 from ocrwatch.hooks.options import HookOptions
 from ocrwatch.hooks.payload import Notification
 from ocrwatch.hooks.program import ProgramFailed, Programs
-from ocrwatch.hooks.webhook import NotTaken, Webhook
+from ocrwatch.hooks.webhook import PostFailed, Webhook
 from ocrwatch.log import get_logger
 
 _DROPS_REPORTED_EVERY: Final = 60.0
@@ -155,7 +155,7 @@ def _logged(notification: Notification, target: str) -> Iterator[None]:
     except ProgramFailed as failure:
         reason, stderr = failure.reason, failure.stderr
         _log.warning("hook.failed", hook=hook, subject=subject, target=target, reason=reason, stderr=stderr)
-    except NotTaken as failure:
+    except PostFailed as failure:
         _log.warning("hook.failed", hook=hook, subject=subject, target=target, reason=failure.reason)
     except Exception as error:  # noqa: BLE001 - a bug here must not lose later notifications
         reason = f"a bug in ocrwatch: {error!r}"

@@ -58,16 +58,19 @@ class Programs:
         self._running.add(pid)
         if self._closed:
             _kill(pid)
-        with contextlib.closing(_Tail(process)) as stderr:
-            try:
+        try:
+            with contextlib.closing(_Tail(process)) as stderr:
                 await asyncio.wait([exited], timeout=deadline - loop.time())
-            finally:
                 if is_late := not exited.done():
                     _kill(pid)
-            await exited
-            words = stderr.text()
-        # Before it is reaped: close() must not kill another process that got its id.
-        self._running.discard(pid)
+                    await exited
+                words = stderr.text()
+        finally:
+            # Whatever the error, no program runs on without a time limit.
+            if not exited.done():
+                _kill(pid)
+            # Before it is reaped: close() must not kill another process that got its id.
+            self._running.discard(pid)
         code = process.wait()
         if is_late:
             raise ProgramFailed(f"took longer than hooks.timeout ({time_limit:g} s) and was killed", words)
@@ -116,7 +119,7 @@ class _Tail:
 
 
 def _start(command: Sequence[str], body: bytes) -> subprocess.Popen[bytes]:
-    # Not a pipe, which would have to be written to while the program runs, or until it no longer reads.
+    # A file, not a pipe: a program that reads nothing blocks no writer.
     with os.fdopen(os.memfd_create("ocrwatch-hook"), "w+b") as stdin:
         stdin.write(body)
         stdin.seek(0)

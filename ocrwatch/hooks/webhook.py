@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from stamina.instrumentation import RetryDetails
     from urllib3 import PoolManager
 
-_FIRST_WAIT = 0.5
-_LONGEST_WAIT = 30.0
-_LONGEST_OBEDIENCE = 300.0
+_MIN_DELAY = 0.5
+_MAX_DELAY = 30.0
+_MAX_RETRY_AFTER = 300.0
 """Longest wait in seconds if the server itself sets it (Retry-After)."""
-_TOO_EARLY = frozenset({408, 425, 429})
+_RETRYABLE = frozenset({408, 425, 429})
 """Refusals that time may change (RFC 9110, 8470 and 6585); all others below 500 are final."""
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)")
 
 _log = get_logger()
 
 
-class NotTaken(Exception):
+class PostFailed(Exception):
     """The address did not accept the notification. ``wait`` is the server's requested delay in seconds."""
 
     def __init__(self, reason: str, *, final: bool = False, wait: float | None = None) -> None:
@@ -72,18 +72,18 @@ class Webhook:
         self._pool = self._thread.submit(_load)
 
     async def post(self, address: Address, body: bytes) -> None:
-        """Post ``body`` as JSON; raises :class:`NotTaken` after the last attempt."""
+        """Post ``body`` as JSON; raises :class:`PostFailed` after the last attempt."""
         pool = await asyncio.wrap_future(self._pool)
         import stamina  # noqa: PLC0415 - _load has imported it
 
         loop = asyncio.get_running_loop()
         async for attempt in stamina.retry_context(
-            on=_wait_for,
+            on=_retry_delay,
             attempts=address.attempts,
             timeout=None,
-            wait_initial=_FIRST_WAIT,
-            wait_max=_LONGEST_WAIT,
-            wait_jitter=_FIRST_WAIT,
+            wait_initial=_MIN_DELAY,
+            wait_max=_MAX_DELAY,
+            wait_jitter=_MIN_DELAY,
         ):
             with attempt:
                 await loop.run_in_executor(self._thread, _post_once, pool, address, body)
@@ -99,7 +99,7 @@ def _load() -> PoolManager:
     import urllib3  # noqa: PLC0415 - as above
 
     # stamina would log in its own words.
-    stamina.instrumentation.set_on_retry_hooks([_tell_retry])
+    stamina.instrumentation.set_on_retry_hooks([_log_retry])
     return urllib3.PoolManager(retries=False)
 
 
@@ -122,37 +122,37 @@ def _post_once(pool: PoolManager, address: Address, body: bytes) -> None:
             preload_content=False,
         )
     except urllib3.exceptions.HTTPError as error:
-        raise NotTaken(_in_words(error, address)) from error
+        raise PostFailed(_describe(error, address)) from error
     try:
-        _judge(response.status, response.headers.get("Retry-After", ""))
+        _check_status(response.status, response.headers.get("Retry-After", ""))
     finally:
         # The body of the answer is not needed, at any length.
         response.close()
 
 
-def _judge(status: int, retry_after: str) -> None:
+def _check_status(status: int, retry_after: str) -> None:
     if status < 300:  # noqa: PLR2004 - 2xx: accepted
         return
     if status < 400:  # noqa: PLR2004 - 3xx: elsewhere
-        raise NotTaken(f"answered {status}, a redirect, which is not followed", final=True)
-    wait = min(float(retry_after), _LONGEST_OBEDIENCE) if retry_after.isdecimal() else None
-    final = status < 500 and status not in _TOO_EARLY  # noqa: PLR2004 - 4xx: refused
-    raise NotTaken(f"answered {status}", final=final, wait=wait)
+        raise PostFailed(f"answered {status}, a redirect, which is not followed", final=True)
+    wait = min(float(retry_after), _MAX_RETRY_AFTER) if retry_after.isdecimal() else None
+    final = status < 500 and status not in _RETRYABLE  # noqa: PLR2004 - 4xx: refused
+    raise PostFailed(f"answered {status}", final=final, wait=wait)
 
 
-def _wait_for(error: Exception) -> bool | float:
+def _retry_delay(error: Exception) -> bool | float:
     """Return to stamina whether to retry, or after how many seconds."""
-    if not isinstance(error, NotTaken) or error.final:
+    if not isinstance(error, PostFailed) or error.final:
         return False
     return True if error.wait is None else error.wait
 
 
-def _tell_retry(details: RetryDetails) -> None:
+def _log_retry(details: RetryDetails) -> None:
     reason = str(details.caused_by)
     _log.info("hook.retrying", hook="webhook", reason=reason, retry_in_s=round(details.wait_for, 1))
 
 
-def _in_words(error: Exception, address: Address) -> str:
+def _describe(error: Exception, address: Address) -> str:
     """Describe an error without urllib3's class names and without the address's path."""
     cause = error.__cause__ or error.__context__
     words = getattr(cause, "strerror", None) or (str(cause) if cause else "")

@@ -87,7 +87,7 @@ def gated(tmp_path: Path) -> _Gated:
 @pytest.fixture
 def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
     """Listen to posts, which are repeated at once."""
-    monkeypatch.setattr(webhook, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(webhook, "_MIN_DELAY", 0.01)
     with listening() as found:
         yield found
 
@@ -334,7 +334,7 @@ def test_close_waits_for_no_disk(gated: _Gated, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_each_end_is_logged(listener: Listener, logged: io.StringIO) -> None:
-    """Success for those who look closely; failure with the program's last words, or without the address's path."""
+    """Success at debug level; failure with the end of standard error, or the address without its path."""
     listener.answers += [404]
 
     async def notifying() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import subprocess
 import threading
 import time
@@ -186,6 +187,15 @@ def test_program_on_a_disk_that_hangs_delays_no_other(monkeypatch: pytest.Monkey
         assert (tmp_path / "begun").exists()
 
     run(beside(), 15)
+
+
+def test_ignored_signals_of_children_do_no_harm() -> None:
+    """A supervisor may have ignored SIGCHLD: the kernel reaps programs then, and their exit code is lost."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        _run(_sh("exit 3"))
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 async def _ends(running: Coroutine[Any, Any, None]) -> str:

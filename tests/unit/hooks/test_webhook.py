@@ -12,7 +12,7 @@ import pytest
 
 from ocrwatch import log
 from ocrwatch.hooks import webhook
-from ocrwatch.hooks.webhook import Address, NotTaken, Webhook, parse_header
+from ocrwatch.hooks.webhook import Address, PostFailed, Webhook, parse_header
 from tests.eventually import eventually, run
 from tests.listening import Listener, listening
 from tests.waiting import until
@@ -21,7 +21,7 @@ from tests.waiting import until
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """Wait little between attempts; return the log."""
-    monkeypatch.setattr(webhook, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(webhook, "_MIN_DELAY", 0.01)
     stream = io.StringIO()
     log.configure("info", "json", stream)
     return stream
@@ -62,7 +62,7 @@ def test_post_that_fails_twice_is_accepted(impatient: io.StringIO) -> None:
 def test_refusal_is_final(code: int) -> None:
     """What time will not change is not tried again."""
     with listening([code] * 5) as listener:
-        with pytest.raises(NotTaken, match=f"answered {code}"):
+        with pytest.raises(PostFailed, match=f"answered {code}"):
             _post(_address(listener), b"{}")
         assert len(listener.posts) == 1
 
@@ -80,7 +80,7 @@ def test_redirects_are_not_followed(code: int) -> None:
     """The notification goes where the settings say and nowhere else."""
     with listening() as other, listening([code]) as listener:
         listener.headers["Location"] = other.url
-        with pytest.raises(NotTaken, match="redirect"):
+        with pytest.raises(PostFailed, match="redirect"):
             _post(_address(listener), b"{}")
         assert (len(listener.posts), other.posts) == (1, [])
 
@@ -88,7 +88,7 @@ def test_redirects_are_not_followed(code: int) -> None:
 def test_attempts_are_counted() -> None:
     """It gives up after as many as were asked for."""
     with listening([500] * 9) as listener:
-        with pytest.raises(NotTaken, match="answered 500"):
+        with pytest.raises(PostFailed, match="answered 500"):
             _post(_address(listener, attempts=3), b"{}")
         assert len(listener.posts) == 3
 
@@ -106,7 +106,7 @@ def test_silent_server_costs_the_time_limit() -> None:
     """And the address's path, which may be a secret, is in no message."""
     with listening() as listener:
         listener.silent.set()
-        with pytest.raises(NotTaken, match=r"did not answer within 0\.2 s") as caught:
+        with pytest.raises(PostFailed, match=r"did not answer within 0\.2 s") as caught:
             _post(_address(listener, timeout=0.2, attempts=2), b"{}")
         assert len(listener.posts) == 2
         assert "secret-path" not in str(caught.value)
@@ -138,7 +138,7 @@ def test_server_is_not_there() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address = Address(f"http://127.0.0.1:{unused.getsockname()[1]}/secret-path", None, 5, 2)
-        with pytest.raises(NotTaken, match=r"could not be reached \(.*Connection refused") as caught:
+        with pytest.raises(PostFailed, match=r"could not be reached \(.*Connection refused") as caught:
             _post(address, b"{}")
     assert "secret-path" not in str(caught.value)
     assert address.shown == address.url.removesuffix("/secret-path")
