@@ -144,5 +144,6 @@ def _wait_for_exit(pid: int) -> None:
 
 def _kill(pid: int) -> None:
     """Kill a process and its children."""
-    with contextlib.suppress(ProcessLookupError):
+    # PermissionError: a program such as sudo runs as another user.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)

@@ -198,6 +198,23 @@ def test_ignored_signals_of_children_do_no_harm() -> None:
         signal.signal(signal.SIGCHLD, before)
 
 
+def test_program_of_another_user_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot be killed (kill(2)); it keeps its place until it ends, and closing does not fail."""
+
+    def refuse(*_: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    async def closing() -> None:
+        programs = Programs()
+        running = asyncio.create_task(_ends(programs.run(["/bin/sleep", "1"], b"", 0.1)))
+        await eventually(lambda: programs._running)
+        programs.close()
+        assert "hooks.timeout" in await running
+
+    monkeypatch.setattr("os.killpg", refuse)
+    run(closing())
+
+
 async def _ends(running: Coroutine[Any, Any, None]) -> str:
     with pytest.raises(ProgramFailed) as caught:
         await running
