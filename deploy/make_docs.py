@@ -11,7 +11,8 @@ from typing import Any
 import command_help
 from pydantic import BaseModel
 
-from ocrwatch.log import EVENTS
+from ocrwatch.events import EVENTS
+from ocrwatch.events.base import field_names
 from ocrwatch.settings import Profile, Settings
 from ocrwatch.settings.changes import can_change
 from ocrwatch.settings.keys import section_at
@@ -62,8 +63,8 @@ _EVENTS = """\
 # Events
 
 ocrwatch logs one line per event to standard error: JSON, or coloured text on a terminal (`log.format`). Every event has
-`time` (UTC), `level` and `event`. A field is left out if it has no value. The text of a scan is never logged unless
-`log.preview_chars` is set.
+`time` (UTC), `level` and `event`. The fields after *if any* are left out if they have no value; the others are `null`
+then. The text of a scan is never logged unless `log.preview_chars` is set.
 """
 
 
@@ -149,10 +150,13 @@ def _events() -> Iterator[str]:
     order = list(dict.fromkeys(_family(name) for name in EVENTS))
     for family, names in groupby(sorted(EVENTS, key=lambda name: order.index(_family(name))), _family):
         yield from (f"## {family}", "")
-        yield from _table(("Event", "Meaning", "Fields"), [
-            (f"`{name}`", _text(EVENTS[name].description), ", ".join(f"`{field}`" for field in EVENTS[name].fields))
-            for name in names
-        ])  # fmt: skip
+        rows = [(f"`{name}`", EVENTS[name].level, _text(EVENTS[name].__doc__), _fields(name)) for name in names]
+        yield from _table(("Event", "Level", "Meaning", "Fields"), rows)
+
+
+def _fields(event: str) -> str:
+    always, if_any = ([f"`{each}`" for each in names] for names in field_names(EVENTS[event]))
+    return "; ".join(filter(None, (", ".join(always), if_any and f"if any: {', '.join(if_any)}")))
 
 
 def _family(event: str) -> str:

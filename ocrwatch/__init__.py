@@ -11,9 +11,10 @@ The stages of the daemon, in the order in which a JPEG passes them:
 5. ``delivery``    publish the sidecars and archive the original, or move it to the ``quarantine``
 
 ``daemon`` has the life of a scan, ``ledger`` the state of every scan, ``cache`` the pages that were read before.
-``observe`` publishes status and metrics, ``hooks`` notifies other programs, ``checks`` finds what is wrong before
-anything starts, ``housekeeping`` checks files after they were archived or quarantined, and ``storage`` has files,
-mounts, locks and threads. ``scan``, ``document``, ``recipe`` and ``errors`` define what the stages share.
+``events`` has everything that is logged, and passes it on: ``observe`` publishes status and metrics, ``hooks`` notifies
+other programs, ``housekeeping`` checks files after they were archived or quarantined. ``checks`` finds what is wrong
+before anything starts, and ``storage`` has files, mounts, locks and threads. ``scan``, ``document``, ``recipe`` and
+``errors`` define what the stages share.
 """
 
 from __future__ import annotations

@@ -10,15 +10,13 @@ import time
 from dataclasses import dataclass
 
 from ocrwatch.errors import OcrwatchError
-from ocrwatch.log import get_logger
+from ocrwatch.events import DaemonPaused, DaemonResumed, publish
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 
 BLOCKED_DELAY = 30.0
 """Seconds until the next attempt for a scan that alone is refused."""
-
-_log = get_logger()
 
 
 class Cause(enum.StrEnum):
@@ -97,11 +95,11 @@ class Backoff:
             return pause.next_try
         if pause is None:
             pause = self._active[cause] = Pause(error, time.time(), now, FIRST_DELAY, now)
-            _log.error("daemon.paused", cause=str(cause), reason=error.message, remedy=error.remedy)
+            publish(DaemonPaused(cause=str(cause), reason=error.message, remedy=error.remedy))
         else:
             pause.delay = min(pause.delay * 2, LONGEST_DELAY)
             if pause.message != error.message:
-                _log.error("daemon.paused", cause=str(cause), reason=error.message, remedy=error.remedy)
+                publish(DaemonPaused(cause=str(cause), reason=error.message, remedy=error.remedy))
             pause.error = error
         # Jitter, so that many daemons on one share do not retry in step.
         pause.next_try = now + pause.delay * random.uniform(0.5, 1.0)  # noqa: S311
@@ -112,7 +110,7 @@ class Backoff:
         """Record that it works again."""
         pause = self._active.pop(cause, None)
         if pause is not None:
-            _log.info("daemon.resumed", cause=str(cause), paused_s=round(time.monotonic() - pause.begun, 1))
+            publish(DaemonResumed(cause=str(cause), paused_s=round(time.monotonic() - pause.begun, 1)))
             self._changed()
 
     def message_of(self, cause: str) -> str | None:

@@ -252,12 +252,13 @@ def _complain(sentence: str) -> None:
 def _log_bug(error: Exception) -> None:
     import structlog
 
-    from ocrwatch.log import configure, get_logger
+    from ocrwatch.events import DaemonFailed, publish
+    from ocrwatch.log import configure
 
     if not structlog.is_configured():
         # Its own defaults print to standard output, with the values of local variables.
         configure("error")
-    get_logger().critical("daemon.failed", exc_info=error)
+    publish(DaemonFailed(exception=error))
 
 
 if __name__ == "__main__":

@@ -162,6 +162,10 @@ class Page:
         return BLANK in self.steps
 
 
+BEGINNING = 200
+"""Characters of a text for what shows its beginning on a line of 100: between two words there are at most two."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageSummary:
     """What log and status say of a page."""
@@ -174,7 +178,7 @@ class PageSummary:
     second: Second | None = None
     warnings: tuple[str, ...] = ()
     preview: str = ""
-    """The beginning of the text, as long as it was requested."""
+    """The beginning of the text: :data:`BEGINNING` characters, or more if that was requested."""
     review_reasons: tuple[str, ...] = ()
     """Why the text should be reviewed; empty if it need not be."""
 

@@ -1,62 +1,25 @@
-"""One scan in ocrwatch: its state, the facts of its file, and its arrival."""
+"""One scan in ocrwatch: the facts of its file, its arrival, and its state."""
 
 from __future__ import annotations
 
-import enum
 import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Literal
 
 from ocrwatch.errors import OcrwatchError, ScanFault
-from ocrwatch.log import get_logger
+from ocrwatch.events import BatchFinished, publish
 from ocrwatch.recipe import Recipe
+from ocrwatch.scan_state import CLOSED, ScanState
 from ocrwatch.settings import Effective
 from ocrwatch.storage.facts import FileFacts
 
+__all__ = [
+    "CLOSED", "Arrival", "Batch", "Scan", "ScanState", "Scans", "Settled", "SettledFile", "Source",
+]  # fmt: skip
 
-class ScanState(enum.StrEnum):
-    """State of a scan: one vocabulary for ledger, pipeline, log, metrics and status."""
-
-    QUEUED = "queued"
-    """Complete, waits for its turn."""
-    LOADING = "loading"
-    """Its bytes are loaded, and looked up in the ledger and the cache."""
-    READING = "reading"
-    """With the executor."""
-    RETRYING = "retrying"
-    """An attempt failed; another is made later."""
-    BLOCKED = "blocked"
-    """The environment refuses this scan while it serves others; it is tried again later."""
-    DELIVERING = "delivering"
-    """Its result becomes files."""
-    PLANNED = "planned"
-    """In the ledger: its plan is recorded, and a restart carries it out."""
-    PUBLISHED = "published"
-    """In the ledger: its sidecars are durable under their final names."""
-    DELIVERED = "delivered"
-    QUARANTINED = "quarantined"
-    CHANGED = "changed"
-    """The file changed or disappeared meanwhile; the file there now is another scan."""
-    DUPLICATE = "duplicate"
-    """Its text was delivered before."""
-    CANCELLED = "cancelled"
-    """ocrwatch was stopped before it was read; the next start reads it."""
-    INCOMPLETE = "incomplete"
-    """It was found damaged shortly after its last change, and goes back to intake: its writer may still be at work."""
-
-
-CLOSED: Final = (
-    ScanState.DELIVERED,
-    ScanState.QUARANTINED,
-    ScanState.CHANGED,
-    ScanState.DUPLICATE,
-    ScanState.CANCELLED,
-    ScanState.INCOMPLETE,
-)
-"""The states in which a scan leaves the pipeline."""
 
 Settled = Literal["closed", "moved", "found"]
 """How an arrival was detected: closed after writing, moved in, or found by a rescan."""
@@ -96,8 +59,6 @@ class Source:
     """State of the file after reading."""
 
 
-_log = get_logger()
-
 _numbers = itertools.count()
 
 
@@ -111,16 +72,13 @@ class Batch:
     started: float = field(default_factory=time.monotonic)
     ends: Counter[ScanState] = field(default_factory=Counter)
 
-    def ended(self, state: ScanState) -> dict[str, object] | None:
-        """Count one closed scan; after the last one, log the batch and return the event's fields."""
+    def ended(self, state: ScanState) -> None:
+        """Count one closed scan; publish the end of the batch after the last one."""
         self.ends[state] += 1
-        if not self.id or self.ends.total() != self.size:
-            return None
-        seconds = round(time.monotonic() - self.started, 3)
-        counts = {str(end): count for end, count in self.ends.items()}
-        fields: dict[str, object] = {"batch": self.id, "scans": self.size, "seconds": seconds, **counts}
-        _log.info("batch.finished", **fields)
-        return fields
+        if self.id and self.ends.total() == self.size:
+            seconds = round(time.monotonic() - self.started, 3)
+            counts = {str(end): count for end, count in self.ends.items()}
+            publish(BatchFinished(batch=self.id, scans=self.size, seconds=seconds, **counts))
 
 
 @dataclass(slots=True, eq=False)

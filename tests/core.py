@@ -1,6 +1,6 @@
 """The core of a run: all between a batch and the folders, with real folders and a real ledger, and a fake executor."""
 
-# ruff: noqa: ARG002 - a listener does not need all that it is told
+# ruff: noqa: ARG002 - an intake does not need all that it is told
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import hashlib
 import os
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -22,10 +22,19 @@ from ocrwatch.daemon.recovery import restore_forgotten
 from ocrwatch.delivery.deliveries import Deliveries
 from ocrwatch.delivery.duplicates import Duplicates
 from ocrwatch.delivery.plan import Fate, Places
-from ocrwatch.delivery.transaction import Delivered, Deliverer
-from ocrwatch.document import Page
+from ocrwatch.delivery.transaction import Deliverer
 from ocrwatch.errors import EnvironmentFault, ScanFault
+from ocrwatch.events import (
+    BatchFinished,
+    Event,
+    ScanDelivered,
+    ScanQuarantined,
+    ScanRecovered,
+    ScanRetrying,
+    subscribe,
+)
 from ocrwatch.executors.events import Begun
+from ocrwatch.hooks.payload import payload_of
 from ocrwatch.intake.loading import Loading
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.render.registry import endings
@@ -74,25 +83,28 @@ class Folders:
 
 
 class Heard:
-    """A listener that remembers what it was told."""
+    """An intake that remembers what came back, and a listener that remembers what was published."""
 
     def __init__(self) -> None:
         self.ends: defaultdict[str, list[ScanState]] = defaultdict(list)
         """By path, in their order."""
         self.texts: dict[str, str] = {}
         self.events: list[tuple[str, str]] = []
+        """What other programs are told."""
         self.retries = 0
         self.doubted: set[str] = set()
         """Codes of faults that are not believed yet."""
         self.last: Scan | None = None
+        self._unsubscribe = subscribe(self.heard, Event)
 
-    def delivered(self, scan: Scan, page: Page, delivered: Delivered) -> None:
-        """Remember its text."""
-        self.texts[scan.path] = page.text.strip()
-
-    def retrying(self) -> None:
-        """Count it."""
-        self.retries += 1
+    def heard(self, event: Event) -> None:
+        """Remember it."""
+        if isinstance(event, ScanDelivered):
+            self.texts[event.path] = event.beginning.strip()
+        self.retries += isinstance(event, ScanRetrying)
+        if isinstance(event, ScanDelivered | ScanQuarantined | ScanRecovered | BatchFinished):
+            payload = payload_of(event)
+            self.events += [] if payload is None else [(payload.hook, payload.subject)]
 
     def closed(self, scan: Scan) -> None:
         """Remember how it ended."""
@@ -103,9 +115,9 @@ class Heard:
         """Doubt what the test says."""
         return fault.code in self.doubted
 
-    def notify(self, event: str, subject: str, fields: Mapping[str, object]) -> None:
-        """Remember it."""
-        self.events.append((event, subject))
+    def end(self) -> None:
+        """Hear nothing more."""
+        self._unsubscribe()
 
 
 class Core:
@@ -234,6 +246,7 @@ class Core:
             with contextlib.suppress(EnvironmentFault):
                 self.ledger.record_clean_end()
         self.ledger.close()
+        self.heard.end()
 
 
 @asynccontextmanager

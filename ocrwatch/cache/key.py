@@ -22,7 +22,7 @@ from ocrwatch.cache.base import TextCache
 from ocrwatch.cache.codec import Malformed, engine_of
 from ocrwatch.document import EngineInfo, PageSummary
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.log import get_logger
+from ocrwatch.events import CacheFailed, publish
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.readers import has_second_reader, is_read_by_ppocr
@@ -36,8 +36,6 @@ _ENGINES = "ocrwatch.engines"
 _VERSION_SECONDS = 10
 _OF_THE_MACHINE: Final = "Found "
 """How lines of ``tesseract --version`` begin that name the processor, and libraries that do not read."""
-
-_log = get_logger()
 
 
 class _Stamp(NamedTuple):
@@ -144,9 +142,7 @@ class PageCache:
             name, version_then = engine_of(page)
         except Malformed as error:
             # A good one takes its place when the scan was read.
-            _log.warning(
-                "cache.failed", reason=f"a cached page is damaged ({error})", remedy="nothing: its scan is read"
-            )
+            publish(CacheFailed(reason=f"a cached page is damaged ({error})", remedy="nothing: its scan is read"))
             return None
         return page if self._versions.get(name, version_then) == version_then else None
 
@@ -176,7 +172,7 @@ class PageCache:
     def _complain(self, reason: str, remedy: str) -> None:
         if not self._complained:
             self._complained = True
-            _log.warning("cache.failed", reason=reason, remedy=remedy)
+            publish(CacheFailed(reason=reason, remedy=remedy))
 
 
 def _identity(recipe: Recipe, digest: Callable[[_Stamp], bytes]) -> _Identity:

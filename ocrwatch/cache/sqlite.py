@@ -15,8 +15,8 @@ from typing import ClassVar, Final
 
 from ocrwatch.cache.base import Entry, LevelOptions
 from ocrwatch.cache.codec import MAX_SIZE, Malformed
+from ocrwatch.events import CacheDamaged, CacheFailed, publish
 from ocrwatch.ledger.opening import is_damage
-from ocrwatch.log import get_logger
 from ocrwatch.storage.files import folder, remove, status_of
 
 CACHE_NAME: Final = "cache.db"
@@ -38,8 +38,6 @@ _VERSION: Final = 3
 """Version of the table and of the packed pages in it: others are emptied."""
 
 _PARTS: Final = ("-wal", "-shm", "")
-
-_log = get_logger()
 
 
 class _Foreign(Exception):
@@ -106,9 +104,7 @@ class SqliteLevel:
 
     def _drop(self, key: bytes, reason: str) -> None:
         """Drop an invalid page: reading its scan again puts a good one in its place."""
-        _log.warning(
-            "cache.failed", reason=f"a page in {self._path} is damaged ({reason})", remedy="nothing: its scan is read"
-        )
+        publish(CacheFailed(reason=f"a page in {self._path} is damaged ({reason})", remedy="nothing: its scan is read"))
         if self._db is None:
             return
         try:
@@ -169,13 +165,13 @@ class SqliteLevel:
         except OSError as refused:
             self._complain(str(refused))
             return
-        _log.warning("cache.damaged", reason=str(error), set_aside=str(kept_as))
+        publish(CacheDamaged(reason=str(error), set_aside=str(kept_as)))
         self._open()
 
     def _complain(self, reason: str) -> None:
         if not self._complained:
             self._complained = True
-            _log.warning("cache.failed", reason=reason, remedy="check the state folder; scans are read all the same")
+            publish(CacheFailed(reason=reason, remedy="check the state folder; scans are read all the same"))
 
     def _close(self) -> None:
         if self._db is not None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from ocrwatch.cache.base import CacheLevel, Entry, LevelOptions
 from ocrwatch.errors import UsageError
-from ocrwatch.log import get_logger
+from ocrwatch.events import CacheFailed, publish
 from ocrwatch.plugins import find, installed
 
 GROUP: Final = "ocrwatch.caches"
@@ -21,8 +21,6 @@ _BUILT_IN: Final = {
     "memory": "ocrwatch.cache.memory:MemoryLevel",
     "disk": "ocrwatch.cache.sqlite:SqliteLevel",
 }
-
-_log = get_logger()
 
 
 def open_cache(state: Path, names: Iterable[str], options: LevelOptions) -> TieredCache:
@@ -110,7 +108,7 @@ class TieredCache:
 
 def _log_failure(level: str, error: Exception) -> None:
     reason = f"{level}: {str(error) or type(error).__name__}"
-    _log.warning("cache.failed", reason=reason, remedy="check what cache.levels names; scans are read all the same")
+    publish(CacheFailed(reason=reason, remedy="check what cache.levels names; scans are read all the same"))
 
 
 def _found(name: str) -> EntryPoint:

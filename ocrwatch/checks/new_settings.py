@@ -19,7 +19,7 @@ class Proof:
 
 
 def prove(settings: Settings) -> Proof:
-    """Check that languages, formats, groups and hooks exist.
+    """Check that languages, formats, listeners, groups and hooks exist.
 
     Raises :class:`OcrwatchError` for the first that does not.
 
@@ -27,4 +27,5 @@ def prove(settings: Settings) -> Proof:
     """
     startup.check_languages(settings)
     startup.check_formats(settings)
+    startup.check_listeners(settings)
     return Proof(startup.group_ids(settings), hook_options(settings))

@@ -13,8 +13,8 @@ from ocrwatch.cache.base import LevelOptions
 from ocrwatch.cache.key import PageCache
 from ocrwatch.cache.tiers import open_cache
 from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault, system_reason
+from ocrwatch.events import InboxUnlocked, listeners, publish
 from ocrwatch.executors.base import WorkerOptions
-from ocrwatch.log import get_logger
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.readers import is_read_by_ppocr
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
@@ -29,8 +29,6 @@ from ocrwatch.storage.mounts import is_missing, nearest_existing
 _TRIAL = f"{TEMPORARY_PREFIX}check.tmp"
 
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-
-_log = get_logger()
 
 
 def folders(settings: Settings) -> dict[str, Path]:
@@ -120,7 +118,7 @@ def take_locks(settings: Settings) -> list[FolderLock | InboxLock]:
     """Lock the inbox and the state folder; raises :class:`LockedError` if another ocrwatch has one of them."""
     inbox = InboxLock(settings.inbox, "inbox")
     if inbox.refusal is not None:
-        _log.warning("inbox.unlocked", inbox=str(settings.inbox), reason=system_reason(inbox.refusal))
+        publish(InboxUnlocked(inbox=str(settings.inbox), reason=system_reason(inbox.refusal)))
     try:
         return [inbox, FolderLock(settings.state, "state folder")]
     except BaseException:
@@ -163,6 +161,11 @@ def check_formats(settings: Settings) -> None:
     profiles = (settings.with_profile(profile) for profile in settings.profiles)
     for output in (settings.output, *(each.output for each in profiles)):
         choose(output.formats)
+
+
+def check_listeners(settings: Settings) -> None:
+    """Check that the listeners of other packages are installed; raises :class:`UsageError`."""
+    listeners.find(settings.events.listeners)
 
 
 def formats(settings: Settings) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,20 +14,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from ocrwatch import log
 from ocrwatch.commands.above_bar import AboveBar
 from ocrwatch.commands.configuration import settings_for_work
-from ocrwatch.commands.preview import TEXT_FOR_PREVIEW, preview_of
+from ocrwatch.commands.preview import preview_of
 from ocrwatch.commands.run import collect_rarely
 from ocrwatch.errors import ExitCode
+from ocrwatch.events import ScanDelivered, subscribe
 from ocrwatch.executors.early import early_worker
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.rescan import rescan
 from ocrwatch.observe.status_txt import counted
-from ocrwatch.scan import Scan, ScanState
+from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
 
 if TYPE_CHECKING:
     from ocrwatch.daemon.daemon import Summary
-    from ocrwatch.delivery.transaction import Delivered
-    from ocrwatch.document import PageSummary
 
 _WORTH_A_RATE = 5
 _MOST_NOT_READ = 20
@@ -56,11 +56,10 @@ def once(config: Path | None, overrides: Mapping[str, object], sets: Sequence[st
 
     columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with early_worker(settings), bar as progress:
+    with early_worker(settings), bar as progress, _shown(previews if preview else None):
         from ocrwatch.daemon.daemon import Daemon  # noqa: PLC0415 - while the worker loads its libraries
 
-        watchers = _Shown(progress, progress.add_task("reading", total=None), previews if preview else None)
-        daemon = Daemon(settings, once=True, watchers=watchers)
+        daemon = Daemon(settings, once=True, progress=_Bar(progress, progress.add_task("reading", total=None)))
         collect_rarely()
         summary = daemon.run()
     _print_summary(output, settings, summary)
@@ -69,24 +68,34 @@ def once(config: Path | None, overrides: Mapping[str, object], sets: Sequence[st
     return ExitCode.QUARANTINED if unread else ExitCode.FINE
 
 
-class _Shown:
-    """Moves the progress bar, and prints the beginning of each text if requested."""
+class _Bar:
+    """Moves the progress bar."""
 
-    def __init__(self, progress: Progress, task: TaskID, previews: Console | None) -> None:
+    def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress = progress
         self._task = task
-        self._previews = previews
-        self.preview_chars = TEXT_FOR_PREVIEW if previews else 0
 
-    def delivered(self, scan: Scan, page: PageSummary, _delivered: Delivered) -> None:
-        """Print the beginning of a text."""
-        if self._previews is not None:
-            line = f"[bold]{escape(log.printable(scan.path))}[/bold]: {escape(preview_of(page.preview))}"
-            self._previews.print(line, soft_wrap=True, highlight=False)
-
-    def progress(self, done: int, total: int) -> None:
+    def show(self, done: int, total: int) -> None:
         """Move the bar."""
         self._progress.update(self._task, completed=done, total=total or None)
+
+
+@contextlib.contextmanager
+def _shown(previews: Console | None) -> Iterator[None]:
+    """Print the beginning of each text, if requested."""
+    if previews is None:
+        yield
+        return
+
+    def show(event: ScanDelivered) -> None:
+        line = f"[bold]{escape(log.printable(event.path))}[/bold]: {escape(preview_of(event.beginning))}"
+        previews.print(line, soft_wrap=True, highlight=False)
+
+    unsubscribe = subscribe(show, ScanDelivered)
+    try:
+        yield
+    finally:
+        unsubscribe()
 
 
 def _print_summary(output: Console, settings: Settings, summary: Summary) -> None:

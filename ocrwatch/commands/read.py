@@ -13,7 +13,8 @@ import msgspec
 
 from ocrwatch import log
 from ocrwatch.checks.startup import check_languages, usable_cores
-from ocrwatch.commands.preview import TEXT_FOR_PREVIEW, preview_of
+from ocrwatch.commands.preview import preview_of
+from ocrwatch.document import BEGINNING
 from ocrwatch.errors import ExitCode, InternalFault, OcrwatchError, TooLarge, UsageError, environment_fault
 from ocrwatch.executors.base import WorkerOptions
 from ocrwatch.executors.events import Outcome, SlotEvent
@@ -131,7 +132,7 @@ def _begin(number: int, path: Path, settings: Settings, pool: Pool, wanted: str)
         len(jpeg),
         hashlib.sha256(jpeg).hexdigest(),
         settings.output.review_below,
-        preview_chars=TEXT_FOR_PREVIEW,
+        preview_chars=BEGINNING,
     )
     pool.submit(Job(number, jpeg, recipe(settings.ocr, settings.enhance), request))
     return {}

@@ -1,13 +1,14 @@
-"""Connects the parts of one run: each gets its own options, and the pipeline's events go to all that need them."""
+"""Connects the parts of one run: each gets its own options, and the events that it needs."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import time
 from collections.abc import Coroutine, Iterator, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ocrwatch.backoff import BLOCKED_DELAY, Backoff, Cause
 from ocrwatch.cache.key import PageCache
@@ -16,14 +17,27 @@ from ocrwatch.daemon.pipeline import Pipeline
 from ocrwatch.delivery.deliveries import Deliveries
 from ocrwatch.delivery.duplicates import Duplicates
 from ocrwatch.delivery.plan import Fate, Places
-from ocrwatch.delivery.transaction import Delivered, Deliverer
-from ocrwatch.document import PageSummary
+from ocrwatch.delivery.transaction import Deliverer
 from ocrwatch.errors import ScanFault
+from ocrwatch.events import (
+    BatchFinished,
+    DaemonKilled,
+    ScanClosed,
+    ScanDelivered,
+    ScanQuarantined,
+    ScanRecovered,
+    ScanRetrying,
+    ScanReturned,
+    WorkerDied,
+    WorkerStarted,
+    publish,
+    subscribe,
+)
 from ocrwatch.executors.base import WorkerOptions, open_executor
 from ocrwatch.executors.events import Begun, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.hooks.dispatcher import Dispatcher
 from ocrwatch.hooks.options import HookOptions, hook_options
-from ocrwatch.hooks.payload import notification
+from ocrwatch.hooks.payload import notification_of
 from ocrwatch.housekeeping.archive_check import ArchiveCheck
 from ocrwatch.housekeeping.empty_folders import Tidying
 from ocrwatch.housekeeping.late_writers import QuarantineWatch
@@ -33,7 +47,6 @@ from ocrwatch.intake.loading import Loading
 from ocrwatch.intake.readiness import ReadinessTracker
 from ocrwatch.intake.watcher import Refused, Watcher
 from ocrwatch.ledger import Entry, Ledger
-from ocrwatch.log import get_logger
 from ocrwatch.observe import status
 from ocrwatch.observe.review_list import ReviewList
 from ocrwatch.observe.status_report import Report, deliveries_of
@@ -51,41 +64,13 @@ _TIDIED_AT_START: Final = 1000
 _FATES: Final[dict[str, Fate]] = {"skip": "keep", "archive": "archive", "delete": "delete"}
 """What becomes of a duplicate's original, by ``intake.duplicates``."""
 
-_log = get_logger()
-
-
-class Watchers(Protocol):
-    """Shows the progress of `ocrwatch once`; called on the event loop."""
-
-    preview_chars: int
-    """How much of each text it shows."""
-
-    def delivered(self, scan: Scan, page: PageSummary, delivered: Delivered) -> None:
-        """Record a scan that was read."""
-
-    def progress(self, done: int, total: int) -> None:
-        """Record how many scans are closed."""
-
-
-class NoWatchers:
-    """Shows nothing."""
-
-    preview_chars = 0
-
-    def delivered(self, scan: Scan, page: PageSummary, delivered: Delivered) -> None:
-        """Show nothing."""
-
-    def progress(self, done: int, total: int) -> None:
-        """Show nothing."""
-
 
 class Assembly:
     """All parts of one run. Lives on the event loop's thread."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, cache: PageCache, watchers: Watchers, *, once: bool) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, cache: PageCache, *, once: bool) -> None:
         self._ledger = ledger
         self.cache = cache
-        self._watchers = watchers
         self._scratch = startup.fresh_scratch(settings)
         groups = startup.group_ids(settings)
         self.hooks = Dispatcher(hook_options(settings))
@@ -142,11 +127,11 @@ class Assembly:
             ),
             duplicates,
             self,
-            preview_chars=watchers.preview_chars,
         )
         self.watcher = self._watcher(settings, once=once)
         self._remember_told()
         self._shown_changes = 0
+        self._subscriptions = self._subscribe()
 
     @property
     def settings(self) -> Settings:
@@ -189,7 +174,7 @@ class Assembly:
     def _left_by_earlier_run(self) -> list[Entry]:
         ledger, retry = self._ledger, self.settings.retry
         if interrupted := ledger.record_unclean_end(retry.first_delay, retry.max_delay):
-            _log.warning("daemon.killed", in_work=[entry.path for entry in interrupted])
+            publish(DaemonKilled(in_work=tuple(entry.path for entry in interrupted)))
         unfinished = ledger.unfinished()
         for entry in unfinished:
             is_planned = entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}
@@ -210,7 +195,7 @@ class Assembly:
         """Return the coroutines that check archived and quarantined files, to be run beside the others."""
         services: list[Coroutine[Any, Any, None]] = [self._clear_away()]
         if self._looks_after:
-            services += [self._take_back(), self._archive_check.run()]
+            services += [self._quarantine_watch.run(), self._archive_check.run()]
         if self._tidying is not None:
             services.append(self._tidying.run())
         return services
@@ -219,10 +204,6 @@ class Assembly:
         """Return whether a pause has begun or ended since the last call."""
         shown, self._shown_changes = self._shown_changes, self.backoff.changes
         return shown != self.backoff.changes
-
-    async def _take_back(self) -> None:
-        async for path in self._quarantine_watch.returned():
-            self.report.took_back(path)
 
     async def _clear_away(self) -> None:
         while True:
@@ -249,33 +230,52 @@ class Assembly:
         # The worker that could not start may no longer be wanted; another one reports the same.
         self.backoff.resolve(Cause.WORKERS)
 
-    # Events of the pipeline.
+    def close(self) -> None:
+        """Pass no more events to the parts."""
+        self._subscriptions.close()
 
-    def delivered(self, scan: Scan, page: PageSummary, delivered: Delivered) -> None:
-        """Count a scan that was read."""
-        self.report.delivered(scan.path, delivered, scan.queued_ms, scan.read_ms)
-        self._watchers.delivered(scan, page, delivered)
+    def _subscribe(self) -> contextlib.ExitStack:
+        """Subscribe the parts to events; all of these are published on the event loop."""
+        report, archive_check, quarantine_watch = self.report, self._archive_check, self._quarantine_watch
+        subscriptions = [
+            subscribe(report.scan_delivered, ScanDelivered),
+            subscribe(report.scan_quarantined, ScanQuarantined),
+            subscribe(report.scan_retrying, ScanRetrying),
+            subscribe(report.scan_returned, ScanReturned),
+            subscribe(report.scan_closed, ScanClosed),
+            subscribe(report.worker_started, WorkerStarted),
+            subscribe(report.worker_died, WorkerDied),
+            subscribe(archive_check.delivered, ScanDelivered),
+            subscribe(archive_check.delivered, ScanRecovered),
+            subscribe(quarantine_watch.quarantined, ScanQuarantined),
+            subscribe(quarantine_watch.quarantined, ScanRecovered),
+            subscribe(self._notify, ScanDelivered),
+            subscribe(self._notify, ScanQuarantined),
+            subscribe(self._notify, ScanRecovered),
+            subscribe(self._notify, BatchFinished),
+        ]
+        if self._tidying is not None:
+            subscriptions.append(subscribe(self._tidying.closed, ScanClosed))
+        stack = contextlib.ExitStack()
+        for unsubscribe in subscriptions:
+            stack.callback(unsubscribe)
+        return stack
 
-    def retrying(self) -> None:
-        """Count an attempt that failed."""
-        self.report.tally.retries += 1
-        self.report.changed()
+    def _notify(self, event: ScanDelivered | ScanQuarantined | ScanRecovered | BatchFinished) -> None:
+        """Notify other programs."""
+        notification = notification_of(event, self.settings, status.isoformat(time.time()))
+        if notification is not None:
+            self.hooks.notify(notification)
+
+    # Intake of the pipeline.
 
     def is_doubtful(self, scan: SettledFile, fault: ScanFault) -> bool:
         """Return whether a scan may be damaged only because its writer is not done."""
         return self.watcher.is_doubtful(scan, fault)
 
     def closed(self, scan: Scan) -> None:
-        """Count a closed scan, and let intake see its path again."""
+        """Let intake see the path of a closed scan again."""
         state, settings = scan.state, self.settings
-        self.report.cached += scan.cached and state is ScanState.DELIVERED
-        self.report.count(state, scan.options.profile_name)
-        if state is ScanState.QUARANTINED:
-            self.report.failed(scan.path, scan.code, scan.reason)
-        if self._tidying is not None and state in {
-            ScanState.DELIVERED, ScanState.QUARANTINED, ScanState.DUPLICATE,
-        }:  # fmt: skip
-            self._tidying.took([scan.path], time.monotonic())
         stays = settings.on_success == "keep" and state in {ScanState.DELIVERED, ScanState.DUPLICATE}
         if stays or scan.stays or (state is ScanState.DUPLICATE and settings.intake.duplicates == "skip"):
             self._kept.add(scan.path, scan.file.facts)
@@ -284,15 +284,6 @@ class Assembly:
         else:
             self.watcher.release(scan.path, again=state is ScanState.CHANGED)
         self.changed.set()
-
-    def notify(self, event: str, subject: str, fields: Mapping[str, object]) -> None:
-        """Notify other programs, and the housekeeping of archived and quarantined files."""
-        if event == "quarantined":
-            self._quarantine_watch.look_for_more()
-        elif event == "delivered":
-            self._archive_check.delivered()
-        now = status.isoformat(time.time())
-        self.hooks.notify(notification(self.settings, event, subject, fields, now))
 
     def heard(self, event: WorkerReady | WorkerLost | WorkerUnfit | Begun) -> None:
         """Pass on what happens to workers."""

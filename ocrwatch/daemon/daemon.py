@@ -12,22 +12,33 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import Protocol
 
 import ocrwatch
 from ocrwatch.backoff import Cause, wait_until
 from ocrwatch.checks import startup
 from ocrwatch.checks.failed_start import make_folders_or_tell, tell_failed_start
 from ocrwatch.checks.remembered_mounts import check_mounts, remember_mounts
-from ocrwatch.daemon.assembly import Assembly, NoWatchers, Watchers
+from ocrwatch.daemon.assembly import Assembly
 from ocrwatch.daemon.hangup import on_hangup
 from ocrwatch.daemon.recovery import rebuild, restore_forgotten
 from ocrwatch.daemon.reload import Reloading
 from ocrwatch.daemon.status_publisher import StatusPublisher, not_read_files
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
+from ocrwatch.events import (
+    DaemonReady,
+    DaemonStarted,
+    DaemonStopped,
+    DaemonStopping,
+    LedgerPruned,
+    WorkerDied,
+    WorkerStarted,
+    publish,
+)
+from ocrwatch.events.listeners import Listeners
 from ocrwatch.executors.events import WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.startup_guard import StartupGuard
 from ocrwatch.ledger import Ledger
-from ocrwatch.log import get_logger
 from ocrwatch.observe.outputs import StatusOutputs
 from ocrwatch.observe.status import NotReadFile
 from ocrwatch.observe.status_report import deliveries_of, status_at_start
@@ -45,8 +56,6 @@ _SAME_WISH = 0.1
 _MOUNTS_INTERVAL = 2.5
 _LONGEST_PAUSE_OF_ONCE = 60.0
 _DAY = 86_400.0
-
-_log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,13 @@ class Summary:
     """The first of them by name."""
 
 
+class Progress(Protocol):
+    """Shows the progress of `ocrwatch once`; called on the event loop."""
+
+    def show(self, done: int, total: int) -> None:
+        """Show how many scans are closed."""
+
+
 class Daemon:
     """One run over one inbox. Raises the errors of :mod:`ocrwatch.checks.startup` if it cannot start."""
 
@@ -76,7 +92,7 @@ class Daemon:
         settings: Settings,
         *,
         once: bool = False,
-        watchers: Watchers | None = None,
+        progress: Progress | None = None,
         reread: Callable[[], Settings] | None = None,
     ) -> None:
         """``reread`` loads the settings at SIGHUP; without it the signal keeps its default action."""
@@ -84,7 +100,7 @@ class Daemon:
         self._reread = reread
         self._reloading: Reloading | None = None
         self._once = once
-        self._watchers: Watchers = watchers or NoWatchers()
+        self._progress = progress
         self._ready_at: float | None = None
         self._stopping_since = 0.0
         self._stop_by: float | None = None
@@ -112,6 +128,9 @@ class Daemon:
             read_last = deliveries_of(ledger)
             outputs.publish(status_at_start(settings, read_last))
             stack.push(_told(lambda failure: tell_failed_start(settings, outputs, read_last, failure)))
+            listeners = Listeners(settings.events.listeners)
+            # It ends when all else has: it hears of the end, too.
+            stack.callback(listeners.close)
             startup.check_languages(settings)
             startup.check_formats(settings)
             rebuild(settings, ledger)
@@ -120,7 +139,8 @@ class Daemon:
             stack.callback(self._unless_state_hangs, cache.close)
             self._mounts = MountWatchdog(startup.folders(settings))
             stack.callback(self._mounts.close)
-            self._assembly = Assembly(settings, ledger, cache, self._watchers, once=self._once)
+            self._assembly = Assembly(settings, ledger, cache, once=self._once)
+            stack.callback(self._assembly.close)
             if self._reread is not None:
                 self._reloading = Reloading(self._assembly, self._reread)
             self._starts = StartupGuard(self._assembly.executor.capacity)
@@ -139,13 +159,14 @@ class Daemon:
     async def _serve(self, ledger: Ledger) -> None:
         """Serve until the run ends."""
         assembly, settings = self._assembly, self._settings
-        _log.info(
-            "daemon.started",
-            version=ocrwatch.__version__,
-            pid=os.getpid(),
-            inbox=str(settings.inbox),
-            outbox=str(settings.outbox),
-            workers=assembly.executor.capacity,
+        publish(
+            DaemonStarted(
+                version=ocrwatch.__version__,
+                pid=os.getpid(),
+                inbox=str(settings.inbox),
+                outbox=str(settings.outbox),
+                workers=assembly.executor.capacity,
+            )
         )
         self._loop = asyncio.get_running_loop()
         for call in self._early:
@@ -178,8 +199,9 @@ class Daemon:
             await assembly.hooks.close()
 
     def _show_progress(self) -> None:
-        done = self._assembly.report.ends.total()
-        self._watchers.progress(done, done + self._assembly.open_scans)
+        if self._progress is not None:
+            done = self._assembly.report.ends.total()
+            self._progress.show(done, done + self._assembly.open_scans)
 
     async def _watch_mounts(self) -> None:
         """Pause while a folder does not answer: calls that wait for it cannot report it."""
@@ -201,7 +223,7 @@ class Daemon:
                 await run_in(threads.io, self._assembly.cache.prune)
                 before = time.time() - self._assembly.settings.history.max_age
                 if rows := await run_in(threads.io, ledger.prune, before):
-                    _log.info("ledger.pruned", rows=rows)
+                    publish(LedgerPruned(rows=rows))
             await asyncio.sleep(_DAY)
 
     def _next_wake(self) -> float:
@@ -225,13 +247,11 @@ class Daemon:
         assembly = self._assembly
         match event:
             case WorkerReady(pid, engine, start_ms):
-                _log.info("worker.started", pid=pid, engine=f"{engine.name} {engine.version}", start_ms=round(start_ms))
+                publish(WorkerStarted(pid=pid, engine=f"{engine.name} {engine.version}", start_ms=round(start_ms)))
                 assembly.cache.loaded(engine)
                 assembly.backoff.resolve(Cause.WORKERS)
-                assembly.report.worker_ready(engine)
             case WorkerLost(pid, how, phase, scan, stderr):
-                assembly.report.worker_died()
-                _log.warning("worker.died", pid=pid, how=how, phase=phase, id=scan, stderr=stderr)
+                publish(WorkerDied(pid=pid, how=how, phase=phase, id=scan, stderr=stderr))
                 if phase == "starting" and self._ready_at is not None:
                     fault = EnvironmentFault(f"a worker cannot start ({how})", "run ocrwatch doctor")
                     assembly.backoff.record(Cause.WORKERS, fault, time.monotonic())
@@ -244,7 +264,7 @@ class Daemon:
         # A program that is notified may ask for the status at once.
         await self._publisher.publish(at_once=True)
         mode, workers = self._assembly.watcher.mode, self._assembly.executor.capacity
-        _log.info("daemon.ready", mode=mode, workers=workers)
+        publish(DaemonReady(mode=mode, workers=workers))
         notify("READY=1")
         if self._reloading is not None:
             self._services.start(self._reloading.run())
@@ -315,7 +335,7 @@ class Daemon:
         if self._reloading is not None:
             self._reloading.stop()
         in_work = assembly.pipeline.stop()
-        _log.info("daemon.stopping", signal=signal.Signals(number).name, in_work=in_work, timeout_s=timeout)
+        publish(DaemonStopping(signal=signal.Signals(number).name, in_work=in_work, timeout_s=timeout))
 
     def _shut_down(self, ledger: Ledger) -> None:
         """Stop in the order of the data, so that no stage gets input from a stopped one.
@@ -338,7 +358,7 @@ class Daemon:
         self._publisher.state = "stopped"
         self._unless_state_hangs(self._publisher.publish_last)
         if self._ready_at is not None:
-            _log.info("daemon.stopped", **assembly.report.totals())
+            publish(DaemonStopped(**assembly.report.totals()))
 
     def _unless_state_hangs(self, call: Callable[[], None]) -> None:
         """Make a call that waits for the state folder, unless that does not answer: the process would never end."""

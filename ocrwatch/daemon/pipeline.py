@@ -22,10 +22,9 @@ from ocrwatch.delivery.deliveries import (
     PlanItem,
     QuarantineItem,
 )
-from ocrwatch.delivery.duplicates import CODE, Duplicates
+from ocrwatch.delivery.duplicates import Duplicates
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.delivery.transaction import Delivered
-from ocrwatch.document import PageSummary
 from ocrwatch.errors import (
     Blocked,
     Changed,
@@ -37,13 +36,22 @@ from ocrwatch.errors import (
     TimedOut,
     UsageError,
 )
+from ocrwatch.events import (
+    BatchStarted,
+    CacheFailed,
+    ScanChanged,
+    ScanClosed,
+    ScanFailed,
+    ScanRetrying,
+    ScanWaiting,
+    publish,
+)
 from ocrwatch.executors.base import Executor, request_for
 from ocrwatch.executors.events import Begun
 from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.intake.loading import AlreadyDelivered, Loaded, Loading
 from ocrwatch.ledger import Entry, Ledger
-from ocrwatch.log import get_logger
-from ocrwatch.observe.scan_events import log_delivered, log_duplicate, log_quarantined, log_recovered
+from ocrwatch.observe.scan_events import publish_delivered, publish_duplicate, publish_quarantined, publish_recovered
 from ocrwatch.render.base import RenderedPage, RenderRequest
 from ocrwatch.scan import Batch, Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
@@ -55,26 +63,15 @@ MOST_BLOCKED: Final = 128
 
 BUG_REMEDY: Final = "please report it with the log's traceback"
 
-_log = get_logger()
 
-
-class Listener(Protocol):
-    """Receives the events of scans, on the event loop."""
-
-    def delivered(self, scan: Scan, page: PageSummary, delivered: Delivered) -> None:
-        """Record a scan that was read, with its text in the outbox."""
-
-    def retrying(self) -> None:
-        """Record a failed attempt, if another will be made."""
+class Intake(Protocol):
+    """Where scans come from, and go back to. Called on the event loop."""
 
     def closed(self, scan: Scan) -> None:
-        """Record a scan's end."""
+        """Take back the path of a closed scan."""
 
     def is_doubtful(self, scan: SettledFile, fault: ScanFault) -> bool:
         """Return whether a scan may be damaged only because its writer is not done."""
-
-    def notify(self, event: str, subject: str, fields: Mapping[str, object]) -> None:
-        """Notify other programs of a scan (``delivered``, ``quarantined``) or a ``batch``."""
 
 
 class Pipeline:
@@ -93,14 +90,9 @@ class Pipeline:
         loading: Loading,
         deliveries: Deliveries,
         duplicates: Duplicates | None,
-        listener: Listener,
-        *,
-        preview_chars: int = 0,
+        intake: Intake,
     ) -> None:
-        """Store the parts; ``groups`` has the group ids that sidecars may be given to.
-
-        ``preview_chars`` is how much of each text the listener wants.
-        """
+        """Store the parts; ``groups`` has the group ids that sidecars may be given to."""
         self.settings = settings
         """The current settings."""
         self.groups = groups
@@ -113,8 +105,7 @@ class Pipeline:
         self._loading = loading
         self._deliveries = deliveries
         self._duplicates = duplicates
-        self._listener = listener
-        self._preview_chars = preview_chars
+        self._intake = intake
         self.scheduler = Scheduler(scans, backoff, executor.capacity, looks_ahead=bool(cache))
         self.began_at: float | None = None
         """When the first batch was taken (monotonic seconds)."""
@@ -209,7 +200,7 @@ class Pipeline:
         try:
             page = await self._executor.render(RenderJob(scan.id, packed, self._request(scan)))
         except ScanFault as fault:
-            _log.warning("cache.failed", reason=f"{scan.path}: {fault.message}", remedy="nothing: the scan is read")
+            publish(CacheFailed(reason=f"{scan.path}: {fault.message}", remedy="nothing: the scan is read"))
             return None
         self._backoff.resolve(Cause.WORKERS)
         scan.cached = True
@@ -217,8 +208,7 @@ class Pipeline:
         return page
 
     def _request(self, scan: Scan) -> RenderRequest:
-        chars = max(self._preview_chars, self.settings.log.preview_chars)
-        return request_for(scan, preview_chars=chars, packs=bool(self._cache))
+        return request_for(scan, preview_chars=self.settings.log.preview_chars, packs=bool(self._cache))
 
     async def _have_read(self, scan: Scan, jpeg: bytes) -> RenderedPage:
         self._scans.change(scan, ScanState.READING)
@@ -253,14 +243,9 @@ class Pipeline:
             delivered = await self._unblocked(item, scan)
         assert delivered is not None  # noqa: S101 - for the type checker
         if item.earlier is not None:
-            with self._telling(scan.path):
-                log_duplicate(scan, item.earlier, delivered)
+            publish_duplicate(scan, item.earlier, delivered)
             return ScanState.DUPLICATE
-        with self._telling(scan.path):
-            fields = log_delivered(scan, page.summary, delivered, preview_chars=self.settings.log.preview_chars)
-            self._listener.notify("delivered", scan.path, fields)
-        with self._telling(scan.path):
-            self._listener.delivered(scan, page.summary, delivered)
+        publish_delivered(scan, page.summary, delivered, preview_chars=self.settings.log.preview_chars)
         return ScanState.DELIVERED
 
     async def _quarantine(self, scan: Scan, fault: ScanFault) -> ScanState:
@@ -269,7 +254,7 @@ class Pipeline:
             scan.id, scan.sha256 = await run_in(self._threads.io, self._loading.open_row, scan)
             self._scans.has_row(scan)
             self._backoff.resolve(Cause.READING)
-        if self._listener.is_doubtful(scan.file, fault):
+        if self._intake.is_doubtful(scan.file, fault):
             # The attempt is refunded, as it proves nothing yet. On the delivery thread, which is waited for at the end:
             # attempts that stay counted would add up. A ledger that refuses is reported by a more important call.
             with contextlib.suppress(EnvironmentFault):
@@ -282,14 +267,13 @@ class Pipeline:
             delivered = await self._unblocked(QuarantineItem(scan, fault, self._ledger), scan)
         scan.code, scan.reason = fault.code, fault.message
         scan.stays = delivered is not None and delivered.stays
-        with self._telling(scan.path):
-            self._listener.notify("quarantined", scan.path, log_quarantined(scan, fault, delivered))
+        publish_quarantined(scan, fault, delivered)
         return ScanState.QUARANTINED
 
     async def _judge(self, scan: Scan, fault: ScanFault) -> None:
         """Decide whether a scan that could not be read is tried again."""
         if isinstance(fault, InternalFault):
-            _log.error("scan.failed", path=scan.path, reason=fault.message, trace=fault.trace)
+            publish(ScanFailed(path=scan.path, reason=fault.message, trace=fault.trace))
         delay = delay_after(scan, fault, self.settings.retry)
         if delay is None:
             if isinstance(fault, TimedOut) and scan.reduced:
@@ -314,10 +298,10 @@ class Pipeline:
             scan.until = self._backoff.next_try(cause)
 
     def _note_bug(self, scan: Scan, error: Exception) -> None:
-        _log.error("scan.failed", path=scan.path, exc_info=error)
+        publish(ScanFailed(path=scan.path, exception=error))
         if scan.fault is None:
             scan.fault = InternalFault(f"a bug in ocrwatch: {error!r}", BUG_REMEDY)
-        else:
+        elif not scan.is_closed:
             # The quarantine refuses it too: the next start tries again.
             self._close(scan, ScanState.CANCELLED)
 
@@ -340,7 +324,7 @@ class Pipeline:
                 finally:
                     self._blocked_texts -= has_text
             except Changed:
-                _log.info("scan.changed", path=scan.path, reason="it changed or went while it was read")
+                publish(ScanChanged(path=scan.path, reason="it changed or went while it was read"))
                 raise
 
     async def _commit(self, item: Item, refundable: Scan | None = None, *, has_text: bool = False) -> Delivered | None:
@@ -386,14 +370,6 @@ class Pipeline:
             for cause in (Cause.READING, Cause.WORKERS, Cause.MEMORY):
                 self._backoff.resolve(cause)
 
-    @contextlib.contextmanager
-    def _telling(self, path: str) -> Iterator[None]:
-        """Log a bug of a listener, and go on with the scan."""
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - whatever it is
-            _log.error("scan.failed", path=path, exc_info=error)
-
     async def _wait(self, scan: Scan) -> None:
         """Wait until a scan's next attempt is due; raises :class:`Stopping`."""
         if not scan.until:
@@ -413,21 +389,15 @@ class Pipeline:
 
     def _block(self, scan: Scan, error: Blocked) -> None:
         if scan.note_failure(error, ScanState.BLOCKED):
-            _log.warning("scan.waiting", path=scan.path, reason=error.message, next_step=error.remedy)
+            publish(ScanWaiting(path=scan.path, reason=error.message, next_step=error.remedy, blocked=True))
         self._postpone(scan, ScanState.BLOCKED, BLOCKED_DELAY)
 
     def _retry(self, scan: Scan, code: str, reason: str, delay: float) -> None:
         scan.code, scan.reason = code, reason
-        with self._telling(scan.path):
-            self._listener.retrying()
-        _log.warning(
-            "scan.retrying",
-            id=scan.id,
-            path=scan.path,
-            attempt=scan.attempt,
-            code=code,
-            reason=reason,
-            retry_in_s=round(delay, 1),
+        publish(
+            ScanRetrying(
+                id=scan.id, path=scan.path, attempt=scan.attempt, code=code, reason=reason, retry_in_s=round(delay, 1)
+            )
         )
         self._postpone(scan, ScanState.RETRYING, delay)
 
@@ -456,17 +426,13 @@ class Pipeline:
         except Changed:
             return ScanState.CHANGED
         except Exception as error:  # noqa: BLE001 - a bug: the next start tries again
-            _log.error("scan.failed", path=entry.path, exc_info=error)
+            publish(ScanFailed(path=entry.path, exception=error))
             return ScanState.CHANGED
         finally:
             self.resuming.discard(entry.path)
             if stand_in is not None:
                 self._scans.change(stand_in, ScanState.CHANGED)
-        with self._telling(entry.path):
-            fields = log_recovered(entry, delivered)
-            if delivered is not None and entry.code != CODE:
-                event = "quarantined" if delivered.fate == "quarantine" else "delivered"
-                self._listener.notify(event, entry.path, fields)
+        publish_recovered(entry, delivered)
         return ScanState.CHANGED
 
     def _stand_in(self, entry: Entry) -> Scan:
@@ -483,21 +449,20 @@ class Pipeline:
 
         def saved(future: asyncio.Future[None]) -> None:
             if not future.cancelled() and (error := future.exception()) is not None:
-                _log.warning("cache.failed", reason=repr(error), remedy=BUG_REMEDY)
+                publish(CacheFailed(reason=repr(error), remedy=BUG_REMEDY))
 
         asyncio.ensure_future(run_in(self._threads.delivery, save)).add_done_callback(saved)
 
     def _close(self, scan: Scan, state: ScanState) -> None:
-        """Set a scan's end, and notify the listeners."""
+        """Set a scan's end, publish it, and give the path back to intake."""
         scan.jpeg = b""
         self._scans.change(scan, state)
         self.scheduler.changed()
-        with self._telling(scan.path):
-            if (fields := scan.batch.ended(state)) is not None:
-                self._listener.notify("batch", str(scan.batch.id), fields)
-        with self._telling(scan.path):
-            self._listener.closed(scan)
+        profile = scan.options.profile_name
+        publish(ScanClosed(path=scan.path, state=state, batch=scan.batch.id, profile=profile))
+        scan.batch.ended(state)
         self._end_pauses_of_reading()
+        self._intake.closed(scan)
 
     # Start and stop.
 
@@ -513,7 +478,7 @@ class Pipeline:
         self._batches += 1
         self.began_at = self.began_at or time.monotonic()
         batch = Batch(self._batches, len(files))
-        _log.info("batch.started", batch=batch.id, scans=batch.size, fresh=files[0].fresh)
+        publish(BatchStarted(batch=batch.id, scans=batch.size, fresh=files[0].fresh))
         for file in files:
             self._start(self._scan(file, batch))
 
@@ -616,7 +581,7 @@ class Pipeline:
         def ended(task: asyncio.Task[None]) -> None:
             self._tasks.discard(task)
             if not task.cancelled() and (error := task.exception()) is not None:
-                _log.error("scan.failed", path=path, exc_info=error)
+                publish(ScanFailed(path=path, exception=error))
 
         task.add_done_callback(ended)
         return task

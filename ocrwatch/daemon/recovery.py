@@ -23,10 +23,10 @@ from typing import Any, Final
 from ocrwatch.delivery.originals import claimed_name
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.errors import EnvironmentFault
+from ocrwatch.events import LedgerRebuilt, ScanRestored, publish
 from ocrwatch.intake.names import NameRules, plain_ending
 from ocrwatch.intake.rescan import rescan
 from ocrwatch.ledger import Ledger, facts_key
-from ocrwatch.log import get_logger
 from ocrwatch.observe.status_txt import is_note
 from ocrwatch.observe.systemd import notify
 from ocrwatch.render.registry import TEXT, commit_mark, endings
@@ -56,8 +56,6 @@ _JSON: Final = "json"
 _NO_LIMIT: Final = 1 << 60
 _MORE_TIME: Final = "EXTEND_TIMEOUT_USEC=60000000"
 
-_log = get_logger()
-
 _Known = tuple[str, FileFacts, str | None, str]
 
 
@@ -82,7 +80,7 @@ def rebuild(settings: Settings, ledger: Ledger) -> None:
             known = [scan for scan in _delivered(settings) if (scan[0], facts_key(scan[1])) not in before]
     ledger.rebuilt(known, wholly=not refused)
     if tokens or restored or known or refused:
-        _log.warning("ledger.rebuilt", restored=restored, removed=removed, known=len(known), refused=refused)
+        publish(LedgerRebuilt(restored=tuple(restored), removed=removed, known=len(known), refused=tuple(refused)))
 
 
 def restore_forgotten(settings: Settings, ledger: Ledger) -> None:
@@ -94,7 +92,7 @@ def restore_forgotten(settings: Settings, ledger: Ledger) -> None:
     in_work = {claimed_name(plan, ledger.token) for plan in plans}
     refused: list[str] = []
     for path in _restore(settings, lambda name, token: token == ledger.token and name not in in_work, refused):
-        _log.warning("scan.restored", path=path)
+        publish(ScanRestored(path=path))
 
 
 def _restore(settings: Settings, is_forgotten: Callable[[str, str], bool], refused: list[str]) -> Iterator[str]:

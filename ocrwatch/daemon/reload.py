@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from ocrwatch.checks.new_settings import Proof, prove
 from ocrwatch.daemon.assembly import Assembly
 from ocrwatch.errors import OcrwatchError
-from ocrwatch.log import get_logger, set_level
+from ocrwatch.events import DaemonReloaded, DaemonReloadFailed, SettingKept, publish
+from ocrwatch.log import set_level
 from ocrwatch.observe.systemd import notify
 from ocrwatch.settings import Settings
 from ocrwatch.settings.changes import Changes, changes
 from ocrwatch.storage.threads import run_in
-
-_log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +59,11 @@ class Reloading:
                     self._take(proved)
             except OcrwatchError as error:
                 self._assembly.report.settings_refused(error)
-                _log.error("daemon.reload_failed", reason=error.message, remedy=error.remedy)
+                publish(DaemonReloadFailed(reason=error.message, remedy=error.remedy))
             except Exception as error:  # noqa: BLE001 - the settings in force stay, whatever the error
                 bug = OcrwatchError(f"a bug in ocrwatch: {error!r}", "report it with the log")
                 self._assembly.report.settings_refused(bug)
-                _log.error("daemon.reload_failed", reason=bug.message, exc_info=error)
+                publish(DaemonReloadFailed(reason=bug.message, exception=error))
             if not self._is_stopped:
                 notify("READY=1")
 
@@ -86,6 +85,6 @@ class Reloading:
         self._assembly.change(settings, proved.proof.groups, proved.proof.hooks)
         self._assembly.report.settings_refused(None)
         for key in proved.changes.kept:
-            _log.warning("setting.kept", key=key, remedy=f"restart ocrwatch for the new {key}")
+            publish(SettingKept(key=key, remedy=f"restart ocrwatch for the new {key}"))
         workers = self._assembly.executor.capacity
-        _log.info("daemon.reloaded", changed=list(proved.changes.taken), workers=workers)
+        publish(DaemonReloaded(changed=proved.changes.taken, workers=workers))

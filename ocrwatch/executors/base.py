@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from ocrwatch.document import BEGINNING
 from ocrwatch.errors import UsageError
 from ocrwatch.executors.events import Begun, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.ipc import Job, RenderJob
@@ -144,8 +145,7 @@ def open_executor(name: str, options: WorkerOptions, attempts: Attempts, listene
 def request_for(scan: Scan, *, preview_chars: int, packs: bool) -> RenderRequest:
     """Return what is to be made of a loaded scan's page.
 
-    ``preview_chars`` is the length of the text's beginning for log and terminal; ``packs`` says whether the page is
-    wanted for the cache.
+    ``preview_chars`` is the length of the text's beginning in the log; ``packs``: whether the page is for the cache.
     """
     output = scan.options.output
     return RenderRequest(
@@ -155,6 +155,6 @@ def request_for(scan: Scan, *, preview_chars: int, packs: bool) -> RenderRequest
         scan.sha256 or "",
         output.review_below,
         (REDUCED,) if scan.reduced else (),
-        preview_chars,
+        max(preview_chars, BEGINNING),
         packs,
     )

@@ -9,17 +9,15 @@ from collections import deque
 from collections.abc import Coroutine, Iterator
 from typing import Any, Final
 
+from ocrwatch.events import HookDropped, HookFailed, HookTold, publish
 from ocrwatch.hooks.options import HookOptions
 from ocrwatch.hooks.payload import Notification
 from ocrwatch.hooks.program import ProgramFailed, Programs
 from ocrwatch.hooks.webhook import PostFailed, Webhook
-from ocrwatch.log import get_logger
 
 _DROPS_REPORTED_EVERY: Final = 60.0
 _KILLED_WITHIN: Final = 2.0
 """Seconds in which a killed program ends, unless it waits for a disk that does not answer."""
-
-_log = get_logger()
 
 
 class Dispatcher:
@@ -143,7 +141,7 @@ class _Queue:
         count, self._dropped = self._dropped, 0
         self._next_report = time.monotonic() + _DROPS_REPORTED_EVERY
         remedy = "see that what the hooks run or post to is there and fast enough"
-        _log.warning("hook.dropped", target=self._name, count=count, reason=reason, remedy=remedy)
+        publish(HookDropped(target=self._name, count=count, reason=reason, remedy=remedy))
 
 
 @contextlib.contextmanager
@@ -154,12 +152,12 @@ def _logged(notification: Notification, target: str) -> Iterator[None]:
         yield
     except ProgramFailed as failure:
         reason, stderr = failure.reason, failure.stderr
-        _log.warning("hook.failed", hook=hook, subject=subject, target=target, reason=reason, stderr=stderr)
+        publish(HookFailed(hook=hook, subject=subject, target=target, reason=reason, stderr=stderr))
     except PostFailed as failure:
-        _log.warning("hook.failed", hook=hook, subject=subject, target=target, reason=failure.reason)
+        publish(HookFailed(hook=hook, subject=subject, target=target, reason=failure.reason))
     except Exception as error:  # noqa: BLE001 - a bug here must not lose later notifications
         reason = f"a bug in ocrwatch: {error!r}"
-        _log.error("hook.failed", hook=hook, subject=subject, reason=reason, exc_info=error)
+        publish(HookFailed(hook=hook, subject=subject, reason=reason, exception=error))
     else:
         took_ms = round((time.monotonic() - begun) * 1000)
-        _log.debug("hook.told", hook=hook, subject=subject, target=target, took_ms=took_ms)
+        publish(HookTold(hook=hook, subject=subject, target=target, took_ms=took_ms))

@@ -1,4 +1,4 @@
-"""What a notification contains, made from the fields of a log event."""
+"""What a notification contains, made from an event."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ocrwatch.events import BatchFinished, ScanDelivered, ScanQuarantined, ScanRecovered
+from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
 
 _SCHEMA: Final = "ocrwatch.hook/1"
@@ -29,17 +31,47 @@ class Notification:
     """One line of JSON."""
 
 
-def notification(settings: Settings, event: str, subject: str, fields: Mapping[str, object], time: str) -> Notification:
-    """Return the notification of an event: its fields, with absolute paths and without those for the log only."""
+def notification_of(
+    event: ScanDelivered | ScanQuarantined | ScanRecovered | BatchFinished, settings: Settings, time: str
+) -> Notification | None:
+    """Return the notification of an event; None if other programs are not notified of it."""
+    match event:
+        case ScanDelivered():
+            return _notification("delivered", event.path, event.fields(), settings, time)
+        case ScanQuarantined():
+            return _notification("quarantined", event.path, event.fields(), settings, time)
+        case BatchFinished():
+            return _notification("batch", str(event.batch), event.fields(), settings, time)
+        case ScanRecovered(state=ScanState.DELIVERED | ScanState.QUARANTINED):
+            return _notification(str(event.state), event.path, _of_recovered(event), settings, time)
+        case ScanRecovered():
+            return None
+
+
+def _of_recovered(event: ScanRecovered) -> dict[str, object]:
+    """Return the fields that the killed run would have sent, as far as they are known."""
+    fields: dict[str, object] = {"id": event.id, "path": event.path, "sha256": event.sha256, "recovered": True}
+    if event.state is ScanState.QUARANTINED:
+        return {**fields, "code": event.code, "reason": event.explanation, "quarantined": event.original}
+    fields |= {"sidecars": event.sidecars, "archived": event.original}
+    if event.review_reasons is not None:
+        fields |= {"review": True, "review_reasons": event.review_reasons}
+    return fields
+
+
+def _notification(
+    event: str, subject: str, fields: Mapping[str, object], settings: Settings, time: str
+) -> Notification:
+    """Return a notification with absolute paths, and without fields for the log only."""
     told = {name: value for name, value in fields.items() if name not in _LOG_ONLY}
     for name, setting in _FOLDER_OF.items():
         # In a batch's fields, quarantined is a number.
-        if isinstance(value := told.get(name), str | list):
+        if isinstance(value := told.get(name), str | tuple):
             told[name] = _absolute(getattr(settings, setting), value)
     body = {"schema": _SCHEMA, "event": event, "time": time, "inbox": str(settings.inbox), **told}
     # ASCII: names that are not UTF-8 are sent as their escapes (PEP 383), as in the log.
     return Notification(event, subject, json.dumps(body).encode("ascii") + b"\n")
 
 
-def _absolute(folder: Path, value: str | list[str]) -> str | list[str]:
-    return [str(folder / name) for name in value] if isinstance(value, list) else str(folder / value)
+def _absolute(folder: Path, value: str | tuple[str, ...]) -> str | list[str]:
+    return [str(folder / name) for name in value] if isinstance(value, tuple) else str(folder / value)

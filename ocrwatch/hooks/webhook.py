@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import ocrwatch
-from ocrwatch.log import get_logger
+from ocrwatch.events import HookRetrying, publish
 
 if TYPE_CHECKING:
     from stamina.instrumentation import RetryDetails
@@ -23,8 +23,6 @@ _MAX_RETRY_AFTER = 300.0
 _RETRYABLE = frozenset({408, 425, 429})
 """Refusals that time may change (RFC 9110, 8470 and 6585); all others below 500 are final."""
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)")
-
-_log = get_logger()
 
 
 class PostFailed(Exception):
@@ -149,7 +147,7 @@ def _retry_delay(error: Exception) -> bool | float:
 
 def _log_retry(details: RetryDetails) -> None:
     reason = str(details.caused_by)
-    _log.info("hook.retrying", hook="webhook", reason=reason, retry_in_s=round(details.wait_for, 1))
+    publish(HookRetrying(hook="webhook", reason=reason, retry_in_s=round(details.wait_for, 1)))
 
 
 def _describe(error: Exception, address: Address) -> str:

@@ -16,9 +16,10 @@ from typing import Final
 from ocrwatch.backoff import Backoff, Cause, wait_until
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.errors import EnvironmentFault
+from ocrwatch.events import ScanDelivered, ScanRecovered, ScanRewritten, publish
 from ocrwatch.ledger import Ledger
-from ocrwatch.log import get_logger
 from ocrwatch.observe.review_list import ReviewList
+from ocrwatch.scan import ScanState
 from ocrwatch.storage.files import folder, has_content, status_of
 from ocrwatch.storage.threads import Threads, run_in
 
@@ -32,8 +33,6 @@ REWRITTEN: Final = "its original was changed after it was read"
 """Why the page needs review."""
 
 REMEDY: Final = "put the original back into the inbox to have it read again"
-
-_log = get_logger()
 
 
 class ArchiveCheck:
@@ -56,8 +55,10 @@ class ArchiveCheck:
         self._next_round = 0.0
         self._last_delivery = time.monotonic()
 
-    def delivered(self) -> None:
+    def delivered(self, event: ScanDelivered | ScanRecovered) -> None:
         """Record that a scan was delivered."""
+        if isinstance(event, ScanRecovered) and event.state is not ScanState.DELIVERED:
+            return
         self._last_delivery = time.monotonic()
         if self._last_delivery + self.patience < self._next_round:
             self._next_round = self._last_delivery + self.patience
@@ -98,13 +99,14 @@ class ArchiveCheck:
             # Marks of an earlier run were logged by it.
             marked = [plans[scan] for scan in rewritten if self._ledger.mark_for_review(scan, REWRITTEN)]
         for plan in marked:
-            _log.warning(
-                "scan.rewritten",
-                path=plan.path,
-                archived=plan.below(plan.original),
-                sidecars=[plan.below(each.final) for each in plan.sidecars],
-                reason=REWRITTEN,
-                remedy=REMEDY,
+            publish(
+                ScanRewritten(
+                    path=plan.path,
+                    archived=plan.below(plan.original),
+                    sidecars=tuple(plan.below(each.final) for each in plan.sidecars),
+                    reason=REWRITTEN,
+                    remedy=REMEDY,
+                )
             )
         return (entries[-1].updated_at if len(entries) == _MOST_AT_ONCE else until), bool(marked)
 

@@ -18,17 +18,17 @@ from typing import Final
 
 from ocrwatch.backoff import wait_until
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.log import get_logger
+from ocrwatch.events import FolderKept, FolderRemoved, ScanClosed, publish
+from ocrwatch.scan import ScanState
 from ocrwatch.storage.files import folder, split, status_of
 from ocrwatch.storage.threads import Threads, run_in
 
 PATIENCE: Final = 300.0
 """Seconds that a folder must have been empty and unchanged."""
 
+_GONE: Final = frozenset({ScanState.DELIVERED, ScanState.QUARANTINED, ScanState.DUPLICATE})
 _MOST_REMEMBERED: Final = 10_000
 _AT_ONCE: Final = 100
-
-_log = get_logger()
 
 
 class Tidying:
@@ -52,6 +52,11 @@ class Tidying:
         for path in paths:
             if parent := split(path)[0]:
                 self._remember(parent, now)
+
+    def closed(self, event: ScanClosed) -> None:
+        """Record a scan that left the inbox."""
+        if event.state in _GONE:
+            self.took([event.path], time.monotonic())
 
     async def run(self) -> None:
         """Check folders whenever it is due, until cancelled."""
@@ -110,7 +115,7 @@ def _remove(inbox: Path, path: str, changed: int) -> int | None:
             os.rmdir(name, dir_fd=directory)
         except OSError as error:
             if error.errno not in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR}:
-                _log.info("folder.kept", path=path, reason=os.strerror(error.errno or 0).lower())
+                publish(FolderKept(path=path, reason=os.strerror(error.errno or 0).lower()))
             return None
-        _log.info("folder.removed", path=path)
+        publish(FolderRemoved(path=path))
     return None

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,13 +20,13 @@ from typing import Final
 from ocrwatch.backoff import Backoff, Cause, wait_until
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.errors import Blocked, Damaged, EnvironmentFault
+from ocrwatch.events import ScanQuarantined, ScanRecovered, ScanReturned, publish
 from ocrwatch.intake.jpeg import Completeness
 from ocrwatch.intake.opener import Probe, probe
 from ocrwatch.intake.readiness import ReadinessTracker, Ready
 from ocrwatch.ledger import Ledger
-from ocrwatch.log import get_logger
 from ocrwatch.quarantine.restore import LeftAlone, restore
-from ocrwatch.scan import Arrival, SettledFile
+from ocrwatch.scan import Arrival, ScanState, SettledFile
 from ocrwatch.settings import Settle as SettleOptions
 from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.files import folder, has_content, split
@@ -42,8 +42,6 @@ _OVERLAP: Final = 60.0
 
 _LOOKS_AT_ONCE: Final = 64
 _FAULT: Final = Damaged("it was quarantined")
-
-_log = get_logger()
 
 
 @dataclass(slots=True)
@@ -89,7 +87,6 @@ class QuarantineWatch:
         """Rows in the last answer of the ledger."""
         self._asked_at = time.time() - max(EARLIER, options.give_up_after)
         self._is_asked_for = True
-        self._returned: list[str] = []
 
     def __len__(self) -> int:
         return len(self._watched)
@@ -99,20 +96,23 @@ class QuarantineWatch:
         self._settle.stable_for, self._settle.stable_for_closed = options.stable_for, options.stable_for_closed
         self._settle.give_up_after = options.give_up_after
 
+    def quarantined(self, event: ScanQuarantined | ScanRecovered) -> None:
+        """Look for a scan that was quarantined."""
+        if isinstance(event, ScanQuarantined) or event.state is ScanState.QUARANTINED:
+            self.look_for_more()
+
     def look_for_more(self) -> None:
-        """Record that a scan was quarantined."""
+        """Ask the ledger for scans that were quarantined since the last time."""
         self._is_asked_for = True
         self._wake.set()
 
-    async def returned(self) -> AsyncIterator[str]:
-        """Watch until cancelled; yield the path in the inbox of each scan that goes back there."""
+    async def run(self) -> None:
+        """Watch until cancelled."""
         while True:
             self._wake.clear()
             # Files on a hung mount cannot be checked.
             if Cause.MOUNT not in self._backoff:
                 await self._do_what_is_due(time.monotonic())
-            while self._returned:
-                yield self._returned.pop()
             await wait_until(self._wake, self.next_wake())
 
     async def _do_what_is_due(self, now: float) -> None:
@@ -215,8 +215,7 @@ class QuarantineWatch:
             self._await_writer(place, facts, time.monotonic())
             return
         self._forget(place)
-        self._returned.append(quarantined.path)
-        _log.warning("scan.returned", path=new_path, quarantined=place)
+        publish(ScanReturned(path=new_path, quarantined=place, earlier_path=quarantined.path))
 
     def _give_back(self, place: str, quarantined: _Quarantined, facts: FileFacts) -> str | None:
         """Move a scan back unless it is unchanged or no JPEG; return its path in the inbox."""

@@ -12,11 +12,11 @@ from typing import Literal
 
 from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.errors import EnvironmentFault, OcrwatchError, environment_fault
+from ocrwatch.events import WatchArmed, WatchLost, WatchOverflowed, publish
 from ocrwatch.intake.ignore_rules import AT_REST
 from ocrwatch.intake.inotify import InotifyWatcher
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.rescan import Rescan, rescan
-from ocrwatch.log import get_logger
 from ocrwatch.scan import Arrival
 from ocrwatch.settings import Watch
 from ocrwatch.storage.mounts import MountGuard, mount_of, watch_mode
@@ -25,8 +25,6 @@ from ocrwatch.storage.threads import Threads, run_in
 _MOST_DEATHS = 2
 
 _MORE_WATCHES = "raise fs.inotify.max_user_watches with sysctl, or set watch.mode to poll"
-
-_log = get_logger()
 
 
 class _Events:
@@ -95,7 +93,7 @@ class Arrivals:
                 await run_in(self._threads.io, self._arm_now)
             except EnvironmentFault as error:
                 self._give_up_events(error)
-        _log.info("watch.armed", inbox=str(self._inbox), mode=self.mode, file_system=kind, source=source)
+        publish(WatchArmed(inbox=str(self._inbox), mode=self.mode, file_system=kind, source=source))
 
     def disarm(self) -> None:
         """Stop listening. Does not wait until watchdog has ended."""
@@ -137,10 +135,11 @@ class Arrivals:
         if not self._overflowed:
             # Once per rescan: a burst may overflow again and again.
             self._overflowed = True
-            _log.warning(
-                "watch.overflowed",
-                reason="more happened in the inbox at once than the kernel keeps; it is rescanned",
-                remedy="if this is seen often, raise fs.inotify.max_queued_events with sysctl",
+            publish(
+                WatchOverflowed(
+                    reason="more happened in the inbox at once than the kernel keeps; it is rescanned",
+                    remedy="if this is seen often, raise fs.inotify.max_queued_events with sysctl",
+                )
             )
         self.look_within(0.0)
 
@@ -222,7 +221,7 @@ class Arrivals:
             return
         failure = self._inotify.failure if self._inotify is not None else ""
         ended = f"events stopped{failure and f' ({failure})'}"
-        _log.warning("watch.lost", reason="the inbox was replaced" if replaced else ended, mode="inotify")
+        publish(WatchLost(reason="the inbox was replaced" if replaced else ended, mode="inotify"))
         self._deaths += not replaced
         await self._rearm()
 
@@ -234,7 +233,7 @@ class Arrivals:
         except EnvironmentFault as error:
             self._give_up_events(error)
         else:
-            _log.info("watch.armed", inbox=str(self._inbox), mode=self.mode)
+            publish(WatchArmed(inbox=str(self._inbox), mode=self.mode))
             self.look_within(0.0)
 
     def _arm_now(self) -> None:
@@ -249,5 +248,5 @@ class Arrivals:
 
     def _give_up_events(self, error: EnvironmentFault) -> None:
         # Late is better than never: rescans alone find every scan.
-        _log.warning("watch.lost", reason=error.message, remedy=error.remedy, mode="poll")
+        publish(WatchLost(reason=error.message, remedy=error.remedy, mode="poll"))
         self.mode = "poll"

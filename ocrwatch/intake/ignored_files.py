@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from ocrwatch.errors import OcrwatchError
+from ocrwatch.events import InboxCrowded, ScanIgnored, publish
 from ocrwatch.intake.arrivals import Arrivals
 from ocrwatch.intake.ignore_rules import AT_REST, NameCheck
 from ocrwatch.intake.names import natural_key
 from ocrwatch.intake.rescan import MOST_IGNORED, Ignored, Rescan
-from ocrwatch.log import get_logger
 from ocrwatch.storage.files import display_path
 from ocrwatch.storage.threads import Tasks, Threads, run_in
 
@@ -27,8 +27,6 @@ MOST_NAMED: Final = 100
 _JUDGED_TOGETHER: Final = 32
 _SHORTEST_WAIT: Final = 0.1
 _LONGEST_WAIT: Final = 60.0
-
-_log = get_logger()
 
 
 class IgnoredFiles:
@@ -148,14 +146,15 @@ class IgnoredFiles:
             if self._told.get(shown) == item.reason or (self._crowded and len(self._told) >= MOST_IGNORED):
                 continue
             self._told[shown] = item.reason
-            _log.warning("scan.ignored", path=item.path, reason=item.reason, remedy=item.remedy)
+            publish(ScanIgnored(path=item.path, reason=item.reason, remedy=item.remedy))
 
     def _tell_of_crowd(self, crowded: bool) -> None:  # noqa: FBT001 - the new state
         if crowded and not self._crowded:
-            _log.warning(
-                "inbox.crowded",
-                count=self._total,
-                named=MOST_IGNORED,
-                remedy="put files that are no scans elsewhere: each look at the inbox takes them in",
+            publish(
+                InboxCrowded(
+                    count=self._total,
+                    named=MOST_IGNORED,
+                    remedy="put files that are no scans elsewhere: each look at the inbox takes them in",
+                )
             )
         self._crowded = crowded

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from ocrwatch.backoff import Backoff, wait_until
 from ocrwatch.errors import Blocked, OcrwatchError, ScanFault
+from ocrwatch.events import ScanReady, ScanSeen, ScanWaiting, publish
 from ocrwatch.intake.arrivals import Arrivals
 from ocrwatch.intake.batcher import Batcher
 from ocrwatch.intake.ignore_rules import NameCheck
@@ -21,7 +22,6 @@ from ocrwatch.intake.kept_originals import KeptOriginals
 from ocrwatch.intake.opener import Probe, probe
 from ocrwatch.intake.readiness import GivenUp, Gone, ReadinessTracker, Ready, Unsettled, Waiting
 from ocrwatch.intake.rescan import Rescan
-from ocrwatch.log import get_logger
 from ocrwatch.scan import Arrival, SettledFile
 from ocrwatch.settings import Batch as BatchOptions
 from ocrwatch.settings import Settle as SettleOptions
@@ -36,8 +36,6 @@ MOST_INCOMPLETE = 20_000
 
 _PROBES_AT_ONCE = 64
 _IMPATIENT_QUIETS = 3
-
-_log = get_logger()
 
 
 @dataclass(slots=True)
@@ -230,7 +228,7 @@ class Watcher:
         then = f"read again when it changes, quarantined in {left:.0f} s if it does not"
         if not self._gives_up:
             then = "left in the inbox unless it changes while others are read"
-        _log.info("scan.waiting", path=scan.path, reason=fault.message, next_step=then)
+        publish(ScanWaiting(path=scan.path, reason=fault.message, next_step=then))
         self._wake.set()
         self._make_room()
 
@@ -247,7 +245,7 @@ class Watcher:
             return
         self._known[path] = _Known(time.monotonic())
         self._tell()
-        _log.debug("scan.seen", path=path, how=arrival.how)
+        publish(ScanSeen(path=path, how=arrival.how))
         self._settle.track(arrival, time.monotonic())
 
     def _tell(self) -> None:
@@ -319,15 +317,15 @@ class Watcher:
     def _judge(self, path: str, found: Probe | Blocked | None, now: float) -> None:
         if isinstance(found, Blocked):
             if self._settle.refused(path, found.message, now).first:
-                _log.warning("scan.waiting", path=path, reason=found.message, next_step=found.remedy)
+                publish(ScanWaiting(path=path, reason=found.message, next_step=found.remedy, blocked=True))
             return
         verdict = self._settle.update(path, found, now)
         match verdict:
             case Ready(scan):
-                _log.debug("scan.ready", path=path, bytes=scan.facts.size)
+                publish(ScanReady(path=path, bytes=scan.facts.size))
                 self._batcher.add(scan, now)
             case Waiting(reason, first=True):
-                _log.info("scan.waiting", path=path, reason=reason, next_step=self._then(reason))
+                publish(ScanWaiting(path=path, reason=reason, next_step=self._then(reason)))
                 self._make_room()
             case GivenUp():
                 self._refused.append(Refused(path, verdict))

@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from ocrwatch.events import LedgerDamaged, publish
 from ocrwatch.ledger import migrations
-from ocrwatch.log import get_logger
 from ocrwatch.storage.files import folder, open_regular, rename_noreplace, status_of, sync
 
 _WAL_PAGES: Final = 64
@@ -44,8 +44,6 @@ _TOKEN: Final = re.compile(rb"\x03\x17\x1dtoken([0-9a-f]{8})")
 _MAGIC: Final = b"SQLite format 3\0"
 _CHUNK: Final = 1 << 20
 _OVERLAP: Final = 64
-
-_log = get_logger()
 
 
 class _Refused(Exception):
@@ -84,7 +82,7 @@ def connect(path: Path) -> sqlite3.Connection:
         if failure is not None:
             raise failure
     kept_as = _set_aside(path)
-    _log.error("ledger.damaged", reason=reason, set_aside=str(kept_as))
+    publish(LedgerDamaged(reason=reason, set_aside=str(kept_as)))
     return _open(path)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ocrwatch.log import get_logger
+from ocrwatch.events import StatusListening, publish
 from ocrwatch.observe import status_txt
 from ocrwatch.observe.status import Status
 from ocrwatch.observe.status_txt_writer import StatusTextWriter
@@ -15,8 +15,6 @@ from ocrwatch.storage.mounts import MountGuard
 
 if TYPE_CHECKING:
     from ocrwatch.observe.health_http import HealthState, Listener
-
-_log = get_logger()
 
 
 class StatusOutputs:
@@ -65,7 +63,7 @@ def _listen(address: str) -> tuple[HealthState, Listener]:
     board = HealthState()
     host, port = parse_address(address)
     listener = Listener(host, port, board, Exposition(lambda: board.status).render)
-    _log.info("status.listening", address=listener.address)
+    publish(StatusListening(address=listener.address))
     return board, listener
 
 

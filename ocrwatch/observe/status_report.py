@@ -13,9 +13,16 @@ import ocrwatch
 from ocrwatch.backoff import Backoff
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.delivery.steps import result
-from ocrwatch.delivery.transaction import Delivered
-from ocrwatch.document import EngineInfo
 from ocrwatch.errors import OcrwatchError
+from ocrwatch.events import (
+    ScanClosed,
+    ScanDelivered,
+    ScanQuarantined,
+    ScanRetrying,
+    ScanReturned,
+    WorkerDied,
+    WorkerStarted,
+)
 from ocrwatch.ledger import Ledger
 from ocrwatch.observe import status
 from ocrwatch.observe.activity import Activity
@@ -96,7 +103,7 @@ class Report:
         """Delivered scans with a text that needs review."""
         self.refused_settings: status.Refusal | None = None
         self.tally = Tally()
-        self.engine: EngineInfo | None = None
+        self.engine = ""
 
     def subscribe(self, event: asyncio.Event) -> None:
         """Set ``event`` when there is something new to write."""
@@ -133,39 +140,6 @@ class Report:
 
     def changed(self) -> None:
         """Request that the status is written soon."""
-        self._dirty = True
-
-    def count(self, end: ScanState, profile: str | None = None) -> None:
-        """Count the end of a scan."""
-        self.ends[end] += 1
-        self._dirty = True
-        self.tally.ended(end, profile, time.monotonic())
-
-    def delivered(self, path: str, delivered: Delivered, queued_ms: float, read_ms: float) -> None:
-        """Record a scan that was read, and count how long it waited and was read."""
-        shown = [display_path(sidecar) for sidecar in delivered.sidecars]
-        self.to_review += delivered.review is not None
-        self._deliveries.append(status.Delivery(display_path(path), shown, status.isoformat(time.time())))
-        self.tally.delivered(queued_ms / 1000, read_ms / 1000)
-
-    def worker_ready(self, engine: EngineInfo) -> None:
-        """Record that a worker can read."""
-        self.engine, self._dirty = engine, True
-
-    def worker_died(self) -> None:
-        """Count a worker that ended unexpectedly."""
-        self.tally.worker_deaths += 1
-        self._dirty = True
-
-    def failed(self, path: str, code: str, reason: str) -> None:
-        """Record a quarantined scan."""
-        self._failures.append(status.Failure(_shown(path), code, reason, status.isoformat(time.time())))
-
-    def took_back(self, path: str) -> None:
-        """Forget a quarantined scan that is in the inbox again."""
-        kept = [failure for failure in self._failures if failure.path != _shown(path)]
-        self._failures.clear()
-        self._failures.extend(kept)
         self._dirty = True
 
     def next_wake(self) -> float:
@@ -211,7 +185,7 @@ class Report:
             quarantine=_shown(self._settings.quarantine),
             watch=watch,
             workers=self._workers,
-            engine="" if self.engine is None else f"{self.engine.name} {self.engine.version}",
+            engine=self.engine,
             started=status.isoformat(self._started),
             waiting=waiting,
             more=more,
@@ -252,6 +226,48 @@ class Report:
             not_read=doing.not_read,
             not_read_files=doing.not_read_files,
         )
+
+    # Events.
+
+    def scan_closed(self, event: ScanClosed) -> None:
+        """Count the end of a scan."""
+        self.ends[event.state] += 1
+        self._dirty = True
+        self.tally.ended(event.state, event.profile, time.monotonic())
+
+    def scan_delivered(self, event: ScanDelivered) -> None:
+        """Record a scan that was read, and count how long it waited and was read."""
+        shown = [display_path(sidecar) for sidecar in event.sidecars]
+        self.to_review += event.review is not None
+        self.cached += event.cached is not None
+        self._deliveries.append(status.Delivery(display_path(event.path), shown, status.isoformat(time.time())))
+        self.tally.delivered(event.queued_ms / 1000, event.read_ms / 1000)
+
+    def scan_retrying(self, _event: ScanRetrying) -> None:
+        """Count an attempt that failed."""
+        self.tally.retries += 1
+        self._dirty = True
+
+    def worker_started(self, event: WorkerStarted) -> None:
+        """Record that a worker can read."""
+        self.engine, self._dirty = event.engine, True
+
+    def worker_died(self, _event: WorkerDied) -> None:
+        """Count a worker that ended unexpectedly."""
+        self.tally.worker_deaths += 1
+        self._dirty = True
+
+    def scan_quarantined(self, event: ScanQuarantined) -> None:
+        """Record a quarantined scan."""
+        failure = status.Failure(_shown(event.path), event.code, event.reason, status.isoformat(time.time()))
+        self._failures.append(failure)
+
+    def scan_returned(self, event: ScanReturned) -> None:
+        """Forget a quarantined scan that is in the inbox again."""
+        kept = [failure for failure in self._failures if failure.path != _shown(event.earlier_path)]
+        self._failures.clear()
+        self._failures.extend(kept)
+        self._dirty = True
 
 
 def _shown(path: str | Path) -> str:

@@ -9,6 +9,7 @@ from ocrwatch.settings.schema import (
     Batch,
     Cache,
     Effective,
+    Events,
     Hooks,
     Intake,
     Log,
@@ -24,6 +25,6 @@ from ocrwatch.settings.schema import (
 from ocrwatch.settings.section import Section
 
 __all__ = [
-    "Batch", "Cache", "Effective", "Enhance", "Hooks", "Intake", "Log", "Ocr", "Output", "Profile", "Retry", "Section",
-    "Settings", "Settle", "Status", "Watch", "Workers", "recipe",
+    "Batch", "Cache", "Effective", "Enhance", "Events", "Hooks", "Intake", "Log", "Ocr", "Output", "Profile", "Retry",
+    "Section", "Settings", "Settle", "Status", "Watch", "Workers", "recipe",
 ]  # fmt: skip

@@ -31,8 +31,8 @@ from ocrwatch.settings.types import (
 )
 
 __all__ = [
-    "Batch", "Cache", "Effective", "Enhance", "Hooks", "Intake", "Log", "Ocr", "Output", "Profile", "Retry", "Section",
-    "Settings", "Settle", "Status", "Watch", "Workers", "recipe",
+    "Batch", "Cache", "Effective", "Enhance", "Events", "Hooks", "Intake", "Log", "Ocr", "Output", "Profile", "Retry",
+    "Section", "Settings", "Settle", "Status", "Watch", "Workers", "recipe",
 ]  # fmt: skip
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -221,6 +221,14 @@ class Hooks(Section):
     """How often a notification is posted until it is accepted, 1 to 100; the delays grow from 500ms to 30s."""
 
 
+class Events(Section):
+    """Programs in Python that get each event of the log, as objects."""
+
+    listeners: Names = ()
+    """Listeners of other packages by their names, which are entry points of the group ocrwatch.listeners. They cannot
+    delay scans: if one is too slow, events for it are dropped."""
+
+
 class Profile(Section):
     """Rules for some of the scans, by their path in the inbox. The first profile that matches is used."""
 
@@ -297,6 +305,7 @@ class Settings(BaseSettings):
     retry: Retry = Retry()
     history: History = History()
     hooks: Hooks = Hooks()
+    events: Events = Events()
     cache: Cache = Cache()
     log: Log = Log()
     status: Status = Status()

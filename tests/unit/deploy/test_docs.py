@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from ocrwatch.errors import ExitCode
-from ocrwatch.log import EVENTS
 from ocrwatch.settings.keys import option_keys
 
 ROOT = Path(__file__).parents[3]
@@ -22,17 +21,6 @@ def test_generated_pages_are_up_to_date(tmp_path: Path) -> None:
     assert set(made) == {"cli.md", "settings.md", "events.md"}
     for name, text in made.items():
         assert (REFERENCE / name).read_text(encoding="utf-8") == text, f"{name}: run python deploy/make_docs.py"
-
-
-def test_every_event_is_documented_with_its_fields() -> None:
-    """The tables of events are the vocabulary that the code logs with."""
-    documented = {
-        name: tuple(re.findall(r"`([a-z0-9_]+)`", fields))
-        for name, fields in re.findall(
-            r"^\| `([a-z]+\.[a-z_]+)` \| .*? \| (.*?) \|$", (REFERENCE / "events.md").read_text(), re.MULTILINE
-        )
-    }
-    assert documented == {name: event.fields for name, event in EVENTS.items()}
 
 
 def test_every_option_is_documented() -> None:

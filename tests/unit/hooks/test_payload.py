@@ -1,4 +1,4 @@
-"""A notification has the fields of its event, in the form that other programs need."""
+"""What programs are told: the fields of the event, with absolute paths."""
 
 from __future__ import annotations
 
@@ -6,59 +6,142 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ocrwatch.hooks.payload import notification
+import pytest
+
+from ocrwatch.events import BatchFinished, ScanDelivered, ScanQuarantined, ScanRecovered
+from ocrwatch.hooks.payload import Notification, notification_of
+from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
 
-_TIME = "2026-01-02T03:04:05+00:00"
+Event = ScanDelivered | ScanQuarantined | ScanRecovered | BatchFinished
+
+SETTINGS = Settings(inbox=Path("/i"), outbox=Path("/o"), archive=Path("/a"), quarantine=Path("/q"))
+TIME = "2026-01-02T03:04:05+00:00"
 
 
-def _settings(tmp_path: Path) -> Settings:
-    return Settings(
-        inbox=tmp_path / "inbox",
-        outbox=tmp_path / "outbox",
-        archive=tmp_path / "archive",
-        quarantine=tmp_path / "quarantine",
-        state=tmp_path / "state",
+def sent(event: Event) -> Notification | None:
+    """Return the notification of an event."""
+    return notification_of(event, SETTINGS, TIME)
+
+
+def told(event: Event) -> tuple[str, str, dict[str, Any]]:
+    """Return kind, subject and fields of a notification, without what all have."""
+    notification = sent(event)
+    assert notification is not None
+    assert notification.body.count(b"\n") == 1
+    assert notification.body.endswith(b"\n")
+    fields = json.loads(notification.body)
+    common = {"schema": "ocrwatch.hook/1", "event": notification.event, "time": TIME, "inbox": "/i"}
+    assert {name: fields.pop(name) for name in common} == common
+    return notification.event, notification.subject, fields
+
+
+def recovered(state: ScanState, **fields: object) -> ScanRecovered:
+    """Return the end of a scan that a killed run had planned."""
+    all_fields = {
+        "id": 1,
+        "path": "in/a.jpg",
+        "fate": "archive",
+        "sidecars": ("in/a.txt",),
+        "state": state,
+        "sha256": "ab",
+        "code": None,
+        "explanation": None,
+        "original": "in/a.jpg",
+        "review_reasons": None,
+    }
+    return ScanRecovered(**all_fields | fields)  # type: ignore[arg-type]
+
+
+def test_a_delivered_scan() -> None:
+    """Without its text; what has no value is null, or not there at all."""
+    event = ScanDelivered(
+        id=1,
+        path="in/a.jpg",
+        bytes=10,
+        sha256="ab",
+        batch=2,
+        attempt=1,
+        engine="tesserocr 5.5.4",
+        words=0,
+        confidence=None,
+        queued_ms=3,
+        read_ms=4,
+        sidecars=("in/a.json", "in/a.txt"),
+        archived=None,
+        preview="secret",
+        beginning="secret",
+    )
+    assert told(event) == (
+        "delivered",
+        "in/a.jpg",
+        {
+            "id": 1,
+            "path": "in/a.jpg",
+            "bytes": 10,
+            "sha256": "ab",
+            "batch": 2,
+            "attempt": 1,
+            "engine": "tesserocr 5.5.4",
+            "words": 0,
+            "confidence": None,
+            "queued_ms": 3,
+            "read_ms": 4,
+            "sidecars": ["/o/in/a.json", "/o/in/a.txt"],
+            "archived": None,
+        },
     )
 
 
-def _told(tmp_path: Path, event: str, fields: dict[str, object]) -> dict[str, Any]:
-    sent = notification(_settings(tmp_path), event, "subject", fields, _TIME)
-    assert (sent.event, sent.subject) == (event, "subject")
-    assert sent.body.count(b"\n") == 1
-    assert sent.body.endswith(b"\n")
-    told: dict[str, Any] = json.loads(sent.body)
-    return told
+def test_a_quarantined_scan() -> None:
+    """With the reason, and where it is now."""
+    event = ScanQuarantined(
+        id=1, path="a.jpg", batch=1, attempt=3, code="damaged", reason="grey", remedy="scan again", quarantined="a.jpg"
+    )
+    assert told(event) == ("quarantined", "a.jpg", {**event.fields(), "quarantined": "/q/a.jpg"})
 
 
-def test_paths_are_absolute(tmp_path: Path) -> None:
-    """Programs run elsewhere; what is for the log only is not told."""
-    fields: dict[str, object] = {
-        "path": "a.jpg",
-        "sidecars": ["a.txt", "a.json"],
-        "archived": "a.jpg",
-        "preview": "text",
-    }
-    assert _told(tmp_path, "delivered", fields) == {
-        "schema": "ocrwatch.hook/1",
-        "event": "delivered",
-        "time": _TIME,
-        "inbox": str(tmp_path / "inbox"),
-        "path": "a.jpg",
-        "sidecars": [str(tmp_path / "outbox/a.txt"), str(tmp_path / "outbox/a.json")],
-        "archived": str(tmp_path / "archive/a.jpg"),
-    }
-    assert _told(tmp_path, "quarantined", {"quarantined": "a.jpg"})["quarantined"] == str(tmp_path / "quarantine/a.jpg")
+def test_a_batch() -> None:
+    """Its counts, of which those of nothing are left out; quarantined is a number."""
+    assert told(BatchFinished(batch=7, scans=3, seconds=1.5, delivered=2, quarantined=1)) == (
+        "batch",
+        "7",
+        {
+            "batch": 7,
+            "scans": 3,
+            "seconds": 1.5,
+            "delivered": 2,
+            "quarantined": 1,
+        },
+    )
 
 
-def test_numbers_stay(tmp_path: Path) -> None:
-    """In a batch's fields, quarantined is a number, and what was not archived is null."""
-    told = _told(tmp_path, "batch", {"quarantined": 2, "archived": None})
-    assert (told["quarantined"], told["archived"]) == (2, None)
+@pytest.mark.parametrize(
+    ("event", "fields"),
+    [
+        (recovered(ScanState.DELIVERED), {"sidecars": ["/o/in/a.txt"], "archived": "/a/in/a.jpg"}),
+        (
+            recovered(ScanState.DELIVERED, review_reasons=("confidence 40",)),
+            {
+                "sidecars": ["/o/in/a.txt"],
+                "archived": "/a/in/a.jpg",
+                "review": True,
+                "review_reasons": ["confidence 40"],
+            },
+        ),
+        (
+            recovered(ScanState.QUARANTINED, code="damaged", explanation="grey"),
+            {"code": "damaged", "reason": "grey", "quarantined": "/q/in/a.jpg"},
+        ),
+    ],
+)
+def test_a_recovered_scan(event: ScanRecovered, fields: dict[str, object]) -> None:
+    """What the killed run would have told, as far as it is known."""
+    common = {"id": 1, "path": "in/a.jpg", "sha256": "ab", "recovered": True}
+    assert told(event) == (str(event.state), "in/a.jpg", common | fields)
 
 
-def test_body_is_ascii(tmp_path: Path) -> None:
-    """Names that are not UTF-8 are sent as their escapes (PEP 383)."""
-    sent = notification(_settings(tmp_path), "delivered", "", {"path": "caf\udce9 ü.jpg"}, _TIME)
-    assert sent.body.isascii()
-    assert json.loads(sent.body)["path"] == "caf\udce9 ü.jpg"
+@pytest.mark.parametrize("state", [ScanState.DUPLICATE, ScanState.CHANGED])
+def test_a_recovered_scan_that_programs_are_not_told_of(state: ScanState) -> None:
+    """A duplicate was told of when it was first delivered, and a void plan is no end."""
+    assert sent(recovered(state)) is None

@@ -12,6 +12,7 @@ import pytest
 
 from ocrwatch.backoff import Backoff
 from ocrwatch.delivery.plan import Plan
+from ocrwatch.events import ScanReturned, subscribe
 from ocrwatch.housekeeping.late_writers import QuarantineWatch
 from ocrwatch.ledger import Ledger
 from ocrwatch.scan import ScanState
@@ -38,6 +39,7 @@ class Watching:
         self.threads = Threads()
         self.runner = asyncio.Runner()
         self.returned: list[str] = []
+        self.unsubscribe = subscribe(lambda event: self.returned.append(event.earlier_path), ScanReturned)
         self.watch = self.begin(give_up_after=LONG)
 
     def begin(self, give_up_after: float) -> QuarantineWatch:
@@ -62,13 +64,9 @@ class Watching:
     def turn_until(self, condition: Callable[[], object]) -> None:
         """Watch until something is so."""
 
-        async def take() -> None:
-            async for path in self.watch.returned():
-                self.returned.append(path)
-
         async def run() -> None:
             deadline = time.monotonic() + LONG
-            taking = asyncio.ensure_future(take())
+            taking = asyncio.ensure_future(self.watch.run())
             while not condition():
                 assert time.monotonic() < deadline
                 assert not taking.done()
@@ -83,6 +81,7 @@ def watching(tmp_path: Path) -> Iterator[Watching]:
     """Make empty folders, and watch them."""
     watching = Watching(tmp_path)
     yield watching
+    watching.unsubscribe()
     watching.runner.close()
     watching.threads.close()
     watching.ledger.close()

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from structlog.testing import capture_logs
 
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.document import EngineInfo, Page, Second
-from ocrwatch.log import EVENTS
-from ocrwatch.observe.scan_events import log_delivered
+from ocrwatch.events import ScanDelivered, subscribe
+from ocrwatch.observe.scan_events import publish_delivered
 from ocrwatch.recipe import Recipe
 from ocrwatch.scan import Batch, Scan, SettledFile
 from ocrwatch.settings import Settings
@@ -20,33 +19,33 @@ PAGE = Page(100, 100, None, 1, (), EngineInfo("tesserocr", "5.5.0", ("eng",)))
 DELIVERED = Delivered(1, "a.jpg", ("a.txt",), "a.jpg", "archive")
 
 
-def told(page: Page) -> dict[str, object]:
-    """Tell of a page; return what was logged."""
+def told(page: Page) -> ScanDelivered:
+    """Publish that a page was delivered; return the event."""
     file = SettledFile("a.jpg", FileFacts(1, 1, 10, 0, 0), fresh=True, ready_at=0.0)
     scan = Scan(file, Batch(1, 1), Settings().for_path("a.jpg"), Recipe())
-    with capture_logs() as logs:
-        fields = log_delivered(scan, page, DELIVERED, preview_chars=0)
-    (event,) = logs
-    assert {name: value for name, value in event.items() if name not in {"event", "log_level"}} == fields
-    return fields
+    heard: list[ScanDelivered] = []
+    unsubscribe = subscribe(heard.append, ScanDelivered)
+    publish_delivered(scan, page, DELIVERED, preview_chars=0)
+    unsubscribe()
+    (event,) = heard
+    return event
 
 
 def test_a_page_that_was_not_read_again_has_no_fields_for_it() -> None:
     """A page of one reader is told as ever."""
-    assert not {"second", "second_lines", "warnings"} & set(told(PAGE))
+    assert not {"second", "second_lines", "warnings"} & set(told(PAGE).fields())
 
 
 @pytest.mark.parametrize("lines", [0, 7])
 def test_a_page_that_was_read_again_says_by_whom_and_how_much(lines: int) -> None:
     """The second reader has its name and version beside the first one's, and its lines are counted, also none."""
-    fields = told(replace(PAGE, second=Second("rapidocr", "3.10.0", lines)))
-    assert (fields["engine"], fields["second"], fields["second_lines"]) == ("tesserocr 5.5.0", "rapidocr 3.10.0", lines)
-    assert set(fields) <= set(EVENTS["scan.delivered"].fields)
+    event = told(replace(PAGE, second=Second("rapidocr", "3.10.0", lines)))
+    assert (event.engine, event.second, event.second_lines) == ("tesserocr 5.5.0", "rapidocr 3.10.0", lines)
 
 
 def test_a_second_reader_that_failed_is_told_with_the_reason() -> None:
     """The page's warnings say why."""
     failed = replace(PAGE, second=Second("rapidocr", "3.10.0", 0, "it failed"), warnings=("it could not: it failed",))
-    fields = told(failed)
-    assert (fields["second"], fields["second_lines"]) == ("rapidocr 3.10.0", 0)
-    assert fields["warnings"] == ["it could not: it failed"]
+    event = told(failed)
+    assert (event.second, event.second_lines) == ("rapidocr 3.10.0", 0)
+    assert event.warnings == ("it could not: it failed",)
