@@ -34,7 +34,7 @@ from ocrwatch.events import (
     subscribe,
 )
 from ocrwatch.executors.events import Begun
-from ocrwatch.hooks.payload import payload_of
+from ocrwatch.hooks.payload import notification_of
 from ocrwatch.intake.loading import Loading
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.render.registry import endings
@@ -46,6 +46,9 @@ from tests.eventually import eventually
 from tests.fake_executor import Act, FakeExecutor, echo
 
 PLACES: Final = ("inbox", "outbox", "archive", "quarantine", "state")
+
+PREVIEW_CHARS: Final = 1000
+"""How much of each text the listener gets: all of it, in these tests."""
 
 _FATES: Final[dict[str, Fate]] = {"skip": "keep", "archive": "archive", "delete": "delete"}
 
@@ -103,8 +106,8 @@ class Heard:
             self.texts[event.path] = event.beginning.strip()
         self.retries += isinstance(event, ScanRetrying)
         if isinstance(event, ScanDelivered | ScanQuarantined | ScanRecovered | BatchFinished):
-            payload = payload_of(event)
-            self.events += [] if payload is None else [(payload.hook, payload.subject)]
+            notification = notification_of(event, Settings(), "")
+            self.events += [] if notification is None else [(notification.event, notification.subject)]
 
     def closed(self, scan: Scan) -> None:
         """Remember how it ended."""
@@ -178,6 +181,7 @@ class Core:
             self.deliveries,
             self.duplicates,
             self.heard,
+            preview_chars=PREVIEW_CHARS,
         )
 
     def serve(self) -> None:

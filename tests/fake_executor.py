@@ -13,7 +13,9 @@ from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Word
 from ocrwatch.errors import Stopping
 from ocrwatch.executors.base import Reading
 from ocrwatch.executors.events import Begun
-from ocrwatch.executors.ipc import Job
+from ocrwatch.executors.ipc import Job, RenderJob
+from ocrwatch.executors.rendering import plain, render_packed, render_page
+from ocrwatch.render.base import RenderedPage
 
 WORKER: Final = 4711
 """The process id that is told of what reads."""
@@ -24,6 +26,9 @@ _BOX: Final = Box(0, 0, 1, 1)
 
 Act = Callable[[Job], Awaitable[Page]]
 """Returns what a job's page is, or raises."""
+
+RenderAct = Callable[[RenderJob], Awaitable[RenderedPage]]
+"""Returns a cached page, rendered, or raises."""
 
 
 def page_of(text: str, engine: EngineInfo = ENGINE) -> Page:
@@ -37,10 +42,16 @@ async def echo(job: Job) -> Page:
     return page_of(job.jpeg.decode("ascii", "replace"))
 
 
+async def render(job: RenderJob) -> RenderedPage:
+    """Render a cached page as workers do."""
+    return render_packed(job.packed, job.request)
+
+
 class FakeExecutor:
     """An :class:`~ocrwatch.executors.base.Executor` that reads ``capacity`` scans at once, in their order.
 
-    ``act`` may be changed at any time. ``count_attempt`` is called on a thread, ``heard`` on the event loop.
+    ``act`` and ``render_act`` may be changed at any time. ``count_attempt`` is called on a thread, ``heard`` on the
+    event loop.
     """
 
     def __init__(
@@ -52,8 +63,11 @@ class FakeExecutor:
         heard: Callable[[Begun], None],
     ) -> None:
         self.act = act
+        self.render_act: RenderAct = render
         self.jobs: list[Job] = []
         """All that were begun."""
+        self.rendered: list[RenderJob] = []
+        """All cached pages that were to be rendered."""
         self._capacity = capacity
         self._count_attempt = count_attempt
         self._heard = heard
@@ -82,11 +96,18 @@ class FakeExecutor:
             self.jobs.append(job)
             self._heard(Begun(WORKER, job.scan, attempt))
             begun = time.monotonic()
-            page = await self.act(job)
+            page = render_page(plain(await self.act(job)), job.request)
             return Reading(page, (time.monotonic() - begun) * 1000)
         finally:
             self._busy -= 1
             self._grant()
+
+    async def render(self, job: RenderJob) -> RenderedPage:
+        """Render a cached page."""
+        self.rendered.append(job)
+        # As any other, it is not there at once.
+        await asyncio.sleep(0)
+        return await self.render_act(job)
 
     def withdraw(self) -> int:
         """Give up the scans that have not been begun; return how many."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,6 +74,32 @@ class ReturnsText(Raises):
         return page.text if "bad" in original.path else super().render(page, original)
 
 
+class Crashes(Raises):
+    """Ends the process as native code might."""
+
+    name: ClassVar[str] = "crashes"
+    ending: ClassVar[str] = "crashes"
+
+    def render(self, page: Page, original: Original) -> bytes:
+        """Leave."""
+        if "bad" in original.path:
+            os._exit(9)
+        return super().render(page, original)
+
+
+class Hangs(Raises):
+    """Never comes back."""
+
+    name: ClassVar[str] = "hangs"
+    ending: ClassVar[str] = "hangs"
+
+    def render(self, page: Page, original: Original) -> bytes:
+        """Sleep for ever."""
+        if "bad" in original.path:
+            time.sleep(1000)
+        return super().render(page, original)
+
+
 class Starved(Marks):
     """Needs memory that is not there."""
 
@@ -112,7 +139,8 @@ class LikeTexts(Marks):
 
 
 FORMATS: dict[str, type[Format]] = {
-    **{each.name: each for each in (Marks, Twin, Raises, Exits, ReturnsText, Starved, Escapes, LikeScans, LikeTexts)},
+    **{each.name: each for each in (Marks, Twin, Raises, Exits, ReturnsText, Crashes, Hangs, Starved)},
+    **{each.name: each for each in (Escapes, LikeScans, LikeTexts)},
     "other-name": OtherName,
 }
 
@@ -148,5 +176,6 @@ def _forget() -> None:
     """Have the registry look for formats anew when it needs some next."""
     importlib.invalidate_caches()
     registry.load.cache_clear()
+    registry.choose.cache_clear()
     registry.endings.cache_clear()
     registry._entry_points.cache_clear()

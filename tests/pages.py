@@ -8,13 +8,16 @@ from typing import TypeVar
 
 from hypothesis import strategies as st
 
-from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Second, Word
+from ocrwatch.document import Block, Box, EngineInfo, Line, Page, PageSummary, Second, Word
+from ocrwatch.render.base import RenderedPage
 
 T = TypeVar("T")
 
 _TEXT = st.text(max_size=8)
 _WHOLE = st.integers(-(1 << 40), 1 << 40)
 _NUMBERS = st.floats(allow_nan=False)  # infinite ones too: engines of other packages return them
+_ENGINES = st.builds(EngineInfo, _TEXT, _TEXT, st.lists(_TEXT, max_size=3).map(tuple))
+_SECONDS = st.none() | st.builds(Second, _TEXT, _TEXT, _WHOLE, _TEXT)
 _BOXES = st.builds(Box, _WHOLE, _WHOLE, _WHOLE, _WHOLE)
 
 
@@ -34,13 +37,29 @@ def pages() -> st.SearchStrategy[Page]:
         dpi=st.none() | _NUMBERS,
         orientation=_WHOLE,
         blocks=_tuples(blocks),
-        engine=st.builds(EngineInfo, _TEXT, _TEXT, _tuples(_TEXT)),
+        engine=_ENGINES,
         steps=_tuples(_TEXT),
         warnings=_tuples(_TEXT),
         timings=_tuples(st.tuples(_TEXT, _NUMBERS)),
         unread=st.none() | _NUMBERS,
-        second=st.none() | st.builds(Second, _TEXT, _TEXT, _WHOLE, _TEXT),
+        second=_SECONDS,
     )
+
+
+def rendered_pages() -> st.SearchStrategy[RenderedPage]:
+    """Generate what workers answer with: the types that are declared, and any values."""
+    summaries = st.builds(
+        PageSummary,
+        engine=_ENGINES,
+        words=_WHOLE,
+        confidence=st.none() | _NUMBERS,
+        second=_SECONDS,
+        warnings=_tuples(_TEXT),
+        preview=_TEXT,
+        review_reasons=_tuples(_TEXT),
+    )
+    sidecars = _tuples(st.tuples(_TEXT, st.binary(max_size=20)))
+    return st.builds(RenderedPage, sidecars, summaries, st.binary(max_size=20))
 
 
 @functools.cache

@@ -15,6 +15,7 @@ from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.document import Page
 from ocrwatch.executors.ipc import Job
 from ocrwatch.recipe import Recipe
+from ocrwatch.render.base import RenderedPage
 from tests.core import Core
 from tests.fake_executor import page_of
 
@@ -59,24 +60,24 @@ class Script:
 
 
 class Remembered(PageCache):
-    """Pages by their bytes and their recipe."""
+    """Packed pages by the hash of their bytes and their recipe."""
 
     def __init__(self) -> None:
         super().__init__(None, [])
-        self.pages: dict[tuple[str, Recipe], Page] = {}
+        self.pages: dict[tuple[str, Recipe], bytes] = {}
 
     def __bool__(self) -> bool:
         return True
 
-    def page(self, sha256: str, recipe: Recipe) -> Page | None:
+    def page(self, sha256: str, recipe: Recipe) -> bytes | None:
         """Return the page."""
         return self.pages.get((sha256, recipe))
 
     recent = page
 
-    def remember(self, sha256: str, recipe: Recipe, page: Page) -> Callable[[], None]:
+    def remember(self, sha256: str, recipe: Recipe, rendered: RenderedPage) -> Callable[[], None]:
         """Keep it."""
-        self.pages[sha256, recipe] = page
+        self.pages[sha256, recipe] = rendered.packed
         return lambda: None
 
 

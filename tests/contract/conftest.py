@@ -10,6 +10,7 @@ import pytest
 
 from tests import faulty_engines
 from tests.contract.pooling import Pooling, Start
+from tests.other_formats import installed
 
 _ROOT = Path(__file__).parents[2]
 
@@ -19,6 +20,16 @@ def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have workers find the failing engines."""
     faulty_engines.install(tmp_path)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{_ROOT}")
+
+
+@pytest.fixture
+def formats(faulty: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, ...]]:
+    """Have workers, and this process, find formats of another package; return the names of all."""
+    names = ("crashes", "hangs", "marks", "raises")
+    folder = tmp_path / "formats"
+    with installed(folder, *names):
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ["PYTHONPATH"]]))
+        yield (*names, "txt", "json")
 
 
 @pytest.fixture

@@ -11,11 +11,14 @@ from typing import TypeVar
 
 import psutil
 
+from ocrwatch.cache.codec import unpack
 from ocrwatch.document import Page
 from ocrwatch.executors.events import Outcome, SlotEvent, WorkerReady
+from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.executors.process_pool import Pool
 from ocrwatch.executors.worker_lifecycle import SlotOptions
 from ocrwatch.recipe import EnhanceOptions, Recipe
+from ocrwatch.render.base import RenderedPage, RenderRequest
 from tests.rendering import render
 from tests.waiting import until
 
@@ -31,6 +34,11 @@ def recipe(engine: str, argument: object = "") -> Recipe:
     return Recipe(engine=engine, whitelist=str(argument), enhance=EnhanceOptions(enabled=False))
 
 
+def request(*formats: str, path: str = "a.jpg", packs: bool = True) -> RenderRequest:
+    """Ask for sidecars, ``txt`` if nothing else is said, and for the packed page."""
+    return RenderRequest(formats or ("txt",), path.encode(), len(JPEG), "ab" * 32, preview_chars=100, packs=packs)
+
+
 class Pooling:
     """A pool whose events and attempts are kept."""
 
@@ -38,7 +46,8 @@ class Pooling:
         self,
         count: int = 1,
         *,
-        engine: str = "echo",
+        engine: str | None = "echo",
+        formats: tuple[str, ...] = (),
         timeout: float = GENEROUS,
         max_memory: int = 0,
         recycle_after: int = 0,
@@ -49,7 +58,7 @@ class Pooling:
         self._lock = threading.Lock()
         self.pool = Pool(
             count,
-            SlotOptions((recipe(engine),), timeout, max_memory, recycle_after),
+            SlotOptions(() if engine is None else (recipe(engine),), formats, timeout, max_memory, recycle_after),
             count_attempt=self._count,
             refund_attempt=self._refund,
             report=self._report,
@@ -80,9 +89,21 @@ class Pooling:
         until(lambda: len(self.events(WorkerReady)) >= count, 60, f"{count} workers ready")
         return [event.pid for event in self.events(WorkerReady)]
 
-    def submit(self, scan: int, engine: str = "echo", argument: object = "", jpeg: bytes = JPEG) -> None:
+    def submit(
+        self,
+        scan: int,
+        engine: str = "echo",
+        argument: object = "",
+        jpeg: bytes = JPEG,
+        *,
+        wanted: RenderRequest | None = None,
+    ) -> None:
         """Queue a scan."""
-        self.pool.submit(scan, jpeg, recipe(engine, argument))
+        self.pool.submit(Job(scan, jpeg, recipe(engine, argument), wanted or request()))
+
+    def submit_packed(self, scan: int, packed: bytes, wanted: RenderRequest | None = None) -> None:
+        """Queue a cached page."""
+        self.pool.submit(RenderJob(scan, packed, wanted or request()))
 
     def outcome(self, scan: int, timeout: float = GENEROUS) -> Outcome:
         """Wait for the end of a job; it has only one."""
@@ -90,12 +111,16 @@ class Pooling:
         (found,) = [outcome for outcome in self.events(Outcome) if outcome.scan == scan]
         return found
 
-    def page(self, scan: int) -> Page:
+    def rendered(self, scan: int) -> RenderedPage:
         """Wait for a job that succeeds."""
         outcome = self.outcome(scan)
         assert outcome.error is None
         assert outcome.page is not None
         return outcome.page
+
+    def page(self, scan: int) -> Page:
+        """Wait for a job that succeeds, and unpack its page."""
+        return unpack(self.rendered(scan).packed)
 
     def worker_of(self, scan: int) -> int:
         """Return the process that read a scan with an engine that echoes."""

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final, Literal, Protocol
 
 import pytest
 
+from ocrwatch.cache.codec import pack
 from ocrwatch.document import Page
-from ocrwatch.errors import EnvironmentFault, InternalFault, NotAJpeg, OcrwatchError, Stopping, Truncated, UsageError
+from ocrwatch.errors import (
+    EnvironmentFault,
+    InternalFault,
+    NotAJpeg,
+    OcrwatchError,
+    ScanFault,
+    Stopping,
+    Truncated,
+    UsageError,
+)
 from ocrwatch.executors.base import Executor, Reading
-from ocrwatch.executors.events import Begun
-from ocrwatch.executors.ipc import Job
+from ocrwatch.executors.events import Begun, WorkerLost
+from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.executors.local import LocalExecutor
 from ocrwatch.executors.worker_lifecycle import SlotOptions
-from tests.contract.pooling import GENEROUS, JPEG, recipe
+from ocrwatch.render.base import RenderedPage, RenderRequest
+from tests.contract.pooling import GENEROUS, JPEG, recipe, request
 from tests.eventually import eventually, run
 from tests.fake_executor import FakeExecutor, page_of
 
@@ -53,12 +66,13 @@ class Subject:
         self.steps: list[str] = []
         self.refused: EnvironmentFault | None = None
         """What counting an attempt raises."""
+        self.lost: list[WorkerLost] = []
         self.executor: Executor = self._local(capacity) if kind == "local" else self._fake(capacity)
 
     async def read(self, scan: int, engine: str = "echo", argument: object = "", jpeg: bytes = JPEG) -> Reading:
         """Have a scan read."""
         try:
-            reading = await self.executor.read(Job(scan, jpeg, recipe(engine, argument)))
+            reading = await self.executor.read(Job(scan, jpeg, recipe(engine, argument), request("txt", "json")))
         except OcrwatchError:
             self.steps.append(f"failed {scan}")
             raise
@@ -69,10 +83,14 @@ class Subject:
         """Have a scan read beside others."""
         return asyncio.ensure_future(self.read(scan, engine, argument))
 
+    async def render(self, scan: int, packed: bytes, wanted: RenderRequest | None = None) -> RenderedPage:
+        """Have a cached page rendered."""
+        return await self.executor.render(RenderJob(scan, packed, wanted or request("txt", "json")))
+
     def _local(self, capacity: int) -> LocalExecutor:
         return LocalExecutor(
             capacity,
-            SlotOptions((recipe("echo"),), GENEROUS, 0, 0),
+            SlotOptions((recipe("echo"),), ("txt", "json"), GENEROUS, 0, 0),
             count_attempt=self._count,
             refund_attempt=self._refund,
             heard=self._heard,
@@ -96,6 +114,8 @@ class Subject:
             assert event.pid > 0
             assert event.attempt == self.attempts[event.scan]
             self.steps.append(f"begun {event.scan}")
+        if isinstance(event, WorkerLost):
+            self.lost.append(event)
 
 
 class Open(Protocol):
@@ -130,7 +150,7 @@ def test_scans_are_read(opened: Open) -> None:
     async def scenario() -> None:
         it.executor.start()
         readings = await asyncio.gather(*(it.read(scan, argument=f"scan{scan}") for scan in range(6)))
-        assert [reading.page.words[0].text for reading in readings] == [f"scan{scan}" for scan in range(6)]
+        assert [reading.page.summary.preview.split()[0] for reading in readings] == [f"scan{scan}" for scan in range(6)]
         assert all(reading.read_ms > 0 for reading in readings)
         assert it.attempts == dict.fromkeys(range(6), 1)
 
@@ -226,7 +246,7 @@ def test_what_is_withdrawn_was_not_begun(opened: Open) -> None:
         ends = await asyncio.gather(*waiting, return_exceptions=True)
         assert [type(end) for end in ends] == [Stopping, Stopping]
         assert it.executor.withdraw() == 0
-        assert (await begun).page.words[0].text == "0.5"
+        assert (await begun).page.summary.preview.split()[0] == "0.5"
         assert it.attempts == {1: 1}
 
     run(scenario(), _LIMIT)
@@ -263,7 +283,7 @@ def test_a_caller_that_is_cancelled_is_not_in_the_way(opened: Open) -> None:
         await eventually(lambda: "begun 1" in it.steps)
         tasks[0].cancel()
         tasks[1].cancel()
-        assert (await tasks[2]).page.words[0].text == "last"
+        assert (await tasks[2]).page.summary.preview.split()[0] == "last"
         await asyncio.gather(*tasks, return_exceptions=True)
         assert [task.cancelled() for task in tasks] == [True, True, False]
         await it.read(4)
@@ -285,3 +305,124 @@ def test_it_ends_at_once_whatever_is_being_read(opened: Open) -> None:
     run(scenario(), _LIMIT)
     it.executor.close()
     assert it.steps == ["counted 1", "begun 1"]
+
+
+# Cached pages.
+
+PACKED: Final = pack(page_of("word"))
+
+
+def test_a_cached_page_is_rendered_as_it_was_when_it_was_read(opened: Open) -> None:
+    """The same sidecars, summary and packed page, to the last byte; for another scan, those of that scan."""
+    it = opened()
+
+    async def scenario() -> None:
+        it.executor.start()
+        page = (await it.read(1, argument="word")).page
+        assert [ending for ending, _ in page.sidecars] == ["json", "txt"]
+        assert page.packed
+        assert await it.render(2, page.packed) == page
+        other = await it.render(3, page.packed, request("json", path="sub/b.jpg", packs=False))
+        ((ending, content),) = other.sidecars
+        before, now = json.loads(dict(page.sidecars)["json"]), json.loads(content)
+        assert (ending, now["source"].pop("path"), before["source"].pop("path")) == ("json", "sub/b.jpg", "a.jpg")
+        assert now == before
+        assert other == replace(page, sidecars=other.sidecars, packed=b"")
+
+    run(scenario(), _LIMIT)
+
+
+def test_each_cached_page_goes_to_its_own_caller(opened: Open) -> None:
+    """As many as there are at once; none of them counts as an attempt, or is told as begun."""
+    it = opened()
+
+    async def scenario() -> None:
+        it.executor.start()
+        pages = await asyncio.gather(*(it.render(scan, pack(page_of(f"word{scan}"))) for scan in range(20)))
+        assert [dict(page.sidecars)["txt"] for page in pages] == [b"word%d\n" % scan for scan in range(20)]
+        assert (it.attempts, it.steps) == ({}, [])
+        # Nor is it needed that one can be counted.
+        it.refused = EnvironmentFault("the disk is full")
+        await it.render(1, PACKED)
+
+    run(scenario(), _LIMIT)
+
+
+def test_a_cached_page_does_not_wait_for_scans(opened: Open) -> None:
+    """All that can read are busy for ever, and others wait."""
+    it = opened()
+
+    async def scenario() -> None:
+        it.executor.start()
+        busy = [it.begin(1, "hang"), it.begin(2, "hang")]
+        await eventually(lambda: "begun 1" in it.steps)
+        assert (await it.render(3, PACKED)).summary.words == 1
+        assert it.steps == ["counted 1", "begun 1"]
+        for task in busy:
+            task.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+
+    run(scenario(), _LIMIT)
+
+
+@pytest.mark.parametrize("packed", [b"", b"rubbish", PACKED[:-1], PACKED[:40] + b"\0" + PACKED[41:]])
+def test_a_damaged_page_is_a_scans_fault(opened: Open, packed: bytes) -> None:
+    """Its scan must be read; the next page is rendered, and nothing has died of it."""
+    it = opened()
+
+    async def scenario() -> None:
+        it.executor.start()
+        with pytest.raises(ScanFault, match="the cached page is damaged"):
+            await it.render(1, packed)
+        assert (await it.render(2, PACKED)).summary.words == 1
+        assert (it.steps, it.lost) == ([], [])
+
+    run(scenario(), _LIMIT)
+
+
+def test_a_format_that_fails_on_a_page_is_a_scans_fault(opened: Open, formats: tuple[str, ...]) -> None:
+    """Of a cached page and of one that is read; others are rendered with it."""
+    it = opened()
+    wanted = request("txt", "raises", path="bad.jpg")
+
+    async def scenario() -> None:
+        it.executor.start()
+        with pytest.raises(InternalFault, match="no such glyph"):
+            await it.render(1, PACKED, wanted)
+        with pytest.raises(InternalFault, match="no such glyph"):
+            await it.executor.read(Job(1, JPEG, recipe("echo"), wanted))
+        page = await it.render(2, PACKED, request("txt", "raises"))
+        assert [ending for ending, _ in page.sidecars] == ["raises", "txt"]
+        assert it.lost == []
+
+    run(scenario(), _LIMIT)
+
+
+def test_a_cached_page_is_not_withdrawn(opened: Open) -> None:
+    """It takes no time worth mentioning, and its scan is delivered."""
+    it = opened()
+
+    async def scenario() -> None:
+        it.executor.start()
+        rendering = asyncio.ensure_future(it.render(1, PACKED))
+        await asyncio.sleep(0)
+        assert it.executor.withdraw() == 0
+        assert (await rendering).summary.words == 1
+
+    run(scenario(), _LIMIT)
+
+
+def test_a_caller_that_wants_no_cached_page_any_more_is_not_in_the_way(opened: Open) -> None:
+    """The others get theirs."""
+    it = opened()
+
+    async def scenario() -> None:
+        it.executor.start()
+        tasks = [asyncio.ensure_future(it.render(scan, PACKED)) for scan in range(3)]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert [task.cancelled() for task in tasks] == [False, True, False]
+        await it.render(4, PACKED)
+
+    run(scenario(), _LIMIT)

@@ -15,9 +15,10 @@ from ocrwatch.errors import (
     UsageError,
 )
 from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerUnfit
+from ocrwatch.executors.ipc import Job
 from ocrwatch.executors.process_pool import Pool
 from ocrwatch.executors.worker_lifecycle import SlotOptions
-from tests.contract.pooling import GENEROUS, JPEG, Start, is_alive, recipe, started_by_engine
+from tests.contract.pooling import GENEROUS, JPEG, Start, is_alive, recipe, request, started_by_engine
 from tests.waiting import until
 
 
@@ -137,13 +138,13 @@ def test_an_attempt_that_cannot_be_counted_is_not_made(faulty: None) -> None:
 
     pool = Pool(
         1,
-        SlotOptions((recipe("echo"),), GENEROUS, 0, 0),
+        SlotOptions((recipe("echo"),), (), GENEROUS, 0, 0),
         count_attempt=refuse,
         refund_attempt=lambda _: None,
         report=events.append,
     )
     pool.start()
-    pool.submit(1, JPEG, recipe("crash"))
+    pool.submit(Job(1, JPEG, recipe("crash"), request()))
     try:
         until(lambda: any(isinstance(event, Outcome) for event in events), GENEROUS, "the outcome")
     finally:

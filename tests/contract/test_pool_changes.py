@@ -12,8 +12,8 @@ from tests.contract.pooling import GENEROUS, Start, is_alive, recipe
 from tests.waiting import until
 
 
-def _options(engine: str = "echo", *, timeout: float = GENEROUS, max_memory: int = 0) -> SlotOptions:
-    return SlotOptions((recipe(engine),), timeout, max_memory, 0)
+def _options(engine: str = "echo", *formats: str, timeout: float = GENEROUS, max_memory: int = 0) -> SlotOptions:
+    return SlotOptions((recipe(engine),), formats, timeout, max_memory, 0)
 
 
 def test_it_grows_and_shrinks_without_losing_a_job(start: Start) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 
 import msgspec
 import pytest
 
-from ocrwatch.document import Box
+from ocrwatch.document import Box, EngineInfo, PageSummary
 from ocrwatch.errors import EngineFailed, InternalFault
 from ocrwatch.executors.events import WorkerLost
-from tests.contract.pooling import Start
+from ocrwatch.executors.ipc import Read
+from ocrwatch.render.base import RenderedPage
+from tests.contract.pooling import Start, request
 
 
 def framed(data: bytes, jpeg_length: int = 0) -> str:
@@ -20,37 +23,40 @@ def framed(data: bytes, jpeg_length: int = 0) -> str:
 
 
 def test_numbers_of_numpy_and_infinite_ones_are_a_page(start: Start) -> None:
-    """What can be delivered comes through, as plain values."""
+    """What can be delivered comes through, as plain values; the summary and the JSON have no infinite number."""
     pooling = start()
-    pooling.submit(1, "odd")
+    pooling.submit(1, "odd", wanted=request("txt", "json"))
     page = pooling.page(1)
     assert [(word.text, word.confidence) for word in page.words] == [("90.5", 90.5), ("inf", math.inf)]
     assert {type(word.confidence) for word in page.words} == {float}
     assert page.words[0].box == Box(0, 0, 1, 1)
+    rendered = pooling.rendered(1)
+    sidecars = dict(rendered.sidecars)
+    assert sidecars["txt"] == b"90.5 inf\n"
+    (block,) = json.loads(sidecars["json"])["blocks"]
+    assert [word["confidence"] for word in block["lines"][0]["words"]] == [90.5, None]
+    assert (rendered.summary.words, rendered.summary.confidence) == (2, None)
 
 
-@pytest.mark.parametrize("argument", ["", "x"])
-def test_a_page_that_cannot_be_sent_is_an_internal_fault(start: Start, argument: str) -> None:
-    """The scan has the fault with its traceback; the worker lives on."""
+@pytest.mark.parametrize(
+    ("engine", "argument", "said"),
+    [
+        ("unsendable", "", "surrogates not allowed"),
+        ("unsendable", "x", "object"),
+        ("wrong-types", "", "Expected `int`, got `str`"),
+    ],
+)
+def test_a_page_with_other_values_is_an_internal_fault(start: Start, engine: str, argument: str, said: str) -> None:
+    """The scan has the fault, which names the engine and what is wrong; the worker lives on."""
     pooling = start()
     (worker,) = pooling.ready()
-    pooling.submit(1, "unsendable", argument)
+    pooling.submit(1, engine, argument)
     error = pooling.outcome(1).error
     assert isinstance(error, InternalFault)
-    assert "Traceback" in error.trace
+    assert error.message.startswith(f"the engine {engine} returned an invalid page (")
+    assert said in error.message
     pooling.submit(2)
     assert pooling.worker_of(2) == worker
-
-
-def test_a_page_of_wrong_types_is_an_internal_fault(start: Start) -> None:
-    """The fault says what is wrong; a fresh worker reads the next scan."""
-    pooling = start()
-    pooling.submit(1, "wrong-types")
-    error = pooling.outcome(1).error
-    assert isinstance(error, InternalFault)
-    assert "Expected `int`, got `str`" in error.message
-    pooling.submit(2)
-    assert pooling.page(2)
 
 
 def test_an_error_of_another_package_keeps_its_code(start: Start) -> None:
@@ -62,9 +68,19 @@ def test_an_error_of_another_package_keeps_its_code(start: Start) -> None:
     assert (error.message, error.remedy, error.code, error.retryable) == ("jammed", "open the flap", "paper-jam", False)
 
 
+def read(*endings: str) -> str:
+    """Return an answer with these sidecars."""
+    summary = PageSummary(EngineInfo("echo", "1", ()), 0, None)
+    return framed(msgspec.msgpack.encode(Read(1, RenderedPage(tuple((each, b"") for each in endings), summary))))
+
+
 @pytest.mark.parametrize(
     "message",
     [
+        read(),
+        read("json"),
+        read("txt", "json"),
+        read("../../txt"),
         framed(b"rubbish"),
         framed(b"", 1 << 60),
         struct.pack("!QQ", 1 << 60, 0).hex(),

@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 
 from ocrwatch.errors import InternalFault, ScanFault
 from ocrwatch.executors.events import Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
+from ocrwatch.executors.ipc import Job
 from ocrwatch.executors.process_pool import Pool
 from ocrwatch.executors.worker_lifecycle import SlotOptions
 from ocrwatch.recipe import Recipe
+from ocrwatch.render.base import RenderRequest
 from tests.fuzz.corpus import TEXT, Mutant, mutant, originals
 
 TIME_LIMIT = 10.0
 """Seconds for one mutant, where an unharmed page takes a tenth of one."""
 MEMORY_LIMIT = 1_500_000_000
+FORMATS = ("txt", "json")
 
 _NEIGHBOUR_EVERY = 20
 _AHEAD_PER_WORKER = 2
@@ -67,7 +70,7 @@ class _Feeding:
         self._refunds: Counter[int] = Counter()
         self._pool = Pool(
             workers,
-            SlotOptions((Recipe(),), time_limit, MEMORY_LIMIT, recycle_after=0),
+            SlotOptions((Recipe(),), FORMATS, time_limit, MEMORY_LIMIT, recycle_after=0),
             count_attempt=self._count,
             refund_attempt=self._refund,
             report=self._events.put,
@@ -112,7 +115,8 @@ class _Feeding:
         number = next(self._numbers)
         self._open[number] = victim
         jpeg = originals()[number % len(originals())] if victim is None else victim.data
-        self._pool.submit(number, jpeg, Recipe())
+        request = RenderRequest(FORMATS, b"a.jpg", len(jpeg), "")
+        self._pool.submit(Job(number, jpeg, Recipe(), request))
 
     def _take(self, timeout: float, wanted: type[SlotEvent] | None = None) -> None:
         """Take events up to one of the ``wanted`` kind, or up to any."""
@@ -137,7 +141,7 @@ class _Feeding:
         seconds = outcome.read_ms / 1000
         if victim is None:
             self._found.neighbours += 1
-            text = outcome.page.text if outcome.page else str(outcome.error)
+            text = dict(outcome.page.sidecars)["txt"].decode() if outcome.page else str(outcome.error)
             if text.split() != TEXT.split():
                 self._found.wrong.append(f"a whole scan was read as {text!r}")
             return

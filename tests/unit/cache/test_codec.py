@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import struct
 import zlib
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrwatch.cache.codec import MAX_SIZE, Malformed, pack, unpack
+from ocrwatch.cache.codec import MAX_SIZE, Malformed, engine_of, pack, unpack
 from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Second, Word
 from tests.pages import pages, zlib_bomb
 
@@ -22,6 +23,12 @@ PAGE = Page(
     800, 600, 300.0, 6, (Block((Line(WORDS, BOX, 1),), BOX),), EngineInfo("tesserocr", "5.5.0", ("deu",)),
     ("scale 0.58",), ("odd",),
 )  # fmt: skip
+
+
+def framed(compressed: bytes, engine: object = ("tesserocr", "5.5.0")) -> bytes:
+    """Put a compressed page behind the name of an engine."""
+    name = msgspec.msgpack.encode(engine)
+    return struct.pack("!H", len(name)) + name + compressed
 
 
 @given(pages())
@@ -42,24 +49,85 @@ def test_the_same_page_gives_the_same_bytes() -> None:
     assert pack(PAGE) == pack(replace(PAGE, timings=(("decode", 1.0),)))
 
 
-@pytest.mark.parametrize("data", [b"", b"rubbish", pack(PAGE)[:-1], pack(PAGE)[:40] + b"\0" + pack(PAGE)[41:]])
-def test_what_is_damaged_is_no_page(data: bytes) -> None:
-    """One changed byte is enough."""
-    with pytest.raises(Malformed):
-        unpack(data)
+def test_the_engine_is_known_without_unpacking() -> None:
+    """The daemon's own process inflates nothing: it reads what is before the page."""
+    packed = pack(PAGE)
+    assert packed == framed(zlib.compress(msgspec.msgpack.encode(PAGE), 1))
+    assert engine_of(packed) == engine_of(framed(b"")) == engine_of(framed(zlib_bomb())) == ("tesserocr", "5.5.0")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\0",
+        b"\0\0",
+        b"\0\0" + pack(PAGE)[2:],
+        b"\xff\xff" + pack(PAGE)[2:],
+        pack(PAGE)[:8],
+        framed(b"", None),
+        framed(b"", ("tesserocr",)),
+        framed(b"", ("tesserocr", 5)),
+        framed(b"", ("tesserocr", "5.5.0", "eng")),
+        b"\0\x03\x92\xa1\xff",
+    ],
+)
+def test_what_names_no_engine_is_no_page(data: bytes) -> None:
+    """Neither for the daemon, which asks for its engine, nor for what unpacks it."""
+    for read in (engine_of, unpack):
+        with pytest.raises(Malformed):
+            read(data)
+
+
+@pytest.mark.parametrize("engine", [("pytesseract", "5.5.0"), ("tesserocr", "5.5.1"), ("", "")])
+def test_a_page_of_another_engine_than_it_says_is_none(engine: tuple[str, str]) -> None:
+    """The daemon compares the version that the beginning names, and must not be deceived about the page's."""
+    with pytest.raises(Malformed, match="another engine"):
+        unpack(framed(zlib.compress(msgspec.msgpack.encode(PAGE)), engine))
+
+
+def test_half_a_page_is_none() -> None:
+    """Wherever it ends."""
+    packed = pack(PAGE)
+    for length in range(len(packed)):
+        with pytest.raises(Malformed):
+            unpack(packed[:length])
+
+
+def test_one_changed_bit_is_enough() -> None:
+    """In the name of the engine, in the page, and in its checksum; but for the few bits that mean nothing to zlib."""
+    packed = pack(PAGE)
+    without_meaning = 0
+    for place in range(8 * len(packed)):
+        damaged = bytearray(packed)
+        damaged[place // 8] ^= 1 << place % 8
+        try:
+            page = unpack(bytes(damaged))
+        except Malformed:
+            continue
+        assert page == PAGE
+        without_meaning += 1
+    assert without_meaning < 8
 
 
 @given(st.binary())
 def test_random_bytes_are_no_page(data: bytes) -> None:
     """Random bytes, also if they are well compressed, raise one exception only."""
-    for rubbish in (data, zlib.compress(data), pack(PAGE) + data + b"x", pack(PAGE)[: len(data)]):
+    for rubbish in (
+        data,
+        zlib.compress(data),
+        framed(data),
+        framed(zlib.compress(data)),
+        pack(PAGE) + data + b"x",
+        pack(PAGE)[: len(data)],
+    ):
         with pytest.raises(Malformed):
             unpack(rubbish)
 
 
 def poisoned(**changes: object) -> bytes:
     """Pack a page with values that are none of a page's."""
-    return zlib.compress(msgspec.msgpack.encode({**msgspec.to_builtins(PAGE), **changes}))
+    return framed(zlib.compress(msgspec.msgpack.encode({**msgspec.to_builtins(PAGE), **changes})))
 
 
 _LINE = msgspec.to_builtins(PAGE.blocks[0].lines[0])
@@ -81,10 +149,10 @@ _LINE = msgspec.to_builtins(PAGE.blocks[0].lines[0])
         ),
         poisoned(engine=None),
         poisoned(second=["rapidocr"]),
-        zlib.compress(json.dumps([[[[]]]]).encode("ascii")),
-        zlib.compress(b"\xdd\xff\xff\xff\xff"),
-        zlib.compress(b"\x91" * 100_000),
-        zlib.compress(b"\x81\xa1x" + b"\x91" * 100_000),
+        framed(zlib.compress(json.dumps([[[[]]]]).encode("ascii"))),
+        framed(zlib.compress(b"\xdd\xff\xff\xff\xff")),
+        framed(zlib.compress(b"\x91" * 100_000)),
+        framed(zlib.compress(b"\x81\xa1x" + b"\x91" * 100_000)),
     ],
 )  # fmt: skip
 def test_what_has_other_types_is_no_page(data: bytes) -> None:
@@ -97,7 +165,7 @@ def test_what_is_huge_when_it_is_inflated_is_no_page() -> None:
     """It is given up where the largest page ends."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(Malformed):
-        unpack(zlib_bomb())
+        unpack(framed(zlib_bomb()))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000, "kilobytes"
 
 
@@ -106,3 +174,5 @@ def test_what_is_too_large_or_odd_is_not_packed() -> None:
     for odd in ("x" * MAX_SIZE, "\ud800", object(), 1 << 70):
         with pytest.raises((TypeError, ValueError)):
             pack(replace(PAGE, warnings=(odd,)))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="bytes"):
+        pack(replace(PAGE, engine=EngineInfo("x" * 70_000, "1", ())))

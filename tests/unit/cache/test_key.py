@@ -16,11 +16,14 @@ import structlog
 import ocrwatch
 from ocrwatch.cache import key as known_module
 from ocrwatch.cache.base import LevelOptions
+from ocrwatch.cache.codec import pack
 from ocrwatch.cache.key import PageCache
 from ocrwatch.cache.tiers import TieredCache, open_cache
 from ocrwatch.document import EngineInfo, Page, Second
+from ocrwatch.executors.rendering import render_page
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.ppocr import weights
+from ocrwatch.render.base import RenderedPage, RenderRequest
 
 BYTES, OTHER_BYTES = "aa" * 32, "bb" * 32
 PAGE = Page(100, 100, None, 1, (), EngineInfo("tesserocr", "5.5.0", ("eng",)))
@@ -43,19 +46,24 @@ def cache(tmp_path: Path) -> Iterator[TieredCache]:
     cache.close()
 
 
+def rendered(page: Page) -> RenderedPage:
+    """Render a page as a worker does."""
+    return render_page(page, RenderRequest(("txt",), b"a.jpg", 1, BYTES, packs=True))
+
+
 def remembered(cache: TieredCache, recipe: Recipe, page: Page = PAGE) -> PageCache:
     """Remember a page."""
     known = PageCache(cache, [recipe])
-    known.remember(BYTES, recipe, page)()
+    known.remember(BYTES, recipe, rendered(page))()
     return known
 
 
 def test_the_same_bytes_by_the_same_recipe_are_known(cache: TieredCache, recipe: Recipe) -> None:
     """To this daemon and to the next."""
     known = remembered(cache, recipe)
-    assert known.page(BYTES, recipe) == known.recent(BYTES, recipe) == PAGE
+    assert known.page(BYTES, recipe) == known.recent(BYTES, recipe) == pack(PAGE)
     assert known.page(OTHER_BYTES, recipe) is None
-    assert PageCache(cache, [recipe]).page(BYTES, recipe) == PAGE
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) == pack(PAGE)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +108,7 @@ def test_other_versions_are_another_reading(
         with monkeypatch.context() as patch:
             patch.setattr(known_module, "version", lambda name, p=package: "99" if name == p else real(name))
             assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
-    assert PageCache(cache, [recipe]).page(BYTES, recipe) == PAGE
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) == pack(PAGE)
 
 
 def test_other_language_data_is_another_reading(cache: TieredCache, recipe: Recipe) -> None:
@@ -108,7 +116,7 @@ def test_other_language_data_is_another_reading(cache: TieredCache, recipe: Reci
     remembered(cache, recipe)
     data = Path(recipe.tessdata)
     (data / "fra.traineddata").write_bytes(b"how to read French")
-    assert PageCache(cache, [recipe]).page(BYTES, recipe) == PAGE
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) == pack(PAGE)
     (data / "eng.user-words").write_bytes(b"ocrwatch\n")
     assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
 
@@ -118,7 +126,7 @@ def test_data_that_changes_under_a_running_daemon_ends_what_it_knows(cache: Tier
     known = remembered(cache, recipe)
     os.utime(Path(recipe.tessdata) / "eng.traineddata", ns=(0, 0))
     assert known.page(BYTES, recipe) is None
-    known.remember(OTHER_BYTES, recipe, PAGE)()
+    known.remember(OTHER_BYTES, recipe, rendered(PAGE))()
     assert PageCache(cache, [recipe]).page(OTHER_BYTES, recipe) is None
 
 
@@ -139,7 +147,7 @@ def test_the_same_contents_are_the_same_reading_wherever_they_are(
         tessdata=str(other / "share"),
         variables=(("load_system_dawg", "0"), ("user_words_file", str(other / "list"))),
     )
-    assert PageCache(cache, [there]).page(BYTES, there) == PAGE
+    assert PageCache(cache, [there]).page(BYTES, there) == pack(PAGE)
     (other / "share/tessdata/eng.traineddata").write_bytes(b"how to read English better")
     assert PageCache(cache, [there]).page(BYTES, there) is None
 
@@ -161,7 +169,7 @@ def test_what_the_processor_can_do_is_no_part_of_the_key(
     install("5.3.0", " Found AVX512BW", " Found OpenMP 201511")
     remembered(cache, recipe, page)
     install("5.3.0", " Found AVX2", " Found libcurl/7.88.1")
-    assert PageCache(cache, [recipe]).page(BYTES, recipe) == page
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) == pack(page)
     install("5.4.0", " Found AVX2")
     assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
 
@@ -170,7 +178,7 @@ def test_other_code_is_another_reading(cache: TieredCache, recipe: Recipe, monke
     """Developers change what reads without a new version; where the package lies does not matter."""
     remembered(cache, recipe)
     known_module._code.cache_clear()
-    assert PageCache(cache, [recipe]).page(BYTES, recipe) == PAGE
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) == pack(PAGE)
     monkeypatch.setattr(known_module, "_code", lambda: "other")
     assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
 
@@ -201,23 +209,23 @@ def test_recent_and_remember_look_at_no_file(
 
     for function in ("stat", "open", "scandir", "listdir"):
         monkeypatch.setattr(os, function, refuse)
-    assert known.recent(BYTES, recipe) == PAGE
-    known.remember(OTHER_BYTES, recipe, PAGE)
-    assert known.recent(OTHER_BYTES, recipe) == PAGE
+    assert known.recent(BYTES, recipe) == pack(PAGE)
+    known.remember(OTHER_BYTES, recipe, rendered(PAGE))
+    assert known.recent(OTHER_BYTES, recipe) == pack(PAGE)
 
 
 def test_what_was_found_to_have_changed_is_not_recent_either(cache: TieredCache, recipe: Recipe) -> None:
     """A look at the files by any other thread counts, and one line says so."""
     known = remembered(cache, recipe)
-    save = known.remember(OTHER_BYTES, recipe, PAGE)
-    assert known.recent(OTHER_BYTES, recipe) == PAGE
+    save = known.remember(OTHER_BYTES, recipe, rendered(PAGE))
+    assert known.recent(OTHER_BYTES, recipe) == pack(PAGE)
     os.utime(Path(recipe.tessdata) / "eng.traineddata", ns=(0, 0))
     with structlog.testing.capture_logs() as logs:
         save()
         assert known.recent(BYTES, recipe) is None
         assert known.page(BYTES, recipe) is None
     assert [event["event"] for event in logs] == ["cache.failed"]
-    assert PageCache(cache, [recipe]).page(BYTES, recipe) == PAGE
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) == pack(PAGE)
 
 
 def test_language_data_is_hashed_once(cache: TieredCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,7 +269,7 @@ def test_a_version_that_a_worker_has_loaded_counts_more_than_a_packages(cache: T
     """A package may have been built with another Tesseract than before."""
     known = remembered(cache, recipe)
     known.loaded(PAGE.engine)
-    assert known.page(BYTES, recipe) == PAGE
+    assert known.page(BYTES, recipe) == pack(PAGE)
     known.loaded(EngineInfo("tesserocr", "5.6.0", ()))
     assert known.page(BYTES, recipe) is None
 
@@ -271,14 +279,14 @@ def test_what_a_stand_in_has_read_is_not_remembered(cache: TieredCache, recipe: 
     recipe = replace(recipe, engine="auto")
     stand_in = replace(PAGE, engine=EngineInfo("pytesseract", "5.3.0", ("eng",)))
     assert remembered(cache, recipe, stand_in).page(BYTES, recipe) is None
-    assert remembered(cache, recipe).page(BYTES, recipe) == PAGE
+    assert remembered(cache, recipe).page(BYTES, recipe) == pack(PAGE)
 
 
 def test_a_page_that_was_read_again_is_remembered(cache: TieredCache, recipe: Recipe) -> None:
     """A page comes back with the second reader and the number of its lines, to the next daemon, too."""
     again = replace(PAGE, second=Second("rapidocr", "3.10.0", 7))
-    assert remembered(cache, recipe, again).page(BYTES, recipe) == again
-    assert PageCache(cache, [recipe]).page(BYTES, recipe) == again
+    assert remembered(cache, recipe, again).page(BYTES, recipe) == pack(again)
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) == pack(again)
 
 
 def test_a_page_that_could_not_be_read_again_is_not_remembered(cache: TieredCache, recipe: Recipe) -> None:
@@ -303,7 +311,7 @@ def test_other_networks_are_another_reading_if_they_have_a_part_in_it(
     remembered(cache, alone)
     monkeypatch.setattr(known_module, "version", lambda name: "99" if name == package else real(name))
     assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
-    assert PageCache(cache, [alone]).page(BYTES, alone) == PAGE
+    assert PageCache(cache, [alone]).page(BYTES, alone) == pack(PAGE)
 
 
 def test_a_second_reader_that_is_installed_later_is_another_reading(
@@ -315,7 +323,7 @@ def test_a_second_reader_that_is_installed_later_is_another_reading(
     with monkeypatch.context() as patch:
         patch.setattr(weights, "is_installed", lambda: True)
         assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
-    assert PageCache(cache, [recipe]).page(BYTES, recipe) == PAGE
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) == pack(PAGE)
 
 
 def test_chinese_that_tesseract_stood_in_for_is_not_remembered(
@@ -326,14 +334,22 @@ def test_chinese_that_tesseract_stood_in_for_is_not_remembered(
     wanted = replace(recipe, engine="auto", languages=("chi_sim",))
     own = replace(PAGE, engine=EngineInfo("rapidocr", "3.10.0", ("chi_sim",)))
     assert remembered(cache, wanted).page(BYTES, wanted) is None
-    assert remembered(cache, wanted, own).page(BYTES, wanted) == own
+    assert remembered(cache, wanted, own).page(BYTES, wanted) == pack(own)
 
 
 def test_without_a_cache_nothing_is_known(recipe: Recipe) -> None:
     """And nothing goes wrong."""
     known = PageCache(None, [recipe])
-    known.remember(BYTES, recipe, PAGE)()
+    known.remember(BYTES, recipe, rendered(PAGE))()
     assert known.page(BYTES, recipe) is None
     assert not known
     known.prune()
     known.close()
+
+
+def test_what_was_not_packed_is_not_remembered(cache: TieredCache, recipe: Recipe) -> None:
+    """A page that is too large for the cache comes without its packed form."""
+    known = PageCache(cache, [recipe])
+    known.remember(BYTES, recipe, replace(rendered(PAGE), packed=b""))()
+    assert known.recent(BYTES, recipe) is None
+    assert known.page(BYTES, recipe) is None

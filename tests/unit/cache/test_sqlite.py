@@ -7,11 +7,9 @@ import resource
 import sqlite3
 import stat
 import time
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 import structlog
 
@@ -28,8 +26,8 @@ YEAR = 365 * 86400.0
 PLENTY = 10_000_000
 
 
-def page(*texts: str, engine: str = "tesserocr") -> Page:
-    """Make a page of one line for each text."""
+def page(*texts: str, engine: str = "tesserocr") -> bytes:
+    """Pack a page of one line for each text."""
     blocks = tuple(
         Block(
             (Line(tuple(Word(word, Box(1, 2, 3, 4), 96.33451843261719) for word in text.split()), Box(0, 0, 9, 9), 1),),
@@ -37,7 +35,9 @@ def page(*texts: str, engine: str = "tesserocr") -> Page:
         )
         for text in texts
     )
-    return Page(800, 600, 300.0, 6, blocks, EngineInfo(engine, "5.5.0", ("deu", "eng")), ("scale 0.58",), ("odd",))
+    return pack(
+        Page(800, 600, 300.0, 6, blocks, EngineInfo(engine, "5.5.0", ("deu", "eng")), ("scale 0.58",), ("odd",))
+    )
 
 
 KEY, OTHER = b"k" * 32, b"o" * 32
@@ -68,7 +68,7 @@ def _closed() -> Iterator[None]:
         _open.pop().close()
 
 
-def keep(cache: TieredCache, key: bytes, kept: Page) -> None:
+def keep(cache: TieredCache, key: bytes, kept: bytes) -> None:
     """Put a page into memory and onto the disk."""
     cache.put(key, kept)
     cache.save(key, kept)
@@ -118,13 +118,13 @@ def test_its_size_is_bounded_and_the_oldest_go_first(tmp_path: Path) -> None:
     """Whatever is put, and also where the bound is lowered later."""
     most = 200_000
     cache = opened(tmp_path, max_bytes=most)
-    texts = [" ".join(os.urandom(6).hex() for _ in range(400)) for _ in range(60)]
+    texts = [" ".join(os.urandom(6).hex() for _ in range(200)) for _ in range(120)]
     for number, text in enumerate(texts):
         keep(cache, number.to_bytes(32), page(text))
     cache.close()
     kept = rows(tmp_path)
-    assert 5 < len(kept) < 60
-    assert kept == [number.to_bytes(32) for number in range(60 - len(kept), 60)]
+    assert 50 < len(kept) < 120
+    assert kept == [number.to_bytes(32) for number in range(120 - len(kept), 120)]
     size = (tmp_path / CACHE_NAME).stat().st_size
     assert size < 3 * most
     cache = opened(tmp_path, max_bytes=most // 4)
@@ -137,7 +137,7 @@ def test_its_size_is_bounded_and_the_oldest_go_first(tmp_path: Path) -> None:
 
 def test_memory_holds_the_last_ones_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are had from the disk."""
-    monkeypatch.setattr(memory, "_MAX_WORDS", 500)
+    monkeypatch.setattr(memory, "_MAX_BYTES", 5 * (memory._OVERHEAD + len(PAGE)))
     cache = opened(tmp_path)
     for number in range(20):
         keep(cache, number.to_bytes(32), PAGE)
@@ -249,27 +249,8 @@ def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     assert (tmp_path / "target").read_bytes() == b""
 
 
-NESTED = zlib.compress(msgspec.json.encode([[[[[[[[[]]]]]]]]]))
-WRONG = msgspec.to_builtins(PAGE)
-
-
-@pytest.mark.parametrize(
-    "poison",
-    [
-        b"",
-        b"rubbish",
-        NESTED,
-        pack(PAGE)[:-3],
-        pack(PAGE) + b"x",
-        zlib.compress(msgspec.msgpack.encode({**WRONG, "dpi": "300"})),
-        zlib.compress(msgspec.msgpack.encode({**WRONG, "blocks": None})),
-        "bomb",
-        "text",
-        1.5,
-        None,
-    ],
-)
-def test_a_poisoned_page_costs_one_reading_and_a_line(
+@pytest.mark.parametrize("poison", ["text", 1.5, None])
+def test_a_row_of_other_types_costs_one_reading_and_a_line(
     poison: object, tmp_path: Path, events: list[dict[str, object]]
 ) -> None:
     """It is not known, logged once, and dropped; the others are known, and what is read then is kept."""
@@ -281,13 +262,10 @@ def test_a_poisoned_page_costs_one_reading_and_a_line(
         if poison is None:
             db.execute("UPDATE pages SET at = 'yesterday' WHERE key = ?", (KEY,))
         else:
-            data = zlib_bomb() if poison == "bomb" else poison
-            db.execute("UPDATE pages SET page = ? WHERE key = ?", (data, KEY))
+            db.execute("UPDATE pages SET page = ? WHERE key = ?", (poison, KEY))
     db.close()
     cache = opened(tmp_path)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert cache.get(KEY) is None
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000, "kilobytes"
     assert rows(tmp_path) == [OTHER]
     assert cache.get(KEY) is None
     assert [event["event"] for event in events] == ["cache.failed"]
@@ -295,6 +273,16 @@ def test_a_poisoned_page_costs_one_reading_and_a_line(
     keep(cache, KEY, PAGE)
     cache.close()
     assert opened(tmp_path).get(KEY) == PAGE
+
+
+def test_what_is_in_a_page_is_not_looked_at(tmp_path: Path) -> None:
+    """The daemon's own process inflates nothing: bytes that are no page come as they are, and so does a bomb."""
+    for data in (b"rubbish", zlib_bomb()):
+        cache = opened(tmp_path)
+        cache.save(KEY, data)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert cache.get(KEY) == data
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000, "kilobytes"
 
 
 def test_a_page_that_is_too_long_is_not_fetched(tmp_path: Path, events: list[dict[str, object]]) -> None:

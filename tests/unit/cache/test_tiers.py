@@ -14,6 +14,7 @@ import pytest
 import structlog
 
 from ocrwatch.cache.base import CacheLevel, Entry, LevelOptions
+from ocrwatch.cache.codec import pack
 from ocrwatch.cache.memory import MemoryLevel
 from ocrwatch.cache.tiers import TieredCache, open_cache
 from ocrwatch.checks.startup import known_texts
@@ -22,7 +23,7 @@ from ocrwatch.errors import UsageError
 from ocrwatch.settings import Cache, Settings
 
 KEY = b"k" * 32
-PAGE = Page(100, 100, None, 1, (), EngineInfo("tesserocr", "5.5.0", ("eng",)))
+PAGE = pack(Page(100, 100, None, 1, (), EngineInfo("tesserocr", "5.5.0", ("eng",))))
 OPTIONS = LevelOptions(1000.0, 10_000_000)
 
 
@@ -209,3 +210,14 @@ def test_a_level_that_cannot_be_opened_is_done_without(
     assert cache.recent(KEY) == PAGE
     assert [event["event"] for event in events] == ["cache.failed"]
     assert "no_such_module" in str(events[0]["reason"])
+
+
+def test_an_entry_that_is_not_packed_is_an_error_of_its_level(events: list[dict[str, object]]) -> None:
+    """A level of another package may have pickled pages of an older ocrwatch: it is logged once, and the next asked."""
+    old, good = Slow(), Slow()
+    old.entries[KEY] = Entry(Page(1, 1, None, 1, (), EngineInfo("e", "1", ())), time.time())  # type: ignore[arg-type]
+    good.put(KEY, Entry(PAGE, time.time()))
+    cache = tiered(MemoryLevel(), old, good)
+    assert cache.get(KEY) == PAGE
+    assert old.entries[KEY].page == PAGE
+    assert [event["reason"] for event in events] == ["Slow: an entry with Page instead of bytes"]

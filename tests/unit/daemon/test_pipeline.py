@@ -11,7 +11,6 @@ import pytest
 
 from ocrwatch.backoff import Cause
 from ocrwatch.daemon.retry_policy import MOST_DEATHS, renew
-from ocrwatch.delivery.deliveries import REDUCED
 from ocrwatch.errors import (
     Damaged,
     EngineFailed,
@@ -24,6 +23,7 @@ from ocrwatch.errors import (
     Truncated,
     WorkerDied,
 )
+from ocrwatch.executors.base import REDUCED
 from ocrwatch.ledger import Ledger
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.readers import has_second_reader

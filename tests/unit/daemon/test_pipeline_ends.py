@@ -78,7 +78,7 @@ def only_for(path: str, error: BaseException, usual: Callable[..., Any], path_of
         (Ledger, "begin", lambda _ledger, path, *_: path),
         (Settings, "for_path", lambda _settings, path: path),
         (FakeExecutor, "read", lambda _executor, job: job.jpeg.decode()),
-        (Remembered, "remember", lambda _cache, _sha, _recipe, page: page.text.split()[-1]),
+        (Remembered, "remember", lambda _cache, _sha, _recipe, page: page.summary.preview.split()[-1]),
         (Deliverer, "deliver", lambda _deliverer, work: work.path if work.fate != "quarantine" else ""),
     ],
 )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ocrwatch.backoff import Backoff, Cause
-from ocrwatch.delivery import deliveries as deliveries_module
 from ocrwatch.delivery.deliveries import (
-    REDUCED,
     ClearingItem,
     Deliveries,
     Item,
@@ -23,11 +23,11 @@ from ocrwatch.delivery.deliveries import (
 from ocrwatch.delivery.duplicates import Duplicates
 from ocrwatch.delivery.plan import Places
 from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
-from ocrwatch.document import Page
+from ocrwatch.document import Review
 from ocrwatch.errors import Blocked, Changed, EnvironmentFault, NotAJpeg
+from ocrwatch.executors.rendering import render_page
 from ocrwatch.ledger import Ledger
-from ocrwatch.render import registry
-from ocrwatch.render.base import Original
+from ocrwatch.render.base import RenderRequest
 from ocrwatch.render.registry import endings
 from ocrwatch.scan import Batch, Scan, SettledFile
 from ocrwatch.settings import recipe
@@ -90,9 +90,13 @@ class Post:
         scan.id = self.ledger.begin(path, file.facts, scan.sha256).id
         return scan
 
-    def page(self, path: str, data: str = "") -> PageItem:
-        """Return a page to be delivered."""
-        return PageItem(self.scan(path, data), page_of(f"text of {path}"), "archive", None, self.duplicates)
+    def page(self, path: str, data: str = "", formats: tuple[str, ...] = ("txt",), **summary: Any) -> PageItem:
+        """Return a page to be delivered, with this in its summary."""
+        scan = self.scan(path, data)
+        request = RenderRequest(formats, path.encode(), scan.file.facts.size, scan.sha256 or "")
+        page = render_page(page_of(f"text of {path}"), request)
+        page = replace(page, summary=replace(page.summary, **summary))
+        return PageItem(scan, page, "archive", None, self.duplicates)
 
     def work(self, *items: Item) -> list[object]:
         """Do it; return what was delivered by path, or the error."""
@@ -217,34 +221,16 @@ def test_a_ledger_that_refuses_is_told_to_all(post: Post, monkeypatch: pytest.Mo
     assert post.folders.files() == delivered("a", "b")
 
 
-def test_a_format_that_raises_is_the_fault_of_its_page(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pages that it renders well are delivered."""
-    rendered = registry.render
-
-    def render(page: Page, original: Original, formats: Any) -> tuple[tuple[str, bytes], ...]:
-        if original.path == "b.jpg":
-            raise ZeroDivisionError("a bug in a format")
-        return rendered(page, original, formats)
-
-    monkeypatch.setattr(deliveries_module, "render", render)
-    first, second, third = post.work(*(post.page(f"{name}.jpg") for name in "abc"))
-    assert (first, third) == ("a.jpg", "c.jpg")
-    assert isinstance(second, ZeroDivisionError)
-    files = post.folders.files()
-    assert files.pop("inbox/b.jpg") == "b.jpg"
-    assert files == delivered("a", "c")
-
-
 @pytest.mark.parametrize("count", [1, 3])
 def test_memory_that_is_short_is_the_environments_fault(
     post: Post, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     """No page is given up for it."""
 
-    def render(*_: object) -> None:
+    def work(_: PageItem) -> Work:
         raise MemoryError
 
-    monkeypatch.setattr(deliveries_module, "render", render)
+    monkeypatch.setattr(PageItem, "work", work)
     pages = [post.page(f"{number}.jpg") for number in range(count)]
     if count == 1:
         with pytest.raises(EnvironmentFault, match="memory"):
@@ -285,16 +271,23 @@ def test_a_duplicate_whose_text_is_fetched_in_a_pause_is_none_any_more(once: Pos
     assert once.folders.files()["outbox/b.txt"] == "text of b.jpg\n"
 
 
-def test_a_reduced_reading_is_to_be_reviewed(post: Post) -> None:
-    """The sidecars and the ledger say why; not if nothing is to be reviewed at all."""
-    page = post.page("a.jpg")
-    page._scan.reduced = True
-    assert page.work().review is not None
-    assert REDUCED in (page.work().review or ()).reasons  # type: ignore[union-attr]
-    post.settings = post.folders.settings(output={"review_below": 0})
-    page = post.page("b.jpg")
-    page._scan.reduced = True
-    assert page.work().review is None
+@pytest.mark.parametrize(("confidence", "noted"), [(54.321, 54.32), (None, None)])
+def test_what_is_to_be_reviewed_is_said_by_the_summary(
+    post: Post, confidence: float | None, noted: float | None
+) -> None:
+    """With the confidence, in two decimals; without a reason there is no review."""
+    reasons = ("confidence 54", "read without enhancement")
+    work = post.page("a.jpg", confidence=confidence, review_reasons=reasons).work()
+    assert work.review == Review(reasons, noted)
+    assert post.page("b.jpg", confidence=confidence).work().review is None
+
+
+def test_sidecars_are_published_as_they_were_rendered(post: Post) -> None:
+    """In the order of the worker; nothing is rendered here."""
+    page = post.page("a.jpg", formats=("txt", "json"))
+    assert [ending for ending, _ in page.work().contents] == ["json", "txt"]
+    assert post.work(page) == ["a.jpg"]
+    assert json.loads(post.folders.files()["outbox/a.json"])["source"]["path"] == "a.jpg"
 
 
 def test_a_plan_of_an_earlier_run_is_carried_out(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 import socket
 import struct
 import threading
@@ -13,13 +12,12 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ocrwatch import errors
-from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Word
+from ocrwatch.document import EngineInfo, PageSummary
 from ocrwatch.errors import EngineFailed, EnvironmentFault, InternalFault, OcrwatchError, ScanFault, UsageError
 from ocrwatch.executors.ipc import (
     Answer,
@@ -29,6 +27,7 @@ from ocrwatch.executors.ipc import (
     Failed,
     Job,
     Read,
+    RenderJob,
     Request,
     Setup,
     Taken,
@@ -37,17 +36,20 @@ from ocrwatch.executors.ipc import (
     channel_to_worker,
 )
 from ocrwatch.recipe import Recipe
-from tests.pages import pages
+from ocrwatch.render.base import RenderedPage, RenderRequest
+from tests.pages import rendered_pages
 
 SOON = 0.2
-LARGE = Job(7, bytes(8_000_000), Recipe(languages=("deu",)))
+REQUEST = RenderRequest(("txt", "json"), b"sub/\xff.jpg", 8_000_000, "ab" * 32, 75.0, ("odd",), 100, packs=True)
+LARGE = Job(7, bytes(8_000_000), Recipe(languages=("deu",)), REQUEST)
 ENGINE = EngineInfo("tesserocr", "5.5.0", ("eng",))
-BOX = Box(0, 0, 10, 10)
+SUMMARY = PageSummary(ENGINE, 1, 96.33451843261719, preview="Grüße")
+RENDERED = RenderedPage((("json", b"{}"), ("txt", b"Gr\xc3\xbc\xc3\x9fe\n")), SUMMARY, b"packed")
 
 
-def page_of(*words: Word) -> Page:
-    """Make a page of one line."""
-    return Page(100, 100, 300.0, 1, (Block((Line(words, BOX),), BOX),), ENGINE)
+def warning_of(odd: Any) -> RenderedPage:
+    """Return a rendered page with an odd value."""
+    return replace(RENDERED, summary=replace(SUMMARY, warnings=(odd,)))
 
 
 class Ends:
@@ -89,10 +91,13 @@ def soon() -> float:
 def test_requests_come_through_whole_and_in_order(ends: Ends) -> None:
     """Requests arrive as they were sent, also those larger than any buffer."""
     requests: list[Request] = [
-        Setup((Recipe(), LARGE.recipe), 10**9),
+        Setup((Recipe(), LARGE.recipe), ("txt", "json"), 10**9),
+        Setup((), (), 0),
         LARGE,
-        Job(8, b"", Recipe()),
-        Job(9, b"x", Recipe()),
+        Job(8, b"", Recipe(), REQUEST),
+        RenderJob(9, bytes(3_000_000), REQUEST),
+        RenderJob(9, b"", RenderRequest((), b"a.jpg", 0, "")),
+        Job(10, b"x", Recipe(), REQUEST),
     ]
 
     def send() -> None:
@@ -119,14 +124,13 @@ def test_a_jpeg_is_bytes_also_without_a_deadline(ends: Ends) -> None:
 
 def test_answers_come_through(ends: Ends) -> None:
     """Answers arrive as they were sent."""
-    page = page_of(Word("Grüße", BOX, 96.33451843261719))
-    for answer in (Warm(ENGINE), Taken(7), Read(7, page)):
+    for answer in (Warm(ENGINE), Warm(None), Taken(7), Read(7, RENDERED)):
         assert ends.answered(answer) == answer
 
 
-@given(pages())
-def test_any_page_comes_through(page: Page) -> None:
-    """A page arrives equal to the last bit, its timings too."""
+@given(rendered_pages())
+def test_any_page_comes_through(page: RenderedPage) -> None:
+    """A rendered page arrives equal to the last bit."""
     ends = Ends()
     try:
         assert ends.answered(Read(1, page)) == Read(1, page)
@@ -184,43 +188,48 @@ def test_a_class_that_only_has_the_name_of_one_of_ours_is_not_taken_for_it(ends:
     assert type(ends.answered(Failed(1, UsageError("message"))).error) is ScanFault
 
 
-def test_odd_numbers_and_lists_of_an_engine_are_a_page(ends: Ends) -> None:
-    """Engines of other packages return numbers of numpy, infinite ones, whole ones, and lists."""
-    words: Any = [
-        Word(np.str_("a"), Box(*np.array([1, 2, 3, 4])), np.float64(1.5)),
-        Word("b", BOX, np.float32(0.5)),  # type: ignore[arg-type]
-        Word("c", BOX, math.inf),
-        Word("d", BOX, 90),
-    ]
-    odd = replace(page_of(), blocks=[Block([Line(words, BOX)], BOX)], engine=EngineInfo("e", "1", ["eng"]))  # type: ignore[arg-type]
-    got = ends.answered(Read(1, odd)).page
-    assert got.words == (
-        Word("a", Box(1, 2, 3, 4), 1.5),
-        Word("b", BOX, 0.5),
-        Word("c", BOX, math.inf),
-        Word("d", BOX, 90.0),
-    )
-    assert {type(word.confidence) for word in got.words} == {float}
-    assert (type(got.blocks), got.engine.languages) == (tuple, ("eng",))
-    nan = ends.answered(Read(1, page_of(Word("e", BOX, math.nan)))).page
-    assert math.isnan(nan.words[0].confidence)
+@pytest.mark.parametrize(
+    ("formats", "sidecars", "answers"),
+    [
+        (("txt", "json"), ("json", "txt"), True),
+        (("json", "txt"), ("json", "txt"), True),
+        (("txt",), ("txt",), True),
+        ((), (), True),
+        (("txt", "json"), ("txt", "json"), False),
+        (("txt", "json"), ("txt",), False),
+        (("txt",), ("json", "txt"), False),
+        (("txt",), ("txt", "txt"), False),
+        (("txt",), ("../txt",), False),
+        (("txt",), (), False),
+        ((), ("txt",), False),
+    ],
+)
+def test_an_answer_has_the_sidecars_that_were_asked_for(
+    formats: tuple[str, ...], sidecars: tuple[str, ...], *, answers: bool
+) -> None:
+    """All of them, no others, in the order of publishing: a worker chooses no file names."""
+    answer = Read(7, replace(RENDERED, sidecars=tuple((ending, b"") for ending in sidecars)))
+    request = replace(REQUEST, formats=formats)
+    for job in (Job(7, b"", Recipe(), request), RenderJob(7, b"", request)):
+        assert answer.answers(job) == answers
+        assert not answer.answers(msgspec.structs.replace(job, scan=8))
 
 
 @pytest.mark.parametrize("odd", [object(), "\ud800", 1 << 70])
 def test_what_cannot_be_encoded_raises_before_anything_is_sent(odd: Any, ends: Ends) -> None:
     """The next answer arrives whole."""
     with pytest.raises((TypeError, ValueError, OverflowError)):
-        ends.worker.send(Read(1, replace(page_of(), warnings=(odd,))))
+        ends.worker.send(Read(1, warning_of(odd)))
     assert ends.answered(Taken(1)) == Taken(1)
 
 
 def test_a_recipe_with_a_path_that_is_no_text_is_a_usage_error(ends: Ends) -> None:
     """The error shows the path."""
     with pytest.raises(UsageError, match=r"/srv/\\udcff"):
-        ends.parent.send(Setup((Recipe(tessdata="/srv/\udcff"),), 0), soon())
+        ends.parent.send(Setup((Recipe(tessdata="/srv/\udcff"),), (), 0), soon())
 
 
-PAGE = msgspec.to_builtins(page_of(Word("a", BOX, 1.0)))
+PAGE = msgspec.msgpack.decode(msgspec.msgpack.encode(RENDERED))
 
 
 @pytest.mark.parametrize(
@@ -228,16 +237,23 @@ PAGE = msgspec.to_builtins(page_of(Word("a", BOX, 1.0)))
     [
         None,
         [],
-        ["Setup", [], 0],
-        ["Job", 1, b"", {}],
+        ["Setup", [], [], 0],
+        ["Job", 1, b"", {}, {}],
+        ["RenderJob", 1, b"", {}],
         ["Unknown", 1],
         ["Taken"],
         ["Taken", "1"],
         ["Taken", 1, 2],
         ["Read", 1, None],
-        ["Read", 1, {**PAGE, "blocks": [[[[[[]]]]]]}],
-        ["Read", 1, {**PAGE, "width": "100"}],
-        ["Read", 1, {**PAGE, "dpi": "300"}],
+        ["Read", 1, {}],
+        ["Read", 1, {**PAGE, "sidecars": [[[[[[]]]]]]}],
+        ["Read", 1, {**PAGE, "sidecars": [["txt"]]}],
+        ["Read", 1, {**PAGE, "sidecars": [["txt", 1]]}],
+        ["Read", 1, {**PAGE, "sidecars": [[b"txt", b""]]}],
+        ["Read", 1, {**PAGE, "packed": 1}],
+        ["Read", 1, {**PAGE, "summary": {**PAGE["summary"], "words": "100"}}],
+        ["Read", 1, {**PAGE, "summary": {**PAGE["summary"], "confidence": "high"}}],
+        ["Warm", ["engine"]],
         ["Failed", 1, ["SystemExit", "", "", "", "", False]],
         ["Failed", 1, ["ScanFault"]],
         ["Failed", 1, {}],
@@ -316,7 +332,7 @@ def test_sending_ends_at_the_deadline(ends: Ends) -> None:
 def test_a_deadline_in_the_past_ends_at_once(ends: Ends) -> None:
     """Nothing is sent or received when there is no time left."""
     with pytest.raises(TimeoutError):
-        ends.parent.send(Job(1, b"", Recipe()), time.monotonic() - 1)
+        ends.parent.send(Job(1, b"", Recipe(), REQUEST), time.monotonic() - 1)
     with pytest.raises(TimeoutError):
         ends.parent.receive(time.monotonic() - 1)
     assert ends.answered(Taken(1)) == Taken(1)
@@ -366,7 +382,7 @@ def test_half_a_message_is_none(ends: Ends, beginning: bytes) -> None:
 
 def test_half_a_jpeg_is_none(ends: Ends) -> None:
     """A worker whose parent dies while it sends a scan ends, too."""
-    message = msgspec.msgpack.encode(["Job", 1, b"", {}])
+    message = msgspec.msgpack.encode(["Job", 1, b"", {}, {}])
     ends.parent._socket.sendall(struct.pack("!QQ", len(message), 100) + message + b"half")
     ends.parent.close()
     with pytest.raises(ChannelClosed):

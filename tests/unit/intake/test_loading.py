@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.cache.key import PageCache
-from ocrwatch.document import Page
 from ocrwatch.errors import Blocked, Changed, EnvironmentFault, TooLarge
 from ocrwatch.intake import loading as loading_module
 from ocrwatch.intake.loading import AlreadyDelivered, Loaded, Loading
@@ -23,7 +22,6 @@ from ocrwatch.storage.files import facts_of
 from ocrwatch.storage.threads import Threads
 from tests.core import sha256
 from tests.eventually import run
-from tests.fake_executor import page_of
 
 MOST = 100
 
@@ -186,16 +184,16 @@ def test_a_page_that_is_known_comes_with_the_bytes(
     """It is found by them and by the recipe."""
     asked: list[tuple[str, Recipe]] = []
 
-    def page(_: PageCache, sha256: str, recipe: Recipe) -> Page:
+    def page(_: PageCache, sha256: str, recipe: Recipe) -> bytes:
         asked.append((sha256, recipe))
-        return page_of("known")
+        return b"known"
 
     monkeypatch.setattr(PageCache, "page", page)
     loading = Loading(threads.loading, inbox, ledger, PageCache(None, []), max_bytes=MOST, keeps_originals=False)
     each = scan(inbox, "a.jpg")
     (loaded,) = loading.work([each])
     assert isinstance(loaded, Loaded)
-    assert loaded.page == page_of("known")
+    assert loaded.page == b"known"
     assert asked == [(each.sha256, each.recipe)]
 
 

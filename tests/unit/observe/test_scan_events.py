@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ocrwatch.delivery.transaction import Delivered
-from ocrwatch.document import EngineInfo, Page, Second
+from ocrwatch.document import EngineInfo, PageSummary, Second
 from ocrwatch.events import ScanDelivered, subscribe
 from ocrwatch.observe.scan_events import publish_delivered
 from ocrwatch.recipe import Recipe
@@ -15,17 +15,17 @@ from ocrwatch.scan import Batch, Scan, SettledFile
 from ocrwatch.settings import Settings
 from ocrwatch.storage.facts import FileFacts
 
-PAGE = Page(100, 100, None, 1, (), EngineInfo("tesserocr", "5.5.0", ("eng",)))
+PAGE = PageSummary(EngineInfo("tesserocr", "5.5.0", ("eng",)), 0, None)
 DELIVERED = Delivered(1, "a.jpg", ("a.txt",), "a.jpg", "archive")
 
 
-def told(page: Page) -> ScanDelivered:
+def told(page: PageSummary, *, preview_chars: int = 0) -> ScanDelivered:
     """Publish that a page was delivered; return the event."""
     file = SettledFile("a.jpg", FileFacts(1, 1, 10, 0, 0), fresh=True, ready_at=0.0)
     scan = Scan(file, Batch(1, 1), Settings().for_path("a.jpg"), Recipe())
     heard: list[ScanDelivered] = []
     unsubscribe = subscribe(heard.append, ScanDelivered)
-    publish_delivered(scan, page, DELIVERED, preview_chars=0)
+    publish_delivered(scan, page, DELIVERED, preview_chars=preview_chars)
     unsubscribe()
     (event,) = heard
     return event
@@ -49,3 +49,18 @@ def test_a_second_reader_that_failed_is_told_with_the_reason() -> None:
     event = told(failed)
     assert (event.second, event.second_lines) == ("rapidocr 3.10.0", 0)
     assert event.warnings == ("it could not: it failed",)
+
+
+@pytest.mark.parametrize(("chars", "preview"), [(0, None), (4, "some"), (100, "some text")])
+def test_the_beginning_of_the_text_is_as_long_as_the_log_wants(chars: int, preview: str | None) -> None:
+    """The summary may have more of it, for a terminal."""
+    event = told(replace(PAGE, preview="some text"), preview_chars=chars)
+    assert event.preview == preview
+    assert event.beginning == "some text"
+
+
+def test_words_and_confidence_are_those_of_the_summary() -> None:
+    """The confidence has one decimal, or is missing if the engine gave no number."""
+    event = told(replace(PAGE, words=7, confidence=96.3345))
+    assert (event.words, event.confidence) == (7, 96.3)
+    assert told(PAGE).confidence is None

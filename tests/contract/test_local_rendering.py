@@ -1,0 +1,216 @@
+"""The process of the local executor that renders cached pages: when there is one, and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+
+from ocrwatch.cache.codec import pack
+from ocrwatch.errors import ScanFault, TimedOut, WorkerDied
+from ocrwatch.executors.events import WorkerLost, WorkerReady
+from ocrwatch.executors.ipc import Job, RenderJob
+from ocrwatch.executors.local import LocalExecutor, WorkerEvent
+from ocrwatch.executors.worker_lifecycle import SlotOptions
+from ocrwatch.render.base import RenderedPage
+from tests.contract.pooling import GENEROUS, JPEG, Start, is_alive, recipe, request
+from tests.eventually import eventually, run
+from tests.fake_executor import page_of
+from tests.waiting import until
+
+PACKED = pack(page_of("word"))
+SHORT = 3.0
+"""Seconds of the time limit, in tests of it."""
+
+
+class Local:
+    """A local executor, and what it has told."""
+
+    def __init__(self, formats: tuple[str, ...], timeout: float) -> None:
+        self.heard: list[WorkerEvent] = []
+        self.options = SlotOptions((recipe("echo"),), formats, timeout, 0, 0)
+        self.before = set(psutil.Process().children())
+        self.executor = LocalExecutor(
+            1,
+            self.options,
+            count_attempt=lambda _: 1,
+            refund_attempt=lambda _: None,
+            heard=self.heard.append,
+        )
+
+    async def start(self) -> None:
+        """Start it, and wait for its worker."""
+        self.executor.start()
+        await eventually(lambda: self.executor.ready)
+
+    async def render(self, scan: int, *formats: str, path: str = "a.jpg") -> RenderedPage:
+        """Have a cached page rendered."""
+        return await self.executor.render(RenderJob(scan, PACKED, request(*formats, path=path)))
+
+    async def read(self, scan: int) -> RenderedPage:
+        """Have a scan read."""
+        return (await self.executor.read(Job(scan, JPEG, recipe("echo"), request()))).page
+
+    @property
+    def lost(self) -> list[WorkerLost]:
+        """The deaths that it has told."""
+        return [event for event in self.heard if isinstance(event, WorkerLost)]
+
+    @property
+    def processes(self) -> set[psutil.Process]:
+        """All that it has started."""
+        return set(psutil.Process().children()) - self.before
+
+    @property
+    def renderer(self) -> int:
+        """The process that renders."""
+        (pid,) = self.executor._renderer.pids
+        return pid
+
+
+Open = Callable[..., Local]
+
+
+@pytest.fixture
+def opened(formats: tuple[str, ...]) -> Iterator[Open]:
+    """Return what makes executors, and end them."""
+    made: list[Local] = []
+
+    def opened(timeout: float = GENEROUS) -> Local:
+        made.append(Local(formats, timeout))
+        return made[-1]
+
+    yield opened
+    for local in made:
+        local.executor.close()
+
+
+def test_without_a_cached_page_no_process_is_started_for_them(opened: Open) -> None:
+    """It is started for the first one, and once; it tells of no engine, as it loads none."""
+    local = opened()
+
+    async def scenario() -> None:
+        await local.start()
+        await local.read(1)
+        assert len(local.processes) == 1
+        await asyncio.gather(local.render(2), local.render(3))
+        assert len(local.processes) == 2
+        assert (local.executor.capacity, local.executor.ready) == (1, 1)
+        assert len([event for event in local.heard if isinstance(event, WorkerReady)]) == 1
+
+    run(scenario(), GENEROUS)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "how"),
+    [("crashes", WorkerDied, "exited with code 9"), ("hangs", TimedOut, "stuck and had to be killed")],
+)
+def test_a_format_that_ends_its_process_is_a_scans_fault(
+    opened: Open, name: str, fault: type[ScanFault], how: str
+) -> None:
+    """The process is replaced, and the next page is rendered with the same format; the reader is not concerned."""
+    local = opened(SHORT)
+
+    async def scenario() -> None:
+        await local.start()
+        with pytest.raises(fault):
+            await local.render(1, "txt", name, path="bad.jpg")
+        (lost,) = local.lost
+        assert (lost.how, lost.phase, lost.scan) == (how, "rendering", 1)
+        page = await local.render(2, "txt", name)
+        assert [ending for ending, _ in page.sidecars] == [name, "txt"]
+        assert local.renderer != lost.pid
+        assert not is_alive(lost.pid)
+        await local.read(3)
+        assert len(local.lost) == 1
+
+    run(scenario(), GENEROUS)
+
+
+def test_scans_are_read_while_a_format_hangs(opened: Open) -> None:
+    """A page that holds up the others of its kind holds up no worker."""
+    local = opened(SHORT)
+
+    async def scenario() -> None:
+        await local.start()
+        hanging = asyncio.ensure_future(local.render(1, "hangs", path="bad.jpg"))
+        waiting = asyncio.ensure_future(local.render(2))
+        await local.read(3)
+        assert not hanging.done()
+        with pytest.raises(TimedOut):
+            await hanging
+        assert (await waiting).summary.words == 1
+
+    run(scenario(), GENEROUS)
+
+
+def test_a_renderer_that_was_killed_is_replaced(opened: Open) -> None:
+    """A page that it had not taken yet is rendered by another, without a fault."""
+    local = opened()
+
+    async def scenario() -> None:
+        await local.start()
+        await local.render(1)
+        first = local.renderer
+        os.kill(first, signal.SIGKILL)
+        assert (await local.render(2)).summary.words == 1
+        assert local.renderer != first
+
+    run(scenario(), GENEROUS)
+
+
+def test_its_formats_are_those_of_the_last_settings(opened: Open) -> None:
+    """Also if they are changed before its first page, and between two."""
+    local = opened()
+
+    async def scenario() -> None:
+        await local.start()
+        for names in (("txt",), ("txt", "marks")):
+            local.executor.change(1, SlotOptions((recipe("echo"),), names, GENEROUS, 0, 0))
+            page = await local.render(1, *names)
+            assert {ending for ending, _ in page.sidecars} == {name.replace("marks", "marks.csv") for name in names}
+        assert local.lost == []
+
+    run(scenario(), GENEROUS)
+
+
+@pytest.mark.parametrize("path", ["a.jpg", "bad.jpg"])
+def test_it_ends_at_once_whatever_is_being_rendered(opened: Open, path: str) -> None:
+    """No process is left, and no death is told."""
+    local = opened()
+
+    async def scenario() -> None:
+        await local.start()
+        await local.render(1)
+        rendering = asyncio.ensure_future(local.render(2, "hangs", path=path))
+        await asyncio.sleep(0)
+        rendering.cancel()
+        await asyncio.gather(rendering, return_exceptions=True)
+
+    run(scenario(), GENEROUS)
+    processes = local.processes
+    assert len(processes) == 2
+    begun = time.monotonic()
+    local.executor.close()
+    assert time.monotonic() - begun < 5
+    until(lambda: not any(process.is_running() for process in processes), what="the end of all processes")
+    assert local.lost == []
+
+
+def test_a_pool_that_only_renders_loads_no_engine(start: Start) -> None:
+    """And is ready all the same; one process renders one page after another."""
+    pooling = start(engine=None, formats=("txt", "json"))
+    until(lambda: pooling.pool.ready, GENEROUS, "a process that renders")
+    (renderer,) = pooling.pool.pids
+    for scan in range(3):
+        pooling.submit_packed(scan, PACKED)
+        assert pooling.rendered(scan).sidecars == (("txt", b"word\n"),)
+    assert pooling.pool.pids == (renderer,)
+    assert (pooling.attempts, pooling.events(WorkerReady)) == ({}, [])
+    # An engine takes more than half a second to load, and this memory.
+    assert not any("cv2" in each.path for each in psutil.Process(renderer).memory_maps())
