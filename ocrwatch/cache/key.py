@@ -92,7 +92,14 @@ class PageCache:
         if self._cache is None or not self._is_current(recipe):
             return None
         key = self._key(sha256, recipe)
-        return None if key is None else self._if_current(self._cache.get(key))
+        if key is None or (page := self._cache.get(key)) is None:
+            return None
+        try:
+            engine_of(page)
+        except Malformed as error:
+            # A good one takes its place when the scan was read. Only logged here: `recent` looks for it once more.
+            publish(CacheFailed(reason=f"a cached page is damaged ({error})", remedy="nothing: its scan is read"))
+        return self._if_current(page)
 
     def recent(self, sha256: str, recipe: Recipe) -> bytes | None:
         """Return the packed page if it was read or requested recently; never waits, and reads no file."""
@@ -135,14 +142,12 @@ class PageCache:
         return hashlib.sha256(identity.digest + bytes.fromhex(sha256)).digest()
 
     def _if_current(self, page: bytes | None) -> bytes | None:
-        """Return the page unless workers have loaded another version of its engine."""
+        """Return the page unless it is damaged, or workers have loaded another version of its engine."""
         if page is None:
             return None
         try:
             name, version_then = engine_of(page)
-        except Malformed as error:
-            # A good one takes its place when the scan was read.
-            publish(CacheFailed(reason=f"a cached page is damaged ({error})", remedy="nothing: its scan is read"))
+        except Malformed:
             return None
         return page if self._versions.get(name, version_then) == version_then else None
 

@@ -24,6 +24,7 @@ from ocrwatch.executors.rendering import render_page
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.render.base import RenderedPage, RenderRequest
+from tests.pages import zlib_bomb
 
 BYTES, OTHER_BYTES = "aa" * 32, "bb" * 32
 PAGE = Page(100, 100, None, 1, (), EngineInfo("tesserocr", "5.5.0", ("eng",)))
@@ -345,6 +346,44 @@ def test_without_a_cache_nothing_is_known(recipe: Recipe) -> None:
     assert not known
     known.prune()
     known.close()
+
+
+class Fixed:
+    """A cache in which all keys have the same bytes."""
+
+    def __init__(self, page: bytes) -> None:
+        self.bytes = page
+
+    def get(self, _key: bytes) -> bytes | None:
+        """Return them."""
+        return self.bytes
+
+    recent = get
+
+    def put(self, _key: bytes, page: bytes) -> None:
+        """Take others."""
+        self.bytes = page
+
+    save = put
+
+    def prune(self) -> None:
+        """Drop nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize("poison", [b"", b"rubbish", pack(PAGE)[:8], b"\0\0" + pack(PAGE)[2:], zlib_bomb()])
+def test_what_does_not_name_its_engine_costs_one_line(recipe: Recipe, poison: bytes) -> None:
+    """It is not known, also when it is looked for again before its scan is read; then a good page takes its place."""
+    known = PageCache(Fixed(poison), [recipe])
+    with structlog.testing.capture_logs() as logs:
+        assert known.page(BYTES, recipe) is None
+        assert known.recent(BYTES, recipe) is None
+    assert [event["event"] for event in logs] == ["cache.failed"]
+    assert "a cached page is damaged" in logs[0]["reason"]
+    known.remember(BYTES, recipe, rendered(PAGE))()
+    assert known.page(BYTES, recipe) == known.recent(BYTES, recipe) == pack(PAGE)
 
 
 def test_what_was_not_packed_is_not_remembered(cache: TieredCache, recipe: Recipe) -> None:
