@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import struct
 import zlib
 from typing import TypeVar
 
+import msgspec
 from hypothesis import strategies as st
 
 from ocrwatch.document import Block, Box, EngineInfo, Line, Page, PageSummary, Second, Word
@@ -60,6 +62,12 @@ def rendered_pages() -> st.SearchStrategy[RenderedPage]:
     )
     sidecars = _tuples(st.tuples(_TEXT, st.binary(max_size=20)))
     return st.builds(RenderedPage, sidecars, summaries, st.binary(max_size=20))
+
+
+def framed(compressed: bytes, engine: object = ("tesserocr", "5.5.0")) -> bytes:
+    """Put what may be a compressed page behind the name of an engine, as the codec does."""
+    name = msgspec.msgpack.encode(engine)
+    return struct.pack("!H", len(name)) + name + compressed
 
 
 @functools.cache

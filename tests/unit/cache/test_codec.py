@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import resource
-import struct
 import zlib
 from dataclasses import replace
 
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 
 from ocrwatch.cache.codec import MAX_SIZE, Malformed, engine_of, pack, unpack
 from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Second, Word
-from tests.pages import pages, zlib_bomb
+from tests.pages import framed, pages, zlib_bomb
 
 BOX = Box(1, 2, 3, 4)
 WORDS = tuple(Word(text, BOX, 96.33451843261719) for text in ("Grüße", "漢字", "\u2028"))
@@ -23,12 +22,6 @@ PAGE = Page(
     800, 600, 300.0, 6, (Block((Line(WORDS, BOX, 1),), BOX),), EngineInfo("tesserocr", "5.5.0", ("deu",)),
     ("scale 0.58",), ("odd",),
 )  # fmt: skip
-
-
-def framed(compressed: bytes, engine: object = ("tesserocr", "5.5.0")) -> bytes:
-    """Put a compressed page behind the name of an engine."""
-    name = msgspec.msgpack.encode(engine)
-    return struct.pack("!H", len(name)) + name + compressed
 
 
 @given(pages())

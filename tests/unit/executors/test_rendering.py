@@ -1,0 +1,264 @@
+"""From a page to all that the daemon gets of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from ocrwatch.cache import codec
+from ocrwatch.cache.codec import pack, unpack
+from ocrwatch.document import Block, Box, EngineInfo, Line, Page, PageSummary, Second, Word
+from ocrwatch.errors import Damaged, InternalFault
+from ocrwatch.executors.base import REDUCED, request_for
+from ocrwatch.executors.rendering import plain, render_packed, render_page
+from ocrwatch.recipe import Recipe
+from ocrwatch.render.base import Original, RenderRequest
+from ocrwatch.render.registry import render
+from ocrwatch.scan import Batch, Scan, SettledFile
+from ocrwatch.settings import Settings
+from ocrwatch.storage.facts import FileFacts
+from tests.other_formats import installed
+from tests.pages import pages
+
+BOX = Box(0, 0, 10, 10)
+ENGINE = EngineInfo("tesserocr", "5.5.0", ("eng",))
+REQUEST = RenderRequest(("txt", "json"), b"sub/a.jpg", 1234, "ab" * 32, packs=True)
+
+
+def page_of(*words: Word) -> Page:
+    """Make a page of one line."""
+    return Page(100, 100, 300.0, 1, (Block((Line(words, BOX),), BOX),), ENGINE)
+
+
+def word(text: str, confidence: float = 90.0) -> Word:
+    """Make a word."""
+    return Word(text, BOX, confidence)
+
+
+PAGE = replace(page_of(word("some"), word("words", 80.0)), timings=(("engine", 1.0),))
+
+
+def of_json(page: Page, request: RenderRequest = REQUEST) -> dict[str, Any]:
+    """Render a page, and return its JSON."""
+    found: dict[str, Any] = json.loads(dict(render_page(page, request).sidecars)["json"])
+    return found
+
+
+# The page of an engine.
+
+
+@given(pages())
+def test_a_page_of_the_declared_types_stays_as_it_is(page: Page) -> None:
+    """To the last bit, its timings too."""
+    assert plain(page) == page
+
+
+def test_numbers_of_numpy_and_lists_become_plain() -> None:
+    """Engines of other packages return numbers of numpy, infinite ones, whole ones, and lists."""
+    words: Any = [
+        Word(np.str_("a"), Box(*np.array([1, 2, 3, 4])), np.float64(1.5)),
+        word("b", np.float32(0.5)),  # type: ignore[arg-type]
+        word("c", math.inf),
+        word("d", 90),
+        word("e", math.nan),
+    ]
+    odd: Any = replace(PAGE, blocks=[Block([Line(words, BOX)], BOX)], engine=EngineInfo("e", "1", ["eng"]))  # type: ignore[arg-type]
+    got = plain(odd)
+    assert got.words[:4] == (Word("a", Box(1, 2, 3, 4), 1.5), word("b", 0.5), word("c", math.inf), word("d", 90.0))
+    assert math.isnan(got.words[4].confidence)
+    assert {type(each.confidence) for each in got.words} == {float}
+    assert {type(number) for number in (got.words[0].box.left, got.words[0].box.bottom)} == {int}
+    assert (type(got.blocks), type(got.words[0].text), got.engine.languages) == (tuple, str, ("eng",))
+
+
+class Bad:
+    """Raises when it is looked at."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise ZeroDivisionError(name)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"width": "100"},
+        {"width": 100.5},
+        {"width": 1 << 70},
+        {"dpi": "300"},
+        {"blocks": None},
+        {"blocks": (1,)},
+        {"blocks": page_of(Word("\ud800", BOX, 1.0)).blocks},
+        {"blocks": page_of(Word(b"text", BOX, 1.0)).blocks},  # type: ignore[arg-type]
+        {"blocks": page_of(Word(None, BOX, 1.0)).blocks},  # type: ignore[arg-type]
+        {"blocks": page_of(Word("a", (0, 0, 1, 1), 1.0)).blocks},  # type: ignore[arg-type]
+        {"blocks": page_of(Word("a", BOX, None)).blocks},  # type: ignore[arg-type]
+        {"blocks": page_of(Word("a", BOX, 1j)).blocks},  # type: ignore[arg-type]
+        {"warnings": (object(),)},
+        {"warnings": (Bad(),)},
+    ],
+)
+def test_other_values_are_an_internal_fault_that_names_the_engine(odd: dict[str, Any]) -> None:
+    """Whatever they raise when they are looked at: the remedy says to whom to report it."""
+    with pytest.raises(InternalFault) as caught:
+        plain(replace(PAGE, **odd))
+    assert caught.value.message.startswith("the engine tesserocr returned an invalid page (")
+    assert "ocr.engine" in caught.value.remedy
+
+
+def test_short_memory_is_no_fault_of_the_engine() -> None:
+    """The worker says that memory was short."""
+
+    class Starved:
+        """Finds no memory."""
+
+        def __index__(self) -> int:
+            raise MemoryError
+
+    np_like: Any = type("Number", (np.int64,), {"__int__": lambda _: Starved().__index__()})(1)
+    with pytest.raises(MemoryError):
+        plain(replace(PAGE, width=np_like))
+
+
+# Sidecars.
+
+
+def test_sidecars_are_those_of_the_formats_in_the_order_of_publishing() -> None:
+    """With the path, the size and the hash of the scan."""
+    original = Original("sub/a.jpg", 1234, "ab" * 32)
+    rendered = render_page(PAGE, REQUEST)
+    assert rendered.sidecars == render(PAGE, original, ("json", "txt"))
+    assert [ending for ending, _ in rendered.sidecars] == ["json", "txt"]
+    assert of_json(PAGE)["source"] == {"path": "sub/a.jpg", "bytes": 1234, "sha256": "ab" * 32}
+    assert render_page(PAGE, replace(REQUEST, formats=())).sidecars == ()
+
+
+def test_a_path_that_is_not_utf_8_shows_its_bytes_in_the_json() -> None:
+    """The path is sent as the file system has it."""
+    assert of_json(PAGE, replace(REQUEST, path=b"s\xff/\xc3\xa9.jpg"))["source"]["path"] == "s\\xff/é.jpg"
+
+
+def test_a_request_has_all_of_a_scan_that_its_sidecars_need() -> None:
+    """Its path as bytes, also if it is not UTF-8; why it needs a review is known before it is read."""
+    settings = Settings.model_validate({"output": {"formats": ["json", "txt"], "review_below": 60}})
+    file = SettledFile("s\udcff.jpg", FileFacts(1, 1, 1234, 0, 0), fresh=True, ready_at=0.0)
+    scan = Scan(file, Batch(1, 1), settings.for_path(file.path), Recipe(), sha256="ab" * 32)
+    expected = RenderRequest(("json", "txt"), b"s\xff.jpg", 1234, "ab" * 32, 60.0, (), 7, packs=True)
+    assert request_for(scan, preview_chars=7, packs=True) == expected
+    scan.reduced = True
+    assert request_for(scan, preview_chars=0, packs=False) == replace(
+        expected, review_notes=(REDUCED,), preview_chars=0, packs=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("below", "notes", "reasons"),
+    [
+        (0.0, (), ()),
+        (0.0, ("it took long",), ()),
+        (50.0, (), ()),
+        (50.0, ("it took long",), ("it took long",)),
+        (95.0, (), ("confidence 84",)),
+        (95.0, ("it took long",), ("confidence 84", "it took long")),
+    ],
+)
+def test_reasons_for_a_review_are_in_the_json_and_in_the_summary(
+    below: float, notes: tuple[str, ...], reasons: tuple[str, ...]
+) -> None:
+    """Those of the page and those that were known before; none at all if the limit is 0."""
+    request = replace(REQUEST, review_below=below, review_notes=notes)
+    assert render_page(PAGE, request).summary.review_reasons == reasons
+    found = of_json(PAGE, request)
+    assert (found["review"], found["review_reasons"]) == (bool(reasons), list(reasons))
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_a_number_that_is_not_finite_is_none_in_the_json(number: float) -> None:
+    """JSON cannot express it (RFC 8259)."""
+    found = of_json(replace(page_of(word("a", number)), dpi=number, unread=number), replace(REQUEST, review_below=75.0))
+    (line,) = found["blocks"][0]["lines"]
+    assert [found["dpi"], found["unread"], found["confidence"], line["confidence"]] == [None] * 4
+    assert line["words"][0]["confidence"] is None
+
+
+def test_a_format_that_fails_is_an_internal_fault(tmp_path: Path) -> None:
+    """Of this scan only."""
+    with installed(tmp_path, "raises"):
+        request = replace(REQUEST, formats=("txt", "raises"))
+        with pytest.raises(InternalFault, match="no such glyph"):
+            render_page(PAGE, replace(request, path=b"bad.jpg"))
+        assert [ending for ending, _ in render_page(PAGE, request).sidecars] == ["raises", "txt"]
+
+
+# The summary.
+
+
+def test_the_summary_has_what_is_logged_of_a_page() -> None:
+    """Its engine, words and confidence, the second reader and the warnings."""
+    page = replace(PAGE, second=Second("rapidocr", "3.10.0", 7), warnings=("odd",))
+    summary = render_page(page, REQUEST).summary
+    assert summary.confidence == pytest.approx((90 * 4 + 80 * 5) / 9)
+    assert summary == PageSummary(ENGINE, 2, summary.confidence, Second("rapidocr", "3.10.0", 7), ("odd",))
+    empty = render_page(replace(PAGE, blocks=()), REQUEST).summary
+    assert (empty.words, empty.confidence, empty.preview) == (0, None, "")
+
+
+@pytest.mark.parametrize(
+    ("chars", "preview"), [(0, ""), (1, "s"), (6, "some w"), (11, "some words\n"), (99, "some words\n")]
+)
+def test_the_preview_is_as_long_as_requested(chars: int, preview: str) -> None:
+    """In characters; a text that is shorter comes whole, and nothing comes if nothing was requested."""
+    assert render_page(PAGE, replace(REQUEST, preview_chars=chars)).summary.preview == preview
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_a_confidence_that_is_not_finite_is_none(number: float) -> None:
+    """The ledger and the log could not express it; the page is delivered."""
+    rendered = render_page(page_of(word("a", number), word("b")), REQUEST)
+    assert (rendered.summary.confidence, rendered.summary.words) == (None, 2)
+    assert dict(rendered.sidecars)["txt"] == b"a b\n"
+
+
+# The page for the cache.
+
+
+def test_the_page_is_packed_if_it_is_wanted() -> None:
+    """Without its timings; nothing if there is no cache."""
+    assert render_page(PAGE, REQUEST).packed == pack(PAGE)
+    assert unpack(render_page(PAGE, REQUEST).packed) == replace(PAGE, timings=())
+    assert render_page(PAGE, replace(REQUEST, packs=False)).packed == b""
+
+
+def test_a_page_that_cannot_be_cached_is_delivered_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is too large, or so is the name of its engine."""
+    long = replace(PAGE, engine=EngineInfo("x" * 70_000, "1", ()))
+    for page in (long, PAGE):
+        rendered = render_page(page, REQUEST)
+        assert bool(rendered.packed) == (page is PAGE)
+        assert dict(rendered.sidecars)["txt"] == b"some words\n"
+    monkeypatch.setattr(codec, "MAX_SIZE", 100)
+    rendered = render_page(PAGE, REQUEST)
+    assert rendered.packed == b""
+    assert dict(rendered.sidecars)["txt"] == b"some words\n"
+    assert rendered.summary.words == 2
+
+
+@given(pages())
+def test_a_packed_page_gives_what_the_page_gave(page: Page) -> None:
+    """The same bytes, each time."""
+    request = replace(REQUEST, review_below=75.0, preview_chars=5)
+    rendered = render_page(page, request)
+    assert render_packed(rendered.packed, request) == rendered
+
+
+@pytest.mark.parametrize("packed", [b"", b"rubbish", pack(PAGE)[:-1], pack(PAGE) + b"x"])
+def test_bytes_that_are_no_page_are_damaged(packed: bytes) -> None:
+    """The error says that the scan is read again."""
+    with pytest.raises(Damaged, match=r"the cached page is damaged \(.*; nothing: the scan is read again"):
+        render_packed(packed, REQUEST)
