@@ -120,6 +120,8 @@ class Scan:
     """Whether it is read without enhancement, and after all others, since it took too long to read."""
     cached: bool = False
     """Whether its page came from the cache."""
+    unrendered: bytes = b""
+    """The cached page that could not be rendered: it is not tried again."""
     stays: bool = False
     """Whether it was copied to the quarantine and stays in the inbox."""
 

@@ -163,10 +163,12 @@ class Pipeline:
         async with self.scheduler.turn(scan):
             self._scans.change(scan, ScanState.LOADING)
             renew(scan, self.settings)
+            reduced = scan.reduced
             loaded = await self._load(scan)
             if loaded.page is not None:
                 if (page := await self._render_cached(scan, loaded.page)) is not None:
                     return page
+                scan.reduced = reduced
                 check_admission(scan, replace(loaded, page=None), self.settings.retry)
             scan.jpeg = loaded.jpeg
             del loaded
@@ -197,11 +199,18 @@ class Pipeline:
 
     async def _render_cached(self, scan: Scan, packed: bytes) -> RenderedPage | None:
         """Render a cached page; return None if it cannot be, so that the scan must be read."""
+        if packed == scan.unrendered:
+            return None
         try:
             page = await self._executor.render(RenderJob(scan.id, packed, self._request(scan)))
         except ScanFault as fault:
+            scan.unrendered = packed
             publish(CacheFailed(reason=f"{scan.path}: {fault.message}", remedy="nothing: the scan is read"))
             return None
+        except EnvironmentFault:
+            # It is a pause of the workers: loading, which works, would end another one at once.
+            scan.begun_at = time.monotonic()
+            raise
         self._backoff.resolve(Cause.WORKERS)
         scan.cached = True
         scan.queued_ms = (time.monotonic() - scan.file.ready_at) * 1000
