@@ -65,7 +65,7 @@ def rendered_pages() -> st.SearchStrategy[RenderedPage]:
 
 
 def framed(compressed: bytes, engine: object = ("tesserocr", "5.5.0")) -> bytes:
-    """Put what may be a compressed page behind the name of an engine, as the codec does."""
+    """Put a compressed page behind the name of an engine, as the codec does."""
     name = msgspec.msgpack.encode(engine)
     return struct.pack("!H", len(name)) + name + compressed
 

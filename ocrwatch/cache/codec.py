@@ -58,7 +58,10 @@ def engine_of(data: bytes) -> tuple[str, str]:
 
 
 def unpack(data: bytes) -> Page:
-    """Decode the bytes of :func:`pack`. Raises :class:`Malformed` if they are damaged, or were something else."""
+    """Decode the bytes of :func:`pack`.
+
+    Raises :class:`Malformed` if they are damaged, or were something else.
+    """
     inflating = zlib.decompressobj()
     engine = engine_of(data)
     try:

@@ -142,7 +142,7 @@ class PageCache:
         return hashlib.sha256(identity.digest + bytes.fromhex(sha256)).digest()
 
     def _if_current(self, page: bytes | None) -> bytes | None:
-        """Return the page unless it is damaged, or workers have loaded another version of its engine."""
+        """Return the page unless it is damaged, or of another version of its engine."""
         if page is None:
             return None
         try:

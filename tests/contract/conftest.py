@@ -24,7 +24,7 @@ def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def formats(faulty: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, ...]]:
-    """Have workers, and this process, find formats of another package; return the names of all."""
+    """Have workers and this process find another package's formats; return all names."""
     names = ("crashes", "hangs", "marks", "raises")
     folder = tmp_path / "formats"
     with installed(folder, *names):

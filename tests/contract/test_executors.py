@@ -313,7 +313,7 @@ PACKED: Final = pack(page_of("word"))
 
 
 def test_a_cached_page_is_rendered_as_it_was_when_it_was_read(opened: Open) -> None:
-    """The same sidecars, summary and packed page, to the last byte; for another scan, those of that scan."""
+    """The result is the same to the last byte; for another scan, it is that scan's."""
     it = opened()
 
     async def scenario() -> None:
@@ -333,7 +333,7 @@ def test_a_cached_page_is_rendered_as_it_was_when_it_was_read(opened: Open) -> N
 
 
 def test_each_cached_page_goes_to_its_own_caller(opened: Open) -> None:
-    """As many as there are at once; none of them counts as an attempt, or is told as begun."""
+    """No attempt is counted, and nothing is told as begun."""
     it = opened()
 
     async def scenario() -> None:

@@ -1,4 +1,4 @@
-"""The process of the local executor that renders cached pages: when there is one, and what becomes of it."""
+"""The local executor's process that renders cached pages: its start and its ends."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def opened(formats: tuple[str, ...]) -> Iterator[Open]:
 
 
 def test_without_a_cached_page_no_process_is_started_for_them(opened: Open) -> None:
-    """It is started for the first one, and once; it tells of no engine, as it loads none."""
+    """It is started once, for the first one, and tells of no engine."""
     local = opened()
 
     async def scenario() -> None:
@@ -113,7 +113,7 @@ def test_without_a_cached_page_no_process_is_started_for_them(opened: Open) -> N
 def test_a_format_that_ends_its_process_is_a_scans_fault(
     opened: Open, name: str, fault: type[ScanFault], how: str
 ) -> None:
-    """The process is replaced, and the next page is rendered with the same format; the reader is not concerned."""
+    """The process is replaced, and renders with the same format; the reader stays."""
     local = opened(SHORT)
 
     async def scenario() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ocrwatch.errors import OcrwatchError, TimedOut
-from ocrwatch.executors.events import Outcome, WorkerLost, WorkerReady
+from ocrwatch.executors.events import Outcome, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.trial import try_start
 from ocrwatch.executors.worker_lifecycle import SlotOptions
 from tests.contract.pooling import GENEROUS, Start, is_alive, recipe
@@ -78,6 +78,21 @@ def test_workers_are_replaced_only_for_what_they_have_loaded(start: Start) -> No
     assert pooling.ready(4)[-1] != third
 
 
+def test_other_formats_need_a_fresh_worker(start: Start) -> None:
+    """A format that cannot be loaded is told before a scan is blamed for it."""
+    pooling = start(1, formats=("txt",))
+    (first,) = pooling.ready()
+    pooling.pool.change(1, _options("echo", "txt", "json"))
+    second = pooling.ready(2)[-1]
+    assert second != first
+    pooling.pool.change(1, _options("echo", "txt", "no-such-format"))
+    until(lambda: pooling.events(WorkerUnfit), GENEROUS, "a worker that cannot start")
+    pooling.submit(1)
+    pooling.pool.change(1, _options("echo", "txt"))
+    assert pooling.page(1)
+    assert pooling.attempts[1] == 1
+
+
 def test_what_was_retired_ends_with_the_pool(start: Start) -> None:
     """The end of the pool does not wait for a worker that is on its way out."""
     pooling = start(2)
@@ -95,6 +110,7 @@ def test_what_was_retired_ends_with_the_pool(start: Start) -> None:
     ("options", "said"),
     [
         (_options("no-such-engine"), "no-such-engine"),
+        (_options("echo", "no-such-format"), "there is no format named 'no-such-format'"),
         # Less than an interpreter needs to load the libraries.
         (_options(max_memory=60_000_000), "workers.max_memory"),
     ],

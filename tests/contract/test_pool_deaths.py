@@ -12,13 +12,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ocrwatch.cache.codec import pack
 from ocrwatch.errors import (
     OutOfMemory,
     TimedOut,
     WorkerDied,
 )
-from ocrwatch.executors.events import WorkerLost
-from tests.contract.pooling import GENEROUS, JPEG, Start, is_alive, started_by_engine
+from ocrwatch.executors.events import Begun, WorkerLost
+from tests.contract.pooling import GENEROUS, JPEG, Start, is_alive, request, started_by_engine
+from tests.fake_executor import page_of
 from tests.waiting import until
 
 
@@ -161,6 +163,35 @@ def test_a_worker_that_dies_while_starting_is_told(start: Start) -> None:
     assert time.monotonic() - begun >= 0.5 + 1.0
     first = pooling.events(WorkerLost)[0]
     assert (first.how, first.phase, first.scan) == ("exited with code 3", "starting", None)
+
+
+@pytest.mark.parametrize(("name", "how"), [("crashes", "exited with code 9"), ("hangs", "stuck and had to be killed")])
+def test_a_format_that_ends_its_worker_is_the_scans_fault(
+    start: Start, formats: tuple[str, ...], name: str, how: str
+) -> None:
+    """The attempt counts, and the next scan is rendered with the same format."""
+    pooling = start(formats=formats, timeout=3.0)
+    pooling.submit(1, wanted=request("txt", name, path="bad.jpg"))
+    assert isinstance(pooling.outcome(1).error, TimedOut if name == "hangs" else WorkerDied)
+    (lost,) = pooling.events(WorkerLost)
+    assert (lost.how, lost.phase, lost.scan) == (how, "reading", 1)
+    assert (pooling.attempts[1], pooling.refunds[1]) == (1, 0)
+    pooling.submit(2, wanted=request("txt", name))
+    assert [ending for ending, _ in pooling.rendered(2).sidecars] == [name, "txt"]
+
+
+def test_a_cached_page_for_a_process_just_killed_is_rendered_by_another(start: Start) -> None:
+    """No attempt is counted, and so none is taken back."""
+    pooling = start(engine=None)
+    until(lambda: pooling.pool.ready, GENEROUS, "a process that renders")
+    (first,) = pooling.pool.pids
+    os.kill(first, signal.SIGKILL)
+    pooling.submit_packed(1, pack(page_of("word")))
+    assert pooling.rendered(1).summary.words == 1
+    assert first not in pooling.pool.pids
+    assert (pooling.attempts, pooling.refunds, pooling.events(Begun)) == ({}, {}, [])
+    (lost,) = pooling.events(WorkerLost)
+    assert (lost.phase, lost.scan) == ("idle", None)
 
 
 _PARENT = """

@@ -23,7 +23,10 @@ def framed(data: bytes, jpeg_length: int = 0) -> str:
 
 
 def test_numbers_of_numpy_and_infinite_ones_are_a_page(start: Start) -> None:
-    """What can be delivered comes through, as plain values; the summary and the JSON have no infinite number."""
+    """They come through as plain values.
+
+    The summary and the JSON have no infinite number.
+    """
     pooling = start()
     pooling.submit(1, "odd", wanted=request("txt", "json"))
     page = pooling.page(1)
@@ -47,7 +50,7 @@ def test_numbers_of_numpy_and_infinite_ones_are_a_page(start: Start) -> None:
     ],
 )
 def test_a_page_with_other_values_is_an_internal_fault(start: Start, engine: str, argument: str, said: str) -> None:
-    """The scan has the fault, which names the engine and what is wrong; the worker lives on."""
+    """The fault names the engine and what is wrong; the worker lives on."""
     pooling = start()
     (worker,) = pooling.ready()
     pooling.submit(1, engine, argument)

@@ -94,3 +94,38 @@ def test_a_format_that_is_not_installed_any_more_is_named_at_the_start(tmp_path:
     answer = run_ocrwatch(tmp_path, "once")
     assert answer.returncode == USAGE
     assert "output.formats[1] = \"marks\" is not valid; write 'txt' or 'json', or install" in answer.stderr
+
+
+def test_a_known_scan_gets_its_sidecar_too(tmp_path: Path) -> None:
+    """Rendered for its own path, from the page in the cache; also by a later run."""
+    found = {"PYTHONPATH": install(tmp_path / "packages", "marks")}
+    words = len(phrase(1).split())
+    with DaemonProcess(tmp_path, config=wanting("txt", "marks"), environment=found) as daemon:
+        daemon.wait_ready()
+        put(daemon.inbox, "a.jpg", scan(1))
+        assert "cached" not in delivered(daemon, "a.jpg", 1)
+        put(daemon.inbox, "sub/b.jpg", scan(1))
+        assert delivered(daemon, "sub/b.jpg", 1)["cached"] is True
+        assert daemon.stop() == FINE
+    put(tmp_path / "inbox", "c.jpg", scan(1))
+    assert run_ocrwatch(tmp_path, "once", environment=found).returncode == FINE
+    for name in ("a", "sub/b", "c"):
+        assert (tmp_path / "outbox" / f"{name}.marks.csv").read_text() == f"{name}.jpg: {words} words\n"
+
+
+def test_a_format_that_kills_its_process_costs_only_the_known_scan_that_it_fails_on(tmp_path: Path) -> None:
+    """It is read then, and fails; other known scans are delivered from the cache."""
+    found = {"PYTHONPATH": install(tmp_path / "packages", "crashes")}
+    config = f"{wanting('txt', 'crashes')}[workers]\ncount = 1\n[retry]\nattempts = 1\n"
+    with DaemonProcess(tmp_path, config=config, environment=found) as daemon:
+        daemon.wait_ready()
+        put(daemon.inbox, "a.jpg", scan(1))
+        delivered(daemon, "a.jpg", 1)
+        put(daemon.inbox, "bad.jpg", scan(1))
+        assert daemon.wait_for("scan.quarantined", path="bad.jpg")["code"] == "worker-died"
+        assert [event["phase"] for event in daemon.events("worker.died")] == ["rendering", "reading"]
+        (failed,) = daemon.events("cache.failed")
+        assert failed["reason"].startswith("bad.jpg: its worker was exited with code 9")
+        put(daemon.inbox, "c.jpg", scan(1))
+        assert delivered(daemon, "c.jpg", 1)["cached"] is True
+        assert daemon.stop() == FINE

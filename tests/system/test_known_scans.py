@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.tessdata import tessdata_folder
-from tests.daemon_process import DaemonProcess, run_ocrwatch
+from tests.daemon_process import DaemonProcess, is_alive, run_ocrwatch
 from tests.faulty_engines import install
 from tests.rendering import render
 from tests.waiting import until
@@ -203,3 +204,60 @@ def test_a_cache_that_cannot_be_used_stops_nothing(tmp_path: Path) -> None:
         assert len(daemon.events("cache.damaged")) == 1
         daemon.stop()
     assert (state / "cache.db.damaged").is_file()
+
+
+def poison(state: Path, change: str) -> None:
+    """Change the only page in the cache."""
+    database = sqlite3.connect(state / "cache.db")
+    with database:
+        assert database.execute(f"UPDATE pages SET page = {change}").rowcount == 1  # noqa: S608 - the test's own
+    database.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "x'00'",
+        "zeroblob(100)",
+        "substr(page, 1, length(page) - 1)",
+        "substr(page, 1, length(page) - 10) || zeroblob(10)",
+        "zeroblob(2000) || page",
+    ],
+)
+def test_a_damaged_page_costs_one_line_and_one_reading(tmp_path: Path, change: str) -> None:
+    """Its scan is read and delivered once, and the cache has a good page afterwards."""
+    assert run_once(tmp_path, FORMATS) == [False]
+    poison(tmp_path / "state", change)
+    drop_into = tmp_path / "inbox"
+    (drop_into / "again.jpg").write_bytes(SCAN)
+    done = run_ocrwatch(tmp_path, "once")
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [event["event"] for event in events].count("cache.failed") == 1
+    (delivered,) = [event for event in events if event["event"] == "scan.delivered"]
+    assert "cached" not in delivered
+    assert not [event for event in events if event["event"] == "worker.died"]
+    assert (tmp_path / "outbox/again.txt").read_bytes() == (tmp_path / "outbox/scan.txt").read_bytes()
+    assert run_once(tmp_path, FORMATS) == [True]
+
+
+def test_a_process_that_renders_is_started_for_the_first_known_scan(tmp_path: Path) -> None:
+    """It ends with the daemon, and is replaced if it is killed."""
+    with DaemonProcess(tmp_path, config=f"{FORMATS}[workers]\ncount = 1\n") as daemon:
+        daemon.wait_ready()
+        drop(daemon, "1.jpg")
+        daemon.wait_for("scan.delivered")
+        before = set(daemon.workers())
+        assert len(before) == 1
+        drop(daemon, "2.jpg")
+        assert daemon.wait_for("scan.delivered", path="2.jpg")["cached"] is True
+        (renderer,) = set(daemon.workers()) - before
+        os.kill(renderer, signal.SIGKILL)
+        drop(daemon, "3.jpg")
+        assert daemon.wait_for("scan.delivered", path="3.jpg")["cached"] is True
+        assert renderer not in daemon.workers()
+        assert len(daemon.workers()) == 2
+        assert not daemon.events("cache.failed")
+        workers = daemon.workers()
+        daemon.stop()
+    until(lambda: not any(map(is_alive, workers)), what="the end of all workers")

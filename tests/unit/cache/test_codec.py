@@ -74,7 +74,7 @@ def test_what_names_no_engine_is_no_page(data: bytes) -> None:
 
 @pytest.mark.parametrize("engine", [("pytesseract", "5.5.0"), ("tesserocr", "5.5.1"), ("", "")])
 def test_a_page_of_another_engine_than_it_says_is_none(engine: tuple[str, str]) -> None:
-    """The daemon compares the version that the beginning names, and must not be deceived about the page's."""
+    """The daemon only compares the version at the beginning: it must be the page's."""
     with pytest.raises(Malformed, match="another engine"):
         unpack(framed(zlib.compress(msgspec.msgpack.encode(PAGE)), engine))
 
@@ -88,7 +88,10 @@ def test_half_a_page_is_none() -> None:
 
 
 def test_one_changed_bit_is_enough() -> None:
-    """In the name of the engine, in the page, and in its checksum; but for the few bits that mean nothing to zlib."""
+    """In the engine's name, in the page and in its checksum.
+
+    A few bits mean nothing to zlib: with them changed it is the same page.
+    """
     packed = pack(PAGE)
     without_meaning = 0
     for place in range(8 * len(packed)):

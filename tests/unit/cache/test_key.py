@@ -375,7 +375,7 @@ class Fixed:
 
 @pytest.mark.parametrize("poison", [b"", b"rubbish", pack(PAGE)[:8], b"\0\0" + pack(PAGE)[2:], zlib_bomb()])
 def test_what_does_not_name_its_engine_costs_one_line(recipe: Recipe, poison: bytes) -> None:
-    """It is not known, also when it is looked for again before its scan is read; then a good page takes its place."""
+    """It is not known, and when its scan was read, a good page takes its place."""
     known = PageCache(Fixed(poison), [recipe])
     with structlog.testing.capture_logs() as logs:
         assert known.page(BYTES, recipe) is None

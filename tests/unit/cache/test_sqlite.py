@@ -276,7 +276,7 @@ def test_a_row_of_other_types_costs_one_reading_and_a_line(
 
 
 def test_what_is_in_a_page_is_not_looked_at(tmp_path: Path) -> None:
-    """The daemon's own process inflates nothing: bytes that are no page come as they are, and so does a bomb."""
+    """The daemon's own process inflates nothing, neither rubbish nor a bomb."""
     for data in (b"rubbish", zlib_bomb()):
         cache = opened(tmp_path)
         cache.save(KEY, data)

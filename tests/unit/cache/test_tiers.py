@@ -213,7 +213,10 @@ def test_a_level_that_cannot_be_opened_is_done_without(
 
 
 def test_an_entry_that_is_not_packed_is_an_error_of_its_level(events: list[dict[str, object]]) -> None:
-    """A level of another package may have pickled pages of an older ocrwatch: it is logged once, and the next asked."""
+    """It is logged once, and the next level is asked.
+
+    A level of another package may have pickled pages of an older ocrwatch.
+    """
     old, good = Slow(), Slow()
     old.entries[KEY] = Entry(Page(1, 1, None, 1, (), EngineInfo("e", "1", ())), time.time())  # type: ignore[arg-type]
     good.put(KEY, Entry(PAGE, time.time()))

@@ -1,4 +1,4 @@
-"""Cached pages: rendered beside all reading, and if one cannot be, its scan is read as any other."""
+"""Cached pages: rendered without a reading; if one cannot be, its scan is read."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.usefixtures("_short_pauses")
 
 PACKED = pack(page_of("text of a.jpg"))
 ENGINE = {"engine": "pytesseract"}
-"""Whose page is kept whoever read it."""
+"""An engine for which pages of all engines are kept."""
 
 RenderAct = Callable[[RenderJob], Awaitable[RenderedPage]]
 
@@ -60,7 +60,10 @@ def usual_recipe(*, reduced: bool = False) -> Recipe:
 
 
 def knowing(packed: bytes = PACKED, *, reduced: bool = False) -> Remembered:
-    """Return a cache that has this for ``a.jpg``, read with the usual options or, too, with reduced ones."""
+    """Return a cache that has this page for ``a.jpg``.
+
+    It was read with the usual options, and with reduced ones if ``reduced``.
+    """
     cache = Remembered()
     for each in {usual_recipe(), usual_recipe(reduced=reduced)}:
         cache.pages[sha256("a.jpg"), each] = packed
@@ -98,7 +101,7 @@ async def delivered_once(core: Core) -> None:
 
 
 def test_the_sidecars_of_a_cached_page_are_those_of_its_scan(tmp_path: Path) -> None:
-    """The same text under another name; the JSON has the name, and nothing else differs."""
+    """The JSON has its name, and nothing else differs."""
     script = Script()
 
     async def scenario() -> None:
@@ -134,7 +137,7 @@ POISONS = {
 
 @pytest.mark.parametrize("poison", POISONS.values(), ids=POISONS.keys())
 def test_a_poisoned_page_costs_one_line_and_one_reading(tmp_path: Path, poison: bytes) -> None:
-    """With a real cache, in memory and on the disk: the scan is delivered once, and the cache is good afterwards."""
+    """The scan is delivered once, and the cache has a good page afterwards."""
     state = tmp_path / "cache"
     state.mkdir()
     levels = open_cache(state, ("memory", "disk"), LevelOptions(1000.0, 500_000_000))
@@ -177,7 +180,7 @@ def test_a_poisoned_page_costs_one_line_and_one_reading(tmp_path: Path, poison: 
 
 @pytest.mark.parametrize("fault", [Damaged, InternalFault, TimedOut, WorkerDied, OutOfMemory])
 def test_a_page_that_cannot_be_rendered_is_read(tmp_path: Path, fault: type[ScanFault]) -> None:
-    """Whatever is the matter with it: one line says so, it is tried once, and only the reading counts as an attempt."""
+    """One line says so, it is tried once, and only the reading counts as an attempt."""
     script = Script()
 
     async def scenario() -> None:
@@ -197,7 +200,7 @@ def test_a_page_that_cannot_be_rendered_is_read(tmp_path: Path, fault: type[Scan
 
 
 def test_a_page_that_cannot_be_rendered_is_tried_once_whatever_becomes_of_the_reading(tmp_path: Path) -> None:
-    """A scan that has to be read again and again does not have its page rendered as often."""
+    """It is not rendered again for each attempt."""
     script = Script({"a.jpg": [EngineFailed("no"), EngineFailed("no")]})
 
     async def scenario() -> None:
@@ -239,7 +242,10 @@ def test_a_page_that_was_cached_while_a_scan_waited_may_not_be_rendered_either(t
 def test_a_scan_that_may_not_be_read_any_more_is_delivered_from_the_cache_or_not_at_all(
     tmp_path: Path, counted: tuple[int, int]
 ) -> None:
-    """Its attempts are used up, or it has killed ocrwatch: if its page cannot be rendered it goes to the quarantine."""
+    """If its page cannot be rendered it goes to the quarantine.
+
+    Its attempts are used up, or it has killed ocrwatch too often.
+    """
     script = Script()
 
     async def scenario(*faults: Exception) -> None:
@@ -266,7 +272,7 @@ def test_a_scan_that_may_not_be_read_any_more_is_delivered_from_the_cache_or_not
 
 
 def test_a_page_that_cannot_be_rendered_does_not_shorten_a_delay(tmp_path: Path) -> None:
-    """An earlier run has noted when the scan may be read again; its page would have been delivered at once."""
+    """An earlier run has noted when the scan may be read again."""
     script = Script()
 
     async def scenario() -> None:
@@ -291,7 +297,7 @@ def test_a_page_that_cannot_be_rendered_does_not_shorten_a_delay(tmp_path: Path)
 def test_a_scan_that_took_too_long_is_read_last_if_its_page_cannot_be_rendered(
     tmp_path: Path, *, reduced: bool
 ) -> None:
-    """Without enhancement, as an earlier run has found out; also if there is a page of such a reading, too."""
+    """Without enhancement, also if there is a cached page of such a reading."""
     script = Script()
 
     async def scenario() -> None:
@@ -313,7 +319,7 @@ def test_a_scan_that_took_too_long_is_read_last_if_its_page_cannot_be_rendered(
 
 
 def test_a_fault_of_the_environment_is_waited_out(tmp_path: Path) -> None:
-    """As a pause of the workers, with growing delays and without an attempt; loading is not what fails."""
+    """It is one pause of the workers, since loading works, and costs no attempt."""
     script = Script()
 
     async def scenario() -> None:
@@ -355,7 +361,7 @@ class Held:
 
 @pytest.mark.parametrize("fault", [None, InternalFault("no such glyph")])
 def test_a_stop_waits_for_a_page_that_is_being_rendered(tmp_path: Path, fault: Exception | None) -> None:
-    """It is delivered; if it cannot be rendered, its scan is left to the next start, as no reading is begun."""
+    """It is delivered; if it cannot be rendered, its scan is left to the next start."""
     script, held = Script(), Held()
 
     async def scenario() -> None:

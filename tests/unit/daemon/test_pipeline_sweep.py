@@ -10,16 +10,20 @@ from typing import Any, Final
 import pytest
 
 from ocrwatch import backoff as backoff_module
+from ocrwatch.cache.codec import pack
 from ocrwatch.daemon import pipeline as pipeline_module
 from ocrwatch.daemon.pipeline import Pipeline
 from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
 from ocrwatch.document import Page
-from ocrwatch.errors import Blocked, EngineFailed, EnvironmentFault, NotAJpeg, TimedOut
-from ocrwatch.executors.ipc import Job
+from ocrwatch.errors import Blocked, Damaged, EngineFailed, EnvironmentFault, NotAJpeg, TimedOut
+from ocrwatch.executors.ipc import Job, RenderJob
+from ocrwatch.render.base import RenderedPage
 from ocrwatch.scan import Scan
-from tests.core import Core, Folders
+from ocrwatch.settings import Settings, recipe
+from tests.core import Core, Folders, sha256
 from tests.eventually import LONG, eventually, run
-from tests.fake_executor import page_of
+from tests.fake_executor import page_of, render
+from tests.scripted import Remembered
 
 MOST_STEPS: Final = 200
 
@@ -87,10 +91,22 @@ class CutPipeline(Pipeline):
 class Fates:
     """What reading and delivering ``a.jpg`` come to, one after the other; from then on all goes well."""
 
-    def __init__(self, reads: tuple[BaseException, ...], deliveries: tuple[Exception, ...]) -> None:
+    def __init__(
+        self,
+        reads: tuple[BaseException, ...],
+        deliveries: tuple[Exception, ...],
+        renderings: tuple[Exception, ...] | None = None,
+    ) -> None:
+        """Script it; ``renderings`` is for its page in the cache, None if there is none."""
         self.reads = list(reads)
         self.deliveries = list(deliveries)
+        self.renderings = list(renderings or ())
         self.begun: list[str] = []
+        self.cache = Remembered()
+        if renderings is not None:
+            settings = Settings()
+            known = recipe(settings.ocr, settings.enhance)
+            self.cache.pages[sha256("a.jpg"), known] = pack(page_of("text of a.jpg"))
 
     async def act(self, job: Job) -> Page:
         """Read a scan."""
@@ -101,14 +117,35 @@ class Fates:
             raise self.reads.pop(0)
         return page_of(f"text of {name}")
 
+    async def render(self, job: RenderJob) -> RenderedPage:
+        """Render a cached page."""
+        await asyncio.sleep(0)
+        if self.renderings:
+            raise self.renderings.pop(0)
+        return await render(job)
 
-KINDS: Final[dict[str, tuple[tuple[BaseException, ...], tuple[Exception, ...]]]] = {
+    def run(self, folders: Folders) -> Core:
+        """Return a run that has them."""
+        core = Core(folders, folders.settings(), act=self.act, cache=self.cache)
+        core.executor.render_act = self.render
+        return core
+
+
+Kind = (
+    tuple[tuple[BaseException, ...], tuple[Exception, ...]]
+    | tuple[tuple[BaseException, ...], tuple[Exception, ...], tuple[Exception, ...]]
+)
+
+KINDS: Final[dict[str, Kind]] = {
     "usual": ((), ()),
     "retried": ((EngineFailed("no"),), ()),
     "too long": ((TimedOut("5 s"),), ()),
     "paused": ((EnvironmentFault("no language data"),), ()),
     "full": ((), (EnvironmentFault("the disk is full"),)),
     "blocked": ((), (Blocked("it is in use"),)),
+    "known": ((), (), ()),
+    "known and paused": ((), (), (EnvironmentFault("memory is short"),)),
+    "known and damaged": ((), (), (Damaged("it is damaged"), Damaged("it is damaged"))),
 }
 
 
@@ -120,7 +157,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def _cut_run(folders: Folders, fates: Fates, step: int, *, late: bool, clean: bool) -> bool:
     """Run until ``a.jpg`` is cancelled at a step, and end the run; tell whether it came to its end before."""
-    core = Core(folders, folders.settings(), act=fates.act)
+    core = fates.run(folders)
     pipeline = core.pipeline = core.pipeline_of(CutPipeline)
     assert isinstance(pipeline, CutPipeline)
     pipeline.step, pipeline.late = step, late
@@ -135,7 +172,7 @@ async def _cut_run(folders: Folders, fates: Fates, step: int, *, late: bool, cle
 
 async def _next_run(folders: Folders, fates: Fates) -> dict[str, int]:
     """Run until all is done; return the ledger's totals."""
-    core = Core(folders, folders.settings(), act=fates.act)
+    core = fates.run(folders)
     core.serve()
     core.recover()
     await eventually(lambda: core.pipeline.is_idle and not len(core.scans))

@@ -207,7 +207,7 @@ def test_a_class_that_only_has_the_name_of_one_of_ours_is_not_taken_for_it(ends:
 def test_an_answer_has_the_sidecars_that_were_asked_for(
     formats: tuple[str, ...], sidecars: tuple[str, ...], *, answers: bool
 ) -> None:
-    """All of them, no others, in the order of publishing: a worker chooses no file names."""
+    """All of them, no others, in the order of publishing."""
     answer = Read(7, replace(RENDERED, sidecars=tuple((ending, b"") for ending in sidecars)))
     request = replace(REQUEST, formats=formats)
     for job in (Job(7, b"", Recipe(), request), RenderJob(7, b"", request)):

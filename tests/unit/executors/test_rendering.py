@@ -61,7 +61,7 @@ def test_a_page_of_the_declared_types_stays_as_it_is(page: Page) -> None:
 
 
 def test_numbers_of_numpy_and_lists_become_plain() -> None:
-    """Engines of other packages return numbers of numpy, infinite ones, whole ones, and lists."""
+    """Engines of other packages return numpy's numbers, infinite ones, and lists."""
     words: Any = [
         Word(np.str_("a"), Box(*np.array([1, 2, 3, 4])), np.float64(1.5)),
         word("b", np.float32(0.5)),  # type: ignore[arg-type]
@@ -105,7 +105,7 @@ class Bad:
     ],
 )
 def test_other_values_are_an_internal_fault_that_names_the_engine(odd: dict[str, Any]) -> None:
-    """Whatever they raise when they are looked at: the remedy says to whom to report it."""
+    """The remedy says to whom to report it."""
     with pytest.raises(InternalFault) as caught:
         plain(replace(PAGE, **odd))
     assert caught.value.message.startswith("the engine tesserocr returned an invalid page (")
@@ -145,7 +145,7 @@ def test_a_path_that_is_not_utf_8_shows_its_bytes_in_the_json() -> None:
 
 
 def test_a_request_has_all_of_a_scan_that_its_sidecars_need() -> None:
-    """Its path as bytes, also if it is not UTF-8; why it needs a review is known before it is read."""
+    """Its path is bytes, also if it is not UTF-8; reasons for a review may be known."""
     settings = Settings.model_validate({"output": {"formats": ["json", "txt"], "review_below": 60}})
     file = SettledFile("s\udcff.jpg", FileFacts(1, 1, 1234, 0, 0), fresh=True, ready_at=0.0)
     scan = Scan(file, Batch(1, 1), settings.for_path(file.path), Recipe(), sha256="ab" * 32)
@@ -171,7 +171,7 @@ def test_a_request_has_all_of_a_scan_that_its_sidecars_need() -> None:
 def test_reasons_for_a_review_are_in_the_json_and_in_the_summary(
     below: float, notes: tuple[str, ...], reasons: tuple[str, ...]
 ) -> None:
-    """Those of the page and those that were known before; none at all if the limit is 0."""
+    """Those of the page and those known before; none at all if the limit is 0."""
     request = replace(REQUEST, review_below=below, review_notes=notes)
     assert render_page(PAGE, request).summary.review_reasons == reasons
     found = of_json(PAGE, request)
@@ -213,7 +213,7 @@ def test_the_summary_has_what_is_logged_of_a_page() -> None:
     ("chars", "preview"), [(0, ""), (1, "s"), (6, "some w"), (11, "some words\n"), (99, "some words\n")]
 )
 def test_the_preview_is_as_long_as_requested(chars: int, preview: str) -> None:
-    """In characters; a text that is shorter comes whole, and nothing comes if nothing was requested."""
+    """In characters; a shorter text comes whole."""
     assert render_page(PAGE, replace(REQUEST, preview_chars=chars)).summary.preview == preview
 
 
