@@ -1,7 +1,8 @@
-"""What is done to a page before it is read, in order; each step only where a measurement of the page asks for it.
+"""Image preprocessing before OCR.
 
-A step is a pure function from pixels to pixels that also says how its pixels map back to those it was given. The maps
-are composed, so that however many steps a page goes through, its words' boxes take one affine map to the original.
+Each step runs only if a measurement of the page requires it. A step is a pure function from pixels to pixels. It also
+returns the affine map from its output to its input. The maps are composed, so that one affine map takes the word boxes
+to the original, however many steps were applied.
 """
 
 from __future__ import annotations
@@ -31,54 +32,54 @@ from ocrwatch.recognise.enhance.pixels import Pixels, ink_of, marks_of
 _UNTOUCHED = scaling(1.0, 1.0)
 
 LAY_ON_ITS_SIDE = "turn 90"
-"""The step of a page that was turned because its lines ran up or down."""
+"""Step name in ``Page.steps``: the page was turned by 90 degrees because its text lines ran vertically."""
 
 DUST = "dust"
-"""The step of a page that was full of marks too small for letters."""
+"""Step name in ``Page.steps``: components too small for letters were removed."""
 
 MEND = "mend"
-"""The step of a page whose letters were joined from dots."""
+"""Step name in ``Page.steps``: the dots of dot matrix print were joined to strokes."""
 
 _SMALLEST_MARK = 3
-"""Pixels on the survey copy: letters of A4 in 6-point type."""
+"""Pixels of the survey copy: the size of letters of 6-point type on A4."""
 
 
 @dataclass(frozen=True, slots=True)
 class Enhanced:
-    """A page as the engine is to see it."""
+    """An image that is ready for the OCR engine."""
 
     gray: Gray
     to_given: Affine
-    """Maps ``gray`` to the pixels that the enhancement was given."""
+    """Maps ``gray`` to the pixels of the page that was passed in."""
     steps: tuple[str, ...]
-    """What was done, in order."""
+    """Names of the steps that were applied, in order."""
     print: scale.Print | None = None
-    """What ``gray`` is printed in; None where it was not measured or there are too few letters to tell."""
+    """Text metrics of ``gray``; None if they were not measured or there are too few letters."""
     empty: bool = False
-    """Whether there is no mark on it that could be read."""
+    """Whether no component on the page is large enough for a letter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What one step made of the page."""
+    """Result of one step."""
 
     pixels: Pixels
     step: str
     to_given: Affine | None = None
-    """None where no pixel moved."""
+    """Maps the result to the step's input; None if no pixel moved."""
 
 
 Step = Callable[[Pixels, EnhanceOptions], "Done | None"]
-"""None where the step had nothing to do or is switched off."""
+"""Returns None if the step is switched off or not required."""
 
 
 def enhance(
     page: Pixels, options: EnhanceOptions, dpi: float | None = None, *, turns: int = 0, thorough: bool = False
 ) -> Enhanced:
-    """Apply the steps that are switched on and that the page asks for. ``page`` is not changed.
+    """Apply the steps that are enabled and required. ``page`` is not changed.
 
-    ``dpi`` is its resolution, if that is known. The page is first turned clockwise by ``turns`` quarters. A
-    thorough enhancement measures on all pixels what is otherwise measured on a reduced copy.
+    ``dpi`` is the resolution of the page, None if it is unknown. The page is first turned clockwise by ``turns``
+    quarters. If ``thorough``, dot matrix print is measured at full resolution instead of on the survey copy.
     """
     pixels = page.turned(turns) if turns else page
     enhanced = Enhanced(pixels.gray, _UNTOUCHED, ())
@@ -95,7 +96,7 @@ def enhance(
             pixels = done.pixels.resolved if fine else done.pixels
             enhanced = _after(enhanced, done)
     if any(step.startswith("sharpen") for step in enhanced.steps):
-        # What blur has taken from the strokes, narrowing would take once more.
+        # Blur has already thinned the strokes; narrowing would thin them further.
         options = replace(options, narrow=False)
     if options.noise and noise.is_dusty(pixels.marks) and scale.measure_print(pixels) is None:
         pixels = Pixels(noise.without_dust(pixels), contrast=pixels.contrast)
@@ -113,7 +114,10 @@ def enhance(
 
 
 def take_out_specks(page: Pixels, options: EnhanceOptions) -> Done | None:
-    """Take out single black and white pixels where there are many, and no grain, of which some are the peaks."""
+    """Remove salt-and-pepper noise, but not from grainy pages.
+
+    The peaks of Gaussian noise look like single-pixel specks; :func:`smooth_grain` handles such pages.
+    """
     if not options.noise or noise.speckle(page.gray) < noise.MANY_SPECKS:
         return None
     if noise.noise_level(page.gray) >= noise.NOISY:
@@ -122,21 +126,21 @@ def take_out_specks(page: Pixels, options: EnhanceOptions) -> Done | None:
 
 
 def turn_positive(page: Pixels, options: EnhanceOptions) -> Done | None:
-    """Make white print on black black on white."""
+    """Invert a page with white text on black."""
     if not options.invert or not invert.is_inverted(page):
         return None
     return Done(Pixels(invert.inverted(page.gray)), "invert")
 
 
 def turn_bars_positive(page: Pixels, options: EnhanceOptions) -> Done | None:
-    """Make white print on dark bars black on white."""
+    """Invert dark bars that contain white text."""
     if not options.invert or not (found := bars.bars(page)):
         return None
     return Done(bars.inverted(page, found), f"invert {len(found)} bars")
 
 
 def sharpen_print(page: Pixels, options: EnhanceOptions) -> Done | None:
-    """Sharpen blurred print."""
+    """Sharpen blurred text."""
     if not options.sharpen or (steep := sharpen.steepness(page.gray)) is None or not 0 < steep < sharpen.SOFT:
         return None
     measured = scale.measure_print(page)
@@ -146,21 +150,21 @@ def sharpen_print(page: Pixels, options: EnhanceOptions) -> Done | None:
 
 
 def smooth_grain(page: Pixels, options: EnhanceOptions) -> Done | None:
-    """Smooth what noise there is."""
+    """Smooth noise if its standard deviation is at least ``noise.NOISY``."""
     if not options.noise or (level := noise.noise_level(page.gray)) < noise.NOISY:
         return None
     return Done(Pixels(noise.smoothed(page.gray, level)), f"noise {level:.0f}")
 
 
 def clear_border(page: Pixels, options: EnhanceOptions) -> Done | None:
-    """Make the dark surroundings of the paper white."""
+    """Fill the dark area around the paper with the paper's brightness."""
     if not options.border or (outside := border.surroundings(page)) is None:
         return None
     return Done(border.cleared(page, outside), "border")
 
 
 def even_light(page: Pixels, options: EnhanceOptions) -> Done | None:
-    """Make the paper white and the print black."""
+    """Even out illumination, and make paper white and ink black."""
     if not options.light:
         return None
     paper = light.background(page.small)
@@ -172,7 +176,10 @@ def even_light(page: Pixels, options: EnhanceOptions) -> Done | None:
 
 
 def stand_up(page: Pixels, options: EnhanceOptions) -> Done | None:
-    """Turn a page that lies on its side; whether it then stands on its head only reading it can tell."""
+    """Turn a page whose text lines run vertically.
+
+    Whether it is upside down is known only after OCR.
+    """
     if not options.turn or not skew.lies_on_its_side(page):
         return None
     height, width = page.gray.shape
@@ -180,7 +187,7 @@ def stand_up(page: Pixels, options: EnhanceOptions) -> Done | None:
 
 
 def straighten(page: Pixels, options: EnhanceOptions) -> Done | None:
-    """Turn crooked lines level."""
+    """Deskew the page."""
     if not options.skew or (angle := skew.skew_angle(page)) == 0.0:
         return None
     straight, back = skew.straightened(page.gray, angle, page.paper)
@@ -188,7 +195,7 @@ def straighten(page: Pixels, options: EnhanceOptions) -> Done | None:
 
 
 def cut_margins(page: Pixels, options: EnhanceOptions) -> Done | None:
-    """Cut off wide blank margins."""
+    """Crop wide blank margins."""
     if not options.margins or (cut := part.print_only(page)) is None:
         return None
     pixels, back = cut
@@ -207,16 +214,16 @@ STEPS: tuple[Step, ...] = (
     stand_up,
     straighten,
 )
-"""In the order in which they are applied: what a step measures must not be spoilt by one that comes later."""
+"""The steps in the order of their application. No step may disturb what a later one measures."""
 
 
 def is_empty(page: Pixels) -> bool:
-    """Whether nothing on the page is as large as the smallest letter."""
+    """Return whether every component is smaller than the smallest letter."""
     return not bool((page.marks[:, 2:4].max(axis=1, initial=0) >= _SMALLEST_MARK).any())
 
 
 def fit(page: Enhanced, pixels: Pixels, options: EnhanceOptions, dpi: float | None, *, thorough: bool) -> Enhanced:
-    """Bring print, or the page, to its size, and what is made of dots together."""
+    """Scale the page to the best text height, and join the dots of dot matrix print."""
     measured = scale.measure_print(pixels)
     if measured is not None and thorough:
         measured = replace(
@@ -236,8 +243,8 @@ def fit(page: Enhanced, pixels: Pixels, options: EnhanceOptions, dpi: float | No
 
 
 def leave_out_rules(page: Enhanced, measured: Pixels, options: EnhanceOptions) -> Enhanced:
-    """Leave out rules made of dashes, where print is not running text."""
-    # The last step, as it needs letters that are not too small; books have no such rules.
+    """Remove dashed rules, except from running text."""
+    # This is the last step because it needs letters that are not too small. Books have no such rules.
     if not options.rules or page.print is None or page.print.running:
         return page
     dashes = rules.rules(page.gray, page.print.height, measured.contrast)
@@ -249,7 +256,7 @@ def leave_out_rules(page: Enhanced, measured: Pixels, options: EnhanceOptions) -
 def _factors(
     page: Enhanced, options: EnhanceOptions, measured: scale.Print | None, dpi: float | None
 ) -> tuple[float, float]:
-    """Across and down."""
+    """Return the horizontal and the vertical scale factor."""
     if options.fixed_size:
         factor = options.fixed_size / max(page.gray.shape)
         return factor, factor
@@ -258,14 +265,14 @@ def _factors(
     if not options.scale:
         return 1.0, 1.0
     if measured is None or DUST in page.steps:
-        # What is left of noise or a halftone is not worth more pixels, though some of it may look like letters.
+        # The remains of noise or of a halftone do not justify more pixels, even if some look like letters.
         factor = min(1.0, (scale.MOST_UNMEASURED / page.gray.size) ** 0.5)
         return factor, factor
     best = scale.BEST_RUNNING_HEIGHT if measured.running else scale.BEST_TEXT_HEIGHT
     factor = scale.scale_factor(measured.height, options.text_height or best)
     if factor >= 1.0:
         return factor, factor
-    # Where there are more pixels than enough, more or fewer of them are dropped across than down.
+    # The image is reduced, so the aspect ratio may change: fewer or more columns than rows are dropped.
     narrow = scale.narrowing(measured) if options.narrow else 1.0
     broad = scale.broadening(measured) if options.broaden else 1.0
     return factor * narrow * broad, factor

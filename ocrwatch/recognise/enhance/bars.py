@@ -1,4 +1,4 @@
-"""White print on dark bars within a page, such as the headings of a table, becomes black on white."""
+"""Inverts dark bars with white text within a page, such as table headings."""
 
 from __future__ import annotations
 
@@ -8,27 +8,31 @@ import numpy as np
 from ocrwatch.recognise.enhance.pixels import Mask, Pixels
 
 _DARK = 0.5
-"""Share of the paper's brightness below which something is a bar."""
+"""Maximum brightness of a bar as a share of the paper's brightness."""
 
-# Pixels on the survey copy, on which A4 has 120 to an inch.
+# Pixels of the survey copy, which has 120 dpi for A4.
 _LEAST_HEIGHT = 10
 _LEAST_WIDTH = 40
 
 _TALLEST = 1 / 12
-"""Share of the long side; engravings and photographs are taller."""
+"""Maximum height of a bar as a share of the long side. Engravings and photographs are taller."""
 
 _FLAT = 2.0
-"""Times its height that a bar is wide at least."""
+"""Minimum width of a bar in multiples of its height."""
 
 _FILLED = (0.55, 0.97)
-"""Share of its box that is dark: less is print, a frame or a picture, and without print in it there is more."""
+"""Dark share of the bounding box, lowest and highest. Letters, frames and pictures have less; a bar without text has
+more."""
 
 _STRAIGHT = 0.8
-"""Share of each of its upper and lower edges that is dark."""
+"""Minimum dark share of the upper and of the lower edge."""
 
 
 def bars(page: Pixels) -> list[tuple[int, int, int, int]]:
-    """Find bars with print in them; left, top, width and height on the survey copy."""
+    """Find dark bars with text in them.
+
+    Returns left, top, width and height of each, in pixels of the survey copy.
+    """
     dark: Mask = (page.small < _DARK * page.paper).astype(np.uint8)
     _, _, stats, _ = cv2.connectedComponentsWithStats(dark, connectivity=4)
     found = []
@@ -38,7 +42,7 @@ def bars(page: Pixels) -> list[tuple[int, int, int, int]]:
     for left, top, width, height, area in stats[1:].tolist():
         if not _LEAST_HEIGHT <= height <= tallest or width < max(_LEAST_WIDTH, _FLAT * height):
             continue
-        # What leaves the page above or below is its surroundings.
+        # A bar that touches the upper or lower edge of the image belongs to the area around the paper.
         if top == 0 or top + height == rows:
             continue
         if least <= area / (width * height) <= most and _is_straight(dark[top : top + height, left : left + width]):
@@ -47,7 +51,7 @@ def bars(page: Pixels) -> list[tuple[int, int, int, int]]:
 
 
 def inverted(page: Pixels, found: list[tuple[int, int, int, int]]) -> Pixels:
-    """Give every pixel of these bars its opposite."""
+    """Invert the pixels of these bars."""
     gray, small = page.gray.copy(), page.small.copy()
     down, across = gray.shape[0] / small.shape[0], gray.shape[1] / small.shape[1]
     for left, top, width, height in found:

@@ -1,4 +1,4 @@
-"""The dark surroundings of the paper become paper."""
+"""Fills the dark area around the paper with the paper's brightness."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ import numpy as np
 from ocrwatch.recognise.enhance.pixels import Mask, Pixels
 
 _DARK = 0.33
-"""Share of the paper's brightness below which something is no paper. At
-half of it, deep shadows on paper are taken for surroundings, which leave a third of the light."""
+"""Threshold for the area around the paper, as a share of the paper's brightness. With 0.5, deep shadows on the paper,
+which have a third of its light, would be classified as surroundings."""
 
 _THICKNESS = 11
-"""Pixels on the survey copy that what is no print is thick at least: 2 to 4 mm on A4."""
+"""Minimum thickness of the surroundings in pixels of the survey copy: 2 to 4 mm on A4. Text is thinner."""
 
 _LEAST_SHARE = 0.002
 _MARGIN = 7
-"""Pixels on the survey copy by which the mask grows, so that the paper's edge and its shadow go, too."""
+"""Kernel of the dilation, in pixels of the survey copy. It includes the paper's edge and its shadow."""
 
 
 def surroundings(page: Pixels) -> Mask | None:
-    """Find what is dark, thick and reaches the edge of the image, on the survey copy; None where there is too little.
+    """Segment dark, thick regions that touch the image edge.
 
-    Without it, one brightness cannot tell ink from paper: pale print beside black is taken for paper.
+    Returns a mask on the survey copy; None if the regions are too small. Without this step, one threshold cannot
+    separate ink from paper: pale text beside black surroundings is classified as paper.
     """
     small = page.small
-    # Where most of the image is surroundings, paper is still what is bright.
+    # The 75th percentile is paper even if most of the image is surroundings.
     paper = float(np.percentile(small[::4, ::4], 75))
     dark = (small < _DARK * paper).astype(np.uint8)
     if _share(dark) < _LEAST_SHARE:
@@ -42,7 +43,7 @@ def surroundings(page: Pixels) -> Mask | None:
 
 
 def cleared(page: Pixels, outside: Mask) -> Pixels:
-    """Give everything in ``outside``, a mask on the survey copy, the brightness of the paper."""
+    """Fill ``outside``, a mask on the survey copy, with the paper's brightness."""
     inside = page.small[outside == 0]
     paper = float(np.percentile(inside[::4], 75)) if inside.size else 255.0
     height, width = page.gray.shape

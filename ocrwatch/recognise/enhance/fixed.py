@@ -1,4 +1,4 @@
-"""What an admin who knows the scans has set: done to every page, whatever it measures."""
+"""Fixed preprocessing, which the admin sets: applied to every page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _HALF_RANGE = 128.0
 
 
 def cut(gray: Gray, region: tuple[float, float, float, float]) -> tuple[Gray, Affine]:
-    """Cut out a part given by its left, top, right and bottom as shares; at least one pixel."""
+    """Crop to left, top, right and bottom, given as shares of the sides, 0 to 1.
+
+    Keeps at least one pixel. Returns the part and the map from it to ``gray``.
+    """
     height, width = gray.shape
     left, right = _span(region[0], region[2], width)
     top, bottom = _span(region[1], region[3], height)
@@ -25,12 +28,12 @@ def cut(gray: Gray, region: tuple[float, float, float, float]) -> tuple[Gray, Af
 
 
 def blurred(gray: Gray, deviation: float) -> Gray:
-    """Blur with a Gaussian of this deviation in pixels."""
+    """Apply a Gaussian blur. ``deviation`` is its standard deviation in pixels."""
     return cv2.GaussianBlur(gray, (0, 0), deviation)  # type: ignore[return-value]
 
 
 def thresholded(gray: Gray, method: Threshold, value: int) -> Gray:
-    """Make it black and white; ``value`` is the darkest white where the method is ``fixed``."""
+    """Binarise a page. ``value`` is the lowest white level if ``method`` is ``fixed``."""
     match method:
         case "fixed":
             return np.where(gray >= value, np.uint8(255), np.uint8(0))
@@ -52,7 +55,10 @@ def thresholded(gray: Gray, method: Threshold, value: int) -> Gray:
 
 
 def _sauvola(gray: Gray) -> Gray:
-    """Sauvola and Pietikäinen, Adaptive document image binarization (2000)."""
+    """Binarise by Sauvola's method.
+
+    Sauvola and Pietikäinen, Adaptive document image binarization (2000).
+    """
     window = (_SAUVOLA_NEIGHBOURHOOD, _SAUVOLA_NEIGHBOURHOOD)
     real = gray.astype(np.float32)
     mean = cv2.blur(real, window)

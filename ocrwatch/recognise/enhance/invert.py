@@ -1,4 +1,4 @@
-"""White on black becomes black on white."""
+"""Detects and inverts pages with white text on black."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from ocrwatch.recognise.enhance.pixels import Pixels
 
 _DARK = 128
 _DARK_SHARE = 0.25
-"""Share of the page darker than _DARK from which print may be white: a screen has pictures and bars beside it."""
+"""Minimum share of pixels darker than _DARK on a page that may be inverted. Screenshots also have pictures and
+bars."""
 
 _CLEARLY = 2.0
 
 
 def is_inverted(page: Pixels) -> bool:
-    """Whether the page is dark and what is printed on it bright.
+    """Return whether the page has bright text on a dark background.
 
-    Dark alone is not enough: paper may lie on a dark table. What tells is on which side there are more letter-like
-    marks: print has next to none in its opposite, as the holes in letters stand in no rows.
+    A dark page is not enough: the paper may lie on a dark table. The page is inverted if its negative has more than
+    twice as many letter-like components. In the wrong polarity there are hardly any, because the holes of letters do
+    not form rows.
     """
     if np.count_nonzero(page.small[::4, ::4] < _DARK) < _DARK_SHARE * page.small[::4, ::4].size:
         return False
@@ -27,5 +29,5 @@ def is_inverted(page: Pixels) -> bool:
 
 
 def inverted(gray: Gray) -> Gray:
-    """Give every pixel its opposite."""
+    """Invert every pixel."""
     return np.invert(gray)

@@ -1,7 +1,7 @@
-"""Letter-like marks: connected components that stand in a row with others of their size.
+"""Letter-like components: connected components in a row with others of their size.
 
-Size and shape alone let through grains, dots of a halftone and pieces of pictures. What tells print from these is that
-a letter has neighbours on its line: as tall as itself, at its height, and closer than the width of a space.
+Size and shape alone do not exclude noise, halftone dots and pieces of pictures. A letter has neighbours on its line: of
+about the same height, at the same height on the page, and closer than the width of a space.
 """
 
 from __future__ import annotations
@@ -10,34 +10,38 @@ import numpy as np
 import numpy.typing as npt
 
 Marks = npt.NDArray[np.int32]
-"""Connected components, a row of left, top, height, width and area for each."""
+"""Connected components as an N x 5 array: left, top, height, width and area, in pixels."""
 
 _HEIGHT = (5, 150)
-"""Pixels. What is smaller on a survey copy has no shape; what is taller than a tenth of the page is a picture."""
+"""Height of a letter, lowest and highest, in pixels of the survey copy. Smaller components have no shape. Components
+taller than a tenth of the page are pictures."""
 
 _WIDEST = 3.0
 _NARROWEST = 0.1
-"""Width as a share of the height. Letters that touch are wider than one, and an ``l`` is a fifth as wide as high."""
+"""Width as a share of the height, highest and lowest. Touching letters are wider than one letter; an ``l`` is a fifth
+as wide as high."""
 
 _LEAST_INK = 0.12
 _MOST_INK = 0.97
-"""Share of its box that a letter covers; solid blocks are rules, bars and halftones."""
+"""Share of its bounding box that a letter fills, lowest and highest. Solid blocks are rules, bars and halftones."""
 
 _FLAT = 1.3
 _SOLID = 0.7
-"""Times its height that a dash is wide, and share of its box that it covers. Joined letters cover less."""
+"""A dash is at least _FLAT times as wide as high, and fills at least this share of its bounding box. Touching letters
+fill less."""
 
 _GAP = 1.3
-"""Times the taller one's height that may lie between neighbours: letters, or the words beside a space."""
+"""Maximum gap between neighbours in heights of the taller one. It includes a space between words."""
 
 _OVERLAP = 0.5
-"""Share of the narrower one's width by which neighbours may overlap: italics and kerning."""
+"""Maximum overlap of neighbours as a share of the narrower one's width: italics and kerning."""
 
 _RATIO = 2.2
-"""Times one neighbour's height that the other may have: capitals and small letters, figures and hyphens apart."""
+"""Maximum height ratio of neighbours. It allows capitals beside small letters, but not digits beside hyphens."""
 
 _OFF_LINE = 0.6
-"""Share of the taller one's height by which the middles may lie apart: ``p`` beside ``b``, or a crooked line."""
+"""Maximum vertical distance of the centres of neighbours in heights of the taller one: ``p`` beside ``b``, or a
+skewed line."""
 
 _FEWEST_IN_ROW = 3
 
@@ -47,11 +51,14 @@ Chosen = npt.NDArray[np.bool_]
 
 
 def letters_in_rows(marks: Marks) -> tuple[Chosen, Chosen]:
-    """Tell for each mark whether it may be a letter in a line that runs across, and in one that runs down the page."""
+    """Return for each component whether it may be a letter, by line direction.
+
+    The first array is for horizontal lines, the second for vertical ones; each has one entry for each component.
+    """
     left, top, height, width, area = marks.T.astype(np.int_)
     shaped, solid = _shaped(marks), area >= _SOLID * height * width
     across, down = np.zeros(len(marks), bool), np.zeros(len(marks), bool)
-    # The dashes of a rule stand in rows like letters, but lie along them.
+    # The dashes of a rule form rows like letters, but their long side lies along the row.
     chosen = np.flatnonzero(shaped & ~(solid & (width >= _FLAT * height)))
     across[chosen] = _in_rows(left[chosen], top[chosen], height[chosen], width[chosen])
     chosen = np.flatnonzero(shaped & ~(solid & (height >= _FLAT * width)))
@@ -60,14 +67,17 @@ def letters_in_rows(marks: Marks) -> tuple[Chosen, Chosen]:
 
 
 def letter_like(marks: Marks) -> Chosen:
-    """Tell for each mark whether it may be a letter, whichever way its line runs."""
+    """Return for each component whether it may be a letter, in either direction."""
     across, down = letters_in_rows(marks)
     either: Chosen = across | down
     return either
 
 
 def _shaped(marks: Marks) -> Chosen:
-    """Tell which marks have the size and shape of a letter, or of two or three that touch."""
+    """Return for each component whether it has the size and shape of a letter.
+
+    Two or three touching letters are accepted too.
+    """
     _, _, height, width, area = marks.T
     lowest, highest = _HEIGHT
     longer = np.maximum(height, width)
@@ -85,9 +95,9 @@ def _shaped(marks: Marks) -> Chosen:
 
 
 def neighbours_across(letters: Marks) -> tuple[_Lengths, _Lengths]:
-    """Find pairs of neighbours in lines that run across the page.
+    """Find pairs of neighbours in horizontal lines.
 
-    Returns the indices of the left ones and of the right ones. A letter may be in several pairs.
+    Returns the indices of the left and of the right components. A letter may be in several pairs.
     """
     left, top, height, width, _ = letters.T.astype(np.int_)
     one, other = _neighbours(left, top, height, width)
@@ -96,7 +106,10 @@ def neighbours_across(letters: Marks) -> tuple[_Lengths, _Lengths]:
 
 
 def _in_rows(left: _Lengths, top: _Lengths, height: _Lengths, width: _Lengths) -> Chosen:
-    """Tell which marks stand in a chain of at least _FEWEST_IN_ROW neighbours along the first axis."""
+    """Return for each component whether it is in a chain of neighbours.
+
+    A chain has at least _FEWEST_IN_ROW components and runs along the first axis.
+    """
     number = len(left)
     before, after = _neighbours(left, top, height, width)
     neighbours = np.bincount(before, minlength=number) + np.bincount(after, minlength=number)
@@ -108,28 +121,31 @@ def _in_rows(left: _Lengths, top: _Lengths, height: _Lengths, width: _Lengths) -
 
 
 def _neighbours(left: _Lengths, top: _Lengths, height: _Lengths, width: _Lengths) -> tuple[_Lengths, _Lengths]:
-    """Find pairs of neighbours along the first axis, each once and by its lower index first."""
+    """Find pairs of neighbours along the first axis.
+
+    Each pair is returned once, with the lower index first.
+    """
     number = len(left)
     links = [_links(left, top, height, width, size, line) for size in (0.0, 0.5) for line in (0.0, 0.5)]
     before, after = (np.concatenate(ends) for ends in zip(*links, strict=True))
-    # The same two may have been found more than once.
+    # The same pair may have been found more than once.
     return np.divmod(np.unique(np.minimum(before, after) * number + np.maximum(before, after)), max(1, number))
 
 
 def _links(
     left: _Lengths, top: _Lengths, height: _Lengths, width: _Lengths, size: float, line: float
 ) -> tuple[_Lengths, _Lengths]:
-    """Find pairs of neighbours among marks of about one height on about one line.
+    """Find pairs of neighbours among components of similar height and position.
 
-    Sizes are octaves and lines are as far apart as these are tall; both begin at ``size`` and ``line`` of a step, as
-    neighbours may lie on both sides of a limit.
+    Heights are binned by octaves, and vertical positions by bins as high as the octave. ``size`` and ``line`` shift the
+    bins by a share of a bin, since neighbours may lie on both sides of a bin's limit.
     """
     octave = np.floor(np.log2(np.maximum(height, 1)) + size)
     middle = top + height / 2
     row = np.floor(middle / np.exp2(octave) + line)
     order = np.lexsort((left, row, octave))
     found = []
-    # The next but one, too: a dot or an accent may stand between two letters.
+    # Also pair each component with the next but one: a dot or an accent may lie between two letters.
     for step in (1, 2):
         a, b = order[:-step], order[step:]
         taller = np.maximum(height[a], height[b])

@@ -1,4 +1,4 @@
-"""Uneven light becomes even, and pale print black."""
+"""Evens out illumination and makes pale text black."""
 
 from __future__ import annotations
 
@@ -10,49 +10,52 @@ from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance.pixels import EVENED_INK, Pixels
 
 _STROKE = 31
-"""Pixels on the survey copy: print is finer and vanishes in the background, shadows are wider and stay. On 40
-receipts 31 and 45 have word F1 .75, and with 23 and 15 one photographed on black is lost."""
+"""Kernel of the closing and the blur, in pixels of the survey copy. Strokes are thinner and vanish from the background;
+shadows are wider and remain. On 40 receipts, 31 and 45 give a word F1 of .75; with 23 and 15 one receipt photographed
+on black is lost."""
 
 _LEAST_INK = 0.0005
 _FAINTEST = 0.05
-"""Depth below which what was found is the texture of the paper."""
+"""Minimum contrast of ink as a share of the background's brightness. Lower values are the texture of the paper."""
 
 BLACK_ENOUGH = 0.8
-"""Depth of the ink from which a page is left alone whose paper is even."""
+"""Contrast of the ink from which an evenly lit page is not changed, as a share of the background's brightness."""
 
 _DARKEST_PAPER = np.uint8(40)
-"""Levels below which the background is no paper; its ink would only be noise made large."""
+"""Gray level below which the background is not paper. Amplification there would only enhance noise."""
 
 _AWAY = 9
 _NEARLY_ALL = 90
-"""Pixels on the survey copy round the ink that are left out, and percentile of the others."""
+"""Dilation of the ink, in pixels of the survey copy, to exclude it from the measurement of the texture, and the
+percentile of the remaining pixels."""
 
 _MOST_TEXTURE = 50.0
-"""Levels of texture to which paper may be amplified. Passports, covers and worn receipts of which nothing was left to
-read had 87 to 162, most pages 4 to 50."""
+"""Maximum texture of the paper after amplification in grey levels. Passports, covers and worn receipts from which no
+text could be read had 87 to 162; most pages have 4 to 50."""
 
 _UNEVEN_SHARES = (2, 98)
 _EVEN = 1.15
-"""Ratio of the brightest to the darkest paper up to which one gain serves the whole page."""
+"""Maximum ratio of the brightest to the darkest paper for which one gain serves the whole page."""
 
 
 def background(small: Gray) -> Gray:
-    """Find the paper without its print: closed over strokes, then blurred."""
+    """Estimate the paper's brightness without its text: closing, then a box blur."""
     kernel = np.ones((_STROKE, _STROKE), np.uint8)
     return cv2.blur(cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel), (_STROKE, _STROKE))  # type: ignore[return-value]
 
 
 def is_even(paper: Gray) -> bool:
-    """Whether the paper is equally bright all over."""
+    """Return whether the illumination is even."""
     least, most = np.percentile(paper[::4, ::4], _UNEVEN_SHARES)
     return bool(most <= _EVEN * least)
 
 
 def ink_depth(page: Pixels, paper: Gray) -> float | None:
-    """By what share of the paper's brightness the ink is darker, in the median; None where there is next to no ink.
+    """Return the median contrast of the ink, as a share of the paper's brightness.
 
-    Only where there is ink: a share of the whole page would depend on how much is printed on it. And only that of
-    letters, if there are enough: stains, streaks and the texture of the paper are fainter, and would be made black.
+    None if there is hardly any ink. Only ink pixels are measured, since a share of all pixels would depend on the
+    amount of text. If there are enough letters, only their pixels are measured: stains, streaks and paper texture are
+    fainter and must not become black.
     """
     ink = page.letter_ink
     if np.count_nonzero(ink) < _LEAST_INK * ink.size:
@@ -63,21 +66,29 @@ def ink_depth(page: Pixels, paper: Gray) -> float | None:
 
 
 def texture(page: Pixels, paper: Gray) -> float:
-    """By how many levels nearly all of the paper away from the print is darker than the background, at most."""
+    """Return the texture of the paper in grey levels.
+
+    It is the 90th percentile of the darkness relative to the background. Pixels close to ink are excluded.
+    """
     away = cv2.dilate(page.ink, np.ones((_AWAY, _AWAY), np.uint8)) == 0
     return float(np.percentile(cv2.subtract(paper, page.small)[away], _NEARLY_ALL)) if away.any() else 0.0
 
 
 def bearable(depth: float, roughness: float, paper: Gray) -> float:
-    """Return the depth to make black, so that the texture of the paper becomes at most _MOST_TEXTURE levels."""
+    """Return the contrast to map to black.
+
+    It is at least ``depth``, and high enough to keep texture at or below _MOST_TEXTURE levels. ``depth`` is the
+    contrast of the ink as a share of the paper's brightness, ``roughness`` the texture in grey levels.
+    """
     level = max(1.0, float(np.median(paper[::4, ::4])))
     return max(depth, min(1.0, roughness * 255 / (_MOST_TEXTURE * level)))
 
 
 def evened(page: Pixels, paper: Gray, depth: float) -> Pixels:
-    """Take the page as ink on white: paper minus page, with ``depth``, a share of the paper's brightness, made black.
+    """Subtract the page from the background, and stretch ``depth`` to the full range.
 
-    Where the light is even, one table of brightness does for all pixels.
+    ``depth`` is a contrast as a share of the paper's brightness. If the illumination is even, one lookup table serves
+    all pixels.
     """
     lit = np.maximum(paper, _DARKEST_PAPER)
     if is_even(paper):

@@ -1,4 +1,4 @@
-"""The part of a page that says most about it, and the part that is worth reading."""
+"""Selects parts of a page: a representative strip, and text without margins."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from ocrwatch.recognise.affine import Affine, shift
 from ocrwatch.recognise.enhance.pixels import Pixels
 
 Places = npt.NDArray[np.float64]
-"""Rows of x and y, in pixels of a page."""
+"""N x 2 array of x and y, in pixels of a page."""
 
 Window = tuple[slice, slice]
 """Rows and columns of a part of a page."""
 
 _GRID = 60
-"""Steps to each side in which parts of a page are compared."""
+"""Bins along each side for the comparison of parts of a page."""
 
 _LEAST_MARK = 4
 _MARGIN = 0.03
-"""Share of the long side that is left round the print, so that nothing touches the edge."""
+"""Margin around the text as a share of the long side. Text must not touch the edge."""
 
 _NEARLY_NONE = 2
-"""Per cent of the places to each side that may lie anywhere."""
+"""Percentile of the positions that is ignored as outliers on each side."""
 
 _WORTH_CUTTING = 0.75
-"""Share of the page that may be left at most for the cut to be worth it."""
+"""Maximum share of the page that may remain for a crop to be worthwhile."""
 
 
 def busiest_strip(places: Places, shape: tuple[int, int], share: float, *, lying: bool) -> Window:
-    """Find the strip with most of ``places`` along the lines of a page, which has ``shape``.
+    """Find the strip along the text lines with the most of ``places``.
 
-    It has ``share`` of the page across the lines, which run down the page if it is ``lying`` on its side.
+    ``shape`` is the page's (rows, columns). The strip covers ``share`` of the page across the lines. If the page is
+    ``lying`` on its side, the lines and the strip are vertical.
     """
     axis = 0 if lying else 1
     size = max(1, round(_GRID * share))
@@ -42,7 +43,10 @@ def busiest_strip(places: Places, shape: tuple[int, int], share: float, *, lying
 
 
 def extent(places: Places, shape: tuple[int, int]) -> Window:
-    """Find the part of a page that has nearly all of ``places``, with a margin; ``shape`` is the page's."""
+    """Find the part of a page with nearly all of ``places``, plus a margin.
+
+    ``shape`` is the page's (rows, columns).
+    """
     (left, top), (right, bottom) = np.percentile(places, (_NEARLY_NONE, 100 - _NEARLY_NONE), axis=0)
     margin = _MARGIN * max(shape)
     rows, columns = shape
@@ -58,7 +62,10 @@ def _span(start: int, size: int, length: int) -> slice:
 
 
 def print_only(page: Pixels) -> tuple[Pixels, Affine] | None:
-    """Cut off blank margins; None where they are small, or there is nothing else."""
+    """Crop blank margins; None if they are small or the page has no text.
+
+    Returns the cropped page and the map from it to ``page``.
+    """
     marks = page.marks[page.marks[:, 2:4].max(axis=1) >= _LEAST_MARK] if len(page.marks) else page.marks
     if not len(marks):
         return None

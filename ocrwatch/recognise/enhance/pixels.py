@@ -1,4 +1,4 @@
-"""A page's pixels with what the steps measure on it, each made once and only when asked for."""
+"""A page's pixels with lazily computed, cached measurements."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance.letters import Chosen, Marks, letters_in_rows
 
 Mask = npt.NDArray[np.uint8]
-"""255 where something is, 0 elsewhere."""
+"""255 for foreground, 0 for background."""
 
 Labels = npt.NDArray[np.int32]
-"""Number of each pixel's component, 0 where there is none."""
+"""Component number of each pixel, 0 for background."""
 
 Points = npt.NDArray[np.float32]
-"""A row of x and one of y."""
+"""2 x N array: a row of x and a row of y."""
 
 SURVEY_SIDE = 1400
-"""Pixels of the long side of the copy on which pages are surveyed. Between this and its half, lines of print stand
-apart on whatever is printed for people to read."""
+"""Maximum long side of the survey copy in pixels: the reduced copy on which pages are measured. Between this size and
+half of it, the lines of any text made for reading are separate."""
 
 _FINEST_SIDE = 3500
-"""Pixels of the long side up to which a page with few letters is searched for smaller ones."""
+"""Maximum long side of a larger survey copy in pixels, for pages with few letters."""
 
 _LARGEST_LETTER = 1 / 10
-"""Share of the long side."""
+"""Maximum size of a letter as a share of the long side."""
 
 FAINTEST_INK = 15
-"""Levels by which ink on a page as it came is darker than its surroundings at least."""
+"""Minimum contrast of ink to its surroundings in grey levels, on an unprocessed page."""
 
 EVENED_INK = 50
-"""The same after print was made black: what has less was the texture of the paper, made visible with it."""
+"""The same after contrast stretching. Fainter components are paper texture that was amplified with the text."""
 
 _ENOUGH_LETTERS = 60
-"""Letter-like marks from which the lines of print are found by them alone."""
+"""Number of letter-like components from which text lines are located by these alone."""
 
 _NEIGHBOURHOOD = 51
 
@@ -46,10 +46,13 @@ _BANDS = 8
 
 
 class Pixels:
-    """A page, and reduced copies of it."""
+    """A page and its reduced copies."""
 
     def __init__(self, gray: Gray, small: Gray | None = None, *, contrast: int = FAINTEST_INK) -> None:
-        """``small`` is the survey copy, where that is known already; ``contrast`` is what ink has at least."""
+        """``small`` is the survey copy if it is already known.
+
+        ``contrast`` is the minimum contrast of ink in grey levels.
+        """
         self.gray = gray
         self.contrast = contrast
         if small is not None:
@@ -57,17 +60,20 @@ class Pixels:
 
     @cached_property
     def small(self) -> Gray:
-        """The page halved until the longer side has at most SURVEY_SIDE pixels."""
+        """Survey copy: the page halved until its long side has at most SURVEY_SIDE pixels."""
         return reduced(self.gray, SURVEY_SIDE)
 
     @cached_property
     def ink(self) -> Mask:
-        """What is darker than its surroundings, on :attr:`small`."""
+        """Adaptive threshold of :attr:`small`: pixels darker than their surroundings."""
         return ink_of(self.small, self.contrast)
 
     @cached_property
     def components(self) -> tuple[Marks, Labels]:
-        """Connected components of :attr:`ink`, and for each pixel the number of its own from 1, 0 for none."""
+        """Connected components of :attr:`ink`, and each pixel's component number.
+
+        Components are numbered from 1; 0 is background.
+        """
         return components_of(self.ink)
 
     @property
@@ -81,23 +87,24 @@ class Pixels:
 
     @property
     def letters_across(self) -> Chosen:
-        """Which of the :attr:`marks` are letter-like, in lines that run across the page."""
+        """For each of :attr:`marks`, whether it is a letter in a horizontal line."""
         return self._rows[0]
 
     @property
     def letters_down(self) -> Chosen:
-        """Which of the :attr:`marks` are letter-like, in lines that run down the page."""
+        """For each of :attr:`marks`, whether it is a letter in a vertical line."""
         return self._rows[1]
 
     @property
     def letters(self) -> Chosen:
-        """Which of the :attr:`marks` are letter-like."""
+        """For each of :attr:`marks`, whether it is letter-like."""
         return self.letters_across | self.letters_down
 
     @cached_property
     def points(self) -> Points:
-        """Places of the :attr:`ink` that may be letters."""
-        # Rules, frames and pictures have angles of their own. Only their own pixels go: a frame's box is the page.
+        """Coordinates of the :attr:`ink` pixels that may belong to letters."""
+        # Rules, frames and pictures have their own angles. Remove only their pixels: the bounding box of a frame is the
+        # page.
         if self.has_letters:
             ink = self.pixels_of(self.letters)
         else:
@@ -107,38 +114,41 @@ class Pixels:
 
     @property
     def has_letters(self) -> bool:
-        """Whether there are enough letter-like marks for what is measured on them alone."""
+        """Whether there are enough letter-like components for measurements on these alone."""
         return bool(np.count_nonzero(self.letters) >= _ENOUGH_LETTERS)
 
     @property
     def letter_ink(self) -> npt.NDArray[np.bool_]:
-        """Pixels of the letter-like marks; of all :attr:`ink` if there are too few of them."""
+        """Pixels of the letter-like components; all :attr:`ink` if they are too few."""
         return self.pixels_of(self.letters) if self.has_letters else self.ink > 0
 
     def pixels_of(self, chosen: Chosen) -> npt.NDArray[np.bool_]:
-        """Tell for each pixel of the survey copy whether it belongs to one of the chosen :attr:`marks`."""
+        """Return a mask of the survey copy for the chosen :attr:`marks`."""
         return np.concatenate([[False], chosen])[self.components[1]]
 
     def turned(self, quarters: int) -> Pixels:
-        """Return the page turned clockwise by so many quarters."""
+        """Return the page turned clockwise by ``quarters`` times 90 degrees."""
         gray, small = (np.ascontiguousarray(np.rot90(pixels, -quarters)) for pixels in (self.gray, self.small))
         return Pixels(gray, small, contrast=self.contrast)
 
     @property
     def resolved(self) -> Pixels:
-        """Return the same page surveyed on a larger copy if letters are found only there: few small lines on a page."""
+        """Return the page with a larger survey copy if letters are found only there.
+
+        This is the case for a page with a few small lines.
+        """
         return self if self._with_letters is None else self._with_letters
 
     @cached_property
     def _with_letters(self) -> Pixels | None:
-        # Never the page itself: it would hold on to its pixels until the garbage is collected.
+        # Do not return the page itself: it would keep its own pixels alive until garbage collection.
         page = self
         while not page.has_letters and page.small.shape < page.gray.shape and 2 * max(page.small.shape) <= _FINEST_SIDE:
             page = page._finer()
         return page if page is not self and page.has_letters else None
 
     def _finer(self) -> Pixels:
-        """Return the same page surveyed on a copy of twice the size."""
+        """Return the page with a survey copy of twice the size."""
         larger = self.gray
         while larger.shape[0] > 3 * self.small.shape[0]:
             larger = halved(larger)
@@ -146,27 +156,31 @@ class Pixels:
 
     @cached_property
     def paper(self) -> int:
-        """Brightness of the paper: what most of the page has."""
+        """Brightness of the paper: the median grey level."""
         return int(np.median(self.small[::4, ::4]))
 
 
 def bands(gray: Gray) -> list[Gray]:
-    """Rows from all over the page, as they are: enough of them for what needs single pixels, and no more."""
+    """Return horizontal bands from all over the page, at full resolution.
+
+    They are enough for statistics of single pixels, and less work than the whole page.
+    """
     height = gray.shape[0]
     return [gray[top : top + _BAND] for top in range(0, max(1, height - _BAND), max(_BAND, height // _BANDS))]
 
 
 def halved(gray: Gray) -> Gray:
-    """Halve both sides."""
-    # Never to nothing: a page can be a thousand times as long as it is wide.
+    """Halve both sides by area averaging."""
+    # Keep at least one pixel: a page can be a thousand times as long as it is wide.
     size = (max(1, gray.shape[1] // 2), max(1, gray.shape[0] // 2))
     return cv2.resize(gray, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
 def reduced(gray: Gray, long_side: int) -> Gray:
-    """Halve both sides until the longer has at most ``long_side`` pixels, or the shorter a quarter of that.
+    """Halve both sides until the long side has at most ``long_side`` pixels.
 
-    On a till receipt that is many times as long as wide, letters would else be reduced to specks.
+    Stops earlier if the short side has at most a quarter of that. Otherwise the letters of a till receipt, which is
+    many times as long as wide, would be reduced to specks.
     """
     while max(gray.shape) > long_side and min(gray.shape) > long_side // 4:
         gray = halved(gray)
@@ -174,7 +188,10 @@ def reduced(gray: Gray, long_side: int) -> Gray:
 
 
 def ink_of(gray: Gray, contrast: int) -> Mask:
-    """Pixels that are darker by ``contrast`` of 255 levels than the mean of the 51 x 51 around them."""
+    """Apply an adaptive threshold.
+
+    Ink is darker by ``contrast`` of 255 levels than the mean of the 51 x 51 pixels around it.
+    """
     method = cv2.ADAPTIVE_THRESH_MEAN_C
     return cv2.adaptiveThreshold(gray, 255, method, cv2.THRESH_BINARY_INV, _NEIGHBOURHOOD, contrast)  # type: ignore[return-value]
 
@@ -185,8 +202,11 @@ def marks_of(ink: Mask) -> Marks:
 
 
 def components_of(ink: Mask) -> tuple[Marks, Labels]:
-    """Find the connected components, and the number of each pixel's own from 1, 0 for none."""
-    # Of OpenCV's algorithms this one takes two thirds of the default's time where the sizes are asked for, too.
+    """Find the connected components, and each pixel's component number.
+
+    Components are numbered from 1; 0 is background.
+    """
+    # With statistics, this algorithm takes two thirds of the time of OpenCV's default.
     _, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(ink, 8, cv2.CV_32S, cv2.CCL_GRANA)
     columns = [cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_WIDTH, cv2.CC_STAT_AREA]
     return stats[1:, columns].astype(np.int32), labels  # type: ignore[return-value]

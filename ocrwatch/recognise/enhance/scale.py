@@ -1,7 +1,7 @@
-"""Bring the text to the height at which Tesseract reads best.
+"""Scales text to the height at which Tesseract reads best.
 
-Too large costs twice: layout analysis takes longer, and single letters and lines are torn apart. Too small loses
-strokes. What counts is the text's height in pixels, not the scan's resolution, which says nothing about the type.
+Text that is too large takes longer in layout analysis, and letters and lines are split. Text that is too small loses
+strokes. The measure is the text height in pixels, not the scan resolution, which says nothing about the type size.
 """
 
 from __future__ import annotations
@@ -18,61 +18,63 @@ from ocrwatch.recognise.enhance.letters import Marks, letter_like
 from ocrwatch.recognise.enhance.pixels import Pixels, halved, ink_of, marks_of
 
 BEST_TEXT_HEIGHT = 17.5
-"""Capital height in pixels, for print that is mostly capitals and figures.
+"""Target cap height in pixels for text that is mostly capitals and digits.
 
 Measured with tesserocr 2.13 (Tesseract 5.5.4, ``eng``) at 14 to 19 pixels on 40 receipts as their scanner saved them
-and 10 on an A4 glass at 600 dpi. From 15 to 19 word F1 goes up and down by chance, between .778 and .788 on receipts
-and .896 and .909 on A4, and time grows by 1.5 % a pixel; 14 costs .01, and 16 some worn Chinese characters. Nineteen
-against the page as it is, without the other steps: receipts .684 to .696 in 93 % of the time, A4 .835 to .886 in 37 %.
+and 10 on an A4 glass at 600 dpi. From 15 to 19, word F1 varies randomly between .778 and .788 on receipts and between
+.896 and .909 on A4, and time grows by 1.5 % for each pixel. 14 costs .01 of word F1; 16 loses some worn Chinese
+characters. 19 compared with no preprocessing: receipts .696 instead of .684 in 93 % of the time, A4 .886 instead of
+.835 in 37 %.
 """
 
 BEST_RUNNING_HEIGHT = 17.25
-"""The same for running text, in which most letters are small.
+"""Target cap height in pixels for running text, in which most letters are lower case.
 
-Measured likewise on 24 book pages at 300 dpi, narrowed to 90 %: the character error rate is .014 at 16, 17 and 18
-pixels and .015 at 20, and time grows by 2.5 % a pixel. At 12 pixels, not narrowed, it is .034. On 8 and 8 other pages
-spoilt in 16 ways it is .0237 and .0114 at 16.5, and .0230 and .0111 at 17.25.
+Measured in the same way on 24 book pages at 300 dpi, narrowed to 90 %: the character error rate is .014 at 16, 17 and
+18 pixels and .015 at 20, and time grows by 2.5 % for each pixel. At 12 pixels, not narrowed, it is .034. On two sets of
+8 other pages, degraded in 16 ways, it is .0237 and .0114 at 16.5, and .0230 and .0111 at 17.25.
 """
 
 BEST_BREADTH = 0.45
-"""Width of the middling letter as a share of the capitals' height to which running text is narrowed.
+"""Target letter width of running text: the median width as a share of the cap height.
 
-Most of the time goes into the network, which walks along the line: narrower lines are read faster. Book pages narrowed
-to 90, 85, 80 and 75 %, from a breadth of about 0.55, have character error rates of .014, .015, .016 and .017, each in
-4 % less time than the one before. Capitals and figures need all their pixels: receipts lose .03 of word F1 at 90 %.
+Most of the time is spent in the LSTM network, which walks along the line, so narrower lines are read faster. Book pages
+narrowed to 90, 85, 80 and 75 %, from a width of about 0.55, have character error rates of .014, .015, .016 and .017;
+each step saves 4 % of the time. Capitals and digits need all their pixels: receipts lose .03 of word F1 at 90 %.
 """
 
 NARROWEST = 0.8
-"""Below, columns are run together on some pages."""
+"""Lowest horizontal factor. Below it, columns are merged on some pages."""
 
 LEAST_BREADTH = 0.65
 BROADEST = 1.25
-"""Capitals and figures narrower than this share of their height are made broader, but not by more than BROADEST.
+"""Capitals and digits narrower than LEAST_BREADTH are widened, at most by BROADEST.
 
-Only where pixels are dropped: the scan has them, and enlarging costs the same time and brings less. Measured at 19
-pixels on the even and the odd ones of 40 receipts, and of 10 on an A4 glass. Word F1 of receipts is .753 and .789 as
-they are, .772 and .795 from a breadth of 0.65, and .778 and .794 if those are broadened, too, from which nothing is
-dropped, in 3 % more time; of the others .908 and .879 as they are, and .911 and .900 from 0.65. Up to 1.5 times costs
-12 % of the time, and up to 1.25 times 9 % for the same word F1 within .004. At 17.5 pixels, receipts have .784 and .800
-from 0.65 and .786 and .804 from 0.7, and A4 .909 and .903, in 2 to 3 % more time.
+LEAST_BREADTH is a share of the cap height. Only images that are reduced are widened, since the scan has the pixels;
+enlarging costs the same time and gains less. Measured at 19 pixels on the even and odd ones of 40 receipts, and of 10
+scans on an A4 glass. Word F1 of receipts is .753 and .789 without widening and .772 and .795 with a width of 0.65; if
+images that are not reduced are widened too, it is .778 and .794 in 3 % more time. Word F1 of A4 is .908 and .879
+without, and .911 and .900 with 0.65. A limit of 1.5 costs 12 % of the time, a limit of 1.25 costs 9 %, with the same
+word F1 within .004. At 17.5 pixels, receipts have .784 and .800 with 0.65 and .786 and .804 with 0.7, and A4 .909 and
+.903, in 2 to 3 % more time.
 """
 
 WORTH_REDUCING = 1 / 1.08
 WORTH_ENLARGING = 1.3
-"""Factors between these change nothing: what is read better does not pay for blurred strokes and a larger page."""
+"""Factors between these are not applied: the gain does not justify blurred strokes and a larger page."""
 
 MAX_ENLARGEMENT = 2.0
-"""Beyond, an enlarged page only has more pixels, not more to read."""
+"""Highest scale factor. Beyond it, an enlarged page has more pixels but no more detail."""
 
 MOST_UNMEASURED = 20_000_000
-"""Pixels to which a page without measurable print is reduced, a little more than A3 at 300 dots per inch. Of 100
-megapixels full of dots, layout analysis takes minutes."""
+"""Pixels to which a page without measurable text is reduced: slightly more than A3 at 300 dpi. Layout analysis takes
+minutes for 100 megapixels full of dots."""
 
 _MEASURABLE = 10.5
-"""Pixels of capital height on a reduced copy; letters that are smaller there run into each other and measure too tall,
-so that a larger copy is measured instead."""
+"""Minimum cap height on a reduced copy in pixels. Smaller letters merge and measure too tall; a larger copy is then
+measured instead."""
 
-# What may be a letter: pixels of height, width and ink as shares of the height and of the box.
+# Shape of a letter: height in pixels, width as a share of the height, ink as a share of the bounding box.
 _LETTER_HEIGHT = (6, 200)
 _WIDEST_LETTER = 4.0
 _NARROWEST_LETTER = 0.1
@@ -80,49 +82,54 @@ _LEAST_INK = 0.15
 
 _FEWEST_LETTERS = 20
 _MOST_SPECKS = 0.8
-"""Share of marks smaller than a letter; up to .73 on real pages, mostly above .8 where there is only noise."""
+"""Maximum share of components smaller than a letter. Real pages have up to .73; pages with only noise mostly have more
+than .8."""
 
 _LEAST_IN_ROWS = 0.45
-"""Share of what may be letters by its size and shape that stands in rows; .5 to 1 on real pages, 0 to .38 in noise."""
+"""Minimum share of the letter-shaped components that form rows: .5 to 1 on real pages, 0 to .38 in noise."""
 
 _TALLEST_CAPITAL = 1.6
-"""Times the height of the median letter."""
+"""Maximum height of a capital in multiples of the median letter height."""
 
 _CAPITALS = 0.8
-"""Share of all ink height that lies in letters up to a capital's, where there are few small ones."""
+"""Cumulative share of all letter heights at which a capital is found, if there are few lower case letters."""
 
 _GRAIN = 0.5
 _SMALL = 0.8
 _LEAST_TALL = 1.25
 _RUNNING = (0.11, 0.6)
-"""Share of tall letters among all in running text: .13 to .44 on book pages, also crooked and faint ones; receipts and
-other print in capitals and figures have 0 to .08."""
+"""Share of tall letters in running text, lowest and highest: .13 to .44 on book pages, including skewed and faint ones.
+Receipts and other text in capitals and digits have 0 to .08."""
 
 _PIECE = 0.5
 _PIECE_OF = 2.0
 _LEAST_PIECE = 4
-"""Capital heights up to which a mark is a piece of a letter, and is print at all; pixels from which it is no grain."""
+"""Sizes for :func:`brokenness`: a piece of a letter is smaller than _PIECE cap heights, text is smaller than _PIECE_OF
+cap heights, and noise has fewer than _LEAST_PIECE pixels."""
 
 _TYPE_SIZE = 10 / 72 * 0.7
-"""Height of the capitals of ten-point type, in inches."""
+"""Cap height of 10-point type, in inches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """What a page is printed in."""
+    """Text metrics of a page."""
 
     height: float
-    """Of capitals, in pixels."""
+    """Cap height in pixels."""
     running: bool
-    """Whether most letters are small ones."""
+    """Whether it is running text: most letters are lower case."""
     breadth: float
-    """Width of the middling letter as a share of the capitals' height."""
+    """Median letter width as a share of the cap height."""
     broken: float
-    """Share of the ink in pieces smaller than half a capital."""
+    """Share of the ink in pieces smaller than half a capital, 0 to 1."""
 
     @property
     def resolution(self) -> float:
-        """Dots per inch at which this were ten-point type. Layout analysis takes its distances from it."""
+        """Resolution in dpi at which the text would be 10-point type.
+
+        Tesseract's layout analysis derives its distances from it.
+        """
         return self.height / _TYPE_SIZE
 
 
@@ -130,11 +137,11 @@ _Sizes = npt.NDArray[np.int32]
 
 
 def measure_print(page: Pixels) -> Print | None:
-    """Measure the prevailing letters; None where there are too few to tell.
+    """Measure the prevailing text; None if there are too few letters.
 
-    Connected components of the locally thresholded page that may be letters by their size, shape and ink. The median
-    one is a small letter in running text and a capital on a receipt. Capitals are up to 1.6 times as tall as small
-    letters, so that what is taller belongs to headings and is left out.
+    Measures the letter-like connected components of the adaptively thresholded page. The median component is a lower
+    case letter in running text and a capital on a receipt. Capitals are up to 1.6 times as tall as lower case letters,
+    so taller components are headings and are ignored.
     """
     factor = page.gray.shape[0] / page.small.shape[0]
     found = _measure(page.marks)
@@ -148,13 +155,19 @@ def measure_print(page: Pixels) -> Print | None:
 
 
 def text_height(gray: Gray) -> float | None:
-    """Height of the prevailing text's capitals in pixels of ``gray``; None where there is too little to tell."""
+    """Return the cap height of the prevailing text in pixels of ``gray``.
+
+    None if there is too little text.
+    """
     found = measure_print(Pixels(gray))
     return None if found is None else found.height
 
 
 def scale_factor(height: float | None, target: float) -> float:
-    """Factor that brings text of ``height`` to ``target`` pixels; 1.0 where unknown or not worth it."""
+    """Return the factor that scales text from ``height`` to ``target`` pixels.
+
+    Returns 1.0 if the height is unknown or scaling is not worthwhile.
+    """
     if height is None:
         return 1.0
     factor = min(target / height, MAX_ENLARGEMENT)
@@ -162,22 +175,22 @@ def scale_factor(height: float | None, target: float) -> float:
 
 
 def broadening(found: Print) -> float:
-    """Factor for the width of print that is mostly capitals and figures, 1 to BROADEST."""
+    """Return the horizontal factor for text in capitals and digits, 1 to BROADEST."""
     return 1.0 if found.running else max(1.0, min(BROADEST, LEAST_BREADTH / found.breadth))
 
 
 def narrowing(found: Print) -> float:
-    """Factor for the width of running text, NARROWEST to 1."""
+    """Return the horizontal factor for running text, NARROWEST to 1."""
     return max(NARROWEST, min(1.0, BEST_BREADTH / found.breadth)) if found.running else 1.0
 
 
 def resize(gray: Gray, across: float, down: float) -> tuple[Gray, Affine]:
-    """Scale both sides, rounded to whole pixels; with the map back."""
+    """Scale both sides, rounded to whole pixels. Returns image and map back."""
     height, width = gray.shape
     size = (max(1, round(width * across)), max(1, round(height * down)))
-    # Area averaging is the only one of OpenCV's methods that does not drop strokes when it reduces.
+    # Area averaging is the only method of OpenCV that does not drop strokes when it reduces.
     method = cv2.INTER_AREA if down < 1 else cv2.INTER_CUBIC
-    # Sides are rounded, so that the map is not quite the factor.
+    # The sides are rounded, so the map differs slightly from the factors.
     return cv2.resize(gray, size, interpolation=method), scaling(width / size[0], height / size[1])  # type: ignore[return-value]
 
 
@@ -186,21 +199,21 @@ def _measure(marks: Marks) -> Print | None:
     if len(letters) < _FEWEST_LETTERS:
         return None
     heights, widths = letters[:, 2], letters[:, 3]
-    # By number, in which small letters prevail, but without the grains that are as many.
+    # The median by number, in which lower case letters prevail, without specks, which can be as many.
     median = float(np.median(heights[heights >= _GRAIN * _weighted_percentile(heights, 0.5)]))
     usual = heights <= _TALLEST_CAPITAL * median
     heights, widths = heights[usual], widths[usual]
     tall = heights >= _LEAST_TALL * median
     least, most = _RUNNING
     running = bool(least <= np.count_nonzero(tall) / len(heights) <= most)
-    # Of running text the tall letters alone, as a share of all ink moves with the share of tall letters.
+    # In running text, use only the tall letters: a percentile of all ink would depend on their share.
     capital = float(np.median(heights[tall])) if running else _weighted_percentile(heights, _CAPITALS)
     breadth = float(np.median(widths[heights >= _SMALL * median]))
     return Print(capital, running, breadth / capital, brokenness(marks, capital))
 
 
 def _letters(marks: Marks) -> Marks:
-    """Those that may be letters, by height; none where the page is mostly noise."""
+    """Return the letter-like components by height; none if the page is mostly noise."""
     height, width, area = marks[:, 2:].T
     lowest, highest = _LETTER_HEIGHT
     letters = (
@@ -210,10 +223,10 @@ def _letters(marks: Marks) -> Marks:
         & (width >= _NARROWEST_LETTER * height)
         & (area >= _LEAST_INK * width * height)
     )
-    # Where nearly everything is smaller than a letter, what is not is a grain of noise, too.
+    # If nearly all components are smaller than a letter, the others are noise too.
     if np.count_nonzero(height < lowest) > _MOST_SPECKS * len(height):
         return marks[:0]
-    # Bars, pieces of pictures and codes stand in no rows; and if most of a page does not, it is a halftone or noise.
+    # Bars, pieces of pictures and barcodes do not form rows. If most components do not, it is a halftone or noise.
     in_rows = letters & letter_like(marks)
     if np.count_nonzero(in_rows) < _LEAST_IN_ROWS * np.count_nonzero(letters):
         return marks[:0]
@@ -222,7 +235,10 @@ def _letters(marks: Marks) -> Marks:
 
 
 def brokenness(marks: Marks, capital: float) -> float:
-    """Share of the ink in pieces smaller than half a capital, which is ``capital`` pixels tall."""
+    """Return the share of the ink in pieces smaller than half a capital, 0 to 1.
+
+    ``capital`` is the cap height in pixels.
+    """
     height, width, area = marks[:, 2:].T
     extent = np.maximum(height, width)
     letters = (extent < _PIECE_OF * capital) & (area >= _LEAST_PIECE)
@@ -231,6 +247,6 @@ def brokenness(marks: Marks, capital: float) -> float:
 
 
 def _weighted_percentile(heights: _Sizes, share: float) -> float:
-    """Find the height below which ``share`` of the sum of all (sorted) heights lies."""
+    """Return the height at which the sum of the sorted heights reaches ``share``."""
     sums = np.cumsum(heights)
     return float(heights[np.searchsorted(sums, sums[-1] * share)])

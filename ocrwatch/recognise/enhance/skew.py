@@ -1,4 +1,4 @@
-"""Crooked pages are turned straight."""
+"""Detects and corrects skew (deskew), and detects pages that lie on their side."""
 
 from __future__ import annotations
 
@@ -13,40 +13,41 @@ from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance.pixels import Pixels, Points
 
 STEEPEST = 20.0
-"""Degrees to either side that are looked through."""
+"""Largest skew angle that is searched, in degrees to each side."""
 
 STRAIGHT = 0.3
-"""Degrees that are left alone: across a page, the end of a line is then off by a quarter of its height."""
+"""Skew in degrees that is not corrected: the end of a line is then off by a quarter of the line's height."""
 
 _COARSE_POINTS = 4000
 _COARSE_WIDTH = 3.0
 _REFINEMENTS = ((0.25, 8000, 2.0), (0.07, 20000, 1.0))
-"""Degrees a step, points and pixels of the profile: first every degree, then nine steps round the best, twice."""
+"""Refinements after the search in steps of one degree: step in degrees, number of points, and bin width of the
+projection profile in pixels. Each tries nine angles around the best one."""
 
 _FEWEST_POINTS = 300
 
 _PEAK = 1.15
-"""How much better the best angle must be than the middling one. Print has 1.25 to 2.6; what is no print, or print
-measured across its lines, 1.02 to 1.18."""
+"""Minimum score of the best angle relative to the median score. Text has 1.25 to 2.6. Other content, and text
+measured across its lines, has 1.02 to 1.18."""
 
 _CLEARLY = 1.2
-"""How much higher the peak along one side must be for the page to lie on it."""
+"""Ratio of the vertical peak to the horizontal one from which the page lies on its side."""
 
 _ONE_WAY = 1.2
-"""How many times as many letter-like marks stand in rows that run across as in rows that run down, or the other way
-round, for that to say how the page lies. Upright pages of all corpora have 1.1 to 40 across, pages on their side .08 to
-.48."""
+"""Ratio of letter-like components in horizontal and in vertical rows from which the direction is decided. Upright pages
+of all corpora have 1.1 to 40, pages on their side .08 to .48."""
 
 _SHARP_FROM = 1600
-"""Pixels of the long side below which letters are small, so that turning must not blur them."""
+"""Long side in pixels below which letters are small, so that rotation uses cubic interpolation to avoid blur."""
 
 
 _LONGEST = 2.5
-"""Times its width that a page may be high to be on its side: what is longer is a till receipt, and upright."""
+"""Maximum height of a page that may lie on its side in multiples of its width. Longer pages are till receipts and
+upright."""
 
 
 def lies_on_its_side(page: Pixels) -> bool:
-    """Whether the lines of print run from top to bottom, or from bottom to top."""
+    """Return whether the text lines run vertically, in either direction."""
     height, width = page.gray.shape
     if height > _LONGEST * width:
         return False
@@ -62,7 +63,10 @@ def lies_on_its_side(page: Pixels) -> bool:
 
 
 def skew_angle(page: Pixels) -> float:
-    """Degrees by which the lines of print fall to the right; 0.0 where they are straight or there are none."""
+    """Return the skew angle in degrees, positive if lines fall to the right.
+
+    Returns 0.0 if the lines are straight or there are none.
+    """
     points = page.points
     if points.shape[1] < _FEWEST_POINTS:
         return 0.0
@@ -76,16 +80,16 @@ def skew_angle(page: Pixels) -> float:
 
 
 def _peak(points: Points) -> tuple[float, float]:
-    """Find the best angle to a degree, and how much better it is than the middling one."""
+    """Return the best angle to one degree, and its score relative to the median score."""
     angles = np.arange(-STEEPEST, STEEPEST + 0.5)
     scores = sharpness(_some(points, _COARSE_POINTS), angles, _COARSE_WIDTH)
     return float(angles[int(scores.argmax())]), float(scores.max() / np.median(scores))
 
 
 def sharpness(points: Points, degrees: npt.NDArray[np.floating], width: float) -> npt.NDArray[np.float64]:
-    """How sharply print falls into lines along each of these angles: squares of the profile across them.
+    """Return the sum of the squared projection profile for each angle.
 
-    ``width`` is that of one step of the profile, in pixels.
+    It is highest if the text falls into sharp lines. ``width`` is the bin width of the profile in pixels.
     """
     xs, ys = points
     scores = []
@@ -97,14 +101,17 @@ def sharpness(points: Points, degrees: npt.NDArray[np.floating], width: float) -
 
 
 def straightened(gray: Gray, degrees: float, paper: int) -> tuple[Gray, Affine]:
-    """Turn against the skew onto a canvas that holds all corners; with it, the map back."""
+    """Rotate by ``degrees`` onto a canvas that holds all corners.
+
+    Returns the image and the map back to ``gray``.
+    """
     height, width = gray.shape
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
     cosine, sine = abs(turn[0, 0]), abs(turn[0, 1])
     size = (math.ceil(height * sine + width * cosine), math.ceil(height * cosine + width * sine))
     turn[:, 2] += (size[0] - width) / 2, (size[1] - height) / 2
     back = np.asarray(cv2.invertAffineTransform(turn), np.float64)
-    # The matrix is over edges, as the map is; OpenCV samples at pixels' centres.
+    # The map refers to pixel edges, but OpenCV samples at pixel centres.
     half = np.full(2, 0.5)
     at_centres = back.copy()
     at_centres[:, 2] += back[:, :2] @ half - half
@@ -116,5 +123,5 @@ def straightened(gray: Gray, degrees: float, paper: int) -> tuple[Gray, Affine]:
 
 
 def _some(points: Points, number: int) -> Points:
-    # Evenly spread, and the same every time.
+    # Evenly spaced, so the choice is deterministic.
     return points[:, :: max(1, points.shape[1] // number)]
