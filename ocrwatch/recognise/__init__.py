@@ -1,17 +1,20 @@
-"""From the bytes of a JPEG to a page of text, in the order in which it happens.
+"""Turns the bytes of a JPEG into a page of text.
 
-1. ``decode``    bytes to grey pixels the right way up; damage is an error here, never a grey page
-2. ``enhance``   what a measurement of the page asks for, composed into one affine map
-3. ``engines``   the pixels to blocks, lines and words with boxes
-4. ``page``      the composition: :func:`~ocrwatch.recognise.page.recognise`
+The modules in order of execution:
 
-``perspective`` straightens photographs before all that. ``policy`` compares readings; ``second_reader`` reads again by
-``ppocr`` what is in doubt, and ``merging`` makes one page of both, in the order that ``layout`` and ``rows`` find.
+1. ``decode``    bytes to upright grey pixels; damaged data is an error, never a grey page
+2. ``enhance``   the preprocessing that measurements of the page require, composed into one affine map
+3. ``engines``   pixels to blocks, lines and words with bounding boxes
+4. ``page``      the whole pipeline: :func:`~ocrwatch.recognise.page.recognise`
 
-``decode`` has ``lenient`` for files that break the standard, ``strict`` for their pixels, ``surplus``, ``holes`` and
-``jpeg_scans`` for what is too much or missing in their data, and ``following`` for further images in the file.
-``affine`` is a tool of all; ``tessdata`` finds the engine's language data; ``shared`` knows whether the process is ours
-alone.
-Importing this package imports none of them, so that the parent process can check languages without loading an image
+``perspective`` rectifies photographs before enhancement. ``policy`` compares several OCR results of a page.
+``second_reader`` reads doubtful text again with ``ppocr``, and ``merging`` merges both results in the reading order of
+``layout`` and ``rows``.
+
+``decode`` uses ``lenient`` for files that violate the standard, ``strict`` for their pixels, ``surplus``, ``holes`` and
+``jpeg_scans`` for extra or missing image data, and ``following`` for further images in the file. ``affine`` is used
+everywhere. ``tessdata`` finds Tesseract's language data. ``shared`` tells whether other code runs in the process.
+
+Importing this package imports none of these modules: the parent process checks languages without loading an image
 library.
 """

@@ -1,4 +1,4 @@
-"""What speaks for a reading of a page: the letter-like marks of the page as it came, and which of them it has read."""
+"""Evidence for an OCR result: letter-like components and the words over them."""
 
 from __future__ import annotations
 
@@ -16,24 +16,27 @@ from ocrwatch.recognise.enhance.part import Places, Window
 from ocrwatch.recognise.enhance.pixels import Pixels
 
 _DOUBT = 50.0
-"""Confidence from which a word speaks for the way it was read: in upside-down text hardly any has more."""
+"""Confidence from which a word counts as evidence. In text read upside down, hardly any word has more."""
 
 _BY_CHANCE = 0.005
-"""Share of all marks that stand in rows by chance: up to .0035 in smoothed noise, .06 and more on pages with print."""
+"""Share of all components that form rows by chance: up to .0035 in smoothed noise, .06 and more on pages with text."""
 
 _COARSE = 4
-"""Pixels of the enhanced page that one of the map of words stands for."""
+"""Pixels of the enhanced page per cell of the word mask."""
 
 _MARGIN = 0.25
-"""Share of a word's height by which its box is grown: accents, dots and commas stick out."""
+"""Margin around a word's bounding box as a share of its height, for accents, dots and commas that stick out."""
 
 
 def letter_places(page: Pixels) -> Places:
-    """Find the middles of the letter-like marks on a page as it came: rows of x and y in its pixels."""
+    """Find the centres of the letter-like components of an unprocessed page.
+
+    Returns an N x 2 array of x and y in pixels of ``page``.
+    """
     if is_inverted(page):
         page = Pixels(inverted(page.gray))
     if (level := noise.noise_level(page.gray)) >= noise.NOISY:
-        # Grain is so dense that some of it stands in rows by chance.
+        # Noise is so dense that some of it forms rows by chance.
         page = Pixels(noise.smoothed(page.gray, level))
     page = page.resolved
     letters = page.marks[page.letters]
@@ -45,17 +48,23 @@ def letter_places(page: Pixels) -> Places:
 
 
 def evidence(words: Iterable[Word]) -> float:
-    """Add up letters and figures, each counting by how far its word is beyond doubt."""
+    """Sum the letters and digits, weighted by the confidence of their words.
+
+    The weight grows linearly from 0 at a confidence of 50 to 1 at 100.
+    """
     return sum(sum(map(str.isalnum, word.text)) * max(0.0, word.confidence - _DOUBT) / (100 - _DOUBT) for word in words)
 
 
 def beyond_doubt(words: Iterable[Word]) -> list[Word]:
-    """Choose the words that speak for the way they were read."""
+    """Return the words with a confidence of at least 50."""
     return [word for word in words if word.confidence >= _DOUBT]
 
 
 def words_within(window: Window, words: Sequence[Word], to_given: Affine) -> list[Word]:
-    """Choose the words whose middle lies in a window of the page, to which ``to_given`` maps their boxes."""
+    """Return the words whose centre is within a window of the page.
+
+    ``to_given`` maps their boxes to the page.
+    """
     x, y = middles_of(words, to_given).T
     rows, columns = window
     inside = _between(y, rows) & _between(x, columns)
@@ -63,7 +72,10 @@ def words_within(window: Window, words: Sequence[Word], to_given: Affine) -> lis
 
 
 def middles_of(words: Sequence[Word], to_given: Affine) -> Places:
-    """Return the middles of words, whose boxes ``to_given`` maps to the page."""
+    """Return the centres of words on the page, to which ``to_given`` maps their boxes.
+
+    N x 2 array of x and y in pixels of the page.
+    """
     boxes = [(word.box.left + word.box.right, word.box.top + word.box.bottom) for word in words]
     middles = np.array(boxes, np.float64).reshape(-1, 2) / 2
     return middles @ to_given[:, :2].T + to_given[:, 2]
@@ -74,16 +86,16 @@ def _between(values: npt.NDArray[np.float64], span: slice) -> npt.NDArray[np.boo
 
 
 def in_words(places: Places, words: Sequence[Word], to_given: Affine, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Tell which of ``places`` lie in the box of one of ``words``.
+    """Return for each of ``places`` whether it lies in the box of one of ``words``.
 
-    The boxes are in an enhanced image of ``shape`` (rows, columns), which ``to_given`` maps to the pixels that
-    ``places`` are in.
+    The boxes are in an enhanced image of ``shape`` (rows, columns), which ``to_given`` maps to the pixels of
+    ``places``.
     """
     covered = np.zeros((shape[0] // _COARSE + 1, shape[1] // _COARSE + 1), bool)
     for word in words:
         box = word.box
         margin = _MARGIN * (box.bottom - box.top)
-        # A box may lie outside: the second reader reads the page before its margins were cut.
+        # A box may be outside the image: the second reader reads the page before its margins are cropped.
         rows = slice(max(0, int(box.top - margin) // _COARSE), max(0, int(box.bottom + margin) // _COARSE + 1))
         columns = slice(max(0, int(box.left - margin) // _COARSE), max(0, int(box.right + margin) // _COARSE + 1))
         covered[rows, columns] = True

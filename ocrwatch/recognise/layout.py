@@ -1,8 +1,8 @@
-"""The order in which lines are read that were found one by one: columns before rows, rows from top to bottom.
+"""Reading order of separately detected lines: columns before rows, top to bottom.
 
-A white gap that runs down between two columns of running text parts them (after the recursive X-Y cut of Nagy and Seth,
-1984); lines that lie across the gap, such as a heading or a foot, part what stands above them from what stands below.
-Columns of figures are no columns of text: their rows are read across.
+A vertical white gap between two columns of running text separates them (after the recursive X-Y cut of Nagy and Seth,
+1984). Lines across the gap, such as a heading or a footer, separate the text above from the text below. Columns of
+numbers are not text columns: they are read row by row.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from ocrwatch.document import Block, Line
 from ocrwatch.recognise.rows import around, band_of, joined, rows_of
 
 _RUNNING = 7.0
-"""Times its height that the middling line of a column of text is long: some 15 letters. Prices have 2 to 4."""
+"""Minimum median length of the lines of a text column, in line heights: some 15 letters. Prices have 2 to 4."""
 
 _FEWEST = 3
-"""Lines that a column has."""
+"""Minimum number of lines in a column."""
 
 _GUTTER = 0.8
-"""Width of the gap between columns, in heights of their lines."""
+"""Minimum width of the gap between columns, in line heights."""
 
 _MOST_ACROSS = 0.5
-"""Lines across the gap for each line of the shorter column; more, and there is no gap."""
+"""Maximum number of lines across the gap, as a share of the lines of the shorter column."""
 
 _PARAGRAPH = 1.0
-"""Gap between rows from which a new block begins, in heights of their lines."""
+"""Vertical gap between rows from which a new block begins, in line heights."""
 
 Row = list[Line]
-"""Pieces of a row, in no order."""
+"""The pieces of a row, in no order."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Two columns, and what lies across the gap between them."""
+    """Two columns, and the lines across the gap between them."""
 
     left: list[Line]
     right: list[Line]
@@ -45,12 +45,15 @@ class _Columns:
 
     @property
     def worth(self) -> tuple[int, float]:
-        """The better, the higher: first as few lines across as possible, then the widest gap."""
+        """Sort key; higher is better. Few lines across come first, then a wide gap."""
         return -len(self.across), self.gap
 
 
 def in_reading_order(lines: Sequence[Line]) -> tuple[Block, ...]:
-    """Put lines into rows, and rows into blocks. Boxes are level: the page was not crooked, or it was turned."""
+    """Group lines into rows, and rows into blocks, in reading order.
+
+    The lines must be horizontal: deskewed, or from a page without skew.
+    """
     return tuple(
         Block(tuple(rows), around(row.box for row in rows))
         for part in parts_of(lines)
@@ -59,7 +62,7 @@ def in_reading_order(lines: Sequence[Line]) -> tuple[Block, ...]:
 
 
 def parts_of(lines: Sequence[Line]) -> list[list[Row]]:
-    """Return the parts of a page in the order in which they are read, as rows from top to bottom."""
+    """Return the parts of a page in reading order, each as rows from top to bottom."""
     return [rows_of(part) for part in _parts(list(lines)) if part]
 
 
@@ -68,7 +71,8 @@ def _parts(lines: list[Line]) -> Iterator[list[Line]]:
     if columns is None:
         yield lines
         return
-    # What lies across is in the way only where it is: above, between and below are columns of their own.
+    # A line across is an obstacle only at its own position: the columns above, between and below such lines are
+    # separate.
     left, right = columns.left, columns.right
     for row in [*rows_of(columns.across), None]:
         end = float("inf") if row is None else min(band_of(piece.words).middle for piece in row)
@@ -91,16 +95,17 @@ def _columns(lines: list[Line]) -> _Columns | None:
 
 
 def _parted(lines: list[Line], start: int, length: Mapping[int, float]) -> _Columns | None:
-    """Part lines where a column may begin; None if either side is no column, or too much lies across.
+    """Split lines at x = ``start``, where a column may begin.
 
-    ``length`` has that of each line in its own heights, by the line's identity.
+    ``length`` is the length of each line in line heights, by ``id`` of the line. None if one side is not a column, or
+    if too many lines lie across.
     """
     right = [line for line in lines if line.box.left >= start]
     left = [line for line in lines if line.box.right < start]
     shorter = min(len(left), len(right))
     if shorter < _FEWEST or len(lines) - len(left) - len(right) > _MOST_ACROSS * shorter:
         return None
-    # Only running text is read before what stands beside it.
+    # Only running text is read before the text beside it.
     if any(median(length[id(line)] for line in side) < _RUNNING for side in (left, right)):
         return None
     across = [line for line in lines if line.box.right >= start > line.box.left]
@@ -108,7 +113,7 @@ def _parted(lines: list[Line], start: int, length: Mapping[int, float]) -> _Colu
 
 
 def _blocks(rows: Sequence[Line]) -> list[list[Line]]:
-    """Part rows into blocks where the gap between two is wide."""
+    """Split rows into blocks at wide vertical gaps."""
     bands = [band_of(row.words) for row in rows]
     height = median(band.height for band in bands)
     groups = [[rows[0]]]

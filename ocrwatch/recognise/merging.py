@@ -1,7 +1,8 @@
-"""Makes one page of two readings of it: the first one's order and layout, of each line the text with more evidence.
+"""Merges two OCR results of a page line by line, by evidence.
 
-Lines of the two are the same print if they lie in each other's place. One line may be several of the other reading, if
-that parts lines at wide gaps: all that hang together are compared at once.
+The order and layout are those of the first result. Lines of both results match if they lie in the same place. One line
+may match several lines of the other result if that splits lines at wide gaps, so connected groups of lines are
+compared.
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ from ocrwatch.recognise.rows import Band, around, band_of, joined, rows_of
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A page of two readings."""
+    """A page that was merged from two OCR results."""
 
     blocks: tuple[Block, ...]
     replaced: int
-    """Its lines that have text of the second reading."""
+    """Number of lines with text of the second result."""
 
 
 @dataclass(slots=True)
 class _Slot:
-    """The place of one line of the first reading."""
+    """The place of one line of the first result."""
 
     old: Line
     band: Band
     pieces: list[Line]
-    """What stands there now: the line itself, pieces of the second reading, or nothing."""
+    """Current content: the line itself, pieces of the second result, or nothing."""
 
     def rows(self) -> list[Line]:
-        """Return what stands there as lines of the old one's paragraph."""
+        """Return the content as lines in the paragraph of the original line."""
         return [
             row[0] if row == [self.old] else replace(joined(row), paragraph=self.old.paragraph)
             for row in rows_of(self.pieces)
@@ -44,10 +45,11 @@ class _Slot:
 
 
 def merged(first: Sequence[Block], second: Sequence[Line], least_alone: float, skipped: Sequence[Band] = ()) -> Merged:
-    """Merge the second reading's lines into the first one's blocks; all boxes are in the same pixels.
+    """Merge the lines of the second result into the blocks of the first.
 
-    A line that only the first reading has is left out if its confidence is less than ``least_alone``: the second one
-    has looked there and seen no print, but for the ``skipped`` places, which it has not read.
+    All boxes are in the same pixels. A line that only the first result has is dropped if its confidence is less than
+    ``least_alone`` (0 to 100): the second reader saw no text there. Lines in ``skipped``, which it has not read, are
+    kept.
     """
     if not any(block.lines for block in first):
         blocks_of_second = in_reading_order(second)
@@ -55,7 +57,7 @@ def merged(first: Sequence[Block], second: Sequence[Line], least_alone: float, s
     blocks = [[_Slot(line, band_of(line.words), [line]) for line in block.lines] for block in first]
     slots = list(itertools.chain.from_iterable(blocks))
     places: dict[int, _Slot] = {}
-    """Where the second reading's lines belong, by their identity."""
+    """Slot of each line of the second result, by its ``id``."""
     for olds, news in _groups(slots, second):
         if not news:
             for slot in olds:
@@ -79,7 +81,10 @@ def merged(first: Sequence[Block], second: Sequence[Line], least_alone: float, s
 
 
 def _joins(row: Row, places: dict[int, _Slot]) -> bool:
-    """Put the pieces of a row of which the first reading has some, and not others, beside the nearest that it has."""
+    """Add the pieces of a row that match no slot to the nearest slot of the same row.
+
+    Returns whether any piece of the row matches a slot.
+    """
     known = [(line, places[id(line)]) for line in row if id(line) in places]
     for line in row if known else ():
         if id(line) not in places:
@@ -89,7 +94,10 @@ def _joins(row: Row, places: dict[int, _Slot]) -> bool:
 
 
 def _nearest(olds: Sequence[_Slot], line: Line) -> _Slot:
-    """Return the slot that a line belongs to; of two as near, the lower one: the other is a long stroke."""
+    """Return the slot nearest to a line; of two equally near, the less tall one.
+
+    A tall box is usually a long stroke that was read as text.
+    """
     middle = band_of(line.words).middle
     return min(olds, key=lambda slot: (abs(slot.band.middle - middle), slot.band.height))
 
@@ -99,7 +107,7 @@ def _evidence(lines: Iterable[Line]) -> float:
 
 
 def _groups(first: Sequence[_Slot], second: Sequence[Line]) -> list[tuple[list[_Slot], list[Line]]]:
-    """Return the lines of either reading that hang together because they lie in each other's place."""
+    """Return the connected groups of lines of both results that lie in the same place."""
     group = list(range(len(first) + len(second)))
 
     def root(at: int) -> int:
@@ -134,16 +142,19 @@ class _Placed:
 
 
 class _Place(NamedTuple):
-    """Where a line goes that only the second reading has."""
+    """Position of a line that only the second result has."""
 
     block: int
     at: int | None
-    """Before which of the block's lines; None if the line is a block of its own, before that one."""
+    """Index of the line before which it is inserted; None if it becomes a block of its own before ``block``."""
     paragraph: int
 
 
 def _insert(blocks: list[list[_Placed]], row: Row) -> None:
-    """Put a row that only the second reading has in its place; pieces in different columns are lines of their own."""
+    """Insert a row that only the second result has.
+
+    Pieces that belong to different columns become separate lines.
+    """
     pieces = [joined(row)] if len({_place(blocks, _Placed(line)) for line in row}) == 1 else row
     for line in pieces:
         place = _place(blocks, _Placed(line))
@@ -154,7 +165,10 @@ def _insert(blocks: list[list[_Placed]], row: Row) -> None:
 
 
 def _place(blocks: Sequence[Sequence[_Placed]], new: _Placed) -> _Place:
-    """Return the place below the line that stands over a line, else above the one below, else between two blocks."""
+    """Return the position of a new line.
+
+    It is below the nearest line above it, otherwise above the nearest line below it, otherwise between two blocks.
+    """
     band = new.band
     above: tuple[float, _Place] | None = None
     below: tuple[float, _Place] | None = None

@@ -1,6 +1,6 @@
-"""The whole road of a page: JPEG bytes in, :class:`~ocrwatch.document.Page` out, without touching the file system.
+"""The OCR pipeline: JPEG bytes to :class:`~ocrwatch.document.Page`.
 
-Everything here runs in a worker process.
+Everything here runs in a worker process and does not access the file system.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from ocrwatch.recognise.reader import USUAL, Part, Reader, Reading, in_order
 from ocrwatch.recognise.second_reader import SecondReader
 
 REDUCE_FROM = 5000
-"""Pixels of the long side from which an image is first decoded at half its size: A4 at 430 dots per inch."""
+"""Long side in pixels from which an image is first decoded at half its size: A4 at 430 dpi."""
 
 PERSPECTIVE = "perspective"
-"""The step of a page that was photographed at an angle and was straightened."""
+"""Step name in ``Page.steps``: the perspective of a photographed page was rectified."""
 
 _NARROWED = frozenset({"eng", "deu", "fra", "spa"})
-"""Languages whose text may be narrowed: rendered pages of them are read equally well. Greek pages, narrowed to 80 %,
-have character error rates of .031 to .038 instead of .023; others were not measured."""
+"""Languages whose text may be narrowed: rendered pages of them are read equally well. Greek pages narrowed to 80 % have
+character error rates of .031 to .038 instead of .023; other languages were not measured."""
 
 
 def warm(recipe: Recipe) -> EngineInfo:
-    """Load the recipe's engine, so that the first scan does not wait for it.
+    """Load the recipe's engine in advance, so that the first scan is not delayed.
 
-    Raises UsageError for a wrong setting and EnvironmentFault for what is not installed.
+    Raises UsageError for a wrong setting and EnvironmentFault for a missing installation.
     """
-    # One process a core is the parallelism; threads of OpenCV's own would fight over the same cores.
+    # Parallelism is one process per core; OpenCV's own threads would compete for the same cores.
     cv2.setNumThreads(1)
     info = engines.load(recipe).info
     engines.load_second(recipe)
@@ -50,9 +50,9 @@ def warm(recipe: Recipe) -> EngineInfo:
 
 
 def recognise(jpeg: bytes, recipe: Recipe) -> Page:
-    """Read one scan. The result depends on nothing but the arguments and the installed engine.
+    """Read one scan. The result depends only on the arguments and installed software.
 
-    Raises ScanFault where this scan cannot be read, EnvironmentFault or UsageError where none could be.
+    Raises ScanFault if this scan cannot be read, and EnvironmentFault or UsageError if no scan could be read.
     """
     engine, second = engines.load(recipe), engines.load_second(recipe)
     if not _NARROWED.issuperset(recipe.languages):
@@ -65,7 +65,7 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
     enhanced = reader.enhance(view.page, USUAL)
     clock.lap("enhance")
     if decoded.reduction > 1 and magnification(enhanced.to_given) >= 1:
-        # Its text is small, or was not found: this page needs the pixels that the decoder left out.
+        # The text is small or was not found: decode the page again, at full resolution.
         decoded = decode(jpeg, max_pixels=options.max_pixels)
         clock.lap("decode")
         view, reader = _view(decoded, recipe), Reader(engine, recipe, _dpi(decoded, recipe))
@@ -92,19 +92,19 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """What is to be read of a scan, before it is enhanced."""
+    """The page to read, before enhancement."""
 
     page: Pixels
     to_original: Affine | Projective
-    """Maps it to the original's upright pixels: projective if the page was straightened."""
+    """Maps the page to the original's upright pixels; projective if the page was rectified."""
     steps: tuple[str, ...]
-    """What was done, in order."""
+    """Names of the steps that were applied, in order."""
     aslant: _View | None = None
-    """The same before it was straightened; None if it was not."""
+    """The page before it was rectified; None if it was not."""
 
 
 def _view(decoded: Decoded, recipe: Recipe) -> _View:
-    """Cut out the region that is to be read, and straighten it if it was photographed at an angle."""
+    """Crop the region to read, and rectify it if it was photographed at an angle."""
     given, to_decoded = _region(decoded, recipe)
     to_original = compose(scaling(decoded.reduction, decoded.reduction), to_decoded)
     view = _View(Pixels(given), to_original, _steps(decoded, recipe))
@@ -119,10 +119,10 @@ def _view(decoded: Decoded, recipe: Recipe) -> _View:
 def _best(
     view: _View, enhanced: Enhanced, reader: Reader, second: EngineInfo | None
 ) -> tuple[_View, ReadingPolicy, Reading]:
-    """Read a page, and if that leaves doubt after it was straightened, as it came; return what has more evidence.
+    """Read a page; if a rectified page reads badly, read it unrectified too.
 
-    That it was photographed at an angle was a guess: the page as it came is the witness. Raises EngineFailed if neither
-    can be read.
+    Returns the result with more evidence. The perspective was an estimate, which the original page can refute. Raises
+    EngineFailed if neither can be read.
     """
     policy = _policy(view, reader, second)
     try:
@@ -151,7 +151,7 @@ def _region(decoded: Decoded, recipe: Recipe) -> tuple[Gray, Affine]:
 
 
 def _dpi(decoded: Decoded, recipe: Recipe) -> float | None:
-    """Resolution of the decoded pixels, where it is known."""
+    """Return the resolution of the decoded pixels in dpi; None if it is unknown."""
     original = recipe.dpi or decoded.dpi
     return original / decoded.reduction if original else None
 
@@ -176,7 +176,7 @@ def _rest(reading: Reading) -> tuple[str, ...]:
 
 
 def _mapped(part: Part, view: _View, page: Decoded) -> tuple[Block, ...]:
-    """Give the blocks of a part with their boxes in the original's upright pixels."""
+    """Return the blocks of a part with boxes in the original's upright pixels."""
     straightened = view.aslant is not None
     inner = as_projective(part.to_page) if straightened else part.to_page
     to_original = view.to_original @ inner if straightened else compose(view.to_original, inner)
@@ -203,18 +203,18 @@ def _mapped(part: Part, view: _View, page: Decoded) -> tuple[Block, ...]:
 
 
 class _Stopwatch:
-    """Adds up the time between laps by name."""
+    """Sums the time between laps by name."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
         self._last = time.perf_counter()
 
     def lap(self, name: str) -> None:
-        """Count the time since the last lap, or the start, under ``name``."""
+        """Add the time since the last lap, or since the start, to ``name``."""
         now = time.perf_counter()
         self._seconds[name] = self._seconds.get(name, 0.0) + now - self._last
         self._last = now
 
     def milliseconds(self) -> tuple[tuple[str, float], ...]:
-        """Names in order of their first lap, with milliseconds to a hundredth."""
+        """Return names in order of their first lap, with milliseconds to two decimals."""
         return tuple((name, round(seconds * 1000, 2)) for name, seconds in self._seconds.items())

@@ -1,7 +1,8 @@
-"""Which reading of a page is delivered: cleaning is a guess, and the page as it came is the witness.
+"""Selects the OCR result of a page that is delivered.
 
-Nearly all pages are read once. A reading that is empty, doubtful or leaves letter-like marks unread is compared with
-others, first on a sample of the page, and the one with most evidence wins.
+Enhancement may be wrong, so results are checked against the unprocessed page. Nearly all pages are read once. If a
+result is empty, has low confidence or leaves letter-like components unread, other ways of reading are tried, first on a
+sample of the page. The result with the most evidence wins.
 """
 
 from __future__ import annotations
@@ -27,64 +28,64 @@ from ocrwatch.recognise.reader import Part, Reader, Reading, Way, confidence
 from ocrwatch.recognise.second_reader import SecondReader, doubt_of, turns_of
 
 _DOUBTFUL = 70.0
-"""Mean confidence below which another way is tried. Upside-down pages have 23 to 39. Receipts of which all marks are in
-words and that have 70 to 75 gain nothing by it."""
+"""Mean confidence below which another way of reading is tried. Upside-down pages have 23 to 39. Receipts with 70 to 75
+whose components are all in words do not improve."""
 
 _BEYOND_DOUBT = 85.0
-"""Mean confidence from which a page that was in doubt is not tried in any more ways."""
+"""Mean confidence from which no more ways are tried for a page that was in doubt."""
 
 _MUCH_UNREAD = 0.3
-"""Share of letter-like marks in no word that speaks for its reading, from which another way is tried. Pages that are
-read right have .25 and less, nearly all less than .1; pages read in a wrong way .5 to 1."""
+"""Share of unread letter-like components from which another way is tried. Pages read correctly have .25 and less,
+nearly all less than .1; pages read in a wrong way have .5 to 1."""
 
 _FEWEST_MARKS = 10
-"""Letter-like marks from which a share of them says something."""
+"""Number of letter-like components from which a share of them is meaningful."""
 
 _CLEARLY = 1.15
-"""How many times as much another way has to find in the sample to be tried on all of the page."""
+"""Ratio of evidence, on the sample, from which another way is tried on the whole page."""
 
 _MORE = 1.1
-"""How many times as much evidence another reading of the page has to have to be delivered instead."""
+"""Ratio of evidence, on the whole page, from which another result is delivered instead."""
 
 _MOST_PARTS = 3
-"""How often what is left of a page is read by itself."""
+"""Maximum number of remaining parts of a page that are read separately."""
 
 _SMALL_PART = 0.5
-"""Share of a page in which nothing was found up to which a part of it is read by itself."""
+"""Maximum size of a part that is read separately, as a share of the page, if nothing was found on the page."""
 
 _HALF_KNOWN = 0.5
-"""Share of a line's letters that may have been read before for the line to be new."""
+"""Share of a line's letters from which the line counts as already read."""
 
 _LEAST_EVIDENCE = 4.0
-"""Letters read beyond doubt, below which no way is better than another."""
+"""Evidence, in confident letters, below which no way is preferred to another."""
 
 _SAMPLE = 0.2
-"""Share of the page that the strip has on which the ways are compared."""
+"""Size of the sample strip as a share of the page."""
 
 _SOON_READ = 1_000_000
-"""Pixels up to which a page is read as a whole, as a sample of it saves too little to be misled by."""
+"""Pixels up to which the whole page is read instead of a sample: a sample would save too little and might mislead."""
 
 _MOST_UPENDED = 50.0
-"""Confidence from which a page is not upside down: such pages have 23 to 39."""
+"""Mean confidence from which a page is not upside down: upside-down pages have 23 to 39."""
 
 _Change = Callable[[Reading], list[Way]]
-"""Returns the ways of reading a page that differ from a reading in one thing."""
+"""Returns the ways of reading that differ from a result's way in one option."""
 
 
 class ReadingPolicy:
-    """Chooses among the readings of one page."""
+    """Selects among the OCR results of one page."""
 
     def __init__(self, reader: Reader, page: Pixels, second: SecondReader | None = None) -> None:
-        """``second`` reads again what is in doubt; None if nothing does."""
+        """``second`` reads doubtful text again; None if there is no second reader."""
         self._reader = reader
         self._page = page.resolved
         self._second = second
 
     def best(self, first: Reading) -> Reading:
-        """Return ``first``, or the reading with most evidence if ``first`` is in doubt.
+        """Return ``first``, or the result with the most evidence if ``first`` is in doubt.
 
-        A second reader costs less than the first one's other ways and gives more, so that these are only tried if both
-        together are still in doubt, but for a page that has to be turned first.
+        A second reader costs less than the other ways of the first one and gains more. The other ways are therefore
+        tried only if both readers together are still in doubt, except for a page that has to be turned first.
         """
         if self._second is None:
             return self._by_first(first)
@@ -92,7 +93,8 @@ class ReadingPolicy:
             return self._by_both(first, self._second)
         except Exception as error:  # noqa: BLE001 - what the first reader can read is not lost, whatever the second does
             reason = _reason_of(error)
-        # Its copies of the page go, and with the error the frames that hold them: memory may be short.
+        # This releases its copies of the page. Leaving the except block has released the frames of the error, which
+        # hold them too; memory may be short.
         self._second = None
         return replace(self._by_first(first), second=True, failure=reason)
 
@@ -110,15 +112,15 @@ class ReadingPolicy:
         return again if again.evidence > both.evidence else both
 
     def _turned_by_second(self, both: Reading, second: SecondReader) -> Reading:
-        """Turn a page that the first reader cannot read in any turn, if the second one can."""
-        # A page full of specks has some thousand places that might be lines.
+        """Turn a page that only the second reader can read, if it is turned."""
+        # A page full of specks has thousands of line candidates.
         for way in () if DUST in both.enhanced.steps else self._turned(both):
             other = second.with_page(Reading(way, self._reader.enhance(self._page, way), ()))
             both = other if other.evidence > _MORE * both.evidence else both
         return both
 
     def _tried(self, first: Reading) -> Reading:
-        """Change one thing after the other of the best way so far, until a reading is beyond doubt."""
+        """Change one option after the other, until a result is beyond doubt."""
         best = first
         for change in self._changes(first):
             if self._is_settled(best, _BEYOND_DOUBT):
@@ -127,33 +129,39 @@ class ReadingPolicy:
         return best
 
     def _changed(self, best: Reading, change: _Change) -> Reading:
-        """Try the ways that differ from the best one in one thing."""
+        """Try the ways that differ from the best one in one option."""
         for way in self._promising(change(best), best):
             other = self._read_again(self._page, way)
             best = other if other.evidence > _MORE * best.evidence else best
         return best
 
     def unread(self, reading: Reading) -> float | None:
-        """Return the share of the page's letter-like marks that lie in no word that speaks for its reading.
+        """Return the share of letter-like components in no confident word, 0 to 1.
 
-        None if there are too few to tell, or the engine may not read all that it sees.
+        None if there are too few components, or if a whitelist or blacklist is set.
         """
         if len(self._places) < _FEWEST_MARKS or not self._reader.is_sure:
             return None
         return 1 - float(np.count_nonzero(self._read(reading))) / len(self._places)
 
     def is_blank(self, reading: Reading) -> bool:
-        """Tell whether there is nothing to read: the page as it came has no letters, and no reading has found any."""
+        """Return whether the page is blank.
+
+        It has no letter-like components before enhancement, and no result has legible words.
+        """
         return self._reader.is_sure and not len(self._places) and not reading.legible
 
     def is_beyond_doubt(self, reading: Reading) -> bool:
-        """Tell whether the page reads so well that it need not be compared with another form of it."""
+        """Return whether the result is good enough to try no other form of the page."""
         return self._is_settled(reading, _BEYOND_DOUBT)
 
     def _is_settled(self, reading: Reading, least: float) -> bool:
-        """Tell whether no other way of reading the page is worth trying; ``least`` is the confidence that is enough."""
+        """Return whether no other way of reading is worth trying.
+
+        ``least`` is the mean confidence that is sufficient, 0 to 100.
+        """
         if not self._options.enabled or self._reader.recipe.whitelist:
-            # With a whitelist, Tesseract is sure of nothing that it reads.
+            # With a whitelist, Tesseract's confidences are low for all text.
             return True
         if reading.enhanced.empty and not len(self._places):
             return True
@@ -161,7 +169,10 @@ class ReadingPolicy:
         return reading.confidence >= least and (share is None or share <= _MUCH_UNREAD)
 
     def _with_rest(self, reading: Reading) -> Reading:
-        """Read by itself what is left of the page: it may be more crooked, paler or smaller, or white on black."""
+        """Read the unread parts of a page separately.
+
+        They may have another skew, contrast or text size, or be white on black.
+        """
         if DUST in reading.enhanced.steps:
             return reading
         while len(reading.rest) < _MOST_PARTS and (self.unread(reading) or 0.0) > _MUCH_UNREAD:
@@ -179,7 +190,7 @@ class ReadingPolicy:
         return reading
 
     def _read_again(self, page: Pixels, way: Way) -> Reading:
-        """Read a page or a part of it that has been read before: if the engine fails, it has found nothing."""
+        """Read a page, or a part of it, again. If the engine fails, the result is empty."""
         enhanced = self._reader.enhance(page, way)
         try:
             return self._reader.read_enhanced(enhanced, way)
@@ -188,21 +199,21 @@ class ReadingPolicy:
 
     def _changes(self, first: Reading) -> tuple[_Change, ...]:
         if DUST in first.enhanced.steps or not len(self._places):
-            # Of noise and halftones, only the page as it came is worth another reading.
+            # For noise and halftones, only the unprocessed page is worth another attempt.
             return (self._as_it_came,)
         if not self._has_found(first):
             return self._turned, self._as_it_came
         return self._turned, self._larger, self._as_it_came, self._thorough
 
     def _promising(self, ways: Sequence[Way], best: Reading) -> list[Way]:
-        """Return the way that finds most on a sample of the page, if it finds clearly more than ``best`` did there.
+        """Return the best way on a sample, if it is clearly better there than ``best``.
 
-        All ways are returned if a sample would say too little, or cost as much as the page.
+        Returns all ways if a sample would be meaningless, or as slow as the whole page.
         """
         dusty = DUST in best.enhanced.steps
         if not ways or (ways[0].as_it_came and not self._has_found(best) and not dusty):
-            # If nothing was found so far, nothing tells which part of the page would be a sample of it. But a hundred
-            # thousand grains take minutes.
+            # If nothing was found so far, no part of the page is known to be representative. A dusty page is sampled
+            # anyway, since 100,000 specks take minutes.
             return list(ways)
         if len(ways) == 1 and self._page.gray.size <= _SOON_READ:
             return list(ways)
@@ -210,7 +221,7 @@ class ReadingPolicy:
         sample = Pixels(np.ascontiguousarray(self._page.gray[window]))
         now = sum(evidence(words_within(window, part.words, part.to_page)) for part in best.parts)
         if not self._page.has_letters and len(ways) > 1:
-            # Tesseract reads some lines that run down a page: a sample that is read as it lies is not to be turned.
+            # Tesseract reads some vertical lines: do not turn a sample that can be read as it is.
             now = max(now, self._read_again(sample, as_read(best)).evidence)
         trials = {way: self._read_again(sample, way).evidence for way in ways}
         way = max(trials, key=trials.__getitem__)
@@ -238,7 +249,7 @@ class ReadingPolicy:
     def _as_it_came(self, best: Reading) -> list[Way]:
         if self._options.fixed or not self._reader.cleans or self._page.gray.size > MOST_UNMEASURED:
             return []
-        # If nothing was found, that the page was turned may be why.
+        # If nothing was found, the turn may be the reason.
         turns = as_read(best).turns if self._has_found(best) else 0
         return [replace(best.way, turns=turns, as_it_came=True)]
 
@@ -262,7 +273,7 @@ class ReadingPolicy:
         )
 
     def _telling_places(self, first: Reading) -> Places:
-        """Return the letter-like marks that were not read if they are many, else all."""
+        """Return the unread letter-like components if there are many, otherwise all."""
         missed = self._places[~self._read(first)]
         return missed if len(missed) > _MUCH_UNREAD * len(self._places) else self._places
 
@@ -277,7 +288,7 @@ class ReadingPolicy:
 
 
 def _reason_of(error: Exception) -> str:
-    """Say why the second reader failed."""
+    """Return the reason of the second reader's failure, for the warning."""
     if is_memory_error(error):
         return "it needs more memory than a worker may use"
     if isinstance(error, EngineFailed):
@@ -286,15 +297,17 @@ def _reason_of(error: Exception) -> str:
 
 
 def as_read(reading: Reading) -> Way:
-    """Return the way of a reading with its turns, which a sample of the page may not ask for by itself."""
+    """Return the way of a result with explicit turns.
+
+    A sample of the page may not have enough text to detect them.
+    """
     return replace(reading.way, turns=turns_of(reading))
 
 
 def with_part(reading: Reading, part: Part) -> Reading:
-    """Add the lines of a part that are beyond doubt and mostly new; what was read of them before goes.
+    """Add the confident, mostly new lines of a part; replace what they overlap.
 
-    A word was read before if its middle lies in a word of the other reading, or the other's in it: two readings need
-    not have the same spaces.
+    A word overlaps another if the centre of one lies in the other: two results may split words differently.
     """
     before = np.zeros(len(part.words), bool)
     for each in reading.parts:
@@ -312,7 +325,7 @@ def with_part(reading: Reading, part: Part) -> Reading:
 
 
 def _meets(part: Part, other: Part) -> npt.NDArray[np.bool_]:
-    """Tell for each word of ``part`` whether it lies where a word of ``other`` does."""
+    """Return for each word of ``part`` whether it overlaps a word of ``other``."""
     met = in_words(middles_of(part.words, part.to_page), other.words, other.to_page, other.shape)
     middles = middles_of(other.words, other.to_page)
     if len(middles):
@@ -327,7 +340,7 @@ def _of_lines(part: Part, chosen: Callable[[Line], bool]) -> Part:
 
 
 def _without(part: Part, dropped: npt.NDArray[np.bool_]) -> Part:
-    """Leave out words, in the order of ``part.words``."""
+    """Remove the words marked in ``dropped``, in the order of ``part.words``."""
     if not dropped.any():
         return part
     drop = iter(dropped.tolist())

@@ -1,4 +1,4 @@
-"""Reads a page in one way, and says what speaks for the result."""
+"""Reads a page with one set of preprocessing options, and rates the result."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.evidence import evidence
 
 _LARGER = 26.0
-"""Capital height in pixels, half as much again as is best for most pages: worn and broken print gains by it."""
+"""Target cap height in pixels, half as much again as the best one for most pages. Worn and broken text reads better."""
 
 _SIGNS_ALONE = 80.0
-"""Confidence that a line needs which has neither letters nor figures; a drawing's dashes have 37 to 75."""
+"""Minimum confidence of a line without letters or digits. The dashes of a drawing have 37 to 75."""
 
 _SHORTEST_WORD = 2
 _LEGIBLE = 60.0
-"""Confidence that some word has on any page that can be read at all; chosen, not measured on many blank pages."""
+"""Confidence that at least one word has on any readable page; chosen, not measured on many blank pages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way of reading a page."""
+    """A way of reading: the preprocessing options that vary between attempts."""
 
     turns: int | None = None
-    """Quarter turns clockwise before all else; None turns a page that seems to lie on its side."""
+    """Clockwise quarter turns before all other steps; None turns a page that seems to lie on its side."""
     as_it_came: bool = False
-    """Whether nothing but the turns is done to the page."""
+    """Whether nothing but the turns is applied."""
     larger: bool = False
-    """Whether print is brought to a larger size than is best for most pages."""
+    """Whether text is scaled to a larger size than is best for most pages."""
     thorough: bool = False
-    """Whether all pixels are measured instead of a reduced copy, to find print made of dots."""
+    """Whether dot matrix print is measured at full resolution instead of on a reduced copy."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What it differs in from the usual way, besides the turns, in the words of ``Page.steps``."""
+        """Names for ``Page.steps`` of the differences from the usual way, without turns."""
         if self.as_it_came:
             return ("as it came",)
         return (*(["larger"] if self.larger else []), *(["thorough"] if self.thorough else []))
@@ -54,10 +54,10 @@ USUAL = Way()
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What was read of a page at once."""
+    """The text of a region that was read in one pass."""
 
     blocks: tuple[Block, ...]
-    """With boxes in the image that was read."""
+    """Their boxes are in the image that was read."""
     to_page: Affine
     """Maps that image to the page."""
     shape: tuple[int, int]
@@ -71,24 +71,24 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What an engine made of a page that was enhanced in one way."""
+    """OCR result of a page that was enhanced in one way."""
 
     way: Way
     enhanced: Enhanced
     blocks: tuple[Block, ...]
-    """With boxes in the enhanced image."""
+    """Their boxes are in the enhanced image."""
     rest: tuple[Part, ...] = ()
-    """What was left over, and read by itself."""
+    """Remaining parts that were read separately."""
     second: bool = False
     """Whether the second reader has read some of it."""
     replaced: int = 0
-    """Lines of the second reader in it."""
+    """Number of lines that come from the second reader."""
     failure: str = ""
-    """Why the second reader could not read; empty if it could."""
+    """Why the second reader failed; empty if it did not."""
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The page, then what was left over."""
+        """The page, then the remaining parts."""
         return Part(self.blocks, self.enhanced.to_given, self.enhanced.gray.shape), *self.rest
 
     @property
@@ -98,17 +98,17 @@ class Reading:
 
     @property
     def evidence(self) -> float:
-        """Letters and figures, each counting by how far its word is beyond doubt."""
+        """Letters and digits, weighted by the confidence of their words."""
         return evidence(self.words)
 
     @property
     def confidence(self) -> float:
-        """Mean confidence of the words, weighted by their lengths, 0 to 100; 0 if there are none."""
+        """Mean confidence of the words, weighted by length, 0 to 100; 0 if there are none."""
         return confidence(self.words)
 
     @property
     def legible(self) -> bool:
-        """Whether there is a word that is more than what specks are read as."""
+        """Whether some word is too confident to be read from specks."""
         return any(
             word.confidence >= _LEGIBLE and sum(map(str.isalnum, word.text)) >= min(_SHORTEST_WORD, len(word.text))
             for word in self.words
@@ -116,17 +116,17 @@ class Reading:
 
 
 class Reader:
-    """Reads one page in one way or another."""
+    """Reads one page, in one way or another."""
 
     def __init__(self, engine: Engine, recipe: Recipe, dpi: float | None) -> None:
-        """``dpi`` is the resolution of the pixels that will be given; None if it is unknown."""
+        """``dpi`` is the resolution of the pixels that will be given; None if unknown."""
         self._engine = engine
         self.recipe = recipe
-        """What decides how it reads."""
+        """All options that affect the text."""
         self._dpi = dpi
 
     def enhance(self, page: Pixels, way: Way) -> Enhanced:
-        """Bring a page to the form in which it is read."""
+        """Enhance a page in a given way."""
         options = _untouched(self.recipe.enhance) if not self.cleans else self.recipe.enhance
         if way.turns is not None:
             options = replace(options, turn=False)
@@ -138,7 +138,7 @@ class Reader:
         return replace(enhanced, steps=(*enhanced.steps, *way.names))
 
     def read_enhanced(self, enhanced: Enhanced, way: Way) -> Reading:
-        """Read what was enhanced before. Raises EngineFailed."""
+        """Read an enhanced page. Raises EngineFailed."""
         if enhanced.empty:
             return Reading(way, enhanced, ())
         pixels = np.ascontiguousarray(enhanced.gray)
@@ -147,18 +147,22 @@ class Reader:
 
     @property
     def cleans(self) -> bool:
-        """Whether pages are cleaned for the engine, so that they can also be read as they came."""
+        """Whether pages are cleaned for this engine.
+
+        If so, the unprocessed page is another form that can be read.
+        """
         return not wants_original(self._engine)
 
     @property
     def is_sure(self) -> bool:
-        """Whether the engine's confidences mean anything: they do not if it may not read what it sees."""
+        """Whether confidences are meaningful: not with a whitelist or blacklist."""
         return not (self.recipe.whitelist or self.recipe.blacklist)
 
     def _resolution(self, enhanced: Enhanced) -> int:
-        """Dots per inch of the enhanced image, 0 if they are unknown or past belief.
+        """Return the resolution of the enhanced image in dpi; 0 if unknown or implausible.
 
-        Layout analysis takes its distances from them, so that the size of the type says more than the scan's own.
+        Layout analysis derives its distances from it, so the type size is a better source than the scan's own
+        resolution.
         """
         if enhanced.print is not None and not self.recipe.dpi:
             return round(enhanced.print.resolution)
@@ -168,7 +172,7 @@ class Reader:
 
 
 def _untouched(options: EnhanceOptions) -> EnhanceOptions:
-    """Leave of the steps those that turn a page upright, and what is set for every page."""
+    """Keep only the steps that turn a page upright or apply to every page."""
     return replace(
         options,
         invert=False,
@@ -186,10 +190,10 @@ def _untouched(options: EnhanceOptions) -> EnhanceOptions:
 
 
 def in_order(parts: Sequence[Part]) -> tuple[Part, ...]:
-    """Put each of the later parts before the first block of the first one that begins below its middle.
+    """Insert the later parts into the first one, in reading order.
 
-    Below is as the first part was read, and the middle is that of a part's last block. What is returned are pieces of
-    the first part, and the later ones.
+    Each part goes before the first block of the page that begins below the centre of the part's lowest block, in the
+    orientation in which the page was read. Returns pieces of the first part, and the later parts.
     """
     page, *rest = parts
     from_page = inverse(page.to_page)
@@ -203,15 +207,16 @@ def in_order(parts: Sequence[Part]) -> tuple[Part, ...]:
 
 
 def _middle(box: Box, to_page: Affine) -> float:
-    """Return how far down the page the middle of a box is."""
+    """Return the vertical centre of a box on the page."""
     corners = np.array([(x, y) for x in (box.left, box.right) for y in (box.top, box.bottom)], np.float64)
     return float((corners @ to_page[1, :2] + to_page[1, 2]).mean())
 
 
 def without_rubbish(blocks: tuple[Block, ...], least: float) -> tuple[Block, ...]:
-    """Leave out the lines that were read with less confidence than ``least``: they are pictures, stains or rules.
+    """Drop lines with less confidence than ``least``: pictures, stains or rules.
 
-    A line without a letter or a figure needs more: most are the dashes of a drawing, read as ``|`` or ``--``.
+    A line without a letter or digit needs more confidence: most such lines are the dashes of a drawing, read as ``|``
+    or ``--``.
     """
 
     def stands(line: Line) -> bool:
@@ -223,6 +228,6 @@ def without_rubbish(blocks: tuple[Block, ...], least: float) -> tuple[Block, ...
 
 
 def confidence(words: Sequence[Word]) -> float:
-    """Mean confidence weighted by the words' lengths; 0 if there are none."""
+    """Return the mean confidence, weighted by word length; 0 if there are no words."""
     letters = sum(len(word.text) for word in words)
     return sum(word.confidence * len(word.text) for word in words) / letters if letters else 0.0

@@ -1,6 +1,6 @@
-"""Which engine reads first, and whether PP-OCR reads again what that is unsure of.
+"""Selects the first reader, and whether PP-OCR is the second one.
 
-Cheap to import: the parent process asks it for the cache's key, the check of language data and ``doctor``.
+Cheap to import: the parent process uses it for the cache key, the check of language data and ``doctor``.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ from ocrwatch.recognise.ppocr import weights
 AUTO, NONE = "auto", "none"
 
 TESSERACT = ("tesserocr", "pytesseract")
-"""Tesseract's engines, the better one first."""
+"""Names of the Tesseract engines, the better one first."""
 
 
 _CHARACTERS = "tessedit_char_"
-"""How Tesseract's variables begin that allow or forbid characters."""
+"""Prefix of Tesseract's variables that allow or forbid characters."""
 
 
 def is_read_by_ppocr(recipe: Recipe) -> bool:
-    """Tell whether PP-OCR is the first reader: by name, or in languages that it reads better, if it is installed."""
+    """Return whether PP-OCR is the first reader.
+
+    It is if the recipe names it, or if it is installed and reads the first language better than Tesseract.
+    """
     if recipe.engine != AUTO:
         return recipe.engine == weights.NAME
     suits = recipe.languages[0] in weights.BETTER and not recipe.variables and _suits(recipe)
@@ -27,10 +30,10 @@ def is_read_by_ppocr(recipe: Recipe) -> bool:
 
 
 def has_second_reader(recipe: Recipe) -> bool:
-    """Tell whether PP-OCR reads again what Tesseract is unsure of.
+    """Return whether PP-OCR rereads text that Tesseract reads with low confidence.
 
-    Not where it could not obey: it has no whitelist or blacklist, and reads only some languages. If it is asked for by
-    name, whether it is installed shows when it is loaded.
+    It does not if it cannot obey the recipe: it has no whitelist or blacklist, and reads only some languages. If the
+    recipe names it, a missing installation is reported when it is loaded.
     """
     if recipe.second == NONE or recipe.engine not in {AUTO, *TESSERACT} or is_read_by_ppocr(recipe):
         return False
@@ -38,7 +41,7 @@ def has_second_reader(recipe: Recipe) -> bool:
 
 
 def _suits(recipe: Recipe) -> bool:
-    """Tell whether PP-OCR knows the languages and has the options that a recipe asks for."""
+    """Return whether PP-OCR supports the languages and options of a recipe."""
     return (
         not weights.unknown_languages(recipe.languages)
         and not recipe.whitelist

@@ -1,4 +1,4 @@
-"""Lines and rows by their places: which stand beside each other, and which are one row."""
+"""Groups lines into rows by their positions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from statistics import median
 from ocrwatch.document import Box, Line, Word
 
 _SAME_ROW = 0.5
-"""Share of the lower line's height that two lines must have in common to stand in one row."""
+"""Minimum vertical overlap of two lines in one row, as a share of the smaller height."""
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Where most words of a line stand. A line's own box is spoilt by one stroke that was read as a letter."""
+    """Robust position of a line: the median top and bottom of its words.
+
+    A line's own bounding box is distorted by a single stroke that was read as a letter. All values are in pixels.
+    """
 
     left: float
     top: float
@@ -23,33 +26,33 @@ class Band:
 
     @property
     def height(self) -> float:
-        """In pixels, at least one."""
+        """Height in pixels, at least 1."""
         return max(1.0, self.bottom - self.top)
 
     @property
     def middle(self) -> float:
-        """How far down it stands."""
+        """Vertical centre in pixels."""
         return (self.top + self.bottom) / 2
 
     def beside(self, other: Band) -> bool:
-        """Tell whether both stand in one row."""
+        """Return whether both are in one row."""
         shared = min(self.bottom, other.bottom) - max(self.top, other.top)
         return shared >= _SAME_ROW * min(self.height, other.height)
 
     def meets(self, other: Band) -> bool:
-        """Tell whether both have some columns in common."""
+        """Return whether both overlap horizontally."""
         return min(self.right, other.right) > max(self.left, other.left)
 
 
 def band_of(words: Sequence[Word]) -> Band:
-    """Return the band of a line's words, of which there is at least one."""
+    """Return the band of a line's words. There must be at least one."""
     boxes = [word.box for word in words]
     top, bottom = median(box.top for box in boxes), median(box.bottom for box in boxes)
     return Band(min(box.left for box in boxes), top, max(box.right for box in boxes), bottom)
 
 
 def around(boxes: Iterable[Box]) -> Box:
-    """Return the smallest box round others, of which there is at least one."""
+    """Return the bounding box of boxes. There must be at least one."""
     lefts, tops, rights, bottoms = zip(*((box.left, box.top, box.right, box.bottom) for box in boxes), strict=True)
     return Box(min(lefts), min(tops), max(rights), max(bottoms))
 
@@ -60,12 +63,12 @@ def line_of(words: Sequence[Word], paragraph: int = 0) -> Line:
 
 
 def joined(lines: Sequence[Line]) -> Line:
-    """Make one line of the pieces of a row, from left to right."""
+    """Join the pieces of a row to one line, from left to right."""
     return line_of([word for line in sorted(lines, key=lambda each: each.box.left) for word in line.words])
 
 
 def rows_of(lines: Iterable[Line]) -> list[list[Line]]:
-    """Put together the lines that stand in one row; rows are in order from top to bottom."""
+    """Group lines into rows, from top to bottom."""
     rows: list[list[tuple[Band, Line]]] = []
     for band, line in sorted(((band_of(line.words), line) for line in lines), key=lambda each: each[0].middle):
         row = next((row for row in reversed(rows) if all(_apart(band, other) for other, _ in row)), None)

@@ -1,7 +1,8 @@
-"""Reads with PP-OCR what Tesseract is unsure of, from the page as it came, and keeps of each line the better text.
+"""Rereads with PP-OCR what Tesseract reads with low confidence.
 
-The two fail at different things: of lines that Tesseract is unsure of, PP-OCR reads most, at four times the time. So it
-reads the whole page only if much of that is in doubt, else single lines.
+It reads the unprocessed page, and keeps the better text of each line. The two engines fail on different input: PP-OCR
+reads most of the lines that Tesseract is unsure of, but takes four times as long. So it reads the whole page only if
+much of it is in doubt, otherwise single lines.
 """
 
 from __future__ import annotations
@@ -30,43 +31,42 @@ from ocrwatch.recognise.rows import Band, around, band_of, line_of
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Confidences below which a page, or a line of a page that is not in doubt, is read again."""
+    """Confidences, 0 to 100, below which a page, or a line of another page, is reread."""
 
     page: float
     line: float
 
 
 _RUNNING = Doubt(page=86.0, line=65.0)
-"""For running text. Measured on 60 scans: with 88 for the page or 75 for the line, books take 20 or 6 % more time, for
-.001 of word F1 at most; with 70, 1.5 % more."""
+"""For running text. Measured on 60 scans: with 88 for the page or 75 for the line, books take 20 or 6 % more time for
+at most .001 of word F1; with 70 for the line, 1.5 % more."""
 
 _OTHER = Doubt(page=88.0, line=85.0)
-"""For capitals and figures, as on receipts, of which Tesseract is surer than it is right. The values for running text
-cost .007 of the word F1 of receipts and save 15 % of their time; 90 for the page gives .001 for 6 %."""
+"""For capitals and digits, as on receipts, where Tesseract is overconfident. The values for running text lower word F1
+of receipts by .007 and save 15 % of their time; 90 for the page gains .001 for 6 %."""
 
 _SURE_LINE = 92.0
-"""Confidence from which a line is not read again with its page: .0002 of word F1 at a tenth of the time."""
+"""Confidence from which a line is not reread with its page: it costs .0002 of word F1 and saves a tenth of the time."""
 
 _LEAST_ALONE = 50.0
-"""Confidence that a line needs in which only the first reader saw print."""
+"""Minimum confidence of a line that only the first reader found."""
 
 _COVERED = 0.8
-"""Share of a line's width that lines which are sure have to cover for it to be theirs."""
+"""Share of a line's width that confident lines must cover, for it not to be reread."""
 
 _GAP = 1.25
-"""Gap between two words from which they are read by themselves, in heights of their line: the network joins what stands
-far apart."""
+"""Gap between two words, in line heights, from which they are read separately: the network joins distant words."""
 
 _MARGIN = 0.1
-"""Height of the margin above and below a line that is read again, as a share of the line's. With .3 on all sides word
-F1 is .003 lower."""
+"""Margin above and below a line that is reread, as a share of its height. With .3 on all sides, word F1 is .003
+lower."""
 
 _SIDE_MARGIN = 0.3
-"""The same to the left and right, where Tesseract's boxes of blurred words cut letters off."""
+"""The same to the left and right, where Tesseract's boxes of blurred words cut off letters."""
 
 
 class SecondReader:
-    """Reads one page a second time, or parts of it."""
+    """Reads one page, or parts of it, a second time."""
 
     def __init__(self, page: Pixels, recipe: Recipe) -> None:
         self._page = page
@@ -74,7 +74,10 @@ class SecondReader:
         self._turned: dict[int, _Turned] = {}
 
     def with_page(self, reading: Reading) -> Reading:
-        """Merge a reading with one of the whole page, turned as it was for the reading. Raises EngineFailed."""
+        """Merge an OCR result with one of the whole page in the same orientation.
+
+        Raises EngineFailed.
+        """
         turns = turns_of(reading)
         if turns not in self._turned:
             self._turned[turns] = _Turned(self._page, turns, _text_height(reading), self._recipe)
@@ -90,7 +93,10 @@ class SecondReader:
         return replace(reading, blocks=page.blocks, replaced=page.replaced, second=True)
 
     def with_lines(self, reading: Reading) -> Reading:
-        """Read again the lines that are in doubt, and keep of each the text with more evidence. Raises EngineFailed."""
+        """Reread the doubtful lines, and keep the text of each with more evidence.
+
+        Raises EngineFailed.
+        """
         doubtful = [line for line in _lines(reading) if (line.confidence or 0.0) < doubt_of(reading).line]
         if not doubtful:
             return reading
@@ -103,7 +109,7 @@ class SecondReader:
         return replace(reading, blocks=kept, replaced=replaced, second=True)
 
     def _better(self, line: Line, to_page: Affine) -> Line:
-        """Return the line with the text of the second reader where that has more evidence; the line if nowhere."""
+        """Return the line, with the second reader's text where that has more evidence."""
         from_page = inverse(to_page)
         words: list[Word] = []
         is_better = False
@@ -116,7 +122,7 @@ class SecondReader:
 
 
 class _Turned:
-    """The page, turned by some quarters, and its lines, each of which is read once at the most."""
+    """A page turned by quarters, and its lines, each of which is read at most once."""
 
     def __init__(self, page: Pixels, turns: int, text_height: float | None, recipe: Recipe) -> None:
         height, width = page.gray.shape
@@ -131,9 +137,9 @@ class _Turned:
         return detected(self._gray, self._text_height)
 
     def lines(self, to_page: Affine, sure: list[Band]) -> tuple[list[Line], list[Band]]:
-        """Return the lines but those that ``sure`` has, and the places of these.
+        """Return the lines except those that ``sure`` covers, and the bands of the latter.
 
-        Boxes and places are in the pixels that ``to_page`` maps to the page.
+        Boxes and bands are in the pixels that ``to_page`` maps to the page.
         """
         to_there = compose(inverse(to_page), self._to_page)
         lines: list[Line] = []
@@ -154,13 +160,13 @@ class _Turned:
 
 
 def doubt_of(reading: Reading) -> Doubt:
-    """Return from which confidence on a reading's page, or one of its lines, is not read again."""
+    """Return the confidences below which a page, or one of its lines, is reread."""
     found = reading.enhanced.print
     return _RUNNING if found is not None and found.running else _OTHER
 
 
 def turns_of(reading: Reading) -> int:
-    """Return by how many quarters the page was turned clockwise for a reading."""
+    """Return by how many clockwise quarters the page was turned for a result."""
     turns = reading.way.turns
     return int(LAY_ON_ITS_SIDE in reading.enhanced.steps) if turns is None else turns
 
@@ -170,13 +176,16 @@ def _lines(reading: Reading) -> Iterator[Line]:
 
 
 def _text_height(reading: Reading) -> float | None:
-    """Return the height of capitals on the page; None if there are too few to measure."""
+    """Return the cap height on the page in pixels; None if there are too few letters."""
     found = reading.enhanced.print
     return None if found is None else found.height / magnification(reading.enhanced.to_given)
 
 
 def _place(strip: Strip, to: Affine) -> Band:
-    """Return where the print of a strip is; a strip is a fifth higher than its print on either side."""
+    """Return the band of the text in a strip.
+
+    A strip extends beyond its text by a fifth of its height on each side.
+    """
     to_there = compose(to, strip.to_page)
     corners = np.array([(0, 10), (strip.width, 10), (0, 38), (strip.width, 38)], float)
     xs, ys = (corners @ to_there[:, :2].T + to_there[:, 2]).T
@@ -190,8 +199,11 @@ def _is_covered(band: Band, sure: list[Band]) -> bool:
 
 
 def _pieces(line: Line, to_page: Affine) -> Iterator[tuple[tuple[Word, ...], Strip]]:
-    """Cut a line in the middle of its wide gaps: Tesseract's boxes of blurred words leave parts of letters outside."""
-    # A quarter of the words, at least, has a letter that rises above or falls below the small ones.
+    """Split a line at wide gaps, and yield the words and the strip of each piece.
+
+    Cuts are in the middle of the gaps: Tesseract's boxes of blurred words cut off parts of letters.
+    """
+    # At least a quarter of the words have a letter with an ascender or descender.
     heights = sorted(word.box.bottom - word.box.top for word in line.words)
     height = heights[(3 * len(heights)) // 4]
     gaps = [(word.box.left - before.box.right, at) for at, (before, word) in enumerate(pairwise(line.words), 1)]

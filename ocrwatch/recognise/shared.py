@@ -1,6 +1,7 @@
-"""Whether this process is shared with a program that calls :func:`ocrwatch.read`. A worker's is ocrwatch's alone.
+"""Whether other code runs in this process, as with :func:`ocrwatch.read`.
 
-In a shared process, standard error is neither written to nor redirected: other threads use it meanwhile.
+A worker process is ocrwatch's own. In a shared process, standard error is neither written to nor redirected, since
+other threads may use it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ _shared: ContextVar[bool] = ContextVar("ocrwatch_shared_process", default=False)
 
 @contextlib.contextmanager
 def shared_process() -> Iterator[None]:
-    """Treat this process as shared while this thread is in the block."""
+    """Treat this process as shared within the block, for the current thread."""
     token = _shared.set(True)
     try:
         yield
@@ -23,5 +24,5 @@ def shared_process() -> Iterator[None]:
 
 
 def is_shared() -> bool:
-    """Tell whether standard error is not of this process alone."""
+    """Return whether other code may use this process's standard error."""
     return _shared.get()

@@ -26,8 +26,8 @@ _WAVER = 0.25
 
 _FEWEST = 5
 _SHORTEST = 6.0
-"""Minimum number of dashes and minimum length of a rule. Dashes within text, such as an arrow or a blank to fill in, are
-fewer or shorter."""
+"""Minimum number of dashes and minimum length of a rule. Dashes in a line of text, such as an arrow or a blank to fill
+in, are fewer or shorter."""
 
 _FILLED = 0.4
 """Minimum share of a rule's length that its dashes cover."""
