@@ -1,7 +1,7 @@
-"""Affine maps from the enhanced image back to the original's upright pixels.
+"""Affine maps between enhanced images and the original's upright pixels.
 
-A map is a 2 x 3 matrix of floats over the continuous plane in which pixel (0, 0) covers the square from (0, 0) to
-(1, 1), so that a box's edges, and not its pixels' centres, are mapped.
+A map is a 2 x 3 matrix of floats over the continuous plane, in which pixel (0, 0) covers the square from (0, 0) to (1,
+1). It maps the edges of boxes, not the centres of pixels.
 """
 
 from __future__ import annotations
@@ -19,17 +19,20 @@ Affine = npt.NDArray[np.float64]
 
 
 def scaling(across: float, down: float) -> Affine:
-    """Multiply x by ``across`` and y by ``down``."""
+    """Return the map that multiplies x by ``across`` and y by ``down``."""
     return np.array([[across, 0.0, 0.0], [0.0, down, 0.0]])
 
 
 def shift(right: float, down: float) -> Affine:
-    """Add to x and y."""
+    """Return the map that adds ``right`` to x and ``down`` to y."""
     return np.array([[1.0, 0.0, right], [0.0, 1.0, down]])
 
 
 def quarter_turns(turns: int, width: int, height: int) -> Affine:
-    """Map an image that was turned clockwise ``turns`` times by 90 degrees back; sides are those before turning."""
+    """Return the map from a turned image back to the original.
+
+    The image was turned clockwise by ``turns`` times 90 degrees; ``width`` and ``height`` are those before turning.
+    """
     maps = (
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
         [[0.0, 1.0, 0.0], [-1.0, 0.0, height]],
@@ -40,28 +43,28 @@ def quarter_turns(turns: int, width: int, height: int) -> Affine:
 
 
 def compose(outer: Affine, inner: Affine) -> Affine:
-    """First ``inner``, then ``outer``."""
+    """Return the map that applies ``inner``, then ``outer``."""
     linear = outer[:, :2] @ inner
     linear[:, 2] += outer[:, 2]
     return linear
 
 
 def inverse(of: Affine) -> Affine:
-    """Return the map back."""
+    """Return the inverse map."""
     return np.asarray(cv2.invertAffineTransform(of), np.float64)
 
 
 def magnification(to_given: Affine) -> float:
-    """How much larger the mapped image is than the one it maps to, along each side."""
+    """Return the linear scale of the mapped image relative to the one it maps to."""
     return 1 / math.sqrt(abs(float(np.linalg.det(to_given[:, :2]))))
 
 
 def map_box(box: Box, to: Affine, *, width: int, height: int) -> Box:
-    """Find the smallest upright box round the mapped corners, rounded to pixels and kept inside ``width`` x ``height``.
+    """Map a box; return the bounding box of its corners.
 
-    It has at least one pixel, however much the map shrinks it.
+    It is rounded to pixels, clipped to ``width`` x ``height``, and has at least one pixel.
     """
-    # Plain numbers: arrays of four corners cost ten times as much, for each word of a page.
+    # Plain numbers: arrays for four corners take ten times as long, for each word of a page.
     (xx, xy, x0), (yx, yy, y0) = to.tolist()
     corners = [(x, y) for x in (box.left, box.right) for y in (box.top, box.bottom)]
     xs = [xx * x + xy * y + x0 for x, y in corners]
@@ -70,7 +73,10 @@ def map_box(box: Box, to: Affine, *, width: int, height: int) -> Box:
 
 
 def box_of(xs: Sequence[float], ys: Sequence[float], *, width: int, height: int) -> Box:
-    """Find the smallest upright box round points, rounded to pixels and kept inside ``width`` x ``height``."""
+    """Return the bounding box of points.
+
+    It is rounded to pixels, clipped to ``width`` x ``height``, and has at least one pixel.
+    """
     left, right = _span(min(xs), max(xs), width)
     top, bottom = _span(min(ys), max(ys), height)
     return Box(left, top, right, bottom)

@@ -1,4 +1,7 @@
-"""JPEG bytes to grey pixels the right way up. Damage is an error here, never a half-grey page that is read as text."""
+"""Decodes JPEG bytes to upright grey pixels.
+
+Damaged data raises an error; it never becomes a half-grey page that is read as text.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,11 @@ from ocrwatch.recognise.strict import Complaint, Gray
 __all__ = ["CREDIBLE_DPI", "Decoded", "Gray", "decode", "turn"]
 
 CREDIBLE_DPI = (70.0, 2400.0)
-"""Resolutions outside are what software writes that does not know; the bounds are Tesseract's own."""
+"""Lowest and highest plausible resolution in dpi, as in Tesseract. Software that does not know it writes other
+values."""
 
 _SCREEN_DPI = (72.0, 96.0)
-"""What programs write that have no idea, Pillow among them; no scanner offers either."""
+"""Resolutions that software writes by default, among it Pillow. No scanner offers either."""
 
 _EXIF_ORIENTATION = 0x0112
 _ORIENTATIONS = range(1, 9)
@@ -33,7 +37,8 @@ _RESCAN = "scan the page again, or copy the file again from where it came from"
 _CONVERT = "save the image as a baseline JPEG with 8 bits a channel"
 
 _DECODABLE = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
-"""Baseline, extended and progressive, Huffman or arithmetic: not lossless, hierarchical or JPEG-LS."""
+"""SOF markers of baseline, extended and progressive images, with Huffman or arithmetic coding. Lossless, hierarchical
+and JPEG-LS images are not supported."""
 
 _BITS = 8
 _CHANNELS = (1, 3, 4)
@@ -46,12 +51,12 @@ class Decoded:
 
     gray: Gray
     width: int
-    """Pixels of the original, upright, however much smaller ``gray`` is."""
+    """Width of the upright original in pixels, however much smaller ``gray`` is."""
     height: int
     reduction: int
-    """Original pixels to one of ``gray``, along each axis: 1 or 2."""
+    """Pixels of the original to one of ``gray``, along each axis: 1 or 2."""
     dpi: float | None
-    """As the scan declares them, for the original's pixels; None where it does not, or not credibly."""
+    """Resolution of the original as declared by the file; None if it is missing or implausible."""
     orientation: int
     """EXIF orientation, 1 to 8, already applied to the pixels."""
     warnings: tuple[str, ...]
@@ -61,10 +66,10 @@ def decode(jpeg: bytes, *, max_pixels: int, reduce_from: int | None = None) -> D
     """Decode the first image of a JPEG file.
 
     ``max_pixels`` limits width x height and is checked before any pixel is decoded. If the long side has at least
-    ``reduce_from`` pixels, the decoder halves the image on the way, in half the time; None never does. An image that
-    has to be turned is not reduced, as its odd last column would then shift the pixels by half of one.
+    ``reduce_from`` pixels, the decoder halves the image, which takes half the time; with None it never does. An image
+    that must be turned is not reduced: its odd last column would shift the pixels by half a pixel.
 
-    CMYK and YCCK are taken as inverted, which is how every program writes them.
+    CMYK and YCCK are treated as inverted, which is how all software writes them.
 
     Raises NotAJpeg, Truncated, Damaged, Unsupported or TooLarge, and besides them only MemoryError.
     """
@@ -87,7 +92,10 @@ def decode(jpeg: bytes, *, max_pixels: int, reduce_from: int | None = None) -> D
 
 
 def turn(pixels: Gray, orientation: int) -> Gray:
-    """Apply an EXIF orientation (CIPA DC-008, tag 274), 1 to 8; the result is contiguous."""
+    """Apply an EXIF orientation, 1 to 8. The result is contiguous.
+
+    CIPA DC-008, tag 274.
+    """
     if orientation in _ON_ITS_SIDE:
         pixels = pixels.T
     if orientation in (2, 3, 6, 7):
@@ -98,7 +106,10 @@ def turn(pixels: Gray, orientation: int) -> Gray:
 
 
 def _check(jpeg: bytes, structure: markers.Structure, max_pixels: int) -> None:
-    """Raise what the structure alone tells: no JPEG, no image in it, none of ours, too large, or not all there."""
+    """Raise errors that the structure alone shows.
+
+    These are: no JPEG, no image, an unsupported kind of JPEG, too many pixels, or missing scans.
+    """
     if not any(jpeg[:HEAD]) or jpeg == markers.SOI[:1]:
         raise Truncated("the JPEG ends early: nothing of it is there" if jpeg else "the file is empty", _RESCAN)
     if not jpeg.startswith(markers.SOI):
@@ -122,11 +133,11 @@ def _check(jpeg: bytes, structure: markers.Structure, max_pixels: int) -> None:
 
 
 def _metadata(jpeg: bytes) -> tuple[float | None, int]:
-    """Resolution and orientation; unknown and upright where the metadata is unreadable."""
+    """Return resolution and orientation; None and 1 if the metadata is unreadable."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            # Not Image.open: its own pixel limit is lower than ours.
+            # Image.open has a lower pixel limit than ours.
             with JpegImageFile(io.BytesIO(jpeg)) as image:
                 return _credible(image.info.get("dpi")), _orientation(image.getexif().get(_EXIF_ORIENTATION))
         except MemoryError:
@@ -140,7 +151,10 @@ def _orientation(value: object) -> int:
 
 
 def _credible(dpi: object) -> float | None:
-    """One figure for both axes, or None where it is missing, incredible, or not the same for both."""
+    """Return the resolution for both axes.
+
+    None if it is missing, implausible, or different for the two axes.
+    """
     if not isinstance(dpi, tuple):
         return None
     across, down = map(float, dpi)
@@ -150,7 +164,7 @@ def _credible(dpi: object) -> float | None:
 
 
 def _diagnose(structure: markers.Structure, complaint: Complaint) -> ScanFault:
-    """Say why this could not be decoded; ``complaint`` is the decoder's own word."""
+    """Return the error for a failed decoding. ``complaint`` is the decoder's message."""
     if structure.end is None and complaint.is_premature_end:
         return Truncated("the JPEG ends early: a part of the image is missing", _RESCAN)
     return Damaged(f"the image data is damaged ({complaint})", _RESCAN)

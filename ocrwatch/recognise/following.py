@@ -1,4 +1,7 @@
-"""Further images in the file of a scan: a second page, which is told of, or a camera's preview, which is not."""
+"""Detects further images in a JPEG file.
+
+A second page is reported; a camera's preview is not.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,24 @@ import re
 from ocrwatch import markers
 
 _SHORTEST_PAGE = 500
-"""Pixels of the long side: smaller ones are thumbnails (a receipt at 100 dots per inch has 800)."""
+"""Minimum long side of a page in pixels; smaller images are thumbnails (a receipt at 100 dpi has 800)."""
 
 _SMALLER = 0.5
 _SAME_SHAPE = 0.03
 _MOST = 1000
 _GAP = re.compile(rb"[\x00\xff\r\n]*(?=\xff\xd8\xff)")
-"""What stands between two pages that a program has put into one file: nothing, or padding."""
+"""Bytes between two pages that software has written into one file: nothing, or padding."""
 
 _APP2 = 0xE2
 _CONTAINER = re.compile(rb"GContainer|hdrgm:|GCamera:")
 
 
 def notice_of(jpeg: bytes, first: markers.Structure) -> str:
-    """Return a warning that names the pages behind the ``first`` image, empty if there are none. Never raises.
+    """Return a warning about pages after the ``first`` image; empty if there are none.
 
-    Phones and cameras put previews, depth and brightness maps behind a photograph, and say so in its header: in a
-    multi-picture index (CIPA DC-007) or in XMP (Google's containers). Without that, an image that follows directly and
-    is no preview, much smaller and of the same shape, is another page.
+    Phones and cameras store previews, depth maps and gain maps after a photograph, and declare them in its header: in a
+    multi-picture index (CIPA DC-007) or in XMP (Google's containers). Without a declaration, an image that follows
+    directly is another page, unless it is much smaller and of the same shape, as a preview. Never raises.
     """
     if first.frame is None or _says_so(jpeg, first):
         return ""
@@ -46,7 +49,7 @@ def notice_of(jpeg: bytes, first: markers.Structure) -> str:
 
 
 def _says_so(jpeg: bytes, first: markers.Structure) -> bool:
-    """Tell whether the header declares what follows as parts of one photograph."""
+    """Return whether the header declares what follows as parts of a photograph."""
     for segment in first.segments:
         body = jpeg[segment.start + 4 : segment.end] if segment.marker in {_APP2, markers.APP1} else b""
         if body.startswith(b"MPF\0") or (body.startswith(b"http://ns.adobe.com/") and _CONTAINER.search(body)):

@@ -1,21 +1,24 @@
-"""Holes in the image data: zeros that a full disk or a broken copy left, which decoders take for grey."""
+"""Detects runs of zeros in image data, which decoders show as grey.
+
+A full disk or an interrupted copy leaves them.
+"""
 
 from __future__ import annotations
 
 from ocrwatch import markers
 
 _SHORTEST = 64
-"""Bytes. Of 75 real scans none has even 16 zero bytes in a row in its image data."""
+"""Minimum length in bytes. None of 75 real scans has even 16 zero bytes in a row in its image data."""
 
 _HUFFMAN_SEQUENTIAL = frozenset({0xC0, 0xC1})
 
 
 def find_hole(jpeg: bytes, structure: markers.Structure) -> int | None:
-    """Return the offset of zeros in the first scan's data that no encoder has written, None if there are none.
+    """Return the offset of zeros in the first scan's data that no encoder has written.
 
-    If one zero bit is the code for "as bright as the last block" and one more for "nothing else in this block",
-    as in tables made for a page that is mostly blank, zeros are what blank paper becomes, and no hole. Files of other
-    kinds than sequential with Huffman codes are not judged. Never raises.
+    None if there are none. Zeros may be blank paper if one zero bit is the code for "same brightness as the last block"
+    and another for "end of block", as in tables optimised for a mostly blank page. Only sequential images with Huffman
+    codes are checked. Never raises.
     """
     if structure.frame is None or structure.frame.process not in _HUFFMAN_SEQUENTIAL:
         return None
@@ -27,9 +30,10 @@ def find_hole(jpeg: bytes, structure: markers.Structure) -> int | None:
 
 
 def zeros_at_end(jpeg: bytes, structure: markers.Structure) -> int:
-    """Return how many zero bytes end the last scan's data, 0 if that may be what blank paper becomes. Never raises.
+    """Return the number of zero bytes at the end of the last scan's data.
 
-    Without an end marker they are reserved space that was never written, in any case.
+    Returns 0 if they may be blank paper. Without an end marker, they are always preallocated space that was never
+    written. Never raises.
     """
     last = structure.segments[-1]
     if last.data_end - last.end < _SHORTEST or any(jpeg[last.data_end - _SHORTEST : last.data_end]):
@@ -41,13 +45,16 @@ def zeros_at_end(jpeg: bytes, structure: markers.Structure) -> int:
 
 
 def may_be_blank(jpeg: bytes, structure: markers.Structure) -> bool:
-    """Tell whether every component's codes of zero bits say that nothing changes, or cannot be known."""
+    """Return whether zero bits may encode unchanged blocks in every component.
+
+    Also returns True if that cannot be determined.
+    """
     first: dict[int, int] = {}
     for segment in structure.segments:
         body = jpeg[segment.start + 4 : segment.end]
         if segment.marker == markers.DHT:
             first.update(markers.first_symbols(body))
         elif segment.marker == markers.SOS:
-            # Class 0 is for DC, class 1 for AC coefficients (T.81, B.2.4.2); unknown ones are taken for blank.
+            # Class 0 is for DC, class 1 for AC coefficients (T.81, B.2.4.2). An unknown table counts as blank.
             return all(first.get(table, 0) == 0 for tables in markers.huffman_tables(body) for table in tables)
     return True

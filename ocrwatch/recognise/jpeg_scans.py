@@ -1,4 +1,7 @@
-"""Whether an image has all its scans. A decoder shows one without the last of them as a blurred or pale page."""
+"""Checks that an image has all its scans.
+
+A decoder shows an image without its last scans as a blurred or pale page.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ _COEFFICIENTS = 64
 
 
 def is_complete(jpeg: bytes, structure: markers.Structure) -> bool:
-    """Tell whether the scans give every component, and with progressive ones every bit of its coefficients.
+    """Return whether the scans provide all bits of all components' coefficients.
 
-    T.81, G.1.1.1: each of the 64 coefficients comes in a first scan, less exact by ``Al`` bits, and one bit more
-    with each further scan. Files of other processes than sequential and progressive ones are not judged.
+    T.81, G.1.1.1: in progressive images, each of the 64 coefficients comes first in a scan that omits ``Al`` bits, then
+    with one more bit in each further scan. Only sequential and progressive images are checked.
     """
     frame = structure.frame
     if frame is None or frame.process not in markers.SEQUENTIAL | markers.PROGRESSIVE:
@@ -24,7 +27,7 @@ def is_complete(jpeg: bytes, structure: markers.Structure) -> bool:
 
 
 def _count(header: bytes, missing_bits: dict[int, list[int]], *, whole: bool) -> None:
-    """Note what a scan gives: ``whole`` components or a band of their coefficients."""
+    """Record what a scan provides: ``whole`` components, or a band of coefficients."""
     first, last, approximation = header[-3:]
     band = range(_COEFFICIENTS) if whole else range(first, min(last, _COEFFICIENTS - 1) + 1)
     for component in header[1 : 1 + 2 * header[0] : 2]:

@@ -1,7 +1,7 @@
-"""Tesseract's names of languages and scripts, and which of them is meant by another name.
+"""Tesseract's names of languages and scripts, and aliases for them.
 
-ISO 639-1 and 639-2 codes, English and some native names, and codes of countries that are often taken for codes of
-languages. Which data Debian packages: ``apt-cache search --names-only '^tesseract-ocr-'`` on Debian 12.
+Aliases are ISO 639-1 and 639-2 codes, English and some native names, and country codes that are often mistaken for
+language codes. Languages are those that Debian 12 packages: ``apt-cache search --names-only '^tesseract-ocr-'``.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ vie vi: Vietnamese, Tiếng Việt
 yid yi: Yiddish
 yor yo: Yoruba
 """
-"""Each with a package of Debian's: Tesseract's name, other codes, and after the colon its names."""
+"""Languages with a Debian package: Tesseract's name, other codes, and after the colon full names."""
 
 SCRIPTS = {
     "Arabic": "arab",
@@ -177,10 +177,10 @@ SCRIPTS = {
     "Tibetan": "tibt",
     "Vietnamese": "viet",
 }
-"""Tesseract's names of scripts, with the codes (ISO 15924) by which Debian's packages have them."""
+"""Tesseract's names of scripts, and the codes (ISO 15924) in the names of Debian's packages."""
 
 WITHOUT_TEXT = frozenset({"osd", "equ"})
-"""Data of Tesseract's own helpers: orientation and script, and equations. They are not languages."""
+"""Tesseract's helper data: orientation and script detection, and equations. They are not languages."""
 
 _CHINESE = ("chi_sim", "chi_tra")
 _SEVERAL = dict.fromkeys(("zh", "chi", "zho", "chinese", "cmn", "中文", "mandarin"), _CHINESE)
@@ -188,13 +188,14 @@ _SURE_SEPARATORS = re.compile(r"\s*[+;,&|]\s*")
 _SEPARATORS = re.compile(r"[\s+;,&/|]+")
 _REGION = re.compile(r"([a-z]{2,3})_(?:[a-z]{2}|[0-9]{3})")
 _LIKE = 0.8
-"""Likeness, 0 to 1, from which on a name is taken for a misspelt one."""
+"""Minimum similarity, 0 to 1, for a name to count as misspelt."""
 
 
 def meant_by(name: str) -> tuple[str, ...]:
-    """Return Tesseract's names of the languages that ``name`` may mean, none if it is no name of a language.
+    """Return Tesseract's names of the languages that ``name`` may mean.
 
-    ``en-US`` means ``eng``, ``zh`` means ``chi_sim`` or ``chi_tra``, ``Cyrillic`` means ``script/Cyrillic``.
+    Empty if it is not the name of a language. ``en-US`` means ``eng``, ``zh`` means ``chi_sim`` or ``chi_tra``,
+    ``Cyrillic`` means ``script/Cyrillic``.
     """
     found = _known_as(name)
     if not found and not _SURE_SEPARATORS.search(name):
@@ -204,9 +205,9 @@ def meant_by(name: str) -> tuple[str, ...]:
 
 
 def list_meant_by(name: str) -> tuple[str, ...]:
-    """Return the languages meant by several names in one text, such as ``eng+deu``; empty if it is one name or none.
+    """Return the languages in a list such as ``eng+deu``.
 
-    A part that means nothing, or may mean several languages, is left as it is.
+    Empty if the text is a single name, or no list. A part that is unknown or ambiguous is kept as it is.
     """
     separators = _SURE_SEPARATORS if _SURE_SEPARATORS.search(name) else _SEPARATORS
     parts = [part for part in separators.split(name.strip()) if part]
@@ -217,7 +218,7 @@ def list_meant_by(name: str) -> tuple[str, ...]:
 
 
 def _known_as(name: str) -> tuple[str, ...]:
-    """Look a name up, without what may follow it in the name of a locale: ``de_AT.UTF-8``."""
+    """Look up a name, without a locale suffix such as in ``de_AT.UTF-8``."""
     key = _key(name.partition(".")[0])
     region = _REGION.fullmatch(key)
     found = (_SEVERAL.get(each) or _names().get(each) for each in (key, *([region[1]] if region else ())))
@@ -225,7 +226,7 @@ def _known_as(name: str) -> tuple[str, ...]:
 
 
 def debian_package(name: str) -> str | None:
-    """Return the package of Debian's that has a language's or a script's data; None if there is none."""
+    """Return the Debian package with the data of a language or script, or None."""
     kind, _, script = name.rpartition("/")
     if kind:
         code = SCRIPTS.get(script) if kind == "script" else None
@@ -239,7 +240,7 @@ def _key(name: str) -> str:
 
 @functools.cache
 def _names() -> dict[str, tuple[str, ...]]:
-    """Return Tesseract's names by all others; scripts only by names that no language has."""
+    """Return Tesseract's names by all aliases. Languages have precedence over scripts."""
     meanings: dict[str, tuple[str, ...]] = {}
     for script in SCRIPTS:
         meanings |= dict.fromkeys((_key(script), f"script/{_key(script)}"), (f"script/{script}",))
@@ -250,7 +251,10 @@ def _names() -> dict[str, tuple[str, ...]]:
 
 @functools.cache
 def _long_names() -> tuple[str, ...]:
-    """Return the names that are long enough to be misspelt: codes are too much alike."""
+    """Return the names that are long enough to be matched if misspelt.
+
+    Codes are too similar to each other.
+    """
     shortest = 5
     return tuple(name for name in _names() if len(name) >= shortest)
 
@@ -259,5 +263,5 @@ def _languages() -> Iterator[tuple[str, list[str]]]:
     for line in LANGUAGES.strip().splitlines():
         codes, _, names = line.partition(": ")
         name, *others = codes.split(" ")
-        # "Greek (ancient)" holds no comma, "Chinese (simplified, vertical)" does.
+        # Split at commas, but not within parentheses, as in "Chinese (simplified, vertical)".
         yield name, [*others, *re.split(r", (?![^(]*\))", names)]

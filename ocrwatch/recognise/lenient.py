@@ -1,6 +1,7 @@
-"""Files that the standard forbids, devices write and every viewer shows: what is odd about them becomes a warning.
+"""Decodes files that violate the standard but that devices write and viewers show.
 
-The header may be odd, as none of that changes a pixel; the image data stay under strict decoding.
+Deviations become warnings. Only the header may deviate, since that does not change pixels; image data is decoded
+strictly.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ from ocrwatch.recognise.strict import Complaint, Gray, pixels
 from ocrwatch.recognise.surplus import without_surplus
 
 _MOST_ZEROS_OF_DATA = 2
-"""Zero bytes that may end image data: the end of the last block, and what is stuffed behind a byte 0xFF."""
+"""Zero bytes that may end valid image data: the end of the last block, and the byte stuffed after 0xFF."""
 
 _RESCAN = "scan the page again, or copy the file again from where it came from"
 
 
 def is_plain(structure: markers.Structure) -> bool:
-    """Tell whether the file needs no help, as far as its structure shows."""
+    """Return whether the structure is free of deviations."""
     return structure.end is not None and not structure.odd and not structure.lines
 
 
 def read(jpeg: bytes, structure: markers.Structure, *, reduction: int, max_pixels: int) -> tuple[Gray, tuple[str, ...]]:
-    """Decode an image with frame and scan, at 1 / ``reduction`` of its size; return its pixels and warnings.
+    """Decode an image that has a frame and a scan; return its pixels and warnings.
 
-    Raises :class:`Complaint` or Damaged.
+    It is decoded at 1 / ``reduction`` of its size. Raises :class:`Complaint` or Damaged.
     """
     frame = structure.sure_frame
     zeros = zeros_at_end(jpeg, structure)
@@ -72,7 +73,7 @@ def _hole(offset: int) -> Damaged:
 
 
 def _shorter(structure: markers.Structure, by: int) -> markers.Structure:
-    """Return the structure with fewer bytes of data in the last scan."""
+    """Return the structure with ``by`` bytes less in the last scan's data."""
     *before, last = structure.segments
     return replace(structure, segments=(*before, replace(last, data_end=last.data_end - by)))
 
@@ -80,7 +81,10 @@ def _shorter(structure: markers.Structure, by: int) -> markers.Structure:
 def _without_zeros(
     jpeg: bytes, structure: markers.Structure, zeros: int, reduction: int
 ) -> tuple[Gray, markers.Structure]:
-    """Decode an image whose data end with zeros, without them: padding, or space for a part that never came."""
+    """Decode an image without the zeros at the end of its data.
+
+    They are padding, or space for data that was never written.
+    """
     frame = structure.sure_frame
     for kept in range(_MOST_ZEROS_OF_DATA + 1):
         shorter = _shorter(structure, zeros - kept)
@@ -109,5 +113,5 @@ def _structure_warnings(structure: markers.Structure) -> tuple[str, ...]:
 
 
 def _header_warning(complaint: Complaint) -> str:
-    """Name what strict decoding complained of and a tidy header cured."""
+    """Return the warning for a complaint that disappeared with a rebuilt header."""
     return "a broken colour profile" if "ICC" in str(complaint) else "header fields that no standard knows"

@@ -1,7 +1,7 @@
-"""The four edges of a sheet of paper that lies on something darker.
+"""Detects the four edges of a sheet of paper on a darker background.
 
-The edges are straight lines along which the picture gets brighter towards the sheet. They are found on a small copy by
-a Hough transform, a side at a time, and measured on the survey copy.
+Edges are straight lines along which brightness rises towards the sheet. They are found side by side by a Hough
+transform on a small copy, then measured on the survey copy.
 """
 
 from __future__ import annotations
@@ -20,75 +20,77 @@ _Floats = npt.NDArray[np.floating]
 _Mask = npt.NDArray[np.uint8]
 
 _SEARCHED = 512
-"""Pixels of the long side up to which the copy is reduced on which edges are searched."""
+"""Maximum long side in pixels of the copy that is searched for edges."""
 
 _PRINT = 9
-"""Pixels of that copy: print is finer and is closed."""
+"""Kernel of the closing that removes text, in pixels of that copy. Strokes are thinner."""
 
 _DARK = 16.0
-"""Levels that are added before logarithms are taken, so that the noise of black does not count."""
+"""Grey levels that are added before the logarithm, so that noise in black regions has little weight."""
 
 _STEP = 0.03
-"""Least change of the brightness' logarithm a pixel at an edge; a sheet on a light desk has .1 and more."""
+"""Minimum gradient of the log brightness at an edge, per pixel. A sheet on a light desk has .1 and more."""
 
 _CAP = 0.15
-"""Change above which an edge counts no more: a black desk must not outvote a longer edge."""
+"""Maximum gradient that counts: a black desk must not outweigh a longer edge."""
 
 _MOST_POINTS = 2000
-"""Points that vote for each side; a sheet on a plain desk has 500, and texture any number."""
+"""Maximum number of points that vote for each side. A sheet on a plain desk has 500; textured backgrounds have any
+number."""
 
 _STEEPEST = 36
-"""Degrees by which a side may be off the upright or the level."""
+"""Maximum angle of a side to the vertical or horizontal, in degrees."""
 
 _BIN = 2.0
 _PEAKS = 4
 _NEAR = (4.0, 2.0)
-"""Pixels from a candidate within which points are on it, one fit after the other."""
+"""Maximum distance of a point from a candidate line, in pixels, for the first and second fit."""
 
 _APART = 10.0
-"""Pixels by which two candidates for one side are apart at least, in the mean of their ends."""
+"""Minimum distance between two candidates for one side, in pixels, as the mean of their ends."""
 
 _SAMPLES = 64
 _SUPPORTED = 0.75
-"""Share of each side along which an edge must be seen."""
+"""Share of each side along which an edge must be visible."""
 
 _INSIDE = 0.7
-"""Share of each side that must lie in the picture."""
+"""Share of each side that must be within the image."""
 
 _LEAST_AREA = 0.2
-"""Share of the picture that the sheet has at least."""
+"""Minimum share of the image that the sheet covers."""
 
 _LEAST_ANGLE, _MOST_ANGLE = 50.0, 130.0
-"""Degrees at the corners of a rectangle that is seen from up to 40 degrees aside."""
+"""Angles at the corners of a rectangle seen from up to 40 degrees off its normal, in degrees."""
 
 _MOST_RATIO = 2.5
-"""Times its opposite that a side may be long."""
+"""Maximum ratio of opposite sides."""
 
 _REACH = 7
-"""Pixels of the copy of SURVEY_SIDE to either side in which an edge is measured."""
+"""Distance to either side within which an edge is measured, in pixels of the copy of SURVEY_SIDE."""
 
 _OFF = 1.5
-"""Pixels of that copy by which the points of a straight edge are off at most."""
+"""Maximum distance of a point from a straight edge, in pixels of that copy."""
 
 _ON_LINE = 0.6
 """Share of the measured points that must lie on one line."""
 
 _FEWEST_MEASURED = 24
-"""Points of an edge that must lie in the picture."""
+"""Minimum number of points of an edge within the image."""
 
 _FAR = (6.0, 3.0, 2.0, 2.0)
-"""Pixels by which a point may be off the last fit to count for the next."""
+"""Maximum distance of a point from the previous fit to be used for the next, in pixels."""
 
 _MOST_SAG = 0.004
-"""Share of its length by which the middle of a straight edge may be off the line through its ends."""
+"""Maximum sag of a straight edge: distance of its middle from the line through its ends, as a share of its length."""
 
 
 def corners(page: Pixels) -> Points | None:
-    """Find the corners of the sheet, in pixels of the survey copy: top left, top right, bottom right, bottom left.
+    """Find the corners of the sheet; None if there are no four straight edges.
 
-    None if there are no four straight edges that are seen nearly from end to end.
+    Edges must be visible nearly from end to end. Returns a 4 x 2 array in pixels of the survey copy: top left, top
+    right, bottom right, bottom left.
     """
-    # The survey copy is larger than that if letters are found only there.
+    # The survey copy is larger than SURVEY_SIDE if letters are found only there.
     fine = _halved_to(page.small, SURVEY_SIDE)
     copy = _halved_to(fine, _SEARCHED)
     if min(copy.shape) < 4 * _PRINT or (rough := _quadrilateral(copy)) is None:
@@ -104,12 +106,15 @@ def _halved_to(gray: Gray, long_side: int) -> Gray:
 
 
 def _ratio(larger: Gray, smaller: Gray) -> _Floats:
-    """Return how much larger it is across and down."""
+    """Return the horizontal and vertical ratio of two image sizes."""
     return np.array([larger.shape[1] / smaller.shape[1], larger.shape[0] / smaller.shape[0]])
 
 
 def _quadrilateral(copy: Gray) -> Points | None:
-    """Find the largest quadrilateral whose sides are edges all along, in pixels of ``copy``."""
+    """Find the largest quadrilateral with edges along all sides.
+
+    4 x 2 array in pixels of ``copy``, clockwise from top left; None if there is none.
+    """
     across, down = _gradients(copy)
     found = []
     masks: list[_Mask] = []
@@ -125,7 +130,7 @@ def _quadrilateral(copy: Gray) -> Points | None:
     )
     rings = np.stack([_met(left, top), _met(top, right), _met(right, bottom), _met(bottom, left)], axis=1)
     seen = _plausible(rings, copy.shape)
-    # From each corner clockwise: top, right, bottom, left.
+    # Clockwise from the top left corner: top, right, bottom, left.
     for side, mask in enumerate((masks[1], masks[2], masks[3], masks[0])):
         seen &= _support(rings[:, side], rings[:, (side + 1) % 4], mask)
     if not seen.any():
@@ -135,7 +140,10 @@ def _quadrilateral(copy: Gray) -> Points | None:
 
 
 def _gradients(copy: Gray) -> tuple[_Floats, _Floats]:
-    """Return the changes of the brightness' logarithm a pixel to the right and down, with all print closed."""
+    """Return the horizontal and vertical gradients of the log brightness, per pixel.
+
+    Text is removed by closing.
+    """
     paper = cv2.morphologyEx(copy, cv2.MORPH_CLOSE, np.ones((_PRINT, _PRINT), np.uint8))
     levels = np.log(paper.astype(np.float32) + np.float32(_DARK))
     across, down = (cv2.Sobel(levels, cv2.CV_32F, dx, 1 - dx, ksize=3, scale=1 / 8) for dx in (1, 0))
@@ -143,11 +151,14 @@ def _gradients(copy: Gray) -> tuple[_Floats, _Floats]:
 
 
 def _crests(slope: _Floats, other: _Floats, *, upright: bool) -> _Floats:
-    """Return the slope, up to _CAP, where it is steepest along its axis and more along it than across; 0 elsewhere."""
+    """Return the slope, up to _CAP, at its local maxima along its axis; 0 elsewhere.
+
+    Only where it is more than 0.7 times the slope across the axis.
+    """
     axis = 1 if upright else 0
     before, after = np.roll(slope, 1, axis), np.roll(slope, -1, axis)
     crest = (slope >= _STEP) & (slope >= before) & (slope > after) & (slope > 0.7 * np.abs(other))
-    # What comes in from the other end is no neighbour.
+    # np.roll wraps around at the border, so border pixels have a wrong neighbour.
     crest[[0, -1]] = False
     crest[:, [0, -1]] = False
     found: _Floats = np.where(crest, np.minimum(slope, np.float32(_CAP)), np.float32(0.0))
@@ -155,12 +166,15 @@ def _crests(slope: _Floats, other: _Floats, *, upright: bool) -> _Floats:
 
 
 def _lines(edge: _Floats) -> _Floats:
-    """Find the strongest upright lines: rows of a, b and c with a x + b y + c = 0, and a = 1."""
+    """Find the strongest nearly vertical lines by a Hough transform.
+
+    Returns an N x 3 array of a, b and c with a x + b y + c = 0 and a = 1.
+    """
     rows, columns = edge.shape
     ys, xs = np.nonzero(edge)
     if len(xs) < rows // 4:
         return np.zeros((0, 3))
-    # Evenly spread, and the same every time.
+    # Evenly spaced, so the choice is deterministic.
     step = max(1, len(xs) // _MOST_POINTS)
     ys, xs = ys[::step], xs[::step]
     tangents = np.tan(np.radians(np.arange(-_STEEPEST, _STEEPEST + 1)))
@@ -170,7 +184,7 @@ def _lines(edge: _Floats) -> _Floats:
     numbers += np.arange(len(tangents))[:, None] * bins
     votes = np.bincount(numbers.ravel(), np.tile(edge[ys, xs], len(tangents)), len(tangents) * bins)
     votes = votes.reshape(len(tangents), bins)
-    # Places outside the picture were counted at its edge.
+    # Votes for positions outside the image were clipped to the border bins.
     votes[:, [0, -1]] = 0.0
     at = (np.arange(bins) + 0.5) * _BIN
     ends = np.stack([at[None, :] + tangents[:, None] * half for half in (-rows / 2, rows / 2)])
@@ -180,7 +194,7 @@ def _lines(edge: _Floats) -> _Floats:
         if step * votes[angle, place] < _STEP * rows / 4:
             break
         tangent, offset = tangents[angle], at[place] - tangents[angle] * rows / 2
-        # A step of one degree is pixels at the ends.
+        # Refine: one degree is several pixels at the ends of a line.
         for far in _NEAR:
             near = np.abs(xs + 0.5 - offset - tangent * (ys + 0.5)) <= far
             if np.count_nonzero(near) >= rows // 8:
@@ -191,7 +205,7 @@ def _lines(edge: _Floats) -> _Floats:
 
 
 def _met(lines: _Floats, others: _Floats) -> Points:
-    """Return where lines meet; not a number where they do not."""
+    """Return the intersections of lines; NaN or infinity for parallel lines."""
     x, y, w = np.cross(lines, others).T
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.stack([x / w, y / w], axis=1)
@@ -205,7 +219,10 @@ def _areas(rings: Points) -> _Floats:
 
 
 def _plausible(rings: Points, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    """Tell which may be a rectangle that is seen aslant: convex, large, and neither too pointed nor too tapered."""
+    """Return which quadrilaterals may be a rectangle seen at an angle.
+
+    They are convex and large, and their angles and ratios of opposite sides are within limits.
+    """
     sides = np.roll(rings, -1, axis=1) - rings
     lengths = np.hypot(sides[..., 0], sides[..., 1])
     following = np.roll(sides, -1, axis=1)
@@ -225,7 +242,10 @@ def _plausible(rings: Points, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
 
 
 def _support(starts: Points, ends: Points, mask: _Mask) -> npt.NDArray[np.bool_]:
-    """Tell between which points there is an edge nearly all the way, and nearly all of it in the picture."""
+    """Return for which sides an edge is visible nearly all the way.
+
+    Nearly all of the side must also be within the image.
+    """
     shares = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
     points = starts[:, None] + shares[None, :, None] * (ends - starts)[:, None]
     x, y = np.nan_to_num(np.clip(points, -1e6, 1e6), nan=-1.0).astype(np.intp).transpose(2, 0, 1)
@@ -238,7 +258,7 @@ def _support(starts: Points, ends: Points, mask: _Mask) -> npt.NDArray[np.bool_]
 
 
 def _measured(fine: Gray, rough: Points) -> Points | None:
-    """Fit a line to each side; None if one is not straight."""
+    """Fit a line to each side and return the corners; None if a side is not straight."""
     lines = [_line_along(fine, rough[side], rough[(side + 1) % 4]) for side in range(4)]
     fitted = [line for line in lines if line is not None]
     if len(fitted) < len(lines):
@@ -247,9 +267,10 @@ def _measured(fine: Gray, rough: Points) -> Points | None:
 
 
 def _line_along(fine: Gray, start: Points, end: Points) -> _Floats | None:
-    """Measure the edge between two corners, the sheet on its right hand; None if it is not straight.
+    """Measure the edge between two corners; None if it is not straight.
 
-    Returns a, b and c of the line a x + b y + c = 0.
+    The sheet is to the right of the direction from ``start`` to ``end``. Returns a, b and c of the line a x + b y + c =
+    0.
     """
     length = float(np.hypot(*(end - start)))
     along = (end - start) / length
@@ -264,7 +285,7 @@ def _line_along(fine: Gray, start: Points, end: Points) -> _Floats | None:
     rows = np.arange(_SAMPLES)
     x_at, y_at = xs[rows, crest + 1], ys[rows, crest + 1]
     inside = (x_at > 1) & (y_at > 1) & (x_at < fine.shape[1] - 2) & (y_at < fine.shape[0] - 2)
-    # At the ends of what is looked through, it only gets brighter farther out.
+    # A maximum at the end of the search range is not an edge: the brightness keeps rising farther out.
     used = inside & (crest > 0) & (crest < steps.shape[1] - 1)
     least = _ON_LINE * max(_FEWEST_MEASURED, int(np.count_nonzero(inside)))
     if np.count_nonzero(used) < least:
@@ -281,7 +302,7 @@ def _line_along(fine: Gray, start: Points, end: Points) -> _Floats | None:
 
 
 def _robust(x: _Floats, y: _Floats, degree: int) -> _Floats:
-    """Fit a polynomial, and again to the points that are not far off, each time less far."""
+    """Fit a polynomial, then refit to the points within shrinking distances of it."""
     fitted = np.polyfit(x, y, degree)
     for far in _FAR:
         near = np.abs(y - np.polyval(fitted, x)) <= far

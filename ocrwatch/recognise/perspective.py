@@ -1,8 +1,8 @@
-"""Pages that were photographed at an angle are straightened, as if the camera had looked at them from straight above.
+"""Rectifies the perspective of pages that were photographed at an angle.
 
-How the camera looked is told by the four edges of the sheet, if they are seen, and else by the lines of print, which
-converge, and the margins of the print. Flat pages are left alone: what a scanner does is an affine map, under which
-parallel lines stay parallel.
+The camera's position is derived from the four edges of the sheet if they are visible. Otherwise it is derived from the
+text lines, which converge, and the text margins. Flat pages are not changed: scanning is an affine map, which keeps
+parallel lines parallel.
 """
 
 from __future__ import annotations
@@ -24,67 +24,68 @@ _Floats = npt.NDArray[np.float64]
 _Chosen = npt.NDArray[np.bool_]
 
 _ONE_WAY = 1.2
-"""How many times as many letter-like marks in rows that run down as across make a page lie on its side."""
+"""Ratio of letter-like components in vertical rows to those in horizontal rows from which a page lies on its side."""
 
 _LETTERS_INSIDE = 0.95
-"""Share of the letter-like marks that lie on the sheet: what lies beside it is lost."""
+"""Minimum share of letter-like components on the sheet: text beside it is lost."""
 
 _UNKNOWN_HEIGHT = 1 / 150
-"""Height of the letters as a share of the long side if no lines were found: A4 in 8-point type."""
+"""Letter height as a share of the long side if no lines were found: A4 in 8-point type."""
 
 _FEWEST_LINES = 5
 
 _CONVERGING = 2.0
-"""Letter heights by which the distance of the first and the last line of print changes over the width of the print. Two
-are a whole line: whatever the skew, each of them is then half a line off at its end. 115 flat scans have 1.3 and less,
-one receipt that was photographed 2.4; pages seen from 15 to 30 degrees aside have 9 to 24."""
+"""Minimum change, in letter heights, of the distance between the first and the last text line over the width of the
+text. 2 letter heights are a whole line: whatever the skew, each of them is then half a line off at its end. 115 flat
+scans have 1.3 and less, one photographed receipt has 2.4; pages seen from 15 to 30 degrees off the normal have 9 to
+24."""
 
 _CLEARLY = 6.0
-"""How many times as much the slope changes from the first line to the last as the lines stray from that trend."""
+"""Minimum ratio of the slope's change from the first to the last line to the lines' deviation from that trend."""
 
 _STRAY = 3.0
-"""Times the middling deviation that a line may stray to count for the trend."""
+"""Maximum deviation of a line from the trend, in standard deviations, to be used for the next fit."""
 
 _SURE_SLOPE = 0.002
-"""Slopes are not known better than this, however many letters a line has: type is not set better."""
+"""Accuracy limit of slopes, however many letters a line has: typesetting is not more accurate."""
 
 _NEARBY = 0.01
-"""Share of the sheet's width to either side by which the direction of its level lines is measured."""
+"""Step to either side for the direction of the sheet's horizontal lines, as a share of its width."""
 
 _FITS = 6
 _NORMAL = 1.4826
-"""Standard deviations to a median deviation, of what is normally distributed."""
+"""Ratio of the standard deviation to the median absolute deviation of a normal distribution."""
 
 _ON_MARGIN = 0.75
-"""Letter heights by which the ends of lines are off their margin at most."""
+"""Maximum distance of a line's end from the margin, in letter heights."""
 
 _FEWEST_ON_MARGIN = 5
 _SHARE_ON_MARGIN = 0.3
 _LEAST_SPAN = 0.5
-"""Share of all lines that end at a margin, and of the print's height over which they do."""
+"""Minimum shares for a margin: of all lines that end at it, and of the text height over which they do."""
 
 _MOST_TAPER = 2.0
-"""Times as wide as at its narrow end that print with straight margins may be at the other."""
+"""Maximum ratio of the widths of text with straight margins, at its wide and at its narrow end."""
 
 _MOST_LINES = 80
-"""Lines of which margins are tried through any two."""
+"""Maximum number of lines whose pairs are tried as a margin."""
 
 _BEYOND_PRINT = 0.25
-"""Share of its width and height by which the straightened page goes beyond the print at most, on each side."""
+"""Maximum extent of the rectified page beyond the text on each side, as a share of the text's width and height."""
 
 _FARTHEST = 0.25
-"""How much smaller the farthest part of the page may be than the nearest: less is past belief."""
+"""Minimum ratio of the scale at the farthest part of the page to that at the nearest. Lower values are implausible."""
 
 _LARGEST = 1.25
-"""Times its long side that a picture grows at most."""
+"""Maximum growth factor of the image's long side."""
 
 _LONGEST_SIDE = 32_766
-"""Pixels of a side that OpenCV can warp."""
+"""Maximum side in pixels that OpenCV can warp."""
 
 
 @dataclass(frozen=True, slots=True)
 class Straightened:
-    """A page as seen from straight above."""
+    """A rectified page, as seen from straight above."""
 
     gray: Gray
     to_given: Projective
@@ -93,18 +94,18 @@ class Straightened:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """What is to become a rectangle, in pixels of the survey copy."""
+    """A quadrilateral that becomes a rectangle, in pixels of the survey copy."""
 
     corners: Points
     """Top left, top right, bottom right and bottom left."""
     cut: bool
-    """Whether the page ends there; else it goes on as far as the picture shows it."""
+    """Whether the page is cropped to it; otherwise the page extends as far as the image shows it."""
 
 
 def straighten(page: Pixels) -> Straightened | None:
-    """Straighten a page that was photographed at an angle; None if it is flat. ``page`` is not changed.
+    """Rectify a page that was photographed at an angle; None if it is flat.
 
-    A page whose lines run down is also turned by a quarter, clockwise.
+    ``page`` is not changed. A page whose lines run vertically is also turned clockwise by 90 degrees.
     """
     page = page.resolved
     if np.count_nonzero(page.letters_down) <= _ONE_WAY * np.count_nonzero(page.letters_across):
@@ -140,7 +141,7 @@ def _straightened(page: Pixels) -> Straightened | None:
 
 
 def _frame(page: Pixels) -> _Frame | None:
-    """Find what would be a rectangle if the page were seen from above; None if it is one."""
+    """Find the quadrilateral that is a rectangle on the page; None if it is flat."""
     corners = paper_edges.corners(page)
     lines = text_lines(page)
     if corners is not None and not _is_flat(corners, lines, page) and _fits(corners, lines, page):
@@ -150,17 +151,17 @@ def _frame(page: Pixels) -> _Frame | None:
 
 
 def _is_flat(corners: Points, lines: TextLines, page: Pixels) -> bool:
-    """Tell whether shifting, turning and scaling make a rectangle of the corners but for half a line of print."""
-    # It is zero for a parallelogram, and half of it is what opposite sides differ by from parallel ones.
+    """Return whether the corners form a parallelogram within half a text line."""
+    # It is zero for a parallelogram. Half of it is the deviation of opposite sides from parallel ones.
     off = corners[0] - corners[1] + corners[2] - corners[3]
     height = lines.height or _UNKNOWN_HEIGHT * max(page.small.shape)
     return math.hypot(*off) < _CONVERGING * height
 
 
 def _fits(corners: Points, lines: TextLines, page: Pixels) -> bool:
-    """Tell whether the print is on the sheet, and its lines run with the sheet's edges rather than all one way.
+    """Return whether the text is on the sheet and its lines follow the sheet's edges.
 
-    A flat sheet of which a piece was torn off has edges that converge, too.
+    A flat sheet with a torn edge has converging edges too, but parallel lines.
     """
     letters = page.marks[page.letters]
     middles = letters[:, :2] + letters[:, [3, 2]] / 2.0
@@ -181,10 +182,11 @@ def _fits(corners: Points, lines: TextLines, page: Pixels) -> bool:
 
 
 def _of_print(lines: TextLines, columns: int) -> Points | None:
-    """Find the corners of a rectangle in the plane of the print; None if its lines do not clearly converge.
+    """Find the corners of a rectangle in the text's plane.
 
-    Lines that are parallel are left as they are, even if the margins converge: pages seen from 25 degrees below are
-    read as well as flat ones, and the ends of lines on a receipt make any number of straight lines.
+    None if the text lines do not clearly converge. Parallel lines are not changed, even if the margins converge: pages
+    seen from 25 degrees below are read as well as flat ones, and line ends on a receipt form many straight lines by
+    chance.
     """
     if len(lines) < _FEWEST_LINES or (along := _point_of_lines(lines, columns)) is None:
         return None
@@ -205,9 +207,10 @@ def _of_print(lines: TextLines, columns: int) -> Points | None:
 
 
 def _point_of_lines(lines: TextLines, columns: int) -> _Floats | None:
-    """Return where the lines meet, as homogeneous coordinates; None if they do not clearly converge.
+    """Return the vanishing point of the text lines, in homogeneous coordinates.
 
-    The slope of lines through one point is a linear function of the height at which they cross any upright line.
+    None if they do not clearly converge. The slope of lines through one point is a linear function of the height at
+    which they cross any vertical line.
     """
     centre = columns / 2
     heights = lines.middle[:, 1] + lines.slope * (centre - lines.middle[:, 0])
@@ -225,23 +228,26 @@ def _point_of_lines(lines: TextLines, columns: int) -> _Floats | None:
     trend = abs(float(change)) * float(np.ptp(heights))
     if trend * width < _CONVERGING * lines.height or trend < _CLEARLY * stray:
         return None
-    # Two sheets on one glass have two directions, between which there is a trend, too.
+    # Two sheets on one scanner glass have two directions, which also look like a trend.
     if stray > _NORMAL * _off_two_directions(lines.slope[np.argsort(heights, kind="stable")]):
         return None
-    # A line of height h has the slope a + b (h - base), so that all of them meet 1 / b to the left of the centre.
+    # A line at height h has the slope a + b (h - base), so all lines meet 1 / b to the left of the centre.
     return np.array([centre - 1 / change, base - slope / change, 1.0])
 
 
 def _off_two_directions(slopes: _Floats) -> float:
-    """Return the median by which lines, from top to bottom, stray from two directions, one above the other, at best."""
+    """Return the median deviation of lines from two directions, for the best split.
+
+    Lines are in order from top to bottom; one direction is above the other.
+    """
     parted = (np.split(slopes, [at]) for at in range(1, len(slopes)))
     return min(float(np.median(np.concatenate([np.abs(part - np.median(part)) for part in parts]))) for parts in parted)
 
 
 def _point_of_margins(lines: TextLines) -> _Floats:
-    """Return where what stands upright on the page meets, as homogeneous coordinates.
+    """Return the vanishing point of vertical lines, in homogeneous coordinates.
 
-    With one margin it is parallel to that, and without any at right angles to the lines.
+    With one margin, they are parallel to it; without any, they are perpendicular to the text lines.
     """
     first, last = _outermost(lines)
     found = [_margin(lines.start[first], lines.height), _margin(lines.end[last], lines.height)]
@@ -260,23 +266,26 @@ def _point_of_margins(lines: TextLines) -> _Floats:
 
 
 def _outermost(lines: TextLines) -> tuple[_Chosen, _Chosen]:
-    """Tell which lines have no other one on their continuation to the left, and to the right."""
+    """Return which lines are the leftmost, and which the rightmost, of their row."""
     left = _continue(lines, lines.start, lines.end) & (lines.end[None, :, 0] < lines.start[:, None, 0])
     right = _continue(lines, lines.end, lines.start) & (lines.start[None, :, 0] > lines.end[:, None, 0])
     return ~np.any(left, axis=1), ~np.any(right, axis=1)
 
 
 def _continue(lines: TextLines, own: Points, others: Points) -> _Chosen:
-    """Tell for each line (row) and each of the others' ends (column) whether that lies on the line's continuation."""
+    """Return whether other lines' ends lie on the continuation of a line.
+
+    A boolean array: a row for each line, a column for each of the other lines' ends.
+    """
     dx, dy = (others[None, :] - own[:, None]).transpose(2, 0, 1)
     found: _Chosen = np.abs(dy - lines.slope[:, None] * dx) <= lines.height
     return found
 
 
 def _margin(ends: Points, height: float) -> tuple[float, float] | None:
-    """Find the straight line at which most lines of print end; its x at the picture's top, and its change a pixel down.
+    """Find the straight margin at which most text lines end.
 
-    None if too few of them end there.
+    Returns its x at the top of the image, and its change in x per pixel down. None if too few lines end there.
     """
     some = ends[:: max(1, -(-len(ends) // _MOST_LINES))]
     first, second = np.triu_indices(len(some), 1)
@@ -298,14 +307,17 @@ def _margin(ends: Points, height: float) -> tuple[float, float] | None:
 
 
 def _rectangle(corners: Points) -> Points:
-    """Return the corners of a rectangle at the origin whose sides are as long as opposite ones are in the mean."""
+    """Return a rectangle at the origin with the mean lengths of opposite sides."""
     top, right, bottom, left = np.hypot(*(np.roll(corners, -1, axis=0) - corners).T)
     width, height = (top + bottom) / 2, (left + right) / 2
     return np.array([(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)])
 
 
 def _extent(size: _Floats, from_given: Projective, width: int, height: int) -> tuple[float, float, float, float]:
-    """Return left, top, right and bottom of what is kept of a page on which the print takes ``size`` at the origin."""
+    """Return left, top, right and bottom of the part of the page that is kept.
+
+    The text has ``size`` and starts at the origin.
+    """
     beyond = _BEYOND_PRINT * size
     low, high = -beyond, size + beyond
     edges = np.array([(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)])

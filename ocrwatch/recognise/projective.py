@@ -1,7 +1,7 @@
-"""Projective maps: what a camera does to a flat page, and the way back.
+"""Projective maps (homographies) between a camera's image and a flat page.
 
-A map is a 3 x 3 matrix of floats over the continuous plane in which pixel (0, 0) covers the square from (0, 0) to
-(1, 1), as for :mod:`ocrwatch.recognise.affine`.
+A map is a 3 x 3 matrix of floats over the continuous plane in which pixel (0, 0) covers the square from (0, 0) to (1,
+1), as in :mod:`ocrwatch.recognise.affine`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ocrwatch.recognise.decode import Gray
 Projective = npt.NDArray[np.float64]
 
 Points = npt.NDArray[np.float64]
-"""Rows of x and y."""
+"""N x 2 array of x and y."""
 
 
 def as_projective(affine: Affine) -> Projective:
@@ -26,8 +26,8 @@ def as_projective(affine: Affine) -> Projective:
 
 
 def between(corners: Points, others: Points) -> Projective:
-    """Return the map that takes four points, no three of them on a line, to four others."""
-    # In doubles: OpenCV's own function takes only single precision.
+    """Return the map from four points to four others. No three may be on one line."""
+    # Double precision: OpenCV's function accepts only single precision.
     rows = []
     for (x, y), (u, v) in zip(corners.tolist(), others.tolist(), strict=True):
         rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
@@ -36,20 +36,20 @@ def between(corners: Points, others: Points) -> Projective:
 
 
 def inverse(of: Projective) -> Projective:
-    """Return the map back."""
+    """Return the inverse map."""
     return np.asarray(np.linalg.inv(of), np.float64)
 
 
 def mapped(points: Points, to: Projective) -> Points:
-    """Map points, all of which must lie on the same side of the line that goes to infinity."""
+    """Map points. All must lie on the same side of the line that maps to infinity."""
     x, y, w = to @ np.vstack([points.T, np.ones(len(points))])
     return np.stack([x / w, y / w], axis=1)
 
 
 def map_box(box: Box, to: Projective, *, width: int, height: int) -> Box:
-    """Find the smallest upright box round the mapped corners, rounded to pixels and kept inside ``width`` x ``height``.
+    """Map a box; return the bounding box of its corners.
 
-    It has at least one pixel, however much the map shrinks it.
+    It is rounded to pixels, clipped to ``width`` x ``height``, and has at least one pixel.
     """
     corners = np.array([(x, y) for x in (box.left, box.right) for y in (box.top, box.bottom)], np.float64)
     xs, ys = mapped(corners, to).T.tolist()
@@ -57,11 +57,11 @@ def map_box(box: Box, to: Projective, *, width: int, height: int) -> Box:
 
 
 def warped(gray: Gray, to_given: Projective, size: tuple[int, int], outside: int) -> Gray:
-    """Make an image of ``size`` (width, height) whose pixels ``to_given`` maps to those of ``gray``.
+    """Return an image of ``size`` (width, height) that ``to_given`` maps to ``gray``.
 
-    What lies outside ``gray`` gets the brightness ``outside``.
+    Pixels outside ``gray`` get the brightness ``outside``.
     """
-    # The matrix is over edges; OpenCV samples at pixels' centres.
+    # The matrix refers to pixel edges, but OpenCV samples at pixel centres.
     half = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]])
     at_centres = inverse(half) @ to_given @ half
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

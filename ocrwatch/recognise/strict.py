@@ -1,7 +1,8 @@
-"""Strict decoding: the first complaint of libjpeg-turbo is an error, so that no pixel is made up.
+"""Strict decoding: any complaint of libjpeg-turbo is an error.
 
-As a program, ``python -m ocrwatch.recognise.strict REDUCTION`` decodes for a process whose standard error is not its
-own: a JPEG of unusual sampling on standard input, its pixels (NPY) or the complaint on standard output.
+So no pixel is ever invented. As a program, ``python -m ocrwatch.recognise.strict REDUCTION`` decodes for a process that
+shares its standard error: it reads a JPEG with unusual chroma subsampling from standard input, and writes the pixels
+(NPY) or the complaint to standard output.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ocrwatch.errors import Unsupported
 from ocrwatch.recognise.shared import is_shared
 
 Gray = npt.NDArray[np.uint8]
-"""Pixels as rows of brightness, H x W, 0 is black."""
+"""H x W array of brightness, 0 is black."""
 
 _SURPLUS = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
 _PREMATURE = ("premature end", "found marker 0xd9 instead of RST")
@@ -35,7 +36,7 @@ _CHILD_COMPLAINS = 10
 
 
 class Complaint(Exception):
-    """What libjpeg-turbo complained of, in its own words."""
+    """A message of libjpeg-turbo."""
 
     @property
     def is_premature_end(self) -> bool:
@@ -44,33 +45,36 @@ class Complaint(Exception):
 
     @property
     def surplus(self) -> tuple[int, int] | None:
-        """Bytes left over, and the marker that stands behind them; None if it is about something else."""
+        """Number of surplus bytes and the marker after them; None for other complaints."""
         found = _SURPLUS.search(str(self))
         return (int(found[1]), int(found[2], 16)) if found else None
 
 
 def pixels(jpeg: bytes, width: int, height: int, reduction: int = 1) -> Gray:
-    """Decode an image of ``width`` x ``height`` pixels to grey, at 1 / ``reduction`` (1 or 2) of its size.
+    """Decode an image of ``width`` x ``height`` pixels to grey.
 
-    Raises :class:`Complaint` if anything at all is odd about it.
+    Decodes at 1 / ``reduction`` (1 or 2) of its size. Raises :class:`Complaint` if anything about it is unusual.
     """
     try:
         decoded: Gray = simplejpeg.decode_jpeg(  # type: ignore[attr-defined]
             jpeg, "GRAY", min_width=-(-width // reduction), min_height=-(-height // reduction)
         )
     except KeyError:
-        # simplejpeg has no name for every colour subsampling that TurboJPEG knows.
+        # simplejpeg does not name all chroma subsamplings that TurboJPEG supports.
         return _by_opencv(jpeg, reduction)
     except ValueError as error:
         if _UNKNOWN_SAMPLING not in str(error):
             raise Complaint(str(error)) from None
-        # TurboJPEG decodes seven subsamplings (4:4:4 to 4:4:1), libjpeg all that T.81 allows but fractions.
+        # TurboJPEG decodes seven subsamplings (4:4:4 to 4:4:1); libjpeg decodes all that T.81 allows except fractions.
         return _by_opencv(jpeg, reduction)
     return decoded[:, :, 0]
 
 
 def _by_opencv(jpeg: bytes, reduction: int) -> Gray:
-    """Decode with OpenCV's libjpeg-turbo, which fills what is missing with grey and only says so on stderr."""
+    """Decode with OpenCV's libjpeg-turbo.
+
+    It fills missing data with grey and only writes a message to standard error.
+    """
     if is_shared():
         return _by_child(jpeg, reduction)
     if not _is_heard():
@@ -87,7 +91,7 @@ def _by_opencv(jpeg: bytes, reduction: int) -> Gray:
 
 
 def _by_child(jpeg: bytes, reduction: int) -> Gray:
-    """Decode with OpenCV in a process that may redirect its standard error."""
+    """Decode with OpenCV in a child process that may redirect its standard error."""
     try:
         child = subprocess.run(
             [sys.executable, "-P", "-m", "ocrwatch.recognise.strict", str(reduction)],
@@ -110,7 +114,7 @@ def _unsupported() -> Unsupported:
 
 
 def _opencv(jpeg: bytes) -> tuple[Gray | None, str]:
-    """Decode with OpenCV; return the pixels, if any, and what libjpeg said of them."""
+    """Decode with OpenCV; return pixels, if any, and libjpeg's messages."""
     with _listening() as said:
         try:
             decoded = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -123,7 +127,10 @@ def _opencv(jpeg: bytes) -> tuple[Gray | None, str]:
 
 @contextmanager
 def _listening() -> Iterator[list[str]]:
-    """Collect what native code writes to standard error meanwhile. Only for a process with one thread at work."""
+    """Capture what native code writes to standard error.
+
+    Only for a process in which no other thread writes to it.
+    """
     said: list[str] = []
     before, heard = os.dup(_STDERR), os.memfd_create("stderr")
     try:
@@ -141,20 +148,20 @@ def _listening() -> Iterator[list[str]]:
 
 @functools.cache
 def _is_heard() -> bool:
-    """Tell whether this OpenCV says when an image is not whole, by half of one."""
+    """Return whether this OpenCV reports a truncated image, tested with half an image."""
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
     whole = cv2.imencode(".jpg", noise)[1].tobytes()
     return not _opencv(whole)[1] and bool(_opencv(whole[: len(whole) // 2] + b"\xff\xd9")[1])
 
 
 def _main() -> None:
-    """Be the child of :func:`_by_child`."""
+    """Run the child of :func:`_by_child`."""
     try:
         decoded = _by_opencv(sys.stdin.buffer.read(), int(sys.argv[1]))
     except Complaint as complaint:
         sys.stdout.write(str(complaint))
         sys.exit(_CHILD_COMPLAINS)
-    # Not straight to the pipe: numpy asks for the position in it, which fails on Debian 13.
+    # Do not write to the pipe directly: numpy queries its position, which fails on Debian 13.
     packed = io.BytesIO()
     np.save(packed, decoded, allow_pickle=False)
     sys.stdout.buffer.write(packed.getbuffer())

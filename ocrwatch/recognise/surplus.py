@@ -1,8 +1,8 @@
-"""Bytes left over behind the last row, or before a restart marker: an encoder's padding, or a trace of damage.
+"""Classifies surplus image data: an encoder's padding, or a trace of damage.
 
-A decoder that loses its place finds it again, and so may come to the last row before the data's end. What an encoder
-leaves over is told from that by decoding strictly without it, and by what it is: padding, rows more than the header
-says, or a maker's trailer.
+Surplus bytes come after the last row or before a restart marker. A decoder that loses synchronisation recovers, and so
+may reach the last row before the end of the data. An encoder's surplus is recognised by strict decoding without it, and
+by its content: padding, more rows than the header says, or a manufacturer's trailer.
 """
 
 from __future__ import annotations
@@ -18,38 +18,40 @@ from ocrwatch.recognise.holes import may_be_blank
 from ocrwatch.recognise.strict import Complaint, Gray, pixels
 
 _BLOCK = 8
-"""Pixels of a block's side."""
+"""Side of a block in pixels."""
 
 _LONGEST_SIDE = 65_500
-"""Pixels that libjpeg decodes along one axis."""
+"""Maximum side in pixels that libjpeg decodes."""
 
 _EOI_CODE = 0xD9
 _RESTARTS = range(0xD0, 0xD8)
 _RESTART = re.compile(rb"\xff+([\xd0-\xd7])")
 
 _MOST_BLANK = 64
-"""Bytes of blank blocks that are taken for the encoder's. After damage on a page with a blank foot the blocks left
-over are blank as well: of single flipped bits, most of which leave no trace at all, this accepts one in thirty."""
+"""Maximum bytes of blank blocks that count as the encoder's. After damage on a page with a blank foot, the surplus
+blocks are blank too: of single flipped bits, most of which leave no trace at all, this accepts one in thirty."""
 _LONGEST_BLANK_PATTERN = 16
 _BLANK_RUN = 4
 _SHORTEST_FILLING = 4
 _HOLE = bytes(64)
 
 _READ_AHEAD = 16
-"""Bytes that the decoder holds at most, stuffed zeros with them: its buffer has 64 bits."""
+"""Maximum bytes that the decoder reads ahead, with stuffed zeros: its buffer has 64 bits."""
 
 _MOST_GUESSES = 16
 _MOST_INTERVALS = 200_000
-"""Each costs some 50 µs."""
+"""Maximum number of restart intervals; each takes some 50 µs."""
 
 _MANY_INTERVALS = 8
-"""So many intervals with bytes left over and none with too few are no damage, which leaves as often too few."""
+"""Number of intervals with surplus bytes, and none with too few, from which they are not damage: damage leaves too few
+bytes as often."""
 _SOME_INTERVALS = 3
-"""The same for intervals that all have the same bytes left over."""
+"""The same for intervals that all have identical surplus bytes."""
 
 _SHORTEST_TEXT = 12
 _TEXT_SHARE = 0.75
-"""Of image data 40 % are printable or 0xFF; of what is not zero in makers' trailers, at the beginning, nearly all."""
+"""Minimum share of printable bytes in a text trailer. Of image data, 40 % are printable or 0xFF; of the non-zero bytes
+at the start of manufacturers' trailers, nearly all are."""
 _TRAILER_HEAD = 256
 _TEXT = frozenset({0x09, 0x0A, 0x0D, 0xFF, *range(0x20, 0x7F)})
 _SAMSUNG = b"SEFT"
@@ -57,7 +59,7 @@ _SAMSUNG = b"SEFT"
 
 @dataclass(frozen=True, slots=True)
 class _Image:
-    """A tidy image (:func:`ocrwatch.markers.rebuilt`) that is to be decoded."""
+    """A rebuilt image (:func:`ocrwatch.markers.rebuilt`) that is to be decoded."""
 
     jpeg: bytes
     structure: markers.Structure
@@ -70,16 +72,16 @@ class _Image:
 
     @property
     def data(self) -> bytes:
-        """The last scan's data."""
+        """Data of the last scan."""
         last = self.structure.segments[-1]
         return self.jpeg[last.end : last.data_end]
 
     @property
     def zeros_are_blank(self) -> bool:
-        """Whether zeros at the end may be what blank paper becomes, and so a hole that is no padding."""
+        """Whether zeros at the end may encode blank paper, so that they may be a hole."""
         last = self.structure.segments[-1]
         refines = self.frame.process in markers.PROGRESSIVE and self.jpeg[last.end - 1] >> 4
-        # A last scan that only refines coefficients by a bit changes no text (T.81, G.1.1.1.2).
+        # A last scan that only refines coefficients by a bit does not change text (T.81, G.1.1.1.2).
         return not refines and may_be_blank(self.jpeg, self.structure)
 
     def pixels(self, data: bytes) -> Gray:
@@ -88,13 +90,16 @@ class _Image:
         return pixels(changed, self.frame.width, self.frame.height, self.reduction)
 
     def taller(self, height: int, *, cut: int = 0) -> Gray:
-        """Decode strictly with another height, and without so many bytes of the last scan's data."""
+        """Decode strictly with another height, without the last ``cut`` bytes of data."""
         data = self.data[: len(self.data) - cut]
         changed = markers.rebuilt(self.jpeg, self.structure, height=height, data=data)
         return pixels(changed, self.frame.width, height, self.reduction)
 
     def ends_with(self, height: int) -> bool:
-        """Whether an image of this height needs the last byte; strict decoding misses none that it has read ahead."""
+        """Return whether an image of this height needs the last byte.
+
+        Strict decoding does not notice a missing byte that it only reads ahead.
+        """
         try:
             self.taller(height, cut=1)
         except Complaint:
@@ -103,7 +108,7 @@ class _Image:
 
     @property
     def mcu(self) -> tuple[int, int]:
-        """Width and height of a minimum coded unit, in pixels (T.81, A.2)."""
+        """Width and height of a minimum coded unit in pixels (T.81, A.2)."""
         parts = self.frame.parts
         if len(parts) == 1:
             return _BLOCK, _BLOCK
@@ -111,26 +116,26 @@ class _Image:
 
     @property
     def mcus(self) -> tuple[int, int]:
-        """How many of them lie side by side, and one above the other."""
+        """Number of minimum coded units across and down."""
         across, down = self.mcu
         return -(-self.frame.width // across), -(-self.frame.height // down)
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """An image that is whole."""
+    """A complete image."""
 
     gray: Gray
     surplus: int
-    """Bytes at the end of the last scan's data that are not needed."""
+    """Number of unneeded bytes at the end of the last scan's data."""
     warning: str
 
 
 def without_surplus(jpeg: bytes, complaint: Complaint, *, behind: bytes, reduction: int, max_pixels: int) -> Sound:
-    """Decode a tidy image that strict decoding complained of.
+    """Decode a rebuilt image that strict decoding has rejected.
 
-    ``behind`` is what stands in the file in the place of a missing end marker. Raises the complaint if it is of
-    something else, or if what is left over may be a trace of damage.
+    ``behind`` is the data in the file in place of a missing end marker. Raises ``complaint`` if it is not about surplus
+    data, or if the surplus may be a trace of damage.
     """
     image = _Image(jpeg, markers.walk(jpeg), reduction)
     if complaint.surplus is None or 0 in (part.across * part.down for part in image.frame.parts):
@@ -148,9 +153,9 @@ def without_surplus(jpeg: bytes, complaint: Complaint, *, behind: bytes, reducti
 
 
 def _shortened(data: bytes, count: int, decode: Callable[[bytes], Gray]) -> tuple[bytes, Gray]:
-    """Take about ``count`` bytes from the end, as many as it takes to decode without complaint.
+    """Remove about ``count`` bytes from the end, until decoding succeeds.
 
-    The decoder's own count is short by the stuffed zeros that it has read ahead. Raises :class:`Complaint`.
+    The decoder's count is too low by the stuffed zeros that it has read ahead. Raises :class:`Complaint`.
     """
     cut, shrinking = count, False
     for _ in range(_MOST_GUESSES):
@@ -169,25 +174,28 @@ def _shortened(data: bytes, count: int, decode: Callable[[bytes], Gray]) -> tupl
 
 
 def _is_encoders(left: bytes, data: bytes, *, zeros_are_blank: bool) -> bool:
-    """Tell whether bytes left over behind ``data`` are padding, or a few blank blocks."""
+    """Return whether surplus bytes after ``data`` are padding, or a few blank blocks."""
     if _is_filling(left, data, zeros_are_blank=zeros_are_blank):
         return True
     if len(left) > _MOST_BLANK or _HOLE in data:
         return False
-    # Blank blocks repeat what stands before them. The last byte is filled up with ones, so that it need not match.
+    # Blank blocks repeat the preceding bytes. The last byte is filled up with ones, so it need not match.
     tail = (data[-_MOST_BLANK:] + left)[:-1]
     return any(tail[period:] == tail[:-period] for period in range(1, _LONGEST_BLANK_PATTERN + 1))
 
 
 def _is_filling(left: bytes, data: bytes, *, zeros_are_blank: bool) -> bool:
-    """Tell whether all bytes left over are the same, other than blank blocks would be."""
+    """Return whether all surplus bytes are equal and not blank blocks."""
     if len(set(left)) != 1 or (zeros_are_blank and not any(left)):
         return False
     return not any(left) or (len(left) >= _SHORTEST_FILLING and not data.endswith(left[:1] * _BLANK_RUN))
 
 
 def _is_trailer(left: bytes) -> bool:
-    """Tell whether bytes behind the image are a maker's trailer: text and zeros, or Samsung's, by its signature."""
+    """Return whether bytes after the image are a manufacturer's trailer.
+
+    That is text and zeros, or Samsung's signature.
+    """
     if left.endswith(_SAMSUNG):
         return True
     head = left[:_TRAILER_HEAD].replace(b"\0", b"")
@@ -195,13 +203,13 @@ def _is_trailer(left: bytes) -> bool:
 
 
 def _without_rows(image: _Image, complaint: Complaint, max_pixels: int) -> tuple[Gray, int]:
-    """Decode an image with more rows than its header says; return those that it says, and how many more there are.
+    """Decode an image with more rows than its header says.
 
-    What is left over by damage ends anywhere in a row, so that it would have to be whole rows by chance. Raises
-    ``complaint`` if it is not.
+    Returns the rows that the header says, and the number of further rows. Surplus data from damage ends anywhere in a
+    row and would form whole rows only by chance. Raises ``complaint`` if there are no whole rows.
     """
     if _HOLE in image.data:
-        # Where zeros are blank blocks, a hole makes rows too many as well.
+        # If zeros are blank blocks, a hole produces surplus rows too.
         raise complaint
     scans = sum(segment.marker == markers.SOS for segment in image.structure.segments)
     # A scan of one component has its own rows of blocks, not whole MCUs (T.81, A.2.2).
@@ -229,9 +237,10 @@ def _without_rows(image: _Image, complaint: Complaint, max_pixels: int) -> tuple
 
 
 def _without_padding(image: _Image) -> bytes | None:
-    """Return the data without what stands before restart markers; None if some of it may be a trace of damage.
+    """Return the data without surplus bytes before restart markers.
 
-    Each interval between two restart markers is an image of its own (T.81, E.1.4), which is decoded alone.
+    None if some of them may be a trace of damage. Each interval between restart markers is decoded as a separate image
+    (T.81, E.1.4).
     """
     pieces = _RESTART.split(image.data)
     intervals, numbers = pieces[::2], pieces[1::2]
@@ -253,7 +262,10 @@ def _without_padding(image: _Image) -> bytes | None:
 
 
 def _sizes(image: _Image) -> list[tuple[int, int]]:
-    """Return width and height of an image for each restart interval; none if they cannot be decoded alone."""
+    """Return width and height of an image for each restart interval.
+
+    Empty if the intervals cannot be decoded separately.
+    """
     interval = markers.restart_interval(image.jpeg, image.structure)
     scans = sum(segment.marker == markers.SOS for segment in image.structure.segments)
     mcus = image.mcus[0] * image.mcus[1]
@@ -267,7 +279,10 @@ def _sizes(image: _Image) -> list[tuple[int, int]]:
 
 
 def _interval(image: _Image, size: tuple[int, int], data: bytes) -> bytes:
-    """Return the bytes of an interval's data that its MCUs need. Raises :class:`Complaint` if it is not whole."""
+    """Return the bytes of an interval that its MCUs need.
+
+    Raises :class:`Complaint` if the interval is not complete.
+    """
     width, height = size
     alone = _alone(image, width, height)
 
@@ -280,7 +295,7 @@ def _interval(image: _Image, size: tuple[int, int], data: bytes) -> bytes:
         if complaint.surplus is None:
             raise
         data, _ = _shortened(data, complaint.surplus[0], decode)
-    # At an image's end, other than before a restart marker, bytes that were read ahead are not missed.
+    # At the end of an image, unlike before a restart marker, missing read-ahead bytes are not noticed.
     for _ in range(_READ_AHEAD):
         try:
             decode(data[:-1])
@@ -291,7 +306,10 @@ def _interval(image: _Image, size: tuple[int, int], data: bytes) -> bytes:
 
 
 def _alone(image: _Image, width: int, height: int) -> bytes:
-    """Return the header of an image of this size, without restart markers, that has the same tables and components."""
+    """Return the header of an image of another size, without restart markers.
+
+    It has the same tables and components.
+    """
     pieces = [markers.SOI]
     for segment in image.structure.segments:
         body = bytearray(image.jpeg[segment.start : segment.end])
@@ -303,7 +321,10 @@ def _alone(image: _Image, width: int, height: int) -> bytes:
 
 
 def _layout(mcus: int, mcu: tuple[int, int]) -> tuple[int, int] | None:
-    """Return width and height of an image of so many MCUs, as broad as possible; None if there is none."""
+    """Return width and height of an image with ``mcus`` MCUs, as wide as possible.
+
+    None if there is none.
+    """
     most_across, most_down = _LONGEST_SIDE // mcu[0], _LONGEST_SIDE // mcu[1]
     for across in range(min(mcus, most_across), 0, -1):
         if mcus % across == 0:
@@ -312,9 +333,10 @@ def _layout(mcus: int, mcu: tuple[int, int]) -> tuple[int, int] | None:
 
 
 def _is_padding(left_over: list[tuple[bytes, bytes]], *, zeros_are_blank: bool) -> bool:
-    """Tell whether what the intervals leave over is the encoder's: filling, or something that comes again and again.
+    """Return whether the surplus bytes of intervals are the encoder's.
 
-    Blank blocks prove nothing here: if the decoder loses its place, it leaves over those of the row's margin.
+    They are filling, or repeat in many intervals. Blank blocks prove nothing here: a decoder that loses synchronisation
+    leaves those of the row's margin.
     """
     if any(len(left) > _MOST_BLANK and any(left) for left, _ in left_over):
         return False

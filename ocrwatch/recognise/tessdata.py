@@ -1,6 +1,6 @@
-"""Tesseract's language data: where it is, what is there, and what to install when something is missing.
+"""Locates Tesseract's language data, and says what to install if some is missing.
 
-Cheap to import: the parent process checks languages with it at start and in ``doctor``.
+Cheap to import: the parent process checks languages at start and in ``doctor``.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ _QUOTED = re.compile(r'"([^"]+)"')
 
 
 def tessdata_folder(recipe: Recipe) -> Path:
-    """Folder with ``*.traineddata``: the recipe's, TESSDATA_PREFIX, the one Tesseract names, or a usual one.
+    """Return the folder with ``*.traineddata``.
 
-    What was asked for by name is not replaced by another folder. Raises EnvironmentFault where there is none.
+    It is ocr.tessdata, TESSDATA_PREFIX, the folder that Tesseract reports, or a usual one, in this order. A folder that
+    was set is not replaced by another. Raises EnvironmentFault if there is none.
     """
     for source, named in (("ocr.tessdata", recipe.tessdata), ("TESSDATA_PREFIX", os.environ.get("TESSDATA_PREFIX"))):
         if named:
@@ -48,18 +49,21 @@ def tessdata_folder(recipe: Recipe) -> Path:
 
 
 def installed_languages(folder: Path) -> tuple[str, ...]:
-    """Names that Tesseract accepts, sorted, such as ``eng`` and ``script/Latin``; empty where nothing is readable."""
+    """Return the names of the languages, sorted, such as ``eng`` and ``script/Latin``.
+
+    Empty if nothing is readable.
+    """
     scripts = (f"script/{name}" for name in _data_files(folder / "script"))
     return tuple(sorted(name.removesuffix(SUFFIX) for name in (*_data_files(folder), *scripts)))
 
 
 def check_languages(recipe: Recipe) -> Path:
-    """Find the tessdata folder and make sure that it has all of the recipe's languages.
+    """Return the tessdata folder. It must have all of the recipe's languages.
 
-    Raises EnvironmentFault that names what is missing, what is there, what may be meant, and how to install it.
+    Raises EnvironmentFault that names what is missing, what is installed, what may be meant, and how to install it.
     """
     folder = tessdata_folder(recipe)
-    # Path.is_file raises for what a dead share refuses.
+    # Path.is_file raises if a dead network share refuses access.
     missing = [each for each in recipe.languages if not os.path.isfile(folder / f"{each}{SUFFIX}")]  # noqa: PTH113
     if missing:
         there = installed_languages(folder)
@@ -73,7 +77,10 @@ def check_languages(recipe: Recipe) -> Path:
 
 
 def _remedy(missing: list[str], installed: tuple[str, ...]) -> str:
-    """Say what is meant by names that are not Tesseract's (``chi-sim``, ``de``, ``English``), and what to install."""
+    """Return how to correct or install the missing languages.
+
+    Names that are not Tesseract's, such as ``chi-sim``, ``de`` or ``English``, are replaced by its names.
+    """
     spelt = {name.lower(): name for name in installed}
     steps, packages = [], []
     for name in missing:
@@ -91,7 +98,10 @@ def _remedy(missing: list[str], installed: tuple[str, ...]) -> str:
 
 
 def require_tesseract() -> str:
-    """Path of the ``tesseract`` program. Raises EnvironmentFault where it is not installed."""
+    """Return the path of ``tesseract``.
+
+    Raises EnvironmentFault if it is not installed.
+    """
     program = shutil.which("tesseract")
     if program is None:
         raise EnvironmentFault(
@@ -102,7 +112,7 @@ def require_tesseract() -> str:
 
 
 def _named(folder: Path, source: str) -> Path:
-    # Tesseract 3 wanted the parent folder, and many a TESSDATA_PREFIX still names it.
+    # Tesseract 3 expected the parent folder, and many TESSDATA_PREFIX settings still name it.
     for candidate in (folder, folder / "tessdata"):
         if _has_languages(candidate):
             return candidate
@@ -122,7 +132,10 @@ def _has_languages(folder: Path) -> bool:
 
 
 def _data_files(folder: Path) -> list[str]:
-    """Return the names of the data files in a folder; none where it refuses, as the share of a dead server does."""
+    """Return the names of the data files in a folder.
+
+    Empty if it cannot be read, as with the network share of a dead server.
+    """
     try:
         return [path.name for path in folder.iterdir() if path.name.endswith(SUFFIX)]
     except OSError:
@@ -131,7 +144,10 @@ def _data_files(folder: Path) -> list[str]:
 
 @functools.cache
 def _reported_folder() -> Path | None:
-    """Ask ``tesseract --list-langs``, whose first line names it in quotes; None where there is no such program."""
+    """Return the language data folder that ``tesseract --list-langs`` reports.
+
+    The first line of its output has it in quotes. None if there is no such program.
+    """
     program = shutil.which("tesseract")
     if program is None:
         return None

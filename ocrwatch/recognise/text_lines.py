@@ -1,6 +1,6 @@
-"""Lines of print, each as the straight line on which its letters stand.
+"""Detects text lines and fits a straight baseline to each.
 
-Letter-like marks are chained from neighbour to neighbour, and a line is fitted to the lower edges of each chain.
+Letter-like components are chained from neighbour to neighbour, and a line is fitted to the lower edges of each chain.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ _Floats = npt.NDArray[np.float64]
 _Indices = npt.NDArray[np.int_]
 
 _FEWEST_LETTERS = 8
-"""Letters that a chain has at least. Its slope is then known to about a hundredth."""
+"""Minimum number of letters in a chain. Its slope is then known to about a hundredth."""
 
 _FAR = (0.6, 0.3, 0.2, 0.2)
-"""Letter heights by which a letter may stand off its line, one fit after the other; what hangs below does not count."""
+"""Maximum distance of a letter from the previous fit, in letter heights. It excludes descenders."""
 
 _LEAST_OFF = 0.3
-"""Pixels by which letters are off their line at least: their edges are whole pixels."""
+"""Minimum deviation of letters from their line in pixels: their edges are whole pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextLines:
-    """Lines of print; all arrays have one entry a line and are in pixels of the survey copy."""
+    """Text lines; arrays have one entry per line, in pixels of the survey copy."""
 
     middle: Points
-    """Middle of its letters."""
+    """Centre of its letters."""
     slope: _Floats
-    """Pixels that it falls, a pixel to the right."""
+    """Pixels that it falls per pixel to the right."""
     error: _Floats
     """Standard error of :attr:`slope`."""
     start: Points
@@ -42,14 +42,14 @@ class TextLines:
     end: Points
     """Right end."""
     height: float
-    """Median height of the letters."""
+    """Median letter height."""
 
     def __len__(self) -> int:
         return len(self.slope)
 
 
 def text_lines(page: Pixels) -> TextLines:
-    """Find the lines of print that run across the page."""
+    """Find the horizontal text lines."""
     letters = page.marks[page.letters_across]
     left, top, height, width, _ = letters.T.astype(np.float64)
     numbers = _chains(*neighbours_across(letters), left, left + width)
@@ -78,13 +78,16 @@ def text_lines(page: Pixels) -> TextLines:
 
 
 def _chains(before: _Indices, after: _Indices, left: _Floats, right: _Floats) -> _Indices:
-    """Chain pairs of neighbours, each mark with its nearest to either side; -1 for marks in no chain."""
+    """Return the chain number of each component; -1 for those in no chain.
+
+    Each component is linked with its nearest neighbour to either side.
+    """
     gap = left[after] - right[before]
     order = np.argsort(gap, kind="stable")
     before, after = before[order], after[order]
     following = np.full(len(left), -1)
     preceding = np.full(len(left), -1)
-    # The nearest is the first, and what is assigned last stays.
+    # Pairs are sorted by gap. Assigning in reverse order keeps the nearest, since the last assignment wins.
     following[before[::-1]] = after[::-1]
     preceding[after[::-1]] = before[::-1]
     marks = np.arange(len(left))
@@ -105,7 +108,10 @@ def _mean(numbers: _Indices, values: _Floats, weight: _Floats, count: int) -> _F
 def _fitted(
     numbers: _Indices, x: _Floats, y: _Floats, weight: _Floats, count: int
 ) -> tuple[_Floats, _Floats, _Floats, _Floats]:
-    """Fit a line to each chain: its middle's x and y, its slope, and the sum of the squares of x about the middle."""
+    """Fit a line to each chain by weighted least squares.
+
+    Returns x and y of its centre, its slope, and the sum of the squared distances in x from the centre.
+    """
     centre, level = _mean(numbers, x, weight, count), _mean(numbers, y, weight, count)
     dx, dy = x - centre[numbers], y - level[numbers]
     spread = np.maximum(np.bincount(numbers, weight * dx * dx, count), 1.0)

@@ -1,7 +1,7 @@
-"""What turns pixels into words. One engine is one module here, or in another package, and its entry point.
+"""OCR engines: pixels to words. Each is a module here, or an entry point.
 
-An engine is found by its name in the entry point group ``ocrwatch.engines``; the built-in ones are found even where
-the package runs from its source tree, without being installed.
+Engines are found by name in the entry point group ``ocrwatch.engines``. The built-in ones are found even if the package
+runs from its source tree without being installed.
 """
 
 from __future__ import annotations
@@ -27,40 +27,41 @@ _MODES_WITHOUT_TEXT = {0: "orientation and script detection only", 2: "page segm
 
 
 class Engine(Protocol):
-    """Reads pages. There is one instance for each engine in a process; it is used by one thread."""
+    """Reads pages. Each process has one instance of an engine, used by one thread."""
 
     name: ClassVar[str]
     spawns: ClassVar[bool]
-    """Whether it starts child processes, which have to die with the worker."""
+    """Whether it starts child processes, which must die with the worker."""
 
     @property
     def info(self) -> EngineInfo:
-        """What it has loaded; only after :meth:`prepare`."""
+        """What it has loaded; valid only after :meth:`prepare`."""
 
     def prepare(self, recipe: Recipe) -> None:
-        """Load what reading with this recipe needs; costs nothing where it is loaded already.
+        """Load what the recipe needs. Cheap if it is already loaded.
 
-        Raises UsageError for settings it cannot honour and EnvironmentFault for what is not installed.
+        Raises UsageError for settings that the engine does not support and EnvironmentFault for a missing installation.
         """
 
     def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
-        """Blocks in reading order, with boxes in ``pixels``; none for a blank page.
+        """Read a page. Returns blocks in reading order; none for a blank page.
 
-        ``pixels`` is contiguous. ``dpi`` is their resolution, 0 where it is unknown. Nothing of one recipe's settings
-        is left over for the next. Raises EngineFailed.
+        Boxes are in ``pixels``, which is contiguous. ``dpi`` is the resolution, 0 if unknown. Settings of one recipe
+        must not affect the next. Raises EngineFailed.
         """
 
 
 def wants_original(engine: Engine) -> bool:
-    """Tell whether an engine reads a page best as it came: upright and straight, but neither cleaned nor scaled.
+    """Return whether an engine reads unprocessed pages best.
 
-    An engine says so by a class attribute of this name; most have none.
+    Such pages are turned upright and deskewed, but neither cleaned nor scaled. An engine declares this by a class
+    attribute of this name; most have none.
     """
     return getattr(engine, "wants_original", False)
 
 
 def load(recipe: Recipe) -> Engine:
-    """Make the recipe's engine ready to read. Raises UsageError or EnvironmentFault."""
+    """Return the recipe's engine, prepared. Raises UsageError or EnvironmentFault."""
     if (mode := _MODES_WITHOUT_TEXT.get(recipe.page_segmentation)) is not None:
         raise UsageError(
             f"ocr.page_segmentation {recipe.page_segmentation} reads no text ({mode})",
@@ -70,7 +71,7 @@ def load(recipe: Recipe) -> Engine:
         try:
             return _prepared(weights.NAME, recipe)
         except EnvironmentFault:
-            # Installed, and cannot be loaded: what was not asked for by name is done without.
+            # PP-OCR is installed but cannot be loaded. Fall back to Tesseract unless it was requested by name.
             if recipe.engine != AUTO:
                 raise
     engine = _automatic() if recipe.engine == AUTO else _instance(recipe.engine)
@@ -79,7 +80,10 @@ def load(recipe: Recipe) -> Engine:
 
 
 def load_second(recipe: Recipe) -> EngineInfo | None:
-    """Load what reads again; None if nothing does. Raises EnvironmentFault if it was asked for and cannot be loaded."""
+    """Load the second reader; None if the recipe has none.
+
+    Raises EnvironmentFault if it was requested by name and cannot be loaded.
+    """
     if not has_second_reader(recipe):
         return None
     try:
@@ -91,7 +95,7 @@ def load_second(recipe: Recipe) -> EngineInfo | None:
 
 
 def available() -> tuple[str, ...]:
-    """Names of the engines there are, without loading them, sorted."""
+    """Return the names of all engines, sorted, without loading them."""
     return tuple(sorted(_entry_points()))
 
 
@@ -108,7 +112,7 @@ def _prepared(name: str, recipe: Recipe) -> Engine:
 
 @functools.cache
 def _automatic() -> Engine:
-    """Choose the best engine that can be imported here."""
+    """Return the best Tesseract engine that can be imported."""
     *better, last = TESSERACT
     for name in better:
         try:

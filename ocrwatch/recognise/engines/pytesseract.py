@@ -1,4 +1,4 @@
-"""The system's ``tesseract`` program, started once for each page."""
+"""Engine that runs the ``tesseract`` program once for each page."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from ocrwatch.recognise.tessdata import check_languages, require_tesseract
 _ANSWER_SECONDS = 10
 
 _RESULT_BYTES = 4_000_000
-"""Room for what Tesseract writes of a page: some 60 bytes a word, with 60,000 words."""
+"""Space for Tesseract's output for a page: 60,000 words with some 60 bytes each."""
 
 
 class PytesseractEngine:
-    """Tesseract's command line by way of pytesseract."""
+    """Tesseract's command line, called by pytesseract."""
 
     name: ClassVar[str] = "pytesseract"
     spawns: ClassVar[bool] = True
 
     def __init__(self) -> None:
-        # Tesseract's own threads spend most of their time waiting for each other, worst of all with a worker on each
-        # core; pytesseract hands its child this environment.
+        # Tesseract's own threads spend most of their time waiting for each other, worst of all with one worker per
+        # core. pytesseract passes this environment to its child process.
         os.environ["OMP_THREAD_LIMIT"] = "1"
         self._loaded: Recipe | None = None
         self._folder = Path()
@@ -47,15 +47,16 @@ class PytesseractEngine:
 
     @property
     def info(self) -> EngineInfo:
-        """What will be used; only after :meth:`prepare`."""
+        """What will be used; valid only after :meth:`prepare`."""
         if self._info is None:
             raise RuntimeError("prepare() first")
         return self._info
 
     def prepare(self, recipe: Recipe) -> None:
-        """Check that the program, the languages and the variables exist: the program itself only warns.
+        """Check that the program, the languages and the variables exist.
 
-        Raises UsageError for a variable that Tesseract does not have, EnvironmentFault for what is not installed.
+        The program itself only warns about unknown variables. Raises UsageError for such a variable and
+        EnvironmentFault for a missing installation.
         """
         if recipe == self._loaded:
             return
@@ -71,12 +72,12 @@ class PytesseractEngine:
         self._info = EngineInfo(self.name, _version(), recipe.languages)
 
     def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
-        """Read a page with the settings of ``recipe``, which has been prepared. Raises EngineFailed.
+        """Read a page with a prepared recipe. Raises EngineFailed.
 
-        Raises EnvironmentFault where the program has gone, or its temporary files cannot be written.
+        Raises EnvironmentFault if the program has been removed, or if its temporary files cannot be written.
         """
         image = Image.fromarray(pixels)
-        image.format = "PPM"  # pytesseract's temporary file; its default, PNG, takes longer to compress than to read
+        image.format = "PPM"  # pytesseract's temporary file; compressing PNG, its default, takes longer than OCR
         try:
             table = image_to_data(  # type: ignore[no-untyped-call]
                 image,
@@ -86,7 +87,7 @@ class PytesseractEngine:
             )
         except TesseractError as error:
             if _room() < pixels.nbytes + _RESULT_BYTES:
-                # It fails in the same way where it cannot write down what it has read.
+                # It fails in the same way if it cannot write its output.
                 raise _no_temporary_files("there is too little space") from error
             reason = error.message or f"status {error.status}"
             raise EngineFailed(f"Tesseract failed on this image ({reason})") from error
@@ -95,7 +96,7 @@ class PytesseractEngine:
         except FileNotFoundError as error:
             raise EngineFailed(f"Tesseract wrote no result ({error})") from error
         except (OSError, UnboundLocalError) as error:
-            # Where not even an empty file can be made, pytesseract stumbles over its own clean-up (0.3.13).
+            # If not even an empty file can be created, pytesseract fails in its own clean-up (0.3.13).
             raise _no_temporary_files(str(error.__context__ or error)) from error
         return tsv.parse(table)
 
@@ -115,7 +116,7 @@ class PytesseractEngine:
 
 
 def _room() -> int:
-    """Return how many bytes may still be written to the folder for temporary files."""
+    """Return the free bytes in the folder for temporary files."""
     status = os.statvfs(tempfile.gettempdir())
     return status.f_bavail * status.f_frsize
 
@@ -128,19 +129,25 @@ def _no_temporary_files(reason: str) -> EnvironmentFault:
 
 @functools.cache
 def _variables() -> frozenset[str]:
-    """Names of the variables that the installed program has."""
+    """Return the names of the variables of the installed program."""
     return frozenset(line.split("\t", 1)[0] for line in _ask("--print-parameters").splitlines() if "\t" in line)
 
 
 @functools.cache
 def _version() -> str:
-    """Such as ``5.3.0``; pytesseract's own function would exit the process where it cannot tell."""
+    """Return the version, such as ``5.3.0``.
+
+    pytesseract's own function exits the process if it cannot determine it.
+    """
     words = _ask("--version").split(maxsplit=2)
     return words[1] if len(words) > 1 else "unknown"
 
 
 def _ask(question: str) -> str:
-    """Let the program tell about itself. Raises EnvironmentFault where it cannot be run."""
+    """Return the program's answer to an option.
+
+    Raises EnvironmentFault if the program cannot run.
+    """
     program = require_tesseract()
     try:
         return subprocess.run(

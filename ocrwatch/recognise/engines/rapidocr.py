@@ -1,4 +1,7 @@
-"""PP-OCR in this process: the networks of the package rapidocr, on the page as it came."""
+"""Engine that runs the PP-OCR networks of the package rapidocr in this process.
+
+It reads unprocessed pages.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _AS_GIVEN = scaling(1.0, 1.0)
 
 
 class RapidocrEngine:
-    """PP-OCR, with the networks that the package rapidocr brings."""
+    """PP-OCR with the networks of the package rapidocr."""
 
     name: ClassVar[str] = NAME
     spawns: ClassVar[bool] = False
@@ -30,7 +33,7 @@ class RapidocrEngine:
 
     @property
     def info(self) -> EngineInfo:
-        """What is loaded; only after :meth:`prepare`."""
+        """What is loaded; valid only after :meth:`prepare`."""
         if self._info is None:
             raise RuntimeError("prepare() first")
         return self._info
@@ -38,8 +41,8 @@ class RapidocrEngine:
     def prepare(self, recipe: Recipe) -> None:
         """Load the networks, which are the same for all languages.
 
-        Raises UsageError for languages that it does not read and for options that are Tesseract's, EnvironmentFault if
-        the networks are not installed.
+        Raises UsageError for languages that PP-OCR does not support and for Tesseract's options, and EnvironmentFault
+        if the networks are not installed.
         """
         check_languages(recipe.languages)
         for variable, _ in recipe.variables:
@@ -56,7 +59,7 @@ class RapidocrEngine:
         self._info = EngineInfo(self.name, weights().version, recipe.languages)
 
     def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:  # noqa: ARG002 - Tesseract needs it
-        """Read a page whose lines are level. Raises EngineFailed."""
+        """Read a page with horizontal lines. Raises EngineFailed."""
         strips = [whole(pixels)] if recipe.page_segmentation in ONE_LINE else detected(pixels)
         lines = [placed(read_in(pixels, strip, recipe), _AS_GIVEN) for strip in strips]
         return in_reading_order([line for line in lines if line is not None])

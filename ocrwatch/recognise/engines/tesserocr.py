@@ -1,4 +1,4 @@
-"""Tesseract in this process, its language data loaded once."""
+"""Engine that runs Tesseract in this process and loads its language data once."""
 
 from __future__ import annotations
 
@@ -15,41 +15,42 @@ from ocrwatch.recognise.shared import is_shared
 from ocrwatch.recognise.tessdata import check_languages
 
 _INVERT_BELOW = "0.3"
-"""Certainty below which Tesseract reads a line once more with black and white exchanged; its own 0.7 takes 5 % more
-time on receipts, 0.5 still 4 %, for the same text, and white print on dark bars is made black before."""
+"""Confidence, 0 to 1, below which Tesseract reads a line again with inverted colours. Its default of 0.7 takes 5 % more
+time on receipts, and 0.5 takes 4 %, for the same text. White text on dark bars was already inverted."""
 
 _Loaded = tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]]
 
 
 class TesserocrEngine:
-    """Tesseract's C++ interface by way of tesserocr."""
+    """Tesseract's C++ API, called by tesserocr."""
 
     name: ClassVar[str] = "tesserocr"
     spawns: ClassVar[bool] = False
 
     def __init__(self) -> None:
         if is_shared():
-            # It prints what it dislikes about a page, which a worker keeps for the report of its death. Tesseract's own
-            # messages are sent to /dev/null by tesserocr.
+            # Leptonica prints its complaints about a page to standard error, which a worker keeps for the report of its
+            # death. Tesseract's own messages are sent to /dev/null by tesserocr.
             tesserocr.set_leptonica_log_level(tesserocr.LeptLogLevel.NONE)  # type: ignore[arg-type]
-        # One for the whole process: some of Tesseract's variables are global to it.
+        # One instance per process: some of Tesseract's variables are global to it.
         self._api = tesserocr.PyTessBaseAPI(init=False)
         self._loaded: _Loaded | None = None
         self._replaced: dict[str, str] = {}
-        """Values that the variables of the loaded recipe had before."""
+        """Previous values of the variables that the loaded recipe sets."""
         self._info: EngineInfo | None = None
 
     @property
     def info(self) -> EngineInfo:
-        """What is loaded; only after :meth:`prepare`."""
+        """What is loaded; valid only after :meth:`prepare`."""
         if self._info is None:
             raise RuntimeError("prepare() first")
         return self._info
 
     def prepare(self, recipe: Recipe) -> None:
-        """Load the languages, and with them the variables, some of which count only while loading.
+        """Load the languages and set the variables.
 
-        Raises UsageError for a variable that Tesseract does not have, EnvironmentFault for missing language data.
+        Some variables take effect only while languages are loaded. Raises UsageError for a variable that Tesseract does
+        not have and EnvironmentFault for missing language data.
         """
         wanted = (recipe.tessdata, recipe.languages, recipe.variables)
         if wanted == self._loaded:
@@ -72,7 +73,7 @@ class TesserocrEngine:
         self._info = EngineInfo(self.name, version, recipe.languages)
 
     def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
-        """Read a page with the settings of ``recipe``, which has been prepared. Raises EngineFailed."""
+        """Read a page with a prepared recipe. Raises EngineFailed."""
         own = dict(recipe.variables)
         for variable, value in (
             ("tessedit_char_whitelist", recipe.whitelist),
@@ -81,10 +82,10 @@ class TesserocrEngine:
         ):
             self._api.SetVariable(variable, own.get(variable, value))
         self._api.SetPageSegMode(recipe.page_segmentation)  # type: ignore[arg-type]
-        # What it learnt from the last page would make this one's text depend on the order of arrival.
+        # What Tesseract learned from the last page would make this text depend on the order of the scans.
         self._api.ClearAdaptiveClassifier()
         height, width = pixels.shape
-        data = pixels.tobytes()  # has to outlive the reading: Tesseract takes no copy
+        data = pixels.tobytes()  # must outlive the call: Tesseract does not copy it
         try:
             self._api.SetImageBytes(data, width, height, 1, width)  # type: ignore[arg-type]
             if dpi:
@@ -96,8 +97,8 @@ class TesserocrEngine:
             self._api.Clear()
 
     def _replace_variables(self, recipe: Recipe) -> None:
-        """Put back what the last recipe changed, and note what this one will change."""
-        # Makes Tesseract's variables reachable while no language is loaded.
+        """Restore the variables of the last recipe, and save those that this one sets."""
+        # This makes Tesseract's variables accessible while no language is loaded.
         self._api.SetVariable("user_defined_dpi", "0")
         for variable, value in self._replaced.items():
             self._api.SetVariable(variable, value)

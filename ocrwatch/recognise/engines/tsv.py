@@ -1,6 +1,7 @@
-"""Tesseract's TSV output: one row for each page, block, paragraph, line and word, told apart by ``level``.
+"""Parses Tesseract's TSV output.
 
-Columns: level, page_num, block_num, par_num, line_num, word_num, left, top, width, height, conf, text.
+One row for each page, block, paragraph, line and word, distinguished by ``level``. Columns: level, page_num, block_num,
+par_num, line_num, word_num, left, top, width, height, conf, text.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ class _Row(NamedTuple):
 
 
 def parse(tsv: str) -> tuple[Block, ...]:
-    """Blocks in reading order, with boxes in the pixels that Tesseract was given.
+    """Return blocks in reading order, with boxes in Tesseract's input pixels.
 
-    Words of white space only are dropped, and with them the lines and blocks that have no others; boxes of lines and
-    blocks are those of their words. Accepts TSV with and without its header; text without any word row gives no blocks.
+    Words of white space are dropped, and with them lines and blocks without other words. Boxes of lines and blocks are
+    those of their words. Accepts TSV with and without a header; TSV without word rows gives no blocks.
     """
     rows = [row for line in tsv.split("\n") if (row := _row(line)) is not None]
     return tuple(_block(list(group)) for _, group in groupby(rows, key=lambda row: row.block))

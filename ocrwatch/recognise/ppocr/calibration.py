@@ -1,8 +1,8 @@
-"""What a score of the recognition network means: the confidence at which Tesseract is right as often.
+"""Calibrates scores of the recognition network to Tesseract's confidence scale.
 
-The network is sure of nearly everything: of words with a score of .95, a third is wrong. Made by ``python -m
-tests.bench.calibrate`` (see there): for both readers, words of real scans in order of their score, in groups; a score
-stands for the confidence of the group that is right as often.
+The network is overconfident: of words with a score of .95, a third is wrong. The table was made by ``python -m
+tests.bench.calibrate`` (see there): words of real scans are sorted by score and grouped, for both readers; a score maps
+to the confidence of the Tesseract group with the same share of correct words.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ TABLE = (
     (0.9999, 96.1),
     (1.0, 97.0),
 )
-"""Score, 0 to 1, and confidence, 0 to 100; between them lie straight lines."""
+"""Score, 0 to 1, and confidence, 0 to 100; interpolated linearly."""
 
 _SCORES, _CONFIDENCES = zip(*TABLE, strict=True)
 
 
 def confidence_of(score: float) -> float:
-    """Return the confidence, 0 to 100, that a word's score, 0 to 1, stands for."""
+    """Return the confidence, 0 to 100, for a word's score, 0 to 1."""
     return float(np.interp(score, _SCORES, _CONFIDENCES))

@@ -1,4 +1,4 @@
-"""Reads pages and single lines, and says where their words are in any pixels that the page maps to."""
+"""Detects and reads lines, and maps their words to other pixels."""
 
 from __future__ import annotations
 
@@ -19,12 +19,19 @@ from ocrwatch.recognise.rows import line_of
 
 
 def detected(page: Gray, text_height: float | None = None) -> list[Strip]:
-    """Find a page's lines; ``text_height`` is that of capitals in pixels, if it is known. Raises EngineFailed."""
+    """Detect a page's lines. Raises EngineFailed.
+
+    ``text_height`` is the cap height in pixels, None if unknown.
+    """
     return find_lines(networks(), page, text_height)
 
 
 def read_in(page: Gray, strip: Strip, recipe: Recipe) -> SeenLine:
-    """Read one line; a place that is taller than wide is read upright and from the top down. Raises EngineFailed."""
+    """Read one line. Raises EngineFailed.
+
+    A region that is taller than wide is read both upright and as vertical text; the result with more evidence is
+    returned.
+    """
     letters = alphabet(recipe.languages, recipe.whitelist, recipe.blacklist)
     line = read_strip(networks(), page, strip, letters)
     if not is_upended(strip):
@@ -34,13 +41,19 @@ def read_in(page: Gray, strip: Strip, recipe: Recipe) -> SeenLine:
 
 
 def placed(seen: SeenLine, to: Affine) -> Line | None:
-    """Return a line with its boxes in the pixels that ``to`` maps the page to; None if it has no words."""
+    """Return a line with boxes in the pixels that ``to`` maps the page to.
+
+    None if it has no words.
+    """
     to_there = compose(to, seen.strip.to_page)
     return line_of([_word(word, to_there) for word in seen.words]) if seen.words else None
 
 
 def _weight(line: SeenLine) -> float:
-    """Return what speaks for a reading. Signs do not: a stroke that lies on its side is a sure dash."""
+    """Return the evidence for a result: letters and digits, weighted by confidence.
+
+    Other characters do not count: a stroke on its side is read as a confident dash.
+    """
     return sum(sum(map(str.isalnum, word.text)) * confidence_of(word.score) for word in line.words)
 
 

@@ -1,4 +1,4 @@
-"""The two networks, loaded into this process once, on one thread."""
+"""The two networks, loaded once per process, run on one thread."""
 
 from __future__ import annotations
 
@@ -22,43 +22,46 @@ Classes = npt.NDArray[np.intp]
 _ERRORS_ONLY = 3
 
 FIRST_EASTERN = 0x2E80
-"""Radicals, punctuation and full-width forms of Chinese and Japanese come from here on (Unicode)."""
+"""First code point of Chinese and Japanese radicals, punctuation and full-width forms (Unicode)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Networks:
-    """What finds lines, and what reads them."""
+    """The detection network and the recognition network."""
 
     detection: onnxruntime.InferenceSession
     recognition: onnxruntime.InferenceSession
     characters: tuple[str, ...]
-    """What each class of the recognition's output stands for: nothing, the characters, a space."""
+    """Text of each output class of the recognition: blank, the characters, a space."""
 
 
 @functools.cache
 def networks() -> Networks:
-    """Load the networks, in about .2 s. Raises EnvironmentFault if they are missing or cannot be loaded."""
+    """Load the networks, which takes about .2 s.
+
+    Raises EnvironmentFault if they are missing or cannot be loaded.
+    """
     found = weights()
     try:
         detection, recognition = _session(str(found.detection)), _session(str(found.recognition))
         listed = recognition.get_modelmeta().custom_metadata_map["character"]
     except Exception as error:
-        # The runtime has some twenty classes of errors, with nothing in common.
+        # The runtime has some twenty error classes without a common base.
         if is_memory_error(error):
             raise MemoryError(str(error)) from error
         raise EnvironmentFault(
             f"the networks of {NAME} cannot be loaded ({error})", f"reinstall it: pip install --force-reinstall {NAME}"
         ) from error
-    # Not splitlines: some of the characters are line separators in Unicode's eyes.
+    # Do not use splitlines: some of the characters are line separators in Unicode.
     return Networks(detection, recognition, ("", *listed.removesuffix("\n").split("\n"), " "))
 
 
 @functools.cache
 def alphabet(languages: tuple[str, ...], whitelist: str = "", blacklist: str = "") -> Classes:
-    """Return the numbers of the classes that text may have, in ascending order.
+    """Return the indices of the output classes that text may have, in ascending order.
 
-    ``whitelist`` has the only characters that may be read, if any, and ``blacklist`` those that may not. If all
-    ``languages`` are written in Latin letters, the network shall not see Chinese in a smudge. Raises EnvironmentFault.
+    If ``whitelist`` is not empty, only its characters may be read; those in ``blacklist`` may not. If all ``languages``
+    use the Latin alphabet, Chinese characters are excluded, since smudges are read as such. Raises EnvironmentFault.
     """
     western = not CHINESE.intersection(languages)
 
@@ -67,20 +70,23 @@ def alphabet(languages: tuple[str, ...], whitelist: str = "", blacklist: str = "
             return False
         return (not whitelist or character in whitelist) and character not in blacklist
 
-    # Nothing, and a space, are always allowed.
+    # Blank and space are always allowed.
     allowed = [not character.strip() or is_allowed(character) for character in networks().characters]
     return np.flatnonzero(allowed)
 
 
 def _is_western(character: str) -> bool:
-    """Tell whether a character is a Latin letter, or a figure or sign that is used with them."""
+    """Return whether a character is a Latin letter, or a digit or sign used with them."""
     if character.isalpha():
         return all(unicodedata.name(letter, "").startswith(("LATIN", "FEMININE", "MASCULINE")) for letter in character)
     return all(ord(each) < FIRST_EASTERN for each in character)
 
 
 def run(session: onnxruntime.InferenceSession, pixels: Tensor) -> Tensor:
-    """Return the output for one image of channels, rows and columns. Raises EngineFailed or MemoryError."""
+    """Return the output for one image of channels, rows and columns.
+
+    Raises EngineFailed or MemoryError.
+    """
     try:
         (output,) = session.run(None, {session.get_inputs()[0].name: pixels[np.newaxis]})
     except Exception as error:
@@ -92,13 +98,13 @@ def run(session: onnxruntime.InferenceSession, pixels: Tensor) -> Tensor:
 
 
 def _session(path: str) -> onnxruntime.InferenceSession:
-    # Only if something is to be read with it: most installations do not have it.
+    # Imported only if it is used: most installations do not have it.
     import onnxruntime  # noqa: PLC0415
 
     options = onnxruntime.SessionOptions()
-    # One process a core is the parallelism.
+    # Parallelism is one process per core.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    # Plans of the memory for each size of image are kept for good, and no two lines have the same width.
+    # The runtime keeps a memory plan for each image size, and hardly any two lines have the same width.
     options.enable_mem_pattern = False
     options.log_severity_level = _ERRORS_ONLY
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

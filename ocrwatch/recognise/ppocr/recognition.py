@@ -1,4 +1,7 @@
-"""Reads the pixels of one line: a network without a language model, decoded greedily (CTC, Graves et al. 2006)."""
+"""Recognises the text of one line: a network with greedy CTC decoding.
+
+There is no language model. CTC: Graves et al. 2006.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ from ocrwatch.recognise.ppocr.networks import FIRST_EASTERN, Classes, Networks, 
 from ocrwatch.recognise.ppocr.strip import HEIGHT, Strip, pixels_of
 
 _SPACE = 0.2
-"""Width of a space between Chinese and Latin writing, as a share of the line's height. In four fonts at 100 to 300 dots
-per inch nine of ten gaps are below .2 without one, and all are above .22 with one."""
+"""Minimum width of a space between Chinese and Latin text, as a share of the line's height. In four fonts at 100 to 300
+dpi, nine of ten gaps without a space are below .2, and all gaps with one are above .22."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,49 +28,52 @@ class Seen:
 
     text: str
     score: float
-    """Mean of what the network gives for its characters, 0 to 1."""
+    """Mean of the network's scores for its characters, 0 to 1."""
     left: float
     top: float
     right: float
     bottom: float
-    """Edges in the strip's pixels."""
+    """Edges of its bounding box in the strip's pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeenLine:
-    """What was read in a strip."""
+    """The text of a strip."""
 
     strip: Strip
     words: tuple[Seen, ...]
 
     @property
     def score(self) -> float:
-        """Mean of the words', by their lengths; 0 if there are none."""
+        """Mean score of the words, weighted by length; 0 if there are none."""
         letters = sum(len(word.text) for word in self.words)
         return sum(word.score * len(word.text) for word in self.words) / letters if letters else 0.0
 
     @property
     def text(self) -> str:
-        """The words with spaces between them."""
+        """The words, separated by spaces."""
         return " ".join(word.text for word in self.words)
 
 
 class _Character(NamedTuple):
-    """One character in a strip."""
+    """A character in a strip."""
 
     text: str
     score: float
     middle: float
-    """Its column."""
+    """Column of its centre."""
 
 
 def read_strip(networks: Networks, page: Gray, strip: Strip, letters: Classes) -> SeenLine:
-    """Read one line of a page that has only ``letters`` (see ``alphabet``). Raises EngineFailed."""
+    """Read one line with the classes in ``letters`` only. Raises EngineFailed.
+
+    ``letters`` comes from :func:`~ocrwatch.recognise.ppocr.networks.alphabet`.
+    """
     pixels = pixels_of(page, strip)
     normal = pixels.astype(np.float32) / np.float32(127.5) - 1
     scores = run(networks.recognition, np.broadcast_to(normal, (3, *normal.shape)))
     best = letters[scores[:, letters].argmax(axis=1)]
-    # A class that follows itself is one character, and class 0 parts characters.
+    # CTC: repeated classes are one character, and class 0 (blank) separates characters.
     starts = np.flatnonzero((best != 0) & (best != np.concatenate([[-1], best[:-1]])))
     texts = [networks.characters[index] for index in best[starts].tolist()]
     sure = scores[starts, best[starts]].astype(float).tolist()
@@ -76,7 +82,10 @@ def read_strip(networks: Networks, page: Gray, strip: Strip, letters: Classes) -
 
 
 def _placed(pixels: Gray, characters: list[_Character]) -> tuple[Seen, ...]:
-    """Make words of characters; each has the box of its ink, which ends where the gaps to its neighbours are widest."""
+    """Group characters into words, each with the bounding box of its ink.
+
+    The ink of adjacent words is separated at the widest gap between them.
+    """
     ink = _ink(pixels)
     words = _words(characters, ink)
     if not words:
@@ -95,9 +104,9 @@ def _placed(pixels: Gray, characters: list[_Character]) -> tuple[Seen, ...]:
 
 
 def _words(characters: list[_Character], ink: npt.NDArray[np.bool_]) -> list[list[_Character]]:
-    """Part characters at spaces, and where there is a gap between Chinese and Latin writing.
+    """Split characters into words.
 
-    There the network leaves out three of four spaces.
+    Splits at spaces, and at gaps between Chinese and Latin text, where the network omits three of four spaces.
     """
     columns, rows = np.logical_or.reduce(ink, axis=0), np.flatnonzero(np.logical_or.reduce(ink, axis=1))
     least = _SPACE * (rows[-1] + 1 - rows[0]) if len(rows) else 0.0
@@ -115,7 +124,7 @@ def _words(characters: list[_Character], ink: npt.NDArray[np.bool_]) -> list[lis
 
 
 def _is_border(before: _Character, after: _Character) -> bool:
-    """Tell whether one of two characters is Chinese or Japanese and the other a Latin letter or a figure."""
+    """Return whether exactly one of two letters or digits is Chinese or Japanese."""
     both = before.text[-1], after.text[0]
     return all(map(str.isalnum, both)) and (ord(both[0]) >= FIRST_EASTERN) != (ord(both[1]) >= FIRST_EASTERN)
 
@@ -126,14 +135,17 @@ def _gap(columns: npt.NDArray[np.bool_], before: _Character, after: _Character) 
 
 
 def _ink(pixels: Gray) -> npt.NDArray[np.bool_]:
-    """Tell which pixels are print, black on white or white on black."""
+    """Return the mask of text pixels, for black on white or white on black."""
     level, _ = cv2.threshold(pixels, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     dark = pixels <= level
     return dark if np.count_nonzero(dark) * 2 <= dark.size else ~dark
 
 
 def _widest_gap(columns: npt.NDArray[np.bool_], before: _Character, after: _Character) -> tuple[float, float]:
-    """Return start and end of the longest run of columns without ink between two characters' middles."""
+    """Return start and end of the widest gap between the centres of two characters.
+
+    A gap is a run of columns without ink.
+    """
     left, right = before.middle, after.middle
     first, last = round(left), max(round(left) + 1, round(right))
     blank = np.flatnonzero(~columns[first:last])
@@ -146,7 +158,10 @@ def _widest_gap(columns: npt.NDArray[np.bool_], before: _Character, after: _Char
 
 
 def _box(ink: npt.NDArray[np.bool_], start: float, end: float) -> tuple[float, float, float, float]:
-    """Return left, top, right and bottom of the ink between two columns; all rows if there is none."""
+    """Return left, top, right and bottom of the ink between two columns.
+
+    All rows if there is no ink.
+    """
     first, last = int(start), max(int(start) + 1, round(end))
     part = ink[:, first:last]
     rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))

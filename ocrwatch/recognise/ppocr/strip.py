@@ -1,4 +1,7 @@
-"""The place of one line of print on a page, and its pixels: upright, 48 rows high, as the recognition takes them."""
+"""The region of one text line, and its pixels for the recognition network.
+
+The pixels are upright and 48 rows high.
+"""
 
 from __future__ import annotations
 
@@ -13,18 +16,18 @@ from ocrwatch.recognise.affine import Affine
 from ocrwatch.recognise.decode import Gray
 
 HEIGHT = 48
-"""Rows that the recognition takes."""
+"""Height of the recognition network's input in pixels."""
 
 _LONGEST = 3200
-"""Columns at most: a line of 65 times its height."""
+"""Maximum width in pixels: a line of 65 times its height."""
 
 _UPENDED = 1.5
-"""Times its width from which a place is a column of vertical writing, or a single letter (PP-OCR's value)."""
+"""Ratio of height to width from which a region is vertical text or a single letter (value of PP-OCR)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """A line's place."""
+    """The region of a line on a page."""
 
     to_page: Affine
     """Maps the strip, :data:`HEIGHT` rows and ``width`` columns, to the page's pixels."""
@@ -32,7 +35,10 @@ class Strip:
 
 
 def strip_of(corners: npt.NDArray[np.floating]) -> Strip:
-    """Return the strip of a parallelogram given by its corners on the page: top left, top right, bottom left."""
+    """Return the strip of a parallelogram on the page.
+
+    ``corners`` are its top left, top right and bottom left.
+    """
     origin, right, down = corners.astype(np.float64)
     across, along = right - origin, down - origin
     tall = max(1.0, math.hypot(*along))
@@ -41,32 +47,32 @@ def strip_of(corners: npt.NDArray[np.floating]) -> Strip:
 
 
 def whole(page: Gray) -> Strip:
-    """Return the strip of a page that has one line only."""
+    """Return the strip of a page that is a single line."""
     height, width = page.shape
     return strip_of(np.array([(0, 0), (width, 0), (0, height)]))
 
 
 def is_upended(strip: Strip) -> bool:
-    """Tell whether a place is so much taller than wide that it may hold vertical writing."""
+    """Return whether a region is tall enough to hold vertical text."""
     return strip.width * _UPENDED <= HEIGHT
 
 
 def quarter_turned(strip: Strip) -> Strip:
-    """Return the same place read from the top down: as a column of vertical writing is turned to be read."""
+    """Return the same region, turned so that vertical text is read from the top down."""
     across, along, origin = strip.to_page.T
     top_right = origin + across * strip.width
     return strip_of(np.stack([top_right, top_right + along * HEIGHT, origin]))
 
 
 def pixels_of(page: Gray, strip: Strip) -> Gray:
-    """Cut a strip out of the page; what lies outside of the page is like its edge."""
+    """Extract a strip from the page. Pixels outside the page repeat its edge."""
     scale = math.hypot(*strip.to_page[:, 1])
-    # Interpolation skips pixels if it reduces: first at about the page's size, then averaged.
+    # Interpolation skips pixels when it reduces: sample at about the page's resolution, then average.
     finer = max(1, min(8, math.floor(scale)))
     size = (strip.width * finer, HEIGHT * finer)
     to_page = strip.to_page.copy()
     to_page[:, :2] /= finer
-    # The map is over edges; OpenCV samples at pixels' centres.
+    # The map refers to pixel edges, but OpenCV samples at pixel centres.
     to_page[:, 2] += to_page[:, :2].sum(axis=1) / 2 - 0.5
     cut = cv2.warpAffine(
         page, to_page, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE

@@ -1,6 +1,6 @@
-"""Where the networks of PP-OCR are, and which languages they read.
+"""Locates the networks of PP-OCR, and lists the languages they support.
 
-Cheap to import: the parent process asks it at start and in ``doctor``.
+Cheap to import: the parent process uses it at start and in ``doctor``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from ocrwatch.errors import EnvironmentFault, UsageError
 
 NAME = "rapidocr"
-"""Name of the engine, of the extra and of the package that brings the networks."""
+"""Name of the engine, of the extra, and of the package with the networks."""
 
 _RUNTIME = "onnxruntime"
 INSTALL = "install the extra: pip install 'ocrwatch[rapidocr]' (install.sh: --with-rapidocr)"
@@ -23,10 +23,10 @@ _DETECTION = "_det_small.onnx"
 _RECOGNITION = "_rec_small.onnx"
 
 CHINESE = frozenset({"chi_sim", "chi_tra", "jpn", "script/HanS", "script/HanT", "script/Japanese"})
-"""Chinese and Japanese as Tesseract names them, written across."""
+"""Chinese and Japanese, by Tesseract's names, in horizontal writing."""
 
 BETTER = CHINESE | {"lat"}
-"""Languages that it reads better than Tesseract: see docs/languages.md for what was measured."""
+"""Languages that PP-OCR reads better than Tesseract; docs/languages.md has the measurements."""
 
 _LATIN = """
 afr bos bre cat ceb ces cos cym dan deu eng enm epo est eus fao fil fin fra frm fry gla gle glg hat hrv hun ind isl ita
@@ -35,34 +35,38 @@ tur uzb yor script/Latin
 """
 
 LATIN = frozenset(_LATIN.split())
-"""Languages all of whose letters it can write; Vietnamese has others. It must not see Greek, Cyrillic or Fraktur, of
-which it is sure that they are Latin letters."""
+"""Languages whose letters it supports completely; Vietnamese is not among them. It must not be used for Greek, Cyrillic
+or Fraktur, which it reads as Latin letters with high confidence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The networks as they are installed."""
+    """The installed networks."""
 
     detection: Path
     recognition: Path
     version: str
-    """Of the package that brought them."""
+    """Version of the package that contains them."""
 
 
 ANY_LAYOUT = frozenset({1, 3, 4, 6, 11, 12})
 """Page segmentation modes for pages of any layout."""
 
 ONE_LINE = frozenset({7, 8, 10, 13})
-"""Page segmentation modes for one line, one word or one character. 5 is for vertical writing and 9 for a circle."""
+"""Page segmentation modes for one line, one word or one character. 5 is for vertical text and 9 for text in a
+circle."""
 
 
 def unknown_languages(languages: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those of ``languages`` that it does not read."""
+    """Return those of ``languages`` that PP-OCR does not support."""
     return tuple(name for name in languages if name not in CHINESE and name not in LATIN)
 
 
 def check_languages(languages: tuple[str, ...]) -> None:
-    """Raise UsageError that names the languages it does not read, and says which it does."""
+    """Raise UsageError if PP-OCR does not support all of ``languages``.
+
+    The message lists those that it does not support, and all that it does.
+    """
     if unknown := unknown_languages(languages):
         raise UsageError(
             f"the engine {NAME} does not read {', '.join(unknown)}; it reads {', '.join(sorted(CHINESE | LATIN))}",
@@ -71,8 +75,11 @@ def check_languages(languages: tuple[str, ...]) -> None:
 
 
 def is_installed() -> bool:
-    """Tell whether the networks and what runs them are installed, without importing either."""
-    # Most often nothing is there: that is found out without the packages' metadata, for each page.
+    """Return whether the networks and their runtime are installed.
+
+    Imports neither.
+    """
+    # Usually nothing is installed; this shows it without reading package metadata for each page.
     if find_spec(NAME) is None or find_spec(_RUNTIME) is None:
         return False
     try:
@@ -84,7 +91,7 @@ def is_installed() -> bool:
 
 @functools.cache
 def weights() -> Weights:
-    """Find the networks. Raises EnvironmentFault if they or what runs them are not installed."""
+    """Find the networks. Raises EnvironmentFault if they or their runtime are missing."""
     try:
         installed, found = version(NAME), files(NAME) or []
         version(_RUNTIME)
