@@ -1,4 +1,4 @@
-"""The options of reading: what decides, besides its bytes, what a scan's text will be."""
+"""Options that affect the text of a scan."""
 
 from __future__ import annotations
 
@@ -12,90 +12,96 @@ from ocrwatch.settings.types import Languages, OptionalFolder, Region, Segmentat
 
 
 class Ocr(Section):
-    """How text is read."""
+    """How text is recognised."""
 
     engine: str = Field(default="auto", min_length=1)
-    """Name of the engine: tesserocr, pytesseract (both are Tesseract) or rapidocr. auto takes Tesseract, but rapidocr
-    if that is installed and the first language is Chinese, Japanese or Latin."""
+    """OCR engine: tesserocr or pytesseract (both are Tesseract), rapidocr (PP-OCR), or auto: Tesseract, or rapidocr if
+    it is installed and the first language is Chinese, Japanese or Latin."""
     second: Literal["auto", "rapidocr", "none"] = "auto"
-    """Engine that reads again what Tesseract reads with low confidence: rapidocr, none, or auto (rapidocr, if it is
-    installed). It knows languages in Latin letters, Chinese and Japanese, and no whitelist; Tesseract alone reads other
-    scans."""
+    """Engine that rereads text with low confidence from Tesseract: rapidocr, none, or auto (rapidocr if it is
+    installed). It improves receipts, forms and photos, at more CPU time. It is not used with a whitelist, a blacklist,
+    or languages that it does not support."""
     languages: Languages = ("eng",)
-    """Languages on the scans, the most frequent first, as Tesseract names them: "eng", "chi_sim", "script/Latin"."""
+    """Languages of the scans, the most frequent first, by Tesseract's names: "eng", "chi_sim", "script/Latin". Name
+    only those that occur: each further one takes more time."""
     page_segmentation: SegmentationMode = 3
-    """Tesseract's page segmentation mode, 1 or 3 to 13: 3 any page, 4 one column, 6 one block, 7 one line,
-    11 sparse text."""
+    """Tesseract's page segmentation mode, 1 or 3 to 13: 3 any page, 4 one column, 6 one block, 7 one line, 11 sparse
+    text. Change it only if all scans have such a layout."""
     dpi: Annotated[int, between(70, 2400, or_zero=True)] = 0
-    """Resolution to assume, 70 to 2400 dots per inch; 0 takes the scan's own, or an estimate."""
+    """Resolution of the scans, 70 to 2400 dpi; 0 uses the value in each file, or an estimate. Set it if a scanner
+    writes wrong values."""
     whitelist: str = ""
-    """The only characters that may be read; empty allows all."""
+    """Only these characters are recognised, such as "0123456789"; empty allows all."""
     blacklist: str = ""
-    """Characters that are never read."""
+    """These characters are never recognised; empty forbids none."""
     variables: Variables = Field(default={})
-    """Further variables of Tesseract (tesseract --print-parameters lists them)."""
+    """Further Tesseract variables, such as { load_system_dawg = false }. tesseract --print-parameters lists them."""
     tessdata: OptionalFolder = None
-    """Folder with the language data (*.traineddata); empty finds it."""
+    """Folder with Tesseract's language data (*.traineddata); empty searches the usual places."""
     region: Region = WHOLE_PAGE
-    """The part of the upright page that is read: left, top, right and bottom as shares of it, 0 to 1."""
+    """Region of the upright page that is read: left, top, right and bottom as shares of its width and height, 0 to
+    1."""
     min_confidence: float = Field(default=30.0, ge=0, le=100)
-    """Lines read with less confidence are left out, 0 to 100: pictures and stains have less than 30. 0 keeps all."""
+    """Lines with a lower confidence, 0 to 100, are dropped; 0 keeps all. Pictures and stains have less than 30.
+    Decrease it if lines of faint text are missing."""
 
 
 class Enhance(Section):
-    """How images are prepared before they are read."""
+    """How images are preprocessed before OCR."""
 
     enabled: bool = True
-    """Whether images are enhanced at all. Each step is applied only where a measurement asks for it."""
+    """Whether images are preprocessed at all. Each step runs only if a measurement of the page requires it."""
     perspective: bool = True
-    """Whether pages that were photographed at an angle are straightened: four visible edges, or lines that converge."""
+    """Whether photographs taken at an angle are rectified. The page needs four visible edges, or text lines that
+    converge."""
     invert: bool = True
-    """Whether white print on black is made black on white, a whole page or bars on it."""
+    """Whether white text on black is inverted, on a whole page or in bars."""
     sharpen: bool = True
-    """Whether blurred print is sharpened."""
+    """Whether blurred text is sharpened."""
     noise: bool = True
-    """Whether grain is smoothed, and specks of single pixels are taken out."""
+    """Whether noise is smoothed and single-pixel specks are removed."""
     border: bool = True
-    """Whether the dark surroundings of the paper are made white."""
+    """Whether the dark area around the paper becomes white."""
     light: bool = True
-    """Whether shadows and uneven light are taken away, and pale print made black."""
+    """Whether shadows and uneven light are removed, and pale text becomes black."""
     margins: bool = True
-    """Whether wide blank margins are left out."""
+    """Whether wide blank margins are cropped."""
     skew: bool = True
-    """Whether crooked pages are turned straight, up to 20 degrees."""
+    """Whether skewed pages are straightened, up to 20 degrees."""
     turn: bool = True
-    """Whether pages on their side or upside down are turned upright. Only pages that read badly are tried upside
-    down."""
+    """Whether pages on their side or upside down are turned. Only pages that read badly are tried upside down."""
     mend: bool = True
-    """Whether print made of dots is joined to strokes."""
+    """Whether the dots of dot matrix print are joined to strokes."""
     scale: bool = True
-    """Whether pages are scaled to the text height that is read best."""
+    """Whether pages are scaled to the text height at which recognition is best."""
     narrow: bool = True
-    """Whether broad running text is made narrower, which is read faster."""
+    """Whether wide running text is narrowed, which is faster to read."""
     broaden: bool = True
-    """Whether narrow capitals and figures are made broader."""
+    """Whether narrow capitals and digits are widened."""
     rules: bool = True
-    """Whether rules made of dashes are left out where print is capitals and figures, as on receipts."""
+    """Whether dashed rules are removed from pages of capitals and digits, such as receipts."""
     blank: bool = True
-    """Whether pages without print give no text, rather than what stains and grain are read as."""
+    """Whether pages without letters give no text. Otherwise stains and noise may be read as text."""
     text_height: float = Field(default=0.0, ge=0, le=200)
-    """Height of capitals in pixels to which pages are scaled, up to 200; 0 takes what was measured to be read best."""
+    """Height of capital letters in pixels to which pages are scaled, up to 200; 0 uses the height that was measured to
+    be best."""
     fixed_size: Annotated[int, between(100, 20_000, or_zero=True)] = 0
-    """Pixels of the long side to which every page is scaled instead, 100 to 20000; 0 does not."""
+    """Length of the long side in pixels to which every page is scaled instead, 100 to 20000; 0 for none."""
     fixed_dpi: Annotated[int, between(70, 2400, or_zero=True)] = 0
-    """Dots per inch to which every page is scaled instead whose own are known, 70 to 2400; 0 does not."""
+    """Resolution in dpi to which every page with a known one is scaled instead, 70 to 2400; 0 for none."""
     blur: float = Field(default=0.0, ge=0, le=20)
-    """Gaussian blur for every page, as its deviation in pixels after scaling, up to 20; 0 does not."""
+    """Gaussian blur for every page: its standard deviation in pixels after scaling, up to 20; 0 for none."""
     threshold: Threshold = "none"
-    """How every page is made black and white: none (the engine does), fixed, otsu, adaptive or sauvola."""
+    """Binarisation of every page: fixed, otsu, adaptive, sauvola, or none (the engine does it itself)."""
     threshold_value: int = Field(default=128, ge=1, le=255)
-    """Brightness from which a pixel is white, 1 to 255, where threshold is fixed."""
+    """Lowest brightness of a white pixel, 1 to 255, if threshold is fixed."""
     max_pixels: int = Field(default=200_000_000, ge=10_000, le=2_000_000_000)
-    """Larger images are quarantined without being decoded, 10000 to 2000000000 pixels."""
+    """Images with more pixels are quarantined without being decoded, 10000 to 2000000000. Increase it for large formats
+    at high resolution, if there is enough memory."""
 
 
 def recipe(ocr: Ocr, enhance: Enhance) -> Recipe:
-    """Return what a worker has to know."""
+    """Return the recipe for the workers."""
     return Recipe(
         engine=ocr.engine,
         second=ocr.second,

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 _WIDTH = 100
 _HEAD = """\
-Settings of ocrwatch. Every option stands here with its default; remove the # before an option to change it.
+Settings of ocrwatch. Every option is listed with its default; remove the # before an option to change it.
 Durations are written "300ms", "2s", "10m", "1h" or "1d"; sizes "512KiB", "50MB" or "2GB".
 Relative folders are relative to this file. Each option can also be set by an environment variable such as
-OCRWATCH_SETTLE__STABLE_FOR, or on the command line by --set settle.stable_for=2s; that wins over the environment, which
-wins over this file."""
+OCRWATCH_SETTLE__STABLE_FOR, or on the command line by --set settle.stable_for=2s. The command line has precedence over
+the environment, which has precedence over this file."""
 PROFILE_EXAMPLE = """\
 [[profiles]]
 match = "invoices/fr/**"

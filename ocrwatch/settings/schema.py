@@ -1,4 +1,7 @@
-"""Every option, once. The docstring below an option is what admins read about it in the example file and the schema."""
+"""All options. The docstring of an option is its description for admins.
+
+It appears in the example file, the manual page, the reference and the JSON Schema.
+"""
 
 from __future__ import annotations
 
@@ -39,110 +42,120 @@ AnySection = TypeVar("AnySection", bound=Section)
 
 
 class Watch(Section):
-    """How new scans are found."""
+    """How new scans are detected."""
 
     mode: Literal["auto", "inotify", "poll"] = "auto"
-    """inotify (the kernel reports changes), poll (rescan at intervals, for network shares), or auto: inotify if the
-    inbox's file system supports it."""
+    """auto: inotify if the inbox's file system supports it, otherwise poll. inotify: the kernel reports changes
+    immediately. poll: the inbox is rescanned every poll_interval, as network shares need. Set it only if auto does not
+    choose the right one."""
     recursive: bool = True
-    """Whether subfolders of the inbox are watched too; they are mirrored in the outbox."""
+    """Whether subfolders of the inbox are watched too. They are mirrored in the outbox."""
     include: Annotated[Names, Field(min_length=1)] = ("*.jpg", "*.jpeg", "*.jpe", "*.jfif")
-    """File names to read. Upper and lower case are the same."""
+    """Patterns of the file names to read. Case is ignored."""
     exclude: Names = (
         ".*", "*.part", "*.tmp", "*.filepart", "*.crdownload", "~*", "*~",
         "Thumbs.db",
     )  # fmt: skip
-    """File and folder names to leave alone, such as unfinished uploads. An excluded folder is excluded with all it
-    contains. Upper and lower case are the same. Folders in which NAS boxes, operating systems and sync programs keep
-    what was deleted, and copies (@Recycle, #snapshot, @eaDir, lost+found and others), are left alone in any case."""
+    """Patterns of file and folder names to ignore, such as unfinished uploads. An excluded folder is ignored with
+    everything in it. Case is ignored. The recycle bins, snapshots and metadata of NAS devices, operating systems and
+    sync programs (@Recycle, #snapshot, @eaDir, lost+found and others) are always ignored."""
     rescan: Annotated[Duration, between(0.5, 86400.0, format_duration)] = 60.0
-    """How often the whole inbox is rescanned although no change was reported, 500ms to 1d."""
+    """With inotify: interval between full rescans, 500ms to 1d. They find scans for which no event was reported.
+    Increase it if the inbox is very large."""
     poll_interval: Annotated[Duration, between(0.1, 3600.0, format_duration)] = 2.0
-    """How often the inbox is rescanned when polling, 100ms to 1h."""
+    """With polling: interval between rescans, 100ms to 1h. Increase it if polling loads the file server."""
 
 
 class Settle(Section):
-    """When a scan is complete."""
+    """When a scan counts as complete."""
 
     stable_for: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 1.0
-    """How long a complete file must stay unchanged before it is read, up to 1h."""
+    """How long a complete JPEG must stay unchanged before it is read, up to 1h. Increase it for devices that still
+    change a file after it looks complete."""
     stable_for_closed: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 0.2
-    """The same for a file that was just closed or renamed by its writer, up to 1h."""
+    """The same for a file that its writer has just closed or renamed, up to 1h. It is shorter because such a file is
+    usually finished."""
     give_up_after: Annotated[Duration, between(1.0, 7 * 86400.0, format_duration)] = 600.0
-    """How long a file may stay incomplete or damaged, and unchanged, before it is quarantined, or read if only its end
-    marker is missing, 1s to 7d."""
+    """How long an incomplete or damaged file may stay unchanged, 1s to 7d. Then it is quarantined, or read if only its
+    end marker is missing. Increase it for uploads with long interruptions."""
     max_bytes: Annotated[Size, between(1000, 10**10, format_size)] = 200_000_000
-    """Larger files are quarantined unread, 1KB to 10GB."""
+    """Larger files are quarantined without being read, 1KB to 10GB."""
 
 
 class Intake(Section):
-    """What happens to scans that were delivered before, and to folders that scans came in."""
+    """What happens to duplicates, and to empty subfolders of the inbox."""
 
     duplicates: Literal["deliver", "skip", "archive", "delete"] = "deliver"
-    """What happens to a scan with the same bytes as one that was delivered before: deliver (its text is written once
-    more, under another name), skip (it stays in the inbox, unread), archive (it is put into the archive) or delete.
-    Only if the earlier text is in the outbox still and was made with the same options of [ocr], [enhance] and
-    output.formats; else the scan is delivered."""
+    """What happens to a scan with the same bytes as a scan that was delivered before. deliver: its text is written
+    again under another name. skip: it stays in the inbox, unread. archive: it is moved to the archive. delete: it is
+    deleted. A scan is delivered in any case if the earlier text is no longer in the outbox, or was made with other
+    options of [ocr], [enhance] or output.formats. Change it if a device sends the same files again."""
     remove_empty_folders: bool = False
-    """Whether a subfolder of the inbox is removed after its scans were taken, when it has been empty for 5 to 10
-    minutes. Not by once. Leave it off if scanners save into folders by name: they may not make them again."""
+    """Whether a subfolder of the inbox is removed after its scans were taken, once it has been empty for 5 to 10
+    minutes. The command once removes none. Do not enable it if scanners save into folders by name: they may not create
+    them again."""
 
 
 class Batch(Section):
-    """How scans that arrive together are gathered."""
+    """How scans that arrive together are grouped."""
 
     max_scans: int = Field(default=16, ge=1, le=10_000)
     """A batch is closed when it has this many scans, 1 to 10000."""
     quiet: Annotated[Duration, between(0.0, 60.0, format_duration)] = 0.1
-    """A batch is closed when no scan came for this long, up to 1m."""
+    """A batch is closed when no scan has arrived for this long, up to 1m. Increase it, and max_wait, if the hook batch
+    is to run once for a stack of pages."""
     max_wait: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 0.5
-    """A batch is closed when its oldest scan has waited this long, up to 1h."""
+    """A batch is closed when its oldest scan has waited this long, up to 1h. This limits the delay that quiet adds."""
 
 
 class Workers(Section):
-    """The processes that read."""
+    """The worker processes that read scans."""
 
     executor: str = "local"
     """Where scans are read: local (processes of this machine), or an executor that another package adds as an entry
     point of the group ocrwatch.executors."""
     count: int = Field(default=0, ge=0, le=1024)
-    """How many scans are read at once, 1 to 1024; 0 takes the number of cores that ocrwatch may use."""
+    """Number of scans that are read at the same time, 1 to 1024; 0 uses one worker per available core. Decrease it if
+    memory is short or other programs need the cores."""
     timeout: Annotated[Duration, between(0.1, 86400.0, format_duration)] = 120.0
-    """Reading one scan may take this long, 100ms to 1d; then its worker is stopped. The scan is read once more, after
-    all others and without enhancement."""
+    """Maximum time for reading one scan, 100ms to 1d. Then its worker is stopped, and the scan is read once more, after
+    all others and without enhancement. Increase it on slow machines or for very large scans."""
     max_memory: Annotated[Size, between(10**9, 10**13, format_size, or_zero=True)] = 2_000_000_000
-    """Address space of one worker, 1GB to 10TB; 0 sets no limit. About half a gigabyte is taken before any scan is, and
-    up to 0.3 more with rapidocr."""
+    """Maximum address space of one worker, 1GB to 10TB; 0 sets no limit. A worker needs about half a gigabyte before it
+    reads, and up to 0.3 more with rapidocr. Increase it if scans are quarantined as out-of-memory."""
     max_scans: int = Field(default=500, ge=1, le=1_000_000)
-    """A worker is replaced after this many scans, 1 to 1000000."""
+    """A worker is replaced after this many scans, 1 to 1000000, in case a library leaks memory."""
     shutdown_timeout: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 20.0
-    """When ocrwatch is stopped, scans that are being read may take this long to finish, up to 1h."""
+    """Maximum time that a stop waits for the scans that are being read, up to 1h. Unfinished scans are read after the
+    next start. systemd's TimeoutStopSec must be longer."""
 
 
 class Output(Section):
     """What is written to the outbox."""
 
     formats: SidecarFormats = ("txt",)
-    """Sidecars to write: txt (the text), json (words with their places and confidences), or formats of other packages
-    by their names."""
+    """Files to write for each scan: txt (the text), json (words with positions and confidences), or formats that other
+    packages add, by name."""
     mode: FileMode = None
-    """Permissions of the sidecars, such as "0640"; empty leaves them to the umask."""
+    """Permissions of these files, such as "0640"; empty uses the umask."""
     group: OptionalName = None
-    """Group that the sidecars belong to; empty leaves it to the system."""
+    """Group of these files; empty leaves it to the system. Set it if other users must read the text."""
     review_below: float = Field(default=75.0, ge=0, le=100)
-    """Pages read with less confidence, 0 to 100, are marked for review, and so are pages of which many letter-like
-    marks lie in no word, and pages without text that are not blank; 0 marks none."""
+    """Pages with a lower confidence, 0 to 100, are marked for review, and so are pages on which many letter-like marks
+    were not read, and pages without text that are not blank. 0 marks none. Decrease it if too many good pages are
+    marked."""
 
 
 class Retry(Section):
-    """How often a scan is tried whose reading failed."""
+    """How often a scan is tried again if reading fails."""
 
     attempts: int = Field(default=3, ge=1, le=100)
-    """A scan is quarantined after this many failed attempts, 1 to 100."""
+    """A scan is quarantined after this many failed attempts, 1 to 100. Only failures that may pass are tried again,
+    not damaged files."""
     first_delay: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 2.0
-    """Time before the second attempt, up to 1h; it doubles with every further one."""
+    """Delay before the second attempt, up to 1h. It doubles with each further attempt."""
     max_delay: Annotated[Duration, between(0.0, 86400.0, format_duration)] = 30.0
-    """The longest time between two attempts, up to 1d."""
+    """Maximum delay between two attempts, up to 1d."""
 
     @model_validator(mode="after")
     def _delays_grow(self) -> Self:
@@ -152,73 +165,80 @@ class Retry(Section):
 
 
 class History(Section):
-    """How long the ledger keeps the history of scans."""
+    """How long the history of scans is kept."""
 
     max_age: Annotated[Duration, between(86400.0, 36500 * 86400.0, format_duration)] = 365 * 86400.0
-    """How long the end of a scan is remembered, 1d to 36500d; without limit for originals that stay in the inbox."""
+    """How long delivered and quarantined scans are remembered, 1d to 36500d. Duplicates of older scans are not
+    recognised. Originals that stay in the inbox are always remembered."""
 
 
 class Cache(Section):
-    """The texts of earlier scans, so that the same bytes need not be read again."""
+    """Texts of earlier scans, so that the same bytes are not read twice."""
 
     enabled: bool = True
-    """Whether the text of a known scan is taken from the cache. Reading it again would give the same text: the cache
-    distinguishes settings, versions and language data."""
+    """Whether the text of a known scan is taken from the cache. The result is the same as reading it again, since the
+    cache distinguishes settings, versions and language data. Disable it if no text may be kept in the state folder."""
     max_age: Annotated[Duration, between(60.0, 36500 * 86400.0, format_duration)] = 90 * 86400.0
     """How long a text is kept, 1m to 36500d."""
     max_bytes: Annotated[Size, between(10**6, 10**12, format_size)] = 200_000_000
-    """Space for texts in the state folder, 1MB to 1TB; the oldest are removed first."""
+    """Maximum size of the cache in the state folder, 1MB to 1TB. The oldest texts are removed first."""
     levels: Annotated[Names, Field(min_length=1)] = ("memory", "disk")
-    """Where texts are kept, asked in this order: memory, disk (the state folder), and what other packages bring along
-    as entry points of the group ocrwatch.caches."""
+    """Where texts are kept, in order of lookup: memory, disk (the state folder), or levels that other packages add
+    (entry points of the group ocrwatch.caches)."""
 
 
 class Log(Section):
-    """What is logged, to standard error."""
+    """What is logged to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least important events to log: debug, info, warning or error."""
+    """Lowest level of the events to log: debug, info, warning or error."""
     format: Literal["auto", "json", "console"] = "auto"
-    """json, console (for people), or auto: console on a terminal, json elsewhere."""
+    """json, console (for people), or auto: console on a terminal, otherwise json."""
     preview_chars: int = Field(default=0, ge=0, le=10_000)
-    """How many characters of a scan's text are logged with it, up to 10000. Scans can be confidential."""
+    """Number of characters of each text that are logged, up to 10000; 0 logs none. Scans may be confidential."""
 
 
 class Status(Section):
     """What ocrwatch reports about itself."""
 
     heartbeat: Annotated[Duration, between(1.0, 3600.0, format_duration)] = 10.0
-    """How often the status is written although nothing happens, 1s to 1h."""
+    """Interval at which the status is written without a change, 1s to 1h. ocrwatch status reports a hang if three in a
+    row are missed."""
     share_file: bool = True
-    """Whether STATUS.txt in the outbox says what ocrwatch does, for people who see only the share. It names the scans
-    that were read last and those that wait for review: switch it off where some may see the outbox but not the names
-    of what is in its subfolders."""
+    """Whether a file STATUS.txt in the outbox shows the state of ocrwatch, for people who see only the share. It
+    contains the names of the latest scans and of those that wait for review. Disable it if some users of the outbox
+    must not see the names in all of its subfolders."""
     listen: Address = ""
     """Address for /metrics (Prometheus), /healthz and /readyz, such as ":9464" (this machine only), "[::1]:9464" or
-    "0.0.0.0:9464" (everybody: there is no password); empty for none."""
+    "0.0.0.0:9464" (all networks, without a password); empty for none."""
 
 
 class Hooks(Section):
-    """How other programs are notified. Each gets JSON on its standard input, and is run without a shell."""
+    """How other programs are notified.
+
+    A program gets JSON on standard input and is run without a shell.
+    """
 
     delivered: Command = ()
-    """Program and arguments to run when a scan's text is in the outbox, such as ["/usr/local/bin/index", "--quiet"]."""
+    """Program and arguments to run when the text of a scan is in the outbox, such as ["/usr/local/bin/index",
+    "--quiet"]; empty for none."""
     quarantined: Command = ()
-    """The same for a scan that was put into the quarantine."""
+    """The same for a scan that was quarantined."""
     batch: Command = ()
     """The same for the end of a batch."""
     timeout: Annotated[Duration, between(0.1, 3600.0, format_duration)] = 30.0
-    """A program, or one attempt to post, may take this long, 100ms to 1h; then it is ended."""
+    """Maximum time for a program, or for one attempt to post, 100ms to 1h. Then it is stopped."""
     concurrency: int = Field(default=2, ge=1, le=64)
-    """How many programs run at once, 1 to 64."""
+    """Maximum number of programs that run at the same time, 1 to 64."""
     queue_size: int = Field(default=1000, ge=1, le=100_000)
-    """How many notifications may wait, 1 to 100000; then the oldest is dropped."""
+    """Maximum number of waiting notifications, 1 to 100000. Then the oldest is dropped. Increase it if programs are
+    slow and scans arrive in large numbers."""
     webhook: WebAddress = ""
-    """Address to which all three are posted as JSON, http or https; empty posts nothing."""
+    """URL to which all three notifications are posted as JSON, http or https; empty for none."""
     webhook_secret: OptionalFile = None
-    """File that holds a header to post with, such as Authorization: Bearer 1234; empty sends none."""
+    """File with one HTTP header to post with, such as Authorization: Bearer 1234; empty for none."""
     webhook_attempts: int = Field(default=8, ge=1, le=100)
-    """How often a notification is posted until it is accepted, 1 to 100; the delays grow from 500ms to 30s."""
+    """Maximum number of attempts to post a notification, 1 to 100. The delays between them grow from 500ms to 30s."""
 
 
 class Events(Section):
@@ -230,12 +250,13 @@ class Events(Section):
 
 
 class Profile(Section):
-    """Rules for some of the scans, by their path in the inbox. The first profile that matches is used."""
+    """Settings for scans in some folders. The first profile that matches is used."""
 
     match: str = Field(min_length=1)
-    """Pattern for the path in the inbox: * within one name, ** for any number of folders. Case counts."""
+    """Pattern for the path in the inbox: * matches any characters within a name, ** any number of folders. Case
+    matters."""
     name: str = ""
-    """What the profile is called in logs; empty takes the pattern."""
+    """Name of the profile in logs and status; empty uses the pattern."""
     languages: Languages | None = None
     """Short for languages in [profiles.ocr]."""
     ocr: Ocr = Ocr()
@@ -252,7 +273,10 @@ class Profile(Section):
         return self
 
     def matches(self, path: str) -> bool:
-        """Tell whether the profile is for ``path``, relative to the inbox with ``/`` between parts."""
+        """Return whether the profile matches ``path``.
+
+        The path is relative to the inbox, with ``/`` between its parts.
+        """
         return _matches(path.split("/"), self.match.split("/"))
 
 
@@ -270,7 +294,7 @@ class Effective:
     """The options for one scan."""
 
     profile_name: str | None
-    """None where no profile matches."""
+    """None if no profile matches."""
     ocr: Ocr
     enhance: Enhance
     output: Output
@@ -282,17 +306,20 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     inbox: Folder = Path("inbox")
-    """Folder that is watched. This and the other folders are made on the first start if they are missing."""
+    """Folder that is watched for scans. This and the other folders are created at the first start if they are
+    missing."""
     outbox: Folder = Path("outbox")
     """Folder for the text."""
     archive: Folder = Path("archive")
-    """Folder for the originals that were read."""
+    """Folder for originals that were read."""
     quarantine: Folder = Path("quarantine")
-    """Folder for the originals that cannot be read, each with the reason beside it."""
+    """Folder for originals that cannot be read, each with a file that gives the reason."""
     state: Folder = Path("state")
-    """Folder for ocrwatch's own records; under systemd its StateDirectory, unless set here."""
+    """Folder for ocrwatch's own data; it must be on a local disk. Under systemd the default is the service's
+    StateDirectory."""
     on_success: Literal["archive", "keep", "delete"] = "archive"
-    """What happens to an original that was read: archive, keep (in the inbox, which may be read-only) or delete."""
+    """What happens to an original that was read. archive: it is moved to the archive. keep: it stays in the inbox,
+    which may then be read-only. delete: it is deleted."""
 
     watch: Watch = Watch()
     settle: Settle = Settle()
@@ -321,11 +348,17 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(cls, *sources: Any, **by_name: Any) -> tuple[PydanticBaseSettingsSource, ...]:  # noqa: ARG003
-        """Take nothing but arguments: the sources are put together elsewhere, so that each value's is known."""
+        """Use only the arguments.
+
+        :mod:`ocrwatch.settings.load` merges the sources itself, so that the source of each value is known.
+        """
         return (by_name["init_settings"],)
 
     def for_path(self, path: str) -> Effective:
-        """Return the options for the scan at ``path``, relative to the inbox with ``/`` between parts."""
+        """Return the options for the scan at ``path``.
+
+        The path is relative to the inbox, with ``/`` between its parts.
+        """
         profile = next((profile for profile in self.profiles if profile.matches(path)), None)
         if profile is None:
             return Effective(None, self.ocr, self.enhance, self.output)
