@@ -15,7 +15,7 @@ COMMON = frozenset({"config", *FOLDERS, *READING, "settings"})
 
 EXIT_STATUS = (
     ("0", "Success."),
-    ("1", "A scan could not be read (once, read) or was left alone (retry, review --done), or is not known (why)."),
+    ("1", "A scan could not be read (once, read), was left unchanged (retry, review --done), or is unknown (why)."),
     ("2", "Wrong usage or settings."),
     ("3", "The environment lacks something (Tesseract, a language, a permission); status: not running, or paused."),
     ("4", "Another ocrwatch uses this inbox or state folder."),
@@ -33,7 +33,7 @@ FILES = (
 )
 EXAMPLES = (
     ("ocrwatch run --inbox /srv/scans/inbox --outbox /srv/scans/text", "Watch a folder until Ctrl-C."),
-    ("ocrwatch once --languages fra,eng", "Read what is in the inbox, and exit."),
+    ("ocrwatch once --languages fra,eng", "Read all scans in the inbox, then exit."),
     ("scanimage --format=jpeg | ocrwatch read -", "Print the text of a page that is being scanned."),
     ("ocrwatch why scan1.jpg", "Explain the state of a file."),
     ("ocrwatch config example > ocrwatch.toml", "Write a settings file that documents every option."),

@@ -28,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Turn the scans that are dropped into a folder into text.",
+    help="Watch a folder for scans and write their text to another folder.",
 )
 config_app = typer.Typer(cls=Group, no_args_is_help=True, help="Show or check the settings.")
 app.add_typer(config_app, name="config")
@@ -51,7 +51,7 @@ def _root(
 
 @command(app, *FOLDERS, *READING)
 def run(given: Given) -> None:
-    """Watch the inbox until Ctrl-C or SIGTERM; a second one stops at once."""
+    """Watch the inbox until Ctrl-C or SIGTERM; a second signal stops immediately."""
     with _loading():
         from ocrwatch.commands import run
 
@@ -63,7 +63,7 @@ def once(
     given: Given,
     preview: Annotated[bool, typer.Option("--preview", help="Show each text's first 100 characters.")] = False,
 ) -> None:
-    """Read what is in the inbox and exit; code 1 if something could not be read."""
+    """Read all scans in the inbox, then exit. Code 1 if a scan could not be read."""
     with _loading():
         from ocrwatch.commands import once as command_once
 
@@ -77,7 +77,7 @@ def read(
     as_json: JsonOption = False,
     preview: Annotated[bool, typer.Option("--preview", help="Show only the first 100 characters.")] = False,
 ) -> None:
-    """Print the text of JPEG files; touches no folder. Code 1 if something could not be read."""
+    """Print the text of JPEG files; no folder is changed. Code 1 if a file could not be read."""
     with _loading():
         from ocrwatch.commands import read
 
@@ -88,9 +88,9 @@ def read(
 def status(
     given: Given,
     as_json: JsonOption = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Show it live, each second, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Update the output every second until Ctrl-C.")] = False,
 ) -> None:
-    """Show what the daemon is doing, what waits and what failed last. Code 3 if it does not run or is paused."""
+    """Show the daemon's current work, its queue and the latest failures. Code 3 if it is not running, or paused."""
     from ocrwatch.commands import status
 
     _leave(status.status(given.config, given.overrides, given.sets, as_json=as_json, watch=watch))
@@ -102,7 +102,7 @@ def why(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A scan, its text, or only a name.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Explain the state of one file. Code 1 if nothing is known of it."""
+    """Explain the state of one file. Code 1 if it is unknown."""
     from ocrwatch.commands.why.command import why as explain
 
     _leave(explain(file, given.config, given.overrides, given.sets, as_json=as_json))
@@ -112,10 +112,10 @@ def why(
 def retry(
     given: Given,
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE...]", help="Scans or folders in the quarantine; all if none.")
+        list[Path] | None, typer.Argument(metavar="[FILE...]", help="Scans or folders in the quarantine; default: all.")
     ] = None,
 ) -> None:
-    """Put quarantined scans back into the inbox, to be read again. Code 1 if a scan was left in the quarantine."""
+    """Move quarantined scans back to the inbox, to be read again. Code 1 if a scan stays in the quarantine."""
     from ocrwatch.commands import retry
 
     _leave(retry.retry(files or [], given.config, given.overrides, given.sets))
@@ -131,7 +131,7 @@ def review(
     done: Annotated[bool, typer.Option("--done", help="Mark the pages of the named files as reviewed.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List the pages that wait for review, or mark them as reviewed. Code 1 if a page does not wait for review."""
+    """List the pages that wait for review, or mark pages as reviewed. Code 1 if a page does not wait for review."""
     from ocrwatch.commands import review
 
     _leave(review.review(files or [], given.config, given.overrides, given.sets, done=done, as_json=as_json))
@@ -139,7 +139,7 @@ def review(
 
 @command(app, *FOLDERS, *READING)
 def doctor(given: Given, as_json: JsonOption = False) -> None:
-    """Check everything that could stop ocrwatch, with a remedy for each finding. Code 3 if something would."""
+    """Check everything that could stop ocrwatch, with a remedy for each finding. Code 3 if there is a problem."""
     from ocrwatch.commands import doctor
 
     _leave(doctor.doctor(given.config, given.overrides, given.sets, as_json=as_json))
@@ -155,7 +155,7 @@ def config_show(config: ConfigOption = None, settings: SetOption = None) -> None
 
 @config_app.command("check")
 def config_check(config: ConfigOption = None, settings: SetOption = None) -> None:
-    """Validate the settings. Code 2 or 3, with the error, if they are wrong."""
+    """Validate the settings. Code 2 or 3 if they are not valid, with the error."""
     from ocrwatch.commands import config_check
 
     _leave(config_check.check(config, settings or []))

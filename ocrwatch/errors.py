@@ -9,10 +9,10 @@ import enum
 import errno
 import os
 
-ASK_ITS_USER = "ask as root or as the user that ocrwatch runs as"
+ASK_ITS_USER = "run the command as root or as the user that ocrwatch runs as"
 """Remedy if only ocrwatch's own user may see something."""
 
-NO_SERVER = "see that the share's server is there, or unmount it (umount -l) and mount it again"
+NO_SERVER = "check that the share's server is running, or unmount the share (umount -l) and mount it again"
 """Remedy if a share is mounted and its server is gone."""
 
 _CLOSED = frozenset({errno.EACCES, errno.EPERM})
@@ -24,8 +24,8 @@ _REMEDIES = {
     errno.EPERM: "let the user that ocrwatch runs as read and write it; see also that it is not immutable (lsattr)",
     errno.EEXIST: "name a folder, or remove the file that is in its place",
     errno.ENOENT: "bring the folder back (is the share mounted?)",
-    errno.ELOOP: "replace the symbolic link in its place by a real folder",
-    errno.ENOTDIR: "remove what stands in the folder's place",
+    errno.ELOOP: "replace the symbolic link with a real folder",
+    errno.ENOTDIR: "remove the file that is in the folder's place",
     **dict.fromkeys(
         (errno.ENOTCONN, errno.ESTALE, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT),
         NO_SERVER,

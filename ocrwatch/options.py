@@ -19,24 +19,33 @@ FOLDERS = ("inbox", "outbox", "archive", "quarantine", "state")
 READING = ("languages", "workers")
 
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings file; ./ocrwatch.toml if there.")
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="Settings file; default: ./ocrwatch.toml, else /etc/ocrwatch/ocrwatch.toml.",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as settle.stable_for=2s."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _OPTIONS: dict[str, Any] = {
-    "inbox": Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder that is watched.")],
+    "inbox": Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder that is watched for scans.")],
     "outbox": Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for the text.")],
     "archive": Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for originals that were read.")],
     "quarantine": Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for scans that cannot be read.")],
-    "state": Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for ocrwatch's own records.")],
+    "state": Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder for ocrwatch's own data.")],
     "languages": Annotated[
-        str | None, typer.Option("--languages", "-l", metavar="LANG[,LANG]", help="Languages on the scans: eng,fra")
+        str | None,
+        typer.Option("--languages", "-l", metavar="LANG[,LANG]", help="Languages of the scans, such as eng,fra."),
     ],
-    "workers": Annotated[str | None, typer.Option("--workers", "-w", metavar="N", help="Scans read at once.")],
+    "workers": Annotated[
+        str | None, typer.Option("--workers", "-w", metavar="N", help="Number of scans read at the same time.")
+    ],
 }
 _KEYS = {"languages": "ocr.languages", "workers": "workers.count"}
 """Keys of the settings that options set, as far as they have other names."""

@@ -68,8 +68,8 @@ def probe(name: str, folder: Path) -> Iterator[Finding]:
         yield Finding(
             f"{name} names",
             "warning",
-            f"the {name}'s file system has neither hard links nor a rename that spares what is there: a name is taken "
-            "by an empty file for the moment before its file",
+            f"the {name}'s file system has neither hard links nor renames that never replace a file: ocrwatch reserves "
+            "each name with an empty file first",
             "see docs/network-shares.md (FUSE) for what is guaranteed there, or use a local folder",
         )
     if status is not None:
@@ -93,8 +93,8 @@ def permissions(name: str, folder: Path, mode: int) -> Iterator[Finding]:
                 f"{name} permissions",
                 "warning",
                 f"output.mode is {mode:04o}, and files in {folder} get {stat.S_IMODE(status.st_mode):04o}: "
-                "its file system keeps no permissions",
-                "set the permissions where it is mounted (umask=), and remove output.mode",
+                "its file system does not keep permissions",
+                "set the permissions in its mount options (umask=), and remove output.mode",
             )
 
 
@@ -109,7 +109,7 @@ def clock(name: str, stamped: float, begun: float, ended: float) -> Iterator[Fin
             f"{name} clock",
             "warning",
             f"the clock of the {name}'s file system is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}",
-            "let this machine and the one that has the folder keep their time by NTP",
+            "synchronise the clocks of this machine and the file server by NTP",
         )
 
 
@@ -136,7 +136,9 @@ def space(name: str, folder: Path, *, works: bool = False) -> Iterator[Finding]:
     if status.f_files and status.f_favail < FEW_FILES and not (works and status.f_favail == 0):
         message = f"only {status.f_favail} more files can be made in {folder}, whatever their size (inodes)"
         severity: Severity = "warning" if status.f_favail else "problem"
-        yield Finding(f"{name} files", severity, message, "remove files that nobody needs, such as old originals")
+        yield Finding(
+            f"{name} files", severity, message, "remove files that are no longer needed, such as old originals"
+        )
 
 
 def crossing(inbox: Path, archive: Path) -> Iterator[Finding]:

@@ -35,7 +35,7 @@ def watching(mode: str, kind: str, folders: int) -> Iterator[Finding]:
         yield Finding(
             "watch mode",
             "warning",
-            f"on {kind} the kernel may report only what this machine writes: scans of others would be noticed late",
+            f"on {kind} the kernel may report only what this machine writes: scans of others would be detected late",
             "set watch.mode to auto or poll",
         )
     yield from limits(folders)
@@ -56,7 +56,7 @@ def limits(folders: int) -> Iterator[Finding]:
         yield Finding(
             "watch instances",
             "warning",
-            f"this user has {used} of the {instances} watchers that fs.inotify.max_user_instances allows",
+            f"this user has {used} of the {instances} inotify instances that fs.inotify.max_user_instances allows",
             f"run: sysctl fs.inotify.max_user_instances={max(instances, used) * 4}, or {_POLL}",
         )
 
@@ -78,11 +78,11 @@ def canary(inbox: Path, listening: Listening) -> Finding:
     except OcrwatchError as error:
         return Finding("canary", "warning", error.message, error.remedy)
     except OSError as error:
-        fault = environment_fault(error, f"cannot try out whether files in {inbox} are noticed")
+        fault = environment_fault(error, f"cannot test whether new files in {inbox} are detected")
         return Finding("canary", "warning", fault.message, fault.remedy)
     if seen:
-        return Finding("canary", "fine", "a file that was put into the inbox was noticed at once")
-    message = f"a file that was put into the inbox was not noticed within {CANARY_SECONDS:g} s"
+        return Finding("canary", "fine", "a file that was put into the inbox was detected at once")
+    message = f"a file that was put into the inbox was not detected within {CANARY_SECONDS:g} s"
     return Finding("canary", "warning", message, _POLL)
 
 

@@ -83,16 +83,14 @@ def service_state(service: Service) -> Iterator[Finding]:
     if service.active == "failed":
         yield Finding("service", "problem", f"{unit} has failed", f"see why: journalctl -u {unit} -n 50")
     elif service.active in {"inactive", "deactivating"}:
-        yield Finding("service", "problem", f"{unit} does not run", f"run: systemctl start {unit}")
+        yield Finding("service", "problem", f"{unit} is not running", f"run: systemctl start {unit}")
     elif service.active == "activating" and service.restarts:
-        message = f"{unit} has failed {service.restarts} times and is started again"
+        message = f"{unit} has failed {service.restarts} times and is being restarted"
         yield Finding("service", "problem", message, f"see why: journalctl -u {unit} -n 50")
     else:
         yield Finding("service", "fine", f"{unit} is {service.active}")
     if service.enabled == "disabled":
-        yield Finding(
-            "service start", "warning", f"{unit} is not started with the machine", f"run: systemctl enable {unit}"
-        )
+        yield Finding("service start", "warning", f"{unit} is not started at boot", f"run: systemctl enable {unit}")
 
 
 def memory(workers: int, *, ppocr: bool = False) -> Iterator[Finding]:
@@ -152,11 +150,11 @@ def address(setting: str, listen: str, *, runs: bool) -> Iterator[Finding]:
             trial.bind(where)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        reason = "another program has it" if taken else system_reason(error)
-        message = f"nothing can listen on {listen} ({reason})"
+        reason = "another program uses it" if taken else system_reason(error)
+        message = f"cannot listen on {listen} ({reason})"
         yield Finding(setting, "problem", message, f"choose another port for {setting}, or end that program")
     else:
-        yield Finding(setting, "fine", f"{listen} can be listened on")
+        yield Finding(setting, "fine", f"{listen} is free")
 
 
 def exposed(setting: str, path: Path) -> Iterator[Finding]:

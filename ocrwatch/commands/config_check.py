@@ -27,6 +27,6 @@ def check(config: Path | None, sets: Sequence[str]) -> ExitCode:
         try_start(startup.worker_options(settings))
     source = "There is no settings file, and the defaults are right"
     if configuration.path is not None:
-        source = f"The settings in {configuration.path} are right"
+        source = f"The settings in {configuration.path} are valid"
     print(printable(source))  # noqa: T201
     return ExitCode.FINE

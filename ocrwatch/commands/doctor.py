@@ -71,7 +71,7 @@ def examine(config: Path | None, overrides: Mapping[str, object]) -> Iterator[Fi
         yield Finding("settings", "problem", error.message, error.remedy)
         return
     yield Finding("settings", "fine", f"read from {configuration.path or 'no file: defaults'}")
-    yield Finding("user", "fine", f"all is tried as the user {_user_name()}")
+    yield Finding("user", "fine", f"all checks run as the user {_user_name()}")
     if service is not None:
         yield from machine.service_state(service)
     yield from _of_settings(configuration.settings)
@@ -83,7 +83,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     if answers.severity == "problem":
         # All other calls on them would not return.
         return
-    yield check("folders", "no folder lies in another's way", check_folders, settings)
+    yield check("folders", "no folders overlap", check_folders, settings)
     yield check("mounts", "no disk or share is missing that was there at the last start", check_mounts, settings)
     for name, folder in startup.folders(settings).items():
         yield from _folder(settings, name, folder)
@@ -180,9 +180,9 @@ def _scans_blocked(settings: Settings, waiting: Sequence[str]) -> Iterator[Findi
             continue
     for (reason, remedy), (first, *others) in refused.items():
         more = f" and {len(others)} more" if others else ""
-        yield Finding("scans", "warning", f"{first}{more} cannot be taken: {reason}", remedy)
+        yield Finding("scans", "warning", f"{first}{more} cannot be moved out of the inbox: {reason}", remedy)
     if waiting and not refused:
-        yield Finding("scans", "fine", f"the {len(waiting)} scans in the inbox can be taken")
+        yield Finding("scans", "fine", f"the {len(waiting)} scans in the inbox can be moved out of it")
 
 
 def _watch(settings: Settings) -> Iterator[Finding]:
@@ -269,7 +269,7 @@ def _second(settings: Settings) -> Finding:
     if finding.severity != "fine":
         return finding
     if info := next(filter(None, map(load_second, wanted)), None):
-        return replace(finding, message=f"{info.name} {info.version} reads again what Tesseract is unsure of")
+        return replace(finding, message=f"{info.name} {info.version} rereads text with low confidence from Tesseract")
     if weights.is_installed():
         return replace(finding, message="none: it is switched off, or does not suit the languages and options")
     return replace(finding, message=f"none: receipts, forms and photos are read better with one; {weights.INSTALL}")

@@ -43,7 +43,7 @@ def read(
     The file ``-`` is standard input.
     """
     if files.count(_STANDARD_INPUT) > 1:
-        raise UsageError("standard input is named twice, and can be read once", "name - once")
+        raise UsageError("standard input (-) is given more than once", "give it once")
     settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings
     log.configure("error", settings.log.format)
     check_languages(settings)

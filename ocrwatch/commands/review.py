@@ -39,9 +39,9 @@ def review(
 ) -> ExitCode:
     """List the pages that wait for review, or mark named ones as reviewed; code 1 if one did not wait for it."""
     if done and as_json:
-        raise UsageError("--json lists pages, and --done ticks them off", "give one of them")
+        raise UsageError("--json and --done cannot be combined", "use one of them")
     if done != bool(files):
-        what = "--done names no file" if done else "files are named without --done"
+        what = "--done needs a file" if done else "files can be given only with --done"
         raise UsageError(what, "to tick pages off: ocrwatch review --done FILE…; to list them: ocrwatch review")
     settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings
     if done:
@@ -121,7 +121,7 @@ def _rows_meant(settings: Settings, file: Path, ledger: LedgerReader) -> list[En
     rows = rows_meant(settings, file, ledger)
     if not rows:
         raise UsageError(
-            f"the ledger knows nothing of {file}",
+            f"the ledger has no record of {file}",
             "name a scan, its text or its original, as ocrwatch review lists them",
         )
     paths = sorted({row.path for row in rows if row.waits_for_review})

@@ -37,7 +37,7 @@ def run(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str
         found = configuration.path
         if found is not None and is_missing(found):
             # Without it the defaults or the machine's own file would be used: surely not what was meant.
-            raise UsageError(f"the settings file {found} is not there any more", "put it back, or restart ocrwatch")
+            raise UsageError(f"the settings file {found} no longer exists", "restore it, or restart ocrwatch")
         new = load(found, {**parse_overrides(sets), **overrides}, os.environ).settings
         check_folders(new)
         return new

@@ -66,7 +66,7 @@ def _settings(config: Path | None, overrides: Mapping[str, object]) -> Settings:
             is_running = False
         if not is_running:
             raise
-        print(printable(f"ocrwatch: {wrong} (the daemon goes on with the settings it has)"), file=sys.stderr)  # noqa: T201
+        print(printable(f"ocrwatch: {wrong} (the daemon continues with its current settings)"), file=sys.stderr)  # noqa: T201
         return found
 
 

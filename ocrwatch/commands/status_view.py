@@ -87,7 +87,8 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
     )
     silent_s = (seen.now - datetime.fromisoformat(now.written)).total_seconds()
     if silent_s > _MISSED_HEARTBEATS * seen.heartbeat:
-        yield f"[red]It has told nothing for {duration(silent_s)}: it may hang; look at its log, or restart it.[/red]"
+        silent = f"It has not written its status for {duration(silent_s)} and may hang"
+        yield f"[red]{silent}; look at its log, or restart it.[/red]"
     for pause in now.paused:
         reason, remedy = _shown(pause.reason), _shown(pause.remedy)
         yield f"[red]paused[/red] since {seen.at(pause.since)} ({seen.age(pause.since)}): {reason}; {remedy}"
@@ -120,7 +121,7 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
         _some(f"{_shown(one.names)}: {_shown(one.reason)}; {_shown(one.remedy)}" for one in now.blocked),
     )
     yield from _block("scans", [_rates(now)])
-    known = f", {now.cached:,} of them known from before and not read again" if now.cached else ""
+    known = f", {now.cached:,} of them from the cache" if now.cached else ""
     yield from _block("delivered", [f"{now.delivered:,} since the start{known}"])
     if duplicates := now.ends.get("duplicate", 0):
         yield from _block("duplicates", [f"{duplicates:,} since the start, of scans delivered before"])

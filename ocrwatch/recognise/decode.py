@@ -111,7 +111,7 @@ def _check(jpeg: bytes, structure: markers.Structure, max_pixels: int) -> None:
     These are: no JPEG, no image, an unsupported kind of JPEG, too many pixels, or missing scans.
     """
     if not any(jpeg[:HEAD]) or jpeg == markers.SOI[:1]:
-        raise Truncated("the JPEG ends early: nothing of it is there" if jpeg else "the file is empty", _RESCAN)
+        raise Truncated("the JPEG ends early: none of its data is there" if jpeg else "the file is empty", _RESCAN)
     if not jpeg.startswith(markers.SOI):
         raise not_a_jpeg(jpeg[:HEAD])
     frame = structure.frame
@@ -122,14 +122,14 @@ def _check(jpeg: bytes, structure: markers.Structure, max_pixels: int) -> None:
             raise Truncated("the JPEG ends early, before its image begins", _RESCAN)
         raise Damaged("the image's header is damaged", _RESCAN)
     if structure.height == 0 or frame.width == 0:
-        raise Damaged("the image's header gives no height or width, nor does a marker behind the image", _RESCAN)
+        raise Damaged("the image's header gives no height or width, nor does a marker after the image", _RESCAN)
     if frame.width * structure.height > max_pixels:
         raise TooLarge(
             f"the image has {frame.width} x {structure.height} pixels, more than the limit of {max_pixels}",
             "scan at a lower resolution, or raise enhance.max_pixels if there is memory for it",
         )
     if not is_complete(jpeg, structure):
-        raise Truncated("the JPEG ends early: not all scans of the image are there", _RESCAN)
+        raise Truncated("the JPEG ends early: some scans of the image are missing", _RESCAN)
 
 
 def _metadata(jpeg: bytes) -> tuple[float | None, int]:

@@ -45,7 +45,7 @@ def read(jpeg: bytes, structure: markers.Structure, *, reduction: int, max_pixel
     warnings = list(_structure_warnings(structure))
     if zeros:
         gray, used = _without_zeros(jpeg, structure, zeros, reduction)
-        warnings.append(f"{zeros:,} zeros behind the last row of the image")
+        warnings.append(f"{zeros:,} zeros after the last row of the image")
     else:
         tidy = markers.rebuilt(jpeg, structure)
         used = structure
@@ -106,7 +106,7 @@ def _structure_warnings(structure: markers.Structure) -> tuple[str, ...]:
     if structure.odd:
         found.append("bytes between the header's segments, or one with a wrong length")
     if structure.lines:
-        found.append("the height stands behind the image, in a DNL marker")
+        found.append("the height is given after the image, in a DNL marker")
     if structure.end is None:
         found.append("no end marker; all rows of the image are there")
     return tuple(found)
@@ -114,4 +114,4 @@ def _structure_warnings(structure: markers.Structure) -> tuple[str, ...]:
 
 def _header_warning(complaint: Complaint) -> str:
     """Return the warning for a complaint that disappeared with a rebuilt header."""
-    return "a broken colour profile" if "ICC" in str(complaint) else "header fields that no standard knows"
+    return "a broken colour profile" if "ICC" in str(complaint) else "non-standard header fields"

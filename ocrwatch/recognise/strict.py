@@ -81,7 +81,7 @@ def _by_opencv(jpeg: bytes, reduction: int) -> Gray:
         raise _unsupported()
     decoded, said = _opencv(jpeg)
     if said or decoded is None:
-        raise Complaint(said or "its header is damaged, or its colours are subsampled in no known way")
+        raise Complaint(said or "its header is damaged, or its colours are subsampled in an unknown way")
     if reduction == 1:
         return decoded
     height, width = decoded.shape

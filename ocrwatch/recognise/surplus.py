@@ -145,7 +145,7 @@ def without_surplus(jpeg: bytes, complaint: Complaint, *, behind: bytes, reducti
         data, gray = _shortened(image.data, count, image.pixels)
         left = image.data[len(data) :]
         if _is_encoders(left, data, zeros_are_blank=image.zeros_are_blank) or _is_trailer(left + behind):
-            return Sound(gray, len(left), f"{len(left):,} surplus bytes behind the last row of the image")
+            return Sound(gray, len(left), f"{len(left):,} surplus bytes after the last row of the image")
     elif marker in _RESTARTS and (data_without := _without_padding(image)) is not None:
         return Sound(image.pixels(data_without), 0, "surplus bytes before restart markers")
     gray, rows = _without_rows(image, complaint, max_pixels)

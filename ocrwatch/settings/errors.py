@@ -61,7 +61,7 @@ def renamed(key: str) -> str:
     """
     within, _, own = key.rpartition("].")
     new = _RENAMED.get(own)
-    return f"it is called {within and f'{within}].'}{new} now" if new else ""
+    return f"it is now called {within and f'{within}].'}{new}" if new else ""
 
 
 def did_you_mean(name: str, known: Iterable[str], within: str = "") -> str:
@@ -80,7 +80,7 @@ def unknown_option(parts: Parts, source: str) -> UsageError:
         renamed(write_key(parts))
         or did_you_mean(str(name), known, within)
         or _home_of(str(name))
-        or f"known here are {', '.join(known)}"
+        or f"the options here are {', '.join(known)}"
     )
     return UsageError(f"{source}: there is no option {write_key(parts)}", remedy)
 
@@ -126,7 +126,7 @@ def _source(parts: Parts, provenance: Mapping[str, str]) -> str:
 def _home_of(name: str) -> str:
     """Return a remedy for a known option in the wrong section, empty if the name is unknown everywhere."""
     sections = [key for key in Settings.model_fields if (model := section_at([key])) and name in model.model_fields]
-    return f"{name} belongs into section [{sections[0]}]" if sections else ""
+    return f"{name} belongs in section [{sections[0]}]" if sections else ""
 
 
 def _shown(value: object) -> str:

@@ -171,7 +171,7 @@ def check_folders(settings: Settings, environ: Mapping[str, str] = os.environ) -
         inside = {prefix for prefix in interpreters if folder.is_relative_to(prefix)}
         for place in sorted(inside | {place for place in programs | interpreters if place.is_relative_to(folder)}):
             raise UsageError(
-                f"the {name} {folder} overlaps {place}, from where programs are run",
+                f"the {name} {folder} overlaps {place}, which contains programs",
                 f"choose a folder for {name} that holds nothing else",
             )
 

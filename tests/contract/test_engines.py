@@ -211,7 +211,7 @@ def test_a_language_that_the_engine_does_not_read_is_a_usage_error() -> None:
     """Greek and Fraktur would be read as Latin letters, with confidence: refused, with the languages that it reads."""
     recipe = recipe_of("rapidocr")
     for languages in (("ell",), ("eng", "grc"), ("frk",), ("rus",), ("vie",)):
-        with pytest.raises(UsageError, match=rf"does not read {languages[-1]}; it reads .*chi_sim.*eng.*jpn"):
+        with pytest.raises(UsageError, match=rf"does not support {languages[-1]}; it supports .*chi_sim.*eng.*jpn"):
             warm(replace(recipe, languages=languages))
 
 

@@ -95,7 +95,7 @@ def test_read_from_standard_input(tmp_path: Path) -> None:
     ("arguments", "code", "says"),
     [
         (["-"], QUARANTINED, "ocrwatch: standard input: the file is empty"),
-        (["-", "-"], USAGE, "ocrwatch: standard input is named twice"),
+        (["-", "-"], USAGE, "ocrwatch: standard input (-) is given more than once"),
     ],
 )
 def test_read_from_standard_input_that_gives_nothing(

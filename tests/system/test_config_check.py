@@ -13,7 +13,7 @@ def test_right_settings_are_said_to_be_right(tmp_path: Path) -> None:
     """The sentence names the file, and no folder is made."""
     checked = run_ocrwatch(tmp_path, "config", "check", config="[settle]\nstable_for = '1s'\n")
     assert (checked.returncode, checked.stderr) == (0, "")
-    assert checked.stdout == f"The settings in {tmp_path / 'ocrwatch.toml'} are right\n"
+    assert checked.stdout == f"The settings in {tmp_path / 'ocrwatch.toml'} are valid\n"
     assert [path.name for path in tmp_path.iterdir()] == ["ocrwatch.toml"]
 
 

@@ -97,7 +97,7 @@ def test_who_may_not_look_into_the_state_folder_is_told_so(tmp_path: Path, unpri
         try:
             for command in (["status"], ["status", "--json"], ["why", "a.jpg"]):
                 complaint = _complaint(tmp_path, *command, wrapper=unprivileged)
-                assert f"{daemon.state} (permission denied); ask as root or as the user that" in complaint
+                assert f"{daemon.state} (permission denied); run the command as root or as the user that" in complaint
             answer = run_ocrwatch(tmp_path, "doctor", "--json", wrapper=unprivileged)
             assert answer.returncode == 3, answer.stderr
             (found,) = (finding for finding in json.loads(answer.stdout) if finding["subject"] == "daemon")

@@ -128,7 +128,7 @@ FAULTS = {
                                        "let the user that ocrwatch runs as read it", _closed_subfolder,
                                        severity="warning", needs=("no privileges",)),
     "folder that cannot be made": Fault("inbox", "/proc/inbox", "folder", arguments=("--inbox", "/proc/inbox")),
-    "file in a folder's place": Fault("archive", "not a directory", "remove what stands", _file_for_folder),
+    "file in a folder's place": Fault("archive", "not a directory", "remove the file", _file_for_folder),
     "full disk": Fault("archive", "no space left", "free some space", _full),
     "full disk, said of its space": Fault("archive space", "is full", "free some space", _full),
     "share whose server is gone": Fault("inbox", "not connected", "and mount it again",
@@ -194,7 +194,7 @@ def test_nothing_is_found_where_all_is_well(tmp_path: Path) -> None:
         assert {event["path"] for event in daemon.events() if "path" in event} == {"a.jpg", "b.jpg"}
     before = _everything(tmp_path)
     assert _examine(tmp_path) == (0, [])
-    assert "was noticed at once" in run_ocrwatch(tmp_path, "doctor", *BY_EVENTS).stdout
+    assert "was detected at once" in run_ocrwatch(tmp_path, "doctor", *BY_EVENTS).stdout
     assert _everything(tmp_path) == before
 
 

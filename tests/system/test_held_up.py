@@ -100,7 +100,7 @@ def test_one_scan_that_may_not_be_moved_stops_no_other(
             found = json.loads(run_ocrwatch(tmp_path, "doctor", "--json", wrapper=unprivileged).stdout)
             (told,) = (each for each in found if each["subject"] == "scans")
             assert (told["severity"], told["remedy"]) == ("warning", waiting["next_step"])
-            assert told["message"].startswith(f"{obstacle.path} cannot be taken")
+            assert told["message"].startswith(f"{obstacle.path} cannot be moved out of the inbox")
             assert daemon.stop() == 0
     finally:
         obstacle.end(inbox)

@@ -139,7 +139,7 @@ def test_settings_file_that_is_gone_changes_nothing(tmp_path: Path) -> None:
         daemon.wait_ready()
         (tmp_path / "ocrwatch.toml").unlink()
         daemon.process.send_signal(signal.SIGHUP)
-        assert "not there any more" in daemon.wait_for("daemon.reload_failed")["reason"]
+        assert "no longer exists" in daemon.wait_for("daemon.reload_failed")["reason"]
         assert _reload(daemon, "")["changed"] == ["output.formats"]
 
 

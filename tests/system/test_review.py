@@ -180,7 +180,7 @@ def test_what_cannot_be_ticked_off_is_said(tmp_path: Path) -> None:
 
     unknown = run_ocrwatch(tmp_path, "review", "--done", "other.jpg", "missing.jpg")
     assert unknown.returncode == USAGE
-    assert unknown.stderr.startswith("ocrwatch: the ledger knows nothing of missing.jpg; name a scan")
+    assert unknown.stderr.startswith("ocrwatch: the ledger has no record of missing.jpg; name a scan")
     ambiguous = run_ocrwatch(tmp_path, "review", "--done", "other.jpg", "page.jpg")
     assert ambiguous.returncode == USAGE
     assert "a/page.jpg" in ambiguous.stderr

@@ -203,7 +203,7 @@ def test_commands_by_hand_beside_the_service(machine: Machine) -> None:
         if runs:
             assert code == 0, said
         else:
-            assert "does not run" in said
+            assert "is not running" in said
         assert "ok      mounts: no disk or share is missing" in said
         code, said = ask("doctor", user="bob")
         assert "ok      mounts" in said
@@ -328,7 +328,7 @@ def test_killing_it_under_load_loses_nothing(machine: Machine) -> None:
         until(lambda wanted=wanted: len(texts_in(machine, "killed")) >= wanted, TIMEOUT, f"{wanted} texts")  # type: ignore[misc]
         before = machine.main_pid(UNIT)
         machine.run("kill", "-KILL", str(before))
-        until(lambda before=before: machine.main_pid(UNIT) not in {0, before}, TIMEOUT, "it is started again")  # type: ignore[misc]
+        until(lambda before=before: machine.main_pid(UNIT) not in {0, before}, TIMEOUT, "it is being restarted")  # type: ignore[misc]
     assert_all_read(machine, "killed", names)
     assert int(machine.property(UNIT, "NRestarts")) >= 3
 

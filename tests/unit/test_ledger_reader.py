@@ -95,6 +95,6 @@ def test_a_ledger_that_may_not_be_looked_at_is_said_in_one_sentence() -> None:
     with reachable_folder() as folder:
         Ledger(folder).close()
         folder.chmod(0o000)
-        said = r"cannot read the ledger .*\(permission denied\); ask as root"
+        said = r"cannot read the ledger .*\(permission denied\); run the command as root"
         with unprivileged(), pytest.raises(EnvironmentFault, match=said), LedgerReader(folder, alone=True):
             pass

@@ -140,7 +140,10 @@ def test_another_user_is_refused() -> None:
         row = note(ledger, "a.jpg")
         ledger.close()
         (folder / "ledger.db").chmod(0o666)
-        with unprivileged(), pytest.raises(EnvironmentFault, match="ask as root or as the user that ocrwatch runs as"):
+        with (
+            unprivileged(),
+            pytest.raises(EnvironmentFault, match="run the command as root or as the user that ocrwatch runs as"),
+        ):
             tick_off(folder, dict.fromkeys([row], NO_TEXT.reasons))
         assert {path.name for path in folder.iterdir()} == {"ledger.db"}
 

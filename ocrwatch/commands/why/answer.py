@@ -103,7 +103,7 @@ def _now(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
     unwanted = _unwanted(sources.settings, path, is_there=there is not None and not odd[0])
     reason, remedy = unwanted if there is not None and not odd[0] else odd
     if reason:
-        return Answer(path, "ignored", f"is left alone: {reason}.", remedy)
+        return Answer(path, "ignored", f"is ignored: {reason}.", remedy)
     if there is not None and last is not None and last.facts == facts_key(facts_of(there)):
         if last.state == "delivered":
             return _done(sources, last)
@@ -112,7 +112,7 @@ def _now(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
     found = _told_by_daemon(sources, path) or _by_record(sources, path, last, is_there=there is not None)
     if found is not None:
         return found
-    why = f" A file of this name would be left alone: {unwanted[0]}." if unwanted[0] else ""
+    why = f" A file of this name would be ignored: {unwanted[0]}." if unwanted[0] else ""
     return Answer(path, "unknown", f"is not in the inbox, and nothing is known of it.{why}", unwanted[1])
 
 
@@ -165,7 +165,7 @@ def _told_by_daemon(sources: Sources, path: str) -> Answer | None:
     if told:
         return told[0]
     if shown in status.delivering:
-        return Answer(path, "delivering", "was read; what came of it is being put in its place.")
+        return Answer(path, "delivering", "was read; its results are being delivered.")
     if shown in status.queue:
         position = status.queue.index(shown) + 1
         return Answer(path, "queued", f"is complete, and {ordinal(position)} in the queue.", position=position)
@@ -194,11 +194,11 @@ def _incomplete(sources: Sources, item: Incomplete) -> Answer:
     if item.reason == "growing":
         says = f"is still being written: it last changed at {since}. It is read when it is complete."
     elif item.reason == "unreadable":
-        says = f"may not be read by the user that ocrwatch runs as, since {since}."
+        says = f"cannot be read by the user that ocrwatch runs as, since {since}."
         return Answer(item.path, "incomplete", says, "let that user read it", since=item.since, code=item.reason)
     elif item.until is not None:
         says = (
-            f"was read and found damaged: {printable(item.detail)}. Its writer may still be at work: it is read again "
+            f"was read and found damaged: {printable(item.detail)}. Its writer may not have finished: it is read again "
             f"when it changes, and quarantined at {sources.at(item.until)} if it does not; it last changed at {since}."
         )
     else:
@@ -218,7 +218,7 @@ def _open(sources: Sources, row: Entry, *, is_there: bool) -> Answer:
     stands = "" if sources.status is not None else " No ocrwatch runs here: start it."
     at = isoformat(row.updated_at)
     if row.state in {"planned", "published"}:
-        says = f"was read; its text and its original are being put in their places since {sources.at(at)}.{stands}"
+        says = f"was read; its text and its original are being delivered since {sources.at(at)}.{stands}"
         return Answer(row.path, "delivering", says, since=at)
     if row.state == "retrying" and (row.attempts or row.deaths):
         next_try = isoformat(row.not_before)
@@ -243,7 +243,7 @@ def _waiting(sources: Sources, path: str) -> Answer:
     """Explain a scan in the inbox that is not in the daemon's status, by its file."""
     found = probe(sources.settings.inbox, path)
     if found is None:
-        return Answer(path, "changed", "has just gone from the inbox.")
+        return Answer(path, "changed", "has just been removed from the inbox.")
     changed = isoformat(found.facts.mtime_ns / 1e9) if 0 <= found.facts.mtime_ns < 2**62 else None
     if found.state is not Completeness.WHOLE:
         what = "unreadable" if found.state is None else found.state.value
@@ -322,7 +322,7 @@ def _quarantined(sources: Sources, row: Entry) -> Answer:
     says = (
         f"could not be read: {printable(row.reason or _FORGOTTEN)}. "
         f"{'A copy' if stays else 'It'} was put into the quarantine at {sources.at(at)}: {with_presence(originals)}."
-        f"{' It stays in the inbox, which it may not be moved out of.' if stays else ''}"
+        f"{' It stays in the inbox, because it may not be moved.' if stays else ''}"
     )
     remedy = _to_try_again(originals[0], stays=stays) if originals and os.path.lexists(originals[0]) else ""
     return Answer(row.path, "quarantined", says, remedy, since=at, attempts=row.attempts, code=row.code, files=files)
@@ -363,7 +363,7 @@ def _gone(sources: Sources, row: Entry) -> Answer:
     at = isoformat(row.updated_at)
     reason = printable(row.reason or "it was changed, or taken out of the inbox")
     return Answer(
-        row.path, "changed", f"is not in the inbox any more, and was not read: {reason} ({sources.at(at)}).", since=at
+        row.path, "changed", f"is no longer in the inbox, and was not read: {reason} ({sources.at(at)}).", since=at
     )
 
 

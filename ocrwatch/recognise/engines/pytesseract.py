@@ -66,7 +66,7 @@ class PytesseractEngine:
             if variable not in _variables():
                 raise UsageError(
                     f"Tesseract has no variable named {variable!r}",
-                    "correct ocr.variables; tesseract --print-parameters lists what there is",
+                    "correct ocr.variables; tesseract --print-parameters lists all variables",
                 )
         self._loaded = recipe
         self._info = EngineInfo(self.name, _version(), recipe.languages)
@@ -92,7 +92,9 @@ class PytesseractEngine:
             reason = error.message or f"status {error.status}"
             raise EngineFailed(f"Tesseract failed on this image ({reason})") from error
         except TesseractNotFoundError as error:
-            raise EnvironmentFault("the program tesseract has gone", "run: apt-get install tesseract-ocr") from error
+            raise EnvironmentFault(
+                "the program tesseract is no longer installed", "run: apt-get install tesseract-ocr"
+            ) from error
         except FileNotFoundError as error:
             raise EngineFailed(f"Tesseract wrote no result ({error})") from error
         except (OSError, UnboundLocalError) as error:

@@ -48,11 +48,11 @@ class RapidocrEngine:
         for variable, _ in recipe.variables:
             raise UsageError(
                 f"the engine {NAME} has no variable named {variable!r}",
-                "take it out of ocr.variables, which are Tesseract's, or set ocr.engine to tesserocr",
+                "remove it from ocr.variables, which only Tesseract supports, or set ocr.engine to tesserocr",
             )
         if recipe.page_segmentation not in ANY_LAYOUT | ONE_LINE:
             raise UsageError(
-                f"the engine {NAME} does not know ocr.page_segmentation {recipe.page_segmentation}",
+                f"the engine {NAME} does not support ocr.page_segmentation {recipe.page_segmentation}",
                 "set it to 3, or ocr.engine to tesserocr",
             )
         networks()

@@ -108,6 +108,6 @@ class TesserocrEngine:
             if value is None:
                 raise UsageError(
                     f"Tesseract has no variable named {variable!r}",
-                    "correct ocr.variables; tesseract --print-parameters lists what there is",
+                    "correct ocr.variables; tesseract --print-parameters lists all variables",
                 )
             self._replaced[variable] = value

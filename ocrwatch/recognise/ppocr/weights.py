@@ -69,7 +69,8 @@ def check_languages(languages: tuple[str, ...]) -> None:
     """
     if unknown := unknown_languages(languages):
         raise UsageError(
-            f"the engine {NAME} does not read {', '.join(unknown)}; it reads {', '.join(sorted(CHINESE | LATIN))}",
+            f"the engine {NAME} does not support {', '.join(unknown)}; "
+            f"it supports {', '.join(sorted(CHINESE | LATIN))}",
             "set ocr.engine to tesserocr for scans in other languages",
         )
 
@@ -105,7 +106,7 @@ def weights() -> Weights:
         )
     except (StopIteration, RuntimeError):
         raise EnvironmentFault(
-            f"{NAME} {installed} does not bring the networks *{_DETECTION} and *{_RECOGNITION}",
+            f"{NAME} {installed} does not contain the networks *{_DETECTION} and *{_RECOGNITION}",
             f"install a version of {NAME} that does: pip install '{NAME}>=3.10'",
         ) from None
     return Weights(detection, recognition, installed)

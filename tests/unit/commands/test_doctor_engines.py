@@ -17,7 +17,7 @@ from ocrwatch.recognise.ppocr import weights
 from ocrwatch.settings import Settings
 
 INFO = EngineInfo("rapidocr", "3.10.0", ("eng",))
-READS = Finding("second reader", "fine", "rapidocr 3.10.0 reads again what Tesseract is unsure of")
+READS = Finding("second reader", "fine", "rapidocr 3.10.0 rereads text with low confidence from Tesseract")
 OFF = Finding("second reader", "fine", "none: it is switched off, or does not suit the languages and options")
 
 

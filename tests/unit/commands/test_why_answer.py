@@ -57,7 +57,7 @@ def ask(settings: Settings, path: str, *rows: Entry, told: Status | None = None)
             "not a JPEG",
             "it is not a JPEG. It is read when it is complete, and quarantined when it has not changed for 10 s",
         ),
-        ("unreadable", "may not be read by the user"),
+        ("unreadable", "cannot be read by the user"),
     ],
 )
 def test_what_settles(settings: Settings, reason: str, said: str) -> None:
@@ -74,7 +74,7 @@ def test_what_was_found_damaged_and_is_waited_for(settings: Settings) -> None:
     told = Incomplete("a.jpg", "damaged", isoformat(0), "a part is missing", isoformat(600))
     found = ask(settings, "a.jpg", told=status(incomplete=[told]))
     assert (found.state, found.since, found.code) == ("incomplete", isoformat(0), "damaged")
-    assert "damaged: a part is missing. Its writer may still be at work: it is read again when it" in found.says
+    assert "damaged: a part is missing. Its writer may not have finished: it is read again when it" in found.says
     assert f"quarantined at {isoformat(600)} if it does not" in found.says
     alone = ask(settings, "a.jpg", row("a.jpg", "queued", attempts=0, code="damaged", reason="a part is missing"))
     assert (alone.state, alone.code) == ("queued", "damaged")
@@ -103,7 +103,7 @@ def test_what_is_behind_those_in_hand(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("state", "changes", "expected", "said"),
     [
-        ("planned", {}, "delivering", "are being put in their places"),
+        ("planned", {}, "delivering", "are being delivered"),
         ("retrying", {"code": "timeout", "reason": "it took long", "attempts": 2}, "retrying", "failed twice (it took"),
         ("reading", {}, "changed", "taken out of the inbox"),
         ("delivered", {}, "delivered", "a.txt (not there any more), the original was deleted"),

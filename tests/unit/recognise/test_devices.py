@@ -25,11 +25,11 @@ NO_END = "no end marker"
 LINES = "DNL"
 SEGMENTS = "wrong length"
 SURPLUS = "surplus bytes"
-ZEROS = "zeros behind"
+ZEROS = "zeros after"
 ROWS = "more rows"
 PROFILE = "colour profile"
 SECOND = "second image"
-FIELDS = "no standard knows"
+FIELDS = "non-standard header fields"
 
 
 def saved(mode: str) -> bytes:
@@ -144,7 +144,7 @@ def test_an_adobe_transform_for_four_components_with_three(transform: int) -> No
     """YCCK is no transform for three components: every decoder takes them for YCbCr."""
     found = decoded(odd.with_adobe(saved("colour"), transform))
     assert_is_page(found)
-    assert found.warnings == (f"header fields that {FIELDS}",)
+    assert found.warnings == (FIELDS,)
 
 
 @pytest.mark.parametrize("rows", [1, 8, 64, 200])

@@ -129,7 +129,7 @@ def test_variables_of_the_engine_come_together_from_all_sources(toml: Path) -> N
     [
         ("inbocks = 1", "there is no option inbocks", "did you mean inbox?"),
         ('[settle]\nstable_fro = "1s"', "there is no option settle.stable_fro", "did you mean settle.stable_for?"),
-        ("[log]\ngive_up_after = 1", "there is no option log.give_up_after", r"belongs into section \[settle\]"),
+        ("[log]\ngive_up_after = 1", "there is no option log.give_up_after", r"belongs in section \[settle\]"),
         (
             "[[profiles]]\nmatch = 'a'\nocr.dpii = 1",
             r"no option profiles\[0\].ocr.dpii",
@@ -229,7 +229,7 @@ def test_options_of_older_versions_are_named_anew(tmp_path: Path, old: str, new:
     for config, overrides, environ in ((toml, {}, {}), (None, {old: "1"}, {}), (None, {}, {variable: "1"})):
         with pytest.raises(UsageError) as refused:
             load(config, overrides, environ)
-        assert refused.value.remedy == f"it is called {new} now"
+        assert refused.value.remedy == f"it is now called {new}"
     assert new in option_keys()
 
 
@@ -239,7 +239,7 @@ def test_an_old_option_in_a_profile_is_named_anew(tmp_path: Path) -> None:
     toml.write_text('[[profiles]]\nmatch = "*"\nenhance.on = false\n')
     with pytest.raises(UsageError) as refused:
         load(toml, {}, {})
-    assert refused.value.remedy == "it is called profiles[0].enhance.enabled now"
+    assert refused.value.remedy == "it is now called profiles[0].enhance.enabled"
 
 
 @pytest.mark.parametrize("argument", ["settle.stable_for", "=1", "settle.=1", ".quiet=1", ""])

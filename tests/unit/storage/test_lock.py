@@ -159,7 +159,10 @@ def test_who_may_not_look_is_not_told_that_nobody_holds_it() -> None:
     with reachable_folder() as folder:
         lock = FolderLock(folder, "inbox")
         folder.chmod(0o000)
-        with unprivileged(), pytest.raises(EnvironmentFault, match=r"cannot tell.*permission denied.*; ask as root"):
+        with (
+            unprivileged(),
+            pytest.raises(EnvironmentFault, match=r"cannot tell.*permission denied.*; run the command as root"),
+        ):
             holder_of(folder)
         lock.release()
 

@@ -16,7 +16,7 @@ from ocrwatch.storage import mount_watchdog
 from ocrwatch.storage.mount_watchdog import MountWatchdog, check_answers
 from tests.waiting import until
 
-REMEDY = "see that the share's server is there, or unmount it (umount -l) and mount it again"
+REMEDY = "check that the share's server is running, or unmount the share (umount -l) and mount it again"
 
 
 class Share:

@@ -80,8 +80,8 @@ def test_a_wrong_language_is_said_with_all_that_are_right() -> None:
     with pytest.raises(UsageError) as caught:
         check_languages(("eng", "ell", "rus"))
     message, remedy = caught.value.message, caught.value.remedy
-    beginning, known = message.split("; it reads ")
-    assert beginning == "the engine rapidocr does not read ell, rus"
+    beginning, known = message.split("; it supports ")
+    assert beginning == "the engine rapidocr does not support ell, rus"
     assert known.split(", ") == sorted(CHINESE | LATIN)
     assert remedy == "set ocr.engine to tesserocr for scans in other languages"
 
@@ -150,7 +150,7 @@ def test_a_package_without_the_networks_is_said(names: tuple[str, ...], monkeypa
     installed(monkeypatch, *names)
     with pytest.raises(EnvironmentFault) as caught:
         weights()
-    assert caught.value.message == "rapidocr 3.10.0 does not bring the networks *_det_small.onnx and *_rec_small.onnx"
+    assert caught.value.message == "rapidocr 3.10.0 does not contain the networks *_det_small.onnx and *_rec_small.onnx"
     assert "pip install 'rapidocr>=" in caught.value.remedy
 
 
