@@ -16,7 +16,7 @@ from ocrwatch.settings.load import check_folders, load, parse_overrides
 
 
 def check(config: Path | None, sets: Sequence[str]) -> ExitCode:
-    """Load the settings like ``run`` and test them like a reload; print that they are right, or raise."""
+    """Load the settings like ``run`` and test them like a reload; print that they are valid, or raise."""
     configuration = load(config, parse_overrides(sets), os.environ)
     settings = configuration.settings
     # First, because a call on a hung folder would not return.
@@ -25,7 +25,7 @@ def check(config: Path | None, sets: Sequence[str]) -> ExitCode:
     prove(settings)
     if settings.workers.executor == LOCAL:
         try_start(startup.worker_options(settings))
-    source = "There is no settings file, and the defaults are right"
+    source = "There is no settings file, and the defaults are valid"
     if configuration.path is not None:
         source = f"The settings in {configuration.path} are valid"
     print(printable(source))  # noqa: T201
