@@ -124,6 +124,8 @@ class Scan:
     """The cached page that could not be rendered: it is not tried again."""
     stays: bool = False
     """Whether it was copied to the quarantine and stays in the inbox."""
+    stands_in: bool = False
+    """Whether it only stands for the plan of an earlier run, and counts for nothing in this one."""
 
     @property
     def path(self) -> str:

@@ -18,7 +18,7 @@ from typing import Final
 from ocrwatch.backoff import Backoff
 from ocrwatch.cache.key import PageCache
 from ocrwatch.daemon.pipeline import Pipeline
-from ocrwatch.daemon.recovery import restore_forgotten
+from ocrwatch.housekeeping.ledger_rebuild import restore_forgotten
 from ocrwatch.delivery.deliveries import Deliveries
 from ocrwatch.delivery.duplicates import Duplicates
 from ocrwatch.delivery.plan import Fate, Places
@@ -156,7 +156,7 @@ class Core:
         )
         places = Places(folders.inbox, folders.outbox, folders.archive, folders.quarantine, keeps=keeps)
         self.deliverer = Deliverer(places, self.ledger, self.ledger.remember_endings(endings()))
-        self.deliveries = Deliveries(self.threads.delivery, self.deliverer, self.backoff, self.duplicates)
+        self.deliveries = Deliveries(self.threads.delivery, self.deliverer, self.ledger, self.backoff, self.duplicates)
         self.pipeline = self.pipeline_of(Pipeline)
         self._services: list[asyncio.Task[None]] = []
 

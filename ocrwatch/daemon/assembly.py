@@ -122,6 +122,7 @@ class Assembly:
             Deliveries(
                 self.threads.delivery,
                 Deliverer(self._places(settings), ledger, ledger.remember_endings(endings())),
+                ledger,
                 self.backoff,
                 duplicates,
             ),
@@ -141,7 +142,7 @@ class Assembly:
     @property
     def open_scans(self) -> int:
         """How many scans are known and not closed."""
-        return self.watcher.waiting + len(self.scans) + len(self.pipeline.resuming)
+        return self.watcher.waiting + len(self.scans)
 
     def queue(self) -> Iterator[str]:
         """Yield the complete paths that wait for a worker, in the order of reading."""
@@ -166,8 +167,7 @@ class Assembly:
         for entry in await run_in(self.threads.state, self._left_by_earlier_run):
             if entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}:
                 self.watcher.claim(entry.path)
-                task = self.pipeline.recover(entry)
-                task.add_done_callback(lambda _, path=entry.path: self.watcher.release(path, again=True))  # type: ignore[misc]
+                self.pipeline.recover(entry)
             else:
                 self.pipeline.clear_leftovers(entry)
 

@@ -21,7 +21,6 @@ from ocrwatch.checks.failed_start import make_folders_or_tell, tell_failed_start
 from ocrwatch.checks.remembered_mounts import check_mounts, remember_mounts
 from ocrwatch.daemon.assembly import Assembly
 from ocrwatch.daemon.hangup import on_hangup
-from ocrwatch.daemon.recovery import rebuild, restore_forgotten
 from ocrwatch.daemon.reload import Reloading
 from ocrwatch.daemon.status_publisher import StatusPublisher, not_read_files
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
@@ -38,6 +37,7 @@ from ocrwatch.events import (
 from ocrwatch.events.listeners import Listeners
 from ocrwatch.executors.events import WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.startup_guard import StartupGuard
+from ocrwatch.housekeeping.ledger_rebuild import rebuild, restore_forgotten
 from ocrwatch.ledger import Ledger
 from ocrwatch.observe.outputs import StatusOutputs
 from ocrwatch.observe.status import NotReadFile

@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from ocrwatch.backoff import BLOCKED_DELAY, Backoff, Cause, wait_until
 from ocrwatch.cache.key import PageCache
-from ocrwatch.daemon.retry_policy import HasPlan, TooSoon, check_admission, delay_after, renew
-from ocrwatch.daemon.scheduler import Scheduler
+from ocrwatch.daemon.page_source import BUG_REMEDY, PageSource
+from ocrwatch.daemon.retry_policy import HasPlan, TooSoon, delay_after
 from ocrwatch.delivery.deliveries import (
     ClearingItem,
     Deliveries,
@@ -23,7 +22,6 @@ from ocrwatch.delivery.deliveries import (
     QuarantineItem,
 )
 from ocrwatch.delivery.duplicates import Duplicates
-from ocrwatch.delivery.plan import Plan
 from ocrwatch.delivery.transaction import Delivered
 from ocrwatch.errors import (
     Blocked,
@@ -38,7 +36,6 @@ from ocrwatch.errors import (
 )
 from ocrwatch.events import (
     BatchStarted,
-    CacheFailed,
     ScanChanged,
     ScanClosed,
     ScanFailed,
@@ -46,22 +43,18 @@ from ocrwatch.events import (
     ScanWaiting,
     publish,
 )
-from ocrwatch.executors.base import Executor, request_for
+from ocrwatch.executors.base import Executor
 from ocrwatch.executors.events import Begun
-from ocrwatch.executors.ipc import Job, RenderJob
-from ocrwatch.intake.loading import AlreadyDelivered, Loaded, Loading
+from ocrwatch.intake.loading import AlreadyDelivered, Loading
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.observe.scan_events import publish_delivered, publish_duplicate, publish_quarantined, publish_recovered
-from ocrwatch.render.base import RenderedPage, RenderRequest
+from ocrwatch.render.base import RenderedPage
 from ocrwatch.scan import Batch, Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.storage.facts import FileFacts
 from ocrwatch.storage.threads import Threads, run_in
 
-MOST_BLOCKED: Final = 128
-"""Scans that may be blocked with their texts in memory; more mean that the folder refuses all: a pause."""
-
-BUG_REMEDY: Final = "please report it with the log's traceback"
+_NO_FACTS: Final = FileFacts(0, 0, 0, 0, 0)
 
 
 class Intake(Protocol):
@@ -97,29 +90,26 @@ class Pipeline:
         """The current settings."""
         self.groups = groups
         self._ledger = ledger
-        self._cache = cache
         self._threads = threads
         self._backoff = backoff
         self._scans = scans
         self._executor = executor
         self._loading = loading
+        self._pages = PageSource(settings, ledger, cache, threads, backoff, scans, executor, loading)
         self._deliveries = deliveries
         self._duplicates = duplicates
         self._intake = intake
-        self.scheduler = Scheduler(scans, backoff, executor.capacity, looks_ahead=bool(cache))
+        self.scheduler = self._pages.scheduler
         self.began_at: float | None = None
         """When the first batch was taken (monotonic seconds)."""
         self._batches = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._is_ending = False
-        self._undelivered = 0
-        self._past_reading = 0
+        self._past_reading: set[Scan] = set()
         """Open scans that need no more reading."""
-        self._blocked_texts = 0
-        """Scans that are blocked with their texts in memory."""
-        self.resuming: set[str] = set()
-        """Paths of scans of earlier runs with plans that are being carried out."""
+        self._plans: dict[Scan, Entry] = {}
+        """Scans whose delivery an earlier run has planned."""
 
     # From the batch to the end.
 
@@ -128,8 +118,10 @@ class Pipeline:
         while not scan.is_closed:
             try:
                 await self._wait(scan)
-                if scan.fault is None:
-                    page = await self._read(scan)
+                if (planned := self._plans.get(scan)) is not None:
+                    self._close(scan, await self._resume(scan, planned))
+                elif scan.fault is None:
+                    page = await self._pages.page(scan)
                     self._close(scan, await self._deliver(scan, page))
                 else:
                     self._close(scan, await self._quarantine(scan, scan.fault))
@@ -140,7 +132,7 @@ class Pipeline:
             except AlreadyDelivered:
                 self._close(scan, ScanState.DUPLICATE)
             except HasPlan as found:
-                self._close(scan, await self._resume(found.entry, scan))
+                self._plans[scan] = found.entry
             except TooSoon as early:
                 self._postpone(scan, ScanState.RETRYING, early.seconds)
             except Blocked as error:
@@ -156,99 +148,12 @@ class Pipeline:
             except Exception as error:  # noqa: BLE001 - a bug must not stop the daemon, nor lose the scan
                 self._note_bug(scan, error)
 
-    async def _read(self, scan: Scan) -> RenderedPage:
-        """Return the scan's page, rendered; it comes from the cache or from the executor."""
-        scan.begun_at = 0.0
-        self._scans.change(scan, ScanState.QUEUED)
-        async with self.scheduler.turn(scan):
-            self._scans.change(scan, ScanState.LOADING)
-            renew(scan, self.settings)
-            reduced = scan.reduced
-            loaded = await self._load(scan)
-            if loaded.page is not None:
-                if (page := await self._render_cached(scan, loaded.page)) is not None:
-                    return page
-                scan.reduced = reduced
-                check_admission(scan, replace(loaded, page=None), self.settings.retry)
-            scan.jpeg = loaded.jpeg
-            del loaded
-            async with self.scheduler.place(scan):
-                # The settings may have changed while it waited.
-                renew(scan, self.settings)
-                jpeg, scan.jpeg = scan.jpeg, b""
-                # Another scan with the same bytes may have been read since this one was loaded.
-                cached = self._cache.recent(scan.sha256 or "", scan.recipe)
-                if cached is not None and (page := await self._render_cached(scan, cached)) is not None:
-                    return page
-                return await self._have_read(scan, jpeg)
-
-    async def _load(self, scan: Scan) -> Loaded:
-        """Return bytes, row and cached page; raises what the ledger says against reading it now."""
-        try:
-            loaded = await self._loading.commit(scan)
-        except (ScanFault, AlreadyDelivered):
-            self._backoff.resolve(Cause.READING)
-            raise
-        self._backoff.resolve(Cause.READING)
-        scan.is_free_again()
-        entry = loaded.entry
-        scan.id, scan.attempt = entry.id, entry.attempts
-        self._scans.has_row(scan)
-        check_admission(scan, loaded, self.settings.retry)
-        return loaded
-
-    async def _render_cached(self, scan: Scan, packed: bytes) -> RenderedPage | None:
-        """Render a cached page; return None if it cannot be, so that the scan must be read."""
-        if packed == scan.unrendered:
-            return None
-        try:
-            page = await self._executor.render(RenderJob(scan.id, packed, self._request(scan)))
-        except ScanFault as fault:
-            scan.unrendered = packed
-            publish(CacheFailed(reason=f"{scan.path}: {fault.message}", remedy="nothing: the scan is read"))
-            return None
-        except EnvironmentFault:
-            # It is a pause of the workers: loading, which works, would end another one at once.
-            scan.begun_at = time.monotonic()
-            raise
-        self._backoff.resolve(Cause.WORKERS)
-        scan.cached = True
-        scan.queued_ms = (time.monotonic() - scan.file.ready_at) * 1000
-        return page
-
-    def _request(self, scan: Scan) -> RenderRequest:
-        return request_for(scan, preview_chars=self.settings.log.preview_chars, packs=bool(self._cache))
-
-    async def _have_read(self, scan: Scan, jpeg: bytes) -> RenderedPage:
-        self._scans.change(scan, ScanState.READING)
-        try:
-            reading = await self._executor.read(Job(scan.id, jpeg, scan.recipe, self._request(scan)))
-        except EnvironmentFault as error:
-            if scan.begun_at:
-                await self._refund(scan.id)
-            if isinstance(error, Blocked):
-                # One at a time until a page is read.
-                self._backoff.record(Cause.MEMORY, error, time.monotonic())
-            raise
-        except UsageError:
-            if scan.begun_at:
-                await self._refund(scan.id)
-            raise
-        finally:
-            scan.worker = 0
-        self._backoff.resolve(Cause.WORKERS)
-        self._backoff.resolve(Cause.MEMORY)
-        scan.read_ms = reading.read_ms
-        scan.queued_ms = (time.monotonic() - scan.file.ready_at) * 1000 - reading.read_ms
-        self._remember(scan, reading.page)
-        return reading.page
-
     async def _deliver(self, scan: Scan, page: RenderedPage) -> ScanState:
         """Publish the text and archive the original; a blocked scan waits here, with its text."""
         output = scan.options.output
         group = None if output.group is None else self.groups[output.group]
         item = PageItem(scan, page, self.settings.on_success, group, self._duplicates)
-        with self._is_read():
+        with self._is_read(scan):
             delivered = await self._unblocked(item, scan)
         assert delivered is not None  # noqa: S101 - for the type checker
         if item.earlier is not None:
@@ -256,6 +161,14 @@ class Pipeline:
             return ScanState.DUPLICATE
         publish_delivered(scan, page.summary, delivered, preview_chars=self.settings.log.preview_chars)
         return ScanState.DELIVERED
+
+    async def _resume(self, scan: Scan, planned: Entry) -> ScanState:
+        """Carry out the plan of an earlier run."""
+        with self._is_read(scan):
+            delivered = await self._unblocked(PlanItem(planned), scan)
+        publish_recovered(planned, delivered)
+        # What is in its place now is another scan.
+        return ScanState.CHANGED
 
     async def _quarantine(self, scan: Scan, fault: ScanFault) -> ScanState:
         """Move the scan to the quarantine, unless its writer may still be at work."""
@@ -272,7 +185,7 @@ class Pipeline:
                 )
             return ScanState.INCOMPLETE
         scan.code, scan.reason = fault.code, fault.message
-        with self._is_read():
+        with self._is_read(scan):
             delivered = await self._unblocked(QuarantineItem(scan, fault, self._ledger), scan)
         scan.code, scan.reason = fault.code, fault.message
         scan.stays = delivered is not None and delivered.stays
@@ -318,64 +231,31 @@ class Pipeline:
 
     async def _unblocked(self, item: Item, scan: Scan) -> Delivered | None:
         """Deliver an item of a scan, and wait while the scan is blocked; raises :class:`Stopping`."""
-        has_text = isinstance(item, PageItem)
-        # The attempt of a scan that was read is refunded, as a long pause would otherwise use up its attempts.
-        refundable = scan if has_text and not scan.cached else None
         while True:
             self._scans.change(scan, ScanState.DELIVERING)
             try:
-                return await self._commit(item, refundable, has_text=has_text)
+                return await self._deliveries.deliver(item)
             except Blocked as error:
                 self._block(scan, error)
-                self._blocked_texts += has_text
-                try:
+                with self._deliveries.waiting(item):
                     await self._wait(scan)
-                finally:
-                    self._blocked_texts -= has_text
             except Changed:
                 publish(ScanChanged(path=scan.path, reason="it changed or went while it was read"))
                 raise
 
-    async def _commit(self, item: Item, refundable: Scan | None = None, *, has_text: bool = False) -> Delivered | None:
-        """Deliver an item, and wait while a disk refuses all items.
-
-        ``refundable`` is a scan that gets its attempt refunded then.
-        """
-        self._undelivered += 1
-        try:
-            while True:
-                await self._backoff.clear_for(Cause.DELIVERY)
-                try:
-                    delivered = await self._deliveries.commit(item)
-                except EnvironmentFault as error:
-                    if isinstance(error, Blocked) and not (has_text and self._blocked_texts >= MOST_BLOCKED):
-                        raise
-                    self._backoff.record(Cause.DELIVERY, error, time.monotonic())
-                    if refundable is not None:
-                        # Meanwhile it counts among the waiting.
-                        self._spawn(self._refund(refundable.id), refundable.path)
-                else:
-                    self._backoff.resolve(Cause.DELIVERY)
-                    return delivered
-        finally:
-            self._undelivered -= 1
-            if not (self._undelivered or self._is_ending):
-                # No scan is left to try with, and none would be read in its place.
-                self._backoff.resolve(Cause.DELIVERY)
-
     @contextlib.contextmanager
-    def _is_read(self) -> Iterator[None]:
+    def _is_read(self, scan: Scan) -> Iterator[None]:
         """Record that this scan no longer tests whether scans can be read."""
-        self._past_reading += 1
+        self._past_reading.add(scan)
         self._end_pauses_of_reading()
         try:
             yield
         finally:
-            self._past_reading -= 1
+            self._past_reading.discard(scan)
 
     def _end_pauses_of_reading(self) -> None:
         """End the pauses of reading if no scan is left to test whether it works again."""
-        if self._backoff and len(self._scans) <= self._past_reading and not self._is_ending:
+        if self._backoff and len(self._scans) <= len(self._past_reading) and not self._is_ending:
             for cause in (Cause.READING, Cause.WORKERS, Cause.MEMORY):
                 self._backoff.resolve(cause)
 
@@ -410,66 +290,16 @@ class Pipeline:
         )
         self._postpone(scan, ScanState.RETRYING, delay)
 
-    async def _refund(self, row: int) -> None:
-        """Refund an attempt; a ledger that refuses is reported by a more important call."""
-        with contextlib.suppress(EnvironmentFault):
-            await run_in(self._threads.state, self._ledger.refund_attempt, row)
-
-    async def _resume(self, entry: Entry, scan: Scan | None = None) -> ScanState:
-        """Carry out the plan of an earlier run, and return the end of the ``scan`` that has it."""
-        self.resuming.add(entry.path)
-        stand_in: Scan | None = None
-        try:
-            try:
-                delivered = await self._commit(PlanItem(entry))
-            except Blocked as error:
-                self.resuming.discard(entry.path)
-                if scan is None:
-                    scan = stand_in = self._stand_in(entry)
-                with self._is_read():
-                    self._block(scan, error)
-                    await self._wait(scan)
-                    delivered = await self._unblocked(PlanItem(entry), scan)
-        except Stopping:
-            return ScanState.CANCELLED
-        except Changed:
-            return ScanState.CHANGED
-        except Exception as error:  # noqa: BLE001 - a bug: the next start tries again
-            publish(ScanFailed(path=entry.path, exception=error))
-            return ScanState.CHANGED
-        finally:
-            self.resuming.discard(entry.path)
-            if stand_in is not None:
-                self._scans.change(stand_in, ScanState.CHANGED)
-        publish_recovered(entry, delivered)
-        return ScanState.CHANGED
-
-    def _stand_in(self, entry: Entry) -> Scan:
-        """Return an open scan for a blocked plan, so that it is listed with the others."""
-        facts = Plan.from_json(entry.plan or "").facts
-        scan = self._scan(SettledFile(entry.path, facts, fresh=True, ready_at=time.monotonic()), Batch(0, 1))
-        scan.id = entry.id
-        self._scans.add(scan)
-        return scan
-
-    def _remember(self, scan: Scan, page: RenderedPage) -> None:
-        """Cache the page; the delivery thread writes it, so that it is on the disk before the scan is closed."""
-        save = self._cache.remember(scan.sha256 or "", scan.recipe, page)
-
-        def saved(future: asyncio.Future[None]) -> None:
-            if not future.cancelled() and (error := future.exception()) is not None:
-                publish(CacheFailed(reason=repr(error), remedy=BUG_REMEDY))
-
-        asyncio.ensure_future(run_in(self._threads.delivery, save)).add_done_callback(saved)
-
     def _close(self, scan: Scan, state: ScanState) -> None:
         """Set a scan's end, publish it, and give the path back to intake."""
         scan.jpeg = b""
+        self._plans.pop(scan, None)
         self._scans.change(scan, state)
         self.scheduler.changed()
-        profile = scan.options.profile_name
-        publish(ScanClosed(path=scan.path, state=state, batch=scan.batch.id, profile=profile))
-        scan.batch.ended(state)
+        if not scan.stands_in:
+            profile = scan.options.profile_name
+            publish(ScanClosed(path=scan.path, state=state, batch=scan.batch.id, profile=profile))
+            scan.batch.ended(state)
         self._end_pauses_of_reading()
         self._intake.closed(scan)
 
@@ -479,7 +309,7 @@ class Pipeline:
     def is_idle(self) -> bool:
         """Whether all open scans are blocked."""
         on_their_way = len(self._scans) - self._scans.count(ScanState.BLOCKED)
-        return not (on_their_way or self._undelivered or self.resuming)
+        return not (on_their_way or self._deliveries.pending)
 
     def begin(self, files: Iterable[SettledFile]) -> None:
         """Process the scans of a new batch."""
@@ -498,9 +328,12 @@ class Pipeline:
         self._start(scan)
 
     def recover(self, entry: Entry) -> asyncio.Task[None]:
-        """Carry out the plan of an earlier run."""
-        self.resuming.add(entry.path)
-        return self._spawn(self._recover(entry), entry.path)
+        """Carry out the plan of an earlier run, with a scan that stands for it."""
+        file = SettledFile(entry.path, _NO_FACTS, fresh=True, ready_at=time.monotonic())
+        scan = self._scan(file, Batch(0, 1))
+        scan.id, scan.stands_in = entry.id, True
+        self._plans[scan] = entry
+        return self._start(scan)
 
     def clear_leftovers(self, entry: Entry) -> None:
         """Remove what an earlier run may have staged for a scan that will be read again."""
@@ -508,12 +341,12 @@ class Pipeline:
 
     def clear_away(self) -> None:
         """Remove what could not be removed before, if there is time."""
-        if self._deliveries.has_left_behind and not self._undelivered:
+        if self._deliveries.has_left_behind and not self._deliveries.pending:
             self._spawn(self._clear(ClearingItem()), "")
 
     def change(self, settings: Settings, groups: Mapping[str, int]) -> None:
         """Apply other settings from the next turns on."""
-        self.settings = settings
+        self.settings = self._pages.settings = settings
         # Added to, since scans in work may still need the old ones.
         self.groups = {**self.groups, **groups}
         self._loading.max_bytes = settings.settle.max_bytes
@@ -543,7 +376,7 @@ class Pipeline:
 
         A lasting pause is not ended by that: it is why scans were not finished.
         """
-        self._is_ending = True
+        self._is_ending = self._deliveries.is_ending = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -557,18 +390,15 @@ class Pipeline:
     async def _clear(self, item: Item) -> None:
         # A leftover that cannot be removed does no harm: the next start tries again.
         with contextlib.suppress(OcrwatchError, Changed):
-            await self._commit(item)
+            await self._deliveries.deliver(item)
 
     def _scan(self, file: SettledFile, batch: Batch) -> Scan:
         options = self.settings.for_path(file.path)
         return Scan(file, batch, options, recipe(options.ocr, options.enhance))
 
-    async def _recover(self, entry: Entry) -> None:
-        await self._resume(entry)
-
-    def _start(self, scan: Scan) -> None:
+    def _start(self, scan: Scan) -> asyncio.Task[None]:
         self._scans.add(scan)
-        self._spawn(self._run(scan), scan.path)
+        return self._spawn(self._run(scan), scan.path)
 
     async def _run(self, scan: Scan) -> None:
         """Process a scan, and close it even if there is a bug in the error handling."""

@@ -133,7 +133,7 @@ def activity_of(assembly: Assembly, calendar: Calendar) -> Activity:
     watcher, scans = assembly.watcher, assembly.scans
     at = calendar.at
     oldest = watcher.oldest
-    delivering = (*assembly.pipeline.resuming, *(scan.path for scan in scans.of(ScanState.DELIVERING)))
+    delivering = (scan.path for scan in scans.of(ScanState.DELIVERING))
     waits = [
         Resting(display_path(scan.path), scan.attempt, scan.code, scan.reason, at(scan.until), scan.remedy)
         for scan in sorted(scans.of(ScanState.RETRYING, ScanState.BLOCKED), key=lambda scan: scan.until)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
 from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.delivery.duplicates import CODE, Duplicates, Earlier, made_by
@@ -20,10 +21,17 @@ from ocrwatch.quarantine.reason_file import REASON_ENDING, render_reason
 from ocrwatch.render.base import RenderedPage
 from ocrwatch.scan import Scan
 from ocrwatch.storage.group_commit import GroupCommit
+from ocrwatch.storage.threads import run_in
+
+MOST_BLOCKED: Final = 128
+"""Scans that may be blocked with their texts in memory; more mean that the folder refuses all: a pause."""
 
 
 class Item(ABC):
     """Something to deliver."""
+
+    attempt_of: int | None = None
+    """Row of the scan whose attempt is refunded if no item can be delivered now: a long pause would use them up."""
 
     @abstractmethod
     def deliver(self, deliverer: Deliverer) -> Delivered | None:
@@ -41,6 +49,7 @@ class PageItem(Item):
         self._fate = fate
         self._group = group
         self._duplicates = duplicates
+        self.attempt_of = None if scan.cached else scan.id
         self.earlier: Earlier | None = None
         """The delivery that this one repeats, if the scan is a duplicate."""
 
@@ -141,12 +150,67 @@ class Deliveries(GroupCommit[Item, Delivered | None]):
     """
 
     def __init__(
-        self, thread: ThreadPoolExecutor, deliverer: Deliverer, backoff: Backoff, duplicates: Duplicates | None
+        self,
+        thread: ThreadPoolExecutor,
+        deliverer: Deliverer,
+        ledger: Ledger,
+        backoff: Backoff,
+        duplicates: Duplicates | None,
     ) -> None:
         super().__init__(thread)
         self._deliverer = deliverer
+        self._ledger = ledger
         self._backoff = backoff
         self._duplicates = duplicates
+
+        self.pending = 0
+        """How many items are to be delivered, or wait until they can be."""
+        self.is_ending = False
+        """Whether the run ends: a lasting pause is not ended by that, as it is why items were not delivered."""
+        self._blocked_texts = 0
+
+    async def deliver(self, item: Item) -> Delivered | None:
+        """Deliver an item, and wait while a disk refuses all items.
+
+        Raises :class:`Changed` or :class:`Blocked` for this one.
+        """
+        self.pending += 1
+        try:
+            while True:
+                await self._backoff.clear_for(Cause.DELIVERY)
+                try:
+                    delivered = await self.commit(item)
+                except EnvironmentFault as error:
+                    too_many = isinstance(item, PageItem) and self._blocked_texts >= MOST_BLOCKED
+                    if isinstance(error, Blocked) and not too_many:
+                        raise
+                    self._backoff.record(Cause.DELIVERY, error, time.monotonic())
+                    await self._refund(item)
+                else:
+                    self._backoff.resolve(Cause.DELIVERY)
+                    return delivered
+        finally:
+            self.pending -= 1
+            if not (self.pending or self.is_ending):
+                # No item is left to try with, and no scan would be read in its place.
+                self._backoff.resolve(Cause.DELIVERY)
+
+    @contextlib.contextmanager
+    def waiting(self, item: Item) -> Iterator[None]:
+        """Record that the scan of an item is blocked, perhaps with its text in memory."""
+        has_text = isinstance(item, PageItem)
+        self._blocked_texts += has_text
+        try:
+            yield
+        finally:
+            self._blocked_texts -= has_text
+
+    async def _refund(self, item: Item) -> None:
+        """Refund an attempt, so that the scan counts among the waiting."""
+        if item.attempt_of is not None:
+            # A ledger that refuses is reported by the next try to deliver.
+            with contextlib.suppress(EnvironmentFault):
+                await run_in(self._thread, self._ledger.refund_attempt, item.attempt_of)
 
     @property
     def has_left_behind(self) -> bool:

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from ocrwatch.backoff import Cause
 from ocrwatch.daemon import pipeline as pipeline_module
+from ocrwatch.delivery import deliveries
 from ocrwatch.errors import (
     Blocked,
     Changed,
@@ -315,7 +316,7 @@ def test_a_folder_that_refuses_very_many_scans_refuses_all(
     tmp_path: Path, refusals: Refusals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their texts must not fill the memory: that is a pause, whose tries come ever more rarely."""
-    monkeypatch.setattr(pipeline_module, "MOST_BLOCKED", 2)
+    monkeypatch.setattr(deliveries, "MOST_BLOCKED", 2)
     monkeypatch.setattr(pipeline_module, "BLOCKED_DELAY", 30.0)
     refusals.of["*"] = Blocked("it is in use")
 
@@ -340,7 +341,7 @@ def test_scans_that_cannot_be_loaded_take_no_room_of_those_that_wait_with_a_text
     tmp_path: Path, refusals: Refusals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are not in memory, however many they are."""
-    monkeypatch.setattr(pipeline_module, "MOST_BLOCKED", 2)
+    monkeypatch.setattr(deliveries, "MOST_BLOCKED", 2)
 
     def check(_inbox: Path, path: str) -> None:
         if path != "a.jpg":

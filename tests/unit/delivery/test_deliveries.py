@@ -78,7 +78,7 @@ class Post:
         self.duplicates = (
             Duplicates(self.ledger, self.folders.outbox, self.folders.archive, "archive") if duplicates else None
         )
-        self.deliveries = Deliveries(self.threads.delivery, self.deliverer, self.backoff, self.duplicates)
+        self.deliveries = Deliveries(self.threads.delivery, self.deliverer, self.ledger, self.backoff, self.duplicates)
         self.settings = self.folders.settings()
 
     def scan(self, path: str, data: str = "") -> Scan:

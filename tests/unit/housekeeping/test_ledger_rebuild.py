@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from ocrwatch.daemon.recovery import rebuild, restore_forgotten
+from ocrwatch.housekeeping.ledger_rebuild import rebuild, restore_forgotten
 from ocrwatch.delivery.originals import claimed_name
 from ocrwatch.delivery.plan import Plan
 from ocrwatch.ledger import Ledger
