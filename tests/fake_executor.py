@@ -11,7 +11,7 @@ from typing import Final
 
 from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Word
 from ocrwatch.errors import Stopping
-from ocrwatch.executors.base import Reading
+from ocrwatch.executors.base import Reading, WorkerOptions
 from ocrwatch.executors.events import Begun
 from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.executors.rendering import plain, render_packed, render_page
@@ -87,6 +87,14 @@ class FakeExecutor:
 
     def start(self) -> None:
         """Be ready."""
+
+    def prove(self, options: WorkerOptions) -> None:
+        """Accept all options."""
+
+    def change(self, options: WorkerOptions) -> None:
+        """Read another number of scans at once."""
+        self._capacity = options.workers
+        self._grant()
 
     async def read(self, job: Job) -> Reading:
         """Have the test read one scan."""

@@ -182,6 +182,16 @@ class DiesEarlyNow(Echo):
             os._exit(3)
 
 
+class LoadsMuch(Echo):
+    """Takes a quarter of a gigabyte before its first scan."""
+
+    name = "loads-much"
+
+    def prepare(self, recipe: Recipe) -> None:
+        """Take it, without touching it."""
+        bytes(1 << 28)
+
+
 class StartsLate(Echo):
     """Is not loaded before the file is gone that the whitelist names."""
 
@@ -283,6 +293,7 @@ ENGINES: tuple[type[Echo], ...] = (
     SlowUnlessPlain,
     DiesEarly,
     DiesEarlyNow,
+    LoadsMuch,
     StartsLate,
     Touching,
     Odd,

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ocrwatch import plugins
 from ocrwatch.document import Page
 from ocrwatch.render import registry
 from ocrwatch.render.base import Format, Original
@@ -178,4 +179,4 @@ def _forget() -> None:
     registry.load.cache_clear()
     registry.choose.cache_clear()
     registry.endings.cache_clear()
-    registry._entry_points.cache_clear()
+    plugins.forget()

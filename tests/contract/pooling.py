@@ -13,10 +13,10 @@ import psutil
 
 from ocrwatch.cache.codec import unpack
 from ocrwatch.document import Page
+from ocrwatch.executors.base import WorkerOptions
 from ocrwatch.executors.events import Outcome, SlotEvent, WorkerReady
 from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.executors.process_pool import Pool
-from ocrwatch.executors.worker_lifecycle import SlotOptions
 from ocrwatch.recipe import EnhanceOptions, Recipe
 from ocrwatch.render.base import RenderedPage, RenderRequest
 from tests.rendering import render
@@ -56,21 +56,19 @@ class Pooling:
         self.refunds: Counter[int] = Counter()
         self._events: list[SlotEvent] = []
         self._lock = threading.Lock()
-        self.pool = Pool(
-            count,
-            SlotOptions(() if engine is None else (recipe(engine),), formats, timeout, max_memory, recycle_after),
-            count_attempt=self._count,
-            refund_attempt=self._refund,
-            report=self._report,
-        )
+        recipes = () if engine is None else (recipe(engine),)
+        options = WorkerOptions(count, recipes, formats, timeout, max_memory, recycle_after)
+        self.pool = Pool(options, self, self._report)
         self.pool.start()
 
-    def _count(self, scan: int) -> int:
+    def count_attempt(self, scan: int) -> int:
+        """Count it."""
         with self._lock:
             self.attempts[scan] += 1
             return self.attempts[scan]
 
-    def _refund(self, scan: int) -> None:
+    def refund_attempt(self, scan: int) -> None:
+        """Take it back."""
         with self._lock:
             self.attempts[scan] -= 1
             self.refunds[scan] += 1

@@ -24,11 +24,10 @@ from ocrwatch.errors import (
     Truncated,
     UsageError,
 )
-from ocrwatch.executors.base import Executor, Reading
+from ocrwatch.executors.base import Executor, Reading, WorkerOptions
 from ocrwatch.executors.events import Begun, WorkerLost
 from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.executors.local import LocalExecutor
-from ocrwatch.executors.worker_lifecycle import SlotOptions
 from ocrwatch.render.base import RenderedPage, RenderRequest
 from tests.contract.pooling import GENEROUS, JPEG, recipe, request
 from tests.eventually import eventually, run
@@ -58,6 +57,10 @@ async def _read_as_engines_do(job: Job) -> Page:
     raise UsageError(f"there is no engine {job.recipe.engine}")
 
 
+def _options(workers: int, *formats: str) -> WorkerOptions:
+    return WorkerOptions(workers, (recipe("echo"),), formats or ("txt", "json"), GENEROUS, 0, 0)
+
+
 class Subject:
     """An executor, with all that it counts and tells, in order."""
 
@@ -67,7 +70,11 @@ class Subject:
         self.refused: EnvironmentFault | None = None
         """What counting an attempt raises."""
         self.lost: list[WorkerLost] = []
-        self.executor: Executor = self._local(capacity) if kind == "local" else self._fake(capacity)
+        self.executor: Executor
+        if kind == "local":
+            self.executor = LocalExecutor(_options(capacity), self, self)
+        else:
+            self.executor = self._fake(capacity)
 
     async def read(self, scan: int, engine: str = "echo", argument: object = "", jpeg: bytes = JPEG) -> Reading:
         """Have a scan read."""
@@ -87,29 +94,23 @@ class Subject:
         """Have a cached page rendered."""
         return await self.executor.render(RenderJob(scan, packed, wanted or request("txt", "json")))
 
-    def _local(self, capacity: int) -> LocalExecutor:
-        return LocalExecutor(
-            capacity,
-            SlotOptions((recipe("echo"),), ("txt", "json"), GENEROUS, 0, 0),
-            count_attempt=self._count,
-            refund_attempt=self._refund,
-            heard=self._heard,
-        )
-
     def _fake(self, capacity: int) -> FakeExecutor:
-        return FakeExecutor(capacity, _read_as_engines_do, count_attempt=self._count, heard=self._heard)
+        return FakeExecutor(capacity, _read_as_engines_do, count_attempt=self.count_attempt, heard=self.heard)
 
-    def _count(self, scan: int) -> int:
+    def count_attempt(self, scan: int) -> int:
+        """Count it, or refuse."""
         if self.refused is not None:
             raise self.refused
         self.attempts[scan] += 1
         self.steps.append(f"counted {scan}")
         return self.attempts[scan]
 
-    def _refund(self, scan: int) -> None:
+    def refund_attempt(self, scan: int) -> None:
+        """Take it back."""
         self.attempts[scan] -= 1
 
-    def _heard(self, event: Any) -> None:
+    def heard(self, event: Any) -> None:
+        """Note it."""
         if isinstance(event, Begun):
             assert event.pid > 0
             assert event.attempt == self.attempts[event.scan]
@@ -269,6 +270,25 @@ def test_as_many_are_read_at_once_as_it_says(opened: Open) -> None:
         for task in hanging:
             task.cancel()
         await asyncio.gather(*hanging, return_exceptions=True)
+
+    run(scenario(), _LIMIT)
+
+
+def test_it_reads_as_many_as_it_is_told_from_then_on(opened: Open) -> None:
+    """No scan is lost: what is being read is read to its end, and what waits is read too."""
+    it = opened()
+
+    async def scenario() -> None:
+        it.executor.start()
+        tasks = [it.begin(scan, "slow", 0.2) for scan in range(6)]
+        await eventually(lambda: "begun 0" in it.steps)
+        it.executor.change(_options(2))
+        assert it.executor.capacity == 2
+        await asyncio.gather(*tasks[:4])
+        it.executor.change(_options(1))
+        assert it.executor.capacity == 1
+        await asyncio.gather(*tasks)
+        assert it.attempts == dict.fromkeys(range(6), 1)
 
     run(scenario(), _LIMIT)
 

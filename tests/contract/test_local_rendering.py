@@ -7,16 +7,17 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import psutil
 import pytest
 
 from ocrwatch.cache.codec import pack
 from ocrwatch.errors import ScanFault, TimedOut, WorkerDied
+from ocrwatch.executors.base import WorkerOptions
 from ocrwatch.executors.events import WorkerLost, WorkerReady
 from ocrwatch.executors.ipc import Job, RenderJob
-from ocrwatch.executors.local import LocalExecutor, WorkerEvent
-from ocrwatch.executors.worker_lifecycle import SlotOptions
+from ocrwatch.executors.local import LocalExecutor
 from ocrwatch.render.base import RenderedPage
 from tests.contract.pooling import GENEROUS, JPEG, Start, is_alive, recipe, request
 from tests.eventually import eventually, run
@@ -32,16 +33,21 @@ class Local:
     """A local executor, and what it has told."""
 
     def __init__(self, formats: tuple[str, ...], timeout: float) -> None:
-        self.heard: list[WorkerEvent] = []
-        self.options = SlotOptions((recipe("echo"),), formats, timeout, 0, 0)
+        self.events: list[object] = []
+        self.options = WorkerOptions(1, (recipe("echo"),), formats, timeout, 0, 0)
         self.before = set(psutil.Process().children())
-        self.executor = LocalExecutor(
-            1,
-            self.options,
-            count_attempt=lambda _: 1,
-            refund_attempt=lambda _: None,
-            heard=self.heard.append,
-        )
+        self.executor = LocalExecutor(self.options, self, self)
+
+    def count_attempt(self, _scan: int) -> int:
+        """Count nothing."""
+        return 1
+
+    def refund_attempt(self, _scan: int) -> None:
+        """Take nothing back."""
+
+    def heard(self, event: object) -> None:
+        """Remember it."""
+        self.events.append(event)
 
     async def start(self) -> None:
         """Start it, and wait for its worker."""
@@ -59,7 +65,7 @@ class Local:
     @property
     def lost(self) -> list[WorkerLost]:
         """The deaths that it has told."""
-        return [event for event in self.heard if isinstance(event, WorkerLost)]
+        return [event for event in self.events if isinstance(event, WorkerLost)]
 
     @property
     def processes(self) -> set[psutil.Process]:
@@ -101,7 +107,7 @@ def test_without_a_cached_page_no_process_is_started_for_them(opened: Open) -> N
         await asyncio.gather(local.render(2), local.render(3))
         assert len(local.processes) == 2
         assert (local.executor.capacity, local.executor.ready) == (1, 1)
-        assert len([event for event in local.heard if isinstance(event, WorkerReady)]) == 1
+        assert len([event for event in local.events if isinstance(event, WorkerReady)]) == 1
 
     run(scenario(), GENEROUS)
 
@@ -171,7 +177,7 @@ def test_its_formats_are_those_of_the_last_settings(opened: Open) -> None:
     async def scenario() -> None:
         await local.start()
         for names in (("txt",), ("txt", "marks")):
-            local.executor.change(1, SlotOptions((recipe("echo"),), names, GENEROUS, 0, 0))
+            local.executor.change(replace(local.options, formats=names))
             page = await local.render(1, *names)
             assert {ending for ending, _ in page.sidecars} == {name.replace("marks", "marks.csv") for name in names}
         assert local.lost == []

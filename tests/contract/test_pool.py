@@ -14,10 +14,10 @@ from ocrwatch.errors import (
     Truncated,
     UsageError,
 )
+from ocrwatch.executors.base import WorkerOptions
 from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerUnfit
 from ocrwatch.executors.ipc import Job
 from ocrwatch.executors.process_pool import Pool
-from ocrwatch.executors.worker_lifecycle import SlotOptions
 from tests.contract.pooling import GENEROUS, JPEG, Start, is_alive, recipe, request, started_by_engine
 from tests.waiting import until
 
@@ -133,16 +133,18 @@ def test_an_attempt_that_cannot_be_counted_is_not_made(faulty: None) -> None:
     """Without the ledger no worker gets a scan: an uncounted attempt could be made for ever."""
     events: list[SlotEvent] = []
 
-    def refuse(scan: int) -> int:
-        raise EnvironmentFault("the disk is full")
+    class Refusing:
+        """A ledger on a full disk."""
 
-    pool = Pool(
-        1,
-        SlotOptions((recipe("echo"),), (), GENEROUS, 0, 0),
-        count_attempt=refuse,
-        refund_attempt=lambda _: None,
-        report=events.append,
-    )
+        def count_attempt(self, _scan: int) -> int:
+            """Refuse."""
+            raise EnvironmentFault("the disk is full")
+
+        def refund_attempt(self, _scan: int) -> None:
+            """Refuse."""
+            raise AssertionError("nothing was counted")
+
+    pool = Pool(WorkerOptions(1, (recipe("echo"),), (), GENEROUS, 0, 0), Refusing(), events.append)
     pool.start()
     pool.submit(Job(1, JPEG, recipe("crash"), request()))
     try:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 
 from ocrwatch.errors import OcrwatchError, TimedOut
+from ocrwatch.executors.base import WorkerOptions
 from ocrwatch.executors.events import Outcome, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.trial import try_start
-from ocrwatch.executors.worker_lifecycle import SlotOptions
 from tests.contract.pooling import GENEROUS, Start, is_alive, recipe
 from tests.waiting import until
 
 
-def _options(engine: str = "echo", *formats: str, timeout: float = GENEROUS, max_memory: int = 0) -> SlotOptions:
-    return SlotOptions((recipe(engine),), formats, timeout, max_memory, 0)
+def _options(
+    engine: str = "echo", *formats: str, workers: int = 1, timeout: float = GENEROUS, max_memory: int = 0
+) -> WorkerOptions:
+    return WorkerOptions(workers, (recipe(engine),), formats, timeout, max_memory, 0)
 
 
 def test_it_grows_and_shrinks_without_losing_a_job(start: Start) -> None:
@@ -23,7 +25,7 @@ def test_it_grows_and_shrinks_without_losing_a_job(start: Start) -> None:
     for scan in range(40):
         pooling.submit(scan, "slow", 0.02)
     for step, count in enumerate((3, 1, 4, 2)):
-        pooling.pool.change(count, _options())
+        pooling.pool.change(_options(workers=count))
         assert len(pooling.pool) == count
         pooling.outcome(5 * step)
     for scan in range(40):
@@ -41,7 +43,7 @@ def test_a_worker_in_the_middle_of_a_job_finishes_it(start: Start) -> None:
     for scan in range(2):
         pooling.submit(scan, "slow", 1)
     until(lambda: pooling.attempts[0] and pooling.attempts[1], what="both are read")
-    pooling.pool.change(1, _options())
+    pooling.pool.change(_options())
     assert {pooling.outcome(scan).attempt for scan in range(2)} == {1}
     until(lambda: sum(map(is_alive, workers)) == 1, what="one worker is left")
     pooling.submit(2)
@@ -52,7 +54,7 @@ def test_an_idle_worker_that_is_not_wanted_loses_nothing(start: Start) -> None:
     """It may be handed a job in the very moment in which it is to go: that job is read all the same."""
     pooling = start(3)
     pooling.ready(3)
-    pooling.pool.change(1, _options())
+    pooling.pool.change(_options())
     for scan in range(6):
         pooling.submit(scan, "slow", 0.1)
     assert all(pooling.outcome(scan, timeout=20).error is None for scan in range(6))
@@ -63,18 +65,18 @@ def test_workers_are_replaced_only_for_what_they_have_loaded(start: Start) -> No
     """Other recipes or limits of memory need a fresh worker, another time limit does not."""
     pooling = start(1)
     (first,) = pooling.ready()
-    pooling.pool.change(1, _options(timeout=0.5))
+    pooling.pool.change(_options(timeout=0.5))
     pooling.submit(1)
     assert pooling.worker_of(1) == first
     pooling.submit(2, "slow", 30)
     assert isinstance(pooling.outcome(2).error, TimedOut)
     second = pooling.ready(2)[-1]
-    pooling.pool.change(1, _options("slow"))
+    pooling.pool.change(_options("slow"))
     third = pooling.ready(3)[-1]
     assert third not in {first, second}
     until(lambda: not is_alive(second), what="the end of the replaced worker")
     assert pooling.events(WorkerReady)[-1].engine.name == "slow"
-    pooling.pool.change(1, _options("slow", max_memory=4_000_000_000))
+    pooling.pool.change(_options("slow", max_memory=4_000_000_000))
     assert pooling.ready(4)[-1] != third
 
 
@@ -82,13 +84,13 @@ def test_other_formats_need_a_fresh_worker(start: Start) -> None:
     """A format that cannot be loaded is told before a scan is blamed for it."""
     pooling = start(1, formats=("txt",))
     (first,) = pooling.ready()
-    pooling.pool.change(1, _options("echo", "txt", "json"))
+    pooling.pool.change(_options("echo", "txt", "json"))
     second = pooling.ready(2)[-1]
     assert second != first
-    pooling.pool.change(1, _options("echo", "txt", "no-such-format"))
+    pooling.pool.change(_options("echo", "txt", "no-such-format"))
     until(lambda: pooling.events(WorkerUnfit), GENEROUS, "a worker that cannot start")
     pooling.submit(1)
-    pooling.pool.change(1, _options("echo", "txt"))
+    pooling.pool.change(_options("echo", "txt"))
     assert pooling.page(1)
     assert pooling.attempts[1] == 1
 
@@ -100,7 +102,7 @@ def test_what_was_retired_ends_with_the_pool(start: Start) -> None:
     for scan in range(2):
         pooling.submit(scan, "slow", 60)
     until(lambda: pooling.attempts[0] and pooling.attempts[1], what="both are read")
-    pooling.pool.change(1, _options())
+    pooling.pool.change(_options())
     pooling.pool.kill()
     until(lambda: not any(map(is_alive, workers)), 5, "no worker is left")
 
@@ -111,11 +113,11 @@ def test_what_was_retired_ends_with_the_pool(start: Start) -> None:
     [
         (_options("no-such-engine"), "no-such-engine"),
         (_options("echo", "no-such-format"), "there is no format named 'no-such-format'"),
-        # Less than an interpreter needs to load the libraries.
-        (_options(max_memory=60_000_000), "workers.max_memory"),
+        # Less than its libraries have taken before the limit is set.
+        (_options("loads-much", max_memory=60_000_000), "workers.max_memory"),
     ],
 )
-def test_a_trial_tells_why_no_worker_would_start(options: SlotOptions, said: str) -> None:
+def test_a_trial_tells_why_no_worker_would_start(options: WorkerOptions, said: str) -> None:
     """The error is the one that the worker met; where it just died, how and with which last words."""
     with pytest.raises(OcrwatchError) as caught:
         try_start(options)

@@ -26,10 +26,10 @@ def test_a_worker_that_cannot_be_started_is_started_later(
     """No memory for a process: it is told, and tried again."""
     spawn, refusals = WorkerProcess.spawn, [error]
 
-    def refuse_first(scratch: Path | None) -> WorkerProcess:
+    def refuse_first(scratch: Path | None, *, reads: bool) -> WorkerProcess:
         if refusals:
             raise refusals.pop()
-        return spawn(scratch)
+        return spawn(scratch, reads=reads)
 
     monkeypatch.setattr(WorkerProcess, "spawn", refuse_first)
     pooling = start()

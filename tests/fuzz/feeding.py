@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ocrwatch.errors import InternalFault, ScanFault
+from ocrwatch.executors.base import WorkerOptions
 from ocrwatch.executors.events import Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.ipc import Job
 from ocrwatch.executors.process_pool import Pool
-from ocrwatch.executors.worker_lifecycle import SlotOptions
 from ocrwatch.recipe import Recipe
 from ocrwatch.render.base import RenderRequest
 from tests.fuzz.corpus import TEXT, Mutant, mutant, originals
@@ -68,22 +68,19 @@ class _Feeding:
         self._events: queue.SimpleQueue[SlotEvent] = queue.SimpleQueue()
         self._attempts: Counter[int] = Counter()
         self._refunds: Counter[int] = Counter()
-        self._pool = Pool(
-            workers,
-            SlotOptions((Recipe(),), FORMATS, time_limit, MEMORY_LIMIT, recycle_after=0),
-            count_attempt=self._count,
-            refund_attempt=self._refund,
-            report=self._events.put,
-        )
+        options = WorkerOptions(workers, (Recipe(),), FORMATS, time_limit, MEMORY_LIMIT, max_scans=0)
+        self._pool = Pool(options, self, self._events.put)
         self._open: dict[int, Mutant | None] = {}
         self._numbers = itertools.count(1)
         self._found = Findings()
 
-    def _count(self, scan: int) -> int:
+    def count_attempt(self, scan: int) -> int:
+        """Count it."""
         self._attempts[scan] += 1
         return self._attempts[scan] - self._refunds[scan]
 
-    def _refund(self, scan: int) -> None:
+    def refund_attempt(self, scan: int) -> None:
+        """Take it back."""
         self._refunds[scan] += 1
 
     def run(self, seeds: Iterable[int]) -> Findings:

@@ -13,6 +13,7 @@ from typing import ClassVar
 import pytest
 import structlog
 
+from ocrwatch import plugins
 from ocrwatch.cache.base import CacheLevel, Entry, LevelOptions
 from ocrwatch.cache.codec import pack
 from ocrwatch.cache.memory import MemoryLevel
@@ -161,13 +162,22 @@ def test_an_unknown_level_is_a_usage_error(tmp_path: Path) -> None:
         known_texts(Settings(state=tmp_path, cache=Cache(levels=("redis",))))
 
 
-def bring_along(folder: Path, code: str) -> None:
+@pytest.fixture
+def _forgetful() -> Iterator[None]:
+    """Find no package that a test has installed any more."""
+    yield
+    plugins.forget()
+
+
+def bring_along(folder: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Install a package with a level into ``folder``."""
     (folder / "brought_cache.py").write_text(code)
     metadata = folder / "brought_cache-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: brought-cache\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[ocrwatch.caches]\nfiles = brought_cache:Files\n")
+    monkeypatch.syspath_prepend(folder)
+    plugins.forget()
 
 
 FILES = """
@@ -187,10 +197,10 @@ class Files:
 """
 
 
+@pytest.mark.usefixtures("_forgetful")
 def test_another_packages_level_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A level needs a class and an entry point, and no change here."""
-    bring_along(tmp_path, FILES)
-    monkeypatch.syspath_prepend(tmp_path)
+    bring_along(tmp_path, FILES, monkeypatch)
     cache = open_cache(tmp_path, ("memory", "files"), OPTIONS)
     cache.save(KEY, PAGE)
     assert cache.recent(KEY) is None
@@ -198,12 +208,12 @@ def test_another_packages_level_is_found(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / f"files-{OPTIONS.max_bytes}" / KEY.hex()).exists()
 
 
+@pytest.mark.usefixtures("_forgetful")
 def test_a_level_that_cannot_be_opened_is_done_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events: list[dict[str, object]]
 ) -> None:
     """One line says so, and the others are used."""
-    bring_along(tmp_path, "import no_such_module\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    bring_along(tmp_path, "import no_such_module\n", monkeypatch)
     monkeypatch.delitem(sys.modules, "brought_cache", raising=False)
     cache = open_cache(tmp_path, ("memory", "files"), OPTIONS)
     cache.put(KEY, PAGE)
