@@ -18,7 +18,6 @@ from typing import Final
 from ocrwatch.backoff import Backoff
 from ocrwatch.cache.key import PageCache
 from ocrwatch.daemon.pipeline import Pipeline
-from ocrwatch.housekeeping.ledger_rebuild import restore_forgotten
 from ocrwatch.delivery.deliveries import Deliveries
 from ocrwatch.delivery.duplicates import Duplicates
 from ocrwatch.delivery.plan import Fate, Places
@@ -35,6 +34,7 @@ from ocrwatch.events import (
 )
 from ocrwatch.executors.events import Begun
 from ocrwatch.hooks.payload import notification_of
+from ocrwatch.housekeeping.ledger_rebuild import restore_forgotten
 from ocrwatch.intake.loading import Loading
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.render.registry import endings

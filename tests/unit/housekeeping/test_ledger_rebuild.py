@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from ocrwatch.housekeeping.ledger_rebuild import rebuild, restore_forgotten
 from ocrwatch.delivery.originals import claimed_name
 from ocrwatch.delivery.plan import Plan
+from ocrwatch.housekeeping.ledger_rebuild import rebuild, restore_forgotten
 from ocrwatch.ledger import Ledger
 from ocrwatch.observe.status_txt import first_line
 from ocrwatch.settings import Settings, Watch
