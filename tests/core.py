@@ -47,9 +47,6 @@ from tests.fake_executor import Act, FakeExecutor, echo
 
 PLACES: Final = ("inbox", "outbox", "archive", "quarantine", "state")
 
-PREVIEW_CHARS: Final = 1000
-"""How much of each text the listener gets: all of it, in these tests."""
-
 _FATES: Final[dict[str, Fate]] = {"skip": "keep", "archive": "archive", "delete": "delete"}
 
 
@@ -181,7 +178,6 @@ class Core:
             self.deliveries,
             self.duplicates,
             self.heard,
-            preview_chars=PREVIEW_CHARS,
         )
 
     def serve(self) -> None:

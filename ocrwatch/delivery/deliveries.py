@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from abc import ABC, abstractmethod
@@ -168,6 +169,7 @@ class Deliveries(GroupCommit[Item, Delivered | None]):
         self.is_ending = False
         """Whether the run ends: a lasting pause is not ended by that, as it is why items were not delivered."""
         self._blocked_texts = 0
+        self._refunds: set[asyncio.Task[None]] = set()
 
     async def deliver(self, item: Item) -> Delivered | None:
         """Deliver an item, and wait while a disk refuses all items.
@@ -185,7 +187,7 @@ class Deliveries(GroupCommit[Item, Delivered | None]):
                     if isinstance(error, Blocked) and not too_many:
                         raise
                     self._backoff.record(Cause.DELIVERY, error, time.monotonic())
-                    await self._refund(item)
+                    self._refund(item)
                 else:
                     self._backoff.resolve(Cause.DELIVERY)
                     return delivered
@@ -205,12 +207,18 @@ class Deliveries(GroupCommit[Item, Delivered | None]):
         finally:
             self._blocked_texts -= has_text
 
-    async def _refund(self, item: Item) -> None:
-        """Refund an attempt, so that the scan counts among the waiting."""
-        if item.attempt_of is not None:
+    def _refund(self, item: Item) -> None:
+        """Refund an attempt, so that the scan counts among the waiting. Not waited for: items keep their order."""
+
+        async def refund(row: int) -> None:
             # A ledger that refuses is reported by the next try to deliver.
             with contextlib.suppress(EnvironmentFault):
-                await run_in(self._thread, self._ledger.refund_attempt, item.attempt_of)
+                await run_in(self._thread, self._ledger.refund_attempt, row)
+
+        if item.attempt_of is not None:
+            task = asyncio.get_running_loop().create_task(refund(item.attempt_of))
+            self._refunds.add(task)
+            task.add_done_callback(self._refunds.discard)
 
     @property
     def has_left_behind(self) -> bool:

@@ -149,8 +149,8 @@ def test_a_request_has_all_of_a_scan_that_its_sidecars_need() -> None:
     settings = Settings.model_validate({"output": {"formats": ["json", "txt"], "review_below": 60}})
     file = SettledFile("s\udcff.jpg", FileFacts(1, 1, 1234, 0, 0), fresh=True, ready_at=0.0)
     scan = Scan(file, Batch(1, 1), settings.for_path(file.path), Recipe(), sha256="ab" * 32)
-    expected = RenderRequest(("json", "txt"), b"s\xff.jpg", 1234, "ab" * 32, 60.0, (), 7, packs=True)
-    assert request_for(scan, preview_chars=7, packs=True) == expected
+    expected = RenderRequest(("json", "txt"), b"s\xff.jpg", 1234, "ab" * 32, 60.0, (), 700, packs=True)
+    assert request_for(scan, preview_chars=700, packs=True) == expected
     scan.reduced = True
     assert request_for(scan, preview_chars=0, packs=False) == replace(
         expected, review_notes=(REDUCED,), preview_chars=0, packs=False
