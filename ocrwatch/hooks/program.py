@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 _TAIL_SIZE: Final = 2000
@@ -48,10 +48,15 @@ class Programs:
         # share that does not answer. With a thread for each program, one that hangs delays no other.
         thread = ThreadPoolExecutor(1, "hooks-program")
         try:
-            process = await loop.run_in_executor(thread, _start, command, body)
+            starting = thread.submit(_start, command, body)
+            process = await asyncio.wrap_future(starting)
             exited = loop.run_in_executor(thread, _wait_for_exit, process.pid)
         except (OSError, ValueError, RuntimeError) as error:
             raise ProgramFailed(f"could not be started ({getattr(error, 'strerror', None) or error})") from error
+        except asyncio.CancelledError:
+            # After the start, which cannot be cancelled.
+            thread.submit(_kill_started, starting)
+            raise
         finally:
             thread.shutdown(wait=False)
         pid = process.pid
@@ -133,6 +138,13 @@ def _start(command: Sequence[str], body: bytes) -> subprocess.Popen[bytes]:
             env={name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN},
             start_new_session=True,
         )
+
+
+def _kill_started(starting: Future[subprocess.Popen[bytes]]) -> None:
+    """Kill a program that is no longer wanted, if it could be started."""
+    if not starting.cancelled() and starting.exception() is None:
+        with starting.result() as process:
+            _kill(process.pid)
 
 
 def _wait_for_exit(pid: int) -> None:

@@ -271,3 +271,22 @@ def test_cancelled_program_is_killed(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     run(cancelling())
     gc.collect()
+
+
+@pytest.mark.parametrize("command", [["/bin/sleep", "60"], ["/no/such/program"]])
+def test_program_cancelled_at_its_start_is_killed(monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    """Its start cannot be cancelled, but it does not run on."""
+    answers = threading.Event()
+    _when_started(monkeypatch, command, answers)
+
+    async def cancelling() -> None:
+        running = asyncio.create_task(Programs().run(command, b"", 60))
+        await asyncio.sleep(0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        answers.set()
+
+    run(cancelling())
+    until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("hooks")], 10)
+    assert not psutil.Process().children()
