@@ -14,7 +14,7 @@ from hypothesis import given
 
 from ocrwatch.cache import codec
 from ocrwatch.cache.codec import pack, unpack
-from ocrwatch.document import Block, Box, EngineInfo, Line, Page, PageSummary, Second, Word
+from ocrwatch.document import BEGINNING, Block, Box, EngineInfo, Line, Page, PageSummary, Second, Word
 from ocrwatch.errors import Damaged, InternalFault
 from ocrwatch.executors.base import REDUCED, request_for
 from ocrwatch.executors.rendering import plain, render_packed, render_page
@@ -153,7 +153,7 @@ def test_a_request_has_all_of_a_scan_that_its_sidecars_need() -> None:
     assert request_for(scan, preview_chars=700, packs=True) == expected
     scan.reduced = True
     assert request_for(scan, preview_chars=0, packs=False) == replace(
-        expected, review_notes=(REDUCED,), preview_chars=0, packs=False
+        expected, review_notes=(REDUCED,), preview_chars=BEGINNING, packs=False
     )
 
 
