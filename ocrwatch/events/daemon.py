@@ -147,7 +147,7 @@ class StatusListening(Event, frozen=True, kw_only=True):
 class ListenerFailed(Event, frozen=True, kw_only=True):
     """A listener raised an exception; nothing else is affected.
 
-    It is logged once for each listener and kind of error.
+    One of another package is logged once for each kind of error.
     """
 
     name = "listener.failed"

@@ -183,10 +183,10 @@ class ScanChanged(Event, frozen=True, kw_only=True):
 
 
 class ScanClosed(Event, frozen=True, kw_only=True):
-    """A scan has left the pipeline; `state` says how.
+    """A scan has left the pipeline; `state` is its end.
 
-    delivered, quarantined, changed, duplicate; cancelled: ocrwatch was stopped before it was read; incomplete: it was
-    found damaged soon after its last change, and is waited for.
+    It is delivered, quarantined, changed, duplicate, cancelled (ocrwatch was stopped before the scan was read) or
+    incomplete (it was found damaged soon after its last change, and is waited for).
     """
 
     name = "scan.closed"
