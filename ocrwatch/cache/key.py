@@ -13,7 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, entry_points, version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -23,9 +23,10 @@ from ocrwatch.cache.codec import Malformed, engine_of
 from ocrwatch.document import EngineInfo, PageSummary
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.events import CacheFailed, publish
+from ocrwatch.plugins import find
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.ppocr import weights
-from ocrwatch.recognise.readers import has_second_reader, is_read_by_ppocr
+from ocrwatch.recognise.readers import AUTO, TESSERACT, has_second_reader, is_read_by_ppocr
 from ocrwatch.recognise.tessdata import tessdata_folder
 from ocrwatch.render.base import RenderedPage
 
@@ -222,8 +223,8 @@ def _packages(recipe: Recipe) -> Iterator[object]:
     ppocr = _PPOCR if is_read_by_ppocr(recipe) or has_second_reader(recipe) else ()
     for name in (*_IMAGES, *ppocr):
         yield name, _version(name)
-    for found in sorted(entry_points(group=_ENGINES), key=lambda entry: entry.name):
-        yield found.name, found.value, found.dist and found.dist.version
+    if recipe.engine not in {AUTO, *TESSERACT} and (found := find(_ENGINES, {}, recipe.engine)) is not None:
+        yield found.value, found.dist and found.dist.version
 
 
 def _version(package: str) -> str | None:

@@ -11,13 +11,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Final, Protocol
 
 from ocrwatch.errors import UsageError
 from ocrwatch.events.base import Event
 from ocrwatch.events.bus import publish, subscribe
 from ocrwatch.events.daemon import ListenerDropped, ListenerFailed
+from ocrwatch.plugins import installed, origin
 
 GROUP: Final = "ocrwatch.listeners"
 
@@ -42,14 +43,14 @@ class Listener(Protocol):
 
 def find(names: Iterable[str]) -> list[EntryPoint]:
     """Return the listeners of these names, without importing them. Raises :class:`UsageError` if one has none."""
-    installed = {found.name: found for found in entry_points(group=GROUP)}
+    available = installed(GROUP, {})
     found: list[EntryPoint] = []
     for name in names:
-        if name not in installed:
-            what = f"set events.listeners to some of: {', '.join(sorted(installed))}"
-            remedy = what if installed else "install its package, or take it out of events.listeners"
+        if name not in available:
+            what = f"set events.listeners to some of: {', '.join(sorted(available))}"
+            remedy = what if available else "install its package, or take it out of events.listeners"
             raise UsageError(f"there is no listener named {name!r}", remedy)
-        found.append(installed[name])
+        found.append(available[name])
     return found
 
 
@@ -158,11 +159,10 @@ class ListenerThread:
 
     def _failure(self, error: BaseException, event: Event | None) -> ListenerFailed:
         name = self._found.name
-        package = f" of the package {self._found.dist.name}" if self._found.dist is not None else ""
         return ListenerFailed(
             listener=name,
             handling=None if event is None else event.name,
-            reason=f"the listener {name}{package} failed: {type(error).__name__}: {error}",
+            reason=f"the listener {name}{origin(self._found)} failed: {type(error).__name__}: {error}",
             remedy=f"report it to its makers, or take {name} out of events.listeners",
             exception=error,
         )

@@ -5,7 +5,8 @@ The states are ``queued → reading → planned → published → delivered`` or
 attempts, and ``changed`` for a file that was changed or removed. Each is durable before the step that depends on it.
 """
 
-from ocrwatch.ledger.ledger import Entry, Ledger, facts_key
+from ocrwatch.ledger.entry import Entry, facts_key
+from ocrwatch.ledger.ledger import Ledger
 from ocrwatch.ledger.migrations import SCHEMA_VERSION
 from ocrwatch.ledger.reader import LedgerReader
 from ocrwatch.ledger.reviews import tick_off

@@ -9,13 +9,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import opening
+from ocrwatch.ledger.entry import Entry, entry_of, facts_key
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.facts import FileFacts
 
@@ -32,38 +32,6 @@ INTERRUPTED: Final = "interrupted"
 """Code of a scan that waits since ocrwatch was killed while it was the only one in work."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One scan's row."""
-
-    id: int
-    path: str
-    facts: str
-    sha256: str | None
-    state: ScanState
-    attempts: int
-    not_before: float
-    """Wall-clock seconds of its next attempt at the earliest."""
-    code: str | None
-    reason: str | None
-    plan: str | None
-    seen_at: float
-    updated_at: float
-    alone: int = 0
-    """1 if it was in work when ocrwatch was killed: it is read alone."""
-    deaths: int = 0
-    """How often ocrwatch was killed while this was the only scan in work, and not without it since then."""
-    review: Review | None = None
-    """Why the text needs review; None if the page is not marked, or the scan is not closed."""
-    reviewed_at: float | None = None
-    """Wall-clock seconds when it was marked as reviewed; None while it waits."""
-
-    @property
-    def waits_for_review(self) -> bool:
-        """Whether the text still needs review."""
-        return self.review is not None and self.reviewed_at is None
-
-
 _TO_REVIEW: Final = "review IS NOT NULL AND reviewed_at IS NULL"
 """Selects the scans that wait for review; exactly the condition of their index."""
 
@@ -72,16 +40,6 @@ _STAYS: Final = (
     " OR state = 'quarantined' AND coalesce(json_extract(plan, '$.stays'), 0))"
 )
 """Selects the scans that are done and keep their originals in the inbox."""
-
-_OLD_STATES: Final = {"ready": "queued", "waiting": "retrying", "done": "delivered", "gone": "changed"}
-"""States in a ledger of an older ocrwatch, which is only read until the daemon migrates it."""
-
-_COLUMNS: Final = frozenset(field.name for field in fields(Entry))
-
-
-def facts_key(facts: FileFacts) -> str:
-    """Return the key of a file across restarts. The device is left out: its number changes with a remount."""
-    return f"{facts.inode}:{facts.size}:{facts.mtime_ns}"
 
 
 class Ledger:
@@ -454,12 +412,3 @@ def waiting_for_review(db: sqlite3.Connection, newest: int | None) -> tuple[int,
         (-1 if newest is None else newest,),
     ).fetchall()
     return count, [entry_of(row) for row in reversed(rows)]
-
-
-def entry_of(row: sqlite3.Row) -> Entry:
-    """Return the entry of a row; in a table of an older ocrwatch, without reviews, it has none."""
-    values: dict[str, Any] = {name: row[name] for name in row.keys() if name in _COLUMNS}  # noqa: SIM118 - no mapping
-    if values.get("review") is not None:
-        values["review"] = Review(tuple(json.loads(values["review"])), row["confidence"])
-    state = ScanState(_OLD_STATES.get(values["state"], values["state"]))
-    return Entry(**{**values, "path": os.fsdecode(row["path"]), "state": state})

@@ -7,11 +7,11 @@ runs from its source tree without being installed.
 from __future__ import annotations
 
 import functools
-from importlib.metadata import EntryPoint, entry_points
 from typing import ClassVar, Protocol
 
 from ocrwatch.document import Block, EngineInfo
 from ocrwatch.errors import EnvironmentFault, UsageError
+from ocrwatch.plugins import find, installed
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.ppocr import weights
@@ -96,7 +96,7 @@ def load_second(recipe: Recipe) -> EngineInfo | None:
 
 def available() -> tuple[str, ...]:
     """Return the names of all engines, sorted, without loading them."""
-    return tuple(sorted(_entry_points()))
+    return tuple(sorted(installed(GROUP, _BUILT_IN)))
 
 
 @functools.cache
@@ -124,8 +124,7 @@ def _automatic() -> Engine:
 
 @functools.cache
 def _instance(name: str) -> Engine:
-    found = _entry_points().get(name)
-    if found is None:
+    if (found := find(GROUP, _BUILT_IN, name)) is None:
         raise UsageError(
             f"there is no engine named {name!r}", f"set ocr.engine to one of: {', '.join((AUTO, *available()))}"
         )
@@ -139,8 +138,3 @@ def _instance(name: str) -> Engine:
             else f"install the Python package {name}, or set ocr.engine to {AUTO!r}",
         ) from error
     return engine()
-
-
-def _entry_points() -> dict[str, EntryPoint]:
-    built_in = {name: EntryPoint(name, value, GROUP) for name, value in _BUILT_IN.items()}
-    return built_in | {found.name: found for found in entry_points(group=GROUP)}
