@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ocrwatch import plugins
 from ocrwatch.errors import EnvironmentFault, UsageError
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise import engines
@@ -17,9 +18,13 @@ from ocrwatch.recognise.page import warm
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
     """Without the engines that other tests loaded."""
-    engines._instance.cache_clear()
-    engines._automatic.cache_clear()
+    _forget()
     yield
+    _forget()
+
+
+def _forget() -> None:
+    plugins.forget()
     engines._instance.cache_clear()
     engines._automatic.cache_clear()
 
