@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 from unittest import mock
 
+from ocrwatch import plugins
 from ocrwatch.events import Event, ScanDelivered
 from ocrwatch.events.listeners import GROUP
 
@@ -85,6 +86,11 @@ def installed(folder: Path) -> Iterator[None]:
     """Have this process find listeners in a ``with`` block."""
     install(folder)
     with mock.patch("sys.path", [str(folder), *sys.path]):
-        importlib.invalidate_caches()
+        _forget()
         yield
+    _forget()
+
+
+def _forget() -> None:
     importlib.invalidate_caches()
+    plugins.forget()

@@ -25,6 +25,8 @@ _LARGEST_SHARE: Final = 10
 """No page may take more than a tenth of the space on the disk."""
 
 _DROPPED_AT_ONCE: Final = 50
+"""Pages that are dropped together, but no more than a tenth of all."""
+
 _LEFT_FREE: Final = 50_000_000
 """Bytes of the disk that the cache leaves to the more important ledger."""
 
@@ -131,8 +133,10 @@ class SqliteLevel:
         """Drop the oldest entries: rows are numbered in the order of their arrival."""
         if self._db is None:
             return
+        pages: int = self._db.execute("SELECT count(*) FROM pages").fetchone()[0]
+        at_once = max(1, min(_DROPPED_AT_ONCE, pages // 10))
         dropped = self._db.execute(
-            "DELETE FROM pages WHERE id IN (SELECT id FROM pages ORDER BY id LIMIT ?)", (_DROPPED_AT_ONCE,)
+            "DELETE FROM pages WHERE id IN (SELECT id FROM pages ORDER BY id LIMIT ?)", (at_once,)
         ).rowcount
         # Counted again, since a page that was replaced was counted twice.
         self._bytes = self._size() if dropped else 0

@@ -62,12 +62,10 @@ class PageSource:
         async with self.scheduler.turn(scan):
             self._scans.change(scan, ScanState.LOADING)
             renew(scan, self.settings)
-            reduced = scan.reduced
             loaded = await self._load(scan)
             if loaded.page is not None:
                 if (page := await self._render_cached(scan, loaded.page)) is not None:
                     return page
-                scan.reduced = reduced
                 check_admission(scan, replace(loaded, page=None), self.settings.retry)
             scan.jpeg = loaded.jpeg
             del loaded
@@ -107,15 +105,11 @@ class PageSource:
             return None
         try:
             page = await self._executor.render(RenderJob(scan.id, packed, self._request(scan)))
-        except ScanFault as fault:
+        except (ScanFault, EnvironmentFault) as fault:
+            # Reading meets the same fault of the environment, if it lasts, and pauses for it.
             scan.unrendered = packed
             publish(CacheFailed(reason=f"{scan.path}: {fault.message}", remedy="nothing: the scan is read"))
             return None
-        except EnvironmentFault:
-            # It is a pause of the workers: loading, which works, would end another one at once.
-            scan.begun_at = time.monotonic()
-            raise
-        self._backoff.resolve(Cause.WORKERS)
         scan.cached = True
         scan.queued_ms = (time.monotonic() - scan.file.ready_at) * 1000
         return page

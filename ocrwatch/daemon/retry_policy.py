@@ -41,8 +41,8 @@ def check_admission(scan: Scan, loaded: Loaded, retry: Retry) -> None:
     """
     entry = loaded.entry
     went_last = scan.reduced
-    # A cached text was read like any other.
-    scan.reduced = loaded.page is None and (scan.reduced or entry.code == TimedOut.code)
+    # A page that is cached under the usual recipe took no longer than others; one of a reduced reading stays marked.
+    scan.reduced = scan.reduced or (loaded.page is None and entry.code == TimedOut.code)
     if entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}:
         # Its inbox was missing when its original was to be archived.
         raise HasPlan(entry)

@@ -114,8 +114,8 @@ class Executor(Protocol):
     async def render(self, job: RenderJob) -> RenderedPage:
         """Render a cached page, without waiting for a scan that is being read.
 
-        Raises :class:`ScanFault` if it cannot be rendered: then its scan must be read. Raises :class:`EnvironmentFault`
-        if no page can be rendered now. No attempt is counted.
+        Raises :class:`ScanFault` if it cannot be rendered, :class:`EnvironmentFault` if no page can be rendered now:
+        then its scan must be read. No attempt is counted.
         """
 
     def withdraw(self) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 
-from ocrwatch.errors import InternalFault, Stopping
+from ocrwatch.errors import EnvironmentFault, InternalFault, Stopping
 from ocrwatch.executors.base import Attempts, Reading, WorkerListener, WorkerOptions
-from ocrwatch.executors.events import Outcome, SlotEvent
+from ocrwatch.executors.events import Outcome, SlotEvent, WorkerLost, WorkerUnfit
 from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.executors.process_pool import Pool
 from ocrwatch.executors.trial import try_start
@@ -23,11 +24,13 @@ class LocalExecutor:
         self._pool = Pool(options, attempts, self._report)
         # One more process, since a cached page must not wait for scans that take seconds. It is started for the first
         # cached page.
-        self._renderer = Pool(_for_rendering(options), attempts, self._report)
+        self._renderer = Pool(_for_rendering(options), attempts, self._report_rendering)
         self._renders = False
         self._listener = listener
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reading: dict[int, asyncio.Future[Reading]] = {}
+        """By the scan's row."""
+        self._rendering: dict[int, asyncio.Future[Reading]] = {}
 
     @property
     def capacity(self) -> int:
@@ -55,14 +58,14 @@ class LocalExecutor:
 
     async def read(self, job: Job) -> Reading:
         """Read one scan in a worker."""
-        return await self._result(job, self._pool)
+        return await _result(job, self._pool, self._reading)
 
     async def render(self, job: RenderJob) -> RenderedPage:
         """Render a cached page in the process that is kept for that."""
         if not self._renders:
             self._renders = True
             self._renderer.start()
-        return (await self._result(job, self._renderer)).page
+        return (await _result(job, self._renderer, self._rendering)).page
 
     def withdraw(self) -> int:
         """Withdraw the scans that no worker has begun; return how many."""
@@ -77,32 +80,62 @@ class LocalExecutor:
         self._pool.kill()
         self._renderer.kill()
 
-    async def _result(self, job: Job | RenderJob, pool: Pool) -> Reading:
-        future: asyncio.Future[Reading] = asyncio.get_running_loop().create_future()
-        self._reading[job.scan] = future
-        pool.submit(job)
-        try:
-            return await future
-        finally:
-            self._reading.pop(job.scan, None)
-
     def _report(self, event: SlotEvent) -> None:
+        self._post(self._heard, event)
+
+    def _report_rendering(self, event: SlotEvent) -> None:
+        self._post(self._heard_of_rendering, event)
+
+    def _post(self, call: Callable[[SlotEvent], None], event: SlotEvent) -> None:
+        """Pass an event from a slot's thread to the event loop."""
         # While the process ends, the loop may be closed already.
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._take, event)
+                self._loop.call_soon_threadsafe(call, event)
 
-    def _take(self, event: SlotEvent) -> None:
-        if not isinstance(event, Outcome):
-            self._listener.heard(event)
-            return
-        future = self._reading.get(event.scan)
-        if future is None or future.done():
-            return
-        if event.page is not None:
-            future.set_result(Reading(event.page, event.read_ms))
+    def _heard(self, event: SlotEvent) -> None:
+        if isinstance(event, Outcome):
+            _answer(self._reading, event)
         else:
-            future.set_exception(event.error or InternalFault("a worker said nothing", "please report it"))
+            self._listener.heard(event)
+
+    def _heard_of_rendering(self, event: SlotEvent) -> None:
+        match event:
+            case Outcome():
+                _answer(self._rendering, event)
+            case WorkerLost():
+                if event.phase == "starting":
+                    self._cannot_render(event.how)
+                # Readings are not concerned.
+                self._listener.heard(replace(event, phase="rendering"))
+            case WorkerUnfit():
+                self._cannot_render(event.error.message)
+
+    def _cannot_render(self, reason: str) -> None:
+        """Answer all that wait for a process that cannot start: they would wait until it can."""
+        for future in self._rendering.values():
+            if not future.done():
+                future.set_exception(EnvironmentFault(f"no worker can render ({reason})", "run ocrwatch doctor"))
+
+
+async def _result(job: Job | RenderJob, pool: Pool, waiting: dict[int, asyncio.Future[Reading]]) -> Reading:
+    future: asyncio.Future[Reading] = asyncio.get_running_loop().create_future()
+    waiting[job.scan] = future
+    pool.submit(job)
+    try:
+        return await future
+    finally:
+        waiting.pop(job.scan, None)
+
+
+def _answer(waiting: dict[int, asyncio.Future[Reading]], event: Outcome) -> None:
+    future = waiting.get(event.scan)
+    if future is None or future.done():
+        return
+    if event.page is not None:
+        future.set_result(Reading(event.page, event.read_ms))
+    else:
+        future.set_exception(event.error or InternalFault("a worker said nothing", "please report it"))
 
 
 def _for_rendering(options: WorkerOptions) -> WorkerOptions:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from ocrwatch.cache.codec import pack
-from ocrwatch.errors import ScanFault, TimedOut, WorkerDied
+from ocrwatch.errors import EnvironmentFault, ScanFault, TimedOut, WorkerDied
 from ocrwatch.executors.base import WorkerOptions
 from ocrwatch.executors.events import WorkerLost, WorkerReady
 from ocrwatch.executors.ipc import Job, RenderJob
@@ -108,6 +108,22 @@ def test_without_a_cached_page_no_process_is_started_for_them(opened: Open) -> N
         assert len(local.processes) == 2
         assert (local.executor.capacity, local.executor.ready) == (1, 1)
         assert len([event for event in local.events if isinstance(event, WorkerReady)]) == 1
+
+    run(scenario(), GENEROUS)
+
+
+def test_a_process_that_cannot_render_keeps_no_scan_waiting(opened: Open) -> None:
+    """Each gets the reason at once; readings go on, and the daemon does not pause."""
+    local = opened()
+
+    async def scenario() -> None:
+        await local.start()
+        local.executor._renderer.change(replace(local.options, workers=1, recipes=(), formats=("no-such-format",)))
+        for scan in (1, 2):
+            with pytest.raises(EnvironmentFault, match=r"no worker can render .*no-such-format"):
+                await local.render(scan)
+        assert [type(event) for event in local.events] == [WorkerReady]
+        await local.read(3)
 
     run(scenario(), GENEROUS)
 

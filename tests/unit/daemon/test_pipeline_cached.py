@@ -15,7 +15,6 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from ocrwatch.backoff import Cause
 from ocrwatch.cache.base import LevelOptions
 from ocrwatch.cache.codec import pack, unpack
 from ocrwatch.cache.key import PageCache
@@ -31,6 +30,7 @@ from ocrwatch.errors import (
     TimedOut,
     WorkerDied,
 )
+from ocrwatch.executors.base import REDUCED
 from ocrwatch.executors.ipc import RenderJob
 from ocrwatch.recipe import Recipe
 from ocrwatch.render.base import RenderedPage
@@ -318,26 +318,42 @@ def test_a_scan_that_took_too_long_is_read_last_if_its_page_cannot_be_rendered(
     run(scenario())
 
 
-def test_a_fault_of_the_environment_is_waited_out(tmp_path: Path) -> None:
-    """It is one pause of the workers, since loading works, and costs no attempt."""
+def test_a_fault_of_the_environment_means_that_the_scan_is_read(tmp_path: Path) -> None:
+    """Reading meets it, too, if it lasts; no pause begins for a page that need not be rendered."""
     script = Script()
 
     async def scenario() -> None:
-        async with running(tmp_path, act=script, cache=knowing(), retry={"attempts": 1}) as core:
-            core.executor.render_act = refusing(*(EnvironmentFault("memory is short") for _ in range(3)))
+        async with running(tmp_path, act=script, cache=knowing()) as core:
+            core.executor.render_act = refusing(EnvironmentFault("memory is short"))
             with capture_logs() as logs:
                 core.bring("a.jpg")
-                await eventually(lambda: core.backoff)
-                assert list(core.backoff.active) == [Cause.WORKERS]
                 await delivered_once(core)
-            assert [log["event"] for log in logs if log["event"].startswith("daemon.")] == [
-                "daemon.paused",
-                "daemon.resumed",
-            ]
-            assert "cache.failed" not in [log["event"] for log in logs]
+            events = [log["event"] for log in logs]
+            assert events.count("cache.failed") == 1
+            assert not [event for event in events if event.startswith("daemon.")]
+            assert script.begun == ["a.jpg"]
+
+    run(scenario())
+
+
+def test_a_cached_page_of_a_reduced_reading_is_marked(tmp_path: Path) -> None:
+    """An earlier run read it without enhancement, and was killed before it was delivered."""
+    script = Script()
+
+    async def scenario() -> None:
+        cache = Remembered()
+        cache.pages[sha256("a.jpg"), usual_recipe(reduced=True)] = PACKED
+        async with running(tmp_path, act=script, cache=cache, output={"review_below": 1}) as core:
+            core.folders.put("a.jpg")
+            entry = core.ledger.begin("a.jpg", core.file("a.jpg").facts, None)
+            core.ledger.count_attempt(entry.id)
+            core.ledger.wait(entry.id, time.time(), TimedOut.code, "it took 5 s")
+            core.take("a.jpg")
+            await core.idle()
             assert script.begun == []
-            assert core.row().attempts == 0
-            assert core.heard.retries == 0
+            review = core.row().review
+            assert review is not None
+            assert review.reasons == (REDUCED,)
 
     run(scenario())
 
