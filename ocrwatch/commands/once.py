@@ -12,11 +12,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ocrwatch import log
+from ocrwatch.checks.startup import worker_count
 from ocrwatch.commands.above_bar import AboveBar
 from ocrwatch.commands.configuration import settings_for_work
 from ocrwatch.commands.preview import preview_of
 from ocrwatch.commands.run import collect_rarely
-from ocrwatch.errors import ExitCode
+from ocrwatch.errors import EnvironmentFault, ExitCode
 from ocrwatch.events import ScanDelivered, subscribe
 from ocrwatch.executors.early import early_worker
 from ocrwatch.intake.names import NameRules
@@ -46,7 +47,7 @@ _REASONS = {
 
 def once(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, preview: bool) -> ExitCode:
     """Read what is in the inbox, with a progress bar on a terminal, and print a summary."""
-    settings = settings_for_work(config, overrides, sets)
+    settings = _with_workers_for(settings_for_work(config, overrides, sets))
     console = Console(stderr=True)
     # Beside a progress bar only warnings and errors; in a pipe or a service's log everything.
     level = "warning" if console.is_terminal and settings.log.level == "info" else settings.log.level
@@ -142,6 +143,17 @@ def _print_not_read(output: Console, summary: Summary) -> None:
 def _print_left(output: Console, summary: Summary) -> None:
     for path, reason in sorted(summary.left.items()):
         output.print(f"Left in the inbox: {escape(log.printable(path))} ({_REASONS.get(reason, reason)})")
+
+
+def _with_workers_for(settings: Settings) -> Settings:
+    """Return the settings with no more workers than scans wait: each takes half a second of CPU to start."""
+    try:
+        waiting = _waiting(settings)
+    except EnvironmentFault:
+        # The daemon makes the inbox, or reports why it cannot be read.
+        return settings
+    count = max(1, min(worker_count(settings), waiting))
+    return settings.model_copy(update={"workers": settings.workers.model_copy(update={"count": count})})
 
 
 def _waiting(settings: Settings) -> int:
