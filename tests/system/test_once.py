@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.daemon_process import DaemonProcess, run_ocrwatch
@@ -121,3 +122,14 @@ def test_once_with_a_scan_that_cannot_be_moved(tmp_path: Path, unprivileged: tup
     assert answer.returncode == FINE
     assert files(tmp_path / "archive") == {"theirs/stuck.jpg"}
     assert files(tmp_path / "outbox") == {"theirs/stuck.txt"}
+
+
+def test_once_starts_no_more_workers_than_scans_wait(tmp_path: Path) -> None:
+    """The start of a worker costs half a second of CPU; an empty inbox gets one, which shows that it could read."""
+    for scans, workers in ((0, 1), (1, 1), (2, 2), (5, 3)):
+        for number in range(scans):
+            put(tmp_path / "inbox", f"{scans}-{number}.jpg", scan(number))
+        answer = run_ocrwatch(tmp_path, "once", "--workers", "3")
+        assert answer.returncode == FINE
+        (started,) = (line for line in map(json.loads, answer.stderr.splitlines()) if line["event"] == "daemon.started")
+        assert started["workers"] == workers
