@@ -126,6 +126,7 @@ def test_once_with_a_scan_that_cannot_be_moved(tmp_path: Path, unprivileged: tup
 
 def test_once_starts_no_more_workers_than_scans_wait(tmp_path: Path) -> None:
     """The start of a worker costs half a second of CPU; an empty inbox gets one, which shows that it could read."""
+    (tmp_path / "inbox").mkdir()
     for scans, workers in ((0, 1), (1, 1), (2, 2), (5, 3)):
         for number in range(scans):
             put(tmp_path / "inbox", f"{scans}-{number}.jpg", scan(number))
