@@ -19,7 +19,7 @@ from ocrwatch.document import Page
 from ocrwatch.errors import InternalFault, OcrwatchError, OutOfMemory, UsageError, is_memory_error
 from ocrwatch.recipe import WHOLE_PAGE, Recipe
 from ocrwatch.recognise import page
-from ocrwatch.recognise.shared import shared_process
+from ocrwatch.recognise.process_mode import embedded_process
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.settings.errors import wrong_value
 from ocrwatch.settings.keys import option_keys
@@ -94,7 +94,7 @@ def read(
     )
     jpeg = _bytes_of(source)
     try:
-        with _reading, shared_process():
+        with _reading, embedded_process():
             return page.recognise(jpeg, wanted)
     except OcrwatchError:
         raise

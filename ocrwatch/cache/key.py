@@ -25,8 +25,8 @@ from ocrwatch.errors import EnvironmentFault
 from ocrwatch.events import CacheFailed, publish
 from ocrwatch.plugins import find
 from ocrwatch.recipe import Recipe
+from ocrwatch.recognise.engine_choice import AUTO, TESSERACT, has_second_reader, is_read_by_ppocr
 from ocrwatch.recognise.ppocr import weights
-from ocrwatch.recognise.readers import AUTO, TESSERACT, has_second_reader, is_read_by_ppocr
 from ocrwatch.recognise.tessdata import tessdata_folder
 from ocrwatch.render.base import RenderedPage
 

@@ -16,7 +16,7 @@ from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault, sys
 from ocrwatch.events import InboxUnlocked, listeners, publish
 from ocrwatch.executors.base import WorkerOptions
 from ocrwatch.recipe import Recipe
-from ocrwatch.recognise.readers import is_read_by_ppocr
+from ocrwatch.recognise.engine_choice import is_read_by_ppocr
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
 from ocrwatch.render.registry import choose
 from ocrwatch.settings import Settings, recipe

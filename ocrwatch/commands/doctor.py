@@ -25,8 +25,8 @@ from ocrwatch.intake.rescan import Rescan, rescan
 from ocrwatch.log import printable
 from ocrwatch.permissions import check_movable
 from ocrwatch.recipe import Recipe
+from ocrwatch.recognise.engine_choice import has_second_reader, is_read_by_ppocr
 from ocrwatch.recognise.ppocr import weights
-from ocrwatch.recognise.readers import has_second_reader, is_read_by_ppocr
 from ocrwatch.scan import Arrival
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.settings.load import check_folders, load, parse_overrides

@@ -11,9 +11,10 @@ The modules in order of execution:
 ``second_reader`` reads doubtful text again with ``ppocr``, and ``merging`` merges both results in the reading order of
 ``layout`` and ``rows``.
 
-``decode`` uses ``lenient`` for files that violate the standard, ``strict`` for their pixels, ``surplus``, ``holes`` and
-``jpeg_scans`` for extra or missing image data, and ``following`` for further images in the file. ``affine`` is used
-everywhere. ``tessdata`` finds Tesseract's language data. ``shared`` tells whether other code runs in the process.
+``decode`` uses ``lenient_decoder`` for files that violate the standard, ``strict_decoder`` for their pixels,
+``surplus``, ``holes`` and ``jpeg_scans`` for extra or missing image data, and ``extra_images`` for further images in
+the file. ``affine`` is used everywhere. ``engine_choice`` says which engines read a scan. ``tessdata`` finds
+Tesseract's language data. ``process_mode`` tells whether other code runs in the process.
 
 Importing this package imports none of these modules: the parent process checks languages without loading an image
 library.

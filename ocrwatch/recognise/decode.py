@@ -16,10 +16,10 @@ from PIL.JpegImagePlugin import JpegImageFile
 from ocrwatch import markers
 from ocrwatch.errors import Damaged, ScanFault, TooLarge, Truncated, Unsupported
 from ocrwatch.magic import HEAD, not_a_jpeg
-from ocrwatch.recognise.following import notice_of
+from ocrwatch.recognise.extra_images import extra_pages_warning
 from ocrwatch.recognise.jpeg_scans import is_complete
-from ocrwatch.recognise.lenient import is_plain, read
-from ocrwatch.recognise.strict import Complaint, Gray
+from ocrwatch.recognise.lenient_decoder import decode_leniently, is_plain
+from ocrwatch.recognise.strict_decoder import DecoderError, Gray
 
 __all__ = ["CREDIBLE_DPI", "Decoded", "Gray", "decode", "turn"]
 
@@ -81,11 +81,11 @@ def decode(jpeg: bytes, *, max_pixels: int, reduce_from: int | None = None) -> D
     halve = reduce_from is not None and max(width, height) >= reduce_from and orientation == 1
     reduction = 2 if halve else 1
     try:
-        pixels, noticed = read(jpeg, structure, reduction=reduction, max_pixels=max_pixels)
-    except Complaint as complaint:
-        raise _diagnose(structure, complaint) from None
-    if following := notice_of(jpeg, structure):
-        noticed = (*noticed, following)
+        pixels, noticed = decode_leniently(jpeg, structure, reduction=reduction, max_pixels=max_pixels)
+    except DecoderError as error:
+        raise _diagnose(structure, error) from None
+    if warning := extra_pages_warning(jpeg, structure):
+        noticed = (*noticed, warning)
     if orientation in _ON_ITS_SIDE:
         width, height = height, width
     return Decoded(turn(pixels, orientation), width, height, reduction, dpi, orientation, noticed)
@@ -163,11 +163,11 @@ def _credible(dpi: object) -> float | None:
     return across if square and lowest <= across <= highest and across not in _SCREEN_DPI else None
 
 
-def _diagnose(structure: markers.Structure, complaint: Complaint) -> ScanFault:
-    """Return the error for a failed decoding. ``complaint`` is the decoder's message."""
-    if structure.end is None and complaint.is_premature_end:
+def _diagnose(structure: markers.Structure, error: DecoderError) -> ScanFault:
+    """Return the error for a failed decoding. ``error`` has the decoder's message."""
+    if structure.end is None and error.is_premature_end:
         return Truncated("the JPEG ends early: a part of the image is missing", _RESCAN)
-    return Damaged(f"the image data is damaged ({complaint})", _RESCAN)
+    return Damaged(f"the image data is damaged ({error})", _RESCAN)
 
 
 def _unsupported(frame: markers.Frame) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ocrwatch import markers
 from ocrwatch.recognise.holes import may_be_blank
-from ocrwatch.recognise.strict import Complaint, Gray, pixels
+from ocrwatch.recognise.strict_decoder import DecoderError, Gray, decode_strictly
 
 _BLOCK = 8
 """Side of a block in pixels."""
@@ -84,16 +84,16 @@ class _Image:
         # A last scan that only refines coefficients by a bit does not change text (T.81, G.1.1.1.2).
         return not refines and may_be_blank(self.jpeg, self.structure)
 
-    def pixels(self, data: bytes) -> Gray:
+    def decode_with_data(self, data: bytes) -> Gray:
         """Decode strictly with other data in the last scan."""
         changed = markers.rebuilt(self.jpeg, self.structure, data=data)
-        return pixels(changed, self.frame.width, self.frame.height, self.reduction)
+        return decode_strictly(changed, self.frame.width, self.frame.height, self.reduction)
 
-    def taller(self, height: int, *, cut: int = 0) -> Gray:
+    def decode_with_height(self, height: int, *, cut: int = 0) -> Gray:
         """Decode strictly with another height, without the last ``cut`` bytes of data."""
         data = self.data[: len(self.data) - cut]
         changed = markers.rebuilt(self.jpeg, self.structure, height=height, data=data)
-        return pixels(changed, self.frame.width, height, self.reduction)
+        return decode_strictly(changed, self.frame.width, height, self.reduction)
 
     def ends_with(self, height: int) -> bool:
         """Return whether an image of this height needs the last byte.
@@ -101,8 +101,8 @@ class _Image:
         Strict decoding does not notice a missing byte that it only reads ahead.
         """
         try:
-            self.taller(height, cut=1)
-        except Complaint:
+            self.decode_with_height(height, cut=1)
+        except DecoderError:
             return True
         return False
 
@@ -122,7 +122,7 @@ class _Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class Repaired:
     """A complete image."""
 
     gray: Gray
@@ -131,49 +131,51 @@ class Sound:
     warning: str
 
 
-def without_surplus(jpeg: bytes, complaint: Complaint, *, behind: bytes, reduction: int, max_pixels: int) -> Sound:
+def decode_without_surplus(
+    jpeg: bytes, error: DecoderError, *, behind: bytes, reduction: int, max_pixels: int
+) -> Repaired:
     """Decode a rebuilt image that strict decoding has rejected.
 
-    ``behind`` is the data in the file in place of a missing end marker. Raises ``complaint`` if it is not about surplus
+    ``behind`` is the data in the file in place of a missing end marker. Raises ``error`` if it is not about surplus
     data, or if the surplus may be a trace of damage.
     """
     image = _Image(jpeg, markers.walk(jpeg), reduction)
-    if complaint.surplus is None or 0 in (part.across * part.down for part in image.frame.parts):
-        raise complaint
-    count, marker = complaint.surplus
+    if error.surplus is None or 0 in (part.across * part.down for part in image.frame.parts):
+        raise error
+    count, marker = error.surplus
     if marker == _EOI_CODE:
-        data, gray = _shortened(image.data, count, image.pixels)
+        data, gray = _shortened(image.data, count, image.decode_with_data)
         left = image.data[len(data) :]
-        if _is_encoders(left, data, zeros_are_blank=image.zeros_are_blank) or _is_trailer(left + behind):
-            return Sound(gray, len(left), f"{len(left):,} surplus bytes after the last row of the image")
+        if _is_encoder_padding(left, data, zeros_are_blank=image.zeros_are_blank) or _is_trailer(left + behind):
+            return Repaired(gray, len(left), f"{len(left):,} surplus bytes after the last row of the image")
     elif marker in _RESTARTS and (data_without := _without_padding(image)) is not None:
-        return Sound(image.pixels(data_without), 0, "surplus bytes before restart markers")
-    gray, rows = _without_rows(image, complaint, max_pixels)
-    return Sound(gray, 0, f"{rows} more rows of pixels than the header says")
+        return Repaired(image.decode_with_data(data_without), 0, "surplus bytes before restart markers")
+    gray, rows = _without_rows(image, error, max_pixels)
+    return Repaired(gray, 0, f"{rows} more rows of pixels than the header says")
 
 
 def _shortened(data: bytes, count: int, decode: Callable[[bytes], Gray]) -> tuple[bytes, Gray]:
     """Remove about ``count`` bytes from the end, until decoding succeeds.
 
-    The decoder's count is too low by the stuffed zeros that it has read ahead. Raises :class:`Complaint`.
+    The decoder's count is too low by the stuffed zeros that it has read ahead. Raises :class:`DecoderError`.
     """
     cut, shrinking = count, False
     for _ in range(_MOST_GUESSES):
         kept = data[: len(data) - cut]
         try:
             return kept, decode(kept)
-        except Complaint as complaint:
-            last = complaint
-            if complaint.is_premature_end and cut > 0:
+        except DecoderError as error:
+            last = error
+            if error.is_premature_end and cut > 0:
                 cut, shrinking = cut - 1, True
-            elif complaint.surplus is not None and not shrinking and cut < len(data):
-                cut = min(len(data), cut + max(1, complaint.surplus[0]))
+            elif error.surplus is not None and not shrinking and cut < len(data):
+                cut = min(len(data), cut + max(1, error.surplus[0]))
             else:
                 raise
     raise last
 
 
-def _is_encoders(left: bytes, data: bytes, *, zeros_are_blank: bool) -> bool:
+def _is_encoder_padding(left: bytes, data: bytes, *, zeros_are_blank: bool) -> bool:
     """Return whether surplus bytes after ``data`` are padding, or a few blank blocks."""
     if _is_filling(left, data, zeros_are_blank=zeros_are_blank):
         return True
@@ -202,15 +204,15 @@ def _is_trailer(left: bytes) -> bool:
     return len(head) >= _SHORTEST_TEXT and sum(byte in _TEXT for byte in head) >= _TEXT_SHARE * len(head)
 
 
-def _without_rows(image: _Image, complaint: Complaint, max_pixels: int) -> tuple[Gray, int]:
+def _without_rows(image: _Image, error: DecoderError, max_pixels: int) -> tuple[Gray, int]:
     """Decode an image with more rows than its header says.
 
     Returns the rows that the header says, and the number of further rows. Surplus data from damage ends anywhere in a
-    row and would form whole rows only by chance. Raises ``complaint`` if there are no whole rows.
+    row and would form whole rows only by chance. Raises ``error`` if there are no whole rows.
     """
     if _HOLE in image.data:
         # If zeros are blank blocks, a hole produces surplus rows too.
-        raise complaint
+        raise error
     scans = sum(segment.marker == markers.SOS for segment in image.structure.segments)
     # A scan of one component has its own rows of blocks, not whole MCUs (T.81, A.2.2).
     height = image.mcu[1] if scans == 1 else _BLOCK
@@ -220,8 +222,8 @@ def _without_rows(image: _Image, complaint: Complaint, max_pixels: int) -> tuple
     while low <= high:
         rows = (low + high) // 2
         try:
-            gray = image.taller(rows * height)
-        except Complaint as other:
+            gray = image.decode_with_height(rows * height)
+        except DecoderError as other:
             if other.is_premature_end:
                 high = rows - 1
             elif other.surplus is not None:
@@ -233,7 +235,7 @@ def _without_rows(image: _Image, complaint: Complaint, max_pixels: int) -> tuple
                 break
             said = -(-image.frame.height // image.reduction)
             return np.ascontiguousarray(gray[:said]), rows * height - image.frame.height
-    raise complaint
+    raise error
 
 
 def _without_padding(image: _Image) -> bytes | None:
@@ -251,7 +253,7 @@ def _without_padding(image: _Image) -> bytes | None:
         return None
     try:
         kept = [_interval(image, size, data) for size, data in zip(sizes, intervals, strict=True)]
-    except Complaint:
+    except DecoderError:
         return None
     left_over = [
         (data[len(needed) :], needed) for data, needed in zip(intervals, kept, strict=True) if len(needed) < len(data)
@@ -281,31 +283,31 @@ def _sizes(image: _Image) -> list[tuple[int, int]]:
 def _interval(image: _Image, size: tuple[int, int], data: bytes) -> bytes:
     """Return the bytes of an interval that its MCUs need.
 
-    Raises :class:`Complaint` if the interval is not complete.
+    Raises :class:`DecoderError` if the interval is not complete.
     """
     width, height = size
-    alone = _alone(image, width, height)
+    header = _interval_header(image, width, height)
 
     def decode(part: bytes) -> Gray:
-        return pixels(alone + part + markers.EOI, width, height)
+        return decode_strictly(header + part + markers.EOI, width, height)
 
     try:
         decode(data)
-    except Complaint as complaint:
-        if complaint.surplus is None:
+    except DecoderError as error:
+        if error.surplus is None:
             raise
-        data, _ = _shortened(data, complaint.surplus[0], decode)
+        data, _ = _shortened(data, error.surplus[0], decode)
     # At the end of an image, unlike before a restart marker, missing read-ahead bytes are not noticed.
     for _ in range(_READ_AHEAD):
         try:
             decode(data[:-1])
-        except Complaint:
+        except DecoderError:
             break
         data = data[:-1]
     return data
 
 
-def _alone(image: _Image, width: int, height: int) -> bytes:
+def _interval_header(image: _Image, width: int, height: int) -> bytes:
     """Return the header of an image of another size, without restart markers.
 
     It has the same tables and components.

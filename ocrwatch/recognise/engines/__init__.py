@@ -14,8 +14,8 @@ from ocrwatch.errors import EnvironmentFault, UsageError
 from ocrwatch.plugins import find, installed
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.decode import Gray
+from ocrwatch.recognise.engine_choice import AUTO, TESSERACT, has_second_reader, is_read_by_ppocr
 from ocrwatch.recognise.ppocr import weights
-from ocrwatch.recognise.readers import AUTO, TESSERACT, has_second_reader, is_read_by_ppocr
 
 GROUP = "ocrwatch.engines"
 _BUILT_IN = {

@@ -11,7 +11,7 @@ from ocrwatch.errors import EngineFailed, EnvironmentFault, UsageError
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.engines import tsv
-from ocrwatch.recognise.shared import is_shared
+from ocrwatch.recognise.process_mode import is_embedded
 from ocrwatch.recognise.tessdata import check_languages
 
 _INVERT_BELOW = "0.3"
@@ -28,7 +28,7 @@ class TesserocrEngine:
     spawns: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        if is_shared():
+        if is_embedded():
             # Leptonica prints its complaints about a page to standard error, which a worker keeps for the report of its
             # death. Tesseract's own messages are sent to /dev/null by tesserocr.
             tesserocr.set_leptonica_log_level(tesserocr.LeptLogLevel.NONE)  # type: ignore[arg-type]

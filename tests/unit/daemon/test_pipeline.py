@@ -25,8 +25,8 @@ from ocrwatch.errors import (
 )
 from ocrwatch.executors.base import REDUCED
 from ocrwatch.ledger import Ledger
+from ocrwatch.recognise.engine_choice import has_second_reader
 from ocrwatch.recognise.ppocr import weights
-from ocrwatch.recognise.readers import has_second_reader
 from ocrwatch.scan import Batch, Scan, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.storage.facts import FileFacts

@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from ocrwatch.recipe import Recipe
+from ocrwatch.recognise.engine_choice import has_second_reader, is_read_by_ppocr
 from ocrwatch.recognise.ppocr import weights
-from ocrwatch.recognise.readers import has_second_reader, is_read_by_ppocr
 
 ENGLISH, CHINESE, GREEK = ("eng",), ("chi_sim", "eng"), ("ell", "eng")
 UNSUITED: list[dict[str, object]] = [
@@ -93,7 +93,7 @@ def test_variables_of_tesseract_do_not_matter(monkeypatch: pytest.MonkeyPatch) -
 def test_asking_imports_no_engine() -> None:
     """The parent process asks it: neither the networks nor what they need are loaded."""
     code = (
-        "import sys\nfrom ocrwatch.recognise.readers import has_second_reader, is_read_by_ppocr\n"
+        "import sys\nfrom ocrwatch.recognise.engine_choice import has_second_reader, is_read_by_ppocr\n"
         "from ocrwatch.recipe import Recipe\n"
         "has_second_reader(Recipe()), is_read_by_ppocr(Recipe(languages=('jpn',)))\n"
         "print(*sorted({'onnxruntime', 'rapidocr', 'numpy', 'cv2', 'tesserocr'} & set(sys.modules)))"

@@ -11,8 +11,8 @@ from dataclasses import replace
 from ocrwatch import markers
 from ocrwatch.errors import Damaged
 from ocrwatch.recognise.holes import find_hole, zeros_at_end
-from ocrwatch.recognise.strict import Complaint, Gray, pixels
-from ocrwatch.recognise.surplus import without_surplus
+from ocrwatch.recognise.strict_decoder import DecoderError, Gray, decode_strictly
+from ocrwatch.recognise.surplus import decode_without_surplus
 
 _MOST_ZEROS_OF_DATA = 2
 """Zero bytes that may end valid image data: the end of the last block, and the byte stuffed after 0xFF."""
@@ -25,23 +25,25 @@ def is_plain(structure: markers.Structure) -> bool:
     return structure.end is not None and not structure.odd and not structure.lines
 
 
-def read(jpeg: bytes, structure: markers.Structure, *, reduction: int, max_pixels: int) -> tuple[Gray, tuple[str, ...]]:
+def decode_leniently(
+    jpeg: bytes, structure: markers.Structure, *, reduction: int, max_pixels: int
+) -> tuple[Gray, tuple[str, ...]]:
     """Decode an image that has a frame and a scan; return its pixels and warnings.
 
-    It is decoded at 1 / ``reduction`` of its size. Raises :class:`Complaint` or Damaged.
+    It is decoded at 1 / ``reduction`` of its size. Raises :class:`DecoderError` or Damaged.
     """
     frame = structure.sure_frame
     zeros = zeros_at_end(jpeg, structure)
     if structure.end is not None:
         _refuse_holes(jpeg, _shorter(structure, zeros))
-    odd_fields: Complaint | None = None
+    odd_fields: DecoderError | None = None
     if is_plain(structure) and not zeros:
         try:
-            return pixels(jpeg, frame.width, frame.height, reduction), ()
-        except Complaint as complaint:
-            if complaint.is_premature_end:
+            return decode_strictly(jpeg, frame.width, frame.height, reduction), ()
+        except DecoderError as error:
+            if error.is_premature_end:
                 raise
-            odd_fields = complaint
+            odd_fields = error
     warnings = list(_structure_warnings(structure))
     if zeros:
         gray, used = _without_zeros(jpeg, structure, zeros, reduction)
@@ -50,13 +52,13 @@ def read(jpeg: bytes, structure: markers.Structure, *, reduction: int, max_pixel
         tidy = markers.rebuilt(jpeg, structure)
         used = structure
         try:
-            gray = pixels(tidy, frame.width, structure.height, reduction)
-        except Complaint as complaint:
+            gray = decode_strictly(tidy, frame.width, structure.height, reduction)
+        except DecoderError as error:
             behind = b"" if structure.end is not None else jpeg[structure.stop :]
-            found = without_surplus(tidy, complaint, behind=behind, reduction=reduction, max_pixels=max_pixels)
+            found = decode_without_surplus(tidy, error, behind=behind, reduction=reduction, max_pixels=max_pixels)
             gray, used = found.gray, _shorter(structure, found.surplus)
             warnings.append(found.warning)
-            if str(complaint) == str(odd_fields):
+            if str(error) == str(odd_fields):
                 odd_fields = None
     if structure.end is None:
         _refuse_holes(jpeg, used)
@@ -89,10 +91,10 @@ def _without_zeros(
     for kept in range(_MOST_ZEROS_OF_DATA + 1):
         shorter = _shorter(structure, zeros - kept)
         try:
-            gray = pixels(markers.rebuilt(jpeg, shorter), frame.width, structure.height, reduction)
-        except Complaint as complaint:
-            last = complaint
-            if not complaint.is_premature_end:
+            gray = decode_strictly(markers.rebuilt(jpeg, shorter), frame.width, structure.height, reduction)
+        except DecoderError as error:
+            last = error
+            if not error.is_premature_end:
                 raise
         else:
             return gray, shorter
@@ -112,6 +114,6 @@ def _structure_warnings(structure: markers.Structure) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _header_warning(complaint: Complaint) -> str:
-    """Return the warning for a complaint that disappeared with a rebuilt header."""
-    return "a broken colour profile" if "ICC" in str(complaint) else "non-standard header fields"
+def _header_warning(error: DecoderError) -> str:
+    """Return the warning for an error that disappeared with a rebuilt header."""
+    return "a broken colour profile" if "ICC" in str(error) else "non-standard header fields"

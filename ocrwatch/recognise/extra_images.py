@@ -22,14 +22,14 @@ _APP2 = 0xE2
 _CONTAINER = re.compile(rb"GContainer|hdrgm:|GCamera:")
 
 
-def notice_of(jpeg: bytes, first: markers.Structure) -> str:
+def extra_pages_warning(jpeg: bytes, first: markers.Structure) -> str:
     """Return a warning about pages after the ``first`` image; empty if there are none.
 
     Phones and cameras store previews, depth maps and gain maps after a photograph, and declare them in its header: in a
     multi-picture index (CIPA DC-007) or in XMP (Google's containers). Without a declaration, an image that follows
     directly is another page, unless it is much smaller and of the same shape, as a preview. Never raises.
     """
-    if first.frame is None or _says_so(jpeg, first):
+    if first.frame is None or _declares_extra_images(jpeg, first):
         return ""
     pages: list[tuple[int, int, int]] = []
     at = first.stop + len(markers.EOI) if first.end is not None else first.stop
@@ -48,7 +48,7 @@ def notice_of(jpeg: bytes, first: markers.Structure) -> str:
     return f"{what} in the file, not read{which}: {width} x {height} pixels, from byte {offset:,} on"
 
 
-def _says_so(jpeg: bytes, first: markers.Structure) -> bool:
+def _declares_extra_images(jpeg: bytes, first: markers.Structure) -> bool:
     """Return whether the header declares what follows as parts of a photograph."""
     for segment in first.segments:
         body = jpeg[segment.start + 4 : segment.end] if segment.marker in {_APP2, markers.APP1} else b""

@@ -1,8 +1,8 @@
-"""Strict decoding: any complaint of libjpeg-turbo is an error.
+"""Strict decoding: any message of libjpeg-turbo is an error.
 
-So no pixel is ever invented. As a program, ``python -m ocrwatch.recognise.strict REDUCTION`` decodes for a process that
-shares its standard error: it reads a JPEG with unusual chroma subsampling from standard input, and writes the pixels
-(NPY) or the complaint to standard output.
+So no pixel is ever invented. As a program, ``python -m ocrwatch.recognise.strict_decoder REDUCTION`` decodes for a
+process that shares its standard error: it reads a JPEG with unusual chroma subsampling from standard input, and writes
+the pixels (NPY) or the error to standard output.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy.typing as npt
 import simplejpeg
 
 from ocrwatch.errors import Unsupported
-from ocrwatch.recognise.shared import is_shared
+from ocrwatch.recognise.process_mode import is_embedded
 
 Gray = npt.NDArray[np.uint8]
 """H x W array of brightness, 0 is black."""
@@ -32,10 +32,10 @@ _PREMATURE = ("premature end", "found marker 0xd9 instead of RST")
 _UNKNOWN_SAMPLING = "subsampling"
 _STDERR = 2
 _CHILD_SECONDS = 120
-_CHILD_COMPLAINS = 10
+_CHILD_FAILED = 10
 
 
-class Complaint(Exception):
+class DecoderError(Exception):
     """A message of libjpeg-turbo."""
 
     @property
@@ -50,10 +50,10 @@ class Complaint(Exception):
         return (int(found[1]), int(found[2], 16)) if found else None
 
 
-def pixels(jpeg: bytes, width: int, height: int, reduction: int = 1) -> Gray:
+def decode_strictly(jpeg: bytes, width: int, height: int, reduction: int = 1) -> Gray:
     """Decode an image of ``width`` x ``height`` pixels to grey.
 
-    Decodes at 1 / ``reduction`` (1 or 2) of its size. Raises :class:`Complaint` if anything about it is unusual.
+    Decodes at 1 / ``reduction`` (1 or 2) of its size. Raises :class:`DecoderError` if anything about it is unusual.
     """
     try:
         decoded: Gray = simplejpeg.decode_jpeg(  # type: ignore[attr-defined]
@@ -64,7 +64,7 @@ def pixels(jpeg: bytes, width: int, height: int, reduction: int = 1) -> Gray:
         return _by_opencv(jpeg, reduction)
     except ValueError as error:
         if _UNKNOWN_SAMPLING not in str(error):
-            raise Complaint(str(error)) from None
+            raise DecoderError(str(error)) from None
         # TurboJPEG decodes seven subsamplings (4:4:4 to 4:4:1); libjpeg decodes all that T.81 allows except fractions.
         return _by_opencv(jpeg, reduction)
     return decoded[:, :, 0]
@@ -75,13 +75,13 @@ def _by_opencv(jpeg: bytes, reduction: int) -> Gray:
 
     It fills missing data with grey and only writes a message to standard error.
     """
-    if is_shared():
+    if is_embedded():
         return _by_child(jpeg, reduction)
     if not _is_heard():
         raise _unsupported()
     decoded, said = _opencv(jpeg)
     if said or decoded is None:
-        raise Complaint(said or "its header is damaged, or its colours are subsampled in an unknown way")
+        raise DecoderError(said or "its header is damaged, or its colours are subsampled in an unknown way")
     if reduction == 1:
         return decoded
     height, width = decoded.shape
@@ -94,13 +94,13 @@ def _by_child(jpeg: bytes, reduction: int) -> Gray:
     """Decode with OpenCV in a child process that may redirect its standard error."""
     try:
         child = subprocess.run(
-            [sys.executable, "-P", "-m", "ocrwatch.recognise.strict", str(reduction)],
+            [sys.executable, "-P", "-m", "ocrwatch.recognise.strict_decoder", str(reduction)],
             input=jpeg, capture_output=True, timeout=_CHILD_SECONDS, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _unsupported() from error
-    if child.returncode == _CHILD_COMPLAINS:
-        raise Complaint(child.stdout.decode(errors="replace"))
+    if child.returncode == _CHILD_FAILED:
+        raise DecoderError(child.stdout.decode(errors="replace"))
     if child.returncode:
         raise _unsupported()
     return np.asarray(np.load(io.BytesIO(child.stdout), allow_pickle=False), np.uint8)
@@ -158,9 +158,9 @@ def _main() -> None:
     """Run the child of :func:`_by_child`."""
     try:
         decoded = _by_opencv(sys.stdin.buffer.read(), int(sys.argv[1]))
-    except Complaint as complaint:
-        sys.stdout.write(str(complaint))
-        sys.exit(_CHILD_COMPLAINS)
+    except DecoderError as error:
+        sys.stdout.write(str(error))
+        sys.exit(_CHILD_FAILED)
     # Do not write to the pipe directly: numpy queries its position, which fails on Debian 13.
     packed = io.BytesIO()
     np.save(packed, decoded, allow_pickle=False)
