@@ -54,9 +54,9 @@ def inverse(of: Affine) -> Affine:
     return np.asarray(cv2.invertAffineTransform(of), np.float64)
 
 
-def magnification(to_given: Affine) -> float:
+def magnification(to_input: Affine) -> float:
     """Return the linear scale of the mapped image relative to the one it maps to."""
-    return 1 / math.sqrt(abs(float(np.linalg.det(to_given[:, :2]))))
+    return 1 / math.sqrt(abs(float(np.linalg.det(to_input[:, :2]))))
 
 
 def map_box(box: Box, to: Affine, *, width: int, height: int) -> Box:

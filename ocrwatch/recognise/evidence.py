@@ -11,9 +11,10 @@ import numpy.typing as npt
 from ocrwatch.document import Word
 from ocrwatch.recognise.affine import Affine
 from ocrwatch.recognise.enhance import noise
+from ocrwatch.recognise.enhance.crop import Window
 from ocrwatch.recognise.enhance.invert import inverted, is_inverted
-from ocrwatch.recognise.enhance.part import Places, Window
 from ocrwatch.recognise.enhance.pixels import Pixels
+from ocrwatch.recognise.projective import Points
 
 _DOUBT = 50.0
 """Confidence from which a word counts as evidence. In text read upside down, hardly any word has more."""
@@ -28,7 +29,7 @@ _MARGIN = 0.25
 """Margin around a word's bounding box as a share of its height, for accents, dots and commas that stick out."""
 
 
-def letter_places(page: Pixels) -> Places:
+def letter_centres(page: Pixels) -> Points:
     """Find the centres of the letter-like components of an unprocessed page.
 
     Returns an N x 2 array of x and y in pixels of ``page``.
@@ -38,12 +39,12 @@ def letter_places(page: Pixels) -> Places:
     if (level := noise.noise_level(page.gray)) >= noise.NOISY:
         # Noise is so dense that some of it forms rows by chance.
         page = Pixels(noise.smoothed(page.gray, level))
-    page = page.resolved
-    letters = page.marks[page.letters]
-    if len(letters) < _BY_CHANCE * len(page.marks):
+    page = page.with_fine_survey
+    letters = page.components[page.letters]
+    if len(letters) < _BY_CHANCE * len(page.components):
         letters = letters[:0]
     left, top, height, width, _ = letters.T
-    down, across = page.gray.shape[0] / page.small.shape[0], page.gray.shape[1] / page.small.shape[1]
+    down, across = page.gray.shape[0] / page.survey.shape[0], page.gray.shape[1] / page.survey.shape[1]
     return np.stack([(left + width / 2) * across, (top + height / 2) * down], axis=1)
 
 
@@ -60,36 +61,36 @@ def beyond_doubt(words: Iterable[Word]) -> list[Word]:
     return [word for word in words if word.confidence >= _DOUBT]
 
 
-def words_within(window: Window, words: Sequence[Word], to_given: Affine) -> list[Word]:
+def words_within(window: Window, words: Sequence[Word], to_page: Affine) -> list[Word]:
     """Return the words whose centre is within a window of the page.
 
-    ``to_given`` maps their boxes to the page.
+    ``to_page`` maps their boxes to the page.
     """
-    x, y = middles_of(words, to_given).T
+    x, y = word_centres(words, to_page).T
     rows, columns = window
     inside = _between(y, rows) & _between(x, columns)
     return [word for word, chosen in zip(words, inside.tolist(), strict=True) if chosen]
 
 
-def middles_of(words: Sequence[Word], to_given: Affine) -> Places:
-    """Return the centres of words on the page, to which ``to_given`` maps their boxes.
+def word_centres(words: Sequence[Word], to_page: Affine) -> Points:
+    """Return the centres of words on the page, to which ``to_page`` maps their boxes.
 
     N x 2 array of x and y in pixels of the page.
     """
     boxes = [(word.box.left + word.box.right, word.box.top + word.box.bottom) for word in words]
-    middles = np.array(boxes, np.float64).reshape(-1, 2) / 2
-    return middles @ to_given[:, :2].T + to_given[:, 2]
+    centres = np.array(boxes, np.float64).reshape(-1, 2) / 2
+    return centres @ to_page[:, :2].T + to_page[:, 2]
 
 
 def _between(values: npt.NDArray[np.float64], span: slice) -> npt.NDArray[np.bool_]:
     return (values >= (span.start or 0)) & (values < (np.inf if span.stop is None else span.stop))
 
 
-def in_words(places: Places, words: Sequence[Word], to_given: Affine, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Return for each of ``places`` whether it lies in the box of one of ``words``.
+def in_words(points: Points, words: Sequence[Word], to_page: Affine, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Return for each of ``points`` whether it lies in the box of one of ``words``.
 
-    The boxes are in an enhanced image of ``shape`` (rows, columns), which ``to_given`` maps to the pixels of
-    ``places``.
+    The boxes are in an enhanced image of ``shape`` (rows, columns), which ``to_page`` maps to the pixels of
+    ``points``.
     """
     covered = np.zeros((shape[0] // _COARSE + 1, shape[1] // _COARSE + 1), bool)
     for word in words:
@@ -99,9 +100,9 @@ def in_words(places: Places, words: Sequence[Word], to_given: Affine, shape: tup
         rows = slice(max(0, int(box.top - margin) // _COARSE), max(0, int(box.bottom + margin) // _COARSE + 1))
         columns = slice(max(0, int(box.left - margin) // _COARSE), max(0, int(box.right + margin) // _COARSE + 1))
         covered[rows, columns] = True
-    to_enhanced = cv2.invertAffineTransform(to_given)
-    x, y = ((places @ to_enhanced[:, :2].T + to_enhanced[:, 2]) // _COARSE).astype(np.intp).T
+    to_enhanced = cv2.invertAffineTransform(to_page)
+    x, y = ((points @ to_enhanced[:, :2].T + to_enhanced[:, 2]) // _COARSE).astype(np.intp).T
     inside = (x >= 0) & (y >= 0) & (x < covered.shape[1]) & (y < covered.shape[0])
-    found = np.zeros(len(places), bool)
+    found = np.zeros(len(points), bool)
     found[inside] = covered[y[inside], x[inside]]
     return found

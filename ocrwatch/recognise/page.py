@@ -19,7 +19,7 @@ from ocrwatch.recognise import engines, perspective, projective
 from ocrwatch.recognise.affine import Affine, compose, magnification, map_box, scaling
 from ocrwatch.recognise.decode import Decoded, Gray, decode
 from ocrwatch.recognise.enhance import Enhanced
-from ocrwatch.recognise.enhance.fixed import cut
+from ocrwatch.recognise.enhance.fixed import crop_region
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.policy import ReadingPolicy
 from ocrwatch.recognise.projective import Projective, as_projective
@@ -64,7 +64,7 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
     view, reader = _view(decoded, recipe), Reader(engine, recipe, _dpi(decoded, recipe))
     enhanced = reader.enhance(view.page, USUAL)
     clock.lap("enhance")
-    if decoded.reduction > 1 and magnification(enhanced.to_given) >= 1:
+    if decoded.reduction > 1 and magnification(enhanced.to_input) >= 1:
         # The text is small or was not found: decode the page again, at full resolution.
         decoded = decode(jpeg, max_pixels=options.max_pixels)
         clock.lap("decode")
@@ -112,7 +112,7 @@ def _view(decoded: Decoded, recipe: Recipe) -> _View:
     straight = perspective.straighten(view.page) if options.enabled and options.perspective else None
     if straight is None:
         return view
-    to_original = as_projective(to_original) @ straight.to_given
+    to_original = as_projective(to_original) @ straight.to_input
     return _View(Pixels(straight.gray), to_original, (*view.steps, PERSPECTIVE), view)
 
 
@@ -147,7 +147,7 @@ def _policy(view: _View, reader: Reader, second: EngineInfo | None) -> ReadingPo
 def _region(decoded: Decoded, recipe: Recipe) -> tuple[Gray, Affine]:
     if recipe.region == WHOLE_PAGE:
         return decoded.gray, scaling(1.0, 1.0)
-    return cut(decoded.gray, recipe.region)
+    return crop_region(decoded.gray, recipe.region)
 
 
 def _dpi(decoded: Decoded, recipe: Recipe) -> float | None:
@@ -177,10 +177,10 @@ def _rest(reading: Reading) -> tuple[str, ...]:
 
 def _mapped(part: Part, view: _View, page: Decoded) -> tuple[Block, ...]:
     """Return the blocks of a part with boxes in the original's upright pixels."""
-    straightened = view.aslant is not None
-    inner = as_projective(part.to_page) if straightened else part.to_page
-    to_original = view.to_original @ inner if straightened else compose(view.to_original, inner)
-    map_to = projective.map_box if straightened else map_box
+    deskew = view.aslant is not None
+    inner = as_projective(part.to_page) if deskew else part.to_page
+    to_original = view.to_original @ inner if deskew else compose(view.to_original, inner)
+    map_to = projective.map_box if deskew else map_box
 
     def box(given: Box) -> Box:
         return map_to(given, to_original, width=page.width, height=page.height)

@@ -91,12 +91,12 @@ def corners(page: Pixels) -> Points | None:
     right, bottom right, bottom left.
     """
     # The survey copy is larger than SURVEY_SIDE if letters are found only there.
-    fine = _halved_to(page.small, SURVEY_SIDE)
+    fine = _halved_to(page.survey, SURVEY_SIDE)
     copy = _halved_to(fine, _SEARCHED)
     if min(copy.shape) < 4 * _PRINT or (rough := _quadrilateral(copy)) is None:
         return None
     measured = _measured(fine, rough * _ratio(fine, copy))
-    return None if measured is None else measured * _ratio(page.small, fine)
+    return None if measured is None else measured * _ratio(page.survey, fine)
 
 
 def _halved_to(gray: Gray, long_side: int) -> Gray:

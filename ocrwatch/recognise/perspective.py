@@ -21,9 +21,9 @@ from ocrwatch.recognise.projective import Points, Projective, as_projective, bet
 from ocrwatch.recognise.text_lines import TextLines, text_lines
 
 _Floats = npt.NDArray[np.float64]
-_Chosen = npt.NDArray[np.bool_]
+_BoolMask = npt.NDArray[np.bool_]
 
-_ONE_WAY = 1.2
+_MIN_DIRECTION_RATIO = 1.2
 """Ratio of letter-like components in vertical rows to those in horizontal rows from which a page lies on its side."""
 
 _LETTERS_INSIDE = 0.95
@@ -40,7 +40,7 @@ text. 2 letter heights are a whole line: whatever the skew, each of them is then
 scans have 1.3 and less, one photographed receipt has 2.4; pages seen from 15 to 30 degrees off the normal have 9 to
 24."""
 
-_CLEARLY = 6.0
+_MIN_TREND_RATIO = 6.0
 """Minimum ratio of the slope's change from the first to the last line to the lines' deviation from that trend."""
 
 _STRAY = 3.0
@@ -88,7 +88,7 @@ class Straightened:
     """A rectified page, as seen from straight above."""
 
     gray: Gray
-    to_given: Projective
+    to_input: Projective
     """Maps ``gray`` to the pixels of the page that was given."""
 
 
@@ -107,37 +107,37 @@ def straighten(page: Pixels) -> Straightened | None:
 
     ``page`` is not changed. A page whose lines run vertically is also turned clockwise by 90 degrees.
     """
-    page = page.resolved
-    if np.count_nonzero(page.letters_down) <= _ONE_WAY * np.count_nonzero(page.letters_across):
+    page = page.with_fine_survey
+    if np.count_nonzero(page.letters_down) <= _MIN_DIRECTION_RATIO * np.count_nonzero(page.letters_across):
         return _straightened(page)
     found = _straightened(page.turned(1))
     if found is None:
         return None
     height, width = page.gray.shape
-    return Straightened(found.gray, as_projective(quarter_turns(1, width, height)) @ found.to_given)
+    return Straightened(found.gray, as_projective(quarter_turns(1, width, height)) @ found.to_input)
 
 
 def _straightened(page: Pixels) -> Straightened | None:
     frame = _frame(page)
     if frame is None:
         return None
-    rows, columns = page.small.shape
+    rows, columns = page.survey.shape
     height, width = page.gray.shape
     corners = frame.corners * (width / columns, height / rows)
     upright = _rectangle(corners)
-    to_given = between(upright, corners)
+    to_input = between(upright, corners)
     left, top, right, bottom = (
-        (0.0, 0.0, *upright[2]) if frame.cut else _extent(upright[2], inverse(to_given), width, height)
+        (0.0, 0.0, *upright[2]) if frame.cut else _extent(upright[2], inverse(to_input), width, height)
     )
     shrink = min(1.0, _LARGEST * max(width, height) / max(right - left, bottom - top))
     size = (max(1, round((right - left) * shrink)), max(1, round((bottom - top) * shrink)))
     placed = np.array([[(right - left) / size[0], 0.0, left], [0.0, (bottom - top) / size[1], top]])
-    to_given = to_given @ as_projective(placed)
+    to_input = to_input @ as_projective(placed)
     edges = np.array([(0.0, 0.0, 1.0), (size[0], 0.0, 1.0), (*size, 1.0), (0.0, size[1], 1.0)])
-    depths = edges @ to_given[2]
+    depths = edges @ to_input[2]
     if depths.min() < _FARTHEST * depths.max() or max(*size, width, height) > _LONGEST_SIDE:
         return None
-    return Straightened(warped(page.gray, to_given, size, page.paper), to_given)
+    return Straightened(warped(page.gray, to_input, size, page.paper), to_input)
 
 
 def _frame(page: Pixels) -> _Frame | None:
@@ -146,7 +146,7 @@ def _frame(page: Pixels) -> _Frame | None:
     lines = text_lines(page)
     if corners is not None and not _is_flat(corners, lines, page) and _fits(corners, lines, page):
         return _Frame(corners, cut=True)
-    found = _of_print(lines, page.small.shape[1])
+    found = _of_print(lines, page.survey.shape[1])
     return None if found is None else _Frame(found, cut=False)
 
 
@@ -154,7 +154,7 @@ def _is_flat(corners: Points, lines: TextLines, page: Pixels) -> bool:
     """Return whether the corners form a parallelogram within half a text line."""
     # It is zero for a parallelogram. Half of it is the deviation of opposite sides from parallel ones.
     off = corners[0] - corners[1] + corners[2] - corners[3]
-    height = lines.height or _UNKNOWN_HEIGHT * max(page.small.shape)
+    height = lines.height or _UNKNOWN_HEIGHT * max(page.survey.shape)
     return math.hypot(*off) < _CONVERGING * height
 
 
@@ -163,7 +163,7 @@ def _fits(corners: Points, lines: TextLines, page: Pixels) -> bool:
 
     A flat sheet with a torn edge has converging edges too, but parallel lines.
     """
-    letters = page.marks[page.letters]
+    letters = page.components[page.letters]
     middles = letters[:, :2] + letters[:, [3, 2]] / 2.0
     to_square = between(corners, np.array([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]))
     # Behind the horizon of the sheet's plane, the map has no meaning.
@@ -226,7 +226,7 @@ def _point_of_lines(lines: TextLines, columns: int) -> _Floats | None:
         weight = known * (off <= _STRAY * stray + _SURE_SLOPE)
     width = float(np.ptp(np.concatenate([lines.start[:, 0], lines.end[:, 0]])))
     trend = abs(float(change)) * float(np.ptp(heights))
-    if trend * width < _CONVERGING * lines.height or trend < _CLEARLY * stray:
+    if trend * width < _CONVERGING * lines.height or trend < _MIN_TREND_RATIO * stray:
         return None
     # Two sheets on one scanner glass have two directions, which also look like a trend.
     if stray > _NORMAL * _off_two_directions(lines.slope[np.argsort(heights, kind="stable")]):
@@ -265,20 +265,20 @@ def _point_of_margins(lines: TextLines) -> _Floats:
     return np.array([place + slope * y, y, 1.0])
 
 
-def _outermost(lines: TextLines) -> tuple[_Chosen, _Chosen]:
+def _outermost(lines: TextLines) -> tuple[_BoolMask, _BoolMask]:
     """Return which lines are the leftmost, and which the rightmost, of their row."""
     left = _continue(lines, lines.start, lines.end) & (lines.end[None, :, 0] < lines.start[:, None, 0])
     right = _continue(lines, lines.end, lines.start) & (lines.start[None, :, 0] > lines.end[:, None, 0])
     return ~np.any(left, axis=1), ~np.any(right, axis=1)
 
 
-def _continue(lines: TextLines, own: Points, others: Points) -> _Chosen:
+def _continue(lines: TextLines, own: Points, others: Points) -> _BoolMask:
     """Return whether other lines' ends lie on the continuation of a line.
 
     A boolean array: a row for each line, a column for each of the other lines' ends.
     """
     dx, dy = (others[None, :] - own[:, None]).transpose(2, 0, 1)
-    found: _Chosen = np.abs(dy - lines.slope[:, None] * dx) <= lines.height
+    found: _BoolMask = np.abs(dy - lines.slope[:, None] * dx) <= lines.height
     return found
 
 
@@ -313,7 +313,7 @@ def _rectangle(corners: Points) -> Points:
     return np.array([(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)])
 
 
-def _extent(size: _Floats, from_given: Projective, width: int, height: int) -> tuple[float, float, float, float]:
+def _extent(size: _Floats, from_input: Projective, width: int, height: int) -> tuple[float, float, float, float]:
     """Return left, top, right and bottom of the part of the page that is kept.
 
     The text has ``size`` and starts at the origin.
@@ -321,8 +321,8 @@ def _extent(size: _Floats, from_given: Projective, width: int, height: int) -> t
     beyond = _BEYOND_PRINT * size
     low, high = -beyond, size + beyond
     edges = np.array([(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)])
-    depth = from_given[2] @ np.vstack([edges.T, np.ones(4)])
+    depth = from_input[2] @ np.vstack([edges.T, np.ones(4)])
     if depth.min() > 0:
-        seen = mapped(edges, from_given)
+        seen = mapped(edges, from_input)
         low, high = np.maximum(low, seen.min(axis=0)), np.minimum(high, seen.max(axis=0))
     return (*low.tolist(), *high.tolist())

@@ -19,11 +19,12 @@ from ocrwatch.errors import EngineFailed, is_memory_error
 from ocrwatch.recipe import EnhanceOptions
 from ocrwatch.recognise.affine import compose, shift
 from ocrwatch.recognise.enhance import DUST, MEND
-from ocrwatch.recognise.enhance.part import Places, Window, busiest_strip, extent
+from ocrwatch.recognise.enhance.crop import Window, extent, sample_strip
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.enhance.scale import MOST_UNMEASURED
 from ocrwatch.recognise.enhance.skew import lies_on_its_side
-from ocrwatch.recognise.evidence import beyond_doubt, evidence, in_words, letter_places, middles_of, words_within
+from ocrwatch.recognise.evidence import beyond_doubt, evidence, in_words, letter_centres, word_centres, words_within
+from ocrwatch.recognise.projective import Points
 from ocrwatch.recognise.reader import Part, Reader, Reading, Way, confidence
 from ocrwatch.recognise.second_reader import SecondReader, doubt_of, turns_of
 
@@ -38,7 +39,7 @@ _MUCH_UNREAD = 0.3
 """Share of unread letter-like components from which another way is tried. Pages read correctly have .25 and less,
 nearly all less than .1; pages read in a wrong way have .5 to 1."""
 
-_FEWEST_MARKS = 10
+_FEWEST_LETTERS = 10
 """Number of letter-like components from which a share of them is meaningful."""
 
 _CLEARLY = 1.15
@@ -78,7 +79,7 @@ class ReadingPolicy:
     def __init__(self, reader: Reader, page: Pixels, second: SecondReader | None = None) -> None:
         """``second`` reads doubtful text again; None if there is no second reader."""
         self._reader = reader
-        self._page = page.resolved
+        self._page = page.with_fine_survey
         self._second = second
 
     def best(self, first: Reading) -> Reading:
@@ -140,7 +141,7 @@ class ReadingPolicy:
 
         None if there are too few components, or if a whitelist or blacklist is set.
         """
-        if len(self._places) < _FEWEST_MARKS or not self._reader.is_sure:
+        if len(self._places) < _FEWEST_LETTERS or not self._reader.is_sure:
             return None
         return 1 - float(np.count_nonzero(self._read(reading))) / len(self._places)
 
@@ -181,7 +182,7 @@ class ReadingPolicy:
             if not self._has_found(reading) and left.size > _SMALL_PART * self._page.gray.size:
                 break
             again = self._read_again(Pixels(np.ascontiguousarray(left)), as_read(reading))
-            to_page = compose(shift(columns.start, rows.start), again.enhanced.to_given)
+            to_page = compose(shift(columns.start, rows.start), again.enhanced.to_input)
             found = Part(again.blocks, to_page, again.enhanced.gray.shape)
             more = with_part(reading, found)
             if more.evidence < reading.evidence + _LEAST_EVIDENCE:
@@ -268,11 +269,11 @@ class ReadingPolicy:
         return self._reader.recipe.enhance
 
     def _sample(self, best: Reading) -> Window:
-        return busiest_strip(
+        return sample_strip(
             self._telling_places(best), self._page.gray.shape, _SAMPLE, lying=lies_on_its_side(self._page)
         )
 
-    def _telling_places(self, first: Reading) -> Places:
+    def _telling_places(self, first: Reading) -> Points:
         """Return the unread letter-like components if there are many, otherwise all."""
         missed = self._places[~self._read(first)]
         return missed if len(missed) > _MUCH_UNREAD * len(self._places) else self._places
@@ -283,8 +284,8 @@ class ReadingPolicy:
         return either
 
     @cached_property
-    def _places(self) -> Places:
-        return letter_places(self._page)
+    def _places(self) -> Points:
+        return letter_centres(self._page)
 
 
 def _reason_of(error: Exception) -> str:
@@ -326,8 +327,8 @@ def with_part(reading: Reading, part: Part) -> Reading:
 
 def _meets(part: Part, other: Part) -> npt.NDArray[np.bool_]:
     """Return for each word of ``part`` whether it overlaps a word of ``other``."""
-    met = in_words(middles_of(part.words, part.to_page), other.words, other.to_page, other.shape)
-    middles = middles_of(other.words, other.to_page)
+    met = in_words(word_centres(part.words, part.to_page), other.words, other.to_page, other.shape)
+    middles = word_centres(other.words, other.to_page)
     if len(middles):
         around = (in_words(middles, (word,), part.to_page, part.shape).any() for word in part.words)
         met |= np.fromiter(around, bool, len(part.words))

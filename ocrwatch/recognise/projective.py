@@ -56,14 +56,14 @@ def map_box(box: Box, to: Projective, *, width: int, height: int) -> Box:
     return box_of(xs, ys, width=width, height=height)
 
 
-def warped(gray: Gray, to_given: Projective, size: tuple[int, int], outside: int) -> Gray:
-    """Return an image of ``size`` (width, height) that ``to_given`` maps to ``gray``.
+def warped(gray: Gray, to_input: Projective, size: tuple[int, int], outside: int) -> Gray:
+    """Return an image of ``size`` (width, height) that ``to_input`` maps to ``gray``.
 
     Pixels outside ``gray`` get the brightness ``outside``.
     """
     # The matrix refers to pixel edges, but OpenCV samples at pixel centres.
     half = np.array([[1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]])
-    at_centres = inverse(half) @ to_given @ half
+    at_centres = inverse(half) @ to_input @ half
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpPerspective(  # type: ignore[return-value]
         gray, at_centres, size, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=outside

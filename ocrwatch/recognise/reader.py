@@ -89,7 +89,7 @@ class Reading:
     @property
     def parts(self) -> tuple[Part, ...]:
         """The page, then the remaining parts."""
-        return Part(self.blocks, self.enhanced.to_given, self.enhanced.gray.shape), *self.rest
+        return Part(self.blocks, self.enhanced.to_input, self.enhanced.gray.shape), *self.rest
 
     @property
     def words(self) -> tuple[Word, ...]:
@@ -164,9 +164,9 @@ class Reader:
         Layout analysis derives its distances from it, so the type size is a better source than the scan's own
         resolution.
         """
-        if enhanced.print is not None and not self.recipe.dpi:
-            return round(enhanced.print.resolution)
-        resolution = round((self._dpi or 0) * magnification(enhanced.to_given))
+        if enhanced.text_metrics is not None and not self.recipe.dpi:
+            return round(enhanced.text_metrics.resolution)
+        resolution = round((self._dpi or 0) * magnification(enhanced.to_input))
         lowest, highest = CREDIBLE_DPI
         return resolution if lowest <= resolution <= highest else 0
 

@@ -82,7 +82,7 @@ class SecondReader:
         if turns not in self._turned:
             self._turned[turns] = _Turned(self._page, turns, _text_height(reading), self._recipe)
         sure = [band_of(line.words) for line in _lines(reading) if (line.confidence or 0.0) >= _SURE_LINE]
-        found, skipped = self._turned[turns].lines(reading.enhanced.to_given, sure)
+        found, skipped = self._turned[turns].lines(reading.enhanced.to_input, sure)
         kept = (
             without_rubbish((Block(tuple(found), around(line.box for line in found)),), self._recipe.min_confidence)
             if found
@@ -100,7 +100,7 @@ class SecondReader:
         doubtful = [line for line in _lines(reading) if (line.confidence or 0.0) < doubt_of(reading).line]
         if not doubtful:
             return reading
-        better = {id(line): self._better(line, reading.enhanced.to_given) for line in doubtful}
+        better = {id(line): self._better(line, reading.enhanced.to_input) for line in doubtful}
         lines = ([better.get(id(line), line) for line in block.lines] for block in reading.blocks)
         blocks = tuple(Block(tuple(each), around(line.box for line in each)) for each in lines)
         kept = without_rubbish(blocks, self._recipe.min_confidence)
@@ -161,7 +161,7 @@ class _Turned:
 
 def doubt_of(reading: Reading) -> Doubt:
     """Return the confidences below which a page, or one of its lines, is reread."""
-    found = reading.enhanced.print
+    found = reading.enhanced.text_metrics
     return _RUNNING if found is not None and found.running else _OTHER
 
 
@@ -177,8 +177,8 @@ def _lines(reading: Reading) -> Iterator[Line]:
 
 def _text_height(reading: Reading) -> float | None:
     """Return the cap height on the page in pixels; None if there are too few letters."""
-    found = reading.enhanced.print
-    return None if found is None else found.height / magnification(reading.enhanced.to_given)
+    found = reading.enhanced.text_metrics
+    return None if found is None else found.height / magnification(reading.enhanced.to_input)
 
 
 def _place(strip: Strip, to: Affine) -> Band:

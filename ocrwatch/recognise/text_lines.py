@@ -50,7 +50,7 @@ class TextLines:
 
 def text_lines(page: Pixels) -> TextLines:
     """Find the horizontal text lines."""
-    letters = page.marks[page.letters_across]
+    letters = page.components[page.letters_across]
     left, top, height, width, _ = letters.T.astype(np.float64)
     numbers = _chains(*neighbours_across(letters), left, left + width)
     lengths = np.bincount(numbers[numbers >= 0], minlength=1)
@@ -90,9 +90,9 @@ def _chains(before: _Indices, after: _Indices, left: _Floats, right: _Floats) ->
     # Pairs are sorted by gap. Assigning in reverse order keeps the nearest, since the last assignment wins.
     following[before[::-1]] = after[::-1]
     preceding[after[::-1]] = before[::-1]
-    marks = np.arange(len(left))
-    mutual = (preceding >= 0) & (following[preceding] == marks)
-    head = np.where(mutual, preceding, marks)
+    numbers = np.arange(len(left))
+    mutual = (preceding >= 0) & (following[preceding] == numbers)
+    head = np.where(mutual, preceding, numbers)
     for _ in range(int(np.ceil(np.log2(max(2, len(left)))))):
         head = head[head]
     is_alone = np.bincount(head, minlength=len(left))[head] == 1

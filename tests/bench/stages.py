@@ -57,7 +57,7 @@ class Meter:
         steps = tuple(self.wrapped(_name(step), step, _did_something) for step in enhance.STEPS)
         for owner, name, replacement in (
             (enhance, "STEPS", steps),
-            (enhance, "fit", self.wrapped("fit", enhance.fit, _added_a_step)),
+            (enhance, "scale_text", self.wrapped("scale text", enhance.scale_text, _added_a_step)),
             (page, "decode", self.wrapped("decode", decode)),
             (reader, "enhance", self.wrapped("enhance, besides the steps", enhance.enhance)),
             (Reader, "read_enhanced", self.wrapped("engine", Reader.read_enhanced)),

@@ -262,11 +262,11 @@ def test_stages_are_timed_from_outside(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "figures.json").read_text())[tmp_path.name]
     seconds = found["cpu_seconds_by_stage"]
-    assert {"decode", "turn positive", "straighten", "fit", "engine"} <= set(seconds)
+    assert {"decode", "invert page", "deskew page", "scale text", "engine"} <= set(seconds)
     assert max(seconds, key=seconds.__getitem__) == "engine"
     assert list(found["variants"]) == list(variants())
     assert found["variants"][ALL_ON]["cer"] == 0.0
-    asked = next(line for line in done.stdout.splitlines() if "turn positive" in line)
+    asked = next(line for line in done.stdout.splitlines() if "invert page" in line)
     assert asked.split("│")[4].strip() == "1"
 
 

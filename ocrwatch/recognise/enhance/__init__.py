@@ -16,18 +16,18 @@ from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance import (
     bars,
     border,
+    crop,
+    dashed_rules,
+    dot_matrix,
     fixed,
+    illumination,
     invert,
-    light,
-    mend,
     noise,
-    part,
-    rules,
     scale,
     sharpen,
     skew,
 )
-from ocrwatch.recognise.enhance.pixels import Pixels, ink_of, marks_of
+from ocrwatch.recognise.enhance.pixels import Pixels, find_components, ink_of
 
 _UNTOUCHED = scaling(1.0, 1.0)
 
@@ -40,7 +40,7 @@ DUST = "dust"
 MEND = "mend"
 """Step name in ``Page.steps``: the dots of dot matrix print were joined to strokes."""
 
-_SMALLEST_MARK = 3
+_MIN_LETTER_SIZE = 3
 """Pixels of the survey copy: the size of letters of 6-point type on A4."""
 
 
@@ -49,27 +49,27 @@ class Enhanced:
     """An image that is ready for the OCR engine."""
 
     gray: Gray
-    to_given: Affine
+    to_input: Affine
     """Maps ``gray`` to the pixels of the page that was passed in."""
     steps: tuple[str, ...]
     """Names of the steps that were applied, in order."""
-    print: scale.Print | None = None
+    text_metrics: scale.TextMetrics | None = None
     """Text metrics of ``gray``; None if they were not measured or there are too few letters."""
     empty: bool = False
     """Whether no component on the page is large enough for a letter."""
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class StepResult:
     """Result of one step."""
 
     pixels: Pixels
     step: str
-    to_given: Affine | None = None
+    to_input: Affine | None = None
     """Maps the result to the step's input; None if no pixel moved."""
 
 
-Step = Callable[[Pixels, EnhanceOptions], "Done | None"]
+Step = Callable[[Pixels, EnhanceOptions], "StepResult | None"]
 """Returns None if the step is switched off or not required."""
 
 
@@ -85,35 +85,36 @@ def enhance(
     enhanced = Enhanced(pixels.gray, _UNTOUCHED, ())
     if turns:
         height, width = page.gray.shape
-        enhanced = replace(enhanced, to_given=quarter_turns(turns, width, height), steps=(f"turn {90 * turns}",))
+        enhanced = replace(enhanced, to_input=quarter_turns(turns, width, height), steps=(f"turn {90 * turns}",))
     if not options.enabled:
         return enhanced
-    fine = pixels.resolved is not pixels
-    pixels = pixels.resolved
+    fine = pixels.with_fine_survey is not pixels
+    pixels = pixels.with_fine_survey
     for step in STEPS:
-        done = step(pixels, options)
-        if done is not None:
-            pixels = done.pixels.resolved if fine else done.pixels
-            enhanced = _after(enhanced, done)
+        result = step(pixels, options)
+        if result is not None:
+            pixels = result.pixels.with_fine_survey if fine else result.pixels
+            enhanced = _after(enhanced, result)
     if any(step.startswith("sharpen") for step in enhanced.steps):
         # Blur has already thinned the strokes; narrowing would thin them further.
         options = replace(options, narrow=False)
-    if options.noise and noise.is_dusty(pixels.marks) and scale.measure_print(pixels) is None:
+    if options.noise and noise.is_dusty(pixels.components) and scale.measure_text(pixels) is None:
         pixels = Pixels(noise.without_dust(pixels), contrast=pixels.contrast)
-        enhanced = _after(enhanced, Done(pixels, DUST))
+        enhanced = _after(enhanced, StepResult(pixels, DUST))
     if options.blank and is_empty(pixels):
         return replace(enhanced, empty=True)
-    enhanced = fit(enhanced, pixels, options, dpi, thorough=thorough)
-    enhanced = leave_out_rules(enhanced, pixels, options)
+    enhanced = scale_text(enhanced, pixels, options, dpi, thorough=thorough)
+    enhanced = remove_dashed_rules(enhanced, pixels, options)
     if options.blur:
-        enhanced = _after(enhanced, Done(Pixels(fixed.blurred(enhanced.gray, options.blur)), f"blur {options.blur:g}"))
+        blurred = fixed.blurred(enhanced.gray, options.blur)
+        enhanced = _after(enhanced, StepResult(Pixels(blurred), f"blur {options.blur:g}"))
     if options.threshold != "none":
-        black = fixed.thresholded(enhanced.gray, options.threshold, options.threshold_value)
-        enhanced = _after(enhanced, Done(Pixels(black), f"threshold {options.threshold}"))
+        binary = fixed.binarise(enhanced.gray, options.threshold, options.threshold_value)
+        enhanced = _after(enhanced, StepResult(Pixels(binary), f"threshold {options.threshold}"))
     return enhanced
 
 
-def take_out_specks(page: Pixels, options: EnhanceOptions) -> Done | None:
+def remove_specks(page: Pixels, options: EnhanceOptions) -> StepResult | None:
     """Remove salt-and-pepper noise, but not from grainy pages.
 
     The peaks of Gaussian noise look like single-pixel specks; :func:`smooth_grain` handles such pages.
@@ -122,60 +123,60 @@ def take_out_specks(page: Pixels, options: EnhanceOptions) -> Done | None:
         return None
     if noise.noise_level(page.gray) >= noise.NOISY:
         return None
-    return Done(Pixels(noise.without_specks(page.gray)), "specks")
+    return StepResult(Pixels(noise.without_specks(page.gray)), "specks")
 
 
-def turn_positive(page: Pixels, options: EnhanceOptions) -> Done | None:
+def invert_page(page: Pixels, options: EnhanceOptions) -> StepResult | None:
     """Invert a page with white text on black."""
     if not options.invert or not invert.is_inverted(page):
         return None
-    return Done(Pixels(invert.inverted(page.gray)), "invert")
+    return StepResult(Pixels(invert.inverted(page.gray)), "invert")
 
 
-def turn_bars_positive(page: Pixels, options: EnhanceOptions) -> Done | None:
+def invert_bars(page: Pixels, options: EnhanceOptions) -> StepResult | None:
     """Invert dark bars that contain white text."""
-    if not options.invert or not (found := bars.bars(page)):
+    if not options.invert or not (found := bars.find_bars(page)):
         return None
-    return Done(bars.inverted(page, found), f"invert {len(found)} bars")
+    return StepResult(bars.inverted(page, found), f"invert {len(found)} bars")
 
 
-def sharpen_print(page: Pixels, options: EnhanceOptions) -> Done | None:
+def sharpen_text(page: Pixels, options: EnhanceOptions) -> StepResult | None:
     """Sharpen blurred text."""
     if not options.sharpen or (steep := sharpen.steepness(page.gray)) is None or not 0 < steep < sharpen.SOFT:
         return None
-    measured = scale.measure_print(page)
+    measured = scale.measure_text(page)
     if measured is None or steep * measured.height >= sharpen.BLURRED:
         return None
-    return Done(Pixels(sharpen.sharpened(page.gray, steep)), f"sharpen {steep:.2f}")
+    return StepResult(Pixels(sharpen.sharpened(page.gray, steep)), f"sharpen {steep:.2f}")
 
 
-def smooth_grain(page: Pixels, options: EnhanceOptions) -> Done | None:
+def smooth_grain(page: Pixels, options: EnhanceOptions) -> StepResult | None:
     """Smooth noise if its standard deviation is at least ``noise.NOISY``."""
     if not options.noise or (level := noise.noise_level(page.gray)) < noise.NOISY:
         return None
-    return Done(Pixels(noise.smoothed(page.gray, level)), f"noise {level:.0f}")
+    return StepResult(Pixels(noise.smoothed(page.gray, level)), f"noise {level:.0f}")
 
 
-def clear_border(page: Pixels, options: EnhanceOptions) -> Done | None:
+def fill_border(page: Pixels, options: EnhanceOptions) -> StepResult | None:
     """Fill the dark area around the paper with the paper's brightness."""
-    if not options.border or (outside := border.surroundings(page)) is None:
+    if not options.border or (outside := border.find_border(page)) is None:
         return None
-    return Done(border.cleared(page, outside), "border")
+    return StepResult(border.without_border(page, outside), "border")
 
 
-def even_light(page: Pixels, options: EnhanceOptions) -> Done | None:
+def normalise_light(page: Pixels, options: EnhanceOptions) -> StepResult | None:
     """Even out illumination, and make paper white and ink black."""
     if not options.light:
         return None
-    paper = light.background(page.small)
-    depth = light.ink_depth(page, paper)
-    if depth is None or (depth >= light.BLACK_ENOUGH and light.is_even(paper)):
+    paper = illumination.background(page.survey)
+    contrast = illumination.ink_contrast(page, paper)
+    if contrast is None or (contrast >= illumination.BLACK_ENOUGH and illumination.is_evenly_lit(paper)):
         return None
-    depth = light.bearable(depth, light.texture(page, paper), paper)
-    return Done(light.evened(page, paper, depth), f"light {1 / depth:.1f}")
+    contrast = illumination.limit_texture(contrast, illumination.texture(page, paper), paper)
+    return StepResult(illumination.normalise(page, paper, contrast), f"light {1 / contrast:.1f}")
 
 
-def stand_up(page: Pixels, options: EnhanceOptions) -> Done | None:
+def turn_upright(page: Pixels, options: EnhanceOptions) -> StepResult | None:
     """Turn a page whose text lines run vertically.
 
     Whether it is upside down is known only after OCR.
@@ -183,78 +184,80 @@ def stand_up(page: Pixels, options: EnhanceOptions) -> Done | None:
     if not options.turn or not skew.lies_on_its_side(page):
         return None
     height, width = page.gray.shape
-    return Done(page.turned(1), LAY_ON_ITS_SIDE, quarter_turns(1, width, height))
+    return StepResult(page.turned(1), LAY_ON_ITS_SIDE, quarter_turns(1, width, height))
 
 
-def straighten(page: Pixels, options: EnhanceOptions) -> Done | None:
+def deskew_page(page: Pixels, options: EnhanceOptions) -> StepResult | None:
     """Deskew the page."""
     if not options.skew or (angle := skew.skew_angle(page)) == 0.0:
         return None
-    straight, back = skew.straightened(page.gray, angle, page.paper)
-    return Done(Pixels(straight, contrast=page.contrast), f"skew {angle:.1f}", back)
+    straight, back = skew.deskew(page.gray, angle, page.paper)
+    return StepResult(Pixels(straight, contrast=page.contrast), f"skew {angle:.1f}", back)
 
 
-def cut_margins(page: Pixels, options: EnhanceOptions) -> Done | None:
+def crop_margins(page: Pixels, options: EnhanceOptions) -> StepResult | None:
     """Crop wide blank margins."""
-    if not options.margins or (cut := part.print_only(page)) is None:
+    if not options.margins or (cropped := crop.crop_to_text(page)) is None:
         return None
-    pixels, back = cut
-    return Done(pixels, "margins", back)
+    pixels, back = cropped
+    return StepResult(pixels, "margins", back)
 
 
 STEPS: tuple[Step, ...] = (
-    take_out_specks,
-    turn_positive,
-    sharpen_print,
+    remove_specks,
+    invert_page,
+    sharpen_text,
     smooth_grain,
-    clear_border,
-    turn_bars_positive,
-    even_light,
-    cut_margins,
-    stand_up,
-    straighten,
+    fill_border,
+    invert_bars,
+    normalise_light,
+    crop_margins,
+    turn_upright,
+    deskew_page,
 )
 """The steps in the order of their application. No step may disturb what a later one measures."""
 
 
 def is_empty(page: Pixels) -> bool:
     """Return whether every component is smaller than the smallest letter."""
-    return not bool((page.marks[:, 2:4].max(axis=1, initial=0) >= _SMALLEST_MARK).any())
+    return not bool((page.components[:, 2:4].max(axis=1, initial=0) >= _MIN_LETTER_SIZE).any())
 
 
-def fit(page: Enhanced, pixels: Pixels, options: EnhanceOptions, dpi: float | None, *, thorough: bool) -> Enhanced:
+def scale_text(
+    page: Enhanced, pixels: Pixels, options: EnhanceOptions, dpi: float | None, *, thorough: bool
+) -> Enhanced:
     """Scale the page to the best text height, and join the dots of dot matrix print."""
-    measured = scale.measure_print(pixels)
+    measured = scale.measure_text(pixels)
     if measured is not None and thorough:
-        measured = replace(
-            measured, broken=scale.brokenness(marks_of(ink_of(page.gray, pixels.contrast)), measured.height)
-        )
-    if measured is not None and options.mend and measured.broken > mend.BROKEN:
-        pixels = Pixels(mend.mended(page.gray, measured.height), contrast=pixels.contrast)
-        page = _after(page, Done(pixels, MEND))
-        measured = scale.measure_print(pixels)
+        components = find_components(ink_of(page.gray, pixels.contrast))
+        measured = replace(measured, fragmentation=scale.fragmentation(components, measured.height))
+    if measured is not None and options.mend and measured.fragmentation > dot_matrix.MIN_FRAGMENTATION:
+        pixels = Pixels(dot_matrix.join_dots(page.gray, measured.height), contrast=pixels.contrast)
+        page = _after(page, StepResult(pixels, MEND))
+        measured = scale.measure_text(pixels)
     across, down = _factors(page, options, measured, dpi)
     if across == down == 1.0:
-        return replace(page, print=measured)
+        return replace(page, text_metrics=measured)
     scaled, back = scale.resize(page.gray, across, down)
     step = f"scale {down:.2f}" if across == down else f"scale {across:.2f} x {down:.2f}"
     found = None if measured is None else replace(measured, height=measured.height * down)
-    return replace(_after(page, Done(Pixels(scaled), step, back)), print=found)
+    return replace(_after(page, StepResult(Pixels(scaled), step, back)), text_metrics=found)
 
 
-def leave_out_rules(page: Enhanced, measured: Pixels, options: EnhanceOptions) -> Enhanced:
+def remove_dashed_rules(page: Enhanced, measured: Pixels, options: EnhanceOptions) -> Enhanced:
     """Remove dashed rules, except from running text."""
     # This is the last step because it needs letters that are not too small. Books have no such rules.
-    if not options.rules or page.print is None or page.print.running:
+    if not options.rules or page.text_metrics is None or page.text_metrics.running:
         return page
-    dashes = rules.rules(page.gray, page.print.height, measured.contrast)
+    dashes = dashed_rules.find_dashes(page.gray, page.text_metrics.height, measured.contrast)
     if not len(dashes):
         return page
-    return _after(page, Done(Pixels(rules.without(page.gray, dashes, measured.paper)), f"rules {len(dashes)}"))
+    cleared = dashed_rules.without_dashes(page.gray, dashes, measured.paper)
+    return _after(page, StepResult(Pixels(cleared), f"rules {len(dashes)}"))
 
 
 def _factors(
-    page: Enhanced, options: EnhanceOptions, measured: scale.Print | None, dpi: float | None
+    page: Enhanced, options: EnhanceOptions, measured: scale.TextMetrics | None, dpi: float | None
 ) -> tuple[float, float]:
     """Return the horizontal and the vertical scale factor."""
     if options.fixed_size:
@@ -273,11 +276,11 @@ def _factors(
     if factor >= 1.0:
         return factor, factor
     # The image is reduced, so the aspect ratio may change: fewer or more columns than rows are dropped.
-    narrow = scale.narrowing(measured) if options.narrow else 1.0
-    broad = scale.broadening(measured) if options.broaden else 1.0
+    narrow = scale.narrow_factor(measured) if options.narrow else 1.0
+    broad = scale.broaden_factor(measured) if options.broaden else 1.0
     return factor * narrow * broad, factor
 
 
-def _after(page: Enhanced, done: Done) -> Enhanced:
-    to_given = page.to_given if done.to_given is None else compose(page.to_given, done.to_given)
-    return replace(page, gray=done.pixels.gray, to_given=to_given, steps=(*page.steps, done.step))
+def _after(page: Enhanced, result: StepResult) -> Enhanced:
+    to_input = page.to_input if result.to_input is None else compose(page.to_input, result.to_input)
+    return replace(page, gray=result.pixels.gray, to_input=to_input, steps=(*page.steps, result.step))

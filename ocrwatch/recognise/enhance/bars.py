@@ -28,12 +28,12 @@ _STRAIGHT = 0.8
 """Minimum dark share of the upper and of the lower edge."""
 
 
-def bars(page: Pixels) -> list[tuple[int, int, int, int]]:
+def find_bars(page: Pixels) -> list[tuple[int, int, int, int]]:
     """Find dark bars with text in them.
 
     Returns left, top, width and height of each, in pixels of the survey copy.
     """
-    dark: Mask = (page.small < _DARK * page.paper).astype(np.uint8)
+    dark: Mask = (page.survey < _DARK * page.paper).astype(np.uint8)
     _, _, stats, _ = cv2.connectedComponentsWithStats(dark, connectivity=4)
     found = []
     least, most = _FILLED
@@ -52,15 +52,15 @@ def bars(page: Pixels) -> list[tuple[int, int, int, int]]:
 
 def inverted(page: Pixels, found: list[tuple[int, int, int, int]]) -> Pixels:
     """Invert the pixels of these bars."""
-    gray, small = page.gray.copy(), page.small.copy()
-    down, across = gray.shape[0] / small.shape[0], gray.shape[1] / small.shape[1]
+    gray, survey = page.gray.copy(), page.survey.copy()
+    down, across = gray.shape[0] / survey.shape[0], gray.shape[1] / survey.shape[1]
     for left, top, width, height in found:
         rows, columns = slice(top, top + height), slice(left, left + width)
-        small[rows, columns] = np.invert(small[rows, columns])
+        survey[rows, columns] = np.invert(survey[rows, columns])
         rows = slice(round(top * down), round((top + height) * down))
         columns = slice(round(left * across), round((left + width) * across))
         gray[rows, columns] = np.invert(gray[rows, columns])
-    return Pixels(gray, small, contrast=page.contrast)
+    return Pixels(gray, survey, contrast=page.contrast)
 
 
 def _is_straight(box: Mask) -> bool:

@@ -19,16 +19,16 @@ _MARGIN = 7
 """Kernel of the dilation, in pixels of the survey copy. It includes the paper's edge and its shadow."""
 
 
-def surroundings(page: Pixels) -> Mask | None:
+def find_border(page: Pixels) -> Mask | None:
     """Segment dark, thick regions that touch the image edge.
 
     Returns a mask on the survey copy; None if the regions are too small. Without this step, one threshold cannot
     separate ink from paper: pale text beside black surroundings is classified as paper.
     """
-    small = page.small
+    survey = page.survey
     # The 75th percentile is paper even if most of the image is surroundings.
-    paper = float(np.percentile(small[::4, ::4], 75))
-    dark = (small < _DARK * paper).astype(np.uint8)
+    paper = float(np.percentile(survey[::4, ::4], 75))
+    dark = (survey < _DARK * paper).astype(np.uint8)
     if _share(dark) < _LEAST_SHARE:
         return None
     framed = cv2.copyMakeBorder(dark, *(_THICKNESS,) * 4, cv2.BORDER_REPLICATE)
@@ -42,15 +42,15 @@ def surroundings(page: Pixels) -> Mask | None:
     return cv2.dilate(outer * 255, np.ones((_MARGIN, _MARGIN), np.uint8))  # type: ignore[return-value]
 
 
-def cleared(page: Pixels, outside: Mask) -> Pixels:
+def without_border(page: Pixels, outside: Mask) -> Pixels:
     """Fill ``outside``, a mask on the survey copy, with the paper's brightness."""
-    inside = page.small[outside == 0]
+    inside = page.survey[outside == 0]
     paper = float(np.percentile(inside[::4], 75)) if inside.size else 255.0
     height, width = page.gray.shape
-    gray, small = page.gray.copy(), page.small.copy()
-    small[outside > 0] = paper
+    gray, survey = page.gray.copy(), page.survey.copy()
+    survey[outside > 0] = paper
     gray[cv2.resize(outside, (width, height), interpolation=cv2.INTER_NEAREST) > 0] = paper
-    return Pixels(gray, small)
+    return Pixels(gray, survey)
 
 
 def _share(mask: Mask) -> float:

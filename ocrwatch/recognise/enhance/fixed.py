@@ -16,7 +16,7 @@ _SAUVOLA_K = 0.34
 _HALF_RANGE = 128.0
 
 
-def cut(gray: Gray, region: tuple[float, float, float, float]) -> tuple[Gray, Affine]:
+def crop_region(gray: Gray, region: tuple[float, float, float, float]) -> tuple[Gray, Affine]:
     """Crop to left, top, right and bottom, given as shares of the sides, 0 to 1.
 
     Keeps at least one pixel. Returns the part and the map from it to ``gray``.
@@ -32,7 +32,7 @@ def blurred(gray: Gray, deviation: float) -> Gray:
     return cv2.GaussianBlur(gray, (0, 0), deviation)  # type: ignore[return-value]
 
 
-def thresholded(gray: Gray, method: Threshold, value: int) -> Gray:
+def binarise(gray: Gray, method: Threshold, value: int) -> Gray:
     """Binarise a page. ``value`` is the lowest white level if ``method`` is ``fixed``."""
     match method:
         case "fixed":

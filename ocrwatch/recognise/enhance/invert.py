@@ -12,7 +12,7 @@ _DARK_SHARE = 0.25
 """Minimum share of pixels darker than _DARK on a page that may be inverted. Screenshots also have pictures and
 bars."""
 
-_CLEARLY = 2.0
+_MIN_LETTER_RATIO = 2.0
 
 
 def is_inverted(page: Pixels) -> bool:
@@ -22,10 +22,10 @@ def is_inverted(page: Pixels) -> bool:
     twice as many letter-like components. In the wrong polarity there are hardly any, because the holes of letters do
     not form rows.
     """
-    if np.count_nonzero(page.small[::4, ::4] < _DARK) < _DARK_SHARE * page.small[::4, ::4].size:
+    if np.count_nonzero(page.survey[::4, ::4] < _DARK) < _DARK_SHARE * page.survey[::4, ::4].size:
         return False
-    white = np.count_nonzero(Pixels(inverted(page.gray)).resolved.letters)
-    return bool(white > _CLEARLY * np.count_nonzero(page.resolved.letters))
+    white = np.count_nonzero(Pixels(inverted(page.gray)).with_fine_survey.letters)
+    return bool(white > _MIN_LETTER_RATIO * np.count_nonzero(page.with_fine_survey.letters))
 
 
 def inverted(gray: Gray) -> Gray:

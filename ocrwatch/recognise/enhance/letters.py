@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Marks = npt.NDArray[np.int32]
+Components = npt.NDArray[np.int32]
 """Connected components as an N x 5 array: left, top, height, width and area, in pixels."""
 
 _HEIGHT = (5, 150)
@@ -47,17 +47,18 @@ _FEWEST_IN_ROW = 3
 
 _Lengths = npt.NDArray[np.int_]
 
-Chosen = npt.NDArray[np.bool_]
+BoolMask = npt.NDArray[np.bool_]
+"""One entry for each component."""
 
 
-def letters_in_rows(marks: Marks) -> tuple[Chosen, Chosen]:
+def letters_in_rows(components: Components) -> tuple[BoolMask, BoolMask]:
     """Return for each component whether it may be a letter, by line direction.
 
     The first array is for horizontal lines, the second for vertical ones; each has one entry for each component.
     """
-    left, top, height, width, area = marks.T.astype(np.int_)
-    shaped, solid = _shaped(marks), area >= _SOLID * height * width
-    across, down = np.zeros(len(marks), bool), np.zeros(len(marks), bool)
+    left, top, height, width, area = components.T.astype(np.int_)
+    shaped, solid = _shaped(components), area >= _SOLID * height * width
+    across, down = np.zeros(len(components), bool), np.zeros(len(components), bool)
     # The dashes of a rule form rows like letters, but their long side lies along the row.
     chosen = np.flatnonzero(shaped & ~(solid & (width >= _FLAT * height)))
     across[chosen] = _in_rows(left[chosen], top[chosen], height[chosen], width[chosen])
@@ -66,23 +67,23 @@ def letters_in_rows(marks: Marks) -> tuple[Chosen, Chosen]:
     return across, down
 
 
-def letter_like(marks: Marks) -> Chosen:
+def letter_like(components: Components) -> BoolMask:
     """Return for each component whether it may be a letter, in either direction."""
-    across, down = letters_in_rows(marks)
-    either: Chosen = across | down
+    across, down = letters_in_rows(components)
+    either: BoolMask = across | down
     return either
 
 
-def _shaped(marks: Marks) -> Chosen:
+def _shaped(components: Components) -> BoolMask:
     """Return for each component whether it has the size and shape of a letter.
 
     Two or three touching letters are accepted too.
     """
-    _, _, height, width, area = marks.T
+    _, _, height, width, area = components.T
     lowest, highest = _HEIGHT
     longer = np.maximum(height, width)
     box = height * width
-    shaped: Chosen = (
+    shaped: BoolMask = (
         (longer >= lowest)
         & (longer <= highest)
         & (width <= _WIDEST * height)
@@ -94,7 +95,7 @@ def _shaped(marks: Marks) -> Chosen:
     return shaped
 
 
-def neighbours_across(letters: Marks) -> tuple[_Lengths, _Lengths]:
+def neighbours_across(letters: Components) -> tuple[_Lengths, _Lengths]:
     """Find pairs of neighbours in horizontal lines.
 
     Returns the indices of the left and of the right components. A letter may be in several pairs.
@@ -105,7 +106,7 @@ def neighbours_across(letters: Marks) -> tuple[_Lengths, _Lengths]:
     return np.where(in_order, one, other), np.where(in_order, other, one)
 
 
-def _in_rows(left: _Lengths, top: _Lengths, height: _Lengths, width: _Lengths) -> Chosen:
+def _in_rows(left: _Lengths, top: _Lengths, height: _Lengths, width: _Lengths) -> BoolMask:
     """Return for each component whether it is in a chain of neighbours.
 
     A chain has at least _FEWEST_IN_ROW components and runs along the first axis.
@@ -114,7 +115,7 @@ def _in_rows(left: _Lengths, top: _Lengths, height: _Lengths, width: _Lengths) -
     before, after = _neighbours(left, top, height, width)
     neighbours = np.bincount(before, minlength=number) + np.bincount(after, minlength=number)
     inner = neighbours >= _FEWEST_IN_ROW - 1
-    chosen: Chosen = inner.copy()
+    chosen: BoolMask = inner.copy()
     chosen[before[inner[after]]] = True
     chosen[after[inner[before]]] = True
     return chosen

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance.letters import Marks
+from ocrwatch.recognise.enhance.letters import Components
 from ocrwatch.recognise.enhance.pixels import Pixels, bands
 
 NOISY = 8.0
@@ -72,15 +72,15 @@ def speckle(gray: Gray) -> float:
     return found / total if total else 0.0
 
 
-def is_dusty(marks: Marks) -> bool:
+def is_dusty(components: Components) -> bool:
     """Return whether most components of a page are too small for letters.
 
-    ``marks`` are the components of the survey copy of a page without measurable text.
+    ``components`` are those of the survey copy of a page without measurable text.
     """
-    if len(marks) < _MUCH_DUST:
+    if len(components) < _MUCH_DUST:
         return False
-    dust = np.count_nonzero(marks[:, 2:4].max(axis=1) <= _LARGEST_DUST)
-    return bool(dust >= _MOSTLY_DUST * len(marks))
+    dust = np.count_nonzero(components[:, 2:4].max(axis=1) <= _LARGEST_DUST)
+    return bool(dust >= _MOSTLY_DUST * len(components))
 
 
 def without_dust(page: Pixels) -> Gray:

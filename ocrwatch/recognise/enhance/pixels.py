@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance.letters import Chosen, Marks, letters_in_rows
+from ocrwatch.recognise.enhance.letters import BoolMask, Components, letters_in_rows
 
 Mask = npt.NDArray[np.uint8]
 """255 for foreground, 0 for background."""
@@ -17,7 +17,7 @@ Mask = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int32]
 """Component number of each pixel, 0 for background."""
 
-Points = npt.NDArray[np.float32]
+InkPoints = npt.NDArray[np.float32]
 """2 x N array: a row of x and a row of y."""
 
 SURVEY_SIDE = 1400
@@ -33,7 +33,7 @@ _LARGEST_LETTER = 1 / 10
 FAINTEST_INK = 15
 """Minimum contrast of ink to its surroundings in grey levels, on an unprocessed page."""
 
-EVENED_INK = 50
+NORMALISED_INK = 50
 """The same after contrast stretching. Fainter components are paper texture that was amplified with the text."""
 
 _ENOUGH_LETTERS = 60
@@ -48,67 +48,69 @@ _BANDS = 8
 class Pixels:
     """A page and its reduced copies."""
 
-    def __init__(self, gray: Gray, small: Gray | None = None, *, contrast: int = FAINTEST_INK) -> None:
-        """``small`` is the survey copy if it is already known.
+    def __init__(self, gray: Gray, survey: Gray | None = None, *, contrast: int = FAINTEST_INK) -> None:
+        """``survey`` is the survey copy if it is already known.
 
         ``contrast`` is the minimum contrast of ink in grey levels.
         """
         self.gray = gray
         self.contrast = contrast
-        if small is not None:
-            self.small = small
+        if survey is not None:
+            self.survey = survey
 
     @cached_property
-    def small(self) -> Gray:
+    def survey(self) -> Gray:
         """Survey copy: the page halved until its long side has at most SURVEY_SIDE pixels."""
         return reduced(self.gray, SURVEY_SIDE)
 
     @cached_property
     def ink(self) -> Mask:
-        """Adaptive threshold of :attr:`small`: pixels darker than their surroundings."""
-        return ink_of(self.small, self.contrast)
+        """Adaptive threshold of :attr:`survey`: pixels darker than their surroundings."""
+        return ink_of(self.survey, self.contrast)
 
     @cached_property
-    def components(self) -> tuple[Marks, Labels]:
+    def _labelled(self) -> tuple[Components, Labels]:
         """Connected components of :attr:`ink`, and each pixel's component number.
 
         Components are numbered from 1; 0 is background.
         """
-        return components_of(self.ink)
+        return label_components(self.ink)
 
     @property
-    def marks(self) -> Marks:
+    def components(self) -> Components:
         """Connected components of :attr:`ink`."""
-        return self.components[0]
+        return self._labelled[0]
 
     @cached_property
-    def _rows(self) -> tuple[Chosen, Chosen]:
-        return letters_in_rows(self.marks)
+    def _rows(self) -> tuple[BoolMask, BoolMask]:
+        return letters_in_rows(self.components)
 
     @property
-    def letters_across(self) -> Chosen:
-        """For each of :attr:`marks`, whether it is a letter in a horizontal line."""
+    def letters_across(self) -> BoolMask:
+        """For each of :attr:`components`, whether it is a letter in a horizontal line."""
         return self._rows[0]
 
     @property
-    def letters_down(self) -> Chosen:
-        """For each of :attr:`marks`, whether it is a letter in a vertical line."""
+    def letters_down(self) -> BoolMask:
+        """For each of :attr:`components`, whether it is a letter in a vertical line."""
         return self._rows[1]
 
     @property
-    def letters(self) -> Chosen:
-        """For each of :attr:`marks`, whether it is letter-like."""
+    def letters(self) -> BoolMask:
+        """For each of :attr:`components`, whether it is letter-like."""
         return self.letters_across | self.letters_down
 
     @cached_property
-    def points(self) -> Points:
+    def points(self) -> InkPoints:
         """Coordinates of the :attr:`ink` pixels that may belong to letters."""
         # Rules, frames and pictures have their own angles. Remove only their pixels: the bounding box of a frame is the
         # page.
         if self.has_letters:
             ink = self.pixels_of(self.letters)
         else:
-            ink = self.pixels_of(self.marks[:, 2:4].max(axis=1, initial=0) <= _LARGEST_LETTER * max(self.ink.shape))
+            ink = self.pixels_of(
+                self.components[:, 2:4].max(axis=1, initial=0) <= _LARGEST_LETTER * max(self.ink.shape)
+            )
         ys, xs = np.divmod(np.flatnonzero(ink), ink.shape[1])
         return np.stack([xs, ys]).astype(np.float32)
 
@@ -122,42 +124,44 @@ class Pixels:
         """Pixels of the letter-like components; all :attr:`ink` if they are too few."""
         return self.pixels_of(self.letters) if self.has_letters else self.ink > 0
 
-    def pixels_of(self, chosen: Chosen) -> npt.NDArray[np.bool_]:
-        """Return a mask of the survey copy for the chosen :attr:`marks`."""
-        return np.concatenate([[False], chosen])[self.components[1]]
+    def pixels_of(self, chosen: BoolMask) -> npt.NDArray[np.bool_]:
+        """Return a mask of the survey copy for the chosen :attr:`components`."""
+        return np.concatenate([[False], chosen])[self._labelled[1]]
 
     def turned(self, quarters: int) -> Pixels:
         """Return the page turned clockwise by ``quarters`` times 90 degrees."""
-        gray, small = (np.ascontiguousarray(np.rot90(pixels, -quarters)) for pixels in (self.gray, self.small))
-        return Pixels(gray, small, contrast=self.contrast)
+        gray, survey = (np.ascontiguousarray(np.rot90(pixels, -quarters)) for pixels in (self.gray, self.survey))
+        return Pixels(gray, survey, contrast=self.contrast)
 
     @property
-    def resolved(self) -> Pixels:
+    def with_fine_survey(self) -> Pixels:
         """Return the page with a larger survey copy if letters are found only there.
 
         This is the case for a page with a few small lines.
         """
-        return self if self._with_letters is None else self._with_letters
+        return self if self._fine_survey is None else self._fine_survey
 
     @cached_property
-    def _with_letters(self) -> Pixels | None:
+    def _fine_survey(self) -> Pixels | None:
         # Do not return the page itself: it would keep its own pixels alive until garbage collection.
         page = self
-        while not page.has_letters and page.small.shape < page.gray.shape and 2 * max(page.small.shape) <= _FINEST_SIDE:
+        while (
+            not page.has_letters and page.survey.shape < page.gray.shape and 2 * max(page.survey.shape) <= _FINEST_SIDE
+        ):
             page = page._finer()
         return page if page is not self and page.has_letters else None
 
     def _finer(self) -> Pixels:
         """Return the page with a survey copy of twice the size."""
         larger = self.gray
-        while larger.shape[0] > 3 * self.small.shape[0]:
+        while larger.shape[0] > 3 * self.survey.shape[0]:
             larger = halved(larger)
         return Pixels(self.gray, larger, contrast=self.contrast)
 
     @cached_property
     def paper(self) -> int:
         """Brightness of the paper: the median grey level."""
-        return int(np.median(self.small[::4, ::4]))
+        return int(np.median(self.survey[::4, ::4]))
 
 
 def bands(gray: Gray) -> list[Gray]:
@@ -196,12 +200,12 @@ def ink_of(gray: Gray, contrast: int) -> Mask:
     return cv2.adaptiveThreshold(gray, 255, method, cv2.THRESH_BINARY_INV, _NEIGHBOURHOOD, contrast)  # type: ignore[return-value]
 
 
-def marks_of(ink: Mask) -> Marks:
+def find_components(ink: Mask) -> Components:
     """Find the connected components."""
-    return components_of(ink)[0]
+    return label_components(ink)[0]
 
 
-def components_of(ink: Mask) -> tuple[Marks, Labels]:
+def label_components(ink: Mask) -> tuple[Components, Labels]:
     """Find the connected components, and each pixel's component number.
 
     Components are numbered from 1; 0 is background.

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from ocrwatch.recognise.affine import Affine, scaling
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance.letters import Marks, letter_like
-from ocrwatch.recognise.enhance.pixels import Pixels, halved, ink_of, marks_of
+from ocrwatch.recognise.enhance.letters import Components, letter_like
+from ocrwatch.recognise.enhance.pixels import Pixels, find_components, halved, ink_of
 
 BEST_TEXT_HEIGHT = 17.5
 """Target cap height in pixels for text that is mostly capitals and digits.
@@ -35,7 +35,7 @@ Measured in the same way on 24 book pages at 300 dpi, narrowed to 90 %: the char
 8 other pages, degraded in 16 ways, it is .0237 and .0114 at 16.5, and .0230 and .0111 at 17.25.
 """
 
-BEST_BREADTH = 0.45
+BEST_LETTER_WIDTH = 0.45
 """Target letter width of running text: the median width as a share of the cap height.
 
 Most of the time is spent in the LSTM network, which walks along the line, so narrower lines are read faster. Book pages
@@ -46,11 +46,11 @@ each step saves 4 % of the time. Capitals and digits need all their pixels: rece
 NARROWEST = 0.8
 """Lowest horizontal factor. Below it, columns are merged on some pages."""
 
-LEAST_BREADTH = 0.65
+MIN_LETTER_WIDTH = 0.65
 BROADEST = 1.25
-"""Capitals and digits narrower than LEAST_BREADTH are widened, at most by BROADEST.
+"""Capitals and digits narrower than MIN_LETTER_WIDTH are widened, at most by BROADEST.
 
-LEAST_BREADTH is a share of the cap height. Only images that are reduced are widened, since the scan has the pixels;
+MIN_LETTER_WIDTH is a share of the cap height. Only images that are reduced are widened, since the scan has the pixels;
 enlarging costs the same time and gains less. Measured at 19 pixels on the even and odd ones of 40 receipts, and of 10
 scans on an A4 glass. Word F1 of receipts is .753 and .789 without widening and .772 and .795 with a width of 0.65; if
 images that are not reduced are widened too, it is .778 and .794 in 3 % more time. Word F1 of A4 is .908 and .879
@@ -104,24 +104,24 @@ Receipts and other text in capitals and digits have 0 to .08."""
 _PIECE = 0.5
 _PIECE_OF = 2.0
 _LEAST_PIECE = 4
-"""Sizes for :func:`brokenness`: a piece of a letter is smaller than _PIECE cap heights, text is smaller than _PIECE_OF
-cap heights, and noise has fewer than _LEAST_PIECE pixels."""
+"""Sizes for :func:`fragmentation`: a piece of a letter is smaller than _PIECE cap heights, text is smaller than
+_PIECE_OF cap heights, and noise has fewer than _LEAST_PIECE pixels."""
 
 _TYPE_SIZE = 10 / 72 * 0.7
 """Cap height of 10-point type, in inches."""
 
 
 @dataclass(frozen=True, slots=True)
-class Print:
+class TextMetrics:
     """Text metrics of a page."""
 
     height: float
     """Cap height in pixels."""
     running: bool
     """Whether it is running text: most letters are lower case."""
-    breadth: float
+    letter_width: float
     """Median letter width as a share of the cap height."""
-    broken: float
+    fragmentation: float
     """Share of the ink in pieces smaller than half a capital, 0 to 1."""
 
     @property
@@ -136,21 +136,21 @@ class Print:
 _Sizes = npt.NDArray[np.int32]
 
 
-def measure_print(page: Pixels) -> Print | None:
+def measure_text(page: Pixels) -> TextMetrics | None:
     """Measure the prevailing text; None if there are too few letters.
 
     Measures the letter-like connected components of the adaptively thresholded page. The median component is a lower
     case letter in running text and a capital on a receipt. Capitals are up to 1.6 times as tall as lower case letters,
     so taller components are headings and are ignored.
     """
-    factor = page.gray.shape[0] / page.small.shape[0]
-    found = _measure(page.marks)
+    factor = page.gray.shape[0] / page.survey.shape[0]
+    found = _measure(page.components)
     while factor > 1 and (found is None or found.height < _MEASURABLE):
         larger = page.gray
         while larger.shape[0] > 3 * page.gray.shape[0] / factor:
             larger = halved(larger)
         factor = page.gray.shape[0] / larger.shape[0]
-        found = _measure(marks_of(ink_of(larger, page.contrast)))
+        found = _measure(find_components(ink_of(larger, page.contrast)))
     return None if found is None else replace(found, height=found.height * factor)
 
 
@@ -159,7 +159,7 @@ def text_height(gray: Gray) -> float | None:
 
     None if there is too little text.
     """
-    found = measure_print(Pixels(gray))
+    found = measure_text(Pixels(gray))
     return None if found is None else found.height
 
 
@@ -174,14 +174,14 @@ def scale_factor(height: float | None, target: float) -> float:
     return 1.0 if WORTH_REDUCING < factor < WORTH_ENLARGING else factor
 
 
-def broadening(found: Print) -> float:
+def broaden_factor(found: TextMetrics) -> float:
     """Return the horizontal factor for text in capitals and digits, 1 to BROADEST."""
-    return 1.0 if found.running else max(1.0, min(BROADEST, LEAST_BREADTH / found.breadth))
+    return 1.0 if found.running else max(1.0, min(BROADEST, MIN_LETTER_WIDTH / found.letter_width))
 
 
-def narrowing(found: Print) -> float:
+def narrow_factor(found: TextMetrics) -> float:
     """Return the horizontal factor for running text, NARROWEST to 1."""
-    return max(NARROWEST, min(1.0, BEST_BREADTH / found.breadth)) if found.running else 1.0
+    return max(NARROWEST, min(1.0, BEST_LETTER_WIDTH / found.letter_width)) if found.running else 1.0
 
 
 def resize(gray: Gray, across: float, down: float) -> tuple[Gray, Affine]:
@@ -194,8 +194,8 @@ def resize(gray: Gray, across: float, down: float) -> tuple[Gray, Affine]:
     return cv2.resize(gray, size, interpolation=method), scaling(width / size[0], height / size[1])  # type: ignore[return-value]
 
 
-def _measure(marks: Marks) -> Print | None:
-    letters = _letters(marks)
+def _measure(components: Components) -> TextMetrics | None:
+    letters = _letters(components)
     if len(letters) < _FEWEST_LETTERS:
         return None
     heights, widths = letters[:, 2], letters[:, 3]
@@ -208,13 +208,13 @@ def _measure(marks: Marks) -> Print | None:
     running = bool(least <= np.count_nonzero(tall) / len(heights) <= most)
     # In running text, use only the tall letters: a percentile of all ink would depend on their share.
     capital = float(np.median(heights[tall])) if running else _weighted_percentile(heights, _CAPITALS)
-    breadth = float(np.median(widths[heights >= _SMALL * median]))
-    return Print(capital, running, breadth / capital, brokenness(marks, capital))
+    letter_width = float(np.median(widths[heights >= _SMALL * median]))
+    return TextMetrics(capital, running, letter_width / capital, fragmentation(components, capital))
 
 
-def _letters(marks: Marks) -> Marks:
+def _letters(components: Components) -> Components:
     """Return the letter-like components by height; none if the page is mostly noise."""
-    height, width, area = marks[:, 2:].T
+    height, width, area = components[:, 2:].T
     lowest, highest = _LETTER_HEIGHT
     letters = (
         (height >= lowest)
@@ -225,21 +225,21 @@ def _letters(marks: Marks) -> Marks:
     )
     # If nearly all components are smaller than a letter, the others are noise too.
     if np.count_nonzero(height < lowest) > _MOST_SPECKS * len(height):
-        return marks[:0]
+        return components[:0]
     # Bars, pieces of pictures and barcodes do not form rows. If most components do not, it is a halftone or noise.
-    in_rows = letters & letter_like(marks)
+    in_rows = letters & letter_like(components)
     if np.count_nonzero(in_rows) < _LEAST_IN_ROWS * np.count_nonzero(letters):
-        return marks[:0]
-    found: Marks = marks[in_rows]
+        return components[:0]
+    found: Components = components[in_rows]
     return found[np.argsort(found[:, 2])]
 
 
-def brokenness(marks: Marks, capital: float) -> float:
+def fragmentation(components: Components, capital: float) -> float:
     """Return the share of the ink in pieces smaller than half a capital, 0 to 1.
 
     ``capital`` is the cap height in pixels.
     """
-    height, width, area = marks[:, 2:].T
+    height, width, area = components[:, 2:].T
     extent = np.maximum(height, width)
     letters = (extent < _PIECE_OF * capital) & (area >= _LEAST_PIECE)
     pieces = letters & (extent < _PIECE * capital)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ocrwatch.recognise.affine import Affine
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance.pixels import Pixels, Points
+from ocrwatch.recognise.enhance.pixels import InkPoints, Pixels
 
 STEEPEST = 20.0
 """Largest skew angle that is searched, in degrees to each side."""
@@ -30,10 +30,10 @@ _PEAK = 1.15
 """Minimum score of the best angle relative to the median score. Text has 1.25 to 2.6. Other content, and text
 measured across its lines, has 1.02 to 1.18."""
 
-_CLEARLY = 1.2
+_MIN_PEAK_RATIO = 1.2
 """Ratio of the vertical peak to the horizontal one from which the page lies on its side."""
 
-_ONE_WAY = 1.2
+_MIN_DIRECTION_RATIO = 1.2
 """Ratio of letter-like components in horizontal and in vertical rows from which the direction is decided. Upright pages
 of all corpora have 1.1 to 40, pages on their side .08 to .48."""
 
@@ -53,13 +53,13 @@ def lies_on_its_side(page: Pixels) -> bool:
         return False
     if page.has_letters:
         across, down = np.count_nonzero(page.letters_across), np.count_nonzero(page.letters_down)
-        if max(across, down) > _ONE_WAY * min(across, down):
+        if max(across, down) > _MIN_DIRECTION_RATIO * min(across, down):
             return bool(down > across)
     points = page.points
     if points.shape[1] < _FEWEST_POINTS:
         return False
     level, upright = _peak(points)[1], _peak(points[::-1])[1]
-    return upright > _PEAK and upright > _CLEARLY * level
+    return upright > _PEAK and upright > _MIN_PEAK_RATIO * level
 
 
 def skew_angle(page: Pixels) -> float:
@@ -79,14 +79,14 @@ def skew_angle(page: Pixels) -> float:
     return round(best, 2) if abs(best) >= STRAIGHT else 0.0
 
 
-def _peak(points: Points) -> tuple[float, float]:
+def _peak(points: InkPoints) -> tuple[float, float]:
     """Return the best angle to one degree, and its score relative to the median score."""
     angles = np.arange(-STEEPEST, STEEPEST + 0.5)
     scores = sharpness(_some(points, _COARSE_POINTS), angles, _COARSE_WIDTH)
     return float(angles[int(scores.argmax())]), float(scores.max() / np.median(scores))
 
 
-def sharpness(points: Points, degrees: npt.NDArray[np.floating], width: float) -> npt.NDArray[np.float64]:
+def sharpness(points: InkPoints, degrees: npt.NDArray[np.floating], width: float) -> npt.NDArray[np.float64]:
     """Return the sum of the squared projection profile for each angle.
 
     It is highest if the text falls into sharp lines. ``width`` is the bin width of the profile in pixels.
@@ -100,7 +100,7 @@ def sharpness(points: Points, degrees: npt.NDArray[np.floating], width: float) -
     return np.array(scores)
 
 
-def straightened(gray: Gray, degrees: float, paper: int) -> tuple[Gray, Affine]:
+def deskew(gray: Gray, degrees: float, paper: int) -> tuple[Gray, Affine]:
     """Rotate by ``degrees`` onto a canvas that holds all corners.
 
     Returns the image and the map back to ``gray``.
@@ -122,6 +122,6 @@ def straightened(gray: Gray, degrees: float, paper: int) -> tuple[Gray, Affine]:
     return turned, back  # type: ignore[return-value]
 
 
-def _some(points: Points, number: int) -> Points:
+def _some(points: InkPoints, number: int) -> InkPoints:
     # Evenly spaced, so the choice is deterministic.
     return points[:, :: max(1, points.shape[1] // number)]

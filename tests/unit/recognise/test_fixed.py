@@ -9,7 +9,7 @@ from PIL import Image
 from ocrwatch.document import Block, Box, Line, Word
 from ocrwatch.recipe import EnhanceOptions, Recipe, Threshold
 from ocrwatch.recognise.enhance import enhance
-from ocrwatch.recognise.enhance.fixed import cut, thresholded
+from ocrwatch.recognise.enhance.fixed import binarise, crop_region
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.page import recognise
 from ocrwatch.recognise.reader import without_rubbish
@@ -40,7 +40,7 @@ def test_only_the_region_is_read() -> None:
 
 def test_a_region_has_at_least_one_pixel() -> None:
     """However small a region is, something is left of the page."""
-    part, back = cut(np.zeros((3, 3), np.uint8), (0.99, 0.99, 1.0, 1.0))
+    part, back = crop_region(np.zeros((3, 3), np.uint8), (0.99, 0.99, 1.0, 1.0))
     assert part.shape == (1, 1)
     assert back[:, 2].tolist() == [2, 2]
 
@@ -49,7 +49,7 @@ def test_a_region_has_at_least_one_pixel() -> None:
 def test_thresholds_give_black_and_white(method: Threshold) -> None:
     """Whatever the method, grey print is black and grey paper white."""
     given = np.asarray(draw(TEXT, size=32, ink=90, paper=200))
-    result = thresholded(given, method, 140)
+    result = binarise(given, method, 140)
     assert set(np.unique(result)) == {0, 255}
     assert np.mean((result == 0) == (given < 140)) > 0.97
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from ocrwatch.recognise.decode import Gray
+from ocrwatch.recognise.enhance.illumination import background, ink_contrast
 from ocrwatch.recognise.enhance.invert import is_inverted
-from ocrwatch.recognise.enhance.light import background, ink_depth
 from ocrwatch.recognise.enhance.noise import smoothed
 from ocrwatch.recognise.enhance.pixels import Pixels
-from ocrwatch.recognise.enhance.scale import measure_print
+from ocrwatch.recognise.enhance.scale import measure_text
 from ocrwatch.recognise.enhance.sharpen import sharpened
 from ocrwatch.recognise.enhance.skew import lies_on_its_side, skew_angle
-from ocrwatch.recognise.evidence import letter_places
+from ocrwatch.recognise.evidence import letter_centres
 from tests.rendering import draw
 
 LINES = [
@@ -70,14 +70,14 @@ def test_rules_frames_dashes_and_pictures_are_not() -> None:
         for left in range(60, 940, 20):
             given[top + 50 : top + 54, left : left + 12] = 0
     given[600:1100, 100:900] = cv2.GaussianBlur(halftone(500, 800), (0, 0), 4)
-    assert len(letter_places(Pixels(given))) < 10
+    assert len(letter_centres(Pixels(given))) < 10
 
 
 def test_noise_has_no_letters() -> None:
     """Grains stand in rows by chance where they are dense; smoothed away, next to none do."""
     for deviation in (5, 20, 40, 70):
         noise = np.random.default_rng(1).normal(235, deviation, (1100, 850))
-        assert not len(letter_places(Pixels(np.clip(noise, 0, 255).astype(np.uint8)))), deviation
+        assert not len(letter_centres(Pixels(np.clip(noise, 0, 255).astype(np.uint8)))), deviation
 
 
 def test_small_print_on_a_large_page_is_found() -> None:
@@ -85,7 +85,7 @@ def test_small_print_on_a_large_page_is_found() -> None:
     given = np.full((3300, 2550), 255, np.uint8)
     small = page(14)
     given[1500 : 1500 + small.shape[0], 900 : 900 + small.shape[1]] = small
-    places = letter_places(Pixels(given))
+    places = letter_centres(Pixels(given))
     assert len(places) > 100
     assert 900 < places[:, 0].min() < places[:, 0].max() < 900 + small.shape[1]
     assert 1500 < places[:, 1].min() < places[:, 1].max() < 1500 + small.shape[0]
@@ -94,7 +94,7 @@ def test_small_print_on_a_large_page_is_found() -> None:
 def test_a_page_is_let_go_at_once() -> None:
     """Nothing that is measured on a page holds on to it, so that its pixels wait for no collection of garbage."""
     found = Pixels(page())
-    assert found.resolved is found
+    assert found.with_fine_survey is found
     gone = weakref.ref(found)
     gc.disable()
     try:
@@ -137,7 +137,7 @@ def test_the_depth_of_ink_is_that_of_letters() -> None:
     for left in range(5, given.shape[1], 11):
         given[:, left : left + 4] = np.minimum(given[:, left : left + 4], 225)
     found = Pixels(given)
-    depth = ink_depth(found, background(found.small))
+    depth = ink_contrast(found, background(found.survey))
     assert depth is not None
     assert depth > 0.5
 
@@ -154,7 +154,7 @@ def test_a_picture_does_not_outvote_the_print() -> None:
 def test_height_is_that_of_the_print(beside: str) -> None:
     """Bars, pictures and codes beside the print do not change what it measures."""
     given = page()
-    expected = measure_print(Pixels(given))
+    expected = measure_text(Pixels(given))
     other = np.full((700, given.shape[1]), 255, np.uint8)
     if beside == "bars":
         for left in range(40, given.shape[1] - 40, 14):
@@ -164,7 +164,7 @@ def test_height_is_that_of_the_print(beside: str) -> None:
     else:
         blocks = np.random.default_rng(1).integers(0, 2, (30, 30), dtype=np.uint8) * 255
         other[50:650, 50:650] = np.kron(blocks, np.ones((20, 20), np.uint8))
-    found = measure_print(Pixels(np.vstack([given, other])))
+    found = measure_text(Pixels(np.vstack([given, other])))
     assert expected is not None
     assert found is not None
     assert found.height == pytest.approx(expected.height, rel=0.15)
@@ -174,6 +174,6 @@ def test_noise_has_no_height() -> None:
     """What is no print is not brought to a size of print: enlarged, it takes the engine minutes."""
     random = np.random.default_rng(1)
     blocks = np.kron(random.integers(0, 2, (400, 300), dtype=np.uint8) * 255, np.ones((4, 4), np.uint8))
-    assert measure_print(Pixels(blocks)) is None
+    assert measure_text(Pixels(blocks)) is None
     grain = np.clip(random.normal(200, 60, (1600, 1200)), 0, 255).astype(np.uint8)
-    assert measure_print(Pixels(smoothed(grain, 40.0))) is None
+    assert measure_text(Pixels(smoothed(grain, 40.0))) is None

@@ -118,7 +118,7 @@ def test_four_edges_are_found(view: View, desk: Desk) -> None:
     picture, camera = photographed(view, desk)
     found = straighten(Pixels(picture))
     assert found is not None
-    there = projective.mapped(corners_of(found.gray), found.to_given)
+    there = projective.mapped(corners_of(found.gray), found.to_input)
     assert there == pytest.approx(camera.seen(corners_of(page())), abs=4)
 
 
@@ -130,7 +130,7 @@ def test_four_edges_are_found_round_a_single_line() -> None:
     camera = Camera((2000, 2800), ASLANT[1], (2250, 3000))
     found = straighten(Pixels(camera.picture(sheet, Desk(60.0))))
     assert found is not None
-    there = projective.mapped(corners_of(found.gray), found.to_given)
+    there = projective.mapped(corners_of(found.gray), found.to_input)
     assert there == pytest.approx(camera.seen(corners_of(sheet)), abs=8)
 
 
@@ -140,10 +140,10 @@ def test_converging_lines_are_found(view: View) -> None:
     picture, camera = photographed(view, WHITE_DESK)
     found = straighten(Pixels(picture))
     assert found is not None
-    from_given = projective.inverse(found.to_given)
+    from_input = projective.inverse(found.to_input)
     for height in (100, 900):
         ends = np.array([(60.0, height), (page().shape[1] - 60.0, height)])
-        left, right = projective.mapped(camera.seen(ends), from_given)
+        left, right = projective.mapped(camera.seen(ends), from_input)
         assert left[1] == pytest.approx(right[1], abs=6)
     assert share_read(read(picture)) > 0.9
 
@@ -217,9 +217,9 @@ def test_what_reads_better_as_it_came_is_delivered(monkeypatch: pytest.MonkeyPat
     def wrong(given: Pixels) -> perspective.Straightened:
         corners = corners_of(given.gray)
         squeezed = corners * (1.0, 1.0) + np.array([(0.0, 0.0), (0.0, 500.0), (0.0, -500.0), (0.0, 0.0)])
-        to_given = projective.between(corners, squeezed)
+        to_input = projective.between(corners, squeezed)
         size = (given.gray.shape[1], given.gray.shape[0])
-        return perspective.Straightened(projective.warped(given.gray, to_given, size, 255), to_given)
+        return perspective.Straightened(projective.warped(given.gray, to_input, size, 255), to_input)
 
     monkeypatch.setattr(perspective, "straighten", wrong)
     found = read(page())

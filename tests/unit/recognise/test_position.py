@@ -13,10 +13,10 @@ from ocrwatch.document import Page
 from ocrwatch.recipe import EnhanceOptions, Recipe
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance import enhance
-from ocrwatch.recognise.enhance.part import busiest_strip
+from ocrwatch.recognise.enhance.crop import sample_strip
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.enhance.skew import skew_angle
-from ocrwatch.recognise.evidence import letter_places
+from ocrwatch.recognise.evidence import letter_centres
 from ocrwatch.recognise.page import recognise
 from tests.rendering import draw, drawn_words, encode, render
 
@@ -71,7 +71,7 @@ def test_the_map_of_a_crooked_page_is_exact(degrees: float) -> None:
     drawn = np.array([(box.left, box.top, box.right, box.bottom) for _, box in drawn_words(TEXT, size=32)])
     (left, top), (right, bottom) = drawn[:, :2].min(axis=0), drawn[:, 2:].max(axis=0)
     corners = np.array([[x, y, 1] for x in (left, right) for y in (top, bottom)]) @ matrix.T
-    there = np.hstack([corners, np.ones((4, 1))]) @ cv2.invertAffineTransform(enhanced.to_given).T
+    there = np.hstack([corners, np.ones((4, 1))]) @ cv2.invertAffineTransform(enhanced.to_input).T
     rows, columns = np.nonzero(enhanced.gray < 128)
     ink = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     assert (*there.min(axis=0), *there.max(axis=0)) == pytest.approx(ink, abs=1.5)
@@ -147,7 +147,7 @@ def test_the_strip_with_most_print_is_found(*, lying: bool) -> None:
     given[1500:1860, 900:1500] = page()[:360, :600]
     if lying:
         given = np.ascontiguousarray(np.rot90(given))
-    window = busiest_strip(letter_places(Pixels(given)), given.shape, 0.2, lying=lying)
+    window = sample_strip(letter_centres(Pixels(given)), given.shape, 0.2, lying=lying)
     strip = given[window]
     assert strip.shape == ((1600, 400) if lying else (400, 1600))
     assert np.count_nonzero(strip < 128) > 0.95 * np.count_nonzero(given < 128)

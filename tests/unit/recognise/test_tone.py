@@ -12,10 +12,10 @@ import pytest
 from ocrwatch.recipe import EnhanceOptions
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance import enhance
-from ocrwatch.recognise.enhance.mend import BROKEN, mended
+from ocrwatch.recognise.enhance.dot_matrix import MIN_FRAGMENTATION, join_dots
 from ocrwatch.recognise.enhance.noise import noise_level
-from ocrwatch.recognise.enhance.pixels import Pixels, ink_of, marks_of
-from ocrwatch.recognise.enhance.scale import MOST_UNMEASURED, brokenness
+from ocrwatch.recognise.enhance.pixels import Pixels, find_components, ink_of
+from ocrwatch.recognise.enhance.scale import MOST_UNMEASURED, fragmentation
 from tests.rendering import MARGIN, draw
 
 TEXT = "\n".join(["The harbour office opened on Monday at nine", "and Bill Hill paid the 2041 invoices there"] * 4)
@@ -175,10 +175,10 @@ def test_print_made_of_dots_is_told_and_joined() -> None:
     dotted = np.where((rows % 5 < 1) | (columns % 5 < 1), np.uint8(255), given)
 
     def pieces(dots: Gray) -> float:
-        return brokenness(marks_of(ink_of(dots, 50)), 35.0)
+        return fragmentation(find_components(ink_of(dots, 50)), 35.0)
 
-    assert pieces(dotted) > BROKEN > pieces(given)
-    assert pieces(mended(dotted, 35.0)) < BROKEN
+    assert pieces(dotted) > MIN_FRAGMENTATION > pieces(given)
+    assert pieces(join_dots(dotted, 35.0)) < MIN_FRAGMENTATION
     assert steps_of(given, "mend") == ()
 
 

@@ -6,7 +6,7 @@ import cv2
 
 from ocrwatch.recognise.decode import Gray
 
-BROKEN = 0.22
+MIN_FRAGMENTATION = 0.22
 """Share of the ink in pieces smaller than half a capital from which text consists of dots. Dot matrix print has .3,
 other print .16 and less."""
 
@@ -15,6 +15,6 @@ _GAP = 1 / 24
 dots."""
 
 
-def mended(gray: Gray, height: float) -> Gray:
+def join_dots(gray: Gray, height: float) -> Gray:
     """Blur so that the dots of a letter merge. ``height`` is the cap height in pixels."""
     return cv2.GaussianBlur(gray, (0, 0), height * _GAP)  # type: ignore[return-value]

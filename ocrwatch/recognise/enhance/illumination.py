@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance.pixels import EVENED_INK, Pixels
+from ocrwatch.recognise.enhance.pixels import NORMALISED_INK, Pixels
 
 _STROKE = 31
 """Kernel of the closing and the blur, in pixels of the survey copy. Strokes are thinner and vanish from the background;
@@ -38,19 +38,19 @@ _EVEN = 1.15
 """Maximum ratio of the brightest to the darkest paper for which one gain serves the whole page."""
 
 
-def background(small: Gray) -> Gray:
+def background(survey: Gray) -> Gray:
     """Estimate the paper's brightness without its text: closing, then a box blur."""
     kernel = np.ones((_STROKE, _STROKE), np.uint8)
-    return cv2.blur(cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel), (_STROKE, _STROKE))  # type: ignore[return-value]
+    return cv2.blur(cv2.morphologyEx(survey, cv2.MORPH_CLOSE, kernel), (_STROKE, _STROKE))  # type: ignore[return-value]
 
 
-def is_even(paper: Gray) -> bool:
+def is_evenly_lit(paper: Gray) -> bool:
     """Return whether the illumination is even."""
     least, most = np.percentile(paper[::4, ::4], _UNEVEN_SHARES)
     return bool(most <= _EVEN * least)
 
 
-def ink_depth(page: Pixels, paper: Gray) -> float | None:
+def ink_contrast(page: Pixels, paper: Gray) -> float | None:
     """Return the median contrast of the ink, as a share of the paper's brightness.
 
     None if there is hardly any ink. Only ink pixels are measured, since a share of all pixels would depend on the
@@ -61,8 +61,8 @@ def ink_depth(page: Pixels, paper: Gray) -> float | None:
     if np.count_nonzero(ink) < _LEAST_INK * ink.size:
         return None
     under = np.maximum(paper[ink], _DARKEST_PAPER).astype(np.float32)
-    depth = float(np.median(cv2.subtract(paper, page.small)[ink] / under))
-    return depth if depth >= _FAINTEST else None
+    contrast = float(np.median(cv2.subtract(paper, page.survey)[ink] / under))
+    return contrast if contrast >= _FAINTEST else None
 
 
 def texture(page: Pixels, paper: Gray) -> float:
@@ -71,36 +71,35 @@ def texture(page: Pixels, paper: Gray) -> float:
     It is the 90th percentile of the darkness relative to the background. Pixels close to ink are excluded.
     """
     away = cv2.dilate(page.ink, np.ones((_AWAY, _AWAY), np.uint8)) == 0
-    return float(np.percentile(cv2.subtract(paper, page.small)[away], _NEARLY_ALL)) if away.any() else 0.0
+    return float(np.percentile(cv2.subtract(paper, page.survey)[away], _NEARLY_ALL)) if away.any() else 0.0
 
 
-def bearable(depth: float, roughness: float, paper: Gray) -> float:
+def limit_texture(contrast: float, roughness: float, paper: Gray) -> float:
     """Return the contrast to map to black.
 
-    It is at least ``depth``, and high enough to keep texture at or below _MOST_TEXTURE levels. ``depth`` is the
+    It is at least ``contrast``, and high enough to keep texture at or below _MOST_TEXTURE levels. ``contrast`` is the
     contrast of the ink as a share of the paper's brightness, ``roughness`` the texture in grey levels.
     """
     level = max(1.0, float(np.median(paper[::4, ::4])))
-    return max(depth, min(1.0, roughness * 255 / (_MOST_TEXTURE * level)))
+    return max(contrast, min(1.0, roughness * 255 / (_MOST_TEXTURE * level)))
 
 
-def evened(page: Pixels, paper: Gray, depth: float) -> Pixels:
-    """Subtract the page from the background, and stretch ``depth`` to the full range.
+def normalise(page: Pixels, paper: Gray, contrast: float) -> Pixels:
+    """Subtract the page from the background, and stretch ``contrast`` to the full range.
 
-    ``depth`` is a contrast as a share of the paper's brightness. If the illumination is even, one lookup table serves
-    all pixels.
+    ``contrast`` is a share of the paper's brightness. If the illumination is even, one lookup table serves all pixels.
     """
     lit = np.maximum(paper, _DARKEST_PAPER)
-    if is_even(paper):
+    if is_evenly_lit(paper):
         level = float(np.median(lit[::4, ::4]))
-        gains = 255 - (level - np.arange(256)) * (255 / (depth * level))
+        gains = 255 - (level - np.arange(256)) * (255 / (contrast * level))
         table = np.clip(gains, 0, 255).astype(np.uint8)
-        return Pixels(cv2.LUT(page.gray, table), cv2.LUT(page.small, table), contrast=EVENED_INK)  # type: ignore[arg-type]
-    gain = (255 / (depth * lit)).astype(np.float32)
-    return Pixels(_evened(page.gray, paper, gain), _evened(page.small, paper, gain), contrast=EVENED_INK)
+        return Pixels(cv2.LUT(page.gray, table), cv2.LUT(page.survey, table), contrast=NORMALISED_INK)  # type: ignore[arg-type]
+    gain = (255 / (contrast * lit)).astype(np.float32)
+    return Pixels(_normalise(page.gray, paper, gain), _normalise(page.survey, paper, gain), contrast=NORMALISED_INK)
 
 
-def _evened(gray: Gray, paper: Gray, gain: npt.NDArray[np.float32]) -> Gray:
+def _normalise(gray: Gray, paper: Gray, gain: npt.NDArray[np.float32]) -> Gray:
     size = (gray.shape[1], gray.shape[0])
     ink = cv2.subtract(cv2.resize(paper, size, interpolation=cv2.INTER_LINEAR), gray)
     gains = cv2.resize(gain, size, interpolation=cv2.INTER_LINEAR)

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.enhance.letters import Marks
-from ocrwatch.recognise.enhance.pixels import Mask, ink_of, marks_of
+from ocrwatch.recognise.enhance.letters import Components
+from ocrwatch.recognise.enhance.pixels import Mask, find_components, ink_of
 
 # Shares of the cap height, unless stated otherwise.
 _THICKEST = 0.4
@@ -44,19 +44,19 @@ takes 2 to 5 % more time because more lines are read.
 """
 
 
-def rules(gray: Gray, capital: float, contrast: int) -> Marks:
+def find_dashes(gray: Gray, capital: float, contrast: int) -> Components:
     """Find the dashes of dashed rules.
 
     ``capital`` is the cap height in pixels of ``gray``, ``contrast`` the minimum contrast of ink in grey levels.
     Returns the components of the dashes, in pixels of ``gray``.
     """
     ink = ink_of(gray, contrast)
-    marks = marks_of(ink)
-    left, top, height, width, _ = marks.T
+    components = find_components(ink)
+    left, top, height, width, _ = components.T
     flat = (height <= _THICKEST * capital) & (width >= _FLAT * height) & (width >= _LEAST_DASH * capital)
-    dashes: Marks = marks[flat]
+    dashes: Components = components[flat]
     if len(dashes) < _FEWEST:
-        return marks[:0]
+        return components[:0]
     left, top, height, width, _ = dashes.T
     # On a coarse grid, with cells as high as the allowed offset and dashes widened by half a gap on each side, the
     # dashes of a rule are connected.
@@ -74,12 +74,12 @@ def rules(gray: Gray, capital: float, contrast: int) -> Marks:
     filled = np.bincount(rule, weights=width, minlength=len(stats))
     found = (number >= _FEWEST) & (length >= _SHORTEST * capital) & (filled >= _FILLED * length)
     for candidate in np.flatnonzero(found):
-        found[candidate] = _alone(ink, dashes[rule == candidate], coarse)
-    in_rules: Marks = dashes[found[rule]]
+        found[candidate] = _is_isolated(ink, dashes[rule == candidate], coarse)
+    in_rules: Components = dashes[found[rule]]
     return in_rules
 
 
-def _alone(ink: Mask, dashes: Marks, margin: int) -> bool:
+def _is_isolated(ink: Mask, dashes: Components, margin: int) -> bool:
     """Return whether ``dashes`` are nearly all of the ink around them.
 
     The region extends ``margin`` pixels above and below them.
@@ -89,7 +89,7 @@ def _alone(ink: Mask, dashes: Marks, margin: int) -> bool:
     return bool(int(area.sum()) >= _ALONE * int(np.count_nonzero(around)))
 
 
-def without(gray: Gray, dashes: Marks, paper: int) -> Gray:
+def without_dashes(gray: Gray, dashes: Components, paper: int) -> Gray:
     """Fill ``dashes`` with the brightness of the paper."""
     cleared = gray.copy()
     for left, top, height, width, _ in dashes.tolist():
