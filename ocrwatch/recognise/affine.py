@@ -49,9 +49,9 @@ def compose(outer: Affine, inner: Affine) -> Affine:
     return linear
 
 
-def inverse(of: Affine) -> Affine:
+def inverse(matrix: Affine) -> Affine:
     """Return the inverse map."""
-    return np.asarray(cv2.invertAffineTransform(of), np.float64)
+    return np.asarray(cv2.invertAffineTransform(matrix), np.float64)
 
 
 def magnification(to_input: Affine) -> float:

@@ -23,7 +23,7 @@ from ocrwatch.recognise.enhance.fixed import crop_region
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.policy import ReadingPolicy
 from ocrwatch.recognise.projective import Projective, as_projective
-from ocrwatch.recognise.reader import USUAL, Part, Reader, Reading, in_order
+from ocrwatch.recognise.reader import USUAL, OcrResult, Reader, TextRegion, in_order
 from ocrwatch.recognise.second_reader import SecondReader
 
 REDUCE_FROM = 5000
@@ -71,10 +71,10 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
         view, reader = _view(decoded, recipe), Reader(engine, recipe, _dpi(decoded, recipe))
         enhanced = reader.enhance(view.page, USUAL)
         clock.lap("enhance")
-    view, policy, reading = _best(view, enhanced, reader, second)
-    blank = options.enabled and options.blank and policy.is_blank(reading)
+    view, policy, result = _best(view, enhanced, reader, second)
+    blank = options.enabled and options.blank and policy.is_blank(result)
     clock.lap("engine")
-    blocks = [_mapped(part, view, decoded) for part in in_order(reading.parts)]
+    blocks = [_mapped(region, view, decoded) for region in in_order(result.regions)]
     return Page(
         width=decoded.width,
         height=decoded.height,
@@ -82,11 +82,11 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
         orientation=decoded.orientation,
         blocks=() if blank else tuple(itertools.chain(*blocks)),
         engine=engine.info,
-        steps=(*view.steps, *reading.enhanced.steps, *_rest(reading), *(("blank",) if blank else ())),
-        warnings=(*decoded.warnings, *_failure(reading)),
+        steps=(*view.steps, *result.enhanced.steps, *_rest(result), *(("blank",) if blank else ())),
+        warnings=(*decoded.warnings, *_failure(result)),
         timings=clock.milliseconds(),
-        unread=policy.unread(reading),
-        second=_second(second, reading),
+        unread=policy.unread(result),
+        second=_second(second, result),
     )
 
 
@@ -99,7 +99,7 @@ class _View:
     """Maps the page to the original's upright pixels; projective if the page was rectified."""
     steps: tuple[str, ...]
     """Names of the steps that were applied, in order."""
-    aslant: _View | None = None
+    unrectified: _View | None = None
     """The page before it was rectified; None if it was not."""
 
 
@@ -109,7 +109,7 @@ def _view(decoded: Decoded, recipe: Recipe) -> _View:
     to_original = compose(scaling(decoded.reduction, decoded.reduction), to_decoded)
     view = _View(Pixels(given), to_original, _steps(decoded, recipe))
     options = recipe.enhance
-    straight = perspective.straighten(view.page) if options.enabled and options.perspective else None
+    straight = perspective.rectify(view.page) if options.enabled and options.perspective else None
     if straight is None:
         return view
     to_original = as_projective(to_original) @ straight.to_input
@@ -118,7 +118,7 @@ def _view(decoded: Decoded, recipe: Recipe) -> _View:
 
 def _best(
     view: _View, enhanced: Enhanced, reader: Reader, second: EngineInfo | None
-) -> tuple[_View, ReadingPolicy, Reading]:
+) -> tuple[_View, ReadingPolicy, OcrResult]:
     """Read a page; if a rectified page reads badly, read it unrectified too.
 
     Returns the result with more evidence. The perspective was an estimate, which the original page can refute. Raises
@@ -126,18 +126,18 @@ def _best(
     """
     policy = _policy(view, reader, second)
     try:
-        reading = policy.best(reader.read_enhanced(enhanced, USUAL))
+        result = policy.best(reader.read_enhanced(enhanced, USUAL))
     except EngineFailed:
-        if view.aslant is None:
+        if view.unrectified is None:
             raise
-        return _best(view.aslant, reader.enhance(view.aslant.page, USUAL), reader, second)
-    if view.aslant is None or policy.is_beyond_doubt(reading):
-        return view, policy, reading
+        return _best(view.unrectified, reader.enhance(view.unrectified.page, USUAL), reader, second)
+    if view.unrectified is None or policy.is_beyond_doubt(result):
+        return view, policy, result
     with contextlib.suppress(EngineFailed):
-        witness = _best(view.aslant, reader.enhance(view.aslant.page, USUAL), reader, second)
-        if witness[2].evidence > reading.evidence:
-            return witness
-    return view, policy, reading
+        other = _best(view.unrectified, reader.enhance(view.unrectified.page, USUAL), reader, second)
+        if other[2].evidence > result.evidence:
+            return other
+    return view, policy, result
 
 
 def _policy(view: _View, reader: Reader, second: EngineInfo | None) -> ReadingPolicy:
@@ -161,26 +161,26 @@ def _steps(decoded: Decoded, recipe: Recipe) -> tuple[str, ...]:
     return reduced if recipe.region == WHOLE_PAGE else (*reduced, "region")
 
 
-def _second(engine: EngineInfo | None, reading: Reading) -> Second | None:
-    if engine is None or not reading.second:
+def _second(engine: EngineInfo | None, result: OcrResult) -> Second | None:
+    if engine is None or not result.second:
         return None
-    return Second(engine.name, engine.version, reading.replaced, reading.failure)
+    return Second(engine.name, engine.version, result.replaced, result.failure)
 
 
-def _failure(reading: Reading) -> tuple[str, ...]:
-    return (f"the second reader could not read: {reading.failure}",) if reading.failure else ()
+def _failure(result: OcrResult) -> tuple[str, ...]:
+    return (f"the second reader could not read: {result.failure}",) if result.failure else ()
 
 
-def _rest(reading: Reading) -> tuple[str, ...]:
-    return (f"rest {len(reading.rest)}",) if reading.rest else ()
+def _rest(result: OcrResult) -> tuple[str, ...]:
+    return (f"rest {len(result.rest)}",) if result.rest else ()
 
 
-def _mapped(part: Part, view: _View, page: Decoded) -> tuple[Block, ...]:
-    """Return the blocks of a part with boxes in the original's upright pixels."""
-    deskew = view.aslant is not None
-    inner = as_projective(part.to_page) if deskew else part.to_page
-    to_original = view.to_original @ inner if deskew else compose(view.to_original, inner)
-    map_to = projective.map_box if deskew else map_box
+def _mapped(region: TextRegion, view: _View, page: Decoded) -> tuple[Block, ...]:
+    """Return the blocks of a region with boxes in the original's upright pixels."""
+    is_rectified = view.unrectified is not None
+    inner = as_projective(region.to_page) if is_rectified else region.to_page
+    to_original = view.to_original @ inner if is_rectified else compose(view.to_original, inner)
+    map_to = projective.map_box if is_rectified else map_box
 
     def box(given: Box) -> Box:
         return map_to(given, to_original, width=page.width, height=page.height)
@@ -198,7 +198,7 @@ def _mapped(part: Part, view: _View, page: Decoded) -> tuple[Block, ...]:
                 for line in block.lines
             ),
         )
-        for block in part.blocks
+        for block in region.blocks
     )
 
 

@@ -84,7 +84,7 @@ _LONGEST_SIDE = 32_766
 
 
 @dataclass(frozen=True, slots=True)
-class Straightened:
+class Rectified:
     """A rectified page, as seen from straight above."""
 
     gray: Gray
@@ -102,22 +102,22 @@ class _Frame:
     """Whether the page is cropped to it; otherwise the page extends as far as the image shows it."""
 
 
-def straighten(page: Pixels) -> Straightened | None:
+def rectify(page: Pixels) -> Rectified | None:
     """Rectify a page that was photographed at an angle; None if it is flat.
 
     ``page`` is not changed. A page whose lines run vertically is also turned clockwise by 90 degrees.
     """
     page = page.with_fine_survey
     if np.count_nonzero(page.letters_down) <= _MIN_DIRECTION_RATIO * np.count_nonzero(page.letters_across):
-        return _straightened(page)
-    found = _straightened(page.turned(1))
+        return _rectify_upright(page)
+    found = _rectify_upright(page.turned(1))
     if found is None:
         return None
     height, width = page.gray.shape
-    return Straightened(found.gray, as_projective(quarter_turns(1, width, height)) @ found.to_input)
+    return Rectified(found.gray, as_projective(quarter_turns(1, width, height)) @ found.to_input)
 
 
-def _straightened(page: Pixels) -> Straightened | None:
+def _rectify_upright(page: Pixels) -> Rectified | None:
     frame = _frame(page)
     if frame is None:
         return None
@@ -137,7 +137,7 @@ def _straightened(page: Pixels) -> Straightened | None:
     depths = edges @ to_input[2]
     if depths.min() < _FARTHEST * depths.max() or max(*size, width, height) > _LONGEST_SIDE:
         return None
-    return Straightened(warped(page.gray, to_input, size, page.paper), to_input)
+    return Rectified(warped(page.gray, to_input, size, page.paper), to_input)
 
 
 def _frame(page: Pixels) -> _Frame | None:

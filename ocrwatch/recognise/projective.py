@@ -35,9 +35,9 @@ def between(corners: Points, others: Points) -> Projective:
     return np.append(solved, 1.0).reshape(3, 3)
 
 
-def inverse(of: Projective) -> Projective:
+def inverse(matrix: Projective) -> Projective:
     """Return the inverse map."""
-    return np.asarray(np.linalg.inv(of), np.float64)
+    return np.asarray(np.linalg.inv(matrix), np.float64)
 
 
 def mapped(points: Points, to: Projective) -> Points:

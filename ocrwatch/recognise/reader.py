@@ -17,7 +17,7 @@ from ocrwatch.recognise.enhance import Enhanced, enhance
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.evidence import evidence
 
-_LARGER = 26.0
+_ENLARGED_HEIGHT = 26.0
 """Target cap height in pixels, half as much again as the best one for most pages. Worn and broken text reads better."""
 
 _SIGNS_ALONE = 80.0
@@ -29,31 +29,31 @@ _LEGIBLE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """A way of reading: the preprocessing options that vary between attempts."""
+class ReadOptions:
+    """The preprocessing options that vary between attempts to read a page."""
 
     turns: int | None = None
     """Clockwise quarter turns before all other steps; None turns a page that seems to lie on its side."""
-    as_it_came: bool = False
+    unprocessed: bool = False
     """Whether nothing but the turns is applied."""
-    larger: bool = False
+    enlarged: bool = False
     """Whether text is scaled to a larger size than is best for most pages."""
     thorough: bool = False
     """Whether dot matrix print is measured at full resolution instead of on a reduced copy."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names for ``Page.steps`` of the differences from the usual way, without turns."""
-        if self.as_it_came:
+        """Names for ``Page.steps`` of the differences from :data:`USUAL`, without turns."""
+        if self.unprocessed:
             return ("as it came",)
-        return (*(["larger"] if self.larger else []), *(["thorough"] if self.thorough else []))
+        return (*(["larger"] if self.enlarged else []), *(["thorough"] if self.thorough else []))
 
 
-USUAL = Way()
+USUAL = ReadOptions()
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TextRegion:
     """The text of a region that was read in one pass."""
 
     blocks: tuple[Block, ...]
@@ -70,15 +70,15 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """OCR result of a page that was enhanced in one way."""
+class OcrResult:
+    """OCR result of a page, read with one set of options."""
 
-    way: Way
+    options: ReadOptions
     enhanced: Enhanced
     blocks: tuple[Block, ...]
     """Their boxes are in the enhanced image."""
-    rest: tuple[Part, ...] = ()
-    """Remaining parts that were read separately."""
+    rest: tuple[TextRegion, ...] = ()
+    """Remaining regions that were read separately."""
     second: bool = False
     """Whether the second reader has read some of it."""
     replaced: int = 0
@@ -87,14 +87,14 @@ class Reading:
     """Why the second reader failed; empty if it did not."""
 
     @property
-    def parts(self) -> tuple[Part, ...]:
-        """The page, then the remaining parts."""
-        return Part(self.blocks, self.enhanced.to_input, self.enhanced.gray.shape), *self.rest
+    def regions(self) -> tuple[TextRegion, ...]:
+        """The page, then the remaining regions."""
+        return TextRegion(self.blocks, self.enhanced.to_input, self.enhanced.gray.shape), *self.rest
 
     @property
     def words(self) -> tuple[Word, ...]:
         """All words in reading order, with boxes in the images that were read."""
-        return tuple(word for part in self.parts for word in part.words)
+        return tuple(word for region in self.regions for word in region.words)
 
     @property
     def evidence(self) -> float:
@@ -116,7 +116,7 @@ class Reading:
 
 
 class Reader:
-    """Reads one page, in one way or another."""
+    """Reads one page with various options."""
 
     def __init__(self, engine: Engine, recipe: Recipe, dpi: float | None) -> None:
         """``dpi`` is the resolution of the pixels that will be given; None if unknown."""
@@ -125,25 +125,27 @@ class Reader:
         """All options that affect the text."""
         self._dpi = dpi
 
-    def enhance(self, page: Pixels, way: Way) -> Enhanced:
-        """Enhance a page in a given way."""
-        options = _untouched(self.recipe.enhance) if not self.cleans else self.recipe.enhance
-        if way.turns is not None:
-            options = replace(options, turn=False)
-        if way.larger:
-            options = replace(options, text_height=_LARGER)
-        if way.as_it_came:
-            options = replace(options, enabled=False)
-        enhanced = enhance(page, options, self._dpi, turns=way.turns or 0, thorough=way.thorough)
-        return replace(enhanced, steps=(*enhanced.steps, *way.names))
+    def enhance(self, page: Pixels, options: ReadOptions) -> Enhanced:
+        """Enhance a page with the given options."""
+        enhance_options = _untouched(self.recipe.enhance) if not self.cleans else self.recipe.enhance
+        if options.turns is not None:
+            enhance_options = replace(enhance_options, turn=False)
+        if options.enlarged:
+            enhance_options = replace(enhance_options, text_height=_ENLARGED_HEIGHT)
+        if options.unprocessed:
+            enhance_options = replace(enhance_options, enabled=False)
+        enhanced = enhance(page, enhance_options, self._dpi, turns=options.turns or 0, thorough=options.thorough)
+        return replace(enhanced, steps=(*enhanced.steps, *options.names))
 
-    def read_enhanced(self, enhanced: Enhanced, way: Way) -> Reading:
+    def read_enhanced(self, enhanced: Enhanced, options: ReadOptions) -> OcrResult:
         """Read an enhanced page. Raises EngineFailed."""
         if enhanced.empty:
-            return Reading(way, enhanced, ())
+            return OcrResult(options, enhanced, ())
         pixels = np.ascontiguousarray(enhanced.gray)
         blocks = self._engine.read(pixels, self._resolution(enhanced), self.recipe)
-        return Reading(way, enhanced, without_rubbish(blocks, self.recipe.min_confidence) if self.is_sure else blocks)
+        if self.has_confidences:
+            blocks = drop_low_confidence(blocks, self.recipe.min_confidence)
+        return OcrResult(options, enhanced, blocks)
 
     @property
     def cleans(self) -> bool:
@@ -154,7 +156,7 @@ class Reader:
         return not wants_original(self._engine)
 
     @property
-    def is_sure(self) -> bool:
+    def has_confidences(self) -> bool:
         """Whether confidences are meaningful: not with a whitelist or blacklist."""
         return not (self.recipe.whitelist or self.recipe.blacklist)
 
@@ -171,10 +173,10 @@ class Reader:
         return resolution if lowest <= resolution <= highest else 0
 
 
-def _untouched(options: EnhanceOptions) -> EnhanceOptions:
+def _untouched(enhance_options: EnhanceOptions) -> EnhanceOptions:
     """Keep only the steps that turn a page upright or apply to every page."""
     return replace(
-        options,
+        enhance_options,
         invert=False,
         sharpen=False,
         noise=False,
@@ -189,19 +191,19 @@ def _untouched(options: EnhanceOptions) -> EnhanceOptions:
     )
 
 
-def in_order(parts: Sequence[Part]) -> tuple[Part, ...]:
-    """Insert the later parts into the first one, in reading order.
+def in_order(regions: Sequence[TextRegion]) -> tuple[TextRegion, ...]:
+    """Insert the later regions into the first one, in reading order.
 
-    Each part goes before the first block of the page that begins below the centre of the part's lowest block, in the
-    orientation in which the page was read. Returns pieces of the first part, and the later parts.
+    Each region goes before the first block of the page that begins below the centre of the region's lowest block, in
+    the orientation in which the page was read. Returns pieces of the first region, and the later regions.
     """
-    page, *rest = parts
+    page, *rest = regions
     from_page = inverse(page.to_page)
-    places: list[list[Part]] = [[] for _ in (*page.blocks, None)]
-    for part in rest:
-        middle = max((_middle(block.box, compose(from_page, part.to_page)) for block in part.blocks), default=0.0)
+    places: list[list[TextRegion]] = [[] for _ in (*page.blocks, None)]
+    for region in rest:
+        middle = max((_middle(block.box, compose(from_page, region.to_page)) for block in region.blocks), default=0.0)
         below = (at for at, block in enumerate(page.blocks) if block.box.top >= middle)
-        places[next(below, len(page.blocks))].append(part)
+        places[next(below, len(page.blocks))].append(region)
     pieces = [replace(page, blocks=(block,)) for block in page.blocks]
     return tuple(itertools.chain.from_iterable((*here, *pieces[at : at + 1]) for at, here in enumerate(places)))
 
@@ -212,7 +214,7 @@ def _middle(box: Box, to_page: Affine) -> float:
     return float((corners @ to_page[1, :2] + to_page[1, 2]).mean())
 
 
-def without_rubbish(blocks: tuple[Block, ...], least: float) -> tuple[Block, ...]:
+def drop_low_confidence(blocks: tuple[Block, ...], least: float) -> tuple[Block, ...]:
     """Drop lines with less confidence than ``least``: pictures, stains or rules.
 
     A line without a letter or digit needs more confidence: most such lines are the dashes of a drawing, read as ``|``

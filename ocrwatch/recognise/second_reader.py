@@ -25,7 +25,7 @@ from ocrwatch.recognise.merging import merged
 from ocrwatch.recognise.ppocr.lines import detected, placed, read_in
 from ocrwatch.recognise.ppocr.recognition import SeenLine
 from ocrwatch.recognise.ppocr.strip import Strip, strip_of
-from ocrwatch.recognise.reader import Reading, without_rubbish
+from ocrwatch.recognise.reader import OcrResult, drop_low_confidence
 from ocrwatch.recognise.rows import Band, around, band_of, line_of
 
 
@@ -73,40 +73,40 @@ class SecondReader:
         self._recipe = recipe
         self._turned: dict[int, _Turned] = {}
 
-    def with_page(self, reading: Reading) -> Reading:
+    def with_page(self, result: OcrResult) -> OcrResult:
         """Merge an OCR result with one of the whole page in the same orientation.
 
         Raises EngineFailed.
         """
-        turns = turns_of(reading)
+        turns = turns_of(result)
         if turns not in self._turned:
-            self._turned[turns] = _Turned(self._page, turns, _text_height(reading), self._recipe)
-        sure = [band_of(line.words) for line in _lines(reading) if (line.confidence or 0.0) >= _SURE_LINE]
-        found, skipped = self._turned[turns].lines(reading.enhanced.to_input, sure)
+            self._turned[turns] = _Turned(self._page, turns, _text_height(result), self._recipe)
+        sure = [band_of(line.words) for line in _lines(result) if (line.confidence or 0.0) >= _SURE_LINE]
+        found, skipped = self._turned[turns].lines(result.enhanced.to_input, sure)
         kept = (
-            without_rubbish((Block(tuple(found), around(line.box for line in found)),), self._recipe.min_confidence)
+            drop_low_confidence((Block(tuple(found), around(line.box for line in found)),), self._recipe.min_confidence)
             if found
             else ()
         )
         second = [line for block in kept for line in block.lines]
-        page = merged(reading.blocks, second, _LEAST_ALONE, skipped)
-        return replace(reading, blocks=page.blocks, replaced=page.replaced, second=True)
+        page = merged(result.blocks, second, _LEAST_ALONE, skipped)
+        return replace(result, blocks=page.blocks, replaced=page.replaced, second=True)
 
-    def with_lines(self, reading: Reading) -> Reading:
+    def with_lines(self, result: OcrResult) -> OcrResult:
         """Reread the doubtful lines, and keep the text of each with more evidence.
 
         Raises EngineFailed.
         """
-        doubtful = [line for line in _lines(reading) if (line.confidence or 0.0) < doubt_of(reading).line]
+        doubtful = [line for line in _lines(result) if (line.confidence or 0.0) < doubt_of(result).line]
         if not doubtful:
-            return reading
-        better = {id(line): self._better(line, reading.enhanced.to_input) for line in doubtful}
-        lines = ([better.get(id(line), line) for line in block.lines] for block in reading.blocks)
+            return result
+        better = {id(line): self._better(line, result.enhanced.to_input) for line in doubtful}
+        lines = ([better.get(id(line), line) for line in block.lines] for block in result.blocks)
         blocks = tuple(Block(tuple(each), around(line.box for line in each)) for each in lines)
-        kept = without_rubbish(blocks, self._recipe.min_confidence)
+        kept = drop_low_confidence(blocks, self._recipe.min_confidence)
         news = {id(better[id(line)]) for line in doubtful if better[id(line)] is not line}
         replaced = sum(id(line) in news for block in kept for line in block.lines)
-        return replace(reading, blocks=kept, replaced=replaced, second=True)
+        return replace(result, blocks=kept, replaced=replaced, second=True)
 
     def _better(self, line: Line, to_page: Affine) -> Line:
         """Return the line, with the second reader's text where that has more evidence."""
@@ -159,26 +159,26 @@ class _Turned:
         return lines, skipped
 
 
-def doubt_of(reading: Reading) -> Doubt:
+def doubt_of(result: OcrResult) -> Doubt:
     """Return the confidences below which a page, or one of its lines, is reread."""
-    found = reading.enhanced.text_metrics
+    found = result.enhanced.text_metrics
     return _RUNNING if found is not None and found.running else _OTHER
 
 
-def turns_of(reading: Reading) -> int:
+def turns_of(result: OcrResult) -> int:
     """Return by how many clockwise quarters the page was turned for a result."""
-    turns = reading.way.turns
-    return int(LAY_ON_ITS_SIDE in reading.enhanced.steps) if turns is None else turns
+    turns = result.options.turns
+    return int(LAY_ON_ITS_SIDE in result.enhanced.steps) if turns is None else turns
 
 
-def _lines(reading: Reading) -> Iterator[Line]:
-    return (line for block in reading.blocks for line in block.lines)
+def _lines(result: OcrResult) -> Iterator[Line]:
+    return (line for block in result.blocks for line in block.lines)
 
 
-def _text_height(reading: Reading) -> float | None:
+def _text_height(result: OcrResult) -> float | None:
     """Return the cap height on the page in pixels; None if there are too few letters."""
-    found = reading.enhanced.text_metrics
-    return None if found is None else found.height / magnification(reading.enhanced.to_input)
+    found = result.enhanced.text_metrics
+    return None if found is None else found.height / magnification(result.enhanced.to_input)
 
 
 def _place(strip: Strip, to: Affine) -> Band:

@@ -12,7 +12,7 @@ from ocrwatch.recognise.enhance import enhance
 from ocrwatch.recognise.enhance.fixed import binarise, crop_region
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.page import recognise
-from ocrwatch.recognise.reader import without_rubbish
+from ocrwatch.recognise.reader import drop_low_confidence
 from tests.rendering import draw, drawn_words, encode, render
 
 FIRST = "The harbour office opened on Monday"
@@ -115,5 +115,5 @@ def test_lines_without_confidence_are_left_out() -> None:
     """Lines below the limit go, with the blocks that held nothing else; a limit of 0 keeps all."""
     good, bad = line(80), line(20)
     blocks = (Block((good, bad), good.box), Block((bad,), bad.box))
-    assert without_rubbish(blocks, 30) == (Block((good,), good.box),)
-    assert without_rubbish(blocks, 0) == blocks
+    assert drop_low_confidence(blocks, 30) == (Block((good,), good.box),)
+    assert drop_low_confidence(blocks, 0) == blocks

@@ -14,7 +14,7 @@ from ocrwatch.recognise.affine import map_box, shift
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.page import PERSPECTIVE, recognise
-from ocrwatch.recognise.perspective import straighten
+from ocrwatch.recognise.perspective import rectify
 from tests.photographs import Camera, Desk, View
 from tests.rendering import draw, drawn_words, encode
 
@@ -84,13 +84,13 @@ def test_flat_pages_are_left_alone() -> None:
     noise = np.random.default_rng(1).integers(0, 256, (900, 700), dtype=np.uint8)
     crooked = on_black(cv2.copyMakeBorder(page(), *(300,) * 4, cv2.BORDER_CONSTANT, value=255), 6)  # type: ignore[arg-type]
     for given in (page(), crooked[300:-300, 300:-300], np.full((900, 700), 255, np.uint8), noise, noise[:9, :700]):
-        assert straighten(Pixels(np.ascontiguousarray(given))) is None
+        assert rectify(Pixels(np.ascontiguousarray(given))) is None
 
 
 @pytest.mark.parametrize("degrees", [0.0, 4.0, -11.0])
 def test_a_rotated_receipt_on_black_is_left_alone(degrees: float) -> None:
     """Four edges that are a rectangle, however it lies, are no perspective."""
-    assert straighten(Pixels(on_black(page(), degrees))) is None
+    assert rectify(Pixels(on_black(page(), degrees))) is None
 
 
 def test_a_torn_sheet_on_black_is_left_alone() -> None:
@@ -98,7 +98,7 @@ def test_a_torn_sheet_on_black_is_left_alone() -> None:
     sheet = on_black(cv2.copyMakeBorder(page(), 0, 200, 0, 0, cv2.BORDER_CONSTANT, value=255), 0.0)  # type: ignore[arg-type]
     height, width = sheet.shape
     cv2.fillPoly(sheet, [np.array([(0, height - 390), (width, height - 210), (width, height), (0, height)])], (12,))
-    assert straighten(Pixels(sheet)) is None
+    assert rectify(Pixels(sheet)) is None
 
 
 @pytest.mark.parametrize("degrees", [-8.0, 3.0])
@@ -108,7 +108,7 @@ def test_two_sheets_on_one_glass_are_left_alone(degrees: float) -> None:
     height, width = upper.shape
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
     lower = cv2.warpAffine(upper, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=(255,))
-    assert straighten(Pixels(np.concatenate([upper, np.asarray(lower, np.uint8)]))) is None
+    assert rectify(Pixels(np.concatenate([upper, np.asarray(lower, np.uint8)]))) is None
 
 
 @pytest.mark.parametrize("desk", [Desk(45.0), Desk(170.0)], ids=["dark", "light"])
@@ -116,7 +116,7 @@ def test_two_sheets_on_one_glass_are_left_alone(degrees: float) -> None:
 def test_four_edges_are_found(view: View, desk: Desk) -> None:
     """The straightened page ends at the sheet's corners, to a few pixels, whatever the desk."""
     picture, camera = photographed(view, desk)
-    found = straighten(Pixels(picture))
+    found = rectify(Pixels(picture))
     assert found is not None
     there = projective.mapped(corners_of(found.gray), found.to_input)
     assert there == pytest.approx(camera.seen(corners_of(page())), abs=4)
@@ -128,7 +128,7 @@ def test_four_edges_are_found_round_a_single_line() -> None:
     line = np.asarray(draw("Received with thanks, the harbour office", size=30))
     sheet[300 : 300 + line.shape[0], 500 : 500 + line.shape[1]] = line
     camera = Camera((2000, 2800), ASLANT[1], (2250, 3000))
-    found = straighten(Pixels(camera.picture(sheet, Desk(60.0))))
+    found = rectify(Pixels(camera.picture(sheet, Desk(60.0))))
     assert found is not None
     there = projective.mapped(corners_of(found.gray), found.to_input)
     assert there == pytest.approx(camera.seen(corners_of(sheet)), abs=8)
@@ -138,7 +138,7 @@ def test_four_edges_are_found_round_a_single_line() -> None:
 def test_converging_lines_are_found(view: View) -> None:
     """If no edge is seen, the lines of print tell how the page lies: they are level once it is straightened."""
     picture, camera = photographed(view, WHITE_DESK)
-    found = straighten(Pixels(picture))
+    found = rectify(Pixels(picture))
     assert found is not None
     from_input = projective.inverse(found.to_input)
     for height in (100, 900):
@@ -214,14 +214,14 @@ def test_what_reads_better_as_it_came_is_delivered(monkeypatch: pytest.MonkeyPat
     """If a straightened page reads badly, the page as it came is read, too, and the one with more evidence wins."""
     from ocrwatch.recognise import perspective
 
-    def wrong(given: Pixels) -> perspective.Straightened:
+    def wrong(given: Pixels) -> perspective.Rectified:
         corners = corners_of(given.gray)
         squeezed = corners * (1.0, 1.0) + np.array([(0.0, 0.0), (0.0, 500.0), (0.0, -500.0), (0.0, 0.0)])
         to_input = projective.between(corners, squeezed)
         size = (given.gray.shape[1], given.gray.shape[0])
-        return perspective.Straightened(projective.warped(given.gray, to_input, size, 255), to_input)
+        return perspective.Rectified(projective.warped(given.gray, to_input, size, 255), to_input)
 
-    monkeypatch.setattr(perspective, "straighten", wrong)
+    monkeypatch.setattr(perspective, "rectify", wrong)
     found = read(page())
     assert PERSPECTIVE not in found.steps
     assert share_read(found) > 0.95

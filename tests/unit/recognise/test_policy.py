@@ -17,8 +17,8 @@ from ocrwatch.recognise.enhance import Enhanced
 from ocrwatch.recognise.enhance.noise import without_specks
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.page import recognise
-from ocrwatch.recognise.policy import ReadingPolicy, as_read, with_part
-from ocrwatch.recognise.reader import Part, Reader, Reading, Way, without_rubbish
+from ocrwatch.recognise.policy import ReadingPolicy, with_explicit_turns, with_region
+from ocrwatch.recognise.reader import OcrResult, Reader, ReadOptions, TextRegion, drop_low_confidence
 from tests.rendering import draw, encode
 
 LINES = [
@@ -167,10 +167,10 @@ def word(text: str, left: int, right: int, confidence: float = 90.0) -> Word:
     return Word(text, Box(left, 100, right, 130), confidence)
 
 
-def part(*words: Word) -> Part:
+def region(*words: Word) -> TextRegion:
     """Return what was read of one line."""
     box = Box(0, 100, 400, 130)
-    return Part((Block((Line(words, box),), box),), scaling(1.0, 1.0), (400, 400))
+    return TextRegion((Block((Line(words, box),), box),), scaling(1.0, 1.0), (400, 400))
 
 
 @pytest.mark.parametrize(
@@ -186,9 +186,9 @@ def part(*words: Word) -> Part:
 )
 def test_no_word_is_delivered_twice(before: list[Word], again: list[Word], delivered: list[str]) -> None:
     """A line that is mostly new replaces fragments of it; one that was read before does not come again."""
-    page = part(*before)
-    first = Reading(Way(), Enhanced(np.full((400, 400), 255, np.uint8), scaling(1.0, 1.0), ()), page.blocks)
-    assert [each.text for each in with_part(first, part(*again)).words] == delivered
+    page = region(*before)
+    first = OcrResult(ReadOptions(), Enhanced(np.full((400, 400), 255, np.uint8), scaling(1.0, 1.0), ()), page.blocks)
+    assert [each.text for each in with_region(first, region(*again)).words] == delivered
 
 
 def test_a_reading_that_fails_loses_no_other() -> None:
@@ -204,12 +204,14 @@ def test_a_reading_that_fails_loses_no_other() -> None:
             self.calls += 1
             if self.calls > 1:
                 raise EngineFailed("it failed")
-            return part(word("Hello", 100, 200, 60.0)).blocks
+            return region(word("Hello", 100, 200, 60.0)).blocks
 
     engine = Failing()
     reader = Reader(engine, Recipe(), None)  # type: ignore[arg-type]
     pixels = Pixels(page())
-    found = ReadingPolicy(reader, pixels).best(reader.read_enhanced(reader.enhance(pixels, Way()), Way()))
+    found = ReadingPolicy(reader, pixels).best(
+        reader.read_enhanced(reader.enhance(pixels, ReadOptions()), ReadOptions())
+    )
     assert [each.text for each in found.words] == ["Hello"]
     assert engine.calls > 1
 
@@ -219,8 +221,10 @@ def test_a_way_knows_its_turns(turns: int | None) -> None:
     """A page that was turned because its lines ran down is read again turned as often, not once more."""
     given = Pixels(np.ascontiguousarray(np.rot90(page())))
     reader = Reader(engines.load(Recipe()), Recipe(), None)
-    way = Way(turns=turns)
-    assert as_read(Reading(way, reader.enhance(given, way), ())).turns == (1 if turns is None else turns)
+    options = ReadOptions(turns=turns)
+    assert with_explicit_turns(OcrResult(options, reader.enhance(given, options), ())).turns == (
+        1 if turns is None else turns
+    )
 
 
 def test_nothing_is_read_twice() -> None:
@@ -261,9 +265,9 @@ def test_signs_alone_need_more_confidence() -> None:
         return Line((Word(text, box, confidence),), box)
 
     block = Block((line("|", 60.0), line("7", 60.0), line("—", 95.0), line("x", 20.0)), Box(0, 0, 10, 10))
-    (kept,) = without_rubbish((block,), 30.0)
+    (kept,) = drop_low_confidence((block,), 30.0)
     assert [each.text for each in kept.lines] == ["7", "—"]
-    assert without_rubbish((block,), 0.0) == (block,)
+    assert drop_low_confidence((block,), 0.0) == (block,)
 
 
 def test_steps_say_which_way_won() -> None:
@@ -273,6 +277,6 @@ def test_steps_say_which_way_won() -> None:
     found = read(given)
     assert share_read(found) > 0.9
     reader = Reader(engines.load(Recipe()), Recipe(), None)
-    way = Way(turns=2, as_it_came=True, larger=True)
-    assert reader.enhance(Pixels(given), way).steps == ("turn 180", "as it came")
-    assert reader.enhance(Pixels(given), Way(turns=0, larger=True)).steps[-1] == "larger"
+    options = ReadOptions(turns=2, unprocessed=True, enlarged=True)
+    assert reader.enhance(Pixels(given), options).steps == ("turn 180", "as it came")
+    assert reader.enhance(Pixels(given), ReadOptions(turns=0, enlarged=True)).steps[-1] == "larger"
