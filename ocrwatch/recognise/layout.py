@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import median
 
 from ocrwatch.document import Block, Line
-from ocrwatch.recognise.rows import around, band_of, joined, rows_of
+from ocrwatch.recognise.rows import band_of, bounding_box, joined, rows_of
 
 _RUNNING = 7.0
 """Minimum median length of the lines of a text column, in line heights: some 15 letters. Prices have 2 to 4."""
@@ -55,7 +55,7 @@ def in_reading_order(lines: Sequence[Line]) -> tuple[Block, ...]:
     The lines must be horizontal: deskewed, or from a page without skew.
     """
     return tuple(
-        Block(tuple(rows), around(row.box for row in rows))
+        Block(tuple(rows), bounding_box(row.box for row in rows))
         for part in parts_of(lines)
         for rows in _blocks([joined(row) for row in part])
     )

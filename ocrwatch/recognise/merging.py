@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ocrwatch.document import Block, Line
 from ocrwatch.recognise.evidence import evidence
 from ocrwatch.recognise.layout import Row, in_reading_order, parts_of
-from ocrwatch.recognise.rows import Band, around, band_of, joined, rows_of
+from ocrwatch.recognise.rows import Band, band_of, bounding_box, joined, rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def merged(first: Sequence[Block], second: Sequence[Line], least_alone: float, s
     for olds, news in _groups(slots, second):
         if not news:
             for slot in olds:
-                known = any(slot.band.beside(place) and slot.band.meets(place) for place in skipped)
+                known = any(slot.band.same_row(band) and slot.band.overlaps_horizontally(band) for band in skipped)
                 slot.pieces = [slot.old] if known or (slot.old.confidence or 0.0) >= least_alone else []
         elif olds:
             places |= {id(line): _nearest(olds, line) for line in news}
@@ -69,13 +69,13 @@ def merged(first: Sequence[Block], second: Sequence[Line], least_alone: float, s
                 for slot in olds:
                     slot.pieces = [line for line in news if places[id(line)] is slot]
     alone = [row for part in parts_of(second) for row in part if not _joins(row, places)]
-    pages = [[_Placed(line) for slot in slots for line in slot.rows()] for slots in blocks]
+    pages = [[_MergedLine(line) for slot in slots for line in slot.rows()] for slots in blocks]
     for row in alone:
         _insert(pages, row)
     old = {id(slot.old) for slot in slots}
-    lines = [[placed.line for placed in page] for page in pages if page]
+    lines = [[line.line for line in page] for page in pages if page]
     return Merged(
-        tuple(Block(tuple(each), around(line.box for line in each)) for each in lines),
+        tuple(Block(tuple(each), bounding_box(line.box for line in each)) for each in lines),
         sum(id(line) not in old for each in lines for line in each),
     )
 
@@ -118,7 +118,7 @@ def _groups(first: Sequence[_Slot], second: Sequence[Line]) -> list[tuple[list[_
     bands = [band_of(line.words) for line in second]
     for old, slot in enumerate(first):
         for new, band in enumerate(bands, len(first)):
-            if slot.band.beside(band) and slot.band.meets(band):
+            if slot.band.same_row(band) and slot.band.overlaps_horizontally(band):
                 group[root(new)] = root(old)
     found: dict[int, tuple[list[_Slot], list[Line]]] = {}
     for at in range(len(group)):
@@ -131,7 +131,7 @@ def _groups(first: Sequence[_Slot], second: Sequence[Line]) -> list[tuple[list[_
 
 
 @dataclass(frozen=True, slots=True)
-class _Placed:
+class _MergedLine:
     """A line of the merged page."""
 
     line: Line
@@ -141,7 +141,7 @@ class _Placed:
         object.__setattr__(self, "band", band_of(self.line.words))
 
 
-class _Place(NamedTuple):
+class _Position(NamedTuple):
     """Position of a line that only the second result has."""
 
     block: int
@@ -150,38 +150,38 @@ class _Place(NamedTuple):
     paragraph: int
 
 
-def _insert(blocks: list[list[_Placed]], row: Row) -> None:
+def _insert(blocks: list[list[_MergedLine]], row: Row) -> None:
     """Insert a row that only the second result has.
 
     Pieces that belong to different columns become separate lines.
     """
-    pieces = [joined(row)] if len({_place(blocks, _Placed(line)) for line in row}) == 1 else row
+    pieces = [joined(row)] if len({_position(blocks, _MergedLine(line)) for line in row}) == 1 else row
     for line in pieces:
-        place = _place(blocks, _Placed(line))
-        if place.at is None:
-            blocks.insert(place.block, [_Placed(line)])
+        position = _position(blocks, _MergedLine(line))
+        if position.at is None:
+            blocks.insert(position.block, [_MergedLine(line)])
         else:
-            blocks[place.block].insert(place.at, _Placed(replace(line, paragraph=place.paragraph)))
+            blocks[position.block].insert(position.at, _MergedLine(replace(line, paragraph=position.paragraph)))
 
 
-def _place(blocks: Sequence[Sequence[_Placed]], new: _Placed) -> _Place:
+def _position(blocks: Sequence[Sequence[_MergedLine]], new: _MergedLine) -> _Position:
     """Return the position of a new line.
 
     It is below the nearest line above it, otherwise above the nearest line below it, otherwise between two blocks.
     """
     band = new.band
-    above: tuple[float, _Place] | None = None
-    below: tuple[float, _Place] | None = None
+    above: tuple[float, _Position] | None = None
+    below: tuple[float, _Position] | None = None
     for number, lines in enumerate(blocks):
         for at, other in enumerate(lines):
-            if not band.meets(other.band):
+            if not band.overlaps_horizontally(other.band):
                 continue
             distance = band.middle - other.band.middle
             if distance >= 0 and (above is None or distance < above[0]):
-                above = distance, _Place(number, at + 1, other.line.paragraph)
+                above = distance, _Position(number, at + 1, other.line.paragraph)
             elif distance < 0 and (below is None or -distance < below[0]):
-                below = -distance, _Place(number, at, other.line.paragraph)
+                below = -distance, _Position(number, at, other.line.paragraph)
     if nearest := above or below:
         return nearest[1]
     later = (number for number, lines in enumerate(blocks) if lines and lines[0].line.box.top > band.middle)
-    return _Place(next(later, len(blocks)), None, new.line.paragraph)
+    return _Position(next(later, len(blocks)), None, new.line.paragraph)

@@ -34,12 +34,12 @@ class Band:
         """Vertical centre in pixels."""
         return (self.top + self.bottom) / 2
 
-    def beside(self, other: Band) -> bool:
+    def same_row(self, other: Band) -> bool:
         """Return whether both are in one row."""
         shared = min(self.bottom, other.bottom) - max(self.top, other.top)
         return shared >= _SAME_ROW * min(self.height, other.height)
 
-    def meets(self, other: Band) -> bool:
+    def overlaps_horizontally(self, other: Band) -> bool:
         """Return whether both overlap horizontally."""
         return min(self.right, other.right) > max(self.left, other.left)
 
@@ -51,7 +51,7 @@ def band_of(words: Sequence[Word]) -> Band:
     return Band(min(box.left for box in boxes), top, max(box.right for box in boxes), bottom)
 
 
-def around(boxes: Iterable[Box]) -> Box:
+def bounding_box(boxes: Iterable[Box]) -> Box:
     """Return the bounding box of boxes. There must be at least one."""
     lefts, tops, rights, bottoms = zip(*((box.left, box.top, box.right, box.bottom) for box in boxes), strict=True)
     return Box(min(lefts), min(tops), max(rights), max(bottoms))
@@ -59,7 +59,7 @@ def around(boxes: Iterable[Box]) -> Box:
 
 def line_of(words: Sequence[Word], paragraph: int = 0) -> Line:
     """Make a line of words in their order."""
-    return Line(tuple(words), around(word.box for word in words), paragraph)
+    return Line(tuple(words), bounding_box(word.box for word in words), paragraph)
 
 
 def joined(lines: Sequence[Line]) -> Line:
@@ -80,4 +80,4 @@ def rows_of(lines: Iterable[Line]) -> list[list[Line]]:
 
 
 def _apart(band: Band, other: Band) -> bool:
-    return band.beside(other) and not band.meets(other)
+    return band.same_row(other) and not band.overlaps_horizontally(other)

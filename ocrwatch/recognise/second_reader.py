@@ -22,11 +22,11 @@ from ocrwatch.recognise.enhance import LAY_ON_ITS_SIDE
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.evidence import evidence
 from ocrwatch.recognise.merging import merged
-from ocrwatch.recognise.ppocr.lines import detected, placed, read_in
-from ocrwatch.recognise.ppocr.recognition import SeenLine
+from ocrwatch.recognise.ppocr.lines import detected, read_line, to_line
+from ocrwatch.recognise.ppocr.recognition import StripLine
 from ocrwatch.recognise.ppocr.strip import Strip, strip_of
 from ocrwatch.recognise.reader import OcrResult, drop_low_confidence
-from ocrwatch.recognise.rows import Band, around, band_of, line_of
+from ocrwatch.recognise.rows import Band, band_of, bounding_box, line_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,9 @@ class SecondReader:
         sure = [band_of(line.words) for line in _lines(result) if (line.confidence or 0.0) >= _SURE_LINE]
         found, skipped = self._turned[turns].lines(result.enhanced.to_input, sure)
         kept = (
-            drop_low_confidence((Block(tuple(found), around(line.box for line in found)),), self._recipe.min_confidence)
+            drop_low_confidence(
+                (Block(tuple(found), bounding_box(line.box for line in found)),), self._recipe.min_confidence
+            )
             if found
             else ()
         )
@@ -102,7 +104,7 @@ class SecondReader:
             return result
         better = {id(line): self._better(line, result.enhanced.to_input) for line in doubtful}
         lines = ([better.get(id(line), line) for line in block.lines] for block in result.blocks)
-        blocks = tuple(Block(tuple(each), around(line.box for line in each)) for each in lines)
+        blocks = tuple(Block(tuple(each), bounding_box(line.box for line in each)) for each in lines)
         kept = drop_low_confidence(blocks, self._recipe.min_confidence)
         news = {id(better[id(line)]) for line in doubtful if better[id(line)] is not line}
         replaced = sum(id(line) in news for block in kept for line in block.lines)
@@ -114,7 +116,7 @@ class SecondReader:
         words: list[Word] = []
         is_better = False
         for before, strip in _pieces(line, to_page):
-            piece = placed(read_in(self._page.gray, strip, self._recipe), from_page)
+            piece = to_line(read_line(self._page.gray, strip, self._recipe), from_page)
             gains = piece is not None and evidence(piece.words) > evidence(before)
             words += piece.words if piece is not None and gains else before
             is_better = is_better or gains
@@ -130,7 +132,7 @@ class _Turned:
         self._to_page = quarter_turns(turns, width, height)
         self._text_height = text_height
         self._recipe = recipe
-        self._read: dict[int, SeenLine] = {}
+        self._read: dict[int, StripLine] = {}
 
     @cached_property
     def _strips(self) -> list[Strip]:
@@ -150,8 +152,8 @@ class _Turned:
                 if _is_covered(place, sure):
                     skipped.append(place)
                     continue
-                self._read[number] = read_in(self._gray, strip, self._recipe)
-            line = placed(self._read[number], to_there)
+                self._read[number] = read_line(self._gray, strip, self._recipe)
+            line = to_line(self._read[number], to_there)
             if line is not None and _is_covered(band_of(line.words), sure):
                 skipped.append(place)
             elif line is not None:
@@ -193,7 +195,7 @@ def _place(strip: Strip, to: Affine) -> Band:
 
 
 def _is_covered(band: Band, sure: list[Band]) -> bool:
-    beside = (each for each in sure if band.beside(each))
+    beside = (each for each in sure if band.same_row(each))
     shared = sum(max(0.0, min(band.right, each.right) - max(band.left, each.left)) for each in beside)
     return shared >= _COVERED * (band.right - band.left)
 
@@ -212,7 +214,7 @@ def _pieces(line: Line, to_page: Affine) -> Iterator[tuple[tuple[Word, ...], Str
     places = [0, *(at for _, at in cuts), len(line.words)]
     for (start, end), (before, behind) in zip(pairwise(places), pairwise(ends), strict=True):
         words = line.words[start:end]
-        box = around(word.box for word in words)
+        box = bounding_box(word.box for word in words)
         margin = _MARGIN * (box.bottom - box.top)
         beside = _SIDE_MARGIN * height
         left, right = box.left - max(before, beside), box.right + max(behind, beside)

@@ -23,7 +23,7 @@ import numpy as np
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.decode import decode
 from ocrwatch.recognise.page import recognise
-from ocrwatch.recognise.ppocr.lines import detected, read_in
+from ocrwatch.recognise.ppocr.lines import detected, read_line
 from ocrwatch.recognise.ppocr.weights import unknown_languages
 from tests.bench import tables
 from tests.bench.arguments import console, parser_for
@@ -129,7 +129,7 @@ def _judge(corpus: Corpus, tesseract: list[Judged], ppocr: list[Judged]) -> None
         page = recognise(jpeg, recipe)
         tesseract += judged(((word.text, word.confidence) for word in page.words), truth)
         gray = decode(jpeg, max_pixels=recipe.enhance.max_pixels).gray
-        seen = (word for strip in detected(gray) for word in read_in(gray, strip, recipe).words)
+        seen = (word for strip in detected(gray) for word in read_line(gray, strip, recipe).words)
         ppocr += judged(((word.text, word.score) for word in seen), truth)
 
 

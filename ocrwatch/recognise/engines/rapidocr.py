@@ -13,7 +13,7 @@ from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.affine import scaling
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.layout import in_reading_order
-from ocrwatch.recognise.ppocr.lines import detected, placed, read_in
+from ocrwatch.recognise.ppocr.lines import detected, read_line, to_line
 from ocrwatch.recognise.ppocr.networks import networks
 from ocrwatch.recognise.ppocr.strip import whole
 from ocrwatch.recognise.ppocr.weights import ANY_LAYOUT, NAME, ONE_LINE, check_languages, weights
@@ -61,5 +61,5 @@ class RapidocrEngine:
     def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:  # noqa: ARG002 - Tesseract needs it
         """Read a page with horizontal lines. Raises EngineFailed."""
         strips = [whole(pixels)] if recipe.page_segmentation in ONE_LINE else detected(pixels)
-        lines = [placed(read_in(pixels, strip, recipe), _AS_GIVEN) for strip in strips]
+        lines = [to_line(read_line(pixels, strip, recipe), _AS_GIVEN) for strip in strips]
         return in_reading_order([line for line in lines if line is not None])

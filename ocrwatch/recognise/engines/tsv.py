@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from ocrwatch.document import Block, Box, Word
-from ocrwatch.recognise.rows import around, line_of
+from ocrwatch.recognise.rows import bounding_box, line_of
 
 _WORD = 5
 _COLUMNS = 12
@@ -52,4 +52,4 @@ def _block(rows: list[_Row]) -> Block:
         line_of([row.word for row in group], paragraph - 1)
         for (paragraph, _), group in groupby(rows, key=lambda row: (row.paragraph, row.line))
     ]
-    return Block(tuple(lines), around(line.box for line in lines))
+    return Block(tuple(lines), bounding_box(line.box for line in lines))

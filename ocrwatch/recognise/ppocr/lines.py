@@ -13,8 +13,8 @@ from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.ppocr.calibration import confidence_of
 from ocrwatch.recognise.ppocr.detection import find_lines
 from ocrwatch.recognise.ppocr.networks import alphabet, networks
-from ocrwatch.recognise.ppocr.recognition import Seen, SeenLine, read_strip
-from ocrwatch.recognise.ppocr.strip import Strip, is_upended, quarter_turned
+from ocrwatch.recognise.ppocr.recognition import StripLine, StripWord, read_strip
+from ocrwatch.recognise.ppocr.strip import Strip, may_be_vertical, quarter_turned
 from ocrwatch.recognise.rows import line_of
 
 
@@ -26,7 +26,7 @@ def detected(page: Gray, text_height: float | None = None) -> list[Strip]:
     return find_lines(networks(), page, text_height)
 
 
-def read_in(page: Gray, strip: Strip, recipe: Recipe) -> SeenLine:
+def read_line(page: Gray, strip: Strip, recipe: Recipe) -> StripLine:
     """Read one line. Raises EngineFailed.
 
     A region that is taller than wide is read both upright and as vertical text; the result with more evidence is
@@ -34,22 +34,22 @@ def read_in(page: Gray, strip: Strip, recipe: Recipe) -> SeenLine:
     """
     letters = alphabet(recipe.languages, recipe.whitelist, recipe.blacklist)
     line = read_strip(networks(), page, strip, letters)
-    if not is_upended(strip):
+    if not may_be_vertical(strip):
         return line
     down = read_strip(networks(), page, quarter_turned(strip), letters)
     return down if _weight(down) > _weight(line) else line
 
 
-def placed(seen: SeenLine, to: Affine) -> Line | None:
+def to_line(line: StripLine, to: Affine) -> Line | None:
     """Return a line with boxes in the pixels that ``to`` maps the page to.
 
     None if it has no words.
     """
-    to_there = compose(to, seen.strip.to_page)
-    return line_of([_word(word, to_there) for word in seen.words]) if seen.words else None
+    to_there = compose(to, line.strip.to_page)
+    return line_of([_word(word, to_there) for word in line.words]) if line.words else None
 
 
-def _weight(line: SeenLine) -> float:
+def _weight(line: StripLine) -> float:
     """Return the evidence for a result: letters and digits, weighted by confidence.
 
     Other characters do not count: a stroke on its side is read as a confident dash.
@@ -57,9 +57,9 @@ def _weight(line: SeenLine) -> float:
     return sum(sum(map(str.isalnum, word.text)) * confidence_of(word.score) for word in line.words)
 
 
-def _word(seen: Seen, to: Affine) -> Word:
-    corners = np.array([(x, y) for x in (seen.left, seen.right) for y in (seen.top, seen.bottom)])
+def _word(word: StripWord, to: Affine) -> Word:
+    corners = np.array([(x, y) for x in (word.left, word.right) for y in (word.top, word.bottom)])
     xs, ys = (corners @ to[:, :2].T + to[:, 2]).T
     left, top = math.floor(xs.min() + 0.5), math.floor(ys.min() + 0.5)
     box = Box(left, top, max(left + 1, math.floor(xs.max() + 0.5)), max(top + 1, math.floor(ys.max() + 0.5)))
-    return Word(seen.text, box, confidence_of(seen.score))
+    return Word(word.text, box, confidence_of(word.score))

@@ -23,7 +23,7 @@ dpi, nine of ten gaps without a space are below .2, and all gaps with one are ab
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class StripWord:
     """A word in a strip."""
 
     text: str
@@ -37,11 +37,11 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenLine:
+class StripLine:
     """The text of a strip."""
 
     strip: Strip
-    words: tuple[Seen, ...]
+    words: tuple[StripWord, ...]
 
     @property
     def score(self) -> float:
@@ -64,7 +64,7 @@ class _Character(NamedTuple):
     """Column of its centre."""
 
 
-def read_strip(networks: Networks, page: Gray, strip: Strip, letters: Classes) -> SeenLine:
+def read_strip(networks: Networks, page: Gray, strip: Strip, letters: Classes) -> StripLine:
     """Read one line with the classes in ``letters`` only. Raises EngineFailed.
 
     ``letters`` comes from :func:`~ocrwatch.recognise.ppocr.networks.alphabet`.
@@ -78,10 +78,10 @@ def read_strip(networks: Networks, page: Gray, strip: Strip, letters: Classes) -
     texts = [networks.characters[index] for index in best[starts].tolist()]
     sure = scores[starts, best[starts]].astype(float).tolist()
     middles = ((starts + 0.5) * strip.width / len(best)).tolist()
-    return SeenLine(strip, _placed(pixels, list(map(_Character, texts, sure, middles))))
+    return StripLine(strip, _strip_words(pixels, list(map(_Character, texts, sure, middles))))
 
 
-def _placed(pixels: Gray, characters: list[_Character]) -> tuple[Seen, ...]:
+def _strip_words(pixels: Gray, characters: list[_Character]) -> tuple[StripWord, ...]:
     """Group characters into words, each with the bounding box of its ink.
 
     The ink of adjacent words is separated at the widest gap between them.
@@ -94,7 +94,7 @@ def _placed(pixels: Gray, characters: list[_Character]) -> tuple[Seen, ...]:
     gaps = [_widest_gap(columns, before[-1], after[0]) for before, after in itertools.pairwise(words)]
     starts, ends = [0.0, *(end for _, end in gaps)], [*(start for start, _ in gaps), float(len(columns))]
     return tuple(
-        Seen(
+        StripWord(
             "".join(character.text for character in word),
             sum(character.score for character in word) / len(word),
             *_box(ink, start, end),

@@ -21,7 +21,7 @@ HEIGHT = 48
 _LONGEST = 3200
 """Maximum width in pixels: a line of 65 times its height."""
 
-_UPENDED = 1.5
+_VERTICAL = 1.5
 """Ratio of height to width from which a region is vertical text or a single letter (value of PP-OCR)."""
 
 
@@ -52,9 +52,9 @@ def whole(page: Gray) -> Strip:
     return strip_of(np.array([(0, 0), (width, 0), (0, height)]))
 
 
-def is_upended(strip: Strip) -> bool:
+def may_be_vertical(strip: Strip) -> bool:
     """Return whether a region is tall enough to hold vertical text."""
-    return strip.width * _UPENDED <= HEIGHT
+    return strip.width * _VERTICAL <= HEIGHT
 
 
 def quarter_turned(strip: Strip) -> Strip:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ocrwatch.document import Block, Box, Line, Word
 from ocrwatch.recognise.layout import in_reading_order
-from ocrwatch.recognise.rows import around, line_of
+from ocrwatch.recognise.rows import bounding_box, line_of
 
 HEIGHT, PITCH = 20, 30
 """Height and distance of rows."""
@@ -140,7 +140,7 @@ def test_wide_gaps_part_blocks() -> None:
     far = [line("a", 0), line("b", PITCH), line("c", PITCH + 2 * HEIGHT + 1), line("d", 2 * PITCH + 2 * HEIGHT + 1)]
     blocks = ordered(far)
     assert [[each.text for each in block.lines] for block in blocks] == [["a", "b"], ["c", "d"]]
-    assert [block.box for block in blocks] == [around(each.box for each in block.lines) for block in blocks]
+    assert [block.box for block in blocks] == [bounding_box(each.box for each in block.lines) for block in blocks]
 
 
 @st.composite
@@ -157,7 +157,7 @@ def test_every_line_is_read_once(page: list[Line]) -> None:
     blocks = in_reading_order(page)
     found = [word for block in blocks for each in block.lines for word in each.words]
     assert sorted(word.text for word in found) == sorted(word.text for each in page for word in each.words)
-    assert all(block.lines and block.box == around(each.box for each in block.lines) for block in blocks)
+    assert all(block.lines and block.box == bounding_box(each.box for each in block.lines) for block in blocks)
 
 
 @given(pages(), st.randoms())

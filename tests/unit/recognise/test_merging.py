@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ocrwatch.document import Block, Box, Line, Word
 from ocrwatch.recognise.evidence import evidence
 from ocrwatch.recognise.merging import Merged, merged
-from ocrwatch.recognise.rows import Band, around, band_of, joined, line_of, rows_of
+from ocrwatch.recognise.rows import Band, band_of, bounding_box, joined, line_of, rows_of
 
 LEAST_ALONE = 50.0
 HEIGHT, PITCH = 20, 30
@@ -46,7 +46,7 @@ def tall(text: str, rows: range, left: int = 0, confidence: float = 90.0) -> Lin
 
 def block(*lines: Line) -> Block:
     """Make a block."""
-    return Block(lines, around(each.box for each in lines))
+    return Block(lines, bounding_box(each.box for each in lines))
 
 
 def merge(first: Sequence[Block], second: Sequence[Line]) -> Merged:
@@ -120,7 +120,7 @@ def test_a_line_that_only_the_first_reading_has_needs_confidence(confidence: flo
     first = [block(line("alone", 0, confidence=confidence), line("both", 2))]
     page = merge(first, [line("both", 2, confidence=96.0)])
     assert texts(page) == [["alone", "both"] if stays else ["both"]]
-    assert page.blocks[0].box == around(each.box for each in page.blocks[0].lines)
+    assert page.blocks[0].box == bounding_box(each.box for each in page.blocks[0].lines)
     assert page.replaced == 1
 
 
@@ -285,7 +285,9 @@ def groups(first: Sequence[Line], second: Sequence[Line]) -> list[list[Line]]:
                 other
                 for other in left - group
                 if any(
-                    lines[at][0] != lines[other][0] and bands[at].beside(bands[other]) and bands[at].meets(bands[other])
+                    lines[at][0] != lines[other][0]
+                    and bands[at].same_row(bands[other])
+                    and bands[at].overlaps_horizontally(bands[other])
                     for at in group
                 )
             }
@@ -323,9 +325,9 @@ def test_boxes_are_those_of_the_words(both: tuple[list[Block], list[Line]]) -> N
     """The box of each line and block of a merged page is the smallest round what is in it."""
     for found in merge(*both).blocks:
         assert found.lines
-        assert found.box == around(each.box for each in found.lines)
+        assert found.box == bounding_box(each.box for each in found.lines)
         for each in found.lines:
-            assert each.box == around(word.box for word in each.words)
+            assert each.box == bounding_box(word.box for word in each.words)
 
 
 @given(readings())

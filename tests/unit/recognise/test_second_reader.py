@@ -29,7 +29,7 @@ from ocrwatch.recognise.affine import scaling
 from ocrwatch.recognise.engines.rapidocr import RapidocrEngine
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.page import recognise, warm
-from ocrwatch.recognise.ppocr.recognition import Seen, SeenLine
+from ocrwatch.recognise.ppocr.recognition import StripLine, StripWord
 from ocrwatch.recognise.ppocr.strip import Strip
 
 LINES = [
@@ -262,7 +262,7 @@ def test_the_same_page_gives_the_same_result(page: Gray) -> None:
     assert timeless(recognise(jpeg(page), BOTH)) == timeless(first)
 
 
-@pytest.mark.parametrize("name", ["read_in", "detected"])
+@pytest.mark.parametrize("name", ["read_line", "detected"])
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
@@ -293,7 +293,7 @@ def test_a_second_reader_that_fails_on_one_line(fails: Fails) -> None:
     """A line in doubt that could not be read again stays as it was, with the reason."""
     scan = jpeg(mixed())
     alone = recognise(scan, ALONE)
-    fails("read_in", EngineFailed("it failed"))
+    fails("read_line", EngineFailed("it failed"))
     page = recognise(scan, BOTH)
     assert page.blocks == alone.blocks
     assert page.second is not None
@@ -305,7 +305,7 @@ def test_a_failure_does_not_last(fails: Fails, monkeypatch: pytest.MonkeyPatch) 
     scan = jpeg(BAD["faint and grainy"])
     first = recognise(scan, BOTH)
     with monkeypatch.context() as patch:
-        patch.setattr(second_reader, "read_in", None)
+        patch.setattr(second_reader, "read_line", None)
         fails("detected", MemoryError())
         assert recognise(scan, BOTH).second != first.second
     monkeypatch.undo()
@@ -318,7 +318,7 @@ def test_what_only_tesseract_can_obey_is_read_by_it_alone(
 ) -> None:
     """A whitelist, a blacklist or a page of one line switches the second reader off."""
     monkeypatch.setattr(second_reader, "detected", None)
-    monkeypatch.setattr(second_reader, "read_in", None)
+    monkeypatch.setattr(second_reader, "read_line", None)
     scan = jpeg(BAD["blurred"])
     both = recognise(scan, replace(BOTH, **option))  # type: ignore[arg-type]
     assert both.second is None
@@ -417,10 +417,10 @@ def test_of_a_line_each_part_keeps_the_better_text(monkeypatch: pytest.MonkeyPat
     words = (Word("Tota1", Box(0, 0, 60, 20), 60.0), Word("3.99", Box(300, 0, 350, 20), 55.0))
     line = Line(words, Box(0, 0, 350, 20))
 
-    def seen(_page: Gray, strip: Strip, _recipe: Recipe) -> SeenLine:
+    def seen(_page: Gray, strip: Strip, _recipe: Recipe) -> StripLine:
         is_first = strip.to_page[0, 2] < 100
-        return SeenLine(strip, (Seen("Total", 1.0, 0, 0, 60, 40),) if is_first else ())
+        return StripLine(strip, (StripWord("Total", 1.0, 0, 0, 60, 40),) if is_first else ())
 
-    monkeypatch.setattr(second_reader, "read_in", seen)
+    monkeypatch.setattr(second_reader, "read_line", seen)
     reader = second_reader.SecondReader(Pixels(np.full((40, 400), 255, np.uint8)), Recipe())
     assert [word.text for word in reader._better(line, scaling(1.0, 1.0)).words] == ["Total", "3.99"]

@@ -16,7 +16,7 @@ from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.affine import quarter_turns, scaling
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.ppocr import weights
-from ocrwatch.recognise.ppocr.strip import is_upended, whole
+from ocrwatch.recognise.ppocr.strip import may_be_vertical, whole
 from tests.rendering import MARGIN, draw, drawn_words
 
 # Not importorskip: the code of rapidocr takes much time and memory.
@@ -24,7 +24,7 @@ if not weights.is_installed():
     pytest.skip("rapidocr is not installed", allow_module_level=True)
 
 from ocrwatch.recognise.ppocr.calibration import TABLE, confidence_of
-from ocrwatch.recognise.ppocr.lines import detected, placed, read_in
+from ocrwatch.recognise.ppocr.lines import detected, read_line, to_line
 from ocrwatch.recognise.ppocr.networks import alphabet, networks
 
 LINE = "Invoice 2041 was paid"
@@ -45,7 +45,7 @@ def cropped(text: str = LINE, size: float = 32, ink: int = 0, paper: int = 255) 
 
 def read(page: Gray, recipe: Recipe = ENGLISH) -> Line | None:
     """Read a page of one line."""
-    return placed(read_in(page, whole(page), recipe), scaling(1.0, 1.0))
+    return to_line(read_line(page, whole(page), recipe), scaling(1.0, 1.0))
 
 
 def text_of(page: Gray, recipe: Recipe = ENGLISH) -> str:
@@ -95,9 +95,9 @@ def test_boxes_are_in_the_pixels_that_are_asked_for() -> None:
     """A line of a page that is read turned or reduced has its boxes where these lie on the page as it is."""
     page, _, _ = cropped()
     height, width = page.shape
-    seen = read_in(page, whole(page), ENGLISH)
-    plain, twice = placed(seen, scaling(1.0, 1.0)), placed(seen, scaling(2.0, 2.0))
-    upended = placed(seen, quarter_turns(2, width, height))
+    seen = read_line(page, whole(page), ENGLISH)
+    plain, twice = to_line(seen, scaling(1.0, 1.0)), to_line(seen, scaling(2.0, 2.0))
+    upended = to_line(seen, quarter_turns(2, width, height))
     assert plain is not None
     assert twice is not None
     assert upended is not None
@@ -113,16 +113,16 @@ def test_boxes_are_in_the_pixels_that_are_asked_for() -> None:
 def test_a_blank_strip_has_no_words(paper: int, shape: tuple[int, int]) -> None:
     """A place without print has no line, whatever its colour and size."""
     page = np.full(shape, paper, np.uint8)
-    seen = read_in(page, whole(page), ENGLISH)
+    seen = read_line(page, whole(page), ENGLISH)
     assert seen.words == ()
     assert (seen.text, seen.score) == ("", 0.0)
-    assert placed(seen, scaling(1.0, 1.0)) is None
+    assert to_line(seen, scaling(1.0, 1.0)) is None
 
 
 def test_a_line_that_runs_down_is_read_from_the_top_down() -> None:
     """A line that was turned clockwise by a quarter is read as it was before."""
     page = np.ascontiguousarray(np.rot90(cropped()[0], -1))
-    assert is_upended(whole(page))
+    assert may_be_vertical(whole(page))
     assert text_of(page) == LINE
 
 
@@ -196,7 +196,7 @@ def test_a_page_of_lines() -> None:
     """Lines that are found on a page are read with their boxes on the page."""
     text = "Invoice 2041 was paid\nby the harbour office"
     page = np.asarray(draw(text))
-    lines = [placed(read_in(page, strip, ENGLISH), scaling(1.0, 1.0)) for strip in detected(page)]
+    lines = [to_line(read_line(page, strip, ENGLISH), scaling(1.0, 1.0)) for strip in detected(page)]
     found = sorted((line for line in lines if line is not None), key=lambda line: line.box.top)
     assert [line.text for line in found] == text.split("\n")
     assert all(line.box.left == pytest.approx(MARGIN, abs=6) for line in found)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.ppocr.strip import HEIGHT, Strip, is_upended, pixels_of, quarter_turned, strip_of, whole
+from ocrwatch.recognise.ppocr.strip import HEIGHT, Strip, may_be_vertical, pixels_of, quarter_turned, strip_of, whole
 
 BLACK, WHITE = 0, 255
 
@@ -132,7 +132,7 @@ def test_the_whole_page_is_one_strip() -> None:
 )
 def test_a_place_is_upended_if_it_is_taller_than_wide(width: int, height: int, *, upended: bool) -> None:
     """A place half as tall again as it is wide may hold vertical writing."""
-    assert is_upended(level(0, 0, width, height)) == upended
+    assert may_be_vertical(level(0, 0, width, height)) == upended
 
 
 def test_a_quarter_turned_place_is_read_from_the_top_down() -> None:
