@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ocrwatch.recipe import Recipe
+from ocrwatch.recipe import EnhanceOptions, Recipe
 from ocrwatch.settings import Enhance, Ocr, Profile, Settings, recipe
 from ocrwatch.settings.types import (
     format_duration,
@@ -206,8 +207,9 @@ def test_languages_of_a_profile_are_named_once() -> None:
 
 
 def test_default_recipe_is_that_of_the_workers() -> None:
-    """The defaults of settings and of recipes are the same."""
+    """The defaults of settings and of recipes are the same, and so are the options of ``[enhance]``."""
     assert recipe(Ocr(), Enhance()) == Recipe()
+    assert list(Enhance.model_fields) == [field.name for field in fields(EnhanceOptions)]
 
 
 def test_recipe_has_every_option_of_ocr_and_enhance() -> None:
