@@ -1,11 +1,11 @@
-"""A scan that is dropped into a folder becomes text in another folder, automatically.
+"""Converts scans that are dropped into a folder to text in another folder.
 
-From Python, ``ocrwatch.read("page.jpg").text`` is the text of one scan; :func:`ocrwatch.api.read` says more.
+From Python, ``ocrwatch.read("page.jpg").text`` is the text of one scan; see :func:`ocrwatch.api.read`.
 
 The stages of the daemon, in the order in which a JPEG passes them:
 
 1. ``intake``      watch the inbox, wait until each file is complete, batch it, read its bytes once and safely
-2. ``executors``   hand the bytes to a worker process, each with a private channel
+2. ``executors``   pass the bytes to a worker process over its private channel
 3. ``recognise``   decode, enhance, read: JPEG bytes in, :class:`~ocrwatch.document.Page` out, no file system
 4. ``render``      the page to the bytes of its sidecars
 5. ``delivery``    publish the sidecars and archive the original, or move it to the ``quarantine``
@@ -54,7 +54,10 @@ _DOCUMENT = frozenset({"Block", "Box", "EngineInfo", "Line", "Page", "Word"})
 if not TYPE_CHECKING:  # else type checkers would take any name for known
 
     def __getattr__(name: str) -> object:
-        """Import what is used when it is used: ``import ocrwatch`` alone loads no engine and no image library."""
+        """Import a name at its first use.
+
+        ``import ocrwatch`` alone loads no engine and no image library.
+        """
         if name not in __all__:
             raise AttributeError(f"module 'ocrwatch' has no attribute {name!r}")
         home = "api" if name == "read" else "document" if name in _DOCUMENT else "errors"

@@ -1,4 +1,4 @@
-"""Reading from Python: :func:`read`, which the package offers as ``ocrwatch.read``.
+"""Reads a scan from Python: :func:`read`, which is ``ocrwatch.read``.
 
 It reads in the caller's process, so it does not touch process-wide state: standard error, signals, limits and the
 number of OpenCV's threads.
@@ -30,7 +30,7 @@ Source = bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes]
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 _reading = threading.Lock()
-"""Held while a page is read: a process has one engine, and only one thread may use it."""
+"""Held while a page is read: a process has one engine, which is not thread-safe."""
 
 
 def read(

@@ -1,4 +1,7 @@
-"""Pauses for the environment's faults: logged once, tried again with growing delays, ended by success."""
+"""Pauses the daemon during faults of the environment.
+
+A fault is logged once and retried with growing delays; a success ends the pause.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,10 @@ class Pause:
 
 
 class Backoff:
-    """Pauses of the daemon, by cause: exponential backoff with jitter. Lives on one thread."""
+    """Pauses of the daemon, by cause: exponential backoff with jitter.
+
+    Lives on one thread.
+    """
 
     def __init__(self) -> None:
         self._active: dict[str, Pause] = {}

@@ -1,4 +1,4 @@
-"""The commands. Errors become one sentence and an exit code here, and nowhere else."""
+"""Defines the commands, and converts errors to one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ocrwatch.options import FOLDERS, READING, ConfigOption, Given, Group, JsonO
 _OUTPUT_REFUSED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """Errors of standard output, which has no file name: a full disk behind ``>``, ``/dev/full``."""
 
-# What takes time to import is imported by the command that needs it: `ocrwatch --version` answers at once.
+# Slow imports are in the command that needs them, so that `ocrwatch --version` is fast.
 
 app = typer.Typer(
     cls=Group,
@@ -179,7 +179,7 @@ def config_schema() -> None:
 
 @contextlib.contextmanager
 def _loading() -> Iterator[None]:
-    """Load modules in four fifths of the time: nobody looks for garbage among them, then or later."""
+    """Import modules without garbage collection, now or later: a fifth faster."""
     gc.disable()
     try:
         yield
@@ -205,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         code = _called(arguments)
-        # What is still in its buffer is part of the answer: without this a full disk would look like success.
+        # The rest of the output is in its buffer: without this a full disk would look like success.
         with contextlib.suppress(BrokenPipeError):
             _flush(sys.stdout)
     except OcrwatchError as error:
@@ -220,7 +220,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _flush(stream: TextIO | None) -> None:
-    """Write out what a stream still holds; there is none if it was closed before the start."""
+    """Flush a stream; it is None if it was closed before the start."""
     if stream is not None:
         stream.flush()
 

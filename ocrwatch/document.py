@@ -1,4 +1,4 @@
-"""The result of reading: a page of blocks, lines and words. Frozen values that cross every boundary."""
+"""Defines the result of reading: a page of blocks, lines and words."""
 
 from __future__ import annotations
 
@@ -150,15 +150,18 @@ class Page:
 
     @property
     def confidence(self) -> float | None:
-        """Mean word confidence weighted by the words' lengths, 0 to 100; None if nothing was read.
+        """Mean word confidence weighted by the words' lengths, 0 to 100.
 
-        None rather than a number, because Tesseract reports 95 for a page without words.
+        None if nothing was read, because Tesseract reports 95 for a page without words.
         """
         return _mean_confidence(self.words)
 
     @property
     def is_blank(self) -> bool:
-        """Whether the page is blank; a page may also have no text because none could be read."""
+        """Whether the page is blank.
+
+        A page may also have no text because none could be read.
+        """
         return BLANK in self.steps
 
 

@@ -1,4 +1,4 @@
-"""Errors that know whose fault they are; no code reads message texts to decide what to do.
+"""Defines errors by whose fault they are; no code reads message texts.
 
 A message is one sentence that names the thing; ``remedy`` is one sentence that says what to do about it.
 """
@@ -108,7 +108,10 @@ class Blocked(EnvironmentFault):
 
 
 class ScanFault(OcrwatchError):
-    """The scan cannot be read. ``code`` is stable and goes into the log and the reason file."""
+    """The scan cannot be read.
+
+    ``code`` is stable and goes into the log and the reason file.
+    """
 
     exit_code = ExitCode.QUARANTINED
     code = "unreadable"

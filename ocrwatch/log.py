@@ -1,4 +1,4 @@
-"""How events are written: one line each, JSON off a terminal, for people on one. What they are: ``events``."""
+"""Writes events (``events``) as lines: JSON, or readable text on a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Level = Literal["debug", "info", "warning", "error"]
 
-# Control and format characters, surrogates, line and paragraph separators: they hide or forge what is shown.
+# Control and format characters, surrogates, line and paragraph separators: they can hide or forge output.
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _FIRST_BYTE_ESCAPE, _LAST_BYTE_ESCAPE = "\udc80", "\udcff"  # PEP 383
 _MOST_FRAMES = 30
@@ -29,7 +29,10 @@ def configure(
     format: Literal["auto", "json", "console"] = "auto",  # noqa: A002 - the option's name
     stream: TextIO | None = None,
 ) -> None:
-    """Send events of at least ``level`` to ``stream`` (standard error), and warnings of all libraries with them."""
+    """Log events of at least ``level`` to ``stream``, by default standard error.
+
+    Warnings of all libraries are logged, too.
+    """
     import structlog  # noqa: PLC0415 - costs 50 ms, which not every command needs
 
     stream = sys.stderr if stream is None else stream
@@ -56,7 +59,7 @@ def set_level(level: Level) -> None:
 
 
 def printable(path: str) -> str:
-    """Return ``path`` fit for one line on a terminal: what is invisible or not text is shown as its escape."""
+    """Return ``path`` for one line on a terminal; unprintable characters are escaped."""
     return "".join(_escape(character) if _is_unprintable(character) else character for character in path)
 
 
@@ -71,7 +74,7 @@ def _escape(character: str) -> str:
 
 
 def _has_colours(stream: TextIO) -> bool:
-    """Tell whether a stream shows colours, and its user wants them (https://no-color.org)."""
+    """Return whether to use colours on a stream (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
@@ -110,7 +113,7 @@ def _in_reading_order(_logger: WrappedLogger, _method: str, event: EventDict) ->
 
 
 def _for_people(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Make everything fit for one line, and leave out what only programs want."""
+    """Escape unprintable characters in all values, and drop fields for programs."""
     return {
         name: printable(_as_text(value)) if isinstance(value, str | list | tuple) else value
         for name, value in event.items()
@@ -123,7 +126,7 @@ def _as_text(value: str | list[object] | tuple[object, ...]) -> str:
 
 
 def _forward_standard_logging() -> None:
-    """Turn what libraries log, and Python's own warnings, into events."""
+    """Convert log records of libraries, and Python's warnings, to events."""
     import logging  # noqa: PLC0415 - as above
 
     from ocrwatch.events import LogWarning, publish  # noqa: PLC0415 - so that printable alone costs nothing

@@ -1,4 +1,4 @@
-"""Recognises other files than JPEGs by their first bytes, with the remedy."""
+"""Recognises files other than JPEGs by their first bytes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Final
 from ocrwatch.errors import NotAJpeg
 
 HEAD: Final = 256
-"""Bytes that are enough to recognise a file."""
+"""Number of bytes that suffice to recognise a file."""
 
 OTHER: Final = "something else"
-"""Name of a file that matches none of those below."""
+"""Type of a file that matches no signature."""
 
 _AS_JPEG = "save or export it as JPEG"
 _SCANNER = "set the scanner to save JPEG files"
@@ -65,7 +65,7 @@ _MARKUP: Final = re.compile(
 
 
 def kind_of(head: bytes) -> str:
-    """Return the type of a file that begins with ``head``: ``a PDF document``, or :data:`OTHER`."""
+    """Return the type of a file from its ``head``: ``a PDF document``, :data:`OTHER`."""
     if head[4:8] == b"ftyp":
         return _boxes(head)
     if head.startswith(b"RIFF"):
@@ -76,17 +76,20 @@ def kind_of(head: bytes) -> str:
 
 
 def is_jpeg(head: bytes) -> bool:
-    """Return whether a file that begins with ``head`` begins as a JPEG (ITU-T T.81, B.1.1.3: SOI, then a marker)."""
+    """Return whether ``head`` begins like a JPEG: SOI, then a marker (T.81, B.1.1.3)."""
     return head.startswith(b"\xff\xd8\xff")
 
 
 def not_a_jpeg(head: bytes, also: str = "") -> NotAJpeg:
-    """Return the fault that names the type of a file that begins with ``head``; ``also`` ends the sentence."""
+    """Return the fault for a file that begins with ``head``.
+
+    ``also`` ends its message.
+    """
     return not_this(kind_of(head), also)
 
 
 def not_this(kind: str, also: str = "") -> NotAJpeg:
-    """Return the fault that names this type (:func:`kind_of`), with its remedy; ``also`` ends the sentence."""
+    """Return the fault for a type (:func:`kind_of`); ``also`` ends its message."""
     return NotAJpeg(f"the file is {kind}, not a JPEG{also}", remedy_for(kind))
 
 

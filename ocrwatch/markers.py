@@ -1,4 +1,7 @@
-"""Parses the marker segments of a JPEG file (ITU-T T.81, annex B), even if its header is not quite in order."""
+"""Parses the marker segments of a JPEG file (ITU-T T.81, annex B).
+
+Tolerates bytes between header segments, and segments with a wrong length.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ _START_OF_IMAGE = 0xD8
 _HUFFMAN_SEQUENTIAL = frozenset({0xC0, 0xC1})
 _WITHOUT_LENGTH = frozenset(bytes([code]) for code in (0x01, *range(0xD0, 0xD8)))
 _FREE = frozenset({*range(0xE0, 0xF0), 0xFE})
-"""APP0 to APP15 and COM: the decoder does not need their contents, so that only their length says where they end."""
+"""APP0 to APP15 and COM: the decoder does not need their contents; only their length gives their end."""
 
 _FRAME_BYTES = 6
 _TABLE_LENGTHS = 16
@@ -42,10 +45,11 @@ _AFTER_DATA = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """In entropy-coded data 0xFF is followed by zero, a restart marker or fill (T.81, B.1.1.5)."""
 
 _MOST_SEGMENTS = 10_000
-"""More are not followed: a photograph has some twenty, and a progressive one some thirty."""
+"""Maximum number of segments: a photograph has some twenty, and a progressive one some thirty."""
 
 _MOST_CANDIDATES = 20_000
-"""Places that are checked in one file for the segment behind a wrong length: a hostile file has millions."""
+"""Maximum number of offsets in one file at which the segment behind a wrong length is searched: a hostile file has
+millions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +99,13 @@ class Structure:
 
     frame: Frame | None
     segments: tuple[Segment, ...]
-    """In order. Bytes between them belong to none."""
+    """In file order. Bytes between them are in none."""
     end: int | None
     """Offset of the EOI marker after the scans; None if there is none."""
     stop: int
     """Offset of the first byte that is not the image's: of EOI, of what follows instead, or the file's end."""
     odd: bool
-    """Whether bytes stand between header segments, or one of them has a wrong length."""
+    """Whether there are bytes between header segments, or one has a wrong length."""
     cut: bool
     """Whether the file ends within a header segment."""
     lines: int
@@ -109,7 +113,7 @@ class Structure:
 
     @property
     def sure_frame(self) -> Frame:
-        """The frame header of an image that is known to have one. Raises ValueError if it has none."""
+        """The frame header. Raises ValueError if there is none."""
         if self.frame is None:
             raise ValueError("the image has no frame header")
         return self.frame
@@ -126,16 +130,16 @@ class Structure:
 
 
 def walk(jpeg: bytes, start: int = 0) -> Structure:
-    """Follow the marker segments of the image at ``start``, as far as they go. Never raises.
+    """Parse the marker segments of the image at ``start``, as far as possible.
 
-    If a segment is not followed by another, bytes stand between them or its length is wrong: the next one is searched
-    for from its beginning, past any thumbnail. Decoders other than strict ones do the same or ignore the segment, as
-    EXIF data, colour profiles and comments are not needed for the pixels.
+    Never raises. If a segment is not followed by another, there are bytes between them or its length is wrong: the next
+    one is searched from its beginning, past any thumbnail. Decoders other than strict ones do the same or ignore the
+    segment, as EXIF data, colour profiles and comments are not needed for the pixels.
     """
     trusting = _Walk(jpeg, start, trusting=True).structure()
     if is_defined(jpeg, trusting):
         return trusting
-    # A length that leads too far may by chance lead to a segment, past the tables.
+    # An offset from a length that is too large may by chance be that of a segment, past the tables.
     wary = _Walk(jpeg, start, trusting=False).structure()
     return wary if is_defined(jpeg, wary) or trusting.scan is None else trusting
 
@@ -162,13 +166,16 @@ def is_defined(jpeg: bytes, structure: Structure) -> bool:
 
 
 def huffman_tables(scan_header: bytes) -> list[tuple[int, int]]:
-    """Return class and number of each component's DC and AC table, of the body of an SOS segment (T.81, B.2.3)."""
+    """Return class and number of the tables that an SOS segment's body names (B.2.3)."""
     named = scan_header[2 : 1 + 2 * scan_header[0] : 2] if scan_header else b""
     return [(each >> 4, 0x10 | (each & 0xF)) for each in named]
 
 
 def first_symbols(body: bytes) -> dict[int, int]:
-    """Return, by class and number of each table in a DHT segment, the symbol with the code of all zeros."""
+    """Return the symbol coded by all zeros for each table in a DHT segment.
+
+    By the table's class and number.
+    """
     return {number: table[_TABLE_LENGTHS] for number, table in _tables(DHT, body) if len(table) > _TABLE_LENGTHS}
 
 
@@ -182,12 +189,12 @@ def restart_interval(jpeg: bytes, structure: Structure) -> int:
 
 
 def rebuilt(jpeg: bytes, structure: Structure, *, height: int | None = None, data: bytes | None = None) -> bytes:
-    """Return the same image with only what its pixels, resolution and orientation need, and in order.
+    """Return the image with only the segments that decoding needs, in order.
 
-    Segments have the length that they take, and the frame has its true height, or ``height``. Fields that decoders warn
-    about but do not need are corrected: a JFIF revision, an Adobe colour transform and spectral bounds of a sequential
-    scan that no standard defines; every decoder assumes the values written here. ``data`` replaces that of the last
-    scan. Needs a frame and a scan.
+    Those are the ones for pixels, resolution and orientation. Each has its actual length, and the frame its true height
+    or ``height``. Fields that decoders warn about but do not need are corrected: a JFIF revision, an Adobe colour
+    transform and spectral bounds of a sequential scan that no standard defines; every decoder assumes the values
+    written here. ``data`` replaces that of the last scan. Needs a frame and a scan.
     """
     frame = structure.sure_frame
     last = structure.segments[-1]
@@ -222,7 +229,10 @@ def _mend(marker: int, body: bytearray, frame: Frame, height: int) -> bool:
 
 
 class _Walk:
-    """One pass through a file; ``trusting`` the lengths of free-form segments as long as they lead to another."""
+    """One pass through a file.
+
+    ``trusting``: the length of a free-form segment is accepted if another segment follows.
+    """
 
     def __init__(self, jpeg: bytes, start: int, *, trusting: bool) -> None:
         self._jpeg = jpeg
@@ -270,7 +280,7 @@ class _Walk:
         return None
 
     def _data_end(self, data: int) -> int:
-        """Take the data of the last scan; return the offset of the marker, or anything else, behind it."""
+        """Skip the last scan's entropy-coded data; return the offset behind it."""
         found = _AFTER_DATA.search(self._jpeg, data)
         stop = found.start() if found else len(self._jpeg)
         last = self._segments[-1]
@@ -278,9 +288,9 @@ class _Walk:
         return stop
 
     def _between(self, at: int) -> tuple[int | None, int, int | None]:
-        """Parse the segments behind a scan, if they lead to another or to the end of the image.
+        """Parse the segments behind a scan, if another scan or the image's end follows.
 
-        Returns the offset of the next scan's data, where the image's own bytes stop, and the offset of EOI.
+        Returns the offset of the next scan's data, of the first byte that is not the image's, and of EOI.
         """
         start = at
         taken: list[Segment] = []
@@ -292,7 +302,7 @@ class _Walk:
         is_scan = bool(taken) and taken[-1].marker == SOS
         is_end = self._jpeg[at : at + 2] == EOI
         if not is_scan and not is_end:
-            # They are not the image's, except a height directly behind its data.
+            # They are not part of the image, except a height (DNL) directly behind its data.
             taken = [each for each in taken[:1] if each.marker == DNL]
             at = taken[0].end if taken else start
         for each in taken:
@@ -310,7 +320,7 @@ class _Walk:
         self._segments.append(segment)
 
     def _past_fill(self, at: int) -> int:
-        """Step over fill bytes and markers without a segment (T.81, B.1.1.2)."""
+        """Skip fill bytes and markers without a segment (T.81, B.1.1.2)."""
         while (fill := _FILL.match(self._jpeg, at)) is not None:
             at = fill.end() - 1
             if self._jpeg[at + 1 : at + 2] not in _WITHOUT_LENGTH or not self._candidates:
@@ -353,7 +363,7 @@ class _Walk:
 
 
 def segment_at(jpeg: bytes, at: int) -> Segment | None:
-    """Return the segment with its marker at ``at``; None if there is none or its content contradicts its length."""
+    """Return the segment at ``at``; None if it is missing or contradicts its length."""
     head = jpeg[at : at + 4]
     if len(head) < 4 or head[0] != _MARKER:  # noqa: PLR2004 - a marker and its length
         return None
@@ -380,7 +390,10 @@ def _is_sound(marker: int, body: bytes) -> bool:
 
 
 def _tables(marker: int, body: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield class or precision, with the number, and content of each whole table in a DQT or DHT segment."""
+    """Yield the complete tables in a DQT or DHT segment.
+
+    Each as its class or precision, with the number, and its content.
+    """
     while body:
         if marker == DQT:
             size = 128 if body[0] >> 4 else 64
@@ -395,7 +408,7 @@ def _tables(marker: int, body: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _thumbnail_end(jpeg: bytes, start: int) -> int | None:
-    """Return the offset behind a JPEG within a header segment, None if it does not end."""
+    """Return the offset behind a JPEG within a header segment, None if it is cut off."""
     at = start + len(SOI)
     while (segment := segment_at(jpeg, at)) is not None:
         at = segment.end

@@ -1,4 +1,4 @@
-"""Remedy for a user who may not read ocrwatch's files: join the group that may."""
+"""Finds the group that a user must join to read ocrwatch's files."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from pathlib import Path
 from ocrwatch.errors import ASK_ITS_USER
 
 _FIRST_PERSON = 1000
-"""Users with lower numbers are programs (Debian Policy 9.2.2), with which no person logs in."""
+"""Lower user ids are those of system users (Debian Policy 9.2.2), which do not log in."""
 _READ_FILE = stat.S_IRGRP
 _READ_FOLDER = stat.S_IRGRP | stat.S_IXGRP
 
 
 def remedy_for_reader(path: Path, otherwise: str = ASK_ITS_USER) -> str:
-    """Return how the user of this process can get to read ``path``; ``otherwise`` if no group would help."""
+    """Return the remedy for a user who cannot read ``path``.
+
+    It is ``otherwise`` if no group can read it.
+    """
     try:
         user, group = pwd.getpwuid(os.geteuid()), _group_that_may_read(path)
     except (OSError, KeyError):
@@ -30,7 +33,10 @@ def remedy_for_reader(path: Path, otherwise: str = ASK_ITS_USER) -> str:
 
 
 def _group_that_may_read(path: Path) -> grp.struct_group:
-    """Return the group of the file or folder that keeps this process out; raises ``OSError`` or ``KeyError``."""
+    """Return the group of the file or folder that this process cannot read.
+
+    Raises ``OSError`` or ``KeyError``.
+    """
     for place in (path, *path.absolute().parents):
         try:
             info = place.stat()

@@ -1,4 +1,4 @@
-"""Options that several commands have, written once, and how help is laid out.
+"""Defines the options that commands share, and the layout of the help.
 
 Typer's own layout cuts the commands' descriptions to a line, and shows Python's types of arguments.
 """
@@ -56,7 +56,7 @@ _WHOLE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the options say that commands have in common."""
+    """Values of the options that commands share."""
 
     config: Path | None
     overrides: dict[str, object]
@@ -69,7 +69,7 @@ class Command(TyperCommand):
     """A command whose help names its arguments as they are typed."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Return what follows the command's name in its usage."""
+        """Return the part of the usage line after the command's name."""
         return ["[OPTIONS]", *(name for name, _ in self._arguments(ctx))]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -98,7 +98,7 @@ class Group(TyperGroup):
 def command(
     app: typer.Typer, *shared: str, name: str | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function as a command with ``--config``, ``--set`` and the ``shared`` options.
+    """Register a command with ``--config``, ``--set`` and the ``shared`` options.
 
     The function gets them as ``given``, a :class:`Given`; its other parameters are arguments and options of its own.
     """

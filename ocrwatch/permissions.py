@@ -1,4 +1,4 @@
-"""Checks whether this process may move a scan out of its folder; if not, why and what to do.
+"""Checks whether this process may move a scan out of its folder.
 
 A rename needs write permission on the folder, ownership if the folder is sticky (rename(2), inode(7)), and neither the
 folder nor the file marked immutable or append-only (ioctl_iflags(2), statx(2)). Checked before a scan is read: if its
@@ -45,7 +45,7 @@ class _Statx(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class _Owned:
-    """Facts that decide who may move a file, or move files out of a folder."""
+    """Attributes that decide who may move a file, or move files out of a folder."""
 
     uid: int
     gid: int
@@ -54,7 +54,7 @@ class _Owned:
 
 
 def check_movable(inbox: Path, path: str) -> None:
-    """Raise :class:`Blocked` with the remedy if only this scan, or only its subfolder, cannot be moved.
+    """Raise :class:`Blocked` if only this scan or its subfolder cannot be moved.
 
     ``path`` is relative to the inbox. The next step finds an inbox that refuses as a whole, and a scan that is gone.
     Raises ``OSError`` if the scan or its folder cannot be checked.
@@ -79,7 +79,7 @@ def check_movable(inbox: Path, path: str) -> None:
 
 
 def _status(directory: int, name: str) -> _Owned:
-    """Return the status of ``name`` in an open folder, of the folder itself if it is empty."""
+    """Return the status of ``name`` in an open folder; without a name, of the folder."""
     buffer = _Statx()
     flags = _AT_SYMLINK_NOFOLLOW | (0 if name else _AT_EMPTY_PATH)
     if _libc.statx(directory, os.fsencode(name), flags, _BASIC_STATS, ctypes.byref(buffer)) != 0:
@@ -106,7 +106,10 @@ def _let_in(inbox: Path, place: Path, status: _Owned) -> str:
 
 
 def _may_move_any() -> bool:
-    """Return whether this thread has CAP_FOWNER, which overrides the sticky bit (capabilities(7))."""
+    """Return whether this thread has CAP_FOWNER (capabilities(7)).
+
+    It overrides the sticky bit.
+    """
     lines = Path("/proc/thread-self/status").read_bytes().splitlines()
     effective = next((line.split()[1] for line in lines if line.startswith(b"CapEff:")), b"0")
     return bool(int(effective, 16) >> _CAP_FOWNER & 1)

@@ -1,4 +1,4 @@
-"""Finds what other packages add to ocrwatch, by the entry points of a group."""
+"""Finds plugins, which are entry points of other packages."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from importlib.metadata import EntryPoint, entry_points
 
 
 def installed(group: str, built_in: Mapping[str, str]) -> dict[str, EntryPoint]:
-    """Return the entry points of ``group`` by name, with the built-in ones: name and ``module:object``.
+    """Return the entry points of ``group`` by name, including the built-in ones.
 
-    The built-in ones are found even if ocrwatch runs from its source tree, without being installed. No other package
+    ``built_in`` has names and ``module:object``. These are found even if ocrwatch runs from its source tree without
+    being installed, and no other package can replace them. A package that is installed later is found after a restart.
     can replace them. A package that is installed later is found after a restart.
     """
     ours = {name: EntryPoint(name, value, group) for name, value in built_in.items()}
@@ -26,12 +27,12 @@ def find(group: str, built_in: Mapping[str, str], name: str) -> EntryPoint | Non
 
 
 def origin(found: EntryPoint | None) -> str:
-    """Return which package an entry point comes from, as part of a sentence; empty for built-in ones."""
+    """Return the package of an entry point as part of a sentence; empty if built in."""
     return f" of the package {found.dist.name}" if found is not None and found.dist is not None else ""
 
 
 def forget() -> None:
-    """Search again the next time: for tests that install packages."""
+    """Clear the cache, for tests that install packages."""
     _in_group.cache_clear()
 
 

@@ -1,4 +1,4 @@
-"""Everything besides its bytes that decides what a scan's page will be."""
+"""Defines the recipe: everything but its bytes that affects a scan's page."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Threshold = Literal["none", "fixed", "otsu", "adaptive", "sauvola"]
-"""How a page is made black and white."""
+"""Method of binarisation."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnhanceOptions:
-    """Which enhancement steps may be used. Each is applied only if a measurement of the page requires it."""
+    """Which enhancement steps may be used.
+
+    Each is applied only if a measurement of the page requires it.
+    """
 
     enabled: bool = True
     perspective: bool = True
@@ -54,7 +57,7 @@ WHOLE_PAGE = (0.0, 0.0, 1.0, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything besides the bytes that decides what a scan's Page will be."""
+    """Everything but the bytes that affects a scan's Page."""
 
     engine: str = "auto"
     languages: tuple[str, ...] = ("eng",)

@@ -1,4 +1,4 @@
-"""One scan in ocrwatch: the facts of its file, its arrival, and its state."""
+"""Defines a scan: the facts of its file, its arrival, and its state."""
 
 from __future__ import annotations
 

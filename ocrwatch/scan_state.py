@@ -1,4 +1,4 @@
-"""The states of a scan."""
+"""Defines the states of a scan."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ScanState(enum.StrEnum):
     CANCELLED = "cancelled"
     """ocrwatch was stopped before it was read; the next start reads it."""
     INCOMPLETE = "incomplete"
-    """It was found damaged shortly after its last change, and goes back to intake: its writer may still be at work."""
+    """It was found damaged shortly after its last change, and returns to intake: its writer may still be writing."""
 
 
 CLOSED: Final = (

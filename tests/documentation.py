@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -21,9 +22,9 @@ def text_of(name: str) -> str:
     return (DOCS / name).read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    """Return the content of all code blocks in this language, on all pages."""
-    return [content for page in PAGES for kind, content in _BLOCK.findall(page.read_text()) if kind == language]
+def blocks(language: str, pages: Iterable[Path] = PAGES) -> list[str]:
+    """Return the content of all code blocks in this language, on all pages or on some."""
+    return [content for page in pages for kind, content in _BLOCK.findall(page.read_text()) if kind == language]
 
 
 def inline(page: Path) -> list[str]:

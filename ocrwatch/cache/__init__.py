@@ -1,1 +1,1 @@
-"""Cache of pages in levels, with a key of the scan and everything else that decides its text."""
+"""Caches pages by a key of the scan and everything else that affects its text."""

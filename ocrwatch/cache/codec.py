@@ -1,7 +1,7 @@
-"""Encodes a Page compactly and exactly: MessagePack, compressed with zlib, behind the name of its engine.
+"""Encodes a Page as MessagePack, compressed with zlib, after its engine's name.
 
 The bytes may come from an aged disk, or from other people: the result is a page with the declared types, or nothing.
-Pages are packed and unpacked in workers. The daemon's own process reads only the engine, to tell whether a page is of
+Pages are packed and unpacked in workers. The daemon's own process reads only the engine, to check whether a page is of
 the version that is installed now.
 """
 
@@ -50,7 +50,10 @@ def pack(page: Page) -> bytes:
 
 
 def engine_of(data: bytes) -> tuple[str, str]:
-    """Return name and version of the engine of a packed page. Raises :class:`Malformed`."""
+    """Return name and version of the engine of a packed page.
+
+    Raises :class:`Malformed`.
+    """
     try:
         return _ENGINE.decode(data[_LENGTH.size : _start(data)])
     except (msgspec.MsgspecError, ValueError) as error:

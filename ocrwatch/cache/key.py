@@ -1,4 +1,4 @@
-"""The cache key: SHA-256 of the scan, and the contents and versions of everything else that decides its text.
+"""Computes the cache key: SHA-256 of the scan and of all that affects its text.
 
 The key is the same on all machines with the same versions and language data: it has no path, time or number of a file.
 Those only show, while the daemon runs, that a file has changed.
@@ -153,7 +153,10 @@ class PageCache:
         return page if self._versions.get(name, version_then) == version_then else None
 
     def _is_current(self, recipe: Recipe) -> bool:
-        """Return whether the language data is unchanged; a change is permanent, so that ``recent`` need not check."""
+        """Return whether the language data is unchanged.
+
+        A change is permanent, so that ``recent`` need not check.
+        """
         identity = self._identities.get(recipe)
         if identity is None or recipe in self._outdated:
             return False
@@ -182,7 +185,10 @@ class PageCache:
 
 
 def _identity(recipe: Recipe, digest: Callable[[_Stamp], bytes]) -> _Identity:
-    """Collect everything for a recipe. Raises ``OSError`` or ``ValueError`` for files that cannot be read."""
+    """Collect everything for a recipe.
+
+    Raises ``OSError`` or ``ValueError`` for files that cannot be read.
+    """
     folder = _tessdata(recipe)
     # Stamped before they are listed and read: a change meanwhile is detected.
     of_folder = () if folder is None else (_stamp(folder),)
@@ -268,7 +274,10 @@ def _is_expected(page: PageSummary, recipe: Recipe) -> bool:
 
 
 def _tessdata(recipe: Recipe) -> Path | None:
-    """Return the folder with the language data; its time shows new files. None if there is none."""
+    """Return the folder with the language data; its time shows new files.
+
+    None if there is none.
+    """
     try:
         return tessdata_folder(recipe)
     except EnvironmentFault:
@@ -284,7 +293,10 @@ def _language_files(folder: Path, recipe: Recipe) -> Iterator[Path]:
 
 
 def _stamp(path: Path) -> _Stamp:
-    """Return a file's stamp, also if there is no file. Raises ``OSError`` if the disk refuses."""
+    """Return a file's stamp, also if there is no file.
+
+    Raises ``OSError`` if the disk refuses.
+    """
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -184,7 +184,10 @@ class SqliteLevel:
 
 
 def _entry(made_at: object, data: object) -> Entry:
-    """Return the entry of a row. Raises :class:`Malformed`: SQLite keeps values of any type in any column."""
+    """Return the entry of a row.
+
+    Raises :class:`Malformed`: SQLite keeps values of any type in any column.
+    """
     if not isinstance(made_at, float) or not isinstance(data, bytes):
         raise Malformed("a value of another type, or too long")
     return Entry(data, made_at)

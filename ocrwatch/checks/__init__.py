@@ -1,1 +1,1 @@
-"""Checks of settings, folders and machine: at the start, at a reload and in ``ocrwatch doctor``."""
+"""Checks settings, folders and machine: at start, reload and in ``doctor``."""

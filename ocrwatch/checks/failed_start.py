@@ -1,4 +1,7 @@
-"""Reports a failed start in ``STATUS.txt`` and the status: the last report of an earlier run is out of date."""
+"""Reports a failed start in ``STATUS.txt`` and the status.
+
+Otherwise they would still have the last report of an earlier run.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from ocrwatch.storage.lock import holder_of, inbox_holder
 
 
 def make_folders_or_tell(settings: Settings, *, once: bool) -> None:
-    """Make and test the folders like :func:`startup.make_folders`; report if one of them refuses.
+    """Make and test the folders (:func:`startup.make_folders`); report a failure.
 
     Nothing is reported if another ocrwatch runs on these folders: its status is valid.
     """
@@ -33,7 +36,7 @@ def make_folders_or_tell(settings: Settings, *, once: bool) -> None:
 def tell_failed_start(
     settings: Settings, outputs: StatusOutputs, deliveries: list[status.Delivery], failure: OcrwatchError
 ) -> None:
-    """Write to ``STATUS.txt`` and the status file what prevented the start, and the latest deliveries."""
+    """Write the error and the latest deliveries to ``STATUS.txt`` and the status file."""
     found = status_at_start(settings, deliveries, failure)
     outputs.publish(found)
     status.write(settings.state, found)

@@ -25,7 +25,10 @@ class Finding:
 
 
 def check(subject: str, fine: str, test: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> Finding:
-    """Run a test that raises an :class:`OcrwatchError` if something is wrong; ``fine`` is the message if nothing is."""
+    """Run a test, and return its finding; ``fine`` is the message of a success.
+
+    The test raises an :class:`OcrwatchError` if something is wrong.
+    """
     try:
         test(*args, **kwargs)
     except OcrwatchError as error:

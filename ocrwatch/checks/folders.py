@@ -1,4 +1,4 @@
-"""Tests whether ocrwatch can work in a folder, by doing with a hidden file what the daemon does."""
+"""Tests whether ocrwatch can work in a folder, with a hidden file."""
 
 from __future__ import annotations
 
@@ -99,9 +99,9 @@ def permissions(name: str, folder: Path, mode: int) -> Iterator[Finding]:
 
 
 def clock(name: str, stamped: float, begun: float, ended: float) -> Iterator[Finding]:
-    """Compare the time that a file system has given a file, made between ``begun`` and ``ended``, with this machine's.
+    """Compare a file system's clock with this machine's.
 
-    All are seconds since 1970.
+    ``stamped`` is the time of a file that was made between ``begun`` and ``ended``; all are seconds since 1970.
     """
     ahead = max(0.0, stamped - ended) - max(0.0, begun - stamped)
     if abs(ahead) > CLOCK_TOLERANCE:
@@ -114,9 +114,9 @@ def clock(name: str, stamped: float, begun: float, ended: float) -> Iterator[Fin
 
 
 def space(name: str, folder: Path, *, works: bool = False) -> Iterator[Finding]:
-    """Check how much an ordinary user may still put into ``folder``, in bytes and in files.
+    """Check the free space in ``folder`` for an ordinary user, in bytes and files.
 
-    ``works`` says that a file was just made there: a file system that still counts no free files, as rclone's does,
+    ``works``: a file was just made there. A file system that still counts no free files, such as rclone's,
     does not know.
     """
     subject = f"{name} space"
@@ -132,7 +132,7 @@ def space(name: str, folder: Path, *, works: bool = False) -> Iterator[Finding]:
         yield Finding(subject, "problem" if free < NO_SPACE else "warning", message, "free some space")
     else:
         yield Finding(subject, "fine", message)
-    # Some file systems (btrfs) have no limit and say 0 of 0.
+    # Some file systems (btrfs) have no limit and report 0 of 0.
     if status.f_files and status.f_favail < FEW_FILES and not (works and status.f_favail == 0):
         message = f"only {status.f_favail} more files can be made in {folder}, whatever their size (inodes)"
         severity: Severity = "warning" if status.f_favail else "problem"
@@ -142,7 +142,10 @@ def space(name: str, folder: Path, *, works: bool = False) -> Iterator[Finding]:
 
 
 def crossing(inbox: Path, archive: Path) -> Iterator[Finding]:
-    """Check whether originals can be moved to the archive; a folder that refuses has its own finding."""
+    """Check whether originals can be moved to the archive.
+
+    A folder that does not work has its own finding.
+    """
     try:
         together = nearest_existing(inbox).stat().st_dev == nearest_existing(archive).stat().st_dev
     except OSError:

@@ -1,4 +1,4 @@
-"""Checks how new scans are detected, and with a file in the inbox whether that works."""
+"""Checks how new scans are detected, and tests it with a file in the inbox."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CANARY_SECONDS = 1.0
 
 _LIMITS = Path("/proc/sys/fs/inotify")
 _FEW_INSTANCES = 8
-"""Free instances below which another program that starts may take the last: each watcher needs one."""
+"""Free instances below which there is a warning: another program may take the last, and each watcher needs one."""
 _POLL = "set watch.mode to poll"
 
 Listening = Callable[[str, Callable[[], None]], AbstractContextManager[object]]
@@ -27,7 +27,7 @@ Listening = Callable[[str, Callable[[], None]], AbstractContextManager[object]]
 
 
 def watching(mode: str, kind: str, folders: int) -> Iterator[Finding]:
-    """Report how the inbox is watched, and whether the kernel reports enough of its ``folders`` for that."""
+    """Report how the inbox is watched, and whether inotify has enough watches."""
     yield Finding("watch", "fine", f"the inbox is on {kind} and watched by {mode}")
     if mode != "inotify":
         return
@@ -42,7 +42,7 @@ def watching(mode: str, kind: str, folders: int) -> Iterator[Finding]:
 
 
 def limits(folders: int) -> Iterator[Finding]:
-    """Compare what inotify needs for so many folders with the kernel's limits for a user (inotify(7))."""
+    """Compare inotify's needs with the kernel's limits for a user (inotify(7))."""
     watches = _limit("max_user_watches")
     if watches is not None and folders > watches // 2:
         yield Finding(
@@ -62,7 +62,7 @@ def limits(folders: int) -> Iterator[Finding]:
 
 
 def canary(inbox: Path, listening: Listening) -> Finding:
-    """Make a hidden file in the inbox, rename it, and check that events come; it is always removed."""
+    """Make, rename and remove a hidden file in the inbox, and check for its events."""
     names = [f"{TEMPORARY_PREFIX}canary-{os.getpid()}{part}.tmp" for part in ("", "-renamed")]
     came = threading.Event()
     try:
@@ -87,7 +87,7 @@ def canary(inbox: Path, listening: Listening) -> Finding:
 
 
 def instances_in_use() -> int:
-    """Count the inotify instances of this user's processes, as far as they are readable (proc(5))."""
+    """Count the inotify instances of this user's readable processes (proc(5))."""
     used, user = 0, os.geteuid()
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

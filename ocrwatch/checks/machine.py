@@ -1,4 +1,4 @@
-"""Checks of the machine: memory, the service manager, other processes."""
+"""Checks the machine: memory, the service manager, other processes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Service:
 
 
 def service_of(config: Path | None) -> Service | None:
-    """Return the systemd service that has its settings in ``config``; None if there is none, or no systemd."""
+    """Return the systemd service with the settings file ``config``, None without one."""
     program = shutil.which("systemctl")
     if program is None or config is None or config.parent != SETTINGS_FOLDER:
         return None
@@ -78,7 +78,7 @@ def service_of(config: Path | None) -> Service | None:
 
 
 def service_state(service: Service) -> Iterator[Finding]:
-    """Judge the state of the service."""
+    """Check the state of the service."""
     unit = service.unit
     if service.active == "failed":
         yield Finding("service", "problem", f"{unit} has failed", f"see why: journalctl -u {unit} -n 50")
@@ -94,9 +94,9 @@ def service_state(service: Service) -> Iterator[Finding]:
 
 
 def memory(workers: int, *, ppocr: bool = False) -> Iterator[Finding]:
-    """Compare free memory with the needs of ``workers``; for a machine on which none runs yet.
+    """Compare free memory with the needs of ``workers`` that do not run yet.
 
-    ``ppocr`` says whether they also read with PP-OCR.
+    ``ppocr``: they also read with PP-OCR.
     """
     worker = WORKER_MEMORY + (PPOCR_MEMORY if ppocr else 0)
     try:
@@ -118,7 +118,10 @@ def memory(workers: int, *, ppocr: bool = False) -> Iterator[Finding]:
 
 
 def holders(inbox: int | None, state: int | None) -> Finding:
-    """Judge which processes have locked the inbox and the state folder; None for none, 0 for one unknown."""
+    """Check which processes have locked the inbox and the state folder.
+
+    None means none, and 0 an unknown one.
+    """
     if inbox is None and state is None:
         return Finding("daemon", "fine", "no ocrwatch runs here now")
     if inbox == state:
@@ -133,9 +136,9 @@ def holders(inbox: int | None, state: int | None) -> Finding:
 
 
 def address(setting: str, listen: str, *, runs: bool) -> Iterator[Finding]:
-    """Test whether ``listen``, a host and a port such as ``127.0.0.1:9180``, can be bound.
+    """Test whether ``listen``, such as ``127.0.0.1:9180``, can be bound.
 
-    If the daemon itself ``runs``, it has taken it.
+    If the daemon ``runs``, it has bound it.
     """
     host, _, port = listen.rpartition(":")
     if not port.isdecimal() or runs:
@@ -158,7 +161,7 @@ def address(setting: str, listen: str, *, runs: bool) -> Iterator[Finding]:
 
 
 def exposed(setting: str, path: Path) -> Iterator[Finding]:
-    """Check whether users of this machine besides the owner and its group can read or change a secret."""
+    """Check whether users besides the owner and its group can read or change a secret."""
     try:
         mode = path.stat().st_mode
     except OSError:

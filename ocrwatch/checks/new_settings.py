@@ -1,4 +1,4 @@
-"""Tests what can be wrong with settings although they can be read."""
+"""Checks the values of valid settings against the machine."""
 
 from __future__ import annotations
 

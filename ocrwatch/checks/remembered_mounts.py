@@ -1,4 +1,4 @@
-"""Remembers which folders are mount points, so that a missing mount is also detected at the start.
+"""Records the mounts of the folders, so that a start detects a missing mount.
 
 A mount point is an ordinary folder while nothing is mounted there: texts would be written into it, and hidden as soon
 as the share is back. Only an earlier start can know that it should be another file system.
@@ -36,7 +36,7 @@ class _Remembered:
 
 
 def check_mounts(settings: Settings) -> None:
-    """Check that all file systems of the last start are there; raises :class:`EnvironmentFault`.
+    """Raise :class:`EnvironmentFault` if a file system of the last start is missing.
 
     It compares which file system a folder is on, and where in it, not how it is mounted: systemd mounts the folders of
     ``ReadWritePaths=`` on themselves, for the service alone. A folder that is elsewhere now, or on another file system
@@ -53,18 +53,21 @@ def check_mounts(settings: Settings) -> None:
 
 
 def _is_missing(then: _Remembered, now: Location) -> bool:
-    """Return whether the file system is missing, and the folder underneath is seen instead."""
+    """Return whether the file system is missing, so that its mount point is visible."""
     is_elsewhere = then.point != now.point and then.point.is_relative_to(now.point)
     return is_elsewhere and now.identity != then.identity
 
 
 def remember_mounts(settings: Settings) -> None:
-    """Record the location of each folder, if that has changed; a more important write reports a refusal."""
+    """Record the location of each folder, if it has changed.
+
+    An error is ignored here; more important writes report it.
+    """
     locations = {str(place): at for place in folders(settings).values() if (at := location_of(place))}
     notes = {place: {"identity": at.identity, "point": str(at.point)} for place, at in locations.items()}
     data = json.dumps({"version": _VERSION, "folders": notes}, indent=1).encode("utf-8")
     with contextlib.suppress(OSError), folder(settings.state) as state:
-        # Left by a start that the disk stopped.
+        # Left by a start that failed to write it.
         remove(state, _TEMPORARY)
         if {place: _Remembered(at.point, at.identity) for place, at in locations.items()} == _remembered(settings):
             return
@@ -95,10 +98,10 @@ def _of_note(note: object) -> _Remembered | None:
 
 
 def _of_older_version(settings: Settings, notes: Mapping[str, Any]) -> dict[str, _Remembered]:
-    """Return the records of an older version: mount points, as seen by the process that recorded them.
+    """Return the mount points that an older version recorded.
 
-    In the sandbox of the service they mean nothing. The file is in the state folder, which therefore has not moved: if
-    it names another mount point for that, it is from the sandbox.
+    Those that a service recorded in its sandbox are not used. The state folder contains this file, so it has not moved:
+    a record with another mount point of the state folder is from a sandbox.
     """
     points = {place: _Remembered(Path(point)) for place, point in notes.items() if isinstance(point, str)}
     state, now = points.get(str(settings.state)), location_of(settings.state)

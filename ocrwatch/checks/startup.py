@@ -1,4 +1,4 @@
-"""Checks before the loop may start, and preparation of the folders."""
+"""Prepares the folders, and checks everything that the daemon needs to start."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def check_answers(settings: Settings) -> None:
 
 
 def make_folders(settings: Settings) -> None:
-    """Make missing folders and check that each is usable; raises :class:`EnvironmentFault`."""
+    """Make missing folders, and check each; raises :class:`EnvironmentFault`."""
     for name, folder in folders(settings).items():
         doing = "use" if not is_missing(folder) else "make"
         try:
@@ -63,7 +63,7 @@ def is_only_read(settings: Settings, name: str) -> bool:
 
 
 def check_usable(settings: Settings, name: str, folder: Path) -> None:
-    """Check that the daemon's operations work in a folder; raises :class:`EnvironmentFault`."""
+    """Check the daemon's operations in a folder; raises :class:`EnvironmentFault`."""
     doing = "read" if is_only_read(settings, name) else "write to"
     try:
         if doing == "read":
@@ -86,7 +86,7 @@ def read_only_inbox(fault: EnvironmentFault, error: OSError) -> EnvironmentFault
 
 
 def check_can_be_made(name: str, folder: Path) -> None:
-    """Check that a missing folder can be made, without making it; raises :class:`EnvironmentFault`."""
+    """Check that a missing folder can be made; raises :class:`EnvironmentFault`."""
     parent = nearest_existing(folder)
     try:
         _try_file(parent)
@@ -95,7 +95,10 @@ def check_can_be_made(name: str, folder: Path) -> None:
 
 
 def _try_file(place: Path) -> None:
-    """Make and remove a file, always of the same name: the next start removes one left by a kill here."""
+    """Make and remove a file.
+
+    Its name is always the same: the next start removes one that is left by a kill here.
+    """
     with folder_below(place) as directory:
         remove(directory, _TRIAL)
         # Another ocrwatch may be testing at the same moment.
@@ -115,7 +118,10 @@ def _make_durable(folder: Path, mode: int) -> None:
 
 
 def take_locks(settings: Settings) -> list[FolderLock | InboxLock]:
-    """Lock the inbox and the state folder; raises :class:`LockedError` if another ocrwatch has one of them."""
+    """Lock the inbox and the state folder.
+
+    Raises :class:`LockedError` if another ocrwatch has one of them.
+    """
     inbox = InboxLock(settings.inbox, "inbox")
     if inbox.refusal is not None:
         publish(InboxUnlocked(inbox=str(settings.inbox), reason=system_reason(inbox.refusal)))
@@ -135,7 +141,10 @@ def recipes(settings: Settings) -> tuple[Recipe, ...]:
 
 
 def known_texts(settings: Settings) -> PageCache:
-    """Open the cache of pages. Raises :class:`UsageError` if ``cache.levels`` names a level that does not exist."""
+    """Open the page cache.
+
+    Raises :class:`UsageError` if ``cache.levels`` names a level that does not exist.
+    """
     options = settings.cache
     if not options.enabled:
         return PageCache(None, recipes(settings))
@@ -144,7 +153,7 @@ def known_texts(settings: Settings) -> PageCache:
 
 
 def check_languages(settings: Settings) -> None:
-    """Check that the language data of all profiles is installed; raises :class:`EnvironmentFault`.
+    """Check for the language data of all profiles; raises :class:`EnvironmentFault`.
 
     PP-OCR needs none: it has the same networks for all languages.
     """
@@ -164,7 +173,7 @@ def check_formats(settings: Settings) -> None:
 
 
 def check_listeners(settings: Settings) -> None:
-    """Check that the listeners of other packages are installed; raises :class:`UsageError`."""
+    """Check that all listeners are installed; raises :class:`UsageError`."""
     listeners.find(settings.events.listeners)
 
 
@@ -176,7 +185,10 @@ def formats(settings: Settings) -> tuple[str, ...]:
 
 
 def worker_options(settings: Settings, scratch: Path | None = None) -> WorkerOptions:
-    """Return how scans are read; workers have their temporary files below ``scratch``, or in the system's folder."""
+    """Return the options of the workers.
+
+    Their temporary files are below ``scratch``, or in the system's folder if that is None.
+    """
     options = settings.workers
     return WorkerOptions(
         worker_count(settings),
@@ -190,13 +202,13 @@ def worker_options(settings: Settings, scratch: Path | None = None) -> WorkerOpt
 
 
 def group_ids(settings: Settings) -> dict[str, int]:
-    """Return the ids of all groups that sidecars may be given to; raises :class:`UsageError`."""
+    """Return the ids of all profiles' groups of sidecars; raises :class:`UsageError`."""
     names = {settings.output.group} | {settings.with_profile(profile).output.group for profile in settings.profiles}
     return {name: _group_id(name) for name in names if name is not None}
 
 
 def sidecar_group(settings: Settings) -> int | None:
-    """Return the id of the group that sidecars are given to, if one is set; raises :class:`UsageError`."""
+    """Return the id of the group of sidecars, if set; raises :class:`UsageError`."""
     return None if settings.output.group is None else _group_id(settings.output.group)
 
 
@@ -210,7 +222,10 @@ def _group_id(name: str) -> int:
 
 
 def fresh_scratch(settings: Settings) -> Path:
-    """Return an empty folder for the workers' temporary files; leftovers of a killed run are removed."""
+    """Return an empty folder for the workers' temporary files.
+
+    Leftovers of a killed run are removed.
+    """
     scratch = settings.state / "tmp"
     try:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Keeps log lines and a progress bar apart on one terminal."""
+"""Prints log lines above a progress bar."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from rich.text import Text
 
 
 class AboveBar(io.StringIO):
-    """A stream with lines that a console prints above its progress bar; raw output would break it."""
+    """A stream that a console prints above its progress bar.
+
+    Raw output would break the bar.
+    """
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -21,5 +24,5 @@ class AboveBar(io.StringIO):
         return len(text)
 
     def isatty(self) -> bool:
-        """Return True: people read this."""
+        """Return True: it is a terminal."""
         return self._console.is_terminal

@@ -16,7 +16,10 @@ from ocrwatch.settings.load import check_folders, load, parse_overrides
 
 
 def check(config: Path | None, sets: Sequence[str]) -> ExitCode:
-    """Load the settings like ``run`` and test them like a reload; print that they are valid, or raise."""
+    """Load the settings like ``run``, check them like a reload, and print the result.
+
+    Raises :class:`OcrwatchError` if they are not valid.
+    """
     configuration = load(config, parse_overrides(sets), os.environ)
     settings = configuration.settings
     # First, because a call on a hung folder would not return.

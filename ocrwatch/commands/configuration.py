@@ -22,12 +22,15 @@ def settings_for_work(config: Path | None, overrides: Mapping[str, object], sets
 
 
 def configuration_for_work(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> Configuration:
-    """Load and check the settings, and say where they come from; raises like :func:`settings_for_work`."""
+    """Load and check the settings, and return them with their sources.
+
+    Raises like :func:`settings_for_work`.
+    """
     given = {**parse_overrides(sets), **overrides}
     configuration = load(config, given, os.environ)
     service = service_of(configuration.path) if os.geteuid() == 0 else None
     if service is not None and service.state_folder == configuration.settings.state:
-        # Files that root made among its records would be in the service's way.
+        # The service could not change files that root made in its state folder.
         become_user_of(service)
         configuration = load(config, given, os.environ)
     # Before anything reads them.

@@ -59,13 +59,16 @@ def doctor(config: Path | None, overrides: Mapping[str, object], sets: Sequence[
 
 
 def examine(config: Path | None, overrides: Mapping[str, object]) -> Iterator[Finding]:
-    """Run all checks, one at a time. Started by root for a service, it becomes the service's user."""
+    """Run all checks, one at a time.
+
+    If root runs it for a service, the process switches to the service's user.
+    """
     try:
         configuration = load(config, overrides, os.environ)
         service = machine.service_of(configuration.path)
         if service is not None:
             become_user_of(service)
-            # Once more, as the service would: it may not be able to read the file.
+            # Again, as the service's user: it may not be able to read the file.
             configuration = load(config, overrides, environment_of(service))
     except (UsageError, EnvironmentFault) as error:
         yield Finding("settings", "problem", error.message, error.remedy)
@@ -138,7 +141,7 @@ def _folder(settings: Settings, name: str, folder: Path) -> Iterator[Finding]:
 
 
 def _tried(settings: Settings, name: str, folder: Path) -> Iterator[Finding]:
-    """Test in a folder what the daemon does there; the first problem is the last finding."""
+    """Test the daemon's operations in a folder; the first problem ends the test."""
     if name == "inbox":
         usable = check(name, "", startup.check_usable, settings, name, folder)
         if usable.severity == "problem":
@@ -153,7 +156,10 @@ def _tried(settings: Settings, name: str, folder: Path) -> Iterator[Finding]:
 
 
 def _inbox(settings: Settings) -> Iterator[Finding]:
-    """Check the inbox for files that cannot be read or claimed; an inbox that refuses has other findings."""
+    """Check the inbox for files that cannot be read or claimed.
+
+    An inbox that does not work has other findings.
+    """
     if is_missing(settings.inbox):
         return
     watch = settings.watch
@@ -205,7 +211,7 @@ def _count_folders(inbox: Path, rules: NameRules) -> int:
 
 
 def _closed_folders(found: Rescan) -> Iterator[Finding]:
-    """Report the folders in the inbox that this user may not enter: their scans are not read."""
+    """Report the folders in the inbox that this user may not enter."""
     closed = [item for item in found.ignored if item.is_closed]
     for item in closed[:_MOST_NAMED]:
         yield Finding("inbox folder", "warning", f"scans in it are not read: {item.reason}", item.remedy)
@@ -261,7 +267,10 @@ def _load_all(load: Callable[[Recipe], object], recipes: Iterable[Recipe]) -> No
 
 
 def _second(settings: Settings) -> Finding:
-    """Report whether a second engine rereads doubtful lines, in any profile; if not, what it would be good for."""
+    """Report whether any profile has a second engine for doubtful lines.
+
+    If none has, the finding says which scans it would improve.
+    """
     from ocrwatch.recognise.engines import load_second  # noqa: PLC0415
 
     wanted = startup.recipes(settings)

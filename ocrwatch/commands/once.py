@@ -1,4 +1,4 @@
-"""``ocrwatch once``: reads what is in the inbox, shows its progress, and prints a summary."""
+"""``ocrwatch once``: reads all scans in the inbox, and prints a summary."""
 
 from __future__ import annotations
 
@@ -46,10 +46,13 @@ _REASONS = {
 
 
 def once(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, preview: bool) -> ExitCode:
-    """Read what is in the inbox, with a progress bar on a terminal, and print a summary."""
+    """Read all scans in the inbox, and print a summary.
+
+    A terminal has a progress bar.
+    """
     settings = _with_workers_for(settings_for_work(config, overrides, sets))
     console = Console(stderr=True)
-    # Beside a progress bar only warnings and errors; in a pipe or a service's log everything.
+    # With a progress bar only warnings and errors; in a pipe or a service's log all events.
     level = "warning" if console.is_terminal and settings.log.level == "info" else settings.log.level
     log.configure(level, settings.log.format, AboveBar(console) if console.is_terminal else None)
     output = Console(soft_wrap=True, highlight=False)
@@ -146,7 +149,10 @@ def _print_left(output: Console, summary: Summary) -> None:
 
 
 def _with_workers_for(settings: Settings) -> Settings:
-    """Return the settings with no more workers than scans wait: each takes half a second of CPU to start."""
+    """Return the settings with no more workers than there are scans.
+
+    A worker takes half a second of CPU to start.
+    """
     try:
         waiting = _waiting(settings)
     except EnvironmentFault:

@@ -38,7 +38,7 @@ def read(
     as_json: bool,
     preview: bool,
 ) -> ExitCode:
-    """Print the text of ``files`` in their order, or JSON lines; errors go to standard error.
+    """Print the text of ``files`` in order, or JSON lines; errors to standard error.
 
     The file ``-`` is standard input.
     """
@@ -83,7 +83,10 @@ class _Uncounted:
 
 
 def _results(files: Sequence[Path], settings: Settings, wanted: str) -> Iterator[tuple[Path, Result]]:
-    """Read files in worker processes, so that time and memory limits apply here too; yield them in their order."""
+    """Read files in worker processes; yield the results in order.
+
+    Limits of time and memory apply as in the daemon.
+    """
     events: queue.SimpleQueue[SlotEvent] = queue.SimpleQueue()
     workers = settings.workers
     pool = Pool(
@@ -119,7 +122,7 @@ def _results(files: Sequence[Path], settings: Settings, wanted: str) -> Iterator
 
 
 def _begin(number: int, path: Path, settings: Settings, pool: Pool, wanted: str) -> dict[int, Result]:
-    """Load a file and submit it to the pool; return its result at once if that fails."""
+    """Load a file and submit it to the pool; return a result if that fails."""
     try:
         jpeg = _content(path, settings.settle.max_bytes)
     except OcrwatchError as error:
@@ -139,7 +142,10 @@ def _begin(number: int, path: Path, settings: Settings, pool: Pool, wanted: str)
 
 
 def _content(path: Path, max_bytes: int) -> bytes:
-    """Return the bytes of a file, or those on standard input. Raises UsageError, TooLarge or OSError."""
+    """Return the bytes of a file, or of standard input.
+
+    Raises UsageError, TooLarge or OSError.
+    """
     if path == _STANDARD_INPUT:
         if sys.stdin is None or sys.stdin.isatty():
             raise UsageError("nothing is sent to standard input", "send a JPEG: ocrwatch read - < page.jpg")

@@ -1,4 +1,4 @@
-"""``ocrwatch retry``: moves quarantined scans back to the inbox, with or without a running daemon."""
+"""``ocrwatch retry``: moves quarantined scans back to the inbox."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _print_summary(output: Console, settings: Settings, moved: int) -> None:
 
 
 def _is_free(inbox: Path) -> bool:
-    """Return whether certainly no ocrwatch works on an inbox."""
+    """Return whether no ocrwatch uses an inbox; False if that is unknown."""
     with contextlib.suppress(EnvironmentFault):
         return inbox_holder(inbox) is None
     return False

@@ -1,4 +1,4 @@
-"""``ocrwatch review``: lists the pages that need review, and marks them as reviewed."""
+"""``ocrwatch review``: lists pages to review, and marks them as reviewed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ def review(
     done: bool,
     as_json: bool,
 ) -> ExitCode:
-    """List the pages that wait for review, or mark named ones as reviewed; code 1 if one did not wait for it."""
+    """List the pages that wait for review, or mark pages as reviewed.
+
+    Code 1 if one of them does not wait for review.
+    """
     if done and as_json:
         raise UsageError("--json and --done cannot be combined", "use one of them")
     if done != bool(files):
@@ -117,7 +120,10 @@ def _tick_off(settings: Settings, files: Sequence[Path]) -> ExitCode:
 
 
 def _rows_meant(settings: Settings, file: Path, ledger: LedgerReader) -> list[Entry]:
-    """Return the rows of a scan; raises :class:`UsageError` if none is known, or several different ones wait."""
+    """Return the rows of a scan.
+
+    Raises :class:`UsageError` if none is known, or several different ones wait.
+    """
     rows = rows_meant(settings, file, ledger)
     if not rows:
         raise UsageError(

@@ -27,7 +27,7 @@ once. With this, pages of 500 words from an engine that takes no time cost the p
 
 
 def run(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> ExitCode:
-    """Run the daemon until it is stopped."""
+    """Run the daemon until SIGTERM or Ctrl-C."""
     # A reload signal is kept from here on and handled as soon as the daemon can.
     hold_hangup()
     configuration = configuration_for_work(config, overrides, sets)
@@ -36,7 +36,7 @@ def run(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str
     def reread() -> Settings:
         found = configuration.path
         if found is not None and is_missing(found):
-            # Without it the defaults or the machine's own file would be used: surely not what was meant.
+            # Without it the defaults or the machine's own file would be used, which is not what the user meant.
             raise UsageError(f"the settings file {found} no longer exists", "restore it, or restart ocrwatch")
         new = load(found, {**parse_overrides(sets), **overrides}, os.environ).settings
         check_folders(new)
@@ -53,7 +53,7 @@ def run(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str
 
 
 def collect_rarely() -> None:
-    """Make the garbage collector run rarely, and never over what is loaded by now."""
+    """Make the garbage collector run rarely, and exclude all present objects."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)

@@ -1,6 +1,7 @@
-"""Runs commands that root starts for a service as the service's user.
+"""Runs commands as the service's user if root starts them for a service.
 
-What root may do says nothing of what the service may, and root's files among the service's records would be in its way.
+Root's permissions are not those of the service, and the service could not change files that root makes in its state
+folder.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from ocrwatch.errors import UsageError
 
 
 def become_user_of(service: Service) -> None:
-    """Switch to the user and groups of a service; no change if this is not root, or the service is root's.
+    """Switch to the user and groups of a service.
+
+    Does nothing if this process is not root's, or the service is.
 
     Raises :class:`UsageError` if there is no such user.
     """
@@ -31,6 +34,6 @@ def become_user_of(service: Service) -> None:
 
 
 def environment_of(service: Service) -> dict[str, str]:
-    """Return this environment with the state folder that systemd gives the service."""
+    """Return this environment with the service's StateDirectory."""
     folder = {} if service.state_folder is None else {"STATE_DIRECTORY": str(service.state_folder)}
     return {**folder, **os.environ}

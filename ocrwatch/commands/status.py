@@ -1,4 +1,4 @@
-"""``ocrwatch status``: shows what the daemon does, once or live."""
+"""``ocrwatch status``: shows the daemon's status, once or live."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ _WIDEST = 10_000
 def status(
     config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, as_json: bool, watch: bool
 ) -> ExitCode:
-    """Print what the daemon does; code 3 if it does not run or is paused, 0 after a ``watch`` in any case."""
+    """Print the daemon's status; code 3 if it does not run or is paused.
+
+    The code is 0 after a ``watch`` in any case.
+    """
     settings = _settings(config, {**parse_overrides(sets), **overrides})
     check_answers({"state": settings.state})
     if watch:
@@ -55,7 +58,10 @@ def status(
 
 
 def _settings(config: Path | None, overrides: Mapping[str, object]) -> Settings:
-    """Return the settings; if the file is wrong and a daemon runs, say so and return those that find it."""
+    """Return the settings.
+
+    If the file is invalid and a daemon runs, print a warning, and return only the settings that are needed to find it.
+    """
     try:
         return load(config, overrides, os.environ).settings
     except UsageError as wrong:
@@ -79,7 +85,7 @@ def look(settings: Settings) -> Seen:
 
 
 def _look_with_reviews(settings: Settings) -> Seen:
-    """Return a snapshot of the daemon, with the ledger's reviews that are newer than its status."""
+    """Return a snapshot of the daemon, with the ledger's newer reviews."""
     seen = look(settings)
     if seen.last is None:
         return seen
@@ -100,7 +106,7 @@ def _watch(settings: Settings) -> None:
 
 
 def _screen(seen: Seen) -> Group:
-    """Render each as one terminal line, cut to its width, so that nothing jumps."""
+    """Render each as one line, cut to the terminal's width for a stable layout."""
     lines = [Text.from_markup(line) for line in view(seen)]
     for line in lines:
         line.no_wrap, line.overflow = True, "ellipsis"
@@ -120,7 +126,7 @@ def _as_json(seen: Seen, indent: int | None = None) -> str:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """End quietly at Ctrl-C, SIGTERM, or when the output is closed, with the terminal restored."""
+    """Handle Ctrl-C, SIGTERM and a closed output: restore the terminal, and return."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):

@@ -1,4 +1,4 @@
-"""Renders ``ocrwatch status``: lines of rich's markup, each with its subject in front."""
+"""Renders ``ocrwatch status`` as lines of rich's markup."""
 
 from __future__ import annotations
 

@@ -215,10 +215,10 @@ class Assembly:
         return startup.worker_options(settings, self._scratch)
 
     def change(self, settings: Settings, groups: Mapping[str, int], hooks: HookOptions) -> None:
-        """Apply other settings from here on. Jobs that workers have or are about to get keep theirs.
+        """Apply other settings from here on.
 
-        ``groups`` are the numbers of all groups in ``settings``, ``hooks`` the notifications to other programs. Folders
-        and other options of the start stay.
+        Jobs that workers have or are about to get keep theirs. ``groups`` are the numbers of all groups in
+        ``settings``, ``hooks`` the notifications to other programs. Folders and other options of the start stay.
         """
         self.executor.change(self.worker_options(settings))
         self.pipeline.change(settings, groups)

@@ -85,7 +85,10 @@ class Progress(Protocol):
 
 
 class Daemon:
-    """One run over one inbox. Raises the errors of :mod:`ocrwatch.checks.startup` if it cannot start."""
+    """One run over one inbox.
+
+    Raises the errors of :mod:`ocrwatch.checks.startup` if it cannot start.
+    """
 
     def __init__(
         self,

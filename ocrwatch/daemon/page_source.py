@@ -1,4 +1,4 @@
-"""Where the page of a scan comes from: the cache, or the executor."""
+"""Gets the page of a scan from the cache or the executor."""
 
 from __future__ import annotations
 
@@ -85,7 +85,10 @@ class PageSource:
             await run_in(self._threads.state, self._ledger.refund_attempt, row)
 
     async def _load(self, scan: Scan) -> Loaded:
-        """Return bytes, row and cached page; raises what the ledger says against reading it now."""
+        """Return bytes, row and cached page.
+
+        Raises what the ledger says against reading it now.
+        """
         try:
             loaded = await self._loading.commit(scan)
         except (ScanFault, AlreadyDelivered):

@@ -149,7 +149,10 @@ class Pipeline:
                 self._note_bug(scan, error)
 
     async def _deliver(self, scan: Scan, page: RenderedPage) -> ScanState:
-        """Publish the text and archive the original; a blocked scan waits here, with its text."""
+        """Publish the text and archive the original.
+
+        A blocked scan waits here, with its text.
+        """
         output = scan.options.output
         group = None if output.group is None else self.groups[output.group]
         item = PageItem(scan, page, self.settings.on_success, group, self._duplicates)
@@ -230,7 +233,10 @@ class Pipeline:
     # Steps.
 
     async def _unblocked(self, item: Item, scan: Scan) -> Delivered | None:
-        """Deliver an item of a scan, and wait while the scan is blocked; raises :class:`Stopping`."""
+        """Deliver an item of a scan, and wait while the scan is blocked.
+
+        Raises :class:`Stopping`.
+        """
         while True:
             self._scans.change(scan, ScanState.DELIVERING)
             try:
@@ -367,7 +373,10 @@ class Pipeline:
         return in_work
 
     def close(self) -> None:
-        """Remove staged files not delivered in this run. Blocks; called when the threads have ended."""
+        """Remove staged files not delivered in this run.
+
+        Blocks; called when the threads have ended.
+        """
         with contextlib.suppress(EnvironmentFault):
             self._deliveries.close()
 

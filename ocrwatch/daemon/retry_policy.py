@@ -1,4 +1,4 @@
-"""Whether a scan is read now, tried again later, or given up; and with which options it is read."""
+"""Decides whether a scan is read now, retried later or quarantined, and how."""
 
 from __future__ import annotations
 
@@ -66,7 +66,10 @@ def check_admission(scan: Scan, loaded: Loaded, retry: Retry) -> None:
 
 
 def delay_after(scan: Scan, fault: ScanFault, retry: Retry) -> float | None:
-    """Return the seconds until the next attempt after a fault; None if there is none, and the scan is quarantined."""
+    """Return the seconds until the next attempt after a fault.
+
+    None if there is none, and the scan is quarantined.
+    """
     if not fault.retryable or scan.attempt >= retry.attempts:
         return None
     if isinstance(fault, TimedOut) and scan.reduced:
@@ -76,7 +79,10 @@ def delay_after(scan: Scan, fault: ScanFault, retry: Retry) -> float | None:
 
 
 def renew(scan: Scan, settings: Settings) -> None:
-    """Give a scan the options that are in force; one that ended a worker, or took too long, gets less of them."""
+    """Give a scan the options that are in force.
+
+    One that ended a worker, or took too long, gets less of them.
+    """
     scan.options = settings.for_path(scan.path)
     scan.recipe = recipe(scan.options.ocr, scan.options.enhance)
     if scan.code in _OF_WORKERS:

@@ -116,9 +116,10 @@ def _order(entry: tuple[int, Scan]) -> int:
 
 
 class Scheduler:
-    """Grants turns as far as memory, workers and the environment allow. Lives on the event loop.
+    """Grants turns as far as memory, workers and the environment allow.
 
-    ``looks_ahead`` says whether texts may be cached, so that more scans are loaded than there are workers for.
+    Lives on the event loop. ``looks_ahead`` says whether texts may be cached, so that more scans are loaded than there
+    are workers for.
     """
 
     def __init__(self, scans: Scans, backoff: Backoff, workers: int, *, looks_ahead: bool) -> None:
@@ -163,7 +164,10 @@ class Scheduler:
 
     @asynccontextmanager
     async def turn(self, scan: Scan) -> AsyncIterator[None]:
-        """Wait until a scan may be loaded; raises :class:`Stopping` once :meth:`stop` was called."""
+        """Wait until a scan may be loaded.
+
+        Raises :class:`Stopping` once :meth:`stop` was called.
+        """
         await self._wait(scan, self._turns)
         self._loaded.add(scan)
         try:

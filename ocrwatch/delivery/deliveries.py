@@ -125,7 +125,10 @@ class PlanItem(Item):
 
 
 class LeftoverItem(Item):
-    """Files that an earlier run may have staged without recording a plan; the scan is read again."""
+    """Files that an earlier run may have staged without recording a plan.
+
+    The scan is read again.
+    """
 
     def __init__(self, entry: Entry) -> None:
         self._entry = entry
@@ -145,9 +148,10 @@ class ClearingItem(Item):
 
 
 class Deliveries(GroupCommit[Item, Delivered | None]):
-    """Delivers in order. Raises :class:`Changed` or :class:`Blocked` for one item, and the environment's fault for all.
+    """Delivers in order.
 
-    A fault of the environment stops the queue: later items would only meet it as well.
+    Raises :class:`Changed` or :class:`Blocked` for one item, and the environment's fault for all. A fault of the
+    environment stops the queue: later items would only meet it as well.
     """
 
     def __init__(
@@ -208,7 +212,10 @@ class Deliveries(GroupCommit[Item, Delivered | None]):
             self._blocked_texts -= has_text
 
     def _refund(self, item: Item) -> None:
-        """Refund an attempt, so that the scan counts among the waiting. Not waited for: items keep their order."""
+        """Refund an attempt, so that the scan counts among the waiting.
+
+        Not waited for: items keep their order.
+        """
 
         async def refund(row: int) -> None:
             # A ledger that refuses is reported by the next try to deliver.

@@ -17,7 +17,10 @@ from ocrwatch.storage.mounts import is_posix
 
 
 class Disk(Protocol):
-    """Takes what must become durable. Raises ``OSError`` if a disk refuses, here or in the wait."""
+    """Takes what must become durable.
+
+    Raises ``OSError`` if a disk refuses, here or in the wait.
+    """
 
     def file(self, descriptor: int) -> None:
         """Make the bytes of an open file durable."""
@@ -72,7 +75,10 @@ class GroupSync:
             self._folders[identity] = self._kept(descriptor)
 
     def wait(self) -> None:
-        """Return when everything is durable, files before the folders that name them; raises ``OSError``."""
+        """Return when everything is durable, files before the folders that name them.
+
+        Raises ``OSError``.
+        """
         for future in self._files:
             future.result()
         for descriptor in self._folders.values():

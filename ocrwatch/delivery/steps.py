@@ -127,7 +127,10 @@ class Delivered:
 
 
 class Steps:
-    """Makes one step of one scan at a time; raises :class:`EnvironmentFault` if a folder refuses."""
+    """Makes one step of one scan at a time.
+
+    Raises :class:`EnvironmentFault` if a folder refuses.
+    """
 
     def __init__(self, places: Places, token: str, endings: tuple[str, ...]) -> None:
         self.places = places
@@ -175,7 +178,10 @@ class Steps:
         )
 
     def stage(self, work: Work, plan: Plan, disk: Disk = SYNC_NOW) -> None:
-        """Write the sidecars under temporary names; a duplicate has none, and makes no folder."""
+        """Write the sidecars under temporary names.
+
+        A duplicate has none, and makes no folder.
+        """
         if not plan.sidecars:
             return
         root = self.root_of(plan.fate)
@@ -184,7 +190,10 @@ class Steps:
             sidecars.stage(root, plan.folder, staged, mode=work.mode, group=work.group, disk=disk)
 
     def publish(self, plan: Plan, *, just_staged: bool, disk: Disk = SYNC_NOW) -> None:
-        """Give the sidecars their final names; raises like :func:`ocrwatch.delivery.sidecars.publish`."""
+        """Give the sidecars their final names.
+
+        Raises like :func:`ocrwatch.delivery.sidecars.publish`.
+        """
         if not plan.sidecars:
             return
         root = self.root_of(plan.fate)
@@ -266,7 +275,10 @@ class Steps:
         return original
 
     def _copied(self, plan: Plan, *, again: bool, disk: Disk) -> str | None:
-        """Copy an original that stays to the quarantine; None if it is not the file that was read."""
+        """Copy an original that stays to the quarantine.
+
+        None if it is not the file that was read.
+        """
         with self._roots.guard(self.places.quarantine, plan.folder):
             original = originals.copy_away(
                 plan, self.places.inbox, self.places.quarantine, self._token, again=again, disk=disk

@@ -37,7 +37,10 @@ _WAITING_SIDE_BY_SIDE = 8
 
 
 class Deliverer:
-    """Delivers results, one call at a time; all methods block on the disk and raise :class:`EnvironmentFault`."""
+    """Delivers results, one call at a time.
+
+    All methods block on the disk and raise :class:`EnvironmentFault`.
+    """
 
     def __init__(self, places: Places, journal: Journal, endings: tuple[str, ...]) -> None:
         self._steps = Steps(places, journal.token, endings)

@@ -1,7 +1,7 @@
-"""Everything that ocrwatch logs: one class per event, and the bus that passes them on.
+"""Defines one class per event that is logged, and the bus that passes them on.
 
-:data:`EVENTS` is the vocabulary. :mod:`~ocrwatch.events.base` says what an event is, :mod:`~ocrwatch.events.bus` who
-gets it, and :mod:`~ocrwatch.events.listeners` how another package does.
+:data:`EVENTS` has all of them. :mod:`~ocrwatch.events.base` has the base class, :mod:`~ocrwatch.events.bus` the
+subscriptions, and :mod:`~ocrwatch.events.listeners` runs listeners of other packages.
 """
 
 from typing import Final

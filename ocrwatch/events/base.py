@@ -1,4 +1,4 @@
-"""What every event has: a name, a level, typed fields, and a docstring that says what it means."""
+"""Base class of events: name, level, typed fields and a docstring."""
 
 from __future__ import annotations
 

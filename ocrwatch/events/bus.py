@@ -1,6 +1,6 @@
 """Publishes events: each is logged, then passed to the listeners of its kind.
 
-There is one bus in a process, as there is one log. Who subscribes also ends the subscription.
+There is one bus in a process, as there is one log. The subscriber ends its subscription.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _failed(listener: Callable[[Any], None], event: Event, error: Exception) -> 
         exception=error,
     )
     if isinstance(event, ListenerFailed):
-        # A listener that fails on this event, too, would be called for ever.
+        # A listener that fails on this event, too, would be called endlessly.
         _log(failure)
     else:
         publish(failure)

@@ -1,4 +1,4 @@
-"""Events of the inbox: how it is watched, and what of it is not read."""
+"""Events of the inbox: how it is watched, and which files are not read."""
 
 from __future__ import annotations
 

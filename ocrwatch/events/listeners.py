@@ -1,4 +1,6 @@
-"""Listeners of other packages, each on a thread of its own: none can delay scans or make one fail.
+"""Runs listeners of other packages, each on its own thread.
+
+None can delay scans or make one fail.
 
 A listener is a class that is made without arguments, found by its name in the entry point group
 ``ocrwatch.listeners``. It gets every event if ``events.listeners`` has its name.
@@ -32,17 +34,20 @@ _DROPS_LOGGED_EVERY: Final = 60.0
 
 
 class Listener(Protocol):
-    """What another package brings along. All of it is called on one thread, and may take its time."""
+    """Protocol of a listener. All methods are called on one thread, and may block."""
 
     def handle(self, event: Event) -> None:
         """Handle an event; see :mod:`ocrwatch.events`."""
 
     def close(self) -> None:
-        """End; no event comes any more."""
+        """Close; no further event is passed."""
 
 
 def find(names: Iterable[str]) -> list[EntryPoint]:
-    """Return the listeners of these names, without importing them. Raises :class:`UsageError` if one has none."""
+    """Return the listeners of these names, without importing them.
+
+    Raises :class:`UsageError` if one has none.
+    """
     available = installed(GROUP, {})
     found: list[EntryPoint] = []
     for name in names:
@@ -70,7 +75,10 @@ class Listeners:
 
 
 class ListenerThread:
-    """Runs one listener behind a bounded queue. It is imported and made on its thread, too."""
+    """Runs one listener behind a bounded queue.
+
+    It is imported and made on its thread, too.
+    """
 
     def __init__(self, found: EntryPoint, most_waiting: int = MOST_WAITING) -> None:
         self._found = found
@@ -136,7 +144,7 @@ class ListenerThread:
             listener.close()
 
     def _give_up(self) -> None:
-        """Take no more events, since there is nobody to handle them."""
+        """Drop all further events, since the listener failed to start."""
         self.stop()
         with self._changed:
             self._waiting.clear()

@@ -36,7 +36,7 @@ class ScanWaiting(Event, frozen=True, kw_only=True):
 
     @property
     def log_level(self) -> Level:
-        """A warning if somebody has to do something."""
+        """A warning if a person has to act."""
         return "warning" if self.blocked else self.level
 
 

@@ -1,4 +1,4 @@
-"""Protocol of what reads scans: worker processes here, later services and other machines.
+"""Protocol of executors, which read scans: worker processes, or other machines.
 
 An executor is one module here, or in another package. It is found by its name (``workers.executor``) in the entry point
 group ``ocrwatch.executors``, and called with its :class:`WorkerOptions`, :class:`Attempts` and :class:`WorkerListener`.
@@ -33,7 +33,10 @@ REDUCED: Final = "read without enhancement, since reading it took too long"
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """How scans are read. An executor that has no workers of its own uses what applies to it."""
+    """How scans are read.
+
+    An executor that has no workers of its own uses what applies to it.
+    """
 
     workers: int
     """How many scans are read at once."""
@@ -52,7 +55,10 @@ class WorkerOptions:
 
 
 class Attempts(Protocol):
-    """Counts the attempts to read a scan; the ledger. May be used from any thread, and waits for a disk."""
+    """Counts the attempts to read a scan; the ledger.
+
+    May be used from any thread, and waits for a disk.
+    """
 
     def count_attempt(self, scan: int) -> int:
         """Count an attempt just before it is begun, and return its number.
@@ -65,10 +71,13 @@ class Attempts(Protocol):
 
 
 class WorkerListener(Protocol):
-    """Hears what happens to workers. Called on the event loop."""
+    """Receives the events of workers. Called on the event loop."""
 
     def heard(self, event: WorkerReady | WorkerLost | WorkerUnfit | Begun) -> None:
-        """Handle an event. Until the first :class:`WorkerReady` the daemon counts as starting."""
+        """Handle an event.
+
+        Until the first :class:`WorkerReady` the daemon counts as starting.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +131,17 @@ class Executor(Protocol):
         """Withdraw the scans whose reading has not been begun; return how many."""
 
     def close(self) -> None:
-        """End at once, even during a reading. May block, and is called when the event loop has ended."""
+        """End at once, even during a reading.
+
+        May block, and is called when the event loop has ended.
+        """
 
 
 def open_executor(name: str, options: WorkerOptions, attempts: Attempts, listener: WorkerListener) -> Executor:
-    """Return the executor of this name. Raises :class:`UsageError` if there is none, or it cannot be made."""
+    """Return the executor of this name.
+
+    Raises :class:`UsageError` if there is none, or it cannot be made.
+    """
     if (found := find(GROUP, _BUILT_IN, name)) is None:
         raise UsageError(
             f"there is no executor named {name!r}",

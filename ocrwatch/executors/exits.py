@@ -1,4 +1,4 @@
-"""Decides whose fault a failed reading is, if the worker itself cannot tell."""
+"""Classifies a failed reading by its cause, if the worker could not report it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def classify_exit(how: str, *, starved: bool) -> OcrwatchError:
 
 
 def as_expected(error: Exception) -> OcrwatchError:
-    """Turn an error of the parent's around a worker into one that says whose fault it is."""
+    """Convert an exception in the parent's handling of a worker to an expected error."""
     if isinstance(error, OcrwatchError):
         return error
     if isinstance(error, MemoryError):

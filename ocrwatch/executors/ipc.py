@@ -1,4 +1,6 @@
-"""Typed messages between a slot and its worker, over a private socket, with a deadline for every operation.
+"""Exchanges typed messages between a slot and its worker.
+
+They use a private socket, with a deadline for every operation.
 
 A worker decodes data from unknown people, and may be taken over by it. So each end decodes only the messages that the
 other may send, with their declared types: anything else is :class:`BadMessage`. A worker that hangs, is stopped or dies
@@ -173,7 +175,10 @@ class Channel(Generic[Sent, Received]):
             raise ChannelClosed from error
 
     def receive(self, deadline: float | None = None) -> Received:
-        """Receive one message until ``deadline``; raises like :meth:`send`, and :class:`BadMessage`."""
+        """Receive one message until ``deadline``.
+
+        Raises like :meth:`send`, and :class:`BadMessage`.
+        """
         length, jpeg_length = _LENGTHS.unpack(self._exactly(_LENGTHS.size, deadline))
         if length > _MAX_LENGTH or (jpeg_length and not self._gets_jpegs):
             raise BadMessage(f"a message of {length + jpeg_length} bytes")

@@ -17,7 +17,10 @@ from ocrwatch.render.base import RenderedPage
 
 
 class LocalExecutor:
-    """An :class:`~ocrwatch.executors.base.Executor`. Lives on the event loop; its workers' threads post to it."""
+    """Reads scans with worker processes of this machine.
+
+    It is an :class:`~ocrwatch.executors.base.Executor`. Lives on the event loop; its workers' threads post to it.
+    """
 
     def __init__(self, options: WorkerOptions, attempts: Attempts, listener: WorkerListener) -> None:
         """Start nothing yet."""

@@ -13,9 +13,10 @@ from ocrwatch.executors.worker_lifecycle import Slot
 
 
 class Pool:
-    """Runs jobs in worker processes; the results come through ``report``, which is called on the slots' threads.
+    """Runs jobs in worker processes.
 
-    See :class:`~ocrwatch.executors.worker_lifecycle.Slot` for the parameters.
+    The results come through ``report``, which is called on the slots' threads. See
+    :class:`~ocrwatch.executors.worker_lifecycle.Slot` for the parameters.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""From a page to all that the daemon gets of it: its sidecars, a summary, and the packed page. Runs in workers."""
+"""Renders a page in a worker: its sidecars, a summary, and the packed page."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ def render_page(page: Page, request: RenderRequest) -> RenderedPage:
 
 
 def render_packed(packed: bytes, request: RenderRequest) -> RenderedPage:
-    """Render a cached page. Raises :class:`Damaged` if it is none, and like :func:`render_page`."""
+    """Render a cached page.
+
+    Raises :class:`Damaged` if it is none, and like :func:`render_page`.
+    """
     try:
         page = unpack(packed)
     except Malformed as error:

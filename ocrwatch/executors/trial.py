@@ -17,7 +17,10 @@ _REMEDY = "run ocrwatch doctor, and see whether workers.max_memory is too low"
 
 
 def try_start(options: WorkerOptions) -> None:
-    """Start a worker with ``options`` and end it again; raises :class:`OcrwatchError` if it cannot get ready."""
+    """Start a worker with ``options`` and end it again.
+
+    Raises :class:`OcrwatchError` if it cannot get ready.
+    """
     deadline = time.monotonic() + START_TIMEOUT
     try:
         worker = WorkerProcess.spawn(options.scratch)

@@ -134,7 +134,10 @@ EARLY: Final[deque[WorkerProcess]] = deque()
 
 
 def _remove(scratch: str) -> None:
-    """Remove a folder as far as its disk allows; the next start of the daemon removes the rest."""
+    """Remove a folder as far as its disk allows.
+
+    The next start of the daemon removes the rest.
+    """
     # Some errors get through even with ignore_errors.
     with contextlib.suppress(OSError):
         shutil.rmtree(scratch, ignore_errors=True)

@@ -90,11 +90,17 @@ class Slot(threading.Thread):
         return True
 
     def change(self, options: WorkerOptions) -> None:
-        """Use other options from the next scan on. A worker with another set-up is replaced when it is free."""
+        """Use other options from the next scan on.
+
+        A worker with another set-up is replaced when it is free.
+        """
         self._options = options
 
     def retire(self) -> None:
-        """End after the current scan; a job that the slot takes at this moment is still read."""
+        """End after the current scan.
+
+        A job that the slot takes at this moment is still read.
+        """
         self._retired = True
 
     def kill(self) -> None:

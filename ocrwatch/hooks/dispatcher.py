@@ -21,7 +21,10 @@ _KILLED_WITHIN: Final = 2.0
 
 
 class Dispatcher:
-    """Takes notifications without waiting, and sends them. Lives on the event loop's thread."""
+    """Takes notifications without waiting, and sends them.
+
+    Lives on the event loop's thread.
+    """
 
     def __init__(self, options: HookOptions) -> None:
         self._programs = Programs()
@@ -55,7 +58,10 @@ class Dispatcher:
         self._send_waiting()
 
     async def close(self) -> None:
-        """Kill the running programs and drop what waits. A post that was begun is not waited for."""
+        """Kill the running programs and drop what waits.
+
+        A post that was begun is not waited for.
+        """
         self._closed = True
         self._runs.drop_all("ocrwatch stopped")
         self._posts.drop_all("ocrwatch stopped")
@@ -117,7 +123,10 @@ class _Queue:
         return not (self._waiting or self.tasks)
 
     def put(self, notification: Notification, capacity: int) -> None:
-        """Add a notification. If ``capacity`` wait, drop the oldest: after a long outage new ones are more useful."""
+        """Add a notification.
+
+        If ``capacity`` wait, drop the oldest: after a long outage new ones are more useful.
+        """
         while len(self._waiting) >= capacity:
             self._waiting.popleft()
             self._dropped += 1

@@ -34,7 +34,10 @@ class Notification:
 def notification_of(
     event: ScanDelivered | ScanQuarantined | ScanRecovered | BatchFinished, settings: Settings, time: str
 ) -> Notification | None:
-    """Return the notification of an event; None if other programs are not notified of it."""
+    """Return the notification of an event.
+
+    None if other programs are not notified of it.
+    """
     match event:
         case ScanDelivered():
             return _notification("delivered", event.path, event.fields(), settings, time)

@@ -1,4 +1,7 @@
-"""Runs programs with a notification on standard input; one that is too slow is killed with all its children."""
+"""Runs programs with a notification on standard input.
+
+One that is too slow is killed with all its children.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +39,10 @@ class Programs:
         self._closed = False
 
     async def run(self, command: Sequence[str], body: bytes, time_limit: float) -> None:
-        """Run ``command`` for at most ``time_limit`` seconds; raises :class:`ProgramFailed`.
+        """Run ``command`` for at most ``time_limit`` seconds.
 
-        It runs in ``/``, in its own session, with ``body`` as its standard input; its standard output is discarded.
+        Raises :class:`ProgramFailed`. It runs in ``/``, in its own session, with ``body`` as its standard input; its
+        standard output is discarded.
         """
         if self._closed:
             raise ProgramFailed("was not run because ocrwatch stopped")
@@ -148,7 +152,10 @@ def _kill_started(starting: Future[subprocess.Popen[bytes]]) -> None:
 
 
 def _wait_for_exit(pid: int) -> None:
-    """Return when a process has exited. It is not reaped: until then no other process gets its id."""
+    """Return when a process has exited.
+
+    It is not reaped: until then no other process gets its id.
+    """
     # If ocrwatch was started with SIGCHLD ignored, the kernel reaps it (waitpid(2)).
     with contextlib.suppress(ChildProcessError):
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)

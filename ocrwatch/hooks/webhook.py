@@ -26,7 +26,10 @@ _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-
 
 
 class PostFailed(Exception):
-    """The address did not accept the notification. ``wait`` is the server's requested delay in seconds."""
+    """The address did not accept the notification.
+
+    ``wait`` is the server's requested delay in seconds.
+    """
 
     def __init__(self, reason: str, *, final: bool = False, wait: float | None = None) -> None:
         super().__init__(reason)
@@ -54,7 +57,10 @@ class Address:
 
 
 def parse_header(text: str) -> tuple[str, str] | None:
-    """Return name and value of a header line such as ``Authorization: Bearer 1234``; None if it is none."""
+    """Return name and value of a header line such as ``Authorization: Bearer 1234``.
+
+    None if it is none.
+    """
     match = _HEADER.fullmatch(text.strip())
     return (match[1], match[2]) if match else None
 

@@ -32,9 +32,9 @@ _AT_ONCE: Final = 100
 
 
 class Tidying:
-    """Remembers the folders that scans were taken from. Lives on the event loop, and checks folders on a thread.
+    """Remembers the folders that scans were taken from.
 
-    Times are monotonic seconds.
+    Lives on the event loop, and checks folders on a thread. Times are monotonic seconds.
     """
 
     def __init__(self, threads: Threads, inbox: Path, patience: float = PATIENCE) -> None:

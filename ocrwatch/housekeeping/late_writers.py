@@ -1,6 +1,6 @@
 """Watches recently quarantined scans: a writer may still have one open, and finish it in the quarantine.
 
-A rename does not disturb a writer: it goes on in the file that it has open, wherever that is now. A scan that has
+A rename does not affect a writer: it continues in the file that it has open, under any name. A scan that has
 changed since it was quarantined, and has become a whole JPEG, goes back to the inbox like with ``ocrwatch retry``, and
 is processed again. A crash at any point leaves it in one of the two folders.
 
@@ -68,7 +68,10 @@ class _Quarantined:
 
 
 class QuarantineWatch:
-    """Checks quarantined scans for as long as ``settle.give_up_after``. Lives on the event loop."""
+    """Checks quarantined scans for as long as ``settle.give_up_after``.
+
+    Lives on the event loop.
+    """
 
     def __init__(
         self, threads: Threads, backoff: Backoff, ledger: Ledger, inbox: Path, quarantine: Path, options: SettleOptions

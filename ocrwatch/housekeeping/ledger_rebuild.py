@@ -84,9 +84,9 @@ def rebuild(settings: Settings, ledger: Ledger) -> None:
 
 
 def restore_forgotten(settings: Settings, ledger: Ledger) -> None:
-    """Give claimed originals of no scan in work a visible name. Before anything else is started.
+    """Give claimed originals of no scan in work a visible name.
 
-    Their folder was missing for so long that their delivery gave up, and is back now.
+    Before anything else is started. Their folder was missing for so long that their delivery gave up, and is back now.
     """
     plans = [Plan.from_json(entry.plan) for entry in ledger.unfinished() if entry.plan is not None]
     in_work = {claimed_name(plan, ledger.token) for plan in plans}
@@ -221,7 +221,10 @@ def _is_there_named(directory: int, name: str) -> bool:
 
 
 def _source_of(directory: int, name: str) -> dict[str, Any] | None:
-    """Return the source record of a JSON sidecar, None if there is none; an unexpected one gives nothing."""
+    """Return the source record of a JSON sidecar, None if there is none.
+
+    An unexpected one gives nothing.
+    """
     try:
         descriptor = open_regular(directory, name)
     except OSError:

@@ -59,7 +59,10 @@ class _Events:
 
 
 class Arrivals:
-    """Detects new files in the inbox. Lives on the event loop; ``wake`` is set when there is something to do."""
+    """Detects new files in the inbox.
+
+    Lives on the event loop; ``wake`` is set when there is something to do.
+    """
 
     def __init__(self, threads: Threads, backoff: Backoff, inbox: Path, options: Watch, wake: asyncio.Event) -> None:
         self._threads = threads
@@ -175,9 +178,9 @@ class Arrivals:
         self._next_look = float("inf")
 
     async def look(self, limit: int, known: Callable[[str], bool]) -> Rescan | None:
-        """Rescan the inbox, for at most ``limit`` scans; None if it refuses, which is a pause.
+        """Rescan the inbox, for at most ``limit`` scans.
 
-        ``known`` says, on an I/O thread, which paths need not be found.
+        None if it refuses, which is a pause. ``known`` says, on an I/O thread, which paths need not be found.
         """
         try:
             found = await run_in(self._threads.io, self._look_now, limit, known)

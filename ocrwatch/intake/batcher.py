@@ -39,11 +39,17 @@ class Batcher:
         (self._fresh if scan.fresh else self._backlog).scans.append((now, scan))
 
     def closes_at(self, *, backlog: bool = True) -> float | None:
-        """Return when :meth:`take` has a batch if nothing more arrives; None if nothing waits."""
+        """Return when :meth:`take` has a batch if nothing more arrives.
+
+        None if nothing waits.
+        """
         return min((self._closing(g) for g in self._wanted(backlog=backlog) if g.scans), default=None)
 
     def take(self, now: float, *, backlog: bool = True) -> list[SettledFile]:
-        """Return the next closed batch, fresh ones first, or an empty list. ``backlog`` False leaves the backlog."""
+        """Return the next closed batch, fresh ones first, or an empty list.
+
+        ``backlog`` False leaves the backlog.
+        """
         for gathering in self._wanted(backlog=backlog):
             if gathering.scans and self._closing(gathering) <= now:
                 return self._close(gathering)

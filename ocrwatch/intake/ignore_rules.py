@@ -107,7 +107,10 @@ class NameCheck:
         return (self._by_content(path) or (reason, remedy)) if reason else ("", "")
 
     def ignored(self, path: str, *, at_rest: float) -> Ignored | None:
-        """Return why a file is not read; None if it is gone, a scan now, or changed less than ``at_rest`` ago."""
+        """Return why a file is not read.
+
+        None if it is gone, a scan now, or changed less than ``at_rest`` ago.
+        """
         parent, name = split(path)
         try:
             with folder(self.inbox, parent) as directory:

@@ -30,7 +30,10 @@ _LONGEST_WAIT: Final = 60.0
 
 
 class IgnoredFiles:
-    """The unread files of the last rescan. Lives on the event loop; remembers at most :data:`MOST_IGNORED`."""
+    """The unread files of the last rescan.
+
+    Lives on the event loop; remembers at most :data:`MOST_IGNORED`.
+    """
 
     def __init__(self, threads: Threads, tasks: Tasks, check: NameCheck, arrivals: Arrivals) -> None:
         self._threads = threads
@@ -131,8 +134,8 @@ class IgnoredFiles:
     def _judged(self, judged: Iterable[tuple[str, Ignored | None]]) -> None:
         for path, item in judged:
             if item is None:
-                # Gone, or still being written: the next rescan tells. A file that changes all the time is checked less
-                # often.
+                # Gone, or still being written: the next rescan decides. A file that changes all the time is checked
+                # less often.
                 self._young = True
                 self._arrivals.look_within(max(self._wait, _SHORTEST_WAIT))
             else:

@@ -155,7 +155,10 @@ class _Failing(BaseThread):
 
 
 class _Descriptor(_Failing, InotifyFD):
-    """Reads from the kernel. A folder that cannot be watched is an error here, not a watch numbered -1."""
+    """Reads from the kernel.
+
+    A folder that cannot be watched is an error here, not a watch numbered -1.
+    """
 
     def __init__(self, listener: Listener) -> None:
         super().__init__()

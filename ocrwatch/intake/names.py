@@ -66,7 +66,10 @@ def is_meant(name: str) -> bool:
 
 
 def first_match(name: str, patterns: Iterable[str]) -> str | None:
-    """Return the first of the shell patterns that a name matches; None if it matches none."""
+    """Return the first of the shell patterns that a name matches.
+
+    None if it matches none.
+    """
     return next((pattern for pattern in patterns if _any_of((pattern,)).match(name)), None)
 
 
@@ -78,7 +81,10 @@ def plain_ending(include: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class NameRules:
-    """The ``watch.include`` and ``watch.exclude`` patterns, compiled. Case does not matter."""
+    """The ``watch.include`` and ``watch.exclude`` patterns, compiled.
+
+    Case does not matter.
+    """
 
     include: re.Pattern[str]
     exclude: re.Pattern[str]

@@ -1,4 +1,4 @@
-"""The one safe way to open a file in the inbox."""
+"""Opens files in the inbox safely; no other module opens them."""
 
 from __future__ import annotations
 
@@ -117,7 +117,10 @@ def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:
 
 
 def _raise_unless_gone(error: OSError, inbox: Path) -> None:
-    """Return if the file is gone or unreadable, in an inbox that is there; raise otherwise."""
+    """Return if the file is gone or unreadable, in an inbox that is there.
+
+    Raises otherwise.
+    """
     if error.errno in _THIS_PROCESS or not _answers(inbox):
         raise environment_fault(error, f"cannot read the inbox {inbox}") from error
     if error.errno not in _THIS_FILE_ONLY:

@@ -1,10 +1,10 @@
-"""Decides when a file is complete. Pure: the clock is passed in, and the caller probes the files.
+"""Decides when a file is complete.
 
-A file is ready when two probes, ``stable_for`` seconds apart, found the same device, inode, size and modification time
-*and* a whole JPEG. An incomplete one is probed again at growing intervals for as long as it changes. After
-``give_up_after`` without any change it is taken for closed: a JPEG without its end marker goes on as it is, since all
-of the image may be there, which only decoding can prove; a file that cannot be a JPEG is given up. A growing file is
-never dispatched and never given up.
+Pure: the clock is passed in, and the caller probes the files. A file is ready when two probes, ``stable_for`` seconds
+apart, found the same device, inode, size and modification time *and* a whole JPEG. An incomplete one is probed again at
+growing intervals for as long as it changes. After ``give_up_after`` without any change it is taken for closed: a JPEG
+without its end marker goes on as it is, since all of the image may be there, which only decoding can prove; a file that
+cannot be a JPEG is given up. A growing file is never dispatched and never given up.
 
 A whole file that was read and found damaged may still be being written: a preallocated one with the middle written
 last, or a sound one that is overwritten in place. It comes back here (:meth:`ReadinessTracker.await_writer`), and is
@@ -202,7 +202,10 @@ class ReadinessTracker:
         return self._looks[0][0] if self._looks else None
 
     def due(self, now: float, limit: int) -> list[str]:
-        """Return at most ``limit`` paths to probe now; each comes back through :meth:`update`."""
+        """Return at most ``limit`` paths to probe now.
+
+        Each comes back through :meth:`update`.
+        """
         paths: list[str] = []
         while len(paths) < limit:
             self._drop_stale()

@@ -34,7 +34,7 @@ class Ignored:
 
     path: str
     reason: str
-    """Empty if only its content tells (:class:`ocrwatch.intake.ignore_rules.NameCheck`)."""
+    """Empty if only its content decides (:class:`ocrwatch.intake.ignore_rules.NameCheck`)."""
     remedy: str
     """Empty if nothing needs to be done: the folder's files are read."""
     is_closed: bool = False

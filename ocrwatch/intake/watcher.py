@@ -69,7 +69,10 @@ class Demand(Protocol):
 
 
 class Watcher:
-    """Knows every path between its arrival and :meth:`release`, and submits each once. Lives on the event loop."""
+    """Knows every path between its arrival and :meth:`release`, and submits each once.
+
+    Lives on the event loop.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A row of the ledger: what is recorded of one scan."""
+"""Defines a row of the ledger: the record of one scan."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ _COLUMNS: Final = frozenset(field.name for field in fields(Entry))
 
 
 def facts_key(facts: FileFacts) -> str:
-    """Return the key of a file across restarts. The device is left out: its number changes with a remount."""
+    """Return the key of a file across restarts.
+
+    The device is left out: its number changes with a remount.
+    """
     return f"{facts.inode}:{facts.size}:{facts.mtime_ns}"
 
 

@@ -43,7 +43,10 @@ _STAYS: Final = (
 
 
 class Ledger:
-    """One database, usable from any thread. All methods raise :class:`EnvironmentFault` if the disk refuses."""
+    """One database, usable from any thread.
+
+    All methods raise :class:`EnvironmentFault` if the disk refuses.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._lock = threading.RLock()
@@ -97,9 +100,9 @@ class Ledger:
             return self.get(scan).attempts
 
     def refund_attempt(self, scan: int, *, code: str | None = None, reason: str | None = None) -> None:
-        """Refund an attempt that ended for no fault of the scan; a planned one is not changed.
+        """Refund an attempt that ended for no fault of the scan.
 
-        ``code`` and ``reason`` say what was found, if it is still in doubt.
+        A planned one is not changed. ``code`` and ``reason`` say what was found, if it is still in doubt.
         """
         with self._transaction():
             self._db.execute(
@@ -118,11 +121,12 @@ class Ledger:
             )
 
     def record_unclean_end(self, first_delay: float, max_delay: float) -> list[Entry]:
-        """Judge the scans that were in work when a run was killed, and return them; none after a clean end.
+        """Judge the scans that were in work when a run was killed, and return them.
 
-        No attempt is counted for that. Only a scan that was the only one in work is suspected: it waits, so that the
-        others go on without it, for ``first_delay`` seconds and twice as long after each further death, at most
-        ``max_delay``. All are read alone from here on. If ocrwatch dies without a suspect, its deaths are forgotten.
+        None after a clean end. No attempt is counted for that. Only a scan that was the only one in work is suspected:
+        it waits, so that the others go on without it, for ``first_delay`` seconds and twice as long after each further
+        death, at most ``max_delay``. All are read alone from here on. If ocrwatch dies without a suspect, its deaths
+        are forgotten.
         """
         with self._transaction():
             rows = self._db.execute("SELECT * FROM scans WHERE state = 'reading' ORDER BY id").fetchall()
@@ -176,7 +180,10 @@ class Ledger:
     def close_scan(
         self, scan: int, state: ScanState, *, code: str | None, reason: str | None, review: Review | None = None
     ) -> None:
-        """Close a row, marked for ``review`` if there is one. The plan stays, as the record of where its files are."""
+        """Close a row, marked for ``review`` if there is one.
+
+        The plan stays, as the record of where its files are.
+        """
         with self._transaction():
             self._set(scan, state=state, code=code, reason=reason)
             if review is not None:
@@ -380,7 +387,10 @@ class Ledger:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make the records within durable together when the block is left: all or none. Others wait meanwhile."""
+        """Make the records within durable together when the block is left: all or none.
+
+        Others wait meanwhile.
+        """
         with self._transaction():
             yield
 

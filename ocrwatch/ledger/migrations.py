@@ -1,4 +1,4 @@
-"""The tables, and the migrations from those of an older ocrwatch."""
+"""Defines the tables, and migrates those of an older ocrwatch."""
 
 from __future__ import annotations
 
@@ -65,7 +65,10 @@ class NotALedger(Exception):
 
 
 def version_of(db: sqlite3.Connection) -> int:
-    """Return the schema's version, 0 for a new database; raises :class:`EnvironmentFault` for a newer ocrwatch's."""
+    """Return the schema's version, 0 for a new database.
+
+    Raises :class:`EnvironmentFault` for a newer ocrwatch's.
+    """
     version: int = db.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):
         (_, _, path) = db.execute("PRAGMA database_list").fetchone()

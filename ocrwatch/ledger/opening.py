@@ -92,11 +92,11 @@ def is_damage(error: Exception) -> bool:
 
 
 def _copy_is_damaged(path: Path) -> bool | None:
-    """Judge a copy of the ledger in the system's temporary folder; None if none can be made there.
+    """Judge a copy of the ledger in the system's temporary folder.
 
-    SQLite cannot distinguish damage from a failing disk: it reports ``EIO`` as ``SQLITE_CORRUPT``
-    (``abort_due_to_error`` in its vdbe.c), and a page that it did not get is a finding of its check. No disk fails
-    while the copy is judged. Raises :class:`_Refused` if the ledger cannot be read.
+    None if none can be made there. SQLite cannot distinguish damage from a failing disk: it reports ``EIO`` as
+    ``SQLITE_CORRUPT`` (``abort_due_to_error`` in its vdbe.c), and a page that it did not get is a finding of its check.
+    No disk fails while the copy is judged. Raises :class:`_Refused` if the ledger cannot be read.
     """
     names = [path.name + part for part in _CONTENT]
     try:
@@ -116,7 +116,10 @@ def _copy_is_damaged(path: Path) -> bool | None:
 
 
 def _folder_for_copy(path: Path) -> tempfile.TemporaryDirectory[str]:
-    """Make a folder with room for a copy of a ledger; raises ``OSError`` if there is none."""
+    """Make a folder with room for a copy of a ledger.
+
+    Raises ``OSError`` if there is none.
+    """
     prefix = f"ocrwatch-ledger-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}-"
     # Left by a start that was killed while it judged a copy.
     for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
@@ -128,7 +131,10 @@ def _folder_for_copy(path: Path) -> tempfile.TemporaryDirectory[str]:
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
-    """Yield the contents of one of the ledger's files, nothing if it is missing; raises :class:`_Refused`."""
+    """Yield the contents of one of the ledger's files, nothing if it is missing.
+
+    Raises :class:`_Refused`.
+    """
     try:
         with folder(path.parent) as state:
             status = status_of(state, path.name)

@@ -69,7 +69,10 @@ def tick_off(state: Path, reasons: Mapping[int, Sequence[str]]) -> None:
 
 
 def _become_owner(path: Path) -> None:
-    """Switch to the ledger's user and group if this is root; raise :class:`EnvironmentFault` for any other user."""
+    """Switch to the ledger's user and group if this is root.
+
+    Raises :class:`EnvironmentFault` for any other user.
+    """
     try:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):

@@ -1,1 +1,1 @@
-"""Reports to the outside: the status file, ``STATUS.txt`` on the share, Prometheus, HTTP and systemd."""
+"""Reports status and health: files, HTTP, Prometheus and systemd."""

@@ -37,13 +37,16 @@ class Activity:
 
 
 class Calendar:
-    """Converts the stages' monotonic times to wall-clock times, each always to the same one."""
+    """Converts monotonic times to wall-clock times, always with the same result."""
 
     def __init__(self) -> None:
         self._offset = time.time() - time.monotonic()
 
     def at(self, moment: float) -> str:
-        """Return a monotonic time in the form of the status; times before a change of the clock move with it."""
+        """Return a monotonic time in the form of the status.
+
+        Times before a change of the clock change with it.
+        """
         offset = time.time() - time.monotonic()
         if abs(offset - self._offset) > 1.0:
             self._offset = offset

@@ -1,4 +1,7 @@
-"""``/metrics``, ``/healthz`` and ``/readyz`` over HTTP, on separate threads that never wait for the daemon's."""
+"""Serves ``/metrics``, ``/healthz`` and ``/readyz`` over HTTP.
+
+Its threads never wait for the event loop.
+"""
 
 from __future__ import annotations
 

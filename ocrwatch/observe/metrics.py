@@ -1,4 +1,4 @@
-"""Counters for the status and the metrics. All of it runs on the loop's thread."""
+"""Counters for the status and the metrics. Lives on the event loop."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ocrwatch.scan import ScanState
 DAY_MINUTES: Final = 24 * 60
 
 QUEUE_BOUNDS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
-"""Seconds: from an idle daemon's waiting time to that of a night's backlog."""
+"""Seconds: from the waiting time of an idle daemon to that of a backlog of a night."""
 
 READING_BOUNDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
-"""Seconds: from a receipt's to ``workers.timeout``'s default."""
+"""Seconds: from the time for a receipt to the default of ``workers.timeout``."""
 
 _COUNTED: Final = frozenset({ScanState.DELIVERED, ScanState.QUARANTINED})
 
@@ -40,7 +40,10 @@ class Durations:
 
 
 class Tally:
-    """Counters since the start; the rates include earlier runs. Times are monotonic seconds."""
+    """Counters since the start; rates include earlier runs.
+
+    Times are monotonic seconds.
+    """
 
     def __init__(self) -> None:
         self._last_minute: deque[float] = deque()
@@ -52,7 +55,7 @@ class Tally:
         self.retries = 0
 
     def remember(self, ends: Iterable[tuple[float, int]], now: float) -> None:
-        """Add how many scans ended so many seconds ago in an earlier run, the oldest first."""
+        """Add counts of ended scans of earlier runs, by their age, oldest first."""
         for ago, count in ends:
             self._count(int((now - ago) // 60), count)
 

@@ -22,7 +22,7 @@ class StatusOutputs:
 
     def __init__(self, settings: Settings, group: int | None, *, once: bool) -> None:
         """Store the settings; ``group`` is the group id of files in the outbox."""
-        # The user of `once` reads its summary; nothing would keep the file up to date afterwards.
+        # `once` prints a summary instead: the file would be out of date afterwards.
         self._poster = (
             StatusTextWriter(_share_file(settings, group)) if settings.status.share_file and not once else None
         )
@@ -31,12 +31,15 @@ class StatusOutputs:
         self._listener: Listener | None = None
 
     def listen(self) -> None:
-        """Start to answer over HTTP, if configured; raises :class:`EnvironmentFault` if the address is taken."""
+        """Start the HTTP server, if configured.
+
+        Raises :class:`EnvironmentFault` if the address is in use.
+        """
         if self._address:
             self._board, self._listener = _listen(self._address)
 
     def publish(self, status: Status) -> None:
-        """Publish what the daemon does."""
+        """Publish a status."""
         if self._poster is not None:
             self._poster.offer(status_txt.text_of(status))
         if self._board is not None:

@@ -1,4 +1,4 @@
-"""The status as Prometheus metrics. Imported only if configured."""
+"""Exports the status as Prometheus metrics. Imported only if configured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The pages that wait for review, for the status. They are in the ledger; other processes mark them as reviewed."""
+"""Reads the pages that wait for review from the ledger, for the status.
+
+Other processes mark them as reviewed.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ NEWEST_SHOWN: Final = 10
 
 
 def reviews_of(count: int, newest: Sequence[Entry]) -> Reviews:
-    """Return the ledger rows that wait for review, the newest last, in the form of the status."""
+    """Return the rows that wait for review, newest last, in the form of the status."""
     return Reviews(
         count,
         [
@@ -29,7 +32,9 @@ def reviews_of(count: int, newest: Sequence[Entry]) -> Reviews:
 
 
 class ReviewList:
-    """The reviews in the ledger at the last check. Lives on the event loop; all but the first check run on a thread.
+    """The reviews in the ledger at the last check.
+
+    Lives on the event loop; all checks but the first run on a thread.
 
     Raises :class:`EnvironmentFault` if the ledger refuses the first check.
     """
@@ -41,7 +46,7 @@ class ReviewList:
         self.found = self._look()
 
     async def look(self) -> None:
-        """Check the ledger, unless a check is running; the result is in :attr:`found` then."""
+        """Start a check of the ledger, unless one is running; sets :attr:`found`."""
         if self._is_looking:
             return
         self._is_looking = True

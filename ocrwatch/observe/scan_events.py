@@ -1,4 +1,4 @@
-"""Publishes the end of scans, with the fields from which all statistics can be counted."""
+"""Publishes the end of scans, with the fields that all statistics need."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def publish_duplicate(scan: Scan, earlier: Earlier, delivered: Delivered) -> Non
 
 
 def publish_recovered(entry: Entry, delivered: Delivered | None) -> None:
-    """Publish the end of a scan with a plan of a killed run, which closed it before it could publish that."""
+    """Publish the end of a scan whose run was killed before it could publish it."""
     review = None if delivered is None else delivered.review
     event = ScanRecovered(
         id=entry.id,

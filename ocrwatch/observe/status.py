@@ -1,4 +1,4 @@
-"""The daemon's status as a file in the state folder, for ``ocrwatch status`` and other readers."""
+"""Defines the daemon's status, and its file in the state folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STATUS_NAME = "status.json"
 STATUS_SCHEMA = "ocrwatch.status/1"
 
 BLOCKED: Final = "blocked"
-"""Code of a scan that the environment refuses while it serves the others."""
+"""Code of a scan that is blocked while others are processed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class PauseStatus:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """New settings that are wrong: the earlier ones are still in force."""
+    """New settings that are invalid: the earlier ones are still in force."""
 
     reason: str
     remedy: str
@@ -102,7 +102,7 @@ class Incomplete:
     """When a damaged one is quarantined, unless it changes."""
 
     def says(self, at: Callable[[str], str]) -> str:
-        """Return why it waits, with times as ``at`` renders them; nothing in it is escaped."""
+        """Return why it waits, unescaped; ``at`` renders times."""
         meaning = INCOMPLETE.get(self.reason, self.reason)
         if self.until is None:
             return meaning
@@ -120,7 +120,7 @@ class NotReadFile:
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """One scan that failed and is tried again, or cannot be claimed or archived (``code`` is ``blocked``)."""
+    """One scan that is retried, or is blocked (``code`` is ``blocked``)."""
 
     path: str
     attempts: int
@@ -132,7 +132,7 @@ class Resting:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the environment refuses this scan while it serves the others."""
+        """Whether this scan is blocked while others are processed."""
         return self.code == BLOCKED
 
 
@@ -187,7 +187,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the daemon was doing when it wrote this. Times are ISO 8601, UTC."""
+    """The state of the daemon when it wrote this. Times are ISO 8601, UTC."""
 
     state: str
     """``starting``, ``watching``, ``working``, ``paused``, ``stopping`` or ``stopped``."""
@@ -218,8 +218,7 @@ class Status:
     oldest_waiting: str | None = None
     oldest_waiting_since: str | None = None
     ends: dict[str, int] = field(default_factory=dict)
-    """Scans since the start by how they ended: delivered, quarantined, changed, known, duplicate, stopped,
-    unfinished."""
+    """Scans since the start by their final state: delivered, quarantined, changed, duplicate, cancelled, incomplete."""
     workers_ready: int = 0
     worker_deaths: int = 0
     retries: int = 0
@@ -234,7 +233,7 @@ class Status:
     """The first of those that are not stable yet."""
     resting: list[Resting] = field(default_factory=list)
     blocked: list[BlockedGroup] = field(default_factory=list)
-    """What blocks scans, with how many: :attr:`resting` has the first hundred of all kinds."""
+    """The causes that block scans, with the number of scans: :attr:`resting` has only the first hundred scans."""
     profiles: list[ProfileCounts] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     """The last of them, the newest last, as in ``failures``."""
@@ -268,7 +267,7 @@ INCOMPLETE = {
     "unreadable": "ocrwatch's user may not read it; it is read as soon as that user may",
     "damaged": "it is damaged, but may still be written",
 }
-"""What the reasons in ``incomplete`` mean."""
+"""Descriptions of the reasons in ``incomplete``."""
 
 _LISTS = {
     "paused": PauseStatus,
@@ -294,7 +293,10 @@ def isoformat(seconds: float) -> str:
 
 
 def write(folder: Path, status: Status) -> None:
-    """Replace the status file atomically; a disk that refuses is reported by a more important write."""
+    """Replace the status file atomically.
+
+    A disk error is ignored here; more important writes report it.
+    """
     temporary = folder / f".{STATUS_NAME}.tmp"
     with contextlib.suppress(OSError):
         with open(temporary, "w", opener=_private) as file:

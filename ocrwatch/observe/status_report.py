@@ -51,7 +51,7 @@ def deliveries_of(ledger: Ledger) -> list[status.Delivery]:
 def status_at_start(
     settings: Settings, deliveries: list[status.Delivery], failure: OcrwatchError | None = None
 ) -> status.Status:
-    """Return the status before there is a pipeline: starting, or a ``failure`` that prevented the start."""
+    """Return the status before the start, or after a ``failure`` that prevented it."""
     now = status.isoformat(time.time())
     lacking = [] if failure is None else [status.PauseStatus("start", failure.message, failure.remedy, now)]
     return status.Status(
@@ -81,7 +81,7 @@ def status_at_start(
 
 
 class Report:
-    """Collects counts and writes the status file: soon after a change, and at every heartbeat."""
+    """Collects counts, and writes the status file after changes and at heartbeats."""
 
     def __init__(self, settings: Settings, workers: int) -> None:
         self._settings = settings

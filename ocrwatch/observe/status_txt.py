@@ -1,4 +1,4 @@
-"""``STATUS.txt`` in the outbox, for people who see only the share."""
+"""Renders and writes ``STATUS.txt`` in the outbox, for users of the share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOTE_ENDING: Final = "txt"
 
 _MARK: Final = "ocrwatch writes this note about the scans in "
 _MOST_NOTES: Final = 9
-"""``STATUS.txt`` may be another file, and so may the next name; a user with so many of them does not miss ours."""
+"""Number of names that are tried: ``STATUS.txt`` and the next ones may be files of others."""
 
 _NO_FILE: Final = {errno.ENOENT, errno.ELOOP, errno.EINVAL, errno.ENXIO}
 
@@ -45,9 +45,10 @@ _MEANING: Final = {
 
 
 def text_of(status: Status, zone: tzinfo | None = None) -> str:
-    """Render what the daemon does, in plain language and in the time of ``zone`` (the machine's own if None).
+    """Render the status in plain language.
 
-    The text is the same for the same status: it has no "now" in it.
+    Times are those of ``zone``, the machine's if None. The same status gives the same text: it does not have the
+    current time.
     """
 
     def local(at: str) -> str:
@@ -57,7 +58,7 @@ def text_of(status: Status, zone: tzinfo | None = None) -> str:
 
 
 def first_line(inbox: str) -> str:
-    """Return the line that distinguishes the file of this inbox's daemon from all others."""
+    """Return the line that identifies the file of this inbox's daemon."""
     return f"{_MARK}{printable(inbox)}; what you change here is lost."
 
 
@@ -157,7 +158,7 @@ def post(outbox: Path, inbox: Path, text: str, *, mode: int | None, group: int |
 
 
 def temporary_name(inbox: Path) -> str:
-    """Return the file's temporary name: the same in every run of the daemon on ``inbox``.
+    """Return the file's temporary name, the same in all runs on ``inbox``.
 
     It must not depend on the ledger, which a failed start could not open: nothing would remove its leftover.
     """
@@ -165,7 +166,7 @@ def temporary_name(inbox: Path) -> str:
 
 
 def is_note(directory: int, name: str) -> bool:
-    """Return whether a file in an open folder is some ocrwatch's status file rather than the text of a scan."""
+    """Return whether a file in an open folder is the status file of an ocrwatch."""
     return _first_line_of(directory, name).startswith(_MARK.encode())
 
 
@@ -188,9 +189,9 @@ def _is_anothers(directory: int, name: str) -> bool:
 
 
 def _first_line_of(directory: int, name: str) -> bytes:
-    """Return the first line of a regular file, empty if there is none or it may not be read.
+    """Return the first line of a regular file, empty if it is missing or unreadable.
 
-    Raises ``OSError`` if that is unknown: our own would else be taken for another's.
+    Raises ``OSError`` for other errors: our own file would be treated as another's.
     """
     try:
         descriptor = open_regular(directory, name)

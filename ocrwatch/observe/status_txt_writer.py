@@ -1,4 +1,4 @@
-"""Keeps a file up to date on its own thread, so that a slow or dead share blocks no other work."""
+"""Keeps a file up to date on its own thread, since a share may be slow or dead."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Final
 from ocrwatch.errors import EnvironmentFault
 
 SHORTEST_INTERVAL: Final = 2.0
-"""Seconds between two changes: readers of a busy share see a calm file."""
+"""Minimum seconds between two changes of the file."""
 
 RETRY_INTERVAL: Final = 5.0
-"""Seconds until a refused change is tried again."""
+"""Seconds until a failed change is retried."""
 
 _PATIENCE_AT_END: Final = 2.0
-"""Seconds that a stop waits for the last change: no share prevents a stop."""
+"""Maximum seconds that a stop waits for the last change."""
 
 
 class StatusTextWriter:
-    """Writes the newest of the texts that it is given, each at most once, and retries a refused one.
+    """Writes the newest text, each at most once, and retries after an error.
 
-    ``post`` raises ``OSError`` or :class:`EnvironmentFault` if the share refuses; that is not reported, since more
+    ``post`` raises ``OSError`` or :class:`EnvironmentFault` if the share fails; that is not reported, since more
     important work on that share reports it.
     """
 
@@ -41,7 +41,7 @@ class StatusTextWriter:
             self._news.notify()
 
     def close(self) -> None:
-        """Write the last text now, and end; a refusal is not retried then."""
+        """Write the last text now, and end; an error is not retried."""
         with self._news:
             self._closing = True
             self._news.notify()

@@ -19,7 +19,7 @@ def notify(message: str) -> None:
 
 
 def watchdog_interval() -> float | None:
-    """Return the interval in seconds at which the service manager wants a sign of life; None if it does not."""
+    """Return the watchdog interval in seconds, None if the watchdog is off."""
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     microseconds = os.environ.get("WATCHDOG_USEC", "")

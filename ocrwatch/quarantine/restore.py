@@ -119,7 +119,10 @@ def _moved_at_once(source: int, name: str, inbox: int) -> str | None:
 
 
 def _copy_back(source: int, name: str, inbox: int, hidden: str) -> str:
-    """Copy a scan, then remove it. Killed in between, it may be in both places, which the reason's name shows."""
+    """Copy a scan, then remove it.
+
+    Killed in between, it may be in both places, which the reason's name shows.
+    """
     descriptor = open_regular(source, name)
     try:
         # Hidden until it is complete.

@@ -1,4 +1,4 @@
-"""Protocol of a sidecar format, what it gets of a scan besides its page, and the result of rendering."""
+"""Protocol of a sidecar format, its input besides the page, and its result."""
 
 from __future__ import annotations
 

@@ -21,7 +21,10 @@ class JsonFormat:
     ending: ClassVar[str] = "json"
 
     def render(self, page: Page, original: Original) -> bytes:
-        """Render the result of :func:`page_as_dict`; a number that is not finite becomes null (RFC 8259)."""
+        """Render the result of :func:`page_as_dict`.
+
+        A number that is not finite becomes null (RFC 8259).
+        """
         return msgspec.json.format(msgspec.json.encode(page_as_dict(page, original)), indent=1) + b"\n"
 
 

@@ -1,7 +1,9 @@
-"""All options: ``schema`` defines them, ``load`` merges their sources, ``errors`` says what is wrong with one.
+"""Defines, loads and checks all options.
 
-``types`` are the kinds of values (durations, sizes), ``render`` writes the example file, the settings in force and the
-JSON schema, ``keys`` finds options by key, ``changes`` tells which of them a running daemon can take.
+``schema`` defines the options, ``load`` merges their sources, and ``errors`` describes what is wrong with a value.
+
+``types`` has the kinds of values (durations, sizes), ``render`` writes the example file, the effective settings and the
+JSON Schema, ``keys`` finds options by key, and ``changes`` decides which of them a reload can change.
 """
 
 from ocrwatch.settings.reading import Enhance, Ocr, recipe

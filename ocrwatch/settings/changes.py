@@ -1,4 +1,4 @@
-"""What of new settings a running daemon can take, and what has to wait for a restart."""
+"""Decides which new settings a reload applies, and which need a restart."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ _SECTIONS = frozenset({"settle", "batch", "workers", "ocr", "enhance", "output",
 _OPTIONS = frozenset({
     "watch.rescan", "watch.poll_interval", "log.level", "log.preview_chars", "status.heartbeat", "profiles",
 })  # fmt: skip
-"""Anything that is not listed takes a restart: an option nobody thought of must not seem to have been taken."""
+"""Any option that is not listed needs a restart: a reload must not report an option as applied that it ignores."""
 
 _NOT_OF_SECTIONS = frozenset({"workers.executor"})
-"""Options of these sections that take a restart."""
+"""Options of these sections that need a restart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The difference between the settings in force and those that were read anew."""
+    """The difference between the effective settings and those that were loaded again."""
 
     settings: Settings
-    """What is to be in force: the new values of what can change, the old ones of the rest."""
+    """The new effective settings: new values of options that can change, old values of all others."""
     taken: tuple[str, ...]
-    """Keys whose values are new."""
+    """Keys with a new value."""
     kept: tuple[str, ...]
-    """Keys that differ as well and take a restart."""
+    """Keys that differ and need a restart."""
 
 
 def can_change(key: str) -> bool:
-    """Tell whether a running daemon can take a new value of the option ``key``, such as ``settle.stable_for``."""
+    """Return whether a reload can change the option ``key``."""
     return key in _OPTIONS or (key.partition(".")[0] in _SECTIONS and key not in _NOT_OF_SECTIONS)
 
 
 def changes(running: Settings, wanted: Settings) -> Changes:
-    """Compare the settings in force with those that are wanted."""
+    """Compare the effective settings with the wanted ones."""
     different = [key for key in option_keys() if _value(running, key) != _value(wanted, key)]
     taken = tuple(key for key in different if can_change(key))
     settings = running

@@ -1,4 +1,4 @@
-"""What is wrong with a setting, in words: the source, the key, the value and what would be right."""
+"""Describes what is wrong with a setting: source, key, value and remedy."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ _RENAMED = {
     "hooks.queue": "hooks.queue_size",
     "history.keep": "history.max_age",
 }
-"""Options of older versions, with their names today."""
+"""Options of older versions, with their current names."""
 
 
 def renamed(key: str) -> str:
-    """Return the remedy for an option that has another name since, empty if there was no such option.
+    """Return the remedy for an option that was renamed, empty for others.
 
-    ``key`` may lie in a profile, such as ``profiles[0].enhance.on``.
+    ``key`` may be in a profile, such as ``profiles[0].enhance.on``.
     """
     within, _, own = key.rpartition("].")
     new = _RENAMED.get(own)
@@ -65,7 +65,10 @@ def renamed(key: str) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str], within: str = "") -> str:
-    """Return a remedy with the known name that is closest to ``name``, written after ``within``; empty if none is."""
+    """Return a remedy with the known name closest to ``name``, empty if none is close.
+
+    ``within`` is the name's prefix, such as ``ocr.``.
+    """
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"did you mean {within}{close[0]}?" if close else ""
 
@@ -86,7 +89,7 @@ def unknown_option(parts: Parts, source: str) -> UsageError:
 
 
 def wrong_value(error: ValidationError, provenance: Mapping[str, str]) -> UsageError:
-    """Return the error for the first thing that is wrong with the settings; ``provenance`` is by key."""
+    """Return the error for the first invalid setting; ``provenance`` is by key."""
     details = error.errors(include_url=False)[0]
     parts = details["loc"]
     source = _source(parts, provenance)
@@ -113,7 +116,7 @@ def _remedy(details: ErrorDetails) -> str:
 
 
 def _source(parts: Parts, provenance: Mapping[str, str]) -> str:
-    """Return the source of the value at ``parts``: its own, that of the list it is in, or of what is in it."""
+    """Return the source of the value at ``parts``, of its list, or of its entries."""
     names = [str(part) for part in parts]
     for length in range(len(names), 0, -1):
         key = ".".join(names[:length])
@@ -124,7 +127,7 @@ def _source(parts: Parts, provenance: Mapping[str, str]) -> str:
 
 
 def _home_of(name: str) -> str:
-    """Return a remedy for a known option in the wrong section, empty if the name is unknown everywhere."""
+    """Return a remedy for an option in the wrong section, empty for an unknown name."""
     sections = [key for key in Settings.model_fields if (model := section_at([key])) and name in model.model_fields]
     return f"{name} belongs in section [{sections[0]}]" if sections else ""
 
@@ -134,7 +137,7 @@ def _shown(value: object) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except (ValueError, RecursionError):
-        # Whole numbers of thousands of digits, lists nested thousands deep.
+        # Integers of thousands of digits, lists nested thousands of levels deep.
         return "..."
     text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."

@@ -1,4 +1,4 @@
-"""Finding options by their keys, such as ``settle.stable_for`` or ``profiles[0].ocr.languages``."""
+"""Finds options by key, such as ``settle.stable_for`` or ``profiles[0].name``."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from pydantic import BaseModel
 from ocrwatch.settings import Settings
 
 Parts = Sequence[str | int]
-"""A key taken apart; numbers are places in lists."""
+"""The parts of a key; numbers are list indexes."""
 
 
 def section_at(parts: Parts) -> type[BaseModel] | None:
-    """Return the model of the section at ``parts`` (none: all settings), None where no section is."""
+    """Return the model of the section at ``parts``, None if no section is there.
+
+    Without parts it is the model of all settings.
+    """
     kind = _type_at(parts)
     return kind if _is_section(kind) else None
 
 
 def is_option(parts: Parts) -> bool:
-    """Tell whether ``parts`` lead to an option, or to an entry of an option that is a table."""
+    """Return whether ``parts`` name an option, or an entry of a table option."""
     return (_type_at(parts) is not None and section_at(parts) is None) or get_origin(_type_at(parts[:-1])) is dict
 
 
@@ -35,7 +38,7 @@ def option_keys() -> Iterator[str]:
 
 
 def write_key(parts: Parts) -> str:
-    """Write a key as an admin would."""
+    """Write a key as in a settings file, such as ``profiles[0].name``."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
 
 

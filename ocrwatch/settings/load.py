@@ -1,4 +1,7 @@
-"""Where settings come from: defaults < TOML file < environment < command line, each value with its source."""
+"""Merges the sources of settings, and records the source of each value.
+
+In ascending priority: defaults, TOML file, environment, command line.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ _WRITABLE_BY_OTHERS = 0o022
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The settings in force and where each comes from."""
+    """The effective settings, and the source of each."""
 
     settings: Settings
     provenance: Mapping[str, str]
@@ -47,13 +50,16 @@ class Configuration:
 
 @dataclass(slots=True)
 class _Merged:
-    """Values of several sources, the later ones over the earlier ones."""
+    """Merges values of several sources; later ones override earlier ones."""
 
     values: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
 
     def add(self, values: Mapping[str, Any], source: Callable[[str], str], home: Path) -> None:
-        """Add what ``source`` names per key; relative folders among the values are relative to ``home``."""
+        """Add values; ``source`` names the source of a key.
+
+        Relative folders among the values are relative to ``home``.
+        """
         for key in values:
             if key not in Settings.model_fields:
                 raise unknown_option((key,), source(key))
@@ -64,7 +70,7 @@ class _Merged:
     ) -> None:
         for name, value in values.items():
             key = ".".join((*at, name))
-            # Sections and the tables in them are merged; what is nested deeper can only be wrong.
+            # Sections and the tables in them are merged; anything nested deeper is invalid.
             if isinstance(value, dict) and len(at) <= 1:
                 below = into.get(name)
                 into[name] = dict(below) if isinstance(below, dict) else {}
@@ -75,7 +81,7 @@ class _Merged:
 
 
 class _Environment(EnvSettingsSource):
-    """The environment variables, with lists and tables in TOML's notation as everywhere else."""
+    """Reads environment variables; lists and tables are in TOML's notation."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         super().__init__(Settings, env_prefix=_PREFIX, env_nested_delimiter="__")
@@ -92,15 +98,15 @@ def load(
     *,
     only: Collection[str] | None = None,
 ) -> Configuration:
-    """Return the settings in force.
+    """Return the effective settings.
 
-    ``config`` is the file that the user named, if any; else ``$OCRWATCH_CONFIG``, ``./ocrwatch.toml`` and
+    ``config`` is the file that the user named; if it is None, ``$OCRWATCH_CONFIG``, ``./ocrwatch.toml`` and
     ``/etc/ocrwatch/ocrwatch.toml`` are tried. ``overrides`` are the command line's values by key, such as
     ``{"settle.stable_for": "2s"}``. Relative folders in the file, and those not set anywhere, are relative to the
-    file's folder; all others to the working directory. ``only`` names what is taken from the file, such as
-    ``{"state"}``: the rest of it may be wrong.
+    file's folder; all others to the working directory. ``only`` names the values that are read from the file, such as
+    ``{"state"}``: the rest of the file may be invalid.
 
-    Raises UsageError for whatever is wrong with any of them, EnvironmentFault where the disk does not give the file.
+    Raises UsageError if any of them is invalid, and EnvironmentFault if the file cannot be read.
     """
     path = _config_path(config, environ)
     here = Path.cwd()
@@ -124,9 +130,9 @@ def load(
 
 
 def parse_overrides(arguments: Sequence[str]) -> dict[str, object]:
-    """Return the values by key of ``--set`` arguments such as ``settle.stable_for=2s``.
+    """Return the values of ``--set`` arguments by key: ``settle.stable_for=2s``.
 
-    Raises UsageError where one is not of the form ``key=value``.
+    Raises UsageError if one is not of the form ``key=value``.
     """
     overrides: dict[str, object] = {}
     for argument in arguments:
@@ -140,9 +146,9 @@ def parse_overrides(arguments: Sequence[str]) -> dict[str, object]:
 
 
 def parse_value(text: str) -> object:
-    """Return the list, table or quoted text that ``text`` is in TOML's notation; anything else stays text.
+    """Return the list, table or string that ``text`` is in TOML, else ``text`` itself.
 
-    Numbers and switches stay text as well, because only the option knows whether ``0123`` or ``2024-01-01`` is one.
+    Numbers and booleans stay text, because only the option knows whether ``0123`` or ``2024-01-01`` is one.
     """
     if text.startswith(("[", "{", '"', "'")):
         try:
@@ -153,9 +159,11 @@ def parse_value(text: str) -> object:
 
 
 def check_folders(settings: Settings, environ: Mapping[str, str] = os.environ) -> None:
-    """Refuse folders that would make ocrwatch read its own output, mix up originals or expose programs.
+    """Raise an error for folders that must not contain each other.
 
-    Links are resolved first. Raises UsageError that names the two folders.
+    ocrwatch would read its own output, confuse originals, or expose private files.
+
+    Links are resolved first. The UsageError names the two folders.
     """
     folders = {name: Path(os.path.realpath(getattr(settings, name))) for name in _FOLDERS}
     for one, other, too_close in _forbidden_pairs():
@@ -207,7 +215,7 @@ def _config_path(config: Path | None, environ: Mapping[str, str]) -> Path | None
 
 
 def _is_meant(path: Path) -> bool:
-    """Tell whether a file that nobody named is there, for somebody who may enter its folder."""
+    """Return whether a default settings file exists, False in a closed folder."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -227,7 +235,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _read_only(path: Path, names: Collection[str]) -> dict[str, Any]:
-    """Return some of a file's values; if it is not valid TOML, of those that stand before its first table."""
+    """Return some values of a file; if it is not valid TOML, only of its top level."""
     try:
         values = _read(path)
     except UsageError:
@@ -246,7 +254,7 @@ def _text_of(path: Path) -> str:
         # Before it is opened: a FIFO would wait for a writer.
         if not stat.S_ISREG(mode):
             raise UsageError(f"{path} is not a file", "name a TOML file")
-        # Not pydantic's source for TOML, which takes what it cannot look at for empty. Line ends are TOML's matter.
+        # pydantic's TOML source is not used: it treats a file that it cannot stat as empty. TOML defines line ends.
         return path.read_bytes().decode()
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -255,13 +263,19 @@ def _text_of(path: Path) -> str:
 
 
 def _unreadable(path: Path, error: OSError) -> EnvironmentFault:
-    """Say why a file cannot be read. A service tries again: a permission that is missing may be given at any time."""
+    """Return the error for a file that cannot be read.
+
+    It is a fault of the environment, which a service retries: the permission may be granted at any time.
+    """
     closed = remedy_for_reader(path, "let ocrwatch's user read it")
     return environment_fault(error, f"cannot read the settings file {path}", closed=closed)
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that set options, by the option's key. Raises UsageError for one that sets none."""
+    """Return the variables that set options, by the option's key.
+
+    Raises UsageError for a variable that sets none.
+    """
     variables = {}
     for name in environ:
         if not name.startswith(_PREFIX) or name == CONFIG_VARIABLE:

@@ -1,4 +1,4 @@
-"""Settings written out: the example file, the effective values with their sources, the JSON Schema."""
+"""Renders settings: example file, effective values with sources, JSON Schema."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ formats = ["txt", "json"]
 
 
 def example() -> str:
-    """Return the example file: TOML that changes nothing, with every option and its default commented out."""
+    """Return the example file: TOML with every option and its default commented out."""
     defaults = Settings().model_dump()
     options = [name for name in Settings.model_fields if section_at([name]) is None and name != "profiles"]
     lines = [*_comment(_HEAD), "", *_options(Settings, options, defaults)]
@@ -71,7 +71,10 @@ def schema() -> str:
 
 
 def write_value(value: object) -> str:
-    """Write ``value`` in TOML's notation, on one line. What TOML cannot hold (lone surrogates) is escaped."""
+    """Write ``value`` in TOML's notation, on one line.
+
+    Lone surrogates, which TOML does not allow, are escaped.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (str, Path)):
@@ -100,7 +103,7 @@ def _comment(text: str | None) -> list[str]:
 
 
 def _commented_out(option: str) -> list[str]:
-    """Put ``#`` without a space before an option, unlike before a comment; long lists go on several lines."""
+    """Put ``#`` before an option, without the space of a comment; wrap long lists."""
     lines = textwrap.wrap(option, _WIDTH - 1, break_long_words=False, break_on_hyphens=False)
     return [f"#{line}" for line in lines]
 
@@ -117,14 +120,14 @@ def _sourced(values: Mapping[str, Any], provenance: Mapping[str, str]) -> Iterat
 
 
 def _line(name: str, value: object, source: str) -> str:
-    """Write one option; what is nobody's choice bears no remark, so that what is stands out."""
+    """Write one option, with its source unless it has the default."""
     written = f"{name} = {write_value(value)}"
     return written if source == "default" else f"{written}  # from {source}"
 
 
 def _source(key: str, provenance: Mapping[str, str]) -> str:
-    """Return where ``key`` comes from; entries of one table may come from several places."""
+    """Return the source of ``key``; entries of one table may have several."""
     entries = [source for name, source in provenance.items() if name.startswith(f"{key}.")]
     text = ", ".join(dict.fromkeys(entries or [provenance[key]]))
-    # A file's name may hold anything, a comment must stay on its line.
+    # A file's name may contain line breaks, but a comment must stay on its line.
     return write_value(text)[1:-1]

@@ -1,4 +1,7 @@
-"""The kinds of values that options have: durations, sizes, permissions, folders, lists, as people write them."""
+"""Defines the types of options, as people write them.
+
+Durations, sizes, permissions, folders, addresses, programs and lists.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,9 @@ _WITHOUT_TEXT = {
 
 
 def parse_duration(value: object) -> float:
-    """Return the seconds that ``value`` means: ``"300ms"``, ``"2s"``, ``"10m"``, ``"1h"``, ``"1d"`` or plain seconds.
+    """Return the seconds of a duration.
+
+    ``value`` is ``"300ms"``, ``"2s"``, ``"10m"``, ``"1h"``, ``"1d"`` or plain seconds.
 
     Raises ValueError, whose text says what would be right.
     """
@@ -54,7 +59,7 @@ def parse_duration(value: object) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Write ``seconds`` (0 or more) so that :func:`parse_duration` returns exactly the same number."""
+    """Write ``seconds`` (0 or more) so that :func:`parse_duration` returns the same."""
     amount = Decimal(repr(seconds))
     if not amount:
         return "0s"
@@ -65,7 +70,9 @@ def format_duration(seconds: float) -> str:
 
 
 def parse_size(value: object) -> int:
-    """Return the bytes that ``value`` means: ``"50MB"`` (powers of 1000), ``"512KiB"`` (of 1024) or plain bytes.
+    """Return the bytes of a size.
+
+    ``value`` is ``"50MB"`` (powers of 1000), ``"512KiB"`` (of 1024) or plain bytes.
 
     Raises ValueError, whose text says what would be right.
     """
@@ -77,7 +84,7 @@ def parse_size(value: object) -> int:
 
 
 def format_size(size: int) -> str:
-    """Write ``size`` (bytes, 0 or more) so that :func:`parse_size` returns the same number."""
+    """Write ``size`` (bytes, 0 or more) so that :func:`parse_size` returns the same."""
     if not size:
         return "0B"
     amount, unit = min((size // scale, unit) for unit, scale in _BYTES.items() if size % scale == 0)
@@ -85,13 +92,13 @@ def format_size(size: int) -> str:
 
 
 def parse_mode(value: object) -> int | None:
-    """Return the permission bits that ``value`` means: octal digits as text, or None for the empty text.
+    """Return the permission bits of octal digits as text, None for the empty text.
 
     Raises ValueError, whose text says what would be right.
     """
     if value is None or value == "":
         return None
-    # A bare number would be taken for decimal: 640 is not 0640.
+    # A number would be decimal: 640 is not 0640.
     if not isinstance(value, str) or not _MODE.fullmatch(value):
         raise ValueError(
             'write permissions as octal digits in quotes, such as "0640", or "" to leave them to the umask'
@@ -105,7 +112,9 @@ def format_mode(mode: int | None) -> str:
 
 
 def parse_address(value: str) -> tuple[str, int]:
-    """Return host and port of ``value``: ``"127.0.0.1:9464"``, ``"[::1]:9464"``, or ``":9464"`` for this machine only.
+    """Return the host and port of an address.
+
+    ``value`` is ``"127.0.0.1:9464"``, ``"[::1]:9464"``, or ``":9464"`` for this machine only.
 
     Raises ValueError, whose text says what would be right.
     """
@@ -118,7 +127,7 @@ def parse_address(value: str) -> tuple[str, int]:
 def between(
     low: Number, high: Number, write: Callable[[Number], str] = str, *, or_zero: bool = False
 ) -> AfterValidator:
-    """Return a validator that accepts ``low`` to ``high``, both inclusive, and 0 where ``or_zero`` says so."""
+    """Return a validator for ``low`` to ``high``, both inclusive; 0 if ``or_zero``."""
 
     def check(value: Number) -> Number:
         if low <= value <= high or (or_zero and value == 0):
@@ -129,7 +138,7 @@ def between(
 
 
 def _amount(value: object) -> tuple[Decimal | None, str]:
-    """Split ``value`` into its number and its unit; the number is None where there is none."""
+    """Split ``value`` into its number and its unit; without a number it is None."""
     if isinstance(value, str) and (match := _AMOUNT.fullmatch(value.strip())):
         return Decimal(match[1]), match[2]
     if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
@@ -138,7 +147,7 @@ def _amount(value: object) -> tuple[Decimal | None, str]:
 
 
 def _split(value: object) -> object:
-    """Let a list come from one environment variable: ``txt,json``."""
+    """Accept a list as comma-separated text, for environment variables: ``txt,json``."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
@@ -158,7 +167,7 @@ def _format(name: str) -> str:
 
 
 def _with_formats(schema: JsonDict) -> None:
-    """Add to the JSON Schema of a format what may be written here."""
+    """Add the permitted names to the JSON Schema of a format."""
     schema["enum"] = list(registry.names())
 
 
@@ -189,7 +198,7 @@ def _file(value: object) -> object:
 
 
 def _command(value: object) -> object:
-    """Let a program without arguments be written as text; nothing is ever split at spaces."""
+    """Accept a program without arguments as text; text is never split at spaces."""
     return ((value,) if value else ()) if isinstance(value, str) else value
 
 
@@ -218,7 +227,7 @@ def _web_address(value: str) -> str:
 
 
 def _variables(value: object) -> object:
-    """Turn values into Tesseract's own notation: everything is text, and switches are 1 and 0."""
+    """Convert values to Tesseract's notation: all are text, and booleans 1 and 0."""
     if not isinstance(value, dict):
         return value
     for name, setting in value.items():
@@ -247,7 +256,7 @@ def _address(value: str) -> str:
 
 
 def _none_if_empty(value: object) -> object:
-    """TOML has no null: the empty text stands for it."""
+    """Convert the empty text to None, since TOML has no null."""
     return None if value == "" else value
 
 
@@ -278,7 +287,7 @@ FileMode = Annotated[
 Folder = Annotated[Path, BeforeValidator(_folder)]
 
 Address = Annotated[str, AfterValidator(_address)]
-"""What :func:`parse_address` understands, or empty."""
+"""Any text that :func:`parse_address` accepts, or empty."""
 
 _none_is_empty = PlainSerializer(lambda value: "" if value is None else value)
 
@@ -321,4 +330,4 @@ SidecarFormats = Annotated[
     AfterValidator(_distinct),
     Field(min_length=1),
 ]
-"""Names of installed formats, at least one; whether they can be used is tried at the start."""
+"""Names of installed formats, at least one; the start checks whether they work."""

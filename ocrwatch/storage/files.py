@@ -214,7 +214,10 @@ def sync_content(descriptor: int) -> None:
 
 
 def sync(parent: int) -> None:
-    """Make the names in a folder durable. Some network file systems cannot, and need not: they answer EINVAL."""
+    """Make the names in a folder durable.
+
+    Some network file systems cannot, and need not: they answer EINVAL.
+    """
     with _if_offered(parent):
         os.fsync(parent)
 
@@ -230,8 +233,9 @@ def renamed_at_once(source: int, name: str, target: int, new_name: str) -> bool:
 
 
 def rename_noreplace(source: int, name: str, target: int, new_name: str, *, again: bool = False) -> None:
-    """Rename between two open folders; raise ``FileExistsError`` rather than replace anything.
+    """Rename between two open folders.
 
+    Raises ``FileExistsError`` rather than replace anything.
     1. renameat2(2) with RENAME_NOREPLACE, one step.
     2. If the file system lacks that (NFS): a hard link and an unlink. Killed in between, both names are one file.
     3. If it lacks both (rclone, WebDAV, SFTP): the new name is reserved by an empty file, made with O_EXCL, which is
@@ -316,7 +320,7 @@ def _is_empty(directory: int, name: str) -> bool:
 def rename_to_own(parent: int, name: str, new_name: str) -> None:
     """Rename within an open folder, in one step, to a free hidden name that only this daemon uses.
 
-    Raises ``FileExistsError`` if the name is taken after all, as far as the file system can tell.
+    Raises ``FileExistsError`` if the name is taken after all, as far as the file system reports it.
     """
     if not renamed_at_once(parent, name, parent, new_name):
         os.rename(name, new_name, src_dir_fd=parent, dst_dir_fd=parent)
@@ -352,7 +356,10 @@ def copy_durable(descriptor: int, parent: int, name: str) -> str:
 
 
 def has_content(parent: int, name: str, size: int, sha256: str) -> bool:
-    """Return whether ``name`` is a regular file with exactly these bytes; raises ``OSError`` if unknown."""
+    """Return whether ``name`` is a regular file with exactly these bytes.
+
+    Raises ``OSError`` if unknown.
+    """
     status = status_of(parent, name)
     if status is None or not stat.S_ISREG(status.st_mode) or status.st_size != size:
         return False
@@ -370,7 +377,10 @@ def has_content(parent: int, name: str, size: int, sha256: str) -> bool:
 
 
 def is_same_file(one: int, name: str, other: int, other_name: str) -> bool:
-    """Return whether two names, each in an open folder, are hard links to one file, if the file system can tell."""
+    """Return whether two names, each in an open folder, are links to one file.
+
+    False if the file system cannot report that.
+    """
     first, second = status_of(one, name), status_of(other, other_name)
     if first is None or second is None or not is_posix(first.st_dev):
         return False

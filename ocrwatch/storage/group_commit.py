@@ -1,4 +1,7 @@
-"""Group commit: many waiters, one thread, one fsync. Items that wait while the thread is busy go together next."""
+"""Group commit: many waiters, one thread, one fsync.
+
+Items that wait while the thread is busy go together next.
+"""
 
 from __future__ import annotations
 

@@ -167,7 +167,10 @@ def _taken(folder: Path, what: str, holder: int) -> LockedError:
 
 
 def _take_former_lock(inbox: Path, what: str) -> None:
-    """Remove the lock file of an older version; raises :class:`LockedError` if that still runs."""
+    """Remove the lock file of an older version.
+
+    Raises :class:`LockedError` if that still runs.
+    """
     with contextlib.suppress(OSError):
         path = inbox / LOCK_NAME
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

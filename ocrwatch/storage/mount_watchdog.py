@@ -52,7 +52,10 @@ class MountWatchdog:
 
 
 def check_answers(folders: Mapping[str, Path]) -> None:
-    """Raise :class:`EnvironmentFault` if a folder gives no answer; a refusal is an answer."""
+    """Raise :class:`EnvironmentFault` if a folder gives no answer.
+
+    A refusal is an answer.
+    """
     threads = {name: threading.Thread(target=_ask, args=(folder,), daemon=True) for name, folder in folders.items()}
     for thread in threads.values():
         thread.start()

@@ -44,7 +44,10 @@ def nearest_existing(folder: Path) -> Path:
 
 
 def is_missing(folder: Path) -> bool:
-    """Return whether nothing is there; a path that cannot be checked, as on a dead share, exists."""
+    """Return whether nothing is there.
+
+    A path that cannot be checked, as on a dead share, exists.
+    """
     return _refusal(folder) in _MISSING
 
 
@@ -144,7 +147,10 @@ class _Mount:
         return self.kind.partition(".")[0] not in _NOT_POSIX
 
     def inner(self, path: Path) -> Path:
-        """Return a path below the mount point relative to the file system; raises ``ValueError`` for others."""
+        """Return a path below the mount point relative to the file system.
+
+        Raises ``ValueError`` for others.
+        """
         return self.root / path.relative_to(self.point)
 
 
@@ -217,7 +223,10 @@ class MountGuard:
     """Detects that a share or disk was unmounted: its mount point is a folder too, and would be written to."""
 
     def __init__(self, folder: Path, what: str) -> None:
-        """Locate ``folder``, which messages call ``what``; raises :class:`EnvironmentFault` if it refuses."""
+        """Locate ``folder``, which messages call ``what``.
+
+        Raises :class:`EnvironmentFault` if it refuses.
+        """
         self._folder = folder
         self._what = what
         try:

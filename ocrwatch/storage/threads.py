@@ -40,7 +40,10 @@ class Threads:
 
 
 async def run_in(executor: ThreadPoolExecutor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run ``work`` on a thread of ``executor``. Lack of memory is the environment's fault, not the scan's."""
+    """Run ``work`` on a thread of ``executor``.
+
+    Lack of memory is the environment's fault, not the scan's.
+    """
 
     def call() -> T:
         try:
@@ -56,7 +59,10 @@ async def run_in(executor: ThreadPoolExecutor, work: Callable[P, T], *args: P.ar
 
 
 class Tasks:
-    """Coroutines that run beside their owner. :meth:`check` raises the error that ended one of them."""
+    """Coroutines that run beside their owner.
+
+    :meth:`check` raises the error that ended one of them.
+    """
 
     def __init__(self, wake: asyncio.Event) -> None:
         """``wake`` is set when one of them has ended."""

@@ -1,4 +1,4 @@
-"""Determines the state of one scan, from the folders, the ledger and the daemon's status."""
+"""Determines the state of one scan from folders, ledger and status."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ocrwatch.storage.files import display_path, facts_of
 _CLOSED = frozenset({"delivered", "quarantined", "changed"})
 _MOST_TOLD = 20
 _DAMAGE = frozenset({Damaged.code, Truncated.code})
-"""Faults that are not final at once: the writer may still be at work."""
+"""Faults that are not final immediately: the writer may still be writing."""
 
 _FORGOTTEN = "for a reason that is not known any more"
 _CLOSED_FOLDER = f"if this is ocrwatch's user, let it read and enter that folder; if not, {ASK_ITS_USER}"
@@ -55,7 +55,7 @@ class Answer:
     """In the inbox."""
     state: str
     """``ignored``, ``reading``, ``retrying``, ``blocked``, ``queued``, ``incomplete``, ``settling``,
-    ``delivering``, ``done``, ``duplicate``, ``quarantined``, ``gone`` or ``unknown``."""
+    ``delivering``, ``delivered``, ``duplicate``, ``quarantined``, ``changed`` or ``unknown``."""
     says: str
     remedy: str = ""
     since: str | None = None
@@ -87,9 +87,9 @@ class Sources:
 
 
 def answer(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
-    """Explain the state of the scan at ``path`` in the inbox; ``rows`` are the ledger's, oldest first.
+    """Explain the state of the scan at ``path`` in the inbox.
 
-    Raises :class:`EnvironmentFault` if the inbox cannot be read.
+    ``rows`` are the ledger's, oldest first. Raises :class:`EnvironmentFault` if the inbox cannot be read.
     """
     found = _now(sources, path, rows)
     told = rows[-1:] if rows and _end_of(rows[-1]) == found.state else []
@@ -117,7 +117,10 @@ def _now(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
 
 
 def _unwanted(settings: Settings, path: str, *, is_there: bool) -> tuple[str, str]:
-    """Return why the rules ignore a file, and the remedy; if it is there, its content counts as well."""
+    """Return why the rules ignore a file, and the remedy.
+
+    The content of an existing file counts as well.
+    """
     watch = settings.watch
     if is_there:
         check = NameCheck(settings.inbox, watch.include, watch.exclude, recursive=watch.recursive)
@@ -142,7 +145,7 @@ def _look(inbox: Path, path: str) -> tuple[os.stat_result | None, str, str]:
 
 
 def _by_record(sources: Sources, path: str, last: Entry | None, *, is_there: bool) -> Answer | None:
-    """Explain a scan that is not in the daemon's status, by the ledger's last record and its file."""
+    """Explain a scan that is not in the daemon's status, by its last row and its file."""
     if last is not None and last.state not in _CLOSED:
         return _open(sources, last, is_there=is_there)
     if is_there:
@@ -262,7 +265,7 @@ def _waiting(sources: Sources, path: str) -> Answer:
 
 
 def _duplicate(sources: Sources, row: Entry) -> Answer:
-    """Explain a scan that was not delivered, since another with the same bytes was (``intake.duplicates``)."""
+    """Explain a duplicate, which was not delivered (``intake.duplicates``)."""
     at, files = isoformat(row.updated_at), files_of(sources.settings, row)
     fate = None if row.plan is None else Plan.from_json(row.plan).fate
     became = {
@@ -295,7 +298,7 @@ def _done(sources: Sources, row: Entry) -> Answer:
 
 
 def _with_review(sources: Sources, row: Entry, review: Review, done: Answer) -> Answer:
-    """Add why a page is marked for review, and how to mark it as reviewed, or when it was."""
+    """Add why a page is marked for review, and when or how it is reviewed."""
     reasons = ", ".join(review.reasons)
     marked = replace(done, review=list(review.reasons))
     if row.reviewed_at is not None:

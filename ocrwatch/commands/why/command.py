@@ -32,7 +32,7 @@ _PAST = {"delivered": "read", "quarantined": "quarantined", "changed": "not read
 def why(
     file: Path, config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, as_json: bool
 ) -> ExitCode:
-    """Explain the state of one file; code 1 if nothing is known of it."""
+    """Explain the state of one file; code 1 if it is unknown."""
     settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings
     startup.check_answers(settings)
     seen = look(settings)
@@ -54,14 +54,14 @@ def _answers(settings: Settings, file: Path, seen: Seen, status: Status | None) 
             found = [answer(sources, path, ledger.of_path(path)) for path in paths]
             return found or [_unknown(sources, file)], ""
     except EnvironmentFault as error:
-        # The folders and the daemon can answer all the same.
+        # The folders and the daemon's status suffice for an answer.
         unasked = LedgerReader(settings.state, alone=True)
         paths = scans_meant(settings, file, unasked, status)
         return [answer(sources, path, []) for path in paths] or [_unknown(sources, file)], str(error)
 
 
 def _unknown(sources: Sources, file: Path) -> Answer:
-    """Answer for a file that neither the inbox nor the ledger knows."""
+    """Return the answer for a file that is neither in the inbox nor in the ledger."""
     return answer_by_reason(sources, file) or answer(sources, path_in_inbox(sources.settings, file), [])
 
 

@@ -25,7 +25,7 @@ def files_of(settings: Settings, row: Entry) -> list[str]:
 
 
 def text_of(settings: Settings, row: Entry) -> str | None:
-    """Return the absolute path of the text for people of a scan that was read; None if there is none."""
+    """Return the absolute path of a scan's text for people; None if there is none."""
     texts = [name for name in files_of(settings, row) if Path(name).is_relative_to(settings.outbox)]
     # The text is published last.
     return texts[-1] if texts else None

@@ -1,4 +1,4 @@
-"""Finds the scan for a file name: a path in the inbox, outbox, archive or quarantine, or just a name."""
+"""Finds the scan of a path in any of the folders, or of a mere name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_LOOKED_AT = 200_000
 
 
 def scans_meant(settings: Settings, file: Path, ledger: LedgerReader, status: Status | None) -> list[str]:
-    """Return the paths in the inbox that ``file`` may mean, the likeliest first; empty if it is unknown."""
+    """Return the paths in the inbox that ``file`` may mean, the likeliest first."""
     for root, place, relative in _places(settings, file):
         found = _at(root, place, relative, ledger, status)
         if found:
@@ -31,7 +31,7 @@ def scans_meant(settings: Settings, file: Path, ledger: LedgerReader, status: St
 
 
 def rows_meant(settings: Settings, file: Path, ledger: LedgerReader) -> list[Entry]:
-    """Return the ledger's rows that ``file`` may mean; empty if it knows nothing of it.
+    """Return the ledger's rows that ``file`` may mean.
 
     These are the rows with a scan, text or original that is or was at exactly this path, else all with a scan of this
     name.
@@ -56,7 +56,7 @@ def _roots(settings: Settings) -> dict[str, Path]:
 
 
 def _places(settings: Settings, file: Path) -> Iterator[tuple[str, Path, str]]:
-    """Yield where ``file`` may be: the root's name, the absolute path, and the path relative to the root."""
+    """Yield root name, absolute path and relative path for each root ``file`` is in."""
     roots = _roots(settings)
     for place in (Path.cwd() / file, *(root / file for root in roots.values())):
         for name, root in roots.items():
@@ -74,7 +74,7 @@ def _at(root: str, place: Path, relative: str, ledger: LedgerReader, status: Sta
 
 
 def _delivered_to(ledger: LedgerReader, root: str, relative: str) -> list[Entry]:
-    """Return the rows of scans that left a file of this name in the outbox, archive or quarantine."""
+    """Return the rows of scans with a result file of this name."""
     parent, name = split(relative)
     # Plans are JSON in ASCII: matches in their text are checked afterwards.
     rows = ledger.of_plan(json.dumps(name))

@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 import ocrwatch
-from ocrwatch.cache import key as known_module
+from ocrwatch.cache import key as key_module
 from ocrwatch.cache.base import LevelOptions
 from ocrwatch.cache.codec import pack
 from ocrwatch.cache.key import PageCache
@@ -107,7 +107,7 @@ def test_other_versions_are_another_reading(
     real = importlib.metadata.version
     for package in ("simplejpeg", "opencv-python-headless", "tesserocr"):
         with monkeypatch.context() as patch:
-            patch.setattr(known_module, "version", lambda name, p=package: "99" if name == p else real(name))
+            patch.setattr(key_module, "version", lambda name, p=package: "99" if name == p else real(name))
             assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
     assert PageCache(cache, [recipe]).page(BYTES, recipe) == pack(PAGE)
 
@@ -178,9 +178,9 @@ def test_what_the_processor_can_do_is_no_part_of_the_key(
 def test_other_code_is_another_reading(cache: TieredCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     """Developers change what reads without a new version; where the package lies does not matter."""
     remembered(cache, recipe)
-    known_module._code.cache_clear()
+    key_module._code.cache_clear()
     assert PageCache(cache, [recipe]).page(BYTES, recipe) == pack(PAGE)
-    monkeypatch.setattr(known_module, "_code", lambda: "other")
+    monkeypatch.setattr(key_module, "_code", lambda: "other")
     assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
 
 
@@ -188,7 +188,7 @@ def test_the_code_is_hashed_by_its_contents(tmp_path: Path, monkeypatch: pytest.
     """A copy of the package is the same code until a byte of it differs."""
     installed, copy = Path(ocrwatch.__file__).parent, tmp_path / "ocrwatch"
     shutil.copytree(installed, copy)
-    hashed = known_module._code.__wrapped__
+    hashed = key_module._code.__wrapped__
     here = hashed()
     monkeypatch.setattr(ocrwatch, "__file__", str(copy / "__init__.py"))
     assert hashed() == here
@@ -310,7 +310,7 @@ def test_other_networks_are_another_reading_if_they_have_a_part_in_it(
     alone, real = replace(recipe, second="none"), importlib.metadata.version
     remembered(cache, recipe)
     remembered(cache, alone)
-    monkeypatch.setattr(known_module, "version", lambda name: "99" if name == package else real(name))
+    monkeypatch.setattr(key_module, "version", lambda name: "99" if name == package else real(name))
     assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
     assert PageCache(cache, [alone]).page(BYTES, alone) == pack(PAGE)
 

@@ -155,7 +155,7 @@ def test_variables_of_the_engine_come_together_from_all_sources(toml: Path) -> N
         (
             "[output]\nformats = ['jsn']",
             r'formats\[0\] = "jsn"',
-            "'txt' or 'json', or.*; did you mean json?",
+            "'txt'.* or '.*', or.*; did you mean json?",
         ),
         (
             "[output]\nformats = ['alto']",
