@@ -14,7 +14,7 @@ from ocrwatch.events import BatchFinished, publish
 from ocrwatch.recipe import Recipe
 from ocrwatch.scan_state import CLOSED, ScanState
 from ocrwatch.settings import Effective
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 
 __all__ = [
     "CLOSED", "Arrival", "Batch", "Scan", "ScanState", "Scans", "Settled", "SettledFile", "Source",

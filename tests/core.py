@@ -18,10 +18,10 @@ from typing import Final
 from ocrwatch.backoff import Backoff
 from ocrwatch.cache.key import PageCache
 from ocrwatch.daemon.pipeline import Pipeline
+from ocrwatch.delivery.chosen_names import Fate, Places
 from ocrwatch.delivery.deliveries import Deliveries
 from ocrwatch.delivery.duplicates import Duplicates
-from ocrwatch.delivery.plan import Fate, Places
-from ocrwatch.delivery.transaction import Deliverer
+from ocrwatch.delivery.step_order import Deliverer
 from ocrwatch.errors import EnvironmentFault, ScanFault
 from ocrwatch.events import (
     BatchFinished,

@@ -8,7 +8,7 @@ import re
 
 from PIL import Image
 
-from ocrwatch import markers
+from ocrwatch import jpeg_markers
 from tests.rendering import encode
 
 _SAMSUNG = (
@@ -30,7 +30,7 @@ def behind_start(jpeg: bytes, piece: bytes) -> bytes:
 
 def behind_first_segment(jpeg: bytes, piece: bytes) -> bytes:
     """Put bytes between the first segment and the second."""
-    end = markers.walk(jpeg).segments[0].end
+    end = jpeg_markers.walk(jpeg).segments[0].end
     return jpeg[:end] + piece + jpeg[end:]
 
 
@@ -51,15 +51,15 @@ def before_end(jpeg: bytes, surplus: bytes) -> bytes:
 
 def with_height(jpeg: bytes, height: int) -> bytes:
     """Have the frame header claim another height."""
-    frame = next(each for each in markers.walk(jpeg).segments if each.marker in markers.START_OF_FRAME)
+    frame = next(each for each in jpeg_markers.walk(jpeg).segments if each.marker in jpeg_markers.START_OF_FRAME)
     return jpeg[: frame.start + 5] + height.to_bytes(2) + jpeg[frame.start + 7 :]
 
 
 def with_lines_behind(jpeg: bytes, claimed: int) -> bytes:
     """Have the frame header claim a height, and put the true one into a DNL marker behind the first scan."""
-    structure = markers.walk(jpeg)
-    data_end = next(each.data_end for each in structure.segments if each.marker == markers.SOS)
-    lines = segment(markers.DNL, structure.height.to_bytes(2))
+    structure = jpeg_markers.walk(jpeg)
+    data_end = next(each.data_end for each in structure.segments if each.marker == jpeg_markers.SOS)
+    lines = segment(jpeg_markers.DNL, structure.height.to_bytes(2))
     return with_height(jpeg[:data_end] + lines + jpeg[data_end:], claimed)
 
 
@@ -71,8 +71,8 @@ def with_profile(jpeg: bytes, *numbers: tuple[int, int]) -> bytes:
 
 def with_adobe(jpeg: bytes, transform: int) -> bytes:
     """Put an Adobe segment in the place of JFIF's."""
-    first = markers.walk(jpeg).segments[0]
-    return jpeg[:2] + segment(markers.APP14, b"Adobe\0\x64\0\0\0\0" + bytes([transform])) + jpeg[first.end :]
+    first = jpeg_markers.walk(jpeg).segments[0]
+    return jpeg[:2] + segment(jpeg_markers.APP14, b"Adobe\0\x64\0\0\0\0" + bytes([transform])) + jpeg[first.end :]
 
 
 def with_padding(page: Image.Image, padding: bytes, every: int = 9) -> bytes:
@@ -80,7 +80,7 @@ def with_padding(page: Image.Image, padding: bytes, every: int = 9) -> bytes:
     data = io.BytesIO()
     page.convert("RGB").save(data, "JPEG", quality=90, restart_marker_blocks=1)
     jpeg = data.getvalue()
-    scan = markers.walk(jpeg).scan
+    scan = jpeg_markers.walk(jpeg).scan
     assert scan is not None
     numbers = itertools.count(1)
 
@@ -92,8 +92,8 @@ def with_padding(page: Image.Image, padding: bytes, every: int = 9) -> bytes:
 
 def first_scans(progressive: bytes, count: int) -> bytes:
     """Cut a progressive file behind its first scans, and put an end marker there."""
-    scans = [each for each in markers.walk(progressive).segments if each.marker == markers.SOS]
-    return progressive[: scans[count - 1].data_end] + markers.EOI
+    scans = [each for each in jpeg_markers.walk(progressive).segments if each.marker == jpeg_markers.SOS]
+    return progressive[: scans[count - 1].data_end] + jpeg_markers.EOI
 
 
 def sampled(page: Image.Image, *factors: int, paper: int = 128) -> bytes:
@@ -112,13 +112,13 @@ def sampled(page: Image.Image, *factors: int, paper: int = 128) -> bytes:
         )
         grey = page.resize(size) if number == 0 else Image.new("L", size, paper)
         jpeg = encode(grey)
-        structure = markers.walk(jpeg)
+        structure = jpeg_markers.walk(jpeg)
         if number == 0:
             frame = bytes([8]) + page.height.to_bytes(2) + page.width.to_bytes(2) + bytes([len(factors)])
             frame += b"".join(bytes([1 + place, each, 0]) for place, each in enumerate(factors))
             tables = [jpeg[each.start : each.end] for each in structure.segments if each.marker in {0xDB, 0xC4}]
-            adobe = [segment(markers.APP14, b"Adobe\0\x64\0\0\0\0\0")] if len(factors) == 4 else []
-            pieces += [markers.SOI, *adobe, *tables, segment(0xC0, frame)]
+            adobe = [segment(jpeg_markers.APP14, b"Adobe\0\x64\0\0\0\0\0")] if len(factors) == 4 else []
+            pieces += [jpeg_markers.SOI, *adobe, *tables, segment(0xC0, frame)]
         assert structure.scan is not None
-        pieces += [segment(markers.SOS, bytes([1, 1 + number, 0, 0, 63, 0])), jpeg[structure.scan : structure.end]]
-    return b"".join((*pieces, markers.EOI))
+        pieces += [segment(jpeg_markers.SOS, bytes([1, 1 + number, 0, 0, 63, 0])), jpeg[structure.scan : structure.end]]
+    return b"".join((*pieces, jpeg_markers.EOI))

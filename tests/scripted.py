@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ocrwatch.cache.key import PageCache
-from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
+from ocrwatch.delivery.step_order import Delivered, Deliverer, Work
 from ocrwatch.document import Page
 from ocrwatch.executors.ipc import Job
 from ocrwatch.recipe import Recipe

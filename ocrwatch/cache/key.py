@@ -218,7 +218,7 @@ def _code() -> str:
     """Return a hash of the code that reads: developers change it without a new version."""
     package = Path(ocrwatch.__file__).parent
     contents = hashlib.sha256()
-    for path in (package / "markers.py", *sorted(package.joinpath("recognise").rglob("*.py"))):
+    for path in (package / "jpeg_markers.py", *sorted(package.joinpath("recognise").rglob("*.py"))):
         code = path.read_bytes()
         contents.update(f"{path.relative_to(package).as_posix()} {len(code)}\n".encode())
         contents.update(code)

@@ -23,7 +23,7 @@ def prove(settings: Settings) -> Proof:
 
     Raises :class:`OcrwatchError` for the first that does not.
 
-    :func:`ocrwatch.executors.trial.try_start` checks what only a worker knows, such as whether an engine exists.
+    :func:`ocrwatch.executors.trial_start.try_start` checks what only a worker knows, such as whether an engine exists.
     """
     startup.check_languages(settings)
     startup.check_formats(settings)

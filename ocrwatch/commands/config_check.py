@@ -10,7 +10,7 @@ from ocrwatch.checks import startup
 from ocrwatch.checks.new_settings import prove
 from ocrwatch.errors import ExitCode
 from ocrwatch.executors.base import LOCAL
-from ocrwatch.executors.trial import try_start
+from ocrwatch.executors.trial_start import try_start
 from ocrwatch.log import printable
 from ocrwatch.settings.load import check_folders, load, parse_overrides
 

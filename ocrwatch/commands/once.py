@@ -13,13 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from ocrwatch import log
 from ocrwatch.checks.startup import worker_count
-from ocrwatch.commands.above_bar import AboveBar
 from ocrwatch.commands.configuration import settings_for_work
 from ocrwatch.commands.preview import preview_of
+from ocrwatch.commands.progress_bar import AboveBar
 from ocrwatch.commands.run import collect_rarely
 from ocrwatch.errors import EnvironmentFault, ExitCode
 from ocrwatch.events import ScanDelivered, subscribe
-from ocrwatch.executors.early import early_worker
+from ocrwatch.executors.early_worker import early_worker
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.rescan import rescan
 from ocrwatch.observe.status_txt import counted

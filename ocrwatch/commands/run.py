@@ -10,9 +10,9 @@ from typing import Final
 
 from ocrwatch import log
 from ocrwatch.commands.configuration import configuration_for_work
-from ocrwatch.daemon.hangup import hold_hangup
 from ocrwatch.errors import ExitCode, UsageError
-from ocrwatch.executors.early import early_worker
+from ocrwatch.executors.early_worker import early_worker
+from ocrwatch.hangup import hold_hangup
 from ocrwatch.settings import Settings
 from ocrwatch.settings.load import check_folders, load, parse_overrides
 from ocrwatch.storage.mounts import is_missing

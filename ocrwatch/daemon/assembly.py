@@ -5,23 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import os
 import time
 from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any, Final
 
-from ocrwatch.backoff import BLOCKED_DELAY, Backoff, Cause
+from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.cache.key import PageCache
 from ocrwatch.checks import startup
 from ocrwatch.daemon.pipeline import Pipeline
+from ocrwatch.daemon.recovery import Recovery
+from ocrwatch.delivery.chosen_names import Fate, Places
 from ocrwatch.delivery.deliveries import Deliveries
 from ocrwatch.delivery.duplicates import Duplicates
-from ocrwatch.delivery.plan import Fate, Places
-from ocrwatch.delivery.transaction import Deliverer
+from ocrwatch.delivery.step_order import Deliverer
 from ocrwatch.errors import ScanFault
 from ocrwatch.events import (
     BatchFinished,
-    DaemonKilled,
     ScanClosed,
     ScanDelivered,
     ScanQuarantined,
@@ -30,7 +29,6 @@ from ocrwatch.events import (
     ScanReturned,
     WorkerDied,
     WorkerStarted,
-    publish,
     subscribe,
 )
 from ocrwatch.executors.base import WorkerOptions, open_executor
@@ -46,7 +44,7 @@ from ocrwatch.intake.kept_originals import KeptOriginals
 from ocrwatch.intake.loading import Loading
 from ocrwatch.intake.readiness import ReadinessTracker
 from ocrwatch.intake.watcher import Refused, Watcher
-from ocrwatch.ledger import Entry, Ledger
+from ocrwatch.ledger import Ledger
 from ocrwatch.observe import status
 from ocrwatch.observe.review_list import ReviewList
 from ocrwatch.observe.status_report import Report, deliveries_of
@@ -55,7 +53,7 @@ from ocrwatch.render.registry import endings
 from ocrwatch.scan import Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import display_path
-from ocrwatch.storage.threads import Threads, run_in
+from ocrwatch.storage.threads import Threads
 
 _DAY: Final = 86_400.0
 _TIDIED_AT_START: Final = 1000
@@ -130,6 +128,7 @@ class Assembly:
             self,
         )
         self.watcher = self._watcher(settings, once=once)
+        self.recovery = Recovery(settings, ledger, self.threads, self.pipeline, self.watcher)
         self._remember_told()
         self._shown_changes = 0
         self._subscriptions = self._subscribe()
@@ -158,31 +157,6 @@ class Assembly:
         waiting = self.scans.count(ScanState.LOADING, ScanState.QUEUED)
         return handed_over + waiting + self.watcher.queued
 
-    async def recover(self) -> None:
-        """Before anything new, finish what an earlier run had planned, and remove what it had only begun.
-
-        Scans that were being read are still in the inbox and are processed like any other, one at a time before the
-        others.
-        """
-        for entry in await run_in(self.threads.state, self._left_by_earlier_run):
-            if entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}:
-                self.watcher.claim(entry.path)
-                self.pipeline.recover(entry)
-            else:
-                self.pipeline.clear_leftovers(entry)
-
-    def _left_by_earlier_run(self) -> list[Entry]:
-        ledger, retry = self._ledger, self.settings.retry
-        if interrupted := ledger.record_unclean_end(retry.first_delay, retry.max_delay):
-            publish(DaemonKilled(in_work=tuple(entry.path for entry in interrupted)))
-        unfinished = ledger.unfinished()
-        for entry in unfinished:
-            is_planned = entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}
-            if not (is_planned or os.path.lexists(self.settings.inbox / entry.path)):
-                reason = "it was taken out of the inbox"
-                ledger.close_scan(entry.id, ScanState.CHANGED, code=entry.code, reason=reason)
-        return unfinished
-
     async def take_in(self, *, events: bool) -> None:
         """Process new scans in the inbox until the watcher is stopped."""
         async for batch in self.watcher.batches(events=events):
@@ -193,7 +167,7 @@ class Assembly:
 
     def look_after(self) -> list[Coroutine[Any, Any, None]]:
         """Return the coroutines that check archived and quarantined files, to be run beside the others."""
-        services: list[Coroutine[Any, Any, None]] = [self._clear_away()]
+        services: list[Coroutine[Any, Any, None]] = [self.recovery.clear_away()]
         if self._looks_after:
             services += [self._quarantine_watch.run(), self._archive_check.run()]
         if self._tidying is not None:
@@ -204,11 +178,6 @@ class Assembly:
         """Return whether a pause has begun or ended since the last call."""
         shown, self._shown_changes = self._shown_changes, self.backoff.changes
         return shown != self.backoff.changes
-
-    async def _clear_away(self) -> None:
-        while True:
-            await asyncio.sleep(BLOCKED_DELAY)
-            self.pipeline.clear_away()
 
     def worker_options(self, settings: Settings) -> WorkerOptions:
         """Return how scans are read under ``settings``."""

@@ -20,7 +20,6 @@ from ocrwatch.checks import startup
 from ocrwatch.checks.failed_start import make_folders_or_tell, tell_failed_start
 from ocrwatch.checks.remembered_mounts import check_mounts, remember_mounts
 from ocrwatch.daemon.assembly import Assembly
-from ocrwatch.daemon.hangup import on_hangup
 from ocrwatch.daemon.reload import Reloading
 from ocrwatch.daemon.status_publisher import StatusPublisher, not_read_files
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
@@ -37,6 +36,7 @@ from ocrwatch.events import (
 from ocrwatch.events.listeners import Listeners
 from ocrwatch.executors.events import WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.startup_guard import StartupGuard
+from ocrwatch.hangup import on_hangup
 from ocrwatch.housekeeping.ledger_rebuild import rebuild, restore_forgotten
 from ocrwatch.ledger import Ledger
 from ocrwatch.observe.outputs import StatusOutputs
@@ -180,7 +180,7 @@ class Daemon:
         try:
             for service in (*assembly.pipeline.services(), *assembly.look_after()):
                 services.start(service)
-            await assembly.recover()
+            await assembly.recovery.run()
             services.start(assembly.take_in(events=not self._once))
             services.start(self._watch_workers())
             services.start(self._watch_mounts())

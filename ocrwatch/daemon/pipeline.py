@@ -22,7 +22,7 @@ from ocrwatch.delivery.deliveries import (
     QuarantineItem,
 )
 from ocrwatch.delivery.duplicates import Duplicates
-from ocrwatch.delivery.transaction import Delivered
+from ocrwatch.delivery.step_order import Delivered
 from ocrwatch.errors import (
     Blocked,
     Changed,
@@ -51,7 +51,7 @@ from ocrwatch.observe.scan_events import publish_delivered, publish_duplicate, p
 from ocrwatch.render.base import RenderedPage
 from ocrwatch.scan import Batch, Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.threads import Threads, run_in
 
 _NO_FACTS: Final = FileFacts(0, 0, 0, 0, 0)

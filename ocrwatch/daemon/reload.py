@@ -14,7 +14,7 @@ from ocrwatch.events import DaemonReloaded, DaemonReloadFailed, SettingKept, pub
 from ocrwatch.log import set_level
 from ocrwatch.observe.systemd import notify
 from ocrwatch.settings import Settings
-from ocrwatch.settings.changes import Changes, changes
+from ocrwatch.settings.reloadable import Changes, changes
 from ocrwatch.storage.threads import run_in
 
 

@@ -1,6 +1,6 @@
 """Group commit: each step runs for all scans before one fsync.
 
-What a step depends on is durable before it for every scan, as in :mod:`ocrwatch.delivery.transaction`; but each step
+What a step depends on is durable before it for every scan, as in :mod:`ocrwatch.delivery.step_order`; but each step
 waits only once for the disk and for the ledger. Only ordinary deliveries run here. A scan that meets anything else
 stays at its step, and its own delivery continues there: each step is idempotent.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
+from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.delivery.durability import Disk, GroupSync
-from ocrwatch.delivery.plan import Plan
 from ocrwatch.delivery.sidecars import StagedLost
 from ocrwatch.delivery.steps import Delivered, Journal, Steps, Work, result
 from ocrwatch.errors import OcrwatchError

@@ -12,9 +12,9 @@ from itertools import takewhile
 from typing import Final, TypeGuard
 
 from ocrwatch.backoff import Backoff, Cause
+from ocrwatch.delivery.chosen_names import Fate
 from ocrwatch.delivery.duplicates import CODE, Duplicates, Earlier, made_by
-from ocrwatch.delivery.plan import Fate
-from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
+from ocrwatch.delivery.step_order import Delivered, Deliverer, Work
 from ocrwatch.document import Review
 from ocrwatch.errors import Blocked, EnvironmentFault, ScanFault, memory_short
 from ocrwatch.ledger import Entry, Ledger

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from ocrwatch.delivery.plan import Places
+from ocrwatch.delivery.chosen_names import Places
 from ocrwatch.errors import environment_fault
 from ocrwatch.storage.mounts import MountGuard, is_missing
 

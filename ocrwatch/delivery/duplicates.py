@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocrwatch.delivery.plan import Fate, Plan
-from ocrwatch.delivery.transaction import Work
+from ocrwatch.delivery.chosen_names import Fate, Plan
+from ocrwatch.delivery.step_order import Work
 from ocrwatch.errors import environment_fault
 from ocrwatch.ledger import Ledger
 from ocrwatch.scan import Scan

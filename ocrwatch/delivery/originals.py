@@ -14,8 +14,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.delivery.durability import SYNC_NOW, Disk
-from ocrwatch.delivery.plan import Plan
 from ocrwatch.storage.files import (
     TEMPORARY_PREFIX,
     copy_durable,

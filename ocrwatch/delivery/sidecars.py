@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ocrwatch.delivery.chosen_names import Sidecar
 from ocrwatch.delivery.durability import SYNC_NOW, Disk
-from ocrwatch.delivery.plan import Sidecar
 from ocrwatch.storage.files import (
     folder,
     folder_if_there,

@@ -1,4 +1,4 @@
-"""Idempotent delivery steps. ``transaction.py`` orders them."""
+"""Idempotent delivery steps. ``step_order.py`` orders them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ocrwatch.delivery import originals, sidecars
-from ocrwatch.delivery.destinations import Roots
-from ocrwatch.delivery.durability import SYNC_NOW, Disk
-from ocrwatch.delivery.plan import (
+from ocrwatch.delivery.chosen_names import (
     Fate,
     Places,
     Plan,
@@ -24,11 +22,13 @@ from ocrwatch.delivery.plan import (
     free_stem,
     temporary_name,
 )
+from ocrwatch.delivery.destinations import Roots
+from ocrwatch.delivery.durability import SYNC_NOW, Disk
 from ocrwatch.document import Review
 from ocrwatch.errors import Blocked, environment_fault, system_reason
 from ocrwatch.permissions import check_movable
 from ocrwatch.scan import ScanState
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import folder_if_there, inode_of, is_unchanged, split
 from ocrwatch.storage.free_names import mirrored
 

@@ -12,7 +12,7 @@ from ocrwatch.executors.base import Attempts, Reading, WorkerListener, WorkerOpt
 from ocrwatch.executors.events import Outcome, SlotEvent, WorkerLost, WorkerUnfit
 from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.executors.process_pool import Pool
-from ocrwatch.executors.trial import try_start
+from ocrwatch.executors.trial_start import try_start
 from ocrwatch.render.base import RenderedPage
 
 

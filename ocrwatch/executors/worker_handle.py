@@ -130,7 +130,7 @@ class WorkerProcess:
 
 
 EARLY: Final[deque[WorkerProcess]] = deque()
-"""Reading workers that were started before a slot asked for one (:mod:`ocrwatch.executors.early`)."""
+"""Reading workers that were started before a slot asked for one (:mod:`ocrwatch.executors.early_worker`)."""
 
 
 def _remove(scratch: str) -> None:

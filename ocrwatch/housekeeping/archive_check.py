@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from ocrwatch.backoff import Backoff, Cause, wait_until
-from ocrwatch.delivery.plan import Plan
+from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.events import ScanDelivered, ScanRecovered, ScanRewritten, publish
 from ocrwatch.ledger import Ledger

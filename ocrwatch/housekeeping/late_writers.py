@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from ocrwatch.backoff import Backoff, Cause, wait_until
-from ocrwatch.delivery.plan import Plan
+from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.errors import Blocked, Damaged, EnvironmentFault
 from ocrwatch.events import ScanQuarantined, ScanRecovered, ScanReturned, publish
 from ocrwatch.intake.jpeg import Completeness
@@ -28,7 +28,7 @@ from ocrwatch.ledger import Ledger
 from ocrwatch.quarantine.restore import LeftAlone, restore
 from ocrwatch.scan import Arrival, ScanState, SettledFile
 from ocrwatch.settings import Settle as SettleOptions
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import folder, has_content, split
 from ocrwatch.storage.threads import Threads, run_in
 

@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.delivery.originals import claimed_name
-from ocrwatch.delivery.plan import Plan
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.events import LedgerRebuilt, ScanRestored, publish
 from ocrwatch.intake.names import NameRules, plain_ending
@@ -31,7 +31,7 @@ from ocrwatch.observe.status_txt import is_note
 from ocrwatch.observe.systemd import notify
 from ocrwatch.render.registry import TEXT, commit_mark, endings
 from ocrwatch.settings import Settings
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import (
     NAME_MAX,
     facts_of,

@@ -7,7 +7,7 @@ import os
 import re
 from typing import Final
 
-from ocrwatch import markers
+from ocrwatch import jpeg_markers
 from ocrwatch.magic import HEAD
 
 _CHUNK: Final = 1 << 20
@@ -38,7 +38,7 @@ def completeness(descriptor: int, size: int) -> Completeness:
     if size == 0:
         return Completeness.EMPTY
     head = os.pread(descriptor, HEAD, 0)
-    if not head.startswith(markers.SOI):
+    if not head.startswith(jpeg_markers.SOI):
         # Zeros at the start are space that a client reserved and has not filled yet.
         return Completeness.PARTIAL if not any(head) or head == b"\xff" else Completeness.NOT_JPEG
     scan = _start_of_scan(descriptor, size)
@@ -61,7 +61,7 @@ def _has_hole(descriptor: int, size: int) -> bool:
 
 def _start_of_scan(descriptor: int, size: int) -> int | None:
     """Return the offset just behind the first SOS segment, or None if the file ends before it."""
-    offset = len(markers.SOI)
+    offset = len(jpeg_markers.SOI)
     while (segment := _segment(descriptor, offset, size)) is not None:
         marker, end = segment
         if marker == _SOS:
@@ -70,7 +70,7 @@ def _start_of_scan(descriptor: int, size: int) -> int | None:
             break
         offset = end
     # Bytes between the segments, or a wrong length: following the header as a decoder does takes more reading.
-    return markers.walk(os.pread(descriptor, _CHUNK, 0)).scan
+    return jpeg_markers.walk(os.pread(descriptor, _CHUNK, 0)).scan
 
 
 def _segment(descriptor: int, offset: int, size: int) -> tuple[int, int] | None:

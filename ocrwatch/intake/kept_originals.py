@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ocrwatch.ledger import facts_key
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import facts_of
 
 

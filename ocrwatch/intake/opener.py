@@ -13,7 +13,7 @@ from ocrwatch.errors import Blocked, Changed, TooLarge, environment_fault, syste
 from ocrwatch.intake.jpeg import Completeness, completeness
 from ocrwatch.magic import HEAD, OTHER, kind_of
 from ocrwatch.scan import Source
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import facts_of, folder, open_regular, split
 
 _FORBIDDEN = {errno.EACCES, errno.EPERM}

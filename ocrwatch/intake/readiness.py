@@ -22,7 +22,7 @@ from ocrwatch.intake.jpeg import Completeness
 from ocrwatch.intake.opener import Probe
 from ocrwatch.magic import OTHER, not_this
 from ocrwatch.scan import Arrival, Settled, SettledFile
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 
 NOT_JPEG_PATIENCE = 10.0
 """Seconds without change after which bytes that do not begin as a JPEG are believed."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ocrwatch.document import Review
 from ocrwatch.scan import ScanState
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 
 
 @dataclass(frozen=True, slots=True)

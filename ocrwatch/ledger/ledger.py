@@ -17,7 +17,7 @@ from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import opening
 from ocrwatch.ledger.entry import Entry, entry_of, facts_key
 from ocrwatch.scan import ScanState
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 
 _OPEN: Final = "('queued', 'reading', 'retrying', 'planned', 'published')"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ocrwatch.delivery.duplicates import CODE, Earlier
-from ocrwatch.delivery.transaction import Delivered
+from ocrwatch.delivery.step_order import Delivered
 from ocrwatch.document import BEGINNING, PageSummary
 from ocrwatch.errors import ScanFault
 from ocrwatch.events import ScanDelivered, ScanDuplicate, ScanQuarantined, ScanRecovered, publish

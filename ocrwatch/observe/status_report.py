@@ -11,7 +11,7 @@ from pathlib import Path
 
 import ocrwatch
 from ocrwatch.backoff import Backoff
-from ocrwatch.delivery.plan import Plan
+from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.delivery.steps import result
 from ocrwatch.errors import OcrwatchError
 from ocrwatch.events import (
@@ -26,7 +26,7 @@ from ocrwatch.events import (
 from ocrwatch.ledger import Ledger
 from ocrwatch.observe import status
 from ocrwatch.observe.activity import Activity
-from ocrwatch.observe.metrics import Tally
+from ocrwatch.observe.counters import Tally
 from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import display_path

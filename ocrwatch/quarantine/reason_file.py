@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from ocrwatch.errors import ScanFault
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import folder, open_regular
 
 REASON_ENDING: Final = "reason.json"

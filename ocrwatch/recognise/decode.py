@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL.JpegImagePlugin import JpegImageFile
 
-from ocrwatch import markers
+from ocrwatch import jpeg_markers
 from ocrwatch.errors import Damaged, ScanFault, TooLarge, Truncated, Unsupported
 from ocrwatch.magic import HEAD, not_a_jpeg
 from ocrwatch.recognise.extra_images import extra_pages_warning
@@ -73,11 +73,11 @@ def decode(jpeg: bytes, *, max_pixels: int, reduce_from: int | None = None) -> D
 
     Raises NotAJpeg, Truncated, Damaged, Unsupported or TooLarge, and besides them only MemoryError.
     """
-    structure = markers.walk(jpeg)
+    structure = jpeg_markers.walk(jpeg)
     _check(jpeg, structure, max_pixels)
     width, height = structure.sure_frame.width, structure.height
     plain = is_plain(structure)
-    dpi, orientation = _metadata(jpeg if plain else markers.rebuilt(jpeg, structure))
+    dpi, orientation = _metadata(jpeg if plain else jpeg_markers.rebuilt(jpeg, structure))
     halve = reduce_from is not None and max(width, height) >= reduce_from and orientation == 1
     reduction = 2 if halve else 1
     try:
@@ -105,14 +105,14 @@ def turn(pixels: Gray, orientation: int) -> Gray:
     return np.ascontiguousarray(pixels)
 
 
-def _check(jpeg: bytes, structure: markers.Structure, max_pixels: int) -> None:
+def _check(jpeg: bytes, structure: jpeg_markers.Structure, max_pixels: int) -> None:
     """Raise errors that the structure alone shows.
 
     These are: no JPEG, no image, an unsupported kind of JPEG, too many pixels, or missing scans.
     """
-    if not any(jpeg[:HEAD]) or jpeg == markers.SOI[:1]:
+    if not any(jpeg[:HEAD]) or jpeg == jpeg_markers.SOI[:1]:
         raise Truncated("the JPEG ends early: none of its data is there" if jpeg else "the file is empty", _RESCAN)
-    if not jpeg.startswith(markers.SOI):
+    if not jpeg.startswith(jpeg_markers.SOI):
         raise not_a_jpeg(jpeg[:HEAD])
     frame = structure.frame
     if frame is not None and (kind := _unsupported(frame)):
@@ -163,14 +163,14 @@ def _credible(dpi: object) -> float | None:
     return across if square and lowest <= across <= highest and across not in _SCREEN_DPI else None
 
 
-def _diagnose(structure: markers.Structure, error: DecoderError) -> ScanFault:
+def _diagnose(structure: jpeg_markers.Structure, error: DecoderError) -> ScanFault:
     """Return the error for a failed decoding. ``error`` has the decoder's message."""
     if structure.end is None and error.is_premature_end:
         return Truncated("the JPEG ends early: a part of the image is missing", _RESCAN)
     return Damaged(f"the image data is damaged ({error})", _RESCAN)
 
 
-def _unsupported(frame: markers.Frame) -> str:
+def _unsupported(frame: jpeg_markers.Frame) -> str:
     if frame.process not in _DECODABLE:
         return "a lossless or hierarchical JPEG"
     if frame.precision != _BITS:

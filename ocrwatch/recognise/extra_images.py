@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ocrwatch import markers
+from ocrwatch import jpeg_markers
 
 _SHORTEST_PAGE = 500
 """Minimum long side of a page in pixels; smaller images are thumbnails (a receipt at 100 dpi has 800)."""
@@ -22,7 +22,7 @@ _APP2 = 0xE2
 _CONTAINER = re.compile(rb"GContainer|hdrgm:|GCamera:")
 
 
-def extra_pages_warning(jpeg: bytes, first: markers.Structure) -> str:
+def extra_pages_warning(jpeg: bytes, first: jpeg_markers.Structure) -> str:
     """Return a warning about pages after the ``first`` image; empty if there are none.
 
     Phones and cameras store previews, depth maps and gain maps after a photograph, and declare them in its header: in a
@@ -32,14 +32,14 @@ def extra_pages_warning(jpeg: bytes, first: markers.Structure) -> str:
     if first.frame is None or _declares_extra_images(jpeg, first):
         return ""
     pages: list[tuple[int, int, int]] = []
-    at = first.stop + len(markers.EOI) if first.end is not None else first.stop
+    at = first.stop + len(jpeg_markers.EOI) if first.end is not None else first.stop
     while (gap := _GAP.match(jpeg, at)) is not None and len(pages) < _MOST:
-        image = markers.walk(jpeg, gap.end())
+        image = jpeg_markers.walk(jpeg, gap.end())
         if image.frame is None or image.scan is None:
             break
         if _is_page(image, first):
             pages.append((gap.end(), image.frame.width, image.height))
-        at = image.stop + len(markers.EOI) if image.end is not None else image.stop
+        at = image.stop + len(jpeg_markers.EOI) if image.end is not None else image.stop
     if not pages:
         return ""
     offset, width, height = pages[0]
@@ -48,16 +48,16 @@ def extra_pages_warning(jpeg: bytes, first: markers.Structure) -> str:
     return f"{what} in the file, not read{which}: {width} x {height} pixels, from byte {offset:,} on"
 
 
-def _declares_extra_images(jpeg: bytes, first: markers.Structure) -> bool:
+def _declares_extra_images(jpeg: bytes, first: jpeg_markers.Structure) -> bool:
     """Return whether the header declares what follows as parts of a photograph."""
     for segment in first.segments:
-        body = jpeg[segment.start + 4 : segment.end] if segment.marker in {_APP2, markers.APP1} else b""
+        body = jpeg[segment.start + 4 : segment.end] if segment.marker in {_APP2, jpeg_markers.APP1} else b""
         if body.startswith(b"MPF\0") or (body.startswith(b"http://ns.adobe.com/") and _CONTAINER.search(body)):
             return True
     return False
 
 
-def _is_page(image: markers.Structure, first: markers.Structure) -> bool:
+def _is_page(image: jpeg_markers.Structure, first: jpeg_markers.Structure) -> bool:
     if image.frame is None or first.frame is None:
         return False
     width, height = image.frame.width, image.height

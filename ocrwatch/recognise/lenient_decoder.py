@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ocrwatch import markers
+from ocrwatch import jpeg_markers
 from ocrwatch.errors import Damaged
 from ocrwatch.recognise.holes import find_hole, zeros_at_end
+from ocrwatch.recognise.jpeg_surplus import decode_without_surplus
 from ocrwatch.recognise.strict_decoder import DecoderError, Gray, decode_strictly
-from ocrwatch.recognise.surplus import decode_without_surplus
 
 _MOST_ZEROS_OF_DATA = 2
 """Zero bytes that may end valid image data: the end of the last block, and the byte stuffed after 0xFF."""
@@ -20,13 +20,13 @@ _MOST_ZEROS_OF_DATA = 2
 _RESCAN = "scan the page again, or copy the file again from where it came from"
 
 
-def is_plain(structure: markers.Structure) -> bool:
+def is_plain(structure: jpeg_markers.Structure) -> bool:
     """Return whether the structure is free of deviations."""
     return structure.end is not None and not structure.odd and not structure.lines
 
 
 def decode_leniently(
-    jpeg: bytes, structure: markers.Structure, *, reduction: int, max_pixels: int
+    jpeg: bytes, structure: jpeg_markers.Structure, *, reduction: int, max_pixels: int
 ) -> tuple[Gray, tuple[str, ...]]:
     """Decode an image that has a frame and a scan; return its pixels and warnings.
 
@@ -49,7 +49,7 @@ def decode_leniently(
         gray, used = _without_zeros(jpeg, structure, zeros, reduction)
         warnings.append(f"{zeros:,} zeros after the last row of the image")
     else:
-        tidy = markers.rebuilt(jpeg, structure)
+        tidy = jpeg_markers.rebuilt(jpeg, structure)
         used = structure
         try:
             gray = decode_strictly(tidy, frame.width, structure.height, reduction)
@@ -65,7 +65,7 @@ def decode_leniently(
     return gray, (*((_header_warning(odd_fields),) if odd_fields else ()), *warnings)
 
 
-def _refuse_holes(jpeg: bytes, structure: markers.Structure) -> None:
+def _refuse_holes(jpeg: bytes, structure: jpeg_markers.Structure) -> None:
     if (hole := find_hole(jpeg, structure)) is not None:
         raise _hole(hole)
 
@@ -74,15 +74,15 @@ def _hole(offset: int) -> Damaged:
     return Damaged(f"a part of the image data is missing: there are only zeros from byte {offset:,} on", _RESCAN)
 
 
-def _shorter(structure: markers.Structure, by: int) -> markers.Structure:
+def _shorter(structure: jpeg_markers.Structure, by: int) -> jpeg_markers.Structure:
     """Return the structure with ``by`` bytes less in the last scan's data."""
     *before, last = structure.segments
     return replace(structure, segments=(*before, replace(last, data_end=last.data_end - by)))
 
 
 def _without_zeros(
-    jpeg: bytes, structure: markers.Structure, zeros: int, reduction: int
-) -> tuple[Gray, markers.Structure]:
+    jpeg: bytes, structure: jpeg_markers.Structure, zeros: int, reduction: int
+) -> tuple[Gray, jpeg_markers.Structure]:
     """Decode an image without the zeros at the end of its data.
 
     They are padding, or space for data that was never written.
@@ -91,7 +91,7 @@ def _without_zeros(
     for kept in range(_MOST_ZEROS_OF_DATA + 1):
         shorter = _shorter(structure, zeros - kept)
         try:
-            gray = decode_strictly(markers.rebuilt(jpeg, shorter), frame.width, structure.height, reduction)
+            gray = decode_strictly(jpeg_markers.rebuilt(jpeg, shorter), frame.width, structure.height, reduction)
         except DecoderError as error:
             last = error
             if not error.is_premature_end:
@@ -103,7 +103,7 @@ def _without_zeros(
     raise last
 
 
-def _structure_warnings(structure: markers.Structure) -> tuple[str, ...]:
+def _structure_warnings(structure: jpeg_markers.Structure) -> tuple[str, ...]:
     found = []
     if structure.odd:
         found.append("bytes between the header's segments, or one with a wrong length")

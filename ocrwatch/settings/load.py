@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault
-from ocrwatch.membership import remedy_for_reader
+from ocrwatch.group_membership import remedy_for_reader
 from ocrwatch.settings import Settings
 from ocrwatch.settings.errors import did_you_mean, renamed, unknown_option, wrong_value
 from ocrwatch.settings.keys import is_option, option_keys

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 from ocrwatch.errors import LockedError, environment_fault
-from ocrwatch.membership import remedy_for_reader
+from ocrwatch.group_membership import remedy_for_reader
 
 LOCK_NAME = ".ocrwatch.lock"
 """In the state folder. Older versions had one in the inbox too."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psutil
 
-from ocrwatch.executors.early import early_worker
+from ocrwatch.executors.early_worker import early_worker
 from ocrwatch.executors.worker_handle import WorkerProcess
 from ocrwatch.settings import Settings
 from tests.contract.pooling import GENEROUS, is_alive

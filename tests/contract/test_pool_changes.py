@@ -7,7 +7,7 @@ import pytest
 from ocrwatch.errors import OcrwatchError, TimedOut
 from ocrwatch.executors.base import WorkerOptions
 from ocrwatch.executors.events import Outcome, WorkerLost, WorkerReady, WorkerUnfit
-from ocrwatch.executors.trial import try_start
+from ocrwatch.executors.trial_start import try_start
 from tests.contract.pooling import GENEROUS, Start, is_alive, recipe
 from tests.waiting import until
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocrwatch.delivery.plan import Fate, Places
-from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
+from ocrwatch.delivery.chosen_names import Fate, Places
+from ocrwatch.delivery.step_order import Delivered, Deliverer, Work
 from ocrwatch.ledger import Ledger
 from ocrwatch.quarantine.reason_file import REASON_ENDING
 from ocrwatch.storage.files import NAME_MAX, facts_of

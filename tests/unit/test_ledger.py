@@ -14,7 +14,7 @@ from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import SCHEMA_VERSION, Ledger, facts_key, tick_off
 from ocrwatch.scan import ScanState
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 
 FACTS = FileFacts(1, 2, 3, 4)
 OTHER = FileFacts(1, 9, 9, 9)

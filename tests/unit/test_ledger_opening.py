@@ -20,7 +20,7 @@ from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import SCHEMA_VERSION, Ledger, LedgerReader, migrations, opening
 from ocrwatch.scan import ScanState
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import open_regular
 from tests.unit.delivery.interruption import refusing
 

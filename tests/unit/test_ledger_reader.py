@@ -11,7 +11,7 @@ import pytest
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Ledger, LedgerReader
 from ocrwatch.scan import ScanState
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from tests.privileges import reachable_folder, unprivileged
 
 ODD = "sub/\udcff\udce4.jpg"

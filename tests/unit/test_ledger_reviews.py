@@ -17,7 +17,7 @@ from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Ledger, LedgerReader, migrations, tick_off
 from ocrwatch.scan import ScanState
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from tests.privileges import NOBODY, reachable_folder, unprivileged
 
 NO_TEXT = Review(("no text",), None)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ocrwatch.commands.why.files import files_of, text_of, with_presence
+from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.delivery.duplicates import CODE
-from ocrwatch.delivery.plan import Plan
 from ocrwatch.document import Review
 from ocrwatch.errors import ASK_ITS_USER, Damaged, EnvironmentFault, Truncated, environment_fault
+from ocrwatch.group_membership import remedy_for_reader
 from ocrwatch.housekeeping.archive_check import REMEDY, REWRITTEN
 from ocrwatch.intake.ignore_rules import NameCheck, kind_ignored, name_ignored
 from ocrwatch.intake.jpeg import Completeness
@@ -21,7 +22,6 @@ from ocrwatch.intake.opener import probe
 from ocrwatch.intake.readiness import ReadinessTracker
 from ocrwatch.ledger import Entry, facts_key
 from ocrwatch.log import printable
-from ocrwatch.membership import remedy_for_reader
 from ocrwatch.observe.status import INCOMPLETE, BeingRead, Incomplete, Resting, Status, isoformat
 from ocrwatch.quarantine.reason_file import REASON, reason_beside
 from ocrwatch.settings import Settings

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ocrwatch.delivery.plan import Plan
+from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.intake.rescan import DEEPEST
 from ocrwatch.ledger import Entry, LedgerReader
 from ocrwatch.observe.status import Status

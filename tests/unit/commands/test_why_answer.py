@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.commands.why.answer import Answer, Sources, answer, ordinal
-from ocrwatch.delivery.plan import Plan, Sidecar
+from ocrwatch.delivery.chosen_names import Plan, Sidecar
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Entry
 from ocrwatch.observe.status import Incomplete, Resting, Status, isoformat
 from ocrwatch.settings import Settings
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from tests.unit.observe.statuses import status
 
 JPEG = b"\xff\xd8\xff\xda\x00\x02\x01\xff\xd9"

@@ -29,7 +29,7 @@ from ocrwatch.recognise.engine_choice import has_second_reader
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.scan import Batch, Scan, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from tests.core import running
 from tests.eventually import eventually, run, settled
 from tests.scripted import (

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ocrwatch.backoff import Cause
-from ocrwatch.delivery.transaction import Deliverer
+from ocrwatch.delivery.step_order import Deliverer
 from ocrwatch.errors import (
     Blocked,
     EngineFailed,

@@ -13,7 +13,7 @@ from ocrwatch import backoff as backoff_module
 from ocrwatch.cache.codec import pack
 from ocrwatch.daemon import pipeline as pipeline_module
 from ocrwatch.daemon.pipeline import Pipeline
-from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
+from ocrwatch.delivery.step_order import Delivered, Deliverer, Work
 from ocrwatch.document import Page
 from ocrwatch.errors import Blocked, Damaged, EngineFailed, EnvironmentFault, NotAJpeg, TimedOut
 from ocrwatch.executors.ipc import Job, RenderJob

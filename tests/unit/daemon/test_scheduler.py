@@ -24,7 +24,7 @@ from ocrwatch.errors import EnvironmentFault, Stopping
 from ocrwatch.recipe import Recipe
 from ocrwatch.scan import Batch, Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from tests.eventually import eventually, run, settled
 
 _OPTIONS = Settings().for_path("a.jpg")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.delivery.plan import Plan  # noqa: F401 - imported before any test counts calls
-from ocrwatch.delivery.transaction import Deliverer
+from ocrwatch.delivery.chosen_names import Plan  # noqa: F401 - imported before any test counts calls
+from ocrwatch.delivery.step_order import Deliverer
 from tests.unit.delivery.interruption import FileSystem, Interruption
 from tests.unit.delivery.workspace import ENDINGS, Workspace
 

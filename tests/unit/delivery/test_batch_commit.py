@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.delivery.plan import Fate
-from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
+from ocrwatch.delivery.chosen_names import Fate
+from ocrwatch.delivery.step_order import Delivered, Deliverer, Work
 from ocrwatch.document import Review
 from ocrwatch.errors import Changed, EnvironmentFault
 from ocrwatch.ledger import Ledger

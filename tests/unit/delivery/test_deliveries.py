@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ocrwatch.backoff import Backoff, Cause
+from ocrwatch.delivery.chosen_names import Places
 from ocrwatch.delivery.deliveries import (
     ClearingItem,
     Deliveries,
@@ -21,8 +22,7 @@ from ocrwatch.delivery.deliveries import (
     QuarantineItem,
 )
 from ocrwatch.delivery.duplicates import Duplicates
-from ocrwatch.delivery.plan import Places
-from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
+from ocrwatch.delivery.step_order import Delivered, Deliverer, Work
 from ocrwatch.document import Review
 from ocrwatch.errors import Blocked, Changed, EnvironmentFault, NotAJpeg
 from ocrwatch.executors.rendering import render_page

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from ocrwatch.delivery.chosen_names import Fate, Plan, Sidecar
 from ocrwatch.delivery.duplicates import CODE, Duplicates, made_by
-from ocrwatch.delivery.plan import Fate, Plan, Sidecar
-from ocrwatch.delivery.transaction import Work
+from ocrwatch.delivery.step_order import Work
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Ledger
 from ocrwatch.scan import Batch, Scan, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 
 SCAN = b"a scan"
 SHA = hashlib.sha256(SCAN).hexdigest()

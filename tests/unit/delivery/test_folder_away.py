@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from ocrwatch.delivery import originals, sidecars
-from ocrwatch.delivery.plan import Fate
-from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
+from ocrwatch.delivery.chosen_names import Fate
+from ocrwatch.delivery.step_order import Delivered, Deliverer, Work
 from ocrwatch.errors import Blocked, Changed, EnvironmentFault
 from tests.unit.delivery.interruption import refusing
 from tests.unit.delivery.workspace import JPEG, Workspace

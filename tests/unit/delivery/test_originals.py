@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.delivery import originals
-from ocrwatch.delivery.plan import Plan
+from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.storage import files, free_names
 from ocrwatch.storage.files import facts_of
 from tests.unit.delivery.interruption import FileSystem, Interruption, Killed, content

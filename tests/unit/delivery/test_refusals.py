@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.delivery import originals, sidecars
-from ocrwatch.delivery.transaction import Deliverer
+from ocrwatch.delivery.step_order import Deliverer
 from ocrwatch.errors import Blocked, Changed, EnvironmentFault
 from ocrwatch.storage import files
 from ocrwatch.storage.files import folder, has_content, open_regular

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.delivery.plan import Sidecar
+from ocrwatch.delivery.chosen_names import Sidecar
 from ocrwatch.delivery.sidecars import publish, renamed, stage, unstage
 from tests.unit.delivery.interruption import FileSystem, Interruption, Killed, content
 

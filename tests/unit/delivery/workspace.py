@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ocrwatch.delivery.plan import Fate, Places
-from ocrwatch.delivery.transaction import Delivered, Deliverer, Work
+from ocrwatch.delivery.chosen_names import Fate, Places
+from ocrwatch.delivery.step_order import Delivered, Deliverer, Work
 from ocrwatch.document import Review
 from ocrwatch.errors import Changed
 from ocrwatch.ledger import Ledger

@@ -23,7 +23,7 @@ from ocrwatch.render.base import Original, RenderRequest
 from ocrwatch.render.registry import render
 from ocrwatch.scan import Batch, Scan, SettledFile
 from ocrwatch.settings import Settings
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from tests.other_formats import installed
 from tests.pages import pages
 

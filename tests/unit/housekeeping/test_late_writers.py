@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.backoff import Backoff
-from ocrwatch.delivery.plan import Plan
+from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.events import ScanReturned, subscribe
 from ocrwatch.housekeeping.late_writers import QuarantineWatch
 from ocrwatch.ledger import Ledger

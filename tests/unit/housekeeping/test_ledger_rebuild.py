@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.delivery.originals import claimed_name
-from ocrwatch.delivery.plan import Plan
 from ocrwatch.housekeeping.ledger_rebuild import rebuild, restore_forgotten
 from ocrwatch.ledger import Ledger
 from ocrwatch.observe.status_txt import first_line

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ocrwatch.intake.batcher import Batcher
 from ocrwatch.intake.names import natural_key
 from ocrwatch.scan import SettledFile
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 
 
 def scan(path: str, *, fresh: bool = True) -> SettledFile:

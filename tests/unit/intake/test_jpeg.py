@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ocrwatch import markers
+from ocrwatch import jpeg_markers
 from ocrwatch.intake.jpeg import Completeness, completeness
 from tests import odd_jpegs as odd
 from tests.rendering import render
@@ -227,4 +227,4 @@ def test_the_intake_and_the_decoder_find_the_same_scan(file: Bytes) -> None:
     """A file that decodes is whole but for its end, and one that is whole has a scan to decode."""
     for longer in range(-60, 3000, 61):
         jpeg = odd.behind_start(small(), odd.segment(0xED, bytes(range(256)), longer=longer))
-        assert (file.look(jpeg) is WHOLE) == (markers.walk(jpeg).scan is not None)
+        assert (file.look(jpeg) is WHOLE) == (jpeg_markers.walk(jpeg).scan is not None)

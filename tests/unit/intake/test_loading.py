@@ -17,7 +17,7 @@ from ocrwatch.ledger import Ledger
 from ocrwatch.recipe import Recipe
 from ocrwatch.scan import Batch, Scan, ScanState, SettledFile, Source
 from ocrwatch.settings import Settings
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import facts_of
 from ocrwatch.storage.threads import Threads
 from tests.core import sha256

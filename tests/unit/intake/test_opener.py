@@ -13,7 +13,7 @@ from ocrwatch.errors import Blocked, Changed, EnvironmentFault, TooLarge
 from ocrwatch.intake import opener
 from ocrwatch.intake.jpeg import Completeness
 from ocrwatch.intake.opener import Probe, probe, read
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import facts_of
 from tests.privileges import reachable_folder, unprivileged
 from tests.rendering import render

@@ -24,7 +24,7 @@ from ocrwatch.intake.readiness import (
     Waiting,
 )
 from ocrwatch.scan import Arrival, SettledFile
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 
 QUIET, CLOSED_QUIET, PATIENCE = 1.0, 0.2, 60.0
 WHOLE, PARTIAL, NOT_JPEG, EMPTY = (

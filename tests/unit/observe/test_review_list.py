@@ -12,7 +12,7 @@ from ocrwatch.document import Review
 from ocrwatch.ledger import Ledger, tick_off
 from ocrwatch.observe.review_list import NEWEST_SHOWN, ReviewList
 from ocrwatch.scan import ScanState
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.threads import Threads
 
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from ocrwatch.delivery.transaction import Delivered
+from ocrwatch.delivery.step_order import Delivered
 from ocrwatch.document import EngineInfo, PageSummary, Second
 from ocrwatch.events import ScanDelivered, subscribe
 from ocrwatch.observe.scan_events import publish_delivered
 from ocrwatch.recipe import Recipe
 from ocrwatch.scan import Batch, Scan, SettledFile
 from ocrwatch.settings import Settings
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 
 PAGE = PageSummary(EngineInfo("tesserocr", "5.5.0", ("eng",)), 0, None)
 DELIVERED = Delivered(1, "a.jpg", ("a.txt",), "a.jpg", "archive")

@@ -11,7 +11,7 @@ import pytest
 
 from ocrwatch.errors import Damaged
 from ocrwatch.quarantine.reason_file import BEGUN, REASON, REASON_SCHEMA, Reason, reason_beside, render_reason
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 
 FACTS = FileFacts(1, 2, 1234, 1_500_000_000_123_456_789)
 FAULT = Damaged("the data contradicts itself", "scan it once more")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ocrwatch import markers
+from ocrwatch import jpeg_markers
 from ocrwatch.errors import Damaged, NotAJpeg, ScanFault, TooLarge, Truncated, Unsupported
 from ocrwatch.recognise.decode import Decoded, Gray, decode, turn
 from tests.rendering import encode, render
@@ -268,7 +268,7 @@ def _with_jfif_revision(jpeg: bytes) -> bytes:
 
 
 def _with_odd_spectral_bounds(jpeg: bytes) -> bytes:
-    scan = markers.walk(jpeg).scan
+    scan = jpeg_markers.walk(jpeg).scan
     assert scan is not None
     return jpeg[: scan - 3] + b"\0\0\0" + jpeg[scan:]
 

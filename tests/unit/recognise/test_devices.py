@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocrwatch import markers
+from ocrwatch import jpeg_markers
 from ocrwatch.errors import Damaged, ScanFault, TooLarge, Truncated
 from ocrwatch.recognise.decode import Decoded, decode
 from tests import odd_jpegs as odd
@@ -52,7 +52,7 @@ def exif(orientation: int, *, longer: int, thumbnail: bytes = b"", before: int =
     """Make an EXIF segment with a wrong length."""
     entry = b"\x12\x01\x03\x00\x01\x00\x00\x00" + bytes([orientation, 0, 0, 0])
     body = b"Exif\0\0II*\x00\x08\x00\x00\x00\x01\x00" + entry + bytes(4 + before) + thumbnail + bytes(60)
-    return odd.segment(markers.APP1, body, longer=longer)
+    return odd.segment(jpeg_markers.APP1, body, longer=longer)
 
 
 def noise(size: int) -> bytes:
@@ -124,11 +124,11 @@ def test_what_every_viewer_shows_is_read_with_a_warning(kind: str, mode: str) ->
 def test_what_is_odd_does_not_hide_what_is_missing(kind: str, mode: str) -> None:
     """A file of the same kind without a part of its data is refused."""
     jpeg = saved(mode)
-    last = markers.walk(jpeg).segments[-1]
+    last = jpeg_markers.walk(jpeg).segments[-1]
     middle = (last.end + last.data_end) // 2
     for part in (b"", jpeg[middle + 700 : last.data_end - 1]):
         with pytest.raises((Truncated, Damaged)):
-            decoded(KINDS[kind][0](jpeg[:middle] + part + markers.EOI))
+            decoded(KINDS[kind][0](jpeg[:middle] + part + jpeg_markers.EOI))
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6])
@@ -213,7 +213,7 @@ def test_other_bytes_left_over_are_damage(size: int, mode: str) -> None:
 def test_a_few_blank_blocks_past_the_last_row() -> None:
     """Some scanners write part of a row too many: blank blocks, which repeat what stands before them."""
     blank = encode(Image.new("L", (640, 160), 255))
-    last = markers.walk(blank).segments[-1]
+    last = jpeg_markers.walk(blank).segments[-1]
     # A block takes six bits here, so that three bytes are four of them.
     longer = blank[: last.data_end - 6] + blank[last.data_end - 24 : last.data_end - 6] + blank[last.data_end - 6 :]
     found = decoded(longer)
@@ -274,12 +274,12 @@ def test_a_large_image_of_unusual_sampling_is_halved() -> None:
 def test_unusual_sampling_is_decoded_strictly(factors: tuple[int, ...]) -> None:
     """A scan that lacks a piece, be it that of a colour, is refused, and nothing is filled with grey."""
     jpeg = odd.sampled(PAGE, *factors)
-    for scan in (each for each in markers.walk(jpeg).segments if each.marker == markers.SOS):
+    for scan in (each for each in jpeg_markers.walk(jpeg).segments if each.marker == jpeg_markers.SOS):
         middle = (scan.end + scan.data_end) // 2
         with pytest.raises(Damaged):
             decoded(jpeg[:middle] + jpeg[scan.data_end :])
         with pytest.raises(Truncated):
-            decoded(jpeg[: scan.start] + markers.EOI)
+            decoded(jpeg[: scan.start] + jpeg_markers.EOI)
 
 
 def test_what_a_decoder_says_reaches_no_log(capfd: pytest.CaptureFixture[str]) -> None:
@@ -295,7 +295,7 @@ def test_what_a_decoder_says_reaches_no_log(capfd: pytest.CaptureFixture[str]) -
 def test_a_progressive_image_without_all_its_scans_is_truncated(mode: str, *, end: bool) -> None:
     """Viewers show a blurred page after the first scans; its text would be a guess."""
     whole = encode(PAGE, mode=mode, progressive=True)
-    scans = sum(each.marker == markers.SOS for each in markers.walk(whole).segments)
+    scans = sum(each.marker == jpeg_markers.SOS for each in jpeg_markers.walk(whole).segments)
     for count in range(1, scans):
         jpeg = odd.first_scans(whole, count)
         with pytest.raises(Truncated, match="scans"):
@@ -322,7 +322,7 @@ def test_a_height_that_stands_nowhere_is_damage() -> None:
 def test_a_wrong_length_of_any_free_segment(length: int, mode: str) -> None:
     """JFIF's and Adobe's segments with a wrong length are told from what follows them as EXIF's are."""
     jpeg = saved(mode)
-    first = markers.walk(jpeg).segments[0]
+    first = jpeg_markers.walk(jpeg).segments[0]
     found = decoded(jpeg[: first.start + 2] + length.to_bytes(2) + jpeg[first.start + 4 :])
     assert_is_page(found)
     assert any(SEGMENTS in each for each in found.warnings)
@@ -333,11 +333,11 @@ def test_a_wrong_length_of_any_free_segment(length: int, mode: str) -> None:
 def test_junk_between_any_two_segments(junk: bytes, mode: str) -> None:
     """Wherever in the header it stands."""
     jpeg = saved(mode)
-    for each in markers.walk(jpeg).segments:
+    for each in jpeg_markers.walk(jpeg).segments:
         found = decoded(jpeg[: each.start] + junk + jpeg[each.start :])
         assert_is_page(found)
         assert any(SEGMENTS in said for said in found.warnings)
-        if each.marker == markers.SOS:
+        if each.marker == jpeg_markers.SOS:
             break
 
 
@@ -353,7 +353,7 @@ def test_what_the_header_declares_is_no_second_page() -> None:
     """A multi-picture index, and the containers of phones, name what follows as parts of one photograph."""
     jpeg = saved("colour")
     index = odd.segment(0xE2, b"MPF\0MM\0*\0\0\0\x08" + bytes(60))
-    container = odd.segment(markers.APP1, b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:GContainer='x'/>")
+    container = odd.segment(jpeg_markers.APP1, b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:GContainer='x'/>")
     for declaration in (index, container):
         assert decoded(odd.behind_start(jpeg, declaration) + jpeg).warnings == ()
     assert decoded(jpeg + b"SEFH, as Samsung's trailers" + jpeg + b"SEFT").warnings == ()

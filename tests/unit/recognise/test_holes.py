@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ocrwatch import markers
+from ocrwatch import jpeg_markers
 from ocrwatch.errors import Damaged
 from ocrwatch.recognise.decode import decode
 from ocrwatch.recognise.holes import find_hole
@@ -27,7 +27,7 @@ def saved(image: Image.Image, **options: Any) -> bytes:
 
 def with_hole(jpeg: bytes, size: int, chance: random.Random) -> bytes:
     """Put zeros into the image data."""
-    structure = markers.walk(jpeg)
+    structure = jpeg_markers.walk(jpeg)
     assert structure.scan is not None
     assert structure.end is not None
     at = chance.randrange(structure.scan, structure.end - size)
@@ -58,7 +58,7 @@ def test_zeros_that_mean_blank_paper_are_known_by_the_tables() -> None:
     page = Image.new("L", (3000, 4000), 255)
     page.paste(PAGE, (100, 100))
     jpeg = saved(page, optimize=True)
-    structure = markers.walk(jpeg)
+    structure = jpeg_markers.walk(jpeg)
     assert jpeg.find(bytes(64), structure.scan, structure.end) >= 0
     assert find_hole(jpeg, structure) is None
     decode(jpeg, max_pixels=10**8)
@@ -67,9 +67,9 @@ def test_zeros_that_mean_blank_paper_are_known_by_the_tables() -> None:
 def test_odd_headers_are_not_judged() -> None:
     """Cut anywhere, and with every byte of the header changed, it answers without an error."""
     jpeg = with_hole(saved(PAGE), 64, random.Random(1))
-    structure = markers.walk(jpeg)
+    structure = jpeg_markers.walk(jpeg)
     assert structure.scan is not None
     for at in range(structure.scan):
         changed = jpeg[:at] + bytes([jpeg[at] ^ 0xFF]) + jpeg[at + 1 :]
-        find_hole(changed, markers.walk(changed))
-        find_hole(jpeg[:at], markers.walk(jpeg[:at]))
+        find_hole(changed, jpeg_markers.walk(changed))
+        find_hole(jpeg[:at], jpeg_markers.walk(jpeg[:at]))

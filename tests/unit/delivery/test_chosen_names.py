@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrwatch.delivery.plan import (
+from ocrwatch.delivery.chosen_names import (
     Places,
     Plan,
     Sidecar,
@@ -18,7 +18,7 @@ from ocrwatch.delivery.plan import (
     free_stem,
     temporary_name,
 )
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import split
 from ocrwatch.storage.free_names import first_free
 

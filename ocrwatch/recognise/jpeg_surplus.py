@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ocrwatch import markers
+from ocrwatch import jpeg_markers
 from ocrwatch.recognise.holes import may_be_blank
 from ocrwatch.recognise.strict_decoder import DecoderError, Gray, decode_strictly
 
@@ -59,14 +59,14 @@ _SAMSUNG = b"SEFT"
 
 @dataclass(frozen=True, slots=True)
 class _Image:
-    """A rebuilt image (:func:`ocrwatch.markers.rebuilt`) that is to be decoded."""
+    """A rebuilt image (:func:`ocrwatch.jpeg_markers.rebuilt`) that is to be decoded."""
 
     jpeg: bytes
-    structure: markers.Structure
+    structure: jpeg_markers.Structure
     reduction: int
 
     @property
-    def frame(self) -> markers.Frame:
+    def frame(self) -> jpeg_markers.Frame:
         """Its frame header."""
         return self.structure.sure_frame
 
@@ -80,19 +80,19 @@ class _Image:
     def zeros_are_blank(self) -> bool:
         """Whether zeros at the end may encode blank paper, so that they may be a hole."""
         last = self.structure.segments[-1]
-        refines = self.frame.process in markers.PROGRESSIVE and self.jpeg[last.end - 1] >> 4
+        refines = self.frame.process in jpeg_markers.PROGRESSIVE and self.jpeg[last.end - 1] >> 4
         # A last scan that only refines coefficients by a bit does not change text (T.81, G.1.1.1.2).
         return not refines and may_be_blank(self.jpeg, self.structure)
 
     def decode_with_data(self, data: bytes) -> Gray:
         """Decode strictly with other data in the last scan."""
-        changed = markers.rebuilt(self.jpeg, self.structure, data=data)
+        changed = jpeg_markers.rebuilt(self.jpeg, self.structure, data=data)
         return decode_strictly(changed, self.frame.width, self.frame.height, self.reduction)
 
     def decode_with_height(self, height: int, *, cut: int = 0) -> Gray:
         """Decode strictly with another height, without the last ``cut`` bytes of data."""
         data = self.data[: len(self.data) - cut]
-        changed = markers.rebuilt(self.jpeg, self.structure, height=height, data=data)
+        changed = jpeg_markers.rebuilt(self.jpeg, self.structure, height=height, data=data)
         return decode_strictly(changed, self.frame.width, height, self.reduction)
 
     def ends_with(self, height: int) -> bool:
@@ -139,7 +139,7 @@ def decode_without_surplus(
     ``behind`` is the data in the file in place of a missing end marker. Raises ``error`` if it is not about surplus
     data, or if the surplus may be a trace of damage.
     """
-    image = _Image(jpeg, markers.walk(jpeg), reduction)
+    image = _Image(jpeg, jpeg_markers.walk(jpeg), reduction)
     if error.surplus is None or 0 in (part.across * part.down for part in image.frame.parts):
         raise error
     count, marker = error.surplus
@@ -213,7 +213,7 @@ def _without_rows(image: _Image, error: DecoderError, max_pixels: int) -> tuple[
     if _HOLE in image.data:
         # If zeros are blank blocks, a hole produces surplus rows too.
         raise error
-    scans = sum(segment.marker == markers.SOS for segment in image.structure.segments)
+    scans = sum(segment.marker == jpeg_markers.SOS for segment in image.structure.segments)
     # A scan of one component has its own rows of blocks, not whole MCUs (T.81, A.2.2).
     height = image.mcu[1] if scans == 1 else _BLOCK
     down = -(-image.frame.height // height)
@@ -268,10 +268,10 @@ def _sizes(image: _Image) -> list[tuple[int, int]]:
 
     Empty if the intervals cannot be decoded separately.
     """
-    interval = markers.restart_interval(image.jpeg, image.structure)
-    scans = sum(segment.marker == markers.SOS for segment in image.structure.segments)
+    interval = jpeg_markers.restart_interval(image.jpeg, image.structure)
+    scans = sum(segment.marker == jpeg_markers.SOS for segment in image.structure.segments)
     mcus = image.mcus[0] * image.mcus[1]
-    if not 0 < mcus <= _MOST_INTERVALS * interval or scans != 1 or image.frame.process not in markers.SEQUENTIAL:
+    if not 0 < mcus <= _MOST_INTERVALS * interval or scans != 1 or image.frame.process not in jpeg_markers.SEQUENTIAL:
         return []
     last = (mcus - 1) % interval + 1
     usual, shorter = _layout(interval, image.mcu), _layout(last, image.mcu)
@@ -289,7 +289,7 @@ def _interval(image: _Image, size: tuple[int, int], data: bytes) -> bytes:
     header = _interval_header(image, width, height)
 
     def decode(part: bytes) -> Gray:
-        return decode_strictly(header + part + markers.EOI, width, height)
+        return decode_strictly(header + part + jpeg_markers.EOI, width, height)
 
     try:
         decode(data)
@@ -312,12 +312,12 @@ def _interval_header(image: _Image, width: int, height: int) -> bytes:
 
     It has the same tables and components.
     """
-    pieces = [markers.SOI]
+    pieces = [jpeg_markers.SOI]
     for segment in image.structure.segments:
         body = bytearray(image.jpeg[segment.start : segment.end])
-        if segment.marker in markers.START_OF_FRAME:
+        if segment.marker in jpeg_markers.START_OF_FRAME:
             body[5:9] = height.to_bytes(2) + width.to_bytes(2)
-        if segment.marker not in {markers.DRI, markers.APP1}:
+        if segment.marker not in {jpeg_markers.DRI, jpeg_markers.APP1}:
             pieces.append(bytes(body))
     return b"".join(pieces)
 

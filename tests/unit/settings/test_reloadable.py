@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.settings import Settings
-from ocrwatch.settings.changes import can_change, changes
 from ocrwatch.settings.keys import option_keys
+from ocrwatch.settings.reloadable import can_change, changes
 
 
 def test_same_settings_change_nothing() -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ocrwatch.document import Review
 from ocrwatch.quarantine.reason_file import REASON
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import NAME_MAX, TEMPORARY_PREFIX, shortened
 from ocrwatch.storage.free_names import COUNTER_ROOM, first_free, look
 

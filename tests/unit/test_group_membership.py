@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.errors import ASK_ITS_USER, EnvironmentFault
+from ocrwatch.group_membership import remedy_for_reader
 from ocrwatch.ledger import Ledger, LedgerReader
-from ocrwatch.membership import remedy_for_reader
 from ocrwatch.settings.load import load
 from ocrwatch.storage.lock import FolderLock, holder_of
 from tests.privileges import NOBODY, reachable_folder, unprivileged

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ocrwatch.ledger import Ledger
 from ocrwatch.observe.activity import Calendar
-from ocrwatch.observe.metrics import QUEUE_BOUNDS, READING_BOUNDS, Tally
+from ocrwatch.observe.counters import QUEUE_BOUNDS, READING_BOUNDS, Tally
 from ocrwatch.observe.status import ProfileCounts
 from ocrwatch.scan import ScanState
-from ocrwatch.storage.facts import FileFacts
+from ocrwatch.storage.file_facts import FileFacts
 
 
 def test_rates_forget_what_is_past() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.delivery.plan import Fate
-from ocrwatch.delivery.transaction import Deliverer
+from ocrwatch.delivery.chosen_names import Fate
+from ocrwatch.delivery.step_order import Deliverer
 from ocrwatch.document import Review
 from ocrwatch.errors import Changed, EnvironmentFault
 from ocrwatch.ledger import Ledger

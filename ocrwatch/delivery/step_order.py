@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ocrwatch.delivery import sidecars
 from ocrwatch.delivery.batch_commit import deliver_together
-from ocrwatch.delivery.plan import Places, Plan
+from ocrwatch.delivery.chosen_names import Places, Plan
 from ocrwatch.delivery.steps import Delivered, Journal, Steps, Work, result
 from ocrwatch.errors import Changed, EnvironmentFault
 from ocrwatch.quarantine.reason_file import REASON_ENDING

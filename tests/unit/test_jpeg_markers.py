@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ocrwatch import markers
+from ocrwatch import jpeg_markers
 from tests import odd_jpegs as odd
 from tests.rendering import encode, render
 
@@ -20,12 +20,12 @@ MILLION = 1_000_000
 
 def tables(jpeg: bytes) -> list[bytes]:
     """Return the segments that decide the pixels."""
-    needed = {markers.DQT, markers.DHT, markers.SOS, *markers.START_OF_FRAME}
-    return [jpeg[each.start : each.data_end] for each in markers.walk(jpeg).segments if each.marker in needed]
+    needed = {jpeg_markers.DQT, jpeg_markers.DHT, jpeg_markers.SOS, *jpeg_markers.START_OF_FRAME}
+    return [jpeg[each.start : each.data_end] for each in jpeg_markers.walk(jpeg).segments if each.marker in needed]
 
 
 @pytest.mark.parametrize("longer", [*range(-70, 70, 7), 200, 500, 700, 3000])
-@pytest.mark.parametrize("marker", [markers.APP1, 0xE2, 0xED, 0xFE])
+@pytest.mark.parametrize("marker", [jpeg_markers.APP1, 0xE2, 0xED, 0xFE])
 def test_a_wrong_length_leads_past_nothing(marker: int, longer: int) -> None:
     """However long a free-form segment claims to be, the tables behind it are found, and none within a thumbnail."""
     thumbnail = encode(Image.new("L", (64, 48), 90), quality=30)
@@ -39,23 +39,23 @@ def test_a_wrong_length_that_leads_to_another_segment_skips_no_table() -> None:
     """A length that ends by chance where another segment begins is not believed if tables are missing then."""
     comment = odd.segment(0xFE, b"words")
     jpeg = odd.behind_first_segment(SCAN, comment)
-    behind = [each for each in markers.walk(jpeg).segments if each.start > jpeg.index(comment)]
+    behind = [each for each in jpeg_markers.walk(jpeg).segments if each.start > jpeg.index(comment)]
     longer = behind[1].start - behind[0].start
     wrong = odd.behind_first_segment(SCAN, odd.segment(0xFE, b"words", longer=longer))
     assert tables(wrong) == tables(SCAN)
-    assert markers.walk(wrong).odd
+    assert jpeg_markers.walk(wrong).odd
 
 
 def test_the_rest_of_a_file_is_not_the_images() -> None:
     """The structure ends with the image, whatever follows."""
-    structure = markers.walk(SCAN + b"\xff\xe1\0\x08more\xff\xda" + SCAN)
+    structure = jpeg_markers.walk(SCAN + b"\xff\xe1\0\x08more\xff\xda" + SCAN)
     assert (structure.end, structure.stop) == (len(SCAN) - 2, len(SCAN) - 2)
-    assert markers.walk(odd.samsung(SCAN)).end is None
+    assert jpeg_markers.walk(odd.samsung(SCAN)).end is None
 
 
 def test_a_second_image_has_a_structure_of_its_own() -> None:
     """The walk may begin anywhere in the file."""
-    first, second = markers.walk(SCAN), markers.walk(SCAN + SCAN, len(SCAN))
+    first, second = jpeg_markers.walk(SCAN), jpeg_markers.walk(SCAN + SCAN, len(SCAN))
     assert second.end is not None
     assert second.end == len(SCAN) + (first.end or 0)
     assert second.frame == first.frame
@@ -63,9 +63,9 @@ def test_a_second_image_has_a_structure_of_its_own() -> None:
 
 def test_a_sound_image_is_rebuilt_without_change_to_its_pixels() -> None:
     """What is rebuilt has the same tables, frame and data, and walks like the original."""
-    rebuilt = markers.rebuilt(SCAN, markers.walk(SCAN))
+    rebuilt = jpeg_markers.rebuilt(SCAN, jpeg_markers.walk(SCAN))
     assert tables(rebuilt) == tables(SCAN)
-    assert markers.rebuilt(rebuilt, markers.walk(rebuilt)) == rebuilt
+    assert jpeg_markers.rebuilt(rebuilt, jpeg_markers.walk(rebuilt)) == rebuilt
 
 
 HOSTILE: dict[str, Callable[[], bytes]] = {
@@ -76,8 +76,8 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "starts of images": lambda: b"\xff\xd8\xff" * MILLION,
     "small images": lambda: b"x\xff\xd8\xff\xd9" * MILLION,
     "long comments": lambda: (b"\xff\xfe\xff\xff" + bytes(40)) * 50_000,
-    "tables": lambda: odd.segment(markers.DQT, b"\0" * 65) * 50_000,
-    "scans": lambda: odd.segment(markers.SOS, b"\1\1\0\0\x3f\0") * 300_000,
+    "tables": lambda: odd.segment(jpeg_markers.DQT, b"\0" * 65) * 50_000,
+    "scans": lambda: odd.segment(jpeg_markers.SOS, b"\1\1\0\0\x3f\0") * 300_000,
 }
 
 
@@ -85,9 +85,9 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("scanned", [False, True])
 def test_hostile_files_are_walked_in_little_time(kind: str, *, scanned: bool) -> None:
     """Megabytes of what makes a walk begin anew cost a second at most, in the header and between scans."""
-    jpeg = (SCAN[:-2] if scanned else markers.SOI) + HOSTILE[kind]() + SCAN[2:]
+    jpeg = (SCAN[:-2] if scanned else jpeg_markers.SOI) + HOSTILE[kind]() + SCAN[2:]
     begun = time.process_time()
-    markers.walk(jpeg)
+    jpeg_markers.walk(jpeg)
     assert time.process_time() - begun < 2
 
 
@@ -95,9 +95,9 @@ def test_hostile_files_are_walked_in_little_time(kind: str, *, scanned: bool) ->
 def test_no_bytes_make_a_walk_fail(piece: bytes, at: int, lost: int) -> None:
     """Whatever is put into a file, and lost from it, there is a structure, and offsets lie within the file."""
     jpeg = SCAN[:at] + piece + SCAN[at + lost :]
-    structure = markers.walk(jpeg)
+    structure = jpeg_markers.walk(jpeg)
     assert 0 <= structure.stop <= len(jpeg)
     for each in structure.segments:
         assert each.start < each.end <= each.data_end <= len(jpeg)
     if structure.frame is not None and structure.scan is not None:
-        markers.walk(markers.rebuilt(jpeg, structure))
+        jpeg_markers.walk(jpeg_markers.rebuilt(jpeg, structure))
