@@ -60,8 +60,10 @@ class _Identity:
 class PageCache:
     """Pages by the SHA-256 of their scan and the recipe; without a cache it is always empty."""
 
-    def __init__(self, cache: TextCache | None, recipes: Iterable[Recipe]) -> None:
+    def __init__(self, cache: TextCache | None, recipes: Iterable[Recipe], *, executor: str = "") -> None:
+        """``executor`` is what distinguishes an executor's texts from those of this machine's workers."""
         self._cache = cache
+        self._executor = executor
         self._identities: dict[Recipe, _Identity] = {}
         self._outdated: set[Recipe] = set()
         """Recipes with language data that has changed since it was hashed."""
@@ -82,7 +84,7 @@ class PageCache:
             if recipe in self._identities:
                 continue
             try:
-                identity = _identity(recipe, self._digest)
+                identity = _identity(recipe, self._digest, self._executor)
             except (OSError, ValueError) as error:
                 self._complain(f"what decides a text cannot be read ({error})", "let ocrwatch's user read it")
             else:
@@ -184,7 +186,7 @@ class PageCache:
             publish(CacheFailed(reason=reason, remedy=remedy))
 
 
-def _identity(recipe: Recipe, digest: Callable[[_Stamp], bytes]) -> _Identity:
+def _identity(recipe: Recipe, digest: Callable[[_Stamp], bytes], executor: str) -> _Identity:
     """Collect everything for a recipe.
 
     Raises ``OSError`` or ``ValueError`` for files that cannot be read.
@@ -203,6 +205,7 @@ def _identity(recipe: Recipe, digest: Callable[[_Stamp], bytes]) -> _Identity:
     )
     parts = (
         ocrwatch.__version__,
+        executor,
         _code(),
         *_packages(recipe),
         _program(recipe),

@@ -14,7 +14,7 @@ from ocrwatch.cache.key import PageCache
 from ocrwatch.cache.tiers import open_cache
 from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault, system_reason
 from ocrwatch.events import InboxUnlocked, listeners, publish
-from ocrwatch.executors.base import WorkerOptions
+from ocrwatch.executors.base import WorkerOptions, texts_of
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.engine_choice import is_read_by_ppocr
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
@@ -149,7 +149,7 @@ def known_texts(settings: Settings) -> PageCache:
     if not options.enabled:
         return PageCache(None, recipes(settings))
     cache = open_cache(settings.state, options.levels, LevelOptions(options.max_age, options.max_bytes))
-    return PageCache(cache, recipes(settings))
+    return PageCache(cache, recipes(settings), executor=texts_of(settings.workers.executor))
 
 
 def check_languages(settings: Settings) -> None:

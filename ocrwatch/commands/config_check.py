@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +10,7 @@ from pathlib import Path
 from ocrwatch.checks import startup
 from ocrwatch.checks.new_settings import prove
 from ocrwatch.errors import ExitCode
-from ocrwatch.executors.base import LOCAL
-from ocrwatch.executors.trial_start import try_start
+from ocrwatch.executors.base import Uncounted, Unheard, open_executor
 from ocrwatch.log import printable
 from ocrwatch.settings.load import check_folders, load, parse_overrides
 
@@ -26,8 +26,9 @@ def check(config: Path | None, sets: Sequence[str]) -> ExitCode:
     startup.check_answers(settings)
     check_folders(settings)
     prove(settings)
-    if settings.workers.executor == LOCAL:
-        try_start(startup.worker_options(settings))
+    options = startup.worker_options(settings)
+    with contextlib.closing(open_executor(settings.workers.executor, options, Uncounted(), Unheard())) as executor:
+        executor.prove(options)
     source = "There is no settings file, and the defaults are valid"
     if configuration.path is not None:
         source = f"The settings in {configuration.path} are valid"

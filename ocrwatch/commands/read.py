@@ -16,7 +16,7 @@ from ocrwatch.checks.startup import check_languages, usable_cores
 from ocrwatch.commands.preview import preview_of
 from ocrwatch.document import BEGINNING
 from ocrwatch.errors import ExitCode, InternalFault, OcrwatchError, TooLarge, UsageError, environment_fault
-from ocrwatch.executors.base import WorkerOptions
+from ocrwatch.executors.base import Uncounted, WorkerOptions
 from ocrwatch.executors.events import Outcome, SlotEvent
 from ocrwatch.executors.ipc import Job
 from ocrwatch.executors.process_pool import Pool
@@ -71,17 +71,6 @@ def _name(path: Path) -> str:
 Result = RenderedPage | OcrwatchError
 
 
-class _Uncounted:
-    """Counts no attempts: each file is read once."""
-
-    def count_attempt(self, scan: int) -> int:  # noqa: ARG002 - the protocol's
-        """Return the first."""
-        return 1
-
-    def refund_attempt(self, scan: int) -> None:
-        """Do nothing."""
-
-
 def _results(files: Sequence[Path], settings: Settings, wanted: str) -> Iterator[tuple[Path, Result]]:
     """Read files in worker processes; yield the results in order.
 
@@ -98,7 +87,7 @@ def _results(files: Sequence[Path], settings: Settings, wanted: str) -> Iterator
             workers.max_memory,
             workers.max_scans,
         ),
-        _Uncounted(),
+        Uncounted(),
         events.put,
     )
     starts = StartupGuard(len(pool))

@@ -157,6 +157,30 @@ def open_executor(name: str, options: WorkerOptions, attempts: Attempts, listene
     return executor
 
 
+def texts_of(name: str) -> str:
+    """Return what distinguishes the texts of an executor: its name and version; empty for this machine's workers."""
+    found = None if name == LOCAL else find(GROUP, _BUILT_IN, name)
+    return "" if found is None else f"{found.value} {found.dist.version if found.dist is not None else ''}"
+
+
+class Uncounted:
+    """An :class:`Attempts` of readings that are no scan's."""
+
+    def count_attempt(self, scan: int) -> int:  # noqa: ARG002 - the protocol's
+        """Return the first."""
+        return 1
+
+    def refund_attempt(self, scan: int) -> None:
+        """Do nothing."""
+
+
+class Unheard:
+    """A :class:`WorkerListener` that does nothing."""
+
+    def heard(self, event: WorkerReady | WorkerLost | WorkerUnfit | Begun) -> None:
+        """Do nothing."""
+
+
 def request_for(scan: Scan, *, preview_chars: int, packs: bool) -> RenderRequest:
     """Return what is to be made of a loaded scan's page.
 

@@ -98,3 +98,15 @@ def test_a_page_in_its_cache_level_outlives_the_run(tmp_path: Path, package: Ins
     assert (tmp_path / "outbox/b.txt").read_text().split() == phrase(1).split()
     assert (tmp_path / "outbox/b.words.lst").read_text().split() == phrase(1).split()
     assert package.texts.read_text().splitlines()[-1] == "b.jpg b.words.lst b.txt"
+
+
+def test_config_check_asks_the_executor(tmp_path: Path, package: Installed) -> None:
+    """It may be another package's; one that is not installed is an error that names those that are."""
+    right = run_ocrwatch(tmp_path, "config", "check", config=package.config, environment=package.environment)
+    assert (right.returncode, "valid" in right.stdout) == (FINE, True)
+    wrong = run_ocrwatch(
+        tmp_path, "config", "check", "--set", "workers.executor=other", config=package.config,
+        environment=package.environment,
+    )  # fmt: skip
+    assert wrong.returncode != FINE
+    assert "there is no executor named 'other'; set workers.executor to one of: forms, local" in wrong.stderr

@@ -392,3 +392,9 @@ def test_what_was_not_packed_is_not_remembered(cache: TieredCache, recipe: Recip
     known.remember(BYTES, recipe, replace(rendered(PAGE), packed=b""))()
     assert known.recent(BYTES, recipe) is None
     assert known.page(BYTES, recipe) is None
+
+
+def test_another_executor_has_texts_of_its_own(cache: TieredCache, recipe: Recipe) -> None:
+    """A service elsewhere reads with its own engine, whatever its name."""
+    remembered(cache, recipe)
+    assert PageCache(cache, [recipe], executor="elsewhere 1.0").page(BYTES, recipe) is None
