@@ -1,0 +1,140 @@
+"""One run of ``ocrwatch once``: its progress bar and its summary."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from ocrwatch import log
+from ocrwatch.commands.once import scans_in_inbox
+from ocrwatch.commands.preview import preview_of
+from ocrwatch.commands.progress_bar import AboveBar
+from ocrwatch.commands.run import collect_rarely
+from ocrwatch.daemon.daemon import Daemon, Summary
+from ocrwatch.errors import ExitCode
+from ocrwatch.events import ScanDelivered, subscribe
+from ocrwatch.observe.status_txt import counted
+from ocrwatch.scan import ScanState
+from ocrwatch.settings import Settings
+
+_WORTH_A_RATE = 5
+_MOST_NOT_READ = 20
+_DUPLICATES = {
+    "deliver": "left in the inbox",
+    "skip": "left in the inbox",
+    "archive": "put into the archive",
+    "delete": "deleted",
+}
+_REASONS = {
+    "unreadable": "may not be read by this user",
+    "": "not complete",
+    "growing": "not complete",
+    "incomplete": "not complete",
+}
+
+
+def read_inbox(settings: Settings, *, preview: bool) -> ExitCode:
+    """Read what is in the inbox, and print a summary."""
+    console = Console(stderr=True)
+    # With a progress bar only warnings and errors; in a pipe or a service's log all events.
+    level = "warning" if console.is_terminal and settings.log.level == "info" else settings.log.level
+    log.configure(level, settings.log.format, AboveBar(console) if console.is_terminal else None)
+    output = Console(soft_wrap=True, highlight=False)
+    previews = console if console.is_terminal and output.is_terminal else output
+
+    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with bar as progress, _shown(previews if preview else None):
+        daemon = Daemon(settings, once=True, progress=_Bar(progress, progress.add_task("reading", total=None)))
+        collect_rarely()
+        summary = daemon.run()
+    _print_summary(output, settings, summary)
+    _print_not_read(output, summary)
+    unread = summary.ends[ScanState.QUARANTINED] or summary.left or summary.interrupted
+    return ExitCode.QUARANTINED if unread else ExitCode.FINE
+
+
+class _Bar:
+    """Moves the progress bar."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+
+    def show(self, done: int, total: int) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, completed=done, total=total or None)
+
+
+@contextlib.contextmanager
+def _shown(previews: Console | None) -> Iterator[None]:
+    """Print the beginning of each text, if requested."""
+    if previews is None:
+        yield
+        return
+
+    def show(event: ScanDelivered) -> None:
+        line = f"[bold]{escape(log.printable(event.path))}[/bold]: {escape(preview_of(event.beginning))}"
+        previews.print(line, soft_wrap=True, highlight=False)
+
+    unsubscribe = subscribe(show, ScanDelivered)
+    try:
+        yield
+    finally:
+        unsubscribe()
+
+
+def _print_summary(output: Console, settings: Settings, summary: Summary) -> None:
+    delivered, quarantined = summary.ends[ScanState.DELIVERED], summary.ends[ScanState.QUARANTINED]
+    if not (summary.ends.total() or summary.left or summary.interrupted):
+        output.print(f"Nothing to read in {escape(str(settings.inbox))}.")
+        return
+    if not summary.ends.total() and not summary.interrupted:
+        output.print(f"Nothing in {escape(str(settings.inbox))} could be read yet.")
+        _print_left(output, summary)
+        return
+    rate = f" ({delivered / summary.seconds:.1f} a second)" if delivered >= _WORTH_A_RATE else ""
+    review = f", {summary.to_review} of them to review (see ocrwatch review)" if summary.to_review else ""
+    output.print(
+        f"{delivered} {_scans(delivered)} read in {summary.seconds:.1f} s{rate}{review}; "
+        f"the text is in {escape(str(settings.outbox))}."
+    )
+    if duplicates := summary.ends[ScanState.DUPLICATE]:
+        what = _DUPLICATES[settings.intake.duplicates]
+        output.print(f"{duplicates} {_scans(duplicates)} had the same bytes as scans delivered before: {what}.")
+    if quarantined:
+        output.print(
+            f"{quarantined} {_scans(quarantined)} could not be read; see the reasons in "
+            f"{escape(str(settings.quarantine))}."
+        )
+    if summary.interrupted:
+        output.print(
+            f"Stopped before the end: {scans_in_inbox(settings)} left in the inbox {escape(str(settings.inbox))}."
+        )
+        return
+    _print_left(output, summary)
+
+
+def _print_not_read(output: Console, summary: Summary) -> None:
+    if not summary.not_read:
+        return
+    output.print(f"Not read: {counted(summary.not_read, 'file')}")
+    shown = summary.not_read_files[:_MOST_NOT_READ]
+    for item in shown:
+        line = f"  {item.path}: {item.reason}; {item.remedy}"
+        output.print(escape(log.printable(line)))
+    if summary.not_read > len(shown):
+        output.print(f"  and {summary.not_read - len(shown):,} more")
+
+
+def _print_left(output: Console, summary: Summary) -> None:
+    for path, reason in sorted(summary.left.items()):
+        output.print(f"Left in the inbox: {escape(log.printable(path))} ({_REASONS.get(reason, reason)})")
+
+
+def _scans(count: int) -> str:
+    return "scan" if count == 1 else "scans"
