@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from ocrwatch.events import EVENTS
 from ocrwatch.events.base import field_names
 from ocrwatch.settings import Profile, Settings
-from ocrwatch.settings.reloadable import can_change
 from ocrwatch.settings.keys import section_at
+from ocrwatch.settings.reloadable import can_change
 from ocrwatch.settings.render import PROFILE_EXAMPLE, write_value
 
 _FOLDER = Path(__file__).parents[1] / "docs" / "reference"

@@ -194,12 +194,20 @@ def _leave(code: ExitCode) -> NoReturn:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and end the process with its exit code."""
+    _open_standard_error()
     code = _run(arguments)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
             _flush(stream)
     # Not sys.exit: a thread that hangs in a dead network share must not keep a stopped daemon alive.
     os._exit(code)
+
+
+def _open_standard_error() -> None:
+    """Give messages a place if standard error was closed: the next file that is opened would be taken for it."""
+    if sys.stderr is None:
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        sys.stderr = os.fdopen(descriptor, "w", encoding="utf-8")
 
 
 def _run(arguments: Sequence[str] | None) -> int:

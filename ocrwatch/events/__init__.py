@@ -21,6 +21,7 @@ from ocrwatch.events.daemon import (
     DaemonStopping,
     ListenerDropped,
     ListenerFailed,
+    LogLost,
     LogWarning,
     SettingKept,
     StatusListening,
@@ -98,6 +99,7 @@ __all__ = [
     "Level",
     "ListenerDropped",
     "ListenerFailed",
+    "LogLost",
     "LogWarning",
     "ScanChanged",
     "ScanClosed",
@@ -177,6 +179,7 @@ EVENTS: Final[dict[str, type[Event]]] = {
         CacheDamaged,
         CacheFailed,
         StatusListening,
+        LogLost,
         LogWarning,
     )
 }

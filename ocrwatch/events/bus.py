@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ocrwatch.events.base import EXCEPTION, Event
-from ocrwatch.events.daemon import ListenerFailed
+from ocrwatch.events.daemon import ListenerFailed, LogLost
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -27,7 +27,7 @@ def publish(event: Event) -> None:
 
     Usable in any thread. An exception of a listener is logged, and raised no further.
     """
-    _log(event)
+    _log.write(event)
     # Those of all events come last.
     for listener in (*_listeners.get(type(event), ()), *_listeners.get(Event, ())):
         try:
@@ -51,10 +51,27 @@ def subscribe(listener: Callable[[AnyEvent], None], kind: type[AnyEvent]) -> Cal
     return unsubscribe
 
 
-def _log(event: Event) -> None:
-    exception = getattr(event, EXCEPTION, None)
-    with_traceback = {} if exception is None else {"exc_info": exception}
-    getattr(_logger(), event.log_level)(event.name, **event.fields(), **with_traceback)
+class _Log:
+    """The log. If it cannot be written (a full disk, a closed pipe), no scan fails, and the lost lines are counted."""
+
+    def __init__(self) -> None:
+        self._lost = 0
+
+    def write(self, event: Event) -> None:
+        """Write an event."""
+        exception = getattr(event, EXCEPTION, None)
+        with_traceback = {} if exception is None else {"exc_info": exception}
+        try:
+            getattr(_logger(), event.log_level)(event.name, **event.fields(), **with_traceback)
+        except OSError:
+            self._lost += 1
+            return
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            self.write(LogLost(count=lost))
+
+
+_log = _Log()
 
 
 def _failed(listener: Callable[[Any], None], event: Event, error: Exception) -> None:
@@ -67,7 +84,7 @@ def _failed(listener: Callable[[Any], None], event: Event, error: Exception) -> 
     )
     if isinstance(event, ListenerFailed):
         # A listener that fails on this event, too, would be called endlessly.
-        _log(failure)
+        _log.write(failure)
     else:
         publish(failure)
 

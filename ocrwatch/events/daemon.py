@@ -182,6 +182,16 @@ _LEVELS: Final[dict[int, Level]] = {
 }
 
 
+class LogLost(Event, frozen=True, kw_only=True):
+    """Lines of the log could not be written, such as on a full disk; it can be written again."""
+
+    name = "log.lost"
+    level = "warning"
+
+    count: int
+    """How many events before this one may be missing."""
+
+
 class LogWarning(Event, frozen=True, kw_only=True):
     """A warning from a library or from Python."""
 

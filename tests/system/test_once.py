@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
-from tests.daemon_process import DaemonProcess, run_ocrwatch
+import pytest
+
+from tests.daemon_process import PROGRAM, DaemonProcess, clean_environment, run_ocrwatch
 from tests.system.dropping import files, phrase, put, scan
 
 FINE, QUARANTINED = 0, 1
@@ -134,3 +137,23 @@ def test_once_starts_no_more_workers_than_scans_wait(tmp_path: Path) -> None:
         assert answer.returncode == FINE
         (started,) = (line for line in map(json.loads, answer.stderr.splitlines()) if line["event"] == "daemon.started")
         assert started["workers"] == workers
+
+
+@pytest.mark.parametrize(
+    "without_log", ["2>/dev/full", "2>&-", "2>&1 >output | true"], ids=["full disk", "closed", "closed pipe"]
+)
+def test_a_log_that_cannot_be_written_stops_no_scan(tmp_path: Path, without_log: str) -> None:
+    """The text matters, not what is said of it; the summary goes to standard output."""
+    put(tmp_path / "inbox", "a.jpg", scan(1))
+    answer = subprocess.run(
+        ["sh", "-c", f'"$@" {without_log}', "sh", *PROGRAM, "once"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert answer.returncode == FINE
+    assert files(tmp_path / "outbox") == {"a.txt"}
+    assert not files(tmp_path / "inbox")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -16,11 +17,13 @@ from hypothesis import strategies as st
 
 from ocrwatch.events import (
     DaemonPaused,
+    FolderRemoved,
     ScanFailed,
     ScanIgnored,
     ScanReady,
     ScanSeen,
     publish,
+    subscribe,
 )
 from ocrwatch.log import configure, printable
 
@@ -220,3 +223,39 @@ def test_import_is_cheap() -> None:
     code = "import sys, ocrwatch.log; print('structlog' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+class FullDisk(io.StringIO):
+    """Can be written at times."""
+
+    is_full = True
+
+    def write(self, text: str) -> int:
+        """Refuse, or write."""
+        if self.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+def test_lines_that_could_not_be_written_are_counted_in_the_first_that_can() -> None:
+    """Publishing raises nothing, and listeners get each event."""
+    stream = FullDisk()
+    heard: list[FolderRemoved] = []
+    configure("info", "json", stream)
+    unsubscribe = subscribe(heard.append, FolderRemoved)
+    try:
+        for path in "abc":
+            publish(FolderRemoved(path=path))
+        assert stream.getvalue() == ""
+        stream.is_full = False
+        publish(FolderRemoved(path="d"))
+        publish(FolderRemoved(path="e"))
+    finally:
+        unsubscribe()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["event"], line.get("path"), line.get("count")) for line in lines] == [
+        ("folder.removed", "d", None),
+        ("log.lost", None, 3),
+        ("folder.removed", "e", None),
+    ]
+    assert [event.path for event in heard] == ["a", "b", "c", "d", "e"]
