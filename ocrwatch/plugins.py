@@ -12,7 +12,6 @@ def installed(group: str, built_in: Mapping[str, str]) -> dict[str, EntryPoint]:
 
     ``built_in`` has names and ``module:object``. These are found even if ocrwatch runs from its source tree without
     being installed, and no other package can replace them. A package that is installed later is found after a restart.
-    can replace them. A package that is installed later is found after a restart.
     """
     ours = {name: EntryPoint(name, value, group) for name, value in built_in.items()}
     return {found.name: found for found in _in_group(group)} | ours

@@ -18,9 +18,9 @@ from typing import Final
 from ocrwatch.backoff import Backoff
 from ocrwatch.cache.key import PageCache
 from ocrwatch.daemon.pipeline import Pipeline
-from ocrwatch.delivery.chosen_names import Fate, Places
+from ocrwatch.delivery.chosen_names import Places
 from ocrwatch.delivery.deliveries import Deliveries
-from ocrwatch.delivery.duplicates import Duplicates
+from ocrwatch.delivery.duplicates import FATES, Duplicates
 from ocrwatch.delivery.step_order import Deliverer
 from ocrwatch.errors import EnvironmentFault, ScanFault
 from ocrwatch.events import (
@@ -46,8 +46,6 @@ from tests.eventually import eventually
 from tests.fake_executor import Act, FakeExecutor, echo
 
 PLACES: Final = ("inbox", "outbox", "archive", "quarantine", "state")
-
-_FATES: Final[dict[str, Fate]] = {"skip": "keep", "archive": "archive", "delete": "delete"}
 
 
 class Folders:
@@ -141,7 +139,7 @@ class Core:
             heard=self._begun,
         )
         keeps = settings.on_success == "keep"
-        fate = _FATES.get(settings.intake.duplicates)
+        fate = FATES.get(settings.intake.duplicates)
         self.duplicates = None if fate is None else Duplicates(self.ledger, folders.outbox, folders.archive, fate)
         self.loading = Loading(
             self.threads.loading,

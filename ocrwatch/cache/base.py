@@ -73,7 +73,7 @@ class CacheLevel(Protocol):
         """Keep an entry."""
 
     def prune(self) -> None:
-        """Drop what is too old; called every few hours."""
+        """Drop what is too old; called at the start, and once a day."""
 
     def close(self) -> None:
         """Close files and connections."""

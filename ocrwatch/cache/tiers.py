@@ -32,7 +32,7 @@ def open_cache(state: Path, names: Iterable[str], options: LevelOptions) -> Tier
     for name, found in {name: _found(name) for name in names}.items():
         try:
             levels[name] = found.load()(state, options)
-        except Exception as error:  # noqa: BLE001 - no level may keep the daemon from starting
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - no level may keep the daemon from starting
             _log_failure(name, error)
     return TieredCache(levels.values(), max_age=options.max_age)
 
@@ -99,14 +99,14 @@ class TieredCache:
         """Log the first error of a level, and go on as if it were empty."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - whatever the error, the scan is read
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the error, the scan is read
             name = type(level).__name__
             if name not in self._failed:
                 self._failed.add(name)
                 _log_failure(name, error)
 
 
-def _log_failure(level: str, error: Exception) -> None:
+def _log_failure(level: str, error: BaseException) -> None:
     reason = f"{level}: {str(error) or type(error).__name__}"
     publish(CacheFailed(reason=reason, remedy="check what cache.levels names; scans are read all the same"))
 

@@ -6,6 +6,7 @@ Otherwise they would still have the last report of an earlier run.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 
 from ocrwatch.checks import startup
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
@@ -16,7 +17,7 @@ from ocrwatch.settings import Settings
 from ocrwatch.storage.lock import holder_of, inbox_holder
 
 
-def make_folders_or_tell(settings: Settings, *, once: bool) -> None:
+def make_folders_or_report(settings: Settings, *, once: bool) -> None:
     """Make and test the folders (:func:`startup.make_folders`); report a failure.
 
     Nothing is reported if another ocrwatch runs on these folders: its status is valid.
@@ -28,12 +29,22 @@ def make_folders_or_tell(settings: Settings, *, once: bool) -> None:
             if not once and holder_of(settings.state) is None and inbox_holder(settings.inbox) is None:
                 last = status.read(settings.state)
                 outputs = StatusOutputs(settings, startup.sidecar_group(settings), once=once)
-                tell_failed_start(settings, outputs, [] if last is None else last.deliveries, failure)
+                _report(settings, outputs, [] if last is None else last.deliveries, failure)
                 outputs.close()
         raise
 
 
-def tell_failed_start(
+@contextlib.contextmanager
+def failure_reported(settings: Settings, outputs: StatusOutputs, deliveries: list[status.Delivery]) -> Iterator[None]:
+    """Report the error with which a ``with`` block ends."""
+    try:
+        yield
+    except OcrwatchError as failure:
+        _report(settings, outputs, deliveries, failure)
+        raise
+
+
+def _report(
     settings: Settings, outputs: StatusOutputs, deliveries: list[status.Delivery], failure: OcrwatchError
 ) -> None:
     """Write the error and the latest deliveries to ``STATUS.txt`` and the status file."""

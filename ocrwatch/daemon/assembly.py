@@ -14,9 +14,9 @@ from ocrwatch.cache.key import PageCache
 from ocrwatch.checks import startup
 from ocrwatch.daemon.pipeline import Pipeline
 from ocrwatch.daemon.recovery import Recovery
-from ocrwatch.delivery.chosen_names import Fate, Places
+from ocrwatch.delivery.chosen_names import Places
 from ocrwatch.delivery.deliveries import Deliveries
-from ocrwatch.delivery.duplicates import Duplicates
+from ocrwatch.delivery.duplicates import FATES, Duplicates
 from ocrwatch.delivery.step_order import Deliverer
 from ocrwatch.errors import ScanFault
 from ocrwatch.events import (
@@ -50,6 +50,7 @@ from ocrwatch.observe.review_list import ReviewList
 from ocrwatch.observe.status_report import Report, deliveries_of
 from ocrwatch.observe.status_txt import NOTE_STEM
 from ocrwatch.render.registry import endings
+from ocrwatch.render.registry import load as load_format
 from ocrwatch.scan import Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import display_path
@@ -58,9 +59,6 @@ from ocrwatch.storage.threads import Threads
 _DAY: Final = 86_400.0
 _TIDIED_AT_START: Final = 1000
 """Scans of earlier runs that may have left their folders empty."""
-
-_FATES: Final[dict[str, Fate]] = {"skip": "keep", "archive": "archive", "delete": "delete"}
-"""What becomes of a duplicate's original, by ``intake.duplicates``."""
 
 
 class Assembly:
@@ -99,6 +97,7 @@ class Assembly:
         kept = dict(ledger.kept(duplicates=settings.intake.duplicates == "skip"))
         self._kept = KeptOriginals(settings.inbox, kept)
         duplicates = self._duplicates(settings, ledger)
+        self._deliverer = Deliverer(self._places(settings), ledger, ledger.remember_endings(endings()))
         keeps = settings.on_success == "keep"
         self.pipeline = Pipeline(
             settings,
@@ -119,7 +118,7 @@ class Assembly:
             ),
             Deliveries(
                 self.threads.delivery,
-                Deliverer(self._places(settings), ledger, ledger.remember_endings(endings())),
+                self._deliverer,
                 ledger,
                 self.backoff,
                 duplicates,
@@ -145,7 +144,7 @@ class Assembly:
 
     def queue(self) -> Iterator[str]:
         """Yield the complete paths that wait for a worker, in the order of reading."""
-        handed_over = (scan for scan in self.scans.of(ScanState.READING) if not scan.worker)
+        handed_over = (scan for scan in self.scans.of(ScanState.READING) if not scan.begun_at)
         waiting = itertools.chain(handed_over, self.scans.of(ScanState.LOADING), self.pipeline.scheduler.queue())
         seen = dict.fromkeys(scan.path for scan in waiting)
         return itertools.chain(seen, self.watcher.queue())
@@ -153,7 +152,7 @@ class Assembly:
     @property
     def queued(self) -> int:
         """How many paths :meth:`queue` has."""
-        handed_over = sum(not scan.worker for scan in self.scans.of(ScanState.READING))
+        handed_over = sum(not scan.begun_at for scan in self.scans.of(ScanState.READING))
         waiting = self.scans.count(ScanState.LOADING, ScanState.QUEUED)
         return handed_over + waiting + self.watcher.queued
 
@@ -182,6 +181,12 @@ class Assembly:
     def worker_options(self, settings: Settings) -> WorkerOptions:
         """Return how scans are read under ``settings``."""
         return startup.worker_options(settings, self._scratch)
+
+    def learn_endings(self, settings: Settings) -> None:
+        """Record the endings of formats that have become usable. Blocks; called on a thread."""
+        self._deliverer.learn(
+            self._ledger.remember_endings(each.ending for each in map(load_format, startup.formats(settings)))
+        )
 
     def change(self, settings: Settings, groups: Mapping[str, int], hooks: HookOptions) -> None:
         """Apply other settings from here on.
@@ -262,7 +267,7 @@ class Assembly:
             self.pipeline.begun(event)
 
     def _duplicates(self, settings: Settings, ledger: Ledger) -> Duplicates | None:
-        fate = _FATES.get(settings.intake.duplicates)
+        fate = FATES.get(settings.intake.duplicates)
         return None if fate is None else Duplicates(ledger, settings.outbox, settings.archive, fate)
 
     @staticmethod

@@ -17,13 +17,14 @@ from typing import Protocol
 import ocrwatch
 from ocrwatch.backoff import Cause, wait_until
 from ocrwatch.checks import startup
-from ocrwatch.checks.failed_start import make_folders_or_tell, tell_failed_start
+from ocrwatch.checks.failed_start import failure_reported, make_folders_or_report
 from ocrwatch.checks.remembered_mounts import check_mounts, remember_mounts
 from ocrwatch.daemon.assembly import Assembly
 from ocrwatch.daemon.reload import Reloading
 from ocrwatch.daemon.status_publisher import StatusPublisher, not_read_files
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
 from ocrwatch.events import (
+    DaemonFailed,
     DaemonReady,
     DaemonStarted,
     DaemonStopped,
@@ -119,7 +120,7 @@ class Daemon:
         settings = self._settings
         with contextlib.ExitStack() as stack:
             check_mounts(settings)
-            make_folders_or_tell(settings, once=self._once)
+            make_folders_or_report(settings, once=self._once)
             for lock in startup.take_locks(settings):
                 stack.callback(lock.release)
             remember_mounts(settings)
@@ -130,7 +131,7 @@ class Daemon:
             # The last status of a killed run is out of date.
             read_last = deliveries_of(ledger)
             outputs.publish(status_at_start(settings, read_last))
-            stack.push(_told(lambda failure: tell_failed_start(settings, outputs, read_last, failure)))
+            stack.enter_context(failure_reported(settings, outputs, read_last))
             listeners = Listeners(settings.events.listeners)
             # It ends when all else has: it hears of the end, too.
             stack.callback(listeners.close)
@@ -198,7 +199,7 @@ class Daemon:
             assembly.watcher.stop()
             await assembly.pipeline.cancel()
             await services.cancel()
-            # Last: a batch that ends above is notified of.
+            # Last: events above may add notifications. What waits is dropped, and logged.
             await assembly.hooks.close()
 
     def _show_progress(self) -> None:
@@ -240,7 +241,7 @@ class Daemon:
         while True:
             event = await self._assembly.worker_events.get()
             self._starts.heard(event)
-            self._failure = self._starts.failure
+            self._failure = self._failure or self._starts.failure
             self._heard(event)
             if self._starts.ready and self._ready_at is None:
                 await self._become_ready()
@@ -346,7 +347,10 @@ class Daemon:
         Unfinished scans are still in the inbox, and their attempts are refunded.
         """
         assembly = self._assembly
-        assembly.executor.close()
+        try:
+            assembly.executor.close()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - another package's; the stop must be recorded as clean
+            publish(DaemonFailed(exception=error))
         hangs = Cause.MOUNT in assembly.backoff
         assembly.threads.close(wait=not hangs)
         with contextlib.suppress(OcrwatchError):
@@ -389,13 +393,3 @@ class Daemon:
             not_read=assembly.watcher.ignored.count,
             not_read_files=not_read_files(assembly.watcher.ignored.named),
         )
-
-
-def _told(tell: Callable[[OcrwatchError], None]) -> Callable[..., None]:
-    """Return an exit callback that reports the error with which a ``with`` block ends."""
-
-    def leave(_kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, OcrwatchError):
-            tell(error)
-
-    return leave

@@ -14,7 +14,7 @@ from ocrwatch.daemon.retry_policy import check_admission, renew
 from ocrwatch.daemon.scheduler import Scheduler
 from ocrwatch.errors import Blocked, EnvironmentFault, ScanFault, UsageError
 from ocrwatch.events import CacheFailed, publish
-from ocrwatch.executors.base import Executor, request_for
+from ocrwatch.executors.base import Executor, read_checked, render_checked, request_for
 from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.intake.loading import AlreadyDelivered, Loaded, Loading
 from ocrwatch.ledger import Ledger
@@ -107,7 +107,7 @@ class PageSource:
         if packed == scan.unrendered:
             return None
         try:
-            page = await self._executor.render(RenderJob(scan.id, packed, self._request(scan)))
+            page = await render_checked(self._executor, RenderJob(scan.id, packed, self._request(scan)))
         except (ScanFault, EnvironmentFault) as fault:
             # Reading meets the same fault of the environment, if it lasts, and pauses for it.
             scan.unrendered = packed
@@ -120,7 +120,7 @@ class PageSource:
     async def _have_read(self, scan: Scan, jpeg: bytes) -> RenderedPage:
         self._scans.change(scan, ScanState.READING)
         try:
-            reading = await self._executor.read(Job(scan.id, jpeg, scan.recipe, self._request(scan)))
+            reading = await read_checked(self._executor, Job(scan.id, jpeg, scan.recipe, self._request(scan)))
         except (EnvironmentFault, UsageError) as error:
             if scan.begun_at:
                 await self.refund(scan.id)
@@ -141,7 +141,7 @@ class PageSource:
         return request_for(scan, preview_chars=self.settings.log.preview_chars, packs=bool(self._cache))
 
     def _remember(self, scan: Scan, page: RenderedPage) -> None:
-        """Cache the page; the delivery thread writes it, so that it is on the disk before the scan is closed."""
+        """Cache the page; the delivery thread writes it, so that it is written before the scan is closed."""
         save = self._cache.remember(scan.sha256 or "", scan.recipe, page)
 
         def saved(future: asyncio.Future[None]) -> None:

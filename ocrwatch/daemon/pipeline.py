@@ -105,7 +105,6 @@ class Pipeline:
         self._batches = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
-        self._is_ending = False
         self._past_reading: set[Scan] = set()
         """Open scans that need no more reading."""
         self._plans: dict[Scan, Entry] = {}
@@ -230,8 +229,6 @@ class Pipeline:
             # The quarantine refuses it too: the next start tries again.
             self._close(scan, ScanState.CANCELLED)
 
-    # Steps.
-
     async def _unblocked(self, item: Item, scan: Scan) -> Delivered | None:
         """Deliver an item of a scan, and wait while the scan is blocked.
 
@@ -246,7 +243,7 @@ class Pipeline:
                 with self._deliveries.waiting(item):
                     await self._wait(scan)
             except Changed:
-                publish(ScanChanged(path=scan.path, reason="it changed or went while it was read"))
+                publish(ScanChanged(path=scan.path, reason=item.if_changed))
                 raise
 
     @contextlib.contextmanager
@@ -261,7 +258,7 @@ class Pipeline:
 
     def _end_pauses_of_reading(self) -> None:
         """End the pauses of reading if no scan is left to test whether it works again."""
-        if self._backoff and len(self._scans) <= len(self._past_reading) and not self._is_ending:
+        if self._backoff and len(self._scans) <= len(self._past_reading) and not self._deliveries.is_ending:
             for cause in (Cause.READING, Cause.WORKERS, Cause.MEMORY):
                 self._backoff.resolve(cause)
 
@@ -385,7 +382,7 @@ class Pipeline:
 
         A lasting pause is not ended by that: it is why scans were not finished.
         """
-        self._is_ending = self._deliveries.is_ending = True
+        self._deliveries.is_ending = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

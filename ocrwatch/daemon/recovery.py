@@ -30,7 +30,7 @@ class Recovery:
         self._watcher = watcher
 
     async def run(self) -> None:
-        """Begin all of it. Scans that were being read are in the inbox: each is read alone, before the others."""
+        """Begin all of it. Scans that were being read are in the inbox, and are read one at a time."""
         for entry in await run_in(self._threads.state, self._left_by_earlier_run):
             if entry.state in _PLANNED:
                 self._watcher.claim(entry.path)

@@ -77,6 +77,7 @@ class Reloading:
             # A missing engine or variable shows only when a worker starts.
             assembly.executor.prove(wanted)
         assembly.cache.learn(wanted.recipes)
+        assembly.learn_endings(found.settings)
         return _Proved(found, proof)
 
     def _take(self, proved: _Proved) -> None:

@@ -48,6 +48,9 @@ def check_admission(scan: Scan, loaded: Loaded, retry: Retry) -> None:
         raise HasPlan(entry)
     if loaded.page is not None:
         return
+    if entry.code in _OF_WORKERS:
+        # An earlier run found out.
+        scan.code = entry.code or ""
     if entry.deaths >= MOST_DEATHS:
         why = f"ocrwatch itself was killed {entry.deaths} times while this was the only scan in work"
         raise _final(WorkerDied(why, "look at the scan, and whether memory was short; drop it in again"))

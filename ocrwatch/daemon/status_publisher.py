@@ -147,7 +147,7 @@ def activity_of(assembly: Assembly, calendar: Calendar) -> Activity:
         being_read=[
             BeingRead(display_path(scan.path), scan.worker, scan.attempt, at(scan.begun_at))
             for scan in sorted(scans.of(ScanState.READING), key=lambda scan: scan.begun_at)
-            if scan.worker
+            if scan.begun_at
         ],
         queue=[display_path(path) for path in itertools.islice(assembly.queue(), MOST_SHOWN)],
         queued=assembly.queued,

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
-from typing import Final, TypeGuard
+from typing import ClassVar, Final, TypeGuard
 
 from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.delivery.chosen_names import Fate
@@ -31,6 +31,8 @@ MOST_BLOCKED: Final = 128
 class Item(ABC):
     """Something to deliver."""
 
+    if_changed: ClassVar[str] = "it changed or went while it was read"
+    """What :class:`Changed` means for it."""
     attempt_of: int | None = None
     """Row of the scan whose attempt is refunded if no item can be delivered now: a long pause would use them up."""
 
@@ -114,6 +116,8 @@ class QuarantineItem(Item):
 
 class PlanItem(Item):
     """The plan of an earlier run; carries it out."""
+
+    if_changed = "what an earlier run had staged is gone; it is read again"
 
     def __init__(self, entry: Entry) -> None:
         self._entry = entry

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from ocrwatch.delivery.chosen_names import Fate, Plan
 from ocrwatch.delivery.step_order import Work
@@ -18,6 +19,9 @@ from ocrwatch.errors import environment_fault
 from ocrwatch.ledger import Ledger
 from ocrwatch.scan import Scan
 from ocrwatch.storage.files import folder_if_there, has_content
+
+FATES: Final[dict[str, Fate]] = {"skip": "keep", "archive": "archive", "delete": "delete"}
+"""What becomes of a duplicate's original, by ``intake.duplicates``; its other value delivers duplicates."""
 
 CODE = "duplicate"
 """Code in the ledger of a scan that was not delivered again."""

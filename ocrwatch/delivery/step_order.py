@@ -31,6 +31,8 @@ from ocrwatch.scan import ScanState
 __all__ = ["Delivered", "Deliverer", "Journal", "Work"]
 
 _MOST_LEFT_BEHIND = 100
+_MOST_RENAMES = 100
+"""Names that are chosen for one scan until the outbox counts as unusable."""
 
 _WAITING_SIDE_BY_SIDE = 8
 """Threads that wait for the disk; more gained nothing."""
@@ -45,9 +47,12 @@ class Deliverer:
     def __init__(self, places: Places, journal: Journal, endings: tuple[str, ...]) -> None:
         self._steps = Steps(places, journal.token, endings)
         self._journal = journal
-        self._endings = endings
         self._left_behind: deque[tuple[int, Plan]] = deque(maxlen=_MOST_LEFT_BEHIND)
         self._threads = ThreadPoolExecutor(_WAITING_SIDE_BY_SIDE, "disk")
+
+    def learn(self, endings: tuple[str, ...]) -> None:
+        """Use these endings of sidecars from the next names on; usable from any thread."""
+        self._steps.endings = endings
 
     def deliver(self, work: Work) -> Delivered:
         """Deliver ``work``, or continue where the environment stopped an earlier call.
@@ -88,7 +93,7 @@ class Deliverer:
 
     def discard(self, scan: int, path: str) -> None:
         """Remove files that a killed run may have staged for a scan without recording a plan."""
-        self._steps.discard(scan, path, (*self._endings, REASON_ENDING))
+        self._steps.discard(scan, path, (*self._steps.endings, REASON_ENDING))
 
     def _is_lost(self, scan: int, plan: Plan) -> bool:
         """Return whether a text that is not recorded as published exists nowhere any more.
@@ -136,7 +141,7 @@ class Deliverer:
     def _carry_out(
         self, scan: int, plan: Plan, code: str | None, reason: str | None, *, just_staged: bool = False
     ) -> Delivered:
-        while True:
+        for _ in range(_MOST_RENAMES):
             taken = self._take(scan, plan, first=just_staged)
             try:
                 self._steps.publish(plan, just_staged=just_staged)
@@ -150,6 +155,11 @@ class Deliverer:
                 plan = self._steps.replanned(plan)
                 self._journal.planned(scan, plan.to_json(), code=code, reason=reason)
                 just_staged = False
+        else:
+            raise EnvironmentFault(
+                f"each name that is chosen for the text of {plan.path} is taken at once",
+                "see what writes to the outbox",
+            )
         if plan.fate == "quarantine" and original is None:
             self._steps.unpublish(plan)
             self._journal.close_scan(scan, ScanState.CHANGED, code=code, reason=reason)

@@ -7,7 +7,7 @@ import errno
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -135,7 +135,8 @@ class Steps:
     def __init__(self, places: Places, token: str, endings: tuple[str, ...]) -> None:
         self.places = places
         self._token = token
-        self._endings = endings
+        self.endings = endings
+        """Endings that sidecars may have, of all formats known so far."""
         self._missed: Counter[str] = Counter()
         self._roots = Roots(places)
 
@@ -150,7 +151,8 @@ class Steps:
         with self._roots.guard(self.root_of(work.fate)):
             roots = (self.root_of(work.fate), *((self.places.archive,) if work.fate == "archive" else ()))
             subfolder = mirrored(roots, split(work.path)[0])
-            stem, original = self._free_names(work.path, subfolder, work.fate, taken)
+            own = [ending for ending, _ in work.contents]
+            stem, original = self._free_names(work.path, subfolder, work.fate, own, taken)
         sidecars = tuple(
             Sidecar(
                 temporary_name(self._token, work.scan, ending),
@@ -210,7 +212,8 @@ class Steps:
         """Choose other names, if a planned one was taken meanwhile."""
         root = self.root_of(plan.fate)
         with self._roots.guard(root):
-            stem, original = self._free_names(plan.path, plan.folder, plan.fate, ())
+            own = [sidecar.final.removeprefix(f"{plan.stem}.") for sidecar in plan.sidecars]
+            stem, original = self._free_names(plan.path, plan.folder, plan.fate, own)
             renamed = plan.sidecars and sidecars.renamed(root, plan.folder, plan.sidecars, plan.stem, stem)
         return replace(plan, stem=stem, original=original, sidecars=renamed)
 
@@ -377,14 +380,20 @@ class Steps:
         """Return the folder that the sidecars go to."""
         return self.places.quarantine if fate == "quarantine" else self.places.outbox
 
-    def _free_names(self, path: str, subfolder: str, fate: Fate, taken: Collection[tuple[str, str]]) -> tuple[str, str]:
-        """Return a stem for the sidecars and a name for the original that belong together and are free."""
+    def _free_names(
+        self, path: str, subfolder: str, fate: Fate, own: Iterable[str], taken: Collection[tuple[str, str]] = ()
+    ) -> tuple[str, str]:
+        """Return a stem for the sidecars and a name for the original that belong together and are free.
+
+        ``own`` are the endings of these sidecars: a format may have become usable since the endings were collected.
+        """
         name = split(path)[1]
         if fate == "quarantine":
             free = free_quarantine_name(self.places, subfolder, name)
             return free, free
         others = frozenset(stem for folder, stem in taken if folder == subfolder)
-        stem = free_stem(self.places, subfolder, name, self._endings, archived=fate == "archive", others=others)
+        endings = tuple(dict.fromkeys((*self.endings, *own)))
+        stem = free_stem(self.places, subfolder, name, endings, archived=fate == "archive", others=others)
         return stem, stem + os.path.splitext(path)[1]
 
 

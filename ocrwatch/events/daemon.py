@@ -102,7 +102,7 @@ class SettingKept(Event, frozen=True, kw_only=True):
 class DaemonKilled(Event, frozen=True, kw_only=True):
     """An earlier run was killed while it read these scans.
 
-    They are read one at a time before all others.
+    They are read one at a time before all others, except a scan that was alone: it waits, as it may be the cause.
     """
 
     name = "daemon.killed"

@@ -27,7 +27,7 @@ class WorkerDied(Event, frozen=True, kw_only=True):
     how: str
     """Exit status, such as ``killed by SIGSEGV``."""
     phase: str
-    """``starting``, ``idle`` or ``reading``."""
+    """``starting``, ``idle``, ``reading`` or ``rendering``."""
     id: int | None
     """Row of the scan that it was reading."""
     stderr: str

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from ocrwatch.document import BEGINNING
-from ocrwatch.errors import UsageError
+from ocrwatch.errors import InternalFault, UsageError
 from ocrwatch.executors.events import Begun, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.plugins import find, installed, origin
 from ocrwatch.recipe import Recipe
 from ocrwatch.render.base import RenderedPage, RenderRequest
+from ocrwatch.render.registry import flaw_of
 from ocrwatch.scan import Scan
 
 GROUP: Final = "ocrwatch.executors"
@@ -26,6 +27,8 @@ LOCAL: Final = "local"
 """Name of the executor that reads with worker processes of this machine."""
 
 _BUILT_IN: Final = {LOCAL: "ocrwatch.executors.local:LocalExecutor"}
+
+_REMEDY: Final = "please report it; if workers.executor is another package's, to its authors"
 
 REDUCED: Final = "read without enhancement, since reading it took too long"
 """Why such a text needs review."""
@@ -101,7 +104,7 @@ class Executor(Protocol):
         """How many it could read at once now."""
 
     def start(self) -> None:
-        """Start it; its events say when it is ready."""
+        """Start it. It reports to the listener when it is ready."""
 
     def prove(self, options: WorkerOptions) -> None:
         """Check whether scans could be read with other options; blocks, and is called on a thread.
@@ -110,7 +113,7 @@ class Executor(Protocol):
         """
 
     def change(self, options: WorkerOptions) -> None:
-        """Use other options from the next scans on. No scan is lost."""
+        """Use other options from the next scans on. Readings that were begun end with the old ones."""
 
     async def read(self, job: Job) -> Reading:
         """Read one scan; its attempt is counted just before it is begun.
@@ -155,6 +158,35 @@ def open_executor(name: str, options: WorkerOptions, attempts: Attempts, listene
             "install a version of its package that works, or set workers.executor to local",
         ) from error
     return executor
+
+
+async def read_checked(executor: Executor, job: Job) -> Reading:
+    """Read a scan with any executor; raises like it.
+
+    Raises :class:`InternalFault`, too, if its answer is not what was requested: without its sidecars a text is lost.
+    """
+    try:
+        reading = await executor.read(job)
+    except SystemExit as error:
+        # It would end the event loop.
+        raise InternalFault(f"the executor ended itself ({error!r})", _REMEDY) from error
+    _check(reading.page, job.request)
+    return reading
+
+
+async def render_checked(executor: Executor, job: RenderJob) -> RenderedPage:
+    """Render a cached page with any executor; raises like it, and like :func:`read_checked`."""
+    try:
+        page = await executor.render(job)
+    except SystemExit as error:
+        raise InternalFault(f"the executor ended itself ({error!r})", _REMEDY) from error
+    _check(page, job.request)
+    return page
+
+
+def _check(page: RenderedPage, request: RenderRequest) -> None:
+    if flaw := flaw_of(page, request):
+        raise InternalFault(f"the executor returned an invalid page ({flaw})", _REMEDY)
 
 
 def texts_of(name: str) -> str:

@@ -10,13 +10,13 @@ from ocrwatch.errors import Blocked, InternalFault, OcrwatchError, WorkerDied, e
 _DIED_REMEDY = "look at the scan; the log's worker.died event has the worker's last words"
 
 
-def classify_exit(how: str, *, starved: bool) -> OcrwatchError:
+def classify_exit(how: str, phase: str = "reading", *, starved: bool) -> OcrwatchError:
     """Classify a worker's end during a reading by its exit status; ``starved`` if the kernel freed memory just then."""
     if starved and how == f"killed by {signal.SIGKILL.name}":
         # It did not take more than workers.max_memory; so the machine had less than it should have.
         short = memory_short()
         return Blocked(f"{short.message}: the kernel ended the worker that read it", short.remedy)
-    return WorkerDied(f"its worker was {how} while reading it", _DIED_REMEDY)
+    return WorkerDied(f"its worker was {how} while {phase} it", _DIED_REMEDY)
 
 
 def as_expected(error: Exception) -> OcrwatchError:

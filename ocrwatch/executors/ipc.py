@@ -42,7 +42,6 @@ from ocrwatch.errors import (
 )
 from ocrwatch.recipe import Recipe
 from ocrwatch.render.base import RenderedPage, RenderRequest
-from ocrwatch.render.registry import choose
 
 READS: Final = "reads"
 """Argument of a worker that loads what reading needs before it is set up."""
@@ -119,11 +118,6 @@ class Read(_Message, frozen=True):
 
     scan: int
     page: RenderedPage
-
-    def answers(self, job: Job | RenderJob) -> bool:
-        """Return whether it has the sidecars that a job asks for."""
-        endings = tuple(ending for ending, _ in self.page.sidecars)
-        return self.scan == job.scan and endings == tuple(each.ending for each in choose(job.request.formats))
 
 
 class Failed(_Message, frozen=True):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 from ocrwatch.errors import EnvironmentFault, InternalFault, Stopping
 from ocrwatch.executors.base import Attempts, Reading, WorkerListener, WorkerOptions
@@ -14,6 +16,9 @@ from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.executors.process_pool import Pool
 from ocrwatch.executors.trial_start import try_start
 from ocrwatch.render.base import RenderedPage
+
+_RETRY_RENDERER: Final = 30.0
+"""Seconds until a process that died as it started is tried again."""
 
 
 class LocalExecutor:
@@ -29,6 +34,10 @@ class LocalExecutor:
         # cached page.
         self._renderer = Pool(_for_rendering(options), attempts, self._report_rendering)
         self._renders = False
+        self._cannot_render: EnvironmentFault | None = None
+        """Why no worker can render at present."""
+        self._try_again_at = 0.0
+        """When it is tried again (monotonic seconds)."""
         self._listener = listener
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reading: dict[int, asyncio.Future[Reading]] = {}
@@ -65,6 +74,8 @@ class LocalExecutor:
 
     async def render(self, job: RenderJob) -> RenderedPage:
         """Render a cached page in the process that is kept for that."""
+        if self._cannot_render is not None and time.monotonic() < self._try_again_at:
+            raise EnvironmentFault(self._cannot_render.message, self._cannot_render.remedy)
         if not self._renders:
             self._renders = True
             self._renderer.start()
@@ -108,17 +119,20 @@ class LocalExecutor:
                 _answer(self._rendering, event)
             case WorkerLost():
                 if event.phase == "starting":
-                    self._cannot_render(event.how)
+                    self._stop_rendering(event.how, _RETRY_RENDERER)
                 # Readings are not concerned.
                 self._listener.heard(replace(event, phase="rendering"))
             case WorkerUnfit():
-                self._cannot_render(event.error.message)
+                self._stop_rendering(event.error.message, event.retry_in)
 
-    def _cannot_render(self, reason: str) -> None:
-        """Answer all that wait for a process that cannot start: they would wait until it can."""
+    def _stop_rendering(self, reason: str, retry_in: float) -> None:
+        """Answer all that wait for a process that cannot start, and all others until it is tried again."""
+        fault = self._cannot_render = EnvironmentFault(f"no worker can render ({reason})", "run ocrwatch doctor")
+        self._try_again_at = time.monotonic() + retry_in
+        self._renderer.withdraw()
         for future in self._rendering.values():
             if not future.done():
-                future.set_exception(EnvironmentFault(f"no worker can render ({reason})", "run ocrwatch doctor"))
+                future.set_exception(fault)
 
 
 async def _result(job: Job | RenderJob, pool: Pool, waiting: dict[int, asyncio.Future[Reading]]) -> Reading:

@@ -24,7 +24,7 @@ def try_start(options: WorkerOptions) -> None:
     deadline = time.monotonic() + START_TIMEOUT
     try:
         worker = WorkerProcess.spawn(options.scratch)
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         raise cannot_spawn(error) from error
     try:
         setup = msgspec.structs.replace(setup_of(options), scratch=os.fsencode(worker.scratch))

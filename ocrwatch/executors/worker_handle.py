@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ocrwatch.errors import EnvironmentFault, environment_fault
+from ocrwatch.errors import EnvironmentFault, environment_fault, memory_short
 from ocrwatch.executors.ipc import READS, RENDERS, Answer, Channel, Request, Setup, channel_to_worker
 
 _LAST_WORDS = 2000
 
 
-def cannot_spawn(error: OSError) -> EnvironmentFault:
+def cannot_spawn(error: OSError | MemoryError) -> EnvironmentFault:
     """Return the error that no worker process can be started, most often because its user may not run this Python."""
+    if isinstance(error, MemoryError):
+        return memory_short()
     return environment_fault(
         error, "cannot start a worker process", closed=f"let the user that ocrwatch runs as execute {sys.executable}"
     )
@@ -54,7 +56,7 @@ class WorkerProcess:
         """
         scratch = tempfile.mkdtemp(prefix="ocrwatch-worker-", dir=scratch_root)
         try:
-            worker = EARLY.popleft() if reads and EARLY else cls.start(READS if reads else RENDERS)
+            worker = (_early() if reads else None) or cls.start(READS if reads else RENDERS)
         except BaseException:
             _remove(scratch)
             raise
@@ -131,6 +133,14 @@ class WorkerProcess:
 
 EARLY: Final[deque[WorkerProcess]] = deque()
 """Reading workers that were started before a slot asked for one (:mod:`ocrwatch.executors.early_worker`)."""
+
+
+def _early() -> WorkerProcess | None:
+    """Return a worker that was started early; None if there is none, or another slot takes it now."""
+    try:
+        return EARLY.popleft()
+    except IndexError:
+        return None
 
 
 def _remove(scratch: str) -> None:

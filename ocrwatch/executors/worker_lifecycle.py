@@ -18,6 +18,7 @@ from ocrwatch.executors.exits import as_expected, classify_exit
 from ocrwatch.executors.ipc import BadMessage, ChannelClosed, Failed, Job, Read, RenderJob, Setup, Taken, Warm
 from ocrwatch.executors.rlimits import kills_for_memory
 from ocrwatch.executors.worker_handle import WorkerProcess, cannot_spawn
+from ocrwatch.render.registry import flaw_of
 
 START_TIMEOUT = 60.0
 """Seconds a worker may take to load its engine; a cold, loaded machine needs some."""
@@ -86,7 +87,12 @@ class Slot(threading.Thread):
             return True
         if job is None:
             return False
-        self._serve(job)
+        try:
+            self._serve(job)
+        except Exception as error:
+            # Its scan must not wait for an answer that never comes.
+            self._report(Outcome(job.scan, None, as_expected(error), 0.0, 0))
+            raise
         return True
 
     def change(self, options: WorkerOptions) -> None:
@@ -128,7 +134,7 @@ class Slot(threading.Thread):
         setup = setup_of(options)
         try:
             worker = self._worker = WorkerProcess.spawn(options.scratch, reads=bool(options.recipes))
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._report(WorkerUnfit(cannot_spawn(error), self._next_back_off()))
             self._wait_back_off()
             return False
@@ -205,11 +211,11 @@ class Slot(threading.Thread):
                 answer = worker.channel.receive(deadline)
             if not isinstance(answer, Read | Failed) or answer.scan != job.scan:
                 raise BadMessage("the answer to something else")
-            if isinstance(answer, Read) and not answer.answers(job):
-                raise BadMessage("other sidecars")
+            if isinstance(answer, Read) and (flaw := flaw_of(answer.page, job.request)):
+                raise BadMessage(flaw)
         except TimeoutError as error:
             self._reap(phase, job.scan, killed=_why_killed(error))
-            fault = TimedOut(f"reading took longer than {timeout:g} s", _TIMEOUT_REMEDY)
+            fault = TimedOut(f"{phase} took longer than {timeout:g} s", _TIMEOUT_REMEDY)
             return self._failed(job, attempt, begun, fault)
         except (BadMessage, ChannelClosed) as error:
             how = self._reap(*((phase, job.scan) if taken else ("idle", None)), killed=_why_killed(error))
@@ -219,7 +225,7 @@ class Slot(threading.Thread):
                 job,
                 attempt,
                 begun,
-                _fault_of(error, how, starved=isinstance(job, Job) and kills_for_memory() > kills_before),
+                _fault_of(error, how, phase, starved=isinstance(job, Job) and kills_for_memory() > kills_before),
             )
         except Exception as error:  # noqa: BLE001 - most often memory is short; a message sent in part ends with the worker
             self._end_worker()
@@ -276,11 +282,11 @@ class Slot(threading.Thread):
         self._stopped.wait(self._back_off)
 
 
-def _fault_of(error: BadMessage | ChannelClosed, how: str, *, starved: bool) -> OcrwatchError:
+def _fault_of(error: BadMessage | ChannelClosed, how: str, phase: str, *, starved: bool) -> OcrwatchError:
     """Return the fault of a scan if its worker sent no valid answer, or ended ``how``."""
     if isinstance(error, BadMessage):
         return InternalFault(f"its worker sent invalid data instead of a page ({error})", _BAD_PAGE_REMEDY)
-    return classify_exit(how, starved=starved)
+    return classify_exit(how, phase, starved=starved)
 
 
 def _why_killed(error: Exception) -> str:

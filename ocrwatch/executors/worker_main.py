@@ -60,7 +60,7 @@ def main() -> None:
     gc.disable()
     if sys.argv[2] == READS:
         # While the daemon may still be starting. What cannot be loaded is reported once it asks.
-        with contextlib.suppress(ImportError, MemoryError):
+        with contextlib.suppress(Exception):
             import ocrwatch.recognise.page  # noqa: F401, PLC0415 - not in a worker that renders
     with contextlib.suppress(ChannelClosed):
         if _set_up(channel):
@@ -105,6 +105,7 @@ def _warm(setup: Setup) -> EngineInfo | None:
     for name in setup.formats:
         load(name)
     if not setup.recipes:
+        die_with_parent(at_once=True)
         return None
     from ocrwatch.recognise.page import warm  # noqa: PLC0415 - loads much, under the limits set above
 

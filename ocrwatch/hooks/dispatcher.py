@@ -132,7 +132,7 @@ class _Queue:
             self._dropped += 1
         self._waiting.append(notification)
         if time.monotonic() >= self._next_report:
-            self._report_dropped("they come faster than they can be told")
+            self._report_dropped("they come faster than they can be sent")
 
     def take(self, concurrency: int) -> Notification | None:
         """Return the oldest notification, if fewer than ``concurrency`` are being sent."""

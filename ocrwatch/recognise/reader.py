@@ -12,7 +12,7 @@ from ocrwatch.document import Block, Box, Line, Word
 from ocrwatch.recipe import EnhanceOptions, Recipe
 from ocrwatch.recognise.affine import Affine, compose, inverse, magnification
 from ocrwatch.recognise.decode import CREDIBLE_DPI
-from ocrwatch.recognise.engines import Engine, wants_original
+from ocrwatch.recognise.engines import Engine, read_with, wants_original
 from ocrwatch.recognise.enhance import Enhanced, enhance
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.evidence import evidence
@@ -142,7 +142,7 @@ class Reader:
         if enhanced.empty:
             return OcrResult(options, enhanced, ())
         pixels = np.ascontiguousarray(enhanced.gray)
-        blocks = self._engine.read(pixels, self._resolution(enhanced), self.recipe)
+        blocks = read_with(self._engine, pixels, self._resolution(enhanced), self.recipe)
         if self.has_confidences:
             blocks = drop_low_confidence(blocks, self.recipe.min_confidence)
         return OcrResult(options, enhanced, blocks)

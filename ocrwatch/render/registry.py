@@ -8,15 +8,16 @@ Results are cached: a package that is installed later is known after a restart, 
 from __future__ import annotations
 
 import functools
+import math
 import re
 import traceback
 from collections.abc import Iterable
 from typing import Final
 
-from ocrwatch.document import Page
+from ocrwatch.document import Page, PageSummary
 from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, UsageError
 from ocrwatch.plugins import find, installed, origin
-from ocrwatch.render.base import Format, Original
+from ocrwatch.render.base import Format, Original, RenderedPage, RenderRequest
 
 GROUP: Final = "ocrwatch.formats"
 
@@ -30,6 +31,9 @@ _BUILT_IN: Final = {
 }
 _ENDING: Final = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 """Endings that are safe in a file name on every file system, and leave room for the stem."""
+
+_LONGEST_REMARKS: Final = 100_000
+"""Characters of a page's warnings, reasons for review and the like: they go to ledger and log."""
 
 _RESERVED: Final = frozenset({"jpg", "jpeg", "txt", "json"})
 """Endings that other packages may not use. The archive may be the outbox: there ``jpg`` is the original's. And
@@ -61,9 +65,10 @@ def load(name: str) -> Format:
         raise UsageError(f"there is no format named {name!r}", f"set output.formats to some of: {', '.join(names())}")
     try:
         made: Format = found.load()()
+        flaw = _flaw(made, name)
     except (Exception, SystemExit) as error:  # another package's code may raise anything
         raise _unusable(name, f"{type(error).__name__}: {error}") from error
-    if flaw := _flaw(made, name):
+    if flaw:
         raise _unusable(name, flaw)
     return made
 
@@ -117,6 +122,26 @@ def render(page: Page, original: Original, formats: tuple[str, ...]) -> tuple[tu
     Raises InternalFault if a format fails, which is a bug of it: this scan cannot be delivered, and others can.
     """
     return tuple((each.ending, _rendered(each, page, original)) for each in choose(formats))
+
+
+def flaw_of(page: RenderedPage, request: RenderRequest) -> str:
+    """Return why a rendered page cannot be the answer to a request; empty if it can.
+
+    It comes from a worker that a scan may have taken over, or from another package's executor.
+    """
+    if not isinstance(page, RenderedPage) or not isinstance(page.summary, PageSummary):
+        return f"a {type(page).__name__}"
+    if tuple(ending for ending, _ in page.sidecars) != tuple(each.ending for each in choose(request.formats)):
+        return "other sidecars than were requested"
+    if not all(isinstance(content, bytes) for content in (page.packed, *(content for _, content in page.sidecars))):
+        return "a sidecar that is not bytes"
+    summary = page.summary
+    if summary.confidence is not None and not math.isfinite(summary.confidence):
+        return "a confidence that is not finite"
+    words = (summary.engine.name, summary.engine.version, *summary.warnings, *summary.review_reasons)
+    if sum(map(len, words)) > _LONGEST_REMARKS or len(summary.preview) > max(request.preview_chars, 0):
+        return "remarks that are too long"
+    return ""
 
 
 def _rendered(wanted: Format, page: Page, original: Original) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from ocrwatch.document import Page
@@ -27,6 +28,8 @@ def review_reasons(page: Page, below: float) -> tuple[str, ...]:
     confidence = page.confidence
     if confidence is None:
         reasons.append("no text")
+    elif math.isnan(confidence):
+        reasons.append("no confidence")
     elif confidence < below:
         # Rounded down: 79.6 must not be shown as the 80 that it misses.
         reasons.append(f"confidence {int(max(confidence, 0.0))}")

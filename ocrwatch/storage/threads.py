@@ -48,8 +48,8 @@ async def run_in(executor: ThreadPoolExecutor, work: Callable[P, T], *args: P.ar
     def call() -> T:
         try:
             return work(*args, **kwargs)
-        except StopIteration as error:
-            # A future with one never ends (asyncio.Future.set_exception raises).
+        except (StopIteration, SystemExit) as error:
+            # A future with the first never ends (asyncio.Future.set_exception raises); the second would end the loop.
             raise RuntimeError(repr(error)) from error
 
     try:

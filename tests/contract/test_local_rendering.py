@@ -124,8 +124,40 @@ def test_a_process_that_cannot_render_keeps_no_scan_waiting(opened: Open) -> Non
                 await local.render(scan)
         assert [type(event) for event in local.events] == [WorkerReady]
         await local.read(3)
+        # Nothing is left that would be rendered for no scan once the process can start.
+        assert local.executor._renderer.withdraw() == []
+        begun = time.monotonic()
+        for scan in range(4, 8):
+            with pytest.raises(EnvironmentFault):
+                await local.render(scan)
+            local.executor._try_again_at = time.monotonic() + GENEROUS
+        assert time.monotonic() - begun < GENEROUS
 
     run(scenario(), GENEROUS)
+
+
+def test_a_process_that_could_not_render_is_tried_again(opened: Open) -> None:
+    """Its settings may be right by then."""
+    local = opened()
+
+    async def scenario() -> None:
+        await local.start()
+        wrong = replace(local.options, workers=1, recipes=(), formats=("no-such-format",))
+        local.executor._renderer.change(wrong)
+        with pytest.raises(EnvironmentFault):
+            await local.render(1)
+        local.executor.change(local.options)
+        until_rendered = time.monotonic() + GENEROUS
+        while time.monotonic() < until_rendered:
+            try:
+                assert (await local.render(2)).sidecars
+            except EnvironmentFault:
+                await asyncio.sleep(0.05)
+            else:
+                return
+        pytest.fail("nothing was rendered")
+
+    run(scenario(), 2 * GENEROUS)
 
 
 @pytest.mark.parametrize(

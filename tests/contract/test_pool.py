@@ -154,3 +154,35 @@ def test_an_attempt_that_cannot_be_counted_is_not_made(faulty: None) -> None:
     (outcome,) = [event for event in events if isinstance(event, Outcome)]
     assert isinstance(outcome.error, EnvironmentFault)
     assert not any(isinstance(event, WorkerLost) for event in events)
+
+
+def test_a_scan_gets_an_answer_whatever_is_raised_around_it(faulty: None) -> None:
+    """Memory may be short in the daemon itself: a scan without an answer would be in work until the next start."""
+    events: list[SlotEvent] = []
+
+    class Starved:
+        """A ledger without memory, once."""
+
+        calls = 0
+
+        def count_attempt(self, _scan: int) -> int:
+            """Refuse the first."""
+            self.calls += 1
+            if self.calls == 1:
+                raise MemoryError
+            return 1
+
+        def refund_attempt(self, _scan: int) -> None:
+            """Do nothing."""
+
+    pool = Pool(WorkerOptions(1, (recipe("echo"),), ("txt",), GENEROUS, 0, 0), Starved(), events.append)
+    pool.start()
+    try:
+        for scan in (1, 2):
+            pool.submit(Job(scan, JPEG, recipe("echo"), request()))
+        until(lambda: len([each for each in events if isinstance(each, Outcome)]) == 2, GENEROUS, "both outcomes")
+    finally:
+        pool.kill()
+    first, second = (each for each in events if isinstance(each, Outcome))
+    assert isinstance(first.error, EnvironmentFault)
+    assert second.error is None

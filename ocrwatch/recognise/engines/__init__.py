@@ -6,11 +6,12 @@ runs from its source tree without being installed.
 
 from __future__ import annotations
 
+import errno
 import functools
 from typing import ClassVar, Protocol
 
 from ocrwatch.document import Block, EngineInfo
-from ocrwatch.errors import EnvironmentFault, UsageError
+from ocrwatch.errors import EngineFailed, EnvironmentFault, UsageError
 from ocrwatch.plugins import find, installed
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.decode import Gray
@@ -23,6 +24,9 @@ _BUILT_IN = {
     "pytesseract": "ocrwatch.recognise.engines.pytesseract:PytesseractEngine",
     "rapidocr": "ocrwatch.recognise.engines.rapidocr:RapidocrEngine",
 }
+_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+"""Errors that concern all scans, whichever package's engine meets them."""
+
 _MODES_WITHOUT_TEXT = {0: "orientation and script detection only", 2: "page segmentation only"}
 
 
@@ -92,6 +96,23 @@ def load_second(recipe: Recipe) -> EngineInfo | None:
         if recipe.second != AUTO:
             raise
         return None
+
+
+def read_with(engine: Engine, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:
+    """Read with an engine; parameters and result as of :meth:`Engine.read`. Raises EngineFailed.
+
+    An ``OSError`` or ``ImportError`` of another package's engine is a fault of this scan (Pillow raises one for a
+    damaged image): taken for the environment's, it would stop the reading of all scans.
+    """
+    try:
+        return engine.read(pixels, dpi, recipe)
+    except (OSError, ImportError) as error:
+        if engine.name in _BUILT_IN or getattr(error, "errno", None) in _OF_THE_MACHINE:
+            raise
+        raise EngineFailed(
+            f"the engine {engine.name} failed ({type(error).__name__}: {error})",
+            "report it to the makers of its package",
+        ) from error
 
 
 def available() -> tuple[str, ...]:

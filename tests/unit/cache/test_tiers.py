@@ -234,3 +234,18 @@ def test_an_entry_that_is_not_packed_is_an_error_of_its_level(events: list[dict[
     assert cache.get(KEY) == PAGE
     assert old.entries[KEY].page == PAGE
     assert [event["reason"] for event in events] == ["Slow: an entry with Page instead of bytes"]
+
+
+def test_a_level_that_tries_to_end_the_process_is_a_level_that_fails(tmp_path: Path) -> None:
+    """Its page is read again, and the others are asked."""
+
+    class Leaves(MemoryLevel):
+        def get(self, key: bytes) -> Entry | None:
+            raise SystemExit(3)
+
+        def put(self, key: bytes, entry: Entry) -> None:
+            raise SystemExit(3)
+
+    cache = TieredCache((Leaves(), MemoryLevel()), max_age=1000)
+    cache.put(b"key", b"page")
+    assert cache.get(b"key") == b"page"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from ocrwatch.errors import (
     EngineFailed,
     EnvironmentFault,
     NotAJpeg,
+    WorkerDied,
 )
 from ocrwatch.events import Event, ScanDelivered, ScanQuarantined
+from ocrwatch.executors.base import Reading
+from ocrwatch.executors.ipc import Job
 from ocrwatch.intake import loading as loading_module
 from ocrwatch.ledger import Ledger
 from ocrwatch.scan import Scan, ScanState
@@ -33,6 +37,7 @@ from tests.scripted import (
     Remembered,
     Script,
     delivered,
+    quarantined,
     reason,
     refuse,
 )
@@ -401,5 +406,58 @@ def test_a_stop_does_not_wait_for_a_plan_that_is_blocked(
             await task
             assert core.pipeline.is_idle
             assert core.row().state == "planned"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("sidecars", [(), (("json", b"{}"),), (("../txt", b""),)])
+def test_an_answer_without_what_was_requested_loses_no_text(
+    tmp_path: Path, sidecars: tuple[tuple[str, bytes], ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another package's executor may forget a format: the scan is quarantined, and not archived without its text."""
+    reading = FakeExecutor.read
+
+    async def read(self: FakeExecutor, job: Job) -> Reading:
+        found = await reading(self, job)
+        return replace(found, page=replace(found.page, sidecars=sidecars))
+
+    monkeypatch.setattr(FakeExecutor, "read", read)
+
+    async def scenario() -> None:
+        async with running(tmp_path, act=Script(), retry={"attempts": 1}) as core:
+            core.bring("a.jpg")
+            assert await core.closed("a.jpg") is ScanState.QUARANTINED
+            assert "other sidecars than were requested" in reason(core)["reason"]
+            assert quarantined(core, "a.jpg")
+
+    run(scenario())
+
+
+def test_an_executor_that_ends_itself_is_a_scans_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the daemon's end."""
+    monkeypatch.setattr(FakeExecutor, "read", refuse(SystemExit(3)))
+
+    async def scenario() -> None:
+        async with running(tmp_path, act=Script(), retry={"attempts": 1}) as core:
+            core.bring("a.jpg")
+            assert await core.closed("a.jpg") is ScanState.QUARANTINED
+            assert "SystemExit(3)" in reason(core)["reason"]
+
+    run(scenario())
+
+
+def test_a_scan_that_ended_its_worker_is_read_with_less_after_a_restart(tmp_path: Path) -> None:
+    """Also if its delay was over by then."""
+    script = Script()
+
+    async def scenario() -> None:
+        async with running(tmp_path, act=script) as core:
+            core.folders.put("a.jpg")
+            entry = core.ledger.begin("a.jpg", core.file("a.jpg").facts, None)
+            core.ledger.count_attempt(entry.id)
+            core.ledger.wait(entry.id, time.time() - 60, WorkerDied.code, "killed by SIGSEGV")
+            core.take("a.jpg")
+            await core.idle()
+            assert [(each.second, each.enhance.perspective) for each in script.recipes] == [("none", False)]
 
     run(scenario())

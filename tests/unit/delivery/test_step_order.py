@@ -10,9 +10,11 @@ import pytest
 
 from ocrwatch.delivery.chosen_names import Fate
 from ocrwatch.delivery.step_order import Deliverer
+from ocrwatch.delivery.steps import Steps
 from ocrwatch.document import Review
 from ocrwatch.errors import Changed, EnvironmentFault
 from ocrwatch.ledger import Ledger
+from tests.scripted import refuse
 from tests.unit.delivery.interruption import FileSystem, Interruption, Killed
 from tests.unit.delivery.workspace import ENDINGS, JPEG, PAGE, PAGE_OF_THREE, REASON, REVIEW, Workspace
 
@@ -359,3 +361,23 @@ def test_what_was_staged_in_a_folder_that_was_swapped_for_a_link_is_removed_when
     space.original.write_bytes(JPEG)
     deliverer.deliver(space.work("archive"))
     assert not [name for name in space.files() if "/." in name]
+
+
+def test_a_name_that_only_a_new_format_has_is_seen(space: Workspace, interruption: Interruption) -> None:
+    """A format became usable after the endings were collected, and its sidecar of an earlier scan is still there."""
+    deliverer = space.deliverer(interruption)
+    space.page = (("alto.xml", b"<alto/>"), *space.page)
+    (space.places.outbox / "sub").mkdir(parents=True)
+    (space.places.outbox / "sub/scan1.alto.xml").write_bytes(b"an earlier scan's")
+    delivered = deliverer.deliver(space.work("archive"))
+    assert {name.rpartition("/")[2].partition(".")[0] for name in delivered.sidecars} == {"scan1-2"}
+    assert (space.places.outbox / "sub/scan1.alto.xml").read_bytes() == b"an earlier scan's"
+
+
+def test_names_that_are_always_taken_are_a_fault_of_the_environment(
+    space: Workspace, interruption: Interruption, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The delivery thread must not try without end."""
+    monkeypatch.setattr(Steps, "publish", refuse(FileExistsError("taken")))
+    with pytest.raises(EnvironmentFault, match="is taken at once"):
+        space.deliverer(interruption).deliver(space.work("archive"))

@@ -188,33 +188,6 @@ def test_a_class_that_only_has_the_name_of_one_of_ours_is_not_taken_for_it(ends:
     assert type(ends.answered(Failed(1, UsageError("message"))).error) is ScanFault
 
 
-@pytest.mark.parametrize(
-    ("formats", "sidecars", "answers"),
-    [
-        (("txt", "json"), ("json", "txt"), True),
-        (("json", "txt"), ("json", "txt"), True),
-        (("txt",), ("txt",), True),
-        ((), (), True),
-        (("txt", "json"), ("txt", "json"), False),
-        (("txt", "json"), ("txt",), False),
-        (("txt",), ("json", "txt"), False),
-        (("txt",), ("txt", "txt"), False),
-        (("txt",), ("../txt",), False),
-        (("txt",), (), False),
-        ((), ("txt",), False),
-    ],
-)
-def test_an_answer_has_the_sidecars_that_were_asked_for(
-    formats: tuple[str, ...], sidecars: tuple[str, ...], *, answers: bool
-) -> None:
-    """All of them, no others, in the order of publishing."""
-    answer = Read(7, replace(RENDERED, sidecars=tuple((ending, b"") for ending in sidecars)))
-    request = replace(REQUEST, formats=formats)
-    for job in (Job(7, b"", Recipe(), request), RenderJob(7, b"", request)):
-        assert answer.answers(job) == answers
-        assert not answer.answers(msgspec.structs.replace(job, scan=8))
-
-
 @pytest.mark.parametrize("odd", [object(), "\ud800", 1 << 70])
 def test_what_cannot_be_encoded_raises_before_anything_is_sent(odd: Any, ends: Ends) -> None:
     """The next answer arrives whole."""

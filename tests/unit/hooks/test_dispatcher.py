@@ -26,7 +26,7 @@ from tests.listening import Listener, listening
 
 
 @pytest.fixture
-def logged() -> io.StringIO:
+def logged(restored_logging: None) -> io.StringIO:
     """Keep the log."""
     stream = io.StringIO()
     log.configure("debug", "json", stream)
@@ -202,7 +202,7 @@ def test_overflow_drops_the_oldest(gated: _Gated, logged: io.StringIO) -> None:
     # The first at once and the rest at the end, rather than a line for each.
     assert [event["count"] for event in drops] == [1, 995]
     assert [event["target"] for event in drops] == ["programs"] * 2
-    assert [event["reason"] for event in drops] == ["they come faster than they can be told", "ocrwatch stopped"]
+    assert [event["reason"] for event in drops] == ["they come faster than they can be sent", "ocrwatch stopped"]
 
 
 def test_drops_are_reported_again_later(gated: _Gated, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:

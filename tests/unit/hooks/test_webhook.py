@@ -19,7 +19,7 @@ from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+def impatient(monkeypatch: pytest.MonkeyPatch, restored_logging: None) -> io.StringIO:
     """Wait little between attempts; return the log."""
     monkeypatch.setattr(webhook, "_MIN_DELAY", 0.01)
     stream = io.StringIO()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from ocrwatch import plugins
-from ocrwatch.errors import EnvironmentFault, UsageError
+from ocrwatch.errors import EngineFailed, EnvironmentFault, UsageError
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise import engines
 from ocrwatch.recognise.page import warm
@@ -75,3 +78,40 @@ def test_another_packages_engine_is_found(tmp_path: Path, monkeypatch: pytest.Mo
 def test_an_engine_is_loaded_once() -> None:
     """Recipes of one engine share its instance: the language data is loaded once in a process."""
     assert engines.load(Recipe()) is engines.load(Recipe(whitelist="abc"))
+
+
+class Failing:
+    """An engine of another package."""
+
+    name = "oracle"
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def read(self, *_: object) -> tuple[()]:
+        """Fail."""
+        raise self.error
+
+
+def read_by(engine: Any) -> None:
+    """Read a page."""
+    engines.read_with(engine, np.zeros((1, 1), np.uint8), 0, Recipe())
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("cannot identify image file"), FileNotFoundError(2, "gone"), ImportError("x")]
+)
+def test_an_error_of_another_packages_engine_is_the_scans_fault(error: Exception) -> None:
+    """Pillow raises an OSError for a damaged image: as a fault of the environment it would stop all reading."""
+    with pytest.raises(EngineFailed, match="the engine oracle failed"):
+        read_by(Failing(error))
+
+
+def test_a_full_disk_is_a_fault_of_the_environment_whichever_engine_meets_it() -> None:
+    """It is passed on, as are the errors of the engines that are built in."""
+    with pytest.raises(OSError, match="No space"):
+        read_by(Failing(OSError(errno.ENOSPC, "No space left on device")))
+    ours = Failing(FileNotFoundError("no tesseract"))
+    ours.name = "pytesseract"
+    with pytest.raises(FileNotFoundError):
+        read_by(ours)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -141,3 +143,13 @@ def test_what_ends_a_task_is_raised_where_it_is_asked_for() -> None:
             tasks.check()
 
     asyncio.run(run())
+
+
+def test_what_tries_to_end_the_process_is_an_error_of_the_call() -> None:
+    """It would end the event loop without a word."""
+
+    async def scenario() -> None:
+        with ThreadPoolExecutor(1) as executor, pytest.raises(RuntimeError, match=r"SystemExit\(3\)"):
+            await run_in(executor, sys.exit, 3)
+
+    asyncio.run(scenario())
