@@ -210,7 +210,7 @@ def test_a_thread_that_fails_is_named(watcher: InotifyWatcher, tmp_path: Path, h
     assert "no such luck" in watcher.failure
 
 
-def test_watchdog_says_nothing_itself(capsys: pytest.CaptureFixture[str]) -> None:
+def test_watchdog_says_nothing_itself(capsys: pytest.CaptureFixture[str], restored_logging: None) -> None:
     """What it would warn of is said by events of ours."""
     stream = io.StringIO()
     configure(stream=stream)
