@@ -14,7 +14,7 @@ from tests.crash.sweep import RESERVING, Sweep, Sweeper, mounted, representative
 KINDS = {"fdatasync", "fsync", "open", "pwrite64", "renameat2", "unlinkat", "write"}
 """Kinds of steps that a run is made of: Python's own and SQLite's."""
 
-OFTEN: dict[Variant, int] = {"same": 40, "other": 6, "hardlink": 6, "reserve": 12, "fuse": 12}
+OFTEN: dict[Variant, int] = {"same": 60, "other": 12, "hardlink": 12, "reserve": 18, "fuse": 18}
 """Of each kind of step, every so manieth is tried. The other variants differ only in how files are moved."""
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="there is no C compiler to build the library that kills")
@@ -52,7 +52,7 @@ def test_killed_while_it_deletes_duplicates_it_loses_no_text(tmp_path: Path) -> 
     moves = [number for number, step in enumerate(sweeper.steps, 1) if " inbox/" in step]
     taken = [number for number in moves if sweeper.steps[number - 1].endswith(" inbox/plain.jpg")]
     removed = [number for number in moves if sweeper.steps[number - 1].startswith("unlinkat") and number > taken[0]]
-    check(sweeper.sweep(range(taken[0] - 8, removed[-1] + 12, 2), jobs=2))
+    check(sweeper.sweep(range(taken[0] - 8, removed[-1] + 12, 4), jobs=2))
 
 
 @needs_compiler
@@ -61,14 +61,14 @@ def test_killed_with_a_format_of_another_package_it_ends_where_it_would_have(tmp
     sweeper = Sweeper(tmp_path, "formats")
     points = [number for number, step in enumerate(sweeper.steps, 1) if " outbox" in step]
     assert sum(step.startswith("renameat2") and step.endswith(".marks.csv.tmp") for step in sweeper.steps) == 6
-    check(sweeper.sweep(points[::12], jobs=2))
+    check(sweeper.sweep(points[::20], jobs=2))
 
 
 @needs_compiler
 def test_killed_again_while_it_recovers_it_ends_where_it_would_have(tmp_path: Path) -> None:
     """What a restart has begun to clear up is cleared up by the next."""
     sweeper = Sweeper(tmp_path, "same", twice=True)
-    check(sweeper.sweep(range(60, len(sweeper.steps), 31), jobs=2))
+    check(sweeper.sweep(range(60, len(sweeper.steps), 47), jobs=2))
 
 
 @needs_compiler
