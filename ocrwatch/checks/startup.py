@@ -19,7 +19,7 @@ from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.engine_choice import is_read_by_ppocr
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
 from ocrwatch.render.registry import choose
-from ocrwatch.settings import Settings, recipe
+from ocrwatch.settings import Output, Settings, recipe
 from ocrwatch.storage import mount_watchdog
 from ocrwatch.storage.files import TEMPORARY_PREFIX, remove, sync, write_durable
 from ocrwatch.storage.files import folder as folder_below
@@ -167,8 +167,7 @@ def check_formats(settings: Settings) -> None:
 
     Raises :class:`EnvironmentFault` if a package is broken, :class:`UsageError` if two write to the same files.
     """
-    profiles = (settings.with_profile(profile) for profile in settings.profiles)
-    for output in (settings.output, *(each.output for each in profiles)):
+    for output in _outputs(settings):
         choose(output.formats)
 
 
@@ -179,9 +178,12 @@ def check_listeners(settings: Settings) -> None:
 
 def formats(settings: Settings) -> tuple[str, ...]:
     """Return the names of the sidecar formats of all profiles."""
-    profiles = (settings.with_profile(profile) for profile in settings.profiles)
-    every = (settings.output, *(each.output for each in profiles))
-    return tuple(dict.fromkeys(name for output in every for name in output.formats))
+    return tuple(dict.fromkeys(name for output in _outputs(settings) for name in output.formats))
+
+
+def _outputs(settings: Settings) -> tuple[Output, ...]:
+    """Return the output options without a profile, and those of all profiles."""
+    return (settings.output, *(settings.with_profile(profile).output for profile in settings.profiles))
 
 
 def worker_options(settings: Settings, scratch: Path | None = None) -> WorkerOptions:
@@ -203,7 +205,7 @@ def worker_options(settings: Settings, scratch: Path | None = None) -> WorkerOpt
 
 def group_ids(settings: Settings) -> dict[str, int]:
     """Return the ids of all profiles' groups of sidecars; raises :class:`UsageError`."""
-    names = {settings.output.group} | {settings.with_profile(profile).output.group for profile in settings.profiles}
+    names = {output.group for output in _outputs(settings)}
     return {name: _group_id(name) for name in names if name is not None}
 
 
