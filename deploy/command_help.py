@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from ocrwatch.cli import app
-from ocrwatch.options import FOLDERS, READING
+from ocrwatch.cli_options import FOLDERS, READING
 
 COMMON = frozenset({"config", *FOLDERS, *READING, "settings"})
 """Names of the parameters that several commands take."""

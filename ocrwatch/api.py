@@ -19,10 +19,10 @@ from ocrwatch.document import Page
 from ocrwatch.errors import InternalFault, OcrwatchError, OutOfMemory, UsageError, is_memory_error
 from ocrwatch.recipe import WHOLE_PAGE, Recipe
 from ocrwatch.recognise import page
-from ocrwatch.recognise.process_mode import embedded_process
+from ocrwatch.recognise.shared_process import embedded_process
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.settings.errors import wrong_value
-from ocrwatch.settings.keys import option_keys
+from ocrwatch.settings.key_lookup import option_keys
 
 Source = bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes]
 """A JPEG's bytes, its path, or a file object opened in binary mode."""

@@ -14,8 +14,8 @@ from typing import Annotated, NoReturn, TextIO
 import typer
 
 import ocrwatch
+from ocrwatch.cli_options import FOLDERS, READING, ConfigOption, Given, Group, JsonOption, SetOption, command
 from ocrwatch.errors import ExitCode, OcrwatchError, memory_short, system_reason
-from ocrwatch.options import FOLDERS, READING, ConfigOption, Given, Group, JsonOption, SetOption, command
 
 _OUTPUT_REFUSED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """Errors of standard output, which has no file name: a full disk behind ``>``, ``/dev/full``."""
@@ -52,10 +52,13 @@ def _root(
 @command(app, *FOLDERS, *READING)
 def run(given: Given) -> None:
     """Watch the inbox until Ctrl-C or SIGTERM; a second signal stops immediately."""
-    with _loading():
-        from ocrwatch.commands import run
+    from ocrwatch.executors.spawning import early_worker
 
-    _leave(run.run(given.config, given.overrides, given.sets))
+    with early_worker():
+        with _loading():
+            from ocrwatch.commands import run
+
+        _leave(run.run(given.config, given.overrides, given.sets))
 
 
 @command(app, *FOLDERS, *READING)
@@ -64,10 +67,13 @@ def once(
     preview: Annotated[bool, typer.Option("--preview", help="Show each text's first 100 characters.")] = False,
 ) -> None:
     """Read all scans in the inbox, then exit. Code 1 if a scan could not be read."""
-    with _loading():
-        from ocrwatch.commands import once as command_once
+    from ocrwatch.executors.spawning import early_worker
 
-    _leave(command_once.once(given.config, given.overrides, given.sets, preview=preview))
+    with early_worker():
+        with _loading():
+            from ocrwatch.commands import once as command_once
+
+        _leave(command_once.once(given.config, given.overrides, given.sets, preview=preview))
 
 
 @command(app, *READING)

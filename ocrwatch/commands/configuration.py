@@ -9,6 +9,8 @@ from pathlib import Path
 from ocrwatch.checks import startup
 from ocrwatch.checks.machine import service_of
 from ocrwatch.commands.service_user import become_user_of
+from ocrwatch.executors.base import LOCAL
+from ocrwatch.executors.spawning import discard_early
 from ocrwatch.settings import Settings
 from ocrwatch.settings.load import Configuration, check_folders, load, parse_overrides
 
@@ -31,9 +33,13 @@ def configuration_for_work(config: Path | None, overrides: Mapping[str, object],
     service = service_of(configuration.path) if os.geteuid() == 0 else None
     if service is not None and service.state_folder == configuration.settings.state:
         # The service could not change files that root made in its state folder.
+        # A worker that root started would keep its rights.
+        discard_early()
         become_user_of(service)
         configuration = load(config, given, os.environ)
     # Before anything reads them.
     startup.check_answers(configuration.settings)
     check_folders(configuration.settings)
+    if configuration.settings.workers.executor != LOCAL:
+        discard_early()
     return configuration

@@ -7,27 +7,15 @@ from pathlib import Path
 
 from ocrwatch.checks.startup import worker_count
 from ocrwatch.commands.configuration import settings_for_work
+from ocrwatch.commands.once_run import read_inbox, scans_in_inbox
 from ocrwatch.errors import EnvironmentFault, ExitCode
-from ocrwatch.executors.early_worker import early_worker
-from ocrwatch.intake.names import NameRules
-from ocrwatch.intake.rescan import rescan
 from ocrwatch.settings import Settings
 
 
 def once(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, preview: bool) -> ExitCode:
     """Read what is in the inbox, with a progress bar on a terminal, and print a summary."""
     settings = _with_workers_for(settings_for_work(config, overrides, sets))
-    with early_worker(settings):
-        from ocrwatch.commands.once_run import read_inbox  # noqa: PLC0415 - while the worker loads its libraries
-
-        return read_inbox(settings, preview=preview)
-
-
-def scans_in_inbox(settings: Settings) -> int:
-    """Return how many scans are in the inbox; raises :class:`EnvironmentFault`."""
-    watch = settings.watch
-    rules = NameRules.of(watch.include, watch.exclude)
-    return rescan(settings.inbox, rules, recursive=watch.recursive, limit=1).total
+    return read_inbox(settings, preview=preview)
 
 
 def _with_workers_for(settings: Settings) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 
 from rich.console import Console
@@ -10,13 +11,14 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ocrwatch import log
-from ocrwatch.commands.once import scans_in_inbox
 from ocrwatch.commands.preview import preview_of
 from ocrwatch.commands.progress_bar import AboveBar
 from ocrwatch.commands.run import collect_rarely
 from ocrwatch.daemon.daemon import Daemon, Summary
 from ocrwatch.errors import ExitCode
-from ocrwatch.events import ScanDelivered, subscribe
+from ocrwatch.events import ScanDelivered, ScanRecovered, subscribe
+from ocrwatch.intake.names import NameRules
+from ocrwatch.intake.rescan import rescan
 from ocrwatch.observe.status_txt import counted
 from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
@@ -48,14 +50,22 @@ def read_inbox(settings: Settings, *, preview: bool) -> ExitCode:
 
     columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with bar as progress, _shown(previews if preview else None):
+    with bar as progress, _shown(previews if preview else None), _recoveries() as recovered:
         daemon = Daemon(settings, once=True, progress=_Bar(progress, progress.add_task("reading", total=None)))
         collect_rarely()
         summary = daemon.run()
-    _print_summary(output, settings, summary)
+    _print_summary(output, settings, summary, recovered)
     _print_not_read(output, summary)
-    unread = summary.ends[ScanState.QUARANTINED] or summary.left or summary.interrupted
+    quarantined = summary.ends[ScanState.QUARANTINED] + recovered[ScanState.QUARANTINED]
+    unread = quarantined or summary.left or summary.interrupted
     return ExitCode.QUARANTINED if unread else ExitCode.FINE
+
+
+def scans_in_inbox(settings: Settings) -> int:
+    """Return how many scans are in the inbox; raises :class:`EnvironmentFault`."""
+    watch = settings.watch
+    rules = NameRules.of(watch.include, watch.exclude)
+    return rescan(settings.inbox, rules, recursive=watch.recursive, limit=1).total
 
 
 class _Bar:
@@ -88,21 +98,40 @@ def _shown(previews: Console | None) -> Iterator[None]:
         unsubscribe()
 
 
-def _print_summary(output: Console, settings: Settings, summary: Summary) -> None:
-    delivered, quarantined = summary.ends[ScanState.DELIVERED], summary.ends[ScanState.QUARANTINED]
-    if not (summary.ends.total() or summary.left or summary.interrupted):
+@contextlib.contextmanager
+def _recoveries() -> Iterator[Counter[ScanState]]:
+    """Count the scans of a killed run that this one finishes, by their ends."""
+    ends: Counter[ScanState] = Counter()
+
+    def count(event: ScanRecovered) -> None:
+        ends[event.state] += 1
+
+    unsubscribe = subscribe(count, ScanRecovered)
+    try:
+        yield ends
+    finally:
+        unsubscribe()
+
+
+def _print_summary(output: Console, settings: Settings, summary: Summary, recovered: Counter[ScanState]) -> None:
+    delivered = summary.ends[ScanState.DELIVERED]
+    quarantined = summary.ends[ScanState.QUARANTINED] + recovered[ScanState.QUARANTINED]
+    if count := recovered[ScanState.DELIVERED]:
+        output.print(f"{count} {_scans(count)} of an interrupted run delivered.")
+    if not (summary.ends.total() or recovered.total() or summary.left or summary.interrupted):
         output.print(f"Nothing to read in {escape(str(settings.inbox))}.")
         return
-    if not summary.ends.total() and not summary.interrupted:
+    if summary.left and not summary.ends.total() and not summary.interrupted:
         output.print(f"Nothing in {escape(str(settings.inbox))} could be read yet.")
         _print_left(output, summary)
         return
     rate = f" ({delivered / summary.seconds:.1f} a second)" if delivered >= _WORTH_A_RATE else ""
     review = f", {summary.to_review} of them to review (see ocrwatch review)" if summary.to_review else ""
-    output.print(
-        f"{delivered} {_scans(delivered)} read in {summary.seconds:.1f} s{rate}{review}; "
-        f"the text is in {escape(str(settings.outbox))}."
-    )
+    if summary.ends.total() or summary.interrupted:
+        output.print(
+            f"{delivered} {_scans(delivered)} read in {summary.seconds:.1f} s{rate}{review}; "
+            f"the text is in {escape(str(settings.outbox))}."
+        )
     if duplicates := summary.ends[ScanState.DUPLICATE]:
         what = _DUPLICATES[settings.intake.duplicates]
         output.print(f"{duplicates} {_scans(duplicates)} had the same bytes as scans delivered before: {what}.")

@@ -13,8 +13,8 @@ from rich.markup import escape
 from ocrwatch.checks import startup
 from ocrwatch.commands.status import look
 from ocrwatch.commands.status_view import Seen
-from ocrwatch.commands.why.files import files_of, text_of
 from ocrwatch.commands.why.lookup import rows_meant
+from ocrwatch.commands.why.result_files import files_of, text_of
 from ocrwatch.errors import ExitCode, UsageError
 from ocrwatch.ledger import Entry, LedgerReader, tick_off
 from ocrwatch.log import printable

@@ -10,8 +10,8 @@ from typing import Final
 
 from ocrwatch import log
 from ocrwatch.commands.configuration import configuration_for_work
+from ocrwatch.daemon.daemon import Daemon
 from ocrwatch.errors import ExitCode, UsageError
-from ocrwatch.executors.early_worker import early_worker
 from ocrwatch.hangup import hold_hangup
 from ocrwatch.settings import Settings
 from ocrwatch.settings.load import check_folders, load, parse_overrides
@@ -43,12 +43,9 @@ def run(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str
         return new
 
     log.configure(settings.log.level, settings.log.format)
-    with early_worker(settings):
-        from ocrwatch.daemon.daemon import Daemon  # noqa: PLC0415 - while the worker loads its libraries
-
-        daemon = Daemon(settings, reread=reread)
-        collect_rarely()
-        daemon.run()
+    daemon = Daemon(settings, reread=reread)
+    collect_rarely()
+    daemon.run()
     return ExitCode.FINE
 
 

@@ -10,8 +10,8 @@ from typing import Final
 
 from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.cache.key import PageCache
+from ocrwatch.daemon.priority_scheduler import Scheduler
 from ocrwatch.daemon.retry_policy import check_admission, renew
-from ocrwatch.daemon.scheduler import Scheduler
 from ocrwatch.errors import Blocked, EnvironmentFault, ScanFault, UsageError
 from ocrwatch.events import CacheFailed, publish
 from ocrwatch.executors.base import Executor, read_checked, render_checked, request_for

@@ -43,12 +43,6 @@ from ocrwatch.errors import (
 from ocrwatch.recipe import Recipe
 from ocrwatch.render.base import RenderedPage, RenderRequest
 
-READS: Final = "reads"
-"""Argument of a worker that loads what reading needs before it is set up."""
-
-RENDERS: Final = "renders"
-"""Argument of one that does not."""
-
 _LENGTHS: Final = struct.Struct("!QQ")
 _PIECE: Final = 1 << 20
 _MAX_LENGTH: Final = 1 << 26

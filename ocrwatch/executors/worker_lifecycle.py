@@ -14,10 +14,10 @@ import msgspec
 from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, OutOfMemory, TimedOut
 from ocrwatch.executors.base import Attempts, WorkerOptions
 from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
-from ocrwatch.executors.exits import as_expected, classify_exit
+from ocrwatch.executors.failure_causes import as_expected, classify_exit
 from ocrwatch.executors.ipc import BadMessage, ChannelClosed, Failed, Job, Read, RenderJob, Setup, Taken, Warm
 from ocrwatch.executors.rlimits import kills_for_memory
-from ocrwatch.executors.worker_handle import WorkerProcess, cannot_spawn
+from ocrwatch.executors.worker_process import WorkerProcess, cannot_spawn
 from ocrwatch.render.registry import flaw_of
 
 START_TIMEOUT = 60.0

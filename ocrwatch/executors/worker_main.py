@@ -17,7 +17,6 @@ import traceback
 from ocrwatch.document import EngineInfo
 from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, OutOfMemory, is_memory_error
 from ocrwatch.executors.ipc import (
-    READS,
     Answer,
     Channel,
     ChannelClosed,
@@ -39,6 +38,7 @@ from ocrwatch.executors.rlimits import (
     no_core_dump,
     watch_lifeline,
 )
+from ocrwatch.executors.spawning import READS
 from ocrwatch.recipe import Recipe
 from ocrwatch.render.base import RenderedPage
 from ocrwatch.render.registry import load

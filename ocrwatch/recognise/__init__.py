@@ -7,14 +7,14 @@ The modules in order of execution:
 3. ``engines``   pixels to blocks, lines and words with bounding boxes
 4. ``page``      the whole pipeline: :func:`~ocrwatch.recognise.page.recognise`
 
-``perspective`` rectifies photographs before enhancement. ``policy`` compares several OCR results of a page.
+``perspective`` rectifies photographs before enhancement. ``result_selection`` compares several OCR results of a page.
 ``second_reader`` reads doubtful text again with ``ppocr``, and ``merging`` merges both results in the reading order of
 ``layout`` and ``rows``.
 
 ``decode`` uses ``lenient_decoder`` for files that violate the standard, ``strict_decoder`` for their pixels,
-``surplus``, ``holes`` and ``jpeg_scans`` for extra or missing image data, and ``extra_images`` for further images in
-the file. ``affine`` is used everywhere. ``engine_choice`` says which engines read a scan. ``tessdata`` finds
-Tesseract's language data. ``process_mode`` tells whether other code runs in the process.
+``jpeg_surplus``, ``holes`` and ``jpeg_scans`` for extra or missing image data, and ``extra_images`` for further images
+in the file. ``affine`` is used everywhere. ``engine_choice`` says which engines read a scan. ``tessdata`` finds
+Tesseract's language data. ``shared_process`` tells whether other code runs in the process.
 
 Importing this package imports none of these modules: the parent process checks languages without loading an image
 library.

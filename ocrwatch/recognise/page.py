@@ -19,11 +19,11 @@ from ocrwatch.recognise import engines, perspective, projective
 from ocrwatch.recognise.affine import Affine, compose, magnification, map_box, scaling
 from ocrwatch.recognise.decode import Decoded, Gray, decode
 from ocrwatch.recognise.enhance import Enhanced
-from ocrwatch.recognise.enhance.fixed import crop_region
+from ocrwatch.recognise.enhance.fixed_steps import crop_region
 from ocrwatch.recognise.enhance.pixels import Pixels
-from ocrwatch.recognise.policy import ReadingPolicy
 from ocrwatch.recognise.projective import Projective, as_projective
 from ocrwatch.recognise.reader import USUAL, OcrResult, Reader, TextRegion, in_order
+from ocrwatch.recognise.result_selection import ReadingPolicy
 from ocrwatch.recognise.second_reader import SecondReader
 
 REDUCE_FROM = 5000

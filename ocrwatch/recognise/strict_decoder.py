@@ -22,7 +22,7 @@ import numpy.typing as npt
 import simplejpeg
 
 from ocrwatch.errors import Unsupported
-from ocrwatch.recognise.process_mode import is_embedded
+from ocrwatch.recognise.shared_process import is_embedded
 
 Gray = npt.NDArray[np.uint8]
 """H x W array of brightness, 0 is black."""

@@ -24,7 +24,7 @@ from ocrwatch.settings.schema import (
     Watch,
     Workers,
 )
-from ocrwatch.settings.section import Section
+from ocrwatch.settings.section_base import Section
 
 __all__ = [
     "Batch", "Cache", "Effective", "Enhance", "Events", "Hooks", "Intake", "Log", "Ocr", "Output", "Profile", "Retry",

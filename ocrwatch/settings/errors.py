@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from ocrwatch.errors import UsageError
 from ocrwatch.settings import Settings
-from ocrwatch.settings.keys import Parts, section_at, write_key
+from ocrwatch.settings.key_lookup import Parts, section_at, write_key
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -22,7 +22,7 @@ from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault
 from ocrwatch.group_membership import remedy_for_reader
 from ocrwatch.settings import Settings
 from ocrwatch.settings.errors import did_you_mean, renamed, unknown_option, wrong_value
-from ocrwatch.settings.keys import is_option, option_keys
+from ocrwatch.settings.key_lookup import is_option, option_keys
 from ocrwatch.storage.mounts import is_missing
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ocrwatch.recipe import WHOLE_PAGE, EnhanceOptions, Recipe, Threshold
-from ocrwatch.settings.section import Section
+from ocrwatch.settings.section_base import Section
 from ocrwatch.settings.types import Languages, OptionalFolder, Region, SegmentationMode, Variables, between
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ocrwatch.settings import Settings
-from ocrwatch.settings.keys import option_keys
+from ocrwatch.settings.key_lookup import option_keys
 
 _SECTIONS = frozenset({"settle", "batch", "workers", "ocr", "enhance", "output", "retry", "history", "hooks"})
 _OPTIONS = frozenset({

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ocrwatch.settings.reading import Enhance, Ocr, recipe
-from ocrwatch.settings.section import Section
+from ocrwatch.settings.section_base import Section
 from ocrwatch.settings.types import (
     Address,
     Command,

@@ -17,8 +17,8 @@ from unittest import mock
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise import enhance, page, reader
 from ocrwatch.recognise.decode import decode
-from ocrwatch.recognise.policy import ReadingPolicy
 from ocrwatch.recognise.reader import Reader
+from ocrwatch.recognise.result_selection import ReadingPolicy
 
 SECOND = "second readings"
 """Everything that is done because the first reading was poor: enhancing and reading, in part or again."""

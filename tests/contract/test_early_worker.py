@@ -1,12 +1,14 @@
-"""The first worker is started before the rest of the daemon is loaded."""
+"""The first worker is started before the settings and the rest of the daemon are loaded."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import psutil
 
-from ocrwatch.executors.early_worker import early_worker
-from ocrwatch.executors.worker_handle import WorkerProcess
-from ocrwatch.settings import Settings
+from ocrwatch.executors.spawning import discard_early, early_worker
+from ocrwatch.executors.worker_process import WorkerProcess
 from tests.contract.pooling import GENEROUS, is_alive
 from tests.waiting import until
 
@@ -19,7 +21,7 @@ def started() -> set[int]:
 def test_the_first_slot_gets_the_worker() -> None:
     """It is a process that runs already; the next slot starts one of its own."""
     before = started()
-    with early_worker(Settings()):
+    with early_worker():
         (early,) = started() - before
         first, second = WorkerProcess.spawn(None), WorkerProcess.spawn(None)
         try:
@@ -34,7 +36,7 @@ def test_the_first_slot_gets_the_worker() -> None:
 def test_a_worker_that_no_slot_takes_ends() -> None:
     """A start may be refused before there are slots."""
     before = started()
-    with early_worker(Settings()):
+    with early_worker():
         (early,) = started() - before
     until(lambda: not is_alive(early), GENEROUS, "the end of the early worker")
 
@@ -42,7 +44,7 @@ def test_a_worker_that_no_slot_takes_ends() -> None:
 def test_a_process_that_renders_is_another() -> None:
     """It has no need of what reading loads."""
     before = started()
-    with early_worker(Settings()):
+    with early_worker():
         (early,) = started() - before
         renderer = WorkerProcess.spawn(None, reads=False)
         try:
@@ -51,10 +53,22 @@ def test_a_process_that_renders_is_another() -> None:
             renderer.kill()
 
 
-def test_another_executor_has_no_use_for_it() -> None:
-    """Its scans are read elsewhere."""
+def test_a_discarded_worker_is_given_to_no_slot() -> None:
+    """Another executor has no use for it; and one that root started must not serve the service's user."""
     before = started()
-    settings = Settings()
-    settings = settings.model_copy(update={"workers": settings.workers.model_copy(update={"executor": "elsewhere"})})
-    with early_worker(settings):
-        assert started() == before
+    with early_worker():
+        (early,) = started() - before
+        discard_early()
+        assert not is_alive(early)
+        worker = WorkerProcess.spawn(None)
+        try:
+            assert worker.pid != early
+        finally:
+            worker.kill()
+
+
+def test_it_starts_before_anything_slow_is_loaded() -> None:
+    """Loading the settings takes as long as the worker needs to load its libraries."""
+    code = "import sys, ocrwatch.executors.spawning; print([m for m in ('pydantic', 'msgspec') if m in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert loaded.strip() == "[]"

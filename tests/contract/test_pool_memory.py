@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from ocrwatch.errors import EnvironmentFault, ScanFault
-from ocrwatch.executors import worker_handle
+from ocrwatch.executors import spawning
 from ocrwatch.executors.events import WorkerUnfit
 from ocrwatch.executors.ipc import Channel, Job, Setup
-from ocrwatch.executors.worker_handle import WorkerProcess
+from ocrwatch.executors.worker_process import WorkerProcess
 from tests.contract.pooling import Start
 from tests.waiting import until
 
@@ -88,7 +88,7 @@ def test_a_start_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: p
     for name in ("socket.socketpair", "os.memfd_create", "subprocess.Popen"):
         with monkeypatch.context() as failing:
             module, attribute = name.split(".")
-            failing.setattr(getattr(worker_handle, module), attribute, refuse)
+            failing.setattr(getattr(spawning, module), attribute, refuse)
             with pytest.raises(OSError, match="Too many open files"):
                 WorkerProcess.spawn(tmp_path)
         until(lambda: len(list(Path("/proc/self/fd").iterdir())) == before)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from datetime import datetime
 from typing import Any
 
@@ -52,6 +54,21 @@ def _status(daemon: DaemonProcess) -> dict[str, Any]:
     """Return what ``ocrwatch status`` shows."""
     status: dict[str, Any] = json.loads((daemon.state / "status.json").read_text())
     return status
+
+
+def kill_before_archiving(daemon: DaemonProcess, name: str) -> None:
+    """Drop a scan, and kill the daemon when its text is published and its original is not yet archived."""
+    put(daemon.inbox, name, scan(1))
+    away = daemon.folder / "away"
+    daemon.archive.rename(away)
+    daemon.wait_for("daemon.paused")
+    with contextlib.closing(sqlite3.connect(f"file:{daemon.state / 'ledger.db'}?mode=ro", uri=True)) as db:
+        until(
+            lambda: db.execute("SELECT state, review FROM scans").fetchall() == [("published", None)],
+            what="its text is published, and its original cannot be put away",
+        )
+    daemon.kill()
+    away.rename(daemon.archive)
 
 
 def all_is_well(daemon: DaemonProcess, folder: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.daemon_process import PROGRAM, DaemonProcess, clean_environment, run_ocrwatch
 from tests.system.dropping import files, phrase, put, scan
+from tests.system.pausing import kill_before_archiving
 
 FINE, QUARANTINED = 0, 1
 
@@ -98,6 +99,16 @@ def test_once_with_a_file_that_may_not_be_read(tmp_path: Path, unprivileged: tup
         assert once.wait() == QUARANTINED
         assert "closed.jpg" in once.output
         assert "not a complete JPEG" not in once.output
+
+
+def test_once_that_only_finishes_what_an_interrupted_run_has_left(tmp_path: Path) -> None:
+    """It says what it did, not that there was nothing to read."""
+    with DaemonProcess(tmp_path) as daemon:
+        daemon.wait_ready()
+        kill_before_archiving(daemon, "page.jpg")
+    answer = run_ocrwatch(tmp_path, "once")
+    assert (answer.returncode, answer.stdout) == (FINE, "1 scan of an interrupted run delivered.\n")
+    assert files(tmp_path / "archive") == {"page.jpg"}
 
 
 def test_once_with_a_preview(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from PIL import Image, ImageDraw
 from tests.daemon_process import DaemonProcess, run_ocrwatch
 from tests.rendering import encode, render
 from tests.system.dropping import put, scan
+from tests.system.pausing import kill_before_archiving
 from tests.waiting import until
 
 FINE, LEFT, USAGE = 0, 1, 2
@@ -233,18 +233,8 @@ def test_a_mark_survives_a_kill(tmp_path: Path) -> None:
     )
     with DaemonProcess(tmp_path, config=config) as daemon:
         daemon.wait_ready()
-        put(daemon.inbox, "page.jpg", scan(1))
-        daemon.archive.rename(tmp_path / "away")
-        daemon.wait_for("daemon.paused")
-        db = sqlite3.connect(f"file:{daemon.state / 'ledger.db'}?mode=ro", uri=True)
-        until(
-            lambda: db.execute("SELECT state, review FROM scans").fetchall() == [("published", None)],
-            what="its text is published, and its original cannot be put away",
-        )
-        db.close()
-        daemon.kill()
+        kill_before_archiving(daemon, "page.jpg")
     assert paths(tmp_path) == []
-    (tmp_path / "away").rename(daemon.archive)
     with DaemonProcess(tmp_path, config=config) as daemon:
         daemon.wait_for("scan.recovered")
         daemon.wait_ready()

@@ -217,7 +217,7 @@ SHOWN_ONLY = {
     "observe/prometheus.py": "says how long ago",
     "checks/folders.py": "compares the clock with a share's",
     "commands/status.py": "says how long ago",
-    "commands/why/answer.py": "says how long ago",
+    "commands/why/explanation.py": "says how long ago",
     "quarantine/reason_file.py": "writes times into reasons",
     "backoff.py": "says since when",
 }

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ocrwatch import errors
-from ocrwatch.commands.why import answer
+from ocrwatch.commands.why import explanation
 from ocrwatch.document import Second
 from ocrwatch.errors import ScanFault
 from ocrwatch.events import EVENTS
@@ -21,7 +21,7 @@ from ocrwatch.observe.prometheus import CAUSES, RESULTS, Exposition
 from ocrwatch.observe.status import Distribution, Status
 from ocrwatch.render import registry
 from ocrwatch.settings import Profile, Settings
-from ocrwatch.settings.keys import is_option, option_keys
+from ocrwatch.settings.key_lookup import is_option, option_keys
 from ocrwatch.settings.load import load, parse_overrides
 from tests.documentation import DOCS, GENERATED, PAGES, README, ROOT, anchors, blocks, inline, text_of
 from tests.unit.observe.statuses import status
@@ -162,9 +162,9 @@ def test_every_sidecar_and_every_field_of_the_json_is_documented() -> None:
 
 def test_every_field_of_why_is_documented() -> None:
     """The table has the fields of an answer and no other, and all states that an answer can have."""
-    assert _table("ocrwatch why") == {field.name for field in fields(answer.Answer)}
+    assert _table("ocrwatch why") == {field.name for field in fields(explanation.Answer)}
     (row,) = re.findall(r"^\| `state` \| (.*) \|$", text_of("reference/status.md"), re.MULTILINE)
-    made = re.findall(r"Answer\(\s*[^\"]*?,\s*\"([a-z-]+)\"", inspect.getsource(answer))
+    made = re.findall(r"Answer\(\s*[^\"]*?,\s*\"([a-z-]+)\"", inspect.getsource(explanation))
     assert set(re.findall(r"`([a-z-]+)`", row)) == set(made)
 
 

@@ -14,7 +14,7 @@ from rich.markup import escape
 from ocrwatch.checks import startup
 from ocrwatch.commands.status import look
 from ocrwatch.commands.status_view import Seen
-from ocrwatch.commands.why.answer import Answer, Sources, answer, answer_by_reason
+from ocrwatch.commands.why.explanation import Answer, Sources, answer, answer_by_reason
 from ocrwatch.commands.why.lookup import path_in_inbox, scans_meant
 from ocrwatch.errors import EnvironmentFault, ExitCode
 from ocrwatch.ledger import LedgerReader

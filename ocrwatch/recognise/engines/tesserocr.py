@@ -11,7 +11,7 @@ from ocrwatch.errors import EngineFailed, EnvironmentFault, UsageError
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.engines import tsv
-from ocrwatch.recognise.process_mode import is_embedded
+from ocrwatch.recognise.shared_process import is_embedded
 from ocrwatch.recognise.tessdata import check_languages
 
 _INVERT_BELOW = "0.3"

@@ -19,7 +19,7 @@ from ocrwatch.recognise.enhance import (
     crop,
     dashed_rules,
     dot_matrix,
-    fixed,
+    fixed_steps,
     illumination,
     invert,
     noise,
@@ -106,10 +106,10 @@ def enhance(
     enhanced = scale_text(enhanced, pixels, options, dpi, thorough=thorough)
     enhanced = remove_dashed_rules(enhanced, pixels, options)
     if options.blur:
-        blurred = fixed.blurred(enhanced.gray, options.blur)
+        blurred = fixed_steps.blurred(enhanced.gray, options.blur)
         enhanced = _after(enhanced, StepResult(Pixels(blurred), f"blur {options.blur:g}"))
     if options.threshold != "none":
-        binary = fixed.binarise(enhanced.gray, options.threshold, options.threshold_value)
+        binary = fixed_steps.binarise(enhanced.gray, options.threshold, options.threshold_value)
         enhanced = _after(enhanced, StepResult(Pixels(binary), f"threshold {options.threshold}"))
     return enhanced
 

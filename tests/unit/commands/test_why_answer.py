@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.commands.why.answer import Answer, Sources, answer, ordinal
+from ocrwatch.commands.why.explanation import Answer, Sources, answer, ordinal
 from ocrwatch.delivery.chosen_names import Plan, Sidecar
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ocrwatch.errors import ExitCode
-from ocrwatch.settings.keys import option_keys
+from ocrwatch.settings.key_lookup import option_keys
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "docs" / "reference"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ocrwatch.errors import EnvironmentFault, UsageError
 from ocrwatch.settings import load as configuration
-from ocrwatch.settings.keys import option_keys
+from ocrwatch.settings.key_lookup import option_keys
 from ocrwatch.settings.load import load, parse_overrides, parse_value
 from ocrwatch.settings.render import write_value
 from tests.privileges import reachable_folder, unprivileged

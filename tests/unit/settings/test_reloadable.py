@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.settings import Settings
-from ocrwatch.settings.keys import option_keys
+from ocrwatch.settings.key_lookup import option_keys
 from ocrwatch.settings.reloadable import can_change, changes
 
 

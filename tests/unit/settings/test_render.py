@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.settings import Settings
-from ocrwatch.settings.keys import option_keys
+from ocrwatch.settings.key_lookup import option_keys
 from ocrwatch.settings.load import load
 from ocrwatch.settings.render import example, schema, show
 

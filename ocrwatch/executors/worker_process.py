@@ -6,17 +6,15 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from ocrwatch.errors import EnvironmentFault, environment_fault, memory_short
-from ocrwatch.executors.ipc import READS, RENDERS, Answer, Channel, Request, Setup, channel_to_worker
+from ocrwatch.executors.ipc import Answer, Channel, Request, Setup, channel_to_worker
+from ocrwatch.executors.spawning import READS, RENDERS, spawn, take_early
 
 _LAST_WORDS = 2000
 
@@ -37,7 +35,7 @@ class WorkerProcess:
     process: subprocess.Popen[bytes]
     channel: Channel[Request, Answer]
     stderr: int
-    scratch: str = ""
+    scratch: str
     """Its own folder for temporary files: removed with it, so that a killed engine leaves nothing."""
     served: int = 0
     """Scans that it has read."""
@@ -50,40 +48,15 @@ class WorkerProcess:
     def spawn(cls, scratch_root: Path | None, *, reads: bool = True) -> WorkerProcess:
         """Start a worker, with its temporary files below ``scratch_root`` (None for the system's folder).
 
-        Its own session keeps a terminal's signals away and makes its group killable as a whole. It is a new
-        interpreter, not a fork: it has none of the parent's threads, locks or open files. Raises ``OSError`` or
-        ``MemoryError``, and leaves nothing behind then.
+        Raises ``OSError`` or ``MemoryError``, and leaves nothing behind then.
         """
         scratch = tempfile.mkdtemp(prefix="ocrwatch-worker-", dir=scratch_root)
         try:
-            worker = (_early() if reads else None) or cls.start(READS if reads else RENDERS)
+            spawned = (take_early() if reads else None) or spawn(READS if reads else RENDERS)
         except BaseException:
             _remove(scratch)
             raise
-        worker.scratch = scratch
-        return worker
-
-    @classmethod
-    def start(cls, what: str) -> WorkerProcess:
-        """Start a worker without a folder for temporary files: ``READS`` or ``RENDERS``."""
-        with contextlib.ExitStack() as undo:
-            ours, theirs = socket.socketpair()
-            undo.callback(ours.close)
-            with theirs:
-                stderr = os.memfd_create("ocrwatch-worker-stderr")
-                undo.callback(os.close, stderr)
-                process = subprocess.Popen(
-                    # -P: nothing in the working directory is ever imported.
-                    [sys.executable, "-P", "-m", "ocrwatch.executors.worker_main", str(theirs.fileno()), what],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=stderr,
-                    pass_fds=[theirs.fileno()],
-                    start_new_session=True,
-                    env={**os.environ, "OMP_THREAD_LIMIT": "1"},
-                )
-            undo.pop_all()
-        return cls(process, channel_to_worker(ours), stderr)
+        return cls(spawned.process, channel_to_worker(spawned.connection), spawned.stderr, scratch)
 
     @property
     def pid(self) -> int:
@@ -111,8 +84,7 @@ class WorkerProcess:
         self.process.wait()
         self.channel.close()
         os.close(self.stderr)
-        if self.scratch:
-            _remove(self.scratch)
+        _remove(self.scratch)
 
     def last_words(self) -> str:
         """Return the end of its standard error."""
@@ -129,18 +101,6 @@ class WorkerProcess:
             return f"killed by {signal.Signals(-code).name}"
         except ValueError:
             return f"killed by signal {-code}"
-
-
-EARLY: Final[deque[WorkerProcess]] = deque()
-"""Reading workers that were started before a slot asked for one (:mod:`ocrwatch.executors.early_worker`)."""
-
-
-def _early() -> WorkerProcess | None:
-    """Return a worker that was started early; None if there is none, or another slot takes it now."""
-    try:
-        return EARLY.popleft()
-    except IndexError:
-        return None
 
 
 def _remove(scratch: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocrwatch.backoff import Backoff, Cause
-from ocrwatch.daemon.scheduler import (
+from ocrwatch.daemon.priority_scheduler import (
     AHEAD_BYTES,
     AHEAD_PER_WORKER,
     MOST_BEFORE_REDUCED,

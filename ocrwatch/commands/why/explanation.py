@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ocrwatch.commands.why.files import files_of, text_of, with_presence
+from ocrwatch.commands.why.result_files import files_of, text_of, with_presence
 from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.delivery.duplicates import CODE
 from ocrwatch.document import Review

@@ -17,8 +17,8 @@ from ocrwatch.recognise.enhance import Enhanced
 from ocrwatch.recognise.enhance.noise import without_specks
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.page import recognise
-from ocrwatch.recognise.policy import ReadingPolicy, with_explicit_turns, with_region
 from ocrwatch.recognise.reader import OcrResult, Reader, ReadOptions, TextRegion, drop_low_confidence
+from ocrwatch.recognise.result_selection import ReadingPolicy, with_explicit_turns, with_region
 from tests.rendering import draw, encode
 
 LINES = [

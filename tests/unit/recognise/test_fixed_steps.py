@@ -9,7 +9,7 @@ from PIL import Image
 from ocrwatch.document import Block, Box, Line, Word
 from ocrwatch.recipe import EnhanceOptions, Recipe, Threshold
 from ocrwatch.recognise.enhance import enhance
-from ocrwatch.recognise.enhance.fixed import binarise, crop_region
+from ocrwatch.recognise.enhance.fixed_steps import binarise, crop_region
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.page import recognise
 from ocrwatch.recognise.reader import drop_low_confidence
