@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ocrwatch.checks import startup
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
 from ocrwatch.observe import status
-from ocrwatch.observe.outputs import StatusOutputs
+from ocrwatch.observe.status_outputs import StatusOutputs
 from ocrwatch.observe.status_report import status_at_start
 from ocrwatch.settings import Settings
 from ocrwatch.storage.lock import holder_of, inbox_holder

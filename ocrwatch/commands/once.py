@@ -1,21 +1,80 @@
-"""``ocrwatch once``: reads what is in the inbox."""
+"""``ocrwatch once``: reads what is in the inbox, with a progress bar and a summary."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from ocrwatch import log
 from ocrwatch.checks.startup import worker_count
 from ocrwatch.commands.configuration import settings_for_work
-from ocrwatch.commands.once_run import read_inbox, scans_in_inbox
+from ocrwatch.commands.preview import preview_of
+from ocrwatch.commands.progress_bar import AboveBar
+from ocrwatch.commands.run import collect_rarely
+from ocrwatch.daemon.daemon import Daemon, Summary
 from ocrwatch.errors import EnvironmentFault, ExitCode
+from ocrwatch.events import ScanDelivered, ScanRecovered, subscribe
+from ocrwatch.intake.names import NameRules
+from ocrwatch.intake.rescan import rescan
+from ocrwatch.observe.status_txt import counted
+from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
+
+_WORTH_A_RATE = 5
+_MOST_NOT_READ = 20
+_DUPLICATES = {
+    "deliver": "left in the inbox",
+    "skip": "left in the inbox",
+    "archive": "put into the archive",
+    "delete": "deleted",
+}
+_REASONS = {
+    "unreadable": "may not be read by this user",
+    "": "not complete",
+    "growing": "not complete",
+    "incomplete": "not complete",
+}
 
 
 def once(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, preview: bool) -> ExitCode:
     """Read what is in the inbox, with a progress bar on a terminal, and print a summary."""
     settings = _with_workers_for(settings_for_work(config, overrides, sets))
-    return read_inbox(settings, preview=preview)
+    return _read_inbox(settings, preview=preview)
+
+
+def _read_inbox(settings: Settings, *, preview: bool) -> ExitCode:
+    """Read what is in the inbox, and print a summary."""
+    console = Console(stderr=True)
+    # With a progress bar only warnings and errors; in a pipe or a service's log all events.
+    level = "warning" if console.is_terminal and settings.log.level == "info" else settings.log.level
+    log.configure(level, settings.log.format, AboveBar(console) if console.is_terminal else None)
+    output = Console(soft_wrap=True, highlight=False)
+    previews = console if console.is_terminal and output.is_terminal else output
+
+    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with bar as progress, _shown(previews if preview else None), _recoveries() as recovered:
+        daemon = Daemon(settings, once=True, progress=_Bar(progress, progress.add_task("reading", total=None)))
+        collect_rarely()
+        summary = daemon.run()
+    _print_summary(output, settings, summary, recovered)
+    _print_not_read(output, summary)
+    quarantined = summary.ends[ScanState.QUARANTINED] + recovered[ScanState.QUARANTINED]
+    unread = quarantined or summary.left or summary.interrupted
+    return ExitCode.QUARANTINED if unread else ExitCode.FINE
+
+
+def _scans_in_inbox(settings: Settings) -> int:
+    """Return how many scans are in the inbox; raises :class:`EnvironmentFault`."""
+    watch = settings.watch
+    rules = NameRules.of(watch.include, watch.exclude)
+    return rescan(settings.inbox, rules, recursive=watch.recursive, limit=1).total
 
 
 def _with_workers_for(settings: Settings) -> Settings:
@@ -24,9 +83,110 @@ def _with_workers_for(settings: Settings) -> Settings:
     A worker takes half a second of CPU to start.
     """
     try:
-        waiting = scans_in_inbox(settings)
+        waiting = _scans_in_inbox(settings)
     except EnvironmentFault:
         # The daemon makes the inbox, or reports why it cannot be read.
         return settings
     count = max(1, min(worker_count(settings), waiting))
     return settings.model_copy(update={"workers": settings.workers.model_copy(update={"count": count})})
+
+
+class _Bar:
+    """Moves the progress bar."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+
+    def show(self, done: int, total: int) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, completed=done, total=total or None)
+
+
+@contextlib.contextmanager
+def _shown(previews: Console | None) -> Iterator[None]:
+    """Print the beginning of each text, if requested."""
+    if previews is None:
+        yield
+        return
+
+    def show(event: ScanDelivered) -> None:
+        line = f"[bold]{escape(log.printable(event.path))}[/bold]: {escape(preview_of(event.beginning))}"
+        previews.print(line, soft_wrap=True, highlight=False)
+
+    unsubscribe = subscribe(show, ScanDelivered)
+    try:
+        yield
+    finally:
+        unsubscribe()
+
+
+@contextlib.contextmanager
+def _recoveries() -> Iterator[Counter[ScanState]]:
+    """Count the scans of a killed run that this one finishes, by their ends."""
+    ends: Counter[ScanState] = Counter()
+
+    def count(event: ScanRecovered) -> None:
+        ends[event.state] += 1
+
+    unsubscribe = subscribe(count, ScanRecovered)
+    try:
+        yield ends
+    finally:
+        unsubscribe()
+
+
+def _print_summary(output: Console, settings: Settings, summary: Summary, recovered: Counter[ScanState]) -> None:
+    delivered = summary.ends[ScanState.DELIVERED]
+    quarantined = summary.ends[ScanState.QUARANTINED] + recovered[ScanState.QUARANTINED]
+    if count := recovered[ScanState.DELIVERED]:
+        output.print(f"{count} {_scans(count)} of an interrupted run delivered.")
+    if not (summary.ends.total() or recovered.total() or summary.left or summary.interrupted):
+        output.print(f"Nothing to read in {escape(str(settings.inbox))}.")
+        return
+    if summary.left and not summary.ends.total() and not summary.interrupted:
+        output.print(f"Nothing in {escape(str(settings.inbox))} could be read yet.")
+        _print_left(output, summary)
+        return
+    rate = f" ({delivered / summary.seconds:.1f} a second)" if delivered >= _WORTH_A_RATE else ""
+    review = f", {summary.to_review} of them to review (see ocrwatch review)" if summary.to_review else ""
+    if summary.ends.total() or summary.interrupted:
+        output.print(
+            f"{delivered} {_scans(delivered)} read in {summary.seconds:.1f} s{rate}{review}; "
+            f"the text is in {escape(str(settings.outbox))}."
+        )
+    if duplicates := summary.ends[ScanState.DUPLICATE]:
+        what = _DUPLICATES[settings.intake.duplicates]
+        output.print(f"{duplicates} {_scans(duplicates)} had the same bytes as scans delivered before: {what}.")
+    if quarantined:
+        output.print(
+            f"{quarantined} {_scans(quarantined)} could not be read; see the reasons in "
+            f"{escape(str(settings.quarantine))}."
+        )
+    if summary.interrupted:
+        output.print(
+            f"Stopped before the end: {_scans_in_inbox(settings)} left in the inbox {escape(str(settings.inbox))}."
+        )
+        return
+    _print_left(output, summary)
+
+
+def _print_not_read(output: Console, summary: Summary) -> None:
+    if not summary.not_read:
+        return
+    output.print(f"Not read: {counted(summary.not_read, 'file')}")
+    shown = summary.not_read_files[:_MOST_NOT_READ]
+    for item in shown:
+        line = f"  {item.path}: {item.reason}; {item.remedy}"
+        output.print(escape(log.printable(line)))
+    if summary.not_read > len(shown):
+        output.print(f"  and {summary.not_read - len(shown):,} more")
+
+
+def _print_left(output: Console, summary: Summary) -> None:
+    for path, reason in sorted(summary.left.items()):
+        output.print(f"Left in the inbox: {escape(log.printable(path))} ({_REASONS.get(reason, reason)})")
+
+
+def _scans(count: int) -> str:
+    return "scan" if count == 1 else "scans"

@@ -40,8 +40,8 @@ from ocrwatch.executors.startup_guard import StartupGuard
 from ocrwatch.hangup import on_hangup
 from ocrwatch.housekeeping.ledger_rebuild import rebuild, restore_forgotten
 from ocrwatch.ledger import Ledger
-from ocrwatch.observe.outputs import StatusOutputs
 from ocrwatch.observe.status import NotReadFile
+from ocrwatch.observe.status_outputs import StatusOutputs
 from ocrwatch.observe.status_report import deliveries_of, status_at_start
 from ocrwatch.observe.systemd import notify
 from ocrwatch.scan import ScanState

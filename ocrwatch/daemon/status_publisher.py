@@ -12,8 +12,8 @@ from ocrwatch.backoff import wait_until
 from ocrwatch.daemon.assembly import Assembly
 from ocrwatch.intake.rescan import Ignored
 from ocrwatch.observe.activity import MOST_SHOWN, Activity, Calendar
-from ocrwatch.observe.outputs import StatusOutputs
 from ocrwatch.observe.status import BeingRead, Incomplete, NotReadFile, Resting, Status, blocked_groups, write
+from ocrwatch.observe.status_outputs import StatusOutputs
 from ocrwatch.observe.systemd import notify, watchdog_interval
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.files import display_path

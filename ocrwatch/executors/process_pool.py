@@ -9,14 +9,14 @@ from collections.abc import Callable
 from ocrwatch.executors.base import Attempts, WorkerOptions
 from ocrwatch.executors.events import SlotEvent
 from ocrwatch.executors.ipc import Job, RenderJob
-from ocrwatch.executors.worker_lifecycle import Slot
+from ocrwatch.executors.worker_slot import Slot
 
 
 class Pool:
     """Runs jobs in worker processes.
 
     The results come through ``report``, which is called on the slots' threads. See
-    :class:`~ocrwatch.executors.worker_lifecycle.Slot` for the parameters.
+    :class:`~ocrwatch.executors.worker_slot.Slot` for the parameters.
     """
 
     def __init__(

@@ -10,8 +10,8 @@ import msgspec
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.executors.base import WorkerOptions
 from ocrwatch.executors.ipc import BadMessage, ChannelClosed, Failed, Warm
-from ocrwatch.executors.worker_lifecycle import START_TIMEOUT, setup_of
 from ocrwatch.executors.worker_process import WorkerProcess, cannot_spawn
+from ocrwatch.executors.worker_slot import START_TIMEOUT, setup_of
 
 _REMEDY = "run ocrwatch doctor, and see whether workers.max_memory is too low"
 

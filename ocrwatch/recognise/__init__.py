@@ -12,9 +12,9 @@ The modules in order of execution:
 ``layout`` and ``rows``.
 
 ``decode`` uses ``lenient_decoder`` for files that violate the standard, ``strict_decoder`` for their pixels,
-``jpeg_surplus``, ``holes`` and ``jpeg_scans`` for extra or missing image data, and ``extra_images`` for further images
-in the file. ``affine`` is used everywhere. ``engine_choice`` says which engines read a scan. ``tessdata`` finds
-Tesseract's language data. ``shared_process`` tells whether other code runs in the process.
+``jpeg_surplus``, ``missing_image_data`` and ``jpeg_scans`` for extra or missing image data, and ``extra_images`` for
+further images in the file. ``affine`` is used everywhere. ``engine_choice`` says which engines read a scan.
+``tessdata`` finds Tesseract's language data. ``shared_process`` tells whether other code runs in the process.
 
 Importing this package imports none of these modules: the parent process checks languages without loading an image
 library.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ocrwatch import jpeg_markers
-from ocrwatch.recognise.holes import may_be_blank
+from ocrwatch.recognise.missing_image_data import may_be_blank
 from ocrwatch.recognise.strict_decoder import DecoderError, Gray, decode_strictly
 
 _BLOCK = 8

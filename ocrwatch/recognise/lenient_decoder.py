@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from ocrwatch import jpeg_markers
 from ocrwatch.errors import Damaged
-from ocrwatch.recognise.holes import find_hole, zeros_at_end
 from ocrwatch.recognise.jpeg_surplus import decode_without_surplus
+from ocrwatch.recognise.missing_image_data import find_hole, zeros_at_end
 from ocrwatch.recognise.strict_decoder import DecoderError, Gray, decode_strictly
 
 _MOST_ZEROS_OF_DATA = 2

@@ -9,12 +9,12 @@ from __future__ import annotations
 import sys
 
 from ocrwatch import backoff, cli
-from ocrwatch.executors import worker_lifecycle
+from ocrwatch.executors import worker_slot
 
 backoff.FIRST_DELAY = 0.002
 backoff.LONGEST_DELAY = 0.02
 backoff.BLOCKED_DELAY = 0.1
-worker_lifecycle._LONGEST_BACK_OFF = 0.5
+worker_slot._LONGEST_BACK_OFF = 0.5
 
 if __name__ == "__main__":
     sys.exit(cli.main())

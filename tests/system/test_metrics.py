@@ -104,7 +104,7 @@ def test_nothing_of_it_is_loaded_where_it_is_off(tmp_path: Path) -> None:
         daemon.stop()
         imported = "\n".join(daemon.complaints)
     assert "import time:" in imported
-    assert "ocrwatch.observe.outputs" in imported
+    assert "ocrwatch.observe.status_outputs" in imported
     modules = {line.rpartition("|")[2].strip() for line in imported.splitlines()}
     assert not modules & {
         "prometheus_client",

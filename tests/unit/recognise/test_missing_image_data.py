@@ -12,7 +12,7 @@ from PIL import Image
 from ocrwatch import jpeg_markers
 from ocrwatch.errors import Damaged
 from ocrwatch.recognise.decode import decode
-from ocrwatch.recognise.holes import find_hole
+from ocrwatch.recognise.missing_image_data import find_hole
 from tests.rendering import draw
 
 PAGE = draw("\n".join(["Some words on a page of paper, and more"] * 20), size=24)
