@@ -53,7 +53,10 @@ def _root(
 def run(given: Given) -> None:
     """Watch the inbox until Ctrl-C or SIGTERM; a second signal stops immediately."""
     from ocrwatch.executors.spawning import early_worker
+    from ocrwatch.hangup import hold_hangup
 
+    # A reload signal is kept from here on, and handled as soon as the daemon can.
+    hold_hangup()
     with early_worker():
         with _loading():
             from ocrwatch.commands import run
@@ -200,7 +203,7 @@ def _leave(code: ExitCode) -> NoReturn:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and end the process with its exit code."""
-    _open_standard_error()
+    _open_standard_streams()
     code = _run(arguments)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
@@ -209,11 +212,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     os._exit(code)
 
 
-def _open_standard_error() -> None:
-    """Give messages a place if standard error was closed: the next file that is opened would be taken for it."""
+def _open_standard_streams() -> None:
+    """Open those that were closed: the next file that is opened, such as a worker's channel, would be taken for one."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest free descriptor.
+            os.open(os.devnull, os.O_RDWR)
     if sys.stderr is None:
-        descriptor = os.open(os.devnull, os.O_WRONLY)
-        sys.stderr = os.fdopen(descriptor, "w", encoding="utf-8")
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8")
 
 
 def _run(arguments: Sequence[str] | None) -> int:

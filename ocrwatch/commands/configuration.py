@@ -32,9 +32,9 @@ def configuration_for_work(config: Path | None, overrides: Mapping[str, object],
     configuration = load(config, given, os.environ)
     service = service_of(configuration.path) if os.geteuid() == 0 else None
     if service is not None and service.state_folder == configuration.settings.state:
-        # The service could not change files that root made in its state folder.
-        # A worker that root started would keep its rights.
+        # A worker that root started would keep root's rights.
         discard_early()
+        # The service could not change files that root made in its state folder.
         become_user_of(service)
         configuration = load(config, given, os.environ)
     # Before anything reads them.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -65,7 +66,7 @@ def _read_inbox(settings: Settings, *, preview: bool) -> ExitCode:
         summary = daemon.run()
     _print_summary(output, settings, summary, recovered)
     _print_not_read(output, summary)
-    quarantined = summary.ends[ScanState.QUARANTINED] + recovered[ScanState.QUARANTINED]
+    quarantined = (summary.ends + recovered.ends)[ScanState.QUARANTINED]
     unread = quarantined or summary.left or summary.interrupted
     return ExitCode.QUARANTINED if unread else ExitCode.FINE
 
@@ -121,44 +122,56 @@ def _shown(previews: Console | None) -> Iterator[None]:
         unsubscribe()
 
 
+@dataclass(slots=True)
+class _Recovered:
+    """Scans that this run finished for an interrupted one."""
+
+    ends: Counter[ScanState] = field(default_factory=Counter)
+    to_review: int = 0
+
+    def add(self, event: ScanRecovered) -> None:
+        """Count one. A void plan is not an end: the scan was changed or removed."""
+        if event.state is not ScanState.CHANGED:
+            self.ends[event.state] += 1
+            self.to_review += event.review_reasons is not None
+
+
 @contextlib.contextmanager
-def _recoveries() -> Iterator[Counter[ScanState]]:
-    """Count the scans of a killed run that this one finishes, by their ends."""
-    ends: Counter[ScanState] = Counter()
-
-    def count(event: ScanRecovered) -> None:
-        ends[event.state] += 1
-
-    unsubscribe = subscribe(count, ScanRecovered)
+def _recoveries() -> Iterator[_Recovered]:
+    """Count the scans that this run finishes for an interrupted one."""
+    recovered = _Recovered()
+    unsubscribe = subscribe(recovered.add, ScanRecovered)
     try:
-        yield ends
+        yield recovered
     finally:
         unsubscribe()
 
 
-def _print_summary(output: Console, settings: Settings, summary: Summary, recovered: Counter[ScanState]) -> None:
-    delivered = summary.ends[ScanState.DELIVERED]
-    quarantined = summary.ends[ScanState.QUARANTINED] + recovered[ScanState.QUARANTINED]
-    if count := recovered[ScanState.DELIVERED]:
-        output.print(f"{count} {_scans(count)} of an interrupted run delivered.")
-    if not (summary.ends.total() or recovered.total() or summary.left or summary.interrupted):
+def _print_summary(output: Console, settings: Settings, summary: Summary, recovered: _Recovered) -> None:
+    ends = summary.ends + recovered.ends
+    if not (ends.total() or summary.left or summary.interrupted):
         output.print(f"Nothing to read in {escape(str(settings.inbox))}.")
         return
-    if summary.left and not summary.ends.total() and not summary.interrupted:
+    if not ends.total() and not summary.interrupted:
         output.print(f"Nothing in {escape(str(settings.inbox))} could be read yet.")
         _print_left(output, summary)
         return
-    rate = f" ({delivered / summary.seconds:.1f} a second)" if delivered >= _WORTH_A_RATE else ""
-    review = f", {summary.to_review} of them to review (see ocrwatch review)" if summary.to_review else ""
     if summary.ends.total() or summary.interrupted:
+        delivered = summary.ends[ScanState.DELIVERED]
+        rate = f" ({delivered / summary.seconds:.1f} a second)" if delivered >= _WORTH_A_RATE else ""
         output.print(
-            f"{delivered} {_scans(delivered)} read in {summary.seconds:.1f} s{rate}{review}; "
+            f"{delivered} {_scans(delivered)} read in {summary.seconds:.1f} s{rate}{_review(summary.to_review)}; "
             f"the text is in {escape(str(settings.outbox))}."
         )
-    if duplicates := summary.ends[ScanState.DUPLICATE]:
+    if earlier := recovered.ends[ScanState.DELIVERED]:
+        output.print(
+            f"{earlier} {_scans(earlier)} read in an interrupted run and delivered now"
+            f"{_review(recovered.to_review)}; the text is in {escape(str(settings.outbox))}."
+        )
+    if duplicates := ends[ScanState.DUPLICATE]:
         what = _DUPLICATES[settings.intake.duplicates]
         output.print(f"{duplicates} {_scans(duplicates)} had the same bytes as scans delivered before: {what}.")
-    if quarantined:
+    if quarantined := ends[ScanState.QUARANTINED]:
         output.print(
             f"{quarantined} {_scans(quarantined)} could not be read; see the reasons in "
             f"{escape(str(settings.quarantine))}."
@@ -169,6 +182,10 @@ def _print_summary(output: Console, settings: Settings, summary: Summary, recove
         )
         return
     _print_left(output, summary)
+
+
+def _review(count: int) -> str:
+    return f", {count} of them to review (see ocrwatch review)" if count else ""
 
 
 def _print_not_read(output: Console, summary: Summary) -> None:

@@ -12,7 +12,6 @@ from ocrwatch import log
 from ocrwatch.commands.configuration import configuration_for_work
 from ocrwatch.daemon.daemon import Daemon
 from ocrwatch.errors import ExitCode, UsageError
-from ocrwatch.hangup import hold_hangup
 from ocrwatch.settings import Settings
 from ocrwatch.settings.load import check_folders, load, parse_overrides
 from ocrwatch.storage.mounts import is_missing
@@ -28,8 +27,6 @@ once. With this, pages of 500 words from an engine that takes no time cost the p
 
 def run(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> ExitCode:
     """Run the daemon until SIGTERM or Ctrl-C."""
-    # A reload signal is kept from here on and handled as soon as the daemon can.
-    hold_hangup()
     configuration = configuration_for_work(config, overrides, sets)
     settings = configuration.settings
 

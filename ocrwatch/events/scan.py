@@ -199,7 +199,7 @@ class ScanClosed(Event, frozen=True, kw_only=True):
 
 
 class ScanRecovered(Event, frozen=True, kw_only=True):
-    """A scan that a killed run had read was delivered after the restart."""
+    """The plan of a killed run for a scan was carried out after the restart: delivered, quarantined or a duplicate."""
 
     name = "scan.recovered"
     level = "info"

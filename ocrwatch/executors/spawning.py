@@ -1,6 +1,6 @@
-"""Starts a worker's interpreter; the first one before the settings and the rest of the daemon are loaded.
+"""Starts worker processes.
 
-So this module imports next to nothing.
+The first one starts before the settings and the rest of the daemon are loaded, so this module imports next to nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ READS: Final = "reads"
 """Argument of a worker that loads what reading needs before it is set up."""
 
 RENDERS: Final = "renders"
-"""Argument of one that does not."""
+"""Argument of a worker that only renders pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Spawned:
         os.close(self.stderr)
 
 
-def spawn(what: str) -> Spawned:
-    """Start a worker: ``READS`` or ``RENDERS``.
+def spawn(role: str) -> Spawned:
+    """Start a worker; ``role`` is ``READS`` or ``RENDERS``.
 
     Its own session keeps a terminal's signals away and makes its group killable as a whole. It is a new interpreter,
     not a fork: it has none of the parent's threads, locks or open files. Raises ``OSError`` or ``MemoryError``, and
@@ -55,7 +55,7 @@ def spawn(what: str) -> Spawned:
             undo.callback(os.close, stderr)
             process = subprocess.Popen(
                 # -P: nothing in the working directory is ever imported.
-                [sys.executable, "-P", "-m", "ocrwatch.executors.worker_main", str(theirs.fileno()), what],
+                [sys.executable, "-P", "-m", "ocrwatch.executors.worker_main", str(theirs.fileno()), role],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
@@ -86,14 +86,19 @@ def early_worker() -> Iterator[None]:
 
 
 def take_early() -> Spawned | None:
-    """Return the worker that was started early; None if there is none, or another slot has taken it."""
+    """Return the worker that was started early; None if there is none, it has ended, or another slot has taken it."""
     try:
-        return _early.popleft()
+        spawned = _early.popleft()
     except IndexError:
         return None
+    if spawned.process.poll() is None:
+        return spawned
+    # The kernel ended it for want of memory, for example. A slot starts another.
+    spawned.end()
+    return None
 
 
 def discard_early() -> None:
     """End the worker that was started early, if no slot has taken it."""
-    while (spawned := take_early()) is not None:
+    if (spawned := take_early()) is not None:
         spawned.end()

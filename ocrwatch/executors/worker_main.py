@@ -1,6 +1,6 @@
 """The worker process: bytes in, sidecars out.
 
-A slot starts it as ``python -m ocrwatch.executors.worker_main DESCRIPTOR reads|renders``. It gets no path of the
+``spawning`` starts it as ``python -m ocrwatch.executors.worker_main DESCRIPTOR reads|renders``. It gets no path of the
 daemon's folders: a hostile scan that takes over a decoder learns only its own name in the inbox.
 """
 

@@ -46,7 +46,9 @@ class WorkerProcess:
 
     @classmethod
     def spawn(cls, scratch_root: Path | None, *, reads: bool = True) -> WorkerProcess:
-        """Start a worker, with its temporary files below ``scratch_root`` (None for the system's folder).
+        """Take the worker that was started early, or start one.
+
+        Its temporary files are below ``scratch_root`` (None for the system's folder).
 
         Raises ``OSError`` or ``MemoryError``, and leaves nothing behind then.
         """

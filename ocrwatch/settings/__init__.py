@@ -3,7 +3,7 @@
 ``schema`` defines the options, ``load`` merges their sources, and ``errors`` describes what is wrong with a value.
 
 ``types`` has the kinds of values (durations, sizes), ``render`` writes the example file, the effective settings and the
-JSON Schema, ``keys`` finds options by key, and ``changes`` decides which of them a reload can change.
+JSON Schema, ``key_lookup`` finds options by key, and ``reloadable`` decides which of them a reload can change.
 """
 
 from ocrwatch.settings.reading import Enhance, Ocr, recipe

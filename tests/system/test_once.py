@@ -107,7 +107,9 @@ def test_once_that_only_finishes_what_an_interrupted_run_has_left(tmp_path: Path
         daemon.wait_ready()
         kill_before_archiving(daemon, "page.jpg")
     answer = run_ocrwatch(tmp_path, "once")
-    assert (answer.returncode, answer.stdout) == (FINE, "1 scan of an interrupted run delivered.\n")
+    assert answer.returncode == FINE
+    text = f"1 scan read in an interrupted run and delivered now; the text is in {tmp_path / 'outbox'}.\n"
+    assert answer.stdout == text
     assert files(tmp_path / "archive") == {"page.jpg"}
 
 
@@ -148,6 +150,24 @@ def test_once_starts_no_more_workers_than_scans_wait(tmp_path: Path) -> None:
         assert answer.returncode == FINE
         (started,) = (line for line in map(json.loads, answer.stderr.splitlines()) if line["event"] == "daemon.started")
         assert started["workers"] == workers
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-"])
+def test_a_stream_that_was_closed_before_the_start_is_not_taken_for_a_channel(tmp_path: Path, closed: str) -> None:
+    """A worker whose channel had the number of a standard stream lost it."""
+    put(tmp_path / "inbox", "a.jpg", scan(1))
+    answer = subprocess.run(
+        ["sh", "-c", f'"$@" {closed}', "sh", *PROGRAM, "once"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert answer.returncode == FINE
+    assert "worker.died" not in answer.stderr
+    assert files(tmp_path / "outbox") == {"a.txt"}
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,15 @@ def test_log_level_changes(tmp_path: Path) -> None:
         assert not daemon.events("daemon.stopped")
 
 
+def test_a_signal_before_the_settings_are_loaded_is_kept(tmp_path: Path) -> None:
+    """As when a supervisor asks for a reload right after the start."""
+    with DaemonProcess(tmp_path, config="") as daemon:
+        until(daemon.workers, what="the first worker is started")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("daemon.reloaded")
+        daemon.wait_ready()
+
+
 def test_no_scan_is_lost_under_load(tmp_path: Path) -> None:
     """While thirty scans run through, workers become more and fewer and settings change, right ones and wrong ones."""
     numbers = {f"load/scan{number:02}.jpg": number for number in range(30)}
