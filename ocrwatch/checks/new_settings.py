@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ocrwatch.checks import startup
-from ocrwatch.hooks.options import HookOptions, hook_options
+from ocrwatch.hooks.targets import HookOptions, hook_options
 from ocrwatch.settings import Settings
 
 

@@ -18,7 +18,7 @@ from ocrwatch.checks.finding import Finding, check
 from ocrwatch.checks.remembered_mounts import check_mounts
 from ocrwatch.commands.service_user import become_user_of, environment_of
 from ocrwatch.errors import Blocked, EnvironmentFault, ExitCode, UsageError
-from ocrwatch.hooks.options import hook_options
+from ocrwatch.hooks.targets import hook_options
 from ocrwatch.intake.inotify import InotifyWatcher
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.rescan import Rescan, rescan

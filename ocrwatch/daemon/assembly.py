@@ -34,8 +34,8 @@ from ocrwatch.events import (
 from ocrwatch.executors.base import WorkerOptions, open_executor
 from ocrwatch.executors.events import Begun, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.hooks.dispatcher import Dispatcher
-from ocrwatch.hooks.options import HookOptions, hook_options
 from ocrwatch.hooks.payload import notification_of
+from ocrwatch.hooks.targets import HookOptions, hook_options
 from ocrwatch.housekeeping.archive_check import ArchiveCheck
 from ocrwatch.housekeeping.empty_folders import Tidying
 from ocrwatch.housekeeping.late_writers import QuarantineWatch

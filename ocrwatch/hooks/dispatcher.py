@@ -10,9 +10,9 @@ from collections.abc import Coroutine, Iterator
 from typing import Any, Final
 
 from ocrwatch.events import HookDropped, HookFailed, HookTold, publish
-from ocrwatch.hooks.options import HookOptions
 from ocrwatch.hooks.payload import Notification
 from ocrwatch.hooks.program import ProgramFailed, Programs
+from ocrwatch.hooks.targets import HookOptions
 from ocrwatch.hooks.webhook import PostFailed, Webhook
 
 _DROPS_REPORTED_EVERY: Final = 60.0

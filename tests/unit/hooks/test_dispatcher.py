@@ -17,8 +17,8 @@ import pytest
 from ocrwatch import log
 from ocrwatch.hooks import dispatcher, webhook
 from ocrwatch.hooks.dispatcher import Dispatcher
-from ocrwatch.hooks.options import HookOptions
 from ocrwatch.hooks.payload import Notification
+from ocrwatch.hooks.targets import HookOptions
 from ocrwatch.hooks.webhook import Address
 from tests.daemon_process import is_alive
 from tests.eventually import eventually, run, settled

@@ -1,4 +1,4 @@
-"""Options of the hooks: derived from the settings, and checked."""
+"""Programs and addresses that are notified: derived from the settings, and checked."""
 
 from __future__ import annotations
 
