@@ -18,9 +18,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ocrwatch.daemon.retry_policy import MOST_DEATHS
 from tests.crash.accounts import Figures, settle_accounts
 from tests.crash.command import carry_out
 from tests.crash.faults import Control, daemon_under_faults, faulty_environment, is_idle, prepared
@@ -102,7 +104,8 @@ def run(folder: Path, starts: int, *, rate: float, seed: int) -> StartupGuard:
         figures.code = daemon.wait(_PATIENCE)
     figures.seconds = time.monotonic() - began
     figures.calls, figures.faults, figures.late = control.counts
-    settle_accounts(figures, places, writer.accounts, folder / "fickle.log")
+    suspects = _killed_alone([*folder.glob("start*.log"), log])
+    settle_accounts(figures, places, writer.accounts, folder / "fickle.log", suspects=suspects)
     # Nothing has damaged it: what could not be read for a moment is no damage.
     counted.wrong += [f"{path.name} was set aside" for path in places.folder("state").glob("ledger.db.damaged-*")]
     return counted
@@ -137,6 +140,19 @@ def _live(
         counted.reasons[" ".join(said[0].split()[1:4])] += 1
     else:
         counted.wrong.append(f"it ended with {daemon.returncode}:\n{_tail(log)}")
+
+
+def _killed_alone(logs: Iterable[Path]) -> frozenset[str]:
+    """Return the scans that the daemon may blame for its deaths, though this program killed it.
+
+    Each was the only one in work at so many kills. A run that was refused before it reported the kill says nothing.
+    """
+    killed: Counter[str] = Counter()
+    for log in logs:
+        for line in log.read_text(errors="backslashreplace").splitlines():
+            if '"daemon.killed"' in line and len(scans := json.loads(line)["in_work"]) == 1:
+                killed.update(scans)
+    return frozenset(path for path, count in killed.items() if count >= MOST_DEATHS)
 
 
 def _is_event(line: str) -> bool:
