@@ -31,8 +31,12 @@ workers.count = {workers}
 workers.max_scans = 1000000
 status.heartbeat = "1s"
 settle.give_up_after = "5s"
+cache.levels = ["disk"]
 """
-"""With the patience that is usual the broken ones, which might still be written, would wait for ten minutes."""
+"""With the patience that is usual the broken ones, which might still be written, would wait for ten minutes.
+
+The cache in memory grows up to its limit of 16 MB, which half an hour of small scans does not reach.
+"""
 
 _BROKEN_EVERY = 20
 _DIFFERENT = 40
