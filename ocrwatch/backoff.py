@@ -12,7 +12,7 @@ import random
 import time
 from dataclasses import dataclass
 
-from ocrwatch.errors import OcrwatchError
+from ocrwatch.errors import OcrwatchError, without_frames
 from ocrwatch.events import DaemonPaused, DaemonResumed, publish
 
 FIRST_DELAY = 0.5
@@ -94,8 +94,8 @@ class Backoff:
 
         The same error counts once: several scans may have met it together.
         """
-        # Its frames would keep a scan or its page in memory for as long as the pause lasts.
-        error.__traceback__ = None
+        # It is kept for as long as the pause lasts.
+        without_frames(error)
         pause = self._active.get(cause)
         if pause is not None and pause.error is error:
             return pause.next_try

@@ -8,6 +8,9 @@ from __future__ import annotations
 import enum
 import errno
 import os
+from typing import TypeVar
+
+E = TypeVar("E", bound=BaseException)
 
 ASK_ITS_USER = "run the command as root or as the user that ocrwatch runs as"
 """Remedy if only ocrwatch's own user may see something."""
@@ -83,6 +86,15 @@ class EnvironmentFault(OcrwatchError):
     """Disk full, no permission, share gone, no language data, out of memory: pause and retry."""
 
     exit_code = ExitCode.ENVIRONMENT
+
+
+def without_frames(error: E) -> E:
+    """Return the error without its traceback and without the errors that it was raised from.
+
+    An error that is kept would keep the frames of its traceback, and with them a scan and its bytes.
+    """
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
 
 
 def memory_short() -> EnvironmentFault:

@@ -33,6 +33,7 @@ from ocrwatch.errors import (
     Stopping,
     TimedOut,
     UsageError,
+    without_frames,
 )
 from ocrwatch.events import (
     BatchStarted,
@@ -202,7 +203,7 @@ class Pipeline:
         if delay is None:
             if isinstance(fault, TimedOut) and scan.reduced:
                 fault = TimedOut(f"{fault.message}, and again without enhancement, after all others", fault.remedy)
-            scan.fault = fault
+            scan.fault = without_frames(fault)
             return
         scan.reduced = scan.reduced or isinstance(fault, TimedOut)
         try:

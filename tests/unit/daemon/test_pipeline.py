@@ -11,6 +11,7 @@ import pytest
 
 from ocrwatch.backoff import Cause
 from ocrwatch.daemon.retry_policy import MOST_DEATHS, renew
+from ocrwatch.document import Page
 from ocrwatch.errors import (
     Damaged,
     EngineFailed,
@@ -24,6 +25,7 @@ from ocrwatch.errors import (
     WorkerDied,
 )
 from ocrwatch.executors.base import REDUCED
+from ocrwatch.executors.ipc import Job
 from ocrwatch.ledger import Ledger
 from ocrwatch.recognise.engine_choice import has_second_reader
 from ocrwatch.recognise.ppocr import weights
@@ -32,6 +34,7 @@ from ocrwatch.settings import Settings, recipe
 from ocrwatch.storage.file_facts import FileFacts
 from tests.core import running
 from tests.eventually import eventually, run, settled
+from tests.garbage import frames_left
 from tests.scripted import (
     FIRST_DELAY,
     Remembered,
@@ -43,6 +46,26 @@ from tests.scripted import (
 )
 
 pytestmark = pytest.mark.usefixtures("_short_pauses")
+
+
+@pytest.mark.parametrize("kind", [Damaged, EngineFailed, TimedOut])
+def test_a_scan_that_cannot_be_read_is_not_kept_in_memory(tmp_path: Path, kind: type[ScanFault]) -> None:
+    """The frames of its error refer to its bytes, and the garbage collector may not run for a thousand such scans."""
+
+    async def act(_job: Job) -> Page:
+        raise kind("it cannot be read", "")
+
+    async def scenario() -> None:
+        async with running(tmp_path, act=act) as core:
+            with frames_left() as frames:
+                for path in ("a.jpg", "b.jpg"):
+                    core.bring(path)
+                    await core.idle()
+                    assert await core.closed(path) is ScanState.QUARANTINED
+            assert frames == []
+
+    run(scenario())
+
 
 # Delivered.
 
