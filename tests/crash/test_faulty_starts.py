@@ -14,7 +14,7 @@ def test_starts_under_faults_lose_nothing_and_say_what_is_the_matter(tmp_path: P
     """Each start works or ends with exit code 3 and one sentence; scans are delivered once, and no ledger is lost."""
     if compiler() is None:
         pytest.skip("there is no C compiler")
-    counted = run(tmp_path.resolve(), 40, rate=0.05, seed=20)
+    counted = run(tmp_path.resolve(), 30, rate=0.05, seed=20)
     assert not counted.failed, f"{counted}\n{counted.figures.differences}"
     assert counted.ready >= 5
     assert counted.refused >= 5
