@@ -152,19 +152,24 @@ def test_once_starts_no_more_workers_than_scans_wait(tmp_path: Path) -> None:
         assert started["workers"] == workers
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-"])
-def test_a_stream_that_was_closed_before_the_start_is_not_taken_for_a_channel(tmp_path: Path, closed: str) -> None:
-    """A worker whose channel had the number of a standard stream lost it."""
-    put(tmp_path / "inbox", "a.jpg", scan(1))
-    answer = subprocess.run(
-        ["sh", "-c", f'"$@" {closed}', "sh", *PROGRAM, "once"],
-        cwd=tmp_path,
+def _once_with(folder: Path, redirection: str) -> subprocess.CompletedProcess[str]:
+    """Run once with a redirection of the shell; what it does not redirect is returned."""
+    return subprocess.run(
+        ["sh", "-c", f'"$@" {redirection}', "sh", *PROGRAM, "once"],
+        cwd=folder,
         env=clean_environment(),
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-"])
+def test_a_stream_that_was_closed_before_the_start_is_not_taken_for_a_channel(tmp_path: Path, closed: str) -> None:
+    """A worker whose channel had the number of a standard stream lost it."""
+    put(tmp_path / "inbox", "a.jpg", scan(1))
+    answer = _once_with(tmp_path, closed)
     assert answer.returncode == FINE
     assert "worker.died" not in answer.stderr
     assert files(tmp_path / "outbox") == {"a.txt"}
@@ -176,15 +181,7 @@ def test_a_stream_that_was_closed_before_the_start_is_not_taken_for_a_channel(tm
 def test_a_log_that_cannot_be_written_stops_no_scan(tmp_path: Path, without_log: str) -> None:
     """The text matters, not what is said of it; the summary goes to standard output."""
     put(tmp_path / "inbox", "a.jpg", scan(1))
-    answer = subprocess.run(
-        ["sh", "-c", f'"$@" {without_log}', "sh", *PROGRAM, "once"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    answer = _once_with(tmp_path, without_log)
     assert answer.returncode == FINE
     assert files(tmp_path / "outbox") == {"a.txt"}
     assert not files(tmp_path / "inbox")
