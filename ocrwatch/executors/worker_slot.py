@@ -23,7 +23,9 @@ from ocrwatch.render.registry import flaw_of
 START_TIMEOUT = 60.0
 """Seconds a worker may take to load its engine; a cold, loaded machine needs some."""
 
-_IDLE_CHECK = 1.0
+_IDLE_CHECK = 5.0
+"""Seconds between two looks at an idle worker; a look each second costs 0.016 % of a core for each worker."""
+
 _MOST_LOST = 2
 """Workers that may die before they have a scan's bytes until the scan is blamed."""
 
