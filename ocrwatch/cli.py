@@ -69,7 +69,7 @@ def once(
     given: Given,
     preview: Annotated[bool, typer.Option("--preview", help="Show each text's first 100 characters.")] = False,
 ) -> None:
-    """Read all scans in the inbox, then exit. Code 1 if a scan could not be read."""
+    """Read all scans in the inbox, then exit. Code 1 if a scan could not be read, or stays in the inbox unread."""
     from ocrwatch.executors.spawning import early_worker
 
     with early_worker():
@@ -140,7 +140,7 @@ def review(
     done: Annotated[bool, typer.Option("--done", help="Mark the pages of the named files as reviewed.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List the pages that wait for review, or mark pages as reviewed. Code 1 if a page does not wait for review."""
+    """List the pages that wait for review, or mark pages as reviewed. Code 1 if a named one does not wait."""
     from ocrwatch.commands import review
 
     _leave(review.review(files or [], given.config, given.overrides, given.sets, done=done, as_json=as_json))
@@ -148,7 +148,7 @@ def review(
 
 @command(app, *FOLDERS, *READING)
 def doctor(given: Given, as_json: JsonOption = False) -> None:
-    """Check everything that could stop ocrwatch, with a remedy for each finding. Code 3 if there is a problem."""
+    """Check what could stop ocrwatch, with a remedy for each finding. Code 3 if there is a problem."""
     from ocrwatch.commands import doctor
 
     _leave(doctor.doctor(given.config, given.overrides, given.sets, as_json=as_json))
@@ -268,7 +268,9 @@ def _unexpected(error: Exception) -> int:
 def _complain(sentence: str) -> None:
     from ocrwatch.log import printable
 
-    print(f"ocrwatch: {printable(sentence)}", file=sys.stderr)  # noqa: T201 - the user, not the log
+    # The exit code tells as much if it cannot be written.
+    with contextlib.suppress(OSError):
+        print(f"ocrwatch: {printable(sentence)}", file=sys.stderr)  # noqa: T201 - the user, not the log
 
 
 def _log_bug(error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from collections.abc import Callable
@@ -9,7 +10,11 @@ from types import FrameType
 
 
 def hold_hangup() -> None:
-    """Hold a SIGHUP until :func:`on_hangup`: it must neither end the start nor be lost."""
+    """Hold a SIGHUP until :func:`on_hangup`: it must neither end the start nor be lost.
+
+    Whether there is a terminal now is remembered: it may be closed during the start.
+    """
+    _had_terminal()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
 
 
@@ -19,10 +24,10 @@ def on_hangup(heard: Callable[[], None]) -> None:
     If the signal is ignored (nohup), it stays ignored. A closed terminal ends the process as usual: its user could no
     longer see it.
     """
-    had_terminal = _has_terminal()
+    _had_terminal()
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        if had_terminal and not _has_terminal():
+        if _had_terminal() and not _has_terminal():
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
         else:
@@ -31,6 +36,12 @@ def on_hangup(heard: Callable[[], None]) -> None:
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signal.signal(signal.SIGHUP, handle)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+
+
+@functools.cache
+def _had_terminal() -> bool:
+    """Return whether there was a controlling terminal when this was called first."""
+    return _has_terminal()
 
 
 def _has_terminal() -> bool:

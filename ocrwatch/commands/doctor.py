@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 
 from ocrwatch.checks import folders, inotify_limits, machine, startup
 from ocrwatch.checks.finding import Finding, check
 from ocrwatch.checks.remembered_mounts import check_mounts
+from ocrwatch.commands.output import Output
 from ocrwatch.commands.service_user import become_user_of, environment_of
 from ocrwatch.errors import Blocked, EnvironmentFault, ExitCode, UsageError
 from ocrwatch.hooks.targets import hook_options
@@ -43,7 +43,7 @@ _MOST_NAMED = 5
 
 def doctor(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str], *, as_json: bool) -> ExitCode:
     """Print the findings; code 3 if one of them would stop ocrwatch."""
-    console = Console(soft_wrap=True, highlight=False)
+    console = Output()
     worst = ExitCode.FINE
     findings = []
     for finding in examine(config, {**parse_overrides(sets), **overrides}):

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from ocrwatch import log
 from ocrwatch.checks.startup import worker_count
 from ocrwatch.commands.configuration import settings_for_work
+from ocrwatch.commands.output import Output
 from ocrwatch.commands.preview import preview_of
 from ocrwatch.commands.progress_bar import AboveBar
 from ocrwatch.commands.run import collect_rarely
@@ -26,6 +27,7 @@ from ocrwatch.intake.rescan import rescan
 from ocrwatch.observe.status_txt import counted
 from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
+from ocrwatch.storage.mount_watchdog import check_answers
 
 _WORTH_A_RATE = 5
 _MOST_NOT_READ = 20
@@ -55,7 +57,7 @@ def _read_inbox(settings: Settings, *, preview: bool) -> ExitCode:
     # With a progress bar only warnings and errors; in a pipe or a service's log all events.
     level = "warning" if console.is_terminal and settings.log.level == "info" else settings.log.level
     log.configure(level, settings.log.format, AboveBar(console) if console.is_terminal else None)
-    output = Console(soft_wrap=True, highlight=False)
+    output = Output()
     previews = console if console.is_terminal and output.is_terminal else output
 
     columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -113,7 +115,9 @@ def _shown(previews: Console | None) -> Iterator[None]:
 
     def show(event: ScanDelivered) -> None:
         line = f"[bold]{escape(log.printable(event.path))}[/bold]: {escape(preview_of(event.beginning))}"
-        previews.print(line, soft_wrap=True, highlight=False)
+        # If it cannot be shown (a full disk), the scans are still read.
+        with contextlib.suppress(OSError):
+            previews.print(line, soft_wrap=True, highlight=False)
 
     unsubscribe = subscribe(show, ScanDelivered)
     try:
@@ -177,11 +181,18 @@ def _print_summary(output: Console, settings: Settings, summary: Summary, recove
             f"{escape(str(settings.quarantine))}."
         )
     if summary.interrupted:
-        output.print(
-            f"Stopped before the end: {_scans_in_inbox(settings)} left in the inbox {escape(str(settings.inbox))}."
-        )
+        output.print(f"Stopped before the end: {_rest(settings)} left in the inbox {escape(str(settings.inbox))}.")
         return
     _print_left(output, summary)
+
+
+def _rest(settings: Settings) -> str:
+    """Return how many scans are in the inbox, if it answers."""
+    try:
+        check_answers({"inbox": settings.inbox})
+        return str(_scans_in_inbox(settings))
+    except EnvironmentFault:
+        return "the rest is"
 
 
 def _review(count: int) -> str:

@@ -42,6 +42,8 @@ def read(
 
     The file ``-`` is standard input.
     """
+    if sys.stdout is None:
+        raise UsageError("standard output is closed", "send it to a program or a file")
     if files.count(_STANDARD_INPUT) > 1:
         raise UsageError("standard input (-) is given more than once", "give it once")
     settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings

@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 
 from ocrwatch.commands.configuration import settings_for_work
+from ocrwatch.commands.output import Output
 from ocrwatch.errors import EnvironmentFault, ExitCode
 from ocrwatch.log import printable
 from ocrwatch.quarantine.listing import paths_meant
@@ -21,7 +21,7 @@ from ocrwatch.storage.lock import inbox_holder
 def retry(files: Sequence[Path], config: Path | None, overrides: Mapping[str, object], sets: Sequence[str]) -> ExitCode:
     """Restore named scans, or the whole quarantine; code 1 if one was left in it."""
     settings = settings_for_work(config, overrides, sets)
-    output = Console(soft_wrap=True, highlight=False)
+    output = Output()
     # All are found before the first is moved: a mistyped name changes nothing.
     wanted = paths_meant(settings.quarantine, files)
     left = 0
@@ -30,7 +30,7 @@ def retry(files: Sequence[Path], config: Path | None, overrides: Mapping[str, ob
             new_path = restore(settings.quarantine, settings.inbox, path)
         except LeftAlone as why:
             left += 1
-            output.print(f"Left alone: {_shown(path)} ({_shown(str(why))})")
+            output.print(f"Left in place: {_shown(path)} ({_shown(str(why))})")
         else:
             name = "" if new_path == path else f" as {_shown(new_path)}"
             output.print(f"Back in the inbox: {_shown(path)}{name}")
@@ -38,7 +38,7 @@ def retry(files: Sequence[Path], config: Path | None, overrides: Mapping[str, ob
     return ExitCode.QUARANTINED if left else ExitCode.FINE
 
 
-def _print_summary(output: Console, settings: Settings, moved: int) -> None:
+def _print_summary(output: Output, settings: Settings, moved: int) -> None:
     if not moved:
         output.print(f"Nothing to put back in {escape(str(settings.quarantine))}.")
         return

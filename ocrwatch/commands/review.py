@@ -7,16 +7,16 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 
 from ocrwatch.checks import startup
+from ocrwatch.commands.output import Output
 from ocrwatch.commands.status import look
 from ocrwatch.commands.status_view import Seen
 from ocrwatch.commands.why.lookup import rows_meant
 from ocrwatch.commands.why.result_files import files_of, text_of
 from ocrwatch.errors import ExitCode, UsageError
-from ocrwatch.ledger import Entry, LedgerReader, tick_off
+from ocrwatch.ledger import Entry, LedgerReader, mark_reviewed
 from ocrwatch.log import printable
 from ocrwatch.observe.status import isoformat
 from ocrwatch.settings import Settings
@@ -48,7 +48,7 @@ def review(
         raise UsageError(what, "to tick pages off: ocrwatch review --done FILE…; to list them: ocrwatch review")
     settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings
     if done:
-        return _tick_off(settings, files)
+        return _mark_reviewed(settings, files)
     return _list(settings, as_json=as_json)
 
 
@@ -60,7 +60,7 @@ def _list(settings: Settings, *, as_json: bool) -> ExitCode:
     if as_json:
         print(json.dumps([_as_json(settings, row) for row in waiting], indent=1))  # noqa: T201
         return ExitCode.FINE
-    console = Console(soft_wrap=True, highlight=False)
+    console = Output()
     if not waiting:
         console.print("No page waits for review.")
         return ExitCode.FINE
@@ -68,7 +68,7 @@ def _list(settings: Settings, *, as_json: bool) -> ExitCode:
     for row in waiting:
         console.print(escape(_line(settings, seen, row)))
     pages = "1 page waits" if len(waiting) == 1 else f"{len(waiting):,} pages wait"
-    console.print(f"{pages} for review. To tick one off: ocrwatch review --done FILE")
+    console.print(f"{pages} for review. To mark one as reviewed: ocrwatch review --done FILE")
     return ExitCode.FINE
 
 
@@ -94,28 +94,30 @@ def _as_json(settings: Settings, row: Entry) -> dict[str, object]:
     }
 
 
-def _tick_off(settings: Settings, files: Sequence[Path]) -> ExitCode:
+def _mark_reviewed(settings: Settings, files: Sequence[Path]) -> ExitCode:
     startup.check_answers(settings)
     # All are found before the first is marked: a mistyped name changes nothing.
     with LedgerReader(settings.state, alone=not look(settings).is_running) as ledger:
         meant = {file: _rows_meant(settings, file, ledger) for file in files}
     waiting = {row.id: row for rows in meant.values() for row in rows if row.waits_for_review}
     if waiting:
-        tick_off(settings.state, {row.id: row.review.reasons for row in waiting.values() if row.review is not None})
-    console = Console(soft_wrap=True, highlight=False)
+        mark_reviewed(
+            settings.state, {row.id: row.review.reasons for row in waiting.values() if row.review is not None}
+        )
+    console = Output()
     for row in waiting.values():
         text = text_of(settings, row)
-        console.print(escape(f"Ticked off: {printable(row.path)}{f' ({printable(text)})' if text else ''}"))
+        console.print(escape(f"Reviewed: {printable(row.path)}{f' ({printable(text)})' if text else ''}"))
     code = ExitCode.FINE
     for file, rows in meant.items():
         if any(row.waits_for_review for row in rows):
             continue
         name = escape(printable(os.fspath(file)))
         if any(row.reviewed_at is not None for row in rows):
-            console.print(f"Ticked off before: {name}")
+            console.print(f"Was reviewed before: {name}")
         else:
             code = ExitCode.QUARANTINED
-            console.print(f"Left alone: {name} (it is not marked for review)")
+            console.print(f"Not marked for review: {name}")
     return code
 
 

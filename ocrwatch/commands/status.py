@@ -17,6 +17,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from ocrwatch.commands.output import Output
 from ocrwatch.commands.status_view import Seen, view
 from ocrwatch.errors import EnvironmentFault, ExitCode, OcrwatchError, UsageError
 from ocrwatch.ledger import LedgerReader
@@ -51,7 +52,7 @@ def status(
     if as_json:
         print(_as_json(seen, indent=1))  # noqa: T201
     else:
-        console = Console(soft_wrap=True, highlight=False)
+        console = Output()
         for line in view(seen):
             console.print(line)
     return ExitCode.FINE if seen.is_running and seen.last and seen.last.state != "paused" else ExitCode.ENVIRONMENT

@@ -112,7 +112,7 @@ class Daemon:
         self._failure: OcrwatchError | None = None
         self._blocked: dict[str, str] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._mounts: MountWatchdog | None = None
+        self._mounts = MountWatchdog({})
         self._early: list[Callable[[], None]] = []
 
     def run(self) -> Summary:
@@ -125,7 +125,7 @@ class Daemon:
                 stack.callback(lock.release)
             remember_mounts(settings)
             ledger = Ledger(settings.state)
-            stack.callback(self._unless_state_hangs, ledger.close)
+            stack.callback(self._wait_for, ledger.close, "state")
             outputs = StatusOutputs(settings, startup.sidecar_group(settings), once=self._once)
             stack.callback(outputs.close)
             # The last status of a killed run is out of date.
@@ -140,7 +140,7 @@ class Daemon:
             rebuild(settings, ledger)
             restore_forgotten(settings, ledger)
             cache = startup.known_texts(settings)
-            stack.callback(self._unless_state_hangs, cache.close)
+            stack.callback(self._wait_for, cache.close, "state")
             self._mounts = MountWatchdog(startup.folders(settings))
             stack.callback(self._mounts.close)
             self._assembly = Assembly(settings, ledger, cache, once=self._once)
@@ -210,7 +210,7 @@ class Daemon:
     async def _watch_mounts(self) -> None:
         """Pause while a folder does not answer: calls that wait for it cannot report it."""
         backoff, mounts = self._assembly.backoff, self._mounts
-        while mounts is not None:
+        while True:
             fault = mounts.fault(time.monotonic())
             if fault is None:
                 backoff.resolve(Cause.MOUNT)
@@ -351,26 +351,25 @@ class Daemon:
             assembly.executor.close()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - another package's; the stop must be recorded as clean
             publish(DaemonFailed(exception=error))
-        hangs = Cause.MOUNT in assembly.backoff
-        assembly.threads.close(wait=not hangs)
+        assembly.threads.close(wait=False)
+        has_ended = self._wait_for(assembly.threads.close)
         with contextlib.suppress(OcrwatchError):
-            if not hangs:
+            if has_ended and Cause.MOUNT not in assembly.backoff:
                 # Else the folders are not touched: the next start finds what was staged.
-                assembly.pipeline.close()
+                self._wait_for(assembly.pipeline.close)
             # No scan in the ledger stays in work: one that waits for a folder or its writer was not killed.
-            self._unless_state_hangs(ledger.record_clean_end)
+            self._wait_for(ledger.record_clean_end, "state")
             # Nothing corrects the last status.
-            self._unless_state_hangs(assembly.reviews.look_now)
+            self._wait_for(assembly.reviews.look_now, "state")
         self._show_progress()
         self._publisher.state = "stopped"
-        self._unless_state_hangs(self._publisher.publish_last)
+        self._wait_for(self._publisher.publish_last, "state")
         if self._ready_at is not None:
             publish(DaemonStopped(**assembly.report.totals()))
 
-    def _unless_state_hangs(self, call: Callable[[], None]) -> None:
-        """Make a call that waits for the state folder, unless that does not answer: the process would never end."""
-        if self._mounts is None or "state" not in self._mounts.silent(time.monotonic()):
-            call()
+    def _wait_for(self, call: Callable[[], None], *folders: str) -> bool:
+        """Make a call that waits for folders (default: any); return False if one hangs: the process would never end."""
+        return self._mounts.wait_for(call, *folders)
 
     def _state(self) -> str:
         if self._stop_by is not None:

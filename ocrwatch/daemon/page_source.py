@@ -125,8 +125,9 @@ class PageSource:
             if scan.begun_at:
                 await self.refund(scan.id)
             if isinstance(error, Blocked):
-                # One at a time until a page is read.
+                # One at a time until a page is read. The pause keeps its error, without this scan's frames.
                 self._backoff.record(Cause.MEMORY, error, time.monotonic())
+                raise Blocked(error.message, error.remedy) from None
             raise
         finally:
             scan.worker = 0

@@ -32,7 +32,7 @@ def publish(event: Event) -> None:
     for listener in (*_listeners.get(type(event), ()), *_listeners.get(Event, ())):
         try:
             listener(event)
-        except Exception as error:  # noqa: BLE001 - the publisher's work goes on, whatever the error
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the publisher's work goes on, whatever the error
             _failed(listener, event, error)
 
 
@@ -74,7 +74,7 @@ class _Log:
 _log = _Log()
 
 
-def _failed(listener: Callable[[Any], None], event: Event, error: Exception) -> None:
+def _failed(listener: Callable[[Any], None], event: Event, error: BaseException) -> None:
     failure = ListenerFailed(
         listener=getattr(listener, "__qualname__", repr(listener)),
         handling=event.name,

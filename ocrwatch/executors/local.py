@@ -77,8 +77,8 @@ class LocalExecutor:
         if self._cannot_render is not None and time.monotonic() < self._try_again_at:
             raise EnvironmentFault(self._cannot_render.message, self._cannot_render.remedy)
         if not self._renders:
-            self._renders = True
             self._renderer.start()
+            self._renders = True
         return (await _result(job, self._renderer, self._rendering)).page
 
     def withdraw(self) -> int:

@@ -6,8 +6,9 @@ import itertools
 import queue
 from collections.abc import Callable
 
+from ocrwatch.errors import EnvironmentFault
 from ocrwatch.executors.base import Attempts, WorkerOptions
-from ocrwatch.executors.events import SlotEvent
+from ocrwatch.executors.events import SlotEvent, WorkerUnfit
 from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.executors.worker_slot import Slot
 
@@ -43,9 +44,13 @@ class Pool:
         return sum(slot.is_ready for slot in self._slots)
 
     def start(self) -> None:
-        """Start all workers; each reports when it is ready."""
+        """Start all workers; each reports when it is ready.
+
+        Raises :class:`EnvironmentFault` if the system allows no more threads; it may be called again then.
+        """
         for slot in self._slots:
-            slot.start()
+            if slot.ident is None:
+                _start(slot)
 
     def change(self, options: WorkerOptions) -> None:
         """Use other options from the next scans on; call it once the workers are started.
@@ -62,8 +67,13 @@ class Pool:
             self._retired.append(slot)
         while len(self._slots) < count:
             slot = self._slot()
+            try:
+                _start(slot)
+            except EnvironmentFault as error:
+                # Those that run go on; the next change adds the rest.
+                self._report(WorkerUnfit(error, 0.0))
+                return
             self._slots.append(slot)
-            slot.start()
 
     def submit(self, job: Job | RenderJob) -> None:
         """Queue a job for the next free worker."""
@@ -106,3 +116,12 @@ class Pool:
             self._attempts,
             self._report,
         )
+
+
+def _start(slot: Slot) -> None:
+    try:
+        slot.start()
+    except (RuntimeError, MemoryError) as error:
+        # Python reports a refused thread as a RuntimeError.
+        message = f"cannot start a thread for a worker ({error})"
+        raise EnvironmentFault(message, "free memory, or allow more processes (TasksMax=, ulimit -u)") from error

@@ -23,13 +23,25 @@ def limit_memory(max_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def kills_for_memory() -> int:
-    """Return how many processes the kernel has killed for lack of memory since the boot, in any control group.
+def kills_for_memory(root: Path = Path("/")) -> int:
+    """Return a number that grows when the kernel kills a process for lack of memory.
 
-    From /proc/vmstat (``oom_kill``, Linux 4.13); 0 if that is missing.
+    It counts the machine's kills (``oom_kill`` in /proc/vmstat, Linux 4.13) and those in this process's control group
+    (``memory.events``, version 2). A systemd service with ``ProcSubset=pid`` sees only the second, an old container
+    only the first. ``root`` is the folder of both file systems.
     """
+    kills = _oom_kills(root / "proc/vmstat")
+    with contextlib.suppress(OSError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            if line.startswith("0::/"):
+                kills += _oom_kills(root / "sys/fs/cgroup" / line.removeprefix("0::/") / "memory.events")
+    return kills
+
+
+def _oom_kills(counters: Path) -> int:
+    """Return the counter ``oom_kill`` of a file; 0 if it is missing."""
     with contextlib.suppress(OSError, ValueError):
-        for line in Path("/proc/vmstat").read_text().splitlines():
+        for line in counters.read_text().splitlines():
             if line.startswith("oom_kill "):
                 return int(line.split()[1])
     return 0

@@ -9,6 +9,6 @@ from ocrwatch.ledger.entry import Entry, facts_key
 from ocrwatch.ledger.ledger import Ledger
 from ocrwatch.ledger.migrations import SCHEMA_VERSION
 from ocrwatch.ledger.reader import LedgerReader
-from ocrwatch.ledger.reviews import tick_off
+from ocrwatch.ledger.reviews import mark_reviewed
 
-__all__ = ["SCHEMA_VERSION", "Entry", "Ledger", "LedgerReader", "facts_key", "tick_off"]
+__all__ = ["SCHEMA_VERSION", "Entry", "Ledger", "LedgerReader", "facts_key", "mark_reviewed"]

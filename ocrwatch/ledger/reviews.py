@@ -43,7 +43,7 @@ _REMEDIES: Final = {
 """Remedies by the primary part of SQLite's result code (sqlite.org/rescode.html)."""
 
 
-def tick_off(state: Path, reasons: Mapping[int, Sequence[str]]) -> None:
+def mark_reviewed(state: Path, reasons: Mapping[int, Sequence[str]]) -> None:
     """Record, durably, that the texts of these rows were reviewed, for these ``reasons``.
 
     Rows that do not wait for review, or wait for other reasons by now, are not changed: those reasons were not seen.

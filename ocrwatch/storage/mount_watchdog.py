@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ocrwatch.errors import NO_SERVER, EnvironmentFault
@@ -19,6 +19,7 @@ PATIENCE = 10.0
 """Seconds for a folder's answer; a working share, however slow, needs less than two."""
 
 _INTERVAL = 5.0
+_JOIN_INTERVAL = 0.5
 
 
 class MountWatchdog:
@@ -40,15 +41,61 @@ class MountWatchdog:
         asked = self._asked.copy()
         return [name for name in self._folders if now - asked.get(name, now) > PATIENCE]
 
+    def wait_for(self, call: Callable[[], object], *names: str) -> bool:
+        """Make a call that may wait for folders, on its own thread, and wait until it ends.
+
+        Returns False if one of the named folders (default: any) does not answer: the call may never end, or was not
+        made. Raises what the call raises.
+        """
+        if self._is_silent(names):
+            return False
+        made = _Call(call)
+        try:
+            made.start()
+        except (RuntimeError, MemoryError):
+            # No thread can be started.
+            made.run()
+        while made.is_alive():
+            made.join(_JOIN_INTERVAL)
+            if made.is_alive() and self._is_silent(names):
+                return False
+        made.check()
+        return True
+
     def close(self) -> None:
         """Stop probing."""
         self._closed.set()
+
+    def _is_silent(self, names: Sequence[str]) -> bool:
+        silent = self.silent(time.monotonic())
+        return any(name in (names or self._folders) for name in silent)
 
     def _keep_asking(self, name: str, folder: Path) -> None:
         while not self._closed.wait(_INTERVAL):
             self._asked[name] = time.monotonic()
             _ask(folder)
             del self._asked[name]
+
+
+class _Call(threading.Thread):
+    """A call on its own thread, which keeps the error that it raises."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        super().__init__(name="call to folders", daemon=True)
+        self._call = call
+        self._error: Exception | None = None
+
+    def run(self) -> None:
+        """Make the call."""
+        try:
+            self._call()
+        except Exception as error:  # noqa: BLE001 - raised by check, in the thread that waits
+            self._error = error
+
+    def check(self) -> None:
+        """Raise the error of the call, if it had one."""
+        if self._error is not None:
+            raise self._error
 
 
 def check_answers(folders: Mapping[str, Path]) -> None:

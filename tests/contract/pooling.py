@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import psutil
+import pytest
 
 from ocrwatch.cache.codec import unpack
 from ocrwatch.document import Page
@@ -17,6 +18,7 @@ from ocrwatch.executors.base import WorkerOptions
 from ocrwatch.executors.events import Outcome, SlotEvent, WorkerReady
 from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.executors.process_pool import Pool
+from ocrwatch.executors.worker_slot import Slot
 from ocrwatch.recipe import EnhanceOptions, Recipe
 from ocrwatch.render.base import RenderedPage, RenderRequest
 from tests.rendering import render
@@ -142,3 +144,14 @@ def started_by_engine(path: Path) -> tuple[int, int]:
 
 Start = Callable[..., Pooling]
 """StartupGuard a pool of so many workers, with the options of :class:`Pooling`."""
+
+
+def refuse_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next slot's thread not start, as where no more processes are allowed."""
+    start = Slot.start
+
+    def refuse(_slot: Slot) -> None:
+        monkeypatch.setattr(Slot, "start", start)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Slot, "start", refuse)

@@ -19,7 +19,7 @@ from ocrwatch.executors.events import WorkerLost, WorkerReady
 from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.executors.local import LocalExecutor
 from ocrwatch.render.base import RenderedPage
-from tests.contract.pooling import GENEROUS, JPEG, Start, is_alive, recipe, request
+from tests.contract.pooling import GENEROUS, JPEG, Start, is_alive, recipe, refuse_one_thread, request
 from tests.eventually import eventually, run
 from tests.fake_executor import page_of
 from tests.waiting import until
@@ -268,3 +268,19 @@ def test_a_pool_that_only_renders_loads_no_engine(start: Start) -> None:
     assert (pooling.attempts, pooling.events(WorkerReady)) == ({}, [])
     # An engine takes more than half a second to load, and this memory.
     assert not any("cv2" in each.path for each in psutil.Process(renderer).memory_maps())
+
+
+def test_a_thread_that_cannot_be_started_is_the_environments_fault(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its page is read instead; the next one starts the process, and no page waits for ever."""
+    local = opened()
+
+    async def scenario() -> None:
+        await local.start()
+        refuse_one_thread(monkeypatch)
+        with pytest.raises(EnvironmentFault, match=r"cannot start a thread for a worker \(can't start"):
+            await local.render(1)
+        assert (await local.render(2)).sidecars
+
+    run(scenario(), GENEROUS)

@@ -8,7 +8,7 @@ from ocrwatch.errors import OcrwatchError, TimedOut
 from ocrwatch.executors.base import WorkerOptions
 from ocrwatch.executors.events import Outcome, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.trial_start import try_start
-from tests.contract.pooling import GENEROUS, Start, is_alive, recipe
+from tests.contract.pooling import GENEROUS, Start, is_alive, recipe, refuse_one_thread
 from tests.waiting import until
 
 
@@ -132,3 +132,18 @@ def test_a_trial_leaves_nothing() -> None:
     before = set(psutil.Process().children())
     try_start(_options())
     assert set(psutil.Process().children()) <= before
+
+
+def test_a_thread_that_cannot_be_started_leaves_the_others(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is reported, the jobs are read by those that run, and the next change adds the rest."""
+    pooling = start(1)
+    pooling.ready()
+    refuse_one_thread(monkeypatch)
+    pooling.pool.change(_options(workers=3))
+    (unfit,) = pooling.events(WorkerUnfit)
+    assert "cannot start a thread for a worker" in unfit.error.message
+    assert len(pooling.pool) == 1
+    pooling.submit(0)
+    assert pooling.outcome(0).error is None
+    pooling.pool.change(_options(workers=3))
+    pooling.ready(3)

@@ -326,3 +326,27 @@ def test_an_output_that_is_full_is_no_bug(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert done.stderr.startswith("ocrwatch: cannot write the output (no space left on device)")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_complaint_that_cannot_be_written_leaves_the_exit_code(tmp_path: Path) -> None:
+    """A service manager decides by it whether to start the service again."""
+    ended = subprocess.run(
+        ["sh", "-c", '"$@" 2>/dev/full', "sh", *PROGRAM, "config", "check", "-c", "missing.toml"],
+        cwd=tmp_path, env=clean_environment(), check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("--preview",)], ids=["text", "json", "preview"])
+def test_read_with_a_closed_output_says_so(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """No text is lost without a word."""
+    (tmp_path / "one.jpg").write_bytes(scan(1))
+    write_config(tmp_path, None)
+    done = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *PROGRAM, "read", "one.jpg", *options],
+        cwd=tmp_path, env=clean_environment(), stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (
+        2,
+        "ocrwatch: standard output is closed; send it to a program or a file\n",
+    )

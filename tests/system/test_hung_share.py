@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.daemon_process import DaemonProcess, run_ocrwatch
+from tests.faulty_engines import install
 from tests.system.disks import hung_share
-from tests.system.dropping import files, put, scan
+from tests.system.dropping import delivered, files, put, scan
 from tests.system.pausing import BRISK, all_is_well, drop_for, says_paused
+from tests.waiting import until
 
 SILENT = "does not answer"
 
@@ -65,6 +68,43 @@ def test_stop_waits_for_no_share_that_hangs(tmp_path: Path) -> None:
         daemon.wait_for("scan.delivered", count=4)
         assert len(files(daemon.outbox)) == len(files(daemon.archive)) == 4
         assert not files(daemon.inbox)
+
+
+def test_stop_waits_for_no_share_that_has_just_begun_to_hang(tmp_path: Path) -> None:
+    """Before the daemon knows that it hangs; a text that is being delivered is delivered after the next start."""
+    config = f'{BRISK}[workers]\nshutdown_timeout = "1s"\n'
+    with DaemonProcess(tmp_path, config=config) as daemon:
+        daemon.wait_ready()
+        with hung_share(daemon.outbox):
+            put(daemon.inbox, "page.jpg", scan(1))
+            daemon.wait_for("batch.started")
+            until(lambda: _delivering(daemon), what="the delivery waits for the share")
+            begun = time.monotonic()
+            assert daemon.stop(timeout=60) == 0
+            assert time.monotonic() - begun < 25
+    with DaemonProcess(tmp_path, config=config) as daemon:
+        delivered(daemon, "page.jpg", 1)
+        assert files(daemon.outbox) == {"page.txt"}
+        assert not files(daemon.inbox)
+
+
+def _delivering(daemon: DaemonProcess) -> bool:
+    """Return whether a scan is being delivered, as the status says."""
+    return bool(json.loads(run_ocrwatch(daemon.folder, "status", "--json").stdout).get("delivering"))
+
+
+def test_once_that_is_interrupted_waits_for_no_share_that_hangs(tmp_path: Path) -> None:
+    """The summary says that the rest is left, without looking at it."""
+    install(tmp_path)
+    config = '[ocr]\nengine = "slow"\nwhitelist = "5"\n[workers]\ncount = 1\nshutdown_timeout = "1s"\n'
+    environment = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
+    for number in range(4):
+        put(tmp_path / "inbox", f"{number}.jpg", scan(number))
+    with DaemonProcess(tmp_path, command="once", config=config, environment=environment) as daemon:
+        daemon.wait_for("batch.started")
+        with hung_share(tmp_path / "inbox"):
+            assert daemon.stop(timeout=60) == 1
+        assert f"Stopped before the end: the rest is left in the inbox {tmp_path / 'inbox'}." in daemon.output
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -185,3 +186,36 @@ def test_a_log_that_cannot_be_written_stops_no_scan(tmp_path: Path, without_log:
     assert answer.returncode == FINE
     assert files(tmp_path / "outbox") == {"a.txt"}
     assert not files(tmp_path / "inbox")
+
+
+@pytest.mark.parametrize("options", [[], ["--preview"]], ids=["summary", "previews"])
+def test_a_reader_that_goes_away_stops_no_scan(tmp_path: Path, options: list[str]) -> None:
+    """As with ``ocrwatch once --preview | head -1``: nobody reads what is said, and everything is read all the same."""
+    for number in range(3):
+        put(tmp_path / "inbox", f"{number}.jpg", scan(number))
+    reading, writing = os.pipe()
+    os.close(reading)
+    answer = subprocess.run(
+        [*PROGRAM, "once", *options],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+    assert (answer.returncode, "Traceback" in answer.stderr) == (FINE, False), answer.stderr
+    assert files(tmp_path / "outbox") == {"0.txt", "1.txt", "2.txt"}
+
+
+def test_previews_that_cannot_be_written_stop_no_scan(tmp_path: Path) -> None:
+    """The disk behind the output is full: that is one sentence at the end, and no bug for each scan."""
+    for number in range(2):
+        put(tmp_path / "inbox", f"{number}.jpg", scan(number))
+    answer = _once_with(tmp_path, "--preview >/dev/full")
+    assert answer.returncode == 3
+    assert "ocrwatch: cannot write the output (no space left on device)" in answer.stderr
+    assert "bug" not in answer.stderr
+    assert files(tmp_path / "outbox") == {"0.txt", "1.txt"}

@@ -12,7 +12,7 @@ import pytest
 
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.ledger import SCHEMA_VERSION, Ledger, facts_key, tick_off
+from ocrwatch.ledger import SCHEMA_VERSION, Ledger, facts_key, mark_reviewed
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.file_facts import FileFacts
 
@@ -291,7 +291,7 @@ def test_a_page_is_marked_once_for_each_reason(tmp_path: Path) -> None:
     scans = [ledger.begin(f"{number}.jpg", FACTS, None).id for number in range(2)]
     ledger.close_scan(scans[0], ScanState.DELIVERED, code=None, reason=None, review=Review(("confidence 54",), 54.0))
     ledger.close_scan(scans[1], ScanState.DELIVERED, code=None, reason=None)
-    tick_off(tmp_path, {scans[0]: ["confidence 54"]})
+    mark_reviewed(tmp_path, {scans[0]: ["confidence 54"]})
     before = [ledger.get(scan).updated_at for scan in scans]
     assert [ledger.mark_for_review(scan, "changed") for scan in (*scans, *scans)] == [True, True, False, False]
     assert [ledger.get(scan).review for scan in scans] == [
@@ -301,7 +301,7 @@ def test_a_page_is_marked_once_for_each_reason(tmp_path: Path) -> None:
     assert [row.waits_for_review for row in map(ledger.get, scans)] == [True, True]
     assert [ledger.get(scan).updated_at for scan in scans] == before
     # Reasons that came after the page was looked at were not seen.
-    tick_off(tmp_path, {scans[0]: ["confidence 54"], scans[1]: ["changed"]})
+    mark_reviewed(tmp_path, {scans[0]: ["confidence 54"], scans[1]: ["changed"]})
     assert [row.id for row in ledger.to_review(10)[1]] == scans[:1]
     assert not ledger.mark_for_review(scans[1], "changed")
     assert not ledger.mark_for_review(999, "changed")

@@ -15,7 +15,7 @@ import pytest
 
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.ledger import Ledger, LedgerReader, migrations, tick_off
+from ocrwatch.ledger import Ledger, LedgerReader, mark_reviewed, migrations
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.file_facts import FileFacts
 from tests.privileges import NOBODY, reachable_folder, unprivileged
@@ -42,13 +42,13 @@ def test_a_daemon_sees_what_was_ticked_off(tmp_path: Path, ledger: Ledger) -> No
     """At its next look; the time of the scan's end stays, and a second tick changes nothing."""
     first, second, unmarked = note(ledger, "a.jpg"), note(ledger, "b.jpg"), note(ledger, "c.jpg", None)
     before = ledger.get(first)
-    tick_off(tmp_path, dict.fromkeys([first, unmarked, 999], NO_TEXT.reasons))
+    mark_reviewed(tmp_path, dict.fromkeys([first, unmarked, 999], NO_TEXT.reasons))
     after = ledger.get(first)
     assert [row.id for row in ledger.to_review(10)[1]] == [second]
     assert after.reviewed_at is not None
     assert (after.updated_at, after.review) == (before.updated_at, before.review)
     assert ledger.get(unmarked).reviewed_at is None
-    tick_off(tmp_path, dict.fromkeys([first], NO_TEXT.reasons))
+    mark_reviewed(tmp_path, dict.fromkeys([first], NO_TEXT.reasons))
     assert ledger.get(first).reviewed_at == after.reviewed_at
 
 
@@ -57,7 +57,7 @@ def test_it_stays_ticked_off_without_a_daemon(tmp_path: Path, ledger: Ledger) ->
     row = note(ledger, "a.jpg")
     ledger.close()
     mode = (tmp_path / "ledger.db").stat().st_mode
-    tick_off(tmp_path, dict.fromkeys([row], NO_TEXT.reasons))
+    mark_reviewed(tmp_path, dict.fromkeys([row], NO_TEXT.reasons))
     assert {path.name for path in tmp_path.iterdir()} == {"ledger.db"}
     assert (tmp_path / "ledger.db").stat().st_mode == mode
     with LedgerReader(tmp_path, alone=True) as reader:
@@ -72,7 +72,7 @@ def test_a_busy_daemon_is_not_held_up(tmp_path: Path, ledger: Ledger) -> None:
 
     def tick() -> None:
         for start in range(0, len(rows), 50):
-            tick_off(tmp_path, dict.fromkeys(rows[start : start + 50], NO_TEXT.reasons))
+            mark_reviewed(tmp_path, dict.fromkeys(rows[start : start + 50], NO_TEXT.reasons))
         done.set()
 
     ticking = threading.Thread(target=tick)
@@ -93,7 +93,7 @@ def test_many_are_ticked_off_in_short_transactions(tmp_path: Path, ledger: Ledge
     """However many are named."""
     ledger.rebuilt((f"{number}.jpg", FileFacts(1, 2, 3, 4), None, "{}") for number in range(450))
     ledger._db.execute("UPDATE scans SET review = '[\"no text\"]'")
-    tick_off(tmp_path, dict.fromkeys(range(1, 450), NO_TEXT.reasons))
+    mark_reviewed(tmp_path, dict.fromkeys(range(1, 450), NO_TEXT.reasons))
     assert [row.id for row in ledger.to_review(10)[1]] == [450]
 
 
@@ -104,7 +104,7 @@ def test_a_ledger_that_is_busy_for_long_is_an_error(
     row = note(ledger, "a.jpg")
     monkeypatch.setattr("ocrwatch.ledger.reviews._PATIENCE", 0.1)
     with ledger.transaction(), pytest.raises(EnvironmentFault, match=r"locked.*try again in a moment"):
-        tick_off(tmp_path, dict.fromkeys([row], NO_TEXT.reasons))
+        mark_reviewed(tmp_path, dict.fromkeys([row], NO_TEXT.reasons))
     assert ledger.to_review(10)[0] == 1
 
 
@@ -112,11 +112,11 @@ def test_an_older_ledger_is_left_to_the_daemon(tmp_path: Path, ledger: Ledger, m
     """It is not brought up to date under a daemon that knows no newer one; a newer one is refused."""
     row = note(ledger, "a.jpg")
     ledger._db.execute("PRAGMA user_version = 1")
-    tick_off(tmp_path, dict.fromkeys([row], NO_TEXT.reasons))
+    mark_reviewed(tmp_path, dict.fromkeys([row], NO_TEXT.reasons))
     assert ledger.to_review(10)[0] == 1
     ledger._db.execute(f"PRAGMA user_version = {len(migrations.MIGRATIONS) + 1}")
     with pytest.raises(EnvironmentFault, match="newer ocrwatch"):
-        tick_off(tmp_path, dict.fromkeys([row], NO_TEXT.reasons))
+        mark_reviewed(tmp_path, dict.fromkeys([row], NO_TEXT.reasons))
 
 
 @pytest.mark.parametrize("place", ["missing", "link"])
@@ -127,7 +127,7 @@ def test_only_a_ledger_is_written_to(tmp_path: Path, place: str) -> None:
         (tmp_path / "ledger.db").symlink_to("other.db")
     before = {path.name for path in tmp_path.iterdir()}
     with pytest.raises(EnvironmentFault, match="cannot write to the ledger"):
-        tick_off(tmp_path, dict.fromkeys([1], NO_TEXT.reasons))
+        mark_reviewed(tmp_path, dict.fromkeys([1], NO_TEXT.reasons))
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
@@ -144,7 +144,7 @@ def test_another_user_is_refused() -> None:
             unprivileged(),
             pytest.raises(EnvironmentFault, match="run the command as root or as the user that ocrwatch runs as"),
         ):
-            tick_off(folder, dict.fromkeys([row], NO_TEXT.reasons))
+            mark_reviewed(folder, dict.fromkeys([row], NO_TEXT.reasons))
         assert {path.name for path in folder.iterdir()} == {"ledger.db"}
 
 
@@ -164,7 +164,7 @@ def test_root_leaves_nothing_that_the_daemon_may_not_open(tmp_path: Path) -> Non
             # In the moment between opening the ledger and its commit.
             "def die(): os.kill(os.getpid(), 9)\n"
             "if sys.argv[3] == 'die': reviews.time.time = die\n"
-            "reviews.tick_off(Path(sys.argv[1]), {int(sys.argv[2]): ['no text']})\n"
+            "reviews.mark_reviewed(Path(sys.argv[1]), {int(sys.argv[2]): ['no text']})\n"
         )
         for how, code in (("die", -9), ("live", 0)):
             done = subprocess.run([sys.executable, "-c", killed, str(folder), str(row), how], check=False)

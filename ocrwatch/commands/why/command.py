@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 
 from ocrwatch.checks import startup
+from ocrwatch.commands.output import Output
 from ocrwatch.commands.status import look
 from ocrwatch.commands.status_view import Seen
 from ocrwatch.commands.why.explanation import Answer, Sources, answer, answer_by_reason
@@ -41,7 +41,7 @@ def why(
     if as_json:
         print(json.dumps(_as_json(file, seen, answers, trouble), indent=1))  # noqa: T201
     else:
-        _print(Console(soft_wrap=True, highlight=False), seen, status, answers, trouble)
+        _print(Output(), seen, status, answers, trouble)
     return ExitCode.FINE if any(one.state != "unknown" for one in answers) else ExitCode.QUARANTINED
 
 
@@ -65,7 +65,7 @@ def _unknown(sources: Sources, file: Path) -> Answer:
     return answer_by_reason(sources, file) or answer(sources, path_in_inbox(sources.settings, file), [])
 
 
-def _print(console: Console, seen: Seen, status: Status | None, answers: Sequence[Answer], trouble: str) -> None:
+def _print(console: Output, seen: Seen, status: Status | None, answers: Sequence[Answer], trouble: str) -> None:
     for one in answers:
         console.print(f"[bold]{escape(printable(one.path))}[/bold] {escape(one.says)}")
         if one.remedy:

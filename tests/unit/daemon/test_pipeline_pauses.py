@@ -296,6 +296,10 @@ def test_a_scan_for_which_memory_is_short_is_tried_again_after_the_others(tmp_pa
             await core.in_state(ScanState.BLOCKED)
             assert Cause.MEMORY in core.backoff
             assert core.row().attempts == 0
+            # The pause keeps its error, and memory is short: not with the frames that had the scan's bytes.
+            error = core.backoff.active[Cause.MEMORY].error
+            assert error.__traceback__ is None
+            assert error.__context__ is None
             script.hold("b.jpg")
             core.bring("b.jpg", "c.jpg")
             await eventually(lambda: "b.jpg" in script.begun)

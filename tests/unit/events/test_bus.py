@@ -58,12 +58,13 @@ def test_each_of_two_equal_subscriptions_ends_alone(ends: list[Callable[[], None
     assert heard == [SEEN]
 
 
-def test_an_exception_of_a_listener_is_an_event(ends: list[Callable[[], None]]) -> None:
-    """The publisher goes on, and so do the other listeners."""
+@pytest.mark.parametrize("error", [ValueError("no"), SystemExit(1)], ids=["error", "exit"])
+def test_an_exception_of_a_listener_is_an_event(ends: list[Callable[[], None]], error: BaseException) -> None:
+    """The publisher goes on, and so do the other listeners; one that ends the process would end the event loop."""
     heard: list[Event] = []
 
     def fail(_event: ScanSeen) -> None:
-        raise ValueError("no")
+        raise error
 
     ends += [subscribe(fail, ScanSeen), subscribe(heard.append, Event)]
     with capture_logs() as logs:
@@ -71,10 +72,10 @@ def test_an_exception_of_a_listener_is_an_event(ends: list[Callable[[], None]]) 
     failure, seen = heard
     assert seen == SEEN
     assert isinstance(failure, ListenerFailed)
-    assert (failure.handling, failure.reason) == ("scan.seen", "a bug in ocrwatch: ValueError('no')")
+    assert (failure.handling, failure.reason) == ("scan.seen", f"a bug in ocrwatch: {error!r}")
     assert failure.listener.endswith("fail")
     assert [log["event"] for log in logs] == ["scan.seen", "listener.failed"]
-    assert isinstance(logs[1]["exc_info"], ValueError)
+    assert logs[1]["exc_info"] is error
 
 
 def test_a_listener_that_fails_on_everything_is_not_called_for_ever(ends: list[Callable[[], None]]) -> None:

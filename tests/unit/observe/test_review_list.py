@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.document import Review
-from ocrwatch.ledger import Ledger, tick_off
+from ocrwatch.ledger import Ledger, mark_reviewed
 from ocrwatch.observe.review_list import NEWEST_SHOWN, ReviewList
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.file_facts import FileFacts
@@ -53,7 +53,7 @@ def test_it_hears_of_what_was_ticked_off(tmp_path: Path, ledger: Ledger, threads
     """With the next look; two at once are one."""
     row = mark(ledger, "a.jpg")
     reviews = ReviewList(threads, ledger)
-    tick_off(tmp_path, {row: ["confidence 54"]})
+    mark_reviewed(tmp_path, {row: ["confidence 54"]})
     assert reviews.found.count == 1
 
     async def look_twice() -> None:

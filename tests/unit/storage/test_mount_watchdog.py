@@ -72,3 +72,52 @@ def test_who_asks_once_is_told_in_time(tmp_path: Path, share: Share) -> None:
         check_answers({"inbox": tmp_path, "outbox": share.folder})
     share.answers.set()
     check_answers({"inbox": tmp_path, "outbox": share.folder})
+
+
+def test_a_call_that_waits_for_a_silent_folder_is_left_to_itself(tmp_path: Path, share: Share) -> None:
+    """Also if the folder stops answering while the call waits for it; one that needs only other folders is made."""
+    asking = MountWatchdog({"state": tmp_path, "outbox": share.folder})
+    made: list[str] = []
+    # The watch begins with the call, so nothing is known of the folder yet.
+    assert not asking.wait_for(share.answers.wait)
+    assert not asking.wait_for(lambda: made.append("outbox"))
+    assert asking.wait_for(lambda: made.append("state"), "state")
+    assert made == ["state"]
+    share.answers.set()
+    until(lambda: asking.fault(time.monotonic()) is None, what="an answer")
+    assert asking.wait_for(lambda: made.append("outbox"))
+    assert made == ["state", "outbox"]
+    asking.close()
+
+
+def test_a_call_that_takes_long_is_waited_for_if_all_folders_answer(tmp_path: Path) -> None:
+    """A delivery may take its time."""
+    asking = MountWatchdog({"outbox": tmp_path})
+    assert asking.wait_for(lambda: time.sleep(1.2))
+    asking.close()
+
+
+def test_what_a_call_raises_is_raised_to_who_waits(tmp_path: Path) -> None:
+    """As if it had been called without a thread of its own."""
+    asking = MountWatchdog({"state": tmp_path})
+
+    def fail() -> None:
+        raise EnvironmentFault("the disk is full", "free some space")
+
+    with pytest.raises(EnvironmentFault, match="the disk is full"):
+        asking.wait_for(fail, "state")
+    asking.close()
+
+
+def test_a_call_is_made_if_no_thread_can_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is more important than that it cannot hang."""
+    asking = MountWatchdog({"state": tmp_path})
+    made: list[str] = []
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert asking.wait_for(lambda: made.append("state"))
+    assert made == ["state"]
+    asking.close()
