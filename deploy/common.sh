@@ -75,7 +75,7 @@ make_environment() {
     # Until pip has ended well, the environment is made of nothing.
     rm -f "$environment/made-of"
     say "Installing $what into $environment"
-    echo '   pip fetches 100 to 160 MB of Python packages, less if it has fetched them before'
+    echo '   pip fetches 93 MB of Python packages (151 MB with rapidocr), less if it has fetched them before'
     run_pip install "$@"
     printf '%s\n' "$made_of" >"$environment/made-of"
 }

@@ -60,6 +60,10 @@ case $languages in
     *[!A-Za-z0-9_/,]*) die "languages are named like eng,fra,chi_sim, and $languages is not" ;;
 esac
 
+if [ -n "$uninstall" ] && [ -n "$instance" ]; then
+    die "--uninstall removes all instances -- to stop this one: sudo systemctl disable --now ocrwatch@$instance"
+fi
+
 [ "$(id -u)" -eq 0 ] || die "needs root: run  sudo sh deploy/install.sh"
 # Whatever root's own umask, the service's user must be able to read the program.
 umask 022

@@ -24,7 +24,7 @@ ConfigOption = Annotated[
         "--config",
         "-c",
         metavar="FILE",
-        help="Settings file; default: ./ocrwatch.toml, else /etc/ocrwatch/ocrwatch.toml.",
+        help="Settings file; default: $OCRWATCH_CONFIG, ./ocrwatch.toml, /etc/ocrwatch/ocrwatch.toml.",
     ),
 ]
 SetOption = Annotated[

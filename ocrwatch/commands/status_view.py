@@ -101,7 +101,7 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
     yield from _block("waiting", _waiting(seen, now))
     yield from _block("to deliver", [_first_few(now.delivering, len(now.delivering))] if now.delivering else [])
     yield from _block(
-        "not whole",
+        "incomplete",
         _some(
             f"{_shown(one.path)}: {_shown(one.says(seen.at))}; unchanged for {seen.age(one.since)}"
             for one in now.incomplete
@@ -109,7 +109,7 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
     )
     yield from _block("not read", _not_read(now))
     yield from _block(
-        "tried again",
+        "retried",
         _some(
             f"{_shown(one.path)} at {seen.at(one.next_try)}: {_shown(one.reason)}"
             for one in now.resting

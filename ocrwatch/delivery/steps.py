@@ -32,9 +32,9 @@ from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import folder_if_there, inode_of, is_unchanged, split
 from ocrwatch.storage.free_names import mirrored
 
-_IN_USE = "close it in the program that has it open; it is tried again by itself"
-_FORBIDDEN = "let the user that ocrwatch runs as move it; it is tried again by itself"
-_UNSOUND = "see whether its disk is sound; it is tried again by itself"
+_IN_USE = "close it in the program that has it open; ocrwatch retries it by itself"
+_FORBIDDEN = "let the user that ocrwatch runs as move it; ocrwatch retries it by itself"
+_UNSOUND = "see whether its disk is sound; ocrwatch retries it by itself"
 
 _ONE_FILE = {
     errno.EACCES: _FORBIDDEN,

@@ -108,7 +108,7 @@ class LedgerRebuilt(Event, frozen=True, kw_only=True):
     """A new ledger was filled from the folders.
 
     Originals were moved back to the inbox to be read again, unfinished files removed, and originals in the inbox
-    recognised as read. What failed is tried again at the next start.
+    recognised as read. What failed is retried at the next start.
     """
 
     name = "ledger.rebuilt"

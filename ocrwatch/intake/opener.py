@@ -126,7 +126,7 @@ def _raise_unless_gone(error: OSError, inbox: Path) -> None:
     if error.errno not in _THIS_FILE_ONLY:
         # Such as a bad sector: one bad file must not keep all others from being read.
         message = f"it cannot be read ({system_reason(error)})"
-        raise Blocked(message, "see whether its disk is sound; it is tried again") from error
+        raise Blocked(message, "see whether its disk is sound; ocrwatch retries it") from error
 
 
 def _answers(inbox: Path) -> bool:

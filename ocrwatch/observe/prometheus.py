@@ -36,7 +36,7 @@ _GAUGES: Final = (
     ("not_read_files", "Files and folders in the inbox that are not read.", "not_read"),
     (
         "review_waiting",
-        "Pages that wait for review: marked, also by earlier runs, and not ticked off.",
+        "Pages that wait for review: marked, also by earlier runs, and not yet reviewed.",
         "review_waiting",
     ),
     ("workers_ready", "Workers that have loaded their engine.", "workers_ready"),

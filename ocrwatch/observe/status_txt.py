@@ -80,14 +80,14 @@ def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
     if status.state != "stopped" and (status.state != "starting" or status.waiting):
         yield from _waiting(status, local)
     yield from _block(
-        "Not complete yet",
+        "Incomplete",
         [
             f"{printable(item.path)} ({printable(item.says(local))}; unchanged since {local(item.since)})"
             for item in status.incomplete
         ],
     )
     for held in status.blocked[:_LAST_SHOWN]:
-        yield from ("", f"Held up: {printable(held.names)}")
+        yield from ("", f"Blocked: {printable(held.names)}")
         yield f"  Why:        {printable(held.reason)}"
         yield f"  What to do: {printable(held.remedy)}"
     yield from _not_read(status)

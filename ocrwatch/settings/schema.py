@@ -119,7 +119,7 @@ class Workers(Section):
     memory is short or other programs need the cores."""
     timeout: Annotated[Duration, between(0.1, 86400.0, format_duration)] = 120.0
     """Maximum time for reading one scan, 100ms to 1d. Then its worker is stopped, and the scan is read once more, after
-    all others and without enhancement. Increase it on slow machines or for very large scans."""
+    up to 100 others and without enhancement. Increase it on slow machines or for very large scans."""
     max_memory: Annotated[Size, between(10**9, 10**13, format_size, or_zero=True)] = 2_000_000_000
     """Maximum address space of one worker, 1GB to 10TB; 0 sets no limit. A worker needs about half a gigabyte before it
     reads, and up to 0.3 more with rapidocr. Increase it if scans are quarantined as out-of-memory."""
@@ -147,10 +147,10 @@ class Output(Section):
 
 
 class Retry(Section):
-    """How often a scan is tried again if reading fails."""
+    """How often a scan is retried if reading fails."""
 
     attempts: int = Field(default=3, ge=1, le=100)
-    """A scan is quarantined after this many failed attempts, 1 to 100. Only failures that may pass are tried again,
+    """A scan is quarantined after this many failed attempts, 1 to 100. Only failures that may pass are retried,
     not damaged files."""
     first_delay: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 2.0
     """Delay before the second attempt, up to 1h. It doubles with each further attempt."""

@@ -108,7 +108,7 @@ def test_a_retry_that_is_killed_anywhere_loses_nothing_and_puts_nothing_back_twi
         where = f"killed before step {k}: {(tmp_path / 'steps.log').read_text()}\n{answer.stdout}"
         left = {name for name in SCANS if (quarantine / name).exists()}
         assert answer.returncode == (LEFT if left else FINE), where
-        assert all(f"Left alone: {name} (a retry of it was interrupted" in answer.stdout for name in left), where
+        assert all(f"Left in place: {name} (a retry of it was interrupted" in answer.stdout for name in left), where
         assert len(trials.taken) == len(set(trials.taken)), where
         assert set(trials.taken) | {SCANS[name] for name in left} == set(SCANS.values()), where
         assert not [name for name in files(trials.inbox) | files(quarantine) if Path(name).name.startswith(".")], where

@@ -92,7 +92,7 @@ def test_one_scan_that_may_not_be_moved_stops_no_other(
             assert not daemon.events("daemon.paused")
             assert not files(daemon.outbox) - {"STATUS.txt", "other.txt"}
             until(lambda: remedy in (daemon.outbox / "STATUS.txt").read_text(), what="STATUS.txt names the remedy")
-            assert f"Held up: {obstacle.path}" in (daemon.outbox / "STATUS.txt").read_text()
+            assert f"Blocked: {obstacle.path}" in (daemon.outbox / "STATUS.txt").read_text()
             for command in (["status"], ["why", f"inbox/{obstacle.path}"]):
                 said = " ".join(run_ocrwatch(tmp_path, *command).stdout.split())
                 assert obstacle.path in said

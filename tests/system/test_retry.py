@@ -95,7 +95,7 @@ def test_what_has_no_reason_is_left_alone(tmp_path: Path) -> None:
     put(tmp_path / "quarantine", ".ocrwatch-0123abcd-7.copy.tmp", b"half a copy")
     answer = run_ocrwatch(tmp_path, "retry")
     assert answer.returncode == LEFT
-    assert "Left alone: notes.txt (there is no notes.txt.reason.json beside it)" in answer.stdout
+    assert "Left in place: notes.txt (there is no notes.txt.reason.json beside it)" in answer.stdout
     assert "1 scan is back" in answer.stdout
     assert files(tmp_path / "inbox") == {"a.jpg"}
     assert files(tmp_path / "quarantine") == {"notes.txt", ".ocrwatch-0123abcd-7.copy.tmp"}

@@ -139,10 +139,10 @@ def test_pages_are_listed_until_they_are_ticked_off(tmp_path: Path) -> None:
 
         answer = run_ocrwatch(tmp_path, "review", "--done", str(daemon.outbox / "first.txt"), "archive/sub/second.jpg")
         assert (answer.returncode, answer.stderr) == (FINE, "")
-        assert f"Ticked off: first.jpg ({daemon.outbox / 'first.txt'})\n" in answer.stdout
+        assert f"Reviewed: first.jpg ({daemon.outbox / 'first.txt'})\n" in answer.stdout
         assert paths(tmp_path) == ["third.jpg", "sub/fourth.jpg"]
         assert counts(tmp_path)[0::2] == (2, ["third.jpg", "sub/fourth.jpg"])
-        assert "and ticked off at" in run_ocrwatch(tmp_path, "why", "first.jpg").stdout
+        assert "and was reviewed at" in run_ocrwatch(tmp_path, "why", "first.jpg").stdout
         until(lambda: note_says(daemon, "To review: 2\n"), what="the daemon hears of it")
         put(daemon.inbox, "trusted/more.jpg", scan(6))
         daemon.wait_for("scan.delivered", path="trusted/more.jpg")
@@ -193,12 +193,12 @@ def test_what_cannot_be_ticked_off_is_said(tmp_path: Path) -> None:
 
     answer = run_ocrwatch(tmp_path, "review", "--done", "a/page.jpg", "trusted/fine.jpg")
     assert answer.returncode == LEFT
-    assert "Ticked off: a/page.jpg" in answer.stdout
-    assert "Left alone: trusted/fine.jpg (it is not marked for review)" in answer.stdout
+    assert "Reviewed: a/page.jpg" in answer.stdout
+    assert "Not marked for review: trusted/fine.jpg" in answer.stdout
     again = run_ocrwatch(tmp_path, "review", "--done", "a/page.jpg", "page.jpg")
     assert again.returncode == FINE
-    assert "Ticked off: b/page.jpg" in again.stdout
-    assert "Ticked off before: a/page.jpg" in again.stdout
+    assert "Reviewed: b/page.jpg" in again.stdout
+    assert "Was reviewed before: a/page.jpg" in again.stdout
     assert paths(tmp_path) == ["other.jpg"]
 
 

@@ -284,7 +284,7 @@ def test_an_archived_scan_that_its_writer_changes_is_told_of(hasty: DaemonProces
     for command, said in {
         ("status",): f"open.jpg: {REWRITTEN}",
         ("review",): f"open.jpg: {REWRITTEN}; read at",
-        ("why", "open.jpg"): f"{REMEDY}, then tick it off: ocrwatch review --done ",
+        ("why", "open.jpg"): f"{REMEDY}, then mark it as reviewed: ocrwatch review --done ",
     }.items():
         assert said in " ".join(run_ocrwatch(hasty.folder, *command).stdout.split())
     assert run_ocrwatch(hasty.folder, "review", "--done", "open.jpg").returncode == 0

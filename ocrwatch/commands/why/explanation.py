@@ -303,17 +303,17 @@ def _with_review(sources: Sources, row: Entry, review: Review, done: Answer) -> 
     marked = replace(done, review=list(review.reasons))
     if row.reviewed_at is not None:
         at = isoformat(row.reviewed_at)
-        says = f"{done.says} It was marked for review ({reasons}), and ticked off at {sources.at(at)}."
+        says = f"{done.says} It was marked for review ({reasons}), and was reviewed at {sources.at(at)}."
         return replace(marked, says=says, reviewed_at=at)
     first = REMEDY if REWRITTEN in review.reasons else "look at the text"
     return replace(
         marked,
         says=f"{done.says} It is marked for review: {reasons}.",
-        remedy=f"{first}, then tick it off: {to_tick_off(sources.settings, row)}",
+        remedy=f"{first}, then mark it as reviewed: {command_to_mark(sources.settings, row)}",
     )
 
 
-def to_tick_off(settings: Settings, row: Entry) -> str:
+def command_to_mark(settings: Settings, row: Entry) -> str:
     """Return the command that marks a page as reviewed."""
     return f"ocrwatch review --done {shlex.quote(printable(text_of(settings, row) or row.path))}"
 
@@ -335,7 +335,7 @@ def _to_try_again(original: str, *, stays: bool = False) -> str:
     reason = reason_beside(Path(original))
     mended = printable((reason and reason.remedy) or "")
     # No file can be moved back to a read-only inbox.
-    again = "to read it by hand: ocrwatch read" if stays else "to have it tried again: ocrwatch retry"
+    again = "to read it by hand: ocrwatch read" if stays else "to retry it: ocrwatch retry"
     return f"{mended}{'; ' if mended else ''}{again} {printable(original)}"
 
 

@@ -52,7 +52,7 @@ def test_a_damaged_scan_that_is_waited_for() -> None:
         status(incomplete=[Incomplete("a.jpg", "damaged", isoformat(50), "a part is missing", isoformat(650))])
     )
     assert (
-        "not whole   a.jpg: it is damaged, but may still be written: a part is missing; quarantined at 01:10:50 CET "
+        "incomplete  a.jpg: it is damaged, but may still be written: a part is missing; quarantined at 01:10:50 CET "
         "unless it changes; unchanged for 10 s"
     ) in shown
 
@@ -88,9 +88,9 @@ def test_a_busy_daemon() -> None:
     assert "waiting     10 and more behind them, the first, [old].jpg, came 1 h 1 min ago" in shown
     assert "            next: 0.jpg, 1.jpg, 2.jpg, 3.jpg, …" in shown
     assert "to deliver  read.jpg" in shown
-    assert "not whole   half0.jpg: it is still being written; unchanged for 10 s" in shown
+    assert "incomplete  half0.jpg: it is still being written; unchanged for 10 s" in shown
     assert "            and 2 more" in shown
-    assert "tried again again.jpg at 01:01:30 CET: it took too long" in shown
+    assert "retried     again.jpg at 01:01:30 CET: it took too long" in shown
     assert "workers     0 of 2 ready, tesserocr 5; 3 died since the start" in shown
     assert "scans       12 in the last minute, 1,234 in the last hour, 5,678 in the last 24 hours" in shown
     assert shown[shown.index("quarantined 0 since the start") + 1] == "            01:00:02 CET y.jpg: so too"

@@ -132,7 +132,7 @@ def test_a_page_that_is_marked_for_review(settings: Settings) -> None:
     assert (found.review, found.reviewed_at) == (list(review.reasons), None)
     done = ask(settings, "a.jpg", row("a.jpg", "delivered", review=review, reviewed_at=60.0))
     assert (
-        f"It was marked for review (confidence 54, 62 % of the marks unread), and ticked off at {isoformat(60)}."
+        f"It was marked for review (confidence 54, 62 % of the marks unread), and was reviewed at {isoformat(60)}."
         in done.says
     )
     assert (done.remedy, done.reviewed_at) == ("", isoformat(60))

@@ -49,6 +49,7 @@ def test_every_script_is_right(script: Path) -> None:
         (["--languages", "fra;reboot"], 3, "languages are named like"),
         (["--languages=fra,script/Latin", "--instance", "bills-2"], 3, "needs root"),
         (["--uninstall"], 3, "needs root"),
+        (["--uninstall", "--instance", "bills"], 3, "systemctl disable --now ocrwatch@bills"),
     ],
 )
 def test_a_wrong_command_is_refused(options: list[str], code: int, said: str) -> None:
