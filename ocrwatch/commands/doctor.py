@@ -276,7 +276,8 @@ def _second(settings: Settings) -> Finding:
     wanted = startup.recipes(settings)
     finding = check("second reader", "", _load_all, load_second, wanted)
     if finding.severity != "fine":
-        return finding
+        is_wanted = any(each.second not in {"auto", "none"} for each in wanted)
+        return finding if is_wanted else replace(finding, severity="warning")
     if info := next(filter(None, map(load_second, wanted)), None):
         return replace(finding, message=f"{info.name} {info.version} rereads text with low confidence from Tesseract")
     if weights.is_installed():

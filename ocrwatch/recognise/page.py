@@ -13,14 +13,16 @@ from dataclasses import dataclass, replace
 import cv2
 
 from ocrwatch.document import Block, Box, EngineInfo, Page, Second
-from ocrwatch.errors import EngineFailed
+from ocrwatch.errors import EngineFailed, EnvironmentFault
 from ocrwatch.recipe import WHOLE_PAGE, Recipe
 from ocrwatch.recognise import engines, perspective, projective
 from ocrwatch.recognise.affine import Affine, compose, magnification, map_box, scaling
 from ocrwatch.recognise.decode import Decoded, Gray, decode
+from ocrwatch.recognise.engine_choice import AUTO
 from ocrwatch.recognise.enhance import Enhanced
 from ocrwatch.recognise.enhance.fixed_steps import crop_region
 from ocrwatch.recognise.enhance.pixels import Pixels
+from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.projective import Projective, as_projective
 from ocrwatch.recognise.reader import USUAL, OcrResult, Reader, TextRegion, in_order
 from ocrwatch.recognise.result_selection import ReadingPolicy
@@ -45,7 +47,7 @@ def warm(recipe: Recipe) -> EngineInfo:
     # Parallelism is one process per core; OpenCV's own threads would compete for the same cores.
     cv2.setNumThreads(1)
     info = engines.load(recipe).info
-    engines.load_second(recipe)
+    _load_second(recipe)
     return info
 
 
@@ -54,7 +56,8 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
 
     Raises ScanFault if this scan cannot be read, and EnvironmentFault or UsageError if no scan could be read.
     """
-    engine, second = engines.load(recipe), engines.load_second(recipe)
+    engine = engines.load(recipe)
+    second, why_not = _load_second(recipe)
     if not _NARROWED.issuperset(recipe.languages):
         recipe = replace(recipe, enhance=replace(recipe.enhance, narrow=False))
     options = recipe.enhance
@@ -83,11 +86,24 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
         blocks=() if blank else tuple(itertools.chain(*blocks)),
         engine=engine.info,
         steps=(*view.steps, *result.enhanced.steps, *_rest(result), *(("blank",) if blank else ())),
-        warnings=(*decoded.warnings, *_failure(result)),
+        warnings=(*decoded.warnings, *_failure(result.failure or why_not)),
         timings=clock.milliseconds(),
         unread=policy.unread(result),
-        second=_second(second, result),
+        second=Second(weights.NAME, "", 0, why_not) if why_not else _second(second, result),
     )
+
+
+def _load_second(recipe: Recipe) -> tuple[EngineInfo | None, str]:
+    """Load the second reader if the recipe has one; return it, and why it cannot be loaded.
+
+    Then the first engine reads alone, and the page says so. Raises EnvironmentFault if it was requested by name.
+    """
+    try:
+        return engines.load_second(recipe), ""
+    except EnvironmentFault as fault:
+        if recipe.second != AUTO:
+            raise
+        return None, fault.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +183,8 @@ def _second(engine: EngineInfo | None, result: OcrResult) -> Second | None:
     return Second(engine.name, engine.version, result.replaced, result.failure)
 
 
-def _failure(result: OcrResult) -> tuple[str, ...]:
-    return (f"the second reader could not read: {result.failure}",) if result.failure else ()
+def _failure(why: str) -> tuple[str, ...]:
+    return (f"the second reader could not read: {why}",) if why else ()
 
 
 def _rest(result: OcrResult) -> tuple[str, ...]:

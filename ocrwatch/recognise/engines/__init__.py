@@ -86,16 +86,9 @@ def load(recipe: Recipe) -> Engine:
 def load_second(recipe: Recipe) -> EngineInfo | None:
     """Load the second reader; None if the recipe has none.
 
-    Raises EnvironmentFault if it was requested by name and cannot be loaded.
+    Raises EnvironmentFault if it cannot be loaded.
     """
-    if not has_second_reader(recipe):
-        return None
-    try:
-        return _prepared_second(recipe.languages)
-    except EnvironmentFault:
-        if recipe.second != AUTO:
-            raise
-        return None
+    return _prepared_second(recipe.languages) if has_second_reader(recipe) else None
 
 
 def read_with(engine: Engine, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:

@@ -76,6 +76,18 @@ def test_one_that_is_asked_for_and_not_installed_is_a_problem(monkeypatch: pytes
     assert _second(settings(second="rapidocr")) == wanted
 
 
+def test_one_that_is_installed_and_cannot_be_loaded_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scans are read without it, and worse than they could be."""
+
+    def refuse(_: object) -> EngineInfo:
+        raise EnvironmentFault("the networks of rapidocr cannot be loaded", "reinstall it")
+
+    monkeypatch.setattr(weights, "is_installed", lambda: True)
+    monkeypatch.setattr(engines, "_prepared_second", refuse)
+    wanted = Finding("second reader", "warning", "the networks of rapidocr cannot be loaded", "reinstall it")
+    assert _second(settings()) == wanted
+
+
 def test_a_profile_may_have_the_only_second_reader() -> None:
     """A second reader of one profile is named, though the usual settings have none."""
     profile = {"match": "receipts/*", "ocr": {"second": "auto"}}
