@@ -27,7 +27,7 @@ from ocrwatch.plugins import find
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.engine_choice import AUTO, TESSERACT, has_second_reader, is_read_by_ppocr
 from ocrwatch.recognise.ppocr import weights
-from ocrwatch.recognise.tessdata import tessdata_folder
+from ocrwatch.recognise.tessdata import languages_loaded, tessdata_folder
 from ocrwatch.render.base import RenderedPage
 
 _IN_PROCESS, _PROGRAM = "tesserocr", "pytesseract"
@@ -288,8 +288,8 @@ def _tessdata(recipe: Recipe) -> Path | None:
 
 
 def _language_files(folder: Path, recipe: Recipe) -> Iterator[Path]:
-    """Yield the files of the recipe's languages in the folder, sorted by name within each."""
-    for language in (*recipe.languages, "osd"):
+    """Yield the files of the recipe's languages, and of those that they load, in the folder."""
+    for language in (*languages_loaded(folder, recipe.languages), "osd"):
         # A share may refuse at any moment; the worker that reads the data reports it.
         with contextlib.suppress(OSError):
             yield from sorted(folder.glob(f"{language}.*"))

@@ -9,7 +9,9 @@ import functools
 import os
 import re
 import shutil
+import struct
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from ocrwatch.errors import EnvironmentFault
@@ -27,6 +29,8 @@ _USUAL_FOLDERS = (
     "/opt/homebrew/share/tessdata",
 )
 _LIST_LANGS_SECONDS = 10
+_MOST_COMPONENTS = 1000
+_LONGEST_CONFIG = 100_000
 _QUOTED = re.compile(r'"([^"]+)"')
 
 
@@ -140,6 +144,39 @@ def _data_files(folder: Path) -> list[str]:
         return [path.name for path in folder.iterdir() if path.name.endswith(SUFFIX)]
     except OSError:
         return []
+
+
+def languages_loaded(folder: Path, languages: Iterable[str]) -> tuple[str, ...]:
+    """Return the languages, and those that Tesseract loads with them: their data names them.
+
+    The first component of a ``.traineddata`` file is its configuration, whose ``tessedit_load_sublangs`` has names
+    joined by ``+`` (tesseract, ``src/ccutil/tessdatamanager.cpp``, ``src/ccmain/tessedit.cpp``). Files that cannot be
+    read name none.
+    """
+    found = dict.fromkeys(languages)
+    waiting = list(found)
+    while waiting:
+        more = [name for name in _sublanguages(folder / f"{waiting.pop()}{SUFFIX}") if name not in found]
+        found.update(dict.fromkeys(more))
+        waiting += more
+    return tuple(found)
+
+
+def _sublanguages(data: Path) -> list[str]:
+    try:
+        with data.open("rb") as file:
+            (count,) = struct.unpack("<i", file.read(4))
+            offsets = struct.unpack(f"<{count}q", file.read(8 * count)) if 0 < count <= _MOST_COMPONENTS else (-1,)
+            if offsets[0] < 0:
+                return []
+            end = min((offset for offset in offsets if offset > offsets[0]), default=offsets[0] + _LONGEST_CONFIG)
+            file.seek(offsets[0])
+            config = file.read(min(end - offsets[0], _LONGEST_CONFIG)).decode("utf-8", "replace")
+    except (OSError, struct.error):
+        return []
+    lines = (line.split() for line in config.splitlines())
+    named = [words[1] for words in lines if len(words) > 1 and words[0] == "tessedit_load_sublangs"]
+    return [name for each in named for name in each.split("+") if name and not name.startswith("~")]
 
 
 @functools.cache

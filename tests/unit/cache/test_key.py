@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import shutil
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -122,6 +124,27 @@ def test_other_language_data_is_another_reading(cache: TieredCache, recipe: Reci
     assert PageCache(cache, [recipe]).page(BYTES, recipe) is None
 
 
+def test_other_data_of_a_language_that_another_one_loads_is_another_reading(cache: TieredCache, recipe: Recipe) -> None:
+    """Tesseract loads the languages that the configuration in a language's data names, and those that they name."""
+    folder = Path(recipe.tessdata)
+    (folder / "jpn.traineddata").write_bytes(traineddata("tessedit_load_sublangs jpn_vert+~eng\n"))
+    (folder / "jpn_vert.traineddata").write_bytes(traineddata("chop_enable 0\ntessedit_load_sublangs ell\n"))
+    wanted = replace(recipe, languages=("jpn",))
+    known = remembered(cache, wanted)
+    assert known.page(BYTES, wanted) == pack(PAGE)
+    (folder / "ell.traineddata").write_bytes(traineddata("tessedit_load_sublangs jpn"))
+    known = remembered(cache, wanted)
+    (folder / "ell.traineddata").write_bytes(b"other data")
+    assert PageCache(cache, [wanted]).page(BYTES, wanted) is None
+    assert known.page(BYTES, wanted) is None
+
+
+def traineddata(config: str) -> bytes:
+    """Return data of a language: the number of components, where each begins, and the first of them."""
+    header = struct.pack("<i3q", 3, 28, -1, 28 + len(config))
+    return header + config.encode() + b"more of it"
+
+
 def test_data_that_changes_under_a_running_daemon_ends_what_it_knows(cache: TieredCache, recipe: Recipe) -> None:
     """Whether a worker has loaded the old or the new cannot be told."""
     known = remembered(cache, recipe)
@@ -230,18 +253,18 @@ def test_what_was_found_to_have_changed_is_not_recent_either(cache: TieredCache,
 
 
 def test_language_data_is_hashed_once(cache: TieredCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Recipes that share their files do not read them again."""
-    opened: list[Path] = []
-    real = Path.open
+    """Recipes that share their files do not hash them again."""
+    hashed: list[Path] = []
+    real = hashlib.file_digest
 
-    def counted(path: Path, *arguments: Any, **keywords: Any) -> Any:
-        opened.append(path)
-        return real(path, *arguments, **keywords)
+    def counted(file: Any, name: str) -> Any:
+        hashed.append(Path(file.name))
+        return real(file, name)
 
-    monkeypatch.setattr(Path, "open", counted)
+    monkeypatch.setattr(hashlib, "file_digest", counted)
     recipes = [replace(recipe, page_segmentation=mode) for mode in (3, 4, 6)]
     PageCache(cache, recipes).learn([replace(recipe, dpi=200)])
-    assert opened.count(Path(recipe.tessdata) / "eng.traineddata") == 1
+    assert hashed.count(Path(recipe.tessdata) / "eng.traineddata") == 1
 
 
 def test_data_that_cannot_be_read_is_no_error(cache: TieredCache, recipe: Recipe) -> None:
