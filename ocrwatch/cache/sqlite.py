@@ -6,12 +6,15 @@ logged once, a damaged file is renamed, and scans are read as if the cache were 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Final
+from urllib.parse import quote
 
 from ocrwatch.cache.base import Entry, LevelOptions
 from ocrwatch.cache.codec import MAX_SIZE, Malformed
@@ -20,6 +23,8 @@ from ocrwatch.ledger.opening import is_damage
 from ocrwatch.storage.files import folder, remove, status_of
 
 CACHE_NAME: Final = "cache.db"
+DAMAGED_NAME: Final = f"{CACHE_NAME}.damaged"
+"""The name that a damaged cache is given."""
 
 _LARGEST_SHARE: Final = 10
 """No page may take more than a tenth of the space on the disk."""
@@ -79,7 +84,9 @@ class SqliteLevel:
             self._save(key, entry.made_at, entry.page)
 
     def prune(self) -> None:
-        """Drop old entries from the disk, and free their space."""
+        """Drop old entries from the disk, and free their space; delete an old damaged cache."""
+        with contextlib.suppress(OSError):
+            remove_cache(self._path.parent, older_than=self._max_age, names=[DAMAGED_NAME])
         with self._lock:
             if self._db is None:
                 return
@@ -183,6 +190,21 @@ class SqliteLevel:
             self._db = None
 
 
+def remove_cache(state: Path, *, older_than: float = 0.0, names: Sequence[str] = (CACHE_NAME, DAMAGED_NAME)) -> None:
+    """Delete the texts that earlier runs have kept, and a damaged file that one has renamed.
+
+    Only files that have not been written for ``older_than`` seconds; another program's database is left. Raises
+    ``OSError``.
+    """
+    with folder(state) as descriptor:
+        for name in names:
+            status = status_of(descriptor, name)
+            if status is None or time.time() - status.st_mtime < older_than or _is_foreign(state / name):
+                continue
+            for part in _PARTS:
+                remove(descriptor, name + part)
+
+
 def _entry(made_at: object, data: object) -> Entry:
     """Return the entry of a row.
 
@@ -191,6 +213,16 @@ def _entry(made_at: object, data: object) -> Entry:
     if not isinstance(made_at, float) or not isinstance(data, bytes):
         raise Malformed("a value of another type, or too long")
     return Entry(data, made_at)
+
+
+def _is_foreign(path: Path) -> bool:
+    """Return whether a file is another program's database; a damaged one is ours."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=1)) as db:
+            ours = db.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION
+            return not ours and db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
+    except sqlite3.Error:
+        return False
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -230,7 +262,7 @@ def _prepare(db: sqlite3.Connection) -> None:
 
 def _set_aside(path: Path) -> Path:
     """Rename it, replacing the one that was renamed before."""
-    kept_as = path.with_name(f"{path.name}.damaged")
+    kept_as = path.with_name(DAMAGED_NAME)
     with folder(path.parent) as state:
         for part in _PARTS:
             remove(state, kept_as.name + part)

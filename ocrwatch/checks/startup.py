@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ocrwatch.cache.base import LevelOptions
 from ocrwatch.cache.key import PageCache
+from ocrwatch.cache.sqlite import CACHE_NAME, remove_cache
 from ocrwatch.cache.tiers import open_cache
 from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault, system_reason
 from ocrwatch.events import InboxUnlocked, listeners, publish
@@ -141,15 +142,25 @@ def recipes(settings: Settings) -> tuple[Recipe, ...]:
 
 
 def known_texts(settings: Settings) -> PageCache:
-    """Open the page cache.
+    """Open the page cache; delete one in the state folder that the settings no longer want.
 
-    Raises :class:`UsageError` if ``cache.levels`` names a level that does not exist.
+    Raises :class:`UsageError` if ``cache.levels`` names a level that does not exist, and :class:`EnvironmentFault` if
+    the texts of an unwanted cache cannot be deleted.
     """
     options = settings.cache
+    if not options.enabled or "disk" not in options.levels:
+        _delete_kept_texts(settings.state)
     if not options.enabled:
         return PageCache(None, recipes(settings))
     cache = open_cache(settings.state, options.levels, LevelOptions(options.max_age, options.max_bytes))
     return PageCache(cache, recipes(settings), executor=texts_of(settings.workers.executor))
+
+
+def _delete_kept_texts(state: Path) -> None:
+    try:
+        remove_cache(state)
+    except OSError as error:
+        raise environment_fault(error, f"cannot delete the texts in {state / CACHE_NAME}") from error
 
 
 def check_languages(settings: Settings) -> None:

@@ -177,7 +177,8 @@ class Cache(Section):
 
     enabled: bool = True
     """Whether the text of a known scan is taken from the cache. The result is the same as reading it again, since the
-    cache distinguishes settings, versions and language data. Disable it if no text may be kept in the state folder."""
+    cache distinguishes settings, versions and language data. Disable it if no text may be kept in the state folder:
+    the texts there are deleted at the next start, as they are if levels no longer has disk."""
     max_age: Annotated[Duration, between(60.0, 36500 * 86400.0, format_duration)] = 90 * 86400.0
     """How long a text is kept, 1m to 36500d."""
     max_bytes: Annotated[Size, between(10**6, 10**12, format_size)] = 200_000_000

@@ -164,10 +164,14 @@ def test_language_data_that_changes_while_it_runs_ends_what_is_known(tmp_path: P
 
 
 def test_it_can_be_switched_off(tmp_path: Path) -> None:
-    """Then nothing is kept, and each is read."""
+    """Then nothing is kept, what was kept is deleted, and each is read."""
     assert run_once(tmp_path, "[cache]\nenabled = false\n") == [False]
     assert run_once(tmp_path, "[cache]\nenabled = false\n") == [False]
     assert not (tmp_path / "state/cache.db").exists()
+    assert run_once(tmp_path, "") == [False]
+    assert (tmp_path / "state/cache.db").exists()
+    assert run_once(tmp_path, "[cache]\nenabled = false\n") == [False]
+    assert not list((tmp_path / "state").glob("cache.db*"))
 
 
 def test_failures_are_not_remembered(tmp_path: Path) -> None:

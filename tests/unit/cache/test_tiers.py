@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -160,6 +163,37 @@ def test_an_unknown_level_is_a_usage_error(tmp_path: Path) -> None:
         open_cache(tmp_path, ("memory", "redis"), OPTIONS)
     with pytest.raises(UsageError, match="redis"):
         known_texts(Settings(state=tmp_path, cache=Cache(levels=("redis",))))
+
+
+@pytest.mark.parametrize("unwanted", [Cache(enabled=False), Cache(levels=("memory",))], ids=["off", "memory"])
+def test_texts_that_are_no_longer_wanted_are_deleted(tmp_path: Path, unwanted: Cache) -> None:
+    """Those that earlier runs have kept, also in a damaged cache; another program's database stays."""
+    for name in ("cache.db", "cache.db.damaged"):
+        cache = open_cache(tmp_path, ("disk",), OPTIONS)
+        cache.save(b"k" * 32, b"secret text")
+        cache.close()
+        (tmp_path / "cache.db").rename(tmp_path / name)
+    open_cache(tmp_path, ("disk",), OPTIONS).close()
+    (tmp_path / "cache.db.damaged").write_bytes(b"secret text")
+    known_texts(Settings(state=tmp_path, cache=unwanted)).close()
+    assert list(tmp_path.iterdir()) == []
+    with contextlib.closing(sqlite3.connect(tmp_path / "cache.db")) as other:
+        other.execute("CREATE TABLE theirs (mine TEXT)")
+    known_texts(Settings(state=tmp_path, cache=unwanted)).close()
+    assert [path.name for path in tmp_path.iterdir()] == ["cache.db"]
+
+
+def test_an_old_damaged_cache_is_deleted(tmp_path: Path) -> None:
+    """It holds texts, too: it is kept as long as they would be."""
+    cache = open_cache(tmp_path, ("disk",), OPTIONS)
+    (tmp_path / "cache.db.damaged").write_bytes(b"secret text")
+    cache.prune()
+    assert (tmp_path / "cache.db.damaged").exists()
+    long_ago = time.time() - OPTIONS.max_age - 1
+    os.utime(tmp_path / "cache.db.damaged", (long_ago, long_ago))
+    cache.prune()
+    assert not (tmp_path / "cache.db.damaged").exists()
+    cache.close()
 
 
 @pytest.fixture
