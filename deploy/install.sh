@@ -68,7 +68,8 @@ fi
 # Whatever root's own umask, the service's user must be able to read the program.
 umask 022
 
-changed=''
+# There from the writing of a unit until all services run with it: this run may end in between, or start nothing.
+units_changed=$program/units-changed
 
 # put SOURCE TARGET: installs a file where it is missing or differs.
 put() {
@@ -81,8 +82,11 @@ put() {
 # The same for what a running service must be restarted for.
 put_unit() {
     if cmp -s "$1" "$2"; then return 0; fi
+    if systemd_runs; then
+        mkdir -p "$program"
+        touch "$units_changed"
+    fi
     put "$1" "$2"
-    changed=yes
 }
 
 systemd_runs() { [ -d /run/systemd/system ]; }
@@ -122,9 +126,8 @@ switch_program() {
         say "ocrwatch $version is installed already"
     else
         say "Switching to ocrwatch $version"
-        ln -s "$release" "$program/current.new"
+        ln -sfn "$release" "$program/current.new"
         mv -T "$program/current.new" "$program/current"
-        changed=yes
     fi
     if [ ! -e "$command" ]; then
         ln -sf "$program/current/bin/ocrwatch" "$command"
@@ -137,9 +140,23 @@ switch_program() {
     fi
 }
 
+# uses_release RELEASE PROCESS…: whether one of the processes (numbers, or * for all) runs from the release. Its Python is
+# in the command line by the first line of bin/ocrwatch, and its libraries are among the mapped files.
+uses_release() {
+    used=$1
+    shift
+    for process in "$@"; do
+        # Standard input has the pattern: in the command line of grep it would find itself.
+        # shellcheck disable=SC2086
+        ! printf '%s/\n' "$used" | grep -qsaF -f - /proc/$process/cmdline /proc/$process/maps || return 0
+    done
+    return 1
+}
+
+# What a process still runs from stays.
 remove_old_releases() {
     for old in "$program"/releases/*; do
-        [ "$old" = "$release" ] || rm -rf "$old"
+        [ "$old" = "$release" ] || uses_release "$old" '[0-9]*' || rm -rf "$old"
     done
 }
 
@@ -220,25 +237,38 @@ explain_share() {
 END
 }
 
-# A running service goes on with what it has begun, and leaves the rest to the new one.
+# A running service goes on with what it has begun, and leaves the rest to the new one. What is restarted does not depend
+# on what this run has changed: an earlier one may have changed it, and restarted nothing.
 start_service() {
     systemctl enable --quiet "$unit"
-    running=$(systemctl list-units --plain --no-legend --state=active 'ocrwatch.service' 'ocrwatch@*.service' | cut -d ' ' -f 1)
-    if [ -n "$changed" ]; then
-        for each in $running; do
-            say "Restarting $each, which first finishes what it reads"
-            systemctl restart "$each" || explain_failure "$each"
-        done
-    fi
+    running=$(systemctl list-units --plain --no-legend --state=active,activating,reloading \
+        'ocrwatch.service' 'ocrwatch@*.service' | cut -d ' ' -f 1)
+    for each in $running; do
+        is_outdated "$each" || continue
+        say "Restarting $each, which first finishes what it reads"
+        systemctl restart "$each" || explain_failure "$each"
+    done
+    rm -f "$units_changed"
     if ! systemctl --quiet is-active "$unit"; then
         say "Starting $unit"
         systemctl start "$unit" || explain_failure "$unit"
     fi
 }
 
+# is_outdated UNIT: whether its process runs from another release, or with another unit. Without a process it waits for
+# its next start, which is of the current release.
+is_outdated() {
+    main=$(systemctl show --property=MainPID --value "$1")
+    [ "$main" != 0 ] || return 1
+    [ ! -e "$units_changed" ] || return 0
+    ! uses_release "$release" "$main"
+}
+
 explain_failure() {
+    name=${1%.service}
+    name=${name#ocrwatch@}
     journalctl --unit "$1" --lines 8 --no-pager --output cat >&2 || true
-    runuser -u ocrwatch -- "$command" doctor --config "$config" >&2 || true
+    runuser -u ocrwatch -- "$command" doctor --config "$settings/$name.toml" >&2 || true
     die "$1 did not start: see above, and  journalctl -u $1"
 }
 
@@ -301,7 +331,6 @@ switch_program
 [ -z "$with_samba" ] || install_samba
 if [ -n "$start" ]; then
     start_service
-    # What a service still runs from stays.
     remove_old_releases
 fi
 
