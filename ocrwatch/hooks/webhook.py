@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -102,6 +103,8 @@ def _load() -> PoolManager:
     import stamina.instrumentation  # noqa: PLC0415 - only if there is a webhook
     import urllib3  # noqa: PLC0415 - as above
 
+    # It would warn of faulty headers of an answer with the whole address; what fails is told by PostFailed.
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL)
     # stamina would log in its own words.
     stamina.instrumentation.set_on_retry_hooks([_log_retry])
     return urllib3.PoolManager(retries=False)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _LONGEST_VALUE = 60
+_MAY_BE_SECRET = frozenset({"hooks"})
+"""Sections whose values are not quoted: addresses and arguments of programs may hold a secret, and errors are in the
+status, which everybody may read."""
 _REMEDIES = {
     "bool_type": "write true or false",
     "bool_parsing": "write true or false",
@@ -100,7 +103,8 @@ def wrong_value(error: ValidationError, provenance: Mapping[str, str]) -> UsageE
         return UsageError(f"{source}: {key} is missing", "add it")
     if section_at(parts) and isinstance(value, (dict, BaseModel)):
         return UsageError(f"{source}: the options in {key} contradict each other", _remedy(details))
-    return UsageError(f"{source}: {key} = {_shown(value)} is not valid", _remedy(details))
+    shown = key if _MAY_BE_SECRET.intersection(parts[:1]) else f"{key} = {_shown(value)}"
+    return UsageError(f"{source}: {shown} is not valid", _remedy(details))
 
 
 def _remedy(details: ErrorDetails) -> str:

@@ -166,6 +166,23 @@ def test_answer_of_any_length_is_not_read() -> None:
         thread.join(10)
 
 
+def test_answer_with_faulty_headers_is_accepted_silently(impatient: io.StringIO) -> None:
+    """The HTTP library would warn with the whole address, whose path may be a secret."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nno header\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        _post(Address(f"http://127.0.0.1:{server.getsockname()[1]}/secret-path", None, 8, 1), b"{}")
+        thread.join(10)
+    assert impatient.getvalue() == ""
+
+
 @pytest.mark.parametrize(
     ("text", "header"),
     [

@@ -184,6 +184,32 @@ def test_wrong_files_are_explained(toml: Path, text: str, message: str, remedy: 
 
 
 @pytest.mark.parametrize(
+    ("text", "key", "remedy"),
+    [
+        (
+            "[hooks]\nwebhook = 'https://anna:s3cret@example.org/'",
+            "hooks.webhook",
+            "put user and password into the file",
+        ),
+        ("[hooks]\nwebhook = 'htps://example.org/s3cret'", "hooks.webhook", "write an address"),
+        ("[hooks]\nwebhook = ['https://example.org/s3cret']", "hooks.webhook", "text in quotes"),
+        ("[hooks]\nwebhook_secret = 's3cret\\u0000'".replace("'", '"'), "hooks.webhook_secret", "name a file"),
+        ("[hooks]\ndelivered = ['./post', 's3cret']", "hooks.delivered", "absolute path"),
+        ("[hooks]\ndelivered = ['/post', { token = 's3cret' }]", "hooks.delivered[1]", "text in quotes"),
+        ("[hooks]\ntimeout = 's3cret'", "hooks.timeout", "write a duration"),
+        ("hooks = 'https://example.org/s3cret'", "hooks", "write a section"),
+    ],
+)
+def test_values_of_hooks_are_not_quoted(toml: Path, text: str, key: str, remedy: str) -> None:
+    """They may hold a secret, and everybody on the machine may read the error: it has the key and what is wrong."""
+    with pytest.raises(UsageError) as caught:
+        load(write(toml, text), {}, {})
+    assert caught.value.message == f"{toml}: {key} is not valid"
+    assert remedy in caught.value.remedy
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("name", "remedy"),
     [
         ("OCRWATCH_INBOCKS", "OCRWATCH_INBOX"),
