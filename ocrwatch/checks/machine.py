@@ -120,13 +120,18 @@ def memory(workers: int, *, ppocr: bool = False) -> Iterator[Finding]:
 def holders(inbox: int | None, state: int | None) -> Finding:
     """Check which processes have locked the inbox and the state folder.
 
-    None means none, and 0 an unknown one.
+    None means none, and 0 one that is not known, as on Btrfs (:func:`ocrwatch.storage.lock.inbox_holder`). An unknown
+    one may be the same as the other.
     """
     if inbox is None and state is None:
         return Finding("daemon", "fine", "no ocrwatch runs here now")
-    if inbox == state:
-        return Finding("daemon", "fine", f"ocrwatch runs as process {inbox}")
+    if inbox == state or (inbox is not None and state is not None and 0 in {inbox, state}):
+        known = inbox or state
+        return Finding("daemon", "fine", f"ocrwatch runs as process {known}" if known else "ocrwatch runs")
     what, holder = ("inbox", inbox) if inbox is not None else ("state folder", state)
+    if not holder:
+        message = f"the {what} is locked, and not by an ocrwatch with these settings; its process is not known"
+        return Finding("daemon", "problem", message, "find what has locked it with sudo lslocks, and stop it")
     return Finding(
         "daemon",
         "problem",

@@ -121,6 +121,27 @@ def test_whoever_has_the_folders_is_named() -> None:
         assert (found.severity, "process 5" in found.message, bool(found.remedy)) == ("problem", True, True)
 
 
+@pytest.mark.parametrize(
+    ("inbox", "state", "said"),
+    [(0, 5, "ocrwatch runs as process 5"), (5, 0, "ocrwatch runs as process 5"), (0, 0, "ocrwatch runs")],
+)
+def test_a_process_that_the_system_does_not_name_is_no_other(inbox: int, state: int, said: str) -> None:
+    """On Btrfs the inbox's holder is not known; the daemon of these settings runs if the state folder is held too."""
+    found = holders(inbox, state)
+    assert (found.severity, found.message) == ("fine", said)
+
+
+@pytest.mark.parametrize(("inbox", "state", "what"), [(0, None, "inbox"), (None, 0, "state folder")])
+def test_one_folder_that_is_held_by_an_unknown_process(inbox: int | None, state: int | None, what: str) -> None:
+    """A start would fail, so it is a problem; no number of a process is made up."""
+    found = holders(inbox, state)
+    assert found.severity == "problem"
+    assert (
+        found.message == f"the {what} is locked, and not by an ocrwatch with these settings; its process is not known"
+    )
+    assert "lslocks" in found.remedy
+
+
 def test_an_address_that_is_taken_is_a_problem() -> None:
     """One that is free is fine, one that the running daemon has is its own, and none is no question."""
     with socket.socket() as other:
