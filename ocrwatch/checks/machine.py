@@ -157,10 +157,11 @@ def address(setting: str, listen: str, *, runs: bool) -> Iterator[Finding]:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind(where)
     except OSError as error:
+        from ocrwatch.observe.health_http import remedy_for  # noqa: PLC0415 - only doctor needs an HTTP server's module
+
         taken = error.errno == errno.EADDRINUSE
         reason = "another program uses it" if taken else system_reason(error)
-        message = f"cannot listen on {listen} ({reason})"
-        yield Finding(setting, "problem", message, f"choose another port for {setting}, or end that program")
+        yield Finding(setting, "problem", f"cannot listen on {listen} ({reason})", remedy_for(error))
     else:
         yield Finding(setting, "fine", f"{listen} is free")
 

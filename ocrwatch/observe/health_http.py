@@ -33,7 +33,8 @@ _INDEX: Final = "ocrwatch\n/metrics for Prometheus\n/healthz  is it alive?\n/rea
 _REMEDIES: Final = {
     errno.EADDRINUSE: "stop what uses that port, or choose another in status.listen",
     errno.EACCES: "choose a port above 1023 in status.listen",
-    errno.EADDRNOTAVAIL: "name an address of this machine in status.listen",
+    # RestrictAddressFamilies= of the service (systemd.exec(5)).
+    errno.EAFNOSUPPORT: "allow the service to use the network: sudo sh deploy/install.sh --with-network",
 }
 
 Answer = tuple[HTTPStatus, str, bytes]
@@ -95,7 +96,7 @@ class Listener:
         except OSError as error:
             raise EnvironmentFault(
                 f"cannot listen on {_shown(host, port)} ({system_reason(error)})",
-                _REMEDIES.get(error.errno or 0, "name an address of this machine in status.listen"),
+                remedy_for(error),
             ) from error
         self.address = _shown(*self._server.socket.getsockname()[:2])
         """The actual host and port, also if port 0 was given."""
@@ -107,6 +108,21 @@ class Listener:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(_PATIENCE)
+
+
+def remedy_for(error: OSError) -> str:
+    """Return what to do if the system refuses to listen."""
+    if error.errno == errno.EAFNOSUPPORT and _has_ipv4():
+        return "name an IPv4 address of this machine in status.listen"
+    return _REMEDIES.get(error.errno or 0, "name an address of this machine in status.listen")
+
+
+def _has_ipv4() -> bool:
+    try:
+        socket.socket(socket.AF_INET).close()
+    except OSError:
+        return False
+    return True
 
 
 class _Server(ThreadingHTTPServer):
@@ -126,10 +142,15 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = self.socket.getsockname()[:2]
 
     def process_request(self, request: object, client_address: object) -> None:
-        if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)  # type: ignore[arg-type]
-        else:
+        if not self._free.acquire(blocking=False):
             self.shutdown_request(request)  # type: ignore[arg-type]
+            return
+        try:
+            super().process_request(request, client_address)  # type: ignore[arg-type]
+        except BaseException:
+            # No thread was started, which would release it.
+            self._free.release()
+            raise
 
     def process_request_thread(self, request: object, client_address: object) -> None:
         try:

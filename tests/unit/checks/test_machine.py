@@ -155,7 +155,7 @@ def test_an_address_that_is_taken_is_a_problem() -> None:
     assert found.severity == "fine"
     assert list(address("status.listen", "", runs=False)) == []
     (found,) = address("status.listen", "203.0.113.1:9", runs=False)
-    assert found.severity == "problem"
+    assert (found.severity, found.remedy) == ("problem", "name an address of this machine in status.listen")
 
 
 def test_a_secret_that_everybody_may_read_is_a_warning(tmp_path: Path) -> None:

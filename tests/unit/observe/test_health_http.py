@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import socket
+import threading
 import time
 from collections.abc import Iterator
 
@@ -112,6 +114,33 @@ def test_an_address_of_nobody_here(board: HealthState, host: str) -> None:
         Listener(host, 0, board, metrics)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_service_that_may_not_use_the_network(board: HealthState, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """In the sandbox of the service no address would do: the remedy is to allow the network."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+    monkeypatch.setattr(socket.socket, "__init__", refused)
+    with pytest.raises(EnvironmentFault) as raised:
+        Listener(host, 9464, board, metrics)
+    assert raised.value.remedy == "allow the service to use the network: sudo sh deploy/install.sh --with-network"
+
+
+def test_a_machine_without_ipv6(board: HealthState, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If other addresses work, the address is to blame."""
+    original = socket.socket.__init__
+
+    def refused(self: socket.socket, family: int = -1, *others: int, **more: object) -> None:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        original(self, family, *others, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "__init__", refused)
+    with pytest.raises(EnvironmentFault, match=r"name an IPv4 address of this machine in status\.listen"):
+        Listener("::1", 9464, board, metrics)
+
+
 def test_ipv6(board: HealthState) -> None:
     """The loopback of IPv6, where there is one."""
     try:
@@ -145,3 +174,22 @@ def test_clients_that_say_nothing_use_nothing_up(
         for client in silent:
             client.close()
     assert capfd.readouterr().err == ""
+
+
+def test_clients_are_answered_again_after_a_lack_of_threads(
+    monkeypatch: pytest.MonkeyPatch, listener: Listener
+) -> None:
+    """If the system starts no thread for them, clients are turned away, and none of them counts as being served."""
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread._target.__name__ == "process_request_thread":  # type: ignore[attr-defined]
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for _ in range(module._MOST_AT_ONCE):
+            with pytest.raises((OSError, http.client.HTTPException)):
+                get(listener, "/healthz")
+    assert get(listener, "/healthz") == (200, "ok\n")
