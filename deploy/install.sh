@@ -223,6 +223,17 @@ install_samba() {
     if systemctl --quiet is-active smbd; then smbcontrol smbd reload-config; fi
 }
 
+# Removes the lines that install_samba has added, and no other. The section's line stays if it has other options now: they
+# would belong to the section before.
+exclude_samba() {
+    [ -e "$samba" ] || return 0
+    included="include = $(printf '%s' "$samba_share" | sed 's/\./\\./g')"
+    sed -i -z --follow-symlinks "s#\(^\|\n\)\[global\]\n$included\n\(\n*\[\|\n*\$\)#\1\2#g" "$samba"
+    sed -i --follow-symlinks -e '/^# The share of ocrwatch\.$/d' -e "\#^$included\$#d" "$samba"
+    ! grep -q "^[[:space:]]*include.*${included#include = }" "$samba" ||
+        say "$samba includes $samba_share in a line that was changed: take the line out of it"
+}
+
 # Samba has passwords of its own: without one a member does not get in.
 explain_share() {
     host=$(uname -n | cut -d . -f 1)
@@ -292,7 +303,7 @@ uninstall() {
     fi
     if [ -e "$samba_share" ]; then
         say "Removing the share from $samba"
-        sed -i -e "/^# The share of ocrwatch\.\$/,/^include = .*ocrwatch\.conf\$/d" "$samba"
+        exclude_samba
         rm -f "$samba_share"
         if systemd_runs && systemctl --quiet is-active smbd; then smbcontrol smbd reload-config; fi
     fi

@@ -215,3 +215,39 @@ def test_doctor_looks_at_the_instance_that_failed(machine: Machine) -> None:
         done = machine.run(script, FAILS=f"{unit}.service")
         assert done.returncode == 3
         assert f"doctor --config {machine.folder}/etc/{name}.toml\n" in done.stderr
+
+
+_OURS = "# The share of ocrwatch.\n[global]\ninclude = /etc/samba/ocrwatch.conf\n"
+_BEFORE = "[global]\n   workgroup = OFFICE\n\n[homes]\n   browseable = no\n"
+_AFTER = "\n[archive]\n   path = /srv/archive\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        (_OURS, ""),
+        (_OURS.replace("include", "# include"), "[global]\n# include = /etc/samba/ocrwatch.conf\n"),
+        (_OURS.replace("include", "   include"), "[global]\n   include = /etc/samba/ocrwatch.conf\n"),
+        (_OURS.replace("include", "   map to guest = never\ninclude"), "[global]\n   map to guest = never\n"),
+        (_OURS + "   map to guest = never\n", "[global]\n   map to guest = never\n"),
+        (_OURS.partition("[")[0], ""),
+        (
+            _OURS + "[global]\ninclude = /etc/samba/more-ocrwatch.conf\n",
+            "[global]\ninclude = /etc/samba/more-ocrwatch.conf\n",
+        ),
+    ],
+)
+@pytest.mark.parametrize("before", [_BEFORE, ""])
+@pytest.mark.parametrize("after", [_AFTER, ""])
+def test_only_the_lines_of_the_installer_leave_the_settings_of_samba(
+    machine: Machine, before: str, written: str, left: str, after: str
+) -> None:
+    """What an admin wrote stays, also if they changed the lines of the share; a link stays a link."""
+    file = machine.folder / "elsewhere"
+    file.write_text(before + written + after)
+    link = machine.folder / "smb.conf"
+    link.symlink_to(file)
+    done = machine.run("exclude_samba")
+    assert done.returncode == 0, done.stderr
+    assert (file.read_text(), link.is_symlink()) == (before + left + after, True)
+    assert ("take the line" in done.stdout) == ("   include" in left)
