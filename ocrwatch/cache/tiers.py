@@ -37,6 +37,12 @@ def open_cache(state: Path, names: Iterable[str], options: LevelOptions) -> Tier
     return TieredCache(levels.values(), max_age=options.max_age)
 
 
+def check_levels(names: Iterable[str]) -> None:
+    """Check that the levels of these names are installed; raises :class:`UsageError`."""
+    for name in names:
+        _found(name)
+
+
 class TieredCache:
     """Asks its levels in turn, and copies an entry of a later one to the earlier ones."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ocrwatch.checks import startup
+from ocrwatch.executors.base import find_executor
 from ocrwatch.hooks.targets import HookOptions, hook_options
 from ocrwatch.settings import Settings
 
@@ -19,7 +20,7 @@ class Proof:
 
 
 def prove(settings: Settings) -> Proof:
-    """Check that languages, formats, listeners, groups and hooks exist.
+    """Check that languages, formats, groups and hooks exist, and all parts of other packages (:func:`check_parts`).
 
     Raises :class:`OcrwatchError` for the first that does not.
 
@@ -27,5 +28,15 @@ def prove(settings: Settings) -> Proof:
     """
     startup.check_languages(settings)
     startup.check_formats(settings)
-    startup.check_listeners(settings)
+    check_parts(settings)
     return Proof(startup.group_ids(settings), hook_options(settings))
+
+
+def check_parts(settings: Settings) -> None:
+    """Check that the cache's levels, the listeners and the executor are installed; raises :class:`UsageError`.
+
+    A reload does not change them, but is refused if the next start would be.
+    """
+    startup.check_cache(settings)
+    startup.check_listeners(settings)
+    find_executor(settings.workers.executor)

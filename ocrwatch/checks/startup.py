@@ -12,7 +12,7 @@ from pathlib import Path
 from ocrwatch.cache.base import LevelOptions
 from ocrwatch.cache.key import PageCache
 from ocrwatch.cache.sqlite import CACHE_NAME, remove_cache
-from ocrwatch.cache.tiers import open_cache
+from ocrwatch.cache.tiers import check_levels, open_cache
 from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault, system_reason
 from ocrwatch.events import InboxUnlocked, listeners, publish
 from ocrwatch.executors.base import WorkerOptions, texts_of
@@ -180,6 +180,12 @@ def check_formats(settings: Settings) -> None:
     """
     for output in _outputs(settings):
         choose(output.formats)
+
+
+def check_cache(settings: Settings) -> None:
+    """Check that all levels of the cache are installed, if it is used; raises :class:`UsageError`."""
+    if settings.cache.enabled:
+        check_levels(settings.cache.levels)
 
 
 def check_listeners(settings: Settings) -> None:

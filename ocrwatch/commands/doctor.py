@@ -104,6 +104,8 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     yield check("formats", "the sidecars' formats can be used", startup.check_formats, settings)
     yield check("groups", "the sidecars' groups exist", startup.group_ids, settings)
     yield check("hooks", "all programs and secrets of hooks can be used", hook_options, settings)
+    if settings.cache.enabled:
+        yield check("cache", "all levels of the cache are installed", startup.check_cache, settings)
     if settings.events.listeners:
         yield check("listeners", "all listeners are installed", startup.check_listeners, settings)
     if settings.hooks.webhook_secret is not None:

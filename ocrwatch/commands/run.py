@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ocrwatch import log
+from ocrwatch.checks.new_settings import check_parts
 from ocrwatch.commands.configuration import configuration_for_work
 from ocrwatch.daemon.daemon import Daemon
 from ocrwatch.errors import ExitCode, UsageError
@@ -37,6 +38,7 @@ def run(config: Path | None, overrides: Mapping[str, object], sets: Sequence[str
             raise UsageError(f"the settings file {found} no longer exists", "restore it, or restart ocrwatch")
         new = load(found, {**parse_overrides(sets), **overrides}, os.environ).settings
         check_folders(new)
+        check_parts(new)
         return new
 
     log.configure(settings.log.level, settings.log.format)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -140,16 +141,22 @@ class Executor(Protocol):
         """
 
 
-def open_executor(name: str, options: WorkerOptions, attempts: Attempts, listener: WorkerListener) -> Executor:
-    """Return the executor of this name.
-
-    Raises :class:`UsageError` if there is none, or it cannot be made.
-    """
+def find_executor(name: str) -> EntryPoint:
+    """Return the executor of this name, without importing it. Raises :class:`UsageError` if there is none."""
     if (found := find(GROUP, _BUILT_IN, name)) is None:
         raise UsageError(
             f"there is no executor named {name!r}",
             f"set workers.executor to one of: {', '.join(sorted(installed(GROUP, _BUILT_IN)))}",
         )
+    return found
+
+
+def open_executor(name: str, options: WorkerOptions, attempts: Attempts, listener: WorkerListener) -> Executor:
+    """Return the executor of this name.
+
+    Raises :class:`UsageError` if there is none, or it cannot be made.
+    """
+    found = find_executor(name)
     try:
         executor: Executor = found.load()(options, attempts, listener)
     except (Exception, SystemExit) as error:  # another package's code may raise anything

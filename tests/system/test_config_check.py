@@ -26,6 +26,9 @@ def test_right_settings_are_said_to_be_right(tmp_path: Path) -> None:
         ('[ocr]\nvariables = { no_such_variable = "1" }\n', 2, "no_such_variable"),
         ('[ocr]\nlanguages = ["isl"]\n', 3, "apt-get install tesseract-ocr-isl"),
         ('[hooks]\nbatch = ["/no/such/program"]\n', 3, "/no/such/program"),
+        ('[cache]\nlevels = ["memroy"]\n', 2, "set cache.levels to some of: disk, memory"),
+        ('[events]\nlisteners = ["nobody"]\n', 2, "nobody"),
+        ('[workers]\nexecutor = "lcoal"\n', 2, "set workers.executor to one of"),
         ('outbox = "inbox"\n', 2, "choose folders side by side"),
     ],
 )

@@ -143,6 +143,8 @@ FAULTS = {
     "missing language of a profile": Fault("languages", "tlh", "tlh.traineddata",
                                            config='[[profiles]]\nmatch = "k/**"\nlanguages = ["tlh"]\n'),
     "unknown engine": Fault("engine", "quill", "ocr.engine", config='[ocr]\nengine = "quill"\n'),
+    "level of the cache that does not exist": Fault("cache", "'dsik'", "set cache.levels to some of: disk, memory",
+                                                    config='[cache]\nlevels = ["dsik"]\n'),
     "group that does not exist": Fault("groups", "no-such-group", "create it",
                                        config='[output]\ngroup = "no-such-group"\n'),
     "hook that cannot be run": Fault("hooks", "/etc/passwd", "chmod +x", config='[hooks]\nbatch = ["/etc/passwd"]\n'),

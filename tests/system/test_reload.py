@@ -89,6 +89,8 @@ def test_workers_are_replaced_for_other_languages(tmp_path: Path) -> None:
         ('[ocr]\nengine = "quill"\n', "quill"),
         ('[ocr]\nvariables = { no_such_variable = "1" }\n', "no_such_variable"),
         ('[output]\ngroup = "no-such-group"\n', "no-such-group"),
+        ('[cache]\nlevels = ["memory", "dsik"]\n', "set cache.levels to some of"),
+        ('[workers]\nexecutor = "lcoal"\n', "set workers.executor to one of"),
         ('outbox = "inbox"\n', "choose folders side by side"),
     ],
 )
