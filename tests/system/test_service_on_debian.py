@@ -436,8 +436,15 @@ def test_installing_again_changes_nothing(machine: Machine) -> None:
 
 
 def test_an_upgrade_takes_over_where_the_old_release_was(machine: Machine, newer: str) -> None:
-    """Newer sources are installed beside, while scans come in; none is lost, and the old release is gone."""
+    """Newer sources are installed beside, while scans come in; none is lost, and the old release is gone.
+
+    A run that starts nothing leaves the old release to the service, and the restart to the next run.
+    """
+    before = machine.main_pid(UNIT)
     names = drop_many(machine, "upgraded", 24)
+    machine.run("sh", f"{newer}/deploy/install.sh", "--no-start")
+    assert machine.main_pid(UNIT) == before
+    assert len(list(machine.path("/opt/ocrwatch/releases").iterdir())) > 1
     machine.run("sh", f"{newer}/deploy/install.sh")
     assert machine.run("ocrwatch", "--version").stdout == "ocrwatch 99.0\n"
     assert machine.events(UNIT, "daemon.started")[-1]["version"] == "99.0"
