@@ -34,6 +34,9 @@ LONGEST_INTERVAL = 30.0
 """Longest interval in seconds between two probes of an incomplete file."""
 
 _SHORTEST_INTERVAL = 0.1
+"""Shortest interval in seconds between two probes of a file that is incomplete, damaged or growing, or that the
+environment refuses, even if ``stable_for`` is shorter.
+"""
 
 UNREADABLE = "unreadable"
 GROWING = "growing"
@@ -259,7 +262,8 @@ class ReadinessTracker:
         watched.changed_at = now
         watched.unchanged_since = now if growing else now - _age(watched, probe)
         watched.interval = self.stable_for
-        self._look_at(path, watched, now + self._quiet_of(watched))
+        # The second probe may follow at once; a file that changes at each probe must not be probed all the time.
+        self._look_at(path, watched, now + max(self._quiet_of(watched), _SHORTEST_INTERVAL if growing else 0.0))
         return self._waiting(watched, GROWING if growing else "")
 
     def _unchanged(self, path: str, watched: _Watched, probe: Probe, now: float) -> Verdict:
@@ -280,7 +284,7 @@ class ReadinessTracker:
 
     def _incomplete(self, path: str, watched: _Watched, probe: Probe, now: float) -> Verdict:
         self._incomplete_ones.add(path)
-        watched.interval = min(watched.interval * 1.5, LONGEST_INTERVAL)
+        watched.interval = min(max(watched.interval, _SHORTEST_INTERVAL) * 1.5, LONGEST_INTERVAL)
         if probe.state is None:
             self._look_at(path, watched, now + watched.interval)
             return self._waiting(watched, UNREADABLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pytest
@@ -450,3 +451,40 @@ def test_what_a_look_changes_is_no_change() -> None:
     subject.track(Arrival(A), 10.0)
     assert isinstance(look(subject, found(1), 10.0), Waiting)
     assert isinstance(look(subject, found(7), 10.0 + QUIET), Waiting)
+
+
+@pytest.mark.parametrize("state", [PARTIAL, None, NOT_JPEG])
+def test_without_a_quiet_time_an_incomplete_file_is_not_probed_all_the_time(state: Completeness | None) -> None:
+    """With ``stable_for = "0s"`` a file that is incomplete or unreadable is probed a few times a second at most."""
+    subject = ReadinessTracker(0.0, 0.0, PATIENCE)
+    subject.track(Arrival(A), 0.0)
+    look(subject, probe(5, state), 0.0)
+    assert _probes(subject, lambda: probe(5, state), 3.0) < 12
+
+
+def test_without_a_quiet_time_a_growing_file_is_not_probed_all_the_time() -> None:
+    """With ``stable_for = "0s"`` a file that has changed at each probe is probed ten times a second at most."""
+    subject = ReadinessTracker(0.0, 0.0, PATIENCE)
+    subject.track(Arrival(A), 0.0)
+    sizes = iter(range(1, 10_000))
+    assert _probes(subject, lambda: probe(next(sizes), PARTIAL), 3.0) <= 32
+
+
+def test_without_a_quiet_time_a_whole_file_is_ready_at_once() -> None:
+    """With ``stable_for = "0s"`` the second probe follows the first without a pause."""
+    subject = ReadinessTracker(0.0, 0.0, PATIENCE)
+    subject.track(Arrival(A), 0.0)
+    look(subject, probe(5), 0.0)
+    assert isinstance(look(subject, probe(5), 0.0), Ready)
+
+
+def _probes(subject: ReadinessTracker, found: Callable[[], Probe], until: float) -> int:
+    """Take each probe when it is due, a millisecond long; return how many there were until a time."""
+    now, count = 0.0, 0
+    while now < until:
+        due = subject.next_look()
+        assert due is not None
+        now = max(now + 0.001, due)
+        look(subject, found(), now)
+        count += 1
+    return count
