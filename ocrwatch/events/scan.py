@@ -265,7 +265,7 @@ class ScanRewritten(Event, frozen=True, kw_only=True):
 
 
 class ScanFailed(Event, frozen=True, kw_only=True):
-    """A bug in ocrwatch, with its traceback; the scan is quarantined."""
+    """A bug in ocrwatch, with its traceback; the scan is quarantined, or checked again if only its check failed."""
 
     name = "scan.failed"
     level = "error"

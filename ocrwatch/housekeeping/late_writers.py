@@ -20,9 +20,9 @@ from typing import Final
 from ocrwatch.backoff import Backoff, Cause, wait_until
 from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.errors import Blocked, Damaged, EnvironmentFault
-from ocrwatch.events import ScanQuarantined, ScanRecovered, ScanReturned, publish
+from ocrwatch.events import ScanFailed, ScanQuarantined, ScanRecovered, ScanReturned, publish
 from ocrwatch.intake.jpeg import Completeness
-from ocrwatch.intake.opener import Probe, probe
+from ocrwatch.intake.opener import Probe, ProbeFailed, probe
 from ocrwatch.intake.readiness import ReadinessTracker, Ready
 from ocrwatch.ledger import Ledger
 from ocrwatch.quarantine.restore import LeftAlone, restore
@@ -57,6 +57,8 @@ class _Quarantined:
     """Monotonic seconds."""
     facts: FileFacts | None = None
     """Facts at the first check, if it had not changed until then."""
+    has_failed: bool = False
+    """Whether a bug that ended a check of it was logged."""
 
     def is_the_file(self, facts: FileFacts) -> bool:
         """Return whether this is the file itself, not a copy or a replacement."""
@@ -177,7 +179,7 @@ class QuarantineWatch:
     async def _judge(self, place: str, found: Probe | Blocked | None, now: float) -> None:
         quarantined = self._watched[place]
         if isinstance(found, Blocked):
-            self._refused(place, now)
+            self._refused(place, now, found)
         elif found is not None and not quarantined.is_the_file(found.facts):
             self._forget(place)
         elif found is not None and quarantined.facts is None and quarantined.is_unchanged(found.facts):
@@ -209,9 +211,9 @@ class QuarantineWatch:
         try:
             # On the delivery thread, which chooses names in the folders, so that no two are the same.
             new_path = await run_in(self._threads.delivery, self._give_back, place, quarantined, facts)
-        except (EnvironmentFault, OSError):
+        except (EnvironmentFault, OSError) as error:
             self._settle.track(Arrival(place), time.monotonic())
-            self._refused(place, time.monotonic())
+            self._refused(place, time.monotonic(), error)
             return
         if new_path is None:
             # Only its times have changed, or it is changing again.
@@ -235,8 +237,11 @@ class QuarantineWatch:
         except LeftAlone:
             return None
 
-    def _refused(self, place: str, now: float) -> None:
+    def _refused(self, place: str, now: float, error: Exception | None = None) -> None:
         """Try again later, but not for longer than twice the time that it is watched."""
+        if isinstance(error, ProbeFailed) and not self._watched[place].has_failed:
+            self._watched[place].has_failed = True
+            publish(ScanFailed(path=self._watched[place].path, exception=error.bug))
         if now > self._watched[place].quarantined_at + 2 * self._settle.give_up_after:
             self._forget(place)
         else:

@@ -33,7 +33,8 @@ def completeness(descriptor: int, size: int) -> Completeness:
 
     Reads a few hundred bytes of an ordinary file: its header segments, with lengths that lead past any thumbnail, and
     the last two bytes. Only if those are not EOI (trailers, MPO, a partial file) the rest is searched for the marker.
-    An image without EOI is incomplete, whatever else is there: its writer may still be at work.
+    An image without EOI is incomplete, whatever else is there: its writer may still be at work. So is a file that is
+    truncated meanwhile, of which reads give less than ``size`` promises.
     """
     if size == 0:
         return Completeness.EMPTY
@@ -74,10 +75,10 @@ def _start_of_scan(descriptor: int, size: int) -> int | None:
 
 
 def _segment(descriptor: int, offset: int, size: int) -> tuple[int, int] | None:
-    """Return the marker at or after ``offset`` and the offset behind its segment."""
+    """Return the marker at or after ``offset`` and the offset behind its segment; None if the file ends before that."""
     while offset + 4 <= size:
         found = os.pread(descriptor, 4, offset)
-        if found[0] != 0xFF:  # noqa: PLR2004
+        if len(found) < 4 or found[0] != 0xFF:  # noqa: PLR2004 - a short read: the file was truncated
             return None
         if found[1] == 0xFF:  # noqa: PLR2004 - fill byte, T.81 B.1.1.2
             offset += 1

@@ -9,7 +9,16 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ocrwatch.errors import Blocked, Changed, TooLarge, environment_fault, system_reason
+from ocrwatch.errors import (
+    Blocked,
+    Changed,
+    OcrwatchError,
+    TooLarge,
+    environment_fault,
+    is_memory_error,
+    memory_short,
+    system_reason,
+)
 from ocrwatch.intake.jpeg import Completeness, completeness
 from ocrwatch.magic import HEAD, OTHER, kind_of
 from ocrwatch.scan import Source
@@ -46,10 +55,20 @@ class Probe:
         return self.left or self.facts
 
 
+class ProbeFailed(Blocked):
+    """A bug in ocrwatch ended the probe of one file; ``bug`` is its exception."""
+
+    def __init__(self, bug: Exception) -> None:
+        name = type(bug).__name__
+        super().__init__(f"a bug in ocrwatch: checking it ended with {name}", "please report it; ocrwatch retries it")
+        self.bug = bug
+
+
 def probe(inbox: Path, path: str) -> Probe | None:
     """Probe a file in the inbox; None if it is gone or no longer a regular file.
 
-    Raises :class:`Blocked` if only this file cannot be read, :class:`EnvironmentFault` if the inbox cannot.
+    Raises :class:`Blocked` if only this file cannot be read, :class:`ProbeFailed` of these if a bug is the cause, and
+    :class:`EnvironmentFault` if the inbox cannot.
     """
     parent, name = split(path)
     try:
@@ -67,6 +86,13 @@ def probe(inbox: Path, path: str) -> Probe | None:
     except OSError as error:
         _raise_unless_gone(error, inbox)
         return None
+    except OcrwatchError:
+        raise
+    except Exception as error:
+        if is_memory_error(error):
+            raise memory_short() from error
+        # One file must not end the daemon, nor keep all others from being read.
+        raise ProbeFailed(error) from error
 
 
 def _look_into(descriptor: int) -> Probe:

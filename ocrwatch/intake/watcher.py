@@ -12,14 +12,14 @@ from typing import Literal, Protocol
 
 from ocrwatch.backoff import Backoff, wait_until
 from ocrwatch.errors import Blocked, OcrwatchError, ScanFault
-from ocrwatch.events import ScanReady, ScanSeen, ScanWaiting, publish
+from ocrwatch.events import ScanFailed, ScanReady, ScanSeen, ScanWaiting, publish
 from ocrwatch.intake.arrivals import Arrivals
 from ocrwatch.intake.batcher import Batcher
 from ocrwatch.intake.ignore_rules import NameCheck
 from ocrwatch.intake.ignored_files import IgnoredFiles
 from ocrwatch.intake.jpeg import Completeness
 from ocrwatch.intake.kept_originals import KeptOriginals
-from ocrwatch.intake.opener import Probe, probe
+from ocrwatch.intake.opener import Probe, ProbeFailed, probe
 from ocrwatch.intake.readiness import GivenUp, Gone, ReadinessTracker, Ready, Unsettled, Waiting
 from ocrwatch.intake.rescan import Rescan
 from ocrwatch.scan import Arrival, SettledFile
@@ -321,6 +321,8 @@ class Watcher:
         if isinstance(found, Blocked):
             if self._settle.refused(path, found.message, now).first:
                 publish(ScanWaiting(path=path, reason=found.message, next_step=found.remedy, blocked=True))
+                if isinstance(found, ProbeFailed):
+                    publish(ScanFailed(path=path, exception=found.bug))
             return
         verdict = self._settle.update(path, found, now)
         match verdict:

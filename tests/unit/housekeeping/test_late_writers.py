@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -12,12 +13,13 @@ import pytest
 
 from ocrwatch.backoff import Backoff
 from ocrwatch.delivery.chosen_names import Plan
-from ocrwatch.events import ScanReturned, subscribe
+from ocrwatch.events import ScanFailed, ScanReturned, subscribe
 from ocrwatch.housekeeping.late_writers import QuarantineWatch
+from ocrwatch.intake import opener
 from ocrwatch.ledger import Ledger
 from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settle
-from ocrwatch.storage.files import facts_of
+from ocrwatch.storage.files import facts_of, open_regular
 from ocrwatch.storage.threads import Threads
 from tests.rendering import render
 from tests.system.dropping import files
@@ -154,3 +156,28 @@ def test_a_quarantine_that_is_away_is_waited_for(watching: Watching) -> None:
     away.rename(watching.quarantine)
     watching.turn_until(lambda: watching.returned)
     assert (watching.inbox / "a.jpg").read_bytes() == JPEG
+
+
+def test_a_bug_in_the_probe_of_a_scan_does_not_end_the_watch(
+    watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scan is probed again, and goes back when it is finished; the log has the traceback once."""
+    path = watching.put()
+    real, count = open_regular, 0
+    failed: list[ScanFailed] = []
+
+    def fail(*_: object) -> int:
+        nonlocal count
+        count += 1
+        raise IndexError("index out of range")
+
+    with contextlib.ExitStack() as stack:
+        stack.callback(subscribe(failed.append, ScanFailed))
+        monkeypatch.setattr(opener, "open_regular", fail)
+        watching.turn_until(lambda: count > 2)
+        monkeypatch.setattr(opener, "open_regular", real)
+        with path.open("r+b") as file:
+            file.write(JPEG)
+        watching.turn_until(lambda: watching.returned)
+    assert watching.returned == ["a.jpg"]
+    assert [(each.path, type(each.exception)) for each in failed] == [("a.jpg", IndexError)]

@@ -228,3 +228,24 @@ def test_the_intake_and_the_decoder_find_the_same_scan(file: Bytes) -> None:
     for longer in range(-60, 3000, 61):
         jpeg = odd.behind_start(small(), odd.segment(0xED, bytes(range(256)), longer=longer))
         assert (file.look(jpeg) is WHOLE) == (jpeg_markers.walk(jpeg).scan is not None)
+
+
+@pytest.mark.parametrize("left", [0, 1, 2, 3, 5, 20])
+@pytest.mark.parametrize("reads", range(1, 12))
+def test_a_file_that_is_truncated_while_it_is_probed_is_incomplete(
+    file: Bytes, monkeypatch: pytest.MonkeyPatch, reads: int, left: int
+) -> None:
+    """After any read of the probe the file is cut off, to any length: no error, and never whole."""
+    jpeg = with_thumbnail(small(progressive=True)) + b"trailer"
+    real, count = os.pread, 0
+
+    def pread(descriptor: int, length: int, offset: int) -> bytes:
+        nonlocal count
+        count += 1
+        if count == reads:
+            os.ftruncate(descriptor, left)
+        return real(descriptor, length, offset)
+
+    monkeypatch.setattr(os, "pread", pread)
+    assert file.look(jpeg) is PARTIAL
+    assert count >= reads

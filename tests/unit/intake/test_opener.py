@@ -214,6 +214,24 @@ def test_a_file_that_its_disk_refuses_is_not_the_inboxs_fault(tmp_path: Path, mo
     assert not isinstance(caught.value, Blocked)
 
 
+@pytest.mark.parametrize("error", [MemoryError(), SystemError("error return without exception set")])
+def test_too_little_memory_for_a_probe_is_the_environments_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Lack of memory concerns all files, even if Python only fails because of it."""
+    put(tmp_path, "a.jpg")
+    if isinstance(error, SystemError):
+        error.__cause__ = MemoryError()
+
+    def fail(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(opener, "open_regular", fail)
+    with pytest.raises(EnvironmentFault, match="memory is short") as caught:
+        probe(tmp_path, "a.jpg")
+    assert not isinstance(caught.value, Blocked)
+
+
 def test_what_a_look_leaves_is_told_if_it_moves_the_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a file system without inode numbers, reading a file may change its times (rclone, before it is uploaded)."""
     (tmp_path / "a.jpg").write_bytes(render("ab", size=12))

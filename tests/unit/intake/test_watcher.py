@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 from collections.abc import Awaitable, Callable, Iterator
@@ -12,6 +13,8 @@ import pytest
 
 from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.errors import Blocked
+from ocrwatch.events import ScanFailed, subscribe
+from ocrwatch.intake import opener
 from ocrwatch.intake import watcher as module
 from ocrwatch.intake.batcher import Batcher
 from ocrwatch.intake.kept_originals import KeptOriginals
@@ -19,6 +22,7 @@ from ocrwatch.intake.opener import Probe, probe
 from ocrwatch.intake.readiness import ReadinessTracker
 from ocrwatch.intake.watcher import Refused, Watcher
 from ocrwatch.settings import Watch
+from ocrwatch.storage.files import open_regular
 from ocrwatch.storage.mounts import MountGuard
 from ocrwatch.storage.threads import Threads
 from tests.rendering import render
@@ -171,3 +175,30 @@ def test_a_file_that_is_no_jpeg_is_given_up(receiving: Receiving, tmp_path: Path
     asyncio.run(asyncio.wait_for(main(), LONG))
     assert [(each.path, each.given_up.fault.code) for each in refused] == [("text.jpg", "not-a-jpeg")]
     assert receiving.watcher.waiting == 0
+
+
+def test_a_bug_in_the_probe_of_one_file_delays_no_other(receiving: Receiving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is refused, with its traceback in the log once, and probed again; the others are read."""
+    real, count = open_regular, 0
+    failed: list[ScanFailed] = []
+
+    def fail(directory: int, name: str) -> int:
+        nonlocal count
+        if name == "bad.jpg":
+            count += 1
+            raise IndexError("index out of range")
+        return real(directory, name)
+
+    async def test() -> None:
+        with monkeypatch.context() as failing:
+            failing.setattr(opener, "open_regular", fail)
+            await until(lambda: receiving.taken and count > 1)
+            assert receiving.taken == ["good.jpg"]
+            assert "IndexError" in receiving.watcher.left()["bad.jpg"]
+        await until(lambda: len(receiving.taken) == 2)
+
+    with contextlib.ExitStack() as stack:
+        stack.callback(subscribe(failed.append, ScanFailed))
+        receiving.run(test)
+    assert [(each.path, type(each.exception)) for each in failed] == [("bad.jpg", IndexError)]
+    assert not receiving.backoff
