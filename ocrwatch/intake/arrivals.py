@@ -217,15 +217,20 @@ class Arrivals:
         return self._inotify is not None and self._inotify.armed
 
     async def _keep_watch(self, identity: tuple[int, int]) -> None:
-        """Arm the watch again if the inbox was replaced or watchdog gave up; neither is reported."""
+        """Arm the watch again if the inbox was replaced, the kernel removed its watch, or watchdog gave up."""
         replaced = self._identity not in {None, identity}
         self._identity = identity
         if self.mode != "inotify" or (self._is_armed and not replaced):
             return
-        failure = self._inotify.failure if self._inotify is not None else ""
-        ended = f"events stopped{failure and f' ({failure})'}"
-        publish(WatchLost(reason="the inbox was replaced" if replaced else ended, mode="inotify"))
-        self._deaths += not replaced
+        reason = "the inbox was replaced"
+        if not replaced and self._inotify is not None and self._inotify.is_removed:
+            # The same disk may be mounted again and again.
+            reason = "the inbox was removed or unmounted"
+        elif not replaced:
+            failure = self._inotify.failure if self._inotify is not None else ""
+            reason = f"events stopped{failure and f' ({failure})'}"
+            self._deaths += 1
+        publish(WatchLost(reason=reason, mode="inotify"))
         await self._rearm()
 
     async def _rearm(self) -> None:

@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -88,6 +89,11 @@ class InotifyWatcher:
     def failure(self) -> str:
         """The error that ended the watch; empty if there was none, or it is unknown."""
         return "" if self._observer is None else self._observer.end
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether the watch ended because the inbox was removed or unmounted, which is no error of the watch."""
+        return self._observer is not None and self._observer.is_removed
 
     def arm(self) -> None:
         """Start watching, or start again if it was armed.
@@ -185,6 +191,8 @@ class _Group(InotifyWatchGroup):
 
     rules: NameRules = field(repr=False)
     listener: Listener = field(repr=False)
+    removed: Callable[[], None] = field(repr=False)
+    """Called when the inbox itself is no longer watched."""
 
     def on_queue_overflow(self) -> None:
         # The dropped events may include new folders: they are watched before the rescan that finds the scans in them.
@@ -192,6 +200,24 @@ class _Group(InotifyWatchGroup):
             super().on_queue_overflow()
         finally:
             self.listener.overflowed()
+            self._end_if_removed()
+
+    def on_event(self, event: InotifyEvent) -> None:
+        # The end of the watch follows, here as with a disk that is unmounted. With this event the emitter would end
+        # without a reason.
+        if not event.is_delete_self:
+            super().on_event(event)
+
+    def on_watch_deleted(self, wd: WatchDescriptor) -> None:
+        # The kernel ends the watch of a folder that is removed, and all those on a disk that is unmounted.
+        super().on_watch_deleted(wd)
+        self._end_if_removed()
+
+    def _end_if_removed(self) -> None:
+        with self._lock:
+            is_removed = self.is_active and self.path not in self._active_callbacks_by_path
+        if is_removed:
+            self.removed()
 
     def _add_all_callbacks(self, path: bytes) -> None:
         if not self._is_entered(path):
@@ -229,7 +255,9 @@ class _Group(InotifyWatchGroup):
 
 
 class _Emitter(_Failing, InotifyFullEmitter):
-    """Turns kernel events into watchdog's events."""
+    """Turns kernel events into watchdog's events, until the inbox is removed or unmounted."""
+
+    is_removed = False
 
     def __init__(self, *arguments: Any, rules: NameRules, listener: Listener, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -244,7 +272,12 @@ class _Emitter(_Failing, InotifyFullEmitter):
             event_mask=self.get_event_mask_from_filter(),
             rules=self._rules,
             listener=self._listener,
+            removed=self._end_as_removed,
         )
+
+    def _end_as_removed(self) -> None:
+        self.is_removed = True
+        self.stop()
 
 
 class _Observer(_Failing, InotifyObserver):
@@ -263,6 +296,11 @@ class _Observer(_Failing, InotifyObserver):
         return len(self.emitters) > 0 and all(
             each.is_alive() and not getattr(each, "has_ended", False) for each in threads
         )
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether the kernel has ended the watch of the inbox itself."""
+        return any(isinstance(each, _Emitter) and each.is_removed for each in self.emitters)
 
     @property
     def end(self) -> str:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import until
+
 
 class Disk:
     """A small file system that can be mounted on a folder, taken away, and brought back with what it holds."""
@@ -53,6 +55,41 @@ def disk_for(place: Path, megabytes: int = 6) -> Iterator[Disk]:
         while os.path.ismount(place):
             disk.unmount()
         _run("umount", "--lazy", keeper)
+
+
+class OnlyDisk:
+    """A small file system that nobody else keeps: once unmounted it is gone, and the kernel drops all watches on it.
+
+    Mounted again it is empty, and usually has the same device number and inode.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    def mount(self) -> None:
+        """Mount it on its place."""
+        _run("mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", self._place)
+
+    def unmount(self) -> None:
+        """Unmount it as soon as no file of it is open."""
+        until(lambda: subprocess.run(["umount", self._place], check=False, stderr=subprocess.DEVNULL).returncode == 0)
+
+
+@contextlib.contextmanager
+def only_disk_for(place: Path) -> Iterator[OnlyDisk]:
+    """Make a disk that is mounted on ``place``; skip the test if that is not allowed."""
+    if shutil.which("mount") is None or os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    disk = OnlyDisk(place)
+    try:
+        disk.mount()
+    except subprocess.CalledProcessError:
+        pytest.skip("nothing can be mounted here")
+    try:
+        yield disk
+    finally:
+        while os.path.ismount(place):
+            _run("umount", "--lazy", place)
 
 
 @contextlib.contextmanager

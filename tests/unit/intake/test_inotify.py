@@ -217,3 +217,56 @@ def test_watchdog_says_nothing_itself(capsys: pytest.CaptureFixture[str], restor
     logging.getLogger("watchdog.observers.inotify_c").warning("Inotify queue overflowed")
     assert stream.getvalue() == ""
     assert capsys.readouterr().err == ""
+
+
+def test_a_watch_that_the_kernel_removes_is_lost(watcher: InotifyWatcher, tmp_path: Path) -> None:
+    """If the inbox itself is removed, no event can arrive any more, and no error is to blame."""
+    tmp_path.rmdir()
+    until(lambda: not watcher.armed)
+    assert watcher.is_removed
+    assert watcher.failure == ""
+    tmp_path.mkdir()
+    watcher.arm()
+    assert watcher.armed
+    assert not watcher.is_removed
+
+
+def test_an_unmounted_inbox_is_lost(watcher: InotifyWatcher, tmp_path: Path, heard: Heard) -> None:
+    """If the kernel says that the disk was unmounted, which removes the watch, the watch has ended."""
+    observer = watcher._observer
+    assert observer is not None
+    put(tmp_path, "sub/a.jpg")
+    until(lambda: "sub/a.jpg" in heard.told)
+    group = next(iter(observer.emitters))._inotify  # type: ignore[attr-defined]
+    by_path = dict(group._active_callbacks_by_path)
+    for path in (b"/sub", b""):
+        assert watcher.armed
+        number = by_path[os.fsencode(tmp_path) + path]
+        observer._inotify_fd.handle_event(InotifyEvent(number, InotifyConstants.IN_UNMOUNT, 0, b""))
+        observer._inotify_fd.handle_event(InotifyEvent(number, InotifyConstants.IN_IGNORED, 0, b""))
+    until(lambda: not watcher.armed)
+    assert watcher.is_removed
+
+
+def test_an_inbox_that_cannot_be_watched_after_an_overflow_is_lost(
+    watcher: InotifyWatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watches are added again after an overflow; if the inbox is gone by then, there is none left."""
+    observer = watcher._observer
+    assert observer is not None
+
+    def refuse(*_: object) -> WatchDescriptor:
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    monkeypatch.setattr(inotify._Descriptor, "_add_callback", refuse)
+    observer._inotify_fd.handle_event(InotifyEvent(WatchDescriptor(-1), InotifyConstants.IN_Q_OVERFLOW, 0, b""))
+    until(lambda: not watcher.armed)
+    assert watcher.is_removed
+
+
+def test_a_watch_that_is_disarmed_is_not_removed(watcher: InotifyWatcher) -> None:
+    """Its end is what was asked for."""
+    observer = watcher._observer
+    assert observer is not None
+    watcher.disarm()
+    assert not observer.is_removed

@@ -13,7 +13,7 @@ import pytest
 
 from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.errors import Blocked
-from ocrwatch.events import ScanFailed, subscribe
+from ocrwatch.events import ScanFailed, WatchArmed, WatchLost, subscribe
 from ocrwatch.intake import opener
 from ocrwatch.intake import watcher as module
 from ocrwatch.intake.batcher import Batcher
@@ -26,6 +26,7 @@ from ocrwatch.storage.files import open_regular
 from ocrwatch.storage.mounts import MountGuard
 from ocrwatch.storage.threads import Threads
 from tests.rendering import render
+from tests.system.disks import only_disk_for
 
 LONG = 10.0
 JPEG = render("ab", size=12, width=64, height=40)
@@ -44,7 +45,7 @@ class Demanding:
 class Receiving:
     """A watcher, and what came out of it."""
 
-    def __init__(self, inbox: Path) -> None:
+    def __init__(self, inbox: Path, options: Watch | None = None) -> None:
         self.threads = Threads()
         self.backoff = Backoff()
         self.taken: list[str] = []
@@ -53,25 +54,25 @@ class Receiving:
             self.threads,
             self.backoff,
             inbox,
-            Watch(poll_interval=0.1),
+            options or Watch(poll_interval=0.1),
             ReadinessTracker(0.0, 0.0, 60.0),
             Batcher(16, 0.0, 0.0),
             kept=KeptOriginals(inbox, {}),
             demand=self.demand,
         )
 
-    async def take(self) -> None:
+    async def take(self, *, events: bool) -> None:
         """Take what is ready."""
-        async for batch in self.watcher.batches(events=False):
+        async for batch in self.watcher.batches(events=events):
             assert isinstance(batch, list)
             self.taken += [scan.path for scan in batch]
 
-    def run(self, test: Callable[[], Awaitable[None]]) -> None:
+    def run(self, test: Callable[[], Awaitable[None]], *, events: bool = False, timeout: float = LONG) -> None:
         """Watch while ``test`` runs."""
 
         async def main() -> None:
-            taking = asyncio.ensure_future(self.take())
-            await asyncio.wait_for(test(), LONG)
+            taking = asyncio.ensure_future(self.take(events=events))
+            await asyncio.wait_for(test(), timeout)
             self.watcher.stop()
             await asyncio.wait_for(taking, LONG)
 
@@ -202,3 +203,38 @@ def test_a_bug_in_the_probe_of_one_file_delays_no_other(receiving: Receiving, mo
         receiving.run(test)
     assert [(each.path, type(each.exception)) for each in failed] == [("bad.jpg", IndexError)]
     assert not receiving.backoff
+
+
+def test_an_inbox_that_is_unmounted_and_mounted_again_is_watched_again(tmp_path: Path) -> None:
+    """The kernel drops the watch, and the same disk gets a new one, however often that happens: no rescan is awaited.
+
+    The inbox has the same device number and inode each time.
+    """
+    lost: list[WatchLost] = []
+    armed: list[WatchArmed] = []
+    with contextlib.ExitStack() as stack:
+        disk = stack.enter_context(only_disk_for(tmp_path))
+        receiving = Receiving(tmp_path, Watch(mode="inotify", rescan=600.0))
+        stack.callback(receiving.threads.close)
+        stack.callback(subscribe(lost.append, WatchLost))
+        stack.callback(subscribe(armed.append, WatchArmed))
+
+        async def take_away(times: int) -> None:
+            await until(lambda: receiving.watcher.is_empty(0.0))
+            await asyncio.to_thread(disk.unmount)
+            disk.mount()
+            await until(lambda: len(armed) == times + 1)
+            (tmp_path / f"{times}.jpg").write_bytes(JPEG)
+            await until(lambda: f"{times}.jpg" in receiving.taken)
+
+        async def test() -> None:
+            await until(lambda: armed)
+            for times in range(1, 5):
+                await take_away(times)
+
+        receiving.run(test, events=True, timeout=4 * LONG)
+    assert {each.mode for each in lost} | {each.mode for each in armed} == {"inotify"}
+    reasons = [each.reason for each in lost]
+    assert len(reasons) == 4
+    # If another test mounts something meanwhile, the disk gets another device number.
+    assert set(reasons) <= {"the inbox was removed or unmounted", "the inbox was replaced"}
