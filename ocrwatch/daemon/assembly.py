@@ -39,6 +39,7 @@ from ocrwatch.hooks.targets import HookOptions, hook_options
 from ocrwatch.housekeeping.archive_check import ArchiveCheck
 from ocrwatch.housekeeping.empty_folders import Tidying
 from ocrwatch.housekeeping.late_writers import QuarantineWatch
+from ocrwatch.housekeeping.pruning import Pruning
 from ocrwatch.intake.batcher import Batcher
 from ocrwatch.intake.kept_originals import KeptOriginals
 from ocrwatch.intake.loading import Loading
@@ -96,6 +97,9 @@ class Assembly:
             self._tidying.took((entry.path for entry in ledger.delivered_last(_TIDIED_AT_START)), time.monotonic())
         kept = dict(ledger.kept(duplicates=settings.intake.duplicates == "skip"))
         self._kept = KeptOriginals(settings.inbox, kept)
+        self.pruning = Pruning(
+            self.threads, ledger, cache, self._kept, settings.inbox, lambda: self.settings.history.max_age
+        )
         duplicates = self._duplicates(settings, ledger)
         self._deliverer = Deliverer(self._places(settings), ledger, ledger.remember_endings(endings()))
         keeps = settings.on_success == "keep"

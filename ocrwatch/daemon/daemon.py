@@ -29,7 +29,6 @@ from ocrwatch.events import (
     DaemonStarted,
     DaemonStopped,
     DaemonStopping,
-    LedgerPruned,
     WorkerDied,
     WorkerStarted,
     publish,
@@ -47,7 +46,7 @@ from ocrwatch.observe.systemd import notify
 from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
 from ocrwatch.storage.mount_watchdog import MountWatchdog
-from ocrwatch.storage.threads import Tasks, run_in
+from ocrwatch.storage.threads import Tasks
 
 _LONGEST_SLEEP = 5.0
 _SLEEP_WHILE_STOPPING = 0.1
@@ -56,7 +55,6 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SAME_WISH = 0.1
 _MOUNTS_INTERVAL = 2.5
 _LONGEST_PAUSE_OF_ONCE = 60.0
-_DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +151,14 @@ class Daemon:
             self._services = Tasks(self._assembly.changed)
             stack.enter_context(self._signals())
             try:
-                asyncio.run(self._serve(ledger))
+                asyncio.run(self._serve())
             finally:
                 self._shut_down(ledger)
             if self._failure is not None:
                 raise self._failure
         return self._summary()
 
-    async def _serve(self, ledger: Ledger) -> None:
+    async def _serve(self) -> None:
         """Serve until the run ends."""
         assembly, settings = self._assembly, self._settings
         publish(
@@ -185,7 +183,7 @@ class Daemon:
             services.start(assembly.take_in(events=not self._once))
             services.start(self._watch_workers())
             services.start(self._watch_mounts())
-            services.start(self._prune(ledger))
+            services.start(self._assembly.pruning.run())
             services.start(self._publisher.run())
             services.start(self._publisher.give_signs())
             while not self._is_done():
@@ -217,18 +215,6 @@ class Daemon:
             elif backoff.message_of(Cause.MOUNT) != fault.message:
                 backoff.record(Cause.MOUNT, fault, time.monotonic())
             await asyncio.sleep(_MOUNTS_INTERVAL)
-
-    async def _prune(self, ledger: Ledger) -> None:
-        """Delete records older than the settings allow, now and once a day."""
-        threads = self._assembly.threads
-        while True:
-            # A disk that refuses this also refuses important writes, which report it.
-            with contextlib.suppress(EnvironmentFault):
-                await run_in(threads.io, self._assembly.cache.prune)
-                before = time.time() - self._assembly.settings.history.max_age
-                if rows := await run_in(threads.io, ledger.prune, before):
-                    publish(LedgerPruned(rows=rows))
-            await asyncio.sleep(_DAY)
 
     def _next_wake(self) -> float:
         now = time.monotonic()

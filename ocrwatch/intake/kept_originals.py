@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ocrwatch.ledger import facts_key
@@ -21,6 +21,11 @@ class KeptOriginals:
     def add(self, path: str, facts: FileFacts) -> None:
         """Add an original."""
         self._known[path] = facts_key(facts)
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Forget originals that are gone."""
+        for path in paths:
+            self._known.pop(path, None)
 
     def __contains__(self, path: str) -> bool:
         """Check the file; called on an I/O thread."""

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -309,7 +309,7 @@ class Ledger:
     def prune(self, before: float) -> int:
         """Delete the rows of scans closed before this time (wall clock); return how many.
 
-        The rows of originals that stay in the inbox are never deleted: without them they would be read again.
+        The rows of originals that stay in the inbox are not deleted: without them they would be read again.
         """
         dropped = 0
         while True:
@@ -322,6 +322,19 @@ class Ledger:
             dropped += found
             if found < _PRUNED_AT_ONCE:
                 return dropped
+
+    def kept_before(self, before: float) -> list[int]:
+        """Return the rows of scans closed before this time (wall clock) that keep their originals in the inbox."""
+        with self._guarded():
+            rows = self._db.execute(
+                f"SELECT id FROM scans WHERE state IN {_CLOSED} AND updated_at < ? AND {_STAYS}", (before,)
+            )
+            return [row["id"] for row in rows]
+
+    def forget_kept(self, scans: Collection[int]) -> None:
+        """Delete the rows of closed scans with originals that no longer are in the inbox."""
+        with self._transaction():
+            self._db.executemany(f"DELETE FROM scans WHERE id = ? AND {_STAYS}", [(scan,) for scan in scans])
 
     def to_rebuild(self) -> frozenset[str] | None:
         """Return the tokens of damaged ledgers that this one replaces, or None if it need not be rebuilt.

@@ -169,7 +169,7 @@ class History(Section):
 
     max_age: Annotated[Duration, between(86400.0, 36500 * 86400.0, format_duration)] = 365 * 86400.0
     """How long delivered and quarantined scans are remembered, 1d to 36500d. Duplicates of older scans are not
-    recognised. Originals that stay in the inbox are always remembered."""
+    recognised. Originals that stay in the inbox are remembered until they are removed."""
 
 
 class Cache(Section):
