@@ -135,7 +135,7 @@ def test_pages_are_listed_until_they_are_ticked_off(tmp_path: Path) -> None:
 
         why = run_ocrwatch(tmp_path, "why", "first.jpg").stdout
         assert f"It is marked for review: {event['review_reasons'][0]}." in why
-        assert f"tick it off: ocrwatch review --done {daemon.outbox / 'first.txt'}." in why
+        assert f"mark it as reviewed: ocrwatch review --done {daemon.outbox / 'first.txt'}." in why
 
         answer = run_ocrwatch(tmp_path, "review", "--done", str(daemon.outbox / "first.txt"), "archive/sub/second.jpg")
         assert (answer.returncode, answer.stderr) == (FINE, "")

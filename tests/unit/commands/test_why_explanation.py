@@ -128,7 +128,7 @@ def test_a_page_that_is_marked_for_review(settings: Settings) -> None:
     review = Review(("confidence 54", "62 % of the marks unread"), 54.2)
     found = ask(settings, "a.jpg", row("a.jpg", "delivered", review=review))
     assert found.says.endswith(" It is marked for review: confidence 54, 62 % of the marks unread.")
-    assert found.remedy.endswith(f"tick it off: ocrwatch review --done {settings.outbox / 'a.txt'}")
+    assert found.remedy.endswith(f"mark it as reviewed: ocrwatch review --done {settings.outbox / 'a.txt'}")
     assert (found.review, found.reviewed_at) == (list(review.reasons), None)
     done = ask(settings, "a.jpg", row("a.jpg", "delivered", review=review, reviewed_at=60.0))
     assert (
