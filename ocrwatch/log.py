@@ -63,6 +63,11 @@ def printable(path: str) -> str:
     return "".join(_escape(character) if _is_unprintable(character) else character for character in path)
 
 
+def encodable(text: str) -> str:
+    """Return ``text`` with surrogates, such as those of bytes that are not UTF-8, escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _is_unprintable(character: str) -> bool:
     return unicodedata.category(character) in _UNPRINTABLE
 

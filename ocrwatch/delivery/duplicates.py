@@ -18,7 +18,7 @@ from ocrwatch.delivery.step_order import Work
 from ocrwatch.errors import environment_fault
 from ocrwatch.ledger import Ledger
 from ocrwatch.scan import Scan
-from ocrwatch.storage.files import folder_if_there, has_content
+from ocrwatch.storage.files import display_path, folder_if_there, has_content
 
 FATES: Final[dict[str, Fate]] = {"skip": "keep", "archive": "archive", "delete": "delete"}
 """What becomes of a duplicate's original, by ``intake.duplicates``; its other value delivers duplicates."""
@@ -39,7 +39,7 @@ class Earlier:
     @property
     def reason(self) -> str:
         """Return the reason, for the ledger and for people."""
-        return f"it has the same bytes as {self.path}, whose text is {self.sidecars[-1]}"
+        return f"it has the same bytes as {display_path(self.path)}, whose text is {display_path(self.sidecars[-1])}"
 
 
 def made_by(scan: Scan) -> str:

@@ -40,6 +40,7 @@ from ocrwatch.errors import (
     UsageError,
     WorkerDied,
 )
+from ocrwatch.log import encodable
 from ocrwatch.recipe import Recipe
 from ocrwatch.render.base import RenderedPage, RenderRequest
 
@@ -317,7 +318,7 @@ class _ErrorData(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
 
 def _encodable(text: object) -> str:
     """Escape bytes that are not UTF-8, such as a part of a path in a system message."""
-    return str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+    return encodable(str(text))
 
 
 def encode_other(value: object) -> object:

@@ -16,6 +16,7 @@ from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import opening
 from ocrwatch.ledger.entry import Entry, entry_of, facts_key
+from ocrwatch.log import encodable
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.file_facts import FileFacts
 
@@ -108,7 +109,7 @@ class Ledger:
             self._db.execute(
                 "UPDATE scans SET attempts = max(0, attempts - 1), state = 'queued', code = coalesce(?, code),"
                 " reason = coalesce(?, reason), updated_at = ? WHERE id = ? AND state = 'reading'",
-                (code, reason, time.time(), scan),
+                (_bindable(code), _bindable(reason), time.time(), scan),
             )
 
     def record_clean_end(self) -> None:
@@ -352,7 +353,10 @@ class Ledger:
             self._db.executemany(
                 "INSERT INTO scans (path, facts, sha256, state, plan, seen_at, updated_at)"
                 " VALUES (?, ?, ?, 'delivered', ?, ?, ?)",
-                [(os.fsencode(path), facts_key(facts), sha256, plan, now, now) for path, facts, sha256, plan in known],
+                [
+                    (os.fsencode(path), facts_key(facts), sha256, encodable(plan), now, now)
+                    for path, facts, sha256, plan in known
+                ],
             )
             if wholly:
                 self._db.execute("DELETE FROM meta WHERE key = 'rebuild'")
@@ -375,7 +379,7 @@ class Ledger:
         names = ", ".join(f"{name} = ?" for name in values)
         self._db.execute(
             f"UPDATE scans SET {names}, updated_at = ? WHERE id = ?",
-            (*values.values(), time.time(), scan),
+            (*map(_bindable, values.values()), time.time(), scan),
         )
 
     def _one(self, sql: str, *parameters: object) -> Any:
@@ -422,6 +426,11 @@ class Ledger:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+
+def _bindable(value: str | float | None) -> str | float | None:
+    """Return a value that SQLite accepts: a text with surrogates, such as those of a file's name, is escaped."""
+    return encodable(value) if isinstance(value, str) else value
 
 
 def waiting_for_review(db: sqlite3.Connection, newest: int | None) -> tuple[int, list[Entry]]:

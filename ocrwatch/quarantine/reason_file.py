@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from ocrwatch.errors import ScanFault
+from ocrwatch.log import encodable
 from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import folder, open_regular
 
@@ -76,8 +77,8 @@ def render_reason(
         "schema": REASON_SCHEMA,
         "path": os.fsencode(path).decode("utf-8", "backslashreplace"),
         "code": fault.code,
-        "reason": fault.message,
-        "remedy": fault.remedy,
+        "reason": encodable(fault.message),
+        "remedy": encodable(fault.remedy),
         "to_retry": "put the scan back into the inbox, or run ocrwatch retry",
         "attempts": attempts,
         "bytes": facts.size,
@@ -85,7 +86,12 @@ def render_reason(
         "modified_at": _isoformat(facts.mtime_ns / 1e9),
         "quarantined_at": _isoformat(time.time()),
         "earlier": [
-            {"ended_at": _isoformat(past.updated_at), "state": past.state, "code": past.code, "reason": past.reason}
+            {
+                "ended_at": _isoformat(past.updated_at),
+                "state": past.state,
+                "code": past.code,
+                "reason": None if past.reason is None else encodable(past.reason),
+            }
             for past in earlier
         ],
     }

@@ -101,6 +101,22 @@ def test_attempts_survive_whatever_ends_the_daemon(tmp_path: Path) -> None:
     second.close()
 
 
+def test_no_text_is_refused_for_bytes_that_are_not_utf_8(ledger: Ledger) -> None:
+    """A reason may name a file, whatever its name is: such bytes are escaped in each text that is recorded."""
+    entry, odd, seen = ledger.begin(A, FACTS, SHA), "f\udcfc.jpg is odd", "f\\udcfc.jpg is odd"
+    ledger.wait(entry.id, 0.0, odd, odd)
+    assert (ledger.get(entry.id).code, ledger.get(entry.id).reason) == (seen, seen)
+    ledger.count_attempt(entry.id)
+    ledger.refund_attempt(entry.id, code=odd, reason=odd)
+    ledger.planned(entry.id, odd, code=odd, reason=odd)
+    assert ledger.plan_of(entry.id) == seen
+    ledger.close_scan(entry.id, ScanState.DELIVERED, code=odd, reason=odd, review=Review((odd,), None))
+    assert ledger.get(entry.id).reason == seen
+    ledger.mark_for_review(entry.id, f"{odd} again")
+    ledger.rebuilt([("b.jpg", OTHER, SHA, odd)])
+    assert [past.plan for past in ledger.history(SHA)] == [seen, seen]
+
+
 def test_two_ledgers_have_two_tokens(tmp_path: Path) -> None:
     """Temporary files of two daemons can be told apart."""
     tokens = set()

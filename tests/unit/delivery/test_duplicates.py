@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,10 +45,10 @@ class Past:
         scan.id = self.ledger.begin(path, file.facts, SHA).id
         return scan
 
-    def note(self, scan: Scan, fate: Fate = "archive") -> None:
+    def note(self, scan: Scan, fate: Fate = "archive", sidecar: Sidecar = SIDECAR) -> None:
         """Note a plan, with a text that is not there yet."""
         plan = Plan(
-            scan.path, scan.file.facts, SHA, "sub", "a", fate, "a.jpg", (SIDECAR,),
+            scan.path, scan.file.facts, SHA, "sub", "a", fate, "a.jpg", (sidecar,),
             made_by=made_by(scan),
         )  # fmt: skip
         self.ledger.planned(scan.id, plan.to_json(), code=None, reason=None)
@@ -78,6 +79,20 @@ def test_a_durable_text_makes_the_next_one_a_duplicate(past: Past) -> None:
     assert past.duplicates.earlier(first) is None
     past.ledger.close_scan(first.id, ScanState.DELIVERED, code=None, reason=None)
     assert past.duplicates.earlier(second) == found
+
+
+def test_names_that_are_not_utf_8_are_readable_in_the_reason(past: Past) -> None:
+    """The ledger records the reason of a duplicate whose earlier scan and text have such names."""
+    first, second = past.scan("sub/f\udcfc.jpg"), past.scan("b.jpg")
+    sidecar = replace(SIDECAR, final="f\udcfc.txt")
+    past.note(first, sidecar=sidecar)
+    (past.outbox / "sub/f\udcfc.txt").write_bytes(TEXT)
+    past.ledger.published(first.id)
+    found = past.duplicates.earlier(second)
+    assert found is not None
+    assert found.reason == "it has the same bytes as sub/f\\xfc.jpg, whose text is sub/f\\xfc.txt"
+    past.ledger.close_scan(second.id, ScanState.DELIVERED, code=CODE, reason=found.reason)
+    assert past.ledger.get(second.id).reason == found.reason
 
 
 def test_a_text_that_is_gone_or_of_other_options_does_not(past: Past) -> None:

@@ -58,6 +58,13 @@ def test_what_is_written_can_be_read(tmp_path: Path) -> None:
     )
 
 
+def test_a_fault_that_names_odd_bytes_can_be_written() -> None:
+    """A message that has bytes that are not UTF-8, now or earlier, is escaped."""
+    content = render_reason("a.jpg", FACTS, None, Damaged("f\udcfc", "see f\udcfc"), 1, [Before(reason="f\udcfc")])
+    said = json.loads(content)
+    assert (said["reason"], said["remedy"], said["earlier"][0]["reason"]) == ("f\\udcfc", "see f\\udcfc", "f\\udcfc")
+
+
 def test_a_time_that_no_calendar_has_is_left_out() -> None:
     """A scanner may set any time on a file."""
     facts = FileFacts(1, 2, 3, 10**21)
