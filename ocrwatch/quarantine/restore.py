@@ -6,6 +6,7 @@ Each goes back once and replaces no other file, even if the process is killed in
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -107,15 +108,25 @@ def _move(source: int, name: str, inbox: int, hidden: str) -> str:
 
 
 def _moved_at_once(source: int, name: str, inbox: int) -> str | None:
-    """Move a scan in one step; None if the file system has no such step."""
+    """Move a scan in one step.
+
+    None if the file system has no such step, or the folders are on two mounts of it, as in a container.
+    """
     while True:
         new_name = free_name(inbox, *os.path.splitext(name))
-        with contextlib.suppress(FileExistsError):
+        try:
             if not renamed_at_once(source, name, inbox, new_name):
                 return None
-            sync(inbox)
-            sync(source)
-            return new_name
+        except FileExistsError:
+            # Another program took the name meanwhile.
+            continue
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                return None
+            raise
+        sync(inbox)
+        sync(source)
+        return new_name
 
 
 def _copy_back(source: int, name: str, inbox: int, hidden: str) -> str:
