@@ -63,6 +63,9 @@ class Plan:
     """In the outbox, or in the quarantine if the fate is quarantine; published in this order."""
     inbox: tuple[int, int] | None = None
     """Device and inode of the inbox when this was planned: in another inbox, a missing original is not gone."""
+    inbox_on: tuple[str, ...] | None = None
+    """What identifies its file system then, since a remount may change the device; empty if unknown, None in plans of
+    an older version."""
     parent: int | None = None
     """Inode of the scan's folder then: if it has changed, the original may be where that folder is now."""
     review: Review | None = None
@@ -88,6 +91,8 @@ class Plan:
         values["sidecars"] = tuple(Sidecar(**sidecar) for sidecar in values["sidecars"])
         inbox = values.get("inbox")
         values["inbox"] = None if inbox is None else (inbox[0], inbox[1])
+        if (inbox_on := values.get("inbox_on")) is not None:
+            values["inbox_on"] = tuple(inbox_on)
         if (review := values.get("review")) is not None:
             values["review"] = Review(tuple(review["reasons"]), review["confidence"])
         return cls(**values)

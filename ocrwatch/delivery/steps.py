@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from ocrwatch.scan import ScanState
 from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import folder_if_there, inode_of, is_unchanged, split
 from ocrwatch.storage.free_names import mirrored
+from ocrwatch.storage.mounts import lasting_identity
 
 _IN_USE = "close it in the program that has it open; ocrwatch retries it by itself"
 _FORBIDDEN = "let the user that ocrwatch runs as move it; ocrwatch retries it by itself"
@@ -46,6 +48,9 @@ _ONE_FILE = {
 }
 """Errors of a rename that may concern one file only, with the remedies. SMB servers answer EBUSY, ETXTBSY or EACCES for
 a file that another client has open; ext4 and XFS answer EUCLEAN for a damaged entry."""
+
+_MOUNT_SECONDS = 10.0
+"""Seconds for which the file system of the inbox is cached, while its device number is the same."""
 
 _MOST_TRIES = 3
 """How often a missing folder is looked for: it may be in the middle of a rename."""
@@ -138,6 +143,8 @@ class Steps:
         self.endings = endings
         """Endings that sidecars may have, of all formats known so far."""
         self._missed: Counter[str] = Counter()
+        self._inbox_known: tuple[tuple[int, int], float, tuple[str, ...]] | None = None
+        """Device and inode of the inbox, when its file system was found out (monotonic seconds), and what it is."""
         self._roots = Roots(places)
 
     def is_unchanged(self, work: Work) -> bool:
@@ -163,6 +170,7 @@ class Steps:
             for ending, data in work.contents
         )
         self._missed.pop(work.path, None)
+        inbox = self.inbox_identity()
         return Plan(
             work.path,
             work.facts,
@@ -172,7 +180,8 @@ class Steps:
             work.fate,
             original,
             sidecars,
-            inbox=self.inbox_identity(),
+            inbox=inbox,
+            inbox_on=self._inbox_on(inbox),
             parent=self._inode(split(work.path)[0]),
             review=work.review,
             made_by=work.made_by,
@@ -291,8 +300,16 @@ class Steps:
         return original
 
     def check_same_inbox(self, plan: Plan) -> None:
-        """Raise :class:`Blocked` if the inbox is missing, and perhaps only therefore the original."""
-        if self.inbox_identity() != plan.inbox:
+        """Raise :class:`Blocked` if the inbox is missing, and perhaps only therefore the original.
+
+        A share or disk that was mounted again may have another device number: then the inbox is the same if its inode
+        number and its file system are. Plans of an older version have only the inode number.
+        """
+        now = self.inbox_identity()
+        is_same = now == plan.inbox
+        if not is_same and plan.inbox is not None and plan.inbox[1] == now[1] != 0:
+            is_same = plan.inbox_on is None or (plan.inbox_on != () and plan.inbox_on == self._inbox_on(now))
+        if not is_same:
             raise Blocked(
                 f"the inbox {self.places.inbox} is another than when it was read, and it is not there",
                 "bring the inbox back; it is put away then",
@@ -375,6 +392,14 @@ class Steps:
             status = self.places.inbox.stat()
         inode = inode_of(status)
         return (status.st_dev, inode) if inode else (0, 0)
+
+    def _inbox_on(self, identity: tuple[int, int]) -> tuple[str, ...]:
+        """Return what identifies the file system of the inbox, which has this :meth:`inbox_identity`."""
+        known, now = self._inbox_known, time.monotonic()
+        if known is None or known[0] != identity or now - known[1] > _MOUNT_SECONDS:
+            with self._roots.guard(self.places.inbox):
+                known = self._inbox_known = (identity, now, lasting_identity(self.places.inbox))
+        return known[2]
 
     def root_of(self, fate: Fate) -> Path:
         """Return the folder that the sidecars go to."""

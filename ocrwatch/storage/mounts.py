@@ -28,6 +28,12 @@ FUSE: the server chooses inode numbers, and rclone gives a renamed file another.
 up for as long as a file is in its cache (``iunique``).
 """
 
+_NUMBERED = frozenset({"ext2", "ext3", "ext4", "btrfs", "bcachefs", "zfs", "tmpfs"})
+"""File systems with a number of their own, made from their UUID (``f_fsid``, statvfs(3)).
+
+Others make it from the device number, or have none.
+"""
+
 _LIST_SECONDS = 1.0
 """Seconds for which the list of mounts is cached."""
 
@@ -109,6 +115,19 @@ def location_of(folder: Path) -> Location | None:
     except _UNTOLD:
         return None
     return Location(mount.kind, mount.source, str(inner), lowest.point)
+
+
+def lasting_identity(folder: Path) -> tuple[str, ...]:
+    """Return what identifies the file system of a folder, also when it is mounted again with another device number.
+
+    Together with its inode number it identifies the folder. Empty if /proc does not say. Raises ``OSError`` if the
+    folder refuses.
+    """
+    number = os.statvfs(folder).f_fsid
+    location = location_of(folder)
+    if location is None:
+        return ()
+    return (location.kind, f"{number:x}") if number and location.kind in _NUMBERED else location.identity
 
 
 _UNTOLD = (OSError, LookupError, StopIteration, ValueError)

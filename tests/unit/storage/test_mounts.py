@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from ocrwatch.storage.mounts import EVENTFUL, location_of, mount_of, watch_mode
+from ocrwatch.storage import mounts as mounts_module
+from ocrwatch.storage.mounts import EVENTFUL, Location, lasting_identity, location_of, mount_of, watch_mode
+from tests.namespaces import run_with_mounts
 
 
 def mounts() -> list[tuple[str, str, str]]:
@@ -72,3 +76,45 @@ def test_where_a_folder_lies(tmp_path: Path) -> None:
     assert proc is not None
     assert (proc.kind, proc.point) == ("proc", Path("/proc"))
     assert location_of(tmp_path / "missing") is None
+
+
+_IDENTITIES = """
+from pathlib import Path
+from ocrwatch.storage.mounts import lasting_identity
+for name in ("one", "again", "two", "plain"):
+    print(Path(name).stat().st_ino, *lasting_identity(Path(name)), sep="|")
+"""
+
+
+def test_a_file_system_is_known_again_and_distinguished_from_others(tmp_path: Path) -> None:
+    """Through another mount it is the same, and another with the same inode numbers is not."""
+    mounts = "mkdir one two again plain\nmount -t tmpfs tmpfs one\nmount -t tmpfs tmpfs two\nmount --bind one again"
+    one, again, two, plain = (
+        line.split("|") for line in run_with_mounts(mounts, _IDENTITIES, place=tmp_path).splitlines()
+    )
+    assert one == again
+    if len(one) == 3:
+        # Else the kernel gives such file systems no number.
+        assert one[0] == two[0]
+        assert one != two
+    assert plain[1:] not in (one[1:], two[1:])
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "identity"),
+    [
+        ("ext4", 0xAB, ("ext4", "ab")),
+        ("ext4", 0, ("ext4", "nas:/scans", "/in")),
+        ("nfs4", 0xAB, ("nfs4", "nas:/scans", "/in")),
+        ("xfs", 0xAB, ("xfs", "nas:/scans", "/in")),
+    ],
+)
+def test_a_number_identifies_only_if_it_is_not_the_devices(
+    kind: str, number: int, identity: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems have a number of their own; for the others, the source of the mount identifies them."""
+    monkeypatch.setattr(mounts_module, "location_of", lambda _: Location(kind, "nas:/scans", "/in", Path("/in")))
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_fsid=number))
+    assert lasting_identity(Path("/in")) == identity
+    monkeypatch.setattr(mounts_module, "location_of", lambda _: None)
+    assert lasting_identity(Path("/in")) == ()
