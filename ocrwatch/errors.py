@@ -189,6 +189,12 @@ class EngineFailed(ScanFault):
     retryable = True
 
 
+class NoFreeName(ScanFault):
+    """Each name for its files is taken, or too long for the file system."""
+
+    code = "no-free-name"
+
+
 class InternalFault(ScanFault):
     """A bug in ocrwatch, or in a package that extends it.
 

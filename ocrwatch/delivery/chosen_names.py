@@ -12,8 +12,8 @@ from typing import Any, Literal
 from ocrwatch.document import Review
 from ocrwatch.quarantine.reason_file import REASON
 from ocrwatch.storage.file_facts import FileFacts
-from ocrwatch.storage.files import NAME_MAX, TEMPORARY_PREFIX, shortened
-from ocrwatch.storage.free_names import COUNTER_ROOM, first_free, look
+from ocrwatch.storage.files import TEMPORARY_PREFIX
+from ocrwatch.storage.free_names import first_free, is_too_long, look, numbered_stem, room_for_stem
 
 Fate = Literal["archive", "keep", "delete", "quarantine"]
 
@@ -116,12 +116,13 @@ def free_stem(
 
     ``others`` are stems that are taken in that subfolder but have no file yet.
 
-    ``scan1``, then ``scan1-2`` and so on: scanners restart their counters, and nothing is ever overwritten.
+    ``scan1``, then ``scan1-2`` and so on: scanners restart their counters, and nothing is ever overwritten. Raises
+    :class:`NoFreeName` if all names that fit are taken.
     """
     stem, suffix = os.path.splitext(name)
-    room = NAME_MAX - COUNTER_ROOM - max(len(suffix), *(len(ending) + 1 for ending in endings))
-    fits = len(os.fsencode(stem)) <= room + COUNTER_ROOM
-    stem = stem if fits else shortened(stem, room)
+    behind = (suffix, *(f".{ending}" for ending in endings))
+    numbered = numbered_stem(stem, *behind)
+    stem = numbered if any(is_too_long(stem + ending) for ending in behind) else stem
 
     def taken(candidate: str) -> bool:
         # In any case: many clients of the share do not distinguish it.
@@ -131,24 +132,26 @@ def free_stem(
             return True
         return archived and _exists(places.archive, subfolder, candidate + suffix)
 
-    return first_free(stem, shortened(stem, room), taken)
+    return first_free(stem, numbered, taken)
 
 
 def free_quarantine_name(places: Places, subfolder: str, name: str) -> str:
-    """Return a name that neither an original nor a reason has in the quarantine yet."""
+    """Return a name that neither an original nor a reason has in the quarantine yet.
+
+    A long name is shortened, if need be without the end of its suffix.
+    """
     stem, suffix = os.path.splitext(name)
-    room = NAME_MAX - COUNTER_ROOM - len(os.fsencode(suffix)) - len(REASON)
+    if room_for_stem(suffix + REASON) < 1:
+        stem, suffix = name, ""
 
     def taken(candidate: str) -> bool:
         return _exists(places.quarantine, subfolder, candidate + suffix) or _exists(
             places.quarantine, subfolder, candidate + suffix + REASON
         )
 
-    stem = shortened(stem, room)
+    stem = numbered_stem(stem, suffix + REASON)
     return first_free(stem, stem, taken) + suffix
 
 
 def _exists(root: Path, subfolder: str, name: str) -> bool:
-    if len(os.fsencode(name)) > NAME_MAX:
-        return True
-    return look(root, subfolder, name) is not None
+    return is_too_long(name) or look(root, subfolder, name) is not None

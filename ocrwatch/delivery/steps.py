@@ -26,7 +26,7 @@ from ocrwatch.delivery.chosen_names import (
 from ocrwatch.delivery.destinations import Roots
 from ocrwatch.delivery.durability import SYNC_NOW, Disk
 from ocrwatch.document import Review
-from ocrwatch.errors import Blocked, environment_fault, system_reason
+from ocrwatch.errors import Blocked, NoFreeName, environment_fault, system_reason
 from ocrwatch.permissions import check_movable
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.file_facts import FileFacts
@@ -218,11 +218,20 @@ class Steps:
             return sidecars.is_nowhere(root, plan.folder, plan.sidecars)
 
     def replanned(self, plan: Plan) -> Plan:
-        """Choose other names, if a planned one was taken meanwhile."""
+        """Choose other names, if a planned one was taken meanwhile.
+
+        Raises :class:`Blocked` if none is free: it cannot be quarantined any more, as its original is claimed.
+        """
         root = self.root_of(plan.fate)
         with self._roots.guard(root):
             own = [sidecar.final.removeprefix(f"{plan.stem}.") for sidecar in plan.sidecars]
-            stem, original = self._free_names(plan.path, plan.folder, plan.fate, own)
+            try:
+                stem, original = self._free_names(plan.path, plan.folder, plan.fate, own)
+            except NoFreeName as fault:
+                raise Blocked(
+                    f"no name is free for its files ({fault.message})",
+                    "move the files that have its name out of outbox and archive; ocrwatch retries it by itself",
+                ) from fault
             renamed = plan.sidecars and sidecars.renamed(root, plan.folder, plan.sidecars, plan.stem, stem)
         return replace(plan, stem=stem, original=original, sidecars=renamed)
 

@@ -29,6 +29,7 @@ from ocrwatch.errors import (
     EnvironmentFault,
     InternalFault,
     LockedError,
+    NoFreeName,
     NotAJpeg,
     OcrwatchError,
     OutOfMemory,
@@ -271,6 +272,7 @@ _ERRORS: Final[dict[str, type[OcrwatchError]]] = {
         WorkerDied,
         OutOfMemory,
         EngineFailed,
+        NoFreeName,
         InternalFault,
     )
 }

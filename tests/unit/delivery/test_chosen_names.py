@@ -18,6 +18,7 @@ from ocrwatch.delivery.chosen_names import (
     free_stem,
     temporary_name,
 )
+from ocrwatch.errors import NoFreeName
 from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import split
 from ocrwatch.storage.free_names import first_free
@@ -103,6 +104,46 @@ def test_the_longest_names_still_get_quarantined(places: Places) -> None:
         put(places.quarantine / found[-1], places.quarantine / f"{found[-1]}.reason.json")
     assert len(set(found)) == 3
     assert all(name.endswith(".jpg") for name in found)
+
+
+@pytest.mark.parametrize("name", ["a." + "x" * 245, "a." + "x" * 253, "a." + "é" * 122, "é." + "漢" * 80])
+def test_scans_with_the_longest_endings_still_get_quarantined(places: Places, name: str) -> None:
+    """Original and reason both fit, if need be without the end of the ending."""
+    found: list[str] = []
+    for _ in range(12):
+        found.append(free_quarantine_name(places, "", name))
+        put(places.quarantine / found[-1], places.quarantine / f"{found[-1]}.reason.json")
+    assert len(set(found)) == 12
+    assert all(os.fsencode(name)[:200].startswith(os.fsencode(each)[:200]) for each in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "second"),
+    [
+        ("a." + "x" * 245, "a-2"),
+        ("x" * 110 + "." + "é" * 72, "x" * 98 + "-2"),
+        ("é" * 55 + "." + "é" * 72, "é" * 49 + "-2"),
+    ],
+)
+def test_endings_are_counted_in_bytes(places: Places, name: str, second: str) -> None:
+    """A stem is shortened so that the original's whole ending fits behind a number."""
+    first = os.path.splitext(name)[0]
+    assert stem(places, name) == first
+    put(places.archive / name)
+    assert stem(places, name) == second
+    put(places.archive / f"{second}{os.path.splitext(name)[1]}")
+    assert stem(places, name) == second.replace("-2", "-3")
+
+
+@pytest.mark.parametrize("name", ["a." + "x" * 253, "é." + "é" * 126])
+def test_a_name_with_no_room_for_a_number_is_the_scans_fault(places: Places, name: str) -> None:
+    """If the only name that fits is taken, the search ends."""
+    assert stem(places, name) == os.path.splitext(name)[0]
+    put(places.archive / name)
+    with pytest.raises(NoFreeName):
+        stem(places, name)
+    with pytest.raises(NoFreeName):
+        free_stem(places, "", "a.jpg", ("x" * 254, "txt"), archived=True)
 
 
 @pytest.mark.parametrize("taken", ["scan1.jpg", "scan1.jpg.reason.json"])

@@ -201,6 +201,18 @@ def test_a_name_taken_at_the_last_moment_is_not_the_one_that_is_given_back(
     }
 
 
+def test_a_name_with_no_room_for_a_number_is_shortened_if_it_is_given_back(tmp_path: Path) -> None:
+    """Another scan has the name meanwhile: that is no reason for a pause."""
+    name = "é" * 125 + ".jpg"
+    (tmp_path / name).write_bytes(SCAN)
+    facts = facts_of((tmp_path / name).stat())
+    plan = Plan(name, facts, hashlib.sha256(SCAN).hexdigest(), "", "a", "archive", "a.jpg")
+    assert originals.claim(plan, tmp_path, TOKEN)
+    (tmp_path / name).write_bytes(b"another")
+    originals.unclaim(plan, tmp_path, TOKEN)
+    assert content(tmp_path) == {name: b"another", "é" * 119 + "-2.jpg": SCAN}
+
+
 @pytest.mark.parametrize("action", [Folders.move, Folders.delete])
 def test_a_file_taken_away_at_the_last_moment_is_gone(
     action: Callable[[Folders], object], near: Folders, monkeypatch: pytest.MonkeyPatch

@@ -194,3 +194,24 @@ def test_a_file_that_cannot_be_looked_at_is_not_left_open(tmp_path: Path, monkey
             with pytest.raises(OSError, match="Input/output"):
                 open_regular(directory, "a")
         assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_planned_scan_whose_names_are_all_taken_waits(tmp_path: Path, interruption: Interruption) -> None:
+    """Its original is claimed, and no number fits behind its stem: it is delivered when the name is free again."""
+    space = Workspace(tmp_path / "space", path="a." + "x" * 253)
+    strangers = space.places.outbox / "a.txt"
+
+    def take() -> None:
+        strangers.write_bytes(b"a stranger's")
+
+    deliverer = space.deliverer(interruption, take)
+    work = space.work("archive")
+    for _ in range(2):
+        with pytest.raises(Blocked, match="no name is free") as caught:
+            deliverer.deliver(work)
+    assert caught.value.remedy
+    assert strangers.read_bytes() == b"a stranger's"
+    strangers.unlink()
+    assert deliverer.deliver(work).original == space.path
+    assert sorted(space.files()) == [f"archive/{space.path}", "outbox/a.json", "outbox/a.txt"]
+    space.close()
