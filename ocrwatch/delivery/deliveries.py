@@ -100,6 +100,8 @@ class QuarantineItem(Item):
         scan, fault = self._scan, self._fault
         attempts = self._ledger.get(scan.id).attempts
         earlier = self._ledger.history(scan.sha256) if scan.sha256 else []
+        count = self._ledger.history_length(scan.sha256) if scan.sha256 else 0
+        reason = render_reason(scan.path, scan.file.facts, scan.sha256, fault, attempts, earlier, count)
         return deliverer.deliver(
             Work(
                 scan.id,
@@ -107,7 +109,7 @@ class QuarantineItem(Item):
                 scan.file.facts,
                 scan.sha256,
                 "quarantine",
-                ((REASON_ENDING, render_reason(scan.path, scan.file.facts, scan.sha256, fault, attempts, earlier)),),
+                ((REASON_ENDING, reason),),
                 code=fault.code,
                 reason=fault.message,
             )

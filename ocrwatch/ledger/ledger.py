@@ -26,6 +26,12 @@ _CLOSED: Final = "('delivered', 'quarantined', 'changed')"
 _DELIVERIES_AT_ONCE: Final = 20
 """Deliveries of the same bytes in one query: if none of the newest has its text still, older ones hardly will."""
 
+_RESULTS_AT_ONCE: Final = 20
+"""Earlier results of the same bytes in one query: of all empty files, for example, there may be thousands."""
+
+_IN_HISTORY: Final = "sha256 = ? AND state IN ('delivered', 'quarantined')"
+"""Selects the earlier results of the same bytes."""
+
 _PRUNED_AT_ONCE: Final = 500
 """Rows deleted in one transaction, so that no thread waits long for it and the log stays small."""
 
@@ -240,12 +246,18 @@ class Ledger:
             )
 
     def history(self, sha256: str) -> list[Entry]:
-        """Return what happened to these bytes before, oldest first."""
+        """Return what happened to these bytes before, oldest first; of a long history, the newest results."""
         with self._guarded():
             rows = self._db.execute(
-                "SELECT * FROM scans WHERE sha256 = ? AND state IN ('delivered', 'quarantined') ORDER BY id", (sha256,)
-            )
-            return [entry_of(row) for row in rows]
+                f"SELECT * FROM scans WHERE {_IN_HISTORY} ORDER BY id DESC LIMIT ?", (sha256, _RESULTS_AT_ONCE)
+            ).fetchall()
+        return [entry_of(row) for row in reversed(rows)]
+
+    def history_length(self, sha256: str) -> int:
+        """Return how often these bytes were delivered or quarantined before."""
+        with self._guarded():
+            count: int = self._one(f"SELECT count(*) FROM scans WHERE {_IN_HISTORY}", sha256)[0]
+        return count
 
     def quarantined_since(self, since: float, most: int) -> list[Entry]:
         """Return the scans quarantined since then (wall clock), the newest first, at most ``most``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,13 +67,19 @@ class Reason:
 
 
 def render_reason(
-    path: str, facts: FileFacts, sha256: str | None, fault: ScanFault, attempts: int, earlier: Iterable[Past]
+    path: str,
+    facts: FileFacts,
+    sha256: str | None,
+    fault: ScanFault,
+    attempts: int,
+    earlier: Sequence[Past],
+    earlier_count: int = 0,
 ) -> bytes:
     """Render the reason why the scan at ``path`` in the inbox is quarantined now.
 
-    ``earlier`` are earlier results of the same bytes.
+    ``earlier`` are earlier results of the same bytes: the newest of ``earlier_count``, if that is more.
     """
-    reason = {
+    reason: dict[str, Any] = {
         "schema": REASON_SCHEMA,
         "path": os.fsencode(path).decode("utf-8", "backslashreplace"),
         "code": fault.code,
@@ -95,6 +101,8 @@ def render_reason(
             for past in earlier
         ],
     }
+    if earlier_count > len(earlier):
+        reason["earlier_not_listed"] = earlier_count - len(earlier)
     return (json.dumps(reason, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
 
 

@@ -88,6 +88,18 @@ def test_a_finished_scan_is_not_continued(ledger: Ledger) -> None:
     ]
 
 
+def test_of_a_long_history_the_newest_are_returned(ledger: Ledger) -> None:
+    """All empty files have the same bytes: a reason does not list thousands of them, but says how many there are."""
+    for number in range(25):
+        entry = ledger.begin(f"{number}.jpg", FACTS, SHA)
+        ledger.close_scan(entry.id, ScanState.QUARANTINED, code="truncated", reason=None)
+    ledger.begin("open.jpg", FACTS, SHA)
+    ledger.begin("other.jpg", FACTS, "cd" * 32)
+    assert [past.path for past in ledger.history(SHA)] == [f"{number}.jpg" for number in range(5, 25)]
+    assert ledger.history_length(SHA) == 25
+    assert (ledger.history("ef" * 32), ledger.history_length("ef" * 32)) == ([], 0)
+
+
 def test_attempts_survive_whatever_ends_the_daemon(tmp_path: Path) -> None:
     """An attempt that was counted is known to the next run, even if this one never closed the ledger."""
     first = Ledger(tmp_path)

@@ -29,7 +29,7 @@ from ocrwatch.executors.rendering import render_page
 from ocrwatch.ledger import Ledger
 from ocrwatch.render.base import RenderRequest
 from ocrwatch.render.registry import endings
-from ocrwatch.scan import Batch, Scan, SettledFile
+from ocrwatch.scan import Batch, Scan, ScanState, SettledFile
 from ocrwatch.settings import recipe
 from ocrwatch.storage.files import facts_of
 from ocrwatch.storage.threads import Threads
@@ -305,6 +305,18 @@ def test_a_plan_of_an_earlier_run_is_carried_out(post: Post, monkeypatch: pytest
     assert entry.state == "planned"
     assert post.work(PlanItem(entry)) == ["a.jpg"]
     assert post.folders.files() == delivered("a")
+
+
+def test_a_reason_stays_small_however_often_the_same_bytes_came(post: Post) -> None:
+    """The newest results are listed, and the others counted."""
+    for _ in range(30):
+        row = post.scan("old.jpg", "same bytes")
+        post.ledger.close_scan(row.id, ScanState.QUARANTINED, code="not-a-jpeg", reason="it is text")
+    (post.folders.inbox / "old.jpg").unlink()
+    scan = post.scan("new.jpg", "same bytes")
+    assert post.work(QuarantineItem(scan, NotAJpeg("it is text"), post.ledger)) == ["new.jpg"]
+    said = json.loads((post.folders.quarantine / "new.jpg.reason.json").read_bytes())
+    assert (len(said["earlier"]), said["earlier_not_listed"]) == (20, 10)
 
 
 def test_what_was_staged_without_a_plan_is_removed(post: Post) -> None:

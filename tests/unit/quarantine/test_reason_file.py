@@ -65,6 +65,14 @@ def test_a_fault_that_names_odd_bytes_can_be_written() -> None:
     assert (said["reason"], said["remedy"], said["earlier"][0]["reason"]) == ("f\\udcfc", "see f\\udcfc", "f\\udcfc")
 
 
+def test_what_is_not_listed_is_counted() -> None:
+    """Only if there is more than what is listed."""
+    for count, more in ((1, {}), (25, {"earlier_not_listed": 24})):
+        said = json.loads(render_reason("a.jpg", FACTS, None, FAULT, 1, [Before()], count))
+        assert len(said["earlier"]) == 1
+        assert {name: value for name, value in said.items() if name == "earlier_not_listed"} == more
+
+
 def test_a_time_that_no_calendar_has_is_left_out() -> None:
     """A scanner may set any time on a file."""
     facts = FileFacts(1, 2, 3, 10**21)
