@@ -19,7 +19,7 @@ from urllib.parse import quote
 from ocrwatch.cache.base import Entry, LevelOptions
 from ocrwatch.cache.codec import MAX_SIZE, Malformed
 from ocrwatch.events import CacheDamaged, CacheFailed, publish
-from ocrwatch.ledger.opening import is_damage
+from ocrwatch.ledger.opening import PAGE_CACHE_KIB, is_damage
 from ocrwatch.storage.files import folder, remove, status_of
 
 CACHE_NAME: Final = "cache.db"
@@ -251,6 +251,7 @@ def _prepare(db: sqlite3.Connection) -> None:
     # A power cut may cost the last pages, never the others, and no commit waits for the disk.
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+    db.execute(f"PRAGMA cache_size = -{PAGE_CACHE_KIB}")
     if db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
         db.executescript(
             "BEGIN; DROP TABLE IF EXISTS pages;"

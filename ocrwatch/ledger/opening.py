@@ -21,6 +21,10 @@ from ocrwatch.events import LedgerDamaged, publish
 from ocrwatch.ledger import migrations
 from ocrwatch.storage.files import folder, open_regular, rename_noreplace, status_of, sync
 
+PAGE_CACHE_KIB: Final = 500
+"""Memory for a database's pages: SQLite's own 2 MB fill within some thousand scans and serve little, since the kernel
+caches the file."""
+
 _WAL_PAGES: Final = 64
 _DAMAGED: Final = ".damaged-"
 _DAMAGE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -160,6 +164,7 @@ def _open(path: Path) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = FULL")
         # Small, so that the log fits on a small state disk.
         db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+        db.execute(f"PRAGMA cache_size = -{PAGE_CACHE_KIB}")
         (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise _fault_of(found)
