@@ -157,12 +157,12 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_every_fault_of_a_scan_that_reading_raises_is_offered() -> None:
-    """All but those that only worker processes have."""
-    of_workers = {"TimedOut", "WorkerDied"}
+    """All but those that only worker processes and deliveries have."""
+    of_others = {"TimedOut", "WorkerDied", "NoFreeName"}
     faults = {
         name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.ScanFault)
     }
-    assert faults - of_workers <= set(ocrwatch.__all__)
+    assert faults - of_others <= set(ocrwatch.__all__)
 
 
 def test_importing_it_is_cheap() -> None:

@@ -92,5 +92,6 @@ def test_usage_names_arguments_as_they_are_typed(command: str, usage: str) -> No
 def test_shared_options_are_the_same_everywhere(command: tuple[str, ...]) -> None:
     """Each command takes a settings file and single settings."""
     shown = one_line(help_of(command, 80))
-    assert "-c, --config FILE Settings file; default: ./ocrwatch.toml, else /etc/ocrwatch/ocrwatch.toml." in shown
+    default = "default: $OCRWATCH_CONFIG, ./ocrwatch.toml, /etc/ocrwatch/ocrwatch.toml."
+    assert f"-c, --config FILE Settings file; {default}" in shown
     assert "--set KEY=VALUE Any other setting, such as settle.stable_for=2s." in shown
