@@ -219,10 +219,17 @@ def _is_foreign(path: Path) -> bool:
     """Return whether a file is another program's database; a damaged one is ours."""
     try:
         with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=1)) as db:
-            ours = db.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION
-            return not ours and db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
+            return not _is_ours(db) and not _is_empty(db)
     except sqlite3.Error:
         return False
+
+
+def _is_ours(db: sqlite3.Connection) -> bool:
+    return bool(db.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION)
+
+
+def _is_empty(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -242,8 +249,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(db: sqlite3.Connection) -> None:
-    if db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
-        if db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None:
+    if not _is_ours(db):
+        if not _is_empty(db):
             raise _Foreign("it is another program's database")
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         db.execute(f"PRAGMA application_id = {_APPLICATION}")
