@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-import ocrwatch
 from tests.daemon_process import DaemonProcess, run_ocrwatch
 from tests.faulty_engines import install
 from tests.system.dropping import delivered, files, only_once, put, scan
@@ -197,37 +195,3 @@ def test_once_waits_out_a_pause_although_the_clock_steps(tmp_path: Path, clock: 
         (tmp_path / "away").rename(run.archive)
         assert run.wait() == 0
         assert files(run.archive) == names
-
-
-SHOWN_ONLY = {
-    "ledger": "records when a scan was seen, and until when it waits",
-    "cache": "records when a page was read, and drops old ones",
-    "daemon/daemon.py": "finds the records that are older than the settings say",
-    "daemon/pipeline.py": "notes waits for the next start, never longer than retry.max_delay",
-    "daemon/retry_policy.py": "has what an earlier run noted waited for, never longer than retry.max_delay",
-    "daemon/assembly.py": "finds what ended within a day, and says when hooks were told",
-    "intake/ignore_rules.py": "says 2 s after its last change that a file is not read, or at once if a clock is wrong",
-    "intake/opener.py": "says how old a file is whose last change was not seen",
-    "housekeeping/late_writers.py": "asks the ledger what was quarantined lately; a wrong clock makes it look later",
-    "housekeeping/archive_check.py": "asks the ledger what was delivered lately; a wrong clock makes it look later",
-    "log.py": "writes times",
-    "observe/status.py": "writes times",
-    "observe/status_report.py": "writes times",
-    "observe/activity.py": "says since when",
-    "observe/prometheus.py": "says how long ago",
-    "checks/folders.py": "compares the clock with a share's",
-    "commands/status.py": "says how long ago",
-    "commands/why/explanation.py": "says how long ago",
-    "quarantine/reason_file.py": "writes times into reasons",
-    "backoff.py": "says since when",
-}
-
-
-def test_wall_clock_is_read_only_where_times_are_shown() -> None:
-    """What is decided is decided by the monotonic clock: the other one is read in these modules only."""
-    root = Path(ocrwatch.__file__).parent
-    wall = re.compile(r"\btime\.time\(|datetime\.(now|today|utcnow)\(|time_ns\(")
-    users = {
-        str(path.relative_to(root)) for path in root.rglob("*.py") if wall.search(path.read_text(encoding="utf-8"))
-    }
-    assert not [user for user in users if not user.startswith(tuple(SHOWN_ONLY))]
