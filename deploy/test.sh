@@ -42,6 +42,15 @@ test_other_pythons() {
     done
 }
 
+# show_when_done PROCESS FILE: waits for what runs in the background, and prints what it has written to the file. Fails if
+# it failed.
+show_when_done() {
+    outcome=0
+    wait "$1" || outcome=$?
+    cat "$2"
+    return "$outcome"
+}
+
 make_test_environment "$PWD/.venv" dev
 # If Python is told to write no bytecode, each program that a test starts would compile ocrwatch again: a quarter of
 # the time of its start.
@@ -53,17 +62,36 @@ if [ $# -gt 0 ]; then
     say "Running the tests that were asked for"
     exec python -m pytest "$@"
 fi
-# At the same time, since either leaves a core free. All later tests measure time, and run alone.
-others=$(mktemp)
-test_other_pythons >"$others" 2>&1 &
+background=$(mktemp)
+trap 'rm -f "$background"' EXIT
+# At the same time, since either leaves a core free.
+test_other_pythons >"$background" 2>&1 &
 say "Checking the code"
 sh deploy/check.sh
 say "Running the unit tests"
 python -m pytest -q tests/unit
+show_when_done $! "$background"
+
+say "Running the contract, fuzz and crash tests"
+python -m pytest tests/contract tests/fuzz tests/crash
+
+# Most system tests wait most of the time, so two halves run at the same time. Those that measure time or memory, or boot
+# a system, run alone afterwards.
+alone='event_loop latency lifecycle memory_short metrics quickstart_on_debian service_on_debian soak'
+elsewhere=''
+files=''
+for name in $alone; do
+    elsewhere="$elsewhere --deselect tests/system/test_$name.py"
+    files="$files tests/system/test_$name.py"
+done
+say "Running the system tests, in two halves"
+# shellcheck disable=SC2086
+python -m pytest -p no:cacheprovider $elsewhere tests/system/test_[a-l]*.py >"$background" 2>&1 &
 passed=yes
-wait $! || passed=no
-cat "$others"
-rm "$others"
+# shellcheck disable=SC2086
+python -m pytest $elsewhere tests/system/test_[m-z]*.py || passed=no
+show_when_done $! "$background" || passed=no
+say "Running the system tests that run alone"
+# shellcheck disable=SC2086
+python -m pytest $files || passed=no
 [ "$passed" = yes ]
-say "Running the other tests"
-exec python -m pytest tests/contract tests/fuzz tests/crash tests/system
