@@ -72,21 +72,21 @@ say "Running the unit tests"
 python -m pytest -q tests/unit
 show_when_done $! "$background"
 
-say "Running the contract, fuzz and crash tests"
-python -m pytest tests/contract tests/fuzz tests/crash
+say "Running the fuzz and crash tests"
+python -m pytest tests/fuzz tests/crash
 
-# Most system tests wait most of the time, so two halves run at the same time. Those that measure time or memory, or boot
-# a system, run alone afterwards.
-alone='event_loop latency lifecycle memory_short metrics quickstart_on_debian service_on_debian soak'
+# Most of the others wait most of the time, so two halves run at the same time. Those that measure time or memory run
+# alone afterwards.
+alone='event_loop latency lifecycle memory_short metrics soak'
 elsewhere=''
 files=''
 for name in $alone; do
     elsewhere="$elsewhere --deselect tests/system/test_$name.py"
     files="$files tests/system/test_$name.py"
 done
-say "Running the system tests, in two halves"
+say "Running the contract and system tests, in two halves"
 # shellcheck disable=SC2086
-python -m pytest -p no:cacheprovider $elsewhere tests/system/test_[a-l]*.py >"$background" 2>&1 &
+python -m pytest -p no:cacheprovider $elsewhere tests/contract tests/system/test_[a-l]*.py >"$background" 2>&1 &
 passed=yes
 # shellcheck disable=SC2086
 python -m pytest $elsewhere tests/system/test_[m-z]*.py || passed=no
