@@ -28,6 +28,7 @@ from tests.crash.command import carry_out
 from tests.crash.scenario import CONFIG, Differences, EndState, Places, engine_path, scans_in
 from tests.daemon_process import PROGRAM, children_of, clean_environment
 from tests.rendering import render, with_comment
+from tests.waiting import until
 
 FORMATS = ("json", "txt")
 _MOST_WAITING = 60
@@ -126,7 +127,10 @@ def storm(
                 figures.worker_kills += _live(daemon, chance, longest_life)
         figures.delivered_before_the_last_kill = sum(1 for _ in places.folder("archive").rglob("*.jpg"))
     figures.dropped = dropper.dropped
+    started = _starts(places)
     with _daemon(places, environment) as daemon:
+        # A daemon that is not ready may find an empty inbox, but handles no signal yet.
+        until(lambda: daemon.poll() is not None or _starts(places) > started, _DRAIN_TIMEOUT, "the last start")
         _wait_until_empty(places.folder("inbox"), daemon)
         daemon.send_signal(signal.SIGTERM)
         code = daemon.wait(60)
@@ -166,6 +170,10 @@ def _live(daemon: subprocess.Popen[bytes], chance: random.Random, longest: float
                 os.kill(chance.choice(workers), signal.SIGKILL)
                 killed += 1
     return killed
+
+
+def _starts(places: Places) -> int:
+    return (places.base / "output.log").read_bytes().count(b'"daemon.ready"')
 
 
 def _wait_until_empty(inbox: Path, daemon: subprocess.Popen[bytes]) -> None:
