@@ -52,7 +52,7 @@ def test_killed_while_it_deletes_duplicates_it_loses_no_text(tmp_path: Path) -> 
     moves = [number for number, step in enumerate(sweeper.steps, 1) if " inbox/" in step]
     taken = [number for number in moves if sweeper.steps[number - 1].endswith(" inbox/plain.jpg")]
     removed = [number for number in moves if sweeper.steps[number - 1].startswith("unlinkat") and number > taken[0]]
-    check(sweeper.sweep(range(taken[0] - 8, removed[-1] + 12, 4), jobs=2))
+    check(sweeper.sweep(range(taken[0] - 8, removed[-1] + 12, 8), jobs=2))
 
 
 @needs_compiler
