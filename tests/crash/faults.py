@@ -110,7 +110,7 @@ def run(folder: Path, scans: int, *, rate: float, seed: int, patient: bool = Fal
     began = time.monotonic()
     environment = faulty_environment(folder, places, control, rate)
     with daemon_under_faults(places, environment, seed=seed, program=PROGRAM if patient else HASTY) as daemon:
-        until(lambda: b"daemon.ready" in (places.base / "output.log").read_bytes(), 60)
+        until(lambda: is_ready(places.base / "output.log"), 60)
         open_files = _open_files(daemon)
         control.set(rate)
         next_kill = time.monotonic() + _WORKERS_KILLED_EVERY
@@ -222,6 +222,11 @@ def _wait(daemon: subprocess.Popen[bytes], condition: Callable[[], bool]) -> Non
     deadline = time.monotonic() + _TIMEOUT
     while not condition() and time.monotonic() < deadline and daemon.poll() is None:
         time.sleep(0.05)
+
+
+def is_ready(log: Path) -> bool:
+    """Tell whether the daemon has started: before, it handles no signal, and its status is that of the run before."""
+    return b'"daemon.ready"' in log.read_bytes()
 
 
 def is_idle(places: Places) -> bool:

@@ -25,7 +25,7 @@ from pathlib import Path
 from ocrwatch.daemon.retry_policy import MOST_DEATHS
 from tests.crash.accounts import Figures, settle_accounts
 from tests.crash.command import carry_out
-from tests.crash.faults import Control, daemon_under_faults, faulty_environment, is_idle, prepared
+from tests.crash.faults import Control, daemon_under_faults, faulty_environment, is_idle, is_ready, prepared
 from tests.crash.scenario import Differences, scans_in
 from tests.crash.writer import Writer
 from tests.waiting import until
@@ -97,8 +97,7 @@ def run(folder: Path, starts: int, *, rate: float, seed: int) -> StartupGuard:
     control.set(0)
     figures = counted.figures
     with daemon_under_faults(places, environment, seed=seed) as daemon:
-        # Before, status.json is that of the start before this one, and no signal is handled yet.
-        until(lambda: daemon.poll() is not None or _is_ready(log), _PATIENCE, "the last start")
+        until(lambda: daemon.poll() is not None or is_ready(log), _PATIENCE, "the last start")
         until(
             lambda: daemon.poll() is not None or (not scans_in(writer.inbox) and is_idle(places)), 120, "the last scans"
         )
@@ -118,12 +117,12 @@ def _live(
 ) -> None:
     """Wait for a start's end, let it live for a moment if it succeeded, stop half of them, and note how it ended."""
     deadline = time.monotonic() + _PATIENCE
-    while daemon.poll() is None and not _is_ready(log):
+    while daemon.poll() is None and not is_ready(log):
         if time.monotonic() > deadline:
             counted.wrong.append(f"it hangs:\n{_tail(log)}")
             return
         time.sleep(0.02)
-    if _is_ready(log):
+    if is_ready(log):
         counted.ready += 1
         time.sleep(chance.uniform(0, _LONGEST_LIFE))
         if chance.random() < _STOPPED:
@@ -142,10 +141,6 @@ def _live(
         counted.reasons[" ".join(said[0].split()[1:4])] += 1
     else:
         counted.wrong.append(f"it ended with {daemon.returncode}:\n{_tail(log)}")
-
-
-def _is_ready(log: Path) -> bool:
-    return b'"daemon.ready"' in log.read_bytes()
 
 
 def _killed_alone(logs: Iterable[Path]) -> frozenset[str]:
