@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +19,44 @@ class Box:
     bottom: int
 
 
+UNPLACED: Final = Box(0, 0, 0, 0)
+"""Box of text whose position is unknown: some OCR services give none. Every other box has at least one pixel."""
+
+
+def bounding_box(boxes: Iterable[Box]) -> Box:
+    """Return the bounding box of boxes; :data:`UNPLACED` if the position of none is known."""
+    placed = [(box.left, box.top, box.right, box.bottom) for box in boxes if box != UNPLACED]
+    if not placed:
+        return UNPLACED
+    lefts, tops, rights, bottoms = zip(*placed, strict=True)
+    return Box(min(lefts), min(tops), max(rights), max(bottoms))
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """One word as the engine read it."""
 
     text: str
     box: Box
-    confidence: float
-    """0 to 100, as Tesseract gives it."""
+    confidence: float | None
+    """0 to 100, as Tesseract gives it; None if the engine gives none."""
+    width: float = 0.0
+    """Length along its line in pixels of the original, whatever the line's direction; 0 if unknown."""
+    height: float = 0.0
+    """Extent across its line in pixels of the original; 0 if unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The line on which letters stand, in the original's upright pixels.
+
+    From the left end of the text to the right end, as the text is read when it is upright.
+    """
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
 
 
 _WITHOUT_SPACES = re.compile("[\u2e80-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]{2}")
@@ -43,6 +75,8 @@ class Line:
     box: Box
     paragraph: int = 0
     """Number of the paragraph within its block, from 0."""
+    baseline: Baseline | None = None
+    """None if it is unknown."""
 
     @property
     def text(self) -> str:
@@ -51,18 +85,22 @@ class Line:
         Tesseract returns nearly each of those as a word. Characters that are as far apart as they are tall are words,
         or columns.
         """
-        apart = self.box.bottom - self.box.top
-        text = "".join(
-            word.text
-            if _unspaced(word.text[-1:], following.text[:1]) and following.box.left - word.box.right < apart
-            else f"{word.text} "
-            for word, following in pairwise(self.words)
+        return "".join(
+            f" {word.text}" if self.has_space_before(at) else word.text for at, word in enumerate(self.words)
         )
-        return text + "".join(word.text for word in self.words[-1:])
+
+    def has_space_before(self, at: int) -> bool:
+        """Return whether there is a space between the word of this index and the one before."""
+        if not at:
+            return False
+        last, first = self.words[at - 1], self.words[at]
+        if not _unspaced(last.text[-1:], first.text[:1]):
+            return True
+        return last.box != UNPLACED and first.box.left - last.box.right >= self.box.bottom - self.box.top
 
     @property
     def confidence(self) -> float | None:
-        """Mean of the words', weighted by their lengths, 0 to 100; None if there are none."""
+        """Mean of the words', weighted by their lengths, 0 to 100; None if there are none, or it is unknown."""
         return _mean_confidence(self.words)
 
 
@@ -72,6 +110,11 @@ class Block:
 
     lines: tuple[Line, ...]
     box: Box
+
+    @property
+    def paragraphs(self) -> tuple[tuple[Line, ...], ...]:
+        """The lines of each paragraph."""
+        return tuple(tuple(lines) for _, lines in groupby(self.lines, key=lambda line: line.paragraph))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +137,36 @@ class Second:
     """How many lines of the page have its text."""
     failure: str = ""
     """Why it could not read, so that the page comes from the first engine alone; empty if it could."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upright:
+    """How the page lies on the scan, and the map from the scan to the straight page.
+
+    The straight page has the scan's resolution, and its lines of text are horizontal and upright.
+    """
+
+    turns: int
+    """Clockwise quarter turns, 0 to 3, that make the original upright, after its EXIF orientation."""
+    angle: float
+    """Skew in degrees that is left then, -45 to 45; positive if lines fall to the right."""
+    width: float
+    """Pixels of the straight page."""
+    height: float
+    matrix: tuple[float, float, float, float, float, float, float, float, float]
+    """Maps original to straight pixels: three rows of a homogeneous matrix. The last row is 0, 0, 1 unless the
+    perspective of a photograph was rectified."""
+
+    @property
+    def is_affine(self) -> bool:
+        """Whether parallel lines stay parallel: the page was not rectified."""
+        return self.matrix[6:] == (0.0, 0.0, 1.0)
+
+    def straight(self, x: float, y: float) -> tuple[float, float]:
+        """Map a point of the original to the straight page."""
+        xx, xy, x0, yx, yy, y0, wx, wy, w0 = self.matrix
+        scale = wx * x + wy * y + w0
+        return (xx * x + xy * y + x0) / scale, (yx * x + yy * y + y0) / scale
 
 
 BLANK = "blank"
@@ -123,6 +196,8 @@ class Page:
     50 and more; None if there are too few marks to tell, or they were not measured."""
     second: Second | None = None
     """The engine that reread what the first one was unsure of; None if nothing was read again."""
+    upright: Upright | None = None
+    """How the page lies on the scan; None if no text was read that would show it."""
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -137,22 +212,15 @@ class Page:
     @property
     def text(self) -> str:
         """Lines separated by newlines, paragraphs by an empty line; ends with a newline unless empty."""
-        paragraphs: list[list[str]] = []
-        previous: tuple[int, int] | None = None
-        for number, block in enumerate(self.blocks):
-            for line in block.lines:
-                if (number, line.paragraph) != previous:
-                    paragraphs.append([])
-                    previous = (number, line.paragraph)
-                paragraphs[-1].append(line.text)
-        text = "\n\n".join("\n".join(lines) for lines in paragraphs)
+        paragraphs = (paragraph for block in self.blocks for paragraph in block.paragraphs)
+        text = "\n\n".join("\n".join(line.text for line in paragraph) for paragraph in paragraphs)
         return text + "\n" if text else ""
 
     @property
     def confidence(self) -> float | None:
         """Mean word confidence weighted by the words' lengths, 0 to 100.
 
-        None if nothing was read, because Tesseract reports 95 for a page without words.
+        None if nothing was read, because Tesseract reports 95 for a page without words, or if it is unknown.
         """
         return _mean_confidence(self.words)
 
@@ -197,5 +265,6 @@ class Review:
 
 
 def _mean_confidence(words: tuple[Word, ...]) -> float | None:
-    letters = sum(len(word.text) for word in words)
-    return sum(word.confidence * len(word.text) for word in words) / letters if letters else None
+    known = [(word.confidence, len(word.text)) for word in words if word.confidence is not None]
+    letters = sum(length for _, length in known)
+    return sum(confidence * length for confidence, length in known) / letters if letters else None

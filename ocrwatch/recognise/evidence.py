@@ -53,12 +53,17 @@ def evidence(words: Iterable[Word]) -> float:
 
     The weight grows linearly from 0 at a confidence of 50 to 1 at 100.
     """
-    return sum(sum(map(str.isalnum, word.text)) * max(0.0, word.confidence - _DOUBT) / (100 - _DOUBT) for word in words)
+    return sum(sum(map(str.isalnum, word.text)) * max(0.0, sureness(word) - _DOUBT) / (100 - _DOUBT) for word in words)
 
 
 def beyond_doubt(words: Iterable[Word]) -> list[Word]:
     """Return the words with a confidence of at least 50."""
-    return [word for word in words if word.confidence >= _DOUBT]
+    return [word for word in words if sureness(word) >= _DOUBT]
+
+
+def sureness(word: Word) -> float:
+    """Return a word's confidence, 0 to 100; 100 if its engine gives none, since there is nothing to choose by."""
+    return 100.0 if word.confidence is None else word.confidence
 
 
 def words_within(window: Window, words: Sequence[Word], to_page: Affine) -> list[Word]:

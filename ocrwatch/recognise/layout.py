@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from ocrwatch.document import Block, Line
-from ocrwatch.recognise.rows import band_of, bounding_box, joined, rows_of
+from ocrwatch.document import Block, Line, bounding_box
+from ocrwatch.recognise.rows import band_of, joined, rows_of
 
 _RUNNING = 7.0
 """Minimum median length of the lines of a text column, in line heights: some 15 letters. Prices have 2 to 4."""

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from ocrwatch.document import Block, Line
+from ocrwatch.document import Block, Line, bounding_box
 from ocrwatch.recognise.evidence import evidence
 from ocrwatch.recognise.layout import Row, in_reading_order, parts_of
-from ocrwatch.recognise.rows import Band, band_of, bounding_box, joined, rows_of
+from ocrwatch.recognise.rows import Band, band_of, joined, rows_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,20 @@ from dataclasses import dataclass, replace
 
 import cv2
 
-from ocrwatch.document import Block, Box, EngineInfo, Page, Second
+from ocrwatch.document import EngineInfo, Page, Second
 from ocrwatch.errors import EngineFailed, EnvironmentFault
 from ocrwatch.recipe import WHOLE_PAGE, Recipe
-from ocrwatch.recognise import engines, perspective, projective
-from ocrwatch.recognise.affine import Affine, compose, magnification, map_box, scaling
+from ocrwatch.recognise import engines, perspective
+from ocrwatch.recognise.affine import Affine, compose, magnification, scaling
 from ocrwatch.recognise.decode import Decoded, Gray, decode
 from ocrwatch.recognise.engine_choice import AUTO
 from ocrwatch.recognise.enhance import Enhanced
 from ocrwatch.recognise.enhance.fixed_steps import crop_region
 from ocrwatch.recognise.enhance.pixels import Pixels
+from ocrwatch.recognise.placement import Placement
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.projective import Projective, as_projective
-from ocrwatch.recognise.reader import USUAL, OcrResult, Reader, TextRegion, in_order
+from ocrwatch.recognise.reader import USUAL, OcrResult, Reader, in_order
 from ocrwatch.recognise.result_selection import ReadingPolicy
 from ocrwatch.recognise.second_reader import SecondReader
 
@@ -77,7 +78,8 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
     view, policy, result = _best(view, enhanced, reader, second)
     blank = options.enabled and options.blank and policy.is_blank(result)
     clock.lap("engine")
-    blocks = [_mapped(region, view, decoded) for region in in_order(result.regions)]
+    placement = Placement(view.to_original, view.page.gray.shape, width=decoded.width, height=decoded.height)
+    blocks = [placement.blocks(region) for region in in_order(result.regions)]
     return Page(
         width=decoded.width,
         height=decoded.height,
@@ -90,6 +92,7 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
         timings=clock.milliseconds(),
         unread=policy.unread(result),
         second=Second(weights.NAME, "", 0, why_not) if why_not else _second(second, result),
+        upright=None if blank else placement.upright(result.regions),
     )
 
 
@@ -189,33 +192,6 @@ def _failure(why: str) -> tuple[str, ...]:
 
 def _rest(result: OcrResult) -> tuple[str, ...]:
     return (f"rest {len(result.rest)}",) if result.rest else ()
-
-
-def _mapped(region: TextRegion, view: _View, page: Decoded) -> tuple[Block, ...]:
-    """Return the blocks of a region with boxes in the original's upright pixels."""
-    is_rectified = view.unrectified is not None
-    inner = as_projective(region.to_page) if is_rectified else region.to_page
-    to_original = view.to_original @ inner if is_rectified else compose(view.to_original, inner)
-    map_to = projective.map_box if is_rectified else map_box
-
-    def box(given: Box) -> Box:
-        return map_to(given, to_original, width=page.width, height=page.height)
-
-    return tuple(
-        replace(
-            block,
-            box=box(block.box),
-            lines=tuple(
-                replace(
-                    line,
-                    box=box(line.box),
-                    words=tuple(replace(word, box=box(word.box)) for word in line.words),
-                )
-                for line in block.lines
-            ),
-        )
-        for block in region.blocks
-    )
 
 
 class _Stopwatch:

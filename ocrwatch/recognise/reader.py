@@ -15,7 +15,7 @@ from ocrwatch.recognise.decode import CREDIBLE_DPI
 from ocrwatch.recognise.engines import Engine, read_with, wants_original
 from ocrwatch.recognise.enhance import Enhanced, enhance
 from ocrwatch.recognise.enhance.pixels import Pixels
-from ocrwatch.recognise.evidence import evidence
+from ocrwatch.recognise.evidence import evidence, sureness
 
 _ENLARGED_HEIGHT = 26.0
 """Target cap height in pixels, half as much again as the best one for most pages. Worn and broken text reads better."""
@@ -110,7 +110,7 @@ class OcrResult:
     def legible(self) -> bool:
         """Whether some word is too confident to be read from specks."""
         return any(
-            word.confidence >= _LEGIBLE and sum(map(str.isalnum, word.text)) >= min(_SHORTEST_WORD, len(word.text))
+            sureness(word) >= _LEGIBLE and sum(map(str.isalnum, word.text)) >= min(_SHORTEST_WORD, len(word.text))
             for word in self.words
         )
 
@@ -232,4 +232,4 @@ def drop_low_confidence(blocks: tuple[Block, ...], least: float) -> tuple[Block,
 def confidence(words: Sequence[Word]) -> float:
     """Return the mean confidence, weighted by word length; 0 if there are no words."""
     letters = sum(len(word.text) for word in words)
-    return sum(word.confidence * len(word.text) for word in words) / letters if letters else 0.0
+    return sum(sureness(word) * len(word.text) for word in words) / letters if letters else 0.0

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from ocrwatch.document import Box, Line, Word
+from ocrwatch.document import Line, Word, bounding_box
 
 _SAME_ROW = 0.5
 """Minimum vertical overlap of two lines in one row, as a share of the smaller height."""
@@ -49,12 +49,6 @@ def band_of(words: Sequence[Word]) -> Band:
     boxes = [word.box for word in words]
     top, bottom = median(box.top for box in boxes), median(box.bottom for box in boxes)
     return Band(min(box.left for box in boxes), top, max(box.right for box in boxes), bottom)
-
-
-def bounding_box(boxes: Iterable[Box]) -> Box:
-    """Return the bounding box of boxes. There must be at least one."""
-    lefts, tops, rights, bottoms = zip(*((box.left, box.top, box.right, box.bottom) for box in boxes), strict=True)
-    return Box(min(lefts), min(tops), max(rights), max(bottoms))
 
 
 def line_of(words: Sequence[Word], paragraph: int = 0) -> Line:

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ocrwatch.document import Block, Line, Word
+from ocrwatch.document import Block, Line, Word, bounding_box
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.affine import Affine, compose, inverse, magnification, quarter_turns
 from ocrwatch.recognise.decode import Gray
@@ -26,7 +26,7 @@ from ocrwatch.recognise.ppocr.lines import detected, read_line, to_line
 from ocrwatch.recognise.ppocr.recognition import StripLine
 from ocrwatch.recognise.ppocr.strip import Strip, strip_of
 from ocrwatch.recognise.reader import OcrResult, drop_low_confidence
-from ocrwatch.recognise.rows import Band, band_of, bounding_box, line_of
+from ocrwatch.recognise.rows import Band, band_of, line_of
 
 
 @dataclass(frozen=True, slots=True)

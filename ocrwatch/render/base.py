@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -18,6 +19,11 @@ class Original:
     sha256: str
     review_reasons: tuple[str, ...] = ()
     """Why the text should be reviewed; empty if it need not be."""
+
+    @property
+    def printable_path(self) -> str:
+        """The path in Unicode; bytes that are not UTF-8 are escaped in hexadecimal."""
+        return os.fsencode(self.path).decode("utf-8", "backslashreplace")
 
 
 class Format(Protocol):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, ClassVar, Final
 
 import msgspec
 
-from ocrwatch.document import Block, Box, Line, Page, Second
+from ocrwatch.document import UNPLACED, Block, Box, Line, Page, Second, Upright, Word
 from ocrwatch.render.base import Original
 
 JSON_SCHEMA: Final = "ocrwatch.page/1"
@@ -33,8 +32,7 @@ def page_as_dict(page: Page, original: Original) -> dict[str, Any]:
     return {
         "schema": JSON_SCHEMA,
         "source": {
-            # A name that is not UTF-8 shows its invalid bytes as \\xNN.
-            "path": os.fsencode(original.path).decode("utf-8", "backslashreplace"),
+            "path": original.printable_path,
             "bytes": original.bytes,
             "sha256": original.sha256,
         },
@@ -54,6 +52,7 @@ def page_as_dict(page: Page, original: Original) -> dict[str, Any]:
         "unread": _rounded(page.unread),
         "review": bool(original.review_reasons),
         "review_reasons": list(original.review_reasons),
+        "upright": _upright(page.upright),
         "text": page.text,
         "blocks": [_block(block) for block in page.blocks],
     }
@@ -69,24 +68,47 @@ def _second(second: Second | None) -> dict[str, Any]:
     return {"second": {"name": second.name, "version": second.version, "lines": second.lines}}
 
 
+def _upright(upright: Upright | None) -> dict[str, Any] | None:
+    if upright is None:
+        return None
+    rows = [[round(value, 9) for value in upright.matrix[at : at + 3]] for at in (0, 3, 6)]
+    return {
+        "turns": upright.turns,
+        "angle": upright.angle,
+        "width": round(upright.width, 1),
+        "height": round(upright.height, 1),
+        "matrix": rows,
+    }
+
+
 def _block(block: Block) -> dict[str, Any]:
     return {"box": _box(block.box), "lines": [_line(line) for line in block.lines]}
 
 
 def _line(line: Line) -> dict[str, Any]:
+    baseline = line.baseline
     return {
         "text": line.text,
         "box": _box(line.box),
+        "baseline": None if baseline is None else [baseline.x0, baseline.y0, baseline.x1, baseline.y1],
         "paragraph": line.paragraph,
         "confidence": _rounded(line.confidence),
-        "words": [
-            {"text": word.text, "box": _box(word.box), "confidence": _rounded(word.confidence)} for word in line.words
-        ],
+        "words": [_word(word) for word in line.words],
     }
 
 
-def _box(box: Box) -> list[int]:
-    return [box.left, box.top, box.right, box.bottom]
+def _word(word: Word) -> dict[str, Any]:
+    return {
+        "text": word.text,
+        "box": _box(word.box),
+        "width": word.width or None,
+        "height": word.height or None,
+        "confidence": _rounded(word.confidence),
+    }
+
+
+def _box(box: Box) -> list[int] | None:
+    return None if box == UNPLACED else [box.left, box.top, box.right, box.bottom]
 
 
 def _rounded(number: float | None) -> float | None:

@@ -28,6 +28,10 @@ TEXT: Final = "txt"
 _BUILT_IN: Final = {
     TEXT: "ocrwatch.render.txt:TxtFormat",
     "json": "ocrwatch.render.json:JsonFormat",
+    "hocr": "ocrwatch.render.hocr:HocrFormat",
+    "alto": "ocrwatch.render.alto:AltoFormat",
+    "tsv": "ocrwatch.render.tsv:TsvFormat",
+    "md": "ocrwatch.render.markdown:MarkdownFormat",
 }
 _ENDING: Final = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 """Endings that are safe in a file name on every file system, and leave room for the stem."""

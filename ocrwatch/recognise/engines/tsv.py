@@ -9,8 +9,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import NamedTuple
 
-from ocrwatch.document import Block, Box, Word
-from ocrwatch.recognise.rows import bounding_box, line_of
+from ocrwatch.document import Block, Box, Word, bounding_box
+from ocrwatch.recognise.rows import line_of
 
 _WORD = 5
 _COLUMNS = 12

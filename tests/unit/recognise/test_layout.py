@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrwatch.document import Block, Box, Line, Word
+from ocrwatch.document import Block, Box, Line, Word, bounding_box
 from ocrwatch.recognise.layout import in_reading_order
-from ocrwatch.recognise.rows import bounding_box, line_of
+from ocrwatch.recognise.rows import line_of
 
 HEIGHT, PITCH = 20, 30
 """Height and distance of rows."""

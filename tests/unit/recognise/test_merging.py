@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrwatch.document import Block, Box, Line, Word
+from ocrwatch.document import Block, Box, Line, Word, bounding_box
 from ocrwatch.recognise.evidence import evidence
 from ocrwatch.recognise.merging import Merged, merged
-from ocrwatch.recognise.rows import Band, band_of, bounding_box, joined, line_of, rows_of
+from ocrwatch.recognise.rows import Band, band_of, joined, line_of, rows_of
 
 LEAST_ALONE = 50.0
 HEIGHT, PITCH = 20, 30

@@ -242,3 +242,22 @@ def test_a_map_between_four_points_takes_each_to_its_own() -> None:
     to = projective.between(square, other)
     assert projective.mapped(square, to) == pytest.approx(other, abs=1e-8)
     assert projective.mapped(other, projective.inverse(to)) == pytest.approx(square, abs=1e-8)
+
+
+@pytest.mark.parametrize("view", ASLANT)
+def test_a_rectified_page_says_how_it_becomes_flat(view: View) -> None:
+    """The map is projective, and takes the corners of the paper to those of a rectangle with straight lines."""
+    picture, camera = photographed(view, Desk())
+    found = read(picture)
+    assert found.upright is not None
+    assert not found.upright.is_affine
+    assert found.upright.turns == 0
+    straight = [found.upright.straight(*corner) for corner in camera.seen(corners_of(page())).tolist()]
+    (left, top), (right, upper), (far, bottom), (near, lower) = straight
+    size = max(found.upright.width, found.upright.height)
+    assert max(abs(top - upper), abs(bottom - lower), abs(left - near), abs(right - far)) < 0.02 * size
+    for line in found.lines:
+        assert line.baseline is not None
+        begin = found.upright.straight(line.baseline.x0, line.baseline.y0)
+        end = found.upright.straight(line.baseline.x1, line.baseline.y1)
+        assert abs(begin[1] - end[1]) < 0.01 * size

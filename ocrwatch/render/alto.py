@@ -1,0 +1,117 @@
+"""The format ``alto``: text with positions as ALTO 4.4, the XML of libraries and archives."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from ocrwatch import __version__
+from ocrwatch.document import UNPLACED, Block, Box, Line, Page, bounding_box
+from ocrwatch.render.base import Original
+from ocrwatch.render.typography import quarter_turns
+from ocrwatch.render.xml import Element, child, document
+
+_NAMESPACE: Final = "http://www.loc.gov/standards/alto/ns-v4#"
+_SCHEMA: Final = f"{_NAMESPACE} http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
+_INSTANCE: Final = "http://www.w3.org/2001/XMLSchema-instance"
+_PROCESSING: Final = "OCR_1"
+
+
+class AltoFormat:
+    """A description of the reading, and one page with blocks, lines and words."""
+
+    name: ClassVar[str] = "alto"
+    ending: ClassVar[str] = "alto.xml"
+
+    def render(self, page: Page, original: Original) -> bytes:
+        """Render the document. Positions are in the upright pixels of the original."""
+        attributes = {"xmlns": _NAMESPACE, "xmlns:xsi": _INSTANCE, "xsi:schemaLocation": _SCHEMA}
+        alto = Element("alto", {**attributes, "SCHEMAVERSION": "4.4"})
+        _describe(child(alto, "Description"), page, original)
+        _add_page(child(alto, "Layout"), page)
+        return document(alto)
+
+
+def _describe(description: Element, page: Page, original: Original) -> None:
+    child(description, "MeasurementUnit", "pixel")
+    source = child(description, "sourceImageInformation")
+    child(source, "fileName", original.printable_path)
+    child(source, "fileIdentifier", f"sha256:{original.sha256}", fileIdentifierLocation=None)
+    processing = child(description, "Processing", ID=_PROCESSING)
+    child(processing, "processingCategory", "contentGeneration")
+    for step in page.steps:
+        child(processing, "processingStepDescription", step)
+    engine = page.engine
+    child(processing, "processingStepSettings", f"languages {' '.join(engine.languages)}")
+    software = child(processing, "processingSoftware")
+    child(software, "softwareName", "ocrwatch")
+    child(software, "softwareVersion", __version__)
+    read_by = [f"{engine.name} {engine.version}"]
+    if page.second is not None and page.second.lines:
+        read_by.append(f"{page.second.name} {page.second.version}")
+    child(software, "applicationDescription", ", ".join(read_by))
+
+
+def _add_page(layout: Element, page: Page) -> None:
+    confidence = page.confidence
+    sheet = child(
+        layout,
+        "Page",
+        ID="page_1",
+        PHYSICAL_IMG_NR=1,
+        WIDTH=page.width,
+        HEIGHT=page.height,
+        PROCESSINGREFS=_PROCESSING,
+        PC=None if confidence is None else _share(confidence),
+    )
+    space = child(sheet, "PrintSpace", **_place(Box(0, 0, page.width, page.height)))
+    for number, block in enumerate(page.blocks, 1):
+        _add_block(space, block, number)
+
+
+def _add_block(space: Element, block: Block, number: int) -> None:
+    """Add the paragraphs of a block, each as a text block."""
+    for paragraph_number, lines in enumerate(block.paragraphs, 1):
+        name = f"{number}_{paragraph_number}"
+        turns = quarter_turns(lines[0])
+        text_block = child(
+            space,
+            "TextBlock",
+            ID=f"block_{name}",
+            **_place(bounding_box(line.box for line in lines)),
+            ROTATION=360 - 90 * turns if turns else None,
+        )
+        for line_number, line in enumerate(lines, 1):
+            _add_line(text_block, line, f"{name}_{line_number}")
+
+
+def _add_line(text_block: Element, line: Line, name: str) -> None:
+    given = line.baseline
+    points = None if given is None else f"{given.x0:.1f},{given.y0:.1f} {given.x1:.1f},{given.y1:.1f}"
+    row = child(text_block, "TextLine", ID=f"line_{name}", **_place(line.box), BASELINE=points)
+    for number, word in enumerate(line.words, 1):
+        if number > 1 and line.has_space_before(number - 1):
+            child(row, "SP")
+        child(
+            row,
+            "String",
+            ID=f"word_{name}_{number}",
+            **_place(word.box),
+            WC=None if word.confidence is None else _share(word.confidence),
+            CONTENT=word.text,
+        )
+
+
+def _place(box: Box) -> dict[str, int]:
+    if box == UNPLACED:
+        return {}
+    return {
+        "HPOS": box.left,
+        "VPOS": box.top,
+        "WIDTH": box.right - box.left,
+        "HEIGHT": box.bottom - box.top,
+    }
+
+
+def _share(confidence: float) -> float:
+    """Return a confidence as 0 to 1."""
+    return min(max(confidence / 100, 0.0), 1.0)
