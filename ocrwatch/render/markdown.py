@@ -41,6 +41,8 @@ _EDGE: Final = 1.0
 """Distance from the edge of the text at which a line still ends there, in heights of the line."""
 
 _FEWEST_AT_EDGE: Final = 3
+_NARROWEST: Final = 7.0
+"""Width of a column of running text, in heights of a line: some 15 letters."""
 
 _GAP: Final = 1.5
 """Gap between two words that is none between words of running text, even if justified, in heights of the line."""
@@ -194,8 +196,9 @@ def _runs_on(lines: Sequence[Line], ends: Sequence[int]) -> list[bool]:
         return [False] * len(lines)
     extents = [extent(line, line.box) for line in lines]
     edge = max(end for _, end in extents)
-    tolerance = _EDGE * max(line.box.bottom - line.box.top for line in lines)
-    if sum(abs(edge - end) <= tolerance for end in ends) < _FEWEST_AT_EDGE:
+    height = max(line.box.bottom - line.box.top for line in lines)
+    at_edge = sum(abs(edge - end) <= _EDGE * height for end in ends)
+    if at_edge < _FEWEST_AT_EDGE or edge - min(begin for begin, _ in extents) < _NARROWEST * height:
         return [False] * len(lines)
     runs_on = []
     for (line, (begin, end)), (following, (next_begin, _)) in pairwise(zip(lines, extents, strict=True)):
