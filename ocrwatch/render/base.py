@@ -15,10 +15,15 @@ class Original:
 
     path: str
     """Relative to the inbox."""
-    bytes: int
+    size: int
+    """Bytes."""
     sha256: str
     review_reasons: tuple[str, ...] = ()
     """Why the text should be reviewed; empty if it need not be."""
+    content: bytes = b""
+    """The file, for formats that show it (:func:`needs_original`); empty for others."""
+    straighten: bool = True
+    """Whether formats that show the page put it upright and straight."""
 
     @property
     def printable_path(self) -> str:
@@ -44,6 +49,11 @@ class Format(Protocol):
         are recognised by their sidecars' bytes. No files are used. An exception is a bug of the format: only this scan
         is not delivered, and it is quarantined with the reason.
         """
+
+
+def needs_original(wanted: Format) -> bool:
+    """Return whether a format shows the original. It declares this by a class attribute of this name."""
+    return getattr(wanted, "needs_original", False)
 
 
 @dataclass(frozen=True, slots=True)

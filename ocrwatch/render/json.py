@@ -33,7 +33,7 @@ def page_as_dict(page: Page, original: Original) -> dict[str, Any]:
         "schema": JSON_SCHEMA,
         "source": {
             "path": original.printable_path,
-            "bytes": original.bytes,
+            "bytes": original.size,
             "sha256": original.sha256,
         },
         "width": page.width,

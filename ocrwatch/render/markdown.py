@@ -15,7 +15,7 @@ from typing import ClassVar, Final
 
 from ocrwatch.document import UNPLACED, Line, Page
 from ocrwatch.render.base import Original
-from ocrwatch.render.typography import extent, line_size
+from ocrwatch.render.typography import extent, line_size, usual_size
 
 _HEADINGS: Final = ((1.9, "#"), (1.45, "##"), (1.2, "###"))
 """Minimum size of a heading's type relative to the body text, and its mark."""
@@ -106,7 +106,7 @@ def _rendered(piece: _Piece) -> str:
 def _pieces(page: Page) -> Iterator[_Piece]:
     lines = page.lines
     firsts = Counter(line.words[0].text for line in lines if len(line.words) > 1)
-    usual = _Usual(_body_size(lines), firsts, tuple(extent(line, line.box)[1] for line in lines))
+    usual = _Usual(usual_size(lines), firsts, tuple(extent(line, line.box)[1] for line in lines))
     last = ""
     """Mark of the piece before."""
     for paragraph in (paragraph for block in page.blocks for paragraph in block.paragraphs):
@@ -160,17 +160,6 @@ def _heading_mark(paragraph: Sequence[Line], body: float | None) -> str:
     if sum(map(str.isalpha, "".join(line.text for line in paragraph))) < 2:  # noqa: PLR2004 - a word, and no number
         return ""
     return next((mark for ratio, mark in _HEADINGS if min(sizes) >= ratio * body), "")
-
-
-def _body_size(lines: Sequence[Line]) -> float | None:
-    """Return the size of the type of the letter in the middle, if all are sorted by size; None if it is unknown."""
-    sizes = sorted((size, len(line.text)) for line in lines if (size := line_size(line)) is not None)
-    left = sum(length for _, length in sizes) / 2
-    for size, length in sizes:
-        left -= length
-        if left <= 0:
-            return size
-    return None
 
 
 def _joined(lines: Sequence[Line], runs_on: Sequence[bool]) -> str:

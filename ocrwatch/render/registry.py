@@ -32,6 +32,7 @@ _BUILT_IN: Final = {
     "alto": "ocrwatch.render.alto:AltoFormat",
     "tsv": "ocrwatch.render.tsv:TsvFormat",
     "md": "ocrwatch.render.markdown:MarkdownFormat",
+    "pdf": "ocrwatch.render.pdf:PdfFormat",
 }
 _ENDING: Final = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 """Endings that are safe in a file name on every file system, and leave room for the stem."""

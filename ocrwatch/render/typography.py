@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
@@ -31,6 +32,17 @@ def line_size(line: Line) -> float | None:
     """Return the size of a line's type in pixels of the original, which is 1 em; None if it is unknown."""
     sizes = [size for word in line.words if (size := _size(word)) is not None]
     return median(sizes) if sizes else None
+
+
+def usual_size(lines: Sequence[Line]) -> float | None:
+    """Return the size of the type of the letter in the middle, if all are sorted by size; None if it is unknown."""
+    sizes = sorted((size, len(line.text)) for line in lines if (size := line_size(line)) is not None)
+    left = sum(length for _, length in sizes) / 2
+    for size, length in sizes:
+        left -= length
+        if left <= 0:
+            return size
+    return None
 
 
 def quarter_turns(line: Line) -> int:
@@ -67,7 +79,15 @@ def extent(line: Line, box: Box) -> tuple[int, int]:
 
 def is_right_to_left(line: Line) -> bool:
     """Return whether most letters of a line are of a script that is written from right to left."""
-    text = "".join(word.text for word in line.words)
+    return _is_backwards("".join(word.text for word in line.words))
+
+
+def in_visual_order(word: str) -> str:
+    """Return a word's characters as they are seen from left to right."""
+    return word[::-1] if _is_backwards(word) else word
+
+
+def _is_backwards(text: str) -> bool:
     if text.isascii():
         return False
     letters = Counter(map(unicodedata.bidirectional, text))
