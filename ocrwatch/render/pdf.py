@@ -117,7 +117,7 @@ def _font(pdf: Pdf, characters: list[str]) -> Object:
 
 def _content(page: PdfPage, codes: dict[str, int]) -> bytes:
     """Return the content stream; ``codes`` gets the code of each character."""
-    parts = [f"q {_numbers(page.image, 4)} cm /Scan Do Q"]
+    parts = [f"q {_numbers(page.image)} cm /Scan Do Q"]
     if page.lines:
         # Text rendering mode 3: neither fill nor stroke.
         parts += ["BT 3 Tr", *(row for line in page.lines for row in _line(line, codes)), "ET"]
@@ -132,8 +132,10 @@ def _glyphs(each: Glyphs, line: TextLine, codes: dict[str, int]) -> str:
     place = Matrix(line.cosine, line.sine, -line.sine, line.cosine, each.x, each.y)
     natural = len(each.text) * WIDTH / UNITS * line.size
     shown = "".join(f"{codes.setdefault(char, len(codes) + 1):04x}" for char in allowed(each.text))
-    return f"{_numbers(place, 3)} Tm {max(100 * each.length / natural, 0.1):.1f} Tz <{shown}> Tj"
+    return f"{_numbers(place)} Tm {max(100 * each.length / natural, 0.1):.1f} Tz <{shown}> Tj"
 
 
-def _numbers(matrix: Matrix, places: int) -> str:
-    return " ".join(f"{value:.{places}f}".rstrip("0").rstrip(".") for value in matrix)
+def _numbers(matrix: Matrix) -> str:
+    """Write a matrix: turns to a ten-thousandth, so that a page is off by less than a pixel at its far end."""
+    *linear, x, y = matrix
+    return " ".join([*(f"{value:.4f}".rstrip("0").rstrip(".") for value in linear), f"{x:.2f}", f"{y:.2f}"])

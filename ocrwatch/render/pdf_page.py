@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from ocrwatch.document import UNPLACED, Line, Page, Word
@@ -137,26 +138,33 @@ def _line(line: Line, to_page: Matrix, points: float, *, straight: bool) -> Text
         x, y = x0 + middle * along[0] - half * text_along[0], y0 + middle * along[1] - half * text_along[1]
         return Glyphs(text, x, y, end - begin)
 
-    placed = [(word.text, *extent(word)) for word in line.words]
-    backwards = is_right_to_left(line)
-    pieces = list(_with_spaces(line, placed, size))
-    return TextLine(
-        size,
-        *text_along,
-        tuple(
-            glyphs(in_visual_order(text), begin, end)
-            for text, begin, end in (reversed(pieces) if backwards else pieces)
-        ),
-    )
+    pieces = _with_spaces([(text, *_around(map(extent, words))) for text, words in _runs(line)], size)
+    if is_right_to_left(line):
+        pieces.reverse()
+    return TextLine(size, *text_along, tuple(glyphs(in_visual_order(text), *place) for text, *place in pieces))
 
 
-def _with_spaces(
-    line: Line, placed: Sequence[tuple[str, float, float]], size: float
-) -> Iterator[tuple[str, float, float]]:
-    """Yield the words with what lies between them."""
-    for at, (text, begin, end) in enumerate(placed):
-        if line.has_space_before(at):
-            _, left, right = placed[at - 1]
-            gap = (right, begin) if begin > left else (end, left)
-            yield " ", gap[0], max(gap[1], gap[0] + _NARROWEST_SPACE * size)
-        yield text, begin, end
+_Piece = tuple[str, float, float]
+"""Text, and where it begins and ends on the baseline."""
+
+
+def _runs(line: Line) -> Iterator[tuple[str, Sequence[Word]]]:
+    """Yield the words between spaces. Chinese has none: one run is extracted without spaces."""
+    begins = [0, *(at for at in range(1, len(line.words)) if line.has_space_before(at)), len(line.words)]
+    for begin, end in pairwise(begins):
+        words = line.words[begin:end]
+        yield "".join(word.text for word in words), words
+
+
+def _around(extents: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    begins, ends = zip(*extents, strict=True)
+    return min(begins), max(ends)
+
+
+def _with_spaces(runs: Sequence[_Piece], size: float) -> list[_Piece]:
+    """Return runs with the spaces between them."""
+    pieces = [runs[0]]
+    for (_, left, right), (text, begin, end) in pairwise(runs):
+        gap_begin, gap_end = (right, begin) if begin > left else (end, left)
+        pieces += [(" ", gap_begin, max(gap_end, gap_begin + _NARROWEST_SPACE * size)), (text, begin, end)]
+    return pieces
