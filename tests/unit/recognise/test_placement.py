@@ -14,17 +14,7 @@ from ocrwatch.recognise.baselines import DOWN, LEFT, RIGHT, UP, baseline, direct
 from ocrwatch.recognise.page import recognise
 from tests.rendering import draw, encode
 
-TEXT = "\n".join(
-    [
-        "The harbour office opened on Monday",
-        "and Bill Hill paid 2041 invoices before",
-        "noon while gulls were circling above",
-        "every ship that waited outside until",
-        "Captain Brown had signed his papers",
-        "pygmy yaks jumping quay by quay",
-        "and the queue was gone by four",
-    ]
-)
+TEXT = "The harbour office opened on Monday\nand Bill Hill paid 2041 invoices before\nnoon while gulls were circling above\nevery ship that waited outside until\nCaptain Brown had signed his papers\npygmy yaks jumping quay by quay\nand the queue was gone by four"
 
 
 def line(*words: tuple[str, int, int, int, int]) -> Line:
@@ -78,10 +68,10 @@ def test_descenders_hang_below_the_baseline(turns: int) -> None:
     """A baseline is where most letters stand, whatever descends below it or floats above it."""
     upright = [("gulls", 0, 10, 50, 34), ("were", 60, 15, 100, 30), ("-", 105, 20, 110, 22), ("Hill", 120, 10, 150, 30)]
     boxes = {
-        RIGHT: lambda l, t, r, b: (l, t, r, b),
-        DOWN: lambda l, t, r, b: (100 - b, l, 100 - t, r),
-        LEFT: lambda l, t, r, b: (200 - r, 100 - b, 200 - l, 100 - t),
-        UP: lambda l, t, r, b: (t, 200 - r, b, 200 - l),
+        RIGHT: lambda left, top, right, bottom: (left, top, right, bottom),
+        DOWN: lambda left, top, right, bottom: (100 - bottom, left, 100 - top, right),
+        LEFT: lambda left, top, right, bottom: (200 - right, 100 - bottom, 200 - left, 100 - top),
+        UP: lambda left, top, right, bottom: (top, 200 - right, bottom, 200 - left),
     }
     fitted = baseline(line(*((text, *boxes[turns](*box)) for text, *box in upright)), turns)
     expected = {

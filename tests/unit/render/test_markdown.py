@@ -20,7 +20,7 @@ def plain(markdown: str) -> str:
     tokens = MarkdownIt("commonmark").parse(markdown)
     inline = [child for token in tokens for child in token.children or ()]
     assert {child.type for child in inline} <= {"text", "text_special", "softbreak", "hardbreak"}
-    return " ".join("".join(c.content if c.content else " " for c in token.children or ()) for token in tokens)
+    return " ".join("".join(c.content or " " for c in token.children or ()) for token in tokens)
 
 
 def types(markdown: str) -> list[str]:
@@ -56,7 +56,7 @@ def test_a_page_without_text() -> None:
 
 def test_lines_of_running_text_are_joined() -> None:
     """A line that could not hold the next word runs on; the last one, and an address, do not."""
-    text = "\n".join([LONG, LONG, LONG, "the end"])
+    text = f"{LONG}\n{LONG}\n{LONG}\nthe end"
     assert md(text, "Harbour Office\n12 Quay Street\nKirkwall") == (
         f"{LONG} {LONG} {LONG} the end\n\nHarbour Office\\\n12 Quay Street\\\nKirkwall\n"
     )

@@ -20,10 +20,10 @@ def test_rows_of_a_page() -> None:
     """Page, blocks, paragraphs, lines and words each have a row with Tesseract's numbers."""
     rows = [row.split("\t") for row in rendered(PAGE, "tsv").splitlines()]
     assert tuple(rows[0]) == COLUMNS
-    assert rows[1] == "1 1 0 0 0 0 0 0 2000 3000 -1".split() + [""]
+    assert rows[1] == ["1", "1", "0", "0", "0", "0", "0", "0", "2000", "3000", "-1", ""]
     assert [row[0] for row in rows[1:]] == list("123455453455" + "23455")
-    assert rows[5] == "5 1 1 1 1 1 0 0 140 29 90.000000 Harbour".split()
-    assert rows[-1] == "5 1 2 1 1 2 140 0 100 29 90.000000 block".split()
+    assert rows[5] == ["5", "1", "1", "1", "1", "1", "0", "0", "140", "29", "90.000000", "Harbour"]
+    assert rows[-1] == ["5", "1", "2", "1", "1", "2", "140", "0", "100", "29", "90.000000", "block"]
 
 
 def test_the_engine_reads_it_back() -> None:
@@ -68,5 +68,5 @@ def test_what_is_unknown() -> None:
     """A word without a confidence has -1, like the rows that are no words; without a position it has zeros."""
     bare = replace(line("word"), words=(Word("word", UNPLACED, None),), box=UNPLACED, baseline=None)
     row = rendered(page(replace(paragraphs("x"), lines=(bare,), box=UNPLACED)), "tsv").splitlines()[-1]
-    assert row.split("\t") == "5 1 1 1 1 1 0 0 0 0 -1 word".split()
+    assert row.split("\t") == ["5", "1", "1", "1", "1", "1", "0", "0", "0", "0", "-1", "word"]
     assert Box(0, 0, 0, 0) == UNPLACED
