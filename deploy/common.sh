@@ -93,6 +93,22 @@ run_pip() {
     [ -z "$failed" ] || die "pip could not install $what (above) -- see that it reaches its package index, and run this again"
 }
 
+# extras_of ENVIRONMENT EXTRA...: those extras, and all that the environment has already, as pip names them: [pdf,rapidocr]
+extras_of() {
+    installed_in=$1
+    shift
+    found=''
+    for extra in pdf:pikepdf rapidocr:rapidocr; do
+        is_wanted=''
+        case " $* " in *" ${extra%:*} "*) is_wanted=yes ;; esac
+        for folder in "$installed_in"/lib/python3*/site-packages/"${extra#*:}"; do
+            [ ! -e "$folder" ] || is_wanted=yes
+        done
+        [ -z "$is_wanted" ] || found="$found,${extra%:*}"
+    done
+    [ -z "$found" ] || printf '[%s]\n' "${found#,}"
+}
+
 # contents_of FOLDER: names and checksums of the files in it.
 contents_of() {
     (cd "$1" && find . -type f -exec sha256sum {} + | LC_ALL=C sort -k 2)

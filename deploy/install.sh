@@ -10,6 +10,7 @@ usage: sudo sh deploy/install.sh [OPTION…]
 
   --languages fra,deu  languages on the scans, the most frequent first (English if not said)
   --instance NAME      one more inbox, in /srv/ocrwatch/NAME, with settings in /etc/ocrwatch/NAME.toml
+  --with-pdf           also installs what writes searchable PDFs (8 MB to fetch)
   --with-rapidocr      also installs a second reader, which reads receipts, forms and photos better (60 MB to fetch)
   --with-samba         also exports the folders as the share "ocrwatch"
   --with-network       allows metrics and webhooks, for which the service must use the network
@@ -29,7 +30,7 @@ units=$library/systemd/system
 samba=/etc/samba/smb.conf
 samba_share=/etc/samba/ocrwatch.conf
 
-languages='' instance='' with_rapidocr='' with_samba='' with_network='' start=yes uninstall=''
+languages='' instance='' wanted='' with_samba='' with_network='' start=yes uninstall=''
 while [ $# -gt 0 ]; do
     case $1 in
         --languages=* | --instance=*)
@@ -41,7 +42,7 @@ while [ $# -gt 0 ]; do
             if [ -z "${2:-}" ]; then usage >&2; exit 2; fi
             if [ "$1" = --languages ]; then languages=$2; else instance=$2; fi
             shift ;;
-        --with-rapidocr) with_rapidocr=yes ;;
+        --with-pdf | --with-rapidocr) wanted="$wanted ${1#--with-}" ;;
         --with-samba) with_samba=yes ;;
         --with-network) with_network=yes ;;
         --no-start) start='' ;;
@@ -103,19 +104,17 @@ install_program() {
         /home/* | /root/*) die "python3 is $python, which the service may not see -- run this with PATH=/usr/bin:/bin" ;;
     esac
     # What an upgrade finds installed, it installs as well.
-    for found in "$program"/current/lib/python3*/site-packages/rapidocr; do
-        [ ! -e "$found" ] || with_rapidocr=yes
-    done
-    extra=${with_rapidocr:+[rapidocr]}
+    # shellcheck disable=SC2086
+    extras=$(extras_of "$program/current" $wanted)
     # The same sources, extras and Python are the same release.
-    digest=$(printf '%s\n' "$(contents_of "$staging")" "$python" "$("$python" -V)" ${extra:+"$extra"} |
+    digest=$(printf '%s\n' "$(contents_of "$staging")" "$python" "$("$python" -V)" ${extras:+"$extras"} |
         sha256sum | cut -c 1-12)
     version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' "$staging/ocrwatch/__init__.py")
     release=$program/releases/$version-$digest
     if [ ! -e "$release/complete" ]; then
         mkdir -p "$program/releases"
         rm -rf "$release"
-        make_environment "$release" "ocrwatch$extra" "$digest" "$staging$extra"
+        make_environment "$release" "ocrwatch$extras" "$digest" "$staging$extras"
         "$release/bin/ocrwatch" --version >/dev/null
         touch "$release/complete"
     fi

@@ -3,14 +3,17 @@
 #   sh deploy/quickstart.sh
 # Installs Tesseract's data and venv support where they are missing (root or sudo), makes .venv, puts a sample
 # scan into ./inbox and watches it in the foreground. Safe to run again: it then just starts, without the network.
-# With --with-rapidocr as the first argument it also installs a second reader, which reads receipts, forms and photos
-# better (60 MB to fetch). Other arguments go to ocrwatch run.
+# With --with-pdf it also installs what writes searchable PDFs (8 MB to fetch), and with --with-rapidocr a second reader,
+# which reads receipts, forms and photos better (60 MB). These come first; other arguments go to ocrwatch run.
 set -eu
-extra=''
-if [ "${1:-}" = --with-rapidocr ]; then
-    extra='[rapidocr]'
+wanted=''
+while :; do
+    case ${1:-} in
+        --with-pdf | --with-rapidocr) wanted="$wanted ${1#--with-}" ;;
+        *) break ;;
+    esac
     shift
-fi
+done
 . "$(dirname -- "$0")/common.sh"
 
 # Tesseract itself comes with the Python package tesserocr, where that has wheels; with its program come 30 MB more.
@@ -23,11 +26,10 @@ trap 'rm -rf "$staging"' EXIT
 copy_sources "$staging"
 # Python compiles what it uses when it first uses it, which takes less time than all of it.
 # What was installed before stays.
-for found in "$PWD"/.venv/lib/python3*/site-packages/rapidocr; do
-    [ ! -e "$found" ] || extra='[rapidocr]'
-done
-fingerprint=$(contents_of "$staging" | sha256sum)$extra
-make_environment "$PWD/.venv" "ocrwatch$extra" "$fingerprint" --no-compile "$staging$extra"
+# shellcheck disable=SC2086
+extras=$(extras_of "$PWD/.venv" $wanted)
+fingerprint=$(contents_of "$staging" | sha256sum)$extras
+make_environment "$PWD/.venv" "ocrwatch$extras" "$fingerprint" --no-compile "$staging$extras"
 rm -rf "$staging"
 
 mkdir -p inbox outbox

@@ -44,7 +44,7 @@ async def echo(job: Job) -> Page:
 
 async def render(job: RenderJob) -> RenderedPage:
     """Render a cached page as workers do."""
-    return render_packed(job.packed, job.request)
+    return render_packed(job.packed, job.request, job.jpeg)
 
 
 class FakeExecutor:
@@ -104,7 +104,7 @@ class FakeExecutor:
             self.jobs.append(job)
             self._heard(Begun(WORKER, job.scan, attempt))
             begun = time.monotonic()
-            page = render_page(plain(await self.act(job)), job.request)
+            page = render_page(plain(await self.act(job)), job.request, job.jpeg)
             return Reading(page, (time.monotonic() - begun) * 1000)
         finally:
             self._busy -= 1

@@ -139,9 +139,28 @@ class LikeTexts(Marks):
     ending: ClassVar[str] = "words.txt"
 
 
+class LikeAlto(Marks):
+    """Would be taken for the ALTO of another scan."""
+
+    name: ClassVar[str] = "like-alto"
+    ending: ClassVar[str] = "XML"
+
+
+class Shows(Marks):
+    """Is the original, as it came."""
+
+    name: ClassVar[str] = "shows"
+    ending: ClassVar[str] = "copy"
+    shows_original: ClassVar[bool] = True
+
+    def render(self, page: Page, original: Original) -> bytes:  # noqa: ARG002 - the protocol's
+        """Return the scan's bytes, and whether they were to be straightened."""
+        return original.content + str(original.straighten).encode()
+
+
 FORMATS: dict[str, type[Format]] = {
     **{each.name: each for each in (Marks, Twin, Raises, Exits, ReturnsText, Crashes, Hangs, Starved)},
-    **{each.name: each for each in (Escapes, LikeScans, LikeTexts)},
+    **{each.name: each for each in (Escapes, LikeScans, LikeTexts, LikeAlto, Shows)},
     "other-name": OtherName,
 }
 
@@ -178,5 +197,6 @@ def _forget() -> None:
     importlib.invalidate_caches()
     registry.load.cache_clear()
     registry.choose.cache_clear()
+    registry.needs_original.cache_clear()
     registry.endings.cache_clear()
     plugins.forget()

@@ -218,10 +218,15 @@ def _identity(recipe: Recipe, digest: Callable[[_Stamp], bytes], executor: str) 
 
 @functools.cache
 def _code() -> str:
-    """Return a hash of the code that reads: developers change it without a new version."""
+    """Return a hash of the code that reads, and that defines a page: developers change it without a new version."""
     package = Path(ocrwatch.__file__).parent
     contents = hashlib.sha256()
-    for path in (package / "jpeg_markers.py", *sorted(package.joinpath("recognise").rglob("*.py"))):
+    modules = (
+        package / "document.py",
+        package / "jpeg_markers.py",
+        *sorted(package.joinpath("recognise").rglob("*.py")),
+    )
+    for path in modules:
         code = path.read_bytes()
         contents.update(f"{path.relative_to(package).as_posix()} {len(code)}\n".encode())
         contents.update(code)

@@ -19,6 +19,7 @@ from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.intake.loading import AlreadyDelivered, Loaded, Loading
 from ocrwatch.ledger import Ledger
 from ocrwatch.render.base import RenderedPage, RenderRequest
+from ocrwatch.render.registry import needs_original
 from ocrwatch.scan import Scan, Scans, ScanState
 from ocrwatch.settings import Settings
 from ocrwatch.storage.threads import Threads, run_in
@@ -64,7 +65,7 @@ class PageSource:
             renew(scan, self.settings)
             loaded = await self._load(scan)
             if loaded.page is not None:
-                if (page := await self._render_cached(scan, loaded.page)) is not None:
+                if (page := await self._render_cached(scan, loaded.page, loaded.jpeg)) is not None:
                     return page
                 check_admission(scan, replace(loaded, page=None), self.settings.retry)
             scan.jpeg = loaded.jpeg
@@ -75,7 +76,7 @@ class PageSource:
                 jpeg, scan.jpeg = scan.jpeg, b""
                 # Another scan with the same bytes may have been read since this one was loaded.
                 cached = self._cache.recent(scan.sha256 or "", scan.recipe)
-                if cached is not None and (page := await self._render_cached(scan, cached)) is not None:
+                if cached is not None and (page := await self._render_cached(scan, cached, jpeg)) is not None:
                     return page
                 return await self._have_read(scan, jpeg)
 
@@ -102,12 +103,13 @@ class PageSource:
         check_admission(scan, loaded, self.settings.retry)
         return loaded
 
-    async def _render_cached(self, scan: Scan, packed: bytes) -> RenderedPage | None:
+    async def _render_cached(self, scan: Scan, packed: bytes, jpeg: bytes) -> RenderedPage | None:
         """Render a cached page; return None if it cannot be, so that the scan must be read."""
         if packed == scan.unrendered:
             return None
+        shown = jpeg if needs_original(scan.options.output.formats) else b""
         try:
-            page = await render_checked(self._executor, RenderJob(scan.id, packed, self._request(scan)))
+            page = await render_checked(self._executor, RenderJob(scan.id, packed, self._request(scan), shown))
         except (ScanFault, EnvironmentFault) as fault:
             # Reading meets the same fault of the environment, if it lasts, and pauses for it.
             scan.unrendered = packed

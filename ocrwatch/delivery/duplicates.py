@@ -17,6 +17,7 @@ from ocrwatch.delivery.chosen_names import Fate, Plan
 from ocrwatch.delivery.step_order import Work
 from ocrwatch.errors import environment_fault
 from ocrwatch.ledger import Ledger
+from ocrwatch.render.registry import needs_original
 from ocrwatch.scan import Scan
 from ocrwatch.storage.files import display_path, folder_if_there, has_content
 
@@ -44,7 +45,10 @@ class Earlier:
 
 def made_by(scan: Scan) -> str:
     """Return what distinguishes a text from that of the same bytes under other options."""
-    made = repr((scan.recipe, scan.options.output.formats))
+    formats = scan.options.output.formats
+    # Only if it matters: texts that were made before the option existed stay known.
+    shown = (scan.options.pdf,) if needs_original(formats) else ()
+    made = repr((scan.recipe, formats, *shown))
     return hashlib.sha256(made.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 

@@ -235,4 +235,5 @@ def request_for(scan: Scan, *, preview_chars: int, packs: bool) -> RenderRequest
         (REDUCED,) if scan.reduced else (),
         max(preview_chars, BEGINNING),
         packs,
+        scan.options.pdf.straighten,
     )

@@ -6,8 +6,8 @@ A worker decodes data from unknown people, and may be taken over by it. So each 
 other may send, with their declared types: anything else is :class:`BadMessage`. A worker that hangs, is stopped or dies
 in the middle of a message delays only its own slot, until the deadline.
 
-A message is two lengths, the message in MessagePack and, for a job, the raw JPEG: copies of 200 MB would take time, and
-memory that a worker may not have.
+A message is two lengths, the message in MessagePack and, for a job, the scan's raw bytes: copies of 200 MB would take
+time, and memory that a worker may not have.
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ from ocrwatch.render.base import RenderedPage, RenderRequest
 _LENGTHS: Final = struct.Struct("!QQ")
 _PIECE: Final = 1 << 20
 _MAX_LENGTH: Final = 1 << 26
-"""Bytes of a message without its JPEG: the sidecars and the packed page of 500 words take 80,000."""
+"""Bytes of a message without a scan: the sidecars and the packed page of 500 words take 80,000."""
+
+_SCANS_IN_ANSWER: Final = 2
+"""How many times its job's scan an answer may hold besides: a PDF shows it."""
 
 _CODE: Final = re.compile(r"[a-z0-9-]{1,50}")
 
@@ -101,6 +104,8 @@ class RenderJob(_Message, frozen=True):
     scan: int
     packed: bytes
     request: RenderRequest
+    jpeg: bytes = b""
+    """The scan, if a format shows it; empty if none does."""
 
 
 class Taken(_Message, frozen=True):
@@ -142,6 +147,8 @@ class Channel(Generic[Sent, Received]):
         self._socket = connection
         self._decoder = decoder
         self._gets_jpegs = gets_jpegs
+        self._max_length = _MAX_LENGTH
+        """Bytes of a message; more after a scan, since the answer may show it."""
 
     def fileno(self) -> int:
         """Return the socket's descriptor."""
@@ -151,10 +158,14 @@ class Channel(Generic[Sent, Received]):
         """Send one message until ``deadline`` (monotonic seconds).
 
         Raises ``TimeoutError``, or :class:`ChannelClosed` if the other end is gone. A message that cannot be encoded
-        raises before anything is sent: :class:`UsageError` for a recipe, ``TypeError`` or ``ValueError``.
+        raises before anything is sent: :class:`UsageError` for a recipe, :class:`TooLarge` for sidecars, ``TypeError``
+        or ``ValueError``.
         """
-        jpeg = message.jpeg if isinstance(message, Job) else b""
-        data = _encoded(msgspec.structs.replace(message, jpeg=b"") if jpeg else message)
+        jpeg = b""
+        if isinstance(message, Job | RenderJob):
+            jpeg = message.jpeg
+            self._expect_answer(jpeg)
+        data = _encoded(msgspec.structs.replace(message, jpeg=b"") if jpeg else message, self._max_length)
         try:
             for part in (_LENGTHS.pack(len(data), len(jpeg)) + data, jpeg):
                 self._set_timeout(deadline)
@@ -170,7 +181,7 @@ class Channel(Generic[Sent, Received]):
         Raises like :meth:`send`, and :class:`BadMessage`.
         """
         length, jpeg_length = _LENGTHS.unpack(self._exactly(_LENGTHS.size, deadline))
-        if length > _MAX_LENGTH or (jpeg_length and not self._gets_jpegs):
+        if length > self._max_length or (jpeg_length and not self._gets_jpegs):
             raise BadMessage(f"a message of {length + jpeg_length} bytes")
         data = self._exactly(length, deadline)
         jpeg = self._jpeg(jpeg_length, deadline)
@@ -180,11 +191,17 @@ class Channel(Generic[Sent, Received]):
             raise
         except Exception as error:
             raise BadMessage(str(error)) from error
-        return msgspec.structs.replace(message, jpeg=jpeg) if isinstance(message, Job) else message
+        if isinstance(message, Job | RenderJob):
+            self._expect_answer(jpeg)
+            return msgspec.structs.replace(message, jpeg=jpeg)
+        return message
 
     def close(self) -> None:
         """Close this end."""
         self._socket.close()
+
+    def _expect_answer(self, jpeg: bytes) -> None:
+        self._max_length = _MAX_LENGTH + _SCANS_IN_ANSWER * len(jpeg)
 
     def _exactly(self, length: int, deadline: float | None) -> bytearray:
         data = bytearray(length)
@@ -229,7 +246,7 @@ class Channel(Generic[Sent, Received]):
         self._socket.settimeout(left)
 
 
-def _encoded(message: _Message) -> bytes:
+def _encoded(message: _Message, max_length: int) -> bytes:
     try:
         data = _ENCODER.encode(message)
     except UnicodeEncodeError as error:
@@ -239,7 +256,12 @@ def _encoded(message: _Message) -> bytes:
                 f"a path of [ocr] is not UTF-8: {_encodable(error.object)}", "rename the file or folder"
             ) from error
         raise
-    if len(data) > _MAX_LENGTH:
+    if len(data) > max_length and isinstance(message, Read):
+        raise TooLarge(
+            f"its sidecars take {len(data) / 1e6:.0f} MB, more than {max_length / 1e6:.0f}",
+            "take large formats, such as pdf, out of output.formats for such scans",
+        )
+    if len(data) > max_length:
         raise ValueError(f"a message of {len(data)} bytes is too long")
     return data
 

@@ -36,12 +36,16 @@ def plain(page: Page) -> Page:
         ) from error
 
 
-def render_page(page: Page, request: RenderRequest) -> RenderedPage:
-    """Render a page. Raises :class:`InternalFault` if a format fails."""
+def render_page(page: Page, request: RenderRequest, content: bytes = b"") -> RenderedPage:
+    """Render a page. ``content`` is the scan's, for formats that show it.
+
+    Raises :class:`InternalFault` if a format fails, :class:`EnvironmentFault` if it lacks a package.
+    """
     reasons = review_reasons(page, request.review_below)
     if request.review_below:
         reasons = (*reasons, *request.review_notes)
-    original = Original(os.fsdecode(request.path), request.size, request.sha256, reasons)
+    path = os.fsdecode(request.path)
+    original = Original(path, request.size, request.sha256, reasons, content, request.straighten)
     return RenderedPage(
         render(page, original, request.formats),
         _summary(page, reasons, request.preview_chars),
@@ -49,7 +53,7 @@ def render_page(page: Page, request: RenderRequest) -> RenderedPage:
     )
 
 
-def render_packed(packed: bytes, request: RenderRequest) -> RenderedPage:
+def render_packed(packed: bytes, request: RenderRequest, content: bytes = b"") -> RenderedPage:
     """Render a cached page.
 
     Raises :class:`Damaged` if it is none, and like :func:`render_page`.
@@ -58,7 +62,7 @@ def render_packed(packed: bytes, request: RenderRequest) -> RenderedPage:
         page = unpack(packed)
     except Malformed as error:
         raise Damaged(f"the cached page is damaged ({error})", "nothing: the scan is read again") from error
-    return render_page(page, request)
+    return render_page(page, request, content)
 
 
 def _summary(page: Page, reasons: tuple[str, ...], preview_chars: int) -> PageSummary:

@@ -94,7 +94,7 @@ def _serve(channel: Channel[Answer, Request]) -> None:
         os.lseek(2, 0, os.SEEK_SET)
         try:
             # Sending is included: formats of other packages may return values that cannot be encoded.
-            channel.send(Read(job.scan, _read(job) if isinstance(job, Job) else render_packed(job.packed, job.request)))
+            channel.send(Read(job.scan, _read(job) if isinstance(job, Job) else _render(job)))
         except ChannelClosed:
             raise
         except Exception as error:  # noqa: BLE001 - a scan must not stop the worker, whatever it causes
@@ -120,7 +120,11 @@ def _read(job: Job) -> RenderedPage:
 
     _choose_parent_death(job.recipe)
     page = plain(recognise(job.jpeg, job.recipe))
-    return render_page(page, job.request)
+    return render_page(page, job.request, job.jpeg)
+
+
+def _render(job: RenderJob) -> RenderedPage:
+    return render_packed(job.packed, job.request, job.jpeg)
 
 
 def _choose_parent_death(recipe: Recipe) -> None:

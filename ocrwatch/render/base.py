@@ -21,7 +21,7 @@ class Original:
     review_reasons: tuple[str, ...] = ()
     """Why the text should be reviewed; empty if it need not be."""
     content: bytes = b""
-    """The file, for formats that show it (:func:`needs_original`); empty for others."""
+    """The file, for formats that show it (:func:`shows_original`); empty for others."""
     straighten: bool = True
     """Whether formats that show the page put it upright and straight."""
 
@@ -51,9 +51,9 @@ class Format(Protocol):
         """
 
 
-def needs_original(wanted: Format) -> bool:
-    """Return whether a format shows the original. It declares this by a class attribute of this name."""
-    return getattr(wanted, "needs_original", False)
+def shows_original(wanted: Format) -> bool:
+    """Return whether a format gets the original's bytes. It declares this by a class attribute of this name."""
+    return bool(getattr(wanted, "shows_original", False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,8 @@ class RenderRequest:
     """Length of the text's beginning in the summary."""
     packs: bool = False
     """Whether the page is wanted for the cache."""
+    straighten: bool = True
+    """Whether formats that show the page put it upright and straight."""
 
 
 @dataclass(frozen=True, slots=True)

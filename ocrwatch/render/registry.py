@@ -17,7 +17,7 @@ from typing import Final
 from ocrwatch.document import Page, PageSummary
 from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, UsageError
 from ocrwatch.plugins import find, installed, origin
-from ocrwatch.render.base import Format, Original, RenderedPage, RenderRequest
+from ocrwatch.render.base import Format, Original, RenderedPage, RenderRequest, shows_original
 
 GROUP: Final = "ocrwatch.formats"
 
@@ -40,10 +40,8 @@ _ENDING: Final = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 _LONGEST_REMARKS: Final = 100_000
 """Characters of a page's warnings, reasons for review and the like: they go to ledger and log."""
 
-_RESERVED: Final = frozenset({"jpg", "jpeg", "txt", "json"})
-"""Endings that other packages may not use. The archive may be the outbox: there ``jpg`` is the original's. And
-``scan1.words.txt`` would be taken for the text of a scan named ``scan1.words.jpg``.
-"""
+_RESERVED: Final = ("jpg", "jpeg", "png", "tif", "tiff", "txt", "json", "hocr", "alto.xml", "tsv", "md", "pdf")
+"""Endings that other packages may not use: of scans, since the archive may be the outbox, and of built-in formats."""
 
 
 def is_installed(name: str) -> bool:
@@ -63,7 +61,7 @@ def names() -> tuple[str, ...]:
 def load(name: str) -> Format:
     """Return a format.
 
-    Raises UsageError if there is none, EnvironmentFault if its package cannot be used.
+    Raises UsageError if there is none, EnvironmentFault if its package, or one that it needs, cannot be used.
     """
     found = find(GROUP, _BUILT_IN, name)
     if found is None:
@@ -71,6 +69,8 @@ def load(name: str) -> Format:
     try:
         made: Format = found.load()()
         flaw = _flaw(made, name)
+    except EnvironmentFault:
+        raise
     except (Exception, SystemExit) as error:  # another package's code may raise anything
         raise _unusable(name, f"{type(error).__name__}: {error}") from error
     if flaw:
@@ -95,6 +95,12 @@ def choose(formats: tuple[str, ...]) -> tuple[Format, ...]:
                 "name one of the two in output.formats",
             )
     return tuple(chosen)
+
+
+@functools.cache
+def needs_original(formats: tuple[str, ...]) -> bool:
+    """Return whether one of these formats gets the original's bytes. Raises like :func:`choose`."""
+    return any(map(shows_original, choose(formats)))
 
 
 @functools.cache
@@ -124,7 +130,8 @@ def commit_mark(formats: Iterable[str]) -> str:
 def render(page: Page, original: Original, formats: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
     """Return ``(ending, bytes)`` for each wanted format, in the order of publishing.
 
-    Raises InternalFault if a format fails, which is a bug of it: this scan cannot be delivered, and others can.
+    Raises EnvironmentFault if a package that a format needs cannot be used, InternalFault if a format fails, which is a
+    bug of it: this scan cannot be delivered, and others can.
     """
     return tuple((each.ending, _rendered(each, page, original)) for each in choose(formats))
 
@@ -152,8 +159,8 @@ def flaw_of(page: RenderedPage, request: RenderRequest) -> str:
 def _rendered(wanted: Format, page: Page, original: Original) -> bytes:
     try:
         content: object = wanted.render(page, original)
-    except MemoryError:
-        # Not its fault: the scan is delivered when there is memory.
+    except (MemoryError, EnvironmentFault):
+        # Not its fault: the scan is delivered when there is memory, or the package.
         raise
     except (Exception, SystemExit) as error:
         raise _bug(wanted.name, f"failed ({error!r})", "".join(traceback.format_exception(error))) from error
@@ -174,11 +181,19 @@ def _flaw(made: Format, name: str) -> str:
         return f"its name is {getattr(made, 'name', None)!r}, that of its entry point {name!r}"
     if not isinstance(ending, str) or not _ENDING.fullmatch(ending):
         return f"its ending {ending!r} cannot be that of a file"
-    if name not in _BUILT_IN and ending.casefold().rpartition(".")[2] in _RESERVED:
+    if name not in _BUILT_IN and any(_are_confused(ending.casefold(), each) for each in _RESERVED):
         return f"its ending {ending!r} is that of scans, or of a format that is built in"
     if not callable(getattr(made, "render", None)):
         return "it has no method render"
     return ""
+
+
+def _are_confused(one: str, other: str) -> bool:
+    """Return whether files with these endings are taken for one another.
+
+    ``scan1.words.txt`` would be the text of a scan named ``scan1.words.jpg``.
+    """
+    return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
 
 
 def _unusable(name: str, reason: str) -> EnvironmentFault:

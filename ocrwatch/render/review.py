@@ -26,9 +26,9 @@ def review_reasons(page: Page, below: float) -> tuple[str, ...]:
         return ()
     reasons = []
     confidence = page.confidence
-    if confidence is None:
+    if not page.words:
         reasons.append("no text")
-    elif math.isnan(confidence):
+    elif confidence is None or math.isnan(confidence):
         reasons.append("no confidence")
     elif confidence < below:
         # Rounded down: 79.6 must not be shown as the 80 that it misses.

@@ -34,8 +34,8 @@ from ocrwatch.settings.types import (
 )
 
 __all__ = [
-    "Batch", "Cache", "Effective", "Enhance", "Events", "Hooks", "Intake", "Log", "Ocr", "Output", "Profile", "Retry",
-    "Section", "Settings", "Settle", "Status", "Watch", "Workers", "recipe",
+    "Batch", "Cache", "Effective", "Enhance", "Events", "Hooks", "Intake", "Log", "Ocr", "Output", "Pdf", "Profile",
+    "Retry", "Section", "Settings", "Settle", "Status", "Watch", "Workers", "recipe",
 ]  # fmt: skip
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -134,8 +134,9 @@ class Output(Section):
     """What is written to the outbox."""
 
     formats: SidecarFormats = ("txt",)
-    """Files to write for each scan: txt (the text), json (words with positions and confidences), or formats that other
-    packages add, by name."""
+    """Files to write for each scan: txt (the text), md (Markdown with headings and lists), json, hocr, alto or tsv
+    (words with positions and confidences), pdf (searchable; it needs the extra pdf), or formats that other packages
+    add, by name."""
     mode: FileMode = None
     """Permissions of these files, such as "0640"; empty uses the umask."""
     group: OptionalName = None
@@ -144,6 +145,14 @@ class Output(Section):
     """Pages with a lower confidence, 0 to 100, are marked for review, and so are pages on which many letter-like marks
     were not read, and pages without text that are not blank. 0 marks none. Decrease it if too many good pages are
     marked."""
+
+
+class Pdf(Section):
+    """How the format pdf shows a scan."""
+
+    straighten: bool = True
+    """Whether the page is put upright and straight, so that its text is found in the right order. The image in it is
+    unchanged in any case. Disable it if the PDF must look like the scan."""
 
 
 class Retry(Section):
@@ -266,6 +275,8 @@ class Profile(Section):
     """Options of [enhance] that differ."""
     output: Output = Output()
     """Options of [output] that differ."""
+    pdf: Pdf = Pdf()
+    """Options of [pdf] that differ."""
 
     @model_validator(mode="after")
     def _languages_once(self) -> Self:
@@ -299,6 +310,7 @@ class Effective:
     ocr: Ocr
     enhance: Enhance
     output: Output
+    pdf: Pdf
 
 
 class Settings(BaseSettings):
@@ -330,6 +342,7 @@ class Settings(BaseSettings):
     ocr: Ocr = Ocr()
     enhance: Enhance = Enhance()
     output: Output = Output()
+    pdf: Pdf = Pdf()
     retry: Retry = Retry()
     history: History = History()
     hooks: Hooks = Hooks()
@@ -362,7 +375,7 @@ class Settings(BaseSettings):
         """
         profile = next((profile for profile in self.profiles if profile.matches(path)), None)
         if profile is None:
-            return Effective(None, self.ocr, self.enhance, self.output)
+            return Effective(None, self.ocr, self.enhance, self.output, self.pdf)
         return self.with_profile(profile)
 
     def with_profile(self, profile: Profile) -> Effective:
@@ -375,6 +388,7 @@ class Settings(BaseSettings):
             ocr,
             _overlay(self.enhance, profile.enhance),
             _overlay(self.output, profile.output),
+            _overlay(self.pdf, profile.pdf),
         )
 
 

@@ -29,10 +29,13 @@ VARIANTS: tuple[Variant, ...] = ("same", "other", "hardlink", "reserve", "fuse",
 """The archive and quarantine on the inbox's file system; on another one; on one that, like NFS, cannot rename without
 replacing, so that a hard link and an unlink must do; on one that has no hard links either, so that names are reserved;
 on a real FUSE mount, which has no lasting inode numbers either; on the inbox's again, where of scans with the same
-bytes only the first is delivered and the others are deleted; and there once more, with the sidecars of another
-package's format beside the two that are built in."""
+bytes only the first is delivered and the others are deleted; and there once more, with the sidecars of all built-in
+formats and of another package's."""
 
 LOCK = ".ocrwatch.lock"
+
+ALL_FORMATS = ["txt", "json", "hocr", "alto", "tsv", "md", "pdf", "marks"]
+"""All that are built in, and one of another package."""
 
 MOST_ATTEMPTS = 100
 """A kill costs the scan that was being read an attempt, which is as it should be; here it must not add up."""
@@ -135,7 +138,7 @@ def prepare(base: Path, variant: Variant, mount: Path | None = None) -> Places:
     folders = "\n".join(f'{name} = "{places.folder(name)}"' for name in sorted(places.gone_away))
     config = CONFIG.format(folders=folders) + duplicates
     if variant == "formats":
-        config = config.replace('["txt", "json"]', '["txt", "json", "marks"]')
+        config = config.replace('["txt", "json"]', json.dumps(ALL_FORMATS))
     (base / "ocrwatch.toml").write_text(config)
     (base / "ocrwatch.toml").chmod(0o644)
     for name, data in _scans().items():

@@ -483,23 +483,25 @@ def test_an_instance_has_an_inbox_of_its_own(machine: Machine, newer: str) -> No
     assert machine.main_pid(UNIT) == before
 
 
-def test_ppocr_works_in_the_sandbox_and_stays(machine: Machine, newer: str) -> None:
-    """With --with-rapidocr the service reads with PP-OCR, hardened as it is, and an upgrade keeps it."""
+def test_ppocr_and_pdf_work_in_the_sandbox_and_stay(machine: Machine, newer: str) -> None:
+    """With both extras the service reads with PP-OCR and writes PDFs, hardened as it is, and an upgrade keeps them."""
     install = ("sh", f"{newer}/deploy/install.sh")
-    machine.run(*install, "--with-rapidocr")
+    machine.run(*install, "--with-rapidocr", "--with-pdf")
     config = machine.path(CONFIG)
     with restored(config):
-        config.write_text(config.read_text() + 'engine = "rapidocr"\n')
+        config.write_text(config.read_text() + 'engine = "rapidocr"\n[output]\nformats = ["txt", "pdf"]\n')
         machine.run("systemctl", "restart", UNIT)
         wait_active(machine)
         drop(machine, "twice.jpg", "Read by a network")
         assert "Read by a network" in text_of(machine, "twice.txt")
         assert machine.events(UNIT, "scan.delivered")[-1]["engine"].startswith("rapidocr")
+        assert machine.path(f"{DATA}/outbox/twice.pdf").read_bytes().startswith(b"%PDF-")
         machine.run("ocrwatch", "doctor", user="ocrwatch")
     machine.run("systemctl", "restart", UNIT)
     wait_active(machine)
     assert "installed already" in machine.run(*install).stdout
-    assert list(machine.path("/opt/ocrwatch/releases").glob("*/lib/python3*/site-packages/rapidocr"))
+    for package in ("rapidocr", "pikepdf"):
+        assert list(machine.path("/opt/ocrwatch/releases").glob(f"*/lib/python3*/site-packages/{package}"))
 
 
 def test_uninstalling_leaves_the_data(machine: Machine) -> None:

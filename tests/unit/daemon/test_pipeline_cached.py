@@ -39,6 +39,7 @@ from ocrwatch.settings import Settings, recipe
 from tests.core import Core, running, sha256
 from tests.eventually import eventually, run
 from tests.fake_executor import page_of, render
+from tests.other_formats import installed
 from tests.pages import framed, zlib_bomb
 from tests.scripted import Remembered, Script, delivered, quarantined, reason
 
@@ -435,6 +436,33 @@ def test_a_bug_of_the_renderer_costs_one_scan_and_nothing_else(tmp_path: Path) -
             assert len(core.scans) == 0
 
     run(scenario())
+
+
+def test_formats_that_show_the_scan_get_its_bytes(tmp_path: Path) -> None:
+    """Also for a cached page, and with the options of its profile; nobody else is sent them."""
+
+    async def scenario() -> None:
+        async with running(tmp_path, act=Script(), cache=knowing()) as core:
+            core.bring("a.jpg")
+            await core.idle()
+            profile = {"match": "plain/*", "pdf": {"straighten": False}}
+            settings = core.folders.settings(output={"formats": ["shows"]}, profiles=[profile])
+            core.pipeline.change(settings, {})
+            for path in ("b.jpg", "plain/b.jpg"):
+                core.bring(path, data="a.jpg")
+                await core.idle()
+            core.bring("c.jpg")
+            await core.idle()
+            assert [job.jpeg for job in core.executor.rendered] == [b"", b"a.jpg", b"a.jpg"]
+            files = {name: text for name, text in core.folders.files().items() if name.endswith(".copy")}
+            assert files == {
+                "outbox/b.copy": "a.jpgTrue",
+                "outbox/plain/b.copy": "a.jpgFalse",
+                "outbox/c.copy": "c.jpgTrue",
+            }
+
+    with installed(tmp_path / "plugin", "shows"):
+        run(scenario())
 
 
 def test_a_change_of_formats_is_that_of_cached_pages_too(tmp_path: Path) -> None:

@@ -108,6 +108,14 @@ def test_a_text_that_is_gone_or_of_other_options_does_not(past: Past) -> None:
     assert past.duplicates.earlier(past.scan("e.jpg")) is None
 
 
+def test_a_pdf_that_shows_the_scan_otherwise_does_not(past: Past) -> None:
+    """For other formats it makes no difference."""
+    as_scanned = {"straighten": False}
+    pdf = {"formats": ["txt", "pdf"]}
+    assert made_by(past.scan("a.jpg")) == made_by(past.scan("b.jpg", pdf=as_scanned))
+    assert made_by(past.scan("c.jpg", output=pdf)) != made_by(past.scan("d.jpg", output=pdf, pdf=as_scanned))
+
+
 def test_another_text_of_that_name_does_not(past: Past) -> None:
     """The text was fetched, and the name was given to another scan's: names are used again."""
     first = past.scan("sub/a.jpg")

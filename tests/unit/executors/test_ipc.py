@@ -18,7 +18,16 @@ from hypothesis import strategies as st
 
 from ocrwatch import errors
 from ocrwatch.document import EngineInfo, PageSummary
-from ocrwatch.errors import EngineFailed, EnvironmentFault, InternalFault, OcrwatchError, ScanFault, UsageError
+from ocrwatch.errors import (
+    EngineFailed,
+    EnvironmentFault,
+    InternalFault,
+    OcrwatchError,
+    ScanFault,
+    TooLarge,
+    UsageError,
+)
+from ocrwatch.executors import ipc
 from ocrwatch.executors.ipc import (
     Answer,
     BadMessage,
@@ -50,6 +59,11 @@ RENDERED = RenderedPage((("json", b"{}"), ("txt", b"Gr\xc3\xbc\xc3\x9fe\n")), SU
 def warning_of(odd: Any) -> RenderedPage:
     """Return a rendered page with an odd value."""
     return replace(RENDERED, summary=replace(SUMMARY, warnings=(odd,)))
+
+
+def with_pdf(size: int) -> Read:
+    """Return an answer with a sidecar of this size."""
+    return Read(7, replace(RENDERED, sidecars=(("pdf", bytes(size)),)))
 
 
 class Ends:
@@ -97,6 +111,7 @@ def test_requests_come_through_whole_and_in_order(ends: Ends) -> None:
         Job(8, b"", Recipe(), REQUEST),
         RenderJob(9, bytes(3_000_000), REQUEST),
         RenderJob(9, b"", RenderRequest((), b"a.jpg", 0, "")),
+        RenderJob(9, bytes(2_000_000), REQUEST, bytes(3_000_000)),
         Job(10, b"x", Recipe(), REQUEST),
     ]
 
@@ -274,6 +289,26 @@ def test_sizes_that_a_worker_makes_up_take_no_memory(ends: Ends) -> None:
     ends.inject(msgspec.msgpack.encode(["Taken", 1]), jpeg=b"x")
     with pytest.raises(BadMessage):
         ends.parent.receive(soon())
+
+
+def test_an_answer_may_hold_its_scan(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PDF does. Larger answers are refused where they are made, with what to do, and where they arrive."""
+    monkeypatch.setattr(ipc, "_MAX_LENGTH", 10_000)
+    for job in (Job(7, bytes(20_000), Recipe(), REQUEST), RenderJob(7, b"page", REQUEST, bytes(20_000))):
+        ends.parent.send(job, soon())
+        ends.worker.receive(soon())
+        assert ends.answered(Taken(7)) == Taken(7)
+        large = with_pdf(49_000)
+        assert ends.answered(large) == large
+        with pytest.raises(TooLarge, match=r"its sidecars take .* MB; take large formats, such as pdf, out of output"):
+            ends.worker.send(with_pdf(51_000), soon())
+        ends.theirs.sendall(struct.pack("!QQ", 51_000, 0))
+        with pytest.raises(BadMessage):
+            ends.parent.receive(soon())
+    ends.parent.send(RenderJob(8, b"page", REQUEST), soon())
+    ends.worker.receive(soon())
+    with pytest.raises(TooLarge):
+        ends.worker.send(with_pdf(49_000), soon())
 
 
 def test_deep_nesting_is_a_bad_message(ends: Ends) -> None:

@@ -14,7 +14,16 @@ from ocrwatch.recognise.baselines import DOWN, LEFT, RIGHT, UP, baseline, direct
 from ocrwatch.recognise.page import recognise
 from tests.rendering import draw, encode
 
-TEXT = "The harbour office opened on Monday\nand Bill Hill paid 2041 invoices before\nnoon while gulls were circling above\nevery ship that waited outside until\nCaptain Brown had signed his papers\npygmy yaks jumping quay by quay\nand the queue was gone by four"
+LINES = [
+    "The harbour office opened on Monday",
+    "and Bill Hill paid 2041 invoices before",
+    "noon while gulls were circling above",
+    "every ship that waited outside until",
+    "Captain Brown had signed his papers",
+    "pygmy yaks jumping quay by quay",
+    "and the queue was gone by four",
+]
+TEXT = "\n".join(LINES)
 
 
 def line(*words: tuple[str, int, int, int, int]) -> Line:

@@ -109,9 +109,11 @@ def off(data: bytes) -> float:
     words = [box for _, box in drawn_words(TEXT, size=TYPE)]
     placed = boxes(data)
     assert len(placed) == len(words)
-    across = max(abs(l + r - b.left - b.right) / 2 for (l, _, r, _), b in zip(placed, words, strict=True))
-    down = max(abs(t + u - b.top - b.bottom) / 2 for (_, t, _, u), b in zip(placed, words, strict=True))
-    return max(across, down) * 25.4 / DPI
+    pixels = 0.0
+    for (left, top, right, bottom), box in zip(placed, words, strict=True):
+        across, down = left + right - box.left - box.right, top + bottom - box.top - box.bottom
+        pixels = max(pixels, abs(across) / 2, abs(down) / 2)
+    return pixels * 25.4 / DPI
 
 
 @pytest.mark.parametrize(("skew", "quarters"), [(0, 0), (-7, 0), (7, 0), (2, 1), (-3, 2), (5, 3)])

@@ -11,7 +11,7 @@ import pytest
 
 from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Word
 from ocrwatch.errors import EnvironmentFault, InternalFault, UsageError
-from ocrwatch.render import registry
+from ocrwatch.render import pdf, registry
 from ocrwatch.render.base import Format, Original
 from tests.documentation import blocks
 from tests.other_formats import PACKAGE, installed
@@ -98,6 +98,7 @@ def test_a_package_that_is_broken_in_any_way_is_an_error_with_a_remedy(tmp_path:
         ("escapes", "its ending '../x' cannot be that of a file"),
         ("like-scans", "its ending 'JPG' is that of scans, or of a format that is built in"),
         ("like-texts", "its ending 'words.txt' is that of scans, or of a format that is built in"),
+        ("like-alto", "its ending 'XML' is that of scans, or of a format that is built in"),
     ],
 )
 def test_an_ending_that_would_do_harm_is_refused(tmp_path: Path, name: str, said: str) -> None:
@@ -107,6 +108,42 @@ def test_an_ending_that_would_do_harm_is_refused(tmp_path: Path, name: str, said
             registry.load(name)
         assert registry.endings() == ENDINGS
     assert said in caught.value.message
+
+
+def test_the_endings_of_built_in_formats_are_reserved() -> None:
+    """And those of scans."""
+    assert set(registry._RESERVED) == {*ENDINGS, "jpg", "jpeg", "png", "tif", "tiff"}
+
+
+def test_a_format_whose_library_is_missing_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The PDF needs an extra; without it all other formats work, and the start says what to do."""
+    registry.load.cache_clear()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(pdf, "find_spec", lambda name: None if name == "pikepdf" else name)
+            with pytest.raises(EnvironmentFault) as caught:
+                registry.load("pdf")
+            assert registry.load("alto").ending == "alto.xml"
+    finally:
+        registry.load.cache_clear()
+    assert caught.value.message == "the format pdf needs the package pikepdf"
+    assert "pip install 'ocrwatch[pdf]'" in caught.value.remedy
+
+
+def test_a_library_that_cannot_be_loaded_is_no_scans_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scans wait until it can be."""
+    monkeypatch.delitem(sys.modules, "ocrwatch.render.pdf_file", raising=False)
+    monkeypatch.setitem(sys.modules, "pikepdf", None)
+    with pytest.raises(EnvironmentFault, match="the package pikepdf cannot be loaded"):
+        registry.render(PAGE, GOOD, ("pdf",))
+
+
+def test_formats_that_show_the_original_say_so(tmp_path: Path) -> None:
+    """Of others none is sent the scan."""
+    assert [name for name in BUILT_IN if registry.needs_original((name,))] == ["pdf"]
+    with installed(tmp_path, "shows", "marks"):
+        assert registry.needs_original(("txt", "shows"))
+        assert not registry.needs_original(("txt", "marks"))
 
 
 def test_two_formats_with_one_ending_are_refused_together(tmp_path: Path) -> None:

@@ -1,0 +1,136 @@
+"""Writes a PDF file with one page: an image, and invisible text. pikepdf does the writing."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Final
+
+import pikepdf
+from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream
+
+from ocrwatch import __version__
+from ocrwatch.render.invisible_font import ASCENT, DESCENT, UNITS, WIDTH, glyph_map, to_unicode, truetype
+from ocrwatch.render.pdf_page import Glyphs, PdfPage, TextLine
+from ocrwatch.render.planar import Matrix
+from ocrwatch.render.xml import allowed
+
+_FONT: Final = Name("/Invisible")
+_CMYK: Final = 4
+_COLOURS: Final = {1: Name.DeviceGray, 3: Name.DeviceRGB, _CMYK: Name.DeviceCMYK}
+"""Colour spaces by the number of components of an image."""
+
+_INVERTED: Final = [1, 0] * _CMYK
+"""Decode array of CMYK: all software writes it inverted, as Adobe's does."""
+
+_SYMBOLIC: Final = 4
+"""Flag of fonts with other characters than Latin ones (ISO 32000-1, table 123)."""
+
+_STEM: Final = 80
+"""Width of the font's stems, which must be given; it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The image of a page."""
+
+    jpeg: bytes
+    width: int
+    """Stored pixels."""
+    height: int
+    components: int
+    """1 grey, 3 colour, 4 CMYK."""
+
+
+def pdf_file(page: PdfPage, image: Image) -> bytes:
+    """Return a file with one page; the same bytes each time."""
+    with Pdf.new() as pdf:
+        sheet = pdf.add_blank_page(page_size=(page.width, page.height))
+        codes: dict[str, int] = {}
+        sheet.obj.Contents = pdf.make_stream(_content(page, codes))
+        sheet.obj.Resources = Dictionary(
+            XObject=Dictionary(Scan=_image(pdf, image)), Font=Dictionary(F=_font(pdf, list(codes)))
+        )
+        pdf.docinfo["/Producer"] = f"ocrwatch {__version__}"
+        file = io.BytesIO()
+        # The identifier is made of the content.
+        pdf.save(file, deterministic_id=True, object_stream_mode=pikepdf.ObjectStreamMode.generate)
+    return file.getvalue()
+
+
+def _image(pdf: Pdf, image: Image) -> Stream:
+    stream = pdf.make_stream(
+        image.jpeg,
+        Type=Name.XObject,
+        Subtype=Name.Image,
+        Width=image.width,
+        Height=image.height,
+        ColorSpace=_COLOURS[image.components],
+        BitsPerComponent=8,
+        Filter=Name.DCTDecode,
+    )
+    if image.components == _CMYK:
+        stream.Decode = Array(_INVERTED)
+    return stream
+
+
+def _font(pdf: Pdf, characters: list[str]) -> Object:
+    """Return the font of the text (ISO 32000-1, 9.7). Character codes count from 1 in the order of ``characters``."""
+    file = truetype()
+    descriptor = Dictionary(
+        Type=Name.FontDescriptor,
+        FontName=_FONT,
+        Flags=_SYMBOLIC,
+        FontBBox=Array([0, DESCENT, WIDTH, ASCENT]),
+        ItalicAngle=0,
+        Ascent=ASCENT,
+        Descent=DESCENT,
+        CapHeight=ASCENT,
+        StemV=_STEM,
+        FontFile2=pdf.make_stream(file, Length1=len(file)),
+    )
+    descendant = Dictionary(
+        Type=Name.Font,
+        Subtype=Name.CIDFontType2,
+        BaseFont=_FONT,
+        CIDSystemInfo=Dictionary(Registry=b"Adobe", Ordering=b"Identity", Supplement=0),
+        DW=WIDTH,
+        CIDToGIDMap=pdf.make_stream(glyph_map(characters)),
+        FontDescriptor=pdf.make_indirect(descriptor),
+    )
+    return pdf.make_indirect(
+        Dictionary(
+            Type=Name.Font,
+            Subtype=Name.Type0,
+            BaseFont=_FONT,
+            Encoding=Name("/Identity-H"),
+            ToUnicode=pdf.make_stream(to_unicode(characters)),
+            DescendantFonts=Array([pdf.make_indirect(descendant)]),
+        )
+    )
+
+
+def _content(page: PdfPage, codes: dict[str, int]) -> bytes:
+    """Return the content stream; ``codes`` gets the code of each character."""
+    parts = [f"q {_numbers(page.image)} cm /Scan Do Q"]
+    if page.lines:
+        # Text rendering mode 3: neither fill nor stroke.
+        parts += ["BT 3 Tr", *(row for line in page.lines for row in _line(line, codes)), "ET"]
+    return "\n".join(parts).encode("ascii")
+
+
+def _line(line: TextLine, codes: dict[str, int]) -> list[str]:
+    return [f"/F {line.size:.2f} Tf", *(_glyphs(each, line, codes) for each in line.glyphs)]
+
+
+def _glyphs(each: Glyphs, line: TextLine, codes: dict[str, int]) -> str:
+    place = Matrix(line.cosine, line.sine, -line.sine, line.cosine, each.x, each.y)
+    natural = len(each.text) * WIDTH / UNITS * line.size
+    shown = "".join(f"{codes.setdefault(char, len(codes) + 1):04x}" for char in allowed(each.text))
+    return f"{_numbers(place)} Tm {max(100 * each.length / natural, 0.1):.1f} Tz <{shown}> Tj"
+
+
+def _numbers(matrix: Matrix) -> str:
+    """Write a matrix: turns to a ten-thousandth, so that a page is off by less than a pixel at its far end."""
+    *linear, x, y = matrix
+    return " ".join([*(f"{value:.4f}".rstrip("0").rstrip(".") for value in linear), f"{x:.2f}", f"{y:.2f}"])
