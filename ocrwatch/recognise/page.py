@@ -25,9 +25,10 @@ from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.placement import Placement
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.projective import Projective, as_projective
-from ocrwatch.recognise.reader import USUAL, OcrResult, Reader, in_order
+from ocrwatch.recognise.reader import USUAL, OcrResult, Reader, TextRegion, in_order
 from ocrwatch.recognise.result_selection import ReadingPolicy
 from ocrwatch.recognise.second_reader import SecondReader
+from ocrwatch.recognise.word_edges import fit_edges
 
 REDUCE_FROM = 5000
 """Long side in pixels from which an image is first decoded at half its size: A4 at 430 dpi."""
@@ -79,7 +80,7 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
     blank = options.enabled and options.blank and policy.is_blank(result)
     clock.lap("engine")
     placement = Placement(view.to_original, view.page.gray.shape, width=decoded.width, height=decoded.height)
-    blocks = [placement.blocks(region) for region in in_order(result.regions)]
+    blocks = [placement.blocks(region) for region in in_order(_with_edges_fitted(result))]
     return Page(
         width=decoded.width,
         height=decoded.height,
@@ -94,6 +95,12 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
         second=Second(weights.NAME, "", 0, why_not) if why_not else _second(second, result),
         upright=None if blank else placement.upright(result.regions),
     )
+
+
+def _with_edges_fitted(result: OcrResult) -> tuple[TextRegion, ...]:
+    """Return the regions of a page, with better edges of words in the first one: the image of others is not kept."""
+    main, *rest = result.regions
+    return replace(main, blocks=fit_edges(main.blocks, result.enhanced.gray)), *rest
 
 
 def _load_second(recipe: Recipe) -> tuple[EngineInfo | None, str]:

@@ -1,14 +1,18 @@
 """A font without shapes, for text that lies invisibly over an image in a PDF.
 
 Each character is half as wide as the font's size, whatever it is, and a table says which Unicode text it stands for: so
-one small font serves all scripts. The idea is that of Tesseract's GlyphLessFont (pdfrenderer.cpp).
+one small font serves all scripts. The idea is that of Tesseract's GlyphLessFont (pdfrenderer.cpp). Here a character is
+as tall as its print, so that viewers mark what was printed.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
+from itertools import accumulate, product
 from typing import Final
+
+from ocrwatch.render.typography import DEEP, SMALL, TALL, is_deep, is_small
 
 UNITS: Final = 1000
 """Units of 1 em."""
@@ -16,11 +20,14 @@ UNITS: Final = 1000
 WIDTH: Final = 500
 """Width of every character."""
 
-ASCENT: Final = 720
-"""Height of the box of a line over its baseline: that of capitals in common text typefaces."""
+ASCENT: Final = round(TALL * UNITS)
+"""Height of the box of a line over its baseline."""
 
-DESCENT: Final = -210
+DESCENT: Final = round(-DEEP * UNITS)
 """The same below it."""
+
+_SHAPES: Final = tuple(product((0, DESCENT), (ASCENT, round(SMALL * UNITS))))
+"""Bottom and top of the glyphs: of tall and small characters, then of those with descenders."""
 
 _MAGIC: Final = 0x5F0F3CF5
 _CHECKSUM_OF_FONT: Final = 0xB1B0AFBA
@@ -29,19 +36,20 @@ _BLOCK: Final = 100
 
 
 def truetype() -> bytes:
-    """Return a TrueType file with an empty glyph and a line, and the tables that ISO 32000-1, 9.9 requires.
+    """Return a TrueType file with an empty glyph and four lines, and the tables that ISO 32000-1, 9.9 requires.
 
-    The line goes from one corner of the character's box to the other. It has no area, so nothing would be painted; but
+    A line goes from one corner of the character's box to the other. It has no area, so nothing would be painted; but
     PDFium finds no text in words of one letter whose glyph is empty.
     """
-    glyph = _line(WIDTH, DESCENT, ASCENT)
+    glyphs = [b"", *(_line(WIDTH, bottom, top) for bottom, top in _SHAPES)]
+    count = len(glyphs)
     tables = {
-        b"glyf": glyph,
+        b"glyf": b"".join(glyphs),
         b"head": _head(0),
-        b"hhea": struct.pack(">IhhhHhhhhhhhhhhhH", 0x10000, ASCENT, DESCENT, 0, WIDTH, *(0,) * 3, 1, *(0,) * 7, 2),
-        b"hmtx": struct.pack(">HhHh", WIDTH, 0, WIDTH, 0),
-        b"loca": struct.pack(">HHH", 0, 0, len(glyph) // 2),
-        b"maxp": struct.pack(">IHHHHHHHHHHHHHH", 0x10000, 2, 2, 1, 0, 0, 2, *(0,) * 8),
+        b"hhea": struct.pack(">IhhhHhhhhhhhhhhhH", 0x10000, ASCENT, DESCENT, 0, WIDTH, *(0,) * 3, 1, *(0,) * 7, count),
+        b"hmtx": struct.pack(">Hh", WIDTH, 0) * count,
+        b"loca": b"".join(struct.pack(">H", end // 2) for end in accumulate(map(len, glyphs), initial=0)),
+        b"maxp": struct.pack(">IHHHHHHHHHHHHHH", 0x10000, count, 2, 1, 0, 0, 2, *(0,) * 8),
     }
     file = _assembled(tables)
     tables[b"head"] = _head((_CHECKSUM_OF_FONT - _checksum(file)) & 0xFFFFFFFF)
@@ -72,8 +80,9 @@ def to_unicode(characters: Sequence[str]) -> bytes:
 
 
 def glyph_map(characters: Iterable[str]) -> bytes:
-    """Return the map from character codes to glyphs: 0 to the first one, all others to the second."""
-    return b"\0\0" + b"\0\1" * sum(1 for _ in characters)
+    """Return the map from character codes 0, 1, ... to glyphs: 0 is the empty one."""
+    glyphs = [0, *(1 + 2 * is_deep(char) + is_small(char) for char in characters)]
+    return struct.pack(f">{len(glyphs)}H", *glyphs)
 
 
 def _line(width: int, bottom: int, top: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,7 @@ from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream
 
 from ocrwatch import __version__
 from ocrwatch.render.invisible_font import ASCENT, DESCENT, UNITS, WIDTH, glyph_map, to_unicode, truetype
-from ocrwatch.render.pdf_page import Glyphs, PdfPage, TextLine
+from ocrwatch.render.pdf_page import PdfPage, TextLine
 from ocrwatch.render.planar import Matrix
 from ocrwatch.render.xml import allowed
 
@@ -28,6 +29,10 @@ _SYMBOLIC: Final = 4
 
 _STEM: Final = 80
 """Width of the font's stems, which must be given; it has none."""
+
+
+_SAME: Final = 0.005
+"""Distance in points that the decimals of a position do not show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +125,22 @@ def _content(page: PdfPage, codes: dict[str, int]) -> bytes:
 
 
 def _line(line: TextLine, codes: dict[str, int]) -> list[str]:
-    return [f"/F {line.size:.2f} Tf", *(_glyphs(each, line, codes) for each in line.glyphs)]
-
-
-def _glyphs(each: Glyphs, line: TextLine, codes: dict[str, int]) -> str:
-    place = Matrix(line.cosine, line.sine, -line.sine, line.cosine, each.x, each.y)
-    natural = len(each.text) * WIDTH / UNITS * line.size
-    shown = "".join(f"{codes.setdefault(char, len(codes) + 1):04x}" for char in allowed(each.text))
-    return f"{_numbers(place)} Tm {max(100 * each.length / natural, 0.1):.1f} Tz <{shown}> Tj"
+    turn = _turn(Matrix(line.cosine, line.sine, -line.sine, line.cosine, 0, 0))
+    parts, end = [f"/F {line.size:.2f} Tf"], math.nan
+    for each in line.glyphs:
+        # A space begins where the word before it ends.
+        place = "" if abs(each.x - end) < _SAME else f"{turn} {each.x:.2f} {each.y:.2f} Tm "
+        end = each.x + each.length
+        natural = len(each.text) * WIDTH / UNITS * line.size
+        shown = "".join([f"{codes.setdefault(char, len(codes) + 1):04x}" for char in allowed(each.text)])
+        parts.append(f"{place}{max(100 * each.length / natural, 0.1):.1f} Tz <{shown}> Tj")
+    return parts
 
 
 def _numbers(matrix: Matrix) -> str:
-    """Write a matrix: turns to a ten-thousandth, so that a page is off by less than a pixel at its far end."""
-    *linear, x, y = matrix
-    return " ".join([*(f"{value:.4f}".rstrip("0").rstrip(".") for value in linear), f"{x:.2f}", f"{y:.2f}"])
+    return f"{_turn(matrix)} {matrix.e:.2f} {matrix.f:.2f}"
+
+
+def _turn(matrix: Matrix) -> str:
+    """Write a matrix but its shift: to a ten-thousandth, so that a page is off by less than a pixel at its far end."""
+    return " ".join([f"{value:.4f}".rstrip("0").rstrip(".") for value in matrix[:4]])

@@ -31,7 +31,7 @@ _EM_OF_BOX: Final = 0.75
 """Size of the type as a share of a line's height, if nothing better is known."""
 
 _NARROWEST_SPACE: Final = 0.2
-"""Width of a space in em below which PDFium joins two words."""
+"""Width of a space in em below which poppler and PDFium join two words. On tilted print, boxes even overlap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +162,24 @@ def _around(extents: Iterable[tuple[float, float]]) -> tuple[float, float]:
 
 
 def _with_spaces(runs: Sequence[_Piece], size: float) -> list[_Piece]:
-    """Return runs with the spaces between them."""
-    pieces = [runs[0]]
-    for (_, left, right), (text, begin, end) in pairwise(runs):
-        gap_begin, gap_end = (right, begin) if begin > left else (end, left)
-        pieces += [(" ", gap_begin, max(gap_end, gap_begin + _NARROWEST_SPACE * size)), (text, begin, end)]
-    return pieces
+    """Return runs with the spaces between them; two that are too near to each other both get shorter.
+
+    The line ends with a space too: pypdf joins lines that are close to each other.
+    """
+    narrowest = _NARROWEST_SPACE * size
+    places = [[begin, end] for _, begin, end in runs]
+    spaces = [_space_between(*pair, narrowest) for pair in pairwise(places)]
+    pieces = [(text, begin, end) for (text, _, _), (begin, end) in zip(runs, places, strict=True)]
+    _, begin, end = pieces[-1]
+    last = (" ", end, end + narrowest) if begin >= pieces[0][1] else (" ", begin - narrowest, begin)
+    return [each for pair in zip(pieces, (*spaces, last), strict=True) for each in pair]
+
+
+def _space_between(first: list[float], second: list[float], narrowest: float) -> _Piece:
+    """Return the space between two runs, after both were shortened if it is too narrow."""
+    before, after = sorted((first, second), key=sum)
+    if (lack := narrowest - (after[0] - before[1])) > 0:
+        # None gets shorter than half its length.
+        before[1] -= min(lack, before[1] - before[0]) / 2
+        after[0] += min(lack, after[1] - after[0]) / 2
+    return " ", before[1], max(after[0], before[1] + narrowest)

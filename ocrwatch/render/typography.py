@@ -25,6 +25,7 @@ DEEP: Final = 0.21
 """Depth of descenders below the baseline, in em."""
 
 _SMALL_LETTERS: Final = frozenset("acegmnopqrsuvwxyz" + "αγεηικμνοπρσςτυχω" + "агеийкмнопрстуцшщъыьэю")
+_LOW_SIGNS: Final = frozenset(".,:;-\u2010\u2011\u2013\u2014=+~_\u2026\u00b7\u2022\u00ab\u00bb")
 _DESCENDING: Final = frozenset("gjpqyQç,;()[]{}|§" + "βγζηµξρφχψς" + "рудцщф")
 
 
@@ -55,6 +56,16 @@ def direction(line: Line) -> float:
     if line.baseline is None:
         return 0.0
     return math.degrees(math.atan2(line.baseline.y1 - line.baseline.y0, line.baseline.x1 - line.baseline.x0))
+
+
+def is_small(char: str) -> bool:
+    """Return whether a character is only as tall as an x."""
+    return char in _SMALL_LETTERS or char in _LOW_SIGNS
+
+
+def is_deep(char: str) -> bool:
+    """Return whether a character reaches below the baseline."""
+    return char in _DESCENDING
 
 
 def _size(word: Word) -> float | None:

@@ -127,7 +127,7 @@ def _judge(corpus: Corpus, tesseract: list[Judged], ppocr: list[Judged]) -> None
             continue
         jpeg = scan.read_bytes()
         page = recognise(jpeg, recipe)
-        tesseract += judged(((word.text, word.confidence) for word in page.words), truth)
+        tesseract += judged(((word.text, word.confidence or 0.0) for word in page.words), truth)
         gray = decode(jpeg, max_pixels=recipe.enhance.max_pixels).gray
         seen = (word for strip in detected(gray) for word in read_line(gray, strip, recipe).words)
         ppocr += judged(((word.text, word.score) for word in seen), truth)

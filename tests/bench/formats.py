@@ -32,16 +32,17 @@ from typing import Final
 from lxml import etree
 from PIL import Image
 from pytesseract.pytesseract import file_to_dict
+from rapidfuzz.distance import LCSseq
 from rich.console import Console
 
-from ocrwatch.document import Page
+from ocrwatch.document import Box, Page
 from ocrwatch.errors import ScanFault
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.page import recognise
 from ocrwatch.render.base import Original
 from ocrwatch.render.registry import render
 from tests.bench.arguments import console, positive
-from tests.bench.pdf_text import in_order, millimetres, off_by, readers, word_boxes
+from tests.bench.pdf_text import POINTS, in_order, millimetres, off_by, readers, word_boxes
 from tests.bench.tables import plain
 from tests.rendering import draw, drawn_words, encode
 
@@ -111,17 +112,13 @@ def rendered_pages(output: Console) -> dict[str, object]:
     found: dict[str, list[float]] = defaultdict(list)
     distances: list[float] = []
     drawn = draw(_TEXT, size=_TYPE, width=_PAGE[0], height=_PAGE[1])
-    printed = [box for _, box in drawn_words(_TEXT, size=_TYPE)]
+    printed = drawn_words(_TEXT, size=_TYPE)
     for jpeg in _scanned(drawn):
         page = recognise(jpeg, Recipe(second="none"))
         pdf = render_all(page, jpeg, ("pdf",))["pdf"]
         for name, reader in readers().items():
             found[name].append(in_order(page.text.split(), reader(pdf)))
-        placed = word_boxes(pdf)
-        if [word for word, _ in placed] == _TEXT.split():
-            scale = 72 / _DPI
-            boxes = [[value * scale for value in (b.left, b.top, b.right, b.bottom)] for b in printed]
-            distances += [millimetres(off_by(box, ink)) for (_, box), ink in zip(placed, boxes, strict=True)]
+        distances += _distances(word_boxes(pdf), printed)
     rows = [[name, f"{min(shares):.3f}", f"{statistics.mean(shares):.3f}"] for name, shares in found.items()]
     _print(output, f"{len(found['PDFium'])} rendered pages: words in order", ("reader", "least", "mean"), rows)
     distances.sort()
@@ -131,6 +128,17 @@ def rendered_pages(output: Console) -> dict[str, object]:
     row = [str(len(distances)), *(f"{value:.2f}" for value in spread.values())]
     _print(output, "distance of words from their print, mm", ("words", "median", "95 %", "99 %", "largest"), [row])
     return {"words": found, "distances": spread}
+
+
+def _distances(placed: Sequence[tuple[str, Sequence[float]]], printed: Sequence[tuple[str, Box]]) -> Iterator[float]:
+    """Yield how far words of a PDF are from their print, in mm. Words that were misread are left out."""
+    scale = POINTS / _DPI
+    texts, expected = [word for word, _ in placed], [word for word, _ in printed]
+    for found, number, length in LCSseq.opcodes(texts, expected).as_matching_blocks():
+        for at in range(length):
+            box = printed[number + at][1]
+            ink = [value * scale for value in (box.left, box.top, box.right, box.bottom)]
+            yield millimetres(off_by(placed[found + at][1], ink))
 
 
 def _scanned(drawn: Image.Image) -> Iterator[bytes]:
@@ -176,7 +184,7 @@ def read_all(scans: Sequence[Path], recipe: Recipe, checks: Checks) -> Found:
         except ScanFault:
             found.unread += 1
             continue
-        made = {}
+        made: dict[str, bytes] = {}
         for name in FORMATS:
             begun = time.process_time()
             made |= render_all(page, jpeg, (name,))
@@ -199,11 +207,11 @@ class Checks:
     def __init__(self, schema: Path | None) -> None:
         self._alto = None if schema is None else etree.XMLSchema(etree.parse(schema))
         try:
-            from hocr_spec import HocrValidator
+            from hocr_spec.validate import HocrValidator
         except ImportError:
             self._hocr = None
         else:
-            self._hocr = HocrValidator("standard")
+            self._hocr = HocrValidator("standard")  # type: ignore[no-untyped-call]
 
     def of(self, page: Page, made: dict[str, bytes]) -> Iterator[str]:
         """Yield what is wrong with the sidecars of a page."""
@@ -224,9 +232,10 @@ class Checks:
             yield from _qpdf_faults(made["pdf"])
 
     def _hocr_faults(self, hocr: bytes) -> Iterator[str]:
+        assert self._hocr is not None
         with tempfile.NamedTemporaryFile(suffix=".hocr") as file, contextlib.redirect_stdout(io.StringIO()):
             Path(file.name).write_bytes(hocr)
-            report = self._hocr.validate(file.name)
+            report = self._hocr.validate(file.name)  # type: ignore[no-untyped-call]
         if not report.is_valid():
             yield f"hOCR: {report.format('text')[:300]}"
 

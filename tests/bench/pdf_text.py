@@ -22,9 +22,13 @@ def by_pdftotext(pdf: bytes) -> list[str]:
 
 
 def by_pdfium(pdf: bytes) -> list[str]:
-    """Return the words that PDFium finds, which is in Chrome."""
+    """Return the words that PDFium finds, which is in Chrome.
+
+    It joins words that are divided at a line's end, and has U+FFFE instead of the hyphen: they count as found.
+    """
     with pypdfium2.PdfDocument(pdf) as document:
-        return [word for page in document for word in str(page.get_textpage().get_text_range()).split()]
+        texts = [str(page.get_textpage().get_text_range()) for page in document]
+    return [word for text in texts for word in text.replace("\ufffe", "-\n").split()]
 
 
 def by_pypdf(pdf: bytes) -> list[str]:

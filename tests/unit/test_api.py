@@ -58,7 +58,7 @@ def test_a_jpeg_may_be_given_in_many_ways(kind: str, tmp_path: Path) -> None:
         page = ocrwatch.read(sources[kind])
     assert isinstance(page, ocrwatch.Page)
     assert page.text == f"{TEXT}\n"
-    assert all(isinstance(word.box, ocrwatch.Box) and word.confidence > 50 for word in page.words)
+    assert all(isinstance(word.box, ocrwatch.Box) and (word.confidence or 0) > 50 for word in page.words)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ class PytesseractEngine:
         image = Image.fromarray(pixels)
         image.format = "PPM"  # pytesseract's temporary file; compressing PNG, its default, takes longer than OCR
         try:
-            table = image_to_data(  # type: ignore[no-untyped-call]
+            table = image_to_data(
                 image,
                 lang="+".join(recipe.languages),
                 config=shlex.join(self._arguments(dpi, recipe)),

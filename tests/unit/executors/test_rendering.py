@@ -72,7 +72,7 @@ def test_numbers_of_numpy_and_lists_become_plain() -> None:
     odd: Any = replace(PAGE, blocks=[Block([Line(words, BOX)], BOX)], engine=EngineInfo("e", "1", ["eng"]))  # type: ignore[arg-type]
     got = plain(odd)
     assert got.words[:4] == (Word("a", Box(1, 2, 3, 4), 1.5), word("b", 0.5), word("c", math.inf), word("d", 90.0))
-    assert math.isnan(got.words[4].confidence)
+    assert math.isnan(got.words[4].confidence or 0)
     assert {type(each.confidence) for each in got.words} == {float}
     assert {type(number) for number in (got.words[0].box.left, got.words[0].box.bottom)} == {int}
     assert (type(got.blocks), type(got.words[0].text), got.engine.languages) == (tuple, str, ("eng",))
@@ -98,7 +98,7 @@ class Bad:
         {"blocks": page_of(Word(b"text", BOX, 1.0)).blocks},  # type: ignore[arg-type]
         {"blocks": page_of(Word(None, BOX, 1.0)).blocks},  # type: ignore[arg-type]
         {"blocks": page_of(Word("a", (0, 0, 1, 1), 1.0)).blocks},  # type: ignore[arg-type]
-        {"blocks": page_of(Word("a", BOX, None)).blocks},  # type: ignore[arg-type]
+        {"blocks": page_of(Word("a", BOX, None, None)).blocks},  # type: ignore[arg-type]
         {"blocks": page_of(Word("a", BOX, 1j)).blocks},  # type: ignore[arg-type]
         {"warnings": (object(),)},
         {"warnings": (Bad(),)},

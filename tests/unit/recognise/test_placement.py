@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def line(*words: tuple[str, int, int, int, int]) -> Line:
     return Line(made, Box(0, 0, 1, 1))
 
 
-def read(page: Image.Image, **options: bool) -> Page:
+def read(page: Image.Image, **options: Any) -> Page:
     """Read a page."""
     return recognise(encode(page, quality=95), Recipe(enhance=EnhanceOptions(**options), second="none"))
 

@@ -38,7 +38,7 @@ def line(text: str, *, top: int = 0, left: int = 0, size: float = 1.0, paragraph
 
 def paragraphs(*texts: str, size: float = 1.0) -> Block:
     """Make a block of paragraphs, each of the lines of one text."""
-    lines = []
+    lines: list[Line] = []
     for number, text in enumerate(texts):
         for row in text.split("\n"):
             lines.append(line(row, top=len(lines) * 60, size=size, paragraph=number))

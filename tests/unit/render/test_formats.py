@@ -6,14 +6,17 @@ import json
 from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from ocrwatch.document import UNPLACED, Baseline, Block, Box, EngineInfo, Line, Page, Second, Upright, Word
 from ocrwatch.render.base import Original
 from ocrwatch.render.json import JSON_SCHEMA
 from ocrwatch.render.registry import endings, names, render
 from ocrwatch.render.review import MOST_UNREAD, review_reasons
+from tests.rendering import encode
 
 ORIGINAL = Original("sub/scan1.jpg", 1234, "ab" * 32)
+JPEG = encode(Image.new("L", (200, 100), 255))
 
 
 def line(*words: tuple[str, float], paragraph: int = 0) -> Line:
@@ -143,8 +146,9 @@ def test_what_is_unknown_is_null_in_the_json() -> None:
 def test_the_same_page_gives_the_same_bytes() -> None:
     """Timings, which differ each time, are in no sidecar."""
     other = replace(PAGE, timings=(("decode", 2.0), ("engine", 3.0)))
+    original = replace(ORIGINAL, content=JPEG)
     for name in names():
-        assert rendered(PAGE, name) == rendered(other, name)
+        assert rendered(PAGE, name, original) == rendered(other, name, original)
 
 
 def with_confidence(confidence: float) -> Page:

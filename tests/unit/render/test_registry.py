@@ -132,6 +132,7 @@ def test_a_format_whose_library_is_missing_says_how_to_install_it(monkeypatch: p
 
 def test_a_library_that_cannot_be_loaded_is_no_scans_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scans wait until it can be."""
+    assert registry.load("pdf").ending == "pdf"
     monkeypatch.delitem(sys.modules, "ocrwatch.render.pdf_file", raising=False)
     monkeypatch.setitem(sys.modules, "pikepdf", None)
     with pytest.raises(EnvironmentFault, match="the package pikepdf cannot be loaded"):

@@ -158,8 +158,8 @@ def test_variables_of_the_engine_come_together_from_all_sources(toml: Path) -> N
             "'txt'.* or '.*', or.*; did you mean json?",
         ),
         (
-            "[output]\nformats = ['alto']",
-            r'formats\[0\] = "alto"',
+            "[output]\nformats = ['docx']",
+            r'formats\[0\] = "docx"',
             "install the package that has it",
         ),
         ("[output]\nformats = ['txt', 'txt']", "output.formats", "each entry once"),

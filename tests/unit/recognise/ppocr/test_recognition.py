@@ -71,7 +71,7 @@ def test_drawn_text_is_read(size: int) -> None:
     line = read(cropped(size=size)[0])
     assert line is not None
     assert [word.text for word in line.words] == LINE.split()
-    assert all(85 < word.confidence <= 100 for word in line.words)
+    assert all(word.confidence is not None and 85 < word.confidence <= 100 for word in line.words)
 
 
 @pytest.mark.parametrize(("ink", "paper"), [(0, 255), (255, 0), (150, 200)])
