@@ -57,8 +57,12 @@ def _fit_line(line: Line, gray: Gray) -> Line:
     rows = _rows(boxes)
     if rows is None:
         return line
-    left, right = min(box.left for box in boxes), max(box.right for box in boxes)
-    white = _white_spans(gray[slice(*rows), left:right])
+    # The second reader's boxes may reach over the edge.
+    left, right = max(min(box.left for box in boxes), 0), max(box.right for box in boxes)
+    strip = gray[max(rows[0], 0) : rows[1], left:right]
+    if not strip.size:
+        return line
+    white = _white_spans(strip)
     spans = _fit([(box.left - left, box.right - left) for box in boxes], white, rows[1] - rows[0])
     fitted = [_cut(box, rows, left + begin, left + end) for box, (begin, end) in zip(boxes, spans, strict=True)]
     of_word = dict(zip(order, fitted, strict=True))

@@ -300,7 +300,9 @@ def test_an_answer_may_hold_its_scan(ends: Ends, monkeypatch: pytest.MonkeyPatch
         assert ends.answered(Taken(7)) == Taken(7)
         large = with_pdf(49_000)
         assert ends.answered(large) == large
-        with pytest.raises(TooLarge, match=r"its sidecars take 0 MB, more than 0; take large formats, such as pdf, out"):
+        with pytest.raises(
+            TooLarge, match=r"its sidecars take 0 MB, more than 0; take large formats, such as pdf, out"
+        ):
             ends.worker.send(with_pdf(51_000), soon())
         ends.theirs.sendall(struct.pack("!QQ", 51_000, 0))
         with pytest.raises(BadMessage):

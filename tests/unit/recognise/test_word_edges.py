@@ -116,6 +116,19 @@ def test_lines_that_are_not_level_stay(boxes: list[Box]) -> None:
     assert fitted(boxes, draw(TEXT, size=SIZE, width=1400, height=600)) == boxes
 
 
+def test_boxes_may_reach_over_the_edge() -> None:
+    """Some engines return such; what is on the image is still fitted, and nothing fails."""
+    page = PAGE.crop((BOXES[0].left + 3, 0, PAGE.width, PAGE.height))
+    shifted = [
+        replace(box, left=box.left - BOXES[0].left - 3, right=box.right - BOXES[0].left - 3)
+        for box in with_boxes(barrels=replace(box_of("barrels"), right=box_of("barrels").right - 14))
+    ]
+    assert shifted[0].left < 0
+    assert fitted(shifted, page)[1].right - shifted[1].right == pytest.approx(14, abs=1)
+    outside = [replace(box, left=box.left + 5000, right=box.right + 5000) for box in BOXES]
+    assert fitted(outside) == outside
+
+
 @pytest.mark.parametrize("skew", [-5.0, 0.0, 3.0])
 def test_words_of_a_page_are_where_they_are_printed(skew: float) -> None:
     """Each word is within half a millimetre, in its line's direction."""
