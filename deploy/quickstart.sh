@@ -40,7 +40,7 @@ fi
 cat <<EOF
 
 == Watching $PWD/inbox
-   Drop JPEGs into  $PWD/inbox
+   Drop scans into  $PWD/inbox
    their text is in $PWD/outbox
    the originals go to archive, what cannot be read to quarantine, with the reason. Ctrl-C stops.
 

@@ -63,7 +63,7 @@ if [ $# -gt 0 ]; then
     exec python -m pytest "$@"
 fi
 background=$(mktemp)
-trap 'rm -f "$background"' EXIT
+trap 'rm -f "$background" "$background.2"' EXIT
 # At the same time, since either leaves a core free.
 test_other_pythons >"$background" 2>&1 &
 say "Checking the code"
@@ -75,7 +75,7 @@ show_when_done $! "$background"
 say "Running the fuzz and crash tests"
 python -m pytest tests/fuzz tests/crash
 
-# Most of the others wait most of the time, so two halves run at the same time. Those that measure time or memory run
+# Most of the others wait most of the time, so three parts run at the same time. Those that measure time or memory run
 # alone afterwards.
 alone='event_loop latency lifecycle memory_short metrics soak'
 elsewhere=''
@@ -84,13 +84,18 @@ for name in $alone; do
     elsewhere="$elsewhere --deselect tests/system/test_$name.py"
     files="$files tests/system/test_$name.py"
 done
-say "Running the contract and system tests, in two halves"
+say "Running the contract and system tests, in three parts"
 # shellcheck disable=SC2086
-python -m pytest -p no:cacheprovider $elsewhere tests/contract tests/system/test_[a-l]*.py >"$background" 2>&1 &
+python -m pytest -p no:cacheprovider $elsewhere tests/contract tests/system/test_[a-e]*.py >"$background" 2>&1 &
+first=$!
+# shellcheck disable=SC2086
+python -m pytest -p no:cacheprovider $elsewhere tests/system/test_[f-q]*.py >"$background.2" 2>&1 &
+second=$!
 passed=yes
 # shellcheck disable=SC2086
-python -m pytest $elsewhere tests/system/test_[m-z]*.py || passed=no
-show_when_done $! "$background" || passed=no
+python -m pytest $elsewhere tests/system/test_[r-z]*.py || passed=no
+show_when_done $first "$background" || passed=no
+show_when_done $second "$background.2" || passed=no
 say "Running the system tests that run alone"
 # shellcheck disable=SC2086
 python -m pytest $files || passed=no

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
         EngineFailed,
         EnvironmentFault,
         InternalFault,
-        NotAJpeg,
         OcrwatchError,
+        OtherFormat,
         OutOfMemory,
         ScanFault,
         TooLarge,
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Block", "Box", "Damaged", "EngineFailed", "EngineInfo", "EnvironmentFault", "InternalFault", "Line", "NotAJpeg",
-    "OcrwatchError", "OutOfMemory", "Page", "ScanFault", "TooLarge", "Truncated", "Unsupported", "UsageError", "Word",
-    "__version__", "read",
+    "Block", "Box", "Damaged", "EngineFailed", "EngineInfo", "EnvironmentFault", "InternalFault", "Line",
+    "OcrwatchError", "OtherFormat", "OutOfMemory", "Page", "ScanFault", "TooLarge", "Truncated", "Unsupported",
+    "UsageError", "Word", "__version__", "read",
 ]  # fmt: skip
 
 _DOCUMENT = frozenset({"Block", "Box", "EngineInfo", "Line", "Page", "Word"})

@@ -25,7 +25,7 @@ from ocrwatch.settings.errors import wrong_value
 from ocrwatch.settings.key_lookup import option_keys
 
 Source = bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes]
-"""A JPEG's bytes, its path, or a file object opened in binary mode."""
+"""An image's bytes, its path, or a file object opened in binary mode."""
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -49,7 +49,7 @@ def read(
     min_confidence: float = 30.0,
     enhance: Mapping[str, object] = _NOTHING,
 ) -> Page:
-    """Read one JPEG like ``ocrwatch run``, in this process, and return its page.
+    """Read one image like ``ocrwatch run``, in this process, and return its page.
 
     ``page.text`` is the text. ``page.blocks``, ``page.lines`` and ``page.words`` are tuples in reading order; a box is
     left, top, right and bottom in upright pixels of the original, right and bottom exclusive; a confidence is from 0
@@ -68,7 +68,7 @@ def read(
 
     Raises, all of them :class:`OcrwatchError` with ``message``, ``remedy`` and ``exit_code``:
 
-    - :class:`ScanFault` if this file cannot be read, with a stable ``code``: NotAJpeg, Truncated, Damaged, TooLarge
+    - :class:`ScanFault` if this file cannot be read, with a stable ``code``: OtherFormat, Truncated, Damaged, TooLarge
       (more than ``enhance={"max_pixels": …}``), Unsupported, EngineFailed, OutOfMemory or InternalFault (our bug)
     - :class:`UsageError` if an option has a wrong value
     - :class:`EnvironmentFault` if the engine or the data of a language is not installed
@@ -126,7 +126,7 @@ def _bytes_of(source: Source) -> bytes:
     if isinstance(source, str | os.PathLike):
         return Path(source).read_bytes()
     if not hasattr(source, "read"):
-        raise TypeError(f"a JPEG is read from bytes, a path or a file object, not from {type(source).__name__}")
+        raise TypeError(f"an image is read from bytes, a path or a file object, not from {type(source).__name__}")
     content = source.read()
     if not isinstance(content, bytes | bytearray | memoryview):
         raise TypeError('the file object gives no bytes; open the file in binary mode, with "rb"')

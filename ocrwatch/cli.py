@@ -82,11 +82,13 @@ def once(
 @command(app, *READING)
 def read(
     given: Given,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JPEG files; - for standard input.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="JPEG, PNG or TIFF files; - for standard input.")
+    ],
     as_json: JsonOption = False,
     preview: Annotated[bool, typer.Option("--preview", help="Show only the first 100 characters.")] = False,
 ) -> None:
-    """Print the text of JPEG files; no folder is changed. Code 1 if a file could not be read."""
+    """Print the text of images; no folder is changed. Code 1 if a file could not be read."""
     with _loading():
         from ocrwatch.commands import read
 

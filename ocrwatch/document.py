@@ -169,6 +169,27 @@ class Upright:
         return (xx * x + xy * y + x0) / scale, (yx * x + yy * y + y0) / scale
 
 
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """The image in the scan's file, as it is stored."""
+
+    kind: str
+    """``jpeg``, ``png`` or ``tiff``."""
+    width: int
+    """Pixels, before the EXIF orientation is applied."""
+    height: int
+    components: int
+    """1 grey (or a palette), 2 with transparency, 3 colour, 4 CMYK or colour with transparency."""
+    bits: int
+    """Of a component."""
+    page: int = 0
+    """Number of the page in a file with several, from 0."""
+    progressive: bool = False
+    """Whether a JPEG is progressive, or a PNG interlaced."""
+    adobe_transform: int | None = None
+    """Colour transform of Adobe's marker in a JPEG, 0 to 2; None without it."""
+
+
 BLANK = "blank"
 """The step that says that a page has no print on it."""
 
@@ -198,6 +219,8 @@ class Page:
     """The engine that reread what the first one was unsure of; None if nothing was read again."""
     upright: Upright | None = None
     """How the page lies on the scan; None if no text was read that would show it."""
+    image: StoredImage | None = None
+    """The stored image; None if it is unknown."""
 
     @property
     def lines(self) -> tuple[Line, ...]:

@@ -131,10 +131,10 @@ class ScanFault(OcrwatchError):
     """Whether the same bytes may succeed another time."""
 
 
-class NotAJpeg(ScanFault):
-    """The bytes are something else."""
+class OtherFormat(ScanFault):
+    """The bytes are no image of a kind that is read."""
 
-    code = "not-a-jpeg"
+    code = "other-format"
 
 
 class Truncated(ScanFault):
@@ -144,7 +144,7 @@ class Truncated(ScanFault):
 
 
 class Damaged(ScanFault):
-    """A JPEG with data that contradicts itself."""
+    """An image with data that contradicts itself."""
 
     code = "damaged"
 
@@ -156,7 +156,7 @@ class TooLarge(ScanFault):
 
 
 class Unsupported(ScanFault):
-    """A JPEG of a kind that the decoder does not support (12 bits a sample, lossless)."""
+    """An image of a kind that the decoder does not support, such as a lossless JPEG."""
 
     code = "unsupported"
 

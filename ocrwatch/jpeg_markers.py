@@ -36,6 +36,9 @@ _FREE = frozenset({*range(0xE0, 0xF0), 0xFE})
 """APP0 to APP15 and COM: the decoder does not need their contents; only their length gives their end."""
 
 _FRAME_BYTES = 6
+_ADOBE_TRANSFORM = 11
+"""Place of the colour transform in Adobe's segment."""
+
 _TABLE_LENGTHS = 16
 _MOST_COMPONENTS = 4
 _LONGEST = 0xFFFF
@@ -186,6 +189,18 @@ def restart_interval(jpeg: bytes, structure: Structure) -> int:
         if segment.marker == DRI:
             interval = int.from_bytes(jpeg[segment.start + 4 : segment.end])
     return interval
+
+
+def adobe_transform(jpeg: bytes, structure: Structure) -> int | None:
+    """Return the colour transform of Adobe's marker: 0 none, 1 YCbCr, 2 YCCK; None without the marker.
+
+    Adobe's technical note 5116.
+    """
+    for segment in structure.segments:
+        body = jpeg[segment.start + 4 : segment.end]
+        if segment.marker == APP14 and body.startswith(b"Adobe") and len(body) > _ADOBE_TRANSFORM:
+            return body[_ADOBE_TRANSFORM]
+    return None
 
 
 def rebuilt(jpeg: bytes, structure: Structure, *, height: int | None = None, data: bytes | None = None) -> bytes:

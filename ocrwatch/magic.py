@@ -1,14 +1,34 @@
-"""Recognises files other than JPEGs by their first bytes."""
+"""Recognises files by their first bytes: images that are read, and other kinds."""
 
 from __future__ import annotations
 
+import enum
 import re
 from typing import Final
 
-from ocrwatch.errors import NotAJpeg
+from ocrwatch.errors import OtherFormat
 
 HEAD: Final = 256
 """Number of bytes that suffice to recognise a file."""
+
+
+class ImageKind(enum.Enum):
+    """A kind of file that is read."""
+
+    JPEG = "JPEG"
+    PNG = "PNG"
+    TIFF = "TIFF"
+
+
+_READ: Final = (
+    (b"\xff\xd8", ImageKind.JPEG),
+    (b"\x89PNG\r\n\x1a\n", ImageKind.PNG),
+    (b"II*\x00", ImageKind.TIFF),
+    (b"MM\x00*", ImageKind.TIFF),
+    # BigTIFF.
+    (b"II+\x00", ImageKind.TIFF),
+    (b"MM\x00+", ImageKind.TIFF),
+)
 
 OTHER: Final = "something else"
 """Type of a file that matches no signature."""
@@ -23,8 +43,6 @@ _REMEDIES: Final = {
     "a JPEG 2000 image": "save it as plain JPEG, not as JPEG 2000",
     "a JPEG XL image": "save it as plain JPEG, not as JPEG XL",
     "a JPEG XR image": "save it as plain JPEG, not as JPEG XR",
-    "a PNG image": "set the scanner to save JPEG files, or save it as JPEG; a new name alone changes nothing",
-    "a TIFF image": "set the scanner to save JPEG files instead of TIFF, or save it as JPEG",
     "a PDF document": "set the scanner to save JPEG files instead of PDF, one file a page",
     "a camera's raw image": "set the camera to JPEG, or export it as JPEG",
     "a video": "take a photograph of the page instead",
@@ -33,14 +51,10 @@ _REMEDIES: Final = {
     **dict.fromkeys(("a WebP image", "a GIF image", "a BMP image", "an SVG drawing", "a Photoshop image"), _AS_JPEG),
 }
 _BEGINNINGS: Final = (
-    (b"\x89PNG", "a PNG image"),
+    (b"\x89PNG", "a damaged PNG image"),
     (b"%PDF", "a PDF document"),
     (b"%!PS", "a PostScript document"),
     (b"GIF8", "a GIF image"),
-    (b"II*\x00", "a TIFF image"),
-    (b"MM\x00*", "a TIFF image"),
-    (b"II+\x00", "a TIFF image"),
-    (b"MM\x00+", "a TIFF image"),
     (b"II\xbc", "a JPEG XR image"),
     (b"BM", "a BMP image"),
     (b"\x00\x00\x00\x0cjP", "a JPEG 2000 image"),
@@ -75,12 +89,20 @@ def kind_of(head: bytes) -> str:
     return next((name for beginning, name in _BEGINNINGS if head.startswith(beginning)), OTHER)
 
 
-def is_jpeg(head: bytes) -> bool:
-    """Return whether ``head`` begins like a JPEG: SOI, then a marker (T.81, B.1.1.3)."""
-    return head.startswith(b"\xff\xd8\xff")
+def image_kind(head: bytes) -> ImageKind | None:
+    """Return the kind of an image that is read, from the ``head`` of its file; None for all other files."""
+    return next((kind for beginning, kind in _READ if head.startswith(beginning)), None)
 
 
-def not_a_jpeg(head: bytes, also: str = "") -> NotAJpeg:
+def may_become_image(head: bytes) -> bool:
+    """Return whether a file may be an image whose beginning is not written yet.
+
+    Zeros at the start are space that a client reserved and has not filled yet.
+    """
+    return not any(head) or any(beginning.startswith(head) for beginning, _ in _READ)
+
+
+def other_format(head: bytes, also: str = "") -> OtherFormat:
     """Return the fault for a file that begins with ``head``.
 
     ``also`` ends its message.
@@ -88,9 +110,9 @@ def not_a_jpeg(head: bytes, also: str = "") -> NotAJpeg:
     return not_this(kind_of(head), also)
 
 
-def not_this(kind: str, also: str = "") -> NotAJpeg:
+def not_this(kind: str, also: str = "") -> OtherFormat:
     """Return the fault for a type (:func:`kind_of`); ``also`` ends its message."""
-    return NotAJpeg(f"the file is {kind}, not a JPEG{also}", remedy_for(kind))
+    return OtherFormat(f"the file is {kind}, not a JPEG, PNG or TIFF image{also}", remedy_for(kind))
 
 
 def remedy_for(kind: str) -> str:

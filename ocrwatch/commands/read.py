@@ -139,13 +139,13 @@ def _content(path: Path, max_bytes: int) -> bytes:
     """
     if path == _STANDARD_INPUT:
         if sys.stdin is None or sys.stdin.isatty():
-            raise UsageError("nothing is sent to standard input", "send a JPEG: ocrwatch read - < page.jpg")
+            raise UsageError("nothing is sent to standard input", "send an image: ocrwatch read - < page.jpg")
         content = sys.stdin.buffer.read(max_bytes + 1)
         size = len(content)
     else:
         if not path.is_file():
             what = "it is not a regular file" if path.exists() else "there is no such file"
-            raise UsageError(what, "name JPEG files")
+            raise UsageError(what, "name JPEG, PNG or TIFF files")
         size = path.stat().st_size
         content = b"" if size > max_bytes else path.read_bytes()
     if size > max_bytes:

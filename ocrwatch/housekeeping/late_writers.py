@@ -21,7 +21,7 @@ from ocrwatch.backoff import Backoff, Cause, wait_until
 from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.errors import Blocked, Damaged, EnvironmentFault
 from ocrwatch.events import ScanFailed, ScanQuarantined, ScanRecovered, ScanReturned, publish
-from ocrwatch.intake.jpeg import Completeness
+from ocrwatch.intake.completeness import Completeness
 from ocrwatch.intake.opener import Probe, ProbeFailed, probe
 from ocrwatch.intake.readiness import ReadinessTracker, Ready
 from ocrwatch.ledger import Ledger

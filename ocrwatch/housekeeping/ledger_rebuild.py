@@ -27,6 +27,7 @@ from ocrwatch.events import LedgerRebuilt, ScanRestored, publish
 from ocrwatch.intake.names import NameRules, plain_ending
 from ocrwatch.intake.rescan import rescan
 from ocrwatch.ledger import Ledger, facts_key
+from ocrwatch.magic import HEAD, ImageKind, image_kind
 from ocrwatch.observe.status_txt import is_note
 from ocrwatch.observe.systemd import notify
 from ocrwatch.render.registry import TEXT, commit_mark, endings
@@ -102,13 +103,22 @@ def _restore(settings: Settings, is_forgotten: Callable[[str, str], bool], refus
     """
     if not _is_there(settings.inbox, refused):
         return
-    ending = plain_ending(settings.watch.include)
     for subfolder, name, found in _leftovers(settings.inbox, refused):
         if found["ending"] != _SET_ASIDE or not is_forgotten(name, found["token"]):
             continue
         with _refusals(refused), folder(settings.inbox, subfolder) as directory:
+            ending = plain_ending(settings.watch.include, _kind(directory, name))
             if (visible := _show(directory, name, f"recovered-{found['number']}", ending)) is not None:
                 yield f"{subfolder}/{visible}" if subfolder else visible
+
+
+def _kind(directory: int, name: str) -> ImageKind:
+    """Return the kind of a claimed original, which may have been damaged: a JPEG if it cannot be told."""
+    descriptor = open_regular(directory, name)
+    try:
+        return image_kind(os.pread(descriptor, HEAD, 0)) or ImageKind.JPEG
+    finally:
+        os.close(descriptor)
 
 
 def _show(directory: int, name: str, stem: str, ending: str) -> str | None:

@@ -14,7 +14,7 @@ from ocrwatch.errors import system_reason
 from ocrwatch.intake.names import first_match, is_system_folder, plain_ending
 from ocrwatch.intake.rescan import DEEPEST, GONE, Ignored
 from ocrwatch.log import printable
-from ocrwatch.magic import HEAD, OTHER, is_jpeg, kind_of, remedy_for
+from ocrwatch.magic import HEAD, OTHER, ImageKind, image_kind, kind_of, remedy_for
 from ocrwatch.storage.files import folder, open_regular, split, status_of
 
 AT_REST = 2.0
@@ -139,23 +139,25 @@ class NameCheck:
             return f"{self._no_match(name)}, and it cannot be read ({system_reason(error)})", "see its disk"
         if not head:
             return f"{_EMPTY}, and {self._no_match(name)}", "put the scan itself there"
-        if is_jpeg(head):
-            return f"it is a JPEG, but {self._no_match(name)}", f"rename it to {self._as_scan(name)}"
+        if (image := image_kind(head)) is not None:
+            return f"it is a {image.value}, but {self._no_match(name)}", f"rename it to {self._as_scan(name, image)}"
         kind = kind_of(head)
-        return None if kind == OTHER else (f"it is {kind}, and only JPEGs are read", remedy_for(kind))
+        return (
+            None if kind == OTHER else (f"it is {kind}, and only JPEG, PNG and TIFF images are read", remedy_for(kind))
+        )
 
     def _no_match(self, name: str) -> str:
         if not os.path.splitext(name)[1]:
             return "its name has no ending"
         return f"its name matches nothing of watch.include ({', '.join(self.include)})"
 
-    def _as_scan(self, name: str) -> str:
+    def _as_scan(self, name: str, image: ImageKind) -> str:
         stem, ending = os.path.splitext(name)
         if not _TYPE.fullmatch(ending):
             # A date or a number: it does not name a type.
             stem = name
         is_scan = first_match(stem, self.include) is not None
-        return printable(stem if is_scan else stem + plain_ending(self.include))
+        return printable(stem if is_scan else stem + plain_ending(self.include, image))
 
 
 def _is_young(status: os.stat_result, at_rest: float) -> bool:

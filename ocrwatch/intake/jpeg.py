@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 import os
 import re
 from typing import Final
 
 from ocrwatch import jpeg_markers
-from ocrwatch.magic import HEAD
 
 _CHUNK: Final = 1 << 20
 """Bytes of one read, more than any header has."""
@@ -19,45 +17,20 @@ _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _MARKER: Final = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 
 
-class Completeness(enum.Enum):
-    """Result of a check of a file's structure."""
-
-    WHOLE = "whole"
-    EMPTY = "empty"
-    PARTIAL = "incomplete"
-    NOT_JPEG = "not a JPEG"
-
-
-def completeness(descriptor: int, size: int) -> Completeness:
-    """Check whether the file of ``size`` bytes is a JPEG from SOI to EOI, apart from its thumbnail.
+def is_whole(descriptor: int, size: int) -> bool:
+    """Return whether the file of ``size`` bytes is a JPEG from SOI to EOI, apart from its thumbnail.
 
     Reads a few hundred bytes of an ordinary file: its header segments, with lengths that lead past any thumbnail, and
     the last two bytes. Only if those are not EOI (trailers, MPO, a partial file) the rest is searched for the marker.
     An image without EOI is incomplete, whatever else is there: its writer may still be at work. So is a file that is
     truncated meanwhile, of which reads give less than ``size`` promises.
     """
-    if size == 0:
-        return Completeness.EMPTY
-    head = os.pread(descriptor, HEAD, 0)
-    if not head.startswith(jpeg_markers.SOI):
-        # Zeros at the start are space that a client reserved and has not filled yet.
-        return Completeness.PARTIAL if not any(head) or head == b"\xff" else Completeness.NOT_JPEG
     scan = _start_of_scan(descriptor, size)
     if scan is None:
-        return Completeness.PARTIAL
-    if _has_hole(descriptor, size):
-        return Completeness.PARTIAL
-    if scan + 2 <= size and os.pread(descriptor, 2, size - 2) == b"\xff\xd9":
-        return Completeness.WHOLE
-    return Completeness.WHOLE if _finds_end(descriptor, scan, size) else Completeness.PARTIAL
-
-
-def _has_hole(descriptor: int, size: int) -> bool:
-    """Return whether a part of the file is reserved but not written, if the file system knows (lseek(2))."""
-    try:
-        return os.lseek(descriptor, 0, os.SEEK_HOLE) < size
-    except OSError:
         return False
+    if scan + 2 <= size and os.pread(descriptor, 2, size - 2) == b"\xff\xd9":
+        return True
+    return _finds_end(descriptor, scan, size)
 
 
 def _start_of_scan(descriptor: int, size: int) -> int | None:

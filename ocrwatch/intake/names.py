@@ -8,8 +8,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from ocrwatch.magic import ImageKind
+
 _DIGITS: Final = re.compile(r"(\d+)")
 _PLAIN_ENDING: Final = re.compile(r"\*(\.[A-Za-z0-9]+)")
+
+_ENDINGS: Final = {
+    ImageKind.JPEG: (".jpg", ".jpeg"),
+    ImageKind.PNG: (".png",),
+    ImageKind.TIFF: (".tif", ".tiff"),
+}
+"""Usual endings, the best first."""
 
 SYSTEM_FOLDERS: Final = (
     "@Recycle", "@Recently-Snapshot", "@__thumb", ".@__thumb", "@sharebin",  # QNAP
@@ -73,10 +82,11 @@ def first_match(name: str, patterns: Iterable[str]) -> str | None:
     return next((pattern for pattern in patterns if _any_of((pattern,)).match(name)), None)
 
 
-def plain_ending(include: Iterable[str]) -> str:
-    """Return a file ending that a scan may have."""
-    plain = (match[1] for pattern in include if (match := _PLAIN_ENDING.fullmatch(pattern)))
-    return next(plain, ".jpg")
+def plain_ending(include: Iterable[str], kind: ImageKind) -> str:
+    """Return a file ending that a scan may have, if possible a usual one of its kind."""
+    usual = _ENDINGS[kind]
+    plain = [match[1] for pattern in include if (match := _PLAIN_ENDING.fullmatch(pattern))]
+    return next((ending for ending in usual if ending in plain), plain[0] if plain else usual[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from ocrwatch.errors import (
     memory_short,
     system_reason,
 )
-from ocrwatch.intake.jpeg import Completeness, completeness
+from ocrwatch.intake.completeness import Completeness, completeness
 from ocrwatch.magic import HEAD, OTHER, kind_of
 from ocrwatch.scan import Source
 from ocrwatch.storage.file_facts import FileFacts
@@ -39,7 +39,7 @@ class Probe:
     state: Completeness | None
     """None if the daemon may not read the file."""
     kind: str = OTHER
-    """File type if it is no JPEG."""
+    """File type if it is no image."""
     unmodified_for: float = field(default=0.0, compare=False)
     """Seconds since its content changed, by its modification time and this machine's clock."""
     untouched_for: float = field(default=0.0, compare=False)
@@ -98,7 +98,7 @@ def probe(inbox: Path, path: str) -> Probe | None:
 def _look_into(descriptor: int) -> Probe:
     facts = facts_of(os.fstat(descriptor))
     state = completeness(descriptor, facts.size)
-    kind = kind_of(os.pread(descriptor, HEAD, 0)) if state is Completeness.NOT_JPEG else OTHER
+    kind = kind_of(os.pread(descriptor, HEAD, 0)) if state is Completeness.OTHER else OTHER
     now = time.time()
     unmodified_for = max(0.0, now - facts.mtime_ns / 1e9)
     untouched_for = min(unmodified_for, max(0.0, now - facts.ctime_ns / 1e9))

@@ -1,10 +1,10 @@
 """Decides when a file is complete.
 
 Pure: the clock is passed in, and the caller probes the files. A file is ready when two probes, ``stable_for`` seconds
-apart, found the same device, inode, size and modification time *and* a whole JPEG. An incomplete one is probed again at
-growing intervals for as long as it changes. After ``give_up_after`` without any change it is taken for closed: a JPEG
-without its end marker goes on as it is, since all of the image may be there, which only decoding can prove; a file that
-cannot be a JPEG is given up. A growing file is never dispatched and never given up.
+apart, found the same device, inode, size and modification time *and* a whole image. An incomplete one is probed again
+at growing intervals for as long as it changes. After ``give_up_after`` without any change it is taken for closed: an
+image without its end marker goes on as it is, since all of it may be there, which only decoding can prove; a file that
+cannot be an image is given up. A growing file is never dispatched and never given up.
 
 A whole file that was read and found damaged may still be being written: a preallocated one with the middle written
 last, or a sound one that is overwritten in place. It comes back here (:meth:`ReadinessTracker.await_writer`), and is
@@ -18,17 +18,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ocrwatch.errors import Damaged, ScanFault, Truncated
-from ocrwatch.intake.jpeg import Completeness
+from ocrwatch.intake.completeness import Completeness
 from ocrwatch.intake.opener import Probe
 from ocrwatch.magic import OTHER, not_this
 from ocrwatch.scan import Arrival, Settled, SettledFile
 from ocrwatch.storage.file_facts import FileFacts
 
-NOT_JPEG_PATIENCE = 10.0
-"""Seconds without change after which bytes that do not begin as a JPEG are believed."""
+OTHER_PATIENCE = 10.0
+"""Seconds without change after which bytes that do not begin as an image are believed."""
 
 NAMED_PATIENCE = 1.0
-"""The same for a file that begins as another type: no later byte makes it a JPEG."""
+"""The same for a file that begins as another type: no later byte makes it an image."""
 
 LONGEST_INTERVAL = 30.0
 """Longest interval in seconds between two probes of an incomplete file."""
@@ -66,7 +66,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """The file did not begin as a JPEG within ``give_up_after``."""
+    """The file did not begin as an image within ``give_up_after``."""
 
     facts: FileFacts
     fault: ScanFault
@@ -121,7 +121,7 @@ class ReadinessTracker:
     stable_for_closed: float
     """The same for a file that was closed after writing or moved in."""
     give_up_after: float
-    """Seconds without change after which an incomplete file goes on as it is, or is given up if it is no JPEG."""
+    """Seconds without change after which an incomplete file goes on as it is, or is given up if it is no image."""
     _watched: dict[str, _Watched] = field(default_factory=dict)
     _looks: list[tuple[float, str]] = field(default_factory=list)
     _incomplete_ones: set[str] = field(default_factory=set)
@@ -222,11 +222,11 @@ class ReadinessTracker:
     def patience_for(self, reason: str, kind: str = OTHER) -> float:
         """Return how many seconds a file may stay unchanged that waits for ``reason``, a :class:`Waiting`'s.
 
-        ``kind`` is its type if it is no JPEG (:func:`ocrwatch.magic.kind_of`).
+        ``kind`` is its type if it is no image (:func:`ocrwatch.magic.kind_of`).
         """
-        if reason != Completeness.NOT_JPEG.value:
+        if reason != Completeness.OTHER.value:
             return self.give_up_after
-        return min(self.give_up_after, NOT_JPEG_PATIENCE if kind == OTHER else max(self.stable_for, NAMED_PATIENCE))
+        return min(self.give_up_after, OTHER_PATIENCE if kind == OTHER else max(self.stable_for, NAMED_PATIENCE))
 
     def update(self, path: str, probe: Probe | None, now: float) -> Verdict:
         """Judge a probe of ``path``. Ready, given up and gone paths are forgotten."""
@@ -348,6 +348,6 @@ def _scan(path: str, watched: _Watched, facts: FileFacts, now: float) -> Settled
 
 def _fault(probe: Probe, unchanged_for: float) -> ScanFault:
     unchanged = f"and has not changed for {unchanged_for:.0f} s"
-    if probe.state is Completeness.NOT_JPEG:
+    if probe.state is Completeness.OTHER:
         return not_this(probe.kind, f", {unchanged}")
     return Truncated(f"the file is empty {unchanged}", "scan or copy it again")

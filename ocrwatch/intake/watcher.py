@@ -15,9 +15,9 @@ from ocrwatch.errors import Blocked, OcrwatchError, ScanFault
 from ocrwatch.events import ScanFailed, ScanReady, ScanSeen, ScanWaiting, publish
 from ocrwatch.intake.arrivals import Arrivals
 from ocrwatch.intake.batcher import Batcher
+from ocrwatch.intake.completeness import Completeness
 from ocrwatch.intake.ignore_rules import NameCheck
 from ocrwatch.intake.ignored_files import IgnoredFiles
-from ocrwatch.intake.jpeg import Completeness
 from ocrwatch.intake.kept_originals import KeptOriginals
 from ocrwatch.intake.opener import Probe, ProbeFailed, probe
 from ocrwatch.intake.readiness import GivenUp, Gone, ReadinessTracker, Ready, Unsettled, Waiting

@@ -263,7 +263,7 @@ INCOMPLETE = {
     "incomplete": "it ends early",
     "growing": "it is still being written",
     "empty": "it is empty",
-    "not a JPEG": "it is not a JPEG",
+    "another kind of file": "it is no JPEG, PNG or TIFF image",
     "unreadable": "ocrwatch's user may not read it; it is read as soon as that user may",
     "damaged": "it is damaged, but may still be written",
 }

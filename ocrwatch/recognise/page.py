@@ -86,6 +86,7 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
         height=decoded.height,
         dpi=decoded.dpi,
         orientation=decoded.orientation,
+        image=decoded.image,
         blocks=() if blank else tuple(itertools.chain(*blocks)),
         engine=engine.info,
         steps=(*view.steps, *result.enhanced.steps, *_rest(result), *(("blank",) if blank else ())),

@@ -31,6 +31,9 @@ _SURPLUS = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
 _PREMATURE = ("premature end", "found marker 0xd9 instead of RST")
 _UNKNOWN_SAMPLING = "subsampling"
 _STDERR = 2
+_MOST_HEARD = 100_000
+"""Bytes of messages; those on each line of a fax are counted."""
+
 _CHILD_SECONDS = 120
 _CHILD_FAILED = 10
 
@@ -115,7 +118,7 @@ def _unsupported() -> Unsupported:
 
 def _opencv(jpeg: bytes) -> tuple[Gray | None, str]:
     """Decode with OpenCV; return pixels, if any, and libjpeg's messages."""
-    with _listening() as said:
+    with listening() as said:
         try:
             decoded = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
         except cv2.error as error:
@@ -126,7 +129,7 @@ def _opencv(jpeg: bytes) -> tuple[Gray | None, str]:
 
 
 @contextmanager
-def _listening() -> Iterator[list[str]]:
+def listening() -> Iterator[list[str]]:
     """Capture what native code writes to standard error.
 
     Only for a process in which no other thread writes to it.
@@ -139,7 +142,7 @@ def _listening() -> Iterator[list[str]]:
             yield said
         finally:
             os.dup2(before, _STDERR)
-            text = os.pread(heard, 1000, 0).decode(errors="replace").strip()
+            text = os.pread(heard, _MOST_HEARD, 0).decode(errors="replace").strip()
             said += [text] if text else []
     finally:
         os.close(heard)

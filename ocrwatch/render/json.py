@@ -40,6 +40,7 @@ def page_as_dict(page: Page, original: Original) -> dict[str, Any]:
         "height": page.height,
         "dpi": page.dpi,
         "orientation": page.orientation,
+        "image": None if page.image is None else msgspec.to_builtins(page.image),
         "engine": {
             "name": page.engine.name,
             "version": page.engine.version,

@@ -1,7 +1,7 @@
 """The format ``pdf``: the scan with invisible text over it, upright and straight.
 
 The image is placed under the inverse of its turn and skew, so that lines of text are horizontal: programs that extract
-text find the words of tilted lines in the wrong order. A JPEG is embedded byte for byte.
+text find the words of tilted lines in the wrong order. A JPEG is embedded byte for byte, a PNG or TIFF losslessly.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import ClassVar, Final
 
-from ocrwatch import jpeg_markers
 from ocrwatch.document import Page
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.render.base import Original
+from ocrwatch.render.pdf_image import pdf_image
 from ocrwatch.render.pdf_page import lay_out
 
 _LIBRARY: Final = "pikepdf"
@@ -40,13 +40,8 @@ class PdfFormat:
         Raises EnvironmentFault if the library cannot be loaded.
         """
         try:
-            from ocrwatch.render.pdf_file import Image, pdf_file  # noqa: PLC0415 - see __init__
+            from ocrwatch.render.pdf_file import pdf_file  # noqa: PLC0415 - see __init__
         except ImportError as error:
             raise EnvironmentFault(f"the package {_LIBRARY} cannot be loaded ({error})", _REMEDY) from error
-        structure = jpeg_markers.walk(original.content)
-        frame, height = structure.sure_frame, structure.height
-        # Viewers are stricter than our decoder with what stands before the image data.
-        is_plain = structure.end is not None and not structure.odd and not structure.lines
-        jpeg = original.content if is_plain else jpeg_markers.rebuilt(original.content, structure)
-        laid_out = lay_out(page, frame.width, height, straighten=original.straighten)
-        return pdf_file(laid_out, Image(jpeg, frame.width, height, frame.components))
+        image = pdf_image(original.content, 0 if page.image is None else page.image.page)
+        return pdf_file(lay_out(page, image.width, image.height, straighten=original.straighten), image)

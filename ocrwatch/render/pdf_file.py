@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass
 from typing import Final
 
 import pikepdf
-from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream
+from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream, String
 
 from ocrwatch import __version__
 from ocrwatch.render.invisible_font import ASCENT, DESCENT, UNITS, WIDTH, glyph_map, to_unicode, truetype
+from ocrwatch.render.pdf_image import PdfImage
 from ocrwatch.render.pdf_page import PdfPage, TextLine
 from ocrwatch.render.planar import Matrix
 from ocrwatch.render.xml import allowed
 
 _FONT: Final = Name("/Invisible")
-_CMYK: Final = 4
-_COLOURS: Final = {1: Name.DeviceGray, 3: Name.DeviceRGB, _CMYK: Name.DeviceCMYK}
+_COLOURS: Final = {1: Name.DeviceGray, 3: Name.DeviceRGB, 4: Name.DeviceCMYK}
 """Colour spaces by the number of components of an image."""
-
-_INVERTED: Final = [1, 0] * _CMYK
-"""Decode array of CMYK: all software writes it inverted, as Adobe's does."""
 
 _SYMBOLIC: Final = 4
 """Flag of fonts with other characters than Latin ones (ISO 32000-1, table 123)."""
@@ -35,19 +31,7 @@ _SAME: Final = 0.005
 """Distance in points that the decimals of a position do not show."""
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
-    """The image of a page."""
-
-    jpeg: bytes
-    width: int
-    """Stored pixels."""
-    height: int
-    components: int
-    """1 grey, 3 colour, 4 CMYK."""
-
-
-def pdf_file(page: PdfPage, image: Image) -> bytes:
+def pdf_file(page: PdfPage, image: PdfImage) -> bytes:
     """Return a file with one page; the same bytes each time."""
     with Pdf.new() as pdf:
         sheet = pdf.add_blank_page(page_size=(page.width, page.height))
@@ -63,20 +47,42 @@ def pdf_file(page: PdfPage, image: Image) -> bytes:
     return file.getvalue()
 
 
-def _image(pdf: Pdf, image: Image) -> Stream:
+def _image(pdf: Pdf, image: PdfImage) -> Stream:
     stream = pdf.make_stream(
-        image.jpeg,
+        image.data,
         Type=Name.XObject,
         Subtype=Name.Image,
         Width=image.width,
         Height=image.height,
-        ColorSpace=_COLOURS[image.components],
-        BitsPerComponent=8,
-        Filter=Name.DCTDecode,
+        ColorSpace=_colour_space(image),
+        BitsPerComponent=image.bits,
+        Filter=Name(f"/{image.encoding}"),
     )
-    if image.components == _CMYK:
-        stream.Decode = Array(_INVERTED)
+    if (parameters := _parameters(image)) is not None:
+        stream.DecodeParms = parameters
+    if image.is_inverted and image.encoding == "DCTDecode":
+        stream.Decode = Array([1, 0] * image.components)
+    if image.mask is not None:
+        stream.SMask = _image(pdf, image.mask)
     return stream
+
+
+def _colour_space(image: PdfImage) -> Object:
+    if not image.palette:
+        return _COLOURS[image.components]
+    highest = len(image.palette) // 3 - 1
+    return Array([Name.Indexed, Name.DeviceRGB, highest, String(image.palette)])
+
+
+def _parameters(image: PdfImage) -> Dictionary | None:
+    """Return the parameters of the decoder (ISO 32000-1, tables 8 and 11); None if it needs none."""
+    if image.encoding == "CCITTFaxDecode":
+        return Dictionary(K=-1, Columns=image.width, Rows=image.height, BlackIs1=image.is_inverted)
+    if image.encoding == "FlateDecode" and image.predictor > 1:
+        return Dictionary(
+            Predictor=image.predictor, Colors=image.components, BitsPerComponent=image.bits, Columns=image.width
+        )
+    return None
 
 
 def _font(pdf: Pdf, characters: list[str]) -> Object:

@@ -18,6 +18,9 @@ _POINTS: Final = 72.0
 _LONGEST: Final = 14_400.0
 """Maximum length of a page's side in points (ISO 32000-1, annex C)."""
 
+_SHORTEST: Final = 3.0
+"""Minimum length (the same table). A narrower scan leaves a margin."""
+
 _A4: Final = (595.28, 841.89)
 _BODY_TEXT: Final = 11.0
 """Size in points that is assumed for the body text of a page of unknown resolution."""
@@ -88,7 +91,8 @@ def lay_out(page: Page, width: int, height: int, *, straighten: bool) -> PdfPage
     image = to_page.after(upright(page.orientation, width, height)).after(of_unit_square)
     placed = (line for line in page.lines if line.baseline is not None)
     lines = tuple(_line(line, to_page, points, straight=straighten) for line in placed)
-    return PdfPage(size[0] * points, size[1] * points, image, lines)
+    width_of_page, height_of_page = (max(side * points, _SHORTEST) for side in size)
+    return PdfPage(width_of_page, height_of_page, image, lines)
 
 
 def _with_all_text(page: Page, to_straight: Matrix, size: Point) -> tuple[Matrix, Point]:

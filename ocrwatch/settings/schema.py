@@ -50,8 +50,11 @@ class Watch(Section):
     choose the right one."""
     recursive: bool = True
     """Whether subfolders of the inbox are watched too. They are mirrored in the outbox."""
-    include: Annotated[Names, Field(min_length=1)] = ("*.jpg", "*.jpeg", "*.jpe", "*.jfif")
-    """Patterns of the file names to read. Case is ignored."""
+    include: Annotated[Names, Field(min_length=1)] = (
+        "*.jpg", "*.jpeg", "*.jpe", "*.jfif", "*.png", "*.tif", "*.tiff",
+    )  # fmt: skip
+    """Patterns of the file names to read. The files must be JPEG, PNG or TIFF images, whatever their names end in. Case
+    is ignored."""
     exclude: Names = (
         ".*", "*.part", "*.tmp", "*.filepart", "*.crdownload", "~*", "*~",
         "Thumbs.db",
@@ -70,7 +73,7 @@ class Settle(Section):
     """When a scan counts as complete."""
 
     stable_for: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 1.0
-    """How long a complete JPEG must stay unchanged before it is read, up to 1h. Increase it for devices that still
+    """How long a complete image must stay unchanged before it is read, up to 1h. Increase it for devices that still
     change a file after it looks complete."""
     stable_for_closed: Annotated[Duration, between(0.0, 3600.0, format_duration)] = 0.2
     """The same for a file that its writer has just closed or renamed, up to 1h. It is shorter because such a file is

@@ -17,8 +17,8 @@ from ocrwatch.document import Page
 from ocrwatch.errors import (
     EnvironmentFault,
     InternalFault,
-    NotAJpeg,
     OcrwatchError,
+    OtherFormat,
     ScanFault,
     Stopping,
     Truncated,
@@ -41,7 +41,7 @@ Kind = Literal["local", "fake"]
 async def _read_as_engines_do(job: Job) -> Page:
     """Read as the faulty engines of the tests."""
     if not job.jpeg.startswith(b"\xff\xd8"):
-        raise NotAJpeg("it is something else")
+        raise OtherFormat("it is something else")
     if not job.jpeg.endswith(b"\xff\xd9"):
         raise Truncated("it is not whole")
     match job.recipe.engine:
@@ -192,7 +192,7 @@ def test_an_attempt_is_counted_only_just_before_it_begins(opened: Open) -> None:
 @pytest.mark.parametrize(
     ("engine", "jpeg", "error"),
     [
-        ("echo", b"GIF89a", NotAJpeg),
+        ("echo", b"GIF89a", OtherFormat),
         ("echo", JPEG[: len(JPEG) // 2], Truncated),
         ("rubbish", JPEG, InternalFault),
         ("no-such-engine", JPEG, UsageError),

@@ -10,7 +10,7 @@ import pytest
 from ocrwatch.errors import (
     EnvironmentFault,
     InternalFault,
-    NotAJpeg,
+    OtherFormat,
     Truncated,
     UsageError,
 )
@@ -71,7 +71,7 @@ def test_an_engines_bug_is_ours_and_comes_with_its_traceback(start: Start) -> No
     assert pooling.worker_of(2) == worker
 
 
-@pytest.mark.parametrize(("jpeg", "fault"), [(b"GIF89a", NotAJpeg), (JPEG[: len(JPEG) // 2], Truncated)])
+@pytest.mark.parametrize(("jpeg", "fault"), [(b"GIF89a", OtherFormat), (JPEG[: len(JPEG) // 2], Truncated)])
 def test_a_bad_scan_is_its_own_fault(start: Start, jpeg: bytes, fault: type) -> None:
     """What the decoder says of a scan comes through the channel as it is."""
     pooling = start()

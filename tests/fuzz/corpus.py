@@ -79,12 +79,14 @@ def _segment(chance: random.Random, data: bytearray, *wanted: int) -> tuple[int,
     return chance.choice(found) if found else None
 
 
-def _range(chance: random.Random, data: bytearray, most: int) -> slice:
+def piece_of(chance: random.Random, data: bytearray, most: int) -> slice:
+    """Return a piece of up to ``most`` bytes."""
     start = chance.randrange(len(data) + 1)
     return slice(start, min(len(data), start + chance.randint(1, most)))
 
 
-def _flip_bits(chance: random.Random, data: bytearray) -> bytearray:
+def flip_bits(chance: random.Random, data: bytearray) -> bytearray:
+    """Flip some bits anywhere."""
     for _ in range(chance.choice((1, 1, 2, 8, 40)) if data else 0):
         data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
     return data
@@ -93,7 +95,7 @@ def _flip_bits(chance: random.Random, data: bytearray) -> bytearray:
 def _cut(chance: random.Random, data: bytearray) -> bytearray:
     """Lose the end, or a piece, with or without an end-of-image marker put behind it."""
     if chance.random() < 0.3:
-        del data[_range(chance, data, 4096)]
+        del data[piece_of(chance, data, 4096)]
         return data
     data = data[: chance.randrange(len(data) + 1)]
     return data + bytes((0xFF, _EOI)) if chance.random() < 0.7 else data
@@ -159,9 +161,9 @@ def _splice(chance: random.Random, data: bytearray) -> bytearray:
     return data[: chance.randrange(len(data) + 1)] + other[chance.randrange(len(other)) :]
 
 
-def _hole(chance: random.Random, data: bytearray) -> bytearray:
+def hole(chance: random.Random, data: bytearray) -> bytearray:
     """Lose a block of a disk: all zeros, all ones or somebody else's bytes in its place."""
-    hole = _range(chance, data, chance.choice((16, 512, 4096)))
+    hole = piece_of(chance, data, chance.choice((16, 512, 4096)))
     size = hole.stop - hole.start
     data[hole] = chance.choice((bytes(size), b"\xff" * size, chance.randbytes(size)))
     return data
@@ -171,7 +173,7 @@ def _repeat(chance: random.Random, data: bytearray) -> bytearray:
     """Repeat a header segment, up to thousands of times, or a piece of anything."""
     segment = _segment(chance, data)
     if segment is None or chance.random() < 0.3:
-        piece, at = data[_range(chance, data, 2048)], chance.randrange(len(data) + 1)
+        piece, at = data[piece_of(chance, data, 2048)], chance.randrange(len(data) + 1)
     else:
         at = segment[1]
         piece = data[at : at + segment[2]]
@@ -194,7 +196,7 @@ def _wrap(chance: random.Random, data: bytearray) -> bytearray:
 
 
 _MUTATIONS: tuple[tuple[str, Callable[[random.Random, bytearray], bytearray]], ...] = (
-    ("bit flips", _flip_bits),
+    ("bit flips", flip_bits),
     ("cut", _cut),
     ("marker swap", _swap_marker),
     ("frame lie", _lie_in_frame),
@@ -202,7 +204,7 @@ _MUTATIONS: tuple[tuple[str, Callable[[random.Random, bytearray], bytearray]], .
     ("metadata lie", _lie_in_metadata),
     ("length lie", _lie_about_length),
     ("splice", _splice),
-    ("hole", _hole),
+    ("hole", hole),
     ("repeat", _repeat),
     ("wrap", _wrap),
 )

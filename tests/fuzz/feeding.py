@@ -16,12 +16,12 @@ from ocrwatch.executors.ipc import Job
 from ocrwatch.executors.process_pool import Pool
 from ocrwatch.recipe import Recipe
 from ocrwatch.render.base import RenderRequest
-from tests.fuzz.corpus import TEXT, Mutant, mutant, originals
+from tests.fuzz.corpus import TEXT, Mutant, originals
 
 TIME_LIMIT = 10.0
 """Seconds for one mutant, where an unharmed page takes a tenth of one."""
 MEMORY_LIMIT = 1_500_000_000
-FORMATS = ("txt", "json")
+FORMATS = ("txt", "json", "pdf")
 
 _NEIGHBOUR_EVERY = 20
 _AHEAD_PER_WORKER = 2
@@ -56,9 +56,9 @@ class Findings:
         )
 
 
-def feed(seeds: Iterable[int], *, workers: int, time_limit: float = TIME_LIMIT) -> Findings:
-    """Have the mutants of these seeds read, with a whole scan among every few, and return what was found."""
-    return _Feeding(workers, time_limit).run(seeds)
+def feed(mutants: Iterable[Mutant], *, workers: int, time_limit: float = TIME_LIMIT) -> Findings:
+    """Have mutants read, with a whole scan among every few, and return what was found."""
+    return _Feeding(workers, time_limit).run(mutants)
 
 
 class _Feeding:
@@ -83,16 +83,17 @@ class _Feeding:
         """Take it back."""
         self._refunds[scan] += 1
 
-    def run(self, seeds: Iterable[int]) -> Findings:
+    def run(self, mutants: Iterable[Mutant]) -> Findings:
+        """Read them all."""
         self._pool.start()
         try:
             # The clock starts when the engines are loaded.
             for _ in range(self._workers):
                 self._take(_START, wanted=WorkerReady)
             begun = time.monotonic()
-            for seed in seeds:
-                self._submit(mutant(seed))
-                if seed % _NEIGHBOUR_EVERY == 0:
+            for victim in mutants:
+                self._submit(victim)
+                if victim.seed % _NEIGHBOUR_EVERY == 0:
                     self._submit(None)
                 while len(self._open) >= self._workers * _AHEAD_PER_WORKER:
                     self._take(self._longest_wait)

@@ -15,14 +15,15 @@ from PIL import Image
 
 from tests import odd_jpegs as odd
 from tests.daemon_process import DaemonProcess, run_ocrwatch
+from tests.images import saved
 from tests.rendering import draw, render
 from tests.system.dropping import delivered, files, phrase, put, scan, temporary_files
 from tests.waiting import until
 
 
-def _png() -> bytes:
+def _gif() -> bytes:
     file = io.BytesIO()
-    draw(phrase(0)).save(file, "PNG")
+    draw(phrase(0)).save(file, "GIF")
     return file.getvalue()
 
 
@@ -62,18 +63,20 @@ def _reason(impatient: DaemonProcess, name: str) -> dict[str, Any]:
 BAD: dict[str, tuple[Callable[[], bytes], set[str], str]] = {
     "empty": (lambda: b"", {"truncated"}, "empty"),
     "one-byte": (lambda: b"\xff", {"truncated"}, "ends early"),
-    "text": (lambda: b"Dear Sir or Madam, this is no picture.\n" * 20, {"not-a-jpeg"}, "JPEG"),
-    "png": (_png, {"not-a-jpeg"}, "JPEG"),
-    "pdf": (lambda: b"%PDF-1.7\n" + bytes(500), {"not-a-jpeg"}, "JPEG"),
-    "heic": (lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500), {"not-a-jpeg"}, "HEIC"),
-    "jpeg-2000": (lambda: b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(500), {"not-a-jpeg"}, "JPEG 2000"),
+    "text": (lambda: b"Dear Sir or Madam, this is no picture.\n" * 20, {"other-format"}, "JPEG"),
+    "gif": (_gif, {"other-format"}, "GIF"),
+    "half-png": (lambda: _half(saved(draw(phrase(0)), "PNG")), {"truncated"}, "ends early"),
+    "half-tiff": (lambda: _half(saved(draw(phrase(0)), "TIFF")), {"damaged"}, "damaged"),
+    "pdf": (lambda: b"%PDF-1.7\n" + bytes(500), {"other-format"}, "JPEG"),
+    "heic": (lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500), {"other-format"}, "HEIC"),
+    "jpeg-2000": (lambda: b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(500), {"other-format"}, "JPEG 2000"),
     "first-scan-only": (lambda: odd.first_scans(render(phrase(0), progressive=True), 1), {"truncated"}, "scans"),
     "half-with-trailer": (lambda: _half(scan(0)) + b"made by a careless program", {"truncated"}, "early"),
     "half": (lambda: _half(scan(0)), {"truncated"}, "early"),
     "half-with-end": (lambda: _half(scan(0)) + b"\xff\xd9", {"truncated", "damaged"}, ""),
     "hole": (lambda: _with_hole(scan(0, lines=8)), {"damaged"}, ""),
-    "header-only": (lambda: b"\xff\xd8\xff\xd9", {"truncated", "damaged", "not-a-jpeg"}, ""),
-    "zeros": (lambda: bytes(5000), {"truncated", "not-a-jpeg"}, ""),
+    "header-only": (lambda: b"\xff\xd8\xff\xd9", {"truncated", "damaged", "other-format"}, ""),
+    "zeros": (lambda: bytes(5000), {"truncated", "other-format"}, ""),
     "bomb": (lambda: _with_size(scan(0), 65500), {"too-large"}, "65500 x 65500"),
     "no-size": (lambda: _with_size(scan(0), 0), {"damaged", "unsupported"}, ""),
     "12-bit": (lambda: _with_12_bits(scan(0)), {"unsupported"}, "12"),
@@ -112,9 +115,9 @@ def test_what_cannot_be_read_is_quarantined_with_the_reason(impatient: DaemonPro
 
 def test_reason_names_what_the_file_is_instead(impatient: DaemonProcess) -> None:
     """A picture of another kind under a JPEG's name is told by its kind, so that people know what to change."""
-    put(impatient.inbox, "really-png.jpg", _png())
-    event = impatient.wait_for("scan.quarantined", path="really-png.jpg")
-    assert "PNG" in event["reason"]
+    put(impatient.inbox, "really-gif.jpg", _gif())
+    event = impatient.wait_for("scan.quarantined", path="really-gif.jpg")
+    assert "GIF" in event["reason"]
 
 
 def _mpo() -> bytes:
@@ -177,7 +180,7 @@ def test_odd_jpegs_are_read_with_a_warning(impatient: DaemonProcess, kind: str) 
 def test_what_is_known_to_be_no_jpeg_is_quarantined_within_seconds(daemon: DaemonProcess) -> None:
     """A phone's HEIC picture does not wait for the patience of ten minutes, and its owner is told what to do."""
     put(daemon.inbox, "phone.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500))
-    event = daemon.wait_for("scan.quarantined", path="phone.jpg", code="not-a-jpeg")
+    event = daemon.wait_for("scan.quarantined", path="phone.jpg", code="other-format")
     assert "Most Compatible" in event["remedy"]
 
 

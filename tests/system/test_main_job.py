@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.daemon_process import DaemonProcess
-from tests.rendering import render
+from tests.images import saved
+from tests.rendering import draw, render
 from tests.system.dropping import delivered, files, only_once, phrase, put, scan
 
 PAUSE = 1.3
@@ -210,12 +211,31 @@ def test_same_bytes_under_two_names_give_two_texts(daemon: DaemonProcess) -> Non
         delivered(daemon, name, 30)
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "options"),
+    [
+        ("page.png", "PNG", {}),
+        ("fax.tif", "TIFF", {"compression": "group4"}),
+        ("page.TIFF", "TIFF", {"compression": "tiff_lzw"}),
+        ("really-png.jpg", "PNG", {}),
+    ],
+)
+def test_images_of_other_kinds_are_read(daemon: DaemonProcess, name: str, kind: str, options: dict[str, str]) -> None:
+    """A PNG or TIFF is a scan like a JPEG, whatever its name ends in; while it is written it waits."""
+    number = 60
+    page = draw(phrase(number), size=40)
+    data = saved(page.convert("1") if options.get("compression") == "group4" else page, kind, **options)
+    path = f"{kind}-{number}-{name}"
+    put(daemon.inbox, path, data)
+    delivered(daemon, path, number)
+
+
 def test_ignored_names_are_left_alone(daemon: DaemonProcess) -> None:
     """Hidden and unfinished files, and what NAS boxes and sync programs keep, are not touched."""
     names = [
         ".hidden.jpg", "._resource.jpg", "x.jpg.part", "x.jpg.tmp", "x.jpg.crdownload", "~lock.jpg", "notes.txt",
         "@eaDir/thumb.jpg", ".@__thumb/a.jpg", ".stversions/old.jpg", "#recycle/gone.jpg", "sub/@eaDir/b.jpg",
-        "Thumbs.db", "picture.png", "jpg",
+        "Thumbs.db", "picture.gif", "jpg",
     ]  # fmt: skip
     for name in names:
         put(daemon.inbox, name, scan(31))

@@ -64,7 +64,7 @@ def test_a_jpeg_may_be_given_in_many_ways(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("jpeg", "error", "says"),
     [
-        (b"\x89PNG\r\n\x1a\n" + bytes(50), ocrwatch.NotAJpeg, "PNG"),
+        (b"GIF89a" + bytes(50), ocrwatch.OtherFormat, "GIF"),
         (b"", ocrwatch.Truncated, "empty"),
         (JPEG[: len(JPEG) // 2], ocrwatch.Truncated, "ends early"),
         (odd_jpegs.with_height(JPEG, 0), ocrwatch.Damaged, "height"),

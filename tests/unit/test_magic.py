@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ocrwatch.magic import HEAD, OTHER, kind_of, not_a_jpeg
+from ocrwatch.magic import HEAD, OTHER, ImageKind, image_kind, kind_of, may_become_image, other_format
 
 
 def boxes(brand: bytes, *compatible: bytes) -> bytes:
@@ -33,9 +33,7 @@ KINDS = {
     "jxl": (b"\0\0\0\x0cJXL \r\n\x87\n" + boxes(b"jxl "), "a JPEG XL image", "plain JPEG"),
     "jxl codestream": (b"\xff\x0a\xfa\x1f", "a JPEG XL image", "plain JPEG"),
     "jxr": (b"II\xbc\x01\x08", "a JPEG XR image", "plain JPEG"),
-    "tiff": (b"II*\0\x08\0\0\0", "a TIFF image", "JPEG"),
-    "tiff of the other order": (b"MM\0*\0\0\0\x08", "a TIFF image", "JPEG"),
-    "big tiff": (b"II+\0\x08\0\0\0", "a TIFF image", "JPEG"),
+    "png sent as text": (b"\x89PNG\n\x1a\n", "a damaged PNG image", "JPEG"),
     "pdf": (b"%PDF-1.7\n%\xe2\xe3", "a PDF document", "one file a page"),
     "postscript": (b"%!PS-Adobe-3.0", "a PostScript document", "JPEG"),
     "webp": (b"RIFF\x24\0\0\0WEBPVP8 ", "a WebP image", "JPEG"),
@@ -53,14 +51,12 @@ def test_a_kind_is_named_with_its_remedy(kind: str) -> None:
     """The message names the kind, and the remedy says what a person can do about it."""
     head, name, remedy = KINDS[kind]
     assert kind_of(head) == name
-    fault = not_a_jpeg(head)
-    assert fault.message == f"the file is {name}, not a JPEG"
+    fault = other_format(head)
+    assert fault.message == f"the file is {name}, not a JPEG, PNG or TIFF image"
     assert remedy in fault.remedy
 
 
-@pytest.mark.parametrize(
-    ("saved_as", "name"), [("PNG", "a PNG"), ("GIF", "a GIF"), ("BMP", "a BMP"), ("TIFF", "a TIFF"), ("WEBP", "a WebP")]
-)
+@pytest.mark.parametrize(("saved_as", "name"), [("GIF", "a GIF"), ("BMP", "a BMP"), ("WEBP", "a WebP")])
 def test_what_programs_save_is_named(saved_as: str, name: str) -> None:
     """Images of other kinds as Pillow saves them."""
     file = io.BytesIO()
@@ -68,10 +64,30 @@ def test_what_programs_save_is_named(saved_as: str, name: str) -> None:
     assert kind_of(file.getvalue()[:HEAD]) == f"{name} image"
 
 
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\xff\xd8\xff\xe0", ImageKind.JPEG),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", ImageKind.PNG),
+        (b"II*\0\x08\0\0\0", ImageKind.TIFF),
+        (b"MM\0*\0\0\0\x08", ImageKind.TIFF),
+        (b"II+\0\x08\0\0\0", ImageKind.TIFF),
+        (b"GIF89a", None),
+    ],
+)
+def test_images_that_are_read(head: bytes, kind: ImageKind | None) -> None:
+    """Each beginning of such a file may become one; what begins otherwise may not."""
+    assert image_kind(head) is kind
+    if kind is not None:
+        assert all(may_become_image(head[:length]) for length in range(1, 3))
+    else:
+        assert not may_become_image(head)
+
+
 @given(st.binary(max_size=HEAD))
 def test_any_bytes_have_a_kind(head: bytes) -> None:
     """Whatever a file begins with, there is a sentence and a remedy."""
     for begun in (head, b"\0\0\0\xff" + b"ftyp" + head, b"<" + head):
-        fault = not_a_jpeg(begun)
+        fault = other_format(begun)
         assert fault.message
         assert fault.remedy

@@ -16,8 +16,8 @@ from ocrwatch.document import Review
 from ocrwatch.errors import ASK_ITS_USER, Damaged, EnvironmentFault, Truncated, environment_fault
 from ocrwatch.group_membership import remedy_for_reader
 from ocrwatch.housekeeping.archive_check import REMEDY, REWRITTEN
+from ocrwatch.intake.completeness import Completeness
 from ocrwatch.intake.ignore_rules import NameCheck, kind_ignored, name_ignored
-from ocrwatch.intake.jpeg import Completeness
 from ocrwatch.intake.opener import probe
 from ocrwatch.intake.readiness import ReadinessTracker
 from ocrwatch.ledger import Entry, facts_key

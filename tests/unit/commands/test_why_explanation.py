@@ -54,8 +54,8 @@ def ask(settings: Settings, path: str, *rows: Entry, told: Status | None = None)
             "and when it has not changed for 600 s, if only its end marker is missing; else it is quarantined; it last",
         ),
         (
-            "not a JPEG",
-            "it is not a JPEG. It is read when it is complete, and quarantined when it has not changed for 10 s",
+            "another kind of file",
+            "JPEG, PNG or TIFF image. It is read when it is complete, and quarantined when it has not changed for 10 s",
         ),
         ("unreadable", "cannot be read by the user"),
     ],
@@ -143,7 +143,7 @@ def test_a_page_that_is_marked_for_review(settings: Settings) -> None:
 def test_what_nobody_knows(settings: Settings) -> None:
     """It is said, and that a file of such a name would not be read."""
     assert ask(settings, "a.jpg").state == "unknown"
-    assert "watch.include" in ask(settings, "a.png").says
+    assert "watch.include" in ask(settings, "a.gif").says
 
 
 def test_names_of_any_bytes(settings: Settings) -> None:

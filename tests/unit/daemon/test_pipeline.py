@@ -16,7 +16,7 @@ from ocrwatch.errors import (
     Damaged,
     EngineFailed,
     EnvironmentFault,
-    NotAJpeg,
+    OtherFormat,
     OutOfMemory,
     ScanFault,
     TimedOut,
@@ -209,16 +209,16 @@ def test_a_scan_that_cannot_be_read_goes_to_the_quarantine(tmp_path: Path) -> No
     """With the reason, after the only attempt that makes sense."""
 
     async def scenario() -> None:
-        async with running(tmp_path, act=Script({"a.jpg": [NotAJpeg("it is a GIF", "send a JPEG")]})) as core:
+        async with running(tmp_path, act=Script({"a.jpg": [OtherFormat("it is a GIF", "send a JPEG")]})) as core:
             core.bring("a.jpg")
             assert await core.closed("a.jpg") is ScanState.QUARANTINED
             assert quarantined(core, "a.jpg")
             found = reason(core)
-            assert (found["code"], found["remedy"], found["attempts"]) == ("not-a-jpeg", "send a JPEG", 1)
+            assert (found["code"], found["remedy"], found["attempts"]) == ("other-format", "send a JPEG", 1)
             assert core.heard.events == [("quarantined", "a.jpg"), ("batch", "1")]
             assert core.heard.last is not None
-            assert (core.heard.last.code, core.heard.last.reason) == ("not-a-jpeg", "it is a GIF")
-            assert (core.row().state, core.row().code) == ("quarantined", "not-a-jpeg")
+            assert (core.heard.last.code, core.heard.last.reason) == ("other-format", "it is a GIF")
+            assert (core.row().state, core.row().code) == ("quarantined", "other-format")
 
     run(scenario())
 
@@ -525,7 +525,7 @@ def test_a_scan_that_changes_while_it_is_read_is_not_delivered(tmp_path: Path) -
 
 def test_a_bad_scan_that_changes_before_it_is_put_away_is_not_quarantined(tmp_path: Path) -> None:
     """What is there now may be whole."""
-    script = Script({"a.jpg": [NotAJpeg("a GIF")]})
+    script = Script({"a.jpg": [OtherFormat("a GIF")]})
 
     async def scenario() -> None:
         async with running(tmp_path, act=script) as core:

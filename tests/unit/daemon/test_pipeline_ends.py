@@ -18,7 +18,7 @@ from ocrwatch.errors import (
     Blocked,
     EngineFailed,
     EnvironmentFault,
-    NotAJpeg,
+    OtherFormat,
     WorkerDied,
 )
 from ocrwatch.events import Event, ScanDelivered, ScanQuarantined
@@ -132,7 +132,7 @@ def test_a_bug_of_those_who_are_told_undoes_nothing(
     monkeypatch.setattr(Heard, method, buggy)
 
     async def scenario() -> None:
-        async with running(tmp_path, act=Script({"bad.jpg": [NotAJpeg("a GIF")]}), on_success="keep") as core:
+        async with running(tmp_path, act=Script({"bad.jpg": [OtherFormat("a GIF")]}), on_success="keep") as core:
             with capture_logs() as logs:
                 core.bring("a.jpg", "bad.jpg")
                 assert await core.closed("a.jpg") is ScanState.DELIVERED

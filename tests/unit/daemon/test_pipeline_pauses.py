@@ -15,7 +15,7 @@ from ocrwatch.errors import (
     Blocked,
     Changed,
     EnvironmentFault,
-    NotAJpeg,
+    OtherFormat,
     UsageError,
 )
 from ocrwatch.intake import loading as loading_module
@@ -176,7 +176,7 @@ def test_a_pause_of_reading_ends_when_nothing_is_left_to_be_read(tmp_path: Path,
     """Whatever became of the last scan."""
 
     async def scenario() -> None:
-        async with running(tmp_path, act=Script({"a.jpg": [NotAJpeg("a GIF")]})) as core:
+        async with running(tmp_path, act=Script({"a.jpg": [OtherFormat("a GIF")]})) as core:
             core.bring("a.jpg")
             core.backoff.record(cause, EnvironmentFault("no"), time.monotonic())
             assert await core.closed("a.jpg") is ScanState.QUARANTINED
@@ -199,7 +199,7 @@ def test_a_pause_of_reading_ends_though_a_text_waits_to_be_delivered(
             core.bring("a.jpg", "b.jpg")
             await eventually(lambda: "a.jpg" in refusals.tried and core.scans.in_work == ["b.jpg"])
             core.backoff.record(Cause.READING, EnvironmentFault("no"), time.monotonic())
-            script.answers["b.jpg"] = [NotAJpeg("a GIF")]
+            script.answers["b.jpg"] = [OtherFormat("a GIF")]
             refusals.of["b.jpg"] = Changed("b.jpg")
             script.release("b.jpg")
             if isinstance(error, Blocked):
@@ -247,14 +247,14 @@ def test_a_bad_scan_that_cannot_be_put_away_waits_too(tmp_path: Path, refusals: 
     refusals.of["a.jpg"] = Blocked("it is in use", "close it")
 
     async def scenario() -> None:
-        async with running(tmp_path, act=Script({"a.jpg": [NotAJpeg("a GIF")]})) as core:
+        async with running(tmp_path, act=Script({"a.jpg": [OtherFormat("a GIF")]})) as core:
             core.bring("a.jpg")
             await core.in_state(ScanState.BLOCKED)
             refusals.of.clear()
             assert await core.closed("a.jpg") is ScanState.QUARANTINED
-            assert reason(core)["code"] == "not-a-jpeg"
+            assert reason(core)["code"] == "other-format"
             assert core.heard.last is not None
-            assert core.heard.last.code == "not-a-jpeg"
+            assert core.heard.last.code == "other-format"
 
     run(scenario())
 

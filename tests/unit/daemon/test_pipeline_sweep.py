@@ -15,7 +15,7 @@ from ocrwatch.daemon import pipeline as pipeline_module
 from ocrwatch.daemon.pipeline import Pipeline
 from ocrwatch.delivery.step_order import Delivered, Deliverer, Work
 from ocrwatch.document import Page
-from ocrwatch.errors import Blocked, Damaged, EngineFailed, EnvironmentFault, NotAJpeg, TimedOut
+from ocrwatch.errors import Blocked, Damaged, EngineFailed, EnvironmentFault, OtherFormat, TimedOut
 from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.render.base import RenderedPage
 from ocrwatch.scan import Scan
@@ -245,7 +245,7 @@ def test_wherever_a_bad_scan_is_cancelled_it_is_quarantined_once(tmp_path: Path,
             root = tmp_path / str(step)
             root.mkdir()
             folders = Folders(root)
-            fates = Fates((NotAJpeg("a GIF"), NotAJpeg("a GIF")), ())
+            fates = Fates((OtherFormat("a GIF"), OtherFormat("a GIF")), ())
             is_done = await _cut_run(folders, fates, step, late=late, clean=clean)
             totals = await _next_run(folders, fates)
             assert sorted(folders.files()) == [

@@ -24,7 +24,7 @@ from ocrwatch.delivery.deliveries import (
 from ocrwatch.delivery.duplicates import Duplicates
 from ocrwatch.delivery.step_order import Delivered, Deliverer, Work
 from ocrwatch.document import Review
-from ocrwatch.errors import Blocked, Changed, EnvironmentFault, NotAJpeg
+from ocrwatch.errors import Blocked, Changed, EnvironmentFault, OtherFormat
 from ocrwatch.executors.rendering import render_page
 from ocrwatch.ledger import Ledger
 from ocrwatch.render.base import RenderRequest
@@ -147,13 +147,13 @@ def test_a_single_page_goes_alone(post: Post) -> None:
 def test_pages_go_together_as_far_as_nothing_else_comes_between(post: Post) -> None:
     """The order is kept: what is behind the first other item comes in the next call."""
     pages = [post.page(f"{name}.jpg") for name in "abc"]
-    bad = QuarantineItem(post.scan("bad.jpg"), NotAJpeg("it is a GIF"), post.ledger)
+    bad = QuarantineItem(post.scan("bad.jpg"), OtherFormat("it is a GIF"), post.ledger)
     assert post.work(pages[0], pages[1], bad, pages[2]) == ["a.jpg", "b.jpg"]
     assert post.work(bad, pages[2]) == ["bad.jpg"]
     assert post.work(pages[2]) == ["c.jpg"]
     assert post.deliverer.calls == ["together a.jpg b.jpg", "alone bad.jpg", "alone c.jpg"]
     files = post.folders.files()
-    assert '"code": "not-a-jpeg"' in files.pop("quarantine/bad.jpg.reason.json")
+    assert '"code": "other-format"' in files.pop("quarantine/bad.jpg.reason.json")
     assert files.pop("quarantine/bad.jpg") == "bad.jpg"
     assert files == delivered("a", "b", "c")
 
@@ -311,10 +311,10 @@ def test_a_reason_stays_small_however_often_the_same_bytes_came(post: Post) -> N
     """The newest results are listed, and the others counted."""
     for _ in range(30):
         row = post.scan("old.jpg", "same bytes")
-        post.ledger.close_scan(row.id, ScanState.QUARANTINED, code="not-a-jpeg", reason="it is text")
+        post.ledger.close_scan(row.id, ScanState.QUARANTINED, code="other-format", reason="it is text")
     (post.folders.inbox / "old.jpg").unlink()
     scan = post.scan("new.jpg", "same bytes")
-    assert post.work(QuarantineItem(scan, NotAJpeg("it is text"), post.ledger)) == ["new.jpg"]
+    assert post.work(QuarantineItem(scan, OtherFormat("it is text"), post.ledger)) == ["new.jpg"]
     said = json.loads((post.folders.quarantine / "new.jpg.reason.json").read_bytes())
     assert (len(said["earlier"]), said["earlier_not_listed"]) == (20, 10)
 

@@ -22,7 +22,7 @@ WATCH = Watch()
     [
         ("a.jpg", ""),
         ("sub/A.JPEG", ""),
-        ("a.png", "watch.include (*.jpg"),
+        ("a.gif", "watch.include (*.jpg"),
         ("a.jpg.part", '"*.part" of watch.exclude'),
         (".hidden.jpg", '".*" of watch.exclude'),
         ("x/.old/a.jpg", 'folder .old matches ".*"'),
@@ -60,8 +60,9 @@ CHECK = NameCheck(Path(), WATCH.include, (*WATCH.exclude, "*.bak"), recursive=Tr
     [
         ("doc.pdf", b"%PDF-1.7", "it is a PDF document", "JPEG files instead of PDF, one file a page"),
         ("IMG_1.HEIC", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "it is a HEIC image", "Most Compatible"),
-        ("a.png", b"\x89PNG\r\n\x1a\n", "it is a PNG image", "set the scanner to save JPEG files"),
-        ("a.tif", b"II*\0", "it is a TIFF image", "set the scanner to save JPEG files instead of TIFF"),
+        ("a.gif", b"GIF89a", "it is a GIF image, and only JPEG, PNG and TIFF images are read", "save or export it"),
+        ("a.png2", b"\x89PNG\r\n\x1a\n", "it is a PNG, but its name matches nothing", "rename it to a.png"),
+        ("scan", b"II*\0", "it is a TIFF, but its name has no ending", "rename it to scan.tif"),
         ("doc.docx", b"PK\x03\x04", "an Office document", "save its pages as JPEG"),
         ("sub/scan0001", b"\xff\xd8\xff\xe0", "it is a JPEG, but its name has no ending", "rename it to scan0001.jpg"),
         ("Bill 12.03.2024", b"\xff\xd8\xff\xe0", "it is a JPEG", "rename it to Bill 12.03.2024.jpg"),

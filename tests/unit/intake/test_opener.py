@@ -11,7 +11,7 @@ import pytest
 
 from ocrwatch.errors import Blocked, Changed, EnvironmentFault, TooLarge
 from ocrwatch.intake import opener
-from ocrwatch.intake.jpeg import Completeness
+from ocrwatch.intake.completeness import Completeness
 from ocrwatch.intake.opener import Probe, probe, read
 from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import facts_of

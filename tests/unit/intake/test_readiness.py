@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocrwatch.errors import Damaged, NotAJpeg, TooLarge, Truncated
-from ocrwatch.intake.jpeg import Completeness
+from ocrwatch.errors import Damaged, OtherFormat, TooLarge, Truncated
+from ocrwatch.intake.completeness import Completeness
 from ocrwatch.intake.opener import Probe
 from ocrwatch.intake.readiness import (
     LONGEST_INTERVAL,
     NAMED_PATIENCE,
-    NOT_JPEG_PATIENCE,
+    OTHER_PATIENCE,
     GivenUp,
     Gone,
     ReadinessTracker,
@@ -31,7 +31,7 @@ QUIET, CLOSED_QUIET, PATIENCE = 1.0, 0.2, 60.0
 WHOLE, PARTIAL, NOT_JPEG, EMPTY = (
     Completeness.WHOLE,
     Completeness.PARTIAL,
-    Completeness.NOT_JPEG,
+    Completeness.OTHER,
     Completeness.EMPTY,
 )
 A = "a.jpg"
@@ -138,7 +138,7 @@ def test_a_change_starts_the_patience_anew() -> None:
     assert isinstance(subject.update(A, probe(6, PARTIAL), 2 * PATIENCE - 1), Ready)
 
 
-@pytest.mark.parametrize(("state", "fault", "after"), [(NOT_JPEG, NotAJpeg, NOT_JPEG_PATIENCE), (EMPTY, Truncated, 60)])
+@pytest.mark.parametrize(("state", "fault", "after"), [(NOT_JPEG, OtherFormat, OTHER_PATIENCE), (EMPTY, Truncated, 60)])
 def test_other_files_are_given_up(state: Completeness, fault: type, after: float) -> None:
     """Bytes that are no JPEG are believed sooner than half a JPEG; an empty file has the whole patience."""
     subject = settle()
@@ -320,7 +320,7 @@ def test_nothing_is_given_up_within_its_patience(changes: list[Change]) -> None:
     """A file is given up only when it is not whole and has not changed for its patience."""
     verdict, now, changed_at, _ = play([*changes, Change(0.5, PARTIAL, heard=False)])
     if isinstance(verdict, GivenUp):
-        patience = NOT_JPEG_PATIENCE if isinstance(verdict.fault, NotAJpeg) else PATIENCE
+        patience = OTHER_PATIENCE if isinstance(verdict.fault, OtherFormat) else PATIENCE
         assert now - changed_at >= patience - 1e-9
 
 
@@ -431,7 +431,7 @@ def test_only_what_a_half_written_file_has_is_doubted() -> None:
     subject.track(Arrival(A), 0.0)
     scan = ready_at(subject, probe(5))
     assert subject.is_doubtful(scan, Truncated("it ends early"), 1.0)
-    assert not subject.is_doubtful(scan, NotAJpeg("it is a PNG image"), 1.0)
+    assert not subject.is_doubtful(scan, OtherFormat("it is a PNG image"), 1.0)
     assert not subject.is_doubtful(scan, TooLarge("it is too large"), 1.0)
 
 

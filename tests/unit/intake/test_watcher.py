@@ -174,7 +174,7 @@ def test_a_file_that_is_no_jpeg_is_given_up(receiving: Receiving, tmp_path: Path
             receiving.watcher.stop()
 
     asyncio.run(asyncio.wait_for(main(), LONG))
-    assert [(each.path, each.given_up.fault.code) for each in refused] == [("text.jpg", "not-a-jpeg")]
+    assert [(each.path, each.given_up.fault.code) for each in refused] == [("text.jpg", "other-format")]
     assert receiving.watcher.waiting == 0
 
 

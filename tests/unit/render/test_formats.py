@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from ocrwatch.document import UNPLACED, Baseline, Block, Box, EngineInfo, Line, Page, Second, Upright, Word
+from ocrwatch.document import UNPLACED, Baseline, Block, Box, EngineInfo, Line, Page, Second, StoredImage, Upright, Word
 from ocrwatch.render.base import Original
 from ocrwatch.render.json import JSON_SCHEMA
 from ocrwatch.render.registry import endings, names, render
@@ -45,6 +45,7 @@ PAGE = Page(
     steps=("scale 0.58",),
     warnings=("a warning",),
     timings=(("decode", 1.0),),
+    image=StoredImage("jpeg", 200, 100, 3, 8, progressive=True),
     upright=Upright(1, -1.25, 200.0, 100.0, (0.0, 1.0, 0.0, -1.0, 0.0, 100.1234567890123, 0.0, 0.0, 1.0)),
 )
 EMPTY = replace(PAGE, blocks=())
@@ -83,6 +84,16 @@ def test_the_json_has_everything_but_timings() -> None:
         "height": 200,
         "dpi": 300.0,
         "orientation": 6,
+        "image": {
+            "kind": "jpeg",
+            "width": 200,
+            "height": 100,
+            "components": 3,
+            "bits": 8,
+            "page": 0,
+            "progressive": True,
+            "adobe_transform": None,
+        },
         "engine": {"name": "tesserocr", "version": "5.5.0", "languages": ["deu", "eng"]},
         "steps": ["scale 0.58"],
         "warnings": ["a warning"],

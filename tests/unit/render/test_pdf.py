@@ -262,6 +262,14 @@ def test_a_page_without_text_or_resolution_is_a4() -> None:
         assert document[0].get_size() == pytest.approx((421, 842), abs=1)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (3000, 1), (1, 3000)])
+def test_the_narrowest_scans(size: tuple[int, int]) -> None:
+    """A page has at least the size that PDF asks for."""
+    jpeg = encode(Image.new("L", size, 255), dpi=300)
+    with pypdfium2.PdfDocument(pdf(read(jpeg), jpeg)) as document:
+        assert min(document[0].get_size()) >= 3
+
+
 def test_maps_of_all_orientations() -> None:
     """The corner of the stored image that is the upright one's upper left is known for each (CIPA DC-008)."""
     origins = [(0, 0), (30, 0), (30, 20), (0, 20), (0, 0), (0, 20), (30, 20), (30, 0)]

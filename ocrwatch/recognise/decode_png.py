@@ -1,0 +1,73 @@
+"""Decodes PNG bytes to upright grey pixels."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Final
+
+from PIL.PngImagePlugin import PngImageFile
+
+from ocrwatch import png_chunks
+from ocrwatch.document import StoredImage
+from ocrwatch.errors import Damaged, ScanFault, Truncated
+from ocrwatch.recognise.decoded import (
+    ORIENTATION,
+    RESCAN,
+    Decoded,
+    check_pixels,
+    credible_dpi,
+    orientation_of,
+    turn,
+    upright_size,
+)
+from ocrwatch.recognise.gray_pixels import gray_pixels
+
+_FIRST: Final = len(png_chunks.SIGNATURE) + 25
+"""Bytes up to the end of the image header."""
+
+_NO_END: Final = "the PNG has no end marker (IEND)"
+
+
+def decode_png(png: bytes, *, max_pixels: int) -> Decoded:
+    """Decode a PNG file, of an animation its first image; see :func:`ocrwatch.recognise.decode.decode`.
+
+    Raises Truncated, Damaged, Unsupported or TooLarge, and besides them only MemoryError.
+    """
+    header = png_chunks.header(png)
+    if header is None:
+        raise _fault("its header is damaged", whole=len(png) >= _FIRST)
+    check_pixels(header.width, header.height, max_pixels)
+    found = list(png_chunks.chunks(png))
+    whole = found[-1].kind == png_chunks.END
+    if any(not chunk.is_sound(png) for chunk in found if chunk.is_needed):
+        # Pillow does not check that of the pixels.
+        raise Damaged("the image data is damaged (a wrong checksum)", RESCAN)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            if not png_chunks.has_all_pixels(png):
+                raise _fault("the image data has fewer rows than the header says", whole=whole)
+            # Image.open has a lower pixel limit than ours.
+            with PngImageFile(io.BytesIO(png_chunks.plain(png))) as image:
+                image.load()
+                pixels = gray_pixels(image)
+                dpi, orientation = credible_dpi(image.info.get("dpi")), orientation_of(image.getexif().get(ORIENTATION))
+        except (MemoryError, ScanFault):
+            raise
+        except Exception as error:  # noqa: BLE001 - Pillow lets many kinds of error out
+            raise _fault(f"the image data is damaged ({error})", whole=whole) from None
+    size = upright_size(header.width, header.height, orientation)
+    stored = StoredImage(
+        "png",
+        header.width,
+        header.height,
+        png_chunks.COMPONENTS.get(header.colour, 1),
+        header.depth,
+        progressive=header.interlaced,
+    )
+    return Decoded(turn(pixels, orientation), *size, 1, dpi, orientation, () if whole else (_NO_END,), stored)
+
+
+def _fault(what: str, *, whole: bool) -> ScanFault:
+    return Damaged(what, RESCAN) if whole else Truncated("the PNG ends early: a part of the image is missing", RESCAN)

@@ -1,0 +1,199 @@
+"""Decodes TIFF bytes to upright grey pixels: the first page, with Pillow and the libtiff in it."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from typing import Final
+
+from PIL import TiffTags
+from PIL.TiffImagePlugin import COMPRESSION_INFO, TiffImageFile
+
+from ocrwatch import jpeg_markers
+from ocrwatch.document import StoredImage
+from ocrwatch.errors import Damaged, ScanFault, Unsupported
+from ocrwatch.recognise.decoded import (
+    ORIENTATION,
+    RESCAN,
+    Decoded,
+    check_pixels,
+    credible_dpi,
+    orientation_of,
+    turn,
+    upright_size,
+)
+from ocrwatch.recognise.gray_pixels import gray_pixels
+from ocrwatch.recognise.shared_process import is_embedded
+from ocrwatch.recognise.strict_decoder import DecoderError, decode_strictly, listening
+
+_SUBFILE: Final = 254
+_REDUCED: Final = 1
+"""Flag of a directory whose image is a smaller copy of another page (TIFF 6.0, NewSubfileType)."""
+
+_WIDTH: Final = 256
+_HEIGHT: Final = 257
+_COMPRESSION: Final = 259
+_NONE: Final = 1
+_BITS: Final = 258
+_OLD_JPEG: Final = 6
+"""JPEG as TIFF 6.0 had it, which libtiff reads only in part; technical note 2 replaced it."""
+
+_JPEG: Final = 7
+_JPEG_TABLES: Final = 347
+_PLACES: Final = ((273, 324), (279, 325))
+"""Tags of offsets and of byte counts, for strips and for tiles."""
+
+_ROWS_PER_STRIP: Final = 278
+_GROUP_4: Final = 4
+_AT_LEAST: Final = 0.98
+_SLACK: Final = 8
+"""Bytes that a strip may end with besides its codes: an end marker, and up to a multiple of 4."""
+
+_LINE_BY_LINE: Final = frozenset({2, 3})
+"""Compressions of faxes by ITU-T T.4, in which the next line, or a later one, is decoded rightly again."""
+
+_DAMAGED_LINE: Final = re.compile(r"at line (\d+)")
+_MOST_DAMAGED: Final = 0.02
+"""Share of the lines of a fax that may be damaged; on paper they look like scratches."""
+
+_MOST_PAGES: Final = 1000
+"""Pages that are counted."""
+
+_CONVERT: Final = "save it as TIFF with LZW or Group 4 compression, or as PNG or JPEG"
+
+
+class _AsStored(TiffImageFile):
+    """A TIFF whose pixels Pillow does not turn upright."""
+
+    def load_end(self) -> None:
+        """Do nothing; Pillow would apply the orientation."""
+
+
+def decode_tiff(tiff: bytes, *, max_pixels: int) -> Decoded:
+    """Decode the first page of a TIFF file; see :func:`ocrwatch.recognise.decode.decode`.
+
+    Raises Damaged, Unsupported or TooLarge, and besides them only MemoryError.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            # Image.open has a lower pixel limit than ours.
+            with _AsStored(io.BytesIO(tiff)) as image:
+                pages = _choose_page(image)
+                _check_compression(image.tag_v2.get(_COMPRESSION, _NONE))
+                # Pillow's size is that of the upright image.
+                width, height = int(image.tag_v2[_WIDTH]), int(image.tag_v2[_HEIGHT])
+                check_pixels(width, height, max_pixels)
+                orientation = orientation_of(image.tag_v2.get(ORIENTATION))
+                dpi = credible_dpi(image.info.get("dpi"))
+                noticed = (*_load(image, height), *_pages_warning(pages))
+                pixels = gray_pixels(image)
+                bits = max(map(int, image.tag_v2.get(_BITS, (1,))))
+                stored = StoredImage("tiff", width, height, len(image.getbands()), bits, image.tell())
+        except (MemoryError, ScanFault):
+            raise
+        except Exception as error:  # noqa: BLE001 - Pillow lets many kinds of error out
+            raise _fault(error) from None
+    size = upright_size(width, height, orientation)
+    return Decoded(turn(pixels, orientation), *size, 1, dpi, orientation, noticed, stored)
+
+
+def _fault(error: Exception) -> ScanFault:
+    cause = error.__cause__ if isinstance(error, SyntaxError) else error
+    if isinstance(cause, KeyError):
+        # A number that Pillow did not find: of a tag, or else of a compression.
+        (number,) = cause.args
+        if isinstance(number, int) and TiffTags.lookup(number).name == "unknown":
+            return _unknown_compression(number)
+    return Damaged(f"the image data is damaged ({error})", RESCAN)
+
+
+def _choose_page(image: TiffImageFile) -> int:
+    """Go to the first page that is no smaller copy of another; return how many pages there are."""
+    pages: list[int] = []
+    for number in range(_MOST_PAGES):
+        try:
+            image.seek(number)
+        except EOFError:
+            break
+        if not int(image.tag_v2.get(_SUBFILE, 0)) & _REDUCED:
+            pages.append(number)
+    image.seek(pages[0] if pages else 0)
+    return max(len(pages), 1)
+
+
+def _check_compression(code: object) -> None:
+    if code == _OLD_JPEG or code not in COMPRESSION_INFO:
+        raise _unknown_compression(code)
+
+
+def _unknown_compression(code: object) -> Unsupported:
+    return Unsupported(f"the TIFF has a compression that cannot be decoded (number {code})", _CONVERT)
+
+
+def _load(image: TiffImageFile, height: int) -> tuple[str, ...]:
+    """Decode the pixels; return a warning if some lines of a fax are damaged.
+
+    libtiff goes on after an error in fax data, and writes a message for each line. Raises Damaged if these are too
+    many, or for other damage that libtiff does not report.
+    """
+    compression = image.tag_v2.get(_COMPRESSION, _NONE)
+    if compression == _JPEG:
+        _check_jpegs(image)
+    if is_embedded():
+        image.load()
+        said: list[str] = []
+    else:
+        with listening() as said:
+            image.load()
+    if compression == _GROUP_4 and image.mode == "1":
+        _check_group_4(image)
+    damaged = len(set(_DAMAGED_LINE.findall(said[0]))) if said else 0
+    if damaged > (_MOST_DAMAGED * height if compression in _LINE_BY_LINE else 0):
+        raise Damaged("the fax data is damaged", RESCAN)
+    return (f"damaged lines of the fax: {damaged}",) if damaged else ()
+
+
+def _check_group_4(image: TiffImageFile) -> None:
+    """Raise Damaged if the pixels of a loaded image have fewer codes than the file: its last rows were invented.
+
+    libtiff takes rows for white from where it finds no code. Group 4 is a bijection of pixels and codes (ITU-T T.6), so
+    encoding them again gives as many bytes.
+    """
+    width, lengths = image.im.size[0], image.tag_v2.get(_PLACES[1][0], ())
+    rows = int(image.tag_v2.get(_ROWS_PER_STRIP, image.im.size[1]))
+    file = io.BytesIO()
+    image.copy().save(file, "TIFF", compression="group4", strip_size=min(rows, image.im.size[1]) * -(-width // 8))
+    file.seek(0)
+    with TiffImageFile(file) as again:
+        codes = sum(again.tag_v2[_PLACES[1][0]])
+    if codes + _SLACK * len(lengths) < _AT_LEAST * sum(lengths):
+        raise Damaged("the fax data is damaged: a part of the rows is missing", RESCAN)
+
+
+def _check_jpegs(image: TiffImageFile) -> None:
+    """Raise Damaged unless the JPEG of each strip or tile can be decoded strictly (TIFF technical note 2)."""
+    tags, file = image.tag_v2, image.fp
+    if file is None:
+        raise Damaged("the image data is damaged", RESCAN)
+    tables = bytes(tags.get(_JPEG_TABLES, b""))[:-2]
+    offsets, lengths = (tags.get(strips) or tags.get(tiles, ()) for strips, tiles in _PLACES)
+    for offset, length in zip(offsets, lengths, strict=False):
+        file.seek(offset)
+        data = file.read(length)
+        jpeg = tables + data[2:] if tables else data
+        frame = jpeg_markers.walk(jpeg).frame
+        if frame is None:
+            raise Damaged("the image data is damaged (a JPEG without its header)", RESCAN)
+        try:
+            decode_strictly(jpeg, frame.width, frame.height)
+        except DecoderError as error:
+            raise Damaged(f"the image data is damaged ({error})", RESCAN) from None
+
+
+def _pages_warning(pages: int) -> tuple[str, ...]:
+    if pages == 1:
+        return ()
+    counted = f"{pages} pages" if pages < _MOST_PAGES else f"{_MOST_PAGES} pages or more"
+    return (f"the file has {counted}, and only the first was read: save each page as a file of its own",)

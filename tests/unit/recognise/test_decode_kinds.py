@@ -1,0 +1,204 @@
+"""PNG and TIFF files of all kinds give the same pixels as the picture that was saved."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from ocrwatch import png_chunks
+from ocrwatch.errors import Damaged, ScanFault, TooLarge, Truncated, Unsupported
+from ocrwatch.recognise.decode import decode
+from tests.images import PICTURE, PNGS, TIFFS, interlaced, on_glass, pages, png_chunk, saved
+from tests.rendering import _TO_STORED, draw
+
+ALL = {f"png {name}": made for name, made in PNGS.items()} | {f"tiff {name}": made for name, made in TIFFS.items()}
+MOST = 10_000_000
+
+
+def off(found: object, expected: Image.Image = PICTURE) -> float:
+    """Return the mean difference of two pictures in grey values."""
+    return float(np.abs(np.asarray(found, int) - np.asarray(expected, int)).mean())
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_pixels_of_all_kinds(kind: str) -> None:
+    """Black on white, whatever its bits, palette, compression and transparency; light print gets a dark paper."""
+    decoded = decode(ALL[kind](), max_pixels=MOST)
+    expected = PICTURE.point(lambda value: 255 - value) if "light" in kind else PICTURE
+    assert (decoded.width, decoded.height, decoded.reduction) == (*PICTURE.size, 1)
+    assert off(decoded.gray, expected) < (3 if "bit" in kind or "group" in kind else 1.5)
+    assert decoded.gray.dtype == np.uint8
+    assert decoded.gray.flags["C_CONTIGUOUS"]
+    assert decoded.image.kind == kind.split(maxsplit=1)[0]
+    assert (decoded.image.width, decoded.image.height) == PICTURE.size
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_resolution(kind: str) -> None:
+    """It is that of the file, if it is credible."""
+    assert decode(saved(PICTURE, kind), max_pixels=MOST).dpi == pytest.approx(300, abs=0.1)
+    assert decode(saved(PICTURE, kind, dpi=(72, 72)), max_pixels=MOST).dpi is None
+    assert decode(saved(PICTURE, kind, dpi=(204, 98)), max_pixels=MOST).dpi is None
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation(orientation: int) -> None:
+    """A TIFF's orientation, and the EXIF data of a PNG, are applied once."""
+    stored = PICTURE.transpose(_TO_STORED[orientation]) if orientation in _TO_STORED else PICTURE
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for data in (
+        saved(stored, "PNG", exif=exif),
+        saved(stored, "TIFF", tiffinfo={274: orientation}),
+        saved(stored, "TIFF", tiffinfo={274: orientation}, compression="tiff_lzw"),
+    ):
+        decoded = decode(data, max_pixels=MOST)
+        assert decoded.orientation == orientation
+        assert (decoded.width, decoded.height) == PICTURE.size
+        assert off(decoded.gray) < 0.01
+        assert (decoded.image.width, decoded.image.height) == stored.size
+
+
+def test_a_picture_with_a_transparent_edge_stays_on_white() -> None:
+    """Only print without paper is put on black."""
+    photograph = Image.merge("LA", (PICTURE, Image.new("L", PICTURE.size, 255)))
+    photograph.putpixel((0, 0), (0, 0))
+    assert decode(saved(photograph, "PNG"), max_pixels=MOST).gray[0, 0] == 255
+    assert off(decode(saved(on_glass(), "PNG"), max_pixels=MOST).gray) < 1.5
+
+
+def test_of_several_pages_the_first_is_read() -> None:
+    """A warning says so, and how many there are; smaller copies do not count."""
+    decoded = decode(pages(3), max_pixels=MOST)
+    assert off(decoded.gray) == 0
+    assert decoded.warnings == (
+        "the file has 3 pages, and only the first was read: save each page as a file of its own",
+    )
+    small = PICTURE.resize((40, 20))
+    file = io.BytesIO()
+    small.save(file, "TIFF", save_all=True, append_images=[PICTURE], tiffinfo={254: 1})
+    data = bytearray(file.getvalue())
+    # Pillow gives both pages the same tags: the second one is no copy.
+    last = data.rindex(struct.pack("<HHII", 254, 4, 1, 1))
+    data[last + 8 : last + 12] = bytes(4)
+    decoded = decode(bytes(data), max_pixels=MOST)
+    assert (decoded.width, decoded.height, decoded.warnings) == (*PICTURE.size, ())
+    assert decoded.image.page == 1
+
+
+def test_a_png_without_its_end() -> None:
+    """If all pixels are there it is read with a warning; if some are missing it is not."""
+    data = saved(PICTURE, "PNG")
+    decoded = decode(data[:-12], max_pixels=MOST)
+    assert off(decoded.gray) == 0
+    assert decoded.warnings == ("the PNG has no end marker (IEND)",)
+    for length in (20, 40, len(data) // 2, len(data) - 20):
+        with pytest.raises(Truncated):
+            decode(data[:length], max_pixels=MOST)
+
+
+def test_half_a_tiff_is_damaged() -> None:
+    """Half a page is never read as one."""
+    for made in (TIFFS["grey"], TIFFS["lzw"], TIFFS["jpeg"], TIFFS["tiled"]):
+        data = made()
+        with pytest.raises(Damaged):
+            decode(data[: len(data) // 2], max_pixels=MOST)
+
+
+def test_a_wrong_checksum_is_found() -> None:
+    """Of the pixels; that of a comment matters to nobody."""
+    data = bytearray(saved(PICTURE, "PNG"))
+    data[data.index(b"IDAT") + 40] ^= 1
+    with pytest.raises(Damaged, match="checksum"):
+        decode(bytes(data), max_pixels=MOST)
+    sound = saved(PICTURE, "PNG")
+    comment = bytearray(png_chunk(b"tEXt", b"Comment\0some text"))
+    comment[-1] ^= 1
+    assert off(decode(sound[:33] + bytes(comment) + sound[33:], max_pixels=MOST).gray) == 0
+
+
+def test_gigabytes_of_text_are_not_unpacked() -> None:
+    """A compressed comment is no reason to refuse the pixels."""
+    bomb = png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(1 << 26)))
+    sound = saved(PICTURE, "PNG")
+    assert off(decode(sound[:33] + bomb + sound[33:], max_pixels=MOST).gray) == 0
+
+
+@pytest.mark.parametrize("kind", ["png grey", "tiff grey", "tiff big"])
+def test_too_many_pixels(kind: str) -> None:
+    """They are counted before one is decoded."""
+    with pytest.raises(TooLarge, match=f"{PICTURE.width} x {PICTURE.height} pixels"):
+        decode(ALL[kind](), max_pixels=1000)
+
+
+def test_compressions_that_cannot_be_decoded() -> None:
+    """The message gives the number, and the remedy says how to save it."""
+    data = bytearray(TIFFS["grey"]())
+    entry = data.index(struct.pack("<HHI", 259, 3, 1))
+    for code in (6, 34_712):
+        data[entry + 8 : entry + 10] = struct.pack("<H", code)
+        with pytest.raises(Unsupported, match=f"number {code}") as caught:
+            decode(bytes(data), max_pixels=MOST)
+        assert "Group 4" in caught.value.remedy
+
+
+def test_thirty_two_bits_are_refused() -> None:
+    """Their range is unknown."""
+    with pytest.raises(Unsupported, match="32 bits"):
+        decode(saved(PICTURE.convert("F"), "TIFF"), max_pixels=MOST)
+
+
+@given(data=st.data(), kind=st.sampled_from(sorted(ALL)))
+def test_damage_ends_in_a_page_or_a_fault(data: st.DataObject, kind: str) -> None:
+    """Never in another error."""
+    whole = bytearray(ALL[kind]())
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = data.draw(st.one_of(st.integers(0, 127), st.integers(0, len(whole) - 1)))
+        whole[place : place + 1] = bytes([data.draw(st.integers(0, 255))])
+    with contextlib.suppress(ScanFault):
+        decode(bytes(whole), max_pixels=MOST)
+
+
+@pytest.mark.parametrize("kind", ["group 4", "group 4 in strips", "group 3", "jpeg"])
+def test_damage_that_libtiff_does_not_report(kind: str) -> None:
+    """It goes on after it, with white rows or with none that are right: that is no page."""
+    data = bytearray(TIFFS[kind]())
+    middle = len(data) // 2
+    data[middle : middle + 200] = bytes(200)
+    with pytest.raises(Damaged):
+        decode(bytes(data), max_pixels=MOST)
+
+
+def test_a_scratch_on_a_fax_is_a_warning() -> None:
+    """A line that was sent wrong does not cost the page: Group 3 goes on with the next one."""
+    fax = draw("A fax with one\nline that is wrong", size=60).convert("1")
+    sound = saved(fax, "TIFF", compression="group3")
+    warned: list[str] = []
+    for place in range(len(sound) // 4, len(sound) // 2, 37):
+        data = bytearray(sound)
+        data[place : place + 2] = bytes(2)
+        decoded = decode(bytes(data), max_pixels=MOST)
+        assert off(decoded.gray, fax.convert("L")) < 6
+        warned += decoded.warnings
+    assert "damaged lines of the fax: 1" in warned
+
+
+@pytest.mark.parametrize("is_interlaced", [False, True])
+def test_a_png_with_too_few_rows_is_damaged(*, is_interlaced: bool) -> None:
+    """Decoders fill the rest with black; checksums are right."""
+    data = interlaced() if is_interlaced else saved(PICTURE, "PNG")
+    chunks = [(chunk.kind, chunk.of(data)) for chunk in png_chunks.chunks(data)]
+    pixels = zlib.decompress(b"".join(content for kind, content in chunks if kind == b"IDAT"))
+    row = PICTURE.width + 1
+    less = zlib.compress(pixels[: -row * 20])
+    made = [(kind, less if kind == b"IDAT" else content) for kind, content in chunks]
+    with pytest.raises(Damaged, match="fewer rows"):
+        decode(png_chunks.SIGNATURE + b"".join(png_chunk(*each) for each in made), max_pixels=MOST)
