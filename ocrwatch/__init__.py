@@ -2,11 +2,11 @@
 
 From Python, ``ocrwatch.read("page.jpg").text`` is the text of one scan; see :func:`ocrwatch.api.read`.
 
-The stages of the daemon, in the order in which a JPEG passes them:
+The stages of the daemon, in the order in which a scan passes them:
 
 1. ``intake``      watch the inbox, wait until each file is complete, batch it, read its bytes once and safely
 2. ``executors``   pass the bytes to a worker process over its private channel
-3. ``recognise``   decode, enhance, read: JPEG bytes in, :class:`~ocrwatch.document.Page` out, no file system
+3. ``recognise``   decode, enhance, read: an image's bytes in, :class:`~ocrwatch.document.Page` out, no file system
 4. ``render``      the page to the bytes of its sidecars
 5. ``delivery``    publish the sidecars and archive the original, or move it to the ``quarantine``
 
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ocrwatch.api import read
-    from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Word
+    from ocrwatch.document import Baseline, Block, Box, EngineInfo, Line, Page, StoredImage, Upright, Word
     from ocrwatch.errors import (
         Damaged,
         EngineFailed,
@@ -43,12 +43,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Block", "Box", "Damaged", "EngineFailed", "EngineInfo", "EnvironmentFault", "InternalFault", "Line",
-    "OcrwatchError", "OtherFormat", "OutOfMemory", "Page", "ScanFault", "TooLarge", "Truncated", "Unsupported",
-    "UsageError", "Word", "__version__", "read",
+    "Baseline", "Block", "Box", "Damaged", "EngineFailed", "EngineInfo", "EnvironmentFault", "InternalFault", "Line",
+    "OcrwatchError", "OtherFormat", "OutOfMemory", "Page", "ScanFault", "StoredImage", "TooLarge", "Truncated",
+    "Unsupported", "Upright", "UsageError", "Word", "__version__", "read",
 ]  # fmt: skip
 
-_DOCUMENT = frozenset({"Block", "Box", "EngineInfo", "Line", "Page", "Word"})
+_DOCUMENT = frozenset({"Baseline", "Block", "Box", "EngineInfo", "Line", "Page", "StoredImage", "Upright", "Word"})
 
 
 if not TYPE_CHECKING:  # else type checkers would take any name for known

@@ -26,8 +26,10 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from lxml import etree
 from PIL import Image
@@ -206,12 +208,9 @@ class Checks:
 
     def __init__(self, schema: Path | None) -> None:
         self._alto = None if schema is None else etree.XMLSchema(etree.parse(schema))
-        try:
-            from hocr_spec.validate import HocrValidator
-        except ImportError:
-            self._hocr = None
-        else:
-            self._hocr = HocrValidator("standard")  # type: ignore[no-untyped-call]
+        self._hocr: Any = None
+        if find_spec("hocr_spec"):
+            self._hocr = import_module("hocr_spec.validate").HocrValidator("standard")
 
     def of(self, page: Page, made: dict[str, bytes]) -> Iterator[str]:
         """Yield what is wrong with the sidecars of a page."""
@@ -232,10 +231,9 @@ class Checks:
             yield from _qpdf_faults(made["pdf"])
 
     def _hocr_faults(self, hocr: bytes) -> Iterator[str]:
-        assert self._hocr is not None
         with tempfile.NamedTemporaryFile(suffix=".hocr") as file, contextlib.redirect_stdout(io.StringIO()):
             Path(file.name).write_bytes(hocr)
-            report = self._hocr.validate(file.name)  # type: ignore[no-untyped-call]
+            report = self._hocr.validate(file.name)
         if not report.is_valid():
             yield f"hOCR: {report.format('text')[:300]}"
 
