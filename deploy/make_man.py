@@ -11,7 +11,7 @@ import command_help
 import ocrwatch
 
 _DESCRIPTION = """\
-ocrwatch watches a folder, the inbox, for JPEG scans, reads them with Tesseract, writes their text to a second folder,
+ocrwatch watches a folder, the inbox, for scans, reads them with Tesseract, writes their text to a second folder,
 the outbox, and moves the originals to an archive. A scan that cannot be read is moved to a quarantine, with the reason
 beside it. No file is ever overwritten, and no scan is lost or delivered twice, even after a crash or power failure."""
 

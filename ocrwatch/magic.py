@@ -30,6 +30,9 @@ _READ: Final = (
     (b"MM\x00+", ImageKind.TIFF),
 )
 
+_CANON_RAW: Final = b"II*\x00\x10\x00\x00\x00CR"
+"""CR2, whose header is that of a TIFF otherwise."""
+
 OTHER: Final = "something else"
 """Type of a file that matches no signature."""
 
@@ -43,6 +46,7 @@ _REMEDIES: Final = {
     "a JPEG 2000 image": "save it as plain JPEG, not as JPEG 2000",
     "a JPEG XL image": "save it as plain JPEG, not as JPEG XL",
     "a JPEG XR image": "save it as plain JPEG, not as JPEG XR",
+    "a damaged PNG image": "copy it again, in binary mode: its line ends were converted like those of a text",
     "a PDF document": "set the scanner to save JPEG files instead of PDF, one file a page",
     "a camera's raw image": "set the camera to JPEG, or export it as JPEG",
     "a video": "take a photograph of the page instead",
@@ -56,6 +60,7 @@ _BEGINNINGS: Final = (
     (b"%!PS", "a PostScript document"),
     (b"GIF8", "a GIF image"),
     (b"II\xbc", "a JPEG XR image"),
+    (_CANON_RAW, "a camera's raw image"),
     (b"BM", "a BMP image"),
     (b"\x00\x00\x00\x0cjP", "a JPEG 2000 image"),
     (b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
@@ -91,6 +96,8 @@ def kind_of(head: bytes) -> str:
 
 def image_kind(head: bytes) -> ImageKind | None:
     """Return the kind of an image that is read, from the ``head`` of its file; None for all other files."""
+    if head.startswith(_CANON_RAW):
+        return None
     return next((kind for beginning, kind in _READ if head.startswith(beginning)), None)
 
 

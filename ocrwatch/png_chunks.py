@@ -22,8 +22,8 @@ GREY, RGB, INDEXED, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
 COMPONENTS: Final = {GREY: 1, RGB: 3, INDEXED: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}
 """Samples of a pixel by the colour type."""
 
-_NEEDED: Final = frozenset({HEADER, PALETTE, TRANSPARENCY, DATA, b"pHYs", b"eXIf"})
-"""Chunks for pixels, resolution and orientation. Others may be damaged, or decompress to gigabytes of text."""
+_NEEDED: Final = frozenset({HEADER, PALETTE, TRANSPARENCY, DATA})
+"""Chunks of the pixels. Others may be damaged, or decompress to gigabytes of text."""
 
 _FRAME: Final = struct.Struct("!I4s")
 """Length and type before a chunk's content; a checksum of four bytes follows it."""
@@ -32,6 +32,14 @@ _ADAM7: Final = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 
 """First column and row, and steps to the next ones, of the passes of interlaced images (section 8.1)."""
 
 _PIECE: Final = 1 << 20
+_PHYS: Final = struct.Struct("!IIB")
+_METRE: Final = 1
+_INCH: Final = 0.0254
+"""In metres."""
+
+_MOST_CHUNKS: Final = 100_000
+"""Chunks that are looked at; a file of 200 MB whose chunks have 8 KB, as libpng writes them, has 25,000."""
+
 _LENGTH: Final = 4
 _CHECKSUM: Final = 4
 _IHDR: Final = struct.Struct("!IIBBBBB")
@@ -62,7 +70,7 @@ class Chunk:
 
     @property
     def is_needed(self) -> bool:
-        """Whether decoding needs it."""
+        """Whether the pixels need it."""
         return self.kind in _NEEDED
 
     def of(self, png: bytes) -> bytes:
@@ -76,9 +84,14 @@ class Chunk:
 
 
 def chunks(png: bytes) -> Iterator[Chunk]:
-    """Yield the whole chunks up to IEND, or as far as the file goes. Never raises."""
+    """Yield the whole chunks up to IEND, or as far as the file goes. Never raises.
+
+    After 100,000 the file counts as cut off: no image has so many.
+    """
     at = len(SIGNATURE)
-    while at + _FRAME.size <= len(png):
+    for _ in range(_MOST_CHUNKS):
+        if at + _FRAME.size > len(png):
+            return
         length, kind = _FRAME.unpack_from(png, at)
         end = at + _FRAME.size + length + _CHECKSUM
         if end > len(png):
@@ -124,8 +137,27 @@ def _raw_bytes(head: Header) -> int:
     return sum(height * (1 + -(-width * bits // 8)) for width, height in sizes if width > 0 and height > 0)
 
 
+def resolution(png: bytes) -> tuple[float, float] | None:
+    """Return the dots per inch across and down; None if they are not given (section 11.3.4.3)."""
+    content = _sound(png, b"pHYs")
+    if len(content) != _PHYS.size:
+        return None
+    across, down, unit = _PHYS.unpack(content)
+    return (across * _INCH, down * _INCH) if unit == _METRE else None
+
+
+def exif(png: bytes) -> bytes:
+    """Return the EXIF data; empty if there are none (section 11.3.4.5)."""
+    return _sound(png, b"eXIf")
+
+
+def _sound(png: bytes, kind: bytes) -> bytes:
+    """Return the content of the first chunk of this kind; empty if there is none with a right checksum."""
+    return next((chunk.of(png) for chunk in chunks(png) if chunk.kind == kind and chunk.is_sound(png)), b"")
+
+
 def plain(png: bytes) -> bytes:
-    """Return the file with only the chunks that decoding needs."""
+    """Return the file with only the chunks of its pixels."""
     kept = [png[chunk.start : chunk.end] for chunk in chunks(png) if chunk.is_needed]
     end = b"\0\0\0\0IEND\xaeB`\x82"
     return b"".join((SIGNATURE, *kept, end))

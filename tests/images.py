@@ -66,6 +66,26 @@ def pages(count: int, kind: str = "TIFF", **options: object) -> bytes:
     return saved(PICTURE, kind, save_all=True, append_images=[blank] * (count - 1), **options)
 
 
+def tiff(width: int, height: int, tags: dict[int, int], *strips: bytes, follows: int = 0) -> bytes:
+    """Return a TIFF of strips, with further tags of one value; ``follows`` is the offset of the next directory."""
+    found = {256: width, 257: height, 277: 1, 278: -(-height // len(strips)), **tags}
+    data_at = 8 + 2 + 12 * (len(found) + 2) + 4
+    lists_at = data_at + sum(map(len, strips))
+    offsets = [data_at + sum(map(len, strips[:number])) for number in range(len(strips))]
+    lists = {273: offsets, 279: [len(strip) for strip in strips]}
+    entries, behind = [], b""
+    for tag in sorted((*found, *lists)):
+        values = lists.get(tag, [found.get(tag, 0)])
+        packed = struct.pack(f"<{len(values)}I", *values)
+        if len(values) > 1:
+            entries.append(struct.pack("<HHII", tag, 4, len(values), lists_at + len(behind)))
+            behind += packed
+        else:
+            entries.append(struct.pack("<HHI4s", tag, 4, 1, packed))
+    directory = struct.pack("<H", len(entries)) + b"".join(entries) + struct.pack("<I", follows)
+    return b"II*\0" + struct.pack("<I", 8) + directory + b"".join(strips) + behind
+
+
 PNGS: Final[dict[str, Callable[[], bytes]]] = {
     "1 bit": lambda: saved(PICTURE.convert("1"), "PNG"),
     "2 bits": lambda: saved(PICTURE.quantize(4), "PNG", bits=2),

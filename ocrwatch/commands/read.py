@@ -127,6 +127,7 @@ def _begin(number: int, path: Path, settings: Settings, pool: Pool, wanted: str)
         hashlib.sha256(jpeg).hexdigest(),
         settings.output.review_below,
         preview_chars=BEGINNING,
+        straighten=settings.pdf.straighten,
     )
     pool.submit(Job(number, jpeg, recipe(settings.ocr, settings.enhance), request))
     return {}

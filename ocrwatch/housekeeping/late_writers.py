@@ -1,7 +1,7 @@
 """Watches recently quarantined scans: a writer may still have one open, and finish it in the quarantine.
 
 A rename does not affect a writer: it continues in the file that it has open, under any name. A scan that has
-changed since it was quarantined, and has become a whole JPEG, goes back to the inbox like with ``ocrwatch retry``, and
+changed since it was quarantined, and has become a whole image, goes back to the inbox like with ``ocrwatch retry``, and
 is processed again. A crash at any point leaves it in one of the two folders.
 
 Only the quarantined file itself is watched, by its inode. Across file systems the quarantine has a copy, which no
@@ -206,7 +206,7 @@ class QuarantineWatch:
             self._forget(place)
 
     async def _check(self, place: str, facts: FileFacts) -> None:
-        """Give back a changed and stable scan, if it is another JPEG by its content."""
+        """Give back a changed and stable scan, if it is another image by its content."""
         quarantined = self._watched[place]
         try:
             # On the delivery thread, which chooses names in the folders, so that no two are the same.
@@ -223,7 +223,7 @@ class QuarantineWatch:
         publish(ScanReturned(path=new_path, quarantined=place, earlier_path=quarantined.path))
 
     def _give_back(self, place: str, quarantined: _Quarantined, facts: FileFacts) -> str | None:
-        """Move a scan back unless it is unchanged or no JPEG; return its path in the inbox."""
+        """Move a scan back unless it is unchanged or no image; return its path in the inbox."""
         found = probe(self._quarantine, place)
         if found is None or found.facts != facts or found.state is not Completeness.WHOLE:
             return None

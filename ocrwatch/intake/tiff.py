@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+_Entry = tuple[int, int, bytes]
+"""Type, number of values, and the values or their offset."""
 
 _ORDERS: Final = {b"II": "<", b"MM": ">"}
 _CLASSIC, _BIG = 42, 43
 _MOST_DIRECTORIES: Final = 1000
 _MOST_ENTRIES: Final = 1000
-_MOST_STRIPS: Final = 1 << 18
-"""Strips or tiles of one image; one of 200 megapixels in strips of one row has some 15,000."""
+_MOST_VALUES: Final = 1 << 18
+"""Values that are looked at in one file: entries, and offsets and byte counts of strips or tiles. An image of 200
+megapixels in strips of one row has some 30,000; a hostile file could make the daemon read the same ones for minutes."""
 
 _SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of a value by its type."""
@@ -39,14 +43,7 @@ def is_whole(descriptor: int, size: int) -> bool:
     (at,) = layout.pointer.unpack_from(head, layout.first)
     if not at:
         return False
-    seen: set[int] = set()
-    while at and at not in seen and len(seen) < _MOST_DIRECTORIES:
-        seen.add(at)
-        following = _directory_end(descriptor, size, at, layout)
-        if following is None:
-            return False
-        at = following
-    return True
+    return _Directories(descriptor, size, layout).are_whole(at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,55 +77,86 @@ def _layout(head: bytes) -> _Layout | None:
     )
 
 
-def _directory_end(descriptor: int, size: int, at: int, layout: _Layout) -> int | None:
-    """Return the offset of the next directory, 0 after the last one; None if something of this one is missing."""
-    counted = _read(descriptor, layout.count.size, at, size)
-    if counted is None:
-        return None
-    (count,) = layout.count.unpack(counted)
-    if not 0 < count <= _MOST_ENTRIES:
-        # A directory has at least one entry: it is not written yet, or damaged, which the decoder finds.
-        return None if not count else 0
-    length = count * layout.entry.size
-    body = _read(descriptor, length + layout.pointer.size, at + layout.count.size, size)
-    if body is None:
-        return None
-    entries = {tag: (kind, number, value) for tag, kind, number, value in layout.entry.iter_unpack(body[:length])}
-    for kind, number, value in entries.values():
-        total = _SIZES.get(kind, 0) * number
-        if total > len(value) and layout.pointer.unpack(value)[0] + total > size:
+class _Directories:
+    """Follows the directories of one file."""
+
+    def __init__(self, descriptor: int, size: int, layout: _Layout) -> None:
+        self._descriptor = descriptor
+        self._size = size
+        self._layout = layout
+        self._left = _MOST_VALUES
+        """Number of values that are still looked at."""
+
+    def are_whole(self, first: int) -> bool:
+        """Return whether all from this offset on lie within the file, with what they name.
+
+        A file with more values than are looked at counts as whole: the decoder will say what it is.
+        """
+        at, seen = first, set[int]()
+        while at and at not in seen and len(seen) < _MOST_DIRECTORIES and self._left > 0:
+            seen.add(at)
+            following = self._directory_end(at)
+            if following is None:
+                return False
+            at = following
+        return True
+
+    def _directory_end(self, at: int) -> int | None:
+        """Return the offset of the next directory, 0 after the last one; None if something of this one is missing."""
+        layout = self._layout
+        counted = self._read(layout.count.size, at)
+        if counted is None:
             return None
-    for offsets_tag, counts_tag in _PLACES:
-        if offsets_tag not in entries:
-            continue
-        offsets = list(_integers(descriptor, entries[offsets_tag], layout))
-        counts = list(_integers(descriptor, entries[counts_tag], layout)) if counts_tag in entries else []
+        (count,) = layout.count.unpack(counted)
+        if not 0 < count <= _MOST_ENTRIES:
+            # A directory has at least one entry: it is not written yet, or damaged, which the decoder finds.
+            return None if not count else 0
+        length = count * layout.entry.size
+        body = self._read(length + layout.pointer.size, at + layout.count.size)
+        if body is None:
+            return None
+        self._left -= count
+        entries = {tag: (kind, number, value) for tag, kind, number, value in layout.entry.iter_unpack(body[:length])}
+        if not all(map(self._is_there, entries.values())):
+            return None
+        if not all(self._has_data(entries, *tags) for tags in _PLACES):
+            return None
+        (following,) = layout.pointer.unpack_from(body, length)
+        return int(following)
+
+    def _is_there(self, entry: _Entry) -> bool:
+        """Return whether the values of an entry are within the file."""
+        kind, number, value = entry
+        total = _SIZES.get(kind, 0) * number
+        return total <= len(value) or self._layout.pointer.unpack(value)[0] + total <= self._size
+
+    def _has_data(self, entries: Mapping[int, _Entry], offsets_tag: int, counts_tag: int) -> bool:
+        """Return whether all strips or tiles are within the file."""
+        offsets = self._integers(entries.get(offsets_tag))
+        counts = self._integers(entries.get(counts_tag))
         # Byte counts may be missing: then the data goes to the end of the file, or is anywhere.
         ends = [offset + count for offset, count in zip(offsets, counts, strict=False)] or offsets
-        if any(end > size for end in ends) or 0 in offsets:
+        return 0 not in offsets and all(end <= self._size for end in ends)
+
+    def _integers(self, entry: _Entry | None) -> tuple[int, ...]:
+        """Return the values of an entry; none if they are no integers, or too many."""
+        if entry is None:
+            return ()
+        kind, number, value = entry
+        form = _INTEGERS.get(kind)
+        self._left -= number
+        if form is None or self._left < 0:
+            return ()
+        values = struct.Struct(f"{self._layout.order}{number}{form}")
+        data = value[: values.size]
+        if values.size > len(value):
+            # That it lies within the file was checked.
+            data = os.pread(self._descriptor, values.size, self._layout.pointer.unpack(value)[0])
+        return values.unpack(data) if len(data) == values.size else ()
+
+    def _read(self, length: int, at: int) -> bytes | None:
+        """Return bytes of the file; None if they are not all in it, or it was truncated meanwhile."""
+        if at + length > self._size:
             return None
-    (following,) = layout.pointer.unpack_from(body, length)
-    return int(following)
-
-
-def _integers(descriptor: int, entry: tuple[int, int, bytes], layout: _Layout) -> Iterator[int]:
-    """Yield the values of an entry; none if they are no integers, or too many."""
-    kind, number, value = entry
-    form = _INTEGERS.get(kind)
-    if form is None or number > _MOST_STRIPS:
-        return
-    values = struct.Struct(f"{layout.order}{number}{form}")
-    data = value[: values.size]
-    if values.size > len(value):
-        # That it lies within the file was checked.
-        data = os.pread(descriptor, values.size, layout.pointer.unpack(value)[0])
-    if len(data) == values.size:
-        yield from values.unpack(data)
-
-
-def _read(descriptor: int, length: int, at: int, size: int) -> bytes | None:
-    """Return bytes of the file; None if they are not all within ``size``, or the file was truncated meanwhile."""
-    if at + length > size:
-        return None
-    found = os.pread(descriptor, length, at)
-    return found if len(found) == length else None
+        found = os.pread(self._descriptor, length, at)
+        return found if len(found) == length else None

@@ -1,4 +1,4 @@
-"""Turns the bytes of a JPEG into a page of text.
+"""Turns the bytes of an image into a page of text.
 
 The modules in order of execution:
 

@@ -6,6 +6,7 @@ import io
 import warnings
 from typing import Final
 
+from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from ocrwatch import png_chunks
@@ -52,11 +53,11 @@ def decode_png(png: bytes, *, max_pixels: int) -> Decoded:
             with PngImageFile(io.BytesIO(png_chunks.plain(png))) as image:
                 image.load()
                 pixels = gray_pixels(image)
-                dpi, orientation = credible_dpi(image.info.get("dpi")), orientation_of(image.getexif().get(ORIENTATION))
         except (MemoryError, ScanFault):
             raise
         except Exception as error:  # noqa: BLE001 - Pillow lets many kinds of error out
             raise _fault(f"the image data is damaged ({error})", whole=whole) from None
+    dpi, orientation = credible_dpi(png_chunks.resolution(png)), _orientation(png)
     size = upright_size(header.width, header.height, orientation)
     stored = StoredImage(
         "png",
@@ -67,6 +68,18 @@ def decode_png(png: bytes, *, max_pixels: int) -> Decoded:
         progressive=header.interlaced,
     )
     return Decoded(turn(pixels, orientation), *size, 1, dpi, orientation, () if whole else (_NO_END,), stored)
+
+
+def _orientation(png: bytes) -> int:
+    """Return the EXIF orientation; 1 if there is none that can be read: metadata is never worth a scan."""
+    metadata = Image.Exif()
+    try:
+        metadata.load(png_chunks.exif(png))
+        return orientation_of(metadata.get(ORIENTATION))
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - Pillow lets many kinds of error out
+        return 1
 
 
 def _fault(what: str, *, whole: bool) -> ScanFault:

@@ -7,7 +7,7 @@ import re
 import warnings
 from typing import Final
 
-from PIL import TiffTags
+from PIL import ImageChops, TiffTags
 from PIL.TiffImagePlugin import COMPRESSION_INFO, TiffImageFile
 
 from ocrwatch import jpeg_markers
@@ -44,6 +44,8 @@ _JPEG_TABLES: Final = 347
 _PLACES: Final = ((273, 324), (279, 325))
 """Tags of offsets and of byte counts, for strips and for tiles."""
 
+_PHOTOMETRIC: Final = 262
+_WHITE_IS_ZERO: Final = 0
 _ROWS_PER_STRIP: Final = 278
 _GROUP_4: Final = 4
 _AT_LEAST: Final = 0.98
@@ -53,13 +55,15 @@ _SLACK: Final = 8
 _LINE_BY_LINE: Final = frozenset({2, 3})
 """Compressions of faxes by ITU-T T.4, in which the next line, or a later one, is decoded rightly again."""
 
-_DAMAGED_LINE: Final = re.compile(r"at line (\d+)")
+_DAMAGED_LINE: Final = re.compile(r"at line (\d+ of \w+ \d+)")
 _MOST_DAMAGED: Final = 0.02
 """Share of the lines of a fax that may be damaged; on paper they look like scratches."""
 
 _MOST_PAGES: Final = 1000
 """Pages that are counted."""
 
+_UNKNOWN_MODE: Final = "unknown pixel mode"
+_READ_OUTSIDE: Final = "use the command ocrwatch read, or save it as TIFF with Group 4 compression"
 _CONVERT: Final = "save it as TIFF with LZW or Group 4 compression, or as PNG or JPEG"
 
 
@@ -80,16 +84,17 @@ def decode_tiff(tiff: bytes, *, max_pixels: int) -> Decoded:
         try:
             # Image.open has a lower pixel limit than ours.
             with _AsStored(io.BytesIO(tiff)) as image:
-                pages = _choose_page(image)
+                pages, is_sure = _choose_page(image)
                 _check_compression(image.tag_v2.get(_COMPRESSION, _NONE))
                 # Pillow's size is that of the upright image.
                 width, height = int(image.tag_v2[_WIDTH]), int(image.tag_v2[_HEIGHT])
                 check_pixels(width, height, max_pixels)
                 orientation = orientation_of(image.tag_v2.get(ORIENTATION))
                 dpi = credible_dpi(image.info.get("dpi"))
-                noticed = (*_load(image, height), *_pages_warning(pages))
-                pixels = gray_pixels(image)
+                noticed = (*_load(image, max_pixels), *_pages_warning(pages, is_sure=is_sure))
                 bits = max(map(int, image.tag_v2.get(_BITS, (1,))))
+                is_inverted = image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+                pixels = gray_pixels(image, bits=min(max(bits, 8), 16), is_inverted=is_inverted)
                 stored = StoredImage("tiff", width, height, len(image.getbands()), bits, image.tell())
         except (MemoryError, ScanFault):
             raise
@@ -103,24 +108,37 @@ def _fault(error: Exception) -> ScanFault:
     cause = error.__cause__ if isinstance(error, SyntaxError) else error
     if isinstance(cause, KeyError):
         # A number that Pillow did not find: of a tag, or else of a compression.
-        (number,) = cause.args
+        number = cause.args[0] if cause.args else None
         if isinstance(number, int) and TiffTags.lookup(number).name == "unknown":
             return _unknown_compression(number)
+    if _UNKNOWN_MODE in str(error):
+        return Unsupported("the TIFF has samples of a kind that cannot be decoded", _CONVERT)
     return Damaged(f"the image data is damaged ({error})", RESCAN)
 
 
-def _choose_page(image: TiffImageFile) -> int:
-    """Go to the first page that is no smaller copy of another; return how many pages there are."""
+def _choose_page(image: TiffImageFile) -> tuple[int, bool]:
+    """Go to the first page that is no smaller copy of another.
+
+    Returns how many pages there are, and whether that is sure: a page behind it may be damaged.
+    """
     pages: list[int] = []
+    is_sure = True
     for number in range(_MOST_PAGES):
         try:
             image.seek(number)
         except EOFError:
             break
+        except MemoryError:
+            raise
+        except Exception:
+            if not pages:
+                raise
+            is_sure = False
+            break
         if not int(image.tag_v2.get(_SUBFILE, 0)) & _REDUCED:
             pages.append(number)
     image.seek(pages[0] if pages else 0)
-    return max(len(pages), 1)
+    return max(len(pages), 1), is_sure
 
 
 def _check_compression(code: object) -> None:
@@ -132,15 +150,18 @@ def _unknown_compression(code: object) -> Unsupported:
     return Unsupported(f"the TIFF has a compression that cannot be decoded (number {code})", _CONVERT)
 
 
-def _load(image: TiffImageFile, height: int) -> tuple[str, ...]:
+def _load(image: TiffImageFile, max_pixels: int) -> tuple[str, ...]:
     """Decode the pixels; return a warning if some lines of a fax are damaged.
 
     libtiff goes on after an error in fax data, and writes a message for each line. Raises Damaged if these are too
-    many, or for other damage that libtiff does not report.
+    many, or for other damage that libtiff does not report. Raises Unsupported for a fax by ITU-T T.4 if the messages
+    cannot be read, since the process is not ours.
     """
     compression = image.tag_v2.get(_COMPRESSION, _NONE)
     if compression == _JPEG:
-        _check_jpegs(image)
+        _check_jpegs(image, max_pixels)
+    if compression in _LINE_BY_LINE and is_embedded():
+        raise Unsupported("a TIFF with fax data (Group 3) is not checked for damage here", _READ_OUTSIDE)
     if is_embedded():
         image.load()
         said: list[str] = []
@@ -150,30 +171,38 @@ def _load(image: TiffImageFile, height: int) -> tuple[str, ...]:
     if compression == _GROUP_4 and image.mode == "1":
         _check_group_4(image)
     damaged = len(set(_DAMAGED_LINE.findall(said[0]))) if said else 0
-    if damaged > (_MOST_DAMAGED * height if compression in _LINE_BY_LINE else 0):
+    if damaged > (_MOST_DAMAGED * image.im.size[1] if compression in _LINE_BY_LINE else 0):
         raise Damaged("the fax data is damaged", RESCAN)
     return (f"damaged lines of the fax: {damaged}",) if damaged else ()
 
 
 def _check_group_4(image: TiffImageFile) -> None:
-    """Raise Damaged if the pixels of a loaded image have fewer codes than the file: its last rows were invented.
+    """Raise Damaged if the pixels of a loaded image have more or fewer codes than the file: some rows were invented.
 
     libtiff takes rows for white from where it finds no code. Group 4 is a bijection of pixels and codes (ITU-T T.6), so
-    encoding them again gives as many bytes.
+    encoding them again gives as many bytes. Tiles, which faxes do not have, are not compared.
     """
     width, lengths = image.im.size[0], image.tag_v2.get(_PLACES[1][0], ())
     rows = int(image.tag_v2.get(_ROWS_PER_STRIP, image.im.size[1]))
     file = io.BytesIO()
-    image.copy().save(file, "TIFF", compression="group4", strip_size=min(rows, image.im.size[1]) * -(-width // 8))
+    # Pillow writes 0 for black. Codes of white and of black differ, and each row begins with white.
+    is_inverted = image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    pixels = ImageChops.invert(image.copy()) if is_inverted else image.copy()
+    pixels.save(file, "TIFF", compression="group4", strip_size=min(rows, image.im.size[1]) * -(-width // 8))
     file.seek(0)
     with TiffImageFile(file) as again:
         codes = sum(again.tag_v2[_PLACES[1][0]])
-    if codes + _SLACK * len(lengths) < _AT_LEAST * sum(lengths):
+    slack = _SLACK * len(lengths)
+    if lengths and not _AT_LEAST * sum(lengths) - slack <= codes <= sum(lengths) + slack:
         raise Damaged("the fax data is damaged: a part of the rows is missing", RESCAN)
 
 
-def _check_jpegs(image: TiffImageFile) -> None:
-    """Raise Damaged unless the JPEG of each strip or tile can be decoded strictly (TIFF technical note 2)."""
+def _check_jpegs(image: TiffImageFile, max_pixels: int) -> None:
+    """Raise Damaged unless the JPEG of each strip or tile can be decoded strictly (TIFF technical note 2).
+
+    Raises TooLarge if they have many more pixels than the image.
+    """
+    total = 0
     tags, file = image.tag_v2, image.fp
     if file is None:
         raise Damaged("the image data is damaged", RESCAN)
@@ -186,13 +215,18 @@ def _check_jpegs(image: TiffImageFile) -> None:
         frame = jpeg_markers.walk(jpeg).frame
         if frame is None:
             raise Damaged("the image data is damaged (a JPEG without its header)", RESCAN)
+        total += frame.width * frame.height
+        # Tiles may reach over the edge of the image.
+        check_pixels(total, 1, 2 * max_pixels)
         try:
             decode_strictly(jpeg, frame.width, frame.height)
         except DecoderError as error:
             raise Damaged(f"the image data is damaged ({error})", RESCAN) from None
 
 
-def _pages_warning(pages: int) -> tuple[str, ...]:
+def _pages_warning(pages: int, *, is_sure: bool) -> tuple[str, ...]:
+    if not is_sure:
+        return ("a later page of the file is damaged, or of a kind that cannot be decoded; only the first was read",)
     if pages == 1:
         return ()
     counted = f"{pages} pages" if pages < _MOST_PAGES else f"{_MOST_PAGES} pages or more"

@@ -31,19 +31,22 @@ _STRIP: Final = 1 << 20
 """Pixels of a strip."""
 
 
-def gray_pixels(image: Image.Image) -> Gray:
+def gray_pixels(image: Image.Image, *, bits: int = 16, is_inverted: bool = False) -> Gray:
     """Return the grey pixels of a loaded image, as stored.
 
-    Colours are weighted as JPEG's luma (ITU-R BT.601). Raises Unsupported for samples of 32 bits.
+    Colours are weighted as JPEG's luma (ITU-R BT.601). ``bits`` are those of samples that Pillow has as 16 bits, and
+    ``is_inverted`` says that 0 is their white. Raises Unsupported for samples of 32 bits.
     """
     if image.mode in {"I", "F"}:
         raise Unsupported("the image has 32 bits a channel", "save it with 8 or 16 bits a channel")
     if image.mode in _TRANSPARENT or "transparency" in image.info:
         return _on_paper(image)
     gray = _empty(image)
+    is_deep = image.mode in _SIXTEEN_BITS
     for rows in _strips(gray):
-        gray[rows] = _gray(_part(image, rows))
-    return gray
+        part = _part(image, rows)
+        gray[rows] = _of_sixteen_bits(part, bits) if is_deep else _gray(part)
+    return 255 - gray if is_deep and is_inverted else gray
 
 
 def _empty(image: Image.Image) -> Gray:
@@ -63,9 +66,21 @@ def _part(image: Image.Image, rows: slice) -> Image.Image:
     return image.crop((0, rows.start, image.im.size[0], rows.stop))
 
 
-def _gray(image: Image.Image) -> Gray:
+def _of_sixteen_bits(image: Image.Image, bits: int) -> Gray:
+    return (np.asarray(image).astype(np.uint16) >> (bits - 8)).astype(np.uint8)
+
+
+def _with_opacity(image: Image.Image) -> tuple[Gray, Gray]:
+    """Return grey values and opacity."""
     if image.mode in _SIXTEEN_BITS:
-        return (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+        # Pillow's conversion would cut values off at 255.
+        is_opaque = np.asarray(image).astype(np.uint16) != image.info["transparency"]
+        return _of_sixteen_bits(image, 16), np.where(is_opaque, _OPAQUE, 0).astype(np.uint8)
+    rgba = np.asarray(image.convert("RGBA"))
+    return np.asarray(cv2.cvtColor(rgba, cv2.COLOR_RGBA2GRAY), np.uint8), rgba[..., 3]
+
+
+def _gray(image: Image.Image) -> Gray:
     if image.mode in _LIGHTNESS:
         return np.asarray(image.getchannel(_LIGHTNESS[image.mode]))
     if image.mode in {"1", "L"}:
@@ -79,8 +94,7 @@ def _on_paper(image: Image.Image) -> Gray:
     opacity = np.empty_like(gray)
     covered = brightness = 0
     for rows in _strips(gray):
-        rgba = np.asarray(_part(image, rows).convert("RGBA"))
-        gray[rows], opacity[rows] = cv2.cvtColor(rgba, cv2.COLOR_RGBA2GRAY), rgba[..., 3]
+        gray[rows], opacity[rows] = _with_opacity(_part(image, rows))
         covered += int(opacity[rows].sum(dtype=np.int64))
         brightness += int((gray[rows].astype(np.int64) * opacity[rows]).sum())
     is_light_print = 0 < covered < _MOSTLY * _OPAQUE * gray.size and brightness / covered > _LIGHT

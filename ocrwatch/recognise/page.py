@@ -1,4 +1,4 @@
-"""The OCR pipeline: JPEG bytes to :class:`~ocrwatch.document.Page`.
+"""The OCR pipeline: an image's bytes to :class:`~ocrwatch.document.Page`.
 
 Everything here runs in a worker process and does not access the file system.
 """

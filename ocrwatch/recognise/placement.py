@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ocrwatch.document import Baseline, Block, Box, Line, Upright, Word
+from ocrwatch.document import UNPLACED, Baseline, Block, Box, Line, Upright, Word
 from ocrwatch.recognise.affine import Affine, compose, map_box, scaling, shift
 from ocrwatch.recognise.baselines import RIGHT, baseline, direction, direction_of, usual_slope
 from ocrwatch.recognise.projective import Projective, as_projective, inverse
@@ -82,12 +82,17 @@ class _Mapping:
         self._size = size
 
     def box(self, box: Box) -> Box:
+        if box == UNPLACED:
+            return box
         map_to = map_box if self._is_affine else map_box_projectively
         return map_to(box, self._map, width=self._size[0], height=self._size[1])
 
     def line(self, line: Line) -> Line:
-        turns = direction(line)
-        fitted = baseline(line, turns, self._slope)
+        placed = replace(line, words=tuple(word for word in line.words if word.box != UNPLACED))
+        if not placed.words:
+            return line
+        turns = direction(placed)
+        fitted = baseline(placed, turns, self._slope)
         points = (*self._point(fitted.x0, fitted.y0), *self._point(fitted.x1, fitted.y1))
         return replace(
             line,
@@ -98,6 +103,8 @@ class _Mapping:
 
     def _word(self, word: Word, turns: int) -> Word:
         box = word.box
+        if box == UNPLACED:
+            return word
         x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
         across = self._distance((box.left, y), (box.right, y))
         down = self._distance((x, box.top), (x, box.bottom))

@@ -35,7 +35,7 @@ def _describe(description: Element, page: Page, original: Original) -> None:
     child(description, "MeasurementUnit", "pixel")
     source = child(description, "sourceImageInformation")
     child(source, "fileName", original.printable_path)
-    child(source, "fileIdentifier", f"sha256:{original.sha256}", fileIdentifierLocation=None)
+    child(source, "fileIdentifier", f"sha256:{original.sha256}")
     processing = child(description, "Processing", ID=_PROCESSING)
     child(processing, "processingCategory", "contentGeneration")
     for step in page.steps:

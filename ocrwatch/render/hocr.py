@@ -78,6 +78,8 @@ def _direction(line: Line) -> tuple[str, ...]:
         # Counter-clockwise.
         return (f"textangle {360 - 90 * turns}",)
     given = line.baseline
+    if given.x0 == given.x1:
+        return ()
     slope = (given.y1 - given.y0) / (given.x1 - given.x0)
     # From the lower left corner of the line's box.
     offset = given.y0 + slope * (line.box.left - given.x0) - line.box.bottom

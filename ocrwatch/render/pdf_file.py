@@ -62,6 +62,9 @@ def _image(pdf: Pdf, image: PdfImage) -> Stream:
         stream.DecodeParms = parameters
     if image.is_inverted and image.encoding == "DCTDecode":
         stream.Decode = Array([1, 0] * image.components)
+    if image.keyed:
+        # Ranges of the samples that are not painted (ISO 32000-1, 8.9.6.4).
+        stream.Mask = Array([value for sample in image.keyed for value in (sample, sample)])
     if image.mask is not None:
         stream.SMask = _image(pdf, image.mask)
     return stream

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -21,6 +22,10 @@ _ARITHMETIC: Final = frozenset({0xC9, 0xCA})
 _PNG_PREDICTOR: Final = 15
 _PNG_COLOURS: Final = {png_chunks.GREY: 1, png_chunks.RGB: 3, png_chunks.INDEXED: 1}
 _TRANSPARENT: Final = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
+_SIXTEEN_BITS: Final = frozenset({"I;16", "I;16L", "I;16B"})
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+_BITS: Final = 258
+_WHITEST: Final = 0xFFFF
 _STORABLE: Final = frozenset({"L", "P", "RGB", "I;16"})
 """Modes that PNG has."""
 
@@ -52,6 +57,8 @@ class PdfImage:
     """Whether 0 is the most ink."""
     mask: PdfImage | None = None
     """Opacity."""
+    keyed: tuple[int, ...] = ()
+    """The samples of the one colour that is transparent; empty if there is none."""
 
 
 def pdf_image(content: bytes, page: int) -> PdfImage:
@@ -63,8 +70,8 @@ def pdf_image(content: bytes, page: int) -> PdfImage:
     if kind is ImageKind.JPEG:
         return _jpeg(content)
     if kind is ImageKind.PNG:
-        return _png(content) or _recoded(_opened(PngImageFile, png_chunks.plain(content)))
-    return _recoded(_opened(_AsStored, content, page))
+        return _png(content) or _recoded(PngImageFile(io.BytesIO(png_chunks.plain(content))))
+    return _tiff(content, page)
 
 
 def _jpeg(jpeg: bytes) -> PdfImage:
@@ -74,7 +81,7 @@ def _jpeg(jpeg: bytes) -> PdfImage:
     is_plain = structure.end is not None and not structure.odd and not structure.lines
     mended = jpeg if is_plain else jpeg_markers.rebuilt(jpeg, structure)
     if frame.process in _ARITHMETIC:
-        return _recoded(_opened(JpegImageFile, mended))
+        return _recoded(JpegImageFile(io.BytesIO(mended)))
     # All software writes CMYK inverted, as Adobe's does.
     is_cmyk = frame.components == 4  # noqa: PLR2004
     return PdfImage(mended, frame.width, height, "DCTDecode", frame.components, is_inverted=is_cmyk)
@@ -86,13 +93,27 @@ def _png(png: bytes) -> PdfImage | None:
     found = list(png_chunks.chunks(png))
     if header is None or header.interlaced or header.colour not in _PNG_COLOURS:
         return None
-    if any(chunk.kind == png_chunks.TRANSPARENCY for chunk in found):
+    transparent = next((chunk.of(png) for chunk in found if chunk.kind == png_chunks.TRANSPARENCY), b"")
+    if transparent and header.colour == png_chunks.INDEXED:
         return None
+    keyed = struct.unpack(f"!{len(transparent) // 2}H", transparent[: len(transparent) // 2 * 2])
     data = b"".join(chunk.of(png) for chunk in found if chunk.kind == png_chunks.DATA)
     is_indexed = header.colour == png_chunks.INDEXED
     palette = next((chunk.of(png) for chunk in found if is_indexed and chunk.kind == png_chunks.PALETTE), b"")
+    if is_indexed and not palette:
+        return None
     components = _PNG_COLOURS[header.colour]
-    return PdfImage(data, header.width, header.height, "FlateDecode", components, header.depth, palette, _PNG_PREDICTOR)
+    return PdfImage(
+        data,
+        header.width,
+        header.height,
+        "FlateDecode",
+        components,
+        header.depth,
+        palette,
+        _PNG_PREDICTOR,
+        keyed=keyed if len(keyed) == components else (),
+    )
 
 
 class _AsStored(TiffImageFile):
@@ -102,17 +123,31 @@ class _AsStored(TiffImageFile):
         """Do nothing; Pillow would apply the orientation."""
 
 
-def _opened(kind: type[JpegImageFile | PngImageFile | TiffImageFile], content: bytes, page: int = 0) -> Image.Image:
-    image = kind(io.BytesIO(content))
-    if page:
-        image.seek(page)
+def _tiff(content: bytes, page: int) -> PdfImage:
+    image = _AsStored(io.BytesIO(content))
+    image.seek(page)
+    bits = max(map(int, image.tag_v2.get(_BITS, (1,))))
+    is_inverted = image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     image.load()
     # Pillow's size of a TIFF is that of the upright image; that of its copy is that of the stored pixels.
-    return image.copy() if kind is _AsStored else image
+    stored = image.copy()
+    return _deep(stored, bits, is_inverted=is_inverted) if stored.mode in _SIXTEEN_BITS else _recoded(stored)
+
+
+def _deep(image: Image.Image, bits: int, *, is_inverted: bool) -> PdfImage:
+    """Encode samples of 9 to 16 bits; Pillow has them as they are stored."""
+    # The tag may claim anything.
+    scale = 1 << (16 - min(max(bits, 8), 16))
+    values = image.convert("I")
+    if scale > 1 or is_inverted:
+        values = values.point(lambda value: _WHITEST - value * scale if is_inverted else value * scale)
+    return _as_png(values.convert("I;16"))
 
 
 def _recoded(image: Image.Image) -> PdfImage:
-    if image.mode in _TRANSPARENT or "transparency" in image.info:
+    image.load()
+    is_keyed = "transparency" in image.info and image.mode not in _SIXTEEN_BITS
+    if image.mode in _TRANSPARENT or is_keyed:
         whole = image.convert("RGBA")
         colour = _recoded(whole.convert("RGB"))
         mask = _recoded(whole.getchannel("A"))
@@ -121,8 +156,12 @@ def _recoded(image: Image.Image) -> PdfImage:
         return _fax(image)
     if image.mode == "CMYK":
         return PdfImage(zlib.compress(image.tobytes(), _LEVEL), image.width, image.height, "FlateDecode", 4)
-    if image.mode not in _STORABLE:
+    if image.mode not in _STORABLE or (image.mode == "P" and not image.getpalette()):
         image = image.convert("RGB")
+    return _as_png(image)
+
+
+def _as_png(image: Image.Image) -> PdfImage:
     file = io.BytesIO()
     image.save(file, "PNG", compress_level=_LEVEL)
     made = _png(file.getvalue())

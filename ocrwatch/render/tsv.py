@@ -28,7 +28,7 @@ COLUMNS: Final = (
 _PAGE, _BLOCK, _PARAGRAPH, _LINE, _WORD = range(1, 6)
 _NO_CONFIDENCE: Final = "-1"
 _SPACE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
-_FORMULA: Final = re.compile(r"[=@]|[+-](?![-+\d.,:/%()]*\Z)")
+_FORMULA: Final = re.compile(r"[\"']*[=@\uff1d\uff20]|[\"']+[+-]|[+-](?![-+\d.,:/%()]*\Z)")
 """What a spreadsheet may take for a formula (OWASP, CSV injection). A plain number such as -12.50 is none."""
 
 

@@ -98,7 +98,7 @@ def _breaks(number: int, data: bytes) -> list[tuple[str, bytes]]:
     return [
         # With the number in a comment too: the rest of two pages may be the same.
         ("truncated", data[:2] + _comment(f"page {number}") + data[2 : len(data) * 2 // 3]),
-        ("not-a-jpeg", f"page {number}, as plain text\n".encode()),
+        ("other-format", f"page {number}, as plain text\n".encode()),
         ("unsupported", data.replace(b"\xff\xc0", b"\xff\xc3", 1)),
     ]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import struct
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -96,3 +98,17 @@ def test_damage_is_judged_without_an_error(data: st.DataObject, kind: str) -> No
         is_whole_png(file, len(whole))
     finally:
         os.close(file)
+
+
+def test_a_hostile_tiff_takes_no_time(descriptor: int) -> None:
+    """A thousand directories that name the same quarter of a million strips are not all followed."""
+    entries = b"".join(struct.pack("<HHII", tag, 1, 1 << 18, 8) for tag in (273, 279, 324, 325))
+    length = 2 + len(entries) + 4
+    first = 8 + (1 << 18)
+    directories = [
+        struct.pack("<H", 4) + entries + struct.pack("<I", first + length * (number + 1)) for number in range(1000)
+    ]
+    data = b"II*\0" + struct.pack("<I", first) + b"\1" * (1 << 18) + b"".join(directories)
+    begun = time.process_time()
+    judge(descriptor, data + bytes(100))
+    assert time.process_time() - begun < 1

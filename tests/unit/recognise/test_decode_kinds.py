@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageChops
+from PIL.TiffImagePlugin import TiffImageFile
 
 from ocrwatch import png_chunks
 from ocrwatch.errors import Damaged, ScanFault, TooLarge, Truncated, Unsupported
 from ocrwatch.recognise.decode import decode
-from tests.images import PICTURE, PNGS, TIFFS, interlaced, on_glass, pages, png_chunk, saved
-from tests.rendering import _TO_STORED, draw
+from ocrwatch.recognise.shared_process import embedded_process
+from tests.images import PICTURE, PNGS, TIFFS, interlaced, on_glass, pages, png_chunk, saved, tiff
+from tests.rendering import _TO_STORED, draw, encode
 
 ALL = {f"png {name}": made for name, made in PNGS.items()} | {f"tiff {name}": made for name, made in TIFFS.items()}
 MOST = 10_000_000
@@ -202,3 +204,110 @@ def test_a_png_with_too_few_rows_is_damaged(*, is_interlaced: bool) -> None:
     made = [(kind, less if kind == b"IDAT" else content) for kind, content in chunks]
     with pytest.raises(Damaged, match="fewer rows"):
         decode(png_chunks.SIGNATURE + b"".join(png_chunk(*each) for each in made), max_pixels=MOST)
+
+
+def group_4(image: Image.Image) -> bytes:
+    """Return the codes of an image of one bit a pixel, in which black is the second colour as on faxes."""
+    data = saved(ImageChops.invert(image), "TIFF", compression="group4")
+    with TiffImageFile(io.BytesIO(data)) as file:
+        (start,), (length,) = file.tag_v2[273], file.tag_v2[279]
+    return data[start : start + length]
+
+
+def fax(codes: bytes, width: int, height: int) -> bytes:
+    """Return a TIFF of Group 4 codes in which white is zero, as faxes and scanners write it."""
+    return tiff(width, height, {258: 1, 259: 4, 262: 0}, codes)
+
+
+def test_a_fax_with_white_as_zero() -> None:
+    """It is read like others, also with a black border at its left; one whose codes end early is no page."""
+    page = PICTURE.convert("1")
+    bordered = page.copy()
+    bordered.paste(0, (0, 0, 40, page.height))
+    for image in (page, bordered):
+        decoded = decode(fax(group_4(image), *image.size), max_pixels=MOST)
+        assert off(decoded.gray, image.convert("L")) == 0
+        upper = group_4(image.crop((0, 0, image.width, image.height // 2)))
+        with pytest.raises(Damaged, match="rows is missing"):
+            decode(fax(upper, *image.size), max_pixels=MOST)
+
+
+def test_damaged_lines_are_counted_in_each_strip() -> None:
+    """A fax in small strips, most of whose lines are ruined, is no page."""
+    page = draw("A fax in\nmany strips\nof a few rows", size=60).convert("1")
+    data = saved(page, "TIFF", compression="group3", strip_size=4 * -(-page.width // 8))
+    with TiffImageFile(io.BytesIO(data)) as file:
+        places = list(zip(file.tag_v2[273], file.tag_v2[279], strict=True))
+    assert len(places) > 20
+    ruined = bytearray(data)
+    for start, length in places:
+        ruined[start + length // 4 : start + length] = b"\x55\x01" * (length * 3 // 8)
+    with pytest.raises(Damaged):
+        decode(bytes(ruined[: len(data)]), max_pixels=MOST)
+
+
+def test_fax_data_that_cannot_be_checked_is_refused() -> None:
+    """In another program's process libtiff's messages cannot be read; Group 4 is checked by its codes."""
+    with embedded_process():
+        with pytest.raises(Unsupported, match="Group 3"):
+            decode(TIFFS["group 3"](), max_pixels=MOST)
+        assert off(decode(TIFFS["group 4"](), max_pixels=MOST).gray) < 2
+
+
+@pytest.mark.parametrize(("bits", "is_inverted"), [(12, False), (16, False), (16, True)])
+def test_deep_tiffs(bits: int, *, is_inverted: bool) -> None:
+    """Samples of 12 bits are packed; in some files 0 is white."""
+    gray = np.asarray(PICTURE).astype(np.uint32) * (16 if bits == 12 else 256)
+    values = ((1 << bits) - 1 - gray) if is_inverted else gray
+    if bits == 12:
+        padded = np.pad(values, ((0, 0), (0, values.shape[1] % 2)))
+        first, second = padded[:, ::2], padded[:, 1::2]
+        triples = np.stack([first >> 4, ((first & 15) << 4) | (second >> 8), second & 255], -1).astype(np.uint8)
+        packed = triples.reshape(len(values), -1)[:, : -(-values.shape[1] * 12 // 8)]
+    else:
+        packed = values.astype("<u2")
+    data = tiff(*PICTURE.size, {258: bits, 259: 1, 262: 0 if is_inverted else 1}, packed.tobytes())
+    assert off(decode(data, max_pixels=MOST).gray) < 1.1
+
+
+def test_sixteen_bits_with_a_transparent_value() -> None:
+    """Values are not cut off: print stays print."""
+    deep = Image.fromarray((np.asarray(PICTURE).astype(np.uint16) << 7) + 5000)
+    data = saved(deep, "PNG", transparency=1)
+    decoded = decode(data, max_pixels=MOST).gray.astype(int)
+    assert decoded.max() - decoded.min() > 100
+
+
+def test_damaged_metadata_cost_no_page() -> None:
+    """Of a PNG: resolution and orientation are left out then."""
+    sound = saved(PICTURE, "PNG")
+    for kind, content in ((b"eXIf", b"no TIFF"), (b"pHYs", b"\0\0"), (b"eXIf", b"MM\0*\xff\xff\xff\xff")):
+        decoded = decode(sound[:33] + png_chunk(kind, content) + sound[33:], max_pixels=MOST)
+        assert off(decoded.gray) == 0
+        assert decoded.orientation == 1
+    spoilt = bytearray(sound)
+    spoilt[sound.index(b"pHYs") + 4] ^= 1
+    assert decode(bytes(spoilt), max_pixels=MOST).dpi is None
+
+
+def test_a_damaged_later_page_costs_a_warning() -> None:
+    """The first page is read all the same."""
+    good = np.asarray(PICTURE).tobytes()
+    data = tiff(*PICTURE.size, {258: 8, 259: 1, 262: 1}, good, follows=20)
+    decoded = decode(data, max_pixels=MOST)
+    assert off(decoded.gray) == 0
+    assert "later page" in decoded.warnings[0]
+
+
+def test_a_large_jpeg_in_a_small_tiff() -> None:
+    """The limit of pixels holds for what is decoded."""
+    jpeg = encode(Image.new("L", (3000, 3000), 255))
+    data = tiff(100, 100, {258: 8, 259: 7, 262: 1}, jpeg)
+    with pytest.raises(TooLarge):
+        decode(data, max_pixels=20_000)
+
+
+def test_a_million_empty_chunks() -> None:
+    """They are not all looked at."""
+    png = png_chunks.SIGNATURE + png_chunk(b"IHDR", bytes(13)) + png_chunk(b"teSt", b"") * 300_000
+    assert sum(1 for _ in png_chunks.chunks(png)) == 100_000

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from ocrwatch.document import Box, Line, Page, Upright, Word
+from ocrwatch.document import UNPLACED, Block, Box, Line, Page, Upright, Word
 from ocrwatch.recipe import EnhanceOptions, Recipe
+from ocrwatch.recognise.affine import scaling
 from ocrwatch.recognise.baselines import DOWN, LEFT, RIGHT, UP, baseline, direction
 from ocrwatch.recognise.page import recognise
+from ocrwatch.recognise.placement import Placement
+from ocrwatch.recognise.reader import TextRegion
 from tests.rendering import draw, encode
 
 LINES = [
@@ -31,6 +34,19 @@ def line(*words: tuple[str, int, int, int, int]) -> Line:
     """Make a line of words and their boxes."""
     made = tuple(Word(text, Box(*box), 90.0) for text, *box in words)
     return Line(made, Box(0, 0, 1, 1))
+
+
+def test_text_without_a_place_stays_without() -> None:
+    """Some engines give no boxes: nothing is made up from that."""
+    placed = Word("here", Box(10, 10, 50, 20), 90.0)
+    lost = Word("nowhere", UNPLACED, 90.0)
+    lines = (Line((lost,), UNPLACED), Line((placed, lost), placed.box))
+    region = TextRegion((Block(lines, placed.box),), scaling(1.0, 1.0), (100, 200))
+    (block,) = Placement(scaling(2.0, 2.0), (100, 200), width=400, height=200).blocks(region)
+    assert block.lines[0] == lines[0]
+    first, second = block.lines[1].words
+    assert (first.box, second) == (Box(20, 20, 100, 40), lost)
+    assert block.lines[1].baseline is not None
 
 
 def read(page: Image.Image, **options: Any) -> Page:

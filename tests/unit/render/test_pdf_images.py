@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 import zlib
 
 import numpy as np
@@ -16,7 +17,7 @@ from ocrwatch.document import EngineInfo, Page
 from ocrwatch.recognise.decode import decode
 from ocrwatch.render.base import Original
 from ocrwatch.render.pdf import PdfFormat
-from tests.images import PICTURE, PNGS, TIFFS, interlaced, pages, saved
+from tests.images import PICTURE, PNGS, TIFFS, interlaced, pages, saved, tiff
 from tests.rendering import encode
 
 ALL = {**{f"png {name}": make for name, make in PNGS.items()}, **{f"tiff {name}": make for name, make in TIFFS.items()}}
@@ -128,3 +129,29 @@ def test_a_jpeg_stays_a_jpeg() -> None:
     """Byte for byte."""
     data = encode(PICTURE)
     assert data in pdf_of(data)
+
+
+def deep() -> Image.Image:
+    """Return a picture with 16 bits a pixel, none of which is 0."""
+    return Image.fromarray((np.asarray(PICTURE).astype(np.uint16) << 7) + 5000)
+
+
+def test_sixteen_bits_stay_sixteen_bits() -> None:
+    """Of both byte orders, and with a value that is transparent."""
+    gray = np.asarray(deep())
+    big = tiff(*PICTURE.size, {258: 16, 259: 1, 262: 1}, gray.astype("<u2").tobytes())
+    inverted = tiff(*PICTURE.size, {258: 16, 259: 1, 262: 0}, (65535 - gray).astype("<u2").tobytes())
+    for data in (big, inverted, saved(deep(), "TIFF"), saved(deep(), "PNG"), saved(deep(), "PNG", transparency=1)):
+        pdf = pdf_of(data)
+        with warnings.catch_warnings():
+            # That pikepdf does not apply the value that is transparent.
+            warnings.simplefilter("ignore")
+            assert np.array_equal(np.asarray(stored(pdf)), gray)
+        shown, read = painted(pdf), decode(data, max_pixels=10**7).gray.astype(np.int16)
+        assert float(np.abs(shown - read).mean()) < 1.5
+
+
+def test_a_value_that_is_transparent_is_not_painted() -> None:
+    """The PNG is embedded as it is, and the value is named."""
+    with pikepdf.open(io.BytesIO(pdf_of(saved(PICTURE, "PNG", transparency=255)))) as file:
+        assert list(file.pages[0].Resources.XObject.Scan.Mask) == [255, 255]

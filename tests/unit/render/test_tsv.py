@@ -48,6 +48,9 @@ def test_any_text_stays_in_its_row(lines: list[list[str]]) -> None:
     ("text", "expected"),
     [
         ("word", "word"),
+        ('"=1+1"', '\'"=1+1"'),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("'quoted'", "'quoted'"),
         ("=1+2", "'=1+2"),
         ("@SUM(A1)", "'@SUM(A1)"),
         ("-cmd", "'-cmd"),
