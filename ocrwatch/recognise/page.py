@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
+import traceback
 from dataclasses import dataclass, replace
 
 import cv2
 
-from ocrwatch.document import EngineInfo, Page, Second
-from ocrwatch.errors import EngineFailed, EnvironmentFault
+from ocrwatch.document import Block, EngineInfo, Page, Second, Upright
+from ocrwatch.errors import EngineFailed, EnvironmentFault, InternalFault
 from ocrwatch.recipe import WHOLE_PAGE, Recipe
 from ocrwatch.recognise import engines, perspective
 from ocrwatch.recognise.affine import Affine, compose, magnification, scaling
@@ -79,23 +80,43 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
     view, policy, result = _best(view, enhanced, reader, second)
     blank = options.enabled and options.blank and policy.is_blank(result)
     clock.lap("engine")
-    placement = Placement(view.to_original, view.page.gray.shape, width=decoded.width, height=decoded.height)
-    blocks = [placement.blocks(region) for region in in_order(_with_edges_fitted(result))]
+    blocks, upright = _placed(view, decoded, result, engine.info)
     return Page(
         width=decoded.width,
         height=decoded.height,
         dpi=decoded.dpi,
         orientation=decoded.orientation,
         image=decoded.image,
-        blocks=() if blank else tuple(itertools.chain(*blocks)),
+        blocks=() if blank else blocks,
         engine=engine.info,
         steps=(*view.steps, *result.enhanced.steps, *_rest(result), *(("blank",) if blank else ())),
         warnings=(*decoded.warnings, *_failure(result.failure or why_not)),
         timings=clock.milliseconds(),
         unread=policy.unread(result),
         second=Second(weights.NAME, "", 0, why_not) if why_not else _second(second, result),
-        upright=None if blank else placement.upright(result.regions),
+        upright=None if blank else upright,
     )
+
+
+def _placed(
+    view: _View, decoded: Decoded, result: OcrResult, engine: EngineInfo
+) -> tuple[tuple[Block, ...], Upright | None]:
+    """Return the text with its positions on the original, and how the page lies there.
+
+    Raises InternalFault if the engine, which may be of another package, returned values of wrong types.
+    """
+    placement = Placement(view.to_original, view.page.gray.shape, width=decoded.width, height=decoded.height)
+    try:
+        blocks = [placement.blocks(region) for region in in_order(_with_edges_fitted(result))]
+        return tuple(itertools.chain(*blocks)), placement.upright(result.regions)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever another package's objects raise
+        raise InternalFault(
+            f"the engine {engine.name} returned an invalid page ({error})",
+            "please report it; if ocr.engine is another package's, to its authors",
+            traceback.format_exc(),
+        ) from error
 
 
 def _with_edges_fitted(result: OcrResult) -> tuple[TextRegion, ...]:

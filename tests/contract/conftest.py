@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import py_compile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,8 @@ _ROOT = Path(__file__).parents[2]
 def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have workers find the failing engines."""
     faulty_engines.install(tmp_path)
+    # A worker whose memory is short would fail while it compiles them, with a syntax error that is none.
+    py_compile.compile(faulty_engines.__file__, doraise=True)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{_ROOT}")
 
 

@@ -56,7 +56,7 @@ def test_once_names_what_it_does_not_read(tmp_path: Path) -> None:
     nothing, not_read, document = answer.stdout.splitlines()
     assert nothing.startswith("Nothing to read in ")
     assert not_read == "Not read: 1 file"
-    assert document.startswith("  sub/doc.pdf: it is a PDF document, and only JPEGs are read; set the scanner")
+    assert document.startswith("  sub/doc.pdf: it is a PDF document, and only JPEG, PNG and TIFF images are read; set")
 
 
 def test_once_does_not_wait_for_an_incomplete_scan(tmp_path: Path) -> None:

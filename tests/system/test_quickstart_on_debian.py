@@ -64,7 +64,7 @@ def test_one_command_installs_and_reads_the_sample(machine: Machine) -> None:
     assert len(text.split()) > 20
     until(lambda: machine.path(f"{FOLDER}/archive/sample.jpg").exists(), TIMEOUT, "the original is archived")
     said = _said(machine)
-    assert f"Drop JPEGs into  {FOLDER}/inbox" in said
+    assert f"Drop scans into  {FOLDER}/inbox" in said
     machine.path(f"{FOLDER}/inbox/mine.jpg").write_bytes(render("My own first scan"))
     assert "My own first scan" in _text(machine, "mine.txt")
     _stop(machine)
