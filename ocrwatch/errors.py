@@ -211,6 +211,15 @@ class InternalFault(ScanFault):
         return (type(self), (self.message, self.remedy, self.trace))
 
 
+def invalid_page(engine: str, error: Exception, trace: str = "") -> InternalFault:
+    """Return the fault of an engine, which may be of another package, that returned values of wrong types."""
+    return InternalFault(
+        f"the engine {engine} returned an invalid page ({error})",
+        "please report it; if ocr.engine is another package's, to its authors",
+        trace,
+    )
+
+
 class Changed(Exception):
     """The file changed or disappeared meanwhile: not an error, it starts again if it is still there."""
 

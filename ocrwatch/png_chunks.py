@@ -16,6 +16,9 @@ TRANSPARENCY: Final = b"tRNS"
 DATA: Final = b"IDAT"
 END: Final = b"IEND"
 
+LAST: Final = b"\0\0\0\0IEND\xaeB`\x82"
+"""The last chunk, which has no content."""
+
 GREY, RGB, INDEXED, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
 """Colour types (11.2.1)."""
 
@@ -37,7 +40,7 @@ _METRE: Final = 1
 _INCH: Final = 0.0254
 """In metres."""
 
-_MOST_CHUNKS: Final = 100_000
+MOST_CHUNKS: Final = 100_000
 """Chunks that are looked at; a file of 200 MB whose chunks have 8 KB, as libpng writes them, has 25,000."""
 
 _LENGTH: Final = 4
@@ -89,7 +92,7 @@ def chunks(png: bytes) -> Iterator[Chunk]:
     After 100,000 the file counts as cut off: no image has so many.
     """
     at = len(SIGNATURE)
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(MOST_CHUNKS):
         if at + _FRAME.size > len(png):
             return
         length, kind = _FRAME.unpack_from(png, at)
@@ -159,5 +162,4 @@ def _sound(png: bytes, kind: bytes) -> bytes:
 def plain(png: bytes) -> bytes:
     """Return the file with only the chunks of its pixels."""
     kept = [png[chunk.start : chunk.end] for chunk in chunks(png) if chunk.is_needed]
-    end = b"\0\0\0\0IEND\xaeB`\x82"
-    return b"".join((SIGNATURE, *kept, end))
+    return b"".join((SIGNATURE, *kept, LAST))

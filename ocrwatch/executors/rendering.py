@@ -10,7 +10,7 @@ import msgspec
 
 from ocrwatch.cache.codec import Malformed, pack, unpack
 from ocrwatch.document import Page, PageSummary
-from ocrwatch.errors import Damaged, InternalFault
+from ocrwatch.errors import Damaged, invalid_page
 from ocrwatch.executors.ipc import encode_other
 from ocrwatch.render.base import Original, RenderedPage, RenderRequest
 from ocrwatch.render.registry import render
@@ -30,10 +30,7 @@ def plain(page: Page) -> Page:
     except MemoryError:
         raise
     except Exception as error:  # whatever another package's objects raise
-        raise InternalFault(
-            f"the engine {page.engine.name} returned an invalid page ({error})",
-            "please report it; if ocr.engine is another package's, to its authors",
-        ) from error
+        raise invalid_page(page.engine.name, error) from error
 
 
 def render_page(page: Page, request: RenderRequest, content: bytes = b"") -> RenderedPage:

@@ -6,23 +6,18 @@ import os
 import struct
 from typing import Final
 
-from ocrwatch.png_chunks import END, SIGNATURE
+from ocrwatch.png_chunks import END, LAST, MOST_CHUNKS, SIGNATURE
 
 _CHUNK: Final = struct.Struct("!I4s")
 _CHECKSUM: Final = 4
-_LAST: Final = b"\0\0\0\0IEND\xaeB`\x82"
-"""IEND, which has no content."""
-
-_MOST_CHUNKS: Final = 100_000
-"""Chunks that are looked at; a file of 200 MB whose chunks have 8 KB, as libpng writes them, has 25,000."""
 
 
 def is_whole(descriptor: int, size: int) -> bool:
     """Return whether the file of ``size`` bytes has an IEND chunk where the lengths of its chunks lead."""
-    if size >= len(SIGNATURE) + len(_LAST) and os.pread(descriptor, len(_LAST), size - len(_LAST)) == _LAST:
+    if size >= len(SIGNATURE) + len(LAST) and os.pread(descriptor, len(LAST), size - len(LAST)) == LAST:
         return True
     at = len(SIGNATURE)
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(MOST_CHUNKS):
         frame = os.pread(descriptor, _CHUNK.size, at)
         if len(frame) < _CHUNK.size:
             return False

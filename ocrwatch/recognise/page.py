@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import cv2
 
 from ocrwatch.document import Block, EngineInfo, Page, Second, Upright
-from ocrwatch.errors import EngineFailed, EnvironmentFault, InternalFault
+from ocrwatch.errors import EngineFailed, EnvironmentFault, invalid_page
 from ocrwatch.recipe import WHOLE_PAGE, Recipe
 from ocrwatch.recognise import engines, perspective
 from ocrwatch.recognise.affine import Affine, compose, magnification, scaling
@@ -112,11 +112,7 @@ def _placed(
     except MemoryError:
         raise
     except Exception as error:  # whatever another package's objects raise
-        raise InternalFault(
-            f"the engine {engine.name} returned an invalid page ({error})",
-            "please report it; if ocr.engine is another package's, to its authors",
-            traceback.format_exc(),
-        ) from error
+        raise invalid_page(engine.name, error, traceback.format_exc()) from error
 
 
 def _with_edges_fitted(result: OcrResult) -> tuple[TextRegion, ...]:

@@ -1,4 +1,4 @@
-"""Builds XML documents with the standard library, for text that nobody has checked."""
+"""Builds XML documents with the standard library. Their text may contain any character."""
 
 from __future__ import annotations
 
