@@ -127,10 +127,14 @@ def _as_json(seen: Seen, indent: int | None = None) -> str:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """Handle Ctrl-C, SIGTERM and a closed output: restore the terminal, and return."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Handle Ctrl-C, SIGTERM and a closed output: restore the terminal, and return.
+
+    SIGINT is handled even if it was ignored at the start, as it is in what a shell script runs in the background.
+    """
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
             yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -108,13 +108,17 @@ def test_status_is_shown_live_until_interrupted(tmp_path: Path) -> None:
         stderr=theirs,
     )
     os.close(theirs)
-    shown, deadline = b"", time.monotonic() + 30
-    while b"not running" not in shown:
-        assert time.monotonic() < deadline
-        shown += os.read(ours, 4096)
-    watching.send_signal(signal.SIGINT)
-    assert watching.wait(20) == 0
-    os.close(ours)
+    try:
+        shown, deadline = b"", time.monotonic() + 30
+        while b"not running" not in shown:
+            assert time.monotonic() < deadline
+            shown += os.read(ours, 4096)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(20) == 0
+    finally:
+        watching.kill()
+        watching.wait()
+        os.close(ours)
 
 
 @pytest.mark.parametrize("command", MODULES)

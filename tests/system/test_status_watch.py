@@ -84,3 +84,23 @@ def test_for_programs(tmp_path: Path, ending: signal.Signals | None) -> None:
             process.send_signal(ending)
         assert process.wait(20) == 0
         assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_if_started_in_the_background(tmp_path: Path, ending: signal.Signals) -> None:
+    """A shell script starts its background commands with SIGINT ignored; each signal ends it with 0 nevertheless."""
+    write_config(tmp_path, None)
+    with subprocess.Popen(
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *PROGRAM, "status", "--watch", "--json"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert json.loads(process.stdout.readline()) == {"running": False}
+            process.send_signal(ending)
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
