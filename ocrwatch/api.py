@@ -92,10 +92,10 @@ def read(
         },
         dict(enhance),
     )
-    jpeg = _bytes_of(source)
+    content = _bytes_of(source)
     try:
         with _reading, embedded_process():
-            return page.recognise(jpeg, wanted)
+            return page.recognise(content, wanted)
     except OcrwatchError:
         raise
     except Exception as error:

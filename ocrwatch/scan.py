@@ -53,7 +53,7 @@ class SettledFile:
 class Source:
     """The bytes of one scan, as read once from the inbox."""
 
-    jpeg: bytes
+    content: bytes
     sha256: str
     facts: FileFacts
     """State of the file after reading."""
@@ -95,7 +95,7 @@ class Scan:
     id: int = 0
     """Its row in the ledger, 0 while there is none."""
     sha256: str | None = None
-    jpeg: bytes = b""
+    content: bytes = b""
     """Held from its loading until the executor gets it."""
     attempt: int = 0
     worker: int = 0

@@ -39,12 +39,12 @@ def page_of(text: str, engine: EngineInfo = ENGINE) -> Page:
 
 async def echo(job: Job) -> Page:
     """Read a scan's own bytes off it."""
-    return page_of(job.jpeg.decode("ascii", "replace"))
+    return page_of(job.content.decode("ascii", "replace"))
 
 
 async def render(job: RenderJob) -> RenderedPage:
     """Render a cached page as workers do."""
-    return render_packed(job.packed, job.request, job.jpeg)
+    return render_packed(job.packed, job.request, job.content)
 
 
 class FakeExecutor:
@@ -104,7 +104,7 @@ class FakeExecutor:
             self.jobs.append(job)
             self._heard(Begun(WORKER, job.scan, attempt))
             begun = time.monotonic()
-            page = render_page(plain(await self.act(job)), job.request, job.jpeg)
+            page = render_page(plain(await self.act(job)), job.request, job.content)
             return Reading(page, (time.monotonic() - begun) * 1000)
         finally:
             self._busy -= 1

@@ -47,7 +47,7 @@ class Script:
 
     async def __call__(self, job: Job) -> Page:
         """Read a scan."""
-        name = job.jpeg.decode()
+        name = job.content.decode()
         self.begun.append(name)
         self.recipes.append(job.recipe)
         if (gate := self._gates.get(name)) is not None:

@@ -115,7 +115,7 @@ def _results(files: Sequence[Path], settings: Settings, wanted: str) -> Iterator
 def _begin(number: int, path: Path, settings: Settings, pool: Pool, wanted: str) -> dict[int, Result]:
     """Load a file and submit it to the pool; return a result if that fails."""
     try:
-        jpeg = _content(path, settings.settle.max_bytes)
+        content = _content(path, settings.settle.max_bytes)
     except OcrwatchError as error:
         return {number: error}
     except OSError as error:
@@ -123,13 +123,13 @@ def _begin(number: int, path: Path, settings: Settings, pool: Pool, wanted: str)
     request = RenderRequest(
         (wanted,),
         os.fsencode(path),
-        len(jpeg),
-        hashlib.sha256(jpeg).hexdigest(),
+        len(content),
+        hashlib.sha256(content).hexdigest(),
         settings.output.review_below,
         preview_chars=BEGINNING,
         straighten=settings.pdf.straighten,
     )
-    pool.submit(Job(number, jpeg, recipe(settings.ocr, settings.enhance), request))
+    pool.submit(Job(number, content, recipe(settings.ocr, settings.enhance), request))
     return {}
 
 

@@ -65,20 +65,20 @@ class PageSource:
             renew(scan, self.settings)
             loaded = await self._load(scan)
             if loaded.page is not None:
-                if (page := await self._render_cached(scan, loaded.page, loaded.jpeg)) is not None:
+                if (page := await self._render_cached(scan, loaded.page, loaded.content)) is not None:
                     return page
                 check_admission(scan, replace(loaded, page=None), self.settings.retry)
-            scan.jpeg = loaded.jpeg
+            scan.content = loaded.content
             del loaded
             async with self.scheduler.place(scan):
                 # The settings may have changed while it waited.
                 renew(scan, self.settings)
-                jpeg, scan.jpeg = scan.jpeg, b""
+                content, scan.content = scan.content, b""
                 # Another scan with the same bytes may have been read since this one was loaded.
                 cached = self._cache.recent(scan.sha256 or "", scan.recipe)
-                if cached is not None and (page := await self._render_cached(scan, cached, jpeg)) is not None:
+                if cached is not None and (page := await self._render_cached(scan, cached, content)) is not None:
                     return page
-                return await self._have_read(scan, jpeg)
+                return await self._have_read(scan, content)
 
     async def refund(self, row: int) -> None:
         """Refund an attempt; a ledger that refuses is reported by a more important call."""
@@ -103,11 +103,11 @@ class PageSource:
         check_admission(scan, loaded, self.settings.retry)
         return loaded
 
-    async def _render_cached(self, scan: Scan, packed: bytes, jpeg: bytes) -> RenderedPage | None:
+    async def _render_cached(self, scan: Scan, packed: bytes, content: bytes) -> RenderedPage | None:
         """Render a cached page; return None if it cannot be, so that the scan must be read."""
         if packed == scan.unrendered:
             return None
-        shown = jpeg if needs_original(scan.options.output.formats) else b""
+        shown = content if needs_original(scan.options.output.formats) else b""
         try:
             page = await render_checked(self._executor, RenderJob(scan.id, packed, self._request(scan), shown))
         except (ScanFault, EnvironmentFault) as fault:
@@ -119,10 +119,10 @@ class PageSource:
         scan.queued_ms = (time.monotonic() - scan.file.ready_at) * 1000
         return page
 
-    async def _have_read(self, scan: Scan, jpeg: bytes) -> RenderedPage:
+    async def _have_read(self, scan: Scan, content: bytes) -> RenderedPage:
         self._scans.change(scan, ScanState.READING)
         try:
-            reading = await read_checked(self._executor, Job(scan.id, jpeg, scan.recipe, self._request(scan)))
+            reading = await read_checked(self._executor, Job(scan.id, content, scan.recipe, self._request(scan)))
         except (EnvironmentFault, UsageError) as error:
             if scan.begun_at:
                 await self.refund(scan.id)

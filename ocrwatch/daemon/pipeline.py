@@ -296,7 +296,7 @@ class Pipeline:
 
     def _close(self, scan: Scan, state: ScanState) -> None:
         """Set a scan's end, publish it, and give the path back to intake."""
-        scan.jpeg = b""
+        scan.content = b""
         self._plans.pop(scan, None)
         self._scans.change(scan, state)
         self.scheduler.changed()

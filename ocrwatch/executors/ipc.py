@@ -93,7 +93,7 @@ class Job(_Message, frozen=True):
 
     scan: int
     """Its row in the ledger."""
-    jpeg: bytes
+    content: bytes
     recipe: Recipe
     request: RenderRequest
 
@@ -104,7 +104,7 @@ class RenderJob(_Message, frozen=True):
     scan: int
     packed: bytes
     request: RenderRequest
-    jpeg: bytes = b""
+    content: bytes = b""
     """The scan, if a format shows it; empty if none does."""
 
 
@@ -142,11 +142,11 @@ class Channel(Generic[Sent, Received]):
     """One end of the connection; made by :func:`channel_to_worker` and :func:`channel_to_parent`."""
 
     def __init__(
-        self, connection: socket.socket, decoder: msgspec.msgpack.Decoder[Received], *, gets_jpegs: bool
+        self, connection: socket.socket, decoder: msgspec.msgpack.Decoder[Received], *, gets_scans: bool
     ) -> None:
         self._socket = connection
         self._decoder = decoder
-        self._gets_jpegs = gets_jpegs
+        self._gets_scans = gets_scans
         self._max_length = _MAX_LENGTH
         """Bytes of a message; more after a scan, since the answer may show it."""
 
@@ -161,13 +161,13 @@ class Channel(Generic[Sent, Received]):
         raises before anything is sent: :class:`UsageError` for a recipe, :class:`TooLarge` for sidecars, ``TypeError``
         or ``ValueError``.
         """
-        jpeg = b""
+        content = b""
         if isinstance(message, Job | RenderJob):
-            jpeg = message.jpeg
-            self._expect_answer(jpeg)
-        data = _encoded(msgspec.structs.replace(message, jpeg=b"") if jpeg else message, self._max_length)
+            content = message.content
+            self._expect_answer(content)
+        data = _encoded(msgspec.structs.replace(message, content=b"") if content else message, self._max_length)
         try:
-            for part in (_LENGTHS.pack(len(data), len(jpeg)) + data, jpeg):
+            for part in (_LENGTHS.pack(len(data), len(content)) + data, content):
                 self._set_timeout(deadline)
                 self._socket.sendall(part)
         except TimeoutError:
@@ -180,11 +180,11 @@ class Channel(Generic[Sent, Received]):
 
         Raises like :meth:`send`, and :class:`BadMessage`.
         """
-        length, jpeg_length = _LENGTHS.unpack(self._exactly(_LENGTHS.size, deadline))
-        if length > self._max_length or (jpeg_length and not self._gets_jpegs):
-            raise BadMessage(f"a message of {length + jpeg_length} bytes")
+        length, content_length = _LENGTHS.unpack(self._exactly(_LENGTHS.size, deadline))
+        if length > self._max_length or (content_length and not self._gets_scans):
+            raise BadMessage(f"a message of {length + content_length} bytes")
         data = self._exactly(length, deadline)
-        jpeg = self._jpeg(jpeg_length, deadline)
+        content = self._content(content_length, deadline)
         try:
             message = self._decoder.decode(data)
         except MemoryError:
@@ -192,16 +192,16 @@ class Channel(Generic[Sent, Received]):
         except Exception as error:
             raise BadMessage(str(error)) from error
         if isinstance(message, Job | RenderJob):
-            self._expect_answer(jpeg)
-            return msgspec.structs.replace(message, jpeg=jpeg)
+            self._expect_answer(content)
+            return msgspec.structs.replace(message, content=content)
         return message
 
     def close(self) -> None:
         """Close this end."""
         self._socket.close()
 
-    def _expect_answer(self, jpeg: bytes) -> None:
-        self._max_length = _MAX_LENGTH + _SCANS_IN_ANSWER * len(jpeg)
+    def _expect_answer(self, content: bytes) -> None:
+        self._max_length = _MAX_LENGTH + _SCANS_IN_ANSWER * len(content)
 
     def _exactly(self, length: int, deadline: float | None) -> bytearray:
         data = bytearray(length)
@@ -219,7 +219,7 @@ class Channel(Generic[Sent, Received]):
             filled += got
         return data
 
-    def _jpeg(self, length: int, deadline: float | None) -> bytes:
+    def _content(self, length: int, deadline: float | None) -> bytes:
         pieces = []
         while length:
             self._set_timeout(deadline)
@@ -268,12 +268,12 @@ def _encoded(message: _Message, max_length: int) -> bytes:
 
 def channel_to_worker(connection: socket.socket) -> Channel[Request, Answer]:
     """Return the parent's end."""
-    return Channel(connection, _ANSWERS, gets_jpegs=False)
+    return Channel(connection, _ANSWERS, gets_scans=False)
 
 
 def channel_to_parent(connection: socket.socket) -> Channel[Answer, Request]:
     """Return the worker's end."""
-    return Channel(connection, _REQUESTS, gets_jpegs=True)
+    return Channel(connection, _REQUESTS, gets_scans=True)
 
 
 _ERRORS: Final[dict[str, type[OcrwatchError]]] = {

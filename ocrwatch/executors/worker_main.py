@@ -119,12 +119,12 @@ def _read(job: Job) -> RenderedPage:
     from ocrwatch.recognise.page import recognise  # noqa: PLC0415
 
     _choose_parent_death(job.recipe)
-    page = plain(recognise(job.jpeg, job.recipe))
-    return render_page(page, job.request, job.jpeg)
+    page = plain(recognise(job.content, job.recipe))
+    return render_page(page, job.request, job.content)
 
 
 def _render(job: RenderJob) -> RenderedPage:
-    return render_packed(job.packed, job.request, job.jpeg)
+    return render_packed(job.packed, job.request, job.content)
 
 
 def _choose_parent_death(recipe: Recipe) -> None:

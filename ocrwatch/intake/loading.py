@@ -31,7 +31,7 @@ class AlreadyDelivered(Exception):
 class Loaded:
     """One scan, loaded."""
 
-    jpeg: bytes
+    content: bytes
     entry: Entry
     """Its row in the ledger."""
     page: bytes | None
@@ -100,15 +100,15 @@ class Loading(GroupCommit[Scan, Loaded]):
         source = read(self._inbox, scan.path, scan.file.facts, self.max_bytes)
         scan.sha256 = source.sha256
         scan.file = replace(scan.file, facts=source.facts)
-        return source.jpeg, self._cache.page(source.sha256, scan.recipe)
+        return source.content, self._cache.page(source.sha256, scan.recipe)
 
-    def _with_row(self, scan: Scan, jpeg: bytes, page: bytes | None) -> Loaded | Exception:
+    def _with_row(self, scan: Scan, content: bytes, page: bytes | None) -> Loaded | Exception:
         sha256 = scan.sha256 or ""
         entry = self._ledger.begin(scan.path, scan.file.facts, sha256)
         if self._keeps_originals and self._ledger.was_done(scan.path, sha256):
             self._ledger.close_scan(entry.id, ScanState.CHANGED, code=None, reason="it was delivered before")
             return AlreadyDelivered()
-        return Loaded(jpeg, entry, page)
+        return Loaded(content, entry, page)
 
     def _closed(self, scan: Scan, error: Exception) -> Exception:
         if isinstance(error, Changed) and scan.id:

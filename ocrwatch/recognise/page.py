@@ -54,7 +54,7 @@ def warm(recipe: Recipe) -> EngineInfo:
     return info
 
 
-def recognise(jpeg: bytes, recipe: Recipe) -> Page:
+def recognise(content: bytes, recipe: Recipe) -> Page:
     """Read one scan. The result depends only on the arguments and installed software.
 
     Raises ScanFault if this scan cannot be read, and EnvironmentFault or UsageError if no scan could be read.
@@ -65,14 +65,14 @@ def recognise(jpeg: bytes, recipe: Recipe) -> Page:
         recipe = replace(recipe, enhance=replace(recipe.enhance, narrow=False))
     options = recipe.enhance
     clock = _Stopwatch()
-    decoded = decode(jpeg, max_pixels=options.max_pixels, reduce_from=REDUCE_FROM if options.enabled else None)
+    decoded = decode(content, max_pixels=options.max_pixels, reduce_from=REDUCE_FROM if options.enabled else None)
     clock.lap("decode")
     view, reader = _view(decoded, recipe), Reader(engine, recipe, _dpi(decoded, recipe))
     enhanced = reader.enhance(view.page, USUAL)
     clock.lap("enhance")
     if decoded.reduction > 1 and magnification(enhanced.to_input) >= 1:
         # The text is small or was not found: decode the page again, at full resolution.
-        decoded = decode(jpeg, max_pixels=options.max_pixels)
+        decoded = decode(content, max_pixels=options.max_pixels)
         clock.lap("decode")
         view, reader = _view(decoded, recipe), Reader(engine, recipe, _dpi(decoded, recipe))
         enhanced = reader.enhance(view.page, USUAL)

@@ -94,12 +94,12 @@ class Pooling:
         scan: int,
         engine: str = "echo",
         argument: object = "",
-        jpeg: bytes = JPEG,
+        content: bytes = JPEG,
         *,
         wanted: RenderRequest | None = None,
     ) -> None:
         """Queue a scan."""
-        self.pool.submit(Job(scan, jpeg, recipe(engine, argument), wanted or request()))
+        self.pool.submit(Job(scan, content, recipe(engine, argument), wanted or request()))
 
     def submit_packed(self, scan: int, packed: bytes, wanted: RenderRequest | None = None) -> None:
         """Queue a cached page."""

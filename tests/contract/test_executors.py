@@ -40,9 +40,9 @@ Kind = Literal["local", "fake"]
 
 async def _read_as_engines_do(job: Job) -> Page:
     """Read as the faulty engines of the tests."""
-    if not job.jpeg.startswith(b"\xff\xd8"):
+    if not job.content.startswith(b"\xff\xd8"):
         raise OtherFormat("it is something else")
-    if not job.jpeg.endswith(b"\xff\xd9"):
+    if not job.content.endswith(b"\xff\xd9"):
         raise Truncated("it is not whole")
     match job.recipe.engine:
         case "echo":
@@ -76,10 +76,10 @@ class Subject:
         else:
             self.executor = self._fake(capacity)
 
-    async def read(self, scan: int, engine: str = "echo", argument: object = "", jpeg: bytes = JPEG) -> Reading:
+    async def read(self, scan: int, engine: str = "echo", argument: object = "", content: bytes = JPEG) -> Reading:
         """Have a scan read."""
         try:
-            reading = await self.executor.read(Job(scan, jpeg, recipe(engine, argument), request("txt", "json")))
+            reading = await self.executor.read(Job(scan, content, recipe(engine, argument), request("txt", "json")))
         except OcrwatchError:
             self.steps.append(f"failed {scan}")
             raise
@@ -190,7 +190,7 @@ def test_an_attempt_is_counted_only_just_before_it_begins(opened: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "jpeg", "error"),
+    ("engine", "content", "error"),
     [
         ("echo", b"GIF89a", OtherFormat),
         ("echo", JPEG[: len(JPEG) // 2], Truncated),
@@ -199,7 +199,7 @@ def test_an_attempt_is_counted_only_just_before_it_begins(opened: Open) -> None:
     ],
 )
 def test_what_is_wrong_is_raised_by_its_type(
-    opened: Open, engine: str, jpeg: bytes, error: type[OcrwatchError]
+    opened: Open, engine: str, content: bytes, error: type[OcrwatchError]
 ) -> None:
     """So that nobody reads messages to find out what to do; the attempt is counted, and the next scan is read."""
     it = opened()
@@ -207,7 +207,7 @@ def test_what_is_wrong_is_raised_by_its_type(
     async def scenario() -> None:
         it.executor.start()
         with pytest.raises(error) as found:
-            await it.read(1, engine, jpeg=jpeg)
+            await it.read(1, engine, content=content)
         assert type(found.value) is error
         assert it.steps == ["counted 1", "begun 1", "failed 1"]
         await it.read(2)

@@ -71,11 +71,11 @@ def test_an_engines_bug_is_ours_and_comes_with_its_traceback(start: Start) -> No
     assert pooling.worker_of(2) == worker
 
 
-@pytest.mark.parametrize(("jpeg", "fault"), [(b"GIF89a", OtherFormat), (JPEG[: len(JPEG) // 2], Truncated)])
-def test_a_bad_scan_is_its_own_fault(start: Start, jpeg: bytes, fault: type) -> None:
+@pytest.mark.parametrize(("content", "fault"), [(b"GIF89a", OtherFormat), (JPEG[: len(JPEG) // 2], Truncated)])
+def test_a_bad_scan_is_its_own_fault(start: Start, content: bytes, fault: type) -> None:
     """What the decoder says of a scan comes through the channel as it is."""
     pooling = start()
-    pooling.submit(1, jpeg=jpeg)
+    pooling.submit(1, content=content)
     assert isinstance(pooling.outcome(1).error, fault)
 
 

@@ -116,7 +116,7 @@ def test_a_worker_that_is_stopped_is_timed_out(start: Start) -> None:
     stopped = pooling.ready(2)[0]
     os.kill(stopped, signal.SIGSTOP)
     for scan in range(4):
-        pooling.submit(scan, jpeg=JPEG)
+        pooling.submit(scan, content=JPEG)
     errors = [pooling.outcome(scan).error for scan in range(4)]
     assert [type(error) for error in errors if error is not None] == [TimedOut]
     assert not is_alive(stopped)
@@ -127,7 +127,7 @@ def test_a_worker_that_stops_reading_its_channel_is_timed_out(start: Start) -> N
     pooling = start(timeout=2.0)
     (stopped,) = pooling.ready()
     os.kill(stopped, signal.SIGSTOP)
-    pooling.submit(1, jpeg=JPEG + bytes(5_000_000))
+    pooling.submit(1, content=JPEG + bytes(5_000_000))
     assert isinstance(pooling.outcome(1).error, TimedOut)
 
 
@@ -149,7 +149,7 @@ def test_a_scan_too_large_to_be_handed_over_is_not_tried_for_ever(start: Start) 
     size = psutil.Process(probe.ready()[0]).memory_info().vms
     pooling = start(max_memory=size + 100_000_000)
     pooling.ready()
-    pooling.submit(1, jpeg=JPEG + bytes(200_000_000))
+    pooling.submit(1, content=JPEG + bytes(200_000_000))
     assert pooling.outcome(1, timeout=10).error is not None
     pooling.submit(2)
     assert pooling.page(2)

@@ -453,7 +453,7 @@ def test_formats_that_show_the_scan_get_its_bytes(tmp_path: Path) -> None:
                 await core.idle()
             core.bring("c.jpg")
             await core.idle()
-            assert [job.jpeg for job in core.executor.rendered] == [b"", b"a.jpg", b"a.jpg"]
+            assert [job.content for job in core.executor.rendered] == [b"", b"a.jpg", b"a.jpg"]
             files = {name: text for name, text in core.folders.files().items() if name.endswith(".copy")}
             assert files == {
                 "outbox/b.copy": "a.jpgTrue",

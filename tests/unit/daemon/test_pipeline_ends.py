@@ -82,7 +82,7 @@ def only_for(path: str, error: BaseException, usual: Callable[..., Any], path_of
         (loading_module, "read", lambda _inbox, path, *_: path),
         (Ledger, "begin", lambda _ledger, path, *_: path),
         (Settings, "for_path", lambda _settings, path: path),
-        (FakeExecutor, "read", lambda _executor, job: job.jpeg.decode()),
+        (FakeExecutor, "read", lambda _executor, job: job.content.decode()),
         (Remembered, "remember", lambda _cache, _sha, _recipe, page: page.summary.preview.split()[-1]),
         (Deliverer, "deliver", lambda _deliverer, work: work.path if work.fate != "quarantine" else ""),
     ],

@@ -110,7 +110,7 @@ class Fates:
 
     async def act(self, job: Job) -> Page:
         """Read a scan."""
-        name = job.jpeg.decode()
+        name = job.content.decode()
         self.begun.append(name)
         await asyncio.sleep(0)
         if name == "a.jpg" and self.reads:

@@ -79,9 +79,9 @@ class Ends:
         self.worker.send(answer, soon())
         return self.parent.receive(soon())
 
-    def inject(self, data: bytes, *, jpeg: bytes = b"") -> None:
+    def inject(self, data: bytes, *, content: bytes = b"") -> None:
         """Send bytes as a message of the worker's."""
-        self.theirs.sendall(struct.pack("!QQ", len(data), len(jpeg)) + data + jpeg)
+        self.theirs.sendall(struct.pack("!QQ", len(data), len(content)) + data + content)
 
     def close(self) -> None:
         """Close both."""
@@ -134,7 +134,7 @@ def test_a_jpeg_is_bytes_also_without_a_deadline(ends: Ends) -> None:
     sender.join(10)
     assert received == LARGE
     assert isinstance(received, Job)
-    assert type(received.jpeg) is bytes
+    assert type(received.content) is bytes
 
 
 def test_answers_come_through(ends: Ends) -> None:
@@ -286,7 +286,7 @@ def test_sizes_that_a_worker_makes_up_take_no_memory(ends: Ends) -> None:
     ends.inject(b"\xdd\xff\xff\xff\xff")
     with pytest.raises(BadMessage):
         ends.parent.receive(soon())
-    ends.inject(msgspec.msgpack.encode(["Taken", 1]), jpeg=b"x")
+    ends.inject(msgspec.msgpack.encode(["Taken", 1]), content=b"x")
     with pytest.raises(BadMessage):
         ends.parent.receive(soon())
 

@@ -88,7 +88,7 @@ def test_one_that_cannot_be_loaded_keeps_none_of_the_others(loading: Loading, in
         assert isinstance(found, Loaded)
         assert found.page is None
         assert ledger.get(found.entry.id).sha256 == each.sha256 == sha256(each.path.ljust(10))
-        assert found.jpeg.startswith(each.path.encode())
+        assert found.content.startswith(each.path.encode())
     assert [scans[n].sha256 for n in (1, 2)] == [None, None]
 
 
@@ -99,7 +99,7 @@ def test_what_waits_is_loaded_by_one_wait_for_the_ledger(loading: Loading, inbox
         service = asyncio.ensure_future(loading.run())
         scans = [scan(inbox, f"{n}.jpg") for n in range(5)]
         found = await asyncio.gather(*map(loading.commit, scans))
-        assert [loaded.jpeg.rstrip().decode() for loaded in found] == [each.path for each in scans]
+        assert [loaded.content.rstrip().decode() for loaded in found] == [each.path for each in scans]
         assert len({loaded.entry.id for loaded in found}) == 5
         service.cancel()
         await asyncio.gather(service, return_exceptions=True)

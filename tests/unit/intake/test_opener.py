@@ -44,7 +44,7 @@ def test_reading_gives_the_bytes_and_their_hash(tmp_path: Path) -> None:
     """What was hashed is what was read."""
     facts = put(tmp_path, "a.jpg")
     source = read(tmp_path, "a.jpg", facts, len(JPEG))
-    assert (source.jpeg, source.sha256, source.facts) == (JPEG, hashlib.sha256(JPEG).hexdigest(), facts)
+    assert (source.content, source.sha256, source.facts) == (JPEG, hashlib.sha256(JPEG).hexdigest(), facts)
 
 
 def test_names_are_data(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_names_are_data(tmp_path: Path) -> None:
     name = "\udcff\n$(touch x).jpg"
     facts = put(tmp_path, name)
     assert probe(tmp_path, name) == Probe(facts, Completeness.WHOLE)
-    assert read(tmp_path, name, facts, LIMIT).jpeg == JPEG
+    assert read(tmp_path, name, facts, LIMIT).content == JPEG
 
 
 def test_a_link_in_a_files_place_is_not_followed(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_an_inbox_that_is_a_link_itself_is_allowed(tmp_path: Path) -> None:
     """The admin's own link to the inbox is no attack."""
     facts = put(tmp_path / "real", "a.jpg")
     (tmp_path / "inbox").symlink_to("real")
-    assert read(tmp_path / "inbox", "a.jpg", facts, LIMIT).jpeg == JPEG
+    assert read(tmp_path / "inbox", "a.jpg", facts, LIMIT).content == JPEG
 
 
 def test_a_fifo_blocks_nobody(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_too_many_bytes_are_the_scans_fault(tmp_path: Path) -> None:
     facts = put(tmp_path, "a.jpg")
     with pytest.raises(TooLarge, match=rf"{len(JPEG):,} bytes"):
         read(tmp_path, "a.jpg", facts, len(JPEG) - 1)
-    assert read(tmp_path, "a.jpg", facts, len(JPEG)).jpeg == JPEG
+    assert read(tmp_path, "a.jpg", facts, len(JPEG)).content == JPEG
 
 
 def test_a_missing_inbox_is_the_environments_fault(tmp_path: Path) -> None:
