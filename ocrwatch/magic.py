@@ -6,6 +6,7 @@ import enum
 import re
 from typing import Final
 
+from ocrwatch import jpeg_markers, png_chunks
 from ocrwatch.errors import OtherFormat
 
 HEAD: Final = 256
@@ -21,8 +22,8 @@ class ImageKind(enum.Enum):
 
 
 _READ: Final = (
-    (b"\xff\xd8", ImageKind.JPEG),
-    (b"\x89PNG\r\n\x1a\n", ImageKind.PNG),
+    (jpeg_markers.SOI, ImageKind.JPEG),
+    (png_chunks.SIGNATURE, ImageKind.PNG),
     (b"II*\x00", ImageKind.TIFF),
     (b"MM\x00*", ImageKind.TIFF),
     # BigTIFF.

@@ -28,8 +28,11 @@ COMPONENTS: Final = {GREY: 1, RGB: 3, INDEXED: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}
 _NEEDED: Final = frozenset({HEADER, PALETTE, TRANSPARENCY, DATA})
 """Chunks of the pixels. Others may be damaged, or decompress to gigabytes of text."""
 
-_FRAME: Final = struct.Struct("!I4s")
-"""Length and type before a chunk's content; a checksum of four bytes follows it."""
+FRAME: Final = struct.Struct("!I4s")
+"""Length and type before a chunk's content."""
+
+CHECKSUM: Final = 4
+"""Bytes of the checksum after it."""
 
 _ADAM7: Final = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """First column and row, and steps to the next ones, of the passes of interlaced images (section 8.1)."""
@@ -44,7 +47,6 @@ MOST_CHUNKS: Final = 100_000
 """Chunks that are looked at; a file of 200 MB whose chunks have 8 KB, as libpng writes them, has 25,000."""
 
 _LENGTH: Final = 4
-_CHECKSUM: Final = 4
 _IHDR: Final = struct.Struct("!IIBBBBB")
 
 
@@ -78,11 +80,11 @@ class Chunk:
 
     def of(self, png: bytes) -> bytes:
         """Return its content."""
-        return png[self.content : self.end - _CHECKSUM]
+        return png[self.content : self.end - CHECKSUM]
 
     def is_sound(self, png: bytes) -> bool:
         """Return whether its checksum is right (section 5.5)."""
-        end = self.end - _CHECKSUM
+        end = self.end - CHECKSUM
         return zlib.crc32(memoryview(png)[self.start + _LENGTH : end]) == int.from_bytes(png[end : self.end])
 
 
@@ -93,13 +95,13 @@ def chunks(png: bytes) -> Iterator[Chunk]:
     """
     at = len(SIGNATURE)
     for _ in range(MOST_CHUNKS):
-        if at + _FRAME.size > len(png):
+        if at + FRAME.size > len(png):
             return
-        length, kind = _FRAME.unpack_from(png, at)
-        end = at + _FRAME.size + length + _CHECKSUM
+        length, kind = FRAME.unpack_from(png, at)
+        end = at + FRAME.size + length + CHECKSUM
         if end > len(png):
             return
-        yield Chunk(kind, at, at + _FRAME.size, end)
+        yield Chunk(kind, at, at + FRAME.size, end)
         if kind == END:
             return
         at = end

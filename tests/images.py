@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+from hypothesis import strategies as st
 from PIL import Image
 
 from ocrwatch import png_chunks
@@ -121,3 +122,18 @@ TIFFS: Final[dict[str, Callable[[], bytes]]] = {
     "big": lambda: saved(PICTURE, "TIFF", big_tiff=True),
     "three pages": lambda: pages(3),
 }
+
+ALL: Final = {f"png {name}": made for name, made in PNGS.items()} | {
+    f"tiff {name}": made for name, made in TIFFS.items()
+}
+"""All kinds of both."""
+
+
+@st.composite
+def damaged_images(draw: st.DrawFn) -> bytes:
+    """Return an image of any kind with up to eight wrong bytes, many of them near its beginning."""
+    whole = bytearray(ALL[draw(st.sampled_from(sorted(ALL)))]())
+    for _ in range(draw(st.integers(1, 8))):
+        place = draw(st.one_of(st.integers(0, 127), st.integers(0, len(whole) - 1)))
+        whole[place : place + 1] = bytes([draw(st.integers(0, 255))])
+    return bytes(whole)

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import os
-import struct
-from typing import Final
 
-from ocrwatch.png_chunks import END, LAST, MOST_CHUNKS, SIGNATURE
-
-_CHUNK: Final = struct.Struct("!I4s")
-_CHECKSUM: Final = 4
+from ocrwatch.png_chunks import CHECKSUM, END, FRAME, LAST, MOST_CHUNKS, SIGNATURE
 
 
 def is_whole(descriptor: int, size: int) -> bool:
@@ -18,11 +13,11 @@ def is_whole(descriptor: int, size: int) -> bool:
         return True
     at = len(SIGNATURE)
     for _ in range(MOST_CHUNKS):
-        frame = os.pread(descriptor, _CHUNK.size, at)
-        if len(frame) < _CHUNK.size:
+        frame = os.pread(descriptor, FRAME.size, at)
+        if len(frame) < FRAME.size:
             return False
-        length, kind = _CHUNK.unpack(frame)
-        at += _CHUNK.size + length + _CHECKSUM
+        length, kind = FRAME.unpack(frame)
+        at += FRAME.size + length + CHECKSUM
         if at > size:
             return False
         if kind == END:

@@ -8,11 +8,24 @@ import warnings
 from typing import Final
 
 from PIL import ImageChops, TiffTags
-from PIL.TiffImagePlugin import COMPRESSION_INFO, TiffImageFile
+from PIL.TiffImagePlugin import (
+    COMPRESSION,
+    COMPRESSION_INFO,
+    IMAGELENGTH,
+    IMAGEWIDTH,
+    JPEGTABLES,
+    ROWSPERSTRIP,
+    STRIPBYTECOUNTS,
+    STRIPOFFSETS,
+    TILEBYTECOUNTS,
+    TILEOFFSETS,
+    TiffImageFile,
+)
 
 from ocrwatch import jpeg_markers
 from ocrwatch.document import StoredImage
 from ocrwatch.errors import Damaged, ScanFault, Unsupported
+from ocrwatch.pillow_images import StoredTiff, group_4_strips
 from ocrwatch.recognise.decoded import (
     ORIENTATION,
     RESCAN,
@@ -31,22 +44,12 @@ _SUBFILE: Final = 254
 _REDUCED: Final = 1
 """Flag of a directory whose image is a smaller copy of another page (TIFF 6.0, NewSubfileType)."""
 
-_WIDTH: Final = 256
-_HEIGHT: Final = 257
-_COMPRESSION: Final = 259
 _NONE: Final = 1
-_BITS: Final = 258
 _OLD_JPEG: Final = 6
 """JPEG as TIFF 6.0 had it, which libtiff reads only in part; technical note 2 replaced it."""
 
 _JPEG: Final = 7
-_JPEG_TABLES: Final = 347
-_PLACES: Final = ((273, 324), (279, 325))
-"""Tags of offsets and of byte counts, for strips and for tiles."""
-
-_PHOTOMETRIC: Final = 262
-_WHITE_IS_ZERO: Final = 0
-_ROWS_PER_STRIP: Final = 278
+_PLACES: Final = ((STRIPOFFSETS, TILEOFFSETS), (STRIPBYTECOUNTS, TILEBYTECOUNTS))
 _GROUP_4: Final = 4
 _AT_LEAST: Final = 0.98
 _SLACK: Final = 8
@@ -67,13 +70,6 @@ _READ_OUTSIDE: Final = "use the command ocrwatch read, or save it as TIFF with G
 _CONVERT: Final = "save it as TIFF with LZW or Group 4 compression, or as PNG or JPEG"
 
 
-class _AsStored(TiffImageFile):
-    """A TIFF whose pixels Pillow does not turn upright."""
-
-    def load_end(self) -> None:
-        """Do nothing; Pillow would apply the orientation."""
-
-
 def decode_tiff(tiff: bytes, *, max_pixels: int) -> Decoded:
     """Decode the first page of a TIFF file; see :func:`ocrwatch.recognise.decode.decode`.
 
@@ -83,19 +79,17 @@ def decode_tiff(tiff: bytes, *, max_pixels: int) -> Decoded:
         warnings.simplefilter("ignore")
         try:
             # Image.open has a lower pixel limit than ours.
-            with _AsStored(io.BytesIO(tiff)) as image:
+            with StoredTiff(io.BytesIO(tiff)) as image:
                 pages, is_sure = _choose_page(image)
-                _check_compression(image.tag_v2.get(_COMPRESSION, _NONE))
+                _check_compression(image.tag_v2.get(COMPRESSION, _NONE))
                 # Pillow's size is that of the upright image.
-                width, height = int(image.tag_v2[_WIDTH]), int(image.tag_v2[_HEIGHT])
+                width, height = int(image.tag_v2[IMAGEWIDTH]), int(image.tag_v2[IMAGELENGTH])
                 check_pixels(width, height, max_pixels)
                 orientation = orientation_of(image.tag_v2.get(ORIENTATION))
                 dpi = credible_dpi(image.info.get("dpi"))
                 noticed = (*_load(image, max_pixels), *_pages_warning(pages, is_sure=is_sure))
-                bits = max(map(int, image.tag_v2.get(_BITS, (1,))))
-                is_inverted = image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
-                pixels = gray_pixels(image, bits=min(max(bits, 8), 16), is_inverted=is_inverted)
-                stored = StoredImage("tiff", width, height, len(image.getbands()), bits, image.tell())
+                pixels = gray_pixels(image, bits=image.used_bits, is_inverted=image.is_white_zero)
+                stored = StoredImage("tiff", width, height, len(image.getbands()), image.bits, image.tell())
         except (MemoryError, ScanFault):
             raise
         except Exception as error:  # noqa: BLE001 - Pillow lets many kinds of error out
@@ -150,14 +144,14 @@ def _unknown_compression(code: object) -> Unsupported:
     return Unsupported(f"the TIFF has a compression that cannot be decoded (number {code})", _CONVERT)
 
 
-def _load(image: TiffImageFile, max_pixels: int) -> tuple[str, ...]:
+def _load(image: StoredTiff, max_pixels: int) -> tuple[str, ...]:
     """Decode the pixels; return a warning if some lines of a fax are damaged.
 
     libtiff goes on after an error in fax data, and writes a message for each line. Raises Damaged if these are too
     many, or for other damage that libtiff does not report. Raises Unsupported for a fax by ITU-T T.4 if the messages
     cannot be read, since the process is not ours.
     """
-    compression = image.tag_v2.get(_COMPRESSION, _NONE)
+    compression = image.tag_v2.get(COMPRESSION, _NONE)
     if compression == _JPEG:
         _check_jpegs(image, max_pixels)
     if compression in _LINE_BY_LINE and is_embedded():
@@ -176,22 +170,16 @@ def _load(image: TiffImageFile, max_pixels: int) -> tuple[str, ...]:
     return (f"damaged lines of the fax: {damaged}",) if damaged else ()
 
 
-def _check_group_4(image: TiffImageFile) -> None:
+def _check_group_4(image: StoredTiff) -> None:
     """Raise Damaged if the pixels of a loaded image have more or fewer codes than the file: some rows were invented.
 
     libtiff takes rows for white from where it finds no code. Group 4 is a bijection of pixels and codes (ITU-T T.6), so
     encoding them again gives as many bytes. Tiles, which faxes do not have, are not compared.
     """
-    width, lengths = image.im.size[0], image.tag_v2.get(_PLACES[1][0], ())
-    rows = int(image.tag_v2.get(_ROWS_PER_STRIP, image.im.size[1]))
-    file = io.BytesIO()
-    # Pillow writes 0 for black. Codes of white and of black differ, and each row begins with white.
-    is_inverted = image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
-    pixels = ImageChops.invert(image.copy()) if is_inverted else image.copy()
-    pixels.save(file, "TIFF", compression="group4", strip_size=min(rows, image.im.size[1]) * -(-width // 8))
-    file.seek(0)
-    with TiffImageFile(file) as again:
-        codes = sum(again.tag_v2[_PLACES[1][0]])
+    lengths, height = image.tag_v2.get(STRIPBYTECOUNTS, ()), image.im.size[1]
+    # Codes of white and of black differ, and each row begins with white.
+    pixels = ImageChops.invert(image.copy()) if image.is_white_zero else image.copy()
+    codes = sum(map(len, group_4_strips(pixels, min(int(image.tag_v2.get(ROWSPERSTRIP, height)), height))))
     slack = _SLACK * len(lengths)
     if lengths and not _AT_LEAST * sum(lengths) - slack <= codes <= sum(lengths) + slack:
         raise Damaged("the fax data is damaged: a part of the rows is missing", RESCAN)
@@ -206,7 +194,7 @@ def _check_jpegs(image: TiffImageFile, max_pixels: int) -> None:
     tags, file = image.tag_v2, image.fp
     if file is None:
         raise Damaged("the image data is damaged", RESCAN)
-    tables = bytes(tags.get(_JPEG_TABLES, b""))[:-2]
+    tables = bytes(tags.get(JPEGTABLES, b""))[:-2]
     offsets, lengths = (tags.get(strips) or tags.get(tiles, ()) for strips, tiles in _PLACES)
     for offset, length in zip(offsets, lengths, strict=False):
         file.seek(offset)

@@ -13,13 +13,12 @@ import numpy as np
 from PIL import Image
 
 from ocrwatch.errors import Unsupported
+from ocrwatch.pillow_images import SIXTEEN_BITS, TRANSPARENT
 from ocrwatch.recognise.strict_decoder import Gray
 
-_SIXTEEN_BITS: Final = frozenset({"I;16", "I;16L", "I;16B"})
 _LIGHTNESS: Final = {"YCbCr": "Y", "LAB": "L"}
 """The channel that is the grey image."""
 
-_TRANSPARENT: Final = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 _LIGHT: Final = 128.0
 """Mean grey value above which what is opaque is lighter than not."""
 
@@ -39,10 +38,10 @@ def gray_pixels(image: Image.Image, *, bits: int = 16, is_inverted: bool = False
     """
     if image.mode in {"I", "F"}:
         raise Unsupported("the image has 32 bits a channel", "save it with 8 or 16 bits a channel")
-    if image.mode in _TRANSPARENT or "transparency" in image.info:
+    if image.mode in TRANSPARENT or "transparency" in image.info:
         return _on_paper(image)
     gray = _empty(image)
-    is_deep = image.mode in _SIXTEEN_BITS
+    is_deep = image.mode in SIXTEEN_BITS
     for rows in _strips(gray):
         part = _part(image, rows)
         gray[rows] = _of_sixteen_bits(part, bits) if is_deep else _gray(part)
@@ -72,7 +71,7 @@ def _of_sixteen_bits(image: Image.Image, bits: int) -> Gray:
 
 def _with_opacity(image: Image.Image) -> tuple[Gray, Gray]:
     """Return grey values and opacity."""
-    if image.mode in _SIXTEEN_BITS:
+    if image.mode in SIXTEEN_BITS:
         # Pillow's conversion would cut values off at 255.
         is_opaque = np.asarray(image).astype(np.uint16) != image.info["transparency"]
         return _of_sixteen_bits(image, 16), np.where(is_opaque, _OPAQUE, 0).astype(np.uint8)

@@ -11,30 +11,22 @@ from typing import Final, Literal
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 
 from ocrwatch import jpeg_markers, png_chunks
 from ocrwatch.magic import HEAD, ImageKind, image_kind
+from ocrwatch.pillow_images import SIXTEEN_BITS, TRANSPARENT, StoredTiff, group_4_strips
 
 _ARITHMETIC: Final = frozenset({0xC9, 0xCA})
 """Processes that PDF does not have (ISO 32000-1, 7.4.8)."""
 
 _PNG_PREDICTOR: Final = 15
 _PNG_COLOURS: Final = {png_chunks.GREY: 1, png_chunks.RGB: 3, png_chunks.INDEXED: 1}
-_TRANSPARENT: Final = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
-_SIXTEEN_BITS: Final = frozenset({"I;16", "I;16L", "I;16B"})
-_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
-_BITS: Final = 258
 _WHITEST: Final = 0xFFFF
 _STORABLE: Final = frozenset({"L", "P", "RGB", "I;16"})
 """Modes that PNG has."""
 
 _LEVEL: Final = 3
 """zlib's level. 6 takes twice the time and saves some hundredths."""
-
-_STRIP_OFFSETS, _STRIP_LENGTHS = 273, 279
-_ONE_STRIP: Final = (1 << 31) - 1
-"""Bytes of a strip that hold any image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,28 +108,20 @@ def _png(png: bytes) -> PdfImage | None:
     )
 
 
-class _AsStored(TiffImageFile):
-    """A TIFF whose pixels Pillow does not turn upright."""
-
-    def load_end(self) -> None:
-        """Do nothing; Pillow would apply the orientation."""
-
-
 def _tiff(content: bytes, page: int) -> PdfImage:
-    image = _AsStored(io.BytesIO(content))
+    image = StoredTiff(io.BytesIO(content))
     image.seek(page)
-    bits = max(map(int, image.tag_v2.get(_BITS, (1,))))
-    is_inverted = image.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     image.load()
     # Pillow's size of a TIFF is that of the upright image; that of its copy is that of the stored pixels.
     stored = image.copy()
-    return _deep(stored, bits, is_inverted=is_inverted) if stored.mode in _SIXTEEN_BITS else _recoded(stored)
+    if stored.mode in SIXTEEN_BITS:
+        return _deep(stored, image.used_bits, is_inverted=image.is_white_zero)
+    return _recoded(stored)
 
 
 def _deep(image: Image.Image, bits: int, *, is_inverted: bool) -> PdfImage:
     """Encode samples of 9 to 16 bits; Pillow has them as they are stored."""
-    # The tag may claim anything.
-    scale = 1 << (16 - min(max(bits, 8), 16))
+    scale = 1 << (16 - bits)
     values = image.convert("I")
     if scale > 1 or is_inverted:
         values = values.point(lambda value: _WHITEST - value * scale if is_inverted else value * scale)
@@ -146,8 +130,8 @@ def _deep(image: Image.Image, bits: int, *, is_inverted: bool) -> PdfImage:
 
 def _recoded(image: Image.Image) -> PdfImage:
     image.load()
-    is_keyed = "transparency" in image.info and image.mode not in _SIXTEEN_BITS
-    if image.mode in _TRANSPARENT or is_keyed:
+    is_keyed = "transparency" in image.info and image.mode not in SIXTEEN_BITS
+    if image.mode in TRANSPARENT or is_keyed:
         whole = image.convert("RGBA")
         colour = _recoded(whole.convert("RGB"))
         mask = _recoded(whole.getchannel("A"))
@@ -172,11 +156,5 @@ def _as_png(image: Image.Image) -> PdfImage:
 
 def _fax(image: Image.Image) -> PdfImage:
     """Encode black and white by ITU-T T.6 (Group 4)."""
-    file = io.BytesIO()
-    image.save(file, "TIFF", compression="group4", strip_size=_ONE_STRIP)
-    file.seek(0)
-    with TiffImageFile(file) as tiff:
-        (start,), (length,) = tiff.tag_v2[_STRIP_OFFSETS], tiff.tag_v2[_STRIP_LENGTHS]
-    data = file.getvalue()[start : start + length]
-    # Pillow writes 0 for black, which T.6 encodes as white.
-    return PdfImage(data, image.width, image.height, "CCITTFaxDecode", 1, 1, is_inverted=True)
+    (codes,) = group_4_strips(image, image.height)
+    return PdfImage(codes, image.width, image.height, "CCITTFaxDecode", 1, 1, is_inverted=True)
