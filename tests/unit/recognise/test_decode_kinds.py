@@ -17,7 +17,7 @@ from ocrwatch import png_chunks
 from ocrwatch.errors import Damaged, ScanFault, TooLarge, Truncated, Unsupported
 from ocrwatch.recognise.decode import decode
 from ocrwatch.recognise.shared_process import embedded_process
-from tests.images import ALL, PICTURE, TIFFS, damaged_images, interlaced, on_glass, pages, png_chunk, saved, tiff
+from tests.images import ALL, PICTURE, PNGS, TIFFS, damaged_images, interlaced, on_glass, pages, png_chunk, saved, tiff
 from tests.rendering import _TO_STORED, draw, encode
 
 MOST = 10_000_000
@@ -191,13 +191,35 @@ def test_a_scratch_on_a_fax_is_a_warning() -> None:
 def test_a_png_with_too_few_rows_is_damaged(*, is_interlaced: bool) -> None:
     """Decoders fill the rest with black; checksums are right."""
     data = interlaced() if is_interlaced else saved(PICTURE, "PNG")
-    chunks = [(chunk.kind, chunk.of(data)) for chunk in png_chunks.chunks(data)]
-    pixels = zlib.decompress(b"".join(content for kind, content in chunks if kind == b"IDAT"))
-    row = PICTURE.width + 1
-    less = zlib.compress(pixels[: -row * 20])
-    made = [(kind, less if kind == b"IDAT" else content) for kind, content in chunks]
     with pytest.raises(Damaged, match="fewer rows"):
-        decode(png_chunks.SIGNATURE + b"".join(png_chunk(*each) for each in made), max_pixels=MOST)
+        decode(shortened(data, 20 * (PICTURE.width + 1)), max_pixels=MOST)
+
+
+def shortened(png: bytes, missing: int) -> bytes:
+    """Return a PNG without the last bytes of its pixels."""
+    chunks = [(chunk.kind, chunk.of(png)) for chunk in png_chunks.chunks(png)]
+    pixels = zlib.decompress(b"".join(content for kind, content in chunks if kind == b"IDAT"))
+    made = [(kind, content) for kind, content in chunks if kind != b"IDAT"]
+    made.insert(-1, (b"IDAT", zlib.compress(pixels[:-missing])))
+    return png_chunks.SIGNATURE + b"".join(png_chunk(*each) for each in made)
+
+
+@pytest.mark.parametrize("kind", PNGS)
+@pytest.mark.parametrize("missing", [1, 40])
+def test_a_part_of_the_last_row_is_missed(kind: str, missing: int) -> None:
+    """Be it a byte, in all kinds of PNG."""
+    with pytest.raises(Damaged, match="fewer rows"):
+        decode(shortened(PNGS[kind](), missing), max_pixels=MOST)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA"])
+def test_a_black_last_row_is_no_missing_one(mode: str) -> None:
+    """It looks like one that Pillow fills; only the data show that it is there."""
+    page = PICTURE.copy()
+    page.paste(0, (0, page.height - 1, page.width, page.height))
+    decoded = decode(saved(page.convert(mode), "PNG"), max_pixels=MOST)
+    assert not decoded.gray[-1].any()
+    assert decoded.gray[-2].any()
 
 
 def group_4(image: Image.Image) -> bytes:
