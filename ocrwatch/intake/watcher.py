@@ -22,6 +22,7 @@ from ocrwatch.intake.kept_originals import KeptOriginals
 from ocrwatch.intake.opener import Probe, ProbeFailed, probe
 from ocrwatch.intake.readiness import GivenUp, Gone, ReadinessTracker, Ready, Unsettled, Waiting
 from ocrwatch.intake.rescan import Rescan
+from ocrwatch.magic import OTHER
 from ocrwatch.scan import Arrival, SettledFile
 from ocrwatch.settings import Batch as BatchOptions
 from ocrwatch.settings import Settle as SettleOptions
@@ -330,7 +331,7 @@ class Watcher:
                 publish(ScanReady(path=path, bytes=scan.facts.size))
                 self._batcher.add(scan, now)
             case Waiting(reason, first=True):
-                publish(ScanWaiting(path=path, reason=reason, next_step=self._then(reason)))
+                publish(ScanWaiting(path=path, reason=reason, next_step=self._then(reason, found)))
                 self._make_room()
             case GivenUp():
                 self._refused.append(Refused(path, verdict))
@@ -338,14 +339,15 @@ class Watcher:
             case Gone():
                 self.release(path)
 
-    def _then(self, reason: str) -> str:
+    def _then(self, reason: str, found: Probe | None) -> str:
         if reason == "unreadable":
             return "read as soon as the user that ocrwatch runs as may read it"
         if reason == "growing":
             return "read when it is complete"
         if not self._gives_up:
             return "left in the inbox unless it gets complete while others are read"
-        patience = f"{self._settle.patience_for(reason):g} s without any change"
+        kind = OTHER if found is None else found.kind
+        patience = f"{self._settle.patience_for(reason, kind):g} s without any change"
         if reason == Completeness.PARTIAL.value:
             return f"read when it is complete, or as it is after {patience}"
         return f"read when it is complete, quarantined after {patience}"

@@ -178,8 +178,13 @@ def test_odd_jpegs_are_read_with_a_warning(impatient: DaemonProcess, kind: str) 
 
 
 def test_what_is_known_to_be_no_jpeg_is_quarantined_within_seconds(daemon: DaemonProcess) -> None:
-    """A phone's HEIC picture does not wait for the patience of ten minutes, and its owner is told what to do."""
+    """A phone's HEIC picture does not wait for the patience of ten minutes, and its owner is told what to do.
+
+    The log says how long it waits.
+    """
     put(daemon.inbox, "phone.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500))
+    waiting = daemon.wait_for("scan.waiting", path="phone.jpg")
+    assert waiting["next_step"] == "read when it is complete, quarantined after 1 s without any change"
     event = daemon.wait_for("scan.quarantined", path="phone.jpg", code="other-format")
     assert "Most Compatible" in event["remedy"]
 
