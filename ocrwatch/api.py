@@ -48,6 +48,7 @@ def read(
     region: tuple[float, float, float, float] = WHOLE_PAGE,
     min_confidence: float = 30.0,
     enhance: Mapping[str, object] = _NOTHING,
+    tables: bool = False,
 ) -> Page:
     """Read one image like ``ocrwatch run``, in this process, and return its page.
 
@@ -56,7 +57,7 @@ def read(
     to 100. A blank page has no words and no error.
 
     The keywords are the options of ``[ocr]`` with the same defaults; ``enhance`` has those of ``[enhance]`` that
-    differ, such as ``{"skew": False}``. Settings files and ``OCRWATCH_*`` variables are not read.
+    differ, such as ``{"skew": False}``. With ``tables`` the page's tables are found too: ``page.tables``. Settings files and ``OCRWATCH_*`` variables are not read.
 
     The first call loads the engine (about a third of a second), later ones reuse it; so do calls with other options,
     but other languages are loaded anew. Threads may call it: one page is read at a time, and the others wait. To read
@@ -91,6 +92,7 @@ def read(
             "min_confidence": min_confidence,
         },
         dict(enhance),
+        tables=tables,
     )
     content = _bytes_of(source)
     try:
@@ -111,13 +113,13 @@ def _check_kinds(languages: object, variables: object, enhance: object) -> None:
             raise UsageError(f"{name} is {value!r}", "give a dictionary of options and their values")
 
 
-def _recipe(ocr: dict[str, object], enhance: dict[str, object]) -> Recipe:
+def _recipe(ocr: dict[str, object], enhance: dict[str, object], *, tables: object) -> Recipe:
     """Check the options like those of a settings file; raises UsageError."""
     try:
-        settings = Settings.model_validate({"ocr": ocr, "enhance": enhance})
+        settings = Settings.model_validate({"ocr": ocr, "enhance": enhance, "tables": {"enabled": tables}})
     except ValidationError as error:
         raise wrong_value(error, dict.fromkeys(option_keys(), "ocrwatch.read")) from None
-    return recipe(settings.ocr, settings.enhance)
+    return recipe(settings)
 
 
 def _bytes_of(source: Source) -> bytes:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Final, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,56 @@ class Block:
         return tuple(tuple(lines) for _, lines in groupby(self.lines, key=lambda line: line.paragraph))
 
 
+Quad = tuple[float, float, float, float, float, float, float, float]
+"""x and y of four corners in the original's upright pixels: clockwise from the top left one of the upright text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a table."""
+
+    row: int
+    """The first row it takes, from 0."""
+    column: int
+    """The first column it takes, from 0, from the left of the upright text."""
+    rows: int
+    """How many rows it takes, at least 1."""
+    columns: int
+    text: str
+    """The words with one space between them, whatever lines they are on; empty if the cell is empty."""
+    box: Box
+    """Bounding box of ``corners``."""
+    corners: Quad
+    """The place of the cell: between its rules, or between neighbouring rows and columns."""
+    words: tuple[int, ...] = ()
+    """Indices into the page's words, in the order of the text."""
+    confidence: float | None = None
+    """Mean of the words', weighted by their lengths, 0 to 100; None if there are none, or it is unknown."""
+    is_header: bool = False
+    """Whether it is in the rows of headings above the data."""
+
+
+TableKind = Literal["grid", "rules", "aligned"]
+"""What shows a table's rows and columns: a full ``grid`` of rules; ``rules`` between some of them, or around them; or
+only the alignment of the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table on a page."""
+
+    kind: TableKind
+    rows: int
+    columns: int
+    box: Box
+    """Bounding box of ``corners``."""
+    corners: Quad
+    cells: tuple[Cell, ...]
+    """Row by row, from left to right. They cover each row and column once; some may be empty."""
+    confidence: float
+    """How well rows and columns explain the place of the words and rules, 0 to 100."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
     """Which engine read a page."""
@@ -221,6 +271,8 @@ class Page:
     """How the page lies on the scan; None if no text was read that would show it."""
     image: StoredImage | None = None
     """The stored image; None if it is unknown."""
+    tables: tuple[Table, ...] | None = None
+    """The tables, from top to bottom; None if the recipe does not ask for them."""
 
     @property
     def lines(self) -> tuple[Line, ...]:

@@ -78,3 +78,5 @@ class Recipe:
     second: str = "auto"
     """Engine that rereads what the first one is unsure of: rapidocr, none, or auto: rapidocr if it is installed."""
     enhance: EnhanceOptions = field(default_factory=EnhanceOptions)
+    tables: bool = False
+    """Whether tables are looked for."""

@@ -136,8 +136,8 @@ def take_locks(settings: Settings) -> list[FolderLock | InboxLock]:
 def recipes(settings: Settings) -> tuple[Recipe, ...]:
     """Return the different recipes of all profiles, the one without a profile last."""
     options = [settings.with_profile(profile) for profile in settings.profiles]
-    all_of_them = [recipe(each.ocr, each.enhance) for each in options]
-    usual = recipe(settings.ocr, settings.enhance)
+    all_of_them = [recipe(each) for each in options]
+    usual = recipe(settings)
     return (*(each for each in dict.fromkeys(all_of_them) if each != usual), usual)
 
 

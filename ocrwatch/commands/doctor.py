@@ -254,7 +254,7 @@ def _engine(settings: Settings) -> Finding:
     # Costs half a second, which `status` need not pay.
     from ocrwatch.recognise.engines import load as load_engine  # noqa: PLC0415
 
-    wanted = recipe(settings.ocr, settings.enhance)
+    wanted = recipe(settings)
     finding = check("engine", "", load_engine, wanted)
     if finding.severity != "fine":
         return finding

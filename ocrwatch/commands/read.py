@@ -83,7 +83,7 @@ def _results(files: Sequence[Path], settings: Settings, wanted: str) -> Iterator
     pool = Pool(
         WorkerOptions(
             min(workers.count or usable_cores(), len(files)),
-            (recipe(settings.ocr, settings.enhance),),
+            (recipe(settings),),
             (wanted,),
             workers.timeout,
             workers.max_memory,
@@ -129,7 +129,7 @@ def _begin(number: int, path: Path, settings: Settings, pool: Pool, wanted: str)
         preview_chars=BEGINNING,
         straighten=settings.pdf.straighten,
     )
-    pool.submit(Job(number, content, recipe(settings.ocr, settings.enhance), request))
+    pool.submit(Job(number, content, recipe(settings), request))
     return {}
 
 

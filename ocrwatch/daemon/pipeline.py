@@ -401,7 +401,7 @@ class Pipeline:
 
     def _scan(self, file: SettledFile, batch: Batch) -> Scan:
         options = self.settings.for_path(file.path)
-        return Scan(file, batch, options, recipe(options.ocr, options.enhance))
+        return Scan(file, batch, options, recipe(options))
 
     def _start(self, scan: Scan) -> asyncio.Task[None]:
         self._scans.add(scan)

@@ -87,7 +87,7 @@ def renew(scan: Scan, settings: Settings) -> None:
     One that ended a worker, or took too long, gets less of them.
     """
     scan.options = settings.for_path(scan.path)
-    scan.recipe = recipe(scan.options.ocr, scan.options.enhance)
+    scan.recipe = recipe(scan.options)
     if scan.code in _OF_WORKERS:
         # A reduced reading is less likely to kill a worker again.
         scan.recipe = replace(scan.recipe, second="none", enhance=replace(scan.recipe.enhance, perspective=False))

@@ -6,7 +6,7 @@
 JSON Schema, ``key_lookup`` finds options by key, and ``reloadable`` decides which of them a reload can change.
 """
 
-from ocrwatch.settings.reading import Enhance, Ocr, recipe
+from ocrwatch.settings.reading import Enhance, Ocr, Tables, recipe
 from ocrwatch.settings.schema import (
     Batch,
     Cache,
@@ -28,5 +28,6 @@ from ocrwatch.settings.section_base import Section
 
 __all__ = [
     "Batch", "Cache", "Effective", "Enhance", "Events", "Hooks", "Intake", "Log", "Ocr", "Output", "Profile", "Retry",
-    "Section", "Settings", "Settle", "Status", "Watch", "Workers", "recipe",
+    "Section", "Settings", "Settle", "Status", "Tables", "Watch", "Workers",
+    "recipe",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
@@ -100,8 +100,30 @@ class Enhance(Section):
     at high resolution, if there is enough memory."""
 
 
-def recipe(ocr: Ocr, enhance: Enhance) -> Recipe:
+class Tables(Section):
+    """Tables with the positions of their cells."""
+
+    enabled: bool = False
+    """Whether tables are looked for. They are added to json, md and alto, and are what the formats csv and xlsx
+    write."""
+
+
+class ReadingOptions(Protocol):
+    """All options that affect the text of a scan."""
+
+    @property
+    def ocr(self) -> Ocr: ...
+
+    @property
+    def enhance(self) -> Enhance: ...
+
+    @property
+    def tables(self) -> Tables: ...
+
+
+def recipe(options: ReadingOptions) -> Recipe:
     """Return the recipe for the workers."""
+    ocr = options.ocr
     return Recipe(
         engine=ocr.engine,
         second=ocr.second,
@@ -114,5 +136,6 @@ def recipe(ocr: Ocr, enhance: Enhance) -> Recipe:
         tessdata="" if ocr.tessdata is None else str(ocr.tessdata),
         region=ocr.region,
         min_confidence=ocr.min_confidence,
-        enhance=EnhanceOptions(**enhance.model_dump()),
+        enhance=EnhanceOptions(**options.enhance.model_dump()),
+        tables=options.tables.enabled,
     )

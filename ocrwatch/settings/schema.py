@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from ocrwatch.settings.reading import Enhance, Ocr, recipe
+from ocrwatch.settings.reading import Enhance, Ocr, Tables, recipe
 from ocrwatch.settings.section_base import Section
 from ocrwatch.settings.types import (
     Address,
@@ -35,7 +35,7 @@ from ocrwatch.settings.types import (
 
 __all__ = [
     "Batch", "Cache", "Effective", "Enhance", "Events", "Hooks", "Intake", "Log", "Ocr", "Output", "Pdf", "Profile",
-    "Retry", "Section", "Settings", "Settle", "Status", "Watch", "Workers", "recipe",
+    "Retry", "Section", "Settings", "Settle", "Status", "Tables", "Watch", "Workers", "recipe",
 ]  # fmt: skip
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -138,8 +138,8 @@ class Output(Section):
 
     formats: SidecarFormats = ("txt",)
     """Files to write for each scan: txt (the text), md (Markdown with headings and lists), json, hocr, alto or tsv
-    (words with positions and confidences), pdf (searchable; it needs the extra pdf), or formats that other packages
-    add, by name."""
+    (words with positions and confidences), pdf (searchable; it needs the extra pdf), csv or xlsx (its tables; they need
+    tables.enabled, and xlsx the extra xlsx), or formats that other packages add, by name."""
     mode: FileMode = None
     """Permissions of these files, such as "0640"; empty uses the umask."""
     group: OptionalName = None
@@ -280,6 +280,8 @@ class Profile(Section):
     """Options of [output] that differ."""
     pdf: Pdf = Pdf()
     """Options of [pdf] that differ."""
+    tables: Tables = Tables()
+    """Options of [tables] that differ."""
 
     @model_validator(mode="after")
     def _languages_once(self) -> Self:
@@ -314,6 +316,7 @@ class Effective:
     enhance: Enhance
     output: Output
     pdf: Pdf
+    tables: Tables
 
 
 class Settings(BaseSettings):
@@ -346,6 +349,7 @@ class Settings(BaseSettings):
     enhance: Enhance = Enhance()
     output: Output = Output()
     pdf: Pdf = Pdf()
+    tables: Tables = Tables()
     retry: Retry = Retry()
     history: History = History()
     hooks: Hooks = Hooks()
@@ -378,7 +382,7 @@ class Settings(BaseSettings):
         """
         profile = next((profile for profile in self.profiles if profile.matches(path)), None)
         if profile is None:
-            return Effective(None, self.ocr, self.enhance, self.output, self.pdf)
+            return Effective(None, self.ocr, self.enhance, self.output, self.pdf, self.tables)
         return self.with_profile(profile)
 
     def with_profile(self, profile: Profile) -> Effective:
@@ -392,6 +396,7 @@ class Settings(BaseSettings):
             _overlay(self.enhance, profile.enhance),
             _overlay(self.output, profile.output),
             _overlay(self.pdf, profile.pdf),
+            _overlay(self.tables, profile.tables),
         )
 
 

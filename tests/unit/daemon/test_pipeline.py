@@ -547,7 +547,7 @@ def renewed(settings: Settings, *, reduced: bool = False, code: str = "") -> Sca
     """Give a scan the options that are in force."""
     file = SettledFile("a.jpg", FileFacts(1, 1, 10, 0, 0), fresh=True, ready_at=0.0)
     before = Settings()
-    scan = Scan(file, Batch(1, 1), before.for_path("a.jpg"), recipe(before.ocr, before.enhance), reduced=reduced)
+    scan = Scan(file, Batch(1, 1), before.for_path("a.jpg"), recipe(before), reduced=reduced)
     scan.code = code
     renew(scan, settings)
     return scan
@@ -563,7 +563,7 @@ def test_after_a_timeout_nothing_is_cleaned_or_read_again(second: str, monkeypat
     """A scan that was read too long has neither enhancement nor a second reader the next time, and all else as set."""
     monkeypatch.setattr(weights, "is_installed", lambda: True)
     settings = settings_with(second)
-    usual = recipe(settings.ocr, settings.enhance)
+    usual = recipe(settings)
     found = renewed(settings, reduced=True).recipe
     assert found == replace(usual, second="none", enhance=replace(usual.enhance, enabled=False))
     assert found.languages == ("fra",)
@@ -575,7 +575,7 @@ def test_other_scans_are_read_as_the_settings_say(second: str) -> None:
     """A scan that did not take too long has the second reader that is set."""
     settings = settings_with(second)
     found = renewed(settings).recipe
-    assert found == recipe(settings.ocr, settings.enhance)
+    assert found == recipe(settings)
     assert (found.second, found.enhance.enabled) == (second, True)
 
 
@@ -583,6 +583,6 @@ def test_other_scans_are_read_as_the_settings_say(second: str) -> None:
 def test_after_a_worker_ended_a_scan_is_read_with_less(code: str) -> None:
     """A scan that took its worker's memory, or its life, is read without what is not necessary; others as set."""
     settings = Settings()
-    usual = recipe(settings.ocr, settings.enhance)
+    usual = recipe(settings)
     less = replace(usual, second="none", enhance=replace(usual.enhance, perspective=False))
     assert renewed(settings, code=code).recipe == (usual if code == "engine-failed" else less)

@@ -57,7 +57,7 @@ def usual_recipe(*, reduced: bool = False) -> Recipe:
     settings = Settings.model_validate(
         {"enhance": {"enabled": not reduced}, "ocr": {"second": "none"} if reduced else {}}
     )
-    return recipe(settings.ocr, settings.enhance)
+    return recipe(settings)
 
 
 def knowing(packed: bytes = PACKED, *, reduced: bool = False) -> Remembered:
@@ -143,7 +143,7 @@ def test_a_poisoned_page_costs_one_line_and_one_reading(tmp_path: Path, poison: 
     state.mkdir()
     levels = open_cache(state, ("memory", "disk"), LevelOptions(1000.0, 500_000_000))
     settings = Settings.model_validate({"ocr": ENGINE})
-    known = recipe(settings.ocr, settings.enhance)
+    known = recipe(settings)
     cache = PageCache(levels, [known])
     key = cache._key(sha256("a.jpg"), known)
     assert key is not None

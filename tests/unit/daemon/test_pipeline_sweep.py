@@ -105,7 +105,7 @@ class Fates:
         self.cache = Remembered()
         if renderings is not None:
             settings = Settings()
-            known = recipe(settings.ocr, settings.enhance)
+            known = recipe(settings)
             self.cache.pages[sha256("a.jpg"), known] = pack(page_of("text of a.jpg"))
 
     async def act(self, job: Job) -> Page:

@@ -86,7 +86,7 @@ class Post:
         place = self.folders.put(path, data)
         options = self.settings.for_path(path)
         file = SettledFile(path, facts_of(place.lstat()), fresh=True, ready_at=0.0)
-        scan = Scan(file, Batch(1, 1), options, recipe(options.ocr, options.enhance), sha256=sha256(data or path))
+        scan = Scan(file, Batch(1, 1), options, recipe(options), sha256=sha256(data or path))
         scan.id = self.ledger.begin(path, file.facts, scan.sha256).id
         return scan
 

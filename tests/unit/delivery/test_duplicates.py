@@ -41,7 +41,7 @@ class Past:
         """Return a scan whose row is open."""
         file = SettledFile(path, FileFacts(1, len(path), len(SCAN), 4), fresh=True, ready_at=time.monotonic())
         options = Settings.model_validate(settings).for_path(path)
-        scan = Scan(file, Batch(1, 1), options, recipe(options.ocr, options.enhance), sha256=SHA)
+        scan = Scan(file, Batch(1, 1), options, recipe(options), sha256=SHA)
         scan.id = self.ledger.begin(path, file.facts, SHA).id
         return scan
 
