@@ -261,7 +261,7 @@ class Page:
     """What was done to the image before it was read, in order, such as ``scale 0.58``."""
     warnings: tuple[str, ...] = ()
     timings: tuple[tuple[str, float], ...] = ()
-    """Milliseconds spent in ``decode``, ``enhance`` and ``engine``."""
+    """Milliseconds spent in ``decode``, ``enhance`` and ``engine``, and in ``tables`` if they are looked for."""
     unread: float | None = None
     """Share, 0 to 1, of the letter-like marks of the page as it came that lie in no box of a word with a confidence of
     50 and more; None if there are too few marks to tell, or they were not measured."""

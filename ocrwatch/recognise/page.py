@@ -23,6 +23,7 @@ from ocrwatch.recognise.engine_choice import AUTO
 from ocrwatch.recognise.enhance import Enhanced
 from ocrwatch.recognise.enhance.fixed_steps import crop_region
 from ocrwatch.recognise.enhance.pixels import Pixels
+from ocrwatch.recognise.extract.tables import find_tables
 from ocrwatch.recognise.placement import Placement
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.projective import Projective, as_projective
@@ -81,7 +82,7 @@ def recognise(content: bytes, recipe: Recipe) -> Page:
     blank = options.enabled and options.blank and policy.is_blank(result)
     clock.lap("engine")
     blocks, upright = _placed(view, decoded, result, engine.info)
-    return Page(
+    page = Page(
         width=decoded.width,
         height=decoded.height,
         dpi=decoded.dpi,
@@ -91,11 +92,14 @@ def recognise(content: bytes, recipe: Recipe) -> Page:
         engine=engine.info,
         steps=(*view.steps, *result.enhanced.steps, *_rest(result), *(("blank",) if blank else ())),
         warnings=(*decoded.warnings, *_failure(result.failure or why_not)),
-        timings=clock.milliseconds(),
         unread=policy.unread(result),
         second=Second(weights.NAME, "", 0, why_not) if why_not else _second(second, result),
         upright=None if blank else upright,
     )
+    if recipe.tables:
+        page = replace(page, tables=find_tables(decoded.gray, decoded.reduction, page))
+        clock.lap("tables")
+    return replace(page, timings=clock.milliseconds())
 
 
 def _placed(

@@ -1,0 +1,134 @@
+"""Completes the cells of a table, so that they cover it, and places them on the original."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ocrwatch.document import Box, Cell, Line, Quad, Table, Word, bounding_box
+from ocrwatch.recognise.extract.extents import Extent
+from ocrwatch.recognise.extract.found import FoundCell, FoundTable
+from ocrwatch.recognise.extract.straight_page import StraightPage
+from ocrwatch.recognise.extract.table_words import TableWord, lines_of
+
+_Place = tuple[int, int]
+"""Row and column."""
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A cell while places are shared out."""
+
+    row: int
+    column: int
+    rows: int
+    columns: int
+    words: list[TableWord]
+
+
+def placed_table(table: FoundTable, straight: StraightPage, words: Sequence[Word]) -> Table:
+    """Return a table on the original, with empty cells where there is no text. ``words`` are those of the page."""
+    slots = _shared_out(table)
+    corners = straight.corners(table.place)
+    cells = (_cell(slot, table, straight, words) for slot in slots)
+    return Table(
+        table.kind,
+        table.rows,
+        table.columns,
+        _box(corners),
+        corners,
+        tuple(cells),
+        round(100 * _confidence(slots, table), 1),
+    )
+
+
+def _shared_out(table: FoundTable) -> list[_Slot]:
+    """Return cells that cover each row and column once, row by row.
+
+    If several claim the same place, those of one row and column come first. A larger one keeps the rows and columns
+    beside its first that are free; if its first place is taken, its words go to the cell there.
+    """
+    slots: list[_Slot] = []
+    taken: dict[_Place, _Slot] = {}
+    for cell in sorted(table.cells, key=_size):
+        if (there := taken.get((cell.row, cell.column))) is not None:
+            there.words.extend(cell.words)
+            continue
+        slot = _Slot(cell.row, cell.column, *_free(cell, taken), list(cell.words))
+        slots.append(slot)
+        taken.update(dict.fromkeys(_places(slot), slot))
+    for row in range(table.rows):
+        for column in range(table.columns):
+            if (row, column) not in taken:
+                slots.append(_Slot(row, column, 1, 1, []))
+    return sorted(slots, key=lambda slot: (slot.row, slot.column))
+
+
+def _size(cell: FoundCell) -> tuple[int, int, int]:
+    return (cell.last_row - cell.row + 1) * (cell.last_column - cell.column + 1), cell.row, cell.column
+
+
+def _free(cell: FoundCell, taken: Iterable[_Place]) -> tuple[int, int]:
+    """Return how many rows and columns from its first ones a cell can take."""
+    taken = set(taken)
+    columns = 1
+    while cell.column + columns <= cell.last_column and (cell.row, cell.column + columns) not in taken:
+        columns += 1
+    rows = 1
+    while cell.row + rows <= cell.last_row and taken.isdisjoint(
+        (cell.row + rows, cell.column + column) for column in range(columns)
+    ):
+        rows += 1
+    return rows, columns
+
+
+def _places(slot: _Slot) -> Iterator[_Place]:
+    for row in range(slot.row, slot.row + slot.rows):
+        for column in range(slot.column, slot.column + slot.columns):
+            yield row, column
+
+
+def _cell(slot: _Slot, table: FoundTable, straight: StraightPage, words: Sequence[Word]) -> Cell:
+    lines = lines_of(slot.words)
+    corners = straight.corners(_place(slot, table))
+    # With the spaces of a line of text: there are none between Chinese characters.
+    texts = (Line(tuple(words[word.index] for word in line), Box(0, 0, 0, 0)) for line in lines)
+    return Cell(
+        slot.row,
+        slot.column,
+        slot.rows,
+        slot.columns,
+        " ".join(line.text for line in texts),
+        _box(corners),
+        corners,
+        tuple(word.index for line in lines for word in line),
+        Line(tuple(words[word.index] for word in slot.words), Box(0, 0, 0, 0)).confidence,
+        slot.row < table.headers,
+    )
+
+
+def _place(slot: _Slot, table: FoundTable) -> Extent:
+    return Extent(
+        table.xs[slot.column],
+        table.ys[slot.row],
+        table.xs[slot.column + slot.columns],
+        table.ys[slot.row + slot.rows],
+    )
+
+
+def _box(corners: Quad) -> Box:
+    xs, ys = corners[::2], corners[1::2]
+    return Box(
+        round(min(xs)), round(min(ys)), max(round(max(xs)), round(min(xs)) + 1), max(round(max(ys)), round(min(ys)) + 1)
+    )
+
+
+def _confidence(slots: Iterable[_Slot], table: FoundTable) -> float:
+    """Return the share of the words, by width, that lie within their cells, times the support of the cells' edges."""
+    inside = whole = 0.0
+    for slot in slots:
+        place = _place(slot, table)
+        for word in slot.words:
+            whole += word.width
+            inside += max(0.0, min(word.right, place.right) - max(word.left, place.left))
+    return table.support * inside / whole if whole else 0.0

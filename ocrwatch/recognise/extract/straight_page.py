@@ -1,0 +1,105 @@
+"""Makes a page straight: its original image, before enhancement, with the words that were read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+import cv2
+import numpy as np
+
+from ocrwatch.document import UNPLACED, Page, Quad, Upright
+from ocrwatch.recognise.affine import scaling
+from ocrwatch.recognise.decode import Gray
+from ocrwatch.recognise.extract.extents import Extent
+from ocrwatch.recognise.extract.table_words import TableWord
+from ocrwatch.recognise.projective import Points, Projective, as_projective, inverse, mapped, warped
+
+_WORD_HEIGHT: Final = 14.0
+"""Height in pixels of a word on the straight page, at most. Thin rules are lost on smaller images."""
+
+_FEWEST_LETTERS: Final = 2
+"""Letters and digits of a word whose height counts."""
+
+_WHITE: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class StraightPage:
+    """The page with horizontal, upright lines."""
+
+    gray: Gray
+    unit: float
+    """Pixels of ``gray`` that a word is tall: the median."""
+    words: tuple[TableWord, ...]
+    """The words whose place is known, in units."""
+    to_original: Projective
+    """Maps units on the straight page to the original's upright pixels."""
+
+    def corners(self, place: Extent) -> Quad:
+        """Return the corners of a place on the original."""
+        x0, y0, x1, y1 = place.left, place.top, place.right, place.bottom
+        points = mapped(np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], np.float64), self.to_original)
+        (a, b), (c, d), (e, f), (g, h) = np.round(points, 1).tolist()
+        return a, b, c, d, e, f, g, h
+
+
+def straighten(gray: Gray, reduction: int, page: Page) -> StraightPage | None:
+    """Return the straight page; None if no text shows how it lies.
+
+    ``gray`` is the upright original before enhancement, reduced by ``reduction``.
+    """
+    upright = page.upright
+    heights = [
+        word.height for word in page.words if word.height and sum(map(str.isalnum, word.text)) >= _FEWEST_LETTERS
+    ]
+    if upright is None or not heights:
+        return None
+    height = median(heights)
+    scale = min(1.0 / reduction, _WORD_HEIGHT / height)
+    to_straight = np.array(upright.matrix, np.float64).reshape(3, 3)
+    to_pixels = as_projective(scaling(scale, scale)) @ to_straight
+    to_gray = as_projective(scaling(1 / reduction, 1 / reduction)) @ inverse(to_pixels)
+    unit = height * scale
+    to_units = as_projective(scaling(1 / height, 1 / height)) @ to_straight
+    return StraightPage(
+        _image(gray, to_gray, (math.ceil(upright.width * scale), math.ceil(upright.height * scale))),
+        unit,
+        tuple(_words(page, upright, height)),
+        inverse(to_units),
+    )
+
+
+def _image(gray: Gray, to_gray: Projective, size: tuple[int, int]) -> Gray:
+    """Return the image that ``to_gray`` maps to ``gray``; it is only scaled if the page is straight already."""
+    if np.allclose(to_gray, np.diag([to_gray[0, 0], to_gray[1, 1], 1.0]), atol=1e-9):
+        return _resized(gray, size)
+    return warped(gray, to_gray, size, _WHITE)
+
+
+def _resized(gray: Gray, size: tuple[int, int]) -> Gray:
+    """Return an image of this size, (width, height), none larger.
+
+    Averaging over areas takes eight times as long if the factor is no whole number.
+    """
+    factor = gray.shape[1] // max(1, size[0])
+    if factor > 1:
+        gray = cv2.resize(gray, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    return gray if gray.shape == size[::-1] else cv2.resize(gray, size, interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
+def _words(page: Page, upright: Upright, unit: float) -> Iterator[TableWord]:
+    """Yield the words in units. A word's box on a skewed original is larger than the word."""
+    placed = [(index, word) for index, word in enumerate(page.words) if word.box != UNPLACED and word.text.strip()]
+    if not placed:
+        return
+    middles: Points = np.array(
+        [((word.box.left + word.box.right) / 2, (word.box.top + word.box.bottom) / 2) for _, word in placed]
+    )
+    straight = mapped(middles, np.array(upright.matrix, np.float64).reshape(3, 3)) / unit
+    for (index, word), (x, y) in zip(placed, straight.tolist(), strict=True):
+        across, down = word.width / unit / 2, word.height / unit / 2
+        yield TableWord(x - across, y - down, x + across, y + down, word.text, index, word.confidence)
