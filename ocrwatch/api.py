@@ -57,7 +57,8 @@ def read(
     to 100. A blank page has no words and no error.
 
     The keywords are the options of ``[ocr]`` with the same defaults; ``enhance`` has those of ``[enhance]`` that
-    differ, such as ``{"skew": False}``. With ``tables`` the page's tables are found too: ``page.tables``. Settings files and ``OCRWATCH_*`` variables are not read.
+    differ, such as ``{"skew": False}``. With ``tables`` the page's tables are found too: ``page.tables``. Settings
+    files and ``OCRWATCH_*`` variables are not read.
 
     The first call loads the engine (about a third of a second), later ones reuse it; so do calls with other options,
     but other languages are loaded anew. Threads may call it: one page is read at a time, and the others wait. To read

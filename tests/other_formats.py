@@ -146,6 +146,13 @@ class LikeAlto(Marks):
     ending: ClassVar[str] = "XML"
 
 
+class LikeTables(Marks):
+    """Would be taken for the tables of another scan."""
+
+    name: ClassVar[str] = "like-tables"
+    ending: ClassVar[str] = "csv"
+
+
 class Shows(Marks):
     """Is the original, as it came."""
 
@@ -160,7 +167,7 @@ class Shows(Marks):
 
 FORMATS: dict[str, type[Format]] = {
     **{each.name: each for each in (Marks, Twin, Raises, Exits, ReturnsText, Crashes, Hangs, Starved)},
-    **{each.name: each for each in (Escapes, LikeScans, LikeTexts, LikeAlto, Shows)},
+    **{each.name: each for each in (Escapes, LikeScans, LikeTexts, LikeTables, LikeAlto, Shows)},
     "other-name": OtherName,
 }
 

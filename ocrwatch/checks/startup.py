@@ -19,8 +19,8 @@ from ocrwatch.executors.base import WorkerOptions, texts_of
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.engine_choice import is_read_by_ppocr
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
-from ocrwatch.render.registry import choose
-from ocrwatch.settings import Output, Settings, recipe
+from ocrwatch.render.registry import choose, table_formats
+from ocrwatch.settings import Output, Settings, Tables, recipe
 from ocrwatch.storage import mount_watchdog
 from ocrwatch.storage.files import TEMPORARY_PREFIX, remove, sync, write_durable
 from ocrwatch.storage.files import folder as folder_below
@@ -176,10 +176,24 @@ def check_languages(settings: Settings) -> None:
 def check_formats(settings: Settings) -> None:
     """Check that the sidecar formats of all profiles can be used.
 
-    Raises :class:`EnvironmentFault` if a package is broken, :class:`UsageError` if two write to the same files.
+    Raises :class:`EnvironmentFault` if a package is broken, :class:`UsageError` if two write to the same files, or if
+    one writes tables that are not looked for.
     """
     for output in _outputs(settings):
         choose(output.formats)
+    _check_tables("output.formats", settings.output, settings.tables)
+    for effective in map(settings.with_profile, settings.profiles):
+        _check_tables(f"output.formats of the profile {effective.profile_name}", effective.output, effective.tables)
+
+
+def _check_tables(option: str, output: Output, tables: Tables) -> None:
+    unfilled = () if tables.enabled else table_formats(output.formats)
+    if unfilled:
+        write = "writes tables" if len(unfilled) == 1 else "write tables"
+        raise UsageError(
+            f"{option} has {' and '.join(unfilled)}, which {write}, but tables are not looked for",
+            f"set tables.enabled = true, or take {' and '.join(unfilled)} out of output.formats",
+        )
 
 
 def check_cache(settings: Settings) -> None:

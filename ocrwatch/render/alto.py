@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from ocrwatch import __version__
-from ocrwatch.document import UNPLACED, Block, Box, Line, Page, bounding_box
+from ocrwatch.document import UNPLACED, Block, Box, Cell, Line, Page, Quad, Table, bounding_box
 from ocrwatch.render.base import Original
+from ocrwatch.render.text_flow import lines_of_cells, text_flow
 from ocrwatch.render.typography import quarter_turns
 from ocrwatch.render.xml import Element, child, document
 
@@ -14,10 +16,14 @@ _NAMESPACE: Final = "http://www.loc.gov/standards/alto/ns-v4#"
 _SCHEMA: Final = f"{_NAMESPACE} http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
 _INSTANCE: Final = "http://www.w3.org/2001/XMLSchema-instance"
 _PROCESSING: Final = "OCR_1"
+_HEADER: Final = "header"
+
+_TILTED: Final = 1.0
+"""Pixels between the ends of an edge, across it, from which on a box does not say enough of the place."""
 
 
 class AltoFormat:
-    """A description of the reading, and one page with blocks, lines and words."""
+    """A description of the reading, and one page with blocks, lines and words, and its tables."""
 
     name: ClassVar[str] = "alto"
     ending: ClassVar[str] = "alto.xml"
@@ -27,6 +33,8 @@ class AltoFormat:
         attributes = {"xmlns": _NAMESPACE, "xmlns:xsi": _INSTANCE, "xsi:schemaLocation": _SCHEMA}
         alto = Element("alto", {**attributes, "SCHEMAVERSION": "4.4"})
         _describe(child(alto, "Description"), page, original)
+        if page.tables:
+            _add_tags(child(alto, "Tags"), page.tables)
         _add_page(child(alto, "Layout"), page)
         return document(alto)
 
@@ -64,8 +72,11 @@ def _add_page(layout: Element, page: Page) -> None:
         PC=None if confidence is None else _share(confidence),
     )
     space = child(sheet, "PrintSpace", **_place(Box(0, 0, page.width, page.height)))
-    for number, block in enumerate(page.blocks, 1):
-        _add_block(space, block, number)
+    for number, part in enumerate(text_flow(page), 1):
+        if isinstance(part, Table):
+            _add_table(space, part, lines_of_cells(page, part), number)
+        else:
+            _add_block(space, part, number)
 
 
 def _add_block(space: Element, block: Block, number: int) -> None:
@@ -82,6 +93,53 @@ def _add_block(space: Element, block: Block, number: int) -> None:
         )
         for line_number, line in enumerate(lines, 1):
             _add_line(text_block, line, f"{name}_{line_number}")
+
+
+def _add_tags(tags: Element, tables: Sequence[Table]) -> None:
+    """Add what says in which rows and columns a cell is, and that it is a heading."""
+    most = {"row": max(table.rows for table in tables), "column": max(table.columns for table in tables)}
+    for kind, count in most.items():
+        for number in range(1, count + 1):
+            child(tags, "StructureTag", ID=f"{kind}_{number}", TYPE=kind, LABEL=str(number))
+    child(tags, "StructureTag", ID=_HEADER, TYPE=_HEADER, LABEL=_HEADER)
+
+
+def _add_table(space: Element, table: Table, lines_of: Sequence[Sequence[Line]], number: int) -> None:
+    """Add a table, with a text block for each cell that is not empty."""
+    block = child(space, "ComposedBlock", ID=f"table_{number}", **_place(table.box), TYPE="table")
+    _add_shape(block, table.corners)
+    for cell_number, (cell, lines) in enumerate(zip(table.cells, lines_of, strict=True), 1):
+        if lines:
+            _add_cell(block, cell, lines, f"{number}_{cell_number}")
+
+
+def _add_cell(block: Element, cell: Cell, lines: Sequence[Line], name: str) -> None:
+    turns = quarter_turns(lines[0])
+    text_block = child(
+        block,
+        "TextBlock",
+        ID=f"cell_{name}",
+        TAGREFS=_tags(cell),
+        **_place(cell.box),
+        ROTATION=360 - 90 * turns if turns else None,
+    )
+    _add_shape(text_block, cell.corners)
+    for line_number, line in enumerate(lines, 1):
+        _add_line(text_block, line, f"{name}_{line_number}")
+
+
+def _tags(cell: Cell) -> str:
+    rows = (f"row_{cell.row + number}" for number in range(1, cell.rows + 1))
+    columns = (f"column_{cell.column + number}" for number in range(1, cell.columns + 1))
+    return " ".join((*rows, *columns, *([_HEADER] if cell.is_header else [])))
+
+
+def _add_shape(block: Element, corners: Quad) -> None:
+    """Add the corners, unless the edges are those of a box."""
+    points = list(zip(corners[::2], corners[1::2], strict=True))
+    edges = zip(points, (*points[1:], points[0]), strict=True)
+    if any(min(abs(x1 - x0), abs(y1 - y0)) >= _TILTED for (x0, y0), (x1, y1) in edges):
+        child(child(block, "Shape"), "Polygon", POINTS=" ".join(f"{x:.1f},{y:.1f}" for x, y in points))
 
 
 def _add_line(text_block: Element, line: Line, name: str) -> None:

@@ -56,6 +56,11 @@ def shows_original(wanted: Format) -> bool:
     return bool(getattr(wanted, "shows_original", False))
 
 
+def shows_tables(wanted: Format) -> bool:
+    """Return whether a format writes tables and nothing else. It declares this by a class attribute of this name."""
+    return bool(getattr(wanted, "shows_tables", False))
+
+
 @dataclass(frozen=True, slots=True)
 class RenderRequest:
     """What a worker makes of a page, for one scan."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from ocrwatch.document import UNPLACED, Block, Box, Line, Page, Second, Upright, Word
+from ocrwatch.document import UNPLACED, Block, Box, Cell, Line, Page, Quad, Second, Table, Upright, Word
 from ocrwatch.render.base import Original
 
 JSON_SCHEMA: Final = "ocrwatch.page/1"
@@ -56,6 +56,7 @@ def page_as_dict(page: Page, original: Original) -> dict[str, Any]:
         "upright": _upright(page.upright),
         "text": page.text,
         "blocks": [_block(block) for block in page.blocks],
+        **_tables(page.tables),
     }
 
 
@@ -106,6 +107,45 @@ def _word(word: Word) -> dict[str, Any]:
         "height": word.height or None,
         "confidence": _rounded(word.confidence),
     }
+
+
+def _tables(tables: tuple[Table, ...] | None) -> dict[str, Any]:
+    """Return the tables; nothing if they were not looked for.
+
+    So the JSON is the same as that of a version without tables.
+    """
+    return {} if tables is None else {"tables": [_table(table) for table in tables]}
+
+
+def _table(table: Table) -> dict[str, Any]:
+    return {
+        "kind": table.kind,
+        "rows": table.rows,
+        "columns": table.columns,
+        "confidence": _rounded(table.confidence),
+        "box": _box(table.box),
+        "corners": _corners(table.corners),
+        "cells": [_cell(cell) for cell in table.cells],
+    }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {
+        "row": cell.row,
+        "column": cell.column,
+        "rows": cell.rows,
+        "columns": cell.columns,
+        "header": cell.is_header,
+        "text": cell.text,
+        "confidence": _rounded(cell.confidence),
+        "box": _box(cell.box),
+        "corners": _corners(cell.corners),
+        "words": list(cell.words),
+    }
+
+
+def _corners(quad: Quad) -> list[list[float]]:
+    return [[round(x, 1), round(y, 1)] for x, y in zip(quad[::2], quad[1::2], strict=True)]
 
 
 def _box(box: Box) -> list[int] | None:

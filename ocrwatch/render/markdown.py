@@ -1,7 +1,8 @@
 """The format ``md``: text for people and language models, as CommonMark.
 
 Headings are lines in larger type. Lines of running text are joined, and so are words that are divided at a line's end.
-Other lines end with a line break, as those of an address or a receipt must.
+Other lines end with a line break, as those of an address or a receipt must. Tables are those of GitHub Flavored
+Markdown, which CommonMark does not have.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import ClassVar, Final
 
-from ocrwatch.document import UNPLACED, Line, Page
+from ocrwatch.document import UNPLACED, Block, Line, Page, Table
 from ocrwatch.render.base import Original
+from ocrwatch.render.table_rows import header_rows, heading_texts, rows_of
+from ocrwatch.render.text_flow import text_flow
 from ocrwatch.render.typography import extent, line_size, usual_size
 
 _HEADINGS: Final = ((1.9, "#"), (1.45, "##"), (1.2, "###"))
@@ -78,38 +81,74 @@ class _Usual:
 
 
 class MarkdownFormat:
-    """Headings, paragraphs and lists."""
+    """Headings, paragraphs, lists and tables."""
 
     name: ClassVar[str] = "md"
     ending: ClassVar[str] = "md"
 
     def render(self, page: Page, original: Original) -> bytes:  # noqa: ARG002 - the protocol's
         """Render the text; a page without text gives no bytes."""
-        text = "".join(("\n" if piece.continues else "\n\n") + _rendered(piece) for piece in _pieces(page))
+        text = "".join(map(_rendered, _pieces(page)))
         return f"{text.lstrip()}\n".encode() if text else b""
 
 
 def escaped(text: str) -> str:
     """Return text of one line without any meaning in CommonMark."""
-    text = _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+    text = _without_markup(text)
     if _BEGINS_BLOCK.match(text):
         return f"\\{text}"
     return _BEGINS_ITEM.sub(r"\g<1>\\", text, count=1) if _BEGINS_ITEM.match(text) else text
 
 
-def _rendered(piece: _Piece) -> str:
+def _without_markup(text: str) -> str:
+    """Return text that has no meaning after the beginning of a line."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+
+
+def _rendered(piece: _Piece | Table) -> str:
+    """Return a piece with what separates it from the piece before."""
+    if isinstance(piece, Table):
+        return f"\n\n{_pipe_table(piece)}"
     mark = f"{piece.mark} " if piece.mark else ""
     text = f"\\\n{' ' * len(mark)}".join(map(escaped, piece.text.split("\n")))
-    return mark + (_CLOSES_HEADING.sub(r"\\#", text) if mark.startswith("#") else text)
+    if mark.startswith("#"):
+        text = _CLOSES_HEADING.sub(r"\\#", text)
+    return ("\n" if piece.continues else "\n\n") + mark + text
 
 
-def _pieces(page: Page) -> Iterator[_Piece]:
-    lines = page.lines
+def _pipe_table(table: Table) -> str:
+    """Return a table of GitHub Flavored Markdown.
+
+    It must have exactly one header row: that of a table without headings is its first row.
+    """
+    above = header_rows(table) or 1
+    rows = [heading_texts(table, above), *rows_of(table)[above:]]
+    lines = [f"| {' | '.join(map(_without_markup, row))} |" for row in rows]
+    return "\n".join((lines[0], f"|{' --- |' * table.columns}", *lines[1:]))
+
+
+def _pieces(page: Page) -> Iterator[_Piece | Table]:
+    parts = tuple(text_flow(page))
+    # The size of the body text is that of the page, though most of it may be a table.
+    lines = tuple(line for part in parts if isinstance(part, Block) for line in part.lines)
     firsts = Counter(line.words[0].text for line in lines if len(line.words) > 1)
-    usual = _Usual(usual_size(lines), firsts, tuple(extent(line, line.box)[1] for line in lines))
+    usual = _Usual(usual_size(page.lines), firsts, tuple(extent(line, line.box)[1] for line in lines))
     last = ""
     """Mark of the piece before."""
-    for paragraph in (paragraph for block in page.blocks for paragraph in block.paragraphs):
+    for part in parts:
+        if isinstance(part, Table):
+            if any(cell.text for cell in part.cells):
+                yield part
+                last = ""
+            continue
+        for piece in _pieces_of(part, usual, last):
+            yield piece
+            last = piece.mark
+
+
+def _pieces_of(block: Block, usual: _Usual, last: str) -> Iterator[_Piece]:
+    """Divide a block. ``last`` is the mark of the piece before."""
+    for paragraph in block.paragraphs:
         if mark := _heading_mark(paragraph, usual.size):
             yield _Piece(mark, _joined(paragraph, [True] * len(paragraph)))
             last = mark

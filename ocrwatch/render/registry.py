@@ -17,7 +17,7 @@ from typing import Final
 from ocrwatch.document import Page, PageSummary
 from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, UsageError
 from ocrwatch.plugins import find, installed, origin
-from ocrwatch.render.base import Format, Original, RenderedPage, RenderRequest, shows_original
+from ocrwatch.render.base import Format, Original, RenderedPage, RenderRequest, shows_original, shows_tables
 
 GROUP: Final = "ocrwatch.formats"
 
@@ -33,6 +33,8 @@ _BUILT_IN: Final = {
     "tsv": "ocrwatch.render.tsv:TsvFormat",
     "md": "ocrwatch.render.markdown:MarkdownFormat",
     "pdf": "ocrwatch.render.pdf:PdfFormat",
+    "csv": "ocrwatch.render.csv:CsvFormat",
+    "xlsx": "ocrwatch.render.xlsx:XlsxFormat",
 }
 _ENDING: Final = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 """Endings that are safe in a file name on every file system, and leave room for the stem."""
@@ -40,7 +42,10 @@ _ENDING: Final = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 _LONGEST_REMARKS: Final = 100_000
 """Characters of a page's warnings, reasons for review and the like: they go to ledger and log."""
 
-_RESERVED: Final = ("jpg", "jpeg", "png", "tif", "tiff", "txt", "json", "hocr", "alto.xml", "tsv", "md", "pdf")
+_RESERVED: Final = (
+    *("jpg", "jpeg", "png", "tif", "tiff"),
+    *("txt", "json", "hocr", "alto.xml", "tsv", "md", "pdf", "tables.csv", "tables.xlsx"),
+)
 """Endings that other packages may not use: of scans, since the archive may be the outbox, and of built-in formats."""
 
 
@@ -101,6 +106,11 @@ def choose(formats: tuple[str, ...]) -> tuple[Format, ...]:
 def needs_original(formats: tuple[str, ...]) -> bool:
     """Return whether one of these formats gets the original's bytes. Raises like :func:`choose`."""
     return any(map(shows_original, choose(formats)))
+
+
+def table_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of those formats that write tables and nothing else. Raises like :func:`choose`."""
+    return tuple(each.name for each in choose(formats) if shows_tables(each))
 
 
 @functools.cache

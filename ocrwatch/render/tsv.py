@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 
 from ocrwatch.document import Box, Page, Word, bounding_box
 from ocrwatch.render.base import Original
+from ocrwatch.render.table_rows import one_line
 
 COLUMNS: Final = (
     "level",
@@ -27,7 +28,6 @@ COLUMNS: Final = (
 
 _PAGE, _BLOCK, _PARAGRAPH, _LINE, _WORD = range(1, 6)
 _NO_CONFIDENCE: Final = "-1"
-_SPACE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _FORMULA: Final = re.compile(r"[\"']*[=@\uff1d\uff20]|[\"']+[+-]|[+-](?![-+\d.,:/%()]*\Z)")
 """What a spreadsheet may take for a formula (OWASP, CSV injection). A plain number such as -12.50 is none."""
 
@@ -59,7 +59,7 @@ def _rows(page: Page) -> Iterator[str]:
 
 def cell(text: str) -> str:
     """Return text that stays one cell, and is no formula for a spreadsheet: a quote is put in front of those."""
-    text = _SPACE.sub(" ", text).strip()
+    text = one_line(text)
     return f"'{text}" if _FORMULA.match(text) else text
 
 

@@ -112,13 +112,16 @@ class ReadingOptions(Protocol):
     """All options that affect the text of a scan."""
 
     @property
-    def ocr(self) -> Ocr: ...
+    def ocr(self) -> Ocr:
+        """``[ocr]``."""
 
     @property
-    def enhance(self) -> Enhance: ...
+    def enhance(self) -> Enhance:
+        """``[enhance]``."""
 
     @property
-    def tables(self) -> Tables: ...
+    def tables(self) -> Tables:
+        """``[tables]``."""
 
 
 def recipe(options: ReadingOptions) -> Recipe:

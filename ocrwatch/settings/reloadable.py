@@ -8,7 +8,9 @@ from typing import Any
 from ocrwatch.settings import Settings
 from ocrwatch.settings.key_lookup import option_keys
 
-_SECTIONS = frozenset({"settle", "batch", "workers", "ocr", "enhance", "output", "pdf", "retry", "history", "hooks"})
+_SECTIONS = frozenset(
+    {"settle", "batch", "workers", "ocr", "enhance", "output", "pdf", "tables", "retry", "history", "hooks"}
+)
 _OPTIONS = frozenset({
     "watch.rescan", "watch.poll_interval", "log.level", "log.preview_chars", "status.heartbeat", "profiles",
 })  # fmt: skip

@@ -483,24 +483,26 @@ def test_an_instance_has_an_inbox_of_its_own(machine: Machine, newer: str) -> No
     assert machine.main_pid(UNIT) == before
 
 
-def test_ppocr_and_pdf_work_in_the_sandbox_and_stay(machine: Machine, newer: str) -> None:
-    """With both extras the service reads with PP-OCR and writes PDFs, hardened as it is, and an upgrade keeps them."""
+def test_extras_work_in_the_sandbox_and_stay(machine: Machine, newer: str) -> None:
+    """With all extras the service reads with PP-OCR and writes PDFs and workbooks, and an upgrade keeps them."""
     install = ("sh", f"{newer}/deploy/install.sh")
-    machine.run(*install, "--with-rapidocr", "--with-pdf")
+    machine.run(*install, "--with-rapidocr", "--with-pdf", "--with-xlsx")
     config = machine.path(CONFIG)
     with restored(config):
-        config.write_text(config.read_text() + 'engine = "rapidocr"\n[output]\nformats = ["txt", "pdf"]\n')
+        formats = '[output]\nformats = ["txt", "pdf", "xlsx"]\n[tables]\nenabled = true\n'
+        config.write_text(f'{config.read_text()}engine = "rapidocr"\n{formats}')
         machine.run("systemctl", "restart", UNIT)
         wait_active(machine)
         drop(machine, "twice.jpg", "Read by a network")
         assert "Read by a network" in text_of(machine, "twice.txt")
         assert machine.events(UNIT, "scan.delivered")[-1]["engine"].startswith("rapidocr")
         assert machine.path(f"{DATA}/outbox/twice.pdf").read_bytes().startswith(b"%PDF-")
+        assert machine.path(f"{DATA}/outbox/twice.tables.xlsx").read_bytes().startswith(b"PK")
         machine.run("ocrwatch", "doctor", user="ocrwatch")
     machine.run("systemctl", "restart", UNIT)
     wait_active(machine)
     assert "installed already" in machine.run(*install).stdout
-    for package in ("rapidocr", "pikepdf"):
+    for package in ("rapidocr", "pikepdf", "xlsxwriter"):
         assert list(machine.path("/opt/ocrwatch/releases").glob(f"*/lib/python3*/site-packages/{package}"))
 
 

@@ -19,7 +19,7 @@ from PIL import ImageDraw
 import ocrwatch
 from ocrwatch import errors
 from ocrwatch.recognise import page as pages
-from ocrwatch.settings.reading import Enhance, Ocr
+from ocrwatch.settings.reading import Enhance, Ocr, Tables
 from tests import odd_jpegs
 from tests.documentation import blocks
 from tests.rendering import draw, encode, render
@@ -134,10 +134,11 @@ def test_other_sources_are_refused(source: object, says: str) -> None:
 
 
 def test_keywords_and_defaults_are_those_of_the_settings() -> None:
-    """No option of [ocr] is missing, and none has another default; enhance is the section of that name."""
+    """No option of [ocr] is missing, and none has another default; enhance and tables are for the sections."""
     keywords = {name: each.default for name, each in inspect.signature(ocrwatch.read).parameters.items()}
     del keywords["source"]
     assert dict(keywords.pop("enhance")) == {}
+    assert keywords.pop("tables") == Tables().enabled
     keywords["variables"] = dict(keywords["variables"])
     assert keywords == {name: field.default for name, field in Ocr.model_fields.items()}
     assert "skew" in Enhance.model_fields

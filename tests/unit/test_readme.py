@@ -25,6 +25,7 @@ from ocrwatch.settings.key_lookup import is_option, option_keys
 from ocrwatch.settings.load import load, parse_overrides
 from tests.documentation import DOCS, GENERATED, PAGES, README, ROOT, anchors, blocks, inline, text_of
 from tests.unit.observe.statuses import status
+from tests.unit.render.made_tables import PAGE as PAGE_WITH_TABLE
 from tests.unit.render.test_formats import PAGE, rendered
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -156,8 +157,10 @@ def test_every_sidecar_and_every_field_of_the_json_is_documented() -> None:
     """Each format has a section, and the table of the JSON has all fields of a page, and no other."""
     page = text_of("reference/sidecars.md")
     assert set(re.findall(r"^## \.([\w.]+)$", page, re.MULTILINE)) == set(registry.endings())
-    written = json.loads(rendered(replace(PAGE, second=Second("rapidocr", "3.10.0", 1)), "json"))
-    fields_of = set(written) | set(written["upright"])
+    given = replace(PAGE, second=Second("rapidocr", "3.10.0", 1), tables=PAGE_WITH_TABLE.tables)
+    written = json.loads(rendered(given, "json"))
+    (table,) = written["tables"]
+    fields_of = {*written, *written["upright"], *table, *table["cells"][0]}
     assert _named(page.partition("\n## .json\n")[2].partition("\n## ")[0]) == fields_of
 
 

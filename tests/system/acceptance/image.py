@@ -85,10 +85,10 @@ def base_image() -> Path:
 
 
 def python_packages() -> Path:
-    """Return a folder with the wheels of what ocrwatch and its extras pdf and rapidocr need, and of what builds it."""
+    """Return a folder with the wheels of what ocrwatch and its extras need, and of what builds it."""
     project = tomllib.loads((SOURCE / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
-    extra = [*extras["pdf"], *extras["rapidocr"]]
+    extra = [*extras["pdf"], *extras["rapidocr"], *extras["xlsx"]]
     wanted = [*project["project"]["dependencies"], *extra, *project["build-system"]["requires"]]
     digest = hashlib.sha256(repr((PYTHON, wanted)).encode()).hexdigest()[:12]
     folder = cache() / f"wheels-{digest}"

@@ -11,7 +11,7 @@ import pytest
 
 from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Word
 from ocrwatch.errors import EnvironmentFault, InternalFault, UsageError
-from ocrwatch.render import pdf, registry
+from ocrwatch.render import registry
 from ocrwatch.render.base import Format, Original
 from tests.documentation import blocks
 from tests.other_formats import PACKAGE, installed
@@ -98,6 +98,7 @@ def test_a_package_that_is_broken_in_any_way_is_an_error_with_a_remedy(tmp_path:
         ("escapes", "its ending '../x' cannot be that of a file"),
         ("like-scans", "its ending 'JPG' is that of scans, or of a format that is built in"),
         ("like-texts", "its ending 'words.txt' is that of scans, or of a format that is built in"),
+        ("like-tables", "its ending 'csv' is that of scans, or of a format that is built in"),
         ("like-alto", "its ending 'XML' is that of scans, or of a format that is built in"),
     ],
 )
@@ -115,28 +116,38 @@ def test_the_endings_of_built_in_formats_are_reserved() -> None:
     assert set(registry._RESERVED) == {*ENDINGS, "jpg", "jpeg", "png", "tif", "tiff"}
 
 
-def test_a_format_whose_library_is_missing_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The PDF needs an extra; without it all other formats work, and the start says what to do."""
+@pytest.mark.parametrize(
+    ("name", "module", "package"),
+    [("pdf", "ocrwatch.render.pdf", "pikepdf"), ("xlsx", "ocrwatch.render.xlsx", "XlsxWriter")],
+)
+def test_a_format_whose_library_is_missing_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, module: str, package: str
+) -> None:
+    """PDF and workbook need extras; without them all other formats work, and the start says what to do."""
     registry.load.cache_clear()
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(pdf, "find_spec", lambda name: None if name == "pikepdf" else name)
+            patch.setattr(f"{module}.find_spec", lambda name: None if name == package.lower() else name)
             with pytest.raises(EnvironmentFault) as caught:
-                registry.load("pdf")
+                registry.load(name)
             assert registry.load("alto").ending == "alto.xml"
     finally:
         registry.load.cache_clear()
-    assert caught.value.message == "the format pdf needs the package pikepdf"
-    assert "pip install 'ocrwatch[pdf]'" in caught.value.remedy
+    assert caught.value.message == f"the format {name} needs the package {package}"
+    assert f"pip install 'ocrwatch[{name}]'" in caught.value.remedy
+    assert f"take {name} out of output.formats" in caught.value.remedy
 
 
-def test_a_library_that_cannot_be_loaded_is_no_scans_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "package"), [("pdf", "pikepdf"), ("xlsx", "XlsxWriter")])
+def test_a_library_that_cannot_be_loaded_is_no_scans_fault(
+    monkeypatch: pytest.MonkeyPatch, name: str, package: str
+) -> None:
     """Scans wait until it can be."""
-    assert registry.load("pdf").ending == "pdf"
-    monkeypatch.delitem(sys.modules, "ocrwatch.render.pdf_file", raising=False)
-    monkeypatch.setitem(sys.modules, "pikepdf", None)
-    with pytest.raises(EnvironmentFault, match="the package pikepdf cannot be loaded"):
-        registry.render(PAGE, GOOD, ("pdf",))
+    assert registry.load(name).name == name
+    monkeypatch.delitem(sys.modules, f"ocrwatch.render.{name}_file", raising=False)
+    monkeypatch.setitem(sys.modules, package.lower(), None)
+    with pytest.raises(EnvironmentFault, match=f"the package {package} cannot be loaded"):
+        registry.render(PAGE, GOOD, (name,))
 
 
 def test_formats_that_show_the_original_say_so(tmp_path: Path) -> None:
@@ -145,6 +156,12 @@ def test_formats_that_show_the_original_say_so(tmp_path: Path) -> None:
     with installed(tmp_path, "shows", "marks"):
         assert registry.needs_original(("txt", "shows"))
         assert not registry.needs_original(("txt", "marks"))
+
+
+def test_formats_that_write_tables_say_so() -> None:
+    """They are useless unless tables are looked for."""
+    assert registry.table_formats(BUILT_IN) == ("csv", "xlsx")
+    assert registry.table_formats(("txt", "json")) == ()
 
 
 def test_two_formats_with_one_ending_are_refused_together(tmp_path: Path) -> None:
