@@ -23,7 +23,7 @@ from ocrwatch.recognise.engine_choice import AUTO
 from ocrwatch.recognise.enhance import Enhanced
 from ocrwatch.recognise.enhance.fixed_steps import crop_region
 from ocrwatch.recognise.enhance.pixels import Pixels
-from ocrwatch.recognise.extract.tables import find_tables
+from ocrwatch.recognise.extract.tables import with_tables
 from ocrwatch.recognise.placement import Placement
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.projective import Projective, as_projective
@@ -97,7 +97,7 @@ def recognise(content: bytes, recipe: Recipe) -> Page:
         upright=None if blank else upright,
     )
     if recipe.tables:
-        page = replace(page, tables=find_tables(decoded.gray, decoded.reduction, page))
+        page = with_tables(decoded.gray, decoded.reduction, page)
         clock.lap("tables")
     return replace(page, timings=clock.milliseconds())
 

@@ -9,11 +9,13 @@ from typing import Final, NamedTuple
 from tests.bench.table_scoring import TrueCell
 from tests.table_images import DrawnCell, DrawnTable, Rules, draw_table
 
-_WORDS: Final = (
-    "harbour office budget total region number amount quarter income expense balance average change district station "
-    "passenger cargo vessel month winter summer north south eastern western annual weekly report account customer "
-    "supplier material quantity price discount delivery transport insurance interest pension salary equipment"
-).split()
+_VOCABULARY: Final = (
+    "harbour office budget total region number amount quarter income expense balance average change "
+    "district station passenger cargo vessel month winter summer north south eastern western annual "
+    "weekly report account customer supplier material quantity price discount delivery transport "
+    "insurance interest pension salary equipment"
+)
+_WORDS: Final = _VOCABULARY.split()
 _KINDS: Final[tuple[Rules, ...]] = ("grid", "rows", "header", "frame", "none")
 _ABOVE: Final = (
     "Each page is put on the glass by hand, and the lid is closed before the lamp",
@@ -35,7 +37,7 @@ class RenderedTable(NamedTuple):
 
 def rendered_tables(count: int, seed: int) -> Iterator[RenderedTable]:
     """Yield tables; the same ones for the same seed."""
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    chance = random.Random(seed)
     for number in range(count):
         kind = _KINDS[number % len(_KINDS)]
         cells, headers = _cells(chance)
@@ -55,7 +57,7 @@ def rendered_tables(count: int, seed: int) -> Iterator[RenderedTable]:
 def _cells(chance: random.Random) -> tuple[list[DrawnCell], int]:
     columns, rows = chance.randint(3, 7), chance.randint(4, 14)
     cells = []
-    spans = chance.random() < 0.5 and columns > 3  # noqa: PLR2004 - room for a heading of two columns
+    spans = chance.random() < 0.5 and columns > 3
     headers = 2 if spans else 1
     cells.append(DrawnCell(0, 0, _text(chance, 1), headers - 1))
     column = 1
@@ -70,7 +72,7 @@ def _cells(chance: random.Random) -> tuple[list[DrawnCell], int]:
     for row in range(headers, headers + rows):
         cells.append(DrawnCell(row, 0, _label(chance)))
         for column in range(1, columns):
-            if chance.random() > 0.06:  # noqa: PLR2004 - some cells are empty
+            if chance.random() > 0.06:
                 cells.append(DrawnCell(row, column, _number(chance)))
     return cells, headers
 
@@ -82,7 +84,7 @@ def _text(chance: random.Random, most: int) -> str:
 def _label(chance: random.Random) -> str:
     words = chance.choices(_WORDS, k=chance.randint(1, 3))
     text = " ".join(words).capitalize()
-    return f"{text}\n{chance.choice(_WORDS)} {chance.choice(_WORDS)}" if chance.random() < 0.12 else text  # noqa: PLR2004
+    return f"{text}\n{chance.choice(_WORDS)} {chance.choice(_WORDS)}" if chance.random() < 0.12 else text
 
 
 def _number(chance: random.Random) -> str:

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from ocrwatch.document import Box, Table
@@ -111,7 +112,7 @@ def relations(cells: Sequence[TrueCell]) -> list[tuple[str, str, str]]:
     found = set()
     for direction, order in (("right", sorted(grid)), ("below", sorted(grid, key=lambda place: place[::-1]))):
         axis = 0 if direction == "right" else 1
-        for one, other in zip(order, order[1:], strict=False):
+        for one, other in pairwise(order):
             if one[axis] == other[axis] and grid[one] != grid[other]:
                 found.add((grid[one], grid[other], direction))
     return [(normalised(cells[one].text), normalised(cells[other].text), way) for one, other, way in sorted(found)]

@@ -1,7 +1,7 @@
 """Tables with cells:  python -m tests.bench.table_structure [FOLDER] [--skew 3] [--grain 12].
 
-Without a folder, tables are rendered. A folder has JPEGs ``NAME.jpg`` with the truth ``NAME.tables.json``: of each table
-its cells with rows, columns, text and box; pages without a truth have no table, and each that is found is false.
+Without a folder, tables are rendered. A folder has JPEGs ``NAME.jpg`` with the truth ``NAME.tables.json``: of each
+table its cells with rows, columns, text and box. Pages without a truth have no table: each that is found is false.
 
 Each page is read, spoiled first if that is wanted. Then the table finder's CPU time is measured, and its tables are
 scored.
@@ -24,7 +24,7 @@ from rich.table import Table as Grid
 
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.decode import decode
-from ocrwatch.recognise.extract.tables import find_tables
+from ocrwatch.recognise.extract.tables import with_tables
 from ocrwatch.recognise.page import recognise, warm
 from tests.bench.arguments import console, positive
 from tests.bench.rendered_tables import rendered_tables
@@ -65,12 +65,12 @@ def main() -> None:
         page = recognise(content.getvalue(), recipe)
         decoded = decode(content.getvalue(), max_pixels=recipe.enhance.max_pixels)
         begin = time.process_time()
-        tables = find_tables(decoded.gray, decoded.reduction, page)
+        tables = with_tables(decoded.gray, decoded.reduction, page).tables or ()
         milliseconds[scan.kind].append(1000 * (time.process_time() - begin))
         result = score(scan.truth, [found_cells(table) for table in tables])
         if arguments.by_page:
             found = ", ".join(f"{each.kind} {each.rows}x{each.columns} {each.confidence:.0f}" for each in tables)
-            print(f"{scan.name}: {found}; F1 {result.f1:.3f}, cells {result.cells:.3f}, placed {result.placed:.3f}")  # noqa: T201
+            print(f"{scan.name}: {found}; F1 {result.f1:.3f}, cells {result.cells:.3f}, placed {result.placed:.3f}")
         scores[scan.kind] += result
         false[scan.kind] += 0 if scan.truth else len(tables)
     _print(scores, milliseconds, false)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
-from ocrwatch.recognise.extract.columns import Columns, Gap, find_gaps
+from ocrwatch.recognise.extract.columns import Columns, Gap, count_on_both_sides, find_gaps
 from ocrwatch.recognise.extract.extents import Extent, extent
 from ocrwatch.recognise.extract.found import FoundTable, TablePage
 from ocrwatch.recognise.extract.rules import Rule
@@ -35,6 +35,22 @@ _COMMON: Final = 0.7
 
 _ACROSS: Final = 0.6
 """Share of a table's width that a rule above or below it covers, at least."""
+
+
+_LEADING: Final = 1.9
+"""Distance of two rows of headings, at most."""
+
+_OFF_CENTRE: Final = 0.75
+"""Distance of a heading's middle from that of its columns, at most."""
+
+_MOST_SPANNED: Final = 5
+"""Columns that such a heading spans, at most."""
+
+_FRAME: Final = 2.0
+"""Distance of a rule from the text it frames, at most."""
+
+_EDGE: Final = 0.3
+"""Space around the text of a table without rules there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +114,7 @@ def _are_one_table(above: Sequence[int], below: Sequence[int], lines: Sequence[_
         return False
     if any(len(lines[at].pieces) == 1 and len(lines[at].words) > 4 for at in between):  # noqa: PLR2004
         return False
-    gaps, others = _gaps_of(above, lines), _gaps_of(below, lines)
+    gaps, others = _filled_gaps_of(above, lines), _filled_gaps_of(below, lines)
     common = sum(any(min(gap.right, its.right) - max(gap.left, its.left) > 0.4 for its in others) for gap in gaps)  # noqa: PLR2004
     return common >= max(2, 0.6 * min(len(gaps), len(others)))
 
@@ -108,26 +124,66 @@ def _gaps_of(group: Sequence[int], lines: Sequence[_TextLine]) -> list[Gap]:
     return find_gaps(spans, min(line[0][0] for line in spans), max(line[-1][1] for line in spans))
 
 
+def _filled_gaps_of(group: Sequence[int], lines: Sequence[_TextLine]) -> list[Gap]:
+    """Return the gaps with text on both sides in at least half of the lines."""
+    spans = [spans_of(lines[at].pieces) for at in group]
+    return [gap for gap in _gaps_of(group, lines) if 2 * count_on_both_sides(gap, spans) >= len(spans)]
+
+
 def _table(group: Sequence[int], lines: Sequence[_TextLine], page: TablePage) -> FoundTable | None:
     """Return the table of a group of lines; None if it is none."""
     gaps = _gaps_of(group, lines)
     if not gaps:
         return None
     core = extent(word for at in group for word in lines[at].words)
-    first, last = _reach(group, lines, core, page.horizontal)
+    columns = Columns(tuple(gaps), core.left, core.right)
+    first, last = _reach(group, lines, core, page.horizontal, columns)
     words = tuple(
         word for line in lines[first : last + 1] for word in line.words if core.left - 2 <= word.x <= core.right + 2
     )
-    place = extent(words)
-    place = Extent(min(place.left, core.left), place.top, max(place.right, core.right), place.bottom)
+    place = _framed(extent(words), page.horizontal)
     part = TablePage(words, _beside(page.horizontal, place), _within(page.vertical, place), page.spacing)
     rules = sum(rule.length >= _ACROSS * place.width for rule in part.horizontal)
-    table = table_of(part, Columns(tuple(gaps), core.left, core.right), place, "rules" if rules else "aligned")
+    table = table_of(part, columns, place, "rules" if rules else "aligned")
     return table if _is_table(table, rules) else None
 
 
+def _with_headings(first: int, lines: Sequence[_TextLine], columns: Columns) -> int:
+    """Return the first line of a table: that of the headings of several columns that are above ``first``."""
+    while first > 0 and lines[first].y - lines[first - 1].y < _LEADING and _is_of_headings(lines[first - 1], columns):
+        first -= 1
+    return first
+
+
+def _is_of_headings(line: _TextLine, columns: Columns) -> bool:
+    """Return whether each text of a line is in the middle of several columns, but not of all, as a title is."""
+    return all(
+        any(
+            abs(left + right - sum(columns.extent(first, last))) / 2 <= _OFF_CENTRE
+            and set(columns.overlapped(left, right)) <= set(range(first, last + 1))
+            for first in range(1, len(columns))
+            for last in range(first + 1, min(len(columns), first + _MOST_SPANNED))
+        )
+        for left, right in spans_of(line.pieces)
+    )
+
+
+def _framed(place: Extent, horizontal: Sequence[Rule]) -> Extent:
+    """Return the place of a table with the rules above and below it; without them, with some space around the text."""
+    wide = [rule for rule in horizontal if rule.covered(place.left, place.right) >= _ACROSS * place.width]
+    above = [rule for rule in wide if 0 <= place.top - rule.at + _EDGE <= _FRAME]
+    below = [rule for rule in wide if 0 <= rule.at - place.bottom + _EDGE <= _FRAME]
+    near = [rule for rule in (*above, *below) if rule.length <= place.width + 2 * _FRAME]
+    return Extent(
+        min((place.left - _EDGE, *(rule.begin for rule in near))),
+        max((rule.at for rule in above), default=place.top - _EDGE),
+        max((place.right + _EDGE, *(rule.end for rule in near))),
+        min((rule.at for rule in below), default=place.bottom + _EDGE),
+    )
+
+
 def _reach(
-    group: Sequence[int], lines: Sequence[_TextLine], core: Extent, horizontal: Sequence[Rule]
+    group: Sequence[int], lines: Sequence[_TextLine], core: Extent, horizontal: Sequence[Rule], columns: Columns
 ) -> tuple[int, int]:
     """Return the first and last line of a table: lines without gaps between it and a rule across it belong to it."""
     first, last = min(group), max(group)
@@ -142,6 +198,8 @@ def _reach(
     if above:
         while first > 0 and lines[first - 1].y > max(above):
             first -= 1
+    else:
+        first = _with_headings(first, lines, columns)
     below = [y for y in wide if y >= bottom - 0.3 and y - bottom < 4]  # noqa: PLR2004
     if below:
         while last + 1 < len(lines) and lines[last + 1].y < min(below):

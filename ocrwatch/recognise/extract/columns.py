@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from ocrwatch.recognise.extract.rules import Rule
 from ocrwatch.recognise.extract.extents import extent
+from ocrwatch.recognise.extract.rules import Rule
 from ocrwatch.recognise.extract.table_words import Line, Spacing, TableWord, split_at_gaps
 
 _STEP: Final = 1 / 8
@@ -118,8 +118,9 @@ def find_gaps(
         for begin, end in spans:
             taken[number, max(0, round((begin - left) / _STEP)) : max(0, round((end - left) / _STEP))] = True
     headings = min(_MOST_HEADINGS, len(lines) // _LINES_TO_A_HEADING)
-    crossing = np.count_nonzero(taken[headings:], axis=0)
-    is_free = np.concatenate([[False], crossing <= _CROSSING * (len(lines) - headings), [False]])
+    is_free = np.zeros(count + 2, bool)
+    for part in (taken, taken[headings:]):
+        is_free[1:-1] |= np.count_nonzero(part, axis=0) <= _CROSSING * len(part)
     edges = np.flatnonzero(is_free[1:] != is_free[:-1]).tolist()
     # What is free at the left or right end is no gap.
     runs = [(begin, end) for begin, end in zip(edges[::2], edges[1::2], strict=True) if begin > 0 and end < count]
@@ -138,6 +139,14 @@ def _with_text_between(gaps: Sequence[Gap], lines: Sequence[Sequence[tuple[float
         else:
             joined.append(gap)
     return joined
+
+
+def count_on_both_sides(gap: Gap, lines: Iterable[Sequence[tuple[float, float]]]) -> int:
+    """Return how many lines have text on both sides of a gap."""
+    return sum(
+        any(end <= gap.left + 0.1 for _, end in line) and any(begin >= gap.right - 0.1 for begin, _ in line)
+        for line in lines
+    )
 
 
 def pieces_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ocrwatch.document import Box, Cell, Line, Quad, Table, Word, bounding_box
+from ocrwatch.document import Box, Cell, Line, Quad, Table, Word
 from ocrwatch.recognise.extract.extents import Extent
 from ocrwatch.recognise.extract.found import FoundCell, FoundTable
 from ocrwatch.recognise.extract.straight_page import StraightPage
@@ -29,8 +29,8 @@ class _Slot:
 def placed_table(table: FoundTable, straight: StraightPage, words: Sequence[Word]) -> Table:
     """Return a table on the original, with empty cells where there is no text. ``words`` are those of the page."""
     slots = _shared_out(table)
-    corners = straight.corners(table.place)
-    cells = (_cell(slot, table, straight, words) for slot in slots)
+    corners, *quads = straight.corners([table.place, *(_place(slot, table) for slot in slots)])
+    cells = (_cell(slot, table, quad, words) for slot, quad in zip(slots, quads, strict=True))
     return Table(
         table.kind,
         table.rows,
@@ -57,10 +57,8 @@ def _shared_out(table: FoundTable) -> list[_Slot]:
         slot = _Slot(cell.row, cell.column, *_free(cell, taken), list(cell.words))
         slots.append(slot)
         taken.update(dict.fromkeys(_places(slot), slot))
-    for row in range(table.rows):
-        for column in range(table.columns):
-            if (row, column) not in taken:
-                slots.append(_Slot(row, column, 1, 1, []))
+    free = ((row, column) for row in range(table.rows) for column in range(table.columns) if (row, column) not in taken)
+    slots += [_Slot(row, column, 1, 1, []) for row, column in free]
     return sorted(slots, key=lambda slot: (slot.row, slot.column))
 
 
@@ -88,9 +86,8 @@ def _places(slot: _Slot) -> Iterator[_Place]:
             yield row, column
 
 
-def _cell(slot: _Slot, table: FoundTable, straight: StraightPage, words: Sequence[Word]) -> Cell:
+def _cell(slot: _Slot, table: FoundTable, corners: Quad, words: Sequence[Word]) -> Cell:
     lines = lines_of(slot.words)
-    corners = straight.corners(_place(slot, table))
     # With the spaces of a line of text: there are none between Chinese characters.
     texts = (Line(tuple(words[word.index] for word in line), Box(0, 0, 0, 0)) for line in lines)
     return Cell(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Final
 
@@ -21,6 +22,9 @@ _SAME: Final = 0.7
 
 _OPEN: Final = {True: 1.5, False: 1.2}
 """How far horizontal, or vertical, rules reach beyond the last edge if that side of the table has no rule."""
+
+_LOOSE: Final = {True: 6.0, False: 3.0}
+"""Length from which on a horizontal, or vertical, rule may end anywhere."""
 
 _DRAWN: Final = 0.5
 """Share of an edge between two places that is drawn if it divides them."""
@@ -71,13 +75,30 @@ class Lattice:
 def find_lattices(rules: Rules, words: Sequence[TableWord]) -> list[Lattice]:
     """Return the lattices of a page, those with the most rules first."""
     found = []
-    for horizontal, vertical in sorted(_crossing(rules), key=lambda both: -len(both[0]) - len(both[1])):
+    for horizontal, vertical in sorted(
+        _crossing(_without_loose_ends(rules)), key=lambda both: -len(both[0]) - len(both[1])
+    ):
         if len(horizontal) < 2:  # noqa: PLR2004 - an upper and a lower one
             continue
         lattice = _lattice(horizontal, vertical, words)
         if lattice.rows > 0 and lattice.columns > 0:
             found.append(lattice)
     return found
+
+
+def _without_loose_ends(rules: Rules) -> Rules:
+    """Leave out short rules that do not reach from one rule to another: they are strokes of letters."""
+    horizontal = tuple(
+        rule
+        for rule in rules.horizontal
+        if rule.length > _LOOSE[True] or sum(_meet(rule, other) for other in rules.vertical) > 1
+    )
+    vertical = tuple(
+        rule
+        for rule in rules.vertical
+        if rule.length > _LOOSE[False] or sum(_meet(other, rule) for other in horizontal) > 1
+    )
+    return Rules(horizontal, vertical)
 
 
 def _crossing(rules: Rules) -> list[tuple[list[Rule], list[Rule]]]:
@@ -262,7 +283,7 @@ def _cuts(row: int, cells: Iterable[FoundCell]) -> list[float]:
     strips = list(strips_of(word for cell in own for word in cell.words))
     if len(own) < 2 or len(strips) < 2:  # noqa: PLR2004
         return []
-    gaps = [(below[0] - above[1], (below[0] + above[1]) / 2) for above, below in zip(strips, strips[1:], strict=False)]
+    gaps = [(below[0] - above[1], (below[0] + above[1]) / 2) for above, below in pairwise(strips)]
     least = max(_BLANK, 2 * min(1.0, *(height for height, _ in gaps)))
     return [middle for height, middle in gaps if height > least]
 

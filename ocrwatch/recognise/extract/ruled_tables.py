@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from ocrwatch.recognise.extract.columns import Columns, Gap, find_gaps
+from ocrwatch.recognise.extract.columns import Columns, Gap, count_on_both_sides, find_gaps
 from ocrwatch.recognise.extract.found import FoundCell, FoundTable, TablePage
-from ocrwatch.recognise.extract.rules import Rules
 from ocrwatch.recognise.extract.ruled_grid import Lattice, find_lattices, grid_cells, header_rows
+from ocrwatch.recognise.extract.rules import Rules
 from ocrwatch.recognise.extract.table_rows import table_of
 from ocrwatch.recognise.extract.table_words import TableWord, is_number, lines_of, spans_of, split_at_gaps, strips_of
 
@@ -66,15 +66,7 @@ def _gaps_within(lattice: Lattice, column: int, page: TablePage) -> list[Gap]:
     if len(several) < max(_FEWEST_ROWS, 0.5 * len(lines)):
         return []
     gaps = find_gaps(several, left, right, _SUB_GAP)
-    return [gap for gap in gaps if _on_both_sides(gap, several) >= max(_FEWEST_ROWS, 0.6 * len(several))]
-
-
-def _on_both_sides(gap: Gap, lines: Iterable[Sequence[tuple[float, float]]]) -> int:
-    """Return how many lines have text on both sides of a gap."""
-    return sum(
-        any(end <= gap.left + 0.1 for _, end in line) and any(begin >= gap.right - 0.1 for begin, _ in line)
-        for line in lines
-    )
+    return [gap for gap in gaps if count_on_both_sides(gap, several) >= max(_FEWEST_ROWS, 0.6 * len(several))]
 
 
 def _band(lattice: Lattice, row: int, words: Iterable[TableWord]) -> list[TableWord]:

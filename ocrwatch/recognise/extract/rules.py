@@ -85,13 +85,22 @@ def find_rules(gray: Gray, unit: float, words: Sequence[Extent]) -> Rules:
     boxes = np.array([(word.left, word.top, word.right, word.bottom) for word in words], np.float64).reshape(-1, 4)
     found = []
     for horizontal in (True, False):
-        dark = _runs(_thin(gray, horizontal, unit, dark=True), horizontal, _SHORTEST[horizontal], unit)
-        white = _runs(_thin(gray, horizontal, unit, dark=False), horizontal, _WHITE_SHORTEST[horizontal], unit)
-        found.append(tuple(rule for rule in _joined([*dark, *white]) if not _is_stroke(rule, horizontal, boxes)))
+        dark = _runs(
+            _thin(gray, unit, horizontal=horizontal, dark=True), _SHORTEST[horizontal], unit, horizontal=horizontal
+        )
+        white = _runs(
+            _thin(gray, unit, horizontal=horizontal, dark=False),
+            _WHITE_SHORTEST[horizontal],
+            unit,
+            horizontal=horizontal,
+        )
+        found.append(
+            tuple(rule for rule in _joined([*dark, *white]) if not _is_stroke(rule, boxes, horizontal=horizontal))
+        )
     return Rules(*found)
 
 
-def _thin(gray: Gray, horizontal: bool, unit: float, *, dark: bool) -> Mask:
+def _thin(gray: Gray, unit: float, *, horizontal: bool, dark: bool) -> Mask:
     """Mark pixels that are darker, or lighter, than both sides of a strip as thick as a rule can be."""
     across = max(3, int(_THICKEST * unit)) | 1
     kernel = np.ones((across, 1) if horizontal else (1, across), np.uint8)
@@ -100,13 +109,13 @@ def _thin(gray: Gray, horizontal: bool, unit: float, *, dark: bool) -> Mask:
     return mask  # type: ignore[return-value]
 
 
-def _runs(mask: Mask, horizontal: bool, shortest: float, unit: float) -> list[Rule]:
+def _runs(mask: Mask, shortest: float, unit: float, *, horizontal: bool) -> list[Rule]:
     """Return the long runs of a mask. A rule may be a pixel off along its length, and have short breaks."""
-    run = _along(max(3, int(0.5 * unit)), horizontal)
+    run = _along(max(3, int(0.5 * unit)), horizontal=horizontal)
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, run)  # type: ignore[assignment]
-    mask = cv2.dilate(mask, _along(3, not horizontal))  # type: ignore[assignment]
-    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _along(_LONGEST_BREAK, horizontal))  # type: ignore[assignment]
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _along(max(3, int(shortest * unit)), horizontal))  # type: ignore[assignment]
+    mask = cv2.dilate(mask, _along(3, horizontal=not horizontal))  # type: ignore[assignment]
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _along(_LONGEST_BREAK, horizontal=horizontal))  # type: ignore[assignment]
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, _along(max(3, int(shortest * unit)), horizontal=horizontal))  # type: ignore[assignment]
     # A tenth of the time of connected components: nearly all of the mask is empty.
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     rules = []
@@ -120,7 +129,7 @@ def _runs(mask: Mask, horizontal: bool, shortest: float, unit: float) -> list[Ru
     return rules
 
 
-def _along(length: int, horizontal: bool) -> Mask:
+def _along(length: int, *, horizontal: bool) -> Mask:
     return np.ones((1, length) if horizontal else (length, 1), np.uint8)
 
 
@@ -149,7 +158,7 @@ def _continues(rule: Rule, following: Rule) -> bool:
     return is_near and following.begin - rule.end <= _BREAK and following.end > rule.begin
 
 
-def _is_stroke(rule: Rule, horizontal: bool, boxes: np.ndarray) -> bool:
+def _is_stroke(rule: Rule, boxes: np.ndarray, *, horizontal: bool) -> bool:
     """Return whether a short rule is a stroke of letters: much of it lies within words."""
     if rule.length > _OF_LETTERS[horizontal] or not len(boxes):
         return False

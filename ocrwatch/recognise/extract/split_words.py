@@ -1,0 +1,101 @@
+"""Divides words that were read across a vertical rule: the texts of two cells as one word.
+
+Tesseract removes rules before it reads, and sometimes the space between two cells with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from ocrwatch.document import Page, Word
+from ocrwatch.recognise.affine import box_of
+from ocrwatch.recognise.extract.extents import Extent
+from ocrwatch.recognise.extract.rules import Rules
+from ocrwatch.recognise.extract.straight_page import StraightPage
+from ocrwatch.recognise.extract.table_words import TableWord
+from ocrwatch.recognise.extract.word_ink import inked_columns, without_stems
+
+_INSIDE: Final = 0.4
+"""Distance of a rule from both ends of a word that it divides, at least. At an end it was read as a sign."""
+
+_ACROSS: Final = 0.8
+"""Share of a word's height that a rule covers if it divides the word, at least."""
+
+_UNSURE: Final = 50.0
+"""Confidence, 0 to 100, of the parts at most: the letters may be right, but where they were divided is an estimate."""
+
+_RULE_SIGNS: Final = "|\u00a6[]{}"
+
+
+def split_words(page: Page, straight: StraightPage, rules: Rules) -> Page:
+    """Return a page on which no word reaches over a vertical rule; the same one if none does."""
+    long = without_stems(rules)
+    words_read = page.words
+    parts = {word.index: tuple(_parts(word, straight, long, page, words_read[word.index])) for word in straight.words}
+    divided = {index: words for index, words in parts.items() if len(words) > 1}
+    if not divided:
+        return page
+    index = 0
+    blocks = []
+    for block in page.blocks:
+        lines = []
+        for line in block.lines:
+            words: list[Word] = []
+            for word in line.words:
+                words += divided.get(index, (word,))
+                index += 1
+            lines.append(line if len(words) == len(line.words) else replace(line, words=tuple(words)))
+        blocks.append(replace(block, lines=tuple(lines)))
+    return replace(page, blocks=tuple(blocks))
+
+
+def _parts(word: TableWord, straight: StraightPage, rules: Rules, page: Page, read: Word) -> Iterator[Word]:
+    """Yield the parts of a word between rules; nothing if no rule divides it. ``read`` is the word on the page."""
+    height = word.bottom - word.top
+    cuts = sorted(
+        rule.at
+        for rule in rules.vertical
+        if word.left + _INSIDE <= rule.at <= word.right - _INSIDE
+        and rule.covered(word.top, word.bottom) >= _ACROSS * height
+    )
+    if not cuts or len(word.text) < 2:  # noqa: PLR2004 - at least one character for each part
+        return
+    edges = (word.left, *cuts, word.right)
+    places = [Extent(left, word.top, right, word.bottom) for left, right in pairwise(edges)]
+    texts = _texts(word.text, _ink_widths(word, places, straight, rules))
+    unit = read.height / height if height else 0.0
+    confidence = None if read.confidence is None else min(read.confidence, _UNSURE)
+    for text, place, corners in zip(texts, places, straight.corners(places), strict=True):
+        if text:
+            box = box_of(corners[::2], corners[1::2], width=page.width, height=page.height)
+            yield Word(text, box, confidence, round(place.width * unit, 1), read.height)
+
+
+def _ink_widths(word: TableWord, places: Sequence[Extent], straight: StraightPage, rules: Rules) -> list[int]:
+    """Return how many columns of pixels have ink in each part of a word."""
+    inked = inked_columns(word, straight, rules)
+    if inked is None:
+        return [max(1, round(place.width * straight.unit)) for place in places]
+    ends = np.searchsorted(inked, [place.right * straight.unit for place in places[:-1]]).tolist()
+    return [end - begin for begin, end in pairwise([0, *ends, len(inked)])]
+
+
+def _texts(text: str, widths: Sequence[int]) -> list[str]:
+    """Divide a text in proportion to the widths of its parts' ink, at a sign that was read from a rule if one is near.
+
+    The last part has the rest.
+    """
+    total = sum(widths)
+    texts, begin, ink = [], 0, 0
+    for width in widths[:-1]:
+        ink += width
+        at = round(len(text) * ink / total) if total else begin
+        sign = next((near for near in (at, at - 1, at + 1) if 0 <= near < len(text) and text[near] in _RULE_SIGNS), at)
+        texts.append(text[begin : max(begin, sign)].strip(_RULE_SIGNS))
+        begin = max(begin, sign)
+    return [*texts, text[begin:].strip(_RULE_SIGNS)]
