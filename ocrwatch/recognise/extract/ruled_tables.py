@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from ocrwatch.recognise.extract.columns import Columns, Gap, count_on_both_sides, find_gaps
