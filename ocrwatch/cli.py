@@ -86,13 +86,24 @@ def read(
         list[Path], typer.Argument(metavar="FILE...", help="JPEG, PNG or TIFF files; - for standard input.")
     ],
     as_json: JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print only the tables, as CSV.")] = False,
     preview: Annotated[bool, typer.Option("--preview", help="Show only the first 100 characters.")] = False,
+    tables: Annotated[bool, typer.Option("--tables", help="Look for tables; with --json they are printed.")] = False,
+    explain: Annotated[
+        Path | None,
+        typer.Option(
+            "--explain",
+            metavar="OUT.png",
+            help="Draw what was found, words and tables, on a picture of the one FILE. An earlier picture is replaced.",
+        ),
+    ] = None,
 ) -> None:
     """Print the text of images; no folder is changed. Code 1 if a file could not be read."""
     with _loading():
         from ocrwatch.commands import read
 
-    _leave(read.read(files, given.config, given.overrides, given.sets, as_json=as_json, preview=preview))
+    wanted = read.Wanted(as_json, as_csv, preview, tables, explain)
+    _leave(read.read(files, given.config, given.overrides, given.sets, wanted))
 
 
 @command(app, "state")

@@ -25,6 +25,7 @@ TRANSPARENT: Final = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 
 _WHITE_IS_ZERO: Final = 0
 _FEWEST_BITS, _MOST_BITS = 8, 16
+_WHITEST: Final = 0xFFFF
 
 
 class StoredTiff(TiffImageFile):
@@ -50,6 +51,24 @@ class StoredTiff(TiffImageFile):
     def is_white_zero(self) -> bool:
         """Whether 0 is white, as in most faxes. Pillow inverts samples of 8 bits and less by itself."""
         return bool(self.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO)
+
+
+def tiff_page(content: bytes, number: int) -> tuple[StoredTiff, Image.Image]:
+    """Return a TIFF at one of its pages, from 0, and the page's image as it is stored."""
+    tiff = StoredTiff(io.BytesIO(content))
+    tiff.seek(number)
+    tiff.load()
+    # Pillow's size of a TIFF is that of the upright image; that of its copy is that of the stored pixels.
+    return tiff, tiff.copy()
+
+
+def of_sixteen_bits(image: Image.Image, bits: int, *, is_inverted: bool) -> Image.Image:
+    """Return samples of 9 to 16 bits, which Pillow has as they are stored, as values up to 65535, in the mode I."""
+    scale = 1 << (16 - bits)
+    values = image.convert("I")
+    if scale > 1 or is_inverted:
+        values = values.point(lambda value: _WHITEST - value * scale if is_inverted else value * scale)
+    return values
 
 
 def group_4_strips(image: Image.Image, rows: int) -> list[bytes]:

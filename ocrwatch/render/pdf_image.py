@@ -14,14 +14,13 @@ from PIL.PngImagePlugin import PngImageFile
 
 from ocrwatch import jpeg_markers, png_chunks
 from ocrwatch.magic import HEAD, ImageKind, image_kind
-from ocrwatch.pillow_images import SIXTEEN_BITS, TRANSPARENT, StoredTiff, group_4_strips
+from ocrwatch.pillow_images import SIXTEEN_BITS, TRANSPARENT, group_4_strips, of_sixteen_bits, tiff_page
 
 _ARITHMETIC: Final = frozenset({0xC9, 0xCA})
 """Processes that PDF does not have (ISO 32000-1, 7.4.8)."""
 
 _PNG_PREDICTOR: Final = 15
 _PNG_COLOURS: Final = {png_chunks.GREY: 1, png_chunks.RGB: 3, png_chunks.INDEXED: 1}
-_WHITEST: Final = 0xFFFF
 _STORABLE: Final = frozenset({"L", "P", "RGB", "I;16"})
 """Modes that PNG has."""
 
@@ -109,23 +108,10 @@ def _png(png: bytes) -> PdfImage | None:
 
 
 def _tiff(content: bytes, page: int) -> PdfImage:
-    image = StoredTiff(io.BytesIO(content))
-    image.seek(page)
-    image.load()
-    # Pillow's size of a TIFF is that of the upright image; that of its copy is that of the stored pixels.
-    stored = image.copy()
+    tiff, stored = tiff_page(content, page)
     if stored.mode in SIXTEEN_BITS:
-        return _deep(stored, image.used_bits, is_inverted=image.is_white_zero)
+        return _as_png(of_sixteen_bits(stored, tiff.used_bits, is_inverted=tiff.is_white_zero).convert("I;16"))
     return _recoded(stored)
-
-
-def _deep(image: Image.Image, bits: int, *, is_inverted: bool) -> PdfImage:
-    """Encode samples of 9 to 16 bits; Pillow has them as they are stored."""
-    scale = 1 << (16 - bits)
-    values = image.convert("I")
-    if scale > 1 or is_inverted:
-        values = values.point(lambda value: _WHITEST - value * scale if is_inverted else value * scale)
-    return _as_png(values.convert("I;16"))
 
 
 def _recoded(image: Image.Image) -> PdfImage:

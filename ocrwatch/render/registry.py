@@ -35,6 +35,7 @@ _BUILT_IN: Final = {
     "pdf": "ocrwatch.render.pdf:PdfFormat",
     "csv": "ocrwatch.render.csv:CsvFormat",
     "xlsx": "ocrwatch.render.xlsx:XlsxFormat",
+    "explain": "ocrwatch.render.explain:ExplainFormat",
 }
 _ENDING: Final = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 """Endings that are safe in a file name on every file system, and leave room for the stem."""
@@ -44,7 +45,7 @@ _LONGEST_REMARKS: Final = 100_000
 
 _RESERVED: Final = (
     *("jpg", "jpeg", "png", "tif", "tiff"),
-    *("txt", "json", "hocr", "alto.xml", "tsv", "md", "pdf", "tables.csv", "tables.xlsx"),
+    *("txt", "json", "hocr", "alto.xml", "tsv", "md", "pdf", "tables.csv", "tables.xlsx", "explain.png"),
 )
 """Endings that other packages may not use: of scans, since the archive may be the outbox, and of built-in formats."""
 

@@ -139,7 +139,8 @@ class Output(Section):
     formats: SidecarFormats = ("txt",)
     """Files to write for each scan: txt (the text), md (Markdown with headings and lists), json, hocr, alto or tsv
     (words with positions and confidences), pdf (searchable; it needs the extra pdf), csv or xlsx (its tables; they need
-    tables.enabled, and xlsx the extra xlsx), or formats that other packages add, by name."""
+    tables.enabled, and xlsx the extra xlsx), explain (a picture of what was found), or formats that other packages add,
+    by name."""
     mode: FileMode = None
     """Permissions of these files, such as "0640"; empty uses the umask."""
     group: OptionalName = None

@@ -152,7 +152,7 @@ def test_a_library_that_cannot_be_loaded_is_no_scans_fault(
 
 def test_formats_that_show_the_original_say_so(tmp_path: Path) -> None:
     """Of others none is sent the scan."""
-    assert [name for name in BUILT_IN if registry.needs_original((name,))] == ["pdf"]
+    assert [name for name in BUILT_IN if registry.needs_original((name,))] == ["pdf", "explain"]
     with installed(tmp_path, "shows", "marks"):
         assert registry.needs_original(("txt", "shows"))
         assert not registry.needs_original(("txt", "marks"))
