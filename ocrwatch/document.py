@@ -144,6 +144,8 @@ class Cell:
     """Mean of the words', weighted by their lengths, 0 to 100; None if there are none, or it is unknown."""
     is_header: bool = False
     """Whether it is in the rows of headings above the data."""
+    is_unread: bool = False
+    """Whether it has no text although there is print in it."""
 
 
 TableKind = Literal["grid", "rules", "aligned"]
@@ -164,7 +166,8 @@ class Table:
     cells: tuple[Cell, ...]
     """Row by row, from left to right. They cover each row and column once; some may be empty."""
     confidence: float
-    """How well rows and columns explain the place of the words and rules, 0 to 100."""
+    """How well rows and columns explain what is printed there, 0 to 100: the share of the words that lie within their
+    cells, less the share of the cells that were not read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,10 @@ class DrawnTable:
         """The pixels."""
         return np.asarray(self.image)
 
+    def with_pixels(self, gray: Gray) -> DrawnTable:
+        """Return the same table with other pixels."""
+        return replace(self, image=Image.fromarray(gray))
+
     def page(self) -> Page:
         """Return the page as if each word had been read, and each line were a block."""
         lines = tuple(

@@ -24,6 +24,7 @@ from ocrwatch.recognise.enhance import Enhanced
 from ocrwatch.recognise.enhance.fixed_steps import crop_region
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.extract.tables import with_tables
+from ocrwatch.recognise.extract.unread_cells import sheet_of, with_cells_read
 from ocrwatch.recognise.placement import Placement
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.projective import Projective, as_projective
@@ -97,9 +98,21 @@ def recognise(content: bytes, recipe: Recipe) -> Page:
         upright=None if blank else upright,
     )
     if recipe.tables:
-        page = with_tables(decoded.gray, decoded.reduction, page)
+        page = _with_tables(page, decoded, reader)
         clock.lap("tables")
     return replace(page, timings=clock.milliseconds())
+
+
+def _with_tables(page: Page, decoded: Decoded, reader: Reader) -> Page:
+    """Return a page with its tables. Cells with print that has no text yet are read, and the tables found again."""
+    page = with_tables(decoded.gray, decoded.reduction, page)
+    sheet = sheet_of(page, decoded.gray, decoded.reduction)
+    if sheet is None:
+        return page
+    with contextlib.suppress(EngineFailed):
+        blocks = reader.read_sheet(sheet.image)
+        page = with_tables(decoded.gray, decoded.reduction, with_cells_read(page, sheet, blocks))
+    return page
 
 
 def _placed(

@@ -11,7 +11,7 @@ import numpy as np
 from ocrwatch.document import Block, Box, Line, Word
 from ocrwatch.recipe import EnhanceOptions, Recipe
 from ocrwatch.recognise.affine import Affine, compose, inverse, magnification
-from ocrwatch.recognise.decode import CREDIBLE_DPI
+from ocrwatch.recognise.decode import CREDIBLE_DPI, Gray
 from ocrwatch.recognise.engines import Engine, read_with, wants_original
 from ocrwatch.recognise.enhance import Enhanced, enhance
 from ocrwatch.recognise.enhance.pixels import Pixels
@@ -22,6 +22,9 @@ _ENLARGED_HEIGHT = 26.0
 
 _SIGNS_ALONE = 80.0
 """Minimum confidence of a line without letters or digits. The dashes of a drawing have 37 to 75."""
+
+_ONE_BLOCK = 6
+"""Tesseract's page segmentation mode for one block of lines."""
 
 _SHORTEST_WORD = 2
 _LEGIBLE = 60.0
@@ -146,6 +149,12 @@ class Reader:
         if self.has_confidences:
             blocks = drop_low_confidence(blocks, self.recipe.min_confidence)
         return OcrResult(options, enhanced, blocks)
+
+    def read_sheet(self, sheet: Gray) -> tuple[Block, ...]:
+        """Read lines of text that are clean already, below each other. Raises EngineFailed."""
+        recipe = replace(self.recipe, page_segmentation=_ONE_BLOCK)
+        blocks = read_with(self._engine, sheet, 0, recipe)
+        return drop_low_confidence(blocks, self.recipe.min_confidence) if self.has_confidences else blocks
 
     @property
     def cleans(self) -> bool:

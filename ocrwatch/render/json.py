@@ -136,6 +136,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "rows": cell.rows,
         "columns": cell.columns,
         "header": cell.is_header,
+        "unread": cell.is_unread,
         "text": cell.text,
         "confidence": _rounded(cell.confidence),
         "box": _box(cell.box),

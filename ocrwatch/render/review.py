@@ -35,4 +35,7 @@ def review_reasons(page: Page, below: float) -> tuple[str, ...]:
         reasons.append(f"confidence {int(max(confidence, 0.0))}")
     if page.unread is not None and page.unread > MOST_UNREAD:
         reasons.append(f"{page.unread * 100:.0f} % of the marks unread")
+    unread = sum(cell.is_unread for table in page.tables or () for cell in table.cells)
+    if unread:
+        reasons.append(f"{unread} {'cell' if unread == 1 else 'cells'} of tables unread")
     return tuple(reasons)

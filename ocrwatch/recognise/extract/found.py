@@ -42,8 +42,6 @@ class FoundTable:
     """Edges of the rows, one more than there are rows."""
     headers: int
     """Number of rows with headings."""
-    support: float = 1.0
-    """How well rules or white space separate the cells, 0 to 1."""
 
     @property
     def rows(self) -> int:

@@ -10,6 +10,7 @@ from ocrwatch.recognise.extract.extents import Extent
 from ocrwatch.recognise.extract.found import FoundCell, FoundTable
 from ocrwatch.recognise.extract.straight_page import StraightPage
 from ocrwatch.recognise.extract.table_words import TableWord, lines_of
+from ocrwatch.recognise.extract.word_ink import has_print
 
 _Place = tuple[int, int]
 """Row and column."""
@@ -29,8 +30,12 @@ class _Slot:
 def placed_table(table: FoundTable, straight: StraightPage, words: Sequence[Word]) -> Table:
     """Return a table on the original, with empty cells where there is no text. ``words`` are those of the page."""
     slots = _shared_out(table)
+    unread = [not slot.words and has_print(_place(slot, table), straight) for slot in slots]
     corners, *quads = straight.corners([table.place, *(_place(slot, table) for slot in slots)])
-    cells = (_cell(slot, table, quad, words) for slot, quad in zip(slots, quads, strict=True))
+    cells = (
+        _cell(slot, table, quad, words, is_unread=is_unread)
+        for slot, quad, is_unread in zip(slots, quads, unread, strict=True)
+    )
     return Table(
         table.kind,
         table.rows,
@@ -38,7 +43,7 @@ def placed_table(table: FoundTable, straight: StraightPage, words: Sequence[Word
         _box(corners),
         corners,
         tuple(cells),
-        round(100 * _confidence(slots, table), 1),
+        round(100 * _confidence(slots, table, sum(unread)), 1),
     )
 
 
@@ -86,7 +91,7 @@ def _places(slot: _Slot) -> Iterator[_Place]:
             yield row, column
 
 
-def _cell(slot: _Slot, table: FoundTable, corners: Quad, words: Sequence[Word]) -> Cell:
+def _cell(slot: _Slot, table: FoundTable, corners: Quad, words: Sequence[Word], *, is_unread: bool) -> Cell:
     lines = lines_of(slot.words)
     # With the spaces of a line of text: there are none between Chinese characters.
     texts = (Line(tuple(words[word.index] for word in line), Box(0, 0, 0, 0)) for line in lines)
@@ -101,6 +106,7 @@ def _cell(slot: _Slot, table: FoundTable, corners: Quad, words: Sequence[Word]) 
         tuple(word.index for line in lines for word in line),
         Line(tuple(words[word.index] for word in slot.words), Box(0, 0, 0, 0)).confidence,
         slot.row < table.headers,
+        is_unread,
     )
 
 
@@ -120,12 +126,14 @@ def _box(corners: Quad) -> Box:
     )
 
 
-def _confidence(slots: Iterable[_Slot], table: FoundTable) -> float:
-    """Return the share of the words, by width, that lie within their cells, times the support of the cells' edges."""
+def _confidence(slots: Iterable[_Slot], table: FoundTable, unread: int) -> float:
+    """Return the share of the words, by width, that lie within their cells, times that of the cells that were read."""
     inside = whole = 0.0
+    filled = 0
     for slot in slots:
         place = _place(slot, table)
+        filled += bool(slot.words)
         for word in slot.words:
             whole += word.width
             inside += max(0.0, min(word.right, place.right) - max(word.left, place.left))
-    return table.support * inside / whole if whole else 0.0
+    return inside / whole * filled / (filled + unread) if whole else 0.0

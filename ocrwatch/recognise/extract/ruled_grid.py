@@ -8,7 +8,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
-from ocrwatch.recognise.extract.columns import Columns, Gap, pieces_of
+from ocrwatch.recognise.extract.columns import Columns, Gap, Piece, pieces_of
 from ocrwatch.recognise.extract.extents import Extent
 from ocrwatch.recognise.extract.found import FoundCell
 from ocrwatch.recognise.extract.rules import Rule, Rules
@@ -28,6 +28,9 @@ _LOOSE: Final = {True: 6.0, False: 3.0}
 
 _DRAWN: Final = 0.5
 """Share of an edge between two places that is drawn if it divides them."""
+
+_IN_ONE_COLUMN: Final = 0.6
+"""Share of the texts in a row without vertical rules that keep to one column, at least, if they are in columns."""
 
 _DOUBLE: Final = 1.2
 """Width of a column without text that is the space between two rules, at most."""
@@ -228,7 +231,7 @@ def _divided(
 ) -> Iterator[FoundCell]:
     """Yield the cells of places that no rule divides.
 
-    They are one cell if they form a rectangle, unless each text in it keeps to one column.
+    They are one cell if they form a rectangle, unless nearly each text in it keeps to one column.
     """
     rows, columns = {row for row, _ in places}, {column for _, column in places}
     if len(places) < len(rows) * len(columns):
@@ -243,13 +246,25 @@ def _divided(
     first, last = min(rows), max(rows)
     if len(columns) > 1:
         pieces = [piece for line in lines_of(words) for piece in pieces_of(line, inner, spacing)]
-        used = {piece.first for piece in pieces}
-        if len(used) > 1 and all(piece.first == piece.last for piece in pieces):
-            for column in sorted(used):
-                own = [word for piece in pieces if piece.first == column for word in piece.words]
-                yield FoundCell(first, last, column, column, tuple(own))
+        single = sum(piece.first == piece.last for piece in pieces)
+        texts = _by_columns(pieces)
+        if len(texts) > 1 and single >= _IN_ONE_COLUMN * len(pieces):
+            for piece in texts:
+                yield FoundCell(first, last, piece.first, piece.last, tuple(piece.words))
             return
     yield FoundCell(first, last, min(columns), max(columns), tuple(words))
+
+
+def _by_columns(pieces: Iterable[Piece]) -> list[Piece]:
+    """Join texts that have columns in common."""
+    joined: list[Piece] = []
+    for piece in sorted(pieces, key=lambda piece: piece.first):
+        if joined and piece.first <= joined[-1].last:
+            last = joined[-1]
+            joined[-1] = Piece(last.first, max(last.last, piece.last), [*last.words, *piece.words])
+        else:
+            joined.append(piece)
+    return joined
 
 
 def _with_blank_gaps(cells: Sequence[FoundCell], lattice: Lattice) -> tuple[list[FoundCell], tuple[float, ...]]:

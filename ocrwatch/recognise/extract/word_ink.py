@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance.pixels import Mask
+from ocrwatch.recognise.extract.extents import Extent
 from ocrwatch.recognise.extract.rules import Rule, Rules
 from ocrwatch.recognise.extract.straight_page import StraightPage
 from ocrwatch.recognise.extract.table_words import TableWord
@@ -43,6 +44,12 @@ _CONTRAST: Final = 50
 
 _INK: Final = 0.45
 """Darkness of ink as a share of the difference between the background and the darkest pixel."""
+
+_MARGIN: Final = 0.3
+"""How far print in a cell is from its edges, at least."""
+
+_SMALLEST_LETTER: Final = 0.35
+"""Size of a letter or sign, at least."""
 
 _LONG_RULE: Final = 2.5
 """Length of a vertical rule that is no ink of a word."""
@@ -118,6 +125,28 @@ def inked_columns(word: TableWord, page: StraightPage, rules: Rules) -> Pixels |
             ink[_pixels_of(rule, unit, top)] = 0
     # A column with one pixel is a speck.
     return left + np.flatnonzero(cv2.reduce(ink, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S) > 1)
+
+
+def has_print(place: Extent, page: StraightPage) -> bool:
+    """Return whether there is print within a place that is empty as far as words go.
+
+    Its edges do not count: rules are there.
+    """
+    unit = page.unit
+    left, right = round((place.left + _MARGIN) * unit), round((place.right - _MARGIN) * unit)
+    top, bottom = round((place.top + _MARGIN) * unit), round((place.bottom - _MARGIN) * unit)
+    crop = page.gray[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+    ink = _ink(crop) if crop.size else None
+    if ink is None:
+        return False
+    # Noise and small specks are no letters, nor is the rest of a rule, which goes from side to side.
+    whole = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(whole, connectivity=8)
+    least, (rows, columns) = _SMALLEST_LETTER * unit, ink.shape
+    return any(
+        max(width, height) >= least and width < 0.8 * columns and height < max(0.8 * rows, 2 * unit)
+        for _, _, width, height, _ in stats[1:].tolist()
+    )
 
 
 def _pixels_of(rule: Rule, unit: float, begin: int) -> slice:

@@ -1,0 +1,101 @@
+"""Cells with print and no text: marked, and read again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ocrwatch.document import Block, Box, Line, Page, Word
+from ocrwatch.recipe import Recipe
+from ocrwatch.recognise.extract.tables import with_tables
+from ocrwatch.recognise.extract.unread_cells import sheet_of, with_cells_read
+from ocrwatch.recognise.page import recognise
+from ocrwatch.render.review import review_reasons
+from tests.rendering import encode
+from tests.table_images import DrawnTable, draw_table, simple
+
+ROWS = (("Harbour", "Summer", "Winter"), ("North", "120", "95"), ("South", "310", "88"), ("Total", "430", "183"))
+
+
+def _without(page: Page, *texts: str) -> Page:
+    """Return a page as if words had not been read."""
+    return replace(page, blocks=tuple(block for block in page.blocks if block.lines[0].text not in texts))
+
+
+def _table() -> DrawnTable:
+    return draw_table(simple(ROWS))
+
+
+def test_cell_with_print_and_no_text_is_unread() -> None:
+    """An empty cell is not."""
+    drawn = draw_table(simple((*ROWS, ("Mean", "215", ""))))
+    page = with_tables(drawn.gray, 1, _without(drawn.page(), "310"))
+    assert page.tables is not None
+    (table,) = page.tables
+    assert [(cell.row, cell.column) for cell in table.cells if cell.is_unread] == [(2, 1)]
+    assert not next(cell for cell in table.cells if (cell.row, cell.column) == (4, 2)).is_unread
+    assert table.confidence < 100
+
+
+def test_unread_cell_marks_the_page_for_review() -> None:
+    """The reason counts the cells."""
+    drawn = _table()
+    page = with_tables(drawn.gray, 1, _without(drawn.page(), "310", "183"))
+    assert review_reasons(page, 75.0) == ("2 cells of tables unread",)
+    assert review_reasons(with_tables(drawn.gray, 1, drawn.page()), 75.0) == ()
+
+
+def test_sheet_shows_the_unread_cells_black_on_white() -> None:
+    """Print that is lighter than its cell becomes black, too."""
+    drawn = _table()
+    gray = 255 - (drawn.gray // 2)
+    page = with_tables(drawn.gray, 1, _without(drawn.page(), "310"))
+    for image in (drawn.gray, gray):
+        sheet = sheet_of(page, image, 1)
+        assert sheet is not None
+        assert [cell.text for cell in sheet.cells] == [""]
+        assert np.median(sheet.image) == 255
+        assert sheet.image.min() < 20
+
+
+def test_page_without_unread_cells_has_no_sheet() -> None:
+    """Nothing is read again then."""
+    drawn = _table()
+    assert sheet_of(with_tables(drawn.gray, 1, drawn.page()), drawn.gray, 1) is None
+    assert sheet_of(drawn.page(), drawn.gray, 1) is None
+
+
+def test_what_is_read_on_the_sheet_is_placed_in_its_cell() -> None:
+    """The new line follows the text of the cell before it, and lies where it is printed."""
+    drawn = _table()
+    missing = dict(drawn.words)["310"]
+    page = with_tables(drawn.gray, 1, _without(drawn.page(), "310"))
+    sheet = sheet_of(page, drawn.gray, 1)
+    assert sheet is not None
+    rows, columns = np.nonzero(sheet.image < 128)
+    box = Box(int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
+    unsure = Word("x", Box(1, 1, 5, 5), 20.0)
+    read = Block((Line((Word("310", box, 91.0), unsure), box),), box)
+    page = with_cells_read(page, sheet, [read])
+    assert " ".join(page.text.split()) == "Harbour Summer Winter North 120 95 South 310 88 Total 430 183"
+    word = next(word for word in page.words if word.text == "310")
+    assert max(abs(word.box.left - missing.left), abs(word.box.top - missing.top)) <= 3
+    assert abs(word.width - (missing.right - missing.left)) <= 4
+    again = with_tables(drawn.gray, 1, page)
+    assert again.tables is not None
+    assert [cell.text for cell in again.tables[0].cells] == [text for row in ROWS for text in row]
+
+
+def test_white_print_in_shaded_cells_is_read() -> None:
+    """Headings in white on mid grey, which Tesseract leaves out, are in the table and in the text."""
+    drawn = draw_table(simple(ROWS), size=34)
+    gray = drawn.gray.copy()
+    (_, box) = drawn.words[0]
+    rows = slice(box.top - 16, box.bottom + 16)
+    inside = gray[rows, 124:-124]
+    gray[rows, 124:-124] = 150 + (255 - inside.astype(np.int32)) * 105 // 255
+    page = recognise(encode(drawn.with_pixels(gray).image), Recipe(tables=True))
+    assert page.tables is not None
+    assert [cell.text for cell in page.tables[0].cells[:3]] == ["Harbour", "Summer", "Winter"]
+    assert {"Harbour", "Summer", "Winter"} <= set(page.text.split())
