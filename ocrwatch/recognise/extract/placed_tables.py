@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ocrwatch.document import Box, Cell, Line, Quad, Table, Word, bounding_box
+from ocrwatch.document import Box, Cell, Line, Quad, Table, Word
 from ocrwatch.recognise.extract.extents import Extent
 from ocrwatch.recognise.extract.found import FoundCell, FoundTable
 from ocrwatch.recognise.extract.straight_page import StraightPage
@@ -91,8 +91,9 @@ def _places(slot: _Slot) -> Iterator[_Place]:
 def _cell(slot: _Slot, table: FoundTable, straight: StraightPage, words: Sequence[Word]) -> Cell:
     lines = lines_of(slot.words)
     corners = straight.corners(_place(slot, table))
-    # With the spaces of a line of text: there are none between Chinese characters.
-    texts = (Line(tuple(words[word.index] for word in line), Box(0, 0, 0, 0)) for line in lines)
+    # With the spaces of a line of text: there are none between Chinese characters. Rules beside words are left out.
+    read = ((replace(words[word.index], text=word.text) for word in line) for line in lines)
+    texts = (Line(tuple(line), Box(0, 0, 0, 0)) for line in read)
     return Cell(
         slot.row,
         slot.column,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Final
+
+import numpy as np
 
 from ocrwatch.recognise.extract.columns import Columns, Gap, pieces_of
 from ocrwatch.recognise.extract.extents import Extent
@@ -59,13 +62,13 @@ class Lattice:
         """Number of columns."""
         return len(self.xs) - 1
 
-    def right_edge(self, row: int, column: int) -> float:
-        """Return which share of the edge between a place and the next one to the right is drawn."""
-        return _drawn(self.vertical, self.xs[column + 1], self.ys[row], self.ys[row + 1])
+    def right_edges(self, column: int) -> list[float]:
+        """Return which shares of the edges between a column and the next one are drawn, from top to bottom."""
+        return _drawn(self.vertical, self.xs[column + 1], self.ys)
 
-    def lower_edge(self, row: int, column: int) -> float:
-        """Return which share of the edge between a place and the next one below is drawn."""
-        return _drawn(self.horizontal, self.ys[row + 1], self.xs[column], self.xs[column + 1])
+    def lower_edges(self, row: int) -> list[float]:
+        """Return which shares of the edges between a row and the next one are drawn, from left to right."""
+        return _drawn(self.horizontal, self.ys[row + 1], self.xs)
 
 
 def find_lattices(rules: Rules, words: Sequence[TableWord]) -> list[Lattice]:
@@ -82,25 +85,30 @@ def find_lattices(rules: Rules, words: Sequence[TableWord]) -> list[Lattice]:
 
 def _crossing(rules: Rules) -> list[tuple[list[Rule], list[Rule]]]:
     """Group rules that meet, directly or through others; groups have horizontal and vertical ones."""
-    groups = [({number}, set[int]()) for number in range(len(rules.horizontal))]
+    at, begin, end = np.array([(rule.at, rule.begin, rule.end) for rule in rules.horizontal]).reshape(-1, 3).T
+    group_of = list(range(len(rules.horizontal)))
+    """For each horizontal rule another one of its group, or itself."""
+
+    def group(number: int) -> int:
+        while group_of[number] != number:
+            group_of[number] = number = group_of[group_of[number]]
+        return number
+
+    meeting: dict[int, int] = {}
+    """For each vertical rule that meets some the first of these."""
     for number, rule in enumerate(rules.vertical):
-        met = [group for group in groups if any(_meet(rules.horizontal[each], rule) for each in group[0])]
-        if not met:
-            continue
-        joined = (set[int]().union(*(group[0] for group in met)), {number}.union(*(group[1] for group in met)))
-        groups = [group for group in groups if group not in met] + [joined]
-    return [
-        ([rules.horizontal[each] for each in sorted(across)], [rules.vertical[each] for each in sorted(down)])
-        for across, down in groups
-        if down
-    ]
-
-
-def _meet(horizontal: Rule, vertical: Rule) -> bool:
-    return (
-        horizontal.begin - _MEETS <= vertical.at <= horizontal.end + _MEETS
-        and vertical.begin - _MEETS <= horizontal.at <= vertical.end + _MEETS
-    )
+        is_beside = (begin - _MEETS <= rule.at) & (rule.at <= end + _MEETS)
+        met = np.flatnonzero(is_beside & (rule.begin - _MEETS <= at) & (at <= rule.end + _MEETS)).tolist()
+        if met:
+            meeting[number] = met[0]
+            for each in met:
+                group_of[group(each)] = group(met[0])
+    groups: dict[int, tuple[list[Rule], list[Rule]]] = {}
+    for number, horizontal in enumerate(rules.horizontal):
+        groups.setdefault(group(number), ([], []))[0].append(horizontal)
+    for number, first in meeting.items():
+        groups[group(first)][1].append(rules.vertical[number])
+    return [both for both in groups.values() if both[1]]
 
 
 def _lattice(horizontal: Sequence[Rule], vertical: Sequence[Rule], words: Sequence[TableWord]) -> Lattice:
@@ -143,11 +151,17 @@ def _without_double_rules(xs: Sequence[float], ys: Sequence[float], words: Itera
     return tuple(kept)
 
 
-def _drawn(rules: Iterable[Rule], at: float, begin: float, end: float) -> float:
-    """Return the share of a line that rules cover."""
+def _drawn(rules: Iterable[Rule], at: float, ends: Sequence[float]) -> list[float]:
+    """Return the share of each part of a line that rules cover; ``ends`` are those of the parts."""
+    near = sorted((rule for rule in rules if abs(rule.at - at) <= _MEETS), key=lambda rule: rule.begin)
+    return [_covered(near, begin, end) for begin, end in pairwise(ends)]
+
+
+def _covered(rules: Iterable[Rule], begin: float, end: float) -> float:
+    """Return the share of a line that rules cover. They are in order of their beginnings."""
     covered, reached = 0.0, begin
-    for rule in sorted(rules, key=lambda rule: rule.begin):
-        if abs(rule.at - at) <= _MEETS and rule.end > reached and rule.begin < end:
+    for rule in rules:
+        if rule.end > reached and rule.begin < end:
             covered += min(rule.end, end) - max(rule.begin, reached)
             reached = min(rule.end, end)
     return covered / max(end - begin, 1e-6)
@@ -191,12 +205,14 @@ def _roots(lattice: Lattice) -> dict[_Place, _Place]:
             place = parent[place]
         return place
 
+    right = [lattice.right_edges(column) for column in range(lattice.columns - 1)]
+    lower = [lattice.lower_edges(row) for row in range(lattice.rows - 1)]
     for row, column in list(parent):
         here = (row, column)
-        if column + 1 < lattice.columns and lattice.right_edge(row, column) < _DRAWN:
+        if column + 1 < lattice.columns and right[column][row] < _DRAWN:
             one, other = sorted((root(here), root((row, column + 1))))
             parent[other] = one
-        if row + 1 < lattice.rows and lattice.lower_edge(row, column) < _DRAWN:
+        if row + 1 < lattice.rows and lower[row][column] < _DRAWN:
             one, other = sorted((root(here), root((row + 1, column))))
             parent[other] = one
     return {place: root(place) for place in parent}
@@ -262,7 +278,7 @@ def _cuts(row: int, cells: Iterable[FoundCell]) -> list[float]:
     strips = list(strips_of(word for cell in own for word in cell.words))
     if len(own) < 2 or len(strips) < 2:  # noqa: PLR2004
         return []
-    gaps = [(below[0] - above[1], (below[0] + above[1]) / 2) for above, below in zip(strips, strips[1:], strict=False)]
+    gaps = [(below[0] - above[1], (below[0] + above[1]) / 2) for above, below in pairwise(strips)]
     least = max(_BLANK, 2 * min(1.0, *(height for height, _ in gaps)))
     return [middle for height, middle in gaps if height > least]
 
