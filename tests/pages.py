@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import struct
 import zlib
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import msgspec
 from hypothesis import strategies as st
 
-from ocrwatch.document import Block, Box, EngineInfo, Line, Page, PageSummary, Second, Word
+from ocrwatch.document import Block, Box, Cell, EngineInfo, Line, Page, PageSummary, Second, Table, TableKind, Word
 from ocrwatch.render.base import RenderedPage
 
 T = TypeVar("T")
@@ -21,6 +21,7 @@ _NUMBERS = st.floats(allow_nan=False)  # infinite ones too: engines of other pac
 _ENGINES = st.builds(EngineInfo, _TEXT, _TEXT, st.lists(_TEXT, max_size=3).map(tuple))
 _SECONDS = st.none() | st.builds(Second, _TEXT, _TEXT, _WHOLE, _TEXT)
 _BOXES = st.builds(Box, _WHOLE, _WHOLE, _WHOLE, _WHOLE)
+_QUADS = st.tuples(*[_NUMBERS] * 8)
 
 
 def _tuples(each: st.SearchStrategy[T], most: int = 3) -> st.SearchStrategy[tuple[T, ...]]:
@@ -32,6 +33,18 @@ def pages() -> st.SearchStrategy[Page]:
     words = st.builds(Word, _TEXT, _BOXES, _NUMBERS)
     lines = st.builds(Line, _tuples(words), _BOXES, _WHOLE)
     blocks = st.builds(Block, _tuples(lines), _BOXES)
+    cells = st.builds(
+        Cell,
+        *[_WHOLE] * 4,
+        text=_TEXT,
+        box=_BOXES,
+        corners=_QUADS,
+        words=_tuples(_WHOLE),
+        confidence=st.none() | _NUMBERS,
+        is_header=st.booleans(),
+    )
+    kinds = st.sampled_from(get_args(TableKind))
+    tables = st.builds(Table, kinds, _WHOLE, _WHOLE, _BOXES, _QUADS, _tuples(cells), _NUMBERS)
     return st.builds(
         Page,
         width=_WHOLE,
@@ -45,6 +58,7 @@ def pages() -> st.SearchStrategy[Page]:
         timings=_tuples(st.tuples(_TEXT, _NUMBERS)),
         unread=st.none() | _NUMBERS,
         second=_SECONDS,
+        tables=st.none() | _tuples(tables, most=2),
     )
 
 

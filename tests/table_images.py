@@ -156,11 +156,12 @@ def _write(
 ) -> None:
     x, y = place
     pen.text(place, text, fill=0, font=font)
+    begin = 0
     for word in text.split():
-        begin = text.index(word)
+        begin = text.index(word, begin)
         left, top, right, bottom = pen.textbbox((x + font.getlength(text[:begin]), y), word, font=font)
         drawn.words.append((word, Box(round(left), round(top), round(right), round(bottom))))
-        text = text.replace(word, " " * len(word), 1) if text.count(word) == 1 else text
+        begin += len(word)
 
 
 def _rule(

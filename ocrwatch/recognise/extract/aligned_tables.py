@@ -5,6 +5,7 @@ They may have rules between some of their rows, but no grid.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -45,6 +46,9 @@ _OFF_CENTRE: Final = 0.75
 
 _MOST_SPANNED: Final = 5
 """Columns that such a heading spans, at most."""
+
+_MARK: Final = re.compile(r"[^\w\s]{1,2}|\(?(\d{1,3}|[A-Za-z]|[ivxIVX]{1,4})[.)]|[oe\u00a9]")
+"""What stands before the items of a list; bullets are read as letters, too."""
 
 _FRAME: Final = 2.0
 """Distance of a rule from the text it frames, at most."""
@@ -120,8 +124,9 @@ def _are_one_table(above: Sequence[int], below: Sequence[int], lines: Sequence[_
 
 
 def _gaps_of(group: Sequence[int], lines: Sequence[_TextLine]) -> list[Gap]:
-    spans = [spans_of(lines[at].pieces) for at in group]
-    return find_gaps(spans, min(line[0][0] for line in spans), max(line[-1][1] for line in spans))
+    texts = [lines[at].pieces for at in group]
+    spans = [spans_of(pieces) for pieces in texts]
+    return find_gaps(texts, min(line[0][0] for line in spans), max(line[-1][1] for line in spans))
 
 
 def _filled_gaps_of(group: Sequence[int], lines: Sequence[_TextLine]) -> list[Gap]:
@@ -221,6 +226,12 @@ def _within(vertical: Sequence[Rule], place: Extent) -> tuple[Rule, ...]:
     )
 
 
+def _is_list(table: FoundTable) -> bool:
+    """Return whether a table of two columns is a list: each text has a mark or a number before it."""
+    marks = ["".join(word.text for word in cell.words) for cell in table.cells if cell.column == cell.last_column == 0]
+    return table.columns == 2 and all(_MARK.fullmatch(mark) for mark in marks)  # noqa: PLR2004
+
+
 def _is_table(table: FoundTable, rules: int) -> bool:
     """Return whether aligned text is a table, and no list, address or running text in columns.
 
@@ -236,7 +247,7 @@ def _is_table(table: FoundTable, rules: int) -> bool:
     for cell in single:
         by_row.setdefault(cell.row, []).append(cell.words)
     several = sum(len(cells) > 1 for cells in by_row.values())
-    if several < (2 if rules else 3):
+    if several < (2 if rules else 3) or _is_list(table):
         return False
     if rules > 1:
         return several >= 0.35 * table.rows and usual <= 6  # noqa: PLR2004

@@ -17,7 +17,7 @@ _NEAR: Final = 0.7
 _NEAREST: Final = 1.7
 """Distance of a line from the anchor of its row, at most: as a share of the usual distance of rows, and absolute."""
 
-_OVERLAPPING: Final = 0.75
+OVERLAPPING: Final = 0.9
 """Distance of two lines with text in different columns that are of one row in any case."""
 
 _LEADING: Final = 1.9
@@ -60,7 +60,7 @@ def number_rows(
                 group[at] = anchor
     for at in range(1, len(rows)):
         # Lines that overlap are of one row: a number stands halfway between the two lines of its label.
-        if group[at] == at and ys[at] - ys[at - 1] < _OVERLAPPING and not filled[at] & filled[at - 1]:
+        if group[at] == at and ys[at] - ys[at - 1] < OVERLAPPING and not filled[at] & filled[at - 1]:
             group[at] = group[at - 1]
     for at in range(1, len(rows)):
         distance = ys[at] - ys[at - 1]

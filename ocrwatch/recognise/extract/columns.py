@@ -13,7 +13,7 @@ import numpy as np
 
 from ocrwatch.recognise.extract.extents import extent
 from ocrwatch.recognise.extract.rules import Rule
-from ocrwatch.recognise.extract.table_words import Line, Spacing, TableWord, split_at_gaps
+from ocrwatch.recognise.extract.table_words import Line, Spacing, TableWord, is_number, spans_of, split_at_gaps
 
 _STEP: Final = 1 / 8
 """Resolution at which gaps are looked for."""
@@ -24,15 +24,15 @@ _NARROWEST: Final = 0.45
 _CROSSING: Final = 0.12
 """Share of the lines that may cross a gap: a long text, or a heading above several columns."""
 
-_MOST_HEADINGS: Final = 3
+_MOST_HEADINGS: Final = 4
 _LINES_TO_A_HEADING: Final = 4
-"""How many of the first lines may be headings above several columns: at most 3, and one in 4."""
+"""How many of the first lines may be headings above several columns: at most 4, and one in 4 if no line has numbers."""
 
 _WIDER: Final = 1.4
 _WIDE: Final = 0.36
 """Space between two words at a gap between columns that divides them: relative to the other spaces, and absolute."""
 
-_ALIGNED: Final = 0.35
+ALIGNED: Final = 0.35
 """Distance of two ends or middles that are aligned, at most."""
 
 _OVERLAP: Final = 0.3
@@ -77,7 +77,7 @@ class Columns:
     def is_aligned(self, column: int, left: float, right: float) -> bool:
         """Return whether the left end, the right end or the middle of a text is that of a column."""
         begin, end = self.extent(column, column)
-        return min(abs(left - begin), abs(right - end), abs(left + right - begin - end) / 2) <= _ALIGNED
+        return min(abs(left - begin), abs(right - end), abs(left + right - begin - end) / 2) <= ALIGNED
 
     def overlapped(self, left: float, right: float) -> list[int]:
         """Return the columns whose text would be above or below what is between ``left`` and ``right``."""
@@ -104,20 +104,19 @@ class Piece(NamedTuple):
     words: Line
 
 
-def find_gaps(
-    lines: Sequence[Sequence[tuple[float, float]]], left: float, right: float, narrowest: float = _NARROWEST
-) -> list[Gap]:
+def find_gaps(lines: Sequence[Sequence[Line]], left: float, right: float, narrowest: float = _NARROWEST) -> list[Gap]:
     """Return the gaps between ``left`` and ``right`` that nearly no line crosses.
 
-    ``lines`` has left and right end of each text of each line, from top to bottom. The first ones may be headings of
-    several columns: they may cross gaps.
+    ``lines`` has the texts of each line, from top to bottom. The first ones may be headings of several columns: they
+    may cross gaps.
     """
+    spans = [spans_of(texts) for texts in lines]
     count = int((right - left) / _STEP) + 2
     taken = np.zeros((len(lines), count), bool)
-    for number, spans in enumerate(lines):
-        for begin, end in spans:
+    for number, its in enumerate(spans):
+        for begin, end in its:
             taken[number, max(0, round((begin - left) / _STEP)) : max(0, round((end - left) / _STEP))] = True
-    headings = min(_MOST_HEADINGS, len(lines) // _LINES_TO_A_HEADING)
+    headings = _count_headings(lines)
     is_free = np.zeros(count + 2, bool)
     for part in (taken, taken[headings:]):
         is_free[1:-1] |= np.count_nonzero(part, axis=0) <= _CROSSING * len(part)
@@ -125,7 +124,16 @@ def find_gaps(
     # What is free at the left or right end is no gap.
     runs = [(begin, end) for begin, end in zip(edges[::2], edges[1::2], strict=True) if begin > 0 and end < count]
     gaps = (Gap(left + begin * _STEP, left + end * _STEP) for begin, end in runs)
-    return _with_text_between([gap for gap in gaps if gap.right - gap.left >= narrowest], lines)
+    return _with_text_between([gap for gap in gaps if gap.right - gap.left >= narrowest], spans)
+
+
+def _count_headings(lines: Sequence[Sequence[Line]]) -> int:
+    """Return how many of the first lines may be headings: those above the first one of numbers."""
+    numbers = ([is_number(text) for text in texts] for texts in lines)
+    data = next((at for at, its in enumerate(numbers) if 2 * sum(its) >= len(its)), None)
+    if data is None:
+        return min(_MOST_HEADINGS, len(lines) // _LINES_TO_A_HEADING)
+    return min(_MOST_HEADINGS, data, len(lines) // 2)
 
 
 def _with_text_between(gaps: Sequence[Gap], lines: Sequence[Sequence[tuple[float, float]]]) -> list[Gap]:

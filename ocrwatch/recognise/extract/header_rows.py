@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ocrwatch.recognise.extract.columns import Columns, Piece
+from ocrwatch.recognise.extract.body_rows import OVERLAPPING
+from ocrwatch.recognise.extract.columns import ALIGNED, Columns, Piece
 from ocrwatch.recognise.extract.extents import Extent, extent
 from ocrwatch.recognise.extract.found import FoundCell, TablePage
 from ocrwatch.recognise.extract.rules import Rule
@@ -56,6 +57,8 @@ def count_header_lines(rows: Sequence[Sequence[Piece]], lines: Sequence[Line], p
     data = next((at for at, row in enumerate(rows) if _is_data(row)), None)
     wide = [rule for rule in page.horizontal if rule.covered(place.left, place.right) >= _WIDE_RULE * place.width]
     middles = [middle(line) for line in lines]
+    while data and _overlap(rows, middles, data):
+        data -= 1
     ruled = next(
         (
             at
@@ -69,6 +72,13 @@ def count_header_lines(rows: Sequence[Sequence[Piece]], lines: Sequence[Line], p
     if data is None:
         return 1 if ruled is None else ruled
     return data if data <= _MOST_LINES else 0
+
+
+def _overlap(rows: Sequence[Sequence[Piece]], middles: Sequence[float], at: int) -> bool:
+    """Return whether a line and the one above are of one row: the first line of a label that is wrapped."""
+    columns = {column for piece in rows[at] for column in range(piece.first, piece.last + 1)}
+    is_beside = all(columns.isdisjoint(range(piece.first, piece.last + 1)) for piece in rows[at - 1])
+    return is_beside and middles[at] - middles[at - 1] < OVERLAPPING
 
 
 def _is_data(row: Sequence[Piece]) -> bool:
@@ -158,11 +168,13 @@ def _centred(
 ) -> tuple[int, int]:
     """Return the columns in whose middle a heading is, those of its text among them, if other headings are below."""
     best, distance = (piece.first, piece.last), _OFF_CENTRE
-    own = columns.extent(piece.first, piece.last)
+    if piece.first != piece.last:
+        return best
+    own = [word for heading in below if heading.first == heading.last == piece.first for word in heading.words]
+    left, right = (extent(own).left, extent(own).right) if own else columns.extent(piece.first, piece.last)
     if (
-        piece.first != piece.last
-        or abs(place.x - sum(own) / 2) <= distance
-        or columns.is_aligned(piece.first, place.left, place.right)
+        abs(place.x - (left + right) / 2) <= distance
+        or min(abs(place.left - left), abs(place.right - right)) <= ALIGNED
     ):
         return best
     for first in range(max(1, piece.first - _MOST_SPANNED), piece.first + 1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ocrwatch.document import Box, Cell, Line, Quad, Table, Word
 from ocrwatch.recognise.extract.extents import Extent
@@ -93,8 +93,9 @@ def _places(slot: _Slot) -> Iterator[_Place]:
 
 def _cell(slot: _Slot, table: FoundTable, corners: Quad, words: Sequence[Word], *, is_unread: bool) -> Cell:
     lines = lines_of(slot.words)
-    # With the spaces of a line of text: there are none between Chinese characters.
-    texts = (Line(tuple(words[word.index] for word in line), Box(0, 0, 0, 0)) for line in lines)
+    # With the spaces of a line of text: there are none between Chinese characters. Rules beside words are left out.
+    read = ((replace(words[word.index], text=word.text) for word in line) for line in lines)
+    texts = (Line(tuple(line), Box(0, 0, 0, 0)) for line in read)
     return Cell(
         slot.row,
         slot.column,

@@ -8,6 +8,9 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from ocrwatch.recognise.extract.columns import Columns, Gap, Piece, pieces_of
 from ocrwatch.recognise.extract.extents import Extent
 from ocrwatch.recognise.extract.found import FoundCell
@@ -38,6 +41,9 @@ _DOUBLE: Final = 1.2
 _BLANK: Final = 1.3
 """Height of blank space across all columns that divides two rows that no rule divides, at least."""
 
+
+_Meeting = npt.NDArray[np.bool_]
+
 _Place = tuple[int, int]
 """Row and column of the lattice."""
 
@@ -66,13 +72,13 @@ class Lattice:
         """Number of columns."""
         return len(self.xs) - 1
 
-    def right_edge(self, row: int, column: int) -> float:
-        """Return which share of the edge between a place and the next one to the right is drawn."""
-        return _drawn(self.vertical, self.xs[column + 1], self.ys[row], self.ys[row + 1])
+    def right_edges(self, column: int) -> list[float]:
+        """Return which shares of the edges between a column and the next one are drawn, from top to bottom."""
+        return _drawn(self.vertical, self.xs[column + 1], self.ys)
 
-    def lower_edge(self, row: int, column: int) -> float:
-        """Return which share of the edge between a place and the next one below is drawn."""
-        return _drawn(self.horizontal, self.ys[row + 1], self.xs[column], self.xs[column + 1])
+    def lower_edges(self, row: int) -> list[float]:
+        """Return which shares of the edges between a row and the next one are drawn, from left to right."""
+        return _drawn(self.horizontal, self.ys[row + 1], self.xs)
 
 
 def find_lattices(rules: Rules, words: Sequence[TableWord]) -> list[Lattice]:
@@ -89,42 +95,55 @@ def find_lattices(rules: Rules, words: Sequence[TableWord]) -> list[Lattice]:
     return found
 
 
+def _meeting(rules: Rules) -> _Meeting:
+    """Return which horizontal rules (rows of the matrix) meet which vertical ones (columns)."""
+    across = np.array([(rule.at, rule.begin, rule.end) for rule in rules.horizontal], np.float32).reshape(-1, 3)
+    down = np.array([(rule.at, rule.begin, rule.end) for rule in rules.vertical], np.float32).reshape(-1, 3)
+    y, left, right = across.T[:, :, np.newaxis]
+    x, top, bottom = down.T[:, np.newaxis, :]
+    is_beside = (left - _MEETS <= x) & (x <= right + _MEETS)
+    return np.asarray(is_beside & (top - _MEETS <= y) & (y <= bottom + _MEETS))
+
+
 def _without_loose_ends(rules: Rules) -> Rules:
     """Leave out short rules that do not reach from one rule to another: they are strokes of letters."""
-    horizontal = tuple(
-        rule
-        for rule in rules.horizontal
-        if rule.length > _LOOSE[True] or sum(_meet(rule, other) for other in rules.vertical) > 1
+    meeting = _meeting(rules)
+    met = np.count_nonzero(meeting, axis=1).tolist()
+    is_kept = [rule.length > _LOOSE[True] or count > 1 for rule, count in zip(rules.horizontal, met, strict=True)]
+    met = np.count_nonzero(meeting[is_kept], axis=0).tolist()
+    return Rules(
+        tuple(rule for rule, kept in zip(rules.horizontal, is_kept, strict=True) if kept),
+        tuple(
+            rule for rule, count in zip(rules.vertical, met, strict=True) if rule.length > _LOOSE[False] or count > 1
+        ),
     )
-    vertical = tuple(
-        rule
-        for rule in rules.vertical
-        if rule.length > _LOOSE[False] or sum(_meet(other, rule) for other in horizontal) > 1
-    )
-    return Rules(horizontal, vertical)
 
 
 def _crossing(rules: Rules) -> list[tuple[list[Rule], list[Rule]]]:
     """Group rules that meet, directly or through others; groups have horizontal and vertical ones."""
-    groups = [({number}, set[int]()) for number in range(len(rules.horizontal))]
-    for number, rule in enumerate(rules.vertical):
-        met = [group for group in groups if any(_meet(rules.horizontal[each], rule) for each in group[0])]
-        if not met:
-            continue
-        joined = (set[int]().union(*(group[0] for group in met)), {number}.union(*(group[1] for group in met)))
-        groups = [group for group in groups if group not in met] + [joined]
-    return [
-        ([rules.horizontal[each] for each in sorted(across)], [rules.vertical[each] for each in sorted(down)])
-        for across, down in groups
-        if down
-    ]
+    meeting = _meeting(rules)
+    group_of = list(range(len(rules.horizontal)))
+    """For each horizontal rule another one of its group, or itself."""
 
+    def group(number: int) -> int:
+        while group_of[number] != number:
+            group_of[number] = number = group_of[group_of[number]]
+        return number
 
-def _meet(horizontal: Rule, vertical: Rule) -> bool:
-    return (
-        horizontal.begin - _MEETS <= vertical.at <= horizontal.end + _MEETS
-        and vertical.begin - _MEETS <= horizontal.at <= vertical.end + _MEETS
-    )
+    first_met: dict[int, int] = {}
+    """For each vertical rule that meets some the first of these."""
+    for number in range(len(rules.vertical)):
+        met = np.flatnonzero(meeting[:, number]).tolist()
+        if met:
+            first_met[number] = met[0]
+            for each in met:
+                group_of[group(each)] = group(met[0])
+    groups: dict[int, tuple[list[Rule], list[Rule]]] = {}
+    for number, horizontal in enumerate(rules.horizontal):
+        groups.setdefault(group(number), ([], []))[0].append(horizontal)
+    for number, first in first_met.items():
+        groups[group(first)][1].append(rules.vertical[number])
+    return [both for both in groups.values() if both[1]]
 
 
 def _lattice(horizontal: Sequence[Rule], vertical: Sequence[Rule], words: Sequence[TableWord]) -> Lattice:
@@ -167,11 +186,17 @@ def _without_double_rules(xs: Sequence[float], ys: Sequence[float], words: Itera
     return tuple(kept)
 
 
-def _drawn(rules: Iterable[Rule], at: float, begin: float, end: float) -> float:
-    """Return the share of a line that rules cover."""
+def _drawn(rules: Iterable[Rule], at: float, ends: Sequence[float]) -> list[float]:
+    """Return the share of each part of a line that rules cover; ``ends`` are those of the parts."""
+    near = sorted((rule for rule in rules if abs(rule.at - at) <= _MEETS), key=lambda rule: rule.begin)
+    return [_covered(near, begin, end) for begin, end in pairwise(ends)]
+
+
+def _covered(rules: Iterable[Rule], begin: float, end: float) -> float:
+    """Return the share of a line that rules cover. They are in order of their beginnings."""
     covered, reached = 0.0, begin
-    for rule in sorted(rules, key=lambda rule: rule.begin):
-        if abs(rule.at - at) <= _MEETS and rule.end > reached and rule.begin < end:
+    for rule in rules:
+        if rule.end > reached and rule.begin < end:
             covered += min(rule.end, end) - max(rule.begin, reached)
             reached = min(rule.end, end)
     return covered / max(end - begin, 1e-6)
@@ -215,12 +240,14 @@ def _roots(lattice: Lattice) -> dict[_Place, _Place]:
             place = parent[place]
         return place
 
+    right = [lattice.right_edges(column) for column in range(lattice.columns - 1)]
+    lower = [lattice.lower_edges(row) for row in range(lattice.rows - 1)]
     for row, column in list(parent):
         here = (row, column)
-        if column + 1 < lattice.columns and lattice.right_edge(row, column) < _DRAWN:
+        if column + 1 < lattice.columns and right[column][row] < _DRAWN:
             one, other = sorted((root(here), root((row, column + 1))))
             parent[other] = one
-        if row + 1 < lattice.rows and lattice.lower_edge(row, column) < _DRAWN:
+        if row + 1 < lattice.rows and lower[row][column] < _DRAWN:
             one, other = sorted((root(here), root((row + 1, column))))
             parent[other] = one
     return {place: root(place) for place in parent}

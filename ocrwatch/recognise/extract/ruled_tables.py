@@ -61,12 +61,13 @@ def _gaps_within(lattice: Lattice, column: int, page: TablePage) -> list[Gap]:
     """Return the gaps of a table inside one column of the lattice; empty if there is none."""
     left, right = lattice.xs[column], lattice.xs[column + 1]
     words = [word for word in page.words if left < word.x < right]
-    lines = [spans_of(split_at_gaps(line, page.spacing.gap)) for line in lines_of(words)]
+    lines = [split_at_gaps(line, page.spacing.gap) for line in lines_of(words)]
     several = [line for line in lines if len(line) > 1]
     if len(several) < max(_FEWEST_ROWS, 0.5 * len(lines)):
         return []
     gaps = find_gaps(several, left, right, _SUB_GAP)
-    return [gap for gap in gaps if count_on_both_sides(gap, several) >= max(_FEWEST_ROWS, 0.6 * len(several))]
+    spans = [spans_of(line) for line in several]
+    return [gap for gap in gaps if count_on_both_sides(gap, spans) >= max(_FEWEST_ROWS, 0.6 * len(several))]
 
 
 def _band(lattice: Lattice, row: int, words: Iterable[TableWord]) -> list[TableWord]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -21,8 +21,14 @@ from ocrwatch.recognise.extract.table_words import TableWord
 Pixels = npt.NDArray[np.int64]
 """Indices of columns of pixels."""
 
-_RULE_AT_AN_END: Final = re.compile(r"\A[|_\[\]{}\u00a6]+|[|_\u00a6]+\Z")
+_RULES: Final = "|_\u00a6"
 """Characters as which Tesseract reads a rule beside a word."""
+
+_BRACKETS: Final = "[]{}"
+"""It may read one of these, but they are text unless a rule runs there."""
+
+_BESIDE: Final = 0.8
+"""Distance of a rule from the end of a word that it was read with, at most."""
 
 _SIGNS: Final = frozenset("-\u2013\u2014.:*")
 """Signs that stand for a missing number, however unsure the engine is."""
@@ -69,7 +75,7 @@ def without_stems(rules: Rules) -> Rules:
 
 def _without_rules(word: TableWord, rules: Rules) -> TableWord | None:
     """Return a word without characters that are rules; None if all of it is one."""
-    text = _RULE_AT_AN_END.sub("", word.text) if len(word.text) > 1 else word.text
+    text = _stripped(word, rules.vertical) if len(word.text) > 1 else word.text
     if not text or text in "|\u00a6_[]{}":
         return None
     if not any(map(str.isalnum, text)):
@@ -82,6 +88,20 @@ def _without_rules(word: TableWord, rules: Rules) -> TableWord | None:
         if (word.confidence or 0) < _SURE and text not in _SIGNS:
             return None
     return word if text == word.text else replace(word, text=text)
+
+
+def _stripped(word: TableWord, vertical: Sequence[Rule]) -> str:
+    """Return a word's text without rules at its ends. A pair of brackets is text."""
+    text = word.text.strip(_RULES)
+    is_pair = text[:1] in ("[", "{") and text[-1:] in ("]", "}")
+    if is_pair or not text or (text[0] not in _BRACKETS and text[-1] not in _BRACKETS):
+        return text
+    near = [rule.at for rule in vertical if _crosses(rule, word.y)]
+    if any(abs(at - word.left) < _BESIDE for at in near):
+        text = text.lstrip(_BRACKETS)
+    if any(abs(at - word.right) < _BESIDE for at in near):
+        text = text.rstrip(_BRACKETS)
+    return text
 
 
 def _crosses(rule: Rule, at: float) -> bool:

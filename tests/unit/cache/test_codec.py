@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from ocrwatch.cache.codec import MAX_SIZE, Malformed, engine_of, pack, unpack
 from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Second, Word
+from ocrwatch.recognise.extract.tables import with_tables
 from tests.pages import framed, pages, zlib_bomb
+from tests.table_images import draw_table, simple
 
 BOX = Box(1, 2, 3, 4)
 WORDS = tuple(Word(text, BOX, 96.33451843261719) for text in ("Grüße", "漢字", "\u2028"))
@@ -35,6 +37,17 @@ def test_a_page_comes_back_with_its_second_reader() -> None:
     again = replace(PAGE, second=Second("rapidocr", "3.10.0", 7))
     assert unpack(pack(again)) == again
     assert unpack(pack(PAGE)).second is None
+
+
+def test_a_page_comes_back_with_its_tables() -> None:
+    """Each cell has its place, text and words again; no tables are not the same as unknown ones."""
+    drawn = draw_table(simple([("Port", "Ships"), ("Oslo", "7"), ("Riga", "")]))
+    tables = with_tables(drawn.gray, 1, drawn.page()).tables or ()
+    assert [len(table.cells) for table in tables] == [6]
+    page = replace(PAGE, tables=tables)
+    assert unpack(pack(page)) == page
+    assert unpack(pack(replace(PAGE, tables=()))).tables == ()
+    assert unpack(pack(PAGE)).tables is None
 
 
 def test_the_same_page_gives_the_same_bytes() -> None:

@@ -82,6 +82,7 @@ def test_the_same_bytes_by_the_same_recipe_are_known(cache: TieredCache, recipe:
         {"engine": "pytesseract"},
         {"second": "none"},
         {"second": "rapidocr"},
+        {"tables": True},
     ],
 )
 def test_another_recipe_is_another_reading(cache: TieredCache, recipe: Recipe, change: dict[str, object]) -> None:
