@@ -3,8 +3,8 @@
 Without a folder, tables are rendered. A folder has JPEGs ``NAME.jpg`` with the truth ``NAME.tables.json``: of each
 table its cells with rows, columns, text and box. Pages without a truth have no table: each that is found is false.
 
-Each page is read, spoiled first if that is wanted. Then the table finder's CPU time is measured, and its tables are
-scored.
+Each page is read with its tables, spoiled first if that is wanted. The tables are scored, and the CPU time of finding
+them is measured once more: without the cells that are read again, which the last column has.
 """
 
 from __future__ import annotations
@@ -51,10 +51,11 @@ def main() -> None:
     parser.add_argument("--by-page", action="store_true", help="print each page, too")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    recipe = Recipe()
+    recipe = Recipe(tables=True)
     warm(recipe)
     scores: dict[str, TableScore] = defaultdict(TableScore)
     milliseconds: dict[str, list[float]] = defaultdict(list)
+    whole: dict[str, list[float]] = defaultdict(list)
     false: dict[str, int] = defaultdict(int)
     scans = list(_scans(arguments))[arguments.half :: 2] if arguments.half is not None else _scans(arguments)
     for number, scan in enumerate(scans):
@@ -64,16 +65,18 @@ def main() -> None:
         image.save(content, "JPEG", quality=90, dpi=(200, 200))
         page = recognise(content.getvalue(), recipe)
         decoded = decode(content.getvalue(), max_pixels=recipe.enhance.max_pixels)
+        tables = page.tables or ()
         begin = time.process_time()
-        tables = with_tables(decoded.gray, decoded.reduction, page).tables or ()
+        with_tables(decoded.gray, decoded.reduction, page)
         milliseconds[scan.kind].append(1000 * (time.process_time() - begin))
+        whole[scan.kind].append(dict(page.timings)["tables"])
         result = score(scan.truth, [found_cells(table) for table in tables])
         if arguments.by_page:
             found = ", ".join(f"{each.kind} {each.rows}x{each.columns} {each.confidence:.0f}" for each in tables)
             print(f"{scan.name}: {found}; F1 {result.f1:.3f}, cells {result.cells:.3f}, placed {result.placed:.3f}")
         scores[scan.kind] += result
         false[scan.kind] += 0 if scan.truth else len(tables)
-    _print(scores, milliseconds, false)
+    _print(scores, milliseconds, whole, false)
 
 
 def _scans(arguments: argparse.Namespace) -> Iterator[_Scan]:
@@ -87,12 +90,20 @@ def _scans(arguments: argparse.Namespace) -> Iterator[_Scan]:
         yield _Scan("scans" if tables else "without tables", path.stem, Image.open(path).convert("L"), tables)
 
 
-def _print(scores: dict[str, TableScore], milliseconds: dict[str, list[float]], false: dict[str, int]) -> None:
-    grid = Grid("", "pages", "relations F1", "cells right", "cells placed", "false tables", "ms median", "ms most")
+def _print(
+    scores: dict[str, TableScore],
+    milliseconds: dict[str, list[float]],
+    whole: dict[str, list[float]],
+    false: dict[str, int],
+) -> None:
+    grid = Grid(
+        "", "pages", "relations F1", "cells right", "cells placed", "false tables", "ms mean", "ms most", "with cells"
+    )
     rows = dict(scores)
     if len(rows) > 1:
         rows["all"] = sum(scores.values(), TableScore())
-        milliseconds["all"] = [each for its in milliseconds.values() for each in its]
+        for times in (milliseconds, whole):
+            times["all"] = [each for its in times.values() for each in its]
         false["all"] = sum(false.values())
     for kind, result in rows.items():
         times = milliseconds[kind]
@@ -103,8 +114,9 @@ def _print(scores: dict[str, TableScore], milliseconds: dict[str, list[float]], 
             f"{result.cells:.3f}",
             f"{result.placed:.3f}",
             str(false[kind]),
-            f"{statistics.median(times):.0f}",
+            f"{statistics.mean(times):.0f}",
             f"{max(times):.0f}",
+            f"{statistics.mean(whole[kind]):.0f}",
         )
     console().print(grid)
 
