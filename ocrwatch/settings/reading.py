@@ -55,7 +55,8 @@ class Enhance(Section):
     """Whether photographs taken at an angle are rectified. The page needs four visible edges, or text lines that
     converge."""
     invert: bool = True
-    """Whether white text on black is inverted, on a whole page or in bars."""
+    """Whether white text on black is inverted, on a whole page or in bars, and shaded boxes such as cells of tables
+    are made as bright as the paper."""
     sharpen: bool = True
     """Whether blurred text is sharpened."""
     noise: bool = True

@@ -102,8 +102,8 @@ def _print(
     rows = dict(scores)
     if len(rows) > 1:
         rows["all"] = sum(scores.values(), TableScore())
-        for times in (milliseconds, whole):
-            times["all"] = [each for its in times.values() for each in its]
+        for measured in (milliseconds, whole):
+            measured["all"] = [each for its in measured.values() for each in its]
         false["all"] = sum(false.values())
     for kind, result in rows.items():
         times = milliseconds[kind]

@@ -14,7 +14,6 @@ from ocrwatch.recipe import EnhanceOptions
 from ocrwatch.recognise.affine import Affine, compose, quarter_turns, scaling
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance import (
-    bars,
     border,
     crop,
     dashed_rules,
@@ -24,6 +23,7 @@ from ocrwatch.recognise.enhance import (
     invert,
     noise,
     scale,
+    shades,
     sharpen,
     skew,
 )
@@ -133,11 +133,11 @@ def invert_page(page: Pixels, options: EnhanceOptions) -> StepResult | None:
     return StepResult(Pixels(invert.inverted(page.gray)), "invert")
 
 
-def invert_bars(page: Pixels, options: EnhanceOptions) -> StepResult | None:
-    """Invert dark bars that contain white text."""
-    if not options.invert or not (found := bars.find_bars(page)):
+def remove_shades(page: Pixels, options: EnhanceOptions) -> StepResult | None:
+    """Put the text of shaded boxes on paper: cells and headings of tables, and bars with white text."""
+    if not options.invert or not (found := shades.find_boxes(page)):
         return None
-    return StepResult(bars.inverted(page, found), f"invert {len(found)} bars")
+    return StepResult(shades.without_shades(page, found), f"shades {len(found)}")
 
 
 def sharpen_text(page: Pixels, options: EnhanceOptions) -> StepResult | None:
@@ -209,7 +209,7 @@ STEPS: tuple[Step, ...] = (
     sharpen_text,
     smooth_grain,
     fill_border,
-    invert_bars,
+    remove_shades,
     normalise_light,
     crop_margins,
     turn_upright,

@@ -70,7 +70,7 @@ def barred() -> Gray:
 def test_white_print_on_bars_becomes_black() -> None:
     """A bar with white print in it becomes paper with black print, and nothing else changes."""
     enhanced = enhance(Pixels(barred()), only("invert"))
-    assert enhanced.steps == ("invert 1 bars",)
+    assert enhanced.steps == ("shades 1",)
     assert np.array_equal(enhanced.gray[10:-10, 110:-110], page()[10:-10, 110:-110])
     assert steps_of(page(120), "invert") == ()
 
