@@ -208,6 +208,7 @@ def test_tables_in_json() -> None:
         "rows": 1,
         "columns": 2,
         "header": True,
+        "unread": False,
         "text": "Price",
         "confidence": 90.13,
         "box": [100, 0, 300, 50],
