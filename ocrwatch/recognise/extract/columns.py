@@ -13,7 +13,7 @@ import numpy as np
 
 from ocrwatch.recognise.extract.extents import extent
 from ocrwatch.recognise.extract.rules import Rule
-from ocrwatch.recognise.extract.table_words import Line, Spacing, TableWord, is_number, spans_of, split_at_gaps
+from ocrwatch.recognise.extract.table_words import Line, Spacing, TableWord, are_values, spans_of, split_at_gaps
 
 _STEP: Final = 1 / 8
 """Resolution at which gaps are looked for."""
@@ -129,8 +129,7 @@ def find_gaps(lines: Sequence[Sequence[Line]], left: float, right: float, narrow
 
 def _count_headings(lines: Sequence[Sequence[Line]]) -> int:
     """Return how many of the first lines may be headings: those above the first one of numbers."""
-    numbers = ([is_number(text) for text in texts] for texts in lines)
-    data = next((at for at, its in enumerate(numbers) if 2 * sum(its) >= len(its)), None)
+    data = next((at for at, texts in enumerate(lines) if are_values(texts)), None)
     if data is None:
         return min(_MOST_HEADINGS, len(lines) // _LINES_TO_A_HEADING)
     return min(_MOST_HEADINGS, data, len(lines) // 2)

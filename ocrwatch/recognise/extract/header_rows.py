@@ -15,7 +15,7 @@ from ocrwatch.recognise.extract.columns import ALIGNED, Columns, Piece
 from ocrwatch.recognise.extract.extents import Extent, extent
 from ocrwatch.recognise.extract.found import FoundCell, TablePage
 from ocrwatch.recognise.extract.rules import Rule
-from ocrwatch.recognise.extract.table_words import Line, TableWord, is_number, middle
+from ocrwatch.recognise.extract.table_words import Line, TableWord, are_values, middle
 
 _WIDE_RULE: Final = 0.85
 """Share of the table's width that the rule below its headings covers."""
@@ -83,9 +83,9 @@ def _overlap(rows: Sequence[Sequence[Piece]], middles: Sequence[float], at: int)
 
 def _is_data(row: Sequence[Piece]) -> bool:
     """Return whether at least half of the texts after the first column are numbers, and none spans columns."""
-    values = [is_number(piece.words) for piece in row if piece.first > 0]
     is_single = all(piece.first == piece.last for piece in row)
-    return is_single and bool(values) and 2 * sum(values) >= len(values) and len({piece.first for piece in row}) > 1
+    several = len({piece.first for piece in row}) > 1
+    return is_single and several and are_values(piece.words for piece in row if piece.first > 0)
 
 
 def header_cells(pieces: Sequence[Piece], columns: Columns, horizontal: Sequence[Rule]) -> tuple[list[FoundCell], int]:

@@ -15,7 +15,7 @@ from ocrwatch.recognise.extract.columns import Columns, Gap, Piece, pieces_of
 from ocrwatch.recognise.extract.extents import Extent
 from ocrwatch.recognise.extract.found import FoundCell
 from ocrwatch.recognise.extract.rules import Rule, Rules
-from ocrwatch.recognise.extract.table_words import Spacing, TableWord, is_number, lines_of, strips_of
+from ocrwatch.recognise.extract.table_words import Spacing, TableWord, are_values, lines_of, strips_of
 
 _MEETS: Final = 0.6
 """How far from each other rules that meet may end."""
@@ -335,9 +335,9 @@ def header_rows(cells: Iterable[FoundCell], rows: int) -> int:
 
     Without numbers, headings cannot be told from data: the first row is one, as in most tables.
     """
-    values: dict[int, list[bool]] = {}
+    values: dict[int, list[tuple[TableWord, ...]]] = {}
     for cell in cells:
         if cell.column > 0 and cell.words:
-            values.setdefault(cell.row, []).append(is_number(cell.words))
-    data = [row for row, numbers in values.items() if 2 * sum(numbers) >= len(numbers)]
+            values.setdefault(cell.row, []).append(cell.words)
+    data = [row for row, texts in values.items() if are_values(texts)]
     return min(data) if data else min(1, rows - 1)

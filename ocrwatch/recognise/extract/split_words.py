@@ -1,4 +1,4 @@
-"""Divides words that were read across a vertical rule: the texts of two cells as one word.
+"""Divides words that were read across a vertical rule, or a wide gap: the texts of two cells as one word.
 
 Tesseract removes rules before it reads, and sometimes the space between two cells with them.
 """
@@ -22,6 +22,12 @@ from ocrwatch.recognise.extract.word_ink import inked_columns, without_stems
 
 _INSIDE: Final = 0.4
 """Distance of a rule from both ends of a word that it divides, at least. At an end it was read as a sign."""
+
+_GAP: Final = 1.0
+"""Width of a gap in a word's ink that divides it."""
+
+_SPREAD: Final = 0.7
+"""Width of a word for each character from which on it may have such a gap. Capitals in bold type have less."""
 
 _ACROSS: Final = 0.8
 """Share of a word's height that a rule covers if it divides the word, at least."""
@@ -63,6 +69,7 @@ def _parts(word: TableWord, straight: StraightPage, rules: Rules, page: Page, re
         if word.left + _INSIDE <= rule.at <= word.right - _INSIDE
         and rule.covered(word.top, word.bottom) >= _ACROSS * height
     )
+    cuts = cuts or _blank_gaps(word, straight, rules)
     if not cuts or len(word.text) < 2:  # noqa: PLR2004 - at least one character for each part
         return
     edges = (word.left, *cuts, word.right)
@@ -74,6 +81,17 @@ def _parts(word: TableWord, straight: StraightPage, rules: Rules, page: Page, re
         if text:
             box = box_of(corners[::2], corners[1::2], width=page.width, height=page.height)
             yield Word(text, box, confidence, round(place.width * unit, 1), read.height)
+
+
+def _blank_gaps(word: TableWord, straight: StraightPage, rules: Rules) -> list[float]:
+    """Return the middles of gaps in the ink of a word that are wider than between words of one text."""
+    if word.width < _SPREAD * len(word.text):
+        return []
+    inked = inked_columns(word, straight, rules)
+    if inked is None:
+        return []
+    wide = np.flatnonzero(np.diff(inked) > _GAP * straight.unit)
+    return [float(inked[at] + inked[at + 1] + 1) / 2 / straight.unit for at in wide.tolist()]
 
 
 def _ink_widths(word: TableWord, places: Sequence[Extent], straight: StraightPage, rules: Rules) -> list[int]:

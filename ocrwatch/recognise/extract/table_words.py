@@ -39,6 +39,9 @@ _NUMBER: Final = re.compile(
 """A number with signs and currencies around it, or what stands for a missing one."""
 
 
+_YEAR: Final = re.compile(r"(1[89]|20)\d\d")
+
+
 @dataclass(frozen=True, slots=True)
 class TableWord(Extent):
     """A word on the straight page."""
@@ -79,6 +82,19 @@ def lines_of(words: Iterable[TableWord]) -> list[Line]:
 def is_number(words: Iterable[TableWord]) -> bool:
     """Return whether a text is a number, or stands for a missing one."""
     return _NUMBER.fullmatch("".join(word.text for word in words)) is not None
+
+
+def are_values(texts: Iterable[Sequence[TableWord]]) -> bool:
+    """Return whether at least half of the texts of a row are numbers: it has data, and no headings.
+
+    Years do not count: they are headings as often.
+    """
+    numbers = [is_number(text) for text in texts if not _is_year(text)]
+    return bool(numbers) and 2 * sum(numbers) >= len(numbers)
+
+
+def _is_year(words: Sequence[TableWord]) -> bool:
+    return len(words) == 1 and _YEAR.fullmatch(words[0].text) is not None
 
 
 class Spacing(NamedTuple):
