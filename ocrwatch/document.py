@@ -166,8 +166,8 @@ class Table:
     cells: tuple[Cell, ...]
     """Row by row, from left to right. They cover each row and column once; some may be empty."""
     confidence: float
-    """How well rows and columns explain what is printed there, 0 to 100: the share of the words that lie within their
-    cells, less the share of the cells that were not read."""
+    """How well rows and columns explain what is printed there, 0 to 100: the share of the words, by width, that lies
+    within their cells, times the share of the cells with print that were read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,9 +90,11 @@ def renew(scan: Scan, settings: Settings) -> None:
     scan.recipe = recipe(scan.options)
     if scan.code in _OF_WORKERS:
         # A reduced reading is less likely to kill a worker again.
-        scan.recipe = replace(scan.recipe, second="none", enhance=replace(scan.recipe.enhance, perspective=False))
+        enhance = replace(scan.recipe.enhance, perspective=False)
+        scan.recipe = replace(scan.recipe, second="none", tables=False, enhance=enhance)
     if scan.reduced:
-        scan.recipe = replace(scan.recipe, second="none", enhance=replace(scan.recipe.enhance, enabled=False))
+        enhance = replace(scan.recipe.enhance, enabled=False)
+        scan.recipe = replace(scan.recipe, second="none", tables=False, enhance=enhance)
 
 
 def _final(fault: ScanFault) -> ScanFault:

@@ -13,7 +13,7 @@ from ocrwatch.document import Page, PageSummary
 from ocrwatch.errors import Damaged, invalid_page
 from ocrwatch.executors.ipc import encode_other
 from ocrwatch.render.base import Original, RenderedPage, RenderRequest
-from ocrwatch.render.registry import render
+from ocrwatch.render.registry import render, table_formats
 from ocrwatch.render.review import review_reasons
 
 _ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=encode_other)
@@ -40,7 +40,7 @@ def render_page(page: Page, request: RenderRequest, content: bytes = b"") -> Ren
     """
     reasons = review_reasons(page, request.review_below)
     if request.review_below:
-        reasons = (*reasons, *request.review_notes)
+        reasons = (*reasons, *request.review_notes, *_missing_tables(page, request))
     path = os.fsdecode(request.path)
     original = Original(path, request.size, request.sha256, reasons, content, request.straighten)
     return RenderedPage(
@@ -60,6 +60,11 @@ def render_packed(packed: bytes, request: RenderRequest, content: bytes = b"") -
     except Malformed as error:
         raise Damaged(f"the cached page is damaged ({error})", "nothing: the scan is read again") from error
     return render_page(page, request, content)
+
+
+def _missing_tables(page: Page, request: RenderRequest) -> tuple[str, ...]:
+    """Return a reason for a review if the page was read without tables, as after the death of a worker."""
+    return ("tables were not looked for",) if page.tables is None and table_formats(request.formats) else ()
 
 
 def _summary(page: Page, reasons: tuple[str, ...], preview_chars: int) -> PageSummary:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import cv2
 
 from ocrwatch.document import Block, EngineInfo, Page, Second, Upright
-from ocrwatch.errors import EngineFailed, EnvironmentFault, invalid_page
+from ocrwatch.errors import EngineFailed, EnvironmentFault, invalid_page, is_memory_error
 from ocrwatch.recipe import WHOLE_PAGE, Recipe
 from ocrwatch.recognise import engines, perspective
 from ocrwatch.recognise.affine import Affine, compose, magnification, scaling
@@ -104,15 +104,32 @@ def recognise(content: bytes, recipe: Recipe) -> Page:
 
 
 def _with_tables(page: Page, decoded: Decoded, reader: Reader) -> Page:
-    """Return a page with its tables. Cells with print that has no text yet are read, and the tables found again."""
-    page = with_tables(decoded.gray, decoded.reduction, page)
+    """Return a page with its tables. A bug in finding them costs no text: the page has a warning then."""
+    try:
+        return _with_cells_read(with_tables(decoded.gray, decoded.reduction, page), decoded, reader)
+    except Exception as error:
+        if is_memory_error(error):
+            raise
+        what = f"{type(error).__name__}: {error}"
+        warning = f"tables could not be found: a bug in ocrwatch, please report it: {what}"
+        return replace(page, tables=(), warnings=(*page.warnings, warning))
+
+
+def _with_cells_read(page: Page, decoded: Decoded, reader: Reader) -> Page:
+    """Read cells with print and without text once more, and find the tables again if that gave text."""
     sheet = sheet_of(page, decoded.gray, decoded.reduction)
     if sheet is None:
         return page
-    with contextlib.suppress(EngineFailed):
+    try:
         blocks = reader.read_sheet(sheet.image)
-        page = with_tables(decoded.gray, decoded.reduction, with_cells_read(page, sheet, blocks))
-    return page
+    except EngineFailed:
+        return page
+    again = with_tables(decoded.gray, decoded.reduction, with_cells_read(page, sheet, blocks))
+    return again if _filled_cells(again) > _filled_cells(page) else page
+
+
+def _filled_cells(page: Page) -> int:
+    return sum(bool(cell.text) for table in page.tables or () for cell in table.cells)
 
 
 def _placed(

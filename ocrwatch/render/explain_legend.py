@@ -21,6 +21,7 @@ from ocrwatch.render.explain_marks import (
     SURE,
     TABLE,
     UNKNOWN,
+    UNREAD,
     UNSURE,
     Colour,
     Mark,
@@ -113,6 +114,8 @@ def _keys(page: Page) -> Iterator[tuple[Mark, str]]:
         yield HEADING, "heading"
     if any(cell.rows * cell.columns > 1 for cell in cells):
         yield SPANNING, "cell of several rows or columns"
+    if any(cell.is_unread for cell in cells):
+        yield UNREAD, "cell with print that was not read"
 
 
 def _facts(page: Page, original: Original) -> Iterator[_Fact]:

@@ -51,6 +51,7 @@ TABLE: Final = Mark((0, 90, 170), 4)
 CELL: Final = Mark((86, 160, 225))
 SPANNING: Final = Mark((190, 70, 150), 3)
 HEADING: Final = Mark((86, 160, 225), tint=80)
+UNREAD: Final = Mark((205, 40, 0), 3, "dotted", 30)
 
 
 def mark_of(confidence: float | None) -> Mark:

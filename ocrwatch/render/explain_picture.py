@@ -18,6 +18,7 @@ from ocrwatch.render.explain_marks import (
     HEADING,
     SPANNING,
     TABLE,
+    UNREAD,
     Mark,
     Pen,
     Point,
@@ -74,8 +75,8 @@ def _draw(page: Page, pen: Pen, scale: float, font: FreeTypeFont) -> None:
     """Draw the tables, the words over them, and the labels over all."""
     tables = page.tables or ()
     for table in tables:
-        # Those of several rows or columns last, so that their outlines are whole.
-        for mark in (CELL, HEADING, SPANNING):
+        # Those of several rows or columns, and unread ones, last, so that their outlines are whole.
+        for mark in (CELL, HEADING, SPANNING, UNREAD):
             for cell in table.cells:
                 if mark in _marks_of(cell):
                     pen.outline(_points(cell.corners, scale), mark)
@@ -101,7 +102,8 @@ def label_of(number: int, table: Table) -> str:
 
 def _marks_of(cell: Cell) -> tuple[Mark, ...]:
     spanning = (SPANNING,) if cell.rows * cell.columns > 1 else ()
-    return (HEADING if cell.is_header else CELL, *spanning)
+    unread = (UNREAD,) if cell.is_unread else ()
+    return (HEADING if cell.is_header else CELL, *spanning, *unread)
 
 
 def _points(values: Iterable[float], scale: float) -> list[Point]:

@@ -105,8 +105,8 @@ class Tables(Section):
     """Tables with the positions of their cells."""
 
     enabled: bool = False
-    """Whether tables are looked for. They are added to json, md and alto, and are what the formats csv and xlsx
-    write."""
+    """Whether tables are looked for. json, md, alto and explain show them; csv and xlsx write them and nothing else.
+    Also the text may differ: words across a rule are divided, and cells without text are read once more."""
 
 
 class ReadingOptions(Protocol):

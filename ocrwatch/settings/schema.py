@@ -147,8 +147,8 @@ class Output(Section):
     """Group of these files; empty leaves it to the system. Set it if other users must read the text."""
     review_below: float = Field(default=75.0, ge=0, le=100)
     """Pages with a lower confidence, 0 to 100, are marked for review, and so are pages on which many letter-like marks
-    were not read, and pages without text that are not blank. 0 marks none. Decrease it if too many good pages are
-    marked."""
+    or cells of tables were not read, and pages without text that are not blank. 0 marks none. Decrease it if too many
+    good pages are marked."""
 
 
 class Pdf(Section):

@@ -15,9 +15,11 @@ from typing import Final
 from ocrwatch.recognise.extract.columns import Columns, Gap, count_on_both_sides, find_gaps
 from ocrwatch.recognise.extract.extents import Extent, extent
 from ocrwatch.recognise.extract.found import FoundTable, TablePage
+from ocrwatch.recognise.extract.header_rows import MOST_SPANNED, OFF_CENTRE
 from ocrwatch.recognise.extract.rules import Rule
 from ocrwatch.recognise.extract.table_rows import table_of
 from ocrwatch.recognise.extract.table_words import (
+    LEADING,
     Line,
     TableWord,
     is_number,
@@ -37,15 +39,6 @@ _COMMON: Final = 0.7
 _ACROSS: Final = 0.6
 """Share of a table's width that a rule above or below it covers, at least."""
 
-
-_LEADING: Final = 1.9
-"""Distance of two rows of headings, at most."""
-
-_OFF_CENTRE: Final = 0.75
-"""Distance of a heading's middle from that of its columns, at most."""
-
-_MOST_SPANNED: Final = 5
-"""Columns that such a heading spans, at most."""
 
 _MARK: Final = re.compile(r"[^\w\s]{1,2}|\(?(\d{1,3}|[A-Za-z]|[ivxIVX]{1,4})[.)]|[oe\u00a9]")
 """What stands before the items of a list; bullets are read as letters, too."""
@@ -70,8 +63,14 @@ class _TextLine:
 def aligned_tables(page: TablePage) -> list[FoundTable]:
     """Return the tables of a page that no grid shows."""
     lines = [_text_line(line, page) for line in lines_of(page.words)]
-    found = (_table(group, lines, page) for group in _joined(_groups(lines), lines) if len(group) > 1)
-    return [table for table in found if table is not None]
+    tables: list[FoundTable] = []
+    used: set[int] = set()
+    for group in _joined(_groups(lines), lines):
+        table = _table(group, lines, page, used) if len(group) > 1 else None
+        if table is not None:
+            tables.append(table)
+            used |= {word.index for cell in table.cells for word in cell.words}
+    return tables
 
 
 def _text_line(line: Line, page: TablePage) -> _TextLine:
@@ -135,8 +134,8 @@ def _filled_gaps_of(group: Sequence[int], lines: Sequence[_TextLine]) -> list[Ga
     return [gap for gap in _gaps_of(group, lines) if 2 * count_on_both_sides(gap, spans) >= len(spans)]
 
 
-def _table(group: Sequence[int], lines: Sequence[_TextLine], page: TablePage) -> FoundTable | None:
-    """Return the table of a group of lines; None if it is none."""
+def _table(group: Sequence[int], lines: Sequence[_TextLine], page: TablePage, used: set[int]) -> FoundTable | None:
+    """Return the table of a group of lines; None if it is none. ``used`` are the words of other tables."""
     gaps = _gaps_of(group, lines)
     if not gaps:
         return None
@@ -144,8 +143,13 @@ def _table(group: Sequence[int], lines: Sequence[_TextLine], page: TablePage) ->
     columns = Columns(tuple(gaps), core.left, core.right)
     first, last = _reach(group, lines, core, page.horizontal, columns)
     words = tuple(
-        word for line in lines[first : last + 1] for word in line.words if core.left - 2 <= word.x <= core.right + 2
+        word
+        for line in lines[first : last + 1]
+        for word in line.words
+        if core.left - 2 <= word.x <= core.right + 2 and word.index not in used
     )
+    if not words:
+        return None
     place = _framed(extent(words), page.horizontal)
     part = TablePage(words, _beside(page.horizontal, place), _within(page.vertical, place), page.spacing)
     rules = sum(rule.length >= _ACROSS * place.width for rule in part.horizontal)
@@ -154,8 +158,8 @@ def _table(group: Sequence[int], lines: Sequence[_TextLine], page: TablePage) ->
 
 
 def _with_headings(first: int, lines: Sequence[_TextLine], columns: Columns) -> int:
-    """Return the first line of a table: that of the headings of several columns that are above ``first``."""
-    while first > 0 and lines[first].y - lines[first - 1].y < _LEADING and _is_of_headings(lines[first - 1], columns):
+    """Return the first line of a table, of which ``first`` is known: headings of several columns may be above."""
+    while first > 0 and lines[first].y - lines[first - 1].y < LEADING and _is_of_headings(lines[first - 1], columns):
         first -= 1
     return first
 
@@ -164,10 +168,10 @@ def _is_of_headings(line: _TextLine, columns: Columns) -> bool:
     """Return whether each text of a line is in the middle of several columns, but not of all, as a title is."""
     return all(
         any(
-            abs(left + right - sum(columns.extent(first, last))) / 2 <= _OFF_CENTRE
+            abs(left + right - sum(columns.extent(first, last))) / 2 <= OFF_CENTRE
             and set(columns.overlapped(left, right)) <= set(range(first, last + 1))
             for first in range(1, len(columns))
-            for last in range(first + 1, min(len(columns), first + _MOST_SPANNED))
+            for last in range(first + 1, min(len(columns), first + MOST_SPANNED))
         )
         for left, right in spans_of(line.pieces)
     )
@@ -229,7 +233,7 @@ def _within(vertical: Sequence[Rule], place: Extent) -> tuple[Rule, ...]:
 def _is_list(table: FoundTable) -> bool:
     """Return whether a table of two columns is a list: each text has a mark or a number before it."""
     marks = ["".join(word.text for word in cell.words) for cell in table.cells if cell.column == cell.last_column == 0]
-    return table.columns == 2 and all(_MARK.fullmatch(mark) for mark in marks)  # noqa: PLR2004
+    return table.columns == 2 and bool(marks) and all(_MARK.fullmatch(mark) for mark in marks)  # noqa: PLR2004
 
 
 def _is_table(table: FoundTable, rules: int) -> bool:

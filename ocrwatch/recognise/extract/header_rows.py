@@ -15,7 +15,7 @@ from ocrwatch.recognise.extract.columns import ALIGNED, Columns, Piece
 from ocrwatch.recognise.extract.extents import Extent, extent
 from ocrwatch.recognise.extract.found import FoundCell, TablePage
 from ocrwatch.recognise.extract.rules import Rule
-from ocrwatch.recognise.extract.table_words import Line, TableWord, are_values, middle
+from ocrwatch.recognise.extract.table_words import LEADING, Line, TableWord, are_values, middle
 
 _WIDE_RULE: Final = 0.85
 """Share of the table's width that the rule below its headings covers."""
@@ -26,14 +26,11 @@ _MOST_LINES: Final = 7
 _SAME_LINE: Final = 0.5
 """Distance of the middles of two texts on one line, at most."""
 
-_OFF_CENTRE: Final = 0.75
+OFF_CENTRE: Final = 0.75
 """Distance of a heading's middle from that of its columns, at most."""
 
-_MOST_SPANNED: Final = 5
-"""Columns to each side that a heading spans, at most."""
-
-_LEADING: Final = 1.9
-"""Distance of two lines of one heading, at most."""
+MOST_SPANNED: Final = 5
+"""Columns that a heading spans beside the one it is in, at most."""
 
 
 @dataclass(slots=True)
@@ -117,7 +114,7 @@ def _stacked(pieces: Sequence[Piece], columns: Columns, horizontal: Sequence[Rul
         nearest = [heading for heading in below if heading.level == level]
         following = min(nearest, key=lambda heading: heading.top)
         is_within = len(nearest) == 1 and following.first <= first and following.last >= last
-        is_close = following.top - y < _LEADING and not _is_ruled(piece.words, y, following.top, horizontal)
+        is_close = following.top - y < LEADING and not _is_ruled(piece.words, y, following.top, horizontal)
         if is_within and is_close:
             following.words.extend(piece.words)
             following.top = y
@@ -167,7 +164,7 @@ def _centred(
     piece: Piece, place: Extent, free: set[int], columns: Columns, below: Sequence[_Heading]
 ) -> tuple[int, int]:
     """Return the columns in whose middle a heading is, those of its text among them, if other headings are below."""
-    best, distance = (piece.first, piece.last), _OFF_CENTRE
+    best, distance = (piece.first, piece.last), OFF_CENTRE
     if piece.first != piece.last:
         return best
     own = [word for heading in below if heading.first == heading.last == piece.first for word in heading.words]
@@ -177,8 +174,8 @@ def _centred(
         or min(abs(place.left - left), abs(place.right - right)) <= ALIGNED
     ):
         return best
-    for first in range(max(1, piece.first - _MOST_SPANNED), piece.first + 1):
-        for last in range(piece.last, min(len(columns), piece.last + _MOST_SPANNED + 1)):
+    for first in range(max(1, piece.first - MOST_SPANNED), piece.first + 1):
+        for last in range(piece.last, min(len(columns), piece.last + MOST_SPANNED + 1)):
             spanned = range(first, last + 1)
             if len(spanned) < 2 or not free.issuperset(spanned):  # noqa: PLR2004
                 continue

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ocrwatch.document import Box, Cell, Line, Quad, Table, Word
+from ocrwatch.document import UNPLACED, Box, Cell, Line, Page, Quad, Table, Word
+from ocrwatch.recognise.affine import box_of
 from ocrwatch.recognise.extract.extents import Extent
 from ocrwatch.recognise.extract.found import FoundCell, FoundTable
 from ocrwatch.recognise.extract.straight_page import StraightPage
@@ -27,20 +28,21 @@ class _Slot:
     words: list[TableWord]
 
 
-def placed_table(table: FoundTable, straight: StraightPage, words: Sequence[Word]) -> Table:
-    """Return a table on the original, with empty cells where there is no text. ``words`` are those of the page."""
+def placed_table(table: FoundTable, straight: StraightPage, page: Page) -> Table:
+    """Return a table on the original, with empty cells for places without text."""
+    words = page.words
     slots = _shared_out(table)
-    unread = [not slot.words and has_print(_place(slot, table), straight) for slot in slots]
+    unread = [_is_unread(slot, table, straight) for slot in slots]
     corners, *quads = straight.corners([table.place, *(_place(slot, table) for slot in slots)])
     cells = (
-        _cell(slot, table, quad, words, is_unread=is_unread)
+        _cell(slot, table, quad, page, words, is_unread=is_unread)
         for slot, quad, is_unread in zip(slots, quads, unread, strict=True)
     )
     return Table(
         table.kind,
         table.rows,
         table.columns,
-        _box(corners),
+        _box(corners, page),
         corners,
         tuple(cells),
         round(100 * _confidence(slots, table, sum(unread)), 1),
@@ -71,15 +73,14 @@ def _size(cell: FoundCell) -> tuple[int, int, int]:
     return (cell.last_row - cell.row + 1) * (cell.last_column - cell.column + 1), cell.row, cell.column
 
 
-def _free(cell: FoundCell, taken: Iterable[_Place]) -> tuple[int, int]:
+def _free(cell: FoundCell, taken: Mapping[_Place, _Slot]) -> tuple[int, int]:
     """Return how many rows and columns from its first ones a cell can take."""
-    taken = set(taken)
     columns = 1
     while cell.column + columns <= cell.last_column and (cell.row, cell.column + columns) not in taken:
         columns += 1
     rows = 1
-    while cell.row + rows <= cell.last_row and taken.isdisjoint(
-        (cell.row + rows, cell.column + column) for column in range(columns)
+    while cell.row + rows <= cell.last_row and not any(
+        (cell.row + rows, cell.column + column) in taken for column in range(columns)
     ):
         rows += 1
     return rows, columns
@@ -91,21 +92,21 @@ def _places(slot: _Slot) -> Iterator[_Place]:
             yield row, column
 
 
-def _cell(slot: _Slot, table: FoundTable, corners: Quad, words: Sequence[Word], *, is_unread: bool) -> Cell:
+def _cell(slot: _Slot, table: FoundTable, corners: Quad, page: Page, words: Sequence[Word], *, is_unread: bool) -> Cell:
     lines = lines_of(slot.words)
     # With the spaces of a line of text: there are none between Chinese characters. Rules beside words are left out.
     read = ((replace(words[word.index], text=word.text) for word in line) for line in lines)
-    texts = (Line(tuple(line), Box(0, 0, 0, 0)) for line in read)
+    texts = (Line(tuple(line), UNPLACED) for line in read)
     return Cell(
         slot.row,
         slot.column,
         slot.rows,
         slot.columns,
         " ".join(line.text for line in texts),
-        _box(corners),
+        _box(corners, page),
         corners,
         tuple(word.index for line in lines for word in line),
-        Line(tuple(words[word.index] for word in slot.words), Box(0, 0, 0, 0)).confidence,
+        Line(tuple(words[word.index] for word in slot.words), UNPLACED).confidence,
         slot.row < table.headers,
         is_unread,
     )
@@ -120,11 +121,15 @@ def _place(slot: _Slot, table: FoundTable) -> Extent:
     )
 
 
-def _box(corners: Quad) -> Box:
-    xs, ys = corners[::2], corners[1::2]
-    return Box(
-        round(min(xs)), round(min(ys)), max(round(max(xs)), round(min(xs)) + 1), max(round(max(ys)), round(min(ys)) + 1)
-    )
+def _box(corners: Quad, page: Page) -> Box:
+    """Return the bounding box on the page: the rules of a table may reach a little beyond it."""
+    return box_of(corners[::2], corners[1::2], width=page.width, height=page.height)
+
+
+def _is_unread(slot: _Slot, table: FoundTable, straight: StraightPage) -> bool:
+    """Return whether a cell has print and no word at all: not even one that was read from a rule, or a box to tick."""
+    place = _place(slot, table)
+    return not slot.words and has_print(place, straight) and not any(place.holds(word) for word in straight.words)
 
 
 def _confidence(slots: Iterable[_Slot], table: FoundTable, unread: int) -> float:

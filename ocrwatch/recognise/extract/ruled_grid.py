@@ -23,6 +23,9 @@ _MEETS: Final = 0.6
 _SAME: Final = 0.7
 """Distance of two rules that are one edge of the lattice, at most."""
 
+_RULE: Final = 0.2
+"""Distance of text from the rule between two columns, about."""
+
 _OPEN: Final = {True: 1.5, False: 1.2}
 """How far horizontal, or vertical, rules reach beyond the last edge if that side of the table has no rule."""
 
@@ -61,6 +64,11 @@ class Lattice:
     def place(self) -> Extent:
         """Its bounding box."""
         return Extent(self.xs[0], self.ys[0], self.xs[-1], self.ys[-1])
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """The rules between columns as gaps."""
+        return tuple(Gap(x - _RULE, x + _RULE) for x in self.xs[1:-1])
 
     @property
     def rows(self) -> int:
@@ -209,7 +217,7 @@ def grid_cells(
 
     There are more rows than in the lattice if blank space divides some of them.
     """
-    inner = Columns(tuple(Gap(x - 0.2, x + 0.2) for x in lattice.xs[1:-1]), lattice.xs[0], lattice.xs[-1])
+    inner = Columns(lattice.gaps, lattice.xs[0], lattice.xs[-1])
     by_place: dict[_Place, list[TableWord]] = {}
     roots = _roots(lattice)
     for word in words:
@@ -237,7 +245,7 @@ def _roots(lattice: Lattice) -> dict[_Place, _Place]:
 
     def root(place: _Place) -> _Place:
         while parent[place] != place:
-            place = parent[place]
+            parent[place] = place = parent[parent[place]]
         return place
 
     right = [lattice.right_edges(column) for column in range(lattice.columns - 1)]

@@ -44,9 +44,8 @@ def _table(lattice: Lattice, page: TablePage) -> FoundTable | None:
 
     A frame is not taken for the grid: what is in it has columns and rows of its own.
     """
-    inner = [Gap(x - 0.2, x + 0.2) for x in lattice.xs[1:-1]]
     within = [gap for column in range(lattice.columns) for gap in _gaps_within(lattice, column, page)]
-    columns = Columns(tuple(sorted((*inner, *within))), lattice.xs[0], lattice.xs[-1])
+    columns = Columns(tuple(sorted((*lattice.gaps, *within))), lattice.xs[0], lattice.xs[-1])
     if not columns.gaps:
         return None
     bands = (_band(lattice, row, page.words) for row in range(lattice.rows))

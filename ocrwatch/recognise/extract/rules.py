@@ -26,6 +26,10 @@ _THICKEST: Final = 0.5
 _LONGEST_BREAK: Final = 5
 """Pixels by which a rule may be interrupted, as by noise."""
 
+_MOST_RULES: Final = 2000
+"""Rules of one direction, at most, the longest: a table of 200 rows has as many in ten pieces each. A hatched picture
+has tens of thousands, which would take minutes."""
+
 _BREAK: Final = 0.5
 """Gap between two pieces of one rule, at most."""
 
@@ -94,9 +98,8 @@ def find_rules(gray: Gray, unit: float, words: Sequence[Extent]) -> Rules:
             unit,
             horizontal=horizontal,
         )
-        found.append(
-            tuple(rule for rule in _joined([*dark, *white]) if not _is_stroke(rule, boxes, horizontal=horizontal))
-        )
+        longest = sorted(_joined([*dark, *white]), key=lambda rule: -rule.length)[:_MOST_RULES]
+        found.append(tuple(rule for rule in longest if not _is_stroke(rule, boxes, horizontal=horizontal)))
     return Rules(*found)
 
 

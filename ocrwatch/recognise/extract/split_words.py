@@ -5,6 +5,7 @@ Tesseract removes rules before it reads, and sometimes the space between two cel
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -18,7 +19,7 @@ from ocrwatch.recognise.extract.extents import Extent
 from ocrwatch.recognise.extract.rules import Rules
 from ocrwatch.recognise.extract.straight_page import StraightPage
 from ocrwatch.recognise.extract.table_words import TableWord
-from ocrwatch.recognise.extract.word_ink import inked_columns, without_stems
+from ocrwatch.recognise.extract.word_ink import RULE_SIGNS, inked_columns, without_stems
 
 _INSIDE: Final = 0.4
 """Distance of a rule from both ends of a word that it divides, at least. At an end it was read as a sign."""
@@ -29,13 +30,14 @@ _GAP: Final = 1.0
 _SPREAD: Final = 0.7
 """Width of a word for each character from which on it may have such a gap. Capitals in bold type have less."""
 
-_ACROSS: Final = 0.8
-"""Share of a word's height that a rule covers if it divides the word, at least."""
+_BEYOND: Final = 0.3
+"""How far a rule that divides a word reaches beyond it, at least: the stems of its letters do not."""
+
+_TALLEST: Final = 1.8
+"""Height of a word that may be divided, at most: the letters of titles are no cells."""
 
 _UNSURE: Final = 50.0
 """Confidence, 0 to 100, of the parts at most: the letters may be right, but where they were divided is an estimate."""
-
-_RULE_SIGNS: Final = "|\u00a6[]{}"
 
 
 def split_words(page: Page, straight: StraightPage, rules: Rules) -> Page:
@@ -63,11 +65,14 @@ def split_words(page: Page, straight: StraightPage, rules: Rules) -> Page:
 def _parts(word: TableWord, straight: StraightPage, rules: Rules, page: Page, read: Word) -> Iterator[Word]:
     """Yield the parts of a word between rules; nothing if no rule divides it. ``read`` is the word on the page."""
     height = word.bottom - word.top
+    if height > _TALLEST or _is_from_right_to_left(word.text):
+        return
     cuts = sorted(
         rule.at
         for rule in rules.vertical
         if word.left + _INSIDE <= rule.at <= word.right - _INSIDE
-        and rule.covered(word.top, word.bottom) >= _ACROSS * height
+        and rule.begin <= word.top - _BEYOND
+        and rule.end >= word.bottom + _BEYOND
     )
     cuts = cuts or _blank_gaps(word, straight, rules)
     if not cuts or len(word.text) < 2:  # noqa: PLR2004 - at least one character for each part
@@ -113,7 +118,12 @@ def _texts(text: str, widths: Sequence[int]) -> list[str]:
     for width in widths[:-1]:
         ink += width
         at = round(len(text) * ink / total) if total else begin
-        sign = next((near for near in (at, at - 1, at + 1) if 0 <= near < len(text) and text[near] in _RULE_SIGNS), at)
-        texts.append(text[begin : max(begin, sign)].strip(_RULE_SIGNS))
-        begin = max(begin, sign)
-    return [*texts, text[begin:].strip(_RULE_SIGNS)]
+        sign = next((near for near in (at, at - 1, at + 1) if 0 <= near < len(text) and text[near] in RULE_SIGNS), None)
+        end = max(begin, at if sign is None else sign)
+        texts.append(text[begin:end])
+        begin = end if sign is None else min(len(text), end + 1)
+    return [*texts, text[begin:]]
+
+
+def _is_from_right_to_left(text: str) -> bool:
+    return any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)

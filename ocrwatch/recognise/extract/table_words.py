@@ -18,6 +18,9 @@ from ocrwatch.recognise.extract.rules import Rule
 _SAME_LINE: Final = 0.45
 """Distance of the middles of two words on one line, at most. Lines of a table are at least 1 apart."""
 
+LEADING: Final = 1.9
+"""Distance of two lines of one text, at most."""
+
 _LINES_BACK: Final = 4
 """With how many of the last lines a word is compared: words are taken from top to bottom."""
 

@@ -30,7 +30,8 @@ def with_tables(gray: Gray, reduction: int, page: Page) -> Page:
     straight = straighten(gray, reduction, page)
     if straight is None:
         return replace(page, tables=())
-    rules = find_rules(straight.gray, straight.unit, straight.words)
+    letters = [word for word in straight.words if any(map(str.isalnum, word.text))]
+    rules = find_rules(straight.gray, straight.unit, letters)
     divided = split_words(page, straight, rules)
     if divided is not page:
         page, straight = divided, straight.with_words_of(divided)
@@ -39,4 +40,4 @@ def with_tables(gray: Gray, reduction: int, page: Page) -> Page:
     ruled, rest = ruled_tables(whole, rules)
     found = [*ruled, *aligned_tables(TablePage(rest, rules.horizontal, rules.vertical, whole.spacing))]
     found.sort(key=lambda table: (table.place.top, table.place.left))
-    return replace(page, tables=tuple(placed_table(table, straight, page.words) for table in found))
+    return replace(page, tables=tuple(placed_table(table, straight, page) for table in found))

@@ -6,8 +6,9 @@ rules, made black on white, and put below the others on one sheet.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from statistics import median
@@ -16,7 +17,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from ocrwatch.document import Block, Cell, Line, Page, Table, Word, bounding_box
+from ocrwatch.document import Baseline, Block, Cell, Line, Page, Word, bounding_box
 from ocrwatch.recognise.affine import box_of, scaling
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.projective import Points, Projective, as_projective, between, mapped, warped
@@ -31,10 +32,21 @@ _PADDING: Final = 20
 """White pixels around each cell on the sheet."""
 
 _SURE: Final = 50.0
-"""Confidence, 0 to 100, of a word, at least: below are specks and the rest of a rule."""
+"""Confidence, 0 to 100, of a word with letters or digits, at least: below are specks and the rest of a rule."""
+
+_SURE_OF_SIGNS: Final = 70.0
+"""The same for a word of signs only."""
 
 _MOST_CELLS: Final = 60
-"""Cells that are read again, at most: a page with more is a drawing."""
+_TALLEST: Final = 8.0
+_MOST_PIXELS: Final = 8_000_000
+"""Cells that are read again, their height in heights of a word, and the pixels of their sheet, at most.
+
+So it takes no longer than another page. Taller cells have pictures, stamps and signatures.
+"""
+
+_LARGEST_SCALE: Final = 4.0
+"""Pixels of the sheet to one of the original, at most."""
 
 _BLACKEST: Final = 99.5
 """Percentile of the differences from the background that becomes black."""
@@ -54,23 +66,28 @@ class CellSheet:
     to_original: tuple[Projective, ...]
     """Maps the sheet to the original's upright pixels, for each cell."""
 
-    def words_by_cell(self, blocks: Iterable[Block], page: Page) -> dict[int, list[list[Word]]]:
+    def lines_by_cell(self, blocks: Iterable[Block], page: Page) -> dict[int, list[Line]]:
         """Return the lines that were read on the sheet, placed on the original, by the index of their cell."""
-        found: dict[int, list[list[Word]]] = {}
+        found: dict[int, list[Line]] = {}
         for block in blocks:
             for line in block.lines:
-                for number, words in self._by_cell(line).items():
-                    found.setdefault(number, []).append([self._placed(word, number, page) for word in words])
+                for number, words in self._by_cell(filter(_is_sure, line.words)).items():
+                    found.setdefault(number, []).append(self._line(words, number, page))
         return found
 
-    def _by_cell(self, line: Line) -> dict[int, list[Word]]:
+    def _by_cell(self, line: Iterable[Word]) -> dict[int, list[Word]]:
         words: dict[int, list[Word]] = {}
-        for word in line.words:
-            if word.confidence is not None and word.confidence < _SURE:
-                continue
+        for word in line:
             number = bisect_right(self.tops, (word.box.top + word.box.bottom) / 2) - 1
             words.setdefault(max(0, number), []).append(word)
         return words
+
+    def _line(self, words: Sequence[Word], number: int, page: Page) -> Line:
+        box = bounding_box(word.box for word in words)
+        ends: Points = np.array([(box.left, box.bottom), (box.right, box.bottom)], np.float64)
+        baseline = Baseline(*np.round(mapped(ends, self.to_original[number]), 1).ravel().tolist())
+        placed = tuple(self._placed(word, number, page) for word in words)
+        return Line(placed, bounding_box(word.box for word in placed), baseline=baseline)
 
     def _placed(self, word: Word, number: int, page: Page) -> Word:
         box = word.box
@@ -88,17 +105,27 @@ class CellSheet:
         )
 
 
+def _is_sure(word: Word) -> bool:
+    if word.confidence is None:
+        return True
+    return word.confidence >= (_SURE if any(map(str.isalnum, word.text)) else _SURE_OF_SIGNS)
+
+
 def sheet_of(page: Page, gray: Gray, reduction: int) -> CellSheet | None:
     """Return the unread cells of a page; None if there are none, or too many.
 
     ``gray`` is the upright original, reduced by ``reduction``.
     """
-    cells = tuple(cell for table in page.tables or () for cell in table.cells if cell.is_unread)
     heights = [word.height for word in page.words if word.height]
-    if not heights or not 0 < len(cells) <= _MOST_CELLS:
+    unread = [cell for table in page.tables or () for cell in table.cells if cell.is_unread]
+    if not heights or not 0 < len(unread) <= _MOST_CELLS:
         return None
     unit = median(heights)
-    cut = [_cut_out(cell, gray, reduction, unit) for cell in cells]
+    scale = min(max(1 / reduction, _HEIGHT / unit), _LARGEST_SCALE)
+    cells = tuple(_that_fit(unread, unit, scale))
+    if not cells:
+        return None
+    cut = [_cut_out(cell, gray, reduction, unit, scale) for cell in cells]
     tops = list(accumulate((len(image) + 2 * _PADDING for image, _ in cut), initial=0))
     sheet = np.full((tops[-1], max(image.shape[1] for image, _ in cut) + 2 * _PADDING), 255, np.uint8)
     maps = []
@@ -109,11 +136,27 @@ def sheet_of(page: Page, gray: Gray, reduction: int) -> CellSheet | None:
     return CellSheet(sheet, cells, tuple(tops[:-1]), tuple(maps))
 
 
-def _cut_out(cell: Cell, gray: Gray, reduction: int, unit: float) -> tuple[Gray, Projective]:
+def _that_fit(cells: Iterable[Cell], unit: float, scale: float) -> Iterator[Cell]:
+    """Yield cells that are not too tall, as many as fit on a sheet below each other."""
+    width = height = 0.0
+    for cell in cells:
+        along, down = _size(cell)
+        wider, taller = max(width, along * scale + 2 * _PADDING), height + down * scale + 2 * _PADDING
+        if down <= _TALLEST * unit and wider * taller <= _MOST_PIXELS:
+            width, height = wider, taller
+            yield cell
+
+
+def _size(cell: Cell) -> tuple[float, float]:
+    """Return width and height of a cell in pixels of the original, along its edges."""
+    x, y, right_x, right_y, _, _, left_x, left_y = cell.corners
+    return math.hypot(right_x - x, right_y - y), math.hypot(left_x - x, left_y - y)
+
+
+def _cut_out(cell: Cell, gray: Gray, reduction: int, unit: float, scale: float) -> tuple[Gray, Projective]:
     """Return the inside of a cell, black on white, and the map from it to the original."""
     corners: Points = np.array(cell.corners, np.float64).reshape(4, 2)
-    along, down = (float(np.linalg.norm(corners[at] - corners[0])) for at in (1, 3))
-    scale = max(1 / reduction, _HEIGHT / unit)
+    along, down = _size(cell)
     width, height = max(2, round(along * scale)), max(2, round(down * scale))
     whole: Points = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
     margin = min(round(_MARGIN * unit * scale), (min(width, height) - 2) // 2)
@@ -137,29 +180,26 @@ def with_cells_read(page: Page, sheet: CellSheet, blocks: Iterable[Block]) -> Pa
 
     ``blocks`` were read on the sheet. The tables must be found again after that.
     """
-    read = sheet.words_by_cell(blocks, page)
     by_line: dict[int, list[Line]] = {}
     lines_of_words = [number for number, line in enumerate(page.lines) for _ in line.words]
-    for number, lines in read.items():
-        cell = sheet.cells[number]
-        table = next(table for table in page.tables or () if cell in table.cells)
-        after = _word_before(cell, table)
-        line = lines_of_words[after] if after is not None else -1
-        by_line.setdefault(line, []).extend(
-            Line(tuple(words), bounding_box(word.box for word in words)) for words in lines
-        )
+    for number, lines in sheet.lines_by_cell(blocks, page).items():
+        by_line.setdefault(lines_of_words[_word_before(sheet.cells[number], page)], []).extend(lines)
     return replace(page, blocks=tuple(_with_lines(page, by_line)))
 
 
-def _word_before(cell: Cell, table: Table) -> int | None:
-    """Return the index of the last word of the cells before this one; that of the first after it if there is none."""
+def _word_before(cell: Cell, page: Page) -> int:
+    """Return the index of the last word of the cells before this one; of the first after it if there is none.
+
+    A table has words.
+    """
+    table = next(table for table in page.tables or () if cell in table.cells)
     at = table.cells.index(cell)
     before = [word for other in table.cells[:at] for word in other.words[-1:]]
     after = [word for other in table.cells[at:] for word in other.words[:1]]
-    return before[-1] if before else next(iter(after), None)
+    return before[-1] if before else after[0]
 
 
-def _with_lines(page: Page, by_line: dict[int, list[Line]]) -> Iterable[Block]:
+def _with_lines(page: Page, by_line: dict[int, list[Line]]) -> Iterator[Block]:
     """Yield the blocks with further lines after those of these numbers, in the same paragraphs."""
     number = 0
     for block in page.blocks:

@@ -18,7 +18,7 @@ from ocrwatch.recognise.extract.rules import Rule, Rules
 from ocrwatch.recognise.extract.straight_page import StraightPage
 from ocrwatch.recognise.extract.table_words import TableWord
 
-Pixels = npt.NDArray[np.int64]
+ColumnIndices = npt.NDArray[np.int64]
 """Indices of columns of pixels."""
 
 _RULES: Final = "|_\u00a6"
@@ -26,6 +26,9 @@ _RULES: Final = "|_\u00a6"
 
 _BRACKETS: Final = "[]{}"
 """It may read one of these, but they are text unless a rule runs there."""
+
+RULE_SIGNS: Final = "|\u00a6[]{}"
+"""Characters as which it reads a vertical rule within a word."""
 
 _BESIDE: Final = 0.8
 """Distance of a rule from the end of a word that it was read with, at most."""
@@ -57,6 +60,10 @@ _MARGIN: Final = 0.3
 _SMALLEST_LETTER: Final = 0.35
 """Size of a letter or sign, at least."""
 
+_TALLEST: Final = 2.0
+_PART_OF_CELL: Final = 0.8
+"""Height of print, at most, and share of the cell that it takes, at most: more is a picture, or the rest of a rule."""
+
 _LONG_RULE: Final = 2.5
 """Length of a vertical rule that is no ink of a word."""
 
@@ -75,8 +82,8 @@ def without_stems(rules: Rules) -> Rules:
 
 def _without_rules(word: TableWord, rules: Rules) -> TableWord | None:
     """Return a word without characters that are rules; None if all of it is one."""
-    text = _stripped(word, rules.vertical) if len(word.text) > 1 else word.text
-    if not text or text in "|\u00a6_[]{}":
+    text = _stripped(word, rules.vertical)
+    if not text:
         return None
     if not any(map(str.isalnum, text)):
         if word.width > _DASH and any(
@@ -123,7 +130,7 @@ def _tightened(word: TableWord, page: StraightPage, rules: Rules) -> TableWord:
     return TableWord(begin, word.top, end, word.bottom, word.text, word.index, word.confidence)
 
 
-def inked_columns(word: TableWord, page: StraightPage, rules: Rules) -> Pixels | None:
+def inked_columns(word: TableWord, page: StraightPage, rules: Rules) -> ColumnIndices | None:
     """Return the columns of the page's pixels in which a word has ink that is no rule, from left to right.
 
     None if it cannot be told from its background. ``rules`` are those that are no strokes of letters.
@@ -164,7 +171,9 @@ def has_print(place: Extent, page: StraightPage) -> bool:
     _, _, stats, _ = cv2.connectedComponentsWithStats(whole, connectivity=8)
     least, (rows, columns) = _SMALLEST_LETTER * unit, ink.shape
     return any(
-        max(width, height) >= least and width < 0.8 * columns and height < max(0.8 * rows, 2 * unit)
+        max(width, height) >= least
+        and width < _PART_OF_CELL * columns
+        and height < max(_PART_OF_CELL * rows, _TALLEST * unit)
         for _, _, width, height, _ in stats[1:].tolist()
     )
 

@@ -262,3 +262,11 @@ def test_bytes_that_are_no_page_are_damaged(packed: bytes) -> None:
     """The error says that the scan is read again."""
     with pytest.raises(Damaged, match=r"the cached page is damaged \(.*; nothing: the scan is read again"):
         render_packed(packed, REQUEST)
+
+
+def test_page_without_tables_for_a_format_of_tables_is_marked_for_review() -> None:
+    """A scan that ended a worker is read again without them; its empty CSV must not look like a page without tables."""
+    page, request = page_of(word("Total")), replace(REQUEST, formats=("csv",), review_below=75.0)
+    assert render_page(page, request).summary.review_reasons == ("tables were not looked for",)
+    assert render_page(replace(page, tables=()), request).summary.review_reasons == ()
+    assert render_page(page, replace(request, formats=("txt",))).summary.review_reasons == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from ocrwatch.document import Block, Box, Line, Page, Word
 from ocrwatch.recipe import Recipe
@@ -99,3 +100,35 @@ def test_white_print_in_shaded_cells_is_read() -> None:
     assert page.tables is not None
     assert [cell.text for cell in page.tables[0].cells[:3]] == ["Harbour", "Summer", "Winter"]
     assert {"Harbour", "Summer", "Winter"} <= set(page.text.split())
+
+
+def test_bug_in_finding_tables_costs_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page has its text, no tables, and a warning."""
+
+    def fail(*_: object) -> Page:
+        raise ValueError("no such column")
+
+    monkeypatch.setattr("ocrwatch.recognise.page.with_tables", fail)
+    page = recognise(encode(_table().image), Recipe(tables=True))
+    assert "Harbour" in page.text
+    assert page.tables == ()
+    assert page.warnings == (
+        "tables could not be found: a bug in ocrwatch, please report it: ValueError: no such column",
+    )
+
+
+def test_box_to_tick_is_not_unread() -> None:
+    """It was read as brackets, which no cell has; the page's text has them."""
+    drawn = draw_table(simple((("Fragile", "[ ]"), ("Heavy", "[ ]"), ("Cold", "[ ]"))))
+    page = with_tables(drawn.gray, 1, drawn.page())
+    assert page.tables is not None
+    assert not any(each.is_unread for found in page.tables for each in found.cells)
+
+
+def test_tall_cells_and_many_cells_are_not_read_again() -> None:
+    """Pictures, stamps and signatures are no text, and take no time."""
+    drawn = draw_table(simple((*ROWS, ("Mean\n\n\n\n\n\n\n\n\n\n\n\n", "215", "7"))))
+    page = with_tables(drawn.gray, 1, _without(drawn.page(), "215"))
+    assert page.tables is not None
+    assert sum(each.is_unread for found in page.tables for each in found.cells) == 1
+    assert sheet_of(page, drawn.gray, 1) is None

@@ -333,3 +333,15 @@ def _mean(picture: Image.Image, mask: Image.Image) -> float:
 
 def _count(picture: Image.Image, colour: tuple[int, int, int]) -> int:
     return {found: count for count, found in picture.getcolors(100_000) or ()}.get(colour, 0)
+
+
+def test_cells_that_were_not_read_are_marked() -> None:
+    """A person sees at once where text is missing."""
+    made = table(cell(0, 0, "Item"), replace(cell(0, 1), is_unread=True))
+    shifted = replace(made, cells=tuple(replace(each, corners=_moved(each.corners)) for each in made.cells))
+    page = replace(page_with_tables(replace(shifted, corners=_moved(made.corners))), width=400, height=300)
+    x, y = shifted.cells[1].corners[:2]
+    picture = picture_of(page)
+    assert near(picture, (round(x) + 40, round(y)), explain_marks.UNREAD.colour, reach=8)
+    x, y = shifted.cells[0].corners[:2]
+    assert not near(picture, (round(x) + 10, round(y)), explain_marks.UNREAD.colour)

@@ -283,7 +283,8 @@ def test_thousands_of_rules_take_no_longer_than_reading(across: range, down: ran
     found = with_tables(drawn.gray, 1, page)
     seconds = time.process_time() - begin
     assert_well_formed(found.tables or (), found)
-    assert seconds < 2
+    # A third of that on a quiet machine; with time that grows by the square of the rules it was half a minute.
+    assert seconds < 6
 
 
 def test_tables_are_in_order_from_the_top() -> None:

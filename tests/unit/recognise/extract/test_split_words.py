@@ -1,0 +1,64 @@
+"""Words that were read across a rule or a wide gap are divided, and no others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ocrwatch.document import Block, Box, Line, Page, Word
+from ocrwatch.recognise.extract.tables import with_tables
+from tests.table_images import DrawnTable, draw_table, simple
+from tests.unit.recognise.extract.sheets import Sheet
+
+ROWS = (("Harbour", "Summer", "Winter"), ("North", "82,327", "45,382"), ("South", "10,310", "20,088"))
+
+
+def _joined(drawn: DrawnTable, first: str, second: str, between: str = "") -> Page:
+    """Return the page as if two words had been read as one."""
+    page = drawn.page()
+    boxes = dict(drawn.words)
+    left, right = boxes[first], boxes[second]
+    box = Box(left.left, min(left.top, right.top), right.right, max(left.bottom, right.bottom))
+    word = Word(first + between + second, box, 96.0, box.right - box.left, box.bottom - box.top)
+    blocks = []
+    for block in page.blocks:
+        if block.lines[0].text == first:
+            blocks.append(Block((Line((word,), box),), box))
+        elif block.lines[0].text != second:
+            blocks.append(block)
+    return replace(page, blocks=tuple(blocks))
+
+
+@pytest.mark.parametrize("between", ["", "|", "]"])
+def test_word_across_a_rule_is_divided(between: str) -> None:
+    """Both parts lie where they are printed, and are marked as unsure."""
+    drawn = draw_table(simple(ROWS))
+    page = with_tables(drawn.gray, 1, _joined(drawn, "82,327", "45,382", between))
+    boxes = dict(drawn.words)
+    for text in ("82,327", "45,382"):
+        word = next(word for word in page.words if word.text == text)
+        assert word.confidence == 50
+        assert word.box.left <= boxes[text].left <= boxes[text].right <= word.box.right
+    assert page.tables is not None
+    assert [cell.text for cell in page.tables[0].cells] == [text for row in ROWS for text in row]
+
+
+def test_word_across_a_wide_gap_is_divided() -> None:
+    """Where no rule runs, the white space in it shows that it is two."""
+    drawn = draw_table(simple((*ROWS, ("East", "1,500", "70,310"), ("West", "300", "90,118"))), rules="none")
+    page = with_tables(drawn.gray, 1, _joined(drawn, "82,327", "45,382"))
+    assert {"82,327", "45,382"} <= {word.text for word in page.words}
+
+
+def test_title_in_large_type_stays() -> None:
+    """The stems of its letters are as long as rules."""
+    sheet = Sheet(1240, 700)
+    sheet.write("HOTEL", 100, 60, size=90)
+    sheet.write("MENU", 500, 60, size=90)
+    for number in range(8):
+        sheet.write("Soup of the day with bread and butter, and a glass of water", 100, 250 + 40 * number, size=22)
+    page = sheet.drawn.page()
+    found = with_tables(sheet.drawn.gray, 1, page)
+    assert found.words == page.words
+    assert found.tables == ()
