@@ -39,7 +39,6 @@ _COMMON: Final = 0.7
 _ACROSS: Final = 0.6
 """Share of a table's width that a rule above or below it covers, at least."""
 
-
 _MARK: Final = re.compile(r"[^\w\s]{1,2}|\(?(\d{1,3}|[A-Za-z]|[ivxIVX]{1,4})[.)]|[oe\u00a9]")
 """What stands before the items of a list; bullets are read as letters, too."""
 

@@ -30,6 +30,11 @@ class Extent:
         """From left to right."""
         return self.right - self.left
 
+    def overlaps(self, other: Extent, least: float) -> bool:
+        """Return whether both have a part in common that is wider and taller than ``least``."""
+        across = min(self.right, other.right) - max(self.left, other.left)
+        return across > least and min(self.bottom, other.bottom) - max(self.top, other.top) > least
+
     def holds(self, other: Extent) -> bool:
         """Return whether the middle of ``other`` is inside."""
         return self.left <= other.x <= self.right and self.top <= other.y <= self.bottom

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from ocrwatch.document import UNPLACED, Box, Cell, Line, Page, Quad, Table, Word
 from ocrwatch.recognise.affine import box_of
@@ -15,6 +16,9 @@ from ocrwatch.recognise.extract.word_ink import has_print
 
 _Place = tuple[int, int]
 """Row and column."""
+
+_REACHES_IN: Final = 0.2
+"""By how much a word reaches into a cell that it is not in, at least; boxes of words are larger than their print."""
 
 
 @dataclass(slots=True)
@@ -127,9 +131,15 @@ def _box(corners: Quad, page: Page) -> Box:
 
 
 def _is_unread(slot: _Slot, table: FoundTable, straight: StraightPage) -> bool:
-    """Return whether a cell has print and no word at all: not even one that was read from a rule, or a box to tick."""
+    """Return whether a cell has print that no word has.
+
+    Print of a word that reaches into it from the next cell does not count, nor what was read from a rule or a box to
+    tick.
+    """
     place = _place(slot, table)
-    return not slot.words and has_print(place, straight) and not any(place.holds(word) for word in straight.words)
+    if slot.words or not has_print(place, straight):
+        return False
+    return not any(place.overlaps(word, _REACHES_IN) for word in straight.words)
 
 
 def _confidence(slots: Iterable[_Slot], table: FoundTable, unread: int) -> float:

@@ -44,7 +44,6 @@ _DOUBLE: Final = 1.2
 _BLANK: Final = 1.3
 """Height of blank space across all columns that divides two rows that no rule divides, at least."""
 
-
 _Meeting = npt.NDArray[np.bool_]
 
 _Place = tuple[int, int]

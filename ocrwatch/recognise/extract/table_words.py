@@ -41,7 +41,6 @@ _NUMBER: Final = re.compile(
 )
 """A number with signs and currencies around it, or what stands for a missing one."""
 
-
 _YEAR: Final = re.compile(r"(1[89]|20)\d\d")
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import ImageDraw
 
 from ocrwatch.document import Block, Box, Line, Page, Word
 from ocrwatch.recipe import Recipe
@@ -132,3 +133,19 @@ def test_tall_cells_and_many_cells_are_not_read_again() -> None:
     assert page.tables is not None
     assert sum(each.is_unread for found in page.tables for each in found.cells) == 1
     assert sheet_of(page, drawn.gray, 1) is None
+
+
+def test_word_that_reaches_into_an_empty_cell_is_not_read_again() -> None:
+    """It would be on the page twice."""
+    drawn = draw_table(simple((*ROWS, ("Mean", "", "7"))))
+    box = dict(drawn.words)["Mean"]
+    word = Word("Mean", replace(box, right=box.right + 160), 95.0, box.right + 160 - box.left, box.bottom - box.top)
+    ImageDraw.Draw(drawn.image).text((box.right + 100, box.top - 6), "of all", fill=0, font_size=30)
+    page = drawn.page()
+    blocks = [
+        replace(block, lines=(Line((word,), word.box),)) if block.lines[0].text == "Mean" else block
+        for block in page.blocks
+    ]
+    found = with_tables(drawn.gray, 1, replace(page, blocks=tuple(blocks)))
+    assert found.tables is not None
+    assert not any(each.is_unread for table in found.tables for each in table.cells)
