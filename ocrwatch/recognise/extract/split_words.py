@@ -79,7 +79,7 @@ def _parts(word: TableWord, straight: StraightPage, rules: Rules, page: Page, re
         return
     edges = (word.left, *cuts, word.right)
     places = [Extent(left, word.top, right, word.bottom) for left, right in pairwise(edges)]
-    texts = _texts(word.text, _ink_widths(word, places, straight, rules))
+    texts = divide_text(word.text, _ink_widths(word, places, straight, rules))
     unit = read.height / height if height else 0.0
     confidence = None if read.confidence is None else min(read.confidence, _UNSURE)
     for text, place, corners in zip(texts, places, straight.corners(places), strict=True):
@@ -108,7 +108,7 @@ def _ink_widths(word: TableWord, places: Sequence[Extent], straight: StraightPag
     return [end - begin for begin, end in pairwise([0, *ends, len(inked)])]
 
 
-def _texts(text: str, widths: Sequence[int]) -> list[str]:
+def divide_text(text: str, widths: Sequence[int]) -> list[str]:
     """Divide a text in proportion to the widths of its parts' ink, at a sign that was read from a rule if one is near.
 
     The last part has the rest.
@@ -117,11 +117,12 @@ def _texts(text: str, widths: Sequence[int]) -> list[str]:
     texts, begin, ink = [], 0, 0
     for width in widths[:-1]:
         ink += width
-        at = round(len(text) * ink / total) if total else begin
-        sign = next((near for near in (at, at - 1, at + 1) if 0 <= near < len(text) and text[near] in RULE_SIGNS), None)
-        end = max(begin, at if sign is None else sign)
+        at = max(begin, round(len(text) * ink / total) if total else 0)
+        near = (place for place in (at, at - 1, at + 1) if begin <= place < len(text))
+        sign = next((place for place in near if text[place] in RULE_SIGNS), None)
+        end = at if sign is None else sign
         texts.append(text[begin:end])
-        begin = end if sign is None else min(len(text), end + 1)
+        begin = end if sign is None else end + 1
     return [*texts, text[begin:]]
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ocrwatch.document import Block, Box, Line, Page, Word
+from ocrwatch.recognise.extract.split_words import divide_text
 from ocrwatch.recognise.extract.tables import with_tables
 from tests.table_images import DrawnTable, draw_table, simple
 from tests.unit.recognise.extract.sheets import Sheet
@@ -62,3 +66,16 @@ def test_title_in_large_type_stays() -> None:
     found = with_tables(sheet.drawn.gray, 1, page)
     assert found.words == page.words
     assert found.tables == ()
+
+
+@given(st.text(alphabet="ab1|]", min_size=1, max_size=8), st.lists(st.integers(0, 9), min_size=2, max_size=4))
+def test_no_character_but_a_rule_is_lost(text: str, widths: list[int]) -> None:
+    """Wherever the rules are: the parts are the text, at most without one sign for each rule."""
+    parts = divide_text(text, widths)
+    assert len(parts) == len(widths)
+    left_out = list(text)
+    for character in "".join(parts):
+        left_out.remove(character)
+    assert set(left_out) <= set("|]")
+    assert len(left_out) < len(widths)
+    assert re.sub(r"[|\]]", "", "".join(parts)) == re.sub(r"[|\]]", "", text)
