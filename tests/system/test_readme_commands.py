@@ -16,7 +16,9 @@ import pytest
 
 from tests.daemon_process import PROGRAM, DaemonProcess, clean_environment, run_ocrwatch
 from tests.documentation import PAGES, ROOT, commands, inline
+from tests.rendering import encode
 from tests.system.dropping import delivered, put, scan
+from tests.table_images import draw_table, simple
 
 _OPTION = re.compile(r"--[a-z-]+")
 _PYTHON = ".venv/bin/python -m "
@@ -50,6 +52,9 @@ ELSEWHERE = {
 }
 """How other commands begin, and where they are run or, if that takes a fresh machine, looked through."""
 
+TABLE = simple([("Item", "Pieces"), ("Screw", "120"), ("Nail", "1500"), ("Bolt", "85")])
+"""On the page that is read by commands: some print its tables."""
+
 DAEMONS = [command for command in OURS if command.startswith("ocrwatch run")]
 LASTING = {*DAEMONS, "ocrwatch status --watch"}
 """Those that go on until they are told to end."""
@@ -64,7 +69,7 @@ def house(tmp_path: Path) -> Path:
         daemon.wait_for("scan.quarantined", count=2)
         assert daemon.stop() == 0
     put(tmp_path / "inbox", "page.jpg", scan(1))
-    put(tmp_path, "page.jpg", scan(1))
+    put(tmp_path, "page.jpg", encode(draw_table(TABLE).image))
     return tmp_path
 
 
