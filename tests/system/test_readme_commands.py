@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,16 +61,24 @@ LASTING = {*DAEMONS, "ocrwatch status --watch"}
 """Those that go on until they are told to end."""
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a folder with scans to read, and some in the quarantine."""
+    folder = tmp_path_factory.mktemp("furnished")
     for name in ("scan1.jpg", "invoices/fr/a.jpg"):
-        put(tmp_path / "inbox", name, b"no JPEG")
-    with DaemonProcess(tmp_path, "--set", "settle.give_up_after=1s") as daemon:
+        put(folder / "inbox", name, b"no JPEG")
+    with DaemonProcess(folder, "--set", "settle.give_up_after=1s") as daemon:
         daemon.wait_for("scan.quarantined", count=2)
         assert daemon.stop() == 0
-    put(tmp_path / "inbox", "page.jpg", scan(1))
-    put(tmp_path, "page.jpg", encode(draw_table(TABLE).image))
+    put(folder / "inbox", "page.jpg", scan(1))
+    put(folder, "page.jpg", encode(draw_table(TABLE).image))
+    return folder
+
+
+@pytest.fixture
+def house(furnished: Path, tmp_path: Path) -> Path:
+    """Make another folder like it, which a command may change."""
+    shutil.copytree(furnished, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
