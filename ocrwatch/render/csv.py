@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 from ocrwatch.document import Page
 from ocrwatch.render.base import Original
-from ocrwatch.render.table_rows import rows_of
+from ocrwatch.render.table_texts import rows_of
 
 _FORMULA: Final = re.compile(r"[\"']*[=+@\uff0b\uff0d\uff1d\uff20-]")
 """The beginning of what a spreadsheet may take for a formula (OWASP, CSV injection). Tabs and line breaks, which OWASP

@@ -16,7 +16,7 @@ from typing import ClassVar, Final
 
 from ocrwatch.document import UNPLACED, Block, Line, Page, Table
 from ocrwatch.render.base import Original
-from ocrwatch.render.table_rows import header_rows, heading_texts, rows_of
+from ocrwatch.render.table_texts import count_heading_rows, heading_texts, rows_of
 from ocrwatch.render.text_flow import text_flow
 from ocrwatch.render.typography import extent, line_size, usual_size
 
@@ -121,7 +121,7 @@ def _pipe_table(table: Table) -> str:
 
     It must have exactly one header row: that of a table without headings is its first row.
     """
-    above = header_rows(table) or 1
+    above = count_heading_rows(table) or 1
     rows = [heading_texts(table, above), *rows_of(table)[above:]]
     lines = [f"| {' | '.join(map(_without_markup, row))} |" for row in rows]
     return "\n".join((lines[0], f"|{' --- |' * table.columns}", *lines[1:]))

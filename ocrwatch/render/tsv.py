@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from ocrwatch.document import Box, Page, Word, bounding_box
 from ocrwatch.render.base import Original
-from ocrwatch.render.table_rows import one_line
+from ocrwatch.render.table_texts import one_line
 
 COLUMNS: Final = (
     "level",

@@ -15,7 +15,7 @@ from typing import Any, Final
 import xlsxwriter
 
 from ocrwatch.document import Cell, Table
-from ocrwatch.render.table_rows import header_rows, one_line
+from ocrwatch.render.table_texts import count_heading_rows, one_line
 from ocrwatch.render.xml import allowed
 
 _CREATED: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -97,8 +97,8 @@ def _add_table(sheet: Any, table: Table, formats: _Formats) -> None:
         _add_cell(sheet, cell, formats)
     for column, width in enumerate(_widths(table)):
         sheet.set_column(column, column, width)
-    if 0 < header_rows(table) < table.rows:
-        sheet.freeze_panes(header_rows(table), 0)
+    if 0 < count_heading_rows(table) < table.rows:
+        sheet.freeze_panes(count_heading_rows(table), 0)
 
 
 def _add_cell(sheet: Any, cell: Cell, formats: _Formats) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 from typing import Final
 
-from ocrwatch.recognise.extract.columns import Piece, usual_spacing
+from ocrwatch.recognise.extract.columns import Piece
 from ocrwatch.recognise.extract.extents import Extent
 from ocrwatch.recognise.extract.rules import Rule
 from ocrwatch.recognise.extract.table_words import LEADING, is_number
@@ -74,7 +76,7 @@ def number_rows(
     lines = _Lines(rows, ys, wide, filled, list(range(len(rows))))
     most = max(map(len, filled), default=0)
     anchors = [line for line, columns in enumerate(filled) if len(columns) >= max(2, _FULL * most)]
-    usual = usual_spacing([ys[line] for line in anchors])
+    usual = _usual_spacing([ys[line] for line in anchors])
     if usual is not None:
         _join_anchors(lines, anchors, usual)
     _join_lines_above(lines, usual)
@@ -121,3 +123,8 @@ def _goes_on(row: Sequence[Piece]) -> bool:
         (piece.words[0].text[:1].islower() or piece.words[0].text[:1] in ("(", "&")) and not is_number(piece.words)
         for piece in row
     )
+
+
+def _usual_spacing(places: Sequence[float]) -> float | None:
+    """Return the median distance between neighbours; None if there are fewer than two."""
+    return median(later - earlier for earlier, later in pairwise(places)) if len(places) > 1 else None

@@ -6,7 +6,6 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -201,8 +200,3 @@ def _is_underlined(last: TableWord, word: TableWord, width: float, horizontal: I
         rule.begin < last.x and rule.end > word.x and 0 < rule.at - word.y < 1.3 and rule.length < 8 + width  # noqa: PLR2004
         for rule in horizontal
     )
-
-
-def usual_spacing(places: Sequence[float]) -> float | None:
-    """Return the median distance between neighbours; None if there are fewer than two."""
-    return median(later - earlier for earlier, later in pairwise(places)) if len(places) > 1 else None

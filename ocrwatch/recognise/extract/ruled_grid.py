@@ -91,9 +91,8 @@ class Lattice:
 def find_lattices(rules: Rules, words: Sequence[TableWord]) -> list[Lattice]:
     """Return the lattices of a page, those with the most rules first."""
     found = []
-    for horizontal, vertical in sorted(
-        _crossing(_without_loose_ends(rules)), key=lambda both: -len(both[0]) - len(both[1])
-    ):
+    crossing = _crossing(*_without_loose_ends(rules))
+    for horizontal, vertical in sorted(crossing, key=lambda both: -len(both[0]) - len(both[1])):
         if len(horizontal) < 2:  # noqa: PLR2004 - an upper and a lower one
             continue
         lattice = _lattice(horizontal, vertical, words)
@@ -112,23 +111,23 @@ def _meeting(rules: Rules) -> _Meeting:
     return np.asarray(is_beside & (top - _MEETS <= y) & (y <= bottom + _MEETS))
 
 
-def _without_loose_ends(rules: Rules) -> Rules:
-    """Leave out short rules that do not reach from one rule to another: they are strokes of letters."""
+def _without_loose_ends(rules: Rules) -> tuple[Rules, _Meeting]:
+    """Leave out short rules that do not reach from one rule to another: they are strokes of letters.
+
+    Return the others, and which of them meet.
+    """
     meeting = _meeting(rules)
-    met = np.count_nonzero(meeting, axis=1).tolist()
-    is_kept = [rule.length > _LOOSE[True] or count > 1 for rule, count in zip(rules.horizontal, met, strict=True)]
-    met = np.count_nonzero(meeting[is_kept], axis=0).tolist()
-    return Rules(
-        tuple(rule for rule, kept in zip(rules.horizontal, is_kept, strict=True) if kept),
-        tuple(
-            rule for rule, count in zip(rules.vertical, met, strict=True) if rule.length > _LOOSE[False] or count > 1
-        ),
-    )
+    met = np.count_nonzero(meeting, axis=1)
+    across = [at for at, rule in enumerate(rules.horizontal) if rule.length > _LOOSE[True] or met[at] > 1]
+    meeting = meeting[across]
+    met = np.count_nonzero(meeting, axis=0)
+    down = [at for at, rule in enumerate(rules.vertical) if rule.length > _LOOSE[False] or met[at] > 1]
+    kept = Rules(tuple(rules.horizontal[at] for at in across), tuple(rules.vertical[at] for at in down))
+    return kept, meeting[:, down]
 
 
-def _crossing(rules: Rules) -> list[tuple[list[Rule], list[Rule]]]:
+def _crossing(rules: Rules, meeting: _Meeting) -> list[tuple[list[Rule], list[Rule]]]:
     """Group rules that meet, directly or through others; groups have horizontal and vertical ones."""
-    meeting = _meeting(rules)
     group_of = list(range(len(rules.horizontal)))
     """For each horizontal rule another one of its group, or itself."""
 
@@ -337,7 +336,7 @@ def _cuts(row: int, cells: Iterable[FoundCell]) -> list[float]:
     return [middle for height, middle in gaps if height > least]
 
 
-def header_rows(cells: Iterable[FoundCell], rows: int) -> int:
+def count_headings(cells: Iterable[FoundCell], rows: int) -> int:
     """Return how many rows of a grid are headings: those above the first one whose values are mostly numbers.
 
     Without numbers, headings cannot be told from data: the first row is one, as in most tables.

@@ -7,7 +7,7 @@ from typing import Final
 
 from ocrwatch.recognise.extract.columns import Columns, Gap, count_on_both_sides, find_gaps
 from ocrwatch.recognise.extract.found import FoundCell, FoundTable, TablePage
-from ocrwatch.recognise.extract.ruled_grid import Lattice, find_lattices, grid_cells, header_rows
+from ocrwatch.recognise.extract.ruled_grid import Lattice, count_headings, find_lattices, grid_cells
 from ocrwatch.recognise.extract.rules import Rules
 from ocrwatch.recognise.extract.table_rows import table_of
 from ocrwatch.recognise.extract.table_words import TableWord, is_number, lines_of, spans_of, split_at_gaps, strips_of
@@ -52,7 +52,7 @@ def _table(lattice: Lattice, page: TablePage) -> FoundTable | None:
     if within or any(_has_rows(band, columns) for band in bands):
         return table_of(page, columns, lattice.place, "rules")
     cells, ys = grid_cells(lattice, page.words, page.spacing)
-    headers = header_rows(cells, len(ys) - 1)
+    headers = count_headings(cells, len(ys) - 1)
     return FoundTable("grid", lattice.place, tuple(cells), lattice.xs, ys, headers)
 
 

@@ -17,10 +17,12 @@ from typing import Final
 import cv2
 import numpy as np
 
-from ocrwatch.document import Baseline, Block, Cell, Line, Page, Word, bounding_box
-from ocrwatch.recognise.affine import box_of, scaling
+from ocrwatch.document import Block, Cell, Line, Page, Word, bounding_box
+from ocrwatch.recognise.affine import scaling
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.projective import Points, Projective, as_projective, between, mapped, warped
+from ocrwatch.recognise.placement import Placement
+from ocrwatch.recognise.projective import Points, Projective, as_projective, between, warped
+from ocrwatch.recognise.reader import TextRegion
 
 _HEIGHT: Final = 32.0
 """Pixels of the sheet that a word is tall, at least: print in cells is small, and larger than usual reads better."""
@@ -68,12 +70,13 @@ class CellSheet:
 
     def lines_by_cell(self, blocks: Iterable[Block], page: Page) -> dict[int, list[Line]]:
         """Return the lines that were read on the sheet, placed on the original, by the index of their cell."""
-        found: dict[int, list[Line]] = {}
+        read: dict[int, list[Line]] = {}
         for block in blocks:
             for line in block.lines:
                 for number, words in self._by_cell(filter(_is_sure, line.words)).items():
-                    found.setdefault(number, []).append(self._line(words, number, page))
-        return found
+                    box = bounding_box(word.box for word in words)
+                    read.setdefault(number, []).append(Line(tuple(words), box))
+        return {number: self._placed(lines, number, page) for number, lines in read.items()}
 
     def _by_cell(self, line: Iterable[Word]) -> dict[int, list[Word]]:
         words: dict[int, list[Word]] = {}
@@ -82,27 +85,11 @@ class CellSheet:
             words.setdefault(max(0, number), []).append(word)
         return words
 
-    def _line(self, words: Sequence[Word], number: int, page: Page) -> Line:
-        box = bounding_box(word.box for word in words)
-        ends: Points = np.array([(box.left, box.bottom), (box.right, box.bottom)], np.float64)
-        baseline = Baseline(*np.round(mapped(ends, self.to_original[number]), 1).ravel().tolist())
-        placed = tuple(self._placed(word, number, page) for word in words)
-        return Line(placed, bounding_box(word.box for word in placed), baseline=baseline)
-
-    def _placed(self, word: Word, number: int, page: Page) -> Word:
-        box = word.box
-        corners: Points = np.array(
-            [(box.left, box.top), (box.right, box.top), (box.right, box.bottom), (box.left, box.bottom)], np.float64
-        )
-        points = mapped(corners, self.to_original[number])
-        xs, ys = points.T.tolist()
-        sides = np.linalg.norm(np.diff(points, axis=0), axis=1).tolist()
-        return replace(
-            word,
-            box=box_of(xs, ys, width=page.width, height=page.height),
-            width=round(sides[0], 1),
-            height=round(sides[1], 1),
-        )
+    def _placed(self, lines: Sequence[Line], number: int, page: Page) -> list[Line]:
+        placement = Placement(self.to_original[number], self.image.shape, width=page.width, height=page.height)
+        block = Block(tuple(lines), bounding_box(line.box for line in lines))
+        region = TextRegion((block,), scaling(1.0, 1.0), self.image.shape)
+        return [line for each in placement.blocks(region) for line in each.lines]
 
 
 def _is_sure(word: Word) -> bool:

@@ -15,7 +15,7 @@ def one_line(text: str) -> str:
     return _SPACE.sub(" ", text).strip()
 
 
-def header_rows(table: Table) -> int:
+def count_heading_rows(table: Table) -> int:
     """Return how many rows of headings a table has above its data."""
     return max((cell.row + cell.rows for cell in table.cells if cell.is_header), default=0)
 
