@@ -42,9 +42,6 @@ _WHITE_SHORTEST: Final = {True: 3.0, False: 1.4}
 _FLAT: Final = 4
 """Length of a rule in multiples of its thickness, at least."""
 
-_OF_LETTERS: Final = {True: 6.0, False: 3.0}
-"""Length up to which a rule may be a stroke of letters."""
-
 _WITHIN_WORDS: Final = 0.4
 """Share of a rule that lies within words, from which on it is a stroke of their letters."""
 
@@ -162,9 +159,10 @@ def _continues(rule: Rule, following: Rule) -> bool:
 
 
 def _is_stroke(rule: Rule, boxes: np.ndarray, *, horizontal: bool) -> bool:
-    """Return whether a short rule is a stroke of letters: much of it lies within words."""
-    if rule.length > _OF_LETTERS[horizontal] or not len(boxes):
-        return False
+    """Return whether a rule is made of strokes of letters: much of it lies within words.
+
+    It may be long: if lines are close, the stems of one line meet those of the next, as with the long s of old books.
+    """
     low, high, begin, end = boxes.T[[1, 3, 0, 2] if horizontal else [0, 2, 1, 3]]
     inside = (low + _INSIDE < rule.at) & (rule.at < high - _INSIDE)
     covered = np.minimum(rule.end, end[inside]) - np.maximum(rule.begin, begin[inside])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ocrwatch.recognise.extract.tables import with_tables
 from tests.unit.recognise.extract.sheets import PROSE, Sheet, find
 
 WORDS = " ".join(PROSE).split()
@@ -126,3 +127,19 @@ def test_underlined_words_are_none() -> None:
     for _, box in sheet.words[3::9]:
         sheet.rule(box.left, box.bottom + 4, box.right, box.bottom + 4, width=2)
     assert find(sheet.drawn) == ()
+
+
+def test_stems_that_meet_from_line_to_line_are_no_rules() -> None:
+    """In old books with close lines they seem to run through many of them; no word is divided there."""
+    sheet = Sheet(1400, 700)
+    for number in range(12):
+        sheet.write(PROSE[number % len(PROSE)], 60, 60 + 30 * number, size=28)
+    boxes = [box for _, box in sheet.drawn.words]
+    for box in (boxes[2], boxes[4], boxes[6]):
+        middle = (box.left + box.right) // 2
+        sheet.rule(middle, 60, middle, 60 + 12 * 30)
+    for row in (2, 5, 8):
+        sheet.rule(60, 60 + 30 * row + 17, 900, 60 + 30 * row + 17)
+    page = with_tables(sheet.drawn.gray, 1, sheet.drawn.page())
+    assert page.tables == ()
+    assert page.words == sheet.drawn.page().words
