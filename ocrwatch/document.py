@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import groupby
 from typing import Final, Literal
 
@@ -170,6 +171,42 @@ class Table:
     within their cells, times the share of the cells with print that were read."""
 
 
+class Standing(StrEnum):
+    """How sure the value of a field is."""
+
+    VERIFIED = "verified"
+    """Two independent grounds, such as a check digit, or a sum that is right, agree on it."""
+    READ = "read"
+    """It was read, and nothing speaks for or against it."""
+    DOUBTFUL = "doubtful"
+    """It was read, and something speaks against it."""
+    MISSING = "missing"
+    """It was not found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a document, such as the total of a receipt."""
+
+    name: str
+    standing: Standing
+    value: str
+    """The value in one notation, empty if it is missing. Dates are ``2026-11-27``; amounts have a point before the
+    decimals and no thousands separators; numbers with a check digit have no spaces. Others are as they were read."""
+    text: str
+    """The value as it was read."""
+    ground: str
+    """Why it has this standing, in words."""
+    box: Box = UNPLACED
+    corners: Quad | None = None
+    """The place of the value; None if it is missing, or its place is unknown."""
+    words: tuple[int, ...] = ()
+    """Indices into the page's words; empty if it was read in a second look."""
+    confidence: float | None = None
+    """Mean of the words', weighted by their lengths, 0 to 100; None if it is missing or unknown."""
+    required: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
     """Which engine read a page."""
@@ -264,7 +301,8 @@ class Page:
     """What was done to the image before it was read, in order, such as ``scale 0.58``."""
     warnings: tuple[str, ...] = ()
     timings: tuple[tuple[str, float], ...] = ()
-    """Milliseconds spent in ``decode``, ``enhance`` and ``engine``, and in ``tables`` if they are looked for."""
+    """Milliseconds spent in ``decode``, ``enhance`` and ``engine``, and in ``tables`` and ``fields`` if they are looked
+    for."""
     unread: float | None = None
     """Share, 0 to 1, of the letter-like marks of the page as it came that lie in no box of a word with a confidence of
     50 and more; None if there are too few marks to tell, or they were not measured."""
@@ -276,6 +314,8 @@ class Page:
     """The stored image; None if it is unknown."""
     tables: tuple[Table, ...] | None = None
     """The tables, from top to bottom; None if the recipe does not ask for them."""
+    fields: tuple[Field, ...] | None = None
+    """The fields of the recipe, in its order; None if it has none."""
 
     @property
     def lines(self) -> tuple[Line, ...]:

@@ -51,6 +51,39 @@ class EnhanceOptions:
         return bool(self.fixed_size or self.fixed_dpi or self.blur) or self.threshold != "none"
 
 
+FieldType = Literal["text", "date", "amount", "integer", "iban", "vat", "luhn", "ean", "code"]
+"""What the value of a field is."""
+
+Pick = Literal["first", "last", "largest"]
+"""Which of several values is the field's, if their labels are equally good."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """How one field of a document is found. :class:`ocrwatch.settings.fields.FieldOptions` describes the options."""
+
+    name: str
+    type: FieldType = "text"
+    near: tuple[str, ...] = ()
+    not_near: tuple[str, ...] = ()
+    pattern: str = ""
+    zone: tuple[float, float, float, float] | None = None
+    """Left, top, right and bottom as shares of the upright page; with ``anchor`` relative to its top left corner."""
+    anchor: str = ""
+    page_segmentation: int = 7
+    whitelist: str = ""
+    languages: tuple[str, ...] = ()
+    """Empty takes the recipe's."""
+    pick: Pick = "first"
+    equals: tuple[str, ...] = ()
+    """Sums and differences of other fields, such as ``net + tax``."""
+    required: bool = False
+    locale: str = ""
+    day_first: bool | None = None
+    """None takes the locale's order."""
+    second_look: bool = True
+
+
 WHOLE_PAGE = (0.0, 0.0, 1.0, 1.0)
 """Left, top, right and bottom as shares."""
 
@@ -80,3 +113,5 @@ class Recipe:
     enhance: EnhanceOptions = field(default_factory=EnhanceOptions)
     tables: bool = False
     """Whether tables are looked for."""
+    fields: tuple[FieldRule, ...] = ()
+    """The fields to find; empty looks for none."""

@@ -23,6 +23,7 @@ from ocrwatch.recognise.engine_choice import AUTO
 from ocrwatch.recognise.enhance import Enhanced
 from ocrwatch.recognise.enhance.fixed_steps import crop_region
 from ocrwatch.recognise.enhance.pixels import Pixels
+from ocrwatch.recognise.extract.fields.extraction import with_fields
 from ocrwatch.recognise.extract.tables import with_tables
 from ocrwatch.recognise.extract.unread_cells import sheet_of, with_cells_read
 from ocrwatch.recognise.placement import Placement
@@ -100,6 +101,9 @@ def recognise(content: bytes, recipe: Recipe) -> Page:
     if recipe.tables:
         page = _with_tables(page, decoded, reader)
         clock.lap("tables")
+    if recipe.fields:
+        page = with_fields(page, recipe.fields)
+        clock.lap("fields")
     return replace(page, timings=clock.milliseconds())
 
 

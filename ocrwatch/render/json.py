@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from ocrwatch.document import UNPLACED, Block, Box, Cell, Line, Page, Quad, Second, Table, Upright, Word
+from ocrwatch.document import UNPLACED, Block, Box, Cell, Field, Line, Page, Quad, Second, Table, Upright, Word
 from ocrwatch.render.base import Original
 
 JSON_SCHEMA: Final = "ocrwatch.page/1"
@@ -57,6 +57,7 @@ def page_as_dict(page: Page, original: Original) -> dict[str, Any]:
         "text": page.text,
         "blocks": [_block(block) for block in page.blocks],
         **_tables(page.tables),
+        **_fields(page.fields),
     }
 
 
@@ -142,6 +143,26 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "box": _box(cell.box),
         "corners": _corners(cell.corners),
         "words": list(cell.words),
+    }
+
+
+def _fields(fields: tuple[Field, ...] | None) -> dict[str, Any]:
+    """Return the fields by name; nothing if they were not looked for."""
+    return {} if fields is None else {"fields": {field.name: field_as_dict(field) for field in fields}}
+
+
+def field_as_dict(field: Field) -> dict[str, Any]:
+    """Return a field without its name."""
+    return {
+        "value": field.value or None,
+        "standing": field.standing.value,
+        "ground": field.ground,
+        "required": field.required,
+        "text": field.text,
+        "confidence": _rounded(field.confidence),
+        "box": _box(field.box),
+        "corners": None if field.corners is None else _corners(field.corners),
+        "words": list(field.words),
     }
 
 

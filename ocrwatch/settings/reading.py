@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import Field
 
-from ocrwatch.recipe import WHOLE_PAGE, EnhanceOptions, Recipe, Threshold
+from ocrwatch.recipe import WHOLE_PAGE, EnhanceOptions, FieldRule, Recipe, Threshold
 from ocrwatch.settings.section_base import Section
 from ocrwatch.settings.types import Languages, OptionalFolder, Region, SegmentationMode, Variables, between
 
@@ -124,6 +124,10 @@ class ReadingOptions(Protocol):
     def tables(self) -> Tables:
         """``[tables]``."""
 
+    @property
+    def fields(self) -> tuple[FieldRule, ...]:
+        """The fields of the profile."""
+
 
 def recipe(options: ReadingOptions) -> Recipe:
     """Return the recipe for the workers."""
@@ -142,4 +146,5 @@ def recipe(options: ReadingOptions) -> Recipe:
         min_confidence=ocr.min_confidence,
         enhance=EnhanceOptions(**options.enhance.model_dump()),
         tables=options.tables.enabled,
+        fields=options.fields,
     )

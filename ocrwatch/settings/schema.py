@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from ocrwatch.recipe import FieldRule
+from ocrwatch.settings.fields import DocumentType, FieldOptions, check_names, fields_of, merged
 from ocrwatch.settings.reading import Enhance, Ocr, Tables, recipe
 from ocrwatch.settings.section_base import Section
 from ocrwatch.settings.types import (
@@ -22,6 +24,7 @@ from ocrwatch.settings.types import (
     FileMode,
     Folder,
     Languages,
+    Locale,
     Names,
     OptionalFile,
     OptionalName,
@@ -283,12 +286,30 @@ class Profile(Section):
     """Options of [pdf] that differ."""
     tables: Tables = Tables()
     """Options of [tables] that differ."""
+    document_type: DocumentType = "none"
+    """Type of document whose fields are found: receipt, invoice, cheque, form, id_card, or none."""
+    locale: Locale = ""
+    """Language and country of the documents, such as "de_DE" or "en_US": how their dates and amounts are written. Empty
+    takes the languages of the scans."""
+    fields: tuple[FieldOptions, ...] = ()
+    """Fields to find, each in a [[profiles.fields]] of its own. One with the name of a field of the document type
+    replaces that."""
 
     @model_validator(mode="after")
     def _languages_once(self) -> Self:
         if self.languages is not None and "languages" in self.ocr.model_fields_set:
             raise ValueError("name the languages either in the profile or in its ocr section")
         return self
+
+    @model_validator(mode="after")
+    def _fields_fit(self) -> Self:
+        check_names(self.all_fields)
+        return self
+
+    @property
+    def all_fields(self) -> tuple[FieldOptions, ...]:
+        """The fields of the document type and the profile's own."""
+        return merged(fields_of(self.document_type), self.fields)
 
     def matches(self, path: str) -> bool:
         """Return whether the profile matches ``path``.
@@ -318,6 +339,7 @@ class Effective:
     output: Output
     pdf: Pdf
     tables: Tables
+    fields: tuple[FieldRule, ...]
 
 
 class Settings(BaseSettings):
@@ -376,6 +398,11 @@ class Settings(BaseSettings):
         """
         return (by_name["init_settings"],)
 
+    @property
+    def fields(self) -> tuple[FieldRule, ...]:
+        """No fields: only scans of a profile have some."""
+        return ()
+
     def for_path(self, path: str) -> Effective:
         """Return the options for the scan at ``path``.
 
@@ -383,7 +410,7 @@ class Settings(BaseSettings):
         """
         profile = next((profile for profile in self.profiles if profile.matches(path)), None)
         if profile is None:
-            return Effective(None, self.ocr, self.enhance, self.output, self.pdf, self.tables)
+            return Effective(None, self.ocr, self.enhance, self.output, self.pdf, self.tables, self.fields)
         return self.with_profile(profile)
 
     def with_profile(self, profile: Profile) -> Effective:
@@ -398,6 +425,7 @@ class Settings(BaseSettings):
             _overlay(self.output, profile.output),
             _overlay(self.pdf, profile.pdf),
             _overlay(self.tables, profile.tables),
+            tuple(options.rule(profile.locale) for options in profile.all_fields),
         )
 
 

@@ -255,6 +255,28 @@ def _address(value: str) -> str:
     return value
 
 
+def _locale(value: str) -> str:
+    """Check that the locale is known."""
+    if value:
+        from babel import Locale, UnknownLocaleError  # noqa: PLC0415 - costs 20 ms, and few settings name a locale
+
+        try:
+            Locale.parse(value, sep="-" if "-" in value else "_")
+        except (UnknownLocaleError, ValueError):
+            raise ValueError('write a language and a country, such as "de_DE" or "en_US"') from None
+    return value.replace("-", "_")
+
+
+def _pattern(value: str) -> str:
+    try:
+        groups = re.compile(value).groups
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    if groups > 1:
+        raise ValueError("use at most one group, which is the value; write others as (?:...)")
+    return value
+
+
 def _none_if_empty(value: object) -> object:
     """Convert the empty text to None, since TOML has no null."""
     return None if value == "" else value
@@ -312,6 +334,12 @@ Languages = Annotated[
     Field(min_length=1),
 ]
 """Tesseract's names of languages, at least one."""
+
+Locale = Annotated[str, AfterValidator(_locale)]
+"""A language, or a language and a country, such as ``de_DE``; empty for none."""
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+"""A regular expression; empty for none."""
 
 SegmentationMode = Annotated[int, Field(ge=0, le=13), AfterValidator(_produces_text)]
 """Tesseract's page segmentation mode, without those that read no text."""
