@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
 from typing import Final, Literal
@@ -205,6 +205,17 @@ class Field:
     confidence: float | None = None
     """Mean of the words', weighted by their lengths, 0 to 100; None if it is missing or unknown."""
     required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSummary:
+    """What leaves a worker of a field, besides the sidecars."""
+
+    name: str
+    standing: Standing
+    required: bool
+    # Not in the representation, which may be logged: values are confidential.
+    value: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

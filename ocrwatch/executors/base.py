@@ -236,4 +236,5 @@ def request_for(scan: Scan, *, preview_chars: int, packs: bool) -> RenderRequest
         max(preview_chars, BEGINNING),
         packs,
         scan.options.pdf.straighten,
+        scan.options.fields,
     )

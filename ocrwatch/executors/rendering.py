@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from ocrwatch.cache.codec import Malformed, pack, unpack
-from ocrwatch.document import Page, PageSummary
+from ocrwatch.document import FieldSummary, Page, PageSummary
 from ocrwatch.errors import Damaged, invalid_page
 from ocrwatch.executors.ipc import encode_other
 from ocrwatch.render.base import Original, RenderedPage, RenderRequest
@@ -41,12 +41,14 @@ def render_page(page: Page, request: RenderRequest, content: bytes = b"") -> Ren
     reasons = review_reasons(page, request.review_below)
     if request.review_below:
         reasons = (*reasons, *request.review_notes, *_missing_tables(page, request))
+    reasons = (*reasons, *_unsearched_fields(page, request))
     path = os.fsdecode(request.path)
     original = Original(path, request.size, request.sha256, reasons, content, request.straighten)
     return RenderedPage(
         render(page, original, request.formats),
         _summary(page, reasons, request.preview_chars),
         _packed(page) if request.packs else b"",
+        _fields(page) if request.fields else None,
     )
 
 
@@ -65,6 +67,23 @@ def render_packed(packed: bytes, request: RenderRequest, content: bytes = b"") -
 def _missing_tables(page: Page, request: RenderRequest) -> tuple[str, ...]:
     """Return a reason for a review if the page was read without tables, as after the death of a worker."""
     return ("tables were not looked for",) if page.tables is None and table_formats(request.formats) else ()
+
+
+def _unsearched_fields(page: Page, request: RenderRequest) -> tuple[str, ...]:
+    """Return a reason for a review if the page was read without the profile's fields.
+
+    Like a missing field, it counts without a limit of confidence if one of them is required.
+    """
+    if page.fields is not None or not request.fields:
+        return ()
+    counts = bool(request.review_below) or any(rule.required for rule in request.fields)
+    return ("fields were not looked for",) if counts else ()
+
+
+def _fields(page: Page) -> tuple[FieldSummary, ...] | None:
+    if page.fields is None:
+        return None
+    return tuple(FieldSummary(field.name, field.standing, field.required, field.value) for field in page.fields)
 
 
 def _summary(page: Page, reasons: tuple[str, ...], preview_chars: int) -> PageSummary:

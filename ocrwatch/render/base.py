@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from ocrwatch.document import Page, PageSummary
+from ocrwatch.document import FieldSummary, Page, PageSummary
+from ocrwatch.recipe import FieldRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class RenderRequest:
     """The scan's bytes."""
     sha256: str
     review_below: float = 0.0
-    """Confidence, 0 to 100, below which the text is marked for review; 0 disables all marks."""
+    """Confidence, 0 to 100, below which the text is marked for review; 0 disables all marks but those for required
+    fields."""
     review_notes: tuple[str, ...] = ()
     """Reasons for a review that are known already."""
     preview_chars: int = 0
@@ -82,6 +84,8 @@ class RenderRequest:
     """Whether the page is wanted for the cache."""
     straighten: bool = True
     """Whether formats that show the page put it upright and straight."""
+    fields: tuple[FieldRule, ...] = ()
+    """The fields of the scan's profile, even if this reading does not look for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +97,6 @@ class RenderedPage:
     summary: PageSummary
     packed: bytes = b""
     """The page for the cache; empty if it was not wanted, or is too large."""
+    fields: tuple[FieldSummary, ...] | None = None
+    """The fields of the profile, in their order; None if it has none, or they were not looked for. They are not in the
+    summary, which is logged."""

@@ -41,7 +41,7 @@ _ENDING: Final = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 """Endings that are safe in a file name on every file system, and leave room for the stem."""
 
 _LONGEST_REMARKS: Final = 100_000
-"""Characters of a page's warnings, reasons for review and the like: they go to ledger and log."""
+"""Characters of a page's warnings, reasons for review and the like, which go to ledger and log, and of its fields."""
 
 _RESERVED: Final = (
     *("jpg", "jpeg", "png", "tif", "tiff"),
@@ -158,13 +158,16 @@ def flaw_of(page: RenderedPage, request: RenderRequest) -> str:
         return "other sidecars than were requested"
     if not all(isinstance(content, bytes) for content in (page.packed, *(content for _, content in page.sidecars))):
         return "a sidecar that is not bytes"
+    fields = page.fields or ()
+    if page.fields is not None and [each.name for each in fields] != [rule.name for rule in request.fields]:
+        return "other fields than were requested"
     summary = page.summary
     if summary.confidence is not None and not math.isfinite(summary.confidence):
         return "a confidence that is not finite"
     words = (summary.engine.name, summary.engine.version, *summary.warnings, *summary.review_reasons)
-    if sum(map(len, words)) > _LONGEST_REMARKS or len(summary.preview) > max(request.preview_chars, 0):
-        return "remarks that are too long"
-    return ""
+    words = (*words, *(each.value for each in fields))
+    is_too_long = sum(map(len, words)) > _LONGEST_REMARKS or len(summary.preview) > max(request.preview_chars, 0)
+    return "remarks that are too long" if is_too_long else ""
 
 
 def _rendered(wanted: Format, page: Page, original: Original) -> bytes:

@@ -586,3 +586,16 @@ def test_after_a_worker_ended_a_scan_is_read_with_less(code: str) -> None:
     usual = recipe(settings)
     less = replace(usual, second="none", enhance=replace(usual.enhance, perspective=False))
     assert renewed(settings, code=code).recipe == (usual if code == "engine-failed" else less)
+
+
+@pytest.mark.parametrize(("reduced", "code"), [(True, ""), (False, "out-of-memory"), (False, "worker-died")])
+def test_what_is_found_in_the_text_is_given_up_after_a_timeout_or_the_end_of_a_worker(
+    code: str, *, reduced: bool
+) -> None:
+    """Neither tables nor fields are looked for; the options still have both, so that the page is known to lack them."""
+    profile = {"match": "*", "fields": [{"name": "total", "type": "amount"}]}
+    scan = renewed(
+        Settings.model_validate({"tables": {"enabled": True}, "profiles": [profile]}), reduced=reduced, code=code
+    )
+    assert (scan.recipe.tables, scan.recipe.fields) == (False, ())
+    assert (scan.options.tables.enabled, len(scan.options.fields)) == (True, 1)

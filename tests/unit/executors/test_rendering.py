@@ -14,11 +14,25 @@ from hypothesis import given
 
 from ocrwatch.cache import codec
 from ocrwatch.cache.codec import pack, unpack
-from ocrwatch.document import BEGINNING, Block, Box, EngineInfo, Line, Page, PageSummary, Second, Word
+from ocrwatch.document import (
+    BEGINNING,
+    BLANK,
+    Block,
+    Box,
+    EngineInfo,
+    Field,
+    FieldSummary,
+    Line,
+    Page,
+    PageSummary,
+    Second,
+    Standing,
+    Word,
+)
 from ocrwatch.errors import Damaged, InternalFault
 from ocrwatch.executors.base import REDUCED, request_for
 from ocrwatch.executors.rendering import plain, render_packed, render_page
-from ocrwatch.recipe import Recipe
+from ocrwatch.recipe import FieldRule, Recipe
 from ocrwatch.render.base import Original, RenderRequest
 from ocrwatch.render.registry import render
 from ocrwatch.scan import Batch, Scan, SettledFile
@@ -270,3 +284,74 @@ def test_page_without_tables_for_a_format_of_tables_is_marked_for_review() -> No
     assert render_page(page, request).summary.review_reasons == ("tables were not looked for",)
     assert render_page(replace(page, tables=()), request).summary.review_reasons == ()
     assert render_page(page, replace(request, formats=("txt",))).summary.review_reasons == ()
+
+
+# Fields.
+
+RULES = (FieldRule("date"), FieldRule("total", required=True))
+DATE = Field("date", Standing.VERIFIED, "2026-11-27", "27.11.26", "a date", confidence=90.0)
+TOTAL = Field("total", Standing.READ, "12.50", "12,50", "it was read", required=True)
+NO_TOTAL = replace(TOTAL, standing=Standing.MISSING, value="", text="")
+NO_DATE = replace(DATE, standing=Standing.MISSING, value="", text="")
+
+
+def test_names_standings_and_values_of_fields_leave_the_worker_beside_the_summary() -> None:
+    """The summary, which is logged, has none of them."""
+    request = replace(REQUEST, fields=RULES)
+    rendered = render_page(replace(PAGE, fields=(DATE, TOTAL)), request)
+    assert rendered.fields == (
+        FieldSummary("date", Standing.VERIFIED, required=False, value="2026-11-27"),
+        FieldSummary("total", Standing.READ, required=True, value="12.50"),
+    )
+    assert rendered.summary == render_page(PAGE, REQUEST).summary
+    assert render_page(replace(PAGE, fields=(DATE, TOTAL)), REQUEST).fields is None
+    assert render_page(PAGE, request).fields is None
+
+
+@pytest.mark.parametrize("below", [0.0, 50.0])
+@pytest.mark.parametrize("steps", [(), (BLANK,)])
+@pytest.mark.parametrize(
+    ("fields", "reasons"),
+    [
+        ((DATE, TOTAL), ()),
+        ((NO_DATE, TOTAL), ()),
+        ((DATE, NO_TOTAL), ("required field total is missing",)),
+        (None, ("fields were not looked for",)),
+    ],
+)
+def test_a_page_without_a_required_field_is_marked_for_review(
+    below: float, steps: tuple[str, ...], fields: tuple[Field, ...] | None, reasons: tuple[str, ...]
+) -> None:
+    """Whatever the limit of confidence is, and even if the page is blank; an optional field may be missing."""
+    rendered = render_page(
+        replace(PAGE, fields=fields, steps=steps), replace(REQUEST, review_below=below, fields=RULES)
+    )
+    assert rendered.summary.review_reasons == reasons
+
+
+@pytest.mark.parametrize(("below", "reasons"), [(0.0, ()), (50.0, ("fields were not looked for",))])
+def test_optional_fields_that_were_not_looked_for_count_like_tables(below: float, reasons: tuple[str, ...]) -> None:
+    """Nobody has said that a page without them is incomplete."""
+    request = replace(REQUEST, review_below=below, fields=RULES[:1])
+    assert render_page(PAGE, request).summary.review_reasons == reasons
+
+
+def test_the_reasons_for_a_review_of_the_text_come_before_those_of_the_fields() -> None:
+    """Each required field has a reason of its own."""
+    page = replace(PAGE, fields=(replace(NO_DATE, required=True), NO_TOTAL))
+    assert render_page(page, replace(REQUEST, review_below=95.0, fields=RULES)).summary.review_reasons == (
+        "confidence 84",
+        "required field date is missing",
+        "required field total is missing",
+    )
+
+
+def test_a_request_has_the_fields_of_the_profile_even_if_the_reading_drops_them() -> None:
+    """So that the page is known to lack them."""
+    settings = Settings.model_validate(
+        {"profiles": [{"match": "*", "fields": [{"name": "total", "type": "amount", "required": True}]}]}
+    )
+    file = SettledFile("a.jpg", FileFacts(1, 1, 1234, 0, 0), fresh=True, ready_at=0.0)
+    scan = Scan(file, Batch(1, 1), settings.for_path(file.path), Recipe(), sha256="ab" * 32)
+    (rule,) = request_for(scan, preview_chars=0, packs=False).fields
+    assert (rule.name, rule.required) == ("total", True)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ocrwatch.document import EngineInfo, PageSummary
+from ocrwatch.document import EngineInfo, FieldSummary, PageSummary, Standing
+from ocrwatch.recipe import FieldRule
 from ocrwatch.render.base import RenderedPage, RenderRequest
 from ocrwatch.render.registry import flaw_of
 
@@ -58,3 +59,28 @@ def test_an_answer_has_the_sidecars_that_were_requested(
 def test_values_that_ledger_and_log_cannot_take_are_refused(page: Any, flaw: str) -> None:
     """SQLite cannot read infinity again, and a review reason of megabytes would go to each log line."""
     assert flaw_of(page, REQUEST) == flaw
+
+
+@pytest.mark.parametrize(
+    ("names", "flaw"),
+    [
+        (None, ""),
+        (("date", "total"), ""),
+        (("total", "date"), "other fields than were requested"),
+        (("date",), "other fields than were requested"),
+        ((), "other fields than were requested"),
+    ],
+)
+def test_an_answer_has_the_fields_that_were_requested(names: tuple[str, ...] | None, flaw: str) -> None:
+    """In their order, or none at all if the scan was read without them."""
+    fields = (
+        None if names is None else tuple(FieldSummary(name, Standing.READ, required=False, value="1") for name in names)
+    )
+    request = replace(REQUEST, fields=(FieldRule("date"), FieldRule("total")))
+    assert flaw_of(replace(rendered("txt"), fields=fields), request) == flaw
+
+
+def test_values_of_fields_have_a_limit() -> None:
+    """They go to hooks and to a list in the outbox."""
+    page = replace(rendered("txt"), fields=(FieldSummary("date", Standing.READ, required=False, value="x" * 100_001),))
+    assert flaw_of(page, replace(REQUEST, fields=(FieldRule("date"),))) == "remarks that are too long"
