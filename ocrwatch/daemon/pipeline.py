@@ -162,7 +162,7 @@ class Pipeline:
         if item.earlier is not None:
             publish_duplicate(scan, item.earlier, delivered)
             return ScanState.DUPLICATE
-        publish_delivered(scan, page.summary, delivered, preview_chars=self.settings.log.preview_chars)
+        publish_delivered(scan, page, delivered, preview_chars=self.settings.log.preview_chars)
         return ScanState.DELIVERED
 
     async def _resume(self, scan: Scan, planned: Entry) -> ScanState:

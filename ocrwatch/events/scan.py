@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ocrwatch.document import FieldSummary
 from ocrwatch.events.base import Event, Level
 from ocrwatch.scan_state import ScanState
 
@@ -81,7 +82,7 @@ class ScanDelivered(Event, frozen=True, kw_only=True):
 
     name = "scan.delivered"
     level = "info"
-    unlogged = frozenset({"beginning"})
+    unlogged = frozenset({"beginning", "found_fields"})
 
     id: int
     """Its row in the ledger."""
@@ -117,6 +118,11 @@ class ScanDelivered(Event, frozen=True, kw_only=True):
     """The first characters of its text (log.preview_chars)."""
     beginning: str = ""
     """The first characters of its text, for a listener that shows them."""
+    field_standings: str | None = None
+    """How many fields of the profile have which standing, such as ``5 verified, 1 missing``."""
+    found_fields: tuple[FieldSummary, ...] | None = None
+    """The fields with their values, for hooks and listeners; None if the profile has none, or they were not looked
+    for."""
 
 
 class ScanDuplicate(Event, frozen=True, kw_only=True):

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ocrwatch.document import FieldSummary
 from ocrwatch.events import BatchFinished, ScanDelivered, ScanQuarantined, ScanRecovered
 from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
 
 _SCHEMA: Final = "ocrwatch.hook/1"
 """Name and version of the body; the number grows when a field changes its meaning or is removed."""
-_LOG_ONLY: Final = frozenset({"preview"})
+_LOG_ONLY: Final = frozenset({"preview", "field_standings"})
 _FOLDER_OF: Final = {"sidecars": "outbox", "archived": "archive", "quarantined": "quarantine"}
 """Fields that are paths, with the folder's setting that they are relative to."""
 
@@ -40,7 +41,8 @@ def notification_of(
     """
     match event:
         case ScanDelivered():
-            return _notification("delivered", event.path, event.fields(), settings, time)
+            fields = {**event.fields(), **_fields(event.found_fields, with_values=settings.hooks.field_values)}
+            return _notification("delivered", event.path, fields, settings, time)
         case ScanQuarantined():
             return _notification("quarantined", event.path, event.fields(), settings, time)
         case BatchFinished():
@@ -49,6 +51,18 @@ def notification_of(
             return _notification(str(event.state), event.path, _of_recovered(event), settings, time)
         case ScanRecovered():
             return None
+
+
+def _fields(found: tuple[FieldSummary, ...] | None, *, with_values: bool) -> dict[str, object]:
+    """Return the fields of the document; nothing if none were looked for."""
+    if found is None:
+        return {}
+    return {"fields": [_field(field, with_value=with_values) for field in found]}
+
+
+def _field(field: FieldSummary, *, with_value: bool) -> dict[str, object]:
+    told: dict[str, object] = {"name": field.name, "standing": field.standing.value, "required": field.required}
+    return {**told, "value": field.value or None} if with_value else told
 
 
 def _of_recovered(event: ScanRecovered) -> dict[str, object]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ocrwatch.delivery.duplicates import CODE, Earlier
 from ocrwatch.delivery.step_order import Delivered
-from ocrwatch.document import BEGINNING, PageSummary
+from ocrwatch.document import BEGINNING, FieldSummary, Standing
 from ocrwatch.errors import ScanFault
 from ocrwatch.events import ScanDelivered, ScanDuplicate, ScanQuarantined, ScanRecovered, publish
 from ocrwatch.ledger import Entry
+from ocrwatch.render.base import RenderedPage
 from ocrwatch.scan import Scan, ScanState
 
 
@@ -26,8 +29,9 @@ def publish_quarantined(scan: Scan, fault: ScanFault, delivered: Delivered | Non
     publish(event)
 
 
-def publish_delivered(scan: Scan, page: PageSummary, delivered: Delivered, *, preview_chars: int) -> None:
+def publish_delivered(scan: Scan, rendered: RenderedPage, delivered: Delivered, *, preview_chars: int) -> None:
     """Publish that a scan was read, in the one event for all statistics."""
+    page = rendered.summary
     second, review = page.second, delivered.review
     event = ScanDelivered(
         id=scan.id,
@@ -52,8 +56,16 @@ def publish_delivered(scan: Scan, page: PageSummary, delivered: Delivered, *, pr
         warnings=page.warnings or None,
         preview=page.preview[:preview_chars] if preview_chars else None,
         beginning=page.preview[:BEGINNING],
+        field_standings=_standings(rendered.fields),
+        found_fields=rendered.fields,
     )
     publish(event)
+
+
+def _standings(fields: tuple[FieldSummary, ...] | None) -> str | None:
+    """Return how many fields have which standing, without their values; None if none were looked for."""
+    counts = Counter(field.standing for field in fields or ())
+    return ", ".join(f"{counts[standing]} {standing}" for standing in Standing if counts[standing]) or None
 
 
 def publish_duplicate(scan: Scan, earlier: Earlier, delivered: Delivered) -> None:

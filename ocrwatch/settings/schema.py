@@ -150,8 +150,9 @@ class Output(Section):
     """Group of these files; empty leaves it to the system. Set it if other users must read the text."""
     review_below: float = Field(default=75.0, ge=0, le=100)
     """Pages with a lower confidence, 0 to 100, are marked for review, and so are pages on which many letter-like marks
-    or cells of tables were not read, and pages without text that are not blank. 0 marks none. Decrease it if too many
-    good pages are marked."""
+    or cells of tables were not read, and pages without text that are not blank. 0 marks none of these. A page without a
+    required field of its profile is always marked, even with 0, and even if it is blank. Decrease it if too many good
+    pages are marked."""
 
 
 class Pdf(Section):
@@ -250,6 +251,9 @@ class Hooks(Section):
     queue_size: int = Field(default=1000, ge=1, le=100_000)
     """Maximum number of waiting notifications, 1 to 100000. Then the oldest is dropped. Increase it if programs are
     slow and scans arrive in large numbers."""
+    field_values: bool = False
+    """Whether notifications contain the values of fields, besides their names and how sure they are. They may be
+    confidential."""
     webhook: WebAddress = ""
     """URL to which all three notifications are posted as JSON, http or https; empty for none."""
     webhook_secret: OptionalFile = None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ocrwatch.document import FieldSummary, Standing
 from ocrwatch.events import BatchFinished, ScanDelivered, ScanQuarantined, ScanRecovered
 from ocrwatch.hooks.payload import Notification, notification_of
 from ocrwatch.scan import ScanState
@@ -91,6 +92,52 @@ def test_a_delivered_scan() -> None:
             "archived": None,
         },
     )
+
+
+FIELDS = (
+    FieldSummary("date", Standing.VERIFIED, required=False, value="2026-11-27"),
+    FieldSummary("total", Standing.MISSING, required=True, value=""),
+)
+
+
+def with_fields(fields: tuple[FieldSummary, ...] | None) -> ScanDelivered:
+    """Return the delivery of a scan with these fields."""
+    return ScanDelivered(
+        id=1,
+        path="a.jpg",
+        bytes=10,
+        sha256="ab",
+        batch=2,
+        attempt=1,
+        engine="tesserocr 5.5.4",
+        words=0,
+        confidence=None,
+        queued_ms=3,
+        read_ms=4,
+        sidecars=("a.txt",),
+        archived=None,
+        field_standings="1 verified, 1 missing",
+        found_fields=fields,
+    )
+
+
+def test_fields_are_told_without_their_values() -> None:
+    """Unless the values are wanted (hooks.field_values)."""
+    _, _, fields = told(with_fields(FIELDS))
+    assert fields["fields"] == [
+        {"name": "date", "standing": "verified", "required": False},
+        {"name": "total", "standing": "missing", "required": True},
+    ]
+    assert "field_standings" not in fields
+    assert "fields" not in told(with_fields(None))[2]
+
+
+def test_values_of_fields_are_told_if_they_are_wanted() -> None:
+    """One that is missing is null."""
+    hooks = SETTINGS.hooks.model_copy(update={"field_values": True})
+    notification = notification_of(with_fields(FIELDS), SETTINGS.model_copy(update={"hooks": hooks}), TIME)
+    assert notification is not None
+    assert [each["value"] for each in json.loads(notification.body)["fields"]] == ["2026-11-27", None]
 
 
 def test_a_quarantined_scan() -> None:

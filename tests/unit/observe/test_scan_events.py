@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from ocrwatch.delivery.step_order import Delivered
-from ocrwatch.document import EngineInfo, PageSummary, Second
+from ocrwatch.document import EngineInfo, FieldSummary, PageSummary, Second, Standing
 from ocrwatch.events import ScanDelivered, subscribe
 from ocrwatch.observe.scan_events import publish_delivered
 from ocrwatch.recipe import Recipe
+from ocrwatch.render.base import RenderedPage
 from ocrwatch.scan import Batch, Scan, SettledFile
 from ocrwatch.settings import Settings
 from ocrwatch.storage.file_facts import FileFacts
@@ -19,13 +20,13 @@ PAGE = PageSummary(EngineInfo("tesserocr", "5.5.0", ("eng",)), 0, None)
 DELIVERED = Delivered(1, "a.jpg", ("a.txt",), "a.jpg", "archive")
 
 
-def told(page: PageSummary, *, preview_chars: int = 0) -> ScanDelivered:
+def told(page: PageSummary, *, preview_chars: int = 0, fields: tuple[FieldSummary, ...] | None = None) -> ScanDelivered:
     """Publish that a page was delivered; return the event."""
     file = SettledFile("a.jpg", FileFacts(1, 1, 10, 0, 0), fresh=True, ready_at=0.0)
     scan = Scan(file, Batch(1, 1), Settings().for_path("a.jpg"), Recipe())
     heard: list[ScanDelivered] = []
     unsubscribe = subscribe(heard.append, ScanDelivered)
-    publish_delivered(scan, page, DELIVERED, preview_chars=preview_chars)
+    publish_delivered(scan, RenderedPage((), page, fields=fields), DELIVERED, preview_chars=preview_chars)
     unsubscribe()
     (event,) = heard
     return event
@@ -64,3 +65,23 @@ def test_words_and_confidence_are_those_of_the_summary() -> None:
     event = told(replace(PAGE, words=7, confidence=96.3345))
     assert (event.words, event.confidence) == (7, 96.3)
     assert told(PAGE).confidence is None
+
+
+def test_fields_are_logged_as_counts() -> None:
+    """The log has neither their names nor their values; hooks and listeners get the fields."""
+    fields = (
+        FieldSummary("date", Standing.VERIFIED, required=True, value="2026-11-27"),
+        FieldSummary("total", Standing.MISSING, required=True, value=""),
+        FieldSummary("shop", Standing.VERIFIED, required=False, value="Confidential & Sons"),
+    )
+    event = told(PAGE, fields=fields)
+    assert event.fields()["field_standings"] == "2 verified, 1 missing"
+    assert event.found_fields == fields
+    assert "found_fields" not in event.fields()
+    assert "Confidential" not in repr(event)
+
+
+@pytest.mark.parametrize("fields", [None, ()])
+def test_a_page_without_fields_has_no_counts(fields: tuple[FieldSummary, ...] | None) -> None:
+    """Its line in the log is as short as ever."""
+    assert "field_standings" not in told(PAGE, fields=fields).fields()
