@@ -13,7 +13,8 @@ from concurrent.futures import Executor
 from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.delivery.durability import Disk, GroupSync
 from ocrwatch.delivery.sidecars import StagedLost
-from ocrwatch.delivery.steps import Delivered, Journal, Steps, Work, result
+from ocrwatch.delivery.steps import Steps
+from ocrwatch.delivery.work import Delivered, Journal, Work, result
 from ocrwatch.errors import OcrwatchError
 from ocrwatch.scan import ScanState
 
@@ -42,6 +43,10 @@ def deliver_together(
         # A missing original is handled by the scan's own delivery.
         return original is not None or plan.fate != "archive"
 
+    def drop_line(_scan: int, plan: Plan, disk: Disk) -> bool:
+        steps.drop_line(plan, disk)
+        return True
+
     try:
         plans = _staged(steps, journal, works, threads)
         with journal.transaction():
@@ -53,6 +58,8 @@ def deliver_together(
             for scan in plans:
                 journal.published(scan)
         plans = _each(plans, threads, put_away)
+        plans = _listed(steps, plans, threads)
+        plans = _each(plans, threads, drop_line)
         with journal.transaction():
             for scan, plan in plans.items():
                 journal.close_scan(scan, ScanState.DELIVERED, code=None, reason=None, review=plan.review)
@@ -79,6 +86,23 @@ def _staged(steps: Steps, journal: Journal, works: Sequence[Work], threads: Exec
             plans[work.scan] = plan
         disk.wait()
     return plans
+
+
+def _listed(steps: Steps, plans: dict[int, Plan], threads: Executor) -> dict[int, Plan]:
+    """List the fields of all scans, those of one folder in one call, and return those for which it went as usual."""
+    by_folder: dict[str, list[int]] = {}
+    for scan, plan in plans.items():
+        by_folder.setdefault(plan.folder, []).append(scan)
+    done: set[int] = set()
+    with GroupSync(threads) as disk:
+        for scans in by_folder.values():
+            try:
+                steps.list_fields([plans[scan] for scan in scans], again=False, disk=disk)
+            except _UNUSUAL:
+                continue
+            done.update(scans)
+        disk.wait()
+    return {scan: plan for scan, plan in plans.items() if scan in done}
 
 
 def _each(plans: dict[int, Plan], threads: Executor, step: Step) -> dict[int, Plan]:

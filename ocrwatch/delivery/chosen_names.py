@@ -74,6 +74,9 @@ class Plan:
     """What distinguishes this text from that of the same bytes under other options."""
     stays: bool = False
     """Whether the quarantine gets a copy, since the inbox is read-only and its scans are kept."""
+    fields_line: str | None = None
+    """Temporary name of the staged line for the list of fields; None if the scan has none. Not its values: the ledger
+    keeps plans for long."""
 
     def below(self, name: str) -> str:
         """Return the path of one of its files, relative to the folder that it goes to."""

@@ -14,6 +14,7 @@ from typing import ClassVar, Final, TypeGuard
 from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.delivery.chosen_names import Fate
 from ocrwatch.delivery.duplicates import CODE, Duplicates, Earlier, made_by
+from ocrwatch.delivery.field_lists import listed_fields
 from ocrwatch.delivery.step_order import Delivered, Deliverer, Work
 from ocrwatch.document import Review
 from ocrwatch.errors import Blocked, EnvironmentFault, ScanFault, memory_short
@@ -69,6 +70,7 @@ class PageItem(Item):
         self.earlier = None
         scan, summary = self._scan, self._page.summary
         reasons, confidence = summary.review_reasons, summary.confidence
+        rules = scan.options.fields if scan.options.output.fields_csv else ()
         return Work(
             scan.id,
             scan.path,
@@ -80,6 +82,7 @@ class PageItem(Item):
             group=self._group,
             review=Review(reasons, None if confidence is None else round(confidence, 2)) if reasons else None,
             made_by=made_by(scan),
+            fields=listed_fields(rules, self._page.fields, time.time()) if rules else None,
         )
 
     def _duplicate_work(self, earlier: Earlier, fate: Fate) -> Work:

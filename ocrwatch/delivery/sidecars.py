@@ -52,6 +52,13 @@ class StagedLost(Exception):
     """The staged files are gone: another program emptied the outbox."""
 
 
+def check_staged(root: Path, subfolder: str, name: str) -> None:
+    """Raise :class:`StagedLost` if a staged file is gone."""
+    with folder_if_there(root, subfolder) as directory:
+        if directory is None or status_of(directory, name) is None:
+            raise StagedLost
+
+
 def publish(
     root: Path, subfolder: str, sidecars: Sequence[Sidecar], *, just_staged: bool = False, disk: Disk = SYNC_NOW
 ) -> None:

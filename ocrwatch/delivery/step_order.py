@@ -8,7 +8,10 @@
 4. The sidecars get their final names and are durable there, ``.txt`` last.
 5. The ledger records that.
 6. The original is archived, quarantined or deleted.
-7. The ledger closes the scan, and records why its text needs review.
+7. Its line is appended to the list of fields of its folder in the outbox, if its profile has fields: not before its
+   files have their names for good. A missing list holds up only the end of a scan, not its text. When the list is
+   durable, the staged line is removed.
+8. The ledger closes the scan, and records why its text needs review.
 
 After a kill at any point, :meth:`Deliverer.resume` ends where an undisturbed run would have.
 """
@@ -23,7 +26,8 @@ from concurrent.futures import ThreadPoolExecutor
 from ocrwatch.delivery import sidecars
 from ocrwatch.delivery.batch_commit import deliver_together
 from ocrwatch.delivery.chosen_names import Places, Plan
-from ocrwatch.delivery.steps import Delivered, Journal, Steps, Work, result
+from ocrwatch.delivery.steps import Steps
+from ocrwatch.delivery.work import Delivered, Journal, Work, result
 from ocrwatch.errors import Changed, EnvironmentFault
 from ocrwatch.quarantine.reason_file import REASON_ENDING
 from ocrwatch.scan import ScanState
@@ -87,6 +91,7 @@ class Deliverer:
         noted = Plan.from_json(plan)
         if self._is_lost(scan, noted):
             self._steps.unclaim(noted)
+            self._unstage(scan, noted)
             self._journal.forget_plan(scan)
             raise Changed(noted.path)
         return self._carry_out(scan, noted, code, reason)
@@ -164,6 +169,8 @@ class Deliverer:
             self._steps.unpublish(plan)
             self._journal.close_scan(scan, ScanState.CHANGED, code=code, reason=reason)
             raise Changed(plan.path)
+        self._steps.list_fields([plan], again=not just_staged)
+        self._steps.drop_line(plan)
         end = ScanState.QUARANTINED if plan.fate == "quarantine" else ScanState.DELIVERED
         self._journal.close_scan(scan, end, code=code, reason=reason, review=plan.review)
         return result(scan, plan, original)

@@ -8,12 +8,11 @@ import hashlib
 import os
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
-from ocrwatch.delivery import originals, sidecars
+from ocrwatch.delivery import field_lists, originals, sidecars
 from ocrwatch.delivery.chosen_names import (
     Fate,
     Places,
@@ -25,11 +24,10 @@ from ocrwatch.delivery.chosen_names import (
 )
 from ocrwatch.delivery.destinations import Roots
 from ocrwatch.delivery.durability import SYNC_NOW, Disk
-from ocrwatch.document import Review
+from ocrwatch.delivery.field_lists import StagedLine
+from ocrwatch.delivery.work import Work
 from ocrwatch.errors import Blocked, NoFreeName, environment_fault, system_reason
 from ocrwatch.permissions import check_movable
-from ocrwatch.scan import ScanState
-from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import folder_if_there, inode_of, is_unchanged, split
 from ocrwatch.storage.free_names import mirrored
 from ocrwatch.storage.mounts import lasting_identity
@@ -54,81 +52,6 @@ _MOUNT_SECONDS = 10.0
 
 _MOST_TRIES = 3
 """How often a missing folder is looked for: it may be in the middle of a rename."""
-
-
-class Journal(Protocol):
-    """What delivery needs of the ledger."""
-
-    token: str
-
-    def plan_of(self, scan: int) -> str | None:
-        """Return the plan recorded for a scan."""
-
-    def is_published(self, scan: int) -> bool:
-        """Return whether the sidecars are recorded as published."""
-
-    def planned(self, scan: int, plan: str, *, code: str | None, reason: str | None) -> None:
-        """Record a plan, with the reason if it is for the quarantine."""
-
-    def forget_plan(self, scan: int) -> None:
-        """Record that a plan cannot be carried out."""
-
-    def published(self, scan: int) -> None:
-        """Record that the sidecars are durable."""
-
-    def close_scan(
-        self,
-        scan: int,
-        state: ScanState,
-        *,
-        code: str | None,
-        reason: str | None,
-        review: Review | None = None,
-    ) -> None:
-        """Record the final state, and why the text needs review."""
-
-    def transaction(self) -> contextlib.AbstractContextManager[None]:
-        """Make the records within durable together on exit: all or none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A scan's result, rendered and ready to be delivered."""
-
-    scan: int
-    """Its row in the ledger."""
-    path: str
-    facts: FileFacts
-    sha256: str | None
-    fate: Fate
-    contents: tuple[tuple[str, bytes], ...]
-    """Ending and bytes of each file, in the order of publishing."""
-    mode: int | None = None
-    group: int | None = None
-    code: str | None = None
-    """Why it is quarantined."""
-    reason: str | None = None
-    review: Review | None = None
-    """Why its text needs review."""
-    made_by: str | None = None
-    """What distinguishes its text from that of the same bytes under other options."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """Where all files of a scan went."""
-
-    scan: int
-    path: str
-    sidecars: tuple[str, ...]
-    """Relative to the outbox, or to the quarantine."""
-    original: str | None
-    """Relative to the archive or quarantine; None if it stayed, was deleted, or was no longer the file read."""
-    fate: Fate
-    review: Review | None = None
-    """Why the text needs review."""
-    stays: bool = False
-    """Whether the original is in the inbox as well as in the quarantine."""
 
 
 class Steps:
@@ -186,6 +109,7 @@ class Steps:
             review=work.review,
             made_by=work.made_by,
             stays=work.fate == "quarantine" and self.places.keeps and not self._lets_go(work.path),
+            fields_line=None if work.fields is None else self._line_name(work.scan),
         )
 
     def stage(self, work: Work, plan: Plan, disk: Disk = SYNC_NOW) -> None:
@@ -197,6 +121,8 @@ class Steps:
             return
         root = self.root_of(plan.fate)
         staged = [(sidecar.temporary, data) for sidecar, (_, data) in zip(plan.sidecars, work.contents, strict=True)]
+        if plan.fields_line is not None and work.fields is not None:
+            staged.append((plan.fields_line, work.fields.to_json()))
         with self._roots.guard(root, plan.folder):
             sidecars.stage(root, plan.folder, staged, mode=work.mode, group=work.group, disk=disk)
 
@@ -209,6 +135,8 @@ class Steps:
             return
         root = self.root_of(plan.fate)
         with self._roots.guard(root, plan.folder):
+            if just_staged and plan.fields_line is not None:
+                sidecars.check_staged(root, plan.folder, plan.fields_line)
             sidecars.publish(root, plan.folder, plan.sidecars, just_staged=just_staged, disk=disk)
 
     def is_nowhere(self, plan: Plan) -> bool:
@@ -308,6 +236,22 @@ class Steps:
             self.check_same_inbox(plan)
         return original
 
+    def list_fields(self, plans: Sequence[Plan], *, again: bool, disk: Disk = SYNC_NOW) -> None:
+        """Append the staged lines of scans in one folder to its list of fields, each once.
+
+        ``again`` says that an earlier attempt may have been interrupted.
+        """
+        lines = [StagedLine(plan.fields_line, plan.original) for plan in plans if plan.fields_line is not None]
+        if lines:
+            with self._roots.guard(self.places.outbox, plans[0].folder):
+                field_lists.append(self.places.outbox, plans[0].folder, lines, again=again, disk=disk)
+
+    def drop_line(self, plan: Plan, disk: Disk = SYNC_NOW) -> None:
+        """Remove a staged line. The list must be durable before, since a missing line counts as listed."""
+        if plan.fields_line is not None:
+            with self._roots.guard(self.places.outbox, plan.folder):
+                field_lists.drop(self.places.outbox, plan.folder, plan.fields_line, disk)
+
     def check_same_inbox(self, plan: Plan) -> None:
         """Raise :class:`Blocked` if the inbox is missing, and perhaps only therefore the original.
 
@@ -364,11 +308,12 @@ class Steps:
 
     def unstage(self, plan: Plan) -> bool:
         """Remove what is still staged; return whether its folder could be read, if anything was."""
-        if not plan.sidecars:
+        staged = [*plan.sidecars, *([] if plan.fields_line is None else [Sidecar(plan.fields_line, "")])]
+        if not staged:
             return True
         root = self.root_of(plan.fate)
         with self._roots.guard(root, plan.folder):
-            return sidecars.unstage(root, plan.folder, plan.sidecars)
+            return sidecars.unstage(root, plan.folder, staged)
 
     def unpublish(self, plan: Plan) -> None:
         """Take back what was published."""
@@ -379,6 +324,7 @@ class Steps:
     def discard(self, scan: int, path: str, endings: tuple[str, ...]) -> None:
         """Remove what may have been staged for a scan."""
         names = [Sidecar(temporary_name(self._token, scan, ending), "") for ending in endings]
+        names.append(Sidecar(self._line_name(scan), ""))
         for root in (self.places.outbox, self.places.quarantine):
             with self._roots.guard(root):
                 sidecars.unstage(root, split(path)[0], names)
@@ -410,6 +356,9 @@ class Steps:
                 known = self._inbox_known = (identity, now, lasting_identity(self.places.inbox))
         return known[2]
 
+    def _line_name(self, scan: int) -> str:
+        return temporary_name(self._token, scan, field_lists.STAGED_ENDING)
+
     def root_of(self, fate: Fate) -> Path:
         """Return the folder that the sidecars go to."""
         return self.places.quarantine if fate == "quarantine" else self.places.outbox
@@ -429,16 +378,3 @@ class Steps:
         endings = tuple(dict.fromkeys((*self.endings, *own)))
         stem = free_stem(self.places, subfolder, name, endings, archived=fate == "archive", others=others)
         return stem, stem + os.path.splitext(path)[1]
-
-
-def result(scan: int, plan: Plan, original: str | None) -> Delivered:
-    """Return where all files of a scan went."""
-    return Delivered(
-        scan,
-        plan.path,
-        tuple(plan.below(sidecar.final) for sidecar in plan.sidecars),
-        None if original is None else plan.below(original),
-        plan.fate,
-        plan.review,
-        plan.stays,
-    )

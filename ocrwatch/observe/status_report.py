@@ -12,7 +12,7 @@ from pathlib import Path
 import ocrwatch
 from ocrwatch.backoff import Backoff
 from ocrwatch.delivery.chosen_names import Plan
-from ocrwatch.delivery.steps import result
+from ocrwatch.delivery.work import result
 from ocrwatch.errors import OcrwatchError
 from ocrwatch.events import (
     ScanClosed,

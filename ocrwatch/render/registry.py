@@ -46,8 +46,10 @@ _LONGEST_REMARKS: Final = 100_000
 _RESERVED: Final = (
     *("jpg", "jpeg", "png", "tif", "tiff"),
     *("txt", "json", "hocr", "alto.xml", "tsv", "md", "pdf", "tables.csv", "tables.xlsx", "explain.png"),
+    "fields-line",
 )
-"""Endings that other packages may not use: of scans, since the archive may be the outbox, and of built-in formats."""
+"""Endings that other packages may not use: of scans, since the archive may be the outbox, of built-in formats, and of
+lines for the list of fields. ``tables.csv`` excludes ``csv``, so that no sidecar is named like that list."""
 
 
 def is_installed(name: str) -> bool:

@@ -148,6 +148,9 @@ class Output(Section):
     """Permissions of these files, such as "0640"; empty uses the umask."""
     group: OptionalName = None
     """Group of these files; empty leaves it to the system. Set it if other users must read the text."""
+    fields_csv: bool = True
+    """Whether the fields of each scan are appended as a line to fields.csv in the scan's folder of the outbox. Only
+    scans of a profile with fields have a line. Disable it if the values must be in the other files only."""
     review_below: float = Field(default=75.0, ge=0, le=100)
     """Pages with a lower confidence, 0 to 100, are marked for review, and so are pages on which many letter-like marks
     or cells of tables were not read, and pages without text that are not blank. 0 marks none of these. A page without a

@@ -171,10 +171,10 @@ def write_durable(
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
             if group is not None:
-                with _if_offered(file.fileno()):
+                with if_offered(file.fileno()):
                     os.fchown(file.fileno(), -1, group)
             if mode is not None:
-                with _if_offered(file.fileno()):
+                with if_offered(file.fileno()):
                     os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
@@ -194,7 +194,7 @@ def remove(parent: int, name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _if_offered(descriptor: int) -> Iterator[None]:
+def if_offered(descriptor: int) -> Iterator[None]:
     """Ignore the errors of operations that a file system lacks: FUSE and FAT refuse in many ways."""
     try:
         yield
@@ -218,7 +218,7 @@ def sync(parent: int) -> None:
 
     Some network file systems cannot, and need not: they answer EINVAL.
     """
-    with _if_offered(parent):
+    with if_offered(parent):
         os.fsync(parent)
 
 
@@ -346,7 +346,7 @@ def copy_durable(descriptor: int, parent: int, name: str) -> str:
                 digest.update(chunk)
                 copy.write(chunk)
             copy.flush()
-            with _if_offered(out):
+            with if_offered(out):
                 os.utime(out, ns=(status.st_atime_ns, status.st_mtime_ns))
             sync_content(out)
     except BaseException:

@@ -6,6 +6,7 @@ lies there before the start. So an end state can be compared byte for byte.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -24,13 +25,13 @@ from tests.rendering import render
 
 ROOT = Path(__file__).parents[2]
 
-Variant = Literal["same", "other", "hardlink", "reserve", "fuse", "duplicates", "formats"]
-VARIANTS: tuple[Variant, ...] = ("same", "other", "hardlink", "reserve", "fuse", "duplicates", "formats")
+Variant = Literal["same", "other", "hardlink", "reserve", "fuse", "duplicates", "formats", "fields"]
+VARIANTS: tuple[Variant, ...] = ("same", "other", "hardlink", "reserve", "fuse", "duplicates", "formats", "fields")
 """The archive and quarantine on the inbox's file system; on another one; on one that, like NFS, cannot rename without
 replacing, so that a hard link and an unlink must do; on one that has no hard links either, so that names are reserved;
 on a real FUSE mount, which has no lasting inode numbers either; on the inbox's again, where of scans with the same
-bytes only the first is delivered and the others are deleted; and there once more, with the sidecars of all built-in
-formats and of another package's."""
+bytes only the first is delivered and the others are deleted; there once more, with the sidecars of all built-in formats
+and of another package's; and there with fields, of which each scan has a line in a list."""
 
 LOCK = ".ocrwatch.lock"
 
@@ -57,6 +58,22 @@ quiet = "0s"
 attempts = {MOST_ATTEMPTS}
 first_delay = "0s"
 """
+
+FIELDS = """
+[[profiles]]
+match = "**"
+[[profiles.fields]]
+name = "pixels"
+pattern = "[0-9a-f]{64}"
+second_look = false
+[[profiles.fields]]
+name = "total"
+type = "amount"
+near = ["total"]
+second_look = false
+"""
+
+LIST = "fields.csv"
 
 _OTHER_FILE_SYSTEM = Path("/dev/shm")
 """The one that every Linux has."""
@@ -139,6 +156,8 @@ def prepare(base: Path, variant: Variant, mount: Path | None = None) -> Places:
     config = CONFIG.format(folders=folders) + duplicates
     if variant == "formats":
         config = config.replace('["txt", "json"]', json.dumps(ALL_FORMATS))
+    if variant == "fields":
+        config += FIELDS
     (base / "ocrwatch.toml").write_text(config)
     (base / "ocrwatch.toml").chmod(0o644)
     for name, data in _scans().items():
@@ -219,6 +238,10 @@ def _fingerprint(path: Path) -> str:
         for varying in ("quarantined_at", "modified_at", "attempts"):
             del reason[varying]
         data = json.dumps(reason).encode()
+    if path.name == LIST:
+        # In whichever order, and at whatever time.
+        rows = sorted([row[:1] + row[2:] for row in csv.reader(data.decode("utf-8-sig").splitlines())])
+        data = json.dumps(rows).encode()
     return fingerprint_of(data)
 
 

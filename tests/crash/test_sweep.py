@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.preload import compiler
-from tests.crash.scenario import Variant, another_file_system
+from tests.crash.scenario import LIST, Variant, another_file_system
 from tests.crash.sweep import RESERVING, Sweep, Sweeper, mounted, representatives
 
 KINDS = {"fdatasync", "fsync", "open", "pwrite64", "renameat2", "unlinkat", "write"}
@@ -63,6 +63,17 @@ def test_killed_with_all_formats_it_ends_where_it_would_have(tmp_path: Path) -> 
     for ending in ("marks.csv", "alto.xml", "pdf"):
         assert sum(step.startswith("renameat2") and step.endswith(f".{ending}.tmp") for step in sweeper.steps) == 6
     check(sweeper.sweep(points[:: len(points) // 12], jobs=2))
+
+
+@needs_compiler
+def test_killed_while_it_lists_fields_each_scan_has_one_line(tmp_path: Path) -> None:
+    """None is missing or there twice, in two folders; what was staged of it is gone."""
+    sweeper = Sweeper(tmp_path, "fields")
+    files = sweeper.reference.files
+    assert [name for name in files if name.endswith(f"/{LIST}")] == ["outbox/fields.csv", "outbox/sub/below/fields.csv"]
+    points = [number for number, step in enumerate(sweeper.steps, 1) if "fields" in step]
+    assert {sweeper.steps[point - 1].split()[0] for point in points} >= {"open", "write", "fsync", "unlinkat"}
+    check(sweeper.sweep(points[:: len(points) // 14], jobs=2))
 
 
 @needs_compiler

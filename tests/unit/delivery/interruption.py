@@ -20,7 +20,7 @@ from ocrwatch.storage import files
 
 FileSystem = Literal["usual", "no renameat2", "no hard links", "no inodes"]
 
-_CHANGING = ("unlink", "mkdir", "link", "rename", "fsync", "utime", "fchmod")
+_CHANGING = ("unlink", "mkdir", "link", "rename", "fsync", "utime", "fchmod", "write")
 
 
 class Killed(BaseException):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.delivery.chosen_names import Fate
+from ocrwatch.delivery.field_lists import ListedFields
 from ocrwatch.delivery.step_order import Delivered, Deliverer, Work
 from ocrwatch.document import Review
 from ocrwatch.errors import Changed, EnvironmentFault
@@ -18,11 +21,14 @@ from ocrwatch.ledger import Ledger
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.files import facts_of
 from tests.unit.delivery.interruption import FileSystem, Interruption, Journal, Killed
-from tests.unit.delivery.workspace import ENDINGS, JPEG, Workspace
+from tests.unit.delivery.workspace import ENDINGS, FIELDS, JPEG, Workspace
 
 Make = Callable[[Path | None], Workspace]
 SCANS = ("scan1.jpg", "scan1.jpeg", "sub/scan1.jpg", "scan2.jpg")
 """Two of them want the same names for their texts."""
+
+FIELDS_ROOM = 90
+"""Bytes of the list at the top: its header, a line, and the beginning of another."""
 
 
 def works(space: Workspace, fate: Fate = "archive") -> list[Work]:
@@ -35,7 +41,9 @@ def works(space: Workspace, fate: Fate = "archive") -> list[Work]:
             row = space.ledger.begin(path, facts, sha256)
             text = path.encode() + b"\n"
             contents, review = (("json", text), ("txt", text)), Review((f"no text in {path}",), None)
-            found.append(Work(row.id, path, facts, sha256, fate, contents, mode=0o640, review=review))
+            fields = space.fields and ListedFields(("read_at", "path"), ("2026-11-27T20:28:50.123+00:00", path))
+            work = Work(row.id, path, facts, sha256, fate, contents, mode=0o640, review=review, fields=fields)
+            found.append(work)
     return found
 
 
@@ -61,7 +69,7 @@ def run(space: Workspace, deliverer: Deliverer, fate: Fate) -> None:
 
 def by_text(space: Workspace) -> list[tuple[str, bytes]]:
     """Return what lies where, but not which of two that want the same name has got it."""
-    files = space.files()
+    files = {name: data for name, data in space.files().items() if not name.endswith("fields.csv")}
     pairs = {name: data for name, data in files.items() if name.endswith((".txt", ".json"))}
     for name, data in pairs.items():
         if name.endswith(".txt"):
@@ -71,17 +79,37 @@ def by_text(space: Workspace) -> list[tuple[str, bytes]]:
     return [*((name, b"") for name in names), *((str(n), data) for n, data in enumerate(originals))]
 
 
+def listed(space: Workspace) -> list[str]:
+    """Return the scans in the lists of fields, each of which has the name of its text there."""
+    found: list[str] = []
+    for place in space.places.outbox.rglob("fields*.csv"):
+        assert place.name == "fields.csv"
+        for name, _, path in csv.reader(place.read_text("utf-8-sig").splitlines()[1:]):
+            assert (place.parent / name).with_suffix(".txt").read_text() == f"{path}\n"
+            found.append(path)
+    return sorted(found)
+
+
 @pytest.mark.parametrize("file_system", ["usual", "no renameat2"])
 @pytest.mark.parametrize("fate", ["archive", "delete"])
+@pytest.mark.parametrize("fields", [None, FIELDS])
 def test_killed_at_any_step_it_ends_as_if_undisturbed(
-    fate: Fate, file_system: FileSystem, interruption: Interruption, workspaces: Make
+    fate: Fate,
+    fields: ListedFields | None,
+    file_system: FileSystem,
+    interruption: Interruption,
+    workspaces: Make,
 ) -> None:
-    """Each scan has its text once, under a name of its own, and its original once; nothing temporary is left."""
+    """Each scan has its text once, under a name of its own, and its original once; nothing temporary is left.
+
+    With fields, it has one line in the list of its folder.
+    """
 
     def end(
         at: int | None,
-    ) -> tuple[list[tuple[str, bytes]], list[bytes], dict[str, int], list[tuple[str, Review | None]], str]:
+    ) -> tuple[list[tuple[str, bytes]], list[bytes], dict[str, int], list[tuple[str, Review | None]], list[str], str]:
         space = fill(workspaces(None))
+        space.fields = fields
         interruption.begin(at)
         died = ""
         try:
@@ -93,9 +121,10 @@ def test_killed_at_any_step_it_ends_as_if_undisturbed(
             space.ledger = Ledger(space.root / "state")
             run(space, space.deliverer(interruption), fate)
         texts = sorted(data for name, data in space.files().items() if name.endswith(".txt"))
-        return by_text(space), texts, space.states(), space.reviews(), died
+        return by_text(space), texts, space.states(), space.reviews(), listed(space), died
 
-    wanted = end(None)[:4]
+    wanted = end(None)[:5]
+    assert wanted[4] == ([] if fields is None else sorted(SCANS))
     assert wanted[3] == sorted(((path, Review((f"no text in {path}",), None)) for path in SCANS), key=str)
     assert wanted[1] == sorted(f"{path}\n".encode() for path in SCANS)
     steps = len(interruption.steps)
@@ -231,5 +260,74 @@ def test_a_folder_that_is_away_leaves_all_to_their_own_delivery(away: str, works
     (space.root / "away").rename(space.root / away)
     delivered: list[Delivered] = [deliverer.deliver(work) for work in waiting]
     assert len({each.sidecars for each in delivered}) == 4
+    assert space.states() == {"delivered": 4}
+    assert not any(".ocrwatch" in name for name in space.files())
+
+
+def test_lines_of_one_folder_are_appended_in_one_call(workspaces: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the list is waited for once, before the staged lines are removed."""
+    space = fill(workspaces(None))
+    space.fields = FIELDS
+    steps: list[str] = []
+    real_write, real_fsync, real_unlink = os.write, os.fsync, os.unlink
+
+    def write(descriptor: int, data: bytes) -> int:
+        steps.append(f"write {data.count(b'scan')}")
+        return real_write(descriptor, data)
+
+    def fsync(descriptor: int) -> None:
+        name = Path(f"/proc/self/fd/{descriptor}").readlink().name
+        if name == "fields.csv":
+            steps.append(f"fsync {name}")
+        real_fsync(descriptor)
+
+    def unlink(name: str, *, dir_fd: int) -> None:
+        if "fields-line" in name and name in os.listdir(dir_fd):
+            steps.append("unlink")
+        real_unlink(name, dir_fd=dir_fd)
+
+    deliverer = Deliverer(space.places, space.ledger, ENDINGS)
+    waiting = works(space)
+    monkeypatch.setattr(os, "write", write)
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "unlink", unlink)
+    assert None not in deliverer.deliver_together(waiting)
+    monkeypatch.undo()
+    writes = [step for step in steps if step.startswith("write")]
+    assert len(writes) == 2
+    assert steps[-len(SCANS) :] == ["unlink"] * len(SCANS)
+    assert steps.count("fsync fields.csv") == 2
+    assert listed(space) == sorted(SCANS)
+
+
+def test_a_full_disk_in_the_middle_of_the_lines_gives_each_scan_its_line_once(
+    workspaces: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is continued where it was cut off, when there is room again."""
+    space = fill(workspaces(None))
+    space.fields = FIELDS
+    deliverer = Deliverer(space.places, space.ledger, ENDINGS)
+    waiting = works(space)
+    real = os.write
+    room = [FIELDS_ROOM]
+
+    def write(descriptor: int, data: bytes) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written = real(descriptor, data[: room[0]])
+        room[0] -= written
+        return written
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", write)
+        assert None in deliverer.deliver_together(waiting)
+        with pytest.raises(EnvironmentFault, match=r"(?i)no space left"):
+            deliverer.deliver(waiting[1])
+    assert space.ledger.totals() != {"delivered": 4}
+    unfinished = {entry.id for entry in space.ledger.unfinished()}
+    for work in waiting:
+        if work.scan in unfinished:
+            deliverer.deliver(work)
+    assert listed(space) == sorted(SCANS)
     assert space.states() == {"delivered": 4}
     assert not any(".ocrwatch" in name for name in space.files())

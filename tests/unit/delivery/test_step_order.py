@@ -16,7 +16,7 @@ from ocrwatch.errors import Changed, EnvironmentFault
 from ocrwatch.ledger import Ledger
 from tests.scripted import refuse
 from tests.unit.delivery.interruption import FileSystem, Interruption, Killed
-from tests.unit.delivery.workspace import ENDINGS, JPEG, PAGE, PAGE_OF_THREE, REASON, REVIEW, Workspace
+from tests.unit.delivery.workspace import ENDINGS, FIELDS, JPEG, PAGE, PAGE_OF_THREE, REASON, REVIEW, Workspace
 
 Make = Callable[[Path | None], Workspace]
 FATES = ("archive", "keep", "delete", "quarantine")
@@ -75,6 +75,64 @@ def test_killed_at_any_step_across_file_systems(
 ) -> None:
     """Where the original has to be copied, it is there once in the end as well."""
     assert killed_everywhere(lambda: workspaces(other_device), interruption, fate) == []
+
+
+def with_fields(make: Make) -> Callable[[], Workspace]:
+    """Return what makes workspaces whose scan has a line in the list of fields."""
+
+    def made() -> Workspace:
+        space = make(None)
+        space.fields = FIELDS
+        return space
+
+    return made
+
+
+@pytest.mark.parametrize("file_system", FILE_SYSTEMS)
+@pytest.mark.parametrize("fate", ["archive", "keep", "delete"])
+def test_killed_at_any_step_a_scan_has_one_line_in_the_list_of_fields(
+    fate: Fate, file_system: FileSystem, interruption: Interruption, workspaces: Make
+) -> None:
+    """In the end, the list is to the byte that of an undisturbed run, and nothing temporary is left."""
+    assert killed_everywhere(with_fields(workspaces), interruption, fate) == []
+    space = with_fields(workspaces)()
+    interruption.begin()
+    space.run(fate, space.deliverer(interruption))
+    (listed,) = (space.places.outbox / "sub/fields.csv").read_bytes().splitlines()[1:]
+    assert listed.startswith(b"scan1.jpg,")
+
+
+@pytest.mark.parametrize(
+    "before", [b"", b"other,columns\r\n1,2\r\n", FIELDS.header, FIELDS.header + b'scan0.jpg,torn "off']
+)
+def test_killed_at_any_step_a_list_that_was_there_is_continued(
+    before: bytes, interruption: Interruption, workspaces: Make
+) -> None:
+    """Whatever it contains: an empty one, one of others, one without lines, one whose last line was cut off."""
+
+    def there(space: Workspace) -> None:
+        (space.places.outbox / "sub/fields.csv").write_bytes(before)
+
+    assert killed_everywhere(with_fields(workspaces), interruption, "archive", there) == []
+
+
+@pytest.mark.parametrize("name", ["scan1.json", "scan1.txt"])
+def test_killed_at_any_step_the_list_has_the_name_that_is_free_in_the_end(
+    name: str, interruption: Interruption, workspaces: Make
+) -> None:
+    """Also if a stranger takes the planned one, or that of the original, at the last moment."""
+
+    def stranger(space: Workspace) -> None:
+        (space.places.outbox / "sub" / name).write_bytes(b"a stranger's")
+        (space.places.archive / "sub").mkdir(exist_ok=True)
+        (space.places.archive / "sub/scan1-2.jpg").write_bytes(b"a stranger's")
+
+    assert killed_everywhere(with_fields(workspaces), interruption, "archive", stranger) == []
+    space = with_fields(workspaces)()
+    interruption.begin()
+    space.run("archive", space.deliverer(interruption, lambda: stranger(space)))
+    (listed,) = (space.places.outbox / "sub/fields.csv").read_bytes().splitlines()[1:]
+    assert listed.startswith(b"scan1-3.jpg,")
 
 
 @pytest.mark.parametrize("file_system", FILE_SYSTEMS)

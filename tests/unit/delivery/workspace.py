@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ocrwatch.delivery.chosen_names import Fate, Places
+from ocrwatch.delivery.field_lists import ListedFields
 from ocrwatch.delivery.step_order import Delivered, Deliverer, Work
 from ocrwatch.document import Review
 from ocrwatch.errors import Changed
@@ -22,6 +23,9 @@ PAGE_OF_THREE = (PAGE[0], ("marks.csv", b"1 word\n"), PAGE[1])
 """With the sidecar of another package's format."""
 REASON = ((REASON_ENDING, b'{"code": "damaged"}\n'),)
 ENDINGS = ("json", "txt")
+FIELDS = ListedFields(
+    ("read_at", "total", "total_standing"), ("2026-11-27T20:28:50.123+00:00", 'M\u00fcller, "S\u00f6hne"', "verified")
+)
 REVIEW = Review(("confidence 54", "62 % of the marks unread"), 54.25)
 
 
@@ -43,6 +47,8 @@ class Workspace:
         self.ledger = Ledger(root / "state")
         self.page: tuple[tuple[str, bytes], ...] = PAGE
         """What the wanted formats render."""
+        self.fields: ListedFields | None = None
+        """The line of each scan in the list of fields."""
 
     def close(self) -> None:
         """Remove everything."""
@@ -60,7 +66,20 @@ class Workspace:
         code = "damaged" if fate == "quarantine" else None
         review = None if fate == "quarantine" else REVIEW
         # With a mode there is a step between the making of a file and its content.
-        return Work(row.id, self.path, facts, sha256, fate, contents, mode=0o640, code=code, reason=code, review=review)
+        fields = None if fate == "quarantine" else self.fields
+        return Work(
+            row.id,
+            self.path,
+            facts,
+            sha256,
+            fate,
+            contents,
+            mode=0o640,
+            code=code,
+            reason=code,
+            review=review,
+            fields=fields,
+        )
 
     def deliverer(self, interruption: Interruption, once_planned: Callable[[], None] = lambda: None) -> Deliverer:
         """Make a daemon's part that delivers."""

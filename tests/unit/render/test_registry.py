@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Word
+from ocrwatch.delivery.field_lists import STAGED_ENDING
 from ocrwatch.errors import EnvironmentFault, InternalFault, UsageError
 from ocrwatch.render import registry
 from ocrwatch.render.base import Format, Original
@@ -112,8 +113,8 @@ def test_an_ending_that_would_do_harm_is_refused(tmp_path: Path, name: str, said
 
 
 def test_the_endings_of_built_in_formats_are_reserved() -> None:
-    """And those of scans."""
-    assert set(registry._RESERVED) == {*ENDINGS, "jpg", "jpeg", "png", "tif", "tiff"}
+    """And those of scans, and of lines for the list of fields."""
+    assert set(registry._RESERVED) == {*ENDINGS, "jpg", "jpeg", "png", "tif", "tiff", STAGED_ENDING}
 
 
 @pytest.mark.parametrize(("name", "package"), [("pdf", "pikepdf"), ("xlsx", "XlsxWriter")])
