@@ -117,4 +117,4 @@ def _longest(
 
 def _key(text: str) -> str:
     """Return the letters, digits, % and # of a text without case, accents and differences of similar characters."""
-    return "".join(token for token in _TOKEN.findall(folded(text))).translate(_ALIKE)
+    return "".join(token for token in _TOKEN.findall(folded(text))).translate(_ALIKE).replace("rn", "m")
