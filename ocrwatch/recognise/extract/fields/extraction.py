@@ -41,6 +41,8 @@ def with_fields(page: Page, rules: tuple[FieldRule, ...], reader: FieldReader | 
     ``reader`` reads zones, and whatever was not found or is not verified; without it there is no second look. Raises
     EnvironmentFault if the data of a zone's languages is missing.
     """
+    if page.is_blank:
+        return replace(page, fields=all_missing(rules))
     straight, upright = straight_text(page), page.upright
     if straight is None or upright is None:
         straight, upright = _as_it_is(page)
