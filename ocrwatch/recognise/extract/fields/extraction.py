@@ -24,7 +24,7 @@ from ocrwatch.recognise.extract.fields.second_look import (
 from ocrwatch.recognise.extract.fields.text_lines import text_lines
 from ocrwatch.recognise.extract.fields.zones import ZoneReader, read_zone
 from ocrwatch.recognise.extract.straight_page import StraightText, straight_text
-from ocrwatch.recognise.extract.table_words import spacing_of
+from ocrwatch.recognise.extract.table_words import spacing_of_lines
 from ocrwatch.recognise.projective import as_projective
 
 _LINES_OF_PAGE: Final = 100
@@ -47,7 +47,9 @@ def with_fields(page: Page, rules: tuple[FieldRule, ...], reader: FieldReader | 
     if straight is None or upright is None:
         straight, upright = _as_it_is(page)
     lines = text_lines(straight.words)
-    field_page = FieldPage(lines, find_labels(lines, _labels(rules)), spacing_of(straight.words), page.engine.languages)
+    field_page = FieldPage(
+        lines, find_labels(lines, _labels(rules)), spacing_of_lines(line.words for line in lines), page.engine.languages
+    )
     decisions = _decisions([rule for rule in rules if rule.zone is None], field_page, straight, reader)
     for rule in rules:
         if rule.zone is not None:
