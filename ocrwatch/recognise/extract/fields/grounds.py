@@ -98,6 +98,9 @@ def _sum_in_words(names: Sequence[tuple[str, str]], terms: Sequence[Candidate]) 
 def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]]) -> Decision:
     """Return the decision for a field that no sum verifies."""
     candidates = found[rule.name]
+    if rule.type == "amount" and rule.near:
+        # There are many amounts on a page: only a sum can say which one is meant.
+        candidates = [candidate for candidate in candidates if candidate.label]
     if not candidates:
         return Decision(None, Standing.MISSING, "no label was found" if rule.near else "no such value was found")
     checked = next((candidate for candidate in candidates if candidate.is_checked), None)
@@ -149,8 +152,6 @@ def _is_independent(rule: FieldRule, candidate: Candidate, other: Candidate) -> 
 
 def _ambiguity(rule: FieldRule, best: Candidate, candidates: Sequence[Candidate]) -> str:
     """Return why another value may be the right one; empty if none may."""
-    if not best.label and rule.type == "amount" and rule.near:
-        return "no label is beside it"
     if best.is_contested:
         return "another label is between it and its label"
     rivals = {
