@@ -112,7 +112,7 @@ def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]]) -> Decisio
         candidate, other = again
         where = f"at {other.label!r}" if other.label and other.label != candidate.label else "elsewhere on the page"
         return Decision(candidate, Standing.VERIFIED, f"the same value is {where}")
-    ambiguity = _ambiguity(rule, best, candidates) or _contradiction(rule, best, found)
+    ambiguity = _ambiguity(best, candidates) or _contradiction(rule, best, found)
     if ambiguity:
         return Decision(best, Standing.DOUBTFUL, ambiguity, is_ambiguous=True)
     if best.doubt or best.confidence < _SURE:
@@ -150,7 +150,7 @@ def _is_independent(rule: FieldRule, candidate: Candidate, other: Candidate) -> 
     return rule.type != "amount" or bool(other.label and folded(other.label) != folded(candidate.label))
 
 
-def _ambiguity(rule: FieldRule, best: Candidate, candidates: Sequence[Candidate]) -> str:
+def _ambiguity(best: Candidate, candidates: Sequence[Candidate]) -> str:
     """Return why another value may be the right one; empty if none may."""
     if best.is_contested:
         return "another label is between it and its label"
