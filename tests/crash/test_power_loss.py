@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.crash.scenario import Places, another_file_system, prepare
+from tests.crash.scenario import LIST, Places, another_file_system, prepare
 from tests.crash.tracing import COMMIT, UNCOMMITTED, Call, Steps, delivery, trace_once, why_not
 
 DELIVERED = ("plain", "plain-again", "sub/below/deep", "undoubtedly-plain")
@@ -171,3 +172,26 @@ def test_the_folders_that_are_made_at_the_start_are_durable(calls: list[Call]) -
     assert "mkdir state" in names[:first_plan]
     made = names.index("mkdir state")
     assert any(call.name == "fsync" and call.paths == (".",) for call in calls[made:first_plan])
+
+
+def test_a_list_of_fields_is_durable_before_what_was_staged_of_it_goes(tmp_path: Path) -> None:
+    """The staged lines before the plan, the list before the lines are removed, and that before the end of a scan."""
+    steps = delivery(trace_once(prepare(tmp_path / "run", "fields"), tmp_path))
+    for folder in ("outbox", "outbox/sub/below"):
+        pattern = re.compile(rf"create {folder}/\.ocrwatch-\S+\.fields-line\.tmp")
+        staged = [number for number, step in enumerate(steps) if pattern.fullmatch(step)]
+        written = [number for number, step in enumerate(steps) if step == f"write {folder}/{LIST}"]
+        assert staged
+        assert written
+        for created in staged:
+            name = steps[created].split()[1]
+            durable = steps.next(f"fsync {name}", created)
+            planned = steps.next(COMMIT, created)
+            removed = steps.next(f"unlink {name}", planned)
+            assert durable < planned
+            appended = max(number for number in written if number < removed)
+            assert planned < appended
+            assert steps.has_between(COMMIT, planned, appended), "the list was written before the text was published"
+            assert steps.has_between(f"fsync {folder}/{LIST}", appended, removed), "the only copy of a line was removed"
+            assert not steps.has_between(COMMIT, appended, removed), "a scan was closed before its line was durable"
+            assert steps.next(f"fsync {folder}", removed) < steps.next(COMMIT, removed)

@@ -19,7 +19,7 @@ _BEGUN = re.compile(r"^(\d+) +(\w+)\((.*) <unfinished \.\.\.>$")
 _ENDED = re.compile(r"^(\d+) +<\.\.\. (\w+) resumed>(.*)\) += (-?\d+)")
 _DESCRIPTOR = re.compile(r"(?:\d+|AT_FDCWD)<([^>]*)>")
 _NAME = re.compile(r'"((?:[^"\\]|\\.)*)"')
-_UNFINISHED = re.compile(r"/\.ocrwatch-[^/]+\.tmp$")
+_FILE = re.compile(r"/(?:\.ocrwatch-[^/]+\.tmp|fields\.csv)$")
 COMMIT = "commit"
 UNCOMMITTED = "goes on without a commit"
 
@@ -95,7 +95,7 @@ def delivery(calls: Sequence[Call]) -> Steps:
     steps = Steps()
     logged = False
     for call in calls:
-        if call.thread != thread and not (call.name == "fsync" and _UNFINISHED.search(call.paths[0])):
+        if call.thread != thread and not (call.name == "fsync" and _FILE.search(call.paths[0])):
             continue
         if any("ledger.db" in path for path in call.paths):
             logged = logged or (call.name == "pwrite64" and call.paths[0].endswith("-wal"))

@@ -14,7 +14,7 @@ from ocrwatch.checks import startup
 from ocrwatch.commands.output import Output
 from ocrwatch.commands.status import look
 from ocrwatch.commands.status_view import Seen
-from ocrwatch.commands.why.explanation import Answer, Sources, answer, answer_by_reason
+from ocrwatch.commands.why.explanation import Answer, Sources, answer, answer_by_list, answer_by_reason
 from ocrwatch.commands.why.lookup import path_in_inbox, scans_meant
 from ocrwatch.errors import EnvironmentFault, ExitCode
 from ocrwatch.ledger import LedgerReader
@@ -62,7 +62,8 @@ def _answers(settings: Settings, file: Path, seen: Seen, status: Status | None) 
 
 def _unknown(sources: Sources, file: Path) -> Answer:
     """Return the answer for a file that is neither in the inbox nor in the ledger."""
-    return answer_by_reason(sources, file) or answer(sources, path_in_inbox(sources.settings, file), [])
+    known = answer_by_reason(sources, file) or answer_by_list(sources, file)
+    return known or answer(sources, path_in_inbox(sources.settings, file), [])
 
 
 def _print(console: Output, seen: Seen, status: Status | None, answers: Sequence[Answer], trouble: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from ocrwatch.commands.why.result_files import files_of, text_of, with_presence
 from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.delivery.duplicates import CODE
+from ocrwatch.delivery.field_lists import is_list
 from ocrwatch.document import Review
 from ocrwatch.errors import ASK_ITS_USER, Damaged, EnvironmentFault, Truncated, environment_fault
 from ocrwatch.group_membership import remedy_for_reader
@@ -359,6 +360,19 @@ def answer_by_reason(sources: Sources, file: Path) -> Answer | None:
                 code=reason.code,
                 files=[str(original)],
             )
+    return None
+
+
+def answer_by_list(sources: Sources, file: Path) -> Answer | None:
+    """Explain a list of fields in the outbox."""
+    for place in (Path.cwd() / file, sources.settings.outbox / file):
+        if (
+            is_list(place.name)
+            and place.is_file()
+            and place.resolve().is_relative_to(sources.settings.outbox.resolve())
+        ):
+            says = "is no scan: ocrwatch lists in it the fields of the scans whose text is in its folder."
+            return Answer(os.fspath(file), "ignored", says)
     return None
 
 

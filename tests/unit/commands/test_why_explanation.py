@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.commands.why.explanation import Answer, Sources, answer, ordinal
+from ocrwatch.commands.why.explanation import Answer, Sources, answer, answer_by_list, ordinal
 from ocrwatch.delivery.chosen_names import Plan, Sidecar
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
@@ -43,6 +43,24 @@ def row(path: str, state: str, **changes: object) -> Entry:
 def ask(settings: Settings, path: str, *rows: Entry, told: Status | None = None) -> Answer:
     """Ask for a path."""
     return answer(Sources(settings, told, lambda at: at), path, rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_explained"),
+    [("fields.csv", True), ("sub/fields-2.csv", True), ("fields.txt", False), ("gone/fields.csv", False)],
+)
+def test_a_list_of_fields_is_no_scan(settings: Settings, name: str, *, is_explained: bool) -> None:
+    """It is explained by its path in the outbox, or by its full path; one in another folder is not ocrwatch's."""
+    (settings.outbox / "sub").mkdir()
+    for folder in (settings.outbox, settings.archive):
+        for known in ("fields.csv", "fields.txt"):
+            (folder / known).write_text("file,read_at\n")
+    (settings.outbox / "sub/fields-2.csv").write_text("file,read_at\n")
+    sources = Sources(settings, None, lambda at: at)
+    for file in (Path(name), settings.outbox / name):
+        found = answer_by_list(sources, file)
+        assert (found is not None and found.state == "ignored") is is_explained
+    assert answer_by_list(sources, settings.archive / "fields.csv") is None
 
 
 @pytest.mark.parametrize(

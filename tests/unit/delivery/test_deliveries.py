@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,14 +24,14 @@ from ocrwatch.delivery.deliveries import (
 )
 from ocrwatch.delivery.duplicates import Duplicates
 from ocrwatch.delivery.step_order import Delivered, Deliverer, Work
-from ocrwatch.document import Review
+from ocrwatch.document import Field, Review, Standing
 from ocrwatch.errors import Blocked, Changed, EnvironmentFault, OtherFormat
 from ocrwatch.executors.rendering import render_page
 from ocrwatch.ledger import Ledger
 from ocrwatch.render.base import RenderRequest
 from ocrwatch.render.registry import endings
 from ocrwatch.scan import Batch, Scan, ScanState, SettledFile
-from ocrwatch.settings import recipe
+from ocrwatch.settings import Profile, recipe
 from ocrwatch.storage.files import facts_of
 from ocrwatch.storage.threads import Threads
 from tests.core import Folders, sha256
@@ -342,3 +343,25 @@ def test_what_could_not_be_removed_before_is_tried_again(post: Post, monkeypatch
 
     monkeypatch.setattr(post.deliverer, "clear_away", refuse)
     assert post.work(ClearingItem()) == [None]
+
+
+@pytest.mark.parametrize(
+    ("output", "listed"), [("", b"a.jpg,2026-11-27T20:28:50.000+00:00,12.50,read\r\n"), ("fields_csv", b"")]
+)
+def test_fields_of_a_page_are_listed_unless_the_settings_forbid_it(
+    post: Post, output: str, listed: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the profile, with the time of the delivery."""
+    monkeypatch.setattr(time, "time", lambda: 1_795_811_330.0)
+    profile = {"match": "**", "output": {output: False} if output else {}}
+    fields = [{"name": "total", "type": "amount"}]
+    post.settings = post.settings.model_copy(
+        update={"profiles": (Profile.model_validate({**profile, "fields": fields}),)}
+    )
+    scan = post.scan("a.jpg")
+    request = RenderRequest(("txt",), b"a.jpg", 1, "", fields=scan.options.fields)
+    found = (Field("total", Standing.READ, "12.50", "12,50", "it was read"),)
+    item = PageItem(scan, render_page(replace(page_of("text"), fields=found), request), "archive", None, None)
+    assert post.work(item) == ["a.jpg"]
+    place = post.folders.outbox / "fields.csv"
+    assert (place.read_bytes().splitlines(keepends=True)[1] if place.exists() else b"") == listed

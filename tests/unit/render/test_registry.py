@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Word
 from ocrwatch.delivery.field_lists import STAGED_ENDING
+from ocrwatch.document import Block, Box, EngineInfo, Line, Page, Word
 from ocrwatch.errors import EnvironmentFault, InternalFault, UsageError
 from ocrwatch.render import registry
 from ocrwatch.render.base import Format, Original
