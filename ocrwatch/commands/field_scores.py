@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
+import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from pathlib import Path
@@ -18,7 +17,8 @@ from ocrwatch.commands.aligned_table import print_rows
 from ocrwatch.commands.file_reading import name_of
 from ocrwatch.commands.truth_file import Truth
 from ocrwatch.document import Standing
-from ocrwatch.recipe import FieldRule
+from ocrwatch.recipe import FieldRule, Recipe
+from ocrwatch.recognise.extract.fields.value_types import parse_value
 
 _NOTHING: Final = "nothing"
 
@@ -59,16 +59,17 @@ class _Comparison:
 class Scores:
     """Counts the values that are right."""
 
-    def __init__(self, truth: Truth, rules: Sequence[FieldRule]) -> None:
+    def __init__(self, truth: Truth, recipe: Recipe) -> None:
         self._truth = truth
-        self._rules = {rule.name: rule for rule in rules}
+        self._rules = {rule.name: rule for rule in recipe.fields}
+        self._languages = recipe.languages
         self._comparisons: list[_Comparison] = []
 
     def add(self, file: Path, found: Mapping[str, FoundField]) -> None:
         """Compare the fields of a file."""
         for name, expected in self._truth.values[file].items():
             field = found[name]
-            verdict = compare(self._rules[name], expected, field.value)
+            verdict = compare(self._rules[name], expected, field.value, self._languages)
             self._comparisons.append(_Comparison(file, name, expected, field, verdict))
 
     @property
@@ -95,26 +96,25 @@ class Scores:
             yield _count("all", self._comparisons)
 
 
-def compare(rule: FieldRule, expected: str, value: str | None) -> Verdict:
-    """Compare a value with the known one, which is empty if the document has none."""
+def compare(rule: FieldRule, expected: str, value: str | None, languages: Sequence[str] = ()) -> Verdict:
+    """Compare a value with the known one, which is empty if the document has none.
+
+    The known one may be written as on the document, or in the notation of fields.
+    """
     if not expected:
         return Verdict.RIGHT if value is None else Verdict.WRONG
     if value is None:
         return Verdict.MISSING
-    return Verdict.RIGHT if _normalised(rule, expected) == _normalised(rule, value) else Verdict.WRONG
+    known = (expected, parse_value(expected, rule, languages))
+    return Verdict.RIGHT if _plain(rule, value) in {_plain(rule, each) for each in known} else Verdict.WRONG
 
 
-def _normalised(rule: FieldRule, text: str) -> object:
-    """Return a value so that different notations of it are equal."""
-    try:
-        if rule.type == "date":
-            return date.fromisoformat(text)
-        if rule.type == "amount":
+def _plain(rule: FieldRule, text: str) -> object:
+    """Return a value so that 12.5 equals 12.50, and neither case nor spaces matter."""
+    if rule.type == "amount":
+        with contextlib.suppress(InvalidOperation):
             return Decimal(text)
-    except (ValueError, InvalidOperation):
-        pass
-    separator = " " if rule.type == "text" else ""
-    return separator.join(re.split(r"\s+", text.strip())).casefold()
+    return (" " if rule.type == "text" else "").join(text.casefold().split())
 
 
 def _count(name: str, comparisons: Sequence[_Comparison]) -> tuple[str, ...]:

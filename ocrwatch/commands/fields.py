@@ -179,12 +179,11 @@ class _CheckPrinter:
 def _printer(
     files: Sequence[Path], options: Effective, wanted: Wanted
 ) -> _TablePrinter | _JsonPrinter | _CsvPrinter | _CheckPrinter:
+    names = [rule.name for rule in options.fields]
     if wanted.truth is not None:
-        return _CheckPrinter(
-            Scores(read_truth(wanted.truth, files, [rule.name for rule in options.fields]), options.fields)
-        )
+        return _CheckPrinter(Scores(read_truth(wanted.truth, files, names), recipe(options)))
     if wanted.as_csv:
-        return _CsvPrinter([rule.name for rule in options.fields])
+        return _CsvPrinter(names)
     return _JsonPrinter() if wanted.as_json else _TablePrinter()
 
 

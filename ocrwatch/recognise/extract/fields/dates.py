@@ -27,7 +27,9 @@ _DIGITS: Final = re.compile(
 )
 _AROUND_NAME: Final = r"[\s.,'/\-\u2013]{0,3}"
 _DAY_FIRST: Final = re.compile(rf"(?<!\d)(\d\d?)(?:st|nd|rd|th|er|\u00ba)?{_AROUND_NAME}(?:de\s)?$", re.IGNORECASE)
-_DAY_AFTER: Final = re.compile(rf"{_AROUND_NAME}(\d\d?)(?:st|nd|rd|th)?(?:\s?,\s?|\s)((?:19|20)\d\d)(?!\d)", re.IGNORECASE)
+_DAY_AFTER: Final = re.compile(
+    rf"{_AROUND_NAME}(\d\d?)(?:st|nd|rd|th)?(?:\s?,\s?|\s)((?:19|20)\d\d)(?!\d)", re.IGNORECASE
+)
 _YEAR_AFTER: Final = re.compile(rf"{_AROUND_NAME}(?:de\s)?((?:19|20)\d\d|\d\d)(?!\d)(?!\s?:\d)")
 _YEAR_BEFORE: Final = re.compile(rf"(?<!\d)((?:19|20)\d\d){_AROUND_NAME}$")
 _WORD: Final = re.compile(r"[^\W\d_]{3,}")

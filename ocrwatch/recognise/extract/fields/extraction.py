@@ -22,9 +22,7 @@ def with_fields(page: Page, rules: tuple[FieldRule, ...]) -> Page:
     if straight is None:
         return replace(page, fields=tuple(_missing(rule) for rule in rules))
     lines = text_lines(straight.words)
-    field_page = FieldPage(
-        lines, find_labels(lines, _labels(rules)), spacing_of(straight.words), page.engine.languages
-    )
+    field_page = FieldPage(lines, find_labels(lines, _labels(rules)), spacing_of(straight.words), page.engine.languages)
     found = {rule.name: field_page.candidates(rule) for rule in rules}
     decisions = decide(rules, found)
     return replace(page, fields=tuple(_field(rule, decisions[rule.name], straight, page) for rule in rules))

@@ -35,9 +35,7 @@ class Decision:
     ground: str
 
 
-def decide(
-    rules: Sequence[FieldRule], found: Mapping[str, Sequence[Candidate]]
-) -> dict[str, Decision]:
+def decide(rules: Sequence[FieldRule], found: Mapping[str, Sequence[Candidate]]) -> dict[str, Decision]:
     """Return the value of each field by its name."""
     decisions: dict[str, Decision] = {}
     for rule in rules:
@@ -69,7 +67,10 @@ def _sums(
 def _is_sum(candidate: Candidate, terms: Sequence[Candidate], names: Sequence[tuple[str, str]]) -> bool:
     """Return whether a value is the sum of others that were read at other places, and is not zero."""
     total = Decimal(candidate.value)
-    if not total or sum(Decimal(sign + "1") * Decimal(term.value) for (sign, _), term in zip(names, terms, strict=True)) != total:
+    if (
+        not total
+        or sum(Decimal(sign + "1") * Decimal(term.value) for (sign, _), term in zip(names, terms, strict=True)) != total
+    ):
         return False
     places = [candidate.place, *(term.place for term in terms)]
     return sum(map(len, places)) == len(frozenset().union(*places))
@@ -102,7 +103,11 @@ def _alone(rule: FieldRule, candidates: Sequence[Candidate]) -> Decision:
     doubt = _doubt(rule, best, candidates)
     if doubt:
         return Decision(best, Standing.DOUBTFUL, doubt)
-    return Decision(best, Standing.READ, f"it is {'below' if best.is_below else 'beside'} {best.label!r}" if best.label else "it is the only such value")
+    return Decision(
+        best,
+        Standing.READ,
+        f"it is {'below' if best.is_below else 'beside'} {best.label!r}" if best.label else "it is the only such value",
+    )
 
 
 def _again(rule: FieldRule, candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate] | None:
@@ -140,8 +145,15 @@ def _doubt(rule: FieldRule, best: Candidate, candidates: Sequence[Candidate]) ->
         return "no label is beside it"
     if best.is_contested:
         return "another label is between it and its label"
-    rivals = {other.value for other in candidates if (other.rank, other.is_contested, other.is_below) == (best.rank, False, best.is_below) and other.order == best.order}
+    rivals = {
+        other.value
+        for other in candidates
+        if (other.rank, other.is_contested, other.is_below) == (best.rank, False, best.is_below)
+        and other.order == best.order
+    }
     if len(rivals) > 1:
         others = sorted(rivals - {best.value})
-        return f"there {'is another value' if len(others) == 1 else f'are {len(others)} other values'} beside such a label"
+        return (
+            f"there {'is another value' if len(others) == 1 else f'are {len(others)} other values'} beside such a label"
+        )
     return ""
