@@ -14,7 +14,7 @@ from rich.text import Text
 from ocrwatch.log import printable
 
 _GAP: Final = 2
-_NARROWEST: Final = 20
+_NARROWEST: Final = 15
 """Width below which the last column is not wrapped: a narrower one is harder to read than lines that are too long."""
 _WIDEST: Final = 40
 """Width of the other columns above which they are wrapped on a terminal."""
