@@ -7,6 +7,7 @@ import errno
 import grp
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from ocrwatch.cache.base import LevelOptions
@@ -175,7 +176,7 @@ def check_languages_of(recipe: Recipe) -> None:
     PP-OCR needs none: it has the same networks for all languages.
     """
     if not is_read_by_ppocr(recipe):
-        check_recipe_languages(recipe)
+        check_recipe_languages(replace(recipe, languages=recipe.all_languages))
 
 
 def check_formats(settings: Settings) -> None:

@@ -12,6 +12,8 @@ from babel import Locale
 
 from ocrwatch.recognise.extract.fields.found_value import FoundValue
 
+NO_DECIMALS: Final = "it has no decimals"
+
 _GROUPS: Final = r"[.,'\u2019\u00a0\u202f ]"
 _NUMBER: Final = re.compile(
     rf"(?<![\d.,/:])(?P<minus>[-\u2212\u2013(]\s?)?(?P<currency>[A-Z]{{2,3}}\s?\$?|[$\u20ac\u00a3\u00a5]\s?)?(?P<minus2>[-\u2212]\s?)?"
@@ -30,7 +32,7 @@ def decimal_sign(locale: str) -> str:
     if not locale:
         return ""
     symbols = Locale.parse(locale).number_symbols
-    return str((symbols["latn"] if "latn" in symbols else symbols)["decimal"])
+    return str(symbols.get("latn", symbols)["decimal"])
 
 
 def find_amounts(text: str, locale: str = "") -> Iterator[FoundValue]:
@@ -39,7 +41,7 @@ def find_amounts(text: str, locale: str = "") -> Iterator[FoundValue]:
     An amount has two decimals. One without is found, too, but it is doubtful unless a currency is beside it.
     """
     for match in _NUMBER.finditer(text):
-        if (match["after"] or "").strip() == "%" or (not match["decimals"] and _continues(text, match.end())):
+        if (match["after"] or "").strip() == "%" or (not match["decimals"] and _is_code(match, text)):
             continue
         whole = re.sub(r"\D", "", match["whole"])
         sign = "-" if match["minus"] or match["minus2"] or match["after"] == "-" else ""
@@ -51,16 +53,18 @@ def find_amounts(text: str, locale: str = "") -> Iterator[FoundValue]:
         yield FoundValue(match.start(), match.end(), value, _doubt(match, locale))
 
 
-def _continues(text: str, end: int) -> bool:
-    """Return whether letters or digits follow at once: then it is part of a code, a time or another number."""
-    return re.match(r"[\w/:]|[.,]\d", text[end : end + 2]) is not None
+def _is_code(match: re.Match[str], text: str) -> bool:
+    """Return whether a number without decimals is part of a code, a time or another number."""
+    currency = match["currency"] or ""
+    is_after_letters = currency[-1:].isalpha() and not _CURRENCY.search(currency)
+    return is_after_letters or re.match(r"[\w/:]|[.,]\d", text[match.end() : match.end() + 2]) is not None
 
 
 def _doubt(match: re.Match[str], locale: str) -> str:
     if match["lost"]:
         return "the sign before its decimals was not read"
     if match["decimals"] is None:
-        return "" if _CURRENCY.search(match[0]) else "it has no decimals"
+        return "" if _CURRENCY.search(match[0]) else NO_DECIMALS
     expected = decimal_sign(locale)
     if expected and match["point"].strip() != expected:
         return f"its decimals follow {match['point'].strip()!r} instead of {expected!r}"

@@ -63,7 +63,7 @@ def date_notation(locale: str, languages: Sequence[str], day_first: bool | None)
             for context in ("stand-alone", "format"):
                 for number, name in each.months[context][width].items():
                     months[folded(name).rstrip(".")] = int(number)
-    if day_first is None and (locale or languages and any(_language(name) != "en" for name in languages)):
+    if day_first is None and (locale or any(_language(name) != "en" for name in languages)):
         # English alone does not decide: America and the rest of the world differ.
         day_first = _has_day_first(known[0])
     return DateNotation(day_first, months)
