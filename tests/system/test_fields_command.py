@@ -29,11 +29,13 @@ name = "date"
 type = "date"
 near = ["date"]
 required = true
+second_look = false
 
 [[profiles.fields]]
 name = "store"
 type = "code"
 near = ["store no"]
+second_look = false
 
 [[profiles.fields]]
 name = "vat"
