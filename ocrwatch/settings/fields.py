@@ -22,7 +22,7 @@ FOUND_BY_SHAPE: Final = frozenset({"date", "amount", "iban", "vat", "luhn", "ean
 """Types whose values are found without a label, pattern or zone."""
 
 _NAME: Final = r"[a-z][a-z0-9_]*"
-_SUM: Final = rf"{_NAME}(?:\s*[+-]\s*{_NAME})*"
+_SUM: Final = rf"-?\s*{_NAME}(?:\s*[+-]\s*{_NAME})*"
 _LONGEST_NAME: Final = 60
 
 

@@ -98,6 +98,9 @@ def _sum_in_words(names: Sequence[tuple[str, str]], terms: Sequence[Candidate]) 
 def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]]) -> Decision:
     """Return the decision for a field that no sum verifies."""
     candidates = found[rule.name]
+    if rule.type == "amount" and rule.near:
+        # There are many amounts on a page: only a sum can say which one is meant.
+        candidates = [candidate for candidate in candidates if candidate.label]
     if not candidates:
         return Decision(None, Standing.MISSING, "no label was found" if rule.near else "no such value was found")
     checked = next((candidate for candidate in candidates if candidate.is_checked), None)
@@ -109,7 +112,7 @@ def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]]) -> Decisio
         candidate, other = again
         where = f"at {other.label!r}" if other.label and other.label != candidate.label else "elsewhere on the page"
         return Decision(candidate, Standing.VERIFIED, f"the same value is {where}")
-    ambiguity = _ambiguity(rule, best, candidates) or _contradiction(rule, best, found)
+    ambiguity = _ambiguity(best, candidates) or _contradiction(rule, best, found)
     if ambiguity:
         return Decision(best, Standing.DOUBTFUL, ambiguity, is_ambiguous=True)
     if best.doubt or best.confidence < _SURE:
@@ -147,10 +150,8 @@ def _is_independent(rule: FieldRule, candidate: Candidate, other: Candidate) -> 
     return rule.type != "amount" or bool(other.label and folded(other.label) != folded(candidate.label))
 
 
-def _ambiguity(rule: FieldRule, best: Candidate, candidates: Sequence[Candidate]) -> str:
+def _ambiguity(best: Candidate, candidates: Sequence[Candidate]) -> str:
     """Return why another value may be the right one; empty if none may."""
-    if not best.label and rule.type == "amount" and rule.near:
-        return "no label is beside it"
     if best.is_contested:
         return "another label is between it and its label"
     rivals = {
