@@ -24,6 +24,7 @@ from ocrwatch.document import Standing
 from ocrwatch.errors import ExitCode, OcrwatchError, UsageError
 from ocrwatch.render.base import RenderedPage
 from ocrwatch.render.csv import harmless
+from ocrwatch.render.table_texts import one_line
 from ocrwatch.settings import Effective, Profile, Settings, recipe
 from ocrwatch.settings.errors import did_you_mean
 from ocrwatch.settings.fields import DocumentType
@@ -151,8 +152,7 @@ class _CsvPrinter:
         cells: list[str] = []
         for field in map(found.get, self._names):
             value = "" if field is None or field.value is None else field.value
-            # Line breaks and tabs would let a part of the value begin a cell.
-            cells += [harmless(" ".join(value.split())), Standing.MISSING if field is None else field.standing]
+            cells += [harmless(one_line(value)), Standing.MISSING if field is None else field.standing]
         self._writer.writerow([harmless(log.printable(str(path))), *cells])
 
     def finish(self) -> ExitCode:

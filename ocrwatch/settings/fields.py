@@ -54,8 +54,9 @@ class FieldOptions(Section):
     """What the value is: text, date, amount, integer, iban, vat (a European VAT number), luhn or ean (numbers with such
     a check digit), or code (letters and digits without spaces)."""
     near: Names = ()
-    """Labels that the value is to the right of, or below, the best first, such as ["grand total", "total"]. Case,
-    accents and punctuation are ignored, and a wrong letter in six is allowed."""
+    """Labels that the value is to the right of, or below, the best first, such as ["grand total", "total"]. Labels
+    that are equally good are one entry: "total due | amount due". The entry "*" allows a value without a label if none
+    is found. Case, accents and punctuation are ignored, and a wrong letter in six is allowed."""
     not_near: Names = ()
     """Labels that name another value although they contain one of near, such as ["subtotal", "total quantity"]."""
     pattern: Pattern = ""
