@@ -76,8 +76,8 @@ class FieldOptions(Section):
     pick: Pick = "first"
     """Which of several values beside equally good labels is taken: first or last on the page, or the largest."""
     equals: tuple[Sum, ...] = ()
-    """Other amounts that make this one up, such as ["net + tax", "cash - change"]. If one is right, the value is
-    verified."""
+    """Other amounts that make this one up, such as ["cash - change", "net + tax"]. If one is right, the value is
+    verified. If the first is another value, it is doubtful: put the one first that always holds."""
     required: bool = False
     """Whether a page without it is marked for review."""
     locale: Locale = ""

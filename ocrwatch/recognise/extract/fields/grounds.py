@@ -169,15 +169,15 @@ def _ambiguity(best: Candidate, candidates: Sequence[Candidate]) -> str:
 
 
 def _contradiction(rule: FieldRule, best: Candidate, found: Mapping[str, Sequence[Candidate]]) -> str:
-    """Return which sum says that the value is another one; empty if none does."""
-    for written in rule.equals:
-        names = [(sign or "+", name) for sign, name in _TERM.findall(written)]
-        terms = [next(iter(found.get(name, ())), None) for _, name in names]
-        known = [term for term in terms if term and term.label and not (term.is_contested or term.doubt)]
-        # One amount alone, such as cash, is no sum.
-        if len(known) < max(2, len(names)):
-            continue
-        total = sum(Decimal(sign + "1") * Decimal(term.value) for (sign, _), term in zip(names, known, strict=True))
-        if total > 0 and total != Decimal(best.value):
-            return f"{_written(names)} is {total}"
-    return ""
+    """Return what the first sum is if it is another value; empty if it is not, or not known.
+
+    Only the first one always holds: the sum of net and tax lacks the charge for service that some receipts have.
+    """
+    names = [(sign or "+", name) for written in rule.equals[:1] for sign, name in _TERM.findall(written)]
+    terms = [next(iter(found.get(name, ())), None) for _, name in names]
+    known = [term for term in terms if term and term.label and not (term.is_contested or term.doubt)]
+    # One amount alone, such as cash, is no sum.
+    if len(known) < max(2, len(names)):
+        return ""
+    total = sum(Decimal(sign + "1") * Decimal(term.value) for (sign, _), term in zip(names, known, strict=True))
+    return f"{_written(names)} is {total}" if total > 0 and total != Decimal(best.value) else ""
