@@ -42,8 +42,9 @@ _WHITE_SHORTEST: Final = {True: 3.0, False: 1.4}
 _FLAT: Final = 4
 """Length of a rule in multiples of its thickness, at least."""
 
-_LONGEST_STROKE: Final = 6.0
-"""Length of a horizontal stroke of letters, at most: between words it is interrupted."""
+_OF_LETTERS: Final = {True: 6.0, False: 3.0}
+"""Length up to which a rule within words is a stroke of their letters. A longer horizontal one is none: strokes are
+interrupted between words. Stems may meet from line to line."""
 
 _WITHIN_WORDS: Final = 0.4
 """Share of a rule that lies within words, from which on it may be a stroke of their letters."""
@@ -174,7 +175,8 @@ def _is_stroke(rule: Rule, boxes: np.ndarray, gray: Gray, unit: float, *, horizo
     Stems may be long: if lines are close, those of one line meet those of the next, as with the long s of old books.
     But a word may also have been read across a rule, or its box may be as large as its cell.
     """
-    if horizontal and rule.length > _LONGEST_STROKE:
+    is_short = rule.length <= _OF_LETTERS[horizontal]
+    if horizontal and not is_short:
         return False
     low, high, begin, end = boxes.T[[1, 3, 0, 2] if horizontal else [0, 2, 1, 3]]
     begin, end = np.maximum(begin, rule.begin), np.minimum(end, rule.end)
@@ -182,7 +184,7 @@ def _is_stroke(rule: Rule, boxes: np.ndarray, gray: Gray, unit: float, *, horizo
     within = np.column_stack((begin[inside], end[inside]))
     if float((within[:, 1] - within[:, 0]).sum()) <= _WITHIN_WORDS * rule.length:
         return False
-    return horizontal or _has_letters_beside(rule, within, gray, unit)
+    return is_short or _has_letters_beside(rule, within, gray, unit)
 
 
 def _has_letters_beside(rule: Rule, within: np.ndarray, gray: Gray, unit: float) -> bool:
