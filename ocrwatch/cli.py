@@ -122,6 +122,9 @@ def fields(
             "only profile with fields.",
         ),
     ] = None,
+    locale: Annotated[
+        str, typer.Option("--locale", metavar="NAME", help="How dates and amounts are written, such as en_GB or de_DE.")
+    ] = "",
     as_json: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a header, and one line of CSV for each file.")] = False,
     check: Annotated[
@@ -137,7 +140,7 @@ def fields(
     with _loading():
         from ocrwatch.commands import fields
 
-    wanted = fields.Wanted(profile, as_json, as_csv, check)
+    wanted = fields.Wanted(profile, as_json, as_csv, check, locale)
     _leave(fields.fields(files, given.config, given.overrides, given.sets, wanted))
 
 

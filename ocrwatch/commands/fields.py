@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 import msgspec
+from pydantic import ValidationError
 
 from ocrwatch import log
 from ocrwatch.checks.startup import check_languages_of
@@ -53,6 +54,8 @@ class Wanted:
     as_csv: bool = False
     truth: Path | None = None
     """CSV file with the known values; None compares with nothing."""
+    locale: str = ""
+    """How dates and amounts are written; empty takes the profile's."""
 
 
 class _Sidecar(msgspec.Struct):
@@ -73,7 +76,7 @@ def fields(
         raise UsageError("--json, --csv and --check cannot be combined", "give one of them")
     settings = load(config, {**parse_overrides(sets), **overrides}, os.environ).settings
     log.configure("error", settings.log.format)
-    options = _options(settings, wanted.profile)
+    options = _options(settings, wanted)
     check_languages_of(recipe(options))
     printer = _printer(files, options, wanted)
     worst = ExitCode.FINE
@@ -86,22 +89,35 @@ def fields(
     return max(worst, printer.finish())
 
 
-def _options(settings: Settings, name: str | None) -> Effective:
-    """Return the options of the profile, or of a profile for the type of document. Raises :class:`UsageError`."""
+def _options(settings: Settings, wanted: Wanted) -> Effective:
+    """Return the options of the profile. Raises :class:`UsageError`."""
+    profile = _profile(settings, wanted.profile)
+    if wanted.locale:
+        try:
+            Profile(match="**", locale=wanted.locale)
+        except ValidationError:
+            remedy = "give a language and a country, such as de_DE or en_US"
+            raise UsageError(f"there is no locale {wanted.locale}", remedy) from None
+        profile = profile.model_copy(update={"locale": wanted.locale.replace("-", "_")})
+    return settings.with_profile(profile)
+
+
+def _profile(settings: Settings, name: str | None) -> Profile:
+    """Return the profile, or one for the type of document. Raises :class:`UsageError`."""
     with_fields = {each.name or each.match: each for each in reversed(settings.profiles) if each.all_fields}
     choices = ", ".join(dict.fromkeys([*reversed(with_fields), *DOCUMENT_TYPES]))
     if name is None:
         if len(with_fields) == 1:
-            return settings.with_profile(*with_fields.values())
+            return next(iter(with_fields.values()))
         which = "several profiles have fields" if with_fields else "no profile has fields"
         raise UsageError(which, f"choose a profile or a type of document with --profile: {choices}")
     if name in with_fields:
-        return settings.with_profile(with_fields[name])
+        return with_fields[name]
     if any(name == (each.name or each.match) for each in settings.profiles):
         raise UsageError(f"the profile {name} has no fields", "give it a document_type, or a [[profiles.fields]]")
     for document_type in DOCUMENT_TYPES:
         if name == document_type:
-            return settings.with_profile(Profile(match="**", name=name, document_type=document_type))
+            return Profile(match="**", name=name, document_type=document_type)
     remedy = did_you_mean(name, [*with_fields, *DOCUMENT_TYPES]) or f"choose one of: {choices}"
     raise UsageError(f"there is no profile or type of document named {name}", remedy)
 
