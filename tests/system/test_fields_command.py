@@ -83,6 +83,14 @@ def test_a_type_of_document_needs_no_settings(desk: Path) -> None:
     assert [line.split()[0] for line in answer.stdout.splitlines()[1:]] == NAMES
 
 
+def test_the_locale_decides_which_number_is_the_day(tmp_path: Path) -> None:
+    """That of the command has precedence over that of the profile."""
+    put(tmp_path, "receipt.jpg", render("Corner Shop\nDate 02/03/2026\nTotal 12.60", size=36))
+    for locale, date in (("en_US", "2026-02-03"), ("en-GB", "2026-03-02")):
+        answer = run_ocrwatch(tmp_path, "fields", "receipt.jpg", "--locale", locale, config=PROFILE)
+        assert answer.stdout.splitlines()[1].split()[:3] == ["date", date, "read"]
+
+
 def test_fields_as_json(desk: Path) -> None:
     """One object a line, with the fields as they are in the JSON sidecar."""
     answer = run_ocrwatch(desk, "fields", "--json", "-", "order.jpg", config=PROFILE, wrapper=FROM_A_FILE)
@@ -191,6 +199,7 @@ def test_corrected_output_is_a_truth(desk: Path) -> None:
         ('[[profiles]]\nmatch = "a/**"\n', ["-p", "a/**"], "the profile a/** has no fields; give it a document_type"),
         (PROFILE, ["--csv", "--json"], "--json, --csv and --check cannot be combined; give one of them"),
         (PROFILE, ["--csv", "--check", "truth.csv"], "--json, --csv and --check cannot be combined; give one of them"),
+        ("", ["-p", "receipt", "--locale", "xx_QQ"], "there is no locale xx_QQ; give a language and a country"),
         (PROFILE, ["--check", "truth.csv"], "there is no file truth.csv; name a CSV file"),
         (PROFILE, ["--check", "receipt.jpg"], "receipt.jpg is not text in UTF-8 (at byte 0); save it as UTF-8"),
     ],
