@@ -12,6 +12,7 @@ SHOWN_ONLY = {
     "cache": "records when a page was read, and drops old ones",
     "daemon/pipeline.py": "notes waits for the next start, never longer than retry.max_delay",
     "daemon/retry_policy.py": "has what an earlier run noted waited for, never longer than retry.max_delay",
+    "delivery/deliveries.py": "says in fields.csv when a scan was read",
     "daemon/assembly.py": "finds what ended within a day, and says when hooks were told",
     "intake/ignore_rules.py": "says 2 s after its last change that a file is not read, or at once if a clock is wrong",
     "intake/opener.py": "says how old a file is whose last change was not seen",

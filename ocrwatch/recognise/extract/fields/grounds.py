@@ -90,9 +90,11 @@ def _written(names: Sequence[tuple[str, str]]) -> str:
 
 
 def _sum_in_words(names: Sequence[tuple[str, str]], terms: Sequence[Candidate]) -> str:
-    first, *rest = terms
-    values = " ".join([first.value, *(f"{sign} {term.value}" for (sign, _), term in zip(names[1:], rest, strict=True))])
-    return f"it is {_written(names)}: {values}" if rest else f"it is also {_written(names)}"
+    if len(terms) == 1:
+        return f"it is also {_written(names)}"
+    first, *rest = (f"({term.value})" if term.value.startswith("-") else term.value for term in terms)
+    values = " ".join([first, *(f"{sign} {value}" for (sign, _), value in zip(names[1:], rest, strict=True))])
+    return f"it is {_written(names)}: {values}"
 
 
 def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]]) -> Decision:
@@ -169,15 +171,15 @@ def _ambiguity(best: Candidate, candidates: Sequence[Candidate]) -> str:
 
 
 def _contradiction(rule: FieldRule, best: Candidate, found: Mapping[str, Sequence[Candidate]]) -> str:
-    """Return which sum says that the value is another one; empty if none does."""
-    for written in rule.equals:
-        names = [(sign or "+", name) for sign, name in _TERM.findall(written)]
-        terms = [next(iter(found.get(name, ())), None) for _, name in names]
-        known = [term for term in terms if term and term.label and not (term.is_contested or term.doubt)]
-        # One amount alone, such as cash, is no sum.
-        if len(known) < max(2, len(names)):
-            continue
-        total = sum(Decimal(sign + "1") * Decimal(term.value) for (sign, _), term in zip(names, known, strict=True))
-        if total > 0 and total != Decimal(best.value):
-            return f"{_written(names)} is {total}"
-    return ""
+    """Return what the first sum is if it is another value; empty if it is not, or not known.
+
+    Only the first one always holds: the sum of net and tax lacks the charge for service that some receipts have.
+    """
+    names = [(sign or "+", name) for written in rule.equals[:1] for sign, name in _TERM.findall(written)]
+    terms = [next(iter(found.get(name, ())), None) for _, name in names]
+    known = [term for term in terms if term and term.label and not (term.is_contested or term.doubt)]
+    # One amount alone, such as cash, is no sum.
+    if len(known) < max(2, len(names)):
+        return ""
+    total = sum(Decimal(sign + "1") * Decimal(term.value) for (sign, _), term in zip(names, known, strict=True))
+    return f"{_written(names)} is {total}" if total > 0 and total != Decimal(best.value) else ""
