@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from ocrwatch.events import EVENTS
 from ocrwatch.events.base import field_names
 from ocrwatch.settings import Profile, Settings
-from ocrwatch.settings.fields import FieldOptions
+from ocrwatch.settings.field_options import FieldOptions
 from ocrwatch.settings.key_lookup import section_at
 from ocrwatch.settings.reloadable import can_change
 from ocrwatch.settings.render import PROFILE_EXAMPLE, write_value

@@ -60,7 +60,10 @@ Pick = Literal["first", "last", "largest"]
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """How one field of a document is found. :class:`ocrwatch.settings.fields.FieldOptions` describes the options."""
+    """How one field of a document is found.
+
+    :class:`ocrwatch.settings.field_options.FieldOptions` describes the options.
+    """
 
     name: str
     type: FieldType = "text"

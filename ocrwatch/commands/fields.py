@@ -28,7 +28,7 @@ from ocrwatch.render.csv import harmless
 from ocrwatch.render.table_texts import one_line
 from ocrwatch.settings import Effective, Profile, Settings, recipe
 from ocrwatch.settings.errors import did_you_mean
-from ocrwatch.settings.fields import DocumentType
+from ocrwatch.settings.field_options import DocumentType
 from ocrwatch.settings.load import load, parse_overrides
 
 DOCUMENT_TYPES: Final[tuple[DocumentType, ...]] = tuple(each for each in get_args(DocumentType) if each != "none")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocrwatch.settings import Profile, Settings
-from ocrwatch.settings.fields import FieldOptions
+from ocrwatch.settings.field_options import FieldOptions
 from ocrwatch.settings.key_lookup import section_at
 from ocrwatch.settings.load import Configuration
 

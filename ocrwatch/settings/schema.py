@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ocrwatch.recipe import FieldRule
-from ocrwatch.settings.fields import DocumentType, FieldOptions, check_names, fields_of, merged
+from ocrwatch.settings.field_options import DocumentType, FieldOptions, check_names, fields_of, merged
 from ocrwatch.settings.reading import Enhance, Ocr, Tables, recipe
 from ocrwatch.settings.section_base import Section
 from ocrwatch.settings.types import (

@@ -22,7 +22,7 @@ from ocrwatch.observe.status import Distribution, Status
 from ocrwatch.recipe import FieldType
 from ocrwatch.render import registry
 from ocrwatch.settings import Profile, Settings
-from ocrwatch.settings.fields import DocumentType, FieldOptions
+from ocrwatch.settings.field_options import DocumentType, FieldOptions
 from ocrwatch.settings.key_lookup import is_option, option_keys
 from ocrwatch.settings.load import load, parse_overrides
 from tests.documentation import DOCS, GENERATED, PAGES, README, ROOT, anchors, blocks, inline, text_of

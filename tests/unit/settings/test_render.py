@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.settings import Profile, Settings
-from ocrwatch.settings.fields import FieldOptions
+from ocrwatch.settings.field_options import FieldOptions
 from ocrwatch.settings.key_lookup import option_keys
 from ocrwatch.settings.load import load
 from ocrwatch.settings.render import example, schema, show

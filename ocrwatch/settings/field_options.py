@@ -24,17 +24,27 @@ FOUND_BY_SHAPE: Final = frozenset({"date", "amount", "iban", "vat", "luhn", "ean
 _NAME: Final = r"[a-z][a-z0-9_]*"
 _SUM: Final = rf"-?\s*{_NAME}(?:\s*[+-]\s*{_NAME})*"
 _LONGEST_NAME: Final = 60
+_COLUMNS: Final = frozenset({"file", "read_at"})
+_STANDING: Final = "_standing"
+"""Names, and an ending of names, of other columns of ``fields.csv``."""
+
+_MOST_TERMS: Final = 4
+"""Parts of a sum: all combinations of the candidates of each are tried."""
 
 
 def _name(value: str) -> str:
     if not re.fullmatch(_NAME, value) or len(value) > _LONGEST_NAME:
         raise ValueError(f"begin with a small letter, and use at most {_LONGEST_NAME} small letters, digits and _")
+    if value in _COLUMNS or value.endswith(_STANDING):
+        raise ValueError("choose another name: fields.csv has a column of this name")
     return value
 
 
 def _sum(value: str) -> str:
     if not re.fullmatch(_SUM, value):
         raise ValueError('write a sum or a difference of fields, such as "net + tax"')
+    if len(re.findall(_NAME, value)) > _MOST_TERMS:
+        raise ValueError(f"a sum has at most {_MOST_TERMS} parts")
     return value
 
 

@@ -11,7 +11,7 @@ import pytest
 from ocrwatch.errors import UsageError
 from ocrwatch.recipe import FieldRule
 from ocrwatch.settings import Profile, Settings, recipe
-from ocrwatch.settings.fields import DocumentType, FieldOptions, fields_of
+from ocrwatch.settings.field_options import DocumentType, FieldOptions, fields_of
 from ocrwatch.settings.load import load
 from ocrwatch.settings.reloadable import changes
 from ocrwatch.settings.render import show
@@ -37,6 +37,9 @@ def profile(**options: Any) -> Profile:
     [
         ('name = "Total"\ntype = "amount"', 'profiles[0].fields[0].name = "Total" is not valid', "a small letter"),
         (f'name = "{"a" * 61}"\ntype = "amount"', "profiles[0].fields[0].name", "at most 60"),
+        ('name = "read_at"\ntype = "amount"', "profiles[0].fields[0].name", "choose another name"),
+        ('name = "a_standing"\ntype = "amount"', "profiles[0].fields[0].name", "choose another name"),
+        ('name = "a"\ntype = "amount"\nequals = ["b+c+d+e+f"]', "equals[0]", "at most 4 parts"),
         ('near = ["total"]', "profiles[0].fields[0].name is missing", "add it"),
         (
             'name = "a"\nnaer = ["x"]',
