@@ -102,7 +102,7 @@ class Line:
     @property
     def confidence(self) -> float | None:
         """Mean of the words', weighted by their lengths, 0 to 100; None if there are none, or it is unknown."""
-        return _mean_confidence(self.words)
+        return mean_confidence(self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +340,7 @@ class Page:
 
         None if nothing was read, because Tesseract reports 95 for a page without words, or if it is unknown.
         """
-        return _mean_confidence(self.words)
+        return mean_confidence(self.words)
 
     @property
     def is_blank(self) -> bool:
@@ -382,7 +382,8 @@ class Review:
     """The page's, 0 to 100; None if nothing was read."""
 
 
-def _mean_confidence(words: tuple[Word, ...]) -> float | None:
+def mean_confidence(words: Iterable[Word]) -> float | None:
+    """Return the mean confidence of words, weighted by their lengths, 0 to 100; None if none has one."""
     known = [(word.confidence, len(word.text)) for word in words if word.confidence is not None]
     letters = sum(length for _, length in known)
     return sum(confidence * length for confidence, length in known) / letters if letters else None

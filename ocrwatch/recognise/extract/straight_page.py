@@ -28,22 +28,15 @@ _WHITE: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
-class StraightPage:
-    """The page with horizontal, upright lines."""
+class StraightText:
+    """The words of a page with horizontal, upright lines."""
 
-    gray: Gray
-    unit: float
-    """Pixels of ``gray`` that a word is tall: the median."""
     words: tuple[TableWord, ...]
-    """The words whose place is known, in units."""
+    """The words whose place is known, in units: a unit is the height of a word."""
     height: float
-    """Pixels of the original that a word is tall."""
+    """Pixels of the original that a word is tall: the median."""
     to_original: Projective
     """Maps units on the straight page to the original's upright pixels."""
-
-    def with_words_of(self, page: Page) -> StraightPage:
-        """Return the same page with the words of ``page``, which lies in the same way."""
-        return self if page.upright is None else replace(self, words=tuple(_words(page, page.upright, self.height)))
 
     def corners(self, places: Sequence[Extent]) -> list[Quad]:
         """Return the corners of places on the original."""
@@ -62,31 +55,50 @@ class StraightPage:
         return [(a, b, c, d, e, f, g, h) for a, b, c, d, e, f, g, h in quads]
 
 
+@dataclass(frozen=True, slots=True)
+class StraightPage(StraightText):
+    """The page with horizontal, upright lines."""
+
+    gray: Gray
+    unit: float
+    """Pixels of ``gray`` that a word is tall."""
+
+    def with_words_of(self, page: Page) -> StraightPage:
+        """Return the same page with the words of ``page``, which lies in the same way."""
+        return self if page.upright is None else replace(self, words=tuple(_words(page, page.upright, self.height)))
+
+
+def straight_text(page: Page) -> StraightText | None:
+    """Return the words on the straight page; None if no text shows how it lies."""
+    height = _height_of_words(page)
+    if page.upright is None or height is None:
+        return None
+    to_straight = np.array(page.upright.matrix, np.float64).reshape(3, 3)
+    to_units = as_projective(scaling(1 / height, 1 / height)) @ to_straight
+    return StraightText(tuple(_words(page, page.upright, height)), height, inverse(to_units))
+
+
+def _height_of_words(page: Page) -> float | None:
+    heights = [
+        word.height for word in page.words if word.height and sum(map(str.isalnum, word.text)) >= _FEWEST_LETTERS
+    ]
+    return median(heights) if heights else None
+
+
 def straighten(gray: Gray, reduction: int, page: Page) -> StraightPage | None:
     """Return the straight page; None if no text shows how it lies.
 
     ``gray`` is the upright original before enhancement, reduced by ``reduction``.
     """
-    upright = page.upright
-    heights = [
-        word.height for word in page.words if word.height and sum(map(str.isalnum, word.text)) >= _FEWEST_LETTERS
-    ]
-    if upright is None or not heights:
+    text, upright = straight_text(page), page.upright
+    if text is None or upright is None:
         return None
-    height = median(heights)
-    scale = min(1.0 / reduction, _WORD_HEIGHT / height)
+    scale = min(1.0 / reduction, _WORD_HEIGHT / text.height)
     to_straight = np.array(upright.matrix, np.float64).reshape(3, 3)
     to_pixels = as_projective(scaling(scale, scale)) @ to_straight
     to_gray = as_projective(scaling(1 / reduction, 1 / reduction)) @ inverse(to_pixels)
-    unit = height * scale
-    to_units = as_projective(scaling(1 / height, 1 / height)) @ to_straight
-    return StraightPage(
-        _image(gray, to_gray, (math.ceil(upright.width * scale), math.ceil(upright.height * scale))),
-        unit,
-        tuple(_words(page, upright, height)),
-        height,
-        inverse(to_units),
-    )
+    size = math.ceil(upright.width * scale), math.ceil(upright.height * scale)
+    return StraightPage(text.words, text.height, text.to_original, _image(gray, to_gray, size), text.height * scale)
 
 
 def _image(gray: Gray, to_gray: Projective, size: tuple[int, int]) -> Gray:

@@ -1,0 +1,74 @@
+"""Finds amounts and whole numbers in text."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from babel import Locale
+
+from ocrwatch.recognise.extract.fields.found_value import FoundValue
+
+_GROUPS: Final = r"[.,'\u2019\u00a0\u202f ]"
+_NUMBER: Final = re.compile(
+    rf"(?<![\d.,/:])(?P<minus>[-\u2212\u2013(]\s?)?(?P<currency>[A-Z]{{2,3}}\s?\$?|[$\u20ac\u00a3\u00a5]\s?)?(?P<minus2>[-\u2212]\s?)?"
+    rf"(?P<whole>\d{{1,3}}(?:{_GROUPS}\d{{3}})+(?!\d)|\d+)"
+    r"(?:(?P<point>\s?[.,]\s?|(?P<lost>\s))(?P<decimals>\d\d)(?!\d)(?!\s?[.,/:]\s?\d))?"
+    r"(?P<after>\s?%|\s?[$\u20ac\u00a3\u00a5]|\s?(?:EUR|USD|CHF|GBP)\b|[-](?!\d))?"
+)
+_CURRENCY: Final = re.compile(r"[$\u20ac\u00a3\u00a5]|\b(?:EUR|USD|CHF|GBP|RM)\b")
+_INTEGER: Final = re.compile(rf"(?<![\d.,])-?(?:\d{{1,3}}(?:{_GROUPS}\d{{3}})+|\d+)(?![\d%]|[.,]\d)")
+_CENT: Final = Decimal("0.01")
+
+
+@functools.cache
+def decimal_sign(locale: str) -> str:
+    """Return the sign before the decimals in a locale; empty without a locale."""
+    if not locale:
+        return ""
+    symbols = Locale.parse(locale).number_symbols
+    return str((symbols["latn"] if "latn" in symbols else symbols)["decimal"])
+
+
+def find_amounts(text: str, locale: str = "") -> Iterator[FoundValue]:
+    """Yield the amounts in a text, from left to right, as ``-1234.50``.
+
+    An amount has two decimals. One without is found, too, but it is doubtful unless a currency is beside it.
+    """
+    for match in _NUMBER.finditer(text):
+        if (match["after"] or "").strip() == "%" or (not match["decimals"] and _continues(text, match.end())):
+            continue
+        whole = re.sub(r"\D", "", match["whole"])
+        sign = "-" if match["minus"] or match["minus2"] or match["after"] == "-" else ""
+        if sign and (match["minus"] or "").startswith("(") and not text.startswith(")", match.end()):
+            sign = ""
+        value = f"{sign}{int(whole)}.{match['decimals'] or '00'}"
+        if Decimal(value) == 0:
+            value = "0.00"
+        yield FoundValue(match.start(), match.end(), value, _doubt(match, locale))
+
+
+def _continues(text: str, end: int) -> bool:
+    """Return whether letters or digits follow at once: then it is part of a code, a time or another number."""
+    return re.match(r"[\w/:]|[.,]\d", text[end : end + 2]) is not None
+
+
+def _doubt(match: re.Match[str], locale: str) -> str:
+    if match["lost"]:
+        return "the sign before its decimals was not read"
+    if match["decimals"] is None:
+        return "" if _CURRENCY.search(match[0]) else "it has no decimals"
+    expected = decimal_sign(locale)
+    if expected and match["point"].strip() != expected:
+        return f"its decimals follow {match['point'].strip()!r} instead of {expected!r}"
+    return ""
+
+
+def find_integers(text: str) -> Iterator[FoundValue]:
+    """Yield the whole numbers in a text, from left to right, without thousands separators."""
+    for match in _INTEGER.finditer(text):
+        sign = "-" if match[0].startswith("-") else ""
+        yield FoundValue(match.start(), match.end(), sign + re.sub(r"\D", "", match[0]))

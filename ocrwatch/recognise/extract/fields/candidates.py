@@ -1,0 +1,176 @@
+"""Finds what may be the value of a field: beside or below its labels, or anywhere on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from ocrwatch.recipe import FieldRule
+from ocrwatch.recognise.extract.extents import extent
+from ocrwatch.recognise.extract.fields.found_value import FoundValue
+from ocrwatch.recognise.extract.fields.labels import ANYWHERE, Label
+from ocrwatch.recognise.extract.fields.text_lines import TextLine, text_line
+from ocrwatch.recognise.extract.fields.value_types import find_values
+from ocrwatch.recognise.extract.table_words import Spacing, TableWord, split_at_gaps
+
+_LOWEST: Final = 4.0
+"""How far below its label a value is, at most, in heights of a word."""
+
+_ASIDE: Final = 1.0
+"""How far left or right of its label a value below it may begin, in heights of a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What may be the value of a field."""
+
+    value: str
+    text: str
+    """As it was read."""
+    words: tuple[TableWord, ...]
+    doubt: str
+    is_checked: bool
+    label: str
+    """The label as it was read; empty if there is none."""
+    rank: int
+    """How good the label is, 0 for the best."""
+    is_below: bool
+    """Whether it is below the label, and not to the right of it."""
+    is_contested: bool
+    """Whether the label of another field is between the label and the value."""
+    line: int
+    order: int
+    """How many values of the line are better."""
+
+    @property
+    def place(self) -> frozenset[int]:
+        """Indices of the words it was read from."""
+        return frozenset(word.index for word in self.words)
+
+    @property
+    def confidence(self) -> float:
+        """The lowest confidence of its words, 0 to 100; 100 if the engine gives none."""
+        return min((word.confidence for word in self.words if word.confidence is not None), default=100.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPage:
+    """The text of a page with its labels."""
+
+    lines: Sequence[TextLine]
+    labels: Sequence[Label]
+    spacing: Spacing
+    languages: tuple[str, ...]
+
+    def candidates(self, rule: FieldRule) -> list[Candidate]:
+        """Return what may be the value of a field, the best first."""
+        found: list[Candidate] = []
+        for label in self.labels:
+            if rule.name in label.ranks:
+                found += self._right_of(label, rule) or self._below(label, rule)
+        if not rule.near or any(group.strip() == ANYWHERE for group in rule.near):
+            found += self._anywhere(rule)
+        return _in_order(found, rule)
+
+    def _right_of(self, label: Label, rule: FieldRule) -> list[Candidate]:
+        line = label.line
+        end = self._end_of_text(label) if rule.type == "text" and not rule.pattern else len(line.text)
+        rest = line.text[label.end : end]
+        values = find_values(rest, rule, self.languages)
+        if rule.type == "amount":
+            # The last column of a line is its sum.
+            values.reverse()
+        following = [other for other in self.labels if other.line is line and other.start >= label.end]
+        return [
+            self._candidate(
+                line, value, rule, label, order=order, contested=_stands_before(following, label.end + value.start)
+            )
+            for order, value in enumerate(_shifted(values, label.end))
+        ]
+
+    def _end_of_text(self, label: Label) -> int:
+        """Return where the text beside a label ends: at a wide gap, or at the next label."""
+        line = label.line
+        following = [other.start for other in self.labels if other.line is line and other.start >= label.end]
+        end = min(following, default=len(line.text))
+        words = line.words_between(label.end, end)
+        if label.end > (line.starts[line.words.index(words[0])] if words else 0):
+            words = words[1:]
+        if not words:
+            return end
+        pieces = split_at_gaps(list(words), self.spacing.gap)
+        last = pieces[0][-1]
+        at = line.words.index(last)
+        return min(end, line.starts[at] + len(last.text))
+
+    def _below(self, label: Label, rule: FieldRule) -> list[Candidate]:
+        place = extent(label.line.words_between(label.start, label.end))
+        for line in self.lines[label.line.number + 1 :]:
+            distance = line.y - label.line.y
+            if distance > _LOWEST:
+                break
+            for piece in split_at_gaps(list(line.words), self.spacing.gap):
+                box = extent(piece)
+                if box.left > place.right + _ASIDE or box.right < place.left - _ASIDE:
+                    continue
+                part = text_line(line.number, piece)
+                values = find_values(part.text, rule, self.languages)
+                if values:
+                    return [
+                        self._candidate(part, value, rule, label, order=order, below=True)
+                        for order, value in enumerate(values)
+                    ]
+        return []
+
+    def _anywhere(self, rule: FieldRule) -> Iterator[Candidate]:
+        for line in self.lines:
+            for value in find_values(line.text, rule, self.languages):
+                yield self._candidate(line, value, rule, None)
+
+    def _candidate(
+        self,
+        line: TextLine,
+        value: FoundValue,
+        rule: FieldRule,
+        label: Label | None,
+        *,
+        order: int = 0,
+        below: bool = False,
+        contested: bool = False,
+    ) -> Candidate:
+        return Candidate(
+            value.value,
+            line.text[value.start : value.end].strip(),
+            tuple(line.words_between(value.start, value.end)),
+            value.doubt,
+            value.is_checked,
+            "" if label is None else label.text,
+            len(rule.near) if label is None else label.ranks[rule.name],
+            below,
+            contested,
+            line.number,
+            order,
+        )
+
+
+def _shifted(values: Sequence[FoundValue], by: int) -> list[FoundValue]:
+    return [value._replace(start=value.start + by, end=value.end + by) for value in values]
+
+
+def _stands_before(labels: Sequence[Label], start: int) -> bool:
+    return any(label.end <= start for label in labels)
+
+
+def _in_order(found: Sequence[Candidate], rule: FieldRule) -> list[Candidate]:
+    """Return candidates by the quality of their labels, then as the rule picks."""
+
+    def key(candidate: Candidate) -> tuple[bool, int, bool, int, float]:
+        if rule.pick == "largest" and rule.type in ("amount", "integer"):
+            place = -float(Decimal(candidate.value))
+        else:
+            place = -candidate.line if rule.pick == "last" else candidate.line
+        return candidate.is_contested, candidate.rank, candidate.is_below, candidate.order, place
+
+    return sorted(found, key=key)

@@ -1,0 +1,152 @@
+"""Finds dates in text.
+
+Names of months and the order of day and month come from the Unicode locale data (CLDR).
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from babel import Locale, UnknownLocaleError
+from babel.core import get_global
+
+from ocrwatch.recognise.extract.fields.found_value import FoundValue
+
+_SEPARATOR: Final = r"\s?[-/.,\u2013]\s?"
+_DIGITS: Final = re.compile(
+    rf"(?<![\d.,/-])(?:(?P<y1>(?:19|20)\d\d){_SEPARATOR}(?P<m1>\d\d?){_SEPARATOR}(?P<d1>\d\d?)"
+    rf"|(?P<a>\d\d?){_SEPARATOR}(?P<b>\d\d?){_SEPARATOR}(?P<y2>(?:19|20)\d\d|\d\d(?!\d)(?!\s?:\d))"
+    r"|(?P<a3>\d\d?)[ ](?P<b3>\d\d?)[ ](?P<y3>(?:19|20)\d\d)"
+    r"|(?P<y4>20\d\d)(?P<m4>0[1-9]|1[0-2])(?P<d4>[0-3]\d)(?!\d))"
+)
+_AROUND_NAME: Final = r"[\s.,'/\-\u2013]{0,3}"
+_DAY_FIRST: Final = re.compile(rf"(?<!\d)(\d\d?)(?:st|nd|rd|th|er|\u00ba)?{_AROUND_NAME}(?:de\s)?$", re.IGNORECASE)
+_DAY_AFTER: Final = re.compile(rf"{_AROUND_NAME}(\d\d?)(?:st|nd|rd|th)?(?:\s?,\s?|\s)((?:19|20)\d\d)(?!\d)", re.IGNORECASE)
+_YEAR_AFTER: Final = re.compile(rf"{_AROUND_NAME}(?:de\s)?((?:19|20)\d\d|\d\d)(?!\d)(?!\s?:\d)")
+_YEAR_BEFORE: Final = re.compile(rf"(?<!\d)((?:19|20)\d\d){_AROUND_NAME}$")
+_WORD: Final = re.compile(r"[^\W\d_]{3,}")
+_CENTURY: Final = 2000
+_EARLIEST_SHORT_YEAR: Final = 70
+"""Years of two digits from this one on are of the 20th century, as in POSIX (strptime: from 69 on)."""
+
+_EXCHANGEABLE: Final = "day and month could be exchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class DateNotation:
+    """How dates are written."""
+
+    day_first: bool | None
+    """None if it is unknown: then the day is taken to be first, and the date is doubtful."""
+    months: dict[str, int]
+    """Numbers of the months by their names without case and accents."""
+
+
+@functools.cache
+def date_notation(locale: str, languages: Sequence[str], day_first: bool | None) -> DateNotation:  # noqa: FBT001
+    """Return the notation of a locale, and the names of the months in all languages.
+
+    ``languages`` are Tesseract's names. English names are on documents of any country.
+    """
+    known = [parsed for name in (locale, *map(_language, languages), "en") if name and (parsed := _parsed(name))]
+    months: dict[str, int] = {}
+    for each in reversed(known):
+        for width in ("wide", "abbreviated"):
+            for context in ("stand-alone", "format"):
+                for number, name in each.months[context][width].items():
+                    months[folded(name).rstrip(".")] = int(number)
+    if day_first is None and (locale or languages and any(_language(name) != "en" for name in languages)):
+        # English alone does not decide: America and the rest of the world differ.
+        day_first = _has_day_first(known[0])
+    return DateNotation(day_first, months)
+
+
+def find_dates(text: str, notation: DateNotation) -> Iterator[FoundValue]:
+    """Yield the dates in a text, from left to right, as ``2026-11-27``."""
+    found = [*_of_digits(text, notation), *_with_names(text, notation)]
+    yield from sorted(found, key=lambda value: value.start)
+
+
+def _of_digits(text: str, notation: DateNotation) -> Iterator[FoundValue]:
+    for match in _DIGITS.finditer(text):
+        parts = {name[0]: int(value) for name, value in match.groupdict().items() if value}
+        doubt = ""
+        if "m" in parts:
+            value = _date(parts["y"], parts["m"], parts["d"])
+        else:
+            value, doubt = _of_pair(_full_year(parts["y"]), parts["a"], parts["b"], notation.day_first)
+        if value:
+            yield FoundValue(match.start(), match.end(), value, doubt)
+
+
+def _of_pair(year: int, first: int, second: int, day_first: bool | None) -> tuple[str, str]:  # noqa: FBT001
+    """Return the date of a year with day and month in unknown order, and what is doubtful about it."""
+    by_day, by_month = _date(year, second, first), _date(year, first, second)
+    if by_day and by_month and by_day != by_month:
+        return (by_month if day_first is False else by_day), (_EXCHANGEABLE if day_first is None else "")
+    value = by_month if day_first is False and by_month else by_day or by_month
+    return value, ""
+
+
+def _with_names(text: str, notation: DateNotation) -> Iterator[FoundValue]:
+    for match in _WORD.finditer(text):
+        month = notation.months.get(folded(match[0]))
+        if month is None:
+            continue
+        before, after = text[: match.start()], text[match.end() :]
+        day, year = _DAY_FIRST.search(before), _YEAR_AFTER.match(after)
+        if day and year:
+            value = _date(_full_year(int(year[1])), month, int(day[1]))
+            if value:
+                yield FoundValue(day.start(), match.end() + year.end(), value)
+            continue
+        later, earlier = _DAY_AFTER.match(after), _YEAR_BEFORE.search(before)
+        if later and (value := _date(int(later[2]), month, int(later[1]))):
+            yield FoundValue(match.start(), match.end() + later.end(), value)
+        elif earlier and year and (value := _date(int(earlier[1]), month, int(year[1]))):
+            yield FoundValue(earlier.start(), match.end() + year.end(), value)
+
+
+def _date(year: int, month: int, day: int) -> str:
+    """Return a date as ``2026-11-27``; empty if there is no such day."""
+    try:
+        return date(year, month, day).isoformat()
+    except ValueError:
+        return ""
+
+
+def _full_year(year: int) -> int:
+    if year > 99:  # noqa: PLR2004 - two digits
+        return year
+    return year + (_CENTURY - 100 if year >= _EARLIEST_SHORT_YEAR else _CENTURY)
+
+
+def folded(text: str) -> str:
+    """Return a text without case and accents."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+
+
+def _language(name: str) -> str:
+    """Return the code of a language in CLDR, such as ``de`` for Tesseract's ``deu``; empty for a script."""
+    code = name.partition("_")[0]
+    alias = get_global("language_aliases").get(code, code)
+    return str(alias) if alias.isalpha() else ""
+
+
+def _parsed(name: str) -> Locale | None:
+    try:
+        return Locale.parse(name)
+    except (UnknownLocaleError, ValueError):
+        return None
+
+
+def _has_day_first(locale: Locale) -> bool:
+    pattern = str(locale.date_formats["short"].pattern)
+    return pattern.find("d") < pattern.find("M")

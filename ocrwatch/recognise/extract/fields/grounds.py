@@ -1,0 +1,147 @@
+"""Decides which candidate is the value of each field, and how sure it is."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from ocrwatch.document import Standing
+from ocrwatch.recipe import FieldRule
+from ocrwatch.recognise.extract.fields.candidates import Candidate
+from ocrwatch.recognise.extract.fields.dates import folded
+
+_MOST_TERMS: Final = 5
+"""Candidates of each term of a sum that are tried."""
+
+_SURE: Final = 60.0
+"""Confidence of every word of a value that is not doubtful, 0 to 100, at least."""
+
+_SHORTEST_REPEATED: Final = 5
+"""Characters of a code that is not there twice by chance, at least."""
+
+_TERM: Final = re.compile(r"([+-]?)\s*([a-z][a-z0-9_]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The value of a field, and how sure it is."""
+
+    candidate: Candidate | None
+    standing: Standing
+    ground: str
+
+
+def decide(
+    rules: Sequence[FieldRule], found: Mapping[str, Sequence[Candidate]]
+) -> dict[str, Decision]:
+    """Return the value of each field by its name."""
+    decisions: dict[str, Decision] = {}
+    for rule in rules:
+        for candidate, terms, names in _sums(rule, found):
+            if rule.name in decisions:
+                break
+            decisions[rule.name] = Decision(candidate, Standing.VERIFIED, _sum_in_words(names, terms))
+            for (_, name), term in zip(names, terms, strict=True):
+                verified = Decision(term, Standing.VERIFIED, f"{rule.name} is {_written(names)}")
+                decisions.setdefault(name, verified)
+    for rule in rules:
+        if rule.name not in decisions:
+            decisions[rule.name] = _alone(rule, found[rule.name])
+    return decisions
+
+
+def _sums(
+    rule: FieldRule, found: Mapping[str, Sequence[Candidate]]
+) -> Iterator[tuple[Candidate, tuple[Candidate, ...], list[tuple[str, str]]]]:
+    """Yield the candidates that are sums of others, those of the first sum first, with their terms."""
+    for written in rule.equals:
+        names = [(sign or "+", name) for sign, name in _TERM.findall(written)]
+        for candidate in found[rule.name]:
+            for terms in itertools.product(*(found[name][:_MOST_TERMS] for _, name in names)):
+                if _is_sum(candidate, terms, names):
+                    yield candidate, terms, names
+
+
+def _is_sum(candidate: Candidate, terms: Sequence[Candidate], names: Sequence[tuple[str, str]]) -> bool:
+    """Return whether a value is the sum of others that were read at other places, and is not zero."""
+    total = Decimal(candidate.value)
+    if not total or sum(Decimal(sign + "1") * Decimal(term.value) for (sign, _), term in zip(names, terms, strict=True)) != total:
+        return False
+    places = [candidate.place, *(term.place for term in terms)]
+    return sum(map(len, places)) == len(frozenset().union(*places))
+
+
+def _written(names: Sequence[tuple[str, str]]) -> str:
+    first, *rest = names
+    return " ".join([first[1] if first[0] == "+" else f"-{first[1]}", *(f"{sign} {name}" for sign, name in rest)])
+
+
+def _sum_in_words(names: Sequence[tuple[str, str]], terms: Sequence[Candidate]) -> str:
+    first, *rest = terms
+    values = " ".join([first.value, *(f"{sign} {term.value}" for (sign, _), term in zip(names[1:], rest, strict=True))])
+    return f"it is {_written(names)}: {values}" if rest else f"it is also {_written(names)}"
+
+
+def _alone(rule: FieldRule, candidates: Sequence[Candidate]) -> Decision:
+    """Return the decision for a field that no sum verifies."""
+    if not candidates:
+        return Decision(None, Standing.MISSING, "no label was found" if rule.near else "no such value was found")
+    checked = next((candidate for candidate in candidates if candidate.is_checked), None)
+    if checked is not None:
+        return Decision(checked, Standing.VERIFIED, "its check digits are right")
+    best = candidates[0]
+    again = _again(rule, candidates)
+    if again is not None:
+        candidate, other = again
+        where = f"at {other.label!r}" if other.label and other.label != candidate.label else "elsewhere on the page"
+        return Decision(candidate, Standing.VERIFIED, f"the same value is {where}")
+    doubt = _doubt(rule, best, candidates)
+    if doubt:
+        return Decision(best, Standing.DOUBTFUL, doubt)
+    return Decision(best, Standing.READ, f"it is {'below' if best.is_below else 'beside'} {best.label!r}" if best.label else "it is the only such value")
+
+
+def _again(rule: FieldRule, candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate] | None:
+    """Return a value that was read at two places, and the other place."""
+    for candidate in candidates:
+        if candidate.rank > candidates[0].rank or candidate.is_contested:
+            break
+        if rule.type == "amount" and not Decimal(candidate.value):
+            continue
+        if rule.type not in ("amount", "date") and len(candidate.value) < _SHORTEST_REPEATED:
+            continue
+        for other in candidates:
+            if other.value == candidate.value and _is_independent(rule, candidate, other):
+                return candidate, other
+    return None
+
+
+def _is_independent(rule: FieldRule, candidate: Candidate, other: Candidate) -> bool:
+    """Return whether two candidates were read at different places.
+
+    Amounts must also have different labels: that of a subtotal may stand there twice.
+    """
+    if other.place & candidate.place:
+        return False
+    return rule.type != "amount" or bool(other.label and folded(other.label) != folded(candidate.label))
+
+
+def _doubt(rule: FieldRule, best: Candidate, candidates: Sequence[Candidate]) -> str:
+    """Return what speaks against a value; empty if nothing does."""
+    if best.doubt:
+        return best.doubt
+    if best.confidence < _SURE:
+        return f"the confidence of a word is {int(best.confidence)}"
+    if not best.label and rule.type == "amount" and rule.near:
+        return "no label is beside it"
+    if best.is_contested:
+        return "another label is between it and its label"
+    rivals = {other.value for other in candidates if (other.rank, other.is_contested, other.is_below) == (best.rank, False, best.is_below) and other.order == best.order}
+    if len(rivals) > 1:
+        others = sorted(rivals - {best.value})
+        return f"there {'is another value' if len(others) == 1 else f'are {len(others)} other values'} beside such a label"
+    return ""

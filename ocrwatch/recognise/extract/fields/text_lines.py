@@ -1,0 +1,42 @@
+"""Lines of text with the place of each character."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from ocrwatch.recognise.extract.table_words import TableWord, lines_of, middle
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """Words on one line of the straight page, from left to right."""
+
+    number: int
+    """From the top of the page, from 0."""
+    words: Sequence[TableWord]
+    text: str
+    """The words with one space between them."""
+    starts: Sequence[int]
+    """Index into ``text`` of each word's first character."""
+    y: float
+    """The mean of the words' middles, in heights of a word from the top of the page."""
+
+    def words_between(self, start: int, end: int) -> list[TableWord]:
+        """Return the words that have characters from ``start`` up to ``end``."""
+        first = max(0, bisect_right(self.starts, start) - 1)
+        return [word for word, at in zip(self.words[first:], self.starts[first:], strict=True) if at < end]
+
+
+def text_lines(words: Iterable[TableWord]) -> list[TextLine]:
+    """Return the lines of a page, from top to bottom."""
+    return [text_line(number, line) for number, line in enumerate(lines_of(words))]
+
+
+def text_line(number: int, words: Sequence[TableWord]) -> TextLine:
+    """Return the line of these words, at least one."""
+    lengths = (len(word.text) + 1 for word in words)
+    starts = list(accumulate(lengths, initial=0))[:-1]
+    return TextLine(number, words, " ".join(word.text for word in words), starts, middle(words))
