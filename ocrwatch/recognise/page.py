@@ -23,7 +23,7 @@ from ocrwatch.recognise.engine_choice import AUTO
 from ocrwatch.recognise.enhance import Enhanced
 from ocrwatch.recognise.enhance.fixed_steps import crop_region
 from ocrwatch.recognise.enhance.pixels import Pixels
-from ocrwatch.recognise.extract.fields.extraction import with_fields
+from ocrwatch.recognise.extract.fields.extraction import with_fields, without_text
 from ocrwatch.recognise.extract.tables import with_tables
 from ocrwatch.recognise.extract.unread_cells import sheet_of, with_cells_read
 from ocrwatch.recognise.placement import Placement
@@ -32,6 +32,7 @@ from ocrwatch.recognise.projective import Projective, as_projective
 from ocrwatch.recognise.reader import USUAL, OcrResult, Reader, TextRegion, in_order
 from ocrwatch.recognise.result_selection import ReadingPolicy
 from ocrwatch.recognise.second_reader import SecondReader
+from ocrwatch.recognise.strip_reader import StripReader
 from ocrwatch.recognise.word_edges import fit_edges
 
 REDUCE_FROM = 5000
@@ -102,7 +103,7 @@ def recognise(content: bytes, recipe: Recipe) -> Page:
         page = _with_tables(page, decoded, reader)
         clock.lap("tables")
     if recipe.fields:
-        page = with_fields(page, recipe.fields)
+        page = _with_fields(page, decoded, reader, second=second is not None)
         clock.lap("fields")
     return replace(page, timings=clock.milliseconds())
 
@@ -125,11 +126,27 @@ def _with_cells_read(page: Page, decoded: Decoded, reader: Reader) -> Page:
     if sheet is None:
         return page
     try:
-        blocks = reader.read_sheet(sheet.image)
+        blocks = reader.read_sheet(sheet.sheet.image)
     except EngineFailed:
         return page
     again = with_tables(decoded.gray, decoded.reduction, with_cells_read(page, sheet, blocks))
     return again if _filled_cells(again) > _filled_cells(page) else page
+
+
+def _with_fields(page: Page, decoded: Decoded, reader: Reader, *, second: bool) -> Page:
+    """Return a page with its fields. A bug in finding them costs no text: all are missing then, with a warning."""
+    rules = reader.recipe.fields
+    try:
+        strips = StripReader(decoded.gray, decoded.reduction, page, reader, second=second)
+        return with_fields(page, rules, strips)
+    except EnvironmentFault:
+        raise
+    except Exception as error:
+        if is_memory_error(error):
+            raise
+        what = f"{type(error).__name__}: {error}"
+        warning = f"fields could not be found: a bug in ocrwatch, please report it: {what}"
+        return replace(page, fields=without_text(rules), warnings=(*page.warnings, warning))
 
 
 def _filled_cells(page: Page) -> int:

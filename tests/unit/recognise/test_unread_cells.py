@@ -57,8 +57,8 @@ def test_sheet_shows_the_unread_cells_black_on_white() -> None:
         sheet = sheet_of(page, image, 1)
         assert sheet is not None
         assert [cell.text for cell in sheet.cells] == [""]
-        assert np.median(sheet.image) == 255
-        assert sheet.image.min() < 20
+        assert np.median(sheet.sheet.image) == 255
+        assert sheet.sheet.image.min() < 20
 
 
 def test_page_without_unread_cells_has_no_sheet() -> None:
@@ -75,7 +75,7 @@ def test_what_is_read_on_the_sheet_is_placed_in_its_cell() -> None:
     page = with_tables(drawn.gray, 1, _without(drawn.page(), "310"))
     sheet = sheet_of(page, drawn.gray, 1)
     assert sheet is not None
-    rows, columns = np.nonzero(sheet.image < 128)
+    rows, columns = np.nonzero(sheet.sheet.image < 128)
     box = Box(int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
     unsure = Word("x", Box(1, 1, 5, 5), 20.0)
     read = Block((Line((Word("310", box, 91.0), unsure), box),), box)

@@ -12,6 +12,8 @@ from babel import Locale
 
 from ocrwatch.recognise.extract.fields.found_value import FoundValue
 
+NO_DECIMALS: Final = "it has no decimals"
+
 _GROUPS: Final = r"[.,'\u2019\u00a0\u202f ]"
 _NUMBER: Final = re.compile(
     rf"(?<![\d.,/:])(?P<minus>[-\u2212\u2013(]\s?)?(?P<currency>[A-Z]{{2,3}}\s?\$?|[$\u20ac\u00a3\u00a5]\s?)?(?P<minus2>[-\u2212]\s?)?"
@@ -30,7 +32,7 @@ def decimal_sign(locale: str) -> str:
     if not locale:
         return ""
     symbols = Locale.parse(locale).number_symbols
-    return str((symbols["latn"] if "latn" in symbols else symbols)["decimal"])
+    return str(symbols.get("latn", symbols)["decimal"])
 
 
 def find_amounts(text: str, locale: str = "") -> Iterator[FoundValue]:
@@ -60,7 +62,7 @@ def _doubt(match: re.Match[str], locale: str) -> str:
     if match["lost"]:
         return "the sign before its decimals was not read"
     if match["decimals"] is None:
-        return "" if _CURRENCY.search(match[0]) else "it has no decimals"
+        return "" if _CURRENCY.search(match[0]) else NO_DECIMALS
     expected = decimal_sign(locale)
     if expected and match["point"].strip() != expected:
         return f"its decimals follow {match['point'].strip()!r} instead of {expected!r}"

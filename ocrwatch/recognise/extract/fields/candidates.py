@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
 from ocrwatch.recipe import FieldRule
-from ocrwatch.recognise.extract.extents import extent
+from ocrwatch.recognise.extract.extents import Extent, extent
 from ocrwatch.recognise.extract.fields.found_value import FoundValue
 from ocrwatch.recognise.extract.fields.labels import ANYWHERE, Label
 from ocrwatch.recognise.extract.fields.text_lines import TextLine, text_line
@@ -32,17 +32,27 @@ class Candidate:
     words: tuple[TableWord, ...]
     doubt: str
     is_checked: bool
-    label: str
+    label: str = ""
     """The label as it was read; empty if there is none."""
-    rank: int
+    rank: int = 0
     """How good the label is, 0 for the best."""
-    is_below: bool
+    is_below: bool = False
     """Whether it is below the label, and not to the right of it."""
-    is_contested: bool
+    is_contested: bool = False
     """Whether the label of another field is between the label and the value."""
-    line: int
-    order: int
+    line: int = 0
+    """Number of its line on the page."""
+    order: int = 0
     """How many values of the line are better."""
+    extent: Extent | None = None
+    """Where it was read in a second look, without words of the page."""
+    sure: float = 100.0
+    """Confidence of a second look, 0 to 100."""
+
+    @property
+    def box(self) -> Extent:
+        """Its place on the straight page, in heights of a word."""
+        return self.extent or extent(self.words)
 
     @property
     def place(self) -> frozenset[int]:
@@ -52,7 +62,7 @@ class Candidate:
     @property
     def confidence(self) -> float:
         """The lowest confidence of its words, 0 to 100; 100 if the engine gives none."""
-        return min((word.confidence for word in self.words if word.confidence is not None), default=100.0)
+        return min((word.confidence for word in self.words if word.confidence is not None), default=self.sure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +80,14 @@ class FieldPage:
         for label in self.labels:
             if rule.name in label.ranks:
                 found += self._right_of(label, rule) or self._below(label, rule)
-        if not rule.near or any(group.strip() == ANYWHERE for group in rule.near):
+        if self.is_anywhere(rule):
             found += self._anywhere(rule)
-        return _in_order(found, rule)
+        return in_order(found, rule)
+
+    @staticmethod
+    def is_anywhere(rule: FieldRule) -> bool:
+        """Return whether the value may be anywhere on the page."""
+        return not rule.near or any(group.strip() == ANYWHERE for group in rule.near)
 
     def _right_of(self, label: Label, rule: FieldRule) -> list[Candidate]:
         line = label.line
@@ -163,14 +178,14 @@ def _stands_before(labels: Sequence[Label], start: int) -> bool:
     return any(label.end <= start for label in labels)
 
 
-def _in_order(found: Sequence[Candidate], rule: FieldRule) -> list[Candidate]:
+def in_order(found: Iterable[Candidate], rule: FieldRule) -> list[Candidate]:
     """Return candidates by the quality of their labels, then as the rule picks."""
 
-    def key(candidate: Candidate) -> tuple[bool, int, bool, int, float]:
+    def key(candidate: Candidate) -> tuple[bool, int, bool, bool, int, float]:
         if rule.pick == "largest" and rule.type in ("amount", "integer"):
             place = -float(Decimal(candidate.value))
         else:
             place = -candidate.line if rule.pick == "last" else candidate.line
-        return candidate.is_contested, candidate.rank, candidate.is_below, candidate.order, place
+        return candidate.is_contested, candidate.rank, bool(candidate.doubt), candidate.is_below, candidate.order, place
 
     return sorted(found, key=key)

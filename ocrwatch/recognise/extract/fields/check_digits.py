@@ -9,21 +9,17 @@ from typing import Final
 from ocrwatch.recognise.extract.fields.found_value import FoundValue
 
 _IBAN: Final = re.compile(r"(?<![A-Z0-9])([A-Z]{2}\s?\d\d(?:\s?[A-Z0-9]){11,30})", re.IGNORECASE)
-_IBAN_LENGTHS: Final = {
-    name: int(length)
-    for length, names in (
-        entry.split(":")
-        for entry in (
-            "15:NO 16:BE 18:DK,FI,FO,GL,NL,SD 19:MK,SI 20:AT,BA,EE,KZ,LT,LU,MN,XK 21:CH,HR,LI,LV "
-            "22:BG,BH,CR,DE,GB,GE,IE,ME,RS,VA 23:AE,GI,IL,IQ,OM,TL,SO 24:AD,CZ,ES,MD,PK,RO,SA,SE,SK,TN,VG "
-            "25:LY,PT,ST 26:IS,TR 27:FR,GR,IT,MC,SM,BI,DJ 28:AL,AZ,BY,CY,DO,GT,HU,LB,NI,PL,SV 29:BR,EG,PS,QA,UA "
-            "30:JO,KW,MU,YE 31:MT,SC 32:LC 33:RU 18:FK"
-        ).split()
-    )
-    for name in names.split(",")
-}
-"""Characters of an IBAN by country: SWIFT's IBAN registry, release 98."""
+_COUNTRIES_BY_LENGTH: Final = {
+    15: "NO", 16: "BE", 18: "DK FI FK FO GL NL SD", 19: "MK SI", 20: "AT BA EE KZ LT LU MN XK", 21: "CH HR LI LV",
+    22: "BG BH CR DE GB GE IE ME RS VA", 23: "AE GI IL IQ OM SO TL", 24: "AD CZ ES MD PK RO SA SE SK TN VG",
+    25: "LY PT ST", 26: "IS TR", 27: "BI DJ FR GR IT MC SM", 28: "AL AZ BY CY DO GT HU LB NI PL SV",
+    29: "BR EG PS QA UA", 30: "JO KW MU YE", 31: "MT SC", 32: "LC", 33: "RU",
+}  # fmt: skip
+"""Characters of an IBAN by country: SWIFT's IBAN registry."""
 
+_IBAN_LENGTHS: Final = {
+    country: length for length, countries in _COUNTRIES_BY_LENGTH.items() for country in countries.split()
+}
 _VAT: Final = {
     "AT": r"U\d{8}", "BE": r"[01]\d{9}", "BG": r"\d{9,10}", "CY": r"\d{8}[A-Z]", "CZ": r"\d{8,10}", "DE": r"\d{9}",
     "DK": r"\d{8}", "EE": r"\d{9}", "EL": r"\d{9}", "ES": r"[A-Z0-9]\d{7}[A-Z0-9]", "FI": r"\d{8}",

@@ -27,7 +27,9 @@ _DIGITS: Final = re.compile(
 )
 _AROUND_NAME: Final = r"[\s.,'/\-\u2013]{0,3}"
 _DAY_FIRST: Final = re.compile(rf"(?<!\d)(\d\d?)(?:st|nd|rd|th|er|\u00ba)?{_AROUND_NAME}(?:de\s)?$", re.IGNORECASE)
-_DAY_AFTER: Final = re.compile(rf"{_AROUND_NAME}(\d\d?)(?:st|nd|rd|th)?(?:\s?,\s?|\s)((?:19|20)\d\d)(?!\d)", re.IGNORECASE)
+_DAY_AFTER: Final = re.compile(
+    rf"{_AROUND_NAME}(\d\d?)(?:st|nd|rd|th)?(?:\s?,\s?|\s)((?:19|20)\d\d)(?!\d)", re.IGNORECASE
+)
 _YEAR_AFTER: Final = re.compile(rf"{_AROUND_NAME}(?:de\s)?((?:19|20)\d\d|\d\d)(?!\d)(?!\s?:\d)")
 _YEAR_BEFORE: Final = re.compile(rf"(?<!\d)((?:19|20)\d\d){_AROUND_NAME}$")
 _WORD: Final = re.compile(r"[^\W\d_]{3,}")
@@ -61,7 +63,7 @@ def date_notation(locale: str, languages: Sequence[str], day_first: bool | None)
             for context in ("stand-alone", "format"):
                 for number, name in each.months[context][width].items():
                     months[folded(name).rstrip(".")] = int(number)
-    if day_first is None and (locale or languages and any(_language(name) != "en" for name in languages)):
+    if day_first is None and (locale or any(_language(name) != "en" for name in languages)):
         # English alone does not decide: America and the rest of the world differ.
         day_first = _has_day_first(known[0])
     return DateNotation(day_first, months)

@@ -33,12 +33,21 @@ class Decision:
     candidate: Candidate | None
     standing: Standing
     ground: str
+    is_ambiguous: bool = False
+    """Whether it may be another value on the page, however well it was read."""
 
 
-def decide(
-    rules: Sequence[FieldRule], found: Mapping[str, Sequence[Candidate]]
-) -> dict[str, Decision]:
+def decide(rules: Sequence[FieldRule], found: Mapping[str, Sequence[Candidate]]) -> dict[str, Decision]:
     """Return the value of each field by its name."""
+    decisions = sums(rules, found)
+    for rule in rules:
+        if rule.name not in decisions:
+            decisions[rule.name] = _alone(rule, found)
+    return decisions
+
+
+def sums(rules: Sequence[FieldRule], found: Mapping[str, Sequence[Candidate]]) -> dict[str, Decision]:
+    """Return the fields that are verified as a sum of others, or as a part of such a sum."""
     decisions: dict[str, Decision] = {}
     for rule in rules:
         for candidate, terms, names in _sums(rule, found):
@@ -48,9 +57,6 @@ def decide(
             for (_, name), term in zip(names, terms, strict=True):
                 verified = Decision(term, Standing.VERIFIED, f"{rule.name} is {_written(names)}")
                 decisions.setdefault(name, verified)
-    for rule in rules:
-        if rule.name not in decisions:
-            decisions[rule.name] = _alone(rule, found[rule.name])
     return decisions
 
 
@@ -61,7 +67,7 @@ def _sums(
     for written in rule.equals:
         names = [(sign or "+", name) for sign, name in _TERM.findall(written)]
         for candidate in found[rule.name]:
-            for terms in itertools.product(*(found[name][:_MOST_TERMS] for _, name in names)):
+            for terms in itertools.product(*(found.get(name, ())[:_MOST_TERMS] for _, name in names)):
                 if _is_sum(candidate, terms, names):
                     yield candidate, terms, names
 
@@ -69,7 +75,10 @@ def _sums(
 def _is_sum(candidate: Candidate, terms: Sequence[Candidate], names: Sequence[tuple[str, str]]) -> bool:
     """Return whether a value is the sum of others that were read at other places, and is not zero."""
     total = Decimal(candidate.value)
-    if not total or sum(Decimal(sign + "1") * Decimal(term.value) for (sign, _), term in zip(names, terms, strict=True)) != total:
+    if (
+        not total
+        or sum(Decimal(sign + "1") * Decimal(term.value) for (sign, _), term in zip(names, terms, strict=True)) != total
+    ):
         return False
     places = [candidate.place, *(term.place for term in terms)]
     return sum(map(len, places)) == len(frozenset().union(*places))
@@ -86,8 +95,9 @@ def _sum_in_words(names: Sequence[tuple[str, str]], terms: Sequence[Candidate]) 
     return f"it is {_written(names)}: {values}" if rest else f"it is also {_written(names)}"
 
 
-def _alone(rule: FieldRule, candidates: Sequence[Candidate]) -> Decision:
+def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]]) -> Decision:
     """Return the decision for a field that no sum verifies."""
+    candidates = found[rule.name]
     if not candidates:
         return Decision(None, Standing.MISSING, "no label was found" if rule.near else "no such value was found")
     checked = next((candidate for candidate in candidates if candidate.is_checked), None)
@@ -99,10 +109,17 @@ def _alone(rule: FieldRule, candidates: Sequence[Candidate]) -> Decision:
         candidate, other = again
         where = f"at {other.label!r}" if other.label and other.label != candidate.label else "elsewhere on the page"
         return Decision(candidate, Standing.VERIFIED, f"the same value is {where}")
-    doubt = _doubt(rule, best, candidates)
-    if doubt:
+    ambiguity = _ambiguity(rule, best, candidates) or _contradiction(rule, best, found)
+    if ambiguity:
+        return Decision(best, Standing.DOUBTFUL, ambiguity, is_ambiguous=True)
+    if best.doubt or best.confidence < _SURE:
+        doubt = best.doubt or f"the confidence of a word is {int(best.confidence)}"
         return Decision(best, Standing.DOUBTFUL, doubt)
-    return Decision(best, Standing.READ, f"it is {'below' if best.is_below else 'beside'} {best.label!r}" if best.label else "it is the only such value")
+    return Decision(
+        best,
+        Standing.READ,
+        f"it is {'below' if best.is_below else 'beside'} {best.label!r}" if best.label else "it is the only such value",
+    )
 
 
 def _again(rule: FieldRule, candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate] | None:
@@ -130,18 +147,36 @@ def _is_independent(rule: FieldRule, candidate: Candidate, other: Candidate) -> 
     return rule.type != "amount" or bool(other.label and folded(other.label) != folded(candidate.label))
 
 
-def _doubt(rule: FieldRule, best: Candidate, candidates: Sequence[Candidate]) -> str:
-    """Return what speaks against a value; empty if nothing does."""
-    if best.doubt:
-        return best.doubt
-    if best.confidence < _SURE:
-        return f"the confidence of a word is {int(best.confidence)}"
+def _ambiguity(rule: FieldRule, best: Candidate, candidates: Sequence[Candidate]) -> str:
+    """Return why another value may be the right one; empty if none may."""
     if not best.label and rule.type == "amount" and rule.near:
         return "no label is beside it"
     if best.is_contested:
         return "another label is between it and its label"
-    rivals = {other.value for other in candidates if (other.rank, other.is_contested, other.is_below) == (best.rank, False, best.is_below) and other.order == best.order}
+    rivals = {
+        other.value
+        for other in candidates
+        if (other.rank, other.is_contested, other.is_below) == (best.rank, False, best.is_below)
+        and other.order == best.order
+    }
     if len(rivals) > 1:
         others = sorted(rivals - {best.value})
-        return f"there {'is another value' if len(others) == 1 else f'are {len(others)} other values'} beside such a label"
+        return (
+            f"there {'is another value' if len(others) == 1 else f'are {len(others)} other values'} beside such a label"
+        )
+    return ""
+
+
+def _contradiction(rule: FieldRule, best: Candidate, found: Mapping[str, Sequence[Candidate]]) -> str:
+    """Return which sum says that the value is another one; empty if none does."""
+    for written in rule.equals:
+        names = [(sign or "+", name) for sign, name in _TERM.findall(written)]
+        terms = [next(iter(found.get(name, ())), None) for _, name in names]
+        known = [term for term in terms if term and term.label and not (term.is_contested or term.doubt)]
+        # One amount alone, such as cash, is no sum.
+        if len(known) < max(2, len(names)):
+            continue
+        total = sum(Decimal(sign + "1") * Decimal(term.value) for (sign, _), term in zip(names, known, strict=True))
+        if total > 0 and total != Decimal(best.value):
+            return f"{_written(names)} is {total}"
     return ""

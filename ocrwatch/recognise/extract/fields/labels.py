@@ -73,9 +73,11 @@ def find_labels(lines: Sequence[TextLine], labels: LabelSet) -> list[Label]:
         return []
     phrases = list(dict.fromkeys(key for _, _, _, key in places))
     allowed = np.array([(len(key) + 1) // _LETTERS_PER_ERROR for key in labels.keys])
-    distances = cdist(phrases, labels.keys, scorer=Levenshtein.distance, score_cutoff=int(allowed.max()), dtype=np.uint8)
+    distances = cdist(
+        phrases, labels.keys, scorer=Levenshtein.distance, score_cutoff=int(allowed.max()), dtype=np.uint8
+    )
     fits = distances <= allowed
-    best = np.where(fits, distances, 255).argmin(axis=1)  # noqa: PLR2004 - more than any distance
+    best = np.where(fits, distances, 255).argmin(axis=1)
     by_phrase = {
         phrase: (int(best[at]), int(distances[at, best[at]])) for at, phrase in enumerate(phrases) if fits[at].any()
     }

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from ocrwatch.recipe import FieldRule
+from ocrwatch.recipe import FieldRule, FieldType
 from ocrwatch.recognise.extract.fields.amounts import find_amounts, find_integers
 from ocrwatch.recognise.extract.fields.check_digits import find_eans, find_ibans, find_luhn_numbers, find_vat_numbers
 from ocrwatch.recognise.extract.fields.dates import date_notation, find_dates
@@ -42,25 +42,11 @@ def find_values(text: str, rule: FieldRule, languages: Sequence[str] = ()) -> li
 
 
 def _of_type(text: str, rule: FieldRule, languages: Sequence[str]) -> Iterable[FoundValue]:
-    match rule.type:
-        case "date":
-            return find_dates(text, date_notation(rule.locale, tuple(languages), rule.day_first))
-        case "amount":
-            return find_amounts(text, rule.locale)
-        case "integer":
-            return find_integers(text)
-        case "iban":
-            return find_ibans(text)
-        case "vat":
-            return find_vat_numbers(text)
-        case "luhn":
-            return find_luhn_numbers(text)
-        case "ean":
-            return find_eans(text)
-        case "code":
-            return _codes(text)
-        case "text":
-            return _whole(text)
+    if rule.type == "date":
+        return find_dates(text, date_notation(rule.locale, tuple(languages), rule.day_first))
+    if rule.type == "amount":
+        return find_amounts(text, rule.locale)
+    return _FINDERS[rule.type](text)
 
 
 def _codes(text: str) -> list[FoundValue]:
@@ -74,6 +60,17 @@ def _whole(text: str) -> list[FoundValue]:
     value = text.strip(_EDGES)
     start = text.find(value)
     return [FoundValue(start, start + len(value), value)] if any(map(str.isalnum, value)) else []
+
+
+_FINDERS: Final[Mapping[FieldType, Callable[[str], Iterable[FoundValue]]]] = {
+    "integer": find_integers,
+    "iban": find_ibans,
+    "vat": find_vat_numbers,
+    "luhn": find_luhn_numbers,
+    "ean": find_eans,
+    "code": _codes,
+    "text": _whole,
+}
 
 
 def parse_value(text: str, rule: FieldRule, languages: Sequence[str] = ()) -> str:

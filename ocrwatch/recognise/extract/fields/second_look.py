@@ -1,0 +1,214 @@
+"""Decides which fields are read again, where, and what a second reading proves.
+
+A second reading never replaces a value by itself: it must be backed by check digits, or by a sum. Replacing totals of
+receipts by whatever the second reading said made 45 of 100 right instead of 50.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from ocrwatch.document import Quad, Standing
+from ocrwatch.recipe import FieldRule
+from ocrwatch.recognise.extract.extents import Extent, extent
+from ocrwatch.recognise.extract.fields.amounts import NO_DECIMALS
+from ocrwatch.recognise.extract.fields.candidates import Candidate, FieldPage
+from ocrwatch.recognise.extract.fields.found_value import FoundValue
+from ocrwatch.recognise.extract.fields.grounds import Decision
+from ocrwatch.recognise.extract.fields.value_types import find_values
+from ocrwatch.recognise.extract.straight_page import StraightText
+
+_MOST_PLACES: Final = 12
+"""Places that are read again, at most."""
+
+_MOST_PER_FIELD: Final = 2
+
+_ABOVE: Final = 0.35
+_BESIDE: Final = 0.6
+"""How much is cut out around words that were read, in heights of a word: boxes of blurred words cut off letters."""
+
+_NEARLY_DATE: Final = re.compile(
+    r"[\dOoIl|]{1,4}\s?[-/.,]\s?[\dOoIl|]{1,2}\s?[-/., ]\s?[\dOoIl|]{2,4}|\d{3,4}[-/.]\d{2,4}"
+)
+"""What may have been a date before it was misread."""
+
+
+class LineReader(Protocol):
+    """Reads places of a page again: :class:`ocrwatch.recognise.strip_reader.StripReader`."""
+
+    def read_lines(self, places: Sequence[Quad], unit: float) -> Sequence[Sequence[ReadText]]:
+        """Return what each engine reads at each place."""
+
+
+class ReadText(Protocol):
+    """A text that was read."""
+
+    @property
+    def engine(self) -> str:
+        """The name of the engine."""
+
+    @property
+    def text(self) -> str:
+        """The text."""
+
+    @property
+    def confidence(self) -> float:
+        """0 to 100."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a field is read again."""
+
+    rule: FieldRule
+    extent: Extent
+    """In heights of a word."""
+    label: str
+    """The label that it is beside; empty if there is none."""
+    rank: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What was read at a place of a field."""
+
+    place: Place
+    values: tuple[FoundValue, ...]
+    """The value of each reading that has one."""
+    readings: tuple[ReadText, ...]
+    """Those readings."""
+
+    @property
+    def confidence(self) -> float:
+        """The lowest confidence of a reading, 0 to 100."""
+        return min(reading.confidence for reading in self.readings)
+
+    @property
+    def common(self) -> FoundValue | None:
+        """The value if all readings that have one agree on it."""
+        same = len({value.value for value in self.values}) == 1
+        return self.values[0] if same else None
+
+    @property
+    def engines(self) -> int:
+        """How many engines read a value."""
+        return len({reading.engine for reading in self.readings})
+
+
+def places_to_read(rules: Sequence[FieldRule], decisions: Mapping[str, Decision], page: FieldPage) -> list[Place]:
+    """Return where fields are read again that were not found, or are not verified."""
+    found: list[Place] = []
+    for rule in rules:
+        decision = decisions[rule.name]
+        if not rule.second_look or rule.zone or rule.type == "text" or decision.standing is Standing.VERIFIED:
+            continue
+        candidate = decision.candidate
+        found += [_around(candidate, rule)] if candidate else list(_without_value(rule, page))[:_MOST_PER_FIELD]
+    return found[:_MOST_PLACES]
+
+
+def read_again(
+    places: Sequence[Place], reader: LineReader, straight: StraightText, languages: tuple[str, ...]
+) -> list[Again]:
+    """Read places again; return those at which a value was read."""
+    if not places:
+        return []
+    readings = reader.read_lines(straight.corners([place.extent for place in places]), straight.height)
+    again = []
+    for place, texts in zip(places, readings, strict=True):
+        found = [(value, text) for text in texts for value in find_values(text.text, place.rule, languages)[:1]]
+        if found:
+            again.append(Again(place, tuple(value for value, _ in found), tuple(text for _, text in found)))
+    return again
+
+
+def candidates_of(again: Sequence[Again], name: str) -> Iterator[Candidate]:
+    """Yield what was read again as further candidates of a field; sums may back them."""
+    for each in again:
+        if each.place.rule.name == name:
+            for number, value in enumerate(each.values):
+                text = each.readings[number].text[value.start : value.end].strip()
+                yield Candidate(
+                    value.value, text, (), value.doubt, value.is_checked, each.place.label, each.place.rank,
+                    line=each.place.line, order=number,
+                    extent=each.place.extent, sure=each.readings[number].confidence,
+                )  # fmt: skip
+
+
+def with_second_look(rule: FieldRule, decision: Decision, again: Sequence[Again]) -> Decision:
+    """Return the decision for a field that no sum verifies, after it was read again."""
+    mine = [each for each in again if each.place.rule.name == rule.name]
+    if not mine or decision.standing is Standing.VERIFIED:
+        return decision
+    checked = next((candidate for candidate in candidates_of(mine, rule.name) if candidate.is_checked), None)
+    if checked is not None:
+        return Decision(checked, Standing.VERIFIED, "its check digits are right, in a second reading")
+    if decision.candidate is None:
+        return _filled(mine)
+    with_sign = _with_decimal_sign(decision.candidate, mine)
+    if with_sign is not None:
+        if decision.is_ambiguous:
+            return replace(decision, candidate=with_sign)
+        return Decision(with_sign, Standing.READ, "a second look has its decimals")
+    return _compared(decision, decision.candidate.value, mine[0])
+
+
+def _compared(decision: Decision, value: str, again: Again) -> Decision:
+    """Return the decision after a value was read again: more readings must be alike than different."""
+    alike = sum(other.value == value and not other.doubt for other in again.values)
+    others = [other.value for other in again.values if other.value != value]
+    if alike > len(others) and not decision.is_ambiguous:
+        return replace(decision, standing=Standing.VERIFIED, ground="two readings are alike")
+    if len(others) > alike and decision.standing is Standing.READ:
+        return replace(decision, standing=Standing.DOUBTFUL, ground=f"a second reading is {others[0]}")
+    return decision
+
+
+def _filled(again: Sequence[Again]) -> Decision:
+    """Return the value of a field that was not found at first."""
+    best = max(again, key=lambda each: (each.common is not None, len(each.values), each.confidence))
+    candidate = next(candidates_of([best], best.place.rule.name))
+    if best.common is None or candidate.doubt:
+        return Decision(candidate, Standing.DOUBTFUL, candidate.doubt or "readings of a second look differ")
+    if best.engines > 1:
+        return Decision(candidate, Standing.VERIFIED, "two engines read the same in a second look")
+    if len(best.values) == 1:
+        return Decision(candidate, Standing.DOUBTFUL, "only one reading has it, of a second look")
+    return Decision(candidate, Standing.READ, "it was found in a second look")
+
+
+def _with_decimal_sign(candidate: Candidate, again: Sequence[Again]) -> Candidate | None:
+    """Return a second reading of an amount that has the digits of a first one without decimals; None if none has."""
+    if candidate.doubt != NO_DECIMALS:
+        return None
+    digits = candidate.value.removesuffix(".00")
+    others = candidates_of(again, again[0].place.rule.name)
+    return next((other for other in others if not other.doubt and other.value.replace(".", "") == digits), None)
+
+
+def _around(candidate: Candidate, rule: FieldRule) -> Place:
+    box = candidate.box
+    larger = Extent(box.left - _BESIDE, box.top - _ABOVE, box.right + _BESIDE, box.bottom + _ABOVE)
+    return Place(rule, larger, candidate.label, candidate.rank, candidate.line)
+
+
+def _without_value(rule: FieldRule, page: FieldPage) -> Iterator[Place]:
+    """Yield where the value of a field may be: beside its labels, or if it is a date, where there is nearly one."""
+    right = max((word.right for line in page.lines for word in line.words), default=0.0)
+    for label in page.labels:
+        if rule.name in label.ranks:
+            words = label.line.words_between(label.start, label.end)
+            box = extent(words)
+            if right - box.right > 1:
+                beside = Extent(box.right, box.top - _ABOVE, right + _BESIDE, box.bottom + _ABOVE)
+                yield Place(rule, beside, label.text, label.ranks[rule.name], label.line.number)
+    if rule.type == "date" and page.is_anywhere(rule):
+        for line in page.lines:
+            for match in _NEARLY_DATE.finditer(line.text):
+                box = extent(line.words_between(match.start(), match.end()))
+                larger = Extent(box.left - _BESIDE, box.top - _ABOVE, box.right + _BESIDE, box.bottom + _ABOVE)
+                yield Place(rule, larger, "", len(rule.near), line.number)

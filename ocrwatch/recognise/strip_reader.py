@@ -1,0 +1,111 @@
+"""Reads small parts of a page once more, larger than before, with each engine that is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from ocrwatch.document import Page, Quad
+from ocrwatch.errors import EngineFailed
+from ocrwatch.recipe import FieldRule
+from ocrwatch.recognise import engines
+from ocrwatch.recognise.decode import Gray
+from ocrwatch.recognise.extract.sheets import sheet_of_places, sheet_scale, that_fit
+from ocrwatch.recognise.ppocr import weights
+from ocrwatch.recognise.ppocr.lines import read_line
+from ocrwatch.recognise.ppocr.strip import strip_of
+from ocrwatch.recognise.reader import Reader, confidence
+
+_SURE: Final = 0.6
+"""Mean score of a line that PP-OCR reads, 0 to 1, at least; it finds text of lower scores in noise."""
+
+
+_HEIGHTS: Final = (24.0, 36.0)
+"""Pixels that a word is tall for Tesseract, at least: where one size is misread, the other is often read well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The text of a part of the page."""
+
+    engine: str
+
+    text: str
+    confidence: float
+    """0 to 100."""
+
+
+class StripReader:
+    """Reads parts of one page."""
+
+    def __init__(self, gray: Gray, reduction: int, page: Page, reader: Reader, *, second: bool) -> None:
+        """``gray`` is the upright original, reduced by ``reduction``; ``second`` says whether PP-OCR is loaded."""
+        self._gray = gray
+        self._reduction = reduction
+        self._page = page
+        self._reader = reader
+        self._second = second
+
+    def read_lines(self, places: Sequence[Quad], unit: float) -> list[list[Reading]]:
+        """Return what each engine reads at each place, which has one line of text.
+
+        ``unit`` is the height of a word in pixels of the original. An engine that fails gives nothing.
+        """
+        readings: list[list[Reading]] = [[] for _ in places]
+        for height in _HEIGHTS:
+            scale = sheet_scale(self._reduction, unit, height)
+            kept = that_fit(places, scale)
+            for number, reading in self._read_sheet([places[number] for number in kept], scale):
+                readings[kept[number]].append(reading)
+        if self._second:
+            for number, place in enumerate(places):
+                readings[number] += self._second_reading(place)
+        return readings
+
+    def _read_sheet(self, places: Sequence[Quad], scale: float) -> Iterator[tuple[int, Reading]]:
+        if not places:
+            return
+        sheet = sheet_of_places(places, self._gray, self._reduction, scale)
+        try:
+            lines = sheet.lines_by_place(self._reader.read_sheet(sheet.image), self._page)
+        except EngineFailed:
+            return
+        for number, found in lines.items():
+            words = [word for line in found for word in line.words]
+            text = " ".join(line.text for line in found)
+            yield number, Reading(self._page.engine.name, text, confidence(words))
+
+    def _second_reading(self, place: Quad) -> list[Reading]:
+        corners = np.array(place, np.float64).reshape(4, 2)[[0, 1, 3]] / self._reduction
+        try:
+            line = read_line(self._gray, strip_of(corners), self._reader.recipe)
+        except EngineFailed:
+            return []
+        return [Reading(weights.NAME, line.text, 100 * line.score)] if line.text and line.score >= _SURE else []
+
+    def read_zone(self, place: Quad, unit: float, rule: FieldRule) -> Reading | None:
+        """Return the text of a zone, read with its own options; None if there is none.
+
+        Raises EnvironmentFault if the data of its languages is missing.
+        """
+        scale = sheet_scale(self._reduction, unit)
+        if not that_fit([place], scale):
+            scale = 1 / self._reduction
+        sheet = sheet_of_places([place], self._gray, self._reduction, scale)
+        recipe = replace(
+            self._reader.recipe,
+            page_segmentation=rule.page_segmentation,
+            whitelist=rule.whitelist,
+            languages=rule.languages or self._reader.recipe.languages,
+        )
+        try:
+            blocks = engines.read_with(engines.load(recipe), sheet.image, 0, recipe)
+        except EngineFailed:
+            return None
+        lines = [line for block in blocks for line in block.lines]
+        words = [word for line in lines for word in line.words]
+        text = "\n".join(line.text for line in lines)
+        return Reading(self._page.engine.name, text, confidence(words)) if words else None
