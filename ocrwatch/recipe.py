@@ -115,3 +115,9 @@ class Recipe:
     """Whether tables are looked for."""
     fields: tuple[FieldRule, ...] = ()
     """The fields to find; empty looks for none."""
+
+    @property
+    def all_languages(self) -> tuple[str, ...]:
+        """The languages of the page and of the zones of its fields, each once."""
+        zones = (language for rule in self.fields for language in rule.languages)
+        return tuple(dict.fromkeys((*self.languages, *zones)))

@@ -32,6 +32,7 @@ from ocrwatch.render.base import RenderedPage
 
 _IN_PROCESS, _PROGRAM = "tesserocr", "pytesseract"
 _IMAGES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg", _IN_PROCESS, _PROGRAM)
+_FIELDS = ("babel", "rapidfuzz")
 _PPOCR = ("onnxruntime", "rapidocr")
 _ENGINES = "ocrwatch.engines"
 _VERSION_SECONDS = 10
@@ -235,7 +236,7 @@ def _code() -> str:
 
 def _packages(recipe: Recipe) -> Iterator[object]:
     ppocr = _PPOCR if is_read_by_ppocr(recipe) or has_second_reader(recipe) else ()
-    for name in (*_IMAGES, *ppocr):
+    for name in (*_IMAGES, *ppocr, *(_FIELDS if recipe.fields else ())):
         yield name, _version(name)
     if recipe.engine not in {AUTO, *TESSERACT} and (found := find(_ENGINES, {}, recipe.engine)) is not None:
         yield found.value, found.dist and found.dist.version
@@ -294,7 +295,7 @@ def _tessdata(recipe: Recipe) -> Path | None:
 
 def _language_files(folder: Path, recipe: Recipe) -> Iterator[Path]:
     """Yield the files of the recipe's languages, and of those that they load, in the folder."""
-    for language in (*languages_loaded(folder, recipe.languages), "osd"):
+    for language in (*languages_loaded(folder, recipe.all_languages), "osd"):
         # A share may refuse at any moment; the worker that reads the data reports it.
         with contextlib.suppress(OSError):
             yield from sorted(folder.glob(f"{language}.*"))

@@ -7,6 +7,7 @@ import errno
 import grp
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from ocrwatch.cache.base import LevelOptions
@@ -170,7 +171,7 @@ def check_languages(settings: Settings) -> None:
     """
     for each in recipes(settings):
         if not is_read_by_ppocr(each):
-            check_recipe_languages(each)
+            check_recipe_languages(replace(each, languages=each.all_languages))
 
 
 def check_formats(settings: Settings) -> None:

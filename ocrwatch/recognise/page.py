@@ -23,7 +23,7 @@ from ocrwatch.recognise.engine_choice import AUTO
 from ocrwatch.recognise.enhance import Enhanced
 from ocrwatch.recognise.enhance.fixed_steps import crop_region
 from ocrwatch.recognise.enhance.pixels import Pixels
-from ocrwatch.recognise.extract.fields.extraction import with_fields, without_text
+from ocrwatch.recognise.extract.fields.extraction import all_missing, with_fields
 from ocrwatch.recognise.extract.tables import with_tables
 from ocrwatch.recognise.extract.unread_cells import sheet_of, with_cells_read
 from ocrwatch.recognise.placement import Placement
@@ -146,7 +146,7 @@ def _with_fields(page: Page, decoded: Decoded, reader: Reader, *, second: bool) 
             raise
         what = f"{type(error).__name__}: {error}"
         warning = f"fields could not be found: a bug in ocrwatch, please report it: {what}"
-        return replace(page, fields=without_text(rules), warnings=(*page.warnings, warning))
+        return replace(page, fields=all_missing(rules), warnings=(*page.warnings, warning))
 
 
 def _filled_cells(page: Page) -> int:

@@ -110,10 +110,16 @@ class Spacing(NamedTuple):
 
 def spacing_of(words: Iterable[TableWord]) -> Spacing:
     """Measure how far apart words are."""
-    words = list(words)
+    return spacing_of_lines(lines_of(words))
+
+
+def spacing_of_lines(lines: Iterable[Sequence[TableWord]]) -> Spacing:
+    """Measure how far apart words are on these lines."""
+    lines = list(lines)
+    words = [word for line in lines for word in line]
     letters = [word.width / len(word.text) for word in words if len(word.text) >= _FEWEST_LETTERS]
     gap = max(_GAP, _GAP_IN_LETTERS * median(letters)) if letters else _GAP
-    spaces = [word.left - last.right for line in lines_of(words) for last, word in pairwise(line)]
+    spaces = [word.left - last.right for line in lines for last, word in pairwise(line)]
     within = [space for space in spaces if 0 < space < gap]
     return Spacing(gap, median(within) if within else _SPACE)
 

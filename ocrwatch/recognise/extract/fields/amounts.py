@@ -41,7 +41,7 @@ def find_amounts(text: str, locale: str = "") -> Iterator[FoundValue]:
     An amount has two decimals. One without is found, too, but it is doubtful unless a currency is beside it.
     """
     for match in _NUMBER.finditer(text):
-        if (match["after"] or "").strip() == "%" or (not match["decimals"] and _continues(text, match.end())):
+        if (match["after"] or "").strip() == "%" or (not match["decimals"] and _is_code(match, text)):
             continue
         whole = re.sub(r"\D", "", match["whole"])
         sign = "-" if match["minus"] or match["minus2"] or match["after"] == "-" else ""
@@ -53,9 +53,11 @@ def find_amounts(text: str, locale: str = "") -> Iterator[FoundValue]:
         yield FoundValue(match.start(), match.end(), value, _doubt(match, locale))
 
 
-def _continues(text: str, end: int) -> bool:
-    """Return whether letters or digits follow at once: then it is part of a code, a time or another number."""
-    return re.match(r"[\w/:]|[.,]\d", text[end : end + 2]) is not None
+def _is_code(match: re.Match[str], text: str) -> bool:
+    """Return whether a number without decimals is part of a code, a time or another number."""
+    currency = match["currency"] or ""
+    is_after_letters = currency[-1:].isalpha() and not _CURRENCY.search(currency)
+    return is_after_letters or re.match(r"[\w/:]|[.,]\d", text[match.end() : match.end() + 2]) is not None
 
 
 def _doubt(match: re.Match[str], locale: str) -> str:

@@ -97,13 +97,23 @@ class FieldPage:
         if rule.type == "amount":
             # The last column of a line is its sum.
             values.reverse()
-        following = [other for other in self.labels if other.line is line and other.start >= label.end]
         return [
-            self._candidate(
-                line, value, rule, label, order=order, contested=_stands_before(following, label.end + value.start)
-            )
+            self._candidate(line, value, rule, label, order=order, contested=self._is_contested(label, rule, value))
             for order, value in enumerate(_shifted(values, label.end))
         ]
+
+    def _is_contested(self, label: Label, rule: FieldRule, value: FoundValue) -> bool:
+        """Return whether a value is as well that of another field.
+
+        Its label is then between the label and the value, or before the label without a value of its own: "Total incl.
+        GST 23.26" and "Total GST 1.31" cannot be told apart.
+        """
+        line = label.line
+        others = [other for other in self.labels if other.line is line and rule.name not in other.ranks]
+        if any(label.end <= other.start and other.end <= value.start for other in others):
+            return True
+        before = max((other.end for other in others if other.end <= label.start), default=None)
+        return before is not None and not find_values(line.text[before : label.start], rule, self.languages)
 
     def _end_of_text(self, label: Label) -> int:
         """Return where the text beside a label ends: at a wide gap, or at the next label."""
@@ -172,10 +182,6 @@ class FieldPage:
 
 def _shifted(values: Sequence[FoundValue], by: int) -> list[FoundValue]:
     return [value._replace(start=value.start + by, end=value.end + by) for value in values]
-
-
-def _stands_before(labels: Sequence[Label], start: int) -> bool:
-    return any(label.end <= start for label in labels)
 
 
 def in_order(found: Iterable[Candidate], rule: FieldRule) -> list[Candidate]:

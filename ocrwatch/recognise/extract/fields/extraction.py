@@ -6,10 +6,11 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
 
-from ocrwatch.document import Box, Field, Page, Quad, Standing, bounding_box, mean_confidence
+from ocrwatch.document import Box, Field, Page, Quad, Standing, Upright, bounding_box, mean_confidence
 from ocrwatch.recipe import FieldRule
+from ocrwatch.recognise.affine import scaling
 from ocrwatch.recognise.extract.fields.candidates import FieldPage
 from ocrwatch.recognise.extract.fields.grounds import Decision, decide, sums
 from ocrwatch.recognise.extract.fields.labels import LabelSet, find_labels, label_set
@@ -23,7 +24,11 @@ from ocrwatch.recognise.extract.fields.second_look import (
 from ocrwatch.recognise.extract.fields.text_lines import text_lines
 from ocrwatch.recognise.extract.fields.zones import ZoneReader, read_zone
 from ocrwatch.recognise.extract.straight_page import StraightText, straight_text
-from ocrwatch.recognise.extract.table_words import spacing_of
+from ocrwatch.recognise.extract.table_words import spacing_of_lines
+from ocrwatch.recognise.projective import as_projective
+
+_LINES_OF_PAGE: Final = 100
+"""Heights of a word on a page, if no word was read: A4 with type of 8 points."""
 
 
 class FieldReader(LineReader, ZoneReader, Protocol):
@@ -36,16 +41,28 @@ def with_fields(page: Page, rules: tuple[FieldRule, ...], reader: FieldReader | 
     ``reader`` reads zones, and whatever was not found or is not verified; without it there is no second look. Raises
     EnvironmentFault if the data of a zone's languages is missing.
     """
-    straight = straight_text(page)
-    if straight is None or page.upright is None:
-        return replace(page, fields=without_text(rules))
+    if page.is_blank:
+        return replace(page, fields=all_missing(rules))
+    straight, upright = straight_text(page), page.upright
+    if straight is None or upright is None:
+        straight, upright = _as_it_is(page)
     lines = text_lines(straight.words)
-    field_page = FieldPage(lines, find_labels(lines, _labels(rules)), spacing_of(straight.words), page.engine.languages)
+    field_page = FieldPage(
+        lines, find_labels(lines, _labels(rules)), spacing_of_lines(line.words for line in lines), page.engine.languages
+    )
     decisions = _decisions([rule for rule in rules if rule.zone is None], field_page, straight, reader)
     for rule in rules:
         if rule.zone is not None:
-            decisions[rule.name] = read_zone(rule, field_page, straight, page.upright, reader)
+            decisions[rule.name] = read_zone(rule, field_page, straight, upright, reader)
     return replace(page, fields=tuple(_field(rule, decisions[rule.name], straight, page) for rule in rules))
+
+
+def _as_it_is(page: Page) -> tuple[StraightText, Upright]:
+    """Return a page without text that would show how it lies: only zones are read on it."""
+    unit = page.height / _LINES_OF_PAGE
+    to_original = as_projective(scaling(unit, unit))
+    upright = Upright(0, 0.0, float(page.width), float(page.height), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+    return StraightText((), unit, to_original), upright
 
 
 def _decisions(
@@ -68,10 +85,10 @@ def _labels(rules: tuple[FieldRule, ...]) -> LabelSet:
     return label_set(rules)
 
 
-def without_text(rules: tuple[FieldRule, ...]) -> tuple[Field, ...]:
+def all_missing(rules: tuple[FieldRule, ...]) -> tuple[Field, ...]:
     """Return the fields of a page on which nothing was found."""
     return tuple(
-        Field(rule.name, Standing.MISSING, "", "", "the page has no text", required=rule.required) for rule in rules
+        Field(rule.name, Standing.MISSING, "", "", "nothing was found", required=rule.required) for rule in rules
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,7 +69,13 @@ def find_labels(lines: Sequence[TextLine], labels: LabelSet) -> list[Label]:
     """Return the labels in the lines. Of labels that overlap, the longest counts."""
     if not labels.keys:
         return []
-    places = [(line, start, end, key) for line in lines for start, end, key in _phrases(line.text, labels)]
+    allowed = np.array([(len(key) + 1) // _LETTERS_PER_ERROR for key in labels.keys])
+    lengths = frozenset(
+        length
+        for key, most in zip(labels.keys, allowed.tolist(), strict=True)
+        for length in range(len(key) - most, len(key) + most + 1)
+    )
+    places = [(line, start, end, key) for line in lines for start, end, key in _phrases(line.text, lengths)]
     if not places:
         return []
     phrases = list(dict.fromkeys(key for _, _, _, key in places))
@@ -77,10 +84,8 @@ def find_labels(lines: Sequence[TextLine], labels: LabelSet) -> list[Label]:
         phrases, labels.keys, scorer=Levenshtein.distance, score_cutoff=int(allowed.max()), dtype=np.uint8
     )
     fits = distances <= allowed
-    best = np.where(fits, distances, 255).argmin(axis=1)
-    by_phrase = {
-        phrase: (int(best[at]), int(distances[at, best[at]])) for at, phrase in enumerate(phrases) if fits[at].any()
-    }
+    best = np.where(fits, distances, 255).argmin(axis=1).tolist()
+    by_phrase = {phrases[at]: (best[at], int(distances[at, best[at]])) for at in np.flatnonzero(fits.any(axis=1))}
     found = [(line, start, end, *by_phrase[key]) for line, start, end, key in places if key in by_phrase]
     return [
         Label(line, start, end, line.text[start:end], labels.ranks[label])
@@ -88,18 +93,18 @@ def find_labels(lines: Sequence[TextLine], labels: LabelSet) -> list[Label]:
     ]
 
 
-def _phrases(text: str, labels: LabelSet) -> Iterable[tuple[int, int, str]]:
-    """Yield start, end and key of all sequences of words that may be a label."""
-    longest = max(map(len, labels.keys)) + 2
+def _phrases(text: str, lengths: frozenset[int]) -> Iterator[tuple[int, int, str]]:
+    """Yield start, end and key of all sequences of words that may be a label, by their lengths."""
+    longest = max(lengths)
     tokens = [(match.start(), match.end(), _key(match[0])) for match in _TOKEN.finditer(text)]
-    for first in range(len(tokens)):
+    for first, (begin, _, _) in enumerate(tokens):
         key = ""
-        for start, end, part in tokens[first : first + _MOST_TOKENS]:
+        for _, end, part in tokens[first : first + _MOST_TOKENS]:
             key += part
             if len(key) > longest:
                 break
-            if start >= 0:
-                yield tokens[first][0], end, key
+            if len(key) in lengths:
+                yield begin, end, key
 
 
 def _longest(
@@ -115,6 +120,7 @@ def _longest(
     return sorted(kept, key=lambda each: (each[0].number, each[1]))
 
 
+@functools.lru_cache(maxsize=4096)
 def _key(text: str) -> str:
     """Return the letters, digits, % and # of a text without case, accents and differences of similar characters."""
-    return "".join(token for token in _TOKEN.findall(folded(text))).translate(_ALIKE)
+    return "".join(token for token in _TOKEN.findall(folded(text))).translate(_ALIKE).replace("rn", "m")
