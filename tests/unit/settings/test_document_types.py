@@ -38,17 +38,6 @@ def test_labels_are_written_well(document_type: DocumentType) -> None:
         assert [label for label in labels if re.search(r"\s{2}|[\n\\]", label)] == []
 
 
-@pytest.mark.parametrize("document_type", TYPES)
-def test_a_label_names_one_field(document_type: DocumentType) -> None:
-    """What is a label of one field need not be said not to be another's."""
-    fields = fields_of(document_type)
-    named = {
-        label: options.name for options in fields for label in "|".join(options.near).split("|") if label.strip() != "*"
-    }
-    excluded = [label for options in fields for label in options.not_near]
-    assert [label for label in excluded if label in {each.strip() for each in named}] == []
-
-
 def test_invoices_have_a_sum_of_net_and_tax() -> None:
     """Each of the three is verified by the two others."""
     fields = {options.name: options for options in fields_of("invoice")}
