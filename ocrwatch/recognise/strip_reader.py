@@ -23,8 +23,11 @@ _SURE: Final = 0.6
 """Mean score of a line that PP-OCR reads, 0 to 1, at least; it finds text of lower scores in noise."""
 
 
-_HEIGHTS: Final = (24.0, 36.0)
-"""Pixels that a word is tall for Tesseract, at least: where one size is misread, the other is often read well."""
+_SMALL: Final = 24.0
+"""Pixels that a word is tall for Tesseract, at least, the first time."""
+
+_LARGER: Final = 1.5
+"""How much larger it is the second time: what is misread in one size is often read well in another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,8 @@ class StripReader:
         ``unit`` is the height of a word in pixels of the original. An engine that fails gives nothing.
         """
         readings: list[list[Reading]] = [[] for _ in places]
-        for height in _HEIGHTS:
-            scale = sheet_scale(self._reduction, unit, height)
+        small = max(sheet_scale(self._reduction, unit, _SMALL) / _LARGER, _SMALL / unit)
+        for scale in (small, small * _LARGER):
             kept = that_fit(places, scale)
             for number, reading in self._read_sheet([places[number] for number in kept], scale):
                 readings[kept[number]].append(reading)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from PIL import Image
 from PIL.ImageFont import FreeTypeFont
 
-from ocrwatch.document import Page
+from ocrwatch.document import Field, Page, Standing
 from ocrwatch.render.base import Original
 from ocrwatch.render.explain_marks import (
     BASELINE,
     CELL,
     DOUBTFUL,
+    DOUBTFUL_FIELD,
+    FIELD,
     HEADING,
     SPANNING,
     SURE,
@@ -26,6 +28,7 @@ from ocrwatch.render.explain_marks import (
     Colour,
     Mark,
     Pen,
+    field_mark_of,
     legible,
     line_height,
     mark_of,
@@ -116,6 +119,10 @@ def _keys(page: Page) -> Iterator[tuple[Mark, str]]:
         yield SPANNING, "cell of several rows or columns"
     if any(cell.is_unread for cell in cells):
         yield UNREAD, "cell with print that was not read"
+    found = [field for field in page.fields or () if field.corners is not None]
+    for mark, meaning in ((FIELD, "field"), (DOUBTFUL_FIELD, "doubtful field")):
+        if any(field_mark_of(field) is mark for field in found):
+            yield mark, meaning
 
 
 def _facts(page: Page, original: Original) -> Iterator[_Fact]:
@@ -130,6 +137,8 @@ def _facts(page: Page, original: Original) -> Iterator[_Fact]:
     yield _Fact("Prepared", ", ".join(page.steps) or "as it came")
     yield _Fact("Text", _text(page))
     yield _Fact("Tables", "not looked for" if page.tables is None else str(len(page.tables) or "none found"))
+    if page.fields is not None:
+        yield _Fact("Fields", _fields(page.fields))
     if page.warnings:
         yield _Fact("Warnings", "; ".join(page.warnings))
     reasons = original.review_reasons
@@ -151,6 +160,12 @@ def _text(page: Page) -> str:
     languages = f" ({', '.join(page.engine.languages)})" if page.engine.languages else ""
     read_by = f"{page.engine.name} {page.engine.version}{languages}"
     return f"{_words(len(page.words))}, confidence {percent(page.confidence)}, read by {read_by}"
+
+
+def _fields(fields: Iterable[Field]) -> str:
+    """Return the names of the fields by their standing: ``verified: date, total; missing: card``."""
+    names = ((standing, [field.name for field in fields if field.standing is standing]) for standing in Standing)
+    return "; ".join(f"{standing.value}: {', '.join(which)}" for standing, which in names if which)
 
 
 def _words(count: int) -> str:

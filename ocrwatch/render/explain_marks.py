@@ -16,7 +16,7 @@ from typing import Final, Literal
 from PIL import Image, ImageDraw, ImageFont
 from PIL.ImageFont import FreeTypeFont
 
-from ocrwatch.document import Line, Word
+from ocrwatch.document import Field, Line, Standing, Word
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
@@ -53,6 +53,9 @@ SPANNING: Final = Mark((190, 70, 150), 3)
 HEADING: Final = Mark((86, 160, 225), tint=80)
 UNREAD: Final = Mark((205, 40, 0), 3, "dotted", 30)
 
+FIELD: Final = Mark((0, 0, 0), 3)
+DOUBTFUL_FIELD: Final = Mark((205, 40, 0), 3, "dashed")
+
 
 def mark_of(confidence: float | None) -> Mark:
     """Return the mark of a word with a confidence, 0 to 100."""
@@ -61,6 +64,11 @@ def mark_of(confidence: float | None) -> Mark:
     if confidence >= SURE_FROM:
         return SURE
     return DOUBTFUL if confidence >= DOUBTFUL_FROM else UNSURE
+
+
+def field_mark_of(field: Field) -> Mark:
+    """Return the mark of a field that was found."""
+    return DOUBTFUL_FIELD if field.standing is Standing.DOUBTFUL else FIELD
 
 
 def corners_of(word: Word, line: Line, margin: float = 0.0) -> Corners:

@@ -9,12 +9,13 @@ from typing import Final
 from PIL import Image
 from PIL.ImageFont import FreeTypeFont
 
-from ocrwatch.document import UNPLACED, Cell, Page, Quad, Table
+from ocrwatch.document import UNPLACED, Cell, Field, Page, Quad, Table
 from ocrwatch.render.base import Original
 from ocrwatch.render.explain_legend import legend
 from ocrwatch.render.explain_marks import (
     BASELINE,
     CELL,
+    FIELD,
     HEADING,
     SPANNING,
     TABLE,
@@ -23,8 +24,10 @@ from ocrwatch.render.explain_marks import (
     Pen,
     Point,
     corners_of,
+    field_mark_of,
     font_of,
     grown,
+    line_height,
     mark_of,
     percent,
 )
@@ -72,7 +75,7 @@ def _faded(value: float) -> float:
 
 
 def _draw(page: Page, pen: Pen, scale: float, font: FreeTypeFont) -> None:
-    """Draw the tables, the words over them, and the labels over all."""
+    """Draw the tables, the words over them, the labels over all, and the fields last."""
     tables = page.tables or ()
     for table in tables:
         # Those of several rows or columns, and unread ones, last, so that their outlines are whole.
@@ -93,6 +96,29 @@ def _draw(page: Page, pen: Pen, scale: float, font: FreeTypeFont) -> None:
                 pen.outline([(x * scale, y * scale) for x, y in corners], mark)
     for number, table in enumerate(tables, start=1):
         pen.label(_upper_right(table.corners, scale), label_of(number, table), font, TABLE.colour)
+    for field in page.fields or ():
+        if field.corners is not None:
+            mark = field_mark_of(field)
+            pen.outline(grown(_points(field.corners, scale), 2 * mark.width * pen.unit), mark)
+            pen.label(_beside(field, page, scale, pen.unit, font), field_label(field), font, mark.colour)
+
+
+def _beside(field: Field, page: Page, scale: float, unit: int, font: FreeTypeFont) -> Point:
+    """Return the place of a field's label: on the side of the value that has more room."""
+    points = _points(field.corners or (), scale)
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    margin = 4 * FIELD.width * unit
+    left, right, bottom = min(xs) - margin, max(xs) + margin, (min(ys) + max(ys) + line_height(font)) / 2
+    boxes = [word.box for word in page.words if word.box.top * scale < max(ys) and word.box.bottom * scale > min(ys)]
+    before = left - max((box.right * scale for box in boxes if box.right * scale <= left), default=0.0)
+    behind = min((box.left * scale for box in boxes if box.left * scale >= right), default=page.width * scale) - right
+    width = font.getlength(field_label(field)) + margin
+    return (left if before > behind else right + width), bottom
+
+
+def field_label(field: Field) -> str:
+    """Return what is written on a field: ``total: verified``."""
+    return f"{field.name}: {field.standing.value}"
 
 
 def label_of(number: int, table: Table) -> str:

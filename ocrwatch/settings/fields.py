@@ -22,7 +22,7 @@ FOUND_BY_SHAPE: Final = frozenset({"date", "amount", "iban", "vat", "luhn", "ean
 """Types whose values are found without a label, pattern or zone."""
 
 _NAME: Final = r"[a-z][a-z0-9_]*"
-_SUM: Final = re.compile(rf"{_NAME}(?:\s*[+-]\s*{_NAME})*")
+_SUM: Final = re.compile(rf"-?\s*{_NAME}(?:\s*[+-]\s*{_NAME})*")
 
 
 class FieldOptions(Section):
@@ -55,8 +55,8 @@ class FieldOptions(Section):
     pick: Pick = "first"
     """Which of several values beside equally good labels is taken: first or last on the page, or the largest."""
     equals: tuple[Annotated[str, Field(pattern=f"^{_SUM.pattern}$")], ...] = ()
-    """Other amounts that make this one up, such as ["net + tax", "cash - change"]. If one is right, the value is
-    verified."""
+    """Other amounts that make this one up, such as ["cash - change", "net + tax"]. If one is right, the value is
+    verified. If the first is another value, it is doubtful: put the one first that always holds."""
     required: bool = False
     """Whether a page without it is marked for review."""
     locale: Locale = ""

@@ -11,14 +11,39 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ocrwatch.document import BLANK, Baseline, Block, Box, Line, Page, Quad, StoredImage, Upright, Word, bounding_box
+from ocrwatch.document import (
+    BLANK,
+    Baseline,
+    Block,
+    Box,
+    Field,
+    Line,
+    Page,
+    Quad,
+    Standing,
+    StoredImage,
+    Upright,
+    Word,
+    bounding_box,
+)  # fmt: skip
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.recognise.decode import decode
 from ocrwatch.render import explain_marks
 from ocrwatch.render.base import Original
 from ocrwatch.render.explain_legend import _facts, _keys
-from ocrwatch.render.explain_marks import DOUBTFUL, SURE, TABLE, UNKNOWN, UNSURE, corners_of, legible, mark_of
-from ocrwatch.render.explain_picture import LONGEST, label_of
+from ocrwatch.render.explain_marks import (
+    DOUBTFUL,
+    DOUBTFUL_FIELD,
+    FIELD,
+    SURE,
+    TABLE,
+    UNKNOWN,
+    UNSURE,
+    corners_of,
+    legible,
+    mark_of,
+)  # fmt: skip
+from ocrwatch.render.explain_picture import LONGEST, field_label, label_of
 from ocrwatch.render.registry import render
 from tests.images import ALL, saved
 from tests.unit.render.made_pages import ENGINE
@@ -345,3 +370,19 @@ def test_cells_that_were_not_read_are_marked() -> None:
     assert near(picture, (round(x) + 40, round(y)), explain_marks.UNREAD.colour, reach=8)
     x, y = shifted.cells[0].corners[:2]
     assert not near(picture, (round(x) + 10, round(y)), explain_marks.UNREAD.colour)
+
+
+def test_fields_are_drawn_with_their_names_and_standings() -> None:
+    """A doubtful one stands out; the label does not hide the value."""
+    corners = (40.0, 60.0, 120.0, 60.0, 120.0, 90.0, 40.0, 90.0)
+    sure = Field("total", Standing.VERIFIED, "12.50", "12.50", "it is so", DARK, corners)
+    for field, mark in ((sure, FIELD), (replace(sure, standing=Standing.DOUBTFUL), DOUBTFUL_FIELD)):
+        page = page_of(word(95.0), fields=(field, Field("date", Standing.MISSING, "", "", "no label was found")))
+        picture = picture_of(page)
+        assert near(picture, (80, 60), mark.colour, reach=10)
+        assert near(picture, (170, 75), mark.colour, reach=15)
+        assert _is_darker(picture, (80, 75), FREE)
+        assert field_label(field) == f"total: {field.standing.value}"
+        facts = {fact.name: fact.text for fact in _facts(page, Original("-", 1, ""))}
+        assert facts["Fields"] == f"{field.standing.value}: total; missing: date"
+        assert mark in [key for key, _ in _keys(page)]

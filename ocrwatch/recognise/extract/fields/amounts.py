@@ -23,7 +23,8 @@ _NUMBER: Final = re.compile(
 )
 _CURRENCY: Final = re.compile(r"[$\u20ac\u00a3\u00a5]|\b(?:EUR|USD|CHF|GBP|RM)\b")
 _INTEGER: Final = re.compile(rf"(?<![\d.,])-?(?:\d{{1,3}}(?:{_GROUPS}\d{{3}})+|\d+)(?![\d%]|[.,]\d)")
-_CENT: Final = Decimal("0.01")
+_MOST_DIGITS: Final = 8
+"""Digits of an amount without decimals and separators, at most."""
 
 
 @functools.cache
@@ -54,10 +55,11 @@ def find_amounts(text: str, locale: str = "") -> Iterator[FoundValue]:
 
 
 def _is_code(match: re.Match[str], text: str) -> bool:
-    """Return whether a number without decimals is part of a code, a time or another number."""
+    """Return whether a number without decimals is a code, or part of one, of a time or of another number."""
     currency = match["currency"] or ""
     is_after_letters = currency[-1:].isalpha() and not _CURRENCY.search(currency)
-    return is_after_letters or re.match(r"[\w/:]|[.,]\d", text[match.end() : match.end() + 2]) is not None
+    is_long = match["whole"].isdigit() and (len(match["whole"]) > _MOST_DIGITS or match["whole"].startswith("00"))
+    return is_after_letters or is_long or re.match(r"[\w/:]|[.,]\d", text[match.end() : match.end() + 2]) is not None
 
 
 def _doubt(match: re.Match[str], locale: str) -> str:

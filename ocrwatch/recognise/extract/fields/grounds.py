@@ -98,6 +98,9 @@ def _sum_in_words(names: Sequence[tuple[str, str]], terms: Sequence[Candidate]) 
 def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]]) -> Decision:
     """Return the decision for a field that no sum verifies."""
     candidates = found[rule.name]
+    if rule.type == "amount" and rule.near:
+        # There are many amounts on a page: only a sum can say which one is meant.
+        candidates = [candidate for candidate in candidates if candidate.label]
     if not candidates:
         return Decision(None, Standing.MISSING, "no label was found" if rule.near else "no such value was found")
     checked = next((candidate for candidate in candidates if candidate.is_checked), None)
@@ -109,7 +112,7 @@ def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]]) -> Decisio
         candidate, other = again
         where = f"at {other.label!r}" if other.label and other.label != candidate.label else "elsewhere on the page"
         return Decision(candidate, Standing.VERIFIED, f"the same value is {where}")
-    ambiguity = _ambiguity(rule, best, candidates) or _contradiction(rule, best, found)
+    ambiguity = _ambiguity(best, candidates) or _contradiction(rule, best, found)
     if ambiguity:
         return Decision(best, Standing.DOUBTFUL, ambiguity, is_ambiguous=True)
     if best.doubt or best.confidence < _SURE:
@@ -147,10 +150,8 @@ def _is_independent(rule: FieldRule, candidate: Candidate, other: Candidate) -> 
     return rule.type != "amount" or bool(other.label and folded(other.label) != folded(candidate.label))
 
 
-def _ambiguity(rule: FieldRule, best: Candidate, candidates: Sequence[Candidate]) -> str:
+def _ambiguity(best: Candidate, candidates: Sequence[Candidate]) -> str:
     """Return why another value may be the right one; empty if none may."""
-    if not best.label and rule.type == "amount" and rule.near:
-        return "no label is beside it"
     if best.is_contested:
         return "another label is between it and its label"
     rivals = {
@@ -168,15 +169,15 @@ def _ambiguity(rule: FieldRule, best: Candidate, candidates: Sequence[Candidate]
 
 
 def _contradiction(rule: FieldRule, best: Candidate, found: Mapping[str, Sequence[Candidate]]) -> str:
-    """Return which sum says that the value is another one; empty if none does."""
-    for written in rule.equals:
-        names = [(sign or "+", name) for sign, name in _TERM.findall(written)]
-        terms = [next(iter(found.get(name, ())), None) for _, name in names]
-        known = [term for term in terms if term and term.label and not (term.is_contested or term.doubt)]
-        # One amount alone, such as cash, is no sum.
-        if len(known) < max(2, len(names)):
-            continue
-        total = sum(Decimal(sign + "1") * Decimal(term.value) for (sign, _), term in zip(names, known, strict=True))
-        if total > 0 and total != Decimal(best.value):
-            return f"{_written(names)} is {total}"
-    return ""
+    """Return what the first sum is if it is another value; empty if it is not, or not known.
+
+    Only the first one always holds: the sum of net and tax lacks the charge for service that some receipts have.
+    """
+    names = [(sign or "+", name) for written in rule.equals[:1] for sign, name in _TERM.findall(written)]
+    terms = [next(iter(found.get(name, ())), None) for _, name in names]
+    known = [term for term in terms if term and term.label and not (term.is_contested or term.doubt)]
+    # One amount alone, such as cash, is no sum.
+    if len(known) < max(2, len(names)):
+        return ""
+    total = sum(Decimal(sign + "1") * Decimal(term.value) for (sign, _), term in zip(names, known, strict=True))
+    return f"{_written(names)} is {total}" if total > 0 and total != Decimal(best.value) else ""
