@@ -15,7 +15,13 @@ COMMON = frozenset({"config", *FOLDERS, *READING, "settings"})
 
 EXIT_STATUS = (
     ("0", "Success."),
-    ("1", "A scan could not be read (once, read), was left unchanged (retry, review --done), or is unknown (why)."),
+    (
+        "1",
+        (
+            "A scan could not be read (once, read, fields), was left unchanged (retry, review --done), or is unknown "
+            "(why); or a value is not the known one (fields --check)."
+        ),
+    ),
     ("2", "Wrong usage or settings."),
     ("3", "The environment lacks something (Tesseract, a language, a permission); status: not running, or paused."),
     ("4", "Another ocrwatch uses this inbox or state folder."),
@@ -35,6 +41,7 @@ EXAMPLES = (
     ("ocrwatch run --inbox /srv/scans/inbox --outbox /srv/scans/text", "Watch a folder until Ctrl-C."),
     ("ocrwatch once --languages fra,eng", "Read all scans in the inbox, then exit."),
     ("scanimage --format=jpeg | ocrwatch read -", "Print the text of a page that is being scanned."),
+    ("ocrwatch fields receipt.jpg --profile receipt", "Print date, total and the other fields of a receipt."),
     ("ocrwatch why scan1.jpg", "Explain the state of a file."),
     ("ocrwatch config example > ocrwatch.toml", "Write a settings file that documents every option."),
 )

@@ -10,10 +10,12 @@ from typing import Any
 
 import command_help
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from ocrwatch.events import EVENTS
 from ocrwatch.events.base import field_names
 from ocrwatch.settings import Profile, Settings
+from ocrwatch.settings.fields import FieldOptions
 from ocrwatch.settings.key_lookup import section_at
 from ocrwatch.settings.reloadable import can_change
 from ocrwatch.settings.render import PROFILE_EXAMPLE, write_value
@@ -129,7 +131,16 @@ def _settings() -> Iterator[str]:
     yield from _table(("Option", "Description"), [
         (f"`{name}`", _text(option.description)) for name, option in Profile.model_fields.items()
     ])  # fmt: skip
+    yield from ("### profiles.fields", "", f"Sections `[[profiles.fields]]`. {_text(FieldOptions.__doc__)}", "")
+    yield from _table(("Option", "Default", "Description"), [
+        (f"`{name}`", _default(option), _text(option.description)) for name, option in FieldOptions.model_fields.items()
+    ])  # fmt: skip
     yield from ("```toml", *PROFILE_EXAMPLE.splitlines(), "```")
+
+
+def _default(option: FieldInfo) -> str:
+    """Return the default of an option as it is written, a dash if there is none."""
+    return "-" if option.is_required() or option.default is None else f"`{write_value(option.default)}`"
 
 
 def _options(model: type[BaseModel], names: Iterable[str], prefix: str, defaults: dict[str, Any]) -> Iterator[str]:

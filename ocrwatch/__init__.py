@@ -24,7 +24,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ocrwatch.api import read
-    from ocrwatch.document import Baseline, Block, Box, EngineInfo, Line, Page, StoredImage, Upright, Word
+    from ocrwatch.document import (
+        Baseline,
+        Block,
+        Box,
+        EngineInfo,
+        Field,
+        Line,
+        Page,
+        Standing,
+        StoredImage,
+        Upright,
+        Word,
+    )
     from ocrwatch.errors import (
         Damaged,
         EngineFailed,
@@ -43,12 +55,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Baseline", "Block", "Box", "Damaged", "EngineFailed", "EngineInfo", "EnvironmentFault", "InternalFault", "Line",
-    "OcrwatchError", "OtherFormat", "OutOfMemory", "Page", "ScanFault", "StoredImage", "TooLarge", "Truncated",
-    "Unsupported", "Upright", "UsageError", "Word", "__version__", "read",
+    "Baseline", "Block", "Box", "Damaged", "EngineFailed", "EngineInfo", "EnvironmentFault", "Field", "InternalFault",
+    "Line", "OcrwatchError", "OtherFormat", "OutOfMemory", "Page", "ScanFault", "Standing", "StoredImage", "TooLarge",
+    "Truncated", "Unsupported", "Upright", "UsageError", "Word", "__version__", "read",
 ]  # fmt: skip
 
-_DOCUMENT = frozenset({"Baseline", "Block", "Box", "EngineInfo", "Line", "Page", "StoredImage", "Upright", "Word"})
+_DOCUMENT = frozenset(
+    {"Baseline", "Block", "Box", "EngineInfo", "Field", "Line", "Page", "Standing", "StoredImage", "Upright", "Word"}
+)
 
 
 if not TYPE_CHECKING:  # else type checkers would take any name for known

@@ -49,6 +49,9 @@ def read(
     min_confidence: float = 30.0,
     enhance: Mapping[str, object] = _NOTHING,
     tables: bool = False,
+    document_type: str = "none",
+    locale: str = "",
+    fields: Sequence[Mapping[str, object]] = (),
 ) -> Page:
     """Read one image like ``ocrwatch run``, in this process, and return its page.
 
@@ -59,6 +62,11 @@ def read(
     The keywords are the options of ``[ocr]`` with the same defaults; ``enhance`` has those of ``[enhance]`` that
     differ, such as ``{"skew": False}``. With ``tables`` the page's tables are found too: ``page.tables``. Settings
     files and ``OCRWATCH_*`` variables are not read.
+
+    ``document_type``, such as ``"receipt"``, ``locale``, such as ``"de_DE"``, and ``fields`` are the options of a
+    profile: each of ``fields`` has the options of a ``[[profiles.fields]]``, such as ``{"name": "order", "near":
+    ["order no"]}``. The fields that were looked for are in ``page.fields``, in order, each with its value and its
+    standing, those without a value among them; ``page.fields`` is None if none were.
 
     The first call loads the engine (about a third of a second), later ones reuse it; so do calls with other options,
     but other languages are loaded anew. Threads may call it: one page is read at a time, and the others wait. To read
@@ -93,6 +101,7 @@ def read(
             "min_confidence": min_confidence,
         },
         dict(enhance),
+        {"match": "**", "document_type": document_type, "locale": locale, "fields": _as_list(fields)},
         tables=tables,
     )
     content = _bytes_of(source)
@@ -114,13 +123,29 @@ def _check_kinds(languages: object, variables: object, enhance: object) -> None:
             raise UsageError(f"{name} is {value!r}", "give a dictionary of options and their values")
 
 
-def _recipe(ocr: dict[str, object], enhance: dict[str, object], *, tables: object) -> Recipe:
+def _as_list(fields: object) -> list[object]:
+    """Return the fields; raises UsageError for something that has none, or one field alone."""
+    if isinstance(fields, Mapping | str | bytes) or not isinstance(fields, Iterable):
+        raise UsageError(f"fields is {fields!r}", "give a list of dictionaries, each with the options of a field")
+    return [dict(each) if isinstance(each, Mapping) else each for each in fields]
+
+
+def _recipe(
+    ocr: dict[str, object], enhance: dict[str, object], profile: dict[str, object], *, tables: object
+) -> Recipe:
     """Check the options like those of a settings file; raises UsageError."""
+    wanted = {"ocr": ocr, "enhance": enhance, "tables": {"enabled": tables}, "profiles": [profile]}
     try:
-        settings = Settings.model_validate({"ocr": ocr, "enhance": enhance, "tables": {"enabled": tables}})
+        settings = Settings.model_validate(wanted)
     except ValidationError as error:
-        raise wrong_value(error, dict.fromkeys(option_keys(), "ocrwatch.read")) from None
-    return recipe(settings)
+        wrong = wrong_value(error, dict.fromkeys(option_keys(), "ocrwatch.read"))
+        raise UsageError(_without_profile(wrong.message), _without_profile(wrong.remedy)) from None
+    return recipe(settings.with_profile(*settings.profiles))
+
+
+def _without_profile(text: str) -> str:
+    """Leave out the profile, which the caller does not know of."""
+    return text.replace("profiles[0].", "").replace(" in profiles[0]", "")
 
 
 def _bytes_of(source: Source) -> bytes:

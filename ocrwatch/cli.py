@@ -106,6 +106,44 @@ def read(
     _leave(read.read(files, given.config, given.overrides, given.sets, wanted))
 
 
+@command(app, *READING)
+def fields(
+    given: Given,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="JPEG, PNG or TIFF files; - for standard input.")
+    ],
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            "-p",
+            metavar="NAME",
+            help="A profile with fields, or a type of document: receipt, invoice, cheque, form, id_card; default: the "
+            "only profile with fields.",
+        ),
+    ] = None,
+    locale: Annotated[
+        str, typer.Option("--locale", metavar="NAME", help="How dates and amounts are written, such as en_GB or de_DE.")
+    ] = "",
+    as_json: JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a header, and one line of CSV for each file.")] = False,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            "--check",
+            metavar="TRUTH.csv",
+            help="Compare with the known values in this CSV file: a column file, and one for each field.",
+        ),
+    ] = None,
+) -> None:
+    """Print the fields of documents, such as date and total. Code 1 if a file was not read, or --check finds errors."""
+    with _loading():
+        from ocrwatch.commands import fields
+
+    wanted = fields.Wanted(profile, as_json, as_csv, check, locale)
+    _leave(fields.fields(files, given.config, given.overrides, given.sets, wanted))
+
+
 @command(app, "state")
 def status(
     given: Given,

@@ -41,7 +41,8 @@ class ExitCode(enum.IntEnum):
 
     FINE = 0
     QUARANTINED = 1
-    """A file was not read (``once``, ``read``), was left in place (``retry``, ``review``), or is unknown (``why``)."""
+    """A file was not read (``once``, ``read``, ``fields``), was left in place (``retry``, ``review``), is unknown
+    (``why``), or has other fields than it should (``fields --check``)."""
     USAGE = 2
     """Usage or configuration."""
     ENVIRONMENT = 3

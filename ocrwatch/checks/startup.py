@@ -165,13 +165,18 @@ def _delete_kept_texts(state: Path) -> None:
 
 
 def check_languages(settings: Settings) -> None:
-    """Check for the language data of all profiles; raises :class:`EnvironmentFault`.
+    """Check for the language data of all profiles; raises :class:`EnvironmentFault`."""
+    for each in recipes(settings):
+        check_languages_of(each)
+
+
+def check_languages_of(recipe: Recipe) -> None:
+    """Check for the language data of one recipe; raises :class:`EnvironmentFault`.
 
     PP-OCR needs none: it has the same networks for all languages.
     """
-    for each in recipes(settings):
-        if not is_read_by_ppocr(each):
-            check_recipe_languages(replace(each, languages=each.all_languages))
+    if not is_read_by_ppocr(recipe):
+        check_recipe_languages(replace(recipe, languages=recipe.all_languages))
 
 
 def check_formats(settings: Settings) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from importlib import resources
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ocrwatch.recipe import FieldRule, FieldType, Pick
 from ocrwatch.settings.section_base import Section
@@ -22,20 +22,41 @@ FOUND_BY_SHAPE: Final = frozenset({"date", "amount", "iban", "vat", "luhn", "ean
 """Types whose values are found without a label, pattern or zone."""
 
 _NAME: Final = r"[a-z][a-z0-9_]*"
-_SUM: Final = re.compile(rf"-?\s*{_NAME}(?:\s*[+-]\s*{_NAME})*")
+_SUM: Final = rf"-?\s*{_NAME}(?:\s*[+-]\s*{_NAME})*"
+_LONGEST_NAME: Final = 60
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(_NAME, value) or len(value) > _LONGEST_NAME:
+        raise ValueError(f"begin with a small letter, and use at most {_LONGEST_NAME} small letters, digits and _")
+    return value
+
+
+def _sum(value: str) -> str:
+    if not re.fullmatch(_SUM, value):
+        raise ValueError('write a sum or a difference of fields, such as "net + tax"')
+    return value
+
+
+# The patterns are only for editors, which get them by the JSON Schema.
+FieldName = Annotated[str, AfterValidator(_name), Field(json_schema_extra={"pattern": f"^{_NAME}$"})]
+"""Name of a field."""
+Sum = Annotated[str, AfterValidator(_sum), Field(json_schema_extra={"pattern": f"^{_SUM}$"})]
+"""A field, or a sum or difference of fields."""
 
 
 class FieldOptions(Section):
     """A field of a document: where its value is, and what it looks like."""
 
-    name: str = Field(pattern=f"^{_NAME}$", max_length=60)
+    name: FieldName
     """Name of the field in sidecars: small letters, digits and _."""
     type: FieldType = "text"
     """What the value is: text, date, amount, integer, iban, vat (a European VAT number), luhn or ean (numbers with such
     a check digit), or code (letters and digits without spaces)."""
     near: Names = ()
-    """Labels that the value is to the right of, or below, the best first, such as ["grand total", "total"]. Case,
-    accents and punctuation are ignored, and a wrong letter in six is allowed."""
+    """Labels that the value is to the right of, or below, the best first, such as ["grand total", "total"]. Labels
+    that are equally good are one entry: "total due | amount due". The entry "*" allows a value without a label if none
+    is found. Case, accents and punctuation are ignored, and a wrong letter in six is allowed."""
     not_near: Names = ()
     """Labels that name another value although they contain one of near, such as ["subtotal", "total quantity"]."""
     pattern: Pattern = ""
@@ -54,7 +75,7 @@ class FieldOptions(Section):
     """Languages of the zone; without them it has those of the page."""
     pick: Pick = "first"
     """Which of several values beside equally good labels is taken: first or last on the page, or the largest."""
-    equals: tuple[Annotated[str, Field(pattern=f"^{_SUM.pattern}$")], ...] = ()
+    equals: tuple[Sum, ...] = ()
     """Other amounts that make this one up, such as ["cash - change", "net + tax"]. If one is right, the value is
     verified. If the first is another value, it is doubtful: put the one first that always holds."""
     required: bool = False

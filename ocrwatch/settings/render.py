@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ocrwatch.settings import Profile, Settings
+from ocrwatch.settings.fields import FieldOptions
 from ocrwatch.settings.key_lookup import section_at
 from ocrwatch.settings.load import Configuration
 
@@ -33,6 +34,16 @@ page_segmentation = 4
 
 [profiles.output]
 formats = ["txt", "json"]
+
+[[profiles]]
+match = "receipts/**"
+document_type = "receipt"
+locale = "en_GB"
+
+[[profiles.fields]]
+name = "shop_number"
+type = "code"
+near = ["shop no", "store number"]
 """
 
 
@@ -49,6 +60,9 @@ def example() -> str:
     lines += ["", *_comment(Profile.__doc__), "#"]
     for name, option in Profile.model_fields.items():
         lines += _comment(f"{name}: {option.description}")
+    lines += ["#", *_comment(f"Options of [[profiles.fields]]: {FieldOptions.__doc__}"), "#"]
+    for name, option in FieldOptions.model_fields.items():
+        lines += _comment(f"{name}: {option.description}")
     lines += ["#", *(f"# {line}".rstrip() for line in PROFILE_EXAMPLE.splitlines())]
     return "\n".join(lines) + "\n"
 
@@ -61,8 +75,15 @@ def show(configuration: Configuration) -> str:
     lines = list(_sourced(values, configuration.provenance))
     for number, profile in enumerate(profiles):
         lines += ["", f"[[profiles]]  # number {number + 1}, from {configuration.provenance['profiles']}"]
-        lines += [f"{name} = {write_value(value)}" for name, value in profile.items()]
+        fields = profile.pop("fields", ())
+        lines += _entries(profile)
+        for field in fields:
+            lines += ["", "[[profiles.fields]]", *_entries(field)]
     return "\n".join(lines) + "\n"
+
+
+def _entries(values: Mapping[str, object]) -> Iterator[str]:
+    return (f"{name} = {write_value(value)}" for name, value in values.items())
 
 
 def schema() -> str:

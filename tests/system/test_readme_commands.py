@@ -17,7 +17,7 @@ import pytest
 
 from tests.daemon_process import PROGRAM, DaemonProcess, clean_environment, run_ocrwatch
 from tests.documentation import PAGES, ROOT, commands, inline
-from tests.rendering import encode
+from tests.rendering import encode, render
 from tests.system.dropping import delivered, put, scan
 from tests.table_images import draw_table, simple
 
@@ -56,6 +56,9 @@ ELSEWHERE = {
 TABLE = simple([("Item", "Pieces"), ("Screw", "120"), ("Nail", "1500"), ("Bolt", "85")])
 """On the page that is read by commands: some print its tables."""
 
+RECEIPT = "Corner Shop\nDate 27/11/2026\nBread 2.40\nMilk 1.10\nTotal 3.50\nCash 5.00\nChange 1.50"
+"""What is printed on the receipt whose fields commands print."""
+
 DAEMONS = [command for command in OURS if command.startswith("ocrwatch run")]
 LASTING = {*DAEMONS, "ocrwatch status --watch"}
 """Those that go on until they are told to end."""
@@ -72,6 +75,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert daemon.stop() == 0
     put(folder / "inbox", "page.jpg", scan(1))
     put(folder, "page.jpg", encode(draw_table(TABLE).image))
+    put(folder, "receipt.jpg", render(RECEIPT, size=36))
+    put(folder, "truth.csv", b"file,date,total\nreceipt.jpg,27/11/2026,3.50\n")
     return folder
 
 

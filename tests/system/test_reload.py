@@ -50,6 +50,23 @@ def test_new_profile_is_taken(tmp_path: Path) -> None:
         assert not daemon.events("worker.died")
 
 
+def test_new_fields_are_taken(tmp_path: Path) -> None:
+    """The same scan has the fields of the settings at the time, also if its text is in the cache."""
+    field = '[[profiles.fields]]\nname = "{}"\npattern = "The ([a-z]+)"\n'
+    with DaemonProcess(tmp_path, config=PROFILE) as daemon:
+        daemon.wait_ready()
+        found = []
+        for number, fields in enumerate(("", field.format("colour"), field.format("shade"))):
+            if fields:
+                assert _reload(daemon, PROFILE + fields)["changed"] == ["profiles"]
+            put(daemon.inbox, f"numbers/{number}.jpg", scan(1))
+            daemon.wait_for("scan.delivered", path=f"numbers/{number}.jpg")
+            sidecar = json.loads((daemon.outbox / f"numbers/{number}.json").read_text())
+            found.append({name: field["value"] for name, field in sidecar.get("fields", {}).items()})
+        colour = phrase(1).split()[1]
+        assert found == [{}, {"colour": colour}, {"shade": colour}]
+
+
 def test_what_is_being_read_keeps_its_settings(tmp_path: Path) -> None:
     """The scan that a worker has in hand is finished as it was begun; one that waits takes the new settings."""
     with DaemonProcess(tmp_path, "--workers", "1", config="") as daemon:

@@ -19,6 +19,7 @@ from PIL import ImageDraw
 import ocrwatch
 from ocrwatch import errors
 from ocrwatch.recognise import page as pages
+from ocrwatch.settings import Profile
 from ocrwatch.settings.reading import Enhance, Ocr, Tables
 from tests import odd_jpegs
 from tests.documentation import blocks
@@ -140,6 +141,8 @@ def test_keywords_and_defaults_are_those_of_the_settings() -> None:
     del keywords["source"]
     assert dict(keywords.pop("enhance")) == {}
     assert keywords.pop("tables") == Tables().enabled
+    profile = {name: Profile.model_fields[name].default for name in ("document_type", "locale", "fields")}
+    assert {name: keywords.pop(name) for name in profile} == profile
     keywords["variables"] = dict(keywords["variables"])
     assert keywords == {name: field.default for name, field in Ocr.model_fields.items()}
     assert "skew" in Enhance.model_fields
@@ -297,3 +300,57 @@ def test_the_example_of_tables_in_the_documentation(tmp_path: Path) -> None:
     done = python(f"import os, ocrwatch; os.chdir({str(tmp_path)!r})\n{example}")
     assert done.stdout.startswith("0 0 1 1 Harbour (")
     assert "\n2 1 1 1 310 (" in done.stdout
+
+
+RECEIPT = render("Corner Shop\nStore No 4711\nDate 27/11/2026\nTotal 3.50\nCash 5.00\nChange 1.50", size=36)
+
+
+def test_fields_are_found() -> None:
+    """Those of the type of document come first, then those of the caller; each has its value, or is missing."""
+    own = {"name": "store", "type": "code", "near": ["store no"], "second_look": False}
+    page = ocrwatch.read(RECEIPT, document_type="receipt", locale="en_GB", fields=[own])
+    assert page.fields is not None
+    by_name = {field.name: field for field in page.fields}
+    assert list(by_name)[-1] == "store"
+    date, store = by_name["date"], by_name["store"]
+    assert (date.value, date.text, date.required) == ("2026-11-27", "27/11/2026", True)
+    assert (store.value, store.standing, store.required) == ("4711", ocrwatch.Standing.READ, False)
+    assert [page.words[index].text for index in store.words] == ["4711"]
+    assert isinstance(store, ocrwatch.Field)
+
+
+def test_fields_are_looked_for_only_if_asked_for() -> None:
+    """Without them the page has none, and with them those that are missing are there."""
+    assert ocrwatch.read(JPEG).fields is None
+    (field,) = ocrwatch.read(JPEG, fields=({"name": "account", "type": "iban"},)).fields or ()
+    assert (field.name, field.value, field.standing) == ("account", "", ocrwatch.Standing.MISSING)
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ({"document_type": "recipt"}, 'ocrwatch.read: document_type = "recipt" is not valid; .*did you mean receipt'),
+        ({"locale": "zz"}, 'ocrwatch.read: locale = "zz" is not valid; write a language and a country'),
+        ({"fields": [{"name": "a", "naer": "b"}]}, r"no option fields\[0\].naer; did you mean fields\[0\].near"),
+        ({"fields": [{"name": "a"}]}, r"the options in fields\[0\] contradict each other; give the text field a near"),
+        ({"fields": [{"name": "a", "type": "date"}] * 2}, "the options contradict each other; there are two fields"),
+        ({"fields": {"name": "a"}}, "fields is .*; give a list of dictionaries"),
+        ({"fields": 5}, "fields is 5; give a list of dictionaries"),
+        ({"fields": ["a"]}, r"fields\[0\] = \"a\" is not valid"),
+    ],
+)
+def test_wrong_fields(option: dict[str, Any], says: str) -> None:
+    """They are refused like those of a settings file, by the names that the caller knows."""
+    with pytest.raises(ocrwatch.UsageError, match=says):
+        ocrwatch.read(b"", **option)
+
+
+def test_the_example_of_fields_in_the_documentation(tmp_path: Path) -> None:
+    """It prints the fields of a receipt."""
+    (example,) = (block for block in blocks("python") if "page.fields" in block)
+    (tmp_path / "page.jpg").write_bytes(RECEIPT)
+    done = python(f"import os, ocrwatch; os.chdir({str(tmp_path)!r})\n{example}")
+    assert done.stdout.startswith("date 2026-11-27 ")
+    assert "\ntotal 3.50 verified " in done.stdout
+    assert "\n['3.50'] (" in done.stdout
+    assert "\nshop_number 4711 " in done.stdout

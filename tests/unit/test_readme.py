@@ -8,19 +8,21 @@ import re
 import tomllib
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from ocrwatch import errors
 from ocrwatch.commands.why import explanation
-from ocrwatch.document import Second
+from ocrwatch.document import Field, Second, Standing
 from ocrwatch.errors import ScanFault
 from ocrwatch.events import EVENTS
 from ocrwatch.observe.prometheus import CAUSES, RESULTS, Exposition
 from ocrwatch.observe.status import Distribution, Status
+from ocrwatch.recipe import FieldType
 from ocrwatch.render import registry
 from ocrwatch.settings import Profile, Settings
+from ocrwatch.settings.fields import DocumentType, FieldOptions
 from ocrwatch.settings.key_lookup import is_option, option_keys
 from ocrwatch.settings.load import load, parse_overrides
 from tests.documentation import DOCS, GENERATED, PAGES, README, ROOT, anchors, blocks, inline, text_of
@@ -157,11 +159,25 @@ def test_every_sidecar_and_every_field_of_the_json_is_documented() -> None:
     """Each format has a section, and the table of the JSON has all fields of a page, and no other."""
     page = text_of("reference/sidecars.md")
     assert set(re.findall(r"^## \.([\w.]+)$", page, re.MULTILINE)) == set(registry.endings())
-    given = replace(PAGE, second=Second("rapidocr", "3.10.0", 1), tables=PAGE_WITH_TABLE.tables)
+    total = Field("total", Standing.MISSING, "", "", "no label was found")
+    given = replace(PAGE, second=Second("rapidocr", "3.10.0", 1), tables=PAGE_WITH_TABLE.tables, fields=(total,))
     written = json.loads(rendered(given, "json"))
     (table,) = written["tables"]
-    fields_of = {*written, *written["upright"], *table, *table["cells"][0]}
+    fields_of = {*written, *written["upright"], *table, *table["cells"][0], *written["fields"]["total"]}
     assert _named(page.partition("\n## .json\n")[2].partition("\n## ")[0]) == fields_of
+
+
+def test_every_option_of_a_field_is_documented() -> None:
+    """The table on the page about fields has all options of a field and no other, and its types and standings."""
+    page = text_of("fields.md")
+    options, kinds, standings = (
+        _named(page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0])
+        for heading in ("How do I add fields of my own?", "How are values written?", "How sure is a value?")
+    )
+    assert options == set(FieldOptions.model_fields)
+    assert kinds == set(get_args(FieldType))
+    assert standings == {each.value for each in Standing}
+    assert all(f"`{each}`" in page for each in get_args(DocumentType) if each != "none")
 
 
 def test_every_field_of_why_is_documented() -> None:

@@ -42,8 +42,19 @@ _WHITE_SHORTEST: Final = {True: 3.0, False: 1.4}
 _FLAT: Final = 4
 """Length of a rule in multiples of its thickness, at least."""
 
+_OF_LETTERS: Final = {True: 6.0, False: 3.0}
+"""Length up to which a rule within words is a stroke of their letters. A longer horizontal one is none: strokes are
+interrupted between words. Stems may meet from line to line."""
+
 _WITHIN_WORDS: Final = 0.4
-"""Share of a rule that lies within words, from which on it is a stroke of their letters."""
+"""Share of a rule that lies within words, from which on it may be a stroke of their letters."""
+
+_BESIDE: Final = 0.4
+"""How far from a stem the next letters are, at most."""
+
+_ALONE: Final = 0.2
+"""Share of a vertical rule with ink beside it, at most, on the side that has less: other rules end there. Stems have
+some along half of their height."""
 
 _INSIDE: Final = 0.12
 """How far inside a word's box a stroke is: an underline is at its edge."""
@@ -96,7 +107,7 @@ def find_rules(gray: Gray, unit: float, words: Sequence[Extent]) -> Rules:
             horizontal=horizontal,
         )
         longest = sorted(_joined([*dark, *white]), key=lambda rule: -rule.length)[:_MOST_RULES]
-        found.append(tuple(rule for rule in longest if not _is_stroke(rule, boxes, horizontal=horizontal)))
+        found.append(tuple(rule for rule in longest if not _is_stroke(rule, boxes, gray, unit, horizontal=horizontal)))
     return Rules(*found)
 
 
@@ -158,12 +169,42 @@ def _continues(rule: Rule, following: Rule) -> bool:
     return is_near and following.begin - rule.end <= _BREAK and following.end > rule.begin
 
 
-def _is_stroke(rule: Rule, boxes: np.ndarray, *, horizontal: bool) -> bool:
+def _is_stroke(rule: Rule, boxes: np.ndarray, gray: Gray, unit: float, *, horizontal: bool) -> bool:
     """Return whether a rule is made of strokes of letters: much of it lies within words.
 
-    It may be long: if lines are close, the stems of one line meet those of the next, as with the long s of old books.
+    Stems may be long: if lines are close, those of one line meet those of the next, as with the long s of old books.
+    But a word may also have been read across a rule, or its box may be as large as its cell.
     """
+    is_short = rule.length <= _OF_LETTERS[horizontal]
+    if horizontal and not is_short:
+        return False
     low, high, begin, end = boxes.T[[1, 3, 0, 2] if horizontal else [0, 2, 1, 3]]
-    inside = (low + _INSIDE < rule.at) & (rule.at < high - _INSIDE)
-    covered = np.minimum(rule.end, end[inside]) - np.maximum(rule.begin, begin[inside])
-    return float(np.maximum(covered, 0).sum()) > _WITHIN_WORDS * rule.length
+    begin, end = np.maximum(begin, rule.begin), np.minimum(end, rule.end)
+    inside = (low + _INSIDE < rule.at) & (rule.at < high - _INSIDE) & (begin < end)
+    within = np.column_stack((begin[inside], end[inside]))
+    if float((within[:, 1] - within[:, 0]).sum()) <= _WITHIN_WORDS * rule.length:
+        return False
+    return is_short or _has_letters_beside(rule, within, gray, unit)
+
+
+def _has_letters_beside(rule: Rule, within: np.ndarray, gray: Gray, unit: float) -> bool:
+    """Return whether a vertical rule has ink close to it on both sides, in the parts of it that are ``within`` words.
+
+    Text that is aligned at a rule is close on one side only.
+    """
+    rows = np.zeros(gray.shape[0], np.bool_)
+    for begin, end in np.round(within * unit).astype(int).tolist():
+        rows[max(0, begin) : end] = True
+    left = max(0, round((rule.at - rule.thickness / 2) * unit))
+    right = max(left + 1, round((rule.at + rule.thickness / 2) * unit))
+    reach = max(1, round(_BESIDE * unit))
+    # The pixels at its edges are blurred.
+    before = gray[rows, max(0, left - 1 - reach) : max(0, left - 1)]
+    after = gray[rows, right + 1 : right + 1 + reach]
+    if not before.size or not after.size:
+        return False
+    level = float(np.median(gray[rows, left:right]))
+    paper = float(np.median(np.hstack((before, after))))
+    middle = (level + paper) / 2
+    inked = [(side < middle) if level < paper else (side > middle) for side in (before, after)]
+    return min(float(side.any(axis=1).mean()) for side in inked) > _ALONE

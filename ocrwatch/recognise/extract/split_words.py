@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final
 
 import numpy as np
@@ -19,7 +19,7 @@ from ocrwatch.recognise.extract.extents import Extent
 from ocrwatch.recognise.extract.rules import Rules
 from ocrwatch.recognise.extract.straight_page import StraightPage
 from ocrwatch.recognise.extract.table_words import TableWord
-from ocrwatch.recognise.extract.word_ink import RULE_SIGNS, inked_columns, without_stems
+from ocrwatch.recognise.extract.word_ink import RULE_SIGNS, inked_columns, print_height, without_stems
 
 _INSIDE: Final = 0.4
 """Distance of a rule from both ends of a word that it divides, at least. At an end it was read as a sign."""
@@ -34,10 +34,19 @@ _BEYOND: Final = 0.3
 """How far a rule that divides a word reaches beyond it, at least: the stems of its letters do not."""
 
 _TALLEST: Final = 1.8
-"""Height of a word that may be divided, at most: the letters of titles are no cells."""
+"""Height of print that may be divided, at most: the letters of titles are no cells."""
 
 _UNSURE: Final = 50.0
 """Confidence, 0 to 100, of the parts at most: the letters may be right, but where they were divided is an estimate."""
+
+_WIDTHS: Final = {
+    **dict.fromkeys(".,:;'!|ijlI", 0.5),
+    **dict.fromkeys("-()[]{}/ frt", 0.6),
+    **dict.fromkeys("ckJsvxyz", 0.9),
+    **dict.fromkeys("ABCDEGHKNOPQRSUVXYw", 1.25),
+    **dict.fromkeys("mM%W@", 1.6),
+}
+"""Widths of characters in those of a digit, about as in most typefaces; others have 1."""
 
 
 def split_words(page: Page, straight: StraightPage, rules: Rules) -> Page:
@@ -65,7 +74,7 @@ def split_words(page: Page, straight: StraightPage, rules: Rules) -> Page:
 def _parts(word: TableWord, straight: StraightPage, rules: Rules, page: Page, read: Word) -> Iterator[Word]:
     """Yield the parts of a word between rules; nothing if no rule divides it. ``read`` is the word on the page."""
     height = word.bottom - word.top
-    if height > _TALLEST or _is_from_right_to_left(word.text):
+    if _is_from_right_to_left(word.text):
         return
     cuts = sorted(
         rule.at
@@ -76,6 +85,9 @@ def _parts(word: TableWord, straight: StraightPage, rules: Rules, page: Page, re
     )
     cuts = cuts or _blank_gaps(word, straight, rules)
     if not cuts or len(word.text) < 2:  # noqa: PLR2004 - at least one character for each part
+        return
+    # The box of a word may be as tall as its cell.
+    if height > _TALLEST and print_height(word, straight, rules) > _TALLEST:
         return
     edges = (word.left, *cuts, word.right)
     places = [Extent(left, word.top, right, word.bottom) for left, right in pairwise(edges)]
@@ -100,24 +112,27 @@ def _blank_gaps(word: TableWord, straight: StraightPage, rules: Rules) -> list[f
 
 
 def _ink_widths(word: TableWord, places: Sequence[Extent], straight: StraightPage, rules: Rules) -> list[int]:
-    """Return how many columns of pixels have ink in each part of a word."""
+    """Return how many columns of pixels the print in each part of a word takes, from its first ink to its last."""
     inked = inked_columns(word, straight, rules)
     if inked is None:
         return [max(1, round(place.width * straight.unit)) for place in places]
     ends = np.searchsorted(inked, [place.right * straight.unit for place in places[:-1]]).tolist()
-    return [end - begin for begin, end in pairwise([0, *ends, len(inked)])]
+    parts = [inked[begin:end] for begin, end in pairwise([0, *ends, len(inked)])]
+    return [int(part[-1] - part[0]) + 1 if len(part) else 0 for part in parts]
 
 
 def divide_text(text: str, widths: Sequence[int]) -> list[str]:
-    """Divide a text in proportion to the widths of its parts' ink, at a sign that was read from a rule if one is near.
+    """Divide a text where its characters fit the widths of its parts, at a sign read from a rule if one is near.
 
     The last part has the rest.
     """
     total = sum(widths)
+    edges = list(accumulate((_WIDTHS.get(character, 1.0) for character in text), initial=0.0))
     texts, begin, ink = [], 0, 0
     for width in widths[:-1]:
         ink += width
-        at = max(begin, round(len(text) * ink / total) if total else 0)
+        fitting = edges[-1] * ink / total if total else 0.0
+        at = max(begin, min(range(len(edges)), key=lambda place: abs(edges[place] - fitting)))
         near = (place for place in (at, at - 1, at + 1) if begin <= place < len(text))
         sign = next((place for place in near if text[place] in RULE_SIGNS), None)
         end = at if sign is None else sign

@@ -135,6 +135,25 @@ def inked_columns(word: TableWord, page: StraightPage, rules: Rules) -> ColumnIn
 
     None if it cannot be told from its background. ``rules`` are those that are no strokes of letters.
     """
+    ink = _ink_of(word, page, rules)
+    if ink is None:
+        return None
+    # A column with one pixel is a speck.
+    left = max(0, int(word.left * page.unit))
+    return left + np.flatnonzero(cv2.reduce(ink, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S) > 1)
+
+
+def print_height(word: TableWord, page: StraightPage, rules: Rules) -> float:
+    """Return how tall a word is without blank space and rules in its box, in heights of a word."""
+    ink = _ink_of(word, page, rules)
+    if ink is None:
+        return word.bottom - word.top
+    inked = np.flatnonzero(cv2.reduce(ink, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S) > 1)
+    return float(inked[-1] - inked[0] + 1) / page.unit if len(inked) else 0.0
+
+
+def _ink_of(word: TableWord, page: StraightPage, rules: Rules) -> Mask | None:
+    """Mark the ink of a word that is no rule; None if it cannot be told from its background."""
     rows, columns = page.gray.shape
     unit = page.unit
     left, top = max(0, int(word.left * unit)), max(0, int(word.top * unit))
@@ -150,8 +169,7 @@ def inked_columns(word: TableWord, page: StraightPage, rules: Rules) -> ColumnIn
     for rule in rules.horizontal:
         if top <= rule.at * unit <= bottom and rule.covered(word.left, word.right) > 0:
             ink[_pixels_of(rule, unit, top)] = 0
-    # A column with one pixel is a speck.
-    return left + np.flatnonzero(cv2.reduce(ink, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S) > 1)
+    return ink
 
 
 def has_print(place: Extent, page: StraightPage) -> bool:

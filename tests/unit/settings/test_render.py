@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.settings import Settings
+from ocrwatch.settings import Profile, Settings
+from ocrwatch.settings.fields import FieldOptions
 from ocrwatch.settings.key_lookup import option_keys
 from ocrwatch.settings.load import load
 from ocrwatch.settings.render import example, schema, show
@@ -62,6 +63,15 @@ def test_example_of_a_profile_is_accepted(toml: Path) -> None:
     lines = example()[example().index("# [[profiles]]") :].splitlines()
     found = load(write(toml, "\n".join(line[2:] for line in lines)), {}, {}).settings
     assert found.for_path("invoices/fr/a.jpg").ocr.languages == ("fra", "eng")
+    assert found.for_path("receipts/a.jpg").fields[-1].name == "shop_number"
+
+
+def test_example_has_every_option_of_profiles_and_fields() -> None:
+    """Each is described, as they have no line of their own."""
+    described = set(
+        re.findall(r"^# ([a-z_]+): ", example()[example().index("# Settings for scans in") :], re.MULTILINE)
+    )
+    assert described == {*Profile.model_fields, *FieldOptions.model_fields}
 
 
 def test_show_is_toml_that_gives_the_same_settings(toml: Path, tmp_path: Path) -> None:

@@ -90,9 +90,11 @@ def _written(names: Sequence[tuple[str, str]]) -> str:
 
 
 def _sum_in_words(names: Sequence[tuple[str, str]], terms: Sequence[Candidate]) -> str:
-    first, *rest = terms
-    values = " ".join([first.value, *(f"{sign} {term.value}" for (sign, _), term in zip(names[1:], rest, strict=True))])
-    return f"it is {_written(names)}: {values}" if rest else f"it is also {_written(names)}"
+    if len(terms) == 1:
+        return f"it is also {_written(names)}"
+    first, *rest = (f"({term.value})" if term.value.startswith("-") else term.value for term in terms)
+    values = " ".join([first, *(f"{sign} {value}" for (sign, _), value in zip(names[1:], rest, strict=True))])
+    return f"it is {_written(names)}: {values}"
 
 
 def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]]) -> Decision:

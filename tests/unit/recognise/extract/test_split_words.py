@@ -18,9 +18,9 @@ from tests.unit.recognise.extract.sheets import Sheet
 ROWS = (("Harbour", "Summer", "Winter"), ("North", "82,327", "45,382"), ("South", "10,310", "20,088"))
 
 
-def _joined(drawn: DrawnTable, first: str, second: str, between: str = "") -> Page:
+def _joined(drawn: DrawnTable, first: str, second: str, between: str = "", page: Page | None = None) -> Page:
     """Return the page as if two words had been read as one."""
-    page = drawn.page()
+    page = page or drawn.page()
     boxes = dict(drawn.words)
     left, right = boxes[first], boxes[second]
     box = Box(left.left, min(left.top, right.top), right.right, max(left.bottom, right.bottom))
@@ -46,6 +46,60 @@ def test_word_across_a_rule_is_divided(between: str) -> None:
         assert word.box.left <= boxes[text].left <= boxes[text].right <= word.box.right
     assert page.tables is not None
     assert [cell.text for cell in page.tables[0].cells] == [text for row in ROWS for text in row]
+
+
+def test_words_across_a_rule_are_divided_in_all_rows() -> None:
+    """Then most of the rule lies within words, as stems of their letters do; but these have letters on both sides."""
+    rows = (("Year", "18,450", "18,460"), ROWS[1], ("South", "36,940", "20,088"))
+    drawn = draw_table(simple(rows))
+    page = drawn.page()
+    for _, first, second in rows:
+        page = _joined(drawn, first, second, page=page)
+    tables = with_tables(drawn.gray, 1, page).tables
+    assert tables is not None
+    assert [[cell.text for cell in table.cells] for table in tables] == [[text for row in rows for text in row]]
+
+
+def test_word_in_a_box_as_tall_as_its_cell_is_divided() -> None:
+    """It is its print that would be too tall: that of a title."""
+    drawn = draw_table(simple(ROWS))
+    page = _joined(drawn, "82,327", "45,382")
+    blocks = []
+    for block in page.blocks:
+        (word,) = block.lines[0].words
+        if word.text == "82,32745,382":
+            box = replace(word.box, top=word.box.top - 14, bottom=word.box.bottom + 8)
+            word = replace(word, box=box, height=box.bottom - box.top)
+            assert word.height > 1.8 * 22
+        blocks.append(Block((Line((word,), word.box),), word.box))
+    tables = with_tables(drawn.gray, 1, replace(page, blocks=tuple(blocks))).tables
+    assert tables is not None
+    assert [[cell.text for cell in table.cells] for table in tables] == [[text for row in ROWS for text in row]]
+
+
+@pytest.mark.parametrize(
+    ("widths", "parts"),
+    [
+        ((56, 92), ["70%", "98,105"]),
+        ((85, 92, 92), ["32623", "737.61", "461.19"]),
+        ((113, 91), ["Summer", "Winter"]),
+        ((21, 57), ["ill", "mild"]),
+    ],
+)
+def test_text_is_divided_where_its_characters_fit(widths: tuple[int, ...], parts: list[str]) -> None:
+    """A point is narrower than a digit, and a percent sign wider."""
+    assert divide_text("".join(parts), widths) == parts
+
+
+def test_rules_within_the_boxes_of_words_are_kept() -> None:
+    """Tesseract's boxes may be as large as cells, and have a rule in them."""
+    drawn = draw_table(simple(ROWS))
+    drawn.words = [
+        (text, Box(box.left - 12, box.top - 6, box.right + 12, box.bottom + 20)) for text, box in drawn.words
+    ]
+    tables = with_tables(drawn.gray, 1, drawn.page()).tables
+    assert tables is not None
+    assert [[cell.text for cell in table.cells] for table in tables] == [[text for row in ROWS for text in row]]
 
 
 def test_word_across_a_wide_gap_is_divided() -> None:
