@@ -38,7 +38,7 @@ from ocrwatch.settings.fields import DocumentType, fields_of
 from tests.bench.arguments import console, positive
 from tests.bench.field_scoring import FieldScore, Outcome, outcome_of, read_key
 from tests.invoices.layouts import LAYOUTS
-from tests.invoices.rendered import rendered_invoices
+from tests.invoices.scanned_invoices import rendered_invoices
 from tests.invoices.sheet import missing_fonts
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
-from tests.invoices.labels import ENGLISH, FRENCH, GERMAN, Labels, Variants
+from tests.invoices.printed_labels import ENGLISH, FRENCH, GERMAN, Labels, Variants
 
 _CENT: Final = Decimal("0.01")
 _FIRST_DAY: Final = dt.date(2019, 1, 1)

@@ -16,7 +16,7 @@ from ocrwatch.settings.fields import fields_of
 from tests.bench.field_scoring import FieldScore, outcome_of, read_key, true_date
 from tests.invoices.contents import COUNTRIES, Country, iban, random_invoice, remainder
 from tests.invoices.layouts import LAYOUTS
-from tests.invoices.rendered import rendered_invoice, truth_of
+from tests.invoices.scanned_invoices import rendered_invoice, truth_of
 from tests.invoices.sheet import missing_fonts
 
 needs_fonts = pytest.mark.skipif(
