@@ -34,7 +34,7 @@ from ocrwatch.recognise.extract.fields.extraction import with_fields
 from ocrwatch.recognise.page import REDUCE_FROM, recognise, warm
 from ocrwatch.recognise.reader import Reader
 from ocrwatch.recognise.strip_reader import StripReader
-from ocrwatch.settings.fields import DocumentType, fields_of
+from ocrwatch.settings.field_options import DocumentType, fields_of
 from tests.bench.arguments import console, positive
 from tests.bench.field_scoring import FieldScore, Outcome, outcome_of, read_key
 from tests.invoices.layouts import LAYOUTS

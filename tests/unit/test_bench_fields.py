@@ -12,7 +12,7 @@ import pytest
 from ocrwatch.document import Field, Standing
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.page import recognise
-from ocrwatch.settings.fields import fields_of
+from ocrwatch.settings.field_options import fields_of
 from tests.bench.field_scoring import FieldScore, outcome_of, read_key, true_date
 from tests.invoices.contents import COUNTRIES, Country, iban, random_invoice, remainder
 from tests.invoices.layouts import LAYOUTS

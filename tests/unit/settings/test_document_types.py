@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from ocrwatch.settings.fields import DocumentType, FieldOptions, check_names, fields_of
+from ocrwatch.settings.field_options import DocumentType, FieldOptions, check_names, fields_of
 
 TYPES = tuple(each for each in get_args(DocumentType) if each != "none")
 

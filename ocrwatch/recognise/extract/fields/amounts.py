@@ -16,7 +16,7 @@ NO_DECIMALS: Final = "it has no decimals"
 
 _GROUPS: Final = r"[.,'\u2019\u00a0\u202f ]"
 _NUMBER: Final = re.compile(
-    rf"(?<![\d.,/:])(?P<minus>[-\u2212\u2013(]\s?)?(?P<currency>[A-Z]{{2,3}}\s?\$?|[$\u20ac\u00a3\u00a5]\s?)?(?P<minus2>[-\u2212]\s?)?"
+    rf"(?<!\d)(?<!\d[.,/:])(?P<minus>[-\u2212\u2013(]\s?)?(?P<currency>[A-Z]{{2,3}}\s?\$?|[$\u20ac\u00a3\u00a5]\s?)?(?P<minus2>[-\u2212]\s?)?"
     rf"(?P<whole>\d{{1,3}}(?:{_GROUPS}\d{{3}})+(?!\d)|\d+)"
     r"(?:(?P<point>\s?[.,]\s?|(?P<lost>\s))(?P<decimals>\d\d)(?!\d)(?!\s?[.,/:]\s?\d))?"
     r"(?P<after>\s?%|\s?[$\u20ac\u00a3\u00a5]|\s?(?:EUR|USD|CHF|GBP)\b|[-](?!\d))?"

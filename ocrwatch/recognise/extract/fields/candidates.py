@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,12 +12,16 @@ from ocrwatch.recipe import FieldRule
 from ocrwatch.recognise.extract.extents import Extent, extent
 from ocrwatch.recognise.extract.fields.found_value import FoundValue
 from ocrwatch.recognise.extract.fields.labels import ANYWHERE, Label
-from ocrwatch.recognise.extract.fields.text_lines import TextLine, text_line
+from ocrwatch.recognise.extract.fields.text_lines import TextLine
 from ocrwatch.recognise.extract.fields.value_types import find_values
-from ocrwatch.recognise.extract.table_words import Spacing, TableWord, split_at_gaps
+from ocrwatch.recognise.extract.table_words import TableWord
 
 _LOWEST: Final = 4.0
 """How far below its label a value is, at most, in heights of a word."""
+
+_DIGIT: Final = re.compile(r"\d")
+_FEWEST_DIGITS: Final = 4
+"""Digits of a value whose type is unknown, at least."""
 
 _ASIDE: Final = 1.0
 """How far left or right of its label a value below it may begin, in heights of a word."""
@@ -71,18 +76,32 @@ class FieldPage:
 
     lines: Sequence[TextLine]
     labels: Sequence[Label]
-    spacing: Spacing
+    rules: Sequence[FieldRule]
     languages: tuple[str, ...]
 
-    def candidates(self, rule: FieldRule) -> list[Candidate]:
-        """Return what may be the value of a field, the best first."""
+    def candidates(self) -> dict[str, list[Candidate]]:
+        """Return what may be the value of each field without a zone, the best first, by its name."""
+        rules = [rule for rule in self.rules if rule.zone is None]
+        beside = {rule.name: in_order(self._labelled(rule), rule) for rule in rules}
+        found = {}
+        for rule in rules:
+            # What is beside the label of another field is that field's, wherever it is repeated.
+            taken = {
+                (other.type, candidates[0].value)
+                for other in rules
+                if other is not rule and (candidates := beside[other.name]) and not candidates[0].is_contested
+            }
+            anywhere = self._anywhere(rule) if self.is_anywhere(rule) else ()
+            others = (each for each in anywhere if rule.type == "amount" or (rule.type, each.value) not in taken)
+            found[rule.name] = in_order([*beside[rule.name], *others], rule)
+        return found
+
+    def _labelled(self, rule: FieldRule) -> list[Candidate]:
         found: list[Candidate] = []
         for label in self.labels:
             if rule.name in label.ranks:
                 found += self._right_of(label, rule) or self._below(label, rule)
-        if self.is_anywhere(rule):
-            found += self._anywhere(rule)
-        return in_order(found, rule)
+        return found
 
     @staticmethod
     def is_anywhere(rule: FieldRule) -> bool:
@@ -112,42 +131,47 @@ class FieldPage:
         others = [other for other in self.labels if other.line is line and rule.name not in other.ranks]
         if any(label.end <= other.start and other.end <= value.start for other in others):
             return True
-        before = max((other.end for other in others if other.end <= label.start), default=None)
-        return before is not None and not find_values(line.text[before : label.start], rule, self.languages)
+        piece = line.piece_at(label.start)
+        before = [other for other in others if piece[0] <= other.start and other.end <= label.start]
+        return bool(before) and not self._has_value(before[-1], line.text[before[-1].end : label.start])
+
+    def _has_value(self, label: Label, text: str) -> bool:
+        """Return whether a text after a label has a value for it. Only its form tells if the label is of no field."""
+        mine = [rule for rule in self.rules if rule.name in label.ranks]
+        if not mine:
+            return len(_DIGIT.findall(text)) >= _FEWEST_DIGITS
+        return any(find_values(text, rule, self.languages) for rule in mine)
 
     def _end_of_text(self, label: Label) -> int:
-        """Return where the text beside a label ends: at a wide gap, or at the next label."""
+        """Return where the text beside a label ends: at the end of its piece, or at the next label.
+
+        If nothing else is in the label's piece, the text is the next piece.
+        """
         line = label.line
         following = [other.start for other in self.labels if other.line is line and other.start >= label.end]
-        end = min(following, default=len(line.text))
-        words = line.words_between(label.end, end)
-        if label.end > (line.starts[line.words.index(words[0])] if words else 0):
-            words = words[1:]
-        if not words:
-            return end
-        pieces = split_at_gaps(list(words), self.spacing.gap)
-        last = pieces[0][-1]
-        at = line.words.index(last)
-        return min(end, line.starts[at] + len(last.text))
+        ends = (end for start, end in line.pieces if any(map(str.isalnum, line.text[max(start, label.end) : end])))
+        return min(next(ends, len(line.text)), *following, len(line.text))
 
     def _below(self, label: Label, rule: FieldRule) -> list[Candidate]:
         place = extent(label.line.words_between(label.start, label.end))
         for line in self.lines[label.line.number + 1 :]:
-            distance = line.y - label.line.y
-            if distance > _LOWEST:
+            if line.y - label.line.y > _LOWEST:
                 break
-            for piece in split_at_gaps(list(line.words), self.spacing.gap):
-                box = extent(piece)
-                if box.left > place.right + _ASIDE or box.right < place.left - _ASIDE:
-                    continue
-                part = text_line(line.number, piece)
-                values = find_values(part.text, rule, self.languages)
-                if values:
-                    return [
-                        self._candidate(part, value, rule, label, order=order, below=True)
-                        for order, value in enumerate(values)
-                    ]
+            values = [value for value in self._values(line, rule) if _is_below(line, value, place)]
+            if values:
+                return [
+                    self._candidate(line, value, rule, label, order=order, below=True)
+                    for order, value in enumerate(values)
+                ]
         return []
+
+    def _values(self, line: TextLine, rule: FieldRule) -> Iterator[FoundValue]:
+        """Yield the values of a line; a text is that of a piece."""
+        if rule.type != "text" or rule.pattern:
+            yield from find_values(line.text, rule, self.languages)
+            return
+        for start, end in line.pieces:
+            yield from _shifted(find_values(line.text[start:end], rule, self.languages), start)
 
     def _anywhere(self, rule: FieldRule) -> Iterator[Candidate]:
         for line in self.lines:
@@ -178,6 +202,12 @@ class FieldPage:
             line.number,
             order,
         )
+
+
+def _is_below(line: TextLine, value: FoundValue, label: Extent) -> bool:
+    """Return whether a value is below a label, not farther to the left or right than it may be."""
+    box = extent(line.words_between(value.start, value.end))
+    return box.left <= label.right + _ASIDE and box.right >= label.left - _ASIDE
 
 
 def _shifted(values: Sequence[FoundValue], by: int) -> list[FoundValue]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from ocrwatch.recognise.extract.fields.found_value import FoundValue
@@ -24,7 +24,7 @@ _VAT: Final = {
     "AT": r"U\d{8}", "BE": r"[01]\d{9}", "BG": r"\d{9,10}", "CY": r"\d{8}[A-Z]", "CZ": r"\d{8,10}", "DE": r"\d{9}",
     "DK": r"\d{8}", "EE": r"\d{9}", "EL": r"\d{9}", "ES": r"[A-Z0-9]\d{7}[A-Z0-9]", "FI": r"\d{8}",
     "FR": r"[A-HJ-NP-Z0-9]{2}\d{9}", "GB": r"\d{9}(?:\d{3})?", "HR": r"\d{11}", "HU": r"\d{8}",
-    "IE": r"\d[A-Z0-9+*]\d{5}[A-Z]{1,2}", "IT": r"\d{11}", "LT": r"\d{9}(?:\d{3})?", "LU": r"\d{8}", "LV": r"\d{11}",
+    "IE": r"\d{7}[A-W][A-I]?", "IT": r"\d{11}", "LT": r"\d{9}(?:\d{3})?", "LU": r"\d{8}", "LV": r"\d{11}",
     "MT": r"\d{8}", "NL": r"\d{9}B\d\d", "PL": r"\d{10}", "PT": r"\d{9}", "RO": r"\d{2,10}", "SE": r"\d{12}",
     "SI": r"\d{8}", "SK": r"\d{10}",
 }  # fmt: skip
@@ -62,31 +62,42 @@ def find_vat_numbers(text: str) -> Iterator[FoundValue]:
     """Yield European VAT numbers, without spaces. Check digits are checked for those countries that are known here."""
     for match in _VAT_START.finditer(text):
         rest, ends = _compact(text[match.end() :], most=_LONGEST_VAT)
-        number = re.match(_VAT[match[1]] + r"(?![A-Z0-9])", rest) or re.match(_VAT[match[1]], rest)
+        number = re.match(_VAT[match[1]], rest)
         if number is None:
             continue
-        is_right = _is_vat(match[1], number[0])
+        found = number[0]
+        if match[1] == "IE" and found[-2:].isalpha() and not _is_irish(found):
+            # The last letter is the first one of the next word.
+            found = found[:-1]
+        is_right = _is_vat(match[1], found)
         doubt = _WRONG if is_right is False else ""
-        yield FoundValue(
-            match.start(), match.end() + ends[number.end() - 1], match[1] + number[0], doubt, is_right is True
-        )
+        yield FoundValue(match.start(), match.end() + ends[len(found) - 1], match[1] + found, doubt, is_right is True)
 
 
 def _is_vat(country: str, number: str) -> bool | None:
     """Return whether the check digits of a VAT number are right; None if they are not known here."""
-    match country:
-        case "DE":
-            return _iso_11_10(number)
-        case "FR" if number.isdigit():
-            return int(number[:2]) == (12 + 3 * (int(number[2:]) % 97)) % 97
-        case "IT":
-            return is_luhn(number)
-        case "BE":
-            return 97 - int(number[:8]) % 97 == int(number[8:])
-        case "LU":
-            return int(number[:6]) % 89 == int(number[6:])
-        case _:
-            return None
+    check = _VAT_CHECKS.get(country)
+    return None if check is None or (country == "FR" and not number.isdigit()) else check(number)
+
+
+def _is_belgian(number: str) -> bool:
+    return 97 - int(number[:8]) % 97 == int(number[8:])
+
+
+def _is_french(number: str) -> bool:
+    return int(number[:2]) == (12 + 3 * (int(number[2:]) % 97)) % 97
+
+
+def _is_luxembourgish(number: str) -> bool:
+    return int(number[:6]) % 89 == int(number[6:])
+
+
+def _is_irish(number: str) -> bool:
+    """Return whether the letter after seven digits is right; a second letter counts nine times its place from A."""
+    total = sum(weight * int(digit) for weight, digit in zip(range(8, 1, -1), number, strict=False))
+    if len(number) > len("1234567A"):
+        total += 9 * (ord(number[-1]) - ord("A") + 1)
+    return number[7] == "WABCDEFGHIJKLMNOPQRSTUV"[total % 23]
 
 
 def _iso_11_10(number: str) -> bool:
@@ -126,6 +137,12 @@ def find_eans(text: str) -> Iterator[FoundValue]:
 def is_ean(digits: str) -> bool:
     """Return whether the last digit is right by GS1."""
     return sum(int(digit) * (1, 3)[at % 2] for at, digit in enumerate(reversed(digits))) % 10 == 0
+
+
+_VAT_CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {
+    "BE": _is_belgian, "DE": _iso_11_10, "FR": _is_french, "IE": _is_irish, "IT": is_luhn, "LU": _is_luxembourgish,
+}  # fmt: skip
+"""Source: the algorithms that the European Commission's VIES publishes."""
 
 
 def _compact(text: str, most: int = 1000) -> tuple[str, list[int]]:

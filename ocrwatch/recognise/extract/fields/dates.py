@@ -20,7 +20,7 @@ from ocrwatch.recognise.extract.fields.found_value import FoundValue
 
 _SEPARATOR: Final = r"\s?[-/.,\u2013]\s?"
 _DIGITS: Final = re.compile(
-    rf"(?<![\d.,/-])(?:(?P<y1>(?:19|20)\d\d){_SEPARATOR}(?P<m1>\d\d?){_SEPARATOR}(?P<d1>\d\d?)"
+    rf"(?<!\d)(?<!\d[.,/-])(?:(?P<y1>(?:19|20)\d\d){_SEPARATOR}(?P<m1>\d\d?){_SEPARATOR}(?P<d1>\d\d?)"
     rf"|(?P<a>\d\d?){_SEPARATOR}(?P<b>\d\d?){_SEPARATOR}(?P<y2>(?:19|20)\d\d|\d\d(?!\d)(?!\s?:\d))"
     r"|(?P<a3>\d\d?)[ ](?P<b3>\d\d?)[ ](?P<y3>(?:19|20)\d\d)"
     r"|(?P<y4>20\d\d)(?P<m4>0[1-9]|1[0-2])(?P<d4>[0-3]\d)(?!\d))"
@@ -36,6 +36,9 @@ _WORD: Final = re.compile(r"[^\W\d_]{3,}")
 _CENTURY: Final = 2000
 _EARLIEST_SHORT_YEAR: Final = 70
 """Years of two digits from this one on are of the 20th century, as in POSIX (strptime: from 69 on)."""
+
+_SAME: Final = str.maketrans({",": ".", "\u2013": "-"})
+"""Separators that are misread for each other."""
 
 _EXCHANGEABLE: Final = "day and month could be exchanged"
 
@@ -77,6 +80,8 @@ def find_dates(text: str, notation: DateNotation) -> Iterator[FoundValue]:
 
 def _of_digits(text: str, notation: DateNotation) -> Iterator[FoundValue]:
     for match in _DIGITS.finditer(text):
+        if not _is_even(match[0]):
+            continue
         parts = {name[0]: int(value) for name, value in match.groupdict().items() if value}
         doubt = ""
         if "m" in parts:
@@ -85,6 +90,12 @@ def _of_digits(text: str, notation: DateNotation) -> Iterator[FoundValue]:
             value, doubt = _of_pair(_full_year(parts["y"]), parts["a"], parts["b"], notation.day_first)
         if value:
             yield FoundValue(match.start(), match.end(), value, doubt)
+
+
+def _is_even(written: str) -> bool:
+    """Return whether a date with a year of two digits has the same separator twice: "13 -9.36" is none."""
+    separators = set(re.findall("[-/.]", written.translate(_SAME)))
+    return len(separators) <= 1 or re.search(r"\d{4}", written) is not None
 
 
 def _of_pair(year: int, first: int, second: int, day_first: bool | None) -> tuple[str, str]:  # noqa: FBT001

@@ -24,7 +24,7 @@ from ocrwatch.recognise.extract.fields.second_look import (
 from ocrwatch.recognise.extract.fields.text_lines import text_lines
 from ocrwatch.recognise.extract.fields.zones import ZoneReader, read_zone
 from ocrwatch.recognise.extract.straight_page import StraightText, straight_text
-from ocrwatch.recognise.extract.table_words import spacing_of_lines
+from ocrwatch.recognise.extract.table_words import lines_of, spacing_of_lines
 from ocrwatch.recognise.projective import as_projective
 
 _LINES_OF_PAGE: Final = 100
@@ -46,10 +46,9 @@ def with_fields(page: Page, rules: tuple[FieldRule, ...], reader: FieldReader | 
     straight, upright = straight_text(page), page.upright
     if straight is None or upright is None:
         straight, upright = _as_it_is(page)
-    lines = text_lines(straight.words)
-    field_page = FieldPage(
-        lines, find_labels(lines, _labels(rules)), spacing_of_lines(line.words for line in lines), page.engine.languages
-    )
+    words = lines_of(straight.words)
+    lines = text_lines(words, spacing_of_lines(words))
+    field_page = FieldPage(lines, find_labels(lines, _labels(rules)), rules, page.engine.languages)
     decisions = _decisions([rule for rule in rules if rule.zone is None], field_page, straight, reader)
     for rule in rules:
         if rule.zone is not None:
@@ -69,7 +68,7 @@ def _decisions(
     rules: Sequence[FieldRule], page: FieldPage, straight: StraightText, reader: LineReader | None
 ) -> dict[str, Decision]:
     """Return the values of fields that are found in the text of the page."""
-    found = {rule.name: page.candidates(rule) for rule in rules}
+    found = page.candidates()
     decisions = decide(rules, found)
     if reader is None:
         return decisions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -17,11 +17,17 @@ from ocrwatch.recognise.extract.fields.dates import folded
 _MOST_TERMS: Final = 5
 """Candidates of each term of a sum that are tried."""
 
+_MOST_PARTS: Final = 4
+"""Values of one field that are added up, at most."""
+
 _SURE: Final = 60.0
 """Confidence of every word of a value that is not doubtful, 0 to 100, at least."""
 
 _SHORTEST_REPEATED: Final = 5
 """Characters of a code that is not there twice by chance, at least."""
+
+_SHORTEST_CODE: Final = 3
+"""Characters of a code that is not the rest of a misread one, at least."""
 
 _TERM: Final = re.compile(r"([+-]?)\s*([a-z][a-z0-9_]*)")
 
@@ -66,10 +72,33 @@ def _sums(
     """Yield the candidates that are sums of others, those of the first sum first, with their terms."""
     for written in rule.equals:
         names = [(sign or "+", name) for sign, name in _TERM.findall(written)]
-        for candidate in found[rule.name]:
+        candidates = found[rule.name]
+        for candidate in (*candidates, *_together(candidates)):
             for terms in itertools.product(*(found.get(name, ())[:_MOST_TERMS] for _, name in names)):
                 if _is_sum(candidate, terms, names):
                     yield candidate, terms, names
+
+
+def _together(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+    """Yield the sum of the values at all equally good labels: an invoice may have a line of tax for each rate.
+
+    It is no value by itself: other amounts must show that it is meant.
+    """
+    several = [
+        each
+        for each in candidates
+        if each.label and not each.order and (each.rank, each.is_below) == (candidates[0].rank, candidates[0].is_below)
+    ]
+    parts = [each for at, each in enumerate(several) if not any(each.place & other.place for other in several[:at])]
+    if 1 < len(parts) <= _MOST_PARTS:
+        parts.sort(key=lambda each: each.line)
+        yield replace(
+            parts[0],
+            value=str(sum(Decimal(each.value) for each in parts)),
+            text=" + ".join(each.text for each in parts),
+            words=tuple(word for each in parts for word in each.words),
+            doubt=next((each.doubt for each in parts if each.doubt), ""),
+        )
 
 
 def _is_sum(candidate: Candidate, terms: Sequence[Candidate], names: Sequence[tuple[str, str]]) -> bool:
@@ -117,14 +146,25 @@ def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]]) -> Decisio
     ambiguity = _ambiguity(best, candidates) or _contradiction(rule, best, found)
     if ambiguity:
         return Decision(best, Standing.DOUBTFUL, ambiguity, is_ambiguous=True)
-    if best.doubt or best.confidence < _SURE:
-        doubt = best.doubt or f"the confidence of a word is {int(best.confidence)}"
+    doubt = _doubt(rule, best)
+    if doubt:
         return Decision(best, Standing.DOUBTFUL, doubt)
     return Decision(
         best,
         Standing.READ,
         f"it is {'below' if best.is_below else 'beside'} {best.label!r}" if best.label else "it is the only such value",
     )
+
+
+def _doubt(rule: FieldRule, best: Candidate) -> str:
+    """Return why a value may have been misread; empty if it looks right."""
+    if best.doubt:
+        return best.doubt
+    if best.confidence < _SURE:
+        return f"the confidence of a word is {int(best.confidence)}"
+    if rule.type == "code" and not rule.pattern and len(best.value) < _SHORTEST_CODE:
+        return "it is short"
+    return ""
 
 
 def _again(rule: FieldRule, candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate] | None:

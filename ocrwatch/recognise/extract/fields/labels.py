@@ -26,6 +26,10 @@ _ALIKE: Final = str.maketrans({"i": "l", "1": "l", "0": "o", "5": "s", "8": "b"}
 _MOST_TOKENS: Final = 8
 _LETTERS_PER_ERROR: Final = 6
 
+_PER_ERROR: Final = 3
+"""How many letters longer a label must be for each wrong letter, to take the place of another: "Tax 1" is none of
+"tax id"."""
+
 
 @dataclass(frozen=True, slots=True)
 class Label:
@@ -66,7 +70,7 @@ def label_set(rules: Iterable[FieldRule]) -> LabelSet:
 
 
 def find_labels(lines: Sequence[TextLine], labels: LabelSet) -> list[Label]:
-    """Return the labels in the lines. Of labels that overlap, the longest counts."""
+    """Return the labels in the lines. Of labels that overlap, the longest counts, if it is read as well."""
     if not labels.keys:
         return []
     allowed = np.array([(len(key) + 1) // _LETTERS_PER_ERROR for key in labels.keys])
@@ -75,11 +79,10 @@ def find_labels(lines: Sequence[TextLine], labels: LabelSet) -> list[Label]:
         for key, most in zip(labels.keys, allowed.tolist(), strict=True)
         for length in range(len(key) - most, len(key) + most + 1)
     )
-    places = [(line, start, end, key) for line in lines for start, end, key in _phrases(line.text, lengths)]
+    places = [(line, start, end, key) for line in lines for start, end, key in _phrases(line, lengths)]
     if not places:
         return []
     phrases = list(dict.fromkeys(key for _, _, _, key in places))
-    allowed = np.array([(len(key) + 1) // _LETTERS_PER_ERROR for key in labels.keys])
     distances = cdist(
         phrases, labels.keys, scorer=Levenshtein.distance, score_cutoff=int(allowed.max()), dtype=np.uint8
     )
@@ -93,15 +96,19 @@ def find_labels(lines: Sequence[TextLine], labels: LabelSet) -> list[Label]:
     ]
 
 
-def _phrases(text: str, lengths: frozenset[int]) -> Iterator[tuple[int, int, str]]:
-    """Yield start, end and key of all sequences of words that may be a label, by their lengths."""
+def _phrases(line: TextLine, lengths: frozenset[int]) -> Iterator[tuple[int, int, str]]:
+    """Yield start, end and key of all sequences of words that may be a label, by their lengths.
+
+    A label has no wide gap: heads of columns beside each other are several.
+    """
     longest = max(lengths)
-    tokens = [(match.start(), match.end(), _key(match[0])) for match in _TOKEN.finditer(text)]
+    tokens = [(match.start(), match.end(), _key(match[0])) for match in _TOKEN.finditer(line.text)]
     for first, (begin, _, _) in enumerate(tokens):
         key = ""
+        _, last = line.piece_at(begin)
         for _, end, part in tokens[first : first + _MOST_TOKENS]:
             key += part
-            if len(key) > longest:
+            if len(key) > longest or end > last:
                 break
             if len(key) in lengths:
                 yield begin, end, key
@@ -112,7 +119,8 @@ def _longest(
 ) -> list[tuple[TextLine, int, int, int]]:
     kept: list[tuple[TextLine, int, int, int]] = []
     taken: dict[int, list[tuple[int, int]]] = {}
-    for line, start, end, label, _ in sorted(found, key=lambda each: (each[4] - len(labels.keys[each[3]]), each[1])):
+    order = sorted(found, key=lambda each: (_PER_ERROR * each[4] - len(labels.keys[each[3]]), each[1]))
+    for line, start, end, label, _ in order:
         places = taken.setdefault(line.number, [])
         if all(end <= begin or finish <= start for begin, finish in places):
             places.append((start, end))

@@ -6,6 +6,7 @@ receipts by whatever the second reading said made 45 of 100 right instead of 50.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -113,7 +114,11 @@ def places_to_read(rules: Sequence[FieldRule], decisions: Mapping[str, Decision]
         if not rule.second_look or rule.zone or rule.type == "text" or decision.standing is Standing.VERIFIED:
             continue
         candidate = decision.candidate
-        found += [_around(candidate, rule)] if candidate else list(_without_value(rule, page))[:_MOST_PER_FIELD]
+        if candidate is None:
+            found += itertools.islice(_without_value(rule, page, len(rule.near) + 1), _MOST_PER_FIELD)
+        else:
+            # Also beside the best label whose value was not read, so that a worse label's was taken.
+            found += [_around(candidate, rule), *itertools.islice(_without_value(rule, page, candidate.rank), 1)]
     return found[:_MOST_PLACES]
 
 
@@ -170,19 +175,33 @@ def with_second_look(rule: FieldRule, decision: Decision, again: Sequence[Again]
         return Decision(checked, Standing.VERIFIED, "its check digits are right, in a second reading")
     if decision.candidate is None:
         return _filled(mine)
-    with_sign = _with_decimal_sign(decision.candidate, mine)
+    return _reread(rule, decision, decision.candidate, mine)
+
+
+def _reread(rule: FieldRule, decision: Decision, candidate: Candidate, again: Sequence[Again]) -> Decision:
+    """Return the decision after a value, or what is beside a better label, was read again."""
+    with_sign = _with_decimal_sign(candidate, again)
     if with_sign is not None:
         if decision.is_ambiguous:
             return replace(decision, candidate=with_sign)
         return Decision(with_sign, Standing.READ, "a second look has its decimals")
-    return _compared(decision, decision.candidate, mine[0])
+    better = [each for each in again if each.place.rank < candidate.rank and each.common is not None]
+    if better:
+        return _filled(better)
+    same = next((each for each in again if each.place.value), None)
+    return decision if same is None else _compared(rule, decision, candidate, same)
 
 
-def _compared(decision: Decision, candidate: Candidate, again: Again) -> Decision:
-    """Return the decision after a value was read again: more readings must be alike than different."""
+def _compared(rule: FieldRule, decision: Decision, candidate: Candidate, again: Again) -> Decision:
+    """Return the decision after a value was read again: more readings must be alike than different.
+
+    They show that it was read well, and not that it is this field's: below a poor label, it may be another column's.
+    """
     value = candidate.value
-    alike = sum(is_alike(other.value, value) and not other.doubt for other in again.values)
+    alike = sum(other.value == value and not other.doubt for other in again.values)
     others = [other.value for other in again.values if not is_alike(other.value, value)]
+    if candidate.rank and (candidate.is_below or rule.type == "code"):
+        alike = 0
     sure = max(candidate.confidence, *(reading.confidence for reading in again.readings))
     if alike > len(others) and not decision.is_ambiguous and (again.engines > 1 or sure >= _SURE):
         return replace(decision, standing=Standing.VERIFIED, ground="two readings are alike")
@@ -219,17 +238,20 @@ def _around(candidate: Candidate, rule: FieldRule) -> Place:
     return Place(rule, larger, candidate.label, candidate.rank, candidate.line, candidate.value)
 
 
-def _without_value(rule: FieldRule, page: FieldPage) -> Iterator[Place]:
-    """Yield where the value of a field may be: beside its labels, or if it is a date, where there is nearly one."""
+def _without_value(rule: FieldRule, page: FieldPage, worst: int) -> Iterator[Place]:
+    """Yield where the value of a field may be: beside its labels, or if it is a date, where there is nearly one.
+
+    Only labels that are better than ``worst`` count.
+    """
     right = max((word.right for line in page.lines for word in line.words), default=0.0)
     for label in page.labels:
-        if rule.name in label.ranks:
+        if label.ranks.get(rule.name, worst) < worst:
             words = label.line.words_between(label.start, label.end)
             box = extent(words)
             if right - box.right > 1:
                 beside = Extent(box.right, box.top - _ABOVE, right + _BESIDE, box.bottom + _ABOVE)
                 yield Place(rule, beside, label.text, label.ranks[rule.name], label.line.number)
-    if rule.type == "date" and page.is_anywhere(rule):
+    if rule.type == "date" and page.is_anywhere(rule) and worst > len(rule.near):
         for line in page.lines:
             for match in _NEARLY_DATE.finditer(line.text):
                 box = extent(line.words_between(match.start(), match.end()))

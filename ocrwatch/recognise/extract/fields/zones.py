@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from ocrwatch.document import Quad, Standing, Upright
 from ocrwatch.recipe import FieldRule
@@ -16,6 +17,9 @@ from ocrwatch.recognise.extract.fields.second_look import ReadText
 from ocrwatch.recognise.extract.fields.text_lines import text_lines
 from ocrwatch.recognise.extract.fields.value_types import find_values
 from ocrwatch.recognise.extract.straight_page import StraightText
+from ocrwatch.recognise.extract.table_words import Spacing, lines_of
+
+_NO_GAP: Final = Spacing(math.inf, 0.0)
 
 
 class ZoneReader(Protocol):
@@ -77,7 +81,7 @@ def _extent(rule: FieldRule, page: FieldPage, straight: StraightText, upright: U
 def _of_page(rule: FieldRule, zone: Extent, page: FieldPage) -> Candidate | None:
     """Return the value in the words of the page whose middles are in the zone."""
     inside = [word for line in page.lines for word in line.words if zone.holds(word)]
-    for line in text_lines(inside):
+    for line in text_lines(lines_of(inside), _NO_GAP):
         for value in find_values(line.text, rule, page.languages):
             words = tuple(line.words_between(value.start, value.end))
             text = line.text[value.start : value.end].strip()

@@ -69,7 +69,16 @@ def test_without_a_locale_a_date_that_may_be_two_days_is_doubtful() -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["31/02/2018", "03-7805 7889", "192.168.10.12", "12.345.678", "Total 12.50 13.50", "47100 PUCHONG", "1/2"],
+    [
+        "31/02/2018",
+        "03-7805 7889",
+        "192.168.10.12",
+        "12.345.678",
+        "Total 12.50 13.50",
+        "47100 PUCHONG",
+        "1/2",
+        "13 -9.36",
+    ],
 )
 def test_numbers_that_are_no_date_are_none(written: str) -> None:
     """Numbers that are no date are none."""
