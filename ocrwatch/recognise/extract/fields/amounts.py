@@ -15,13 +15,16 @@ from ocrwatch.recognise.extract.fields.found_value import FoundValue
 NO_DECIMALS: Final = "it has no decimals"
 
 _GROUPS: Final = r"[.,'\u2019\u00a0\u202f ]"
+_CODES: Final = "AUD|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HUF|INR|JPY|MYR|NOK|NZD|PLN|RM|SEK|SGD|USD|ZAR"
+"""Codes and abbreviations of currencies that are also written with a space. Others are found without one."""
+
 _NUMBER: Final = re.compile(
-    rf"(?<!\d)(?<!\d[.,/:])(?P<minus>[-\u2212\u2013(]\s?)?(?P<currency>[A-Z]{{2,3}}\s?\$?|[$\u20ac\u00a3\u00a5]\s?)?(?P<minus2>[-\u2212]\s?)?"
+    rf"(?<!\d)(?<!\d[.,/:])(?P<minus>[-\u2212\u2013(]\s?)?(?P<currency>(?:{_CODES})\s?|[A-Z]{{1,3}}\$?(?=-?\d)|[$\u20ac\u00a3\u00a5]\s?)?(?P<minus2>[-\u2212]\s?)?"
     rf"(?P<whole>\d{{1,3}}(?:{_GROUPS}\d{{3}})+(?!\d)|\d+)"
     r"(?:(?P<point>\s?[.,]\s?|(?P<lost>\s))(?P<decimals>\d\d)(?!\d)(?!\s?[.,/:]\s?\d))?"
-    r"(?P<after>\s?%|\s?[$\u20ac\u00a3\u00a5]|\s?(?:EUR|USD|CHF|GBP)\b|[-](?!\d))?"
+    rf"(?P<after>\s?%|\s?[$\u20ac\u00a3\u00a5]|\s?(?:{_CODES})\b|[-](?!\d))?"
 )
-_CURRENCY: Final = re.compile(r"[$\u20ac\u00a3\u00a5]|\b(?:EUR|USD|CHF|GBP|RM)\b")
+_CURRENCY: Final = re.compile(rf"[$\u20ac\u00a3\u00a5]|\b(?:{_CODES})(?![A-Za-z])")
 _INTEGER: Final = re.compile(rf"(?<![\d.,])-?(?:\d{{1,3}}(?:{_GROUPS}\d{{3}})+|\d+)(?![\d%]|[.,]\d)")
 _MOST_DIGITS: Final = 8
 """Digits of an amount without decimals and separators, at most."""

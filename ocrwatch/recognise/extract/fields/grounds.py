@@ -169,8 +169,12 @@ def _doubt(rule: FieldRule, best: Candidate) -> str:
 
 def _again(rule: FieldRule, candidates: Sequence[Candidate]) -> tuple[Candidate, Candidate] | None:
     """Return a value that was read at two places, and the other place."""
+    unlabelled = {candidate.value for candidate in candidates if not candidate.label}
     for candidate in candidates:
         if candidate.rank > candidates[0].rank or candidate.is_contested:
+            break
+        if not candidate.label and len(unlabelled) > 1:
+            # It may be the value of another field, whose label was misread.
             break
         if rule.type == "amount" and not Decimal(candidate.value):
             continue

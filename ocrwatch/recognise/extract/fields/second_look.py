@@ -216,8 +216,6 @@ def _filled(again: Sequence[Again]) -> Decision:
     candidate = next(candidates_of([best], best.place.rule.name))
     if best.common is None or candidate.doubt:
         return Decision(candidate, Standing.DOUBTFUL, candidate.doubt or "readings of a second look differ")
-    if best.engines > 1:
-        return Decision(candidate, Standing.VERIFIED, "two engines read the same in a second look")
     if len(best.values) == 1:
         return Decision(candidate, Standing.DOUBTFUL, "only one reading has it, of a second look")
     return Decision(candidate, Standing.READ, "it was found in a second look")

@@ -74,3 +74,9 @@ def test_any_text_gives_numbers_that_are_in_it(text: str) -> None:
 def test_whole_numbers_lose_their_separators() -> None:
     """Whole numbers lose their separators."""
     assert [found.value for found in find_integers("Qty 3 of 1,234 at 2.50, 12%")] == ["3", "1234"]
+
+
+def test_a_currency_after_the_amount_belongs_to_it() -> None:
+    """So that a whole amount is not doubtful."""
+    [found] = find_amounts("30 EUR")
+    assert (found.value, found.end, found.doubt) == ("30.00", 6, "")

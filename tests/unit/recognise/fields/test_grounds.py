@@ -97,3 +97,36 @@ def test_zero_proves_nothing() -> None:
 def test_values_of_a_page_without_text_are_missing() -> None:
     """Values of a page without text are missing."""
     assert field_of("", _TOTAL).standing is Standing.MISSING
+
+
+def test_one_of_several_dates_without_a_label_is_not_verified_by_being_there_twice() -> None:
+    """It may be the due date, whose label was misread."""
+    rule = FieldRule("date", "date", near=("date", "*"), locale="en_GB")
+    text = "Duc 12/12/2026\n24/11/2026\nPlease pay before 12/12/2026"
+    assert field_of(text, rule).standing is Standing.DOUBTFUL
+
+
+def test_what_is_beside_the_label_of_another_field_is_not_taken() -> None:
+    """It is the value of that field wherever it is repeated."""
+    rules = [
+        FieldRule("date", "date", near=("date", "*"), locale="en_GB"),
+        FieldRule("due", "date", near=("due",), locale="en_GB"),
+    ]
+    fields = fields_of("Due 12/12/2026\n24/11/2026\nPlease pay before 12/12/2026", rules)
+    assert (fields["due"].value, fields["date"].value) == ("2026-12-12", "2026-11-24")
+
+
+def test_a_tax_of_several_rates_is_added_up_if_the_sum_is_right() -> None:
+    """Each rate has a line of its own, and the total of both is nowhere."""
+    rules = [
+        FieldRule("net", "amount", near=("net",)),
+        FieldRule("tax", "amount", near=("vat",), equals=("total - net",)),
+        FieldRule("total", "amount", near=("total",), equals=("net + tax",)),
+    ]
+    fields = fields_of("Net 200.00\nVAT 7% 7.00\nVAT 19% 19.00\nTotal 226.00", rules)
+    assert (fields["tax"].value, fields["tax"].standing, fields["tax"].text) == (
+        "26.00", Standing.VERIFIED, "7.00 + 19.00",
+    )  # fmt: skip
+    wrong = fields_of("Net 200.00\nVAT 7% 7.00\nVAT 19% 19.00\nTotal 326.00", rules)
+    assert wrong["tax"].value in ("7.00", "19.00")
+    assert wrong["tax"].standing is Standing.DOUBTFUL

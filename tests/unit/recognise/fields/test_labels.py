@@ -92,3 +92,34 @@ def test_what_is_not_there_is_missing() -> None:
     field = field_of("Shop\nThank you", _TOTAL)
     assert (field.standing, field.value, field.words) == (Standing.MISSING, "", ())
     assert field_of("Shop", FieldRule("total", "amount", near=("total",), required=True)).required
+
+
+def test_a_label_that_is_read_exactly_takes_the_place_of_a_longer_one_that_is_not() -> None:
+    """The words "Tax 1" are none of "tax id"."""
+    rules = [FieldRule("tax", "amount", near=("tax",)), FieldRule("id", "code", near=("tax id",))]
+    assert fields_of("Tax 17.50", rules)["tax"].value == "17.50"
+
+
+def test_heads_of_columns_are_several_labels() -> None:
+    """The words "Rechnungs-Nr." and "Datum" are not "Rechnungsdatum"."""
+    number = FieldRule("number", "code", near=("rechnungs-nr",))
+    date = FieldRule("date", "date", near=("rechnungsdatum", "datum"), locale="de_DE")
+    text = "Rechnungs-Nr.     Datum\nR-2026-11         24.11.2026"
+    assert {name: field.value for name, field in fields_of(text, [number, date]).items()} == {
+        "number": "R-2026-11", "date": "2026-11-24",
+    }  # fmt: skip
+
+
+def test_dots_of_a_leader_do_not_hide_the_value() -> None:
+    """They reach up to it."""
+    assert field_of("Total ........12.50", _TOTAL).value == "12.50"
+    assert field_of("Date.....24/11/2026", FieldRule("d", "date", near=("date",), locale="en_GB")).value == "2026-11-24"
+
+
+def test_labels_of_two_fields_that_lead_to_one_value_leave_it_doubtful() -> None:
+    """The amount of "Total incl. VAT" may be a total or a tax."""
+    rules = [FieldRule("total", "amount", near=("total",)), FieldRule("tax", "amount", near=("vat",))]
+    fields = fields_of("Total incl. VAT 23.26", rules)
+    assert {field.standing for field in fields.values()} == {Standing.DOUBTFUL}
+    apart = fields_of("VAT no. 12345 Total 23.26", rules)
+    assert apart["total"].standing is Standing.READ
