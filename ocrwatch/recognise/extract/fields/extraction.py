@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -24,11 +24,15 @@ from ocrwatch.recognise.extract.fields.second_look import (
 from ocrwatch.recognise.extract.fields.text_lines import text_lines
 from ocrwatch.recognise.extract.fields.zones import ZoneReader, read_zone
 from ocrwatch.recognise.extract.straight_page import StraightText, straight_text
-from ocrwatch.recognise.extract.table_words import lines_of, spacing_of_lines
+from ocrwatch.recognise.extract.table_words import TableWord, lines_of, spacing_of_lines
 from ocrwatch.recognise.projective import as_projective
 
 _LINES_OF_PAGE: Final = 100
-"""Heights of a word on a page, if no word was read: A4 with type of 8 points."""
+"""Heights of a word on a page, if no word shows it: A4 with type of 8 points."""
+
+_LEADING: Final = 1.5
+_WIDTH: Final = 0.5
+"""Distance of lines, and width of a character, of text without places, in heights of a word."""
 
 
 class FieldReader(LineReader, ZoneReader, Protocol):
@@ -45,29 +49,57 @@ def with_fields(page: Page, rules: tuple[FieldRule, ...], reader: FieldReader | 
         return replace(page, fields=all_missing(rules))
     straight, upright = straight_text(page), page.upright
     if straight is None or upright is None:
-        straight, upright = _as_it_is(page)
-    words = lines_of(straight.words)
-    lines = text_lines(words, spacing_of_lines(words))
-    field_page = FieldPage(lines, find_labels(lines, _labels(rules)), rules, page.engine.languages)
-    decisions = _decisions([rule for rule in rules if rule.zone is None], field_page, straight, reader)
+        return _without_places(page, rules, reader)
+    field_page = _field_page(page, rules, straight)
+    decisions = _decisions(field_page, straight, reader)
     for rule in rules:
         if rule.zone is not None:
             decisions[rule.name] = read_zone(rule, field_page, straight, upright, reader)
     return replace(page, fields=tuple(_field(rule, decisions[rule.name], straight, page) for rule in rules))
 
 
-def _as_it_is(page: Page) -> tuple[StraightText, Upright]:
-    """Return a page without text that would show how it lies: only zones are read on it."""
+def _without_places(page: Page, rules: tuple[FieldRule, ...], reader: FieldReader | None) -> Page:
+    """Return a page whose text has no places, as some OCR services give it, or that has none, with its fields.
+
+    Labels and values are found in the lines as they are; only zones are read again.
+    """
     unit = page.height / _LINES_OF_PAGE
-    to_original = as_projective(scaling(unit, unit))
+    straight = StraightText(tuple(_as_typed(page)), unit, as_projective(scaling(unit, unit)))
     upright = Upright(0, 0.0, float(page.width), float(page.height), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
-    return StraightText((), unit, to_original), upright
+    field_page = _field_page(page, rules, straight)
+    decisions = _decisions(field_page, straight, None)
+    nowhere = replace(field_page, lines=(), labels=())
+    for rule in rules:
+        if rule.zone is not None:
+            decisions[rule.name] = read_zone(rule, nowhere, straight, upright, reader)
+    found = (_field(rule, decisions[rule.name], straight, page) for rule in rules)
+    zones = {rule.name for rule in rules if rule.zone is not None}
+    return replace(
+        page, fields=tuple(field if field.name in zones else replace(field, corners=None) for field in found)
+    )
 
 
-def _decisions(
-    rules: Sequence[FieldRule], page: FieldPage, straight: StraightText, reader: LineReader | None
-) -> dict[str, Decision]:
+def _as_typed(page: Page) -> Iterator[TableWord]:
+    """Yield the words as if they were typed: lines below each other, and characters of one width."""
+    index = 0
+    for row, line in enumerate(page.lines):
+        left, top = 0.0, row * _LEADING
+        for word in line.words:
+            right = left + max(1, len(word.text)) * _WIDTH
+            yield TableWord(left, top, right, top + 1.0, word.text, index, word.confidence)
+            left = right + _WIDTH
+            index += 1
+
+
+def _field_page(page: Page, rules: tuple[FieldRule, ...], straight: StraightText) -> FieldPage:
+    words = lines_of(straight.words)
+    lines = text_lines(words, spacing_of_lines(words))
+    return FieldPage(lines, find_labels(lines, _labels(rules)), rules, page.engine.languages)
+
+
+def _decisions(page: FieldPage, straight: StraightText, reader: LineReader | None) -> dict[str, Decision]:
     """Return the values of fields that are found in the text of the page."""
+    rules = [rule for rule in page.rules if rule.zone is None]
     found = page.candidates()
     decisions = decide(rules, found)
     if reader is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ocrwatch.document import Standing
+from dataclasses import replace
+
+from ocrwatch.document import UNPLACED, Block, Standing
 from ocrwatch.recipe import FieldRule
 from tests.unit.recognise.fields.text_pages import field_of, fields_of, text_page
 
@@ -130,3 +132,20 @@ def test_a_tax_of_several_rates_is_added_up_if_the_sum_is_right() -> None:
     wrong = fields_of("Net 200.00\nVAT 7% 7.00\nVAT 19% 19.00\nTotal 326.00", rules)
     assert wrong["tax"].value in ("7.00", "19.00")
     assert wrong["tax"].standing is Standing.DOUBTFUL
+
+
+def test_values_of_text_without_places_are_found() -> None:
+    """Some OCR services give lines only: there is no box and no second look."""
+    page = text_page("Receipt no      Date\nK-20816    24/11/2026\nTotal 31.00\nCash 31.00")
+    lines = tuple(
+        replace(
+            line, box=UNPLACED, words=tuple(replace(word, box=UNPLACED, width=0.0, height=0.0) for word in line.words)
+        )
+        for line in page.lines
+    )
+    bare = replace(page, blocks=(Block(tuple(lines), UNPLACED),), upright=None)
+    rules = (*_RECEIPT, FieldRule("zone", "code", zone=(0.0, 0.0, 1.0, 0.1)))
+    fields = fields_of(bare, rules)
+    assert (fields["total"].value, fields["total"].standing) == ("31.00", Standing.VERIFIED)
+    assert (fields["total"].box, fields["total"].corners) == (UNPLACED, None)
+    assert fields["zone"].standing is Standing.MISSING
