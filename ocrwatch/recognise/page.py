@@ -139,13 +139,14 @@ def _with_fields(page: Page, decoded: Decoded, reader: Reader, *, second: bool) 
     try:
         strips = StripReader(decoded.gray, decoded.reduction, page, reader, second=second)
         return with_fields(page, rules, strips)
-    except EnvironmentFault:
+    except OSError:
+        # Of the machine, as in reading the page.
         raise
     except Exception as error:
         if is_memory_error(error):
             raise
-        what = f"{type(error).__name__}: {error}"
-        warning = f"fields could not be found: a bug in ocrwatch, please report it: {what}"
+        # Not its message, which may have a part of a value.
+        warning = f"fields could not be found: a bug in ocrwatch, please report it: {type(error).__name__}"
         return replace(page, fields=all_missing(rules), warnings=(*page.warnings, warning))
 
 

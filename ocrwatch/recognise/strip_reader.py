@@ -13,7 +13,7 @@ from ocrwatch.errors import EngineFailed
 from ocrwatch.recipe import FieldRule
 from ocrwatch.recognise import engines
 from ocrwatch.recognise.decode import Gray
-from ocrwatch.recognise.extract.sheets import sheet_of_places, sheet_scale, that_fit
+from ocrwatch.recognise.extract.sheets import LARGEST_SCALE, sheet_of_places, sheet_scale, that_fit
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.ppocr.lines import read_line
 from ocrwatch.recognise.ppocr.strip import strip_of
@@ -58,7 +58,7 @@ class StripReader:
         ``unit`` is the height of a word in pixels of the original. An engine that fails gives nothing.
         """
         readings: list[list[Reading]] = [[] for _ in places]
-        small = max(sheet_scale(self._reduction, unit, _SMALL) / _LARGER, _SMALL / unit)
+        small = min(max(1 / self._reduction / _LARGER, _SMALL / unit), LARGEST_SCALE / _LARGER)
         for scale in (small, small * _LARGER):
             kept = that_fit(places, scale)
             for number, reading in self._read_sheet([places[number] for number in kept], scale):
@@ -90,9 +90,9 @@ class StripReader:
         return [Reading(weights.NAME, line.text, 100 * line.score)] if line.text and line.score >= _SURE else []
 
     def read_zone(self, place: Quad, unit: float, rule: FieldRule) -> Reading | None:
-        """Return the text of a zone, read with its own options; None if there is none.
+        """Return the text of a zone, read by the page's engine with the zone's options; None if there is none.
 
-        Raises EnvironmentFault if the data of its languages is missing.
+        Raises OcrwatchError if the engine does not support them, or the data of its languages is missing.
         """
         scale = sheet_scale(self._reduction, unit)
         if not that_fit([place], scale):
@@ -100,14 +100,12 @@ class StripReader:
         sheet = sheet_of_places([place], self._gray, self._reduction, scale)
         recipe = replace(
             self._reader.recipe,
+            engine=self._page.engine.name,
             page_segmentation=rule.page_segmentation,
             whitelist=rule.whitelist,
             languages=rule.languages or self._reader.recipe.languages,
         )
-        try:
-            blocks = engines.read_with(engines.load(recipe), sheet.image, 0, recipe)
-        except EngineFailed:
-            return None
+        blocks = engines.read_with(engines.load(recipe), sheet.image, 0, recipe)
         lines = [line for block in blocks for line in block.lines]
         words = [word for line in lines for word in line.words]
         text = "\n".join(line.text for line in lines)

@@ -28,6 +28,9 @@ _COLUMNS: Final = frozenset({"file", "read_at"})
 _STANDING: Final = "_standing"
 """Names, and an ending of names, of other columns of ``fields.csv``."""
 
+_SMALLEST_ZONE: Final = 0.002
+"""Width and height of a zone, at least, as shares of the page's: 7 pixels of A4 at 300 dpi."""
+
 _MOST_TERMS: Final = 4
 """Parts of a sum: all combinations of the candidates of each are tried."""
 
@@ -103,6 +106,8 @@ class FieldOptions(Section):
             raise ValueError(f"give the {self.type} field {self.name} near, pattern or zone: otherwise it is not found")
         if self.anchor and self.zone is None:
             raise ValueError(f"the field {self.name} has an anchor; give it the zone that is relative to it")
+        if self.zone is not None and min(self.zone[2] - self.zone[0], self.zone[3] - self.zone[1]) < _SMALLEST_ZONE:
+            raise ValueError(f"make the zone of the field {self.name} larger: at least {_SMALLEST_ZONE} wide and high")
         if self.equals and self.type != "amount":
             raise ValueError(f'equals is for amounts; give the field {self.name} type = "amount", or take equals out')
         return self

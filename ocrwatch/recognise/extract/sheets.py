@@ -22,10 +22,10 @@ from ocrwatch.recognise.placement import Placement
 from ocrwatch.recognise.projective import Points, Projective, as_projective, between, warped
 from ocrwatch.recognise.reader import TextRegion
 
-LARGE: Final = 32.0
+_LARGE: Final = 32.0
 """Pixels of the sheet that a word is tall, at least: print in cells is small, and larger than usual reads better."""
 
-_LARGEST_SCALE: Final = 4.0
+LARGEST_SCALE: Final = 4.0
 """Pixels of the sheet to one of the original, at most."""
 
 _PADDING: Final = 20
@@ -87,12 +87,9 @@ def _is_sure(word: Word) -> bool:
     return word.confidence >= (_SURE if any(map(str.isalnum, word.text)) else _SURE_OF_SIGNS)
 
 
-def sheet_scale(reduction: int, unit: float, height: float = LARGE) -> float:
-    """Return how many pixels of a sheet are one of the original.
-
-    ``unit`` is the height of a word there, and ``height`` that on the sheet, at least.
-    """
-    return min(max(1 / reduction, height / unit), _LARGEST_SCALE)
+def sheet_scale(reduction: int, unit: float) -> float:
+    """Return how many pixels of a sheet are one of the original; ``unit`` is the height of a word there."""
+    return min(max(1 / reduction, _LARGE / unit), LARGEST_SCALE)
 
 
 def that_fit(places: Iterable[Quad], scale: float) -> list[int]:

@@ -54,6 +54,7 @@ def profile(**options: Any) -> Profile:
         ('name = "a"\npattern = "("', 'profiles[0].fields[0].pattern = "("', "not a regular expression"),
         ('name = "a"\npattern = "(a)(b)"', 'profiles[0].fields[0].pattern = "(a)(b)"', "at most one group"),
         ('name = "a"\nzone = [0, 0, 2, 1]', "profiles[0].fields[0].zone[2] = 2", "at most 1"),
+        ('name = "a"\nzone = [0.5, 0.5, 0.5001, 0.6]', "profiles[0].fields[0]", "make the zone of the field a larger"),
         ('name = "a"\ntype = "date"\nanchor = "x"', "profiles[0].fields[0]", "give it the zone"),
         ('name = "a"\ntype = "date"\nlanguages = []', "profiles[0].fields[0].languages", "name at least one"),
         ('name = "a"\ntype = "date"\nlocale = "xx_YY"', 'profiles[0].fields[0].locale = "xx_YY"', "de_DE"),

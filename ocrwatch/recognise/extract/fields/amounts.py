@@ -20,12 +20,16 @@ _CODES: Final = "AUD|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HUF|INR|JPY|MYR|NOK|NZD|PLN|RM|
 
 _NUMBER: Final = re.compile(
     rf"(?<!\d)(?<!\d[.,/:])(?P<minus>[-\u2212\u2013(]\s?)?(?P<currency>(?:{_CODES})\s?|[A-Z]{{1,3}}\$?(?=-?\d)|[$\u20ac\u00a3\u00a5]\s?)?(?P<minus2>[-\u2212]\s?)?"
-    rf"(?P<whole>\d{{1,3}}(?:{_GROUPS}\d{{3}})+(?!\d)|\d+)"
+    rf"(?P<whole>\d{{1,3}}(?:{_GROUPS}\d{{3}})+(?!\d)|\d{{1,15}}(?!\d))"
     r"(?:(?P<point>\s?[.,]\s?|(?P<lost>\s))(?P<decimals>\d\d)(?!\d)(?!\s?[.,/:]\s?\d))?"
-    rf"(?P<after>\s?%|\s?[$\u20ac\u00a3\u00a5]|\s?(?:{_CODES})\b|[-](?!\d))?"
+    rf"(?P<after>\s?%|\s?[$\u20ac\u00a3\u00a5]|\s?(?:{_CODES})\b|[-](?!\d))?",
+    re.ASCII,
 )
 _CURRENCY: Final = re.compile(rf"[$\u20ac\u00a3\u00a5]|\b(?:{_CODES})(?![A-Za-z])")
-_INTEGER: Final = re.compile(rf"(?<![\d.,])-?(?:\d{{1,3}}(?:{_GROUPS}\d{{3}})+|\d+)(?![\d%]|[.,]\d)")
+_INTEGER: Final = re.compile(rf"(?<![\d.,])-?(?:\d{{1,3}}(?:{_GROUPS}\d{{3}})+|\d+)(?![\d%]|[.,]\d)", re.ASCII)
+_OTHER: Final = {".": ",", ",": "."}
+"""The sign between thousands, by the sign before decimals."""
+
 _MOST_DIGITS: Final = 8
 """Digits of an amount without decimals and separators, at most."""
 
@@ -61,6 +65,8 @@ def _is_code(match: re.Match[str], text: str) -> bool:
     """Return whether a number without decimals is a code, or part of one, of a time or of another number."""
     currency = match["currency"] or ""
     is_after_letters = currency[-1:].isalpha() and not _CURRENCY.search(currency)
+    # The rest of a misread "4.l0".
+    is_after_letters = is_after_letters or text[match.start() - 1 : match.start()].isalpha()
     is_long = match["whole"].isdigit() and (len(match["whole"]) > _MOST_DIGITS or match["whole"].startswith("00"))
     return is_after_letters or is_long or re.match(r"[\w/:]|[.,]\d", text[match.end() : match.end() + 2]) is not None
 
@@ -68,9 +74,12 @@ def _is_code(match: re.Match[str], text: str) -> bool:
 def _doubt(match: re.Match[str], locale: str) -> str:
     if match["lost"]:
         return "the sign before its decimals was not read"
-    if match["decimals"] is None:
-        return "" if _CURRENCY.search(match[0]) else NO_DECIMALS
     expected = decimal_sign(locale)
+    if match["decimals"] is None:
+        separators = re.sub(r"\d", "", match["whole"])
+        if separators in (".", ",") and separators != _OTHER.get(expected):
+            return "it may have three decimals"
+        return "" if _CURRENCY.search(match[0]) else NO_DECIMALS
     if expected and match["point"].strip() != expected:
         return f"its decimals follow {match['point'].strip()!r} instead of {expected!r}"
     return ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Final
 
 from ocrwatch.recipe import FieldRule
@@ -18,6 +20,10 @@ from ocrwatch.recognise.extract.table_words import TableWord
 
 _LOWEST: Final = 4.0
 """How far below its label a value is, at most, in heights of a word."""
+
+_MOST_LABELS: Final = 50
+_MOST_VALUES: Final = 8
+"""Labels of a field, and values beside each, that are considered: a hostile page may have thousands."""
 
 _DIGIT: Final = re.compile(r"\d")
 _FEWEST_DIGITS: Final = 4
@@ -51,8 +57,10 @@ class Candidate:
     """How many values of the line are better."""
     extent: Extent | None = None
     """Where it was read in a second look, without words of the page."""
-    sure: float = 100.0
+    sure: float | None = None
     """Confidence of a second look, 0 to 100."""
+    around: frozenset[int] = frozenset()
+    """What tells the place of a second look from others: indices of the words there, or a negative number."""
 
     @property
     def box(self) -> Extent:
@@ -61,16 +69,16 @@ class Candidate:
 
     @property
     def place(self) -> frozenset[int]:
-        """Indices of the words it was read from."""
-        return frozenset(word.index for word in self.words)
+        """What tells the place where it was read from others: the indices of its words."""
+        return self.around or frozenset(word.index for word in self.words)
 
     @property
-    def confidence(self) -> float:
-        """The lowest confidence of its words, 0 to 100; 100 if the engine gives none."""
+    def confidence(self) -> float | None:
+        """The lowest confidence of its words, 0 to 100; None if it is unknown."""
         return min((word.confidence for word in self.words if word.confidence is not None), default=self.sure)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FieldPage:
     """The text of a page with its labels."""
 
@@ -78,6 +86,14 @@ class FieldPage:
     labels: Sequence[Label]
     rules: Sequence[FieldRule]
     languages: tuple[str, ...]
+
+    @cached_property
+    def labels_by_line(self) -> dict[int, list[Label]]:
+        """The labels of each line that has some, by its number."""
+        by_line: dict[int, list[Label]] = {}
+        for label in self.labels:
+            by_line.setdefault(label.line.number, []).append(label)
+        return by_line
 
     def candidates(self) -> dict[str, list[Candidate]]:
         """Return what may be the value of each field without a zone, the best first, by its name."""
@@ -91,16 +107,21 @@ class FieldPage:
                 for other in rules
                 if other is not rule and (candidates := beside[other.name]) and not candidates[0].is_contested
             }
+            labelled = {candidate.place for candidate in beside[rule.name]}
             anywhere = self._anywhere(rule) if self.is_anywhere(rule) else ()
-            others = (each for each in anywhere if rule.type == "amount" or (rule.type, each.value) not in taken)
+            others = (
+                each
+                for each in anywhere
+                if each.place not in labelled and (rule.type == "amount" or (rule.type, each.value) not in taken)
+            )
             found[rule.name] = in_order([*beside[rule.name], *others], rule)
         return found
 
     def _labelled(self, rule: FieldRule) -> list[Candidate]:
         found: list[Candidate] = []
-        for label in self.labels:
-            if rule.name in label.ranks:
-                found += self._right_of(label, rule) or self._below(label, rule)
+        mine = (label for label in self.labels if rule.name in label.ranks)
+        for label in itertools.islice(mine, _MOST_LABELS):
+            found += self._right_of(label, rule) or self._below(label, rule)
         return found
 
     @staticmethod
@@ -118,7 +139,7 @@ class FieldPage:
             values.reverse()
         return [
             self._candidate(line, value, rule, label, order=order, contested=self._is_contested(label, rule, value))
-            for order, value in enumerate(_shifted(values, label.end))
+            for order, value in enumerate(_shifted(values[:_MOST_VALUES], label.end))
         ]
 
     def _is_contested(self, label: Label, rule: FieldRule, value: FoundValue) -> bool:
@@ -128,7 +149,7 @@ class FieldPage:
         GST 23.26" and "Total GST 1.31" cannot be told apart.
         """
         line = label.line
-        others = [other for other in self.labels if other.line is line and rule.name not in other.ranks]
+        others = [other for other in self.labels_by_line[line.number] if rule.name not in other.ranks]
         if any(label.end <= other.start and other.end <= value.start for other in others):
             return True
         piece = line.piece_at(label.start)
@@ -148,7 +169,7 @@ class FieldPage:
         If nothing else is in the label's piece, the text is the next piece.
         """
         line = label.line
-        following = [other.start for other in self.labels if other.line is line and other.start >= label.end]
+        following = [other.start for other in self.labels_by_line[line.number] if other.start >= label.end]
         ends = (end for start, end in line.pieces if any(map(str.isalnum, line.text[max(start, label.end) : end])))
         return min(next(ends, len(line.text)), *following, len(line.text))
 

@@ -8,7 +8,6 @@ from typing import Final
 
 from ocrwatch.recognise.extract.fields.found_value import FoundValue
 
-_IBAN: Final = re.compile(r"(?<![A-Z0-9])([A-Z]{2}\s?\d\d(?:\s?[A-Z0-9]){11,30})", re.IGNORECASE)
 _COUNTRIES_BY_LENGTH: Final = {
     15: "NO", 16: "BE", 18: "DK FI FK FO GL NL SD", 19: "MK SI", 20: "AT BA EE KZ LT LU MN XK", 21: "CH HR LI LV",
     22: "BG BH CR DE GB GE IE ME RS VA", 23: "AE GI IL IQ OM SO TL", 24: "AD CZ ES MD PK RO SA SE SK TN VG",
@@ -20,6 +19,12 @@ _COUNTRIES_BY_LENGTH: Final = {
 _IBAN_LENGTHS: Final = {
     country: length for length, countries in _COUNTRIES_BY_LENGTH.items() for country in countries.split()
 }
+_IBAN: Final = re.compile(
+    # Overlapping, since what is before an IBAN may look like the start of one.
+    rf"(?<![A-Z0-9])(?=((?:{'|'.join(_IBAN_LENGTHS)})\s?\d\d(?:\s?[A-Z0-9]){{11,30}}))",
+    re.IGNORECASE | re.ASCII,
+)
+
 _VAT: Final = {
     "AT": r"U\d{8}", "BE": r"[01]\d{9}", "BG": r"\d{9,10}", "CY": r"\d{8}[A-Z]", "CZ": r"\d{8,10}", "DE": r"\d{9}",
     "DK": r"\d{8}", "EE": r"\d{9}", "EL": r"\d{9}", "ES": r"[A-Z0-9]\d{7}[A-Z0-9]", "FI": r"\d{8}",
@@ -30,9 +35,9 @@ _VAT: Final = {
 }  # fmt: skip
 """Numbers after the country by country: the European Commission's VIES, "VAT identification number structure"."""
 
-_VAT_START: Final = re.compile(rf"(?<![A-Z0-9])({'|'.join(_VAT)})\s?(?=[A-Z0-9])")
+_VAT_START: Final = re.compile(rf"(?<![A-Z0-9])({'|'.join(_VAT)})\s?(?=[A-Z0-9])", re.ASCII)
 _LONGEST_VAT: Final = 12
-_DIGITS: Final = re.compile(r"(?<![\d.,])\d(?:[ -]?\d){6,25}(?![\d]|[.,]\d)")
+_DIGITS: Final = re.compile(r"(?<![\d.,])\d(?:[ -]?\d){6,25}(?![\d]|[.,]\d)", re.ASCII)
 _EAN_LENGTHS: Final = frozenset({8, 12, 13, 14})
 _SHORTEST_LUHN: Final = 8
 """Digits of a number with a Luhn digit, at least; one in ten of any numbers has a right one."""
@@ -42,15 +47,22 @@ _WRONG: Final = "its check digits are wrong"
 
 def find_ibans(text: str) -> Iterator[FoundValue]:
     """Yield the IBANs in a text, without spaces. Source: ISO 13616, ISO 7064 MOD 97-10."""
-    for match in _IBAN.finditer(text):
-        compact, ends = _compact(match[1])
-        compact = compact.upper()
-        length = _IBAN_LENGTHS.get(compact[:2])
-        if length is None or len(compact) < length:
-            continue
-        value = compact[:length]
-        is_right = is_iban(value)
-        yield FoundValue(match.start(), match.start() + ends[length - 1], value, "" if is_right else _WRONG, is_right)
+    found = [value for match in _IBAN.finditer(text) if (value := _iban(match)) is not None]
+    right = [value for value in found if value.is_checked]
+    for value in found:
+        if value.is_checked or all(other.end <= value.start or value.end <= other.start for other in right):
+            yield value
+
+
+def _iban(match: re.Match[str]) -> FoundValue | None:
+    compact, ends = _compact(match[1])
+    compact = compact.upper()
+    length = _IBAN_LENGTHS[compact[:2]]
+    if len(compact) < length:
+        return None
+    is_right = is_iban(compact[:length])
+    doubt = "" if is_right else _WRONG
+    return FoundValue(match.start(), match.start() + ends[length - 1], compact[:length], doubt, is_right)
 
 
 def is_iban(value: str) -> bool:

@@ -24,6 +24,9 @@ _DIGITS: Final = re.compile(
     rf"|(?P<a>\d\d?){_SEPARATOR}(?P<b>\d\d?){_SEPARATOR}(?P<y2>(?:19|20)\d\d|\d\d(?!\d)(?!\s?:\d))"
     r"|(?P<a3>\d\d?)[ ](?P<b3>\d\d?)[ ](?P<y3>(?:19|20)\d\d)"
     r"|(?P<y4>20\d\d)(?P<m4>0[1-9]|1[0-2])(?P<d4>[0-3]\d)(?!\d))"
+    # A time may follow at once; other digits make it a telephone number or an address.
+    r"(?!\d(?!\d?:\d))(?!\s?[-/.]\d)",
+    re.ASCII,
 )
 _AROUND_NAME: Final = r"[\s.,'/\-\u2013]{0,3}"
 _DAY_FIRST: Final = re.compile(rf"(?<!\d)(\d\d?)(?:st|nd|rd|th|er|\u00ba)?{_AROUND_NAME}(?:de\s)?$", re.IGNORECASE)
@@ -66,9 +69,11 @@ def date_notation(locale: str, languages: Sequence[str], day_first: bool | None)
             for context in ("stand-alone", "format"):
                 for number, name in each.months[context][width].items():
                     months[folded(name).rstrip(".")] = int(number)
-    if day_first is None and (locale or any(_language(name) != "en" for name in languages)):
+    if day_first is None:
         # English alone does not decide: America and the rest of the world differ.
-        day_first = _has_day_first(known[0])
+        names = [locale] if locale else [code for code in map(_language, languages) if code != "en"]
+        orders = {_has_day_first(parsed) if (parsed := _parsed(name)) else None for name in names}
+        day_first = orders.pop() if len(orders) == 1 else None
     return DateNotation(day_first, months)
 
 
@@ -103,8 +108,8 @@ def _of_pair(year: int, first: int, second: int, day_first: bool | None) -> tupl
     by_day, by_month = _date(year, second, first), _date(year, first, second)
     if by_day and by_month and by_day != by_month:
         return (by_month if day_first is False else by_day), (_EXCHANGEABLE if day_first is None else "")
-    value = by_month if day_first is False and by_month else by_day or by_month
-    return value, ""
+    usual, other = (by_month, by_day) if day_first is False else (by_day, by_month)
+    return usual or other, ("" if usual or day_first is None else "day and month are exchanged")
 
 
 def _with_names(text: str, notation: DateNotation) -> Iterator[FoundValue]:
@@ -154,6 +159,8 @@ def _language(name: str) -> str:
 
 
 def _parsed(name: str) -> Locale | None:
+    if not name:
+        return None
     try:
         return Locale.parse(name)
     except (UnknownLocaleError, ValueError):

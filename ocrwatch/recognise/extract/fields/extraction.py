@@ -42,8 +42,7 @@ class FieldReader(LineReader, ZoneReader, Protocol):
 def with_fields(page: Page, rules: tuple[FieldRule, ...], reader: FieldReader | None = None) -> Page:
     """Return a page with the fields of these rules, in their order.
 
-    ``reader`` reads zones, and whatever was not found or is not verified; without it there is no second look. Raises
-    EnvironmentFault if the data of a zone's languages is missing.
+    ``reader`` reads zones, and whatever was not found or is not verified; without it there is no second look.
     """
     if page.is_blank:
         return replace(page, fields=all_missing(rules))

@@ -17,10 +17,13 @@ from ocrwatch.recognise.extract.fields.dates import folded
 _MOST_TERMS: Final = 5
 """Candidates of each term of a sum that are tried."""
 
+_WEAK_CHECKS: Final = frozenset({"luhn", "ean"})
+"""Types with one check digit: one number in ten has a right one by chance."""
+
 _MOST_PARTS: Final = 4
 """Values of one field that are added up, at most."""
 
-_SURE: Final = 60.0
+SURE: Final = 60.0
 """Confidence of every word of a value that is not doubtful, 0 to 100, at least."""
 
 _SHORTEST_REPEATED: Final = 5
@@ -61,8 +64,10 @@ def sums(rules: Sequence[FieldRule], found: Mapping[str, Sequence[Candidate]]) -
                 break
             decisions[rule.name] = Decision(candidate, Standing.VERIFIED, _sum_in_words(names, terms))
             for (_, name), term in zip(names, terms, strict=True):
-                verified = Decision(term, Standing.VERIFIED, f"{rule.name} is {_written(names)}")
-                decisions.setdefault(name, verified)
+                # Zero adds nothing: it may be anything that was misread.
+                if Decimal(term.value):
+                    verified = Decision(term, Standing.VERIFIED, f"{rule.name} is {_written(names)}")
+                    decisions.setdefault(name, verified)
     return decisions
 
 
@@ -70,13 +75,42 @@ def _sums(
     rule: FieldRule, found: Mapping[str, Sequence[Candidate]]
 ) -> Iterator[tuple[Candidate, tuple[Candidate, ...], list[tuple[str, str]]]]:
     """Yield the candidates that are sums of others, those of the first sum first, with their terms."""
-    for written in rule.equals:
+    candidates = found[rule.name]
+    has_label = any(each.label and not (each.is_contested or each.doubt) for each in candidates)
+    for number, written in enumerate(rule.equals):
         names = [(sign or "+", name) for sign, name in _TERM.findall(written)]
-        candidates = found[rule.name]
+        by_total: dict[Decimal, list[tuple[Candidate, ...]]] = {}
+        for terms in itertools.product(*(_terms(found.get(name, ())) for _, name in names)):
+            by_total.setdefault(_total(terms, names), []).append(terms)
         for candidate in (*candidates, *_together(candidates)):
-            for terms in itertools.product(*(found.get(name, ())[:_MOST_TERMS] for _, name in names)):
-                if _is_sum(candidate, terms, names):
+            total = Decimal(candidate.value)
+            for terms in by_total.get(total, ()) if total and not candidate.is_contested else ():
+                is_backed = candidate.label or (_parts(terms) > 1 and not (has_label and number))
+                if is_backed and _are_apart(candidate, terms):
                     yield candidate, terms, names
+
+
+def _terms(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates that may be part of a sum: one proves nothing if it may be another value."""
+    good = (each for each in candidates if each.label and not (each.is_contested or each.doubt))
+    return list(itertools.islice(good, _MOST_TERMS))
+
+
+def _total(terms: Sequence[Candidate], names: Sequence[tuple[str, str]]) -> Decimal:
+    return sum(
+        (Decimal(sign + "1") * Decimal(term.value) for (sign, _), term in zip(names, terms, strict=True)), Decimal(0)
+    )
+
+
+def _parts(terms: Sequence[Candidate]) -> int:
+    """Return how many terms are not zero."""
+    return sum(Decimal(term.value) != 0 for term in terms)
+
+
+def _are_apart(candidate: Candidate, terms: Sequence[Candidate]) -> bool:
+    """Return whether all values were read at different places."""
+    places = [candidate.place, *(term.place for term in terms)]
+    return all(places) and sum(map(len, places)) == len(frozenset().union(*places))
 
 
 def _together(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
@@ -101,18 +135,6 @@ def _together(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
         )
 
 
-def _is_sum(candidate: Candidate, terms: Sequence[Candidate], names: Sequence[tuple[str, str]]) -> bool:
-    """Return whether a value is the sum of others that were read at other places, and is not zero."""
-    total = Decimal(candidate.value)
-    if (
-        not total
-        or sum(Decimal(sign + "1") * Decimal(term.value) for (sign, _), term in zip(names, terms, strict=True)) != total
-    ):
-        return False
-    places = [candidate.place, *(term.place for term in terms)]
-    return sum(map(len, places)) == len(frozenset().union(*places))
-
-
 def _written(names: Sequence[tuple[str, str]]) -> str:
     first, *rest = names
     return " ".join([first[1] if first[0] == "+" else f"-{first[1]}", *(f"{sign} {name}" for sign, name in rest)])
@@ -134,10 +156,10 @@ def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]]) -> Decisio
         candidates = [candidate for candidate in candidates if candidate.label]
     if not candidates:
         return Decision(None, Standing.MISSING, "no label was found" if rule.near else "no such value was found")
-    checked = next((candidate for candidate in candidates if candidate.is_checked), None)
-    if checked is not None:
-        return Decision(checked, Standing.VERIFIED, "its check digits are right")
     best = candidates[0]
+    checked = _checked(rule, candidates)
+    if checked is not None:
+        return checked
     again = _again(rule, candidates)
     if again is not None:
         candidate, other = again
@@ -156,11 +178,22 @@ def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]]) -> Decisio
     )
 
 
+def _checked(rule: FieldRule, candidates: Sequence[Candidate]) -> Decision | None:
+    """Return the decision if check digits make it: those at the best label, since any number may have right ones."""
+    right = [each for each in candidates if each.is_checked and each.rank == candidates[0].rank]
+    if not right or (rule.type in _WEAK_CHECKS and not right[0].label):
+        return None
+    others = {each.value for each in right} - {right[0].value}
+    if others:
+        return Decision(right[0], Standing.DOUBTFUL, "there are several with right check digits", is_ambiguous=True)
+    return Decision(right[0], Standing.VERIFIED, "its check digits are right")
+
+
 def _doubt(rule: FieldRule, best: Candidate) -> str:
     """Return why a value may have been misread; empty if it looks right."""
     if best.doubt:
         return best.doubt
-    if best.confidence < _SURE:
+    if best.confidence is not None and best.confidence < SURE:
         return f"the confidence of a word is {int(best.confidence)}"
     if rule.type == "code" and not rule.pattern and len(best.value) < _SHORTEST_CODE:
         return "it is short"
@@ -173,6 +206,9 @@ def _again(rule: FieldRule, candidates: Sequence[Candidate]) -> tuple[Candidate,
     for candidate in candidates:
         if candidate.rank > candidates[0].rank or candidate.is_contested:
             break
+        if candidate.doubt:
+            # Misunderstood twice in the same way.
+            continue
         if not candidate.label and len(unlabelled) > 1:
             # It may be the value of another field, whose label was misread.
             break
@@ -181,19 +217,21 @@ def _again(rule: FieldRule, candidates: Sequence[Candidate]) -> tuple[Candidate,
         if rule.type not in ("amount", "date") and len(candidate.value) < _SHORTEST_REPEATED:
             continue
         for other in candidates:
-            if other.value == candidate.value and _is_independent(rule, candidate, other):
+            if rule.type == "amount" and not other.label:
+                continue
+            if other.value == candidate.value and _is_independent(candidate, other):
                 return candidate, other
     return None
 
 
-def _is_independent(rule: FieldRule, candidate: Candidate, other: Candidate) -> bool:
-    """Return whether two candidates were read at different places.
+def _is_independent(candidate: Candidate, other: Candidate) -> bool:
+    """Return whether two candidates were read at different places, and not beside the same label.
 
-    Amounts must also have different labels: that of a subtotal may stand there twice.
+    The label of a subtotal, or of an expiry date, may stand there twice.
     """
     if other.place & candidate.place:
         return False
-    return rule.type != "amount" or bool(other.label and folded(other.label) != folded(candidate.label))
+    return not candidate.label or folded(other.label) != folded(candidate.label)
 
 
 def _ambiguity(best: Candidate, candidates: Sequence[Candidate]) -> str:
@@ -225,5 +263,5 @@ def _contradiction(rule: FieldRule, best: Candidate, found: Mapping[str, Sequenc
     # One amount alone, such as cash, is no sum.
     if len(known) < max(2, len(names)):
         return ""
-    total = sum(Decimal(sign + "1") * Decimal(term.value) for (sign, _), term in zip(names, known, strict=True))
+    total = _total(known, names)
     return f"{_written(names)} is {total}" if total > 0 and total != Decimal(best.value) else ""

@@ -24,6 +24,9 @@ _ALIKE: Final = str.maketrans({"i": "l", "1": "l", "0": "o", "5": "s", "8": "b"}
 """Characters that engines confuse most."""
 
 _MOST_TOKENS: Final = 8
+_LONG: Final = 12
+"""Letters of a label in which one may be missing, or too many, at least."""
+
 _LETTERS_PER_ERROR: Final = 6
 
 _PER_ERROR: Final = 3
@@ -87,6 +90,9 @@ def find_labels(lines: Sequence[TextLine], labels: LabelSet) -> list[Label]:
         phrases, labels.keys, scorer=Levenshtein.distance, score_cutoff=int(allowed.max()), dtype=np.uint8
     )
     fits = distances <= allowed
+    # A letter more or less makes another word of a short one: "summer" is no "Summe".
+    sizes, wanted = np.array([len(key) for key in phrases]), np.array([len(key) for key in labels.keys])
+    fits &= (distances == 0) | (wanted >= _LONG) | (sizes[:, None] == wanted)
     best = np.where(fits, distances, 255).argmin(axis=1).tolist()
     by_phrase = {phrases[at]: (best[at], int(distances[at, best[at]])) for at in np.flatnonzero(fits.any(axis=1))}
     found = [(line, start, end, *by_phrase[key]) for line, start, end, key in places if key in by_phrase]

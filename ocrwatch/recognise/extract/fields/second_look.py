@@ -77,6 +77,13 @@ class Place:
     line: int
     value: str = ""
     """What was read there before; empty if nothing was."""
+    words: frozenset[int] = frozenset()
+    """Indices of the words there, if something was read."""
+
+    @property
+    def around(self) -> frozenset[int]:
+        """What tells this place from others: a strip beside a label is the same place for all fields."""
+        return self.words or frozenset({-1 - round(10 * self.extent.left) - 10_000 * self.line})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +168,7 @@ def candidates_of(again: Sequence[Again], name: str) -> Iterator[Candidate]:
                 yield Candidate(
                     value.value, text, (), value.doubt, value.is_checked, each.place.label, each.place.rank,
                     line=each.place.line, order=number,
-                    extent=each.place.extent, sure=each.readings[number].confidence,
+                    extent=each.place.extent, sure=each.readings[number].confidence, around=each.place.around,
                 )  # fmt: skip
 
 
@@ -202,7 +209,8 @@ def _compared(rule: FieldRule, decision: Decision, candidate: Candidate, again: 
     others = [other.value for other in again.values if not is_alike(other.value, value)]
     if candidate.rank and (candidate.is_below or rule.type == "code"):
         alike = 0
-    sure = max(candidate.confidence, *(reading.confidence for reading in again.readings))
+    # An unknown confidence is none.
+    sure = max(candidate.confidence or 0.0, *(reading.confidence for reading in again.readings))
     if alike > len(others) and not decision.is_ambiguous and (again.engines > 1 or sure >= _SURE):
         return replace(decision, standing=Standing.VERIFIED, ground="two readings are alike")
     if len(others) > alike and decision.standing is Standing.READ:
@@ -233,7 +241,7 @@ def _with_decimal_sign(candidate: Candidate, again: Sequence[Again]) -> Candidat
 def _around(candidate: Candidate, rule: FieldRule) -> Place:
     box = candidate.box
     larger = Extent(box.left - _BESIDE, box.top - _ABOVE, box.right + _BESIDE, box.bottom + _ABOVE)
-    return Place(rule, larger, candidate.label, candidate.rank, candidate.line, candidate.value)
+    return Place(rule, larger, candidate.label, candidate.rank, candidate.line, candidate.value, candidate.place)
 
 
 def _without_value(rule: FieldRule, page: FieldPage, worst: int) -> Iterator[Place]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 from ocrwatch.recognise.extract.table_words import Spacing, TableWord, middle, split_at_gaps
 
@@ -18,7 +17,7 @@ class TextLine:
     """From the top of the page, from 0."""
     words: Sequence[TableWord]
     text: str
-    """The words with one space between them."""
+    """The words with one space between them, and two at wide gaps."""
     starts: Sequence[int]
     """Index into ``text`` of each word's first character."""
     y: float
@@ -43,12 +42,16 @@ def text_lines(lines: Iterable[Sequence[TableWord]], spacing: Spacing) -> list[T
 
 def _text_line(number: int, words: Sequence[TableWord], spacing: Spacing) -> TextLine:
     """Return the line of these words, at least one."""
-    lengths = (len(word.text) + 1 for word in words)
-    starts = list(accumulate(lengths, initial=0))[:-1]
+    text = ""
+    starts: list[int] = []
     pieces: list[tuple[int, int]] = []
-    first = 0
     for piece in split_at_gaps(list(words), spacing.gap):
-        last = first + len(piece) - 1
-        pieces.append((starts[first], starts[last] + len(words[last].text)))
-        first = last + 1
-    return TextLine(number, words, " ".join(word.text for word in words), starts, middle(words), pieces)
+        # Two spaces, so that no value reaches over a gap: "3    150.00" is not 3150.00.
+        text += "  " if text else ""
+        begin = len(text)
+        for word in piece:
+            text += " " if len(text) > begin else ""
+            starts.append(len(text))
+            text += word.text
+        pieces.append((begin, len(text)))
+    return TextLine(number, words, text, starts, middle(words), pieces)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import replace
 from typing import Final, Protocol
 
 from ocrwatch.document import Quad, Standing, Upright
+from ocrwatch.errors import OcrwatchError
 from ocrwatch.recipe import FieldRule
 from ocrwatch.recognise.extract.extents import Extent
 from ocrwatch.recognise.extract.fields.candidates import Candidate, FieldPage
-from ocrwatch.recognise.extract.fields.grounds import Decision
+from ocrwatch.recognise.extract.fields.grounds import SURE, Decision
 from ocrwatch.recognise.extract.fields.labels import find_labels, label_set
 from ocrwatch.recognise.extract.fields.second_look import ReadText
 from ocrwatch.recognise.extract.fields.text_lines import text_lines
@@ -26,7 +26,7 @@ class ZoneReader(Protocol):
     """Reads zones: :class:`ocrwatch.recognise.strip_reader.StripReader`."""
 
     def read_zone(self, place: Quad, unit: float, rule: FieldRule) -> ReadText | None:
-        """Return the text of a zone, read with its own options; None if there is none."""
+        """Return the text of a zone, read with its own options; None if there is none. Raises OcrwatchError."""
 
 
 def read_zone(
@@ -41,11 +41,18 @@ def read_zone(
     if zone is None:
         return Decision(None, Standing.MISSING, f"the anchor {rule.anchor!r} was not found")
     before = _of_page(rule, zone, page)
-    reading = None if reader is None else reader.read_zone(straight.corners([zone])[0], straight.height, rule)
+    failure = ""
+    reading = None
+    try:
+        reading = None if reader is None else reader.read_zone(straight.corners([zone])[0], straight.height, rule)
+    except OcrwatchError as error:
+        # The page itself was read, so it is the zone's options that do not fit.
+        failure = error.message
     now = None if reading is None else _of_zone(rule, zone, reading, page.languages)
     candidate = now or before
     if candidate is None:
-        return Decision(None, Standing.MISSING, "no such value is in its zone")
+        ground = f"its zone could not be read: {failure}" if failure else "no such value is in its zone"
+        return Decision(None, Standing.MISSING, ground)
     standing, ground = _standing(candidate, before if now is not None else None)
     return Decision(candidate, standing, ground)
 
@@ -56,9 +63,11 @@ def _standing(candidate: Candidate, before: Candidate | None) -> tuple[Standing,
         return Standing.VERIFIED, "its check digits are right"
     if candidate.doubt:
         return Standing.DOUBTFUL, candidate.doubt
+    if candidate.confidence is not None and candidate.confidence < SURE:
+        return Standing.DOUBTFUL, f"the confidence of a word is {int(candidate.confidence)}"
     if before is None:
         return Standing.READ, "it is in its zone"
-    if _letters(candidate.value) == _letters(before.value):
+    if candidate.value == before.value:
         return Standing.VERIFIED, "two readings are alike"
     return Standing.DOUBTFUL, f"another reading of its zone is {before.value}"
 
@@ -95,7 +104,3 @@ def _of_zone(rule: FieldRule, zone: Extent, reading: ReadText, languages: tuple[
         found = text[value.start : value.end].strip()
         return Candidate(value.value, found, (), value.doubt, value.is_checked, extent=zone, sure=reading.confidence)
     return None
-
-
-def _letters(text: str) -> str:
-    return re.sub(r"[\W_]", "", text)
