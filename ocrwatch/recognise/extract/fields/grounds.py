@@ -76,7 +76,7 @@ def _sums(
 ) -> Iterator[tuple[Candidate, tuple[Candidate, ...], list[tuple[str, str]]]]:
     """Yield the candidates that are sums of others, those of the first sum first, with their terms."""
     candidates = found[rule.name]
-    has_label = any(each.label and not (each.is_contested or each.doubt) for each in candidates)
+    clean = [each.place for each in candidates if each.label and not (each.is_contested or each.doubt)]
     for number, written in enumerate(rule.equals):
         names = [(sign or "+", name) for sign, name in _TERM.findall(written)]
         by_total: dict[Decimal, list[tuple[Candidate, ...]]] = {}
@@ -85,9 +85,18 @@ def _sums(
         for candidate in (*candidates, *_together(candidates)):
             total = Decimal(candidate.value)
             for terms in by_total.get(total, ()) if total and not candidate.is_contested else ():
-                is_backed = candidate.label or (_parts(terms) > 1 and not (has_label and number))
-                if is_backed and _are_apart(candidate, terms):
+                if (candidate.label or _shows(terms, clean, is_first=not number)) and _are_apart(candidate, terms):
                     yield candidate, terms, names
+
+
+def _shows(terms: Sequence[Candidate], labelled: Sequence[frozenset[int]], *, is_first: bool) -> bool:
+    """Return whether a sum shows that an amount without a label is the value.
+
+    There are many amounts on a page. The sum must have two parts, and if another amount has a label of the field, that
+    is one of the parts, such as a total before rounding, or the sum is the one that always holds.
+    """
+    places = {term.place for term in terms}
+    return sum(Decimal(term.value) != 0 for term in terms) > 1 and (is_first or places.issuperset(labelled))
 
 
 def _terms(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -100,11 +109,6 @@ def _total(terms: Sequence[Candidate], names: Sequence[tuple[str, str]]) -> Deci
     return sum(
         (Decimal(sign + "1") * Decimal(term.value) for (sign, _), term in zip(names, terms, strict=True)), Decimal(0)
     )
-
-
-def _parts(terms: Sequence[Candidate]) -> int:
-    """Return how many terms are not zero."""
-    return sum(Decimal(term.value) != 0 for term in terms)
 
 
 def _are_apart(candidate: Candidate, terms: Sequence[Candidate]) -> bool:
@@ -217,7 +221,8 @@ def _again(rule: FieldRule, candidates: Sequence[Candidate]) -> tuple[Candidate,
         if rule.type not in ("amount", "date") and len(candidate.value) < _SHORTEST_REPEATED:
             continue
         for other in candidates:
-            if rule.type == "amount" and not other.label:
+            if rule.type == "amount" and (not other.label or other.order or candidate.order):
+                # Of several amounts in a line, only the last one is likely to be the value.
                 continue
             if other.value == candidate.value and _is_independent(candidate, other):
                 return candidate, other
