@@ -35,6 +35,13 @@ _MOST_DIGITS: Final = 8
 
 
 @functools.cache
+def has_spaces(locale: str) -> bool:
+    """Return whether a locale has spaces between thousands."""
+    symbols = Locale.parse(locale).number_symbols
+    return str(symbols.get("latn", symbols)["group"]).isspace()
+
+
+@functools.cache
 def decimal_sign(locale: str) -> str:
     """Return the sign before the decimals in a locale; empty without a locale."""
     if not locale:
@@ -74,6 +81,8 @@ def _is_code(match: re.Match[str], text: str) -> bool:
 def _doubt(match: re.Match[str], locale: str) -> str:
     if match["lost"]:
         return "the sign before its decimals was not read"
+    if " " in match["whole"] and locale and not has_spaces(locale):
+        return "there is a space in it"
     expected = decimal_sign(locale)
     if match["decimals"] is None:
         separators = re.sub(r"\d", "", match["whole"])

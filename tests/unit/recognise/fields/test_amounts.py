@@ -80,3 +80,11 @@ def test_a_currency_after_the_amount_belongs_to_it() -> None:
     """So that a whole amount is not doubtful."""
     [found] = find_amounts("30 EUR")
     assert (found.value, found.end, found.doubt) == ("30.00", 6, "")
+
+
+def test_a_space_between_thousands_is_doubtful_if_the_locale_has_none() -> None:
+    """It may be two numbers."""
+    [french] = find_amounts("2 500,00", "fr_FR")
+    [british] = find_amounts("2 500.00", "en_GB")
+    assert (french.value, french.doubt) == ("2500.00", "")
+    assert (british.value, british.doubt) == ("2500.00", "there is a space in it")
