@@ -184,6 +184,10 @@ class Standing(StrEnum):
     """It was not found."""
 
 
+LONGEST_VALUE: Final = 2_000
+"""Characters of a field's value, which goes to hooks and to a cell of a list; a line of print has less."""
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field of a document, such as the total of a receipt."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import Final
@@ -18,9 +18,12 @@ from ocrwatch.commands.file_reading import name_of
 from ocrwatch.commands.truth_file import Truth
 from ocrwatch.document import Standing
 from ocrwatch.recipe import FieldRule, Recipe
-from ocrwatch.recognise.extract.fields.value_types import parse_value
+from ocrwatch.recognise.extract.fields.value_types import find_values, parse_value
 
 _NOTHING: Final = "nothing"
+_AMOUNT: Final = re.compile(r"-?\d+(\.\d+)?")
+_ONE_DECIMAL: Final = re.compile(r"(?<=\d)[.,]\d(?![\d.,])")
+"""The end of an amount such as 12,5. Amounts on documents have two decimals or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +108,27 @@ def compare(rule: FieldRule, expected: str, value: str | None, languages: Sequen
         return Verdict.RIGHT if value is None else Verdict.WRONG
     if value is None:
         return Verdict.MISSING
-    known = (expected, parse_value(expected, rule, languages))
+    known = (expected, _parsed(expected, rule, languages))
     return Verdict.RIGHT if _plain(rule, value) in {_plain(rule, each) for each in known} else Verdict.WRONG
+
+
+def _parsed(expected: str, rule: FieldRule, languages: Sequence[str]) -> str:
+    """Return a known value in the notation of fields, or as it is if it is in none that is known."""
+    if rule.type != "amount":
+        return parse_value(expected, rule, languages)
+    text = _ONE_DECIMAL.sub(r"\g<0>0", expected)
+    found = find_values(text, replace(rule, pattern=""), languages)
+    if len(found) != 1 or any(map(str.isdigit, text[: found[0].start] + text[found[0].end :])):
+        # Such as 1e2, which is neither 1 nor 2.
+        return expected
+    return found[0].value
 
 
 def _plain(rule: FieldRule, text: str) -> object:
     """Return a value so that 12.5 equals 12.50, and neither case nor spaces matter."""
-    if rule.type == "amount":
-        with contextlib.suppress(InvalidOperation):
-            return Decimal(text)
+    if rule.type == "amount" and _AMOUNT.fullmatch(text):
+        # Decimal alone also takes NaN, 1e2 and 1_000.
+        return Decimal(text)
     return (" " if rule.type == "text" else "").join(text.casefold().split())
 
 

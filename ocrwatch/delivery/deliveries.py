@@ -53,6 +53,8 @@ class PageItem(Item):
         self._fate = fate
         self._group = group
         self._duplicates = duplicates
+        # Not when it is delivered: it may be blocked for hours, and a line that is made again must be the same.
+        self._read_at = time.time()
         self.attempt_of = None if scan.cached else scan.id
         self.earlier: Earlier | None = None
         """The delivery that this one repeats, if the scan is a duplicate."""
@@ -82,7 +84,7 @@ class PageItem(Item):
             group=self._group,
             review=Review(reasons, None if confidence is None else round(confidence, 2)) if reasons else None,
             made_by=made_by(scan),
-            fields=listed_fields(rules, self._page.fields, time.time()) if rules else None,
+            fields=listed_fields(rules, self._page.fields, self._read_at) if rules else None,
         )
 
     def _duplicate_work(self, earlier: Earlier, fate: Fate) -> Work:

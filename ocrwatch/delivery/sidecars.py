@@ -52,11 +52,10 @@ class StagedLost(Exception):
     """The staged files are gone: another program emptied the outbox."""
 
 
-def check_staged(root: Path, subfolder: str, name: str) -> None:
-    """Raise :class:`StagedLost` if a staged file is gone."""
+def is_staged(root: Path, subfolder: str, *names: str) -> bool:
+    """Return whether all these staged files are there."""
     with folder_if_there(root, subfolder) as directory:
-        if directory is None or status_of(directory, name) is None:
-            raise StagedLost
+        return directory is not None and all(status_of(directory, name) is not None for name in names)
 
 
 def publish(

@@ -10,7 +10,7 @@
 6. The original is archived, quarantined or deleted.
 7. Its line is appended to the list of fields of its folder in the outbox, if its profile has fields: not before its
    files have their names for good. A missing list holds up only the end of a scan, not its text. When the list is
-   durable, the staged line is removed.
+   durable, the staged line is removed. One that is missing before step 5 was removed by others, and is made again.
 8. The ledger closes the scan, and records why its text needs review.
 
 After a kill at any point, :meth:`Deliverer.resume` ends where an undisturbed run would have.
@@ -68,6 +68,9 @@ class Deliverer:
         if noted is not None:
             plan = Plan.from_json(noted)
             if not self._is_lost(work.scan, plan):
+                if not self._journal.is_published(work.scan):
+                    # Later, a missing line is one that was listed.
+                    self._steps.stage_line(work, plan)
                 return self._carry_out(work.scan, plan, work.code, work.reason)
             self._steps.unclaim(plan)
             self._unstage(work.scan, plan)
@@ -86,13 +89,15 @@ class Deliverer:
     def resume(self, scan: int, plan: str, code: str | None = None, reason: str | None = None) -> Delivered:
         """Carry out the plan of an earlier run.
 
-        Raises :class:`Changed` if all that it had staged is gone: then the scan must be read again.
+        Raises :class:`Changed` if all that it had staged is gone, or the line for the list of fields before anything
+        was published: then the scan must be read again.
         """
         noted = Plan.from_json(plan)
-        if self._is_lost(scan, noted):
+        if self._is_lost(scan, noted) or (not self._journal.is_published(scan) and self._steps.lacks_line(noted)):
             self._steps.unclaim(noted)
-            self._unstage(scan, noted)
+            # Before anything is removed: a plan with a part of its staged files would be carried out.
             self._journal.forget_plan(scan)
+            self._unstage(scan, noted)
             raise Changed(noted.path)
         return self._carry_out(scan, noted, code, reason)
 

@@ -126,6 +126,25 @@ class Steps:
         with self._roots.guard(root, plan.folder):
             sidecars.stage(root, plan.folder, staged, mode=work.mode, group=work.group, disk=disk)
 
+    def stage_line(self, work: Work, plan: Plan) -> None:
+        """Write the line of a plan that is not published again, if it was removed from outside."""
+        if plan.fields_line is None or work.fields is None:
+            return
+        root = self.root_of(plan.fate)
+        with self._roots.guard(root, plan.folder):
+            if not sidecars.is_staged(root, plan.folder, plan.fields_line):
+                line = (plan.fields_line, work.fields.to_json())
+                sidecars.stage(root, plan.folder, [line], mode=work.mode, group=work.group)
+
+    def lacks_line(self, plan: Plan) -> bool:
+        """Return whether everything is still staged but the line for the list of fields."""
+        if plan.fields_line is None:
+            return False
+        root, names = self.root_of(plan.fate), [sidecar.temporary for sidecar in plan.sidecars]
+        with self._roots.guard(root, plan.folder):
+            is_complete = sidecars.is_staged(root, plan.folder, plan.fields_line)
+            return not is_complete and sidecars.is_staged(root, plan.folder, *names)
+
     def publish(self, plan: Plan, *, just_staged: bool, disk: Disk = SYNC_NOW) -> None:
         """Give the sidecars their final names.
 
@@ -135,8 +154,8 @@ class Steps:
             return
         root = self.root_of(plan.fate)
         with self._roots.guard(root, plan.folder):
-            if just_staged and plan.fields_line is not None:
-                sidecars.check_staged(root, plan.folder, plan.fields_line)
+            if just_staged and plan.fields_line and not sidecars.is_staged(root, plan.folder, plan.fields_line):
+                raise sidecars.StagedLost
             sidecars.publish(root, plan.folder, plan.sidecars, just_staged=just_staged, disk=disk)
 
     def is_nowhere(self, plan: Plan) -> bool:

@@ -13,7 +13,7 @@ from ocrwatch.document import FieldSummary, Page, PageSummary
 from ocrwatch.errors import Damaged, invalid_page
 from ocrwatch.executors.ipc import encode_other
 from ocrwatch.render.base import Original, RenderedPage, RenderRequest
-from ocrwatch.render.registry import render, table_formats
+from ocrwatch.render.registry import flaw_of, render, table_formats
 from ocrwatch.render.review import review_reasons
 
 _ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=encode_other)
@@ -55,13 +55,21 @@ def render_page(page: Page, request: RenderRequest, content: bytes = b"") -> Ren
 def render_packed(packed: bytes, request: RenderRequest, content: bytes = b"") -> RenderedPage:
     """Render a cached page.
 
-    Raises :class:`Damaged` if it is none, and like :func:`render_page`.
+    Raises :class:`Damaged` if it is none, or no answer to the request, and like :func:`render_page`.
     """
     try:
         page = unpack(packed)
     except Malformed as error:
-        raise Damaged(f"the cached page is damaged ({error})", "nothing: the scan is read again") from error
-    return render_page(page, request, content)
+        raise _damaged(str(error)) from error
+    rendered = render_page(page, request, content)
+    if flaw := flaw_of(rendered, request):
+        # The daemon would take it for a worker that sends invalid data, and end the worker.
+        raise _damaged(f"it has {flaw}")
+    return rendered
+
+
+def _damaged(reason: str) -> Damaged:
+    return Damaged(f"the cached page is damaged ({reason})", "nothing: the scan is read again")
 
 
 def _missing_tables(page: Page, request: RenderRequest) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 
-from ocrwatch.document import Block, EngineInfo, Page, Second, Upright
+from ocrwatch.document import LONGEST_VALUE, Block, EngineInfo, Field, Page, Second, Standing, Upright
 from ocrwatch.errors import EngineFailed, EnvironmentFault, invalid_page, is_memory_error
 from ocrwatch.recipe import WHOLE_PAGE, Recipe
 from ocrwatch.recognise import engines, perspective
@@ -138,7 +138,7 @@ def _with_fields(page: Page, decoded: Decoded, reader: Reader, *, second: bool) 
     rules = reader.recipe.fields
     try:
         strips = StripReader(decoded.gray, decoded.reduction, page, reader, second=second)
-        return with_fields(page, rules, strips)
+        return _with_short_values(with_fields(page, rules, strips))
     except OSError:
         # Of the machine, as in reading the page.
         raise
@@ -148,6 +148,18 @@ def _with_fields(page: Page, decoded: Decoded, reader: Reader, *, second: bool) 
         # Not its message, which may have a part of a value.
         warning = f"fields could not be found: a bug in ocrwatch, please report it: {type(error).__name__}"
         return replace(page, fields=all_missing(rules), warnings=(*page.warnings, warning))
+
+
+def _with_short_values(page: Page) -> Page:
+    """Return a page without values that are too long to be delivered, such as a whole page read as one line."""
+    return replace(page, fields=tuple(map(_with_short_value, page.fields or ())))
+
+
+def _with_short_value(field: Field) -> Field:
+    if len(field.value) <= LONGEST_VALUE:
+        return field
+    ground = f"only the first {LONGEST_VALUE} of its {len(field.value)} characters are kept"
+    return replace(field, value=field.value[:LONGEST_VALUE], standing=Standing.DOUBTFUL, ground=ground)
 
 
 def _filled_cells(page: Page) -> int:

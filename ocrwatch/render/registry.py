@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Iterable
 from typing import Final
 
-from ocrwatch.document import Page, PageSummary
+from ocrwatch.document import LONGEST_VALUE, Page, PageSummary
 from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, UsageError
 from ocrwatch.plugins import find, installed, origin
 from ocrwatch.render.base import Format, Original, RenderedPage, RenderRequest, shows_original, shows_tables
@@ -41,7 +41,7 @@ _ENDING: Final = re.compile(r"(?=.{1,32}\Z)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 """Endings that are safe in a file name on every file system, and leave room for the stem."""
 
 _LONGEST_REMARKS: Final = 100_000
-"""Characters of a page's warnings, reasons for review and the like, which go to ledger and log, and of its fields."""
+"""Characters of a page's warnings, reasons for review and the like, which go to ledger and log."""
 
 _RESERVED: Final = (
     *("jpg", "jpeg", "png", "tif", "tiff"),
@@ -160,16 +160,23 @@ def flaw_of(page: RenderedPage, request: RenderRequest) -> str:
         return "other sidecars than were requested"
     if not all(isinstance(content, bytes) for content in (page.packed, *(content for _, content in page.sidecars))):
         return "a sidecar that is not bytes"
-    fields = page.fields or ()
-    if page.fields is not None and [each.name for each in fields] != [rule.name for rule in request.fields]:
-        return "other fields than were requested"
+    if flaw := _flaw_of_fields(page, request):
+        return flaw
     summary = page.summary
     if summary.confidence is not None and not math.isfinite(summary.confidence):
         return "a confidence that is not finite"
     words = (summary.engine.name, summary.engine.version, *summary.warnings, *summary.review_reasons)
-    words = (*words, *(each.value for each in fields))
     is_too_long = sum(map(len, words)) > _LONGEST_REMARKS or len(summary.preview) > max(request.preview_chars, 0)
     return "remarks that are too long" if is_too_long else ""
+
+
+def _flaw_of_fields(page: RenderedPage, request: RenderRequest) -> str:
+    if page.fields is None:
+        return ""
+    if [each.name for each in page.fields] != [rule.name for rule in request.fields]:
+        return "other fields than were requested"
+    is_too_long = any(len(each.value) > LONGEST_VALUE for each in page.fields)
+    return "a value of a field that is too long" if is_too_long else ""
 
 
 def _rendered(wanted: Format, page: Page, original: Original) -> bytes:

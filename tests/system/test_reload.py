@@ -13,7 +13,7 @@ import pytest
 
 from tests.daemon_process import DaemonProcess, Event, clean_environment, run_ocrwatch, write_config
 from tests.system.disks import Manager
-from tests.system.dropping import delivered, emptied, files, phrase, put, scan, text_of
+from tests.system.dropping import delivered, emptied, files, is_read, phrase, put, scan, text_of
 from tests.waiting import until
 
 JSON_TOO = '[output]\nformats = ["txt", "json"]\n'
@@ -75,10 +75,15 @@ def test_what_is_being_read_keeps_its_settings(tmp_path: Path) -> None:
         for number, name in enumerate(names):
             put(daemon.inbox, name, scan(number, 40))
         daemon.wait_for("scan.delivered", path="page0.jpg")
+        # The worker is held up: a reload starts another one first, which may take longer than reading all the scans.
+        (worker,) = daemon.workers()
+        os.kill(worker, signal.SIGSTOP)
+        (in_hand,) = until(lambda: [name for name in names if is_read(daemon, name)], what="a scan is being read")
         _reload(daemon, JSON_TOO)
+        os.kill(worker, signal.SIGCONT)
         events = [daemon.wait_for("scan.delivered", path=name) for name in names]
         assert [len(event["sidecars"]) for event in events] == sorted(len(event["sidecars"]) for event in events)
-        assert events[0]["sidecars"] == ["page0.txt"]
+        assert events[names.index(in_hand)]["sidecars"] == [in_hand.replace(".jpg", ".txt")]
         assert events[-1]["sidecars"] == ["page4.json", "page4.txt"]
 
 

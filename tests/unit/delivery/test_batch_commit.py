@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.delivery.chosen_names import Fate
+from ocrwatch.delivery.chosen_names import Fate, Plan
 from ocrwatch.delivery.field_lists import ListedFields
 from ocrwatch.delivery.step_order import Delivered, Deliverer, Work
+from ocrwatch.delivery.steps import Steps
 from ocrwatch.document import Review
 from ocrwatch.errors import Changed, EnvironmentFault
 from ocrwatch.ledger import Ledger
@@ -330,4 +331,53 @@ def test_a_full_disk_in_the_middle_of_the_lines_gives_each_scan_its_line_once(
             deliverer.deliver(work)
     assert listed(space) == sorted(SCANS)
     assert space.states() == {"delivered": 4}
+    assert not any(".ocrwatch" in name for name in space.files())
+
+
+def remove_line(space: Workspace, scan: int) -> None:
+    """Remove the staged line of a scan from outside."""
+    (place,) = space.places.outbox.rglob(f".ocrwatch-*-{scan}.fields-line*")
+    place.unlink()
+
+
+def test_a_staged_line_that_was_removed_is_staged_again(workspaces: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its scan is delivered alone, and has its line as the others have."""
+    space = fill(workspaces(None))
+    space.fields = FIELDS
+    deliverer, waiting = Deliverer(space.places, space.ledger, ENDINGS), works(space)
+    claim = Steps.claim
+
+    def claimed(steps: Steps, plan: Plan, *, first: bool) -> bool:
+        if first and plan.path == "scan2.jpg":
+            remove_line(space, waiting[3].scan)
+        return claim(steps, plan, first=first)
+
+    monkeypatch.setattr(Steps, "claim", claimed)
+    delivered = deliverer.deliver_together(waiting)
+    assert [each is None for each in delivered] == [False, False, False, True]
+    assert deliverer.deliver(waiting[3]).sidecars == ("scan2.json", "scan2.txt")
+    assert listed(space) == sorted(SCANS)
+    assert space.states() == {"delivered": 4}
+    assert not any(".ocrwatch" in name for name in space.files())
+
+
+def test_a_line_removed_after_its_text_was_published_is_staged_again(
+    workspaces: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as the ledger has not recorded that: there is one text, and one line."""
+    space = fill(workspaces(None))
+    space.fields = FIELDS
+    deliverer, waiting = Deliverer(space.places, space.ledger, ENDINGS), works(space)
+
+    def refuse(_: int) -> None:
+        for work in waiting:
+            remove_line(space, work.scan)
+        raise EnvironmentFault("cannot use the ledger")
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(space.ledger, "published", refuse)
+        assert deliverer.deliver_together(waiting) == [None] * 4
+    assert len({deliverer.deliver(work).sidecars for work in waiting}) == 4
+    assert listed(space) == sorted(SCANS)
+    assert len([name for name in space.files() if name.endswith(".txt")]) == 4
     assert not any(".ocrwatch" in name for name in space.files())

@@ -351,8 +351,9 @@ def test_what_could_not_be_removed_before_is_tried_again(post: Post, monkeypatch
 def test_fields_of_a_page_are_listed_unless_the_settings_forbid_it(
     post: Post, output: str, listed: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of the profile, with the time of the delivery."""
-    monkeypatch.setattr(time, "time", lambda: 1_795_811_330.0)
+    """Those of the profile, with the time at which the page was ready, however long it waits to be delivered."""
+    clock = [1_795_811_330.0]
+    monkeypatch.setattr(time, "time", lambda: clock[0])
     profile = {"match": "**", "output": {output: False} if output else {}}
     fields = [{"name": "total", "type": "amount"}]
     post.settings = post.settings.model_copy(
@@ -362,6 +363,7 @@ def test_fields_of_a_page_are_listed_unless_the_settings_forbid_it(
     request = RenderRequest(("txt",), b"a.jpg", 1, "", fields=scan.options.fields)
     found = (Field("total", Standing.READ, "12.50", "12,50", "it was read"),)
     item = PageItem(scan, render_page(replace(page_of("text"), fields=found), request), "archive", None, None)
+    clock[0] += 3600
     assert post.work(item) == ["a.jpg"]
     place = post.folders.outbox / "fields.csv"
     assert (place.read_bytes().splitlines(keepends=True)[1] if place.exists() else b"") == listed

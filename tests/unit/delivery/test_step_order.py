@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -378,6 +379,44 @@ def test_an_outbox_that_is_emptied_meanwhile_is_filled_again(space: Workspace, i
     done = space.deliverer(interruption, stranger).deliver(space.work("archive"))
     assert done.sidecars == ("sub/scan1.json", "sub/scan1.txt")
     assert (space.places.outbox / "sub/scan1.txt").read_bytes() == PAGE[1][1]
+
+
+@pytest.mark.parametrize("before", ["claim", "publish"])
+def test_a_line_that_was_removed_while_nothing_ran_is_made_again(
+    before: str, workspaces: Make, interruption: Interruption, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed at any step as well. A plan has no values: the scan is read again, since no text was published."""
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed(before)
+
+    def end(at: int | None) -> tuple[dict[str, bytes], int]:
+        space = with_fields(workspaces)()
+        interruption.begin()
+        with monkeypatch.context() as dying:
+            dying.setattr(Steps, before, die)
+            with pytest.raises(Killed):
+                space.run("archive", space.deliverer(interruption))
+        (line,) = space.places.outbox.rglob("*.fields-line*")
+        line.unlink()
+        interruption.begin(at)
+        with contextlib.suppress(Killed):
+            space.run("archive", space.deliverer(interruption))
+        steps = len(interruption.steps)
+        interruption.begin()
+        space.run("archive", space.deliverer(interruption))
+        return space.files(), steps
+
+    wanted, steps = end(None)
+    assert steps > 30
+    assert sorted(wanted) == [
+        "archive/sub/scan1.jpg",
+        "outbox/sub/fields.csv",
+        "outbox/sub/scan1.json",
+        "outbox/sub/scan1.txt",
+    ]
+    assert wanted["outbox/sub/fields.csv"].count(b"scan1.jpg,") == 1
+    assert [at for at in range(steps) if end(at)[0] != wanted] == []
 
 
 def test_discarding_removes_what_a_killed_run_staged(space: Workspace, interruption: Interruption) -> None:

@@ -308,6 +308,21 @@ def test_names_standings_and_values_of_fields_leave_the_worker_beside_the_summar
     assert render_page(PAGE, request).fields is None
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        replace(PAGE, fields=(TOTAL, DATE)),
+        replace(PAGE, fields=(DATE,)),
+        replace(PAGE, fields=(DATE, replace(TOTAL, value="1" * 100_001))),
+        replace(PAGE, warnings=("x" * 100_001,)),
+    ],
+)
+def test_a_cached_page_that_is_no_answer_to_the_request_is_damaged(page: Page) -> None:
+    """It has other fields, or texts that are too long. The scan is read again, and the worker is not blamed."""
+    with pytest.raises(Damaged, match=r"the cached page is damaged \(it has .*; nothing: the scan is read again"):
+        render_packed(pack(page), replace(REQUEST, fields=RULES))
+
+
 @pytest.mark.parametrize("below", [0.0, 50.0])
 @pytest.mark.parametrize("steps", [(), (BLANK,)])
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ocrwatch.document import EngineInfo, FieldSummary, PageSummary, Standing
+from ocrwatch.document import LONGEST_VALUE, EngineInfo, FieldSummary, PageSummary, Standing
 from ocrwatch.recipe import FieldRule
 from ocrwatch.render.base import RenderedPage, RenderRequest
 from ocrwatch.render.registry import flaw_of
@@ -81,6 +81,9 @@ def test_an_answer_has_the_fields_that_were_requested(names: tuple[str, ...] | N
 
 
 def test_values_of_fields_have_a_limit() -> None:
-    """They go to hooks and to a list in the outbox."""
-    page = replace(rendered("txt"), fields=(FieldSummary("date", Standing.READ, required=False, value="x" * 100_001),))
-    assert flaw_of(page, replace(REQUEST, fields=(FieldRule("date"),))) == "remarks that are too long"
+    """Each of them, however many fields there are: they go to hooks and to a list in the outbox."""
+    names = [f"field{number}" for number in range(60)]
+    request = replace(REQUEST, fields=tuple(map(FieldRule, names)))
+    for length, flaw in ((LONGEST_VALUE, ""), (LONGEST_VALUE + 1, "a value of a field that is too long")):
+        fields = tuple(FieldSummary(name, Standing.READ, required=False, value="x" * length) for name in names)
+        assert flaw_of(replace(rendered("txt"), fields=fields), request) == flaw

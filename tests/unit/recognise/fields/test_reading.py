@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from ocrwatch.document import Field, Page, Standing
+from ocrwatch.document import LONGEST_VALUE, Field, Page, Standing
+from ocrwatch.executors.rendering import render_packed, render_page
 from ocrwatch.recipe import FieldRule, Recipe
 from ocrwatch.recognise import page as page_module
 from ocrwatch.recognise.page import recognise
+from ocrwatch.render.base import RenderRequest
+from ocrwatch.render.registry import flaw_of
 from tests.rendering import encode
 from tests.unit.recognise.extract.sheets import Sheet
 
@@ -106,6 +109,24 @@ def test_a_blurred_page_gives_no_verified_value_that_is_wrong() -> None:
         blurred = receipt().filter(ImageFilter.GaussianBlur(radius))
         for name, field in by_name(recognise(encode(blurred, quality=60), RECIPE)).items():
             assert field.standing is not Standing.VERIFIED or field.value == truth[name]
+
+
+def test_a_long_value_is_cut_and_doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs neither the text of the scan nor the other fields; what was read is in the JSON sidecar."""
+    line, short = "word " * 50_000, Field("total", Standing.VERIFIED, "12.50", "12,50", "a sum")
+    long = Field("note", Standing.VERIFIED, line, line, "it matches", confidence=90.0)
+    monkeypatch.setattr(page_module, "with_fields", lambda page, *_: replace(page, fields=(long, short)))
+    rules = (FieldRule("note", near=("note",)), FieldRule("total", "amount"))
+    page = recognise(encode(receipt(), quality=92), replace(RECIPE, fields=rules))
+    ground = "only the first 2000 of its 250000 characters are kept"
+    assert page.fields == (
+        replace(long, value=line[:LONGEST_VALUE], standing=Standing.DOUBTFUL, ground=ground),
+        short,
+    )
+    request = RenderRequest(("json", "txt"), b"a.jpg", 1, "aa" * 32, packs=True, fields=rules)
+    rendered = render_page(page, request)
+    assert flaw_of(rendered, request) == ""
+    assert render_packed(rendered.packed, request) == rendered
 
 
 def test_a_bug_in_finding_fields_costs_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
