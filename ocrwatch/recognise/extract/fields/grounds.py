@@ -78,7 +78,7 @@ def _sums(
     candidates = found[rule.name]
     clean = [each.place for each in candidates if each.label and not (each.is_contested or each.doubt)]
     for number, written in enumerate(rule.equals):
-        names = [(sign or "+", name) for sign, name in _TERM.findall(written)]
+        names = _names(written)
         by_total: dict[Decimal, list[tuple[Candidate, ...]]] = {}
         for terms in itertools.product(*(_terms(found.get(name, ())) for _, name in names)):
             by_total.setdefault(_total(terms, names), []).append(terms)
@@ -87,6 +87,11 @@ def _sums(
             for terms in by_total.get(total, ()) if total and not candidate.is_contested else ():
                 if (candidate.label or _shows(terms, clean, is_first=not number)) and _are_apart(candidate, terms):
                     yield candidate, terms, names
+
+
+def _names(written: str) -> list[tuple[str, str]]:
+    """Return the sign and the name of each part of a sum."""
+    return [(sign or "+", name) for sign, name in _TERM.findall(written)]
 
 
 def _shows(terms: Sequence[Candidate], labelled: Sequence[frozenset[int]], *, is_first: bool) -> bool:
@@ -262,7 +267,7 @@ def _contradiction(rule: FieldRule, best: Candidate, found: Mapping[str, Sequenc
 
     Only the first one always holds: the sum of net and tax lacks the charge for service that some receipts have.
     """
-    names = [(sign or "+", name) for written in rule.equals[:1] for sign, name in _TERM.findall(written)]
+    names = _names(rule.equals[0]) if rule.equals else []
     terms = [next(iter(found.get(name, ())), None) for _, name in names]
     known = [term for term in terms if term and term.label and not (term.is_contested or term.doubt)]
     # One amount alone, such as cash, is no sum.

@@ -118,7 +118,7 @@ def places_to_read(rules: Sequence[FieldRule], decisions: Mapping[str, Decision]
     found: list[Place] = []
     for rule in rules:
         decision = decisions[rule.name]
-        if not rule.second_look or rule.zone or rule.type == "text" or decision.standing is Standing.VERIFIED:
+        if not rule.second_look or rule.type == "text" or decision.standing is Standing.VERIFIED:
             continue
         candidate = decision.candidate
         if candidate is None:
@@ -239,9 +239,12 @@ def _with_decimal_sign(candidate: Candidate, again: Sequence[Again]) -> Candidat
 
 
 def _around(candidate: Candidate, rule: FieldRule) -> Place:
-    box = candidate.box
-    larger = Extent(box.left - _BESIDE, box.top - _ABOVE, box.right + _BESIDE, box.bottom + _ABOVE)
-    return Place(rule, larger, candidate.label, candidate.rank, candidate.line, candidate.value, candidate.place)
+    place = _enlarged(candidate.box)
+    return Place(rule, place, candidate.label, candidate.rank, candidate.line, candidate.value, candidate.place)
+
+
+def _enlarged(box: Extent) -> Extent:
+    return Extent(box.left - _BESIDE, box.top - _ABOVE, box.right + _BESIDE, box.bottom + _ABOVE)
 
 
 def _without_value(rule: FieldRule, page: FieldPage, worst: int) -> Iterator[Place]:
@@ -261,5 +264,4 @@ def _without_value(rule: FieldRule, page: FieldPage, worst: int) -> Iterator[Pla
         for line in page.lines:
             for match in _NEARLY_DATE.finditer(line.text):
                 box = extent(line.words_between(match.start(), match.end()))
-                larger = Extent(box.left - _BESIDE, box.top - _ABOVE, box.right + _BESIDE, box.bottom + _ABOVE)
-                yield Place(rule, larger, "", len(rule.near), line.number)
+                yield Place(rule, _enlarged(box), "", len(rule.near), line.number)
