@@ -10,10 +10,11 @@ import itertools
 import time
 import traceback
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 
-from ocrwatch.document import LONGEST_VALUE, Block, EngineInfo, Field, Page, Second, Standing, Upright
+from ocrwatch.document import Block, EngineInfo, Page, Second, Upright
 from ocrwatch.errors import EngineFailed, EnvironmentFault, invalid_page, is_memory_error
 from ocrwatch.recipe import WHOLE_PAGE, Recipe
 from ocrwatch.recognise import engines, perspective
@@ -113,11 +114,9 @@ def _with_tables(page: Page, decoded: Decoded, reader: Reader) -> Page:
     try:
         return _with_cells_read(with_tables(decoded.gray, decoded.reduction, page), decoded, reader)
     except Exception as error:
-        if is_memory_error(error):
+        if _is_of_environment(error):
             raise
-        what = f"{type(error).__name__}: {error}"
-        warning = f"tables could not be found: a bug in ocrwatch, please report it: {what}"
-        return replace(page, tables=(), warnings=(*page.warnings, warning))
+        return replace(page, tables=(), warnings=(*page.warnings, _bug("tables", error)))
 
 
 def _with_cells_read(page: Page, decoded: Decoded, reader: Reader) -> Page:
@@ -138,28 +137,26 @@ def _with_fields(page: Page, decoded: Decoded, reader: Reader, *, second: bool) 
     rules = reader.recipe.fields
     try:
         strips = StripReader(decoded.gray, decoded.reduction, page, reader, second=second)
-        return _with_short_values(with_fields(page, rules, strips))
-    except OSError:
-        # Of the machine, as in reading the page.
-        raise
+        return with_fields(page, rules, strips)
     except Exception as error:
-        if is_memory_error(error):
+        if _is_of_environment(error):
             raise
-        # Not its message, which may have a part of a value.
-        warning = f"fields could not be found: a bug in ocrwatch, please report it: {type(error).__name__}"
-        return replace(page, fields=all_missing(rules), warnings=(*page.warnings, warning))
+        return replace(page, fields=all_missing(rules), warnings=(*page.warnings, _bug("fields", error)))
 
 
-def _with_short_values(page: Page) -> Page:
-    """Return a page without values that are too long to be delivered, such as a whole page read as one line."""
-    return replace(page, fields=tuple(map(_with_short_value, page.fields or ())))
+def _is_of_environment(error: Exception) -> bool:
+    """Return whether the scan must be read again later, as if the error were raised in reading the page."""
+    return isinstance(error, OSError | EnvironmentFault) or is_memory_error(error)
 
 
-def _with_short_value(field: Field) -> Field:
-    if len(field.value) <= LONGEST_VALUE:
-        return field
-    ground = f"only the first {LONGEST_VALUE} of its {len(field.value)} characters are kept"
-    return replace(field, value=field.value[:LONGEST_VALUE], standing=Standing.DOUBTFUL, ground=ground)
+def _bug(what: str, error: Exception) -> str:
+    """Return the warning that something on a page could not be found.
+
+    It has the place of the bug, but not the message of the error, which may have a part of a value.
+    """
+    *_, last = traceback.extract_tb(error.__traceback__)
+    place = f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
+    return f"{what} could not be found: a bug in ocrwatch, please report it: {place}"
 
 
 def _filled_cells(page: Page) -> int:

@@ -124,13 +124,18 @@ def spacing_of_lines(lines: Iterable[Sequence[TableWord]]) -> Spacing:
     return Spacing(gap, median(within) if within else _SPACE)
 
 
-def split_at_gaps(line: Line, gap: float, vertical: Sequence[Rule] = ()) -> list[Line]:
-    """Divide a line into texts: at gaps of at least ``gap``, at smaller ones of numbers, and at vertical rules."""
+def split_at_gaps(
+    line: Sequence[TableWord], gap: float, vertical: Sequence[Rule] = (), *, numbers_are_apart: bool = True
+) -> list[Line]:
+    """Divide a line into texts: at gaps of at least ``gap``, and at vertical rules.
+
+    If ``numbers_are_apart``, a smaller gap divides two numbers.
+    """
     pieces = [[line[0]]]
     end = line[0].right
     for last, word in pairwise(line):
         space = word.left - end
-        numbers = space > _GAP_OF_NUMBERS and is_number([last]) and is_number([word])
+        numbers = numbers_are_apart and space > _GAP_OF_NUMBERS and is_number([last]) and is_number([word])
         if space > gap or numbers or any(_stands_between(rule, end, word) for rule in vertical):
             pieces.append([word])
             end = word.right

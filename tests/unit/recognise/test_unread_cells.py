@@ -9,6 +9,7 @@ import pytest
 from PIL import ImageDraw
 
 from ocrwatch.document import Block, Box, Line, Page, Word
+from ocrwatch.errors import EnvironmentFault
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.extract.tables import with_tables
 from ocrwatch.recognise.extract.unread_cells import sheet_of, with_cells_read
@@ -104,7 +105,7 @@ def test_white_print_in_shaded_cells_is_read() -> None:
 
 
 def test_bug_in_finding_tables_costs_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page has its text, no tables, and a warning."""
+    """The page has its text, no tables, and a warning that says where the bug is, without the text of a cell."""
 
     def fail(*_: object) -> Page:
         raise ValueError("no such column")
@@ -113,9 +114,24 @@ def test_bug_in_finding_tables_costs_no_text(monkeypatch: pytest.MonkeyPatch) ->
     page = recognise(encode(_table().image), Recipe(tables=True))
     assert "Harbour" in page.text
     assert page.tables == ()
-    assert page.warnings == (
-        "tables could not be found: a bug in ocrwatch, please report it: ValueError: no such column",
-    )
+    (warning,) = page.warnings
+    begin = "tables could not be found: a bug in ocrwatch, please report it: ValueError in test_unread_cells.py, line "
+    assert warning.startswith(begin)
+    assert warning.removeprefix(begin).isdecimal()
+
+
+@pytest.mark.parametrize("error", [OSError(5, "no such disk"), EnvironmentFault("no room"), MemoryError()])
+def test_what_the_environment_fails_at_is_no_bug_in_finding_tables(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scan is read again later, when it can have its tables."""
+
+    def fail(*_: object) -> Page:
+        raise error
+
+    monkeypatch.setattr("ocrwatch.recognise.page.with_tables", fail)
+    with pytest.raises(type(error)):
+        recognise(encode(_table().image), Recipe(tables=True))
 
 
 def test_box_to_tick_is_not_unread() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final, Protocol
 
-from ocrwatch.document import Box, Field, Page, Quad, Standing, Upright, bounding_box, mean_confidence
+from ocrwatch.document import LONGEST_VALUE, Box, Field, Page, Quad, Standing, Upright, bounding_box, mean_confidence
 from ocrwatch.recipe import FieldRule
 from ocrwatch.recognise.affine import scaling
 from ocrwatch.recognise.extract.fields.candidates import FieldPage
@@ -34,6 +34,9 @@ _LEADING: Final = 1.5
 _WIDTH: Final = 0.5
 """Distance of lines, and width of a character, of text without places, in heights of a word."""
 
+_AS_IT_IS: Final = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+"""The map of a page that is not rotated."""
+
 
 class FieldReader(LineReader, ZoneReader, Protocol):
     """Reads parts of a page again."""
@@ -47,39 +50,36 @@ def with_fields(page: Page, rules: tuple[FieldRule, ...], reader: FieldReader | 
     if page.is_blank:
         return replace(page, fields=all_missing(rules))
     straight, upright = straight_text(page), page.upright
+    has_places = straight is not None and upright is not None
     if straight is None or upright is None:
-        return _without_places(page, rules, reader)
-    field_page = _field_page(page, rules, straight)
-    decisions = _decisions(field_page, straight, reader)
+        straight, upright = _as_typed(page)
+    text = _field_page(page, rules, straight)
+    decisions = _decisions(text, straight, reader if has_places else None)
+    # No text without places is known to be in a zone: what is there is read again.
+    placed = text if has_places else replace(text, lines=(), labels=())
+    fields = []
     for rule in rules:
         if rule.zone is not None:
-            decisions[rule.name] = read_zone(rule, field_page, straight, upright, reader)
-    return replace(page, fields=tuple(_field(rule, decisions[rule.name], straight, page) for rule in rules))
+            field = _field(rule, read_zone(rule, placed, straight, upright, reader), straight, page)
+        else:
+            field = _field(rule, decisions[rule.name], straight, page)
+            field = field if has_places else replace(field, corners=None)
+        fields.append(field)
+    return replace(page, fields=tuple(fields))
 
 
-def _without_places(page: Page, rules: tuple[FieldRule, ...], reader: FieldReader | None) -> Page:
-    """Return a page whose text has no places, as some OCR services give it, or that has none, with its fields.
+def _as_typed(page: Page) -> tuple[StraightText, Upright]:
+    """Return the text of a page without places, as some OCR services give it, or that has none, as if it was typed.
 
-    Labels and values are found in the lines as they are; only zones are read again.
+    Labels and values are found in its lines as they are.
     """
     unit = page.height / _LINES_OF_PAGE
-    straight = StraightText(tuple(_as_typed(page)), unit, as_projective(scaling(unit, unit)))
-    upright = Upright(0, 0.0, float(page.width), float(page.height), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
-    field_page = _field_page(page, rules, straight)
-    decisions = _decisions(field_page, straight, None)
-    nowhere = replace(field_page, lines=(), labels=())
-    for rule in rules:
-        if rule.zone is not None:
-            decisions[rule.name] = read_zone(rule, nowhere, straight, upright, reader)
-    found = (_field(rule, decisions[rule.name], straight, page) for rule in rules)
-    zones = {rule.name for rule in rules if rule.zone is not None}
-    return replace(
-        page, fields=tuple(field if field.name in zones else replace(field, corners=None) for field in found)
-    )
+    straight = StraightText(tuple(_typed_words(page)), unit, as_projective(scaling(unit, unit)))
+    return straight, Upright(0, 0.0, float(page.width), float(page.height), _AS_IT_IS)
 
 
-def _as_typed(page: Page) -> Iterator[TableWord]:
-    """Yield the words as if they were typed: lines below each other, and characters of one width."""
+def _typed_words(page: Page) -> Iterator[TableWord]:
+    """Yield the words on lines below each other, with characters of one width."""
     index = 0
     for row, line in enumerate(page.lines):
         left, top = 0.0, row * _LEADING
@@ -128,12 +128,17 @@ def _field(rule: FieldRule, decision: Decision, straight: StraightText, page: Pa
         return Field(rule.name, decision.standing, "", "", decision.ground, required=rule.required)
     corners = straight.corners([candidate.box])[0]
     words = [page.words[word.index] for word in candidate.words]
+    value, standing, ground = candidate.value, decision.standing, decision.ground
+    if len(value) > LONGEST_VALUE:
+        # Such as a whole page that was read as one line.
+        ground = f"only the first {LONGEST_VALUE} of its {len(value)} characters are kept"
+        value, standing = value[:LONGEST_VALUE], Standing.DOUBTFUL
     return Field(
         rule.name,
-        decision.standing,
-        candidate.value,
+        standing,
+        value,
         candidate.text,
-        decision.ground,
+        ground,
         box=bounding_box(word.box for word in words) if words else _bounds(corners, page),
         corners=corners,
         words=tuple(word.index for word in candidate.words),

@@ -23,7 +23,7 @@ _WEAK_CHECKS: Final = frozenset({"luhn", "ean"})
 _MOST_PARTS: Final = 4
 """Values of one field that are added up, at most."""
 
-SURE: Final = 60.0
+_SURE: Final = 60.0
 """Confidence of every word of a value that is not doubtful, 0 to 100, at least."""
 
 _SHORTEST_REPEATED: Final = 5
@@ -166,7 +166,7 @@ def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]]) -> Decisio
     if not candidates:
         return Decision(None, Standing.MISSING, "no label was found" if rule.near else "no such value was found")
     best = candidates[0]
-    checked = _checked(rule, candidates)
+    checked = by_check_digits(rule, candidates)
     if checked is not None:
         return checked
     again = _again(rule, candidates)
@@ -187,8 +187,11 @@ def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]]) -> Decisio
     )
 
 
-def _checked(rule: FieldRule, candidates: Sequence[Candidate]) -> Decision | None:
-    """Return the decision if check digits make it: those at the best label, since any number may have right ones."""
+def by_check_digits(rule: FieldRule, candidates: Sequence[Candidate]) -> Decision | None:
+    """Return the decision if check digits make it; ``candidates`` are in their order.
+
+    Those at the best label count, since any number may have right ones.
+    """
     right = [each for each in candidates if each.is_checked and each.rank == candidates[0].rank]
     if not right or (rule.type in _WEAK_CHECKS and not right[0].label):
         return None
@@ -198,12 +201,19 @@ def _checked(rule: FieldRule, candidates: Sequence[Candidate]) -> Decision | Non
     return Decision(right[0], Standing.VERIFIED, "its check digits are right")
 
 
-def _doubt(rule: FieldRule, best: Candidate) -> str:
+def misreading(candidate: Candidate) -> str:
     """Return why a value may have been misread; empty if it looks right."""
-    if best.doubt:
-        return best.doubt
-    if best.confidence is not None and best.confidence < SURE:
-        return f"the confidence of a word is {int(best.confidence)}"
+    if candidate.doubt:
+        return candidate.doubt
+    if candidate.confidence is not None and candidate.confidence < _SURE:
+        return f"the confidence of a word is {int(candidate.confidence)}"
+    return ""
+
+
+def _doubt(rule: FieldRule, best: Candidate) -> str:
+    """Return why a value beside a label may not be the right one; empty if it looks right."""
+    if why := misreading(best):
+        return why
     if rule.type == "code" and not rule.pattern and len(best.value) < _SHORTEST_CODE:
         return "it is short"
     return ""

@@ -16,9 +16,9 @@ from ocrwatch.document import Quad, Standing
 from ocrwatch.recipe import FieldRule
 from ocrwatch.recognise.extract.extents import Extent, extent
 from ocrwatch.recognise.extract.fields.amounts import NO_DECIMALS
-from ocrwatch.recognise.extract.fields.candidates import Candidate, FieldPage
+from ocrwatch.recognise.extract.fields.candidates import Candidate, FieldPage, in_order
 from ocrwatch.recognise.extract.fields.found_value import FoundValue
-from ocrwatch.recognise.extract.fields.grounds import Decision
+from ocrwatch.recognise.extract.fields.grounds import Decision, by_check_digits
 from ocrwatch.recognise.extract.fields.value_types import find_values
 from ocrwatch.recognise.extract.straight_page import StraightText
 
@@ -177,9 +177,11 @@ def with_second_look(rule: FieldRule, decision: Decision, again: Sequence[Again]
     mine = [each for each in again if each.place.rule.name == rule.name]
     if not mine or decision.standing is Standing.VERIFIED:
         return decision
-    checked = next((candidate for candidate in candidates_of(mine, rule.name) if candidate.is_checked), None)
-    if checked is not None:
-        return Decision(checked, Standing.VERIFIED, "its check digits are right, in a second reading")
+    if not decision.is_ambiguous:
+        before = [] if decision.candidate is None else [decision.candidate]
+        checked = by_check_digits(rule, in_order([*before, *candidates_of(mine, rule.name)], rule))
+        if checked is not None:
+            return replace(checked, ground=f"{checked.ground}, in a second reading")
     if decision.candidate is None:
         return _filled(mine)
     return _reread(rule, decision, decision.candidate, mine)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from ocrwatch.recognise.extract.table_words import Spacing, TableWord, middle
+from ocrwatch.recognise.extract.table_words import Spacing, TableWord, middle, split_at_gaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +40,13 @@ def text_lines(lines: Iterable[Sequence[TableWord]], spacing: Spacing) -> list[T
     return [_text_line(number, words, spacing) for number, words in enumerate(lines)]
 
 
-def _pieces(words: Sequence[TableWord], gap: float) -> list[list[TableWord]]:
-    """Divide a line at wide gaps. Numbers with less between them may be one: French has a space between thousands."""
-    pieces = [[words[0]]]
-    for last, word in pairwise(words):
-        if word.left - last.right > gap:
-            pieces.append([])
-        pieces[-1].append(word)
-    return pieces
-
-
 def _text_line(number: int, words: Sequence[TableWord], spacing: Spacing) -> TextLine:
     """Return the line of these words, at least one."""
     text = ""
     starts: list[int] = []
     pieces: list[tuple[int, int]] = []
-    for piece in _pieces(words, spacing.gap):
+    # Numbers with a smaller gap between them may be one: French has a space between thousands.
+    for piece in split_at_gaps(words, spacing.gap, numbers_are_apart=False):
         # Two spaces, so that no value reaches over a gap: "3    150.00" is not 3150.00.
         text += "  " if text else ""
         begin = len(text)

@@ -11,7 +11,7 @@ from ocrwatch.errors import OcrwatchError
 from ocrwatch.recipe import FieldRule
 from ocrwatch.recognise.extract.extents import Extent
 from ocrwatch.recognise.extract.fields.candidates import Candidate, FieldPage
-from ocrwatch.recognise.extract.fields.grounds import SURE, Decision
+from ocrwatch.recognise.extract.fields.grounds import Decision, misreading
 from ocrwatch.recognise.extract.fields.labels import find_labels, label_set
 from ocrwatch.recognise.extract.fields.second_look import ReadText
 from ocrwatch.recognise.extract.fields.text_lines import text_lines
@@ -61,10 +61,8 @@ def _standing(candidate: Candidate, before: Candidate | None) -> tuple[Standing,
     """Return how sure a value is; ``before`` is what the page's own reading has there."""
     if candidate.is_checked:
         return Standing.VERIFIED, "its check digits are right"
-    if candidate.doubt:
-        return Standing.DOUBTFUL, candidate.doubt
-    if candidate.confidence is not None and candidate.confidence < SURE:
-        return Standing.DOUBTFUL, f"the confidence of a word is {int(candidate.confidence)}"
+    if why := misreading(candidate):
+        return Standing.DOUBTFUL, why
     if before is None:
         return Standing.READ, "it is in its zone"
     if candidate.value == before.value:

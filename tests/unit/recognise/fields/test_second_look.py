@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ocrwatch.document import Quad, Standing
 from ocrwatch.recipe import FieldRule
 from ocrwatch.recognise.strip_reader import Reading
-from tests.unit.recognise.fields.text_pages import field_of, fields_of, text_page
+from tests.unit.recognise.fields.text_pages import LINE_DISTANCE, field_of, fields_of, text_page
 
 _TOTAL = FieldRule("total", "amount", near=("total",), equals=("cash - change",))
 _DATE = FieldRule("date", "date", near=("date", "*"), locale="en_GB")
@@ -37,6 +37,20 @@ class Again:
         assert rule.zone
         self.places.append(place)
         return Reading("tesseract", self.zone, 70.0) if self.zone else None
+
+
+@dataclass(slots=True)
+class AgainByLine(Again):
+    """Reads what is given for each line of the page, from top to bottom."""
+
+    by_line: dict[str, str] = field(default_factory=dict)
+
+    def read_lines(self, places: Sequence[Quad], unit: float) -> list[list[Reading]]:
+        """Return what is given for the line of each place."""
+        assert unit > 0
+        texts = list(self.by_line.values())
+        rows = [round(place[1] / LINE_DISTANCE) for place in places]
+        return [[Reading("tesseract", texts[row], self.confidence)] if texts[row] else [] for row in rows]
 
 
 def test_a_value_that_is_read_alike_is_verified() -> None:
@@ -98,6 +112,23 @@ def test_several_values_are_not_verified_by_reading_one_of_them_again() -> None:
     """Several values are not verified by reading one of them again."""
     text = "Date 01/03/2018\nDate 02/03/2018"
     assert field_of(text, _DATE, Again(["01/03/2018"] * 2)).standing is Standing.DOUBTFUL
+
+
+def test_of_several_right_check_digits_a_second_reading_chooses_none() -> None:
+    """The page has two accounts: reading one of them again does not say whose it is."""
+    text = "IBAN DE89 3704 0044 0532 0130 00\nIBAN GB82 WEST 1234 5698 7654 32"
+    found = field_of(text, FieldRule("iban", "iban", near=("iban",)), Again(["DE89 3704 0044 0532 0130 00"]))
+    assert (found.standing, found.ground) == (Standing.DOUBTFUL, "there are several with right check digits")
+
+
+def test_right_check_digits_at_a_worse_label_verify_nothing() -> None:
+    """Any number may have right check digits: those count that are beside the best label with a value."""
+    rule = FieldRule("vat", "vat", near=("vat id", "customer"))
+    text = "Customer\nVAT ID\nAn invoice for all that was ordered"
+    again = AgainByLine(by_line={"Customer": "DE136695976", "VAT ID": "DE136695977"})
+    assert field_of(text, rule, again).standing is not Standing.VERIFIED
+    again = AgainByLine(by_line={"Customer": "DE136695976", "VAT ID": ""})
+    assert field_of(text, rule, again).value == "DE136695976"
 
 
 def test_what_is_verified_is_not_read_again() -> None:

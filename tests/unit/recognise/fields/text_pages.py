@@ -15,7 +15,9 @@ HEIGHT = 20
 _ACROSS = 10
 """Width of a character in pixels."""
 
-_DOWN = 40
+LINE_DISTANCE = 40
+"""From the top of a line to the top of the next, in pixels."""
+
 _STRAIGHT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
@@ -27,12 +29,12 @@ def text_page(text: str, *, confidence: float = 90.0, language: str = "eng") -> 
         at = 0
         for part in written.split(" "):
             if part:
-                box = Box(at * _ACROSS, row * _DOWN, (at + len(part)) * _ACROSS, row * _DOWN + HEIGHT)
+                box = Box(at * _ACROSS, row * LINE_DISTANCE, (at + len(part)) * _ACROSS, row * LINE_DISTANCE + HEIGHT)
                 words.append(Word(part, box, confidence, float(len(part) * _ACROSS), float(HEIGHT)))
             at += len(part) + 1
         if words:
-            lines.append(Line(tuple(words), Box(0, row * _DOWN, at * _ACROSS, row * _DOWN + HEIGHT)))
-    width, height = 1000, 40 * _DOWN
+            lines.append(Line(tuple(words), Box(0, row * LINE_DISTANCE, at * _ACROSS, row * LINE_DISTANCE + HEIGHT)))
+    width, height = 1000, 40 * LINE_DISTANCE
     block = Block(tuple(lines), Box(0, 0, width, height))
     page = Page(width, height, 300.0, 1, (block,), EngineInfo("t", "1", (language,)))
     return replace(page, upright=Upright(0, 0.0, float(width), float(height), _STRAIGHT))
