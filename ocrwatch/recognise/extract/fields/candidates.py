@@ -29,6 +29,9 @@ _DIGIT: Final = re.compile(r"\d")
 _FEWEST_DIGITS: Final = 4
 """Digits of a value whose type is unknown, at least."""
 
+_TRANSLATION: Final = re.compile(r"\s*[/\u00b7]")
+"""What follows a label if the same in another language follows."""
+
 _ASIDE: Final = 1.0
 """How far left or right of its label a value below it may begin, in heights of a word."""
 
@@ -98,7 +101,8 @@ class FieldPage:
     def candidates(self) -> dict[str, list[Candidate]]:
         """Return what may be the value of each field without a zone, the best first, by its name."""
         rules = [rule for rule in self.rules if rule.zone is None]
-        beside = {rule.name: in_order(self._labelled(rule), rule) for rule in rules}
+        beside = self._with_form | {rule.name: self._labelled(rule) for rule in rules if _is_any_text(rule)}
+        beside = {rule.name: in_order(beside[rule.name], rule) for rule in rules}
         found = {}
         for rule in rules:
             # What is beside the label of another field is that field's, wherever it is repeated.
@@ -117,11 +121,30 @@ class FieldPage:
             found[rule.name] = in_order([*beside[rule.name], *others], rule)
         return found
 
+    @cached_property
+    def _with_form(self) -> dict[str, list[Candidate]]:
+        """What is beside or below the labels of the fields whose values have a known form, by their names."""
+        rules = (rule for rule in self.rules if rule.zone is None and not _is_any_text(rule))
+        return {rule.name: self._labelled(rule) for rule in rules}
+
+    @cached_property
+    def is_labelled_above(self) -> bool:
+        """Whether the page has its values below their labels, as cards have: most of those with a known form are.
+
+        Then what follows a label after a gap is the next label.
+        """
+        sides = [candidates[0].is_below for candidates in self._with_form.values() if candidates]
+        return 2 * sum(sides) > len(sides)
+
     def _labelled(self, rule: FieldRule) -> list[Candidate]:
+        """Return what is beside or below the labels of a field."""
         found: list[Candidate] = []
         mine = (label for label in self.labels if rule.name in label.ranks)
         for label in itertools.islice(mine, _MOST_LABELS):
-            found += self._right_of(label, rule) or self._below(label, rule)
+            if _is_any_text(rule) and self.is_labelled_above and not self._rest_of_piece(label):
+                found += self._below(label, rule) or self._right_of(label, rule)
+            else:
+                found += self._right_of(label, rule) or self._below(label, rule)
         return found
 
     @staticmethod
@@ -130,16 +153,18 @@ class FieldPage:
         return not rule.near or any(group.strip() == ANYWHERE for group in rule.near)
 
     def _right_of(self, label: Label, rule: FieldRule) -> list[Candidate]:
-        line = label.line
-        end = self._end_of_text(label) if rule.type == "text" and not rule.pattern else len(line.text)
-        rest = line.text[label.end : end]
+        line, start, end = label.line, label.end, len(label.line.text)
+        if _is_any_text(rule):
+            start = self._end_of_label(label)
+            end = self._end_of_text(label, start)
+        rest = line.text[start:end]
         values = find_values(rest, rule, self.languages)
         if rule.type == "amount":
             # The last column of a line is its sum.
             values.reverse()
         return [
             self._candidate(line, value, rule, label, order=order, contested=self._is_contested(label, rule, value))
-            for order, value in enumerate(_shifted(values[:_MOST_VALUES], label.end))
+            for order, value in enumerate(_shifted(values[:_MOST_VALUES], start))
         ]
 
     def _is_contested(self, label: Label, rule: FieldRule, value: FoundValue) -> bool:
@@ -163,14 +188,32 @@ class FieldPage:
             return len(_DIGIT.findall(text)) >= _FEWEST_DIGITS
         return any(find_values(text, rule, self.languages) for rule in mine)
 
-    def _end_of_text(self, label: Label) -> int:
-        """Return where the text beside a label ends: at the end of its piece, or at the next label.
+    @staticmethod
+    def _end_of_label(label: Label) -> int:
+        """Return where a label ends with its translations, such as "Surname / Nom:"."""
+        text = label.line.text
+        _, end = label.line.piece_at(label.start)
+        if not _TRANSLATION.match(text, label.end, end):
+            return label.end
+        colon = text.find(":", label.end, end)
+        return end if colon < 0 else colon + 1
+
+    def _rest_of_piece(self, label: Label) -> bool:
+        """Return whether there is text in the piece of a label after it."""
+        line = label.line
+        _, end = line.piece_at(label.start)
+        start = self._end_of_label(label)
+        following = [other.start for other in self.labels_by_line[line.number] if other.start >= start]
+        return any(map(str.isalnum, line.text[start : min(end, *following, len(line.text))]))
+
+    def _end_of_text(self, label: Label, begin: int) -> int:
+        """Return where the text beside a label, which ends at ``begin``, ends: with its piece, or at the next label.
 
         If nothing else is in the label's piece, the text is the next piece.
         """
         line = label.line
-        following = [other.start for other in self.labels_by_line[line.number] if other.start >= label.end]
-        ends = (end for start, end in line.pieces if any(map(str.isalnum, line.text[max(start, label.end) : end])))
+        following = [other.start for other in self.labels_by_line[line.number] if other.start >= begin]
+        ends = (end for start, end in line.pieces if any(map(str.isalnum, line.text[max(start, begin) : end])))
         return min(next(ends, len(line.text)), *following, len(line.text))
 
     def _below(self, label: Label, rule: FieldRule) -> list[Candidate]:
@@ -178,7 +221,9 @@ class FieldPage:
         for line in self.lines[label.line.number + 1 :]:
             if line.y - label.line.y > _LOWEST:
                 break
-            values = [value for value in self._values(line, rule) if _is_below(line, value, place)]
+            if _is_any_text(rule) and self._has_label_below(line, place):
+                break
+            values = [value for value in self._values(line, rule) if _is_below(line, value.start, value.end, place)]
             if values:
                 return [
                     self._candidate(line, value, rule, label, order=order, below=True)
@@ -188,11 +233,26 @@ class FieldPage:
 
     def _values(self, line: TextLine, rule: FieldRule) -> Iterator[FoundValue]:
         """Yield the values of a line; a text is that of a piece."""
-        if rule.type != "text" or rule.pattern:
+        if not _is_any_text(rule):
             yield from find_values(line.text, rule, self.languages)
             return
         for start, end in line.pieces:
             yield from _shifted(find_values(line.text[start:end], rule, self.languages), start)
+
+    def _has_label_below(self, line: TextLine, label: Extent) -> bool:
+        """Return whether a line has another label below a label, which has no value then."""
+        return any(
+            self._is_label(line, start, end) and _is_below(line, start, end, label) for start, end in line.pieces
+        )
+
+    def _is_label(self, line: TextLine, start: int, end: int) -> bool:
+        """Return whether a piece of a line is a label, or begins with one and a colon."""
+        labels = self.labels_by_line.get(line.number, ())
+        first = next((label for label in labels if start <= label.start < end), None)
+        if first is None or any(map(str.isalnum, line.text[start : first.start])):
+            return False
+        rest = line.text[first.end : end].lstrip(" .")
+        return not any(map(str.isalnum, rest)) or rest.startswith((":", "/"))
 
     def _anywhere(self, rule: FieldRule) -> Iterator[Candidate]:
         for line in self.lines:
@@ -225,9 +285,14 @@ class FieldPage:
         )
 
 
-def _is_below(line: TextLine, value: FoundValue, label: Extent) -> bool:
-    """Return whether a value is below a label, not farther to the left or right than it may be."""
-    box = extent(line.words_between(value.start, value.end))
+def _is_any_text(rule: FieldRule) -> bool:
+    """Return whether only its place tells the value of a field: its form may be any."""
+    return rule.type == "text" and not rule.pattern
+
+
+def _is_below(line: TextLine, start: int, end: int, label: Extent) -> bool:
+    """Return whether a part of a line is below a label, not farther to the left or right than a value may be."""
+    box = extent(line.words_between(start, end))
     return box.left <= label.right + _ASIDE and box.right >= label.left - _ASIDE
 
 

@@ -29,16 +29,24 @@ _DIGITS: Final = re.compile(
     re.ASCII,
 )
 _AROUND_NAME: Final = r"[\s.,'/\-\u2013]{0,3}"
-_DAY_FIRST: Final = re.compile(rf"(?<!\d)(\d\d?)(?:st|nd|rd|th|er|\u00ba)?{_AROUND_NAME}(?:de\s)?$", re.IGNORECASE)
+_OTHER_NAME: Final = r"(?:[^\W\d_]{3,}\.?\s?/\s?)?"
+_NAME_AGAIN: Final = r"(?:\s?/\s?[^\W\d_]{3,})?"
+"""Passports have months in two languages: 12 AUG/AOUT 74 (ICAO 9303, part 3)."""
+_DAY_FIRST: Final = re.compile(
+    rf"(?<!\d)(\d\d?)(?:st|nd|rd|th|er|\u00ba)?{_AROUND_NAME}(?:de\s)?{_OTHER_NAME}$", re.IGNORECASE
+)
 _DAY_AFTER: Final = re.compile(
     rf"{_AROUND_NAME}(\d\d?)(?:st|nd|rd|th)?(?:\s?,\s?|\s)((?:19|20)\d\d)(?!\d)", re.IGNORECASE
 )
-_YEAR_AFTER: Final = re.compile(rf"{_AROUND_NAME}(?:de\s)?((?:19|20)\d\d|\d\d)(?!\d)(?!\s?:\d)")
+_YEAR_AFTER: Final = re.compile(rf"{_NAME_AGAIN}{_AROUND_NAME}(?:de\s)?((?:19|20)\d\d|\d\d)(?!\d)(?!\s?:\d)")
 _YEAR_BEFORE: Final = re.compile(rf"(?<!\d)((?:19|20)\d\d){_AROUND_NAME}$")
 _WORD: Final = re.compile(r"[^\W\d_]{3,}")
 _CENTURY: Final = 2000
-_EARLIEST_SHORT_YEAR: Final = 70
-"""Years of two digits from this one on are of the 20th century, as in POSIX (strptime: from 69 on)."""
+_EARLIEST_SHORT_YEAR: Final = 37
+_EARLIEST_SURE_YEAR: Final = 70
+"""Years of two digits from the first one on are of the 20th century: no identity card of 2026 is valid for more than
+ten years, and many of their owners were born before 1970. Up to the second one, POSIX takes them as of the 21st
+(strptime: up to 68), so they are doubtful."""
 
 _SAME: Final = str.maketrans({",": ".", "\u2013": "-"})
 """Separators that are misread for each other."""
@@ -93,6 +101,7 @@ def _of_digits(text: str, notation: DateNotation) -> Iterator[FoundValue]:
             value = _date(parts["y"], parts["m"], parts["d"])
         else:
             value, doubt = _of_pair(_full_year(parts["y"]), parts["a"], parts["b"], notation.day_first)
+            doubt = doubt or _doubt_of_century(parts["y"])
         if value:
             yield FoundValue(match.start(), match.end(), value, doubt)
 
@@ -113,16 +122,18 @@ def _of_pair(year: int, first: int, second: int, day_first: bool | None) -> tupl
 
 
 def _with_names(text: str, notation: DateNotation) -> Iterator[FoundValue]:
+    end = 0
     for match in _WORD.finditer(text):
         month = notation.months.get(folded(match[0]))
-        if month is None:
+        if month is None or match.start() < end:
             continue
         before, after = text[: match.start()], text[match.end() :]
         day, year = _DAY_FIRST.search(before), _YEAR_AFTER.match(after)
         if day and year:
             value = _date(_full_year(int(year[1])), month, int(day[1]))
             if value:
-                yield FoundValue(day.start(), match.end() + year.end(), value)
+                end = match.end() + year.end()
+                yield FoundValue(day.start(), end, value, _doubt_of_century(int(year[1])))
             continue
         later, earlier = _DAY_AFTER.match(after), _YEAR_BEFORE.search(before)
         if later and (value := _date(int(later[2]), month, int(later[1]))):
@@ -143,6 +154,11 @@ def _full_year(year: int) -> int:
     if year > 99:  # noqa: PLR2004 - two digits
         return year
     return year + (_CENTURY - 100 if year >= _EARLIEST_SHORT_YEAR else _CENTURY)
+
+
+def _doubt_of_century(year: int) -> str:
+    """Return what is doubtful about a year as it is written."""
+    return "its century is not written" if _EARLIEST_SHORT_YEAR <= year < _EARLIEST_SURE_YEAR else ""
 
 
 def folded(text: str) -> str:

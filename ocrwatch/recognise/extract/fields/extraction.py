@@ -100,7 +100,7 @@ def _decisions(page: FieldPage, straight: StraightText, reader: LineReader | Non
     """Return the values of fields that are found in the text of the page."""
     rules = [rule for rule in page.rules if rule.zone is None]
     found = page.candidates()
-    decisions = decide(rules, found)
+    decisions = decide(rules, found, {name for label in page.labels for name in label.ranks})
     if reader is None:
         return decisions
     again = read_again(places_to_read(rules, decisions, page), reader, straight, page.languages)

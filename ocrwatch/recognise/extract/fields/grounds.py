@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
@@ -46,12 +46,14 @@ class Decision:
     """Whether it may be another value on the page, however well it was read."""
 
 
-def decide(rules: Sequence[FieldRule], found: Mapping[str, Sequence[Candidate]]) -> dict[str, Decision]:
-    """Return the value of each field by its name."""
+def decide(
+    rules: Sequence[FieldRule], found: Mapping[str, Sequence[Candidate]], labelled: Container[str] = ()
+) -> dict[str, Decision]:
+    """Return the value of each field by its name; ``labelled`` has the names of those with a label on the page."""
     decisions = sums(rules, found)
     for rule in rules:
         if rule.name not in decisions:
-            decisions[rule.name] = _alone(rule, found)
+            decisions[rule.name] = _alone(rule, found, is_labelled=rule.name in labelled)
     return decisions
 
 
@@ -157,14 +159,22 @@ def _sum_in_words(names: Sequence[tuple[str, str]], terms: Sequence[Candidate]) 
     return f"it is {_written(names)}: {values}"
 
 
-def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]]) -> Decision:
+def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]], *, is_labelled: bool) -> Decision:
     """Return the decision for a field that no sum verifies."""
     candidates = found[rule.name]
     if rule.type == "amount" and rule.near:
-        # There are many amounts on a page: only a sum can say which one is meant.
+        # There are many amounts on a page: only a sum can say which one is meant, unless there is only one.
+        clean = [candidate for candidate in candidates if not candidate.doubt]
+        if not (rule.equals or is_labelled) and len({candidate.value for candidate in clean}) == 1:
+            return Decision(clean[0], Standing.DOUBTFUL, "it is the only amount, without a label", is_ambiguous=True)
         candidates = [candidate for candidate in candidates if candidate.label]
-    if not candidates:
-        return Decision(None, Standing.MISSING, "no label was found" if rule.near else "no such value was found")
+    if candidates:
+        return _best(rule, candidates, found)
+    return Decision(None, Standing.MISSING, _why_missing(rule, is_labelled=is_labelled))
+
+
+def _best(rule: FieldRule, candidates: Sequence[Candidate], found: Mapping[str, Sequence[Candidate]]) -> Decision:
+    """Return the decision for a field that has candidates of its own."""
     best = candidates[0]
     checked = by_check_digits(rule, candidates)
     if checked is not None:
@@ -185,6 +195,12 @@ def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]]) -> Decisio
         Standing.READ,
         f"it is {'below' if best.is_below else 'beside'} {best.label!r}" if best.label else "it is the only such value",
     )
+
+
+def _why_missing(rule: FieldRule, *, is_labelled: bool) -> str:
+    if is_labelled:
+        return "no such value is at its label" if rule.pattern or rule.type != "text" else "nothing is at its label"
+    return "no label was found" if rule.near else "no such value was found"
 
 
 def by_check_digits(rule: FieldRule, candidates: Sequence[Candidate]) -> Decision | None:

@@ -19,6 +19,7 @@ from ocrwatch.recognise.extract.fields.amounts import NO_DECIMALS
 from ocrwatch.recognise.extract.fields.candidates import Candidate, FieldPage, in_order
 from ocrwatch.recognise.extract.fields.found_value import FoundValue
 from ocrwatch.recognise.extract.fields.grounds import Decision, by_check_digits
+from ocrwatch.recognise.extract.fields.labels import Label
 from ocrwatch.recognise.extract.fields.value_types import find_values
 from ocrwatch.recognise.extract.straight_page import StraightText
 
@@ -30,6 +31,9 @@ _MOST_PER_FIELD: Final = 2
 _ABOVE: Final = 0.35
 _BESIDE: Final = 0.6
 """How much is cut out around words that were read, in heights of a word: boxes of blurred words cut off letters."""
+
+_BELOW: Final = 2.2
+"""How far below its label a value reaches, in heights of a word: forms have smaller labels than values."""
 
 _SURE: Final = 80.0
 """Confidence, 0 to 100, of at least one of several like readings of one engine: it misreads a bad digit in the same way
@@ -249,19 +253,30 @@ def _enlarged(box: Extent) -> Extent:
     return Extent(box.left - _BESIDE, box.top - _ABOVE, box.right + _BESIDE, box.bottom + _ABOVE)
 
 
-def _without_value(rule: FieldRule, page: FieldPage, worst: int) -> Iterator[Place]:
-    """Yield where the value of a field may be: beside its labels, or if it is a date, where there is nearly one.
+def _beside(label: Label, right: float) -> Extent:
+    """Return the strip from a label to the right end of the text on the page."""
+    box = extent(label.line.words_between(label.start, label.end))
+    return Extent(box.right, box.top - _ABOVE, right + _BESIDE, box.bottom + _ABOVE)
 
-    Only labels that are better than ``worst`` count.
+
+def _below(label: Label, right: float) -> Extent:
+    """Return the strip below a label, up to the next text of its line, or to the right end of the text on the page."""
+    box = extent(label.line.words_between(label.start, label.end))
+    after = (word.left for word in label.line.words if word.left > box.right + _BESIDE)
+    return Extent(box.left - _BESIDE, box.bottom, min(after, default=right + _BESIDE), box.bottom + _BELOW)
+
+
+def _without_value(rule: FieldRule, page: FieldPage, worst: int) -> Iterator[Place]:
+    """Yield where the value of a field may be.
+
+    That is at its labels, if they are better than ``worst``, and if it is a date, also where there is nearly one.
     """
     right = max((word.right for line in page.lines for word in line.words), default=0.0)
     for label in page.labels:
         if label.ranks.get(rule.name, worst) < worst:
-            words = label.line.words_between(label.start, label.end)
-            box = extent(words)
-            if right - box.right > 1:
-                beside = Extent(box.right, box.top - _ABOVE, right + _BESIDE, box.bottom + _ABOVE)
-                yield Place(rule, beside, label.text, label.ranks[rule.name], label.line.number)
+            place = _below(label, right) if page.is_labelled_above else _beside(label, right)
+            if place.width > 1 + _BESIDE:
+                yield Place(rule, place, label.text, label.ranks[rule.name], label.line.number)
     if rule.type == "date" and page.is_anywhere(rule) and worst > len(rule.near):
         for line in page.lines:
             for match in _NEARLY_DATE.finditer(line.text):

@@ -22,6 +22,7 @@ def _values(text: str, locale: str = "en_GB", languages: tuple[str, ...] = ("eng
     [
         "2018-03-23", "23/03/2018", "23-03-18", "23.3.2018", "23 . 03 . 2018", "23 03 2018", "20180323", "2018/3/23",
         "23 March 2018", "23-Mar-2018", "23MAR18", "23rd March 2018", "March 23, 2018", "Mar 23 2018", "2018-Mar-23",
+        "23 MAR/MARS 18", "23 MRT/MAR 2018", "23 March / mars 2018",
         "Fri 23/03/2018 18:43:34", "Date:23/03/2018", "23/03/20185:57:07PM",
     ],
 )  # fmt: skip
@@ -86,12 +87,14 @@ def test_numbers_that_are_no_date_are_none(written: str) -> None:
 
 
 def test_years_of_two_digits_are_of_the_nearer_century() -> None:
-    """Years of two digits are of the nearer century."""
-    assert _values("01/02/69 01/02/70") == ["2069-02-01", "1970-02-01"]
+    """Someone was born in 1958, and no document is valid up to 2058; but which of them is meant is not written."""
+    assert _values("01/02/36 01/02/37 01/02/70") == ["2036-02-01", "1937-02-01", "1970-02-01"]
+    doubts = [found.doubt for found in find_dates("1.2.36 1.2.37 1 Feb 69 1.2.70 1.2.1969", _BRITISH)]
+    assert [bool(doubt) for doubt in doubts] == [False, True, True, False, False]
 
 
 @given(
-    st.dates(date(1970, 1, 1), date(2069, 12, 31)), st.sampled_from(["%d/%m/%Y", "%d.%m.%y", "%Y-%m-%d", "%d %b %Y"])
+    st.dates(date(1937, 1, 1), date(2036, 12, 31)), st.sampled_from(["%d/%m/%Y", "%d.%m.%y", "%Y-%m-%d", "%d %b %Y"])
 )
 def test_any_day_is_found_again(day: date, notation: str) -> None:
     """Any day is found again."""

@@ -8,18 +8,12 @@ import pytest
 
 from ocrwatch.document import Page, Standing
 from ocrwatch.recipe import FieldRule
-from ocrwatch.settings import Profile, Settings, recipe
 from tests.unit.recognise.fields.test_second_look import Again
-from tests.unit.recognise.fields.text_pages import field_of, fields_of, text_page
-
-
-def _rules(document_type: str, locale: str = "en_GB") -> tuple[FieldRule, ...]:
-    profile = Profile.model_validate({"match": "**", "document_type": document_type, "locale": locale})
-    return recipe(Settings().with_profile(profile)).fields
+from tests.unit.recognise.fields.text_pages import field_of, fields_of, rules_of, text_page
 
 
 def _is_verified(text: str | Page, name: str, document_type: str = "receipt", locale: str = "en_GB") -> bool:
-    return fields_of(text, _rules(document_type, locale))[name].standing is Standing.VERIFIED
+    return fields_of(text, rules_of(document_type, locale))[name].standing is Standing.VERIFIED
 
 
 @pytest.mark.parametrize(
@@ -34,7 +28,7 @@ def _is_verified(text: str | Page, name: str, document_type: str = "receipt", lo
 )
 def test_the_total_is_beside_its_label_whatever_is_alike_on_the_page(text: str, total: str) -> None:
     """Prices of items are often alike, and words in their names are labels of other fields."""
-    assert fields_of(text, _rules("receipt"))["total"].value == total
+    assert fields_of(text, rules_of("receipt"))["total"].value == total
 
 
 def test_an_amount_without_a_label_needs_a_sum_of_two_parts() -> None:
@@ -72,19 +66,19 @@ def test_an_ambiguous_value_is_not_verified_by_standing_there_twice() -> None:
 def test_a_date_that_stands_twice_at_one_label_does_not_replace_another() -> None:
     """The label of an expiry date has the word date, too."""
     text = "Date 27/11/2026 14:20\nExpiry date 31/12/2026\nExpiry date 31/12/2026"
-    date = fields_of(text, _rules("receipt"))["date"]
+    date = fields_of(text, rules_of("receipt"))["date"]
     assert (date.value, date.standing) == ("2026-11-27", Standing.DOUBTFUL)
 
 
 def test_numbers_of_two_columns_are_not_one() -> None:
     """A space is a thousands separator, but a gap is none."""
-    assert fields_of("Total 3       150.00", _rules("receipt"))["total"].value == "150.00"
+    assert fields_of("Total 3       150.00", rules_of("receipt"))["total"].value == "150.00"
 
 
 def test_check_digits_elsewhere_do_not_replace_a_labelled_number() -> None:
     """It is the account of somebody else, or no such number at all."""
     text = "Paid from GB82 WEST 1234 5698 7654 32\nIBAN DE89 3704 0044 0532 0130 01"
-    assert fields_of(text, _rules("invoice"))["iban"].standing is Standing.DOUBTFUL
+    assert fields_of(text, rules_of("invoice"))["iban"].standing is Standing.DOUBTFUL
     two = "GB82 WEST 1234 5698 7654 32\nDE89 3704 0044 0532 0130 00"
     assert field_of(two, FieldRule("iban", "iban")).standing is Standing.DOUBTFUL
     card = field_of("Order 4539148803436467", FieldRule("card", "luhn"))
@@ -109,7 +103,7 @@ def test_unknown_confidences_are_no_certainty() -> None:
 )
 def test_what_only_looks_like_a_value_is_none(text: str) -> None:
     """Telephone numbers, addresses, and words that are like a label."""
-    fields = fields_of(text, _rules("receipt", "fr_FR"))
+    fields = fields_of(text, rules_of("receipt", "fr_FR"))
     assert (fields["date"].value, fields["total"].value) == ("", "")
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ocrwatch.document import Block, Box, EngineInfo, Field, Line, Page, Upright, Word
 from ocrwatch.recipe import FieldRule
 from ocrwatch.recognise.extract.fields.extraction import FieldReader, with_fields
+from ocrwatch.settings import Profile, Settings, recipe
 
 HEIGHT = 20
 """Height of a word in pixels."""
@@ -38,6 +39,12 @@ def text_page(text: str, *, confidence: float = 90.0, language: str = "eng") -> 
     block = Block(tuple(lines), Box(0, 0, width, height))
     page = Page(width, height, 300.0, 1, (block,), EngineInfo("t", "1", (language,)))
     return replace(page, upright=Upright(0, 0.0, float(width), float(height), _STRAIGHT))
+
+
+def rules_of(document_type: str, locale: str = "en_GB") -> tuple[FieldRule, ...]:
+    """Return the rules of a type of document."""
+    profile = Profile.model_validate({"match": "**", "document_type": document_type, "locale": locale})
+    return recipe(Settings().with_profile(profile)).fields
 
 
 def fields_of(page: Page | str, rules: Sequence[FieldRule], reader: FieldReader | None = None) -> dict[str, Field]:
