@@ -6,7 +6,7 @@ They may have rules between some of their rows, but no grid.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -158,22 +158,44 @@ def _table(group: Sequence[int], lines: Sequence[_TextLine], page: TablePage, us
 
 def _with_headings(first: int, lines: Sequence[_TextLine], columns: Columns) -> int:
     """Return the first line of a table, of which ``first`` is known: headings of several columns may be above."""
-    while first > 0 and lines[first].y - lines[first - 1].y < LEADING and _is_of_headings(lines[first - 1], columns):
+    while (
+        first > 0
+        and lines[first].y - lines[first - 1].y < LEADING
+        and _is_of_headings(lines[first - 1], lines[first : first + _LINES_ON], columns)
+    ):
         first -= 1
     return first
 
 
-def _is_of_headings(line: _TextLine, columns: Columns) -> bool:
-    """Return whether each text of a line is in the middle of several columns, but not of all, as a title is."""
+def _is_of_headings(line: _TextLine, below: Iterable[_TextLine], columns: Columns) -> bool:
+    """Return whether each text of a line is in the middle of several columns, but not of all, as a title is.
+
+    It may also be in the middle of the headings of these columns in the lines below: the numbers need not be.
+    """
+    headings: dict[int, tuple[float, float]] = {}
+    for other in below:
+        if other.y - line.y < 2 * LEADING:
+            for left, right in spans_of(other.pieces):
+                headings.setdefault(columns.at((left + right) / 2), (left, right))
     return all(
         any(
-            abs(left + right - sum(columns.extent(first, last))) / 2 <= OFF_CENTRE
-            and set(columns.overlapped(left, right)) <= set(range(first, last + 1))
+            set(columns.overlapped(left, right)) <= set(range(first, last + 1))
+            and _is_in_middle(left + right, first, last, columns, headings)
             for first in range(1, len(columns))
             for last in range(first + 1, min(len(columns), first + MOST_SPANNED))
         )
         for left, right in spans_of(line.pieces)
     )
+
+
+def _is_in_middle(
+    ends: float, first: int, last: int, columns: Columns, headings: Mapping[int, tuple[float, float]]
+) -> bool:
+    """Return whether the sum of both ends of a text is that of columns, or of their headings."""
+    if abs(ends - sum(columns.extent(first, last))) / 2 <= OFF_CENTRE:
+        return True
+    has_headings = all(column in headings for column in range(first, last + 1))
+    return has_headings and abs(ends - headings[first][0] - headings[last][1]) / 2 <= OFF_CENTRE
 
 
 def _framed(place: Extent, horizontal: Sequence[Rule]) -> Extent:

@@ -44,6 +44,8 @@ class _Heading:
     """0 is next to the data."""
     top: float
     """Middle of its first line."""
+    bottom: float
+    """Middle of its last line."""
 
 
 def count_header_lines(rows: Sequence[Sequence[Piece]], lines: Sequence[Line], page: TablePage, place: Extent) -> int:
@@ -72,10 +74,21 @@ def count_header_lines(rows: Sequence[Sequence[Piece]], lines: Sequence[Line], p
 
 
 def _overlap(rows: Sequence[Sequence[Piece]], middles: Sequence[float], at: int) -> bool:
-    """Return whether a line and the one above are of one row: the first line of a label that is wrapped."""
-    columns = {column for piece in rows[at] for column in range(piece.first, piece.last + 1)}
-    is_beside = all(columns.isdisjoint(range(piece.first, piece.last + 1)) for piece in rows[at - 1])
-    return is_beside and middles[at] - middles[at - 1] < OVERLAPPING
+    """Return whether a line and the one above are of one row: the first line of a label that is wrapped.
+
+    They overlap, or the label's next line is just below: the line of the numbers is halfway between both.
+    """
+    columns, above = _columns_of(rows[at]), _columns_of(rows[at - 1])
+    if columns & above:
+        return False
+    if middles[at] - middles[at - 1] < OVERLAPPING:
+        return True
+    below = _columns_of(rows[at + 1]) if at + 1 < len(rows) else set()
+    return bool(below & above) and not below & columns and middles[at + 1] - middles[at - 1] < LEADING
+
+
+def _columns_of(row: Iterable[Piece]) -> set[int]:
+    return {column for piece in row for column in range(piece.first, piece.last + 1)}
 
 
 def _is_data(row: Sequence[Piece]) -> bool:
@@ -108,7 +121,7 @@ def _stacked(pieces: Sequence[Piece], columns: Columns, horizontal: Sequence[Rul
         y = middle(piece.words)
         below = [heading for heading in headings if heading.first <= last and heading.last >= first]
         if not below:
-            headings.append(_Heading(first, last, list(piece.words), 0, y))
+            headings.append(_Heading(first, last, list(piece.words), 0, y, y))
             continue
         level = max(heading.level for heading in below)
         nearest = [heading for heading in below if heading.level == level]
@@ -119,7 +132,7 @@ def _stacked(pieces: Sequence[Piece], columns: Columns, horizontal: Sequence[Rul
             following.words.extend(piece.words)
             following.top = y
         else:
-            headings.append(_Heading(first, last, list(piece.words), level + 1, y))
+            headings.append(_Heading(first, last, list(piece.words), level + 1, y, y))
     return headings
 
 
@@ -180,13 +193,29 @@ def _centred(
             if len(spanned) < 2 or not free.issuperset(spanned):  # noqa: PLR2004
                 continue
             parts = [heading for heading in below if heading.first in spanned and heading.last in spanned]
-            if {column for part in parts for column in range(part.first, part.last + 1)} != set(spanned):
+            if not _are_of_one_row(parts, spanned):
                 continue
             whole = extent(word for part in parts for word in part.words)
             off = min(abs(place.x - whole.x), abs(place.x - sum(columns.extent(first, last)) / 2))
             if off < distance:
                 best, distance = (first, last), off
     return best
+
+
+def _are_of_one_row(headings: Sequence[_Heading], columns: Iterable[int]) -> bool:
+    """Return whether headings fill columns, and those of each column are beside those of the others.
+
+    A heading that is above the others is not below a further one that spans these columns: it is beside it, in the
+    middle of both rows.
+    """
+    tops, bottoms = [], []
+    for column in columns:
+        its = [heading for heading in headings if heading.first <= column <= heading.last]
+        if not its:
+            return False
+        tops.append(min(heading.top for heading in its))
+        bottoms.append(max(heading.bottom for heading in its))
+    return max(tops) - min(bottoms) < _SAME_LINE
 
 
 def _is_ruled(words: Line, top: float, bottom: float, horizontal: Sequence[Rule]) -> bool:

@@ -12,6 +12,7 @@ from ocrwatch.document import Page
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.extract.aligned_tables import aligned_tables
 from ocrwatch.recognise.extract.found import TablePage
+from ocrwatch.recognise.extract.lost_rows import with_lost_rows
 from ocrwatch.recognise.extract.placed_tables import placed_table
 from ocrwatch.recognise.extract.ruled_tables import ruled_tables
 from ocrwatch.recognise.extract.rules import find_rules
@@ -40,4 +41,4 @@ def with_tables(gray: Gray, reduction: int, page: Page) -> Page:
     ruled, rest = ruled_tables(whole, rules)
     found = [*ruled, *aligned_tables(TablePage(rest, rules.horizontal, rules.vertical, whole.spacing))]
     found.sort(key=lambda table: (table.place.top, table.place.left))
-    return replace(page, tables=tuple(placed_table(table, straight, page) for table in found))
+    return replace(page, tables=tuple(placed_table(with_lost_rows(table, straight), straight, page) for table in found))

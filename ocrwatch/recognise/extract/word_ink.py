@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -177,23 +177,46 @@ def has_print(place: Extent, page: StraightPage) -> bool:
 
     Its edges do not count: rules are there.
     """
+    inner = Extent(place.left + _MARGIN, place.top + _MARGIN, place.right - _MARGIN, place.bottom - _MARGIN)
+    # The rest of a rule goes from side to side.
+    widest = _PART_OF_CELL * (inner.right - inner.left)
+    tallest = max(_PART_OF_CELL * (inner.bottom - inner.top), _TALLEST)
+    return any(
+        max(blot.width, blot.bottom - blot.top) >= _SMALLEST_LETTER
+        and blot.width < widest
+        and blot.bottom - blot.top < tallest
+        for blot in _blots(inner, page)
+    )
+
+
+def letters_in(place: Extent, page: StraightPage) -> list[Extent]:
+    """Return what may be letters, or several that touch, within a place.
+
+    What reaches out of it is left out: it is of the words around it, or a vertical rule.
+    """
+    return [
+        blot
+        for blot in _blots(place, page)
+        if _SMALLEST_LETTER <= blot.bottom - blot.top <= _TALLEST
+        and blot.top > place.top + 1 / page.unit
+        and blot.bottom < place.bottom - 1 / page.unit
+        and blot.width < _PART_OF_CELL * place.width
+    ]
+
+
+def _blots(place: Extent, page: StraightPage) -> Iterator[Extent]:
+    """Yield the boxes of all connected ink within a place. Noise and small specks are left out."""
     unit = page.unit
-    left, right = round((place.left + _MARGIN) * unit), round((place.right - _MARGIN) * unit)
-    top, bottom = round((place.top + _MARGIN) * unit), round((place.bottom - _MARGIN) * unit)
-    crop = page.gray[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+    left, right = max(0, round(place.left * unit)), max(0, round(place.right * unit))
+    top, bottom = max(0, round(place.top * unit)), max(0, round(place.bottom * unit))
+    crop = page.gray[top:bottom, left:right]
     ink = _ink(crop) if crop.size else None
     if ink is None:
-        return False
-    # Noise and small specks are no letters, nor is the rest of a rule, which goes from side to side.
+        return
     whole = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(whole, connectivity=8)
-    least, (rows, columns) = _SMALLEST_LETTER * unit, ink.shape
-    return any(
-        max(width, height) >= least
-        and width < _PART_OF_CELL * columns
-        and height < max(_PART_OF_CELL * rows, _TALLEST * unit)
-        for _, _, width, height, _ in stats[1:].tolist()
-    )
+    for x, y, width, height, _ in stats[1:].tolist():
+        yield Extent((left + x) / unit, (top + y) / unit, (left + x + width) / unit, (top + y + height) / unit)
 
 
 def _pixels_of(rule: Rule, unit: float, begin: int) -> slice:

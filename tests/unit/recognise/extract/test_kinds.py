@@ -119,6 +119,54 @@ def test_headings_span_the_columns_that_they_stand_above(rules: Rules) -> None:
 
 
 @pytest.mark.parametrize("rules", KINDS)
+def test_a_heading_beside_two_rows_is_below_no_other(rules: Rules) -> None:
+    """The one at the right stands in the middle of both rows of headings, not under that of the columns beside it."""
+    cells = (
+        DrawnCell(0, 0, "Month", 1),
+        DrawnCell(0, 1, "South", 0, 2),
+        DrawnCell(0, 3, "Account", 0, 4),
+        DrawnCell(0, 5, "Winter", 1),
+        *(DrawnCell(1, column, text) for column, text in enumerate(("Office", "Month", "Delivery", "Customer"), 1)),
+        *(
+            DrawnCell(row, column, text)
+            for row, texts in enumerate(
+                [
+                    ("Amount", "604.70", "67874", "614.22", "2834", "34,442"),
+                    ("Delivery report", "32360", "894", "7,988", "101.22", "438.15"),
+                    ("Income budget", "31%", "48,467", "29823", "73%", "43%"),
+                    ("Expense material", "16%", "630.58", "3,772", "2,714", "771"),
+                    ("Insurance report", "83%", "54213", "33,690", "87%", "7,330"),
+                ],
+                2,
+            )
+            for column, text in enumerate(texts)
+        ),
+    )
+    assert_is(the_table(draw_table(cells, rules=rules, headers=2)), cells, rules, headers=2)
+
+
+@pytest.mark.parametrize("above", ["Ships", "Ships of all towns"])
+@pytest.mark.parametrize("rules", KINDS)
+def test_a_heading_may_be_in_the_middle_of_headings_only(rules: Rules, above: str) -> None:
+    """Numbers are at the right of wide columns, headings in their middle: so is the one above two of them."""
+    cells = (
+        DrawnCell(0, 0, "Port", 1),
+        DrawnCell(0, 1, above, 0, 2),
+        DrawnCell(0, 3, "Fees", 1),
+        DrawnCell(1, 1, "Summer"),
+        DrawnCell(1, 2, "Winter"),
+        *(
+            DrawnCell(row + 1, column, text)
+            for row, texts in enumerate(PORTS)
+            for column, text in enumerate(texts)
+            if row
+        ),
+    )
+    drawn = draw_table(cells, rules=rules, headers=2, gap=90, above=PROSE[:2], below=PROSE[2:4])
+    assert_is(the_table(drawn), cells, rules, headers=2)
+
+
+@pytest.mark.parametrize("rules", KINDS)
 def test_a_cell_may_be_empty(rules: Rules) -> None:
     """It is there with its row and column, and has no words and no confidence."""
     table = the_table(draw_table(EMPTY, rules=rules))
