@@ -146,7 +146,7 @@ class Cell:
     is_header: bool = False
     """Whether it is in the rows of headings above the data."""
     is_unread: bool = False
-    """Whether it has no text although there is print in it."""
+    """Whether there is print in it that was not read: it has no text, or that of one line less."""
 
 
 TableKind = Literal["grid", "rules", "aligned"]

@@ -120,7 +120,7 @@ def _with_tables(page: Page, decoded: Decoded, reader: Reader) -> Page:
 
 
 def _with_cells_read(page: Page, decoded: Decoded, reader: Reader) -> Page:
-    """Read cells with print and without text once more, and find the tables again if that gave text."""
+    """Read cells with print that was not read once more, and find the tables again if that gave text."""
     sheet = sheet_of(page, decoded.gray, decoded.reduction)
     if sheet is None:
         return page
@@ -129,7 +129,7 @@ def _with_cells_read(page: Page, decoded: Decoded, reader: Reader) -> Page:
     except EngineFailed:
         return page
     again = with_tables(decoded.gray, decoded.reduction, with_cells_read(page, sheet, blocks))
-    return again if _filled_cells(again) > _filled_cells(page) else page
+    return again if _read_cells(again) > _read_cells(page) else page
 
 
 def _with_fields(page: Page, decoded: Decoded, reader: Reader, *, second: bool) -> Page:
@@ -159,8 +159,9 @@ def _bug(what: str, error: Exception) -> str:
     return f"{what} could not be found: a bug in ocrwatch, please report it: {place}"
 
 
-def _filled_cells(page: Page) -> int:
-    return sum(bool(cell.text) for table in page.tables or () for cell in table.cells)
+def _read_cells(page: Page) -> int:
+    """Count the cells with text, twice if all of their print was read."""
+    return sum(2 - cell.is_unread for table in page.tables or () for cell in table.cells if cell.text)
 
 
 def _placed(

@@ -15,6 +15,7 @@ from typing import Final
 
 from ocrwatch.recognise.extract.extents import Extent
 from ocrwatch.recognise.extract.found import FoundCell, FoundTable
+from ocrwatch.recognise.extract.printed_lines import lines_of_letters
 from ocrwatch.recognise.extract.straight_page import StraightPage
 from ocrwatch.recognise.extract.word_ink import letters_in
 
@@ -73,17 +74,9 @@ def _lost_bands(table: FoundTable, page: StraightPage, top: float, bottom: float
     Lines that are not more than ``within`` apart are one row.
     """
     letters = letters_in(Extent(table.place.left, top, table.place.right, bottom), page)
-    rows: list[list[Extent]] = []
-    end = 0.0
-    for letter in sorted(letters, key=lambda letter: letter.top):
-        if not rows or letter.top - end > within:
-            rows.append([])
-            end = letter.bottom
-        rows[-1].append(letter)
-        end = max(end, letter.bottom)
     return [
         (min(letter.top for letter in row), max(letter.bottom for letter in row))
-        for row in rows
+        for row in lines_of_letters(letters, within)
         if len(_columns_of(row, table)) >= _FEWEST_COLUMNS
     ]
 

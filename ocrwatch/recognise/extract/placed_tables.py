@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,6 +10,7 @@ from ocrwatch.document import UNPLACED, Box, Cell, Line, Page, Quad, Table, Word
 from ocrwatch.recognise.affine import box_of
 from ocrwatch.recognise.extract.extents import Extent
 from ocrwatch.recognise.extract.found import FoundCell, FoundTable
+from ocrwatch.recognise.extract.printed_lines import has_unread_line
 from ocrwatch.recognise.extract.straight_page import StraightPage
 from ocrwatch.recognise.extract.table_words import TableWord, lines_of
 from ocrwatch.recognise.extract.word_ink import has_print
@@ -49,7 +50,7 @@ def placed_table(table: FoundTable, straight: StraightPage, page: Page) -> Table
         _box(corners, page),
         corners,
         tuple(cells),
-        round(100 * _confidence(slots, table, sum(unread)), 1),
+        round(100 * _confidence(slots, table, unread), 1),
     )
 
 
@@ -131,25 +132,27 @@ def _box(corners: Quad, page: Page) -> Box:
 
 
 def _is_unread(slot: _Slot, table: FoundTable, straight: StraightPage) -> bool:
-    """Return whether a cell has print that no word has.
+    """Return whether a cell has print that no word has: all of it, or a line.
 
     Print of a word that reaches into it from the next cell does not count, nor what was read from a rule or a box to
     tick.
     """
     place = _place(slot, table)
-    if slot.words or not has_print(place, straight):
+    if slot.words:
+        return has_unread_line(place, slot.words, straight)
+    if not has_print(place, straight):
         return False
     return not any(place.overlaps(word, _REACHES_IN) for word in straight.words)
 
 
-def _confidence(slots: Iterable[_Slot], table: FoundTable, unread: int) -> float:
+def _confidence(slots: Sequence[_Slot], table: FoundTable, unread: Sequence[bool]) -> float:
     """Return the share of the words, by width, that lie within their cells, times that of the cells that were read."""
     inside = whole = 0.0
-    filled = 0
-    for slot in slots:
+    read = 0
+    for slot, is_unread in zip(slots, unread, strict=True):
         place = _place(slot, table)
-        filled += bool(slot.words)
+        read += bool(slot.words) and not is_unread
         for word in slot.words:
             whole += word.width
             inside += max(0.0, min(word.right, place.right) - max(word.left, place.left))
-    return inside / whole * filled / (filled + unread) if whole else 0.0
+    return inside / whole * read / (read + sum(unread)) if whole and read else 0.0

@@ -1,17 +1,18 @@
-"""Reads the cells of tables that have print and no text, all in one pass.
+"""Reads the cells of tables with print that was not read, all in one pass.
 
-Tesseract loses cells that are shaded, or that stand between rules close by. Each is cut out of the original without its
-rules.
+Tesseract loses cells that are shaded, or that stand between rules close by. It reads two lines of a cell as one if the
+cell beside has one line, in the middle of their height. Each cell is cut out of the original without its rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
 
-from ocrwatch.document import Block, Cell, Line, Page, bounding_box
+from ocrwatch.document import UNPLACED, Block, Cell, Line, Page, bounding_box
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.extract.sheets import Sheet, sheet_of_places, sheet_scale, size_of, that_fit
 
@@ -54,22 +55,47 @@ def sheet_of(page: Page, gray: Gray, reduction: int) -> CellSheet | None:
 
 
 def with_cells_read(page: Page, sheet: CellSheet, blocks: Iterable[Block]) -> Page:
-    """Return a page with the lines that were read in its cells, each after the text of the cell before it.
+    """Return a page with the lines that were read in its cells, instead of the words of these cells.
 
-    ``blocks`` were read on the sheet. The tables must be found again after that.
+    The lines of a cell without words are after the text of the cell before it. ``blocks`` were read on the sheet. The
+    tables must be found again after that.
     """
     by_line: dict[int, list[Line]] = {}
+    replaced: set[int] = set()
     lines_of_words = [number for number, line in enumerate(page.lines) for _ in line.words]
     for number, lines in sheet.sheet.lines_by_place(blocks, page).items():
-        by_line.setdefault(lines_of_words[_word_before(sheet.cells[number], page)], []).extend(lines)
-    return replace(page, blocks=tuple(_with_lines(page, by_line)))
+        cell = sheet.cells[number]
+        if not _is_better(lines, cell):
+            continue
+        replaced.update(cell.words)
+        by_line.setdefault(lines_of_words[_word_before(cell, page)], []).extend(lines)
+    return replace(page, blocks=tuple(_with_lines(page, by_line, replaced)))
+
+
+def _is_better(lines: Iterable[Line], cell: Cell) -> bool:
+    """Return whether lines have more letters than the text of a cell, or as many of which the engine is not less sure.
+
+    Fewer letters replace nothing: part of the text would be lost.
+    """
+    words = Line(tuple(word for line in lines for word in line.words), UNPLACED)
+    more = _count_letters(words.text) - _count_letters(cell.text)
+    if words.confidence is None or cell.confidence is None:
+        return more >= 0
+    return more > 0 or (more == 0 and words.confidence >= cell.confidence)
+
+
+def _count_letters(text: str) -> int:
+    return sum(map(str.isalnum, text))
 
 
 def _word_before(cell: Cell, page: Page) -> int:
-    """Return the index of the last word of the cells before this one; of the first after it if there is none.
+    """Return the index of the first word of a cell.
 
-    A table has words.
+    If it has none, that of the last word of the cells before this one; of the first after it if there is none. A table
+    has words.
     """
+    if cell.words:
+        return min(cell.words)
     table = next(table for table in page.tables or () if cell in table.cells)
     at = table.cells.index(cell)
     before = [word for other in table.cells[:at] for word in other.words[-1:]]
@@ -77,14 +103,25 @@ def _word_before(cell: Cell, page: Page) -> int:
     return before[-1] if before else after[0]
 
 
-def _with_lines(page: Page, by_line: dict[int, list[Line]]) -> Iterator[Block]:
-    """Yield the blocks with further lines after those of these numbers, in the same paragraphs."""
-    number = 0
+def _with_lines(page: Page, by_line: Mapping[int, Sequence[Line]], replaced: AbstractSet[int]) -> Iterator[Block]:
+    """Yield the blocks with further lines beside those of these numbers, in the same paragraphs.
+
+    Words with the indices ``replaced`` are left out. Lines that replace the first words of a line are before the rest
+    of it, as a label is before its numbers; others are after it.
+    """
+    number = index = 0
     for block in page.blocks:
         lines: list[Line] = []
         for line in block.lines:
-            lines.append(line)
-            lines += [replace(new, paragraph=line.paragraph) for new in by_line.get(number, ())]
+            new = [replace(each, paragraph=line.paragraph) for each in by_line.get(number, ())]
+            kept = tuple(word for at, word in enumerate(line.words, index) if at not in replaced)
+            rest = [line]
+            if len(kept) < len(line.words):
+                rest = [replace(line, words=kept, box=bounding_box(word.box for word in kept))] if kept else []
+            lines += [*new, *rest] if index in replaced else [*rest, *new]
+            index += len(line.words)
             number += 1
-        box = bounding_box(line.box for line in lines) if len(lines) > len(block.lines) else block.box
-        yield replace(block, lines=tuple(lines), box=box)
+        if lines:
+            yield (
+                block if tuple(lines) == block.lines else Block(tuple(lines), bounding_box(line.box for line in lines))
+            )

@@ -181,12 +181,7 @@ def has_print(place: Extent, page: StraightPage) -> bool:
     # The rest of a rule goes from side to side.
     widest = _PART_OF_CELL * (inner.right - inner.left)
     tallest = max(_PART_OF_CELL * (inner.bottom - inner.top), _TALLEST)
-    return any(
-        max(blot.width, blot.bottom - blot.top) >= _SMALLEST_LETTER
-        and blot.width < widest
-        and blot.bottom - blot.top < tallest
-        for blot in _blots(inner, page)
-    )
+    return any(blot.width < widest and blot.bottom - blot.top < tallest for blot in _blots(inner, page))
 
 
 def letters_in(place: Extent, page: StraightPage) -> list[Extent]:
@@ -215,7 +210,8 @@ def _blots(place: Extent, page: StraightPage) -> Iterator[Extent]:
         return
     whole = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(whole, connectivity=8)
-    for x, y, width, height, _ in stats[1:].tolist():
+    large = stats[1:][np.max(stats[1:, 2:4], axis=1) >= _SMALLEST_LETTER * unit]
+    for x, y, width, height, _ in large.tolist():
         yield Extent((left + x) / unit, (top + y) / unit, (left + x + width) / unit, (top + y + height) / unit)
 
 

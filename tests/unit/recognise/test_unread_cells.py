@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from PIL import ImageDraw
 
-from ocrwatch.document import Block, Box, Line, Page, Word
+from ocrwatch.document import Block, Box, Line, Page, Word, bounding_box
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.extract.tables import with_tables
-from ocrwatch.recognise.extract.unread_cells import sheet_of, with_cells_read
+from ocrwatch.recognise.extract.unread_cells import CellSheet, sheet_of, with_cells_read
 from ocrwatch.recognise.page import recognise
 from ocrwatch.render.review import review_reasons
 from tests.rendering import encode
-from tests.table_images import DrawnTable, draw_table, simple
+from tests.table_images import DrawnTable, Rules, draw_table, simple
 
 ROWS = (("Harbour", "Summer", "Winter"), ("North", "120", "95"), ("South", "310", "88"), ("Total", "430", "183"))
 
@@ -28,6 +28,40 @@ def _without(page: Page, *texts: str) -> Page:
 
 def _table() -> DrawnTable:
     return draw_table(simple(ROWS))
+
+
+def _wrapped(rules: Rules = "header") -> DrawnTable:
+    """Return a table with a label of two lines beside numbers that stand halfway between them."""
+    return draw_table(simple((*ROWS[:3], ("Mean of\nall years", "215", "91"), ROWS[3])), rules=rules)
+
+
+def _read_as_one(drawn: DrawnTable) -> Page:
+    """Return its page as if both lines of the label had been read as one word."""
+    page = _without(drawn.page(), "of", "all", "years")
+    (above,) = (block for block in page.blocks if block.lines[0].text == "Mean")
+    box = bounding_box(box for text, box in drawn.words if text in {"Mean", "of", "all", "years"})
+    word = Word("Meayeors", box, 40.0, box.right - box.left, box.bottom - box.top)
+    return replace(
+        page, blocks=tuple(Block((Line((word,), box),), box) if block is above else block for block in page.blocks)
+    )
+
+
+def _sheet_of(page: Page, drawn: DrawnTable) -> tuple[CellSheet, Box]:
+    """Return the sheet, and the box of the print on it."""
+    sheet = sheet_of(page, drawn.gray, 1)
+    assert sheet is not None
+    rows, columns = np.nonzero(sheet.sheet.image < 128)
+    return sheet, Box(int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
+
+
+def _two_lines(box: Box, first: str, second: str, confidence: float) -> Block:
+    """Return a block with two words, one below the other."""
+    middle = (box.top + box.bottom) // 2
+    words = [
+        Word(first, replace(box, bottom=middle - 4), confidence),
+        Word(second, replace(box, top=middle + 4), confidence),
+    ]
+    return Block(tuple(Line((word,), word.box) for word in words), box)
 
 
 def test_cell_with_print_and_no_text_is_unread() -> None:
@@ -60,6 +94,76 @@ def test_sheet_shows_the_unread_cells_black_on_white() -> None:
         assert [cell.text for cell in sheet.cells] == [""]
         assert np.median(sheet.sheet.image) == 255
         assert sheet.sheet.image.min() < 20
+
+
+@pytest.mark.parametrize("rules", ["grid", "rows", "frame", "header", "none"])
+def test_two_lines_that_were_read_as_one_are_unread(rules: Rules) -> None:
+    """So is a cell of which one line was read. If both were, it is not."""
+    drawn = _wrapped(rules)
+    for page in (_read_as_one(drawn), _without(drawn.page(), "Mean", "of"), _without(drawn.page(), "all", "years")):
+        found = with_tables(drawn.gray, 1, page)
+        assert found.tables is not None
+        assert [(cell.row, cell.column) for cell in found.tables[0].cells if cell.is_unread] == [(3, 0)]
+        assert review_reasons(found, 75.0) == ("1 cell of tables unread",)
+    found = with_tables(drawn.gray, 1, drawn.page())
+    assert found.tables is not None
+    assert not any(cell.is_unread for cell in found.tables[0].cells)
+
+
+def test_tall_box_around_one_line_is_no_second_line() -> None:
+    """Tesseract's boxes may be as tall as their cell."""
+    drawn = _wrapped()
+    page = drawn.page()
+    blocks = []
+    for block in page.blocks:
+        (word,) = block.lines[0].words
+        if word.text == "215":
+            word = replace(word, box=replace(word.box, top=word.box.top - 20), height=word.height + 20)
+        blocks.append(Block((Line((word,), word.box),), word.box))
+    found = with_tables(drawn.gray, 1, replace(page, blocks=tuple(blocks)))
+    assert found.tables is not None
+    assert not any(cell.is_unread for cell in found.tables[0].cells)
+
+
+def test_what_is_read_again_replaces_the_wrong_text() -> None:
+    """In the table and in the text of the page."""
+    drawn = _wrapped()
+    page = with_tables(drawn.gray, 1, _read_as_one(drawn))
+    sheet, box = _sheet_of(page, drawn)
+    again = with_cells_read(page, sheet, [_two_lines(box, "Mean_of", "all_years", 91.0)])
+    assert " ".join(again.text.split()).endswith("Mean_of all_years 215 91 Total 430 183")
+    assert "Meayeors" not in again.text
+    tables = with_tables(drawn.gray, 1, again).tables
+    assert tables is not None
+    assert [(cell.text, cell.is_unread) for cell in tables[0].cells if (cell.row, cell.column) == (3, 0)] == [
+        ("Mean_of all_years", False)
+    ]
+
+
+def test_text_stays_if_it_is_read_no_better() -> None:
+    """Fewer letters replace nothing, however sure the engine is of them; as many do if it is as sure of them."""
+    drawn = _wrapped()
+    page = with_tables(drawn.gray, 1, _without(drawn.page(), "all", "years"))
+    sheet, box = _sheet_of(page, drawn)
+    assert with_cells_read(page, sheet, []).blocks == page.blocks
+    assert with_cells_read(page, sheet, [_two_lines(box, "Mn", "a", 99.0)]).blocks == page.blocks
+    assert with_cells_read(page, sheet, [_two_lines(box, "Moan", "of", 80.0)]).blocks == page.blocks
+    surer = with_cells_read(page, sheet, [_two_lines(box, "Moan", "of", 96.0)])
+    assert " ".join(surer.text.split()).endswith("Moan of 215 91 Total 430 183")
+
+
+def test_other_words_of_a_line_stay() -> None:
+    """Numbers that are on one line with the wrong text are after the new one, as on the page."""
+    drawn = _wrapped()
+    page = _read_as_one(drawn)
+    *blocks, label, first, second = page.blocks[:-3]
+    words = (*label.lines[0].words, *first.lines[0].words, *second.lines[0].words)
+    line = Line(words, bounding_box(word.box for word in words))
+    page = with_tables(drawn.gray, 1, replace(page, blocks=(*blocks, Block((line,), line.box), *page.blocks[-3:])))
+    sheet, box = _sheet_of(page, drawn)
+    again = with_cells_read(page, sheet, [_two_lines(box, "Mean_of", "all_years", 91.0)])
+    assert [line.text for line in again.blocks[-4].lines] == ["Mean_of", "all_years", "215 91"]
+    assert again.blocks[-4].lines[-1].box == bounding_box(word.box for word in words[1:])
 
 
 def test_page_without_unread_cells_has_no_sheet() -> None:

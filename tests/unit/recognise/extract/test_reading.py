@@ -9,6 +9,7 @@ import pytest
 from ocrwatch.document import Page, Table
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.page import recognise
+from tests.bench.rendered_tables import rendered_tables
 from tests.bench.table_scoring import normalised
 from tests.rendering import encode
 from tests.table_images import draw_table, simple, skewed
@@ -78,3 +79,15 @@ def test_a_table_on_its_side_has_its_place_there() -> None:
     (table,) = page.tables
     assert_has_ports(table)
     assert table.box.bottom - table.box.top > table.box.right - table.box.left
+
+
+def test_a_row_that_tesseract_loses_is_read() -> None:
+    """It has a label of two lines, and one number halfway between them. Of another row, both lines are read as one."""
+    *_, table = rendered_tables(3, seed=13)
+    page = recognise(encode(table.drawn.image, quality=90), WITH_TABLES)
+    assert page.tables is not None
+    found, wanted = cells_of(page.tables[0]), truth_of(table.drawn.cells)
+    assert "District passenger material number" in [cell.text for cell in wanted]
+    assert [(cell.row, cell.column) for cell in found] == [(cell.row, cell.column) for cell in wanted]
+    # A figure that is read wrongly is no matter of the table.
+    assert [cell.text for cell in found if cell.column == 0] == [cell.text for cell in wanted if cell.column == 0]
