@@ -166,8 +166,13 @@ class Channel(Generic[Sent, Received]):
             content = message.content
             self._expect_answer(content)
         data = _encoded(msgspec.structs.replace(message, content=b"") if content else message, self._max_length)
+        parts = [_LENGTHS.pack(len(data), len(content)) + data]
+        if content:
+            parts.append(content)
+        # Nothing is sent after the last byte, not even an empty part: the other end may have answered and ended by
+        # then, and sending would fail although there is an answer to receive.
         try:
-            for part in (_LENGTHS.pack(len(data), len(content)) + data, content):
+            for part in parts:
                 self._set_timeout(deadline)
                 self._socket.sendall(part)
         except TimeoutError:
@@ -178,6 +183,7 @@ class Channel(Generic[Sent, Received]):
     def receive(self, deadline: float | None = None) -> Received:
         """Receive one message until ``deadline``.
 
+        After it, a message that has arrived is still received: the caller may have been stopped, or the machine busy.
         Raises like :meth:`send`, and :class:`BadMessage`.
         """
         length, content_length = _LENGTHS.unpack(self._exactly(_LENGTHS.size, deadline))
@@ -207,9 +213,13 @@ class Channel(Generic[Sent, Received]):
         data = bytearray(length)
         view, filled = memoryview(data), 0
         while filled < length:
-            self._set_timeout(deadline)
+            left = None if deadline is None else deadline - time.monotonic()
+            is_late = left is not None and left <= 0
+            self._socket.settimeout(0 if is_late else left)
             try:
                 got = self._socket.recv_into(view[filled : filled + _PIECE])
+            except BlockingIOError as error:
+                raise TimeoutError from error
             except TimeoutError:
                 raise
             except OSError as error:
@@ -217,6 +227,9 @@ class Channel(Generic[Sent, Received]):
             if got == 0:
                 raise ChannelClosed
             filled += got
+            if is_late and filled < length:
+                # The rest may be on its way, but a peer that goes on sending does not extend the deadline.
+                raise TimeoutError
         return data
 
     def _content(self, length: int, deadline: float | None) -> bytes:

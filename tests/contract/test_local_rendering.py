@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -182,6 +184,31 @@ def test_a_format_that_ends_its_process_is_a_scans_fault(
         assert not is_alive(lost.pid)
         await local.read(3)
         assert len(local.lost) == 1
+
+    run(scenario(), GENEROUS)
+
+
+def test_a_process_that_ends_before_its_sender_goes_on_is_a_scans_fault(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine the daemon may get the processor back only when the process has taken the page and died."""
+    local = opened()
+    sendall = socket.socket.sendall
+
+    def send_and_be_held_up(connection: socket.socket, data: bytes) -> None:
+        sendall(connection, data)
+        if b"RenderJob" in data:
+            poll = select.poll()
+            poll.register(connection, 0)
+            assert poll.poll(GENEROUS * 1000)
+
+    async def scenario() -> None:
+        await local.start()
+        monkeypatch.setattr(socket.socket, "sendall", send_and_be_held_up, raising=False)
+        with pytest.raises(WorkerDied, match="exited with code 9 while rendering it"):
+            await local.render(1, "txt", "crashes", path="bad.jpg")
+        (lost,) = local.lost
+        assert (lost.how, lost.phase, lost.scan) == ("exited with code 9", "rendering", 1)
 
     run(scenario(), GENEROUS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import select
 import socket
 import struct
 import threading
@@ -408,3 +409,68 @@ def test_what_was_sent_before_closing_arrives(ends: Ends) -> None:
     assert last.error.message == "last words"
     with pytest.raises(ChannelClosed):
         ends.parent.receive(soon())
+
+
+class _HeldUp(socket.socket):
+    """The socket of a sender that does not run between a call and the end of its peer."""
+
+    def sendall(self, *arguments: Any) -> None:
+        """Send, and be held up."""
+        super().sendall(*arguments)
+        poll = select.poll()
+        poll.register(self, 0)
+        assert poll.poll(10_000)
+
+
+@pytest.mark.parametrize(
+    ("message", "answer"),
+    [
+        (Setup((), ("no-such-format",), 0), Failed(None, EnvironmentFault("last words"))),
+        (RenderJob(1, b"page", REQUEST), Taken(1)),
+        (RenderJob(1, b"page", REQUEST), Failed(1, EngineFailed("last words"))),
+    ],
+)
+def test_an_answer_arrives_even_if_its_worker_ends_before_its_sender_goes_on(message: Request, answer: Answer) -> None:
+    """On a busy machine the sender may get the processor back only when the worker has answered and ended."""
+    ours, theirs = socket.socketpair()
+
+    def live() -> None:
+        worker = channel_to_parent(theirs)
+        worker.receive(time.monotonic() + 10)
+        worker.send(answer, time.monotonic() + 10)
+        worker.close()
+
+    peer = threading.Thread(target=live)
+    with _HeldUp(fileno=ours.detach()) as held_up:
+        peer.start()
+        parent = channel_to_worker(held_up)
+        try:
+            parent.send(message, time.monotonic() + 20)
+        finally:
+            peer.join(10)
+        received = parent.receive(time.monotonic() + 10)
+        assert type(received) is type(answer)
+        assert received.scan == answer.scan  # type: ignore[union-attr]
+        with pytest.raises(ChannelClosed):
+            parent.receive(time.monotonic() + 10)
+
+
+def test_an_answer_that_came_in_time_counts_whenever_it_is_received(ends: Ends) -> None:
+    """The parent may have been stopped, or waited for the processor, until after the deadline."""
+    past = time.monotonic() - 1
+    ends.worker.send(Taken(7), soon())
+    ends.worker.send(Read(7, RENDERED), soon())
+    assert ends.parent.receive(past) == Taken(7)
+    assert ends.parent.receive(past) == Read(7, RENDERED)
+    with pytest.raises(TimeoutError):
+        ends.parent.receive(past)
+    ends.theirs.close()
+    with pytest.raises(ChannelClosed):
+        ends.parent.receive(past)
+
+
+def test_half_an_answer_is_late_after_the_deadline(ends: Ends) -> None:
+    """A peer that goes on sending does not extend the deadline."""
+    ends.theirs.sendall(struct.pack("!QQ", 1000, 0) + b"half")
+    with pytest.raises(TimeoutError):
+        ends.parent.receive(time.monotonic() - 1)
