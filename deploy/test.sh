@@ -37,8 +37,7 @@ test_other_pythons() {
         fi
         make_test_environment "$PWD/.venv-$version" test
         say "Running the unit tests on Python $version"
-        # The sweep over all steps of a scan takes a minute: once, on the own Python, is enough.
-        "$PWD/.venv-$version/bin/python" -m pytest -q tests/unit --ignore tests/unit/daemon/test_pipeline_sweep.py
+        "$PWD/.venv-$version/bin/python" -m pytest -q -m 'not slow' tests/unit
     done
 }
 
@@ -49,6 +48,40 @@ show_when_done() {
     wait "$1" || outcome=$?
     cat "$2"
     return "$outcome"
+}
+
+# run_lane FOLDER GROUP...: runs the groups of tests that no other lane has begun, and fails if one of them failed. A
+# group is arguments for pytest; its output is printed when it ends. The lanes share the folder.
+run_lane() {
+    lanes=$1 number=0 lane_outcome=0
+    shift
+    for group in "$@"; do
+        number=$((number + 1))
+        # Only one lane can make the folder.
+        mkdir "$lanes/$number" 2>/dev/null || continue
+        # shellcheck disable=SC2086
+        python -m pytest -p no:cacheprovider $group >"$lanes/$number/output" 2>&1 || lane_outcome=1
+        cat "$lanes/$number/output"
+    done
+    return "$lane_outcome"
+}
+
+# run_in_lanes COUNT GROUP...: runs groups of tests, so many at the same time, all of them even if one fails. Those that
+# take longest come first.
+run_in_lanes() {
+    more=$(($1 - 1)) lane_processes='' lanes_passed=yes
+    shift
+    folder=$(mktemp -d "$temporary/lanes-XXXXXX")
+    while [ "$more" -gt 0 ]; do
+        run_lane "$folder" "$@" &
+        lane_processes="$lane_processes $!"
+        more=$((more - 1))
+    done
+    run_lane "$folder" "$@" || lanes_passed=no
+    for process in $lane_processes; do
+        wait "$process" || lanes_passed=no
+    done
+    [ "$lanes_passed" = yes ]
 }
 
 make_test_environment "$PWD/.venv" dev
@@ -62,41 +95,45 @@ if [ $# -gt 0 ]; then
     say "Running the tests that were asked for"
     exec python -m pytest "$@"
 fi
-background=$(mktemp)
-trap 'rm -f "$background" "$background.2"' EXIT
-# At the same time, since either leaves a core free.
-test_other_pythons >"$background" 2>&1 &
+temporary=$(mktemp -d)
+trap 'rm -rf "$temporary"' EXIT
+# At the same time, since all of them but pip use one core. The slow tests share what is left: whichever of the other two
+# ends first leaves them a core.
+test_other_pythons >"$temporary/others" 2>&1 &
+others=$!
+# shellcheck disable=SC2046
+python -m pytest -q -p no:cacheprovider -m slow $(grep -rl --include='*.py' 'pytest\.mark\.slow' tests/unit) \
+    >"$temporary/slow" 2>&1 &
+slow=$!
 say "Checking the code"
 sh deploy/check.sh
 say "Running the unit tests"
-python -m pytest -q tests/unit
-show_when_done $! "$background"
+python -m pytest -q -m 'not slow' tests/unit
+say "The slow ones among them"
+show_when_done $slow "$temporary/slow"
+show_when_done $others "$temporary/others"
 
-say "Running the fuzz and crash tests"
-python -m pytest tests/fuzz tests/crash
+# files_of NAMES...: their files among the system tests.
+files_of() { printf 'tests/system/test_%s.py ' "$@"; }
 
-# Most of the others wait most of the time, so three parts run at the same time. Those that measure time or memory run
-# alone afterwards.
-alone='event_loop latency lifecycle memory_short metrics soak'
-elsewhere=''
-files=''
-for name in $alone; do
-    elsewhere="$elsewhere --deselect tests/system/test_$name.py"
-    files="$files tests/system/test_$name.py"
+# Most of these wait most of the time, so three lanes run at the same time. Those that measure time or memory run alone
+# afterwards.
+alone=$(files_of event_loop latency lifecycle memory_short metrics soak)
+# Only one Debian can be booted at a time: in two lanes, one would wait for the other.
+debian=$(files_of service_on_debian quickstart_on_debian image)
+# The sweep keeps two cores busy. Beside it run those that need least of them, or have most time.
+sweep=tests/crash/test_sweep.py
+rest=''
+for file in $alone $debian; do
+    rest="$rest --deselect $file"
 done
-say "Running the contract and system tests, in three parts"
-# shellcheck disable=SC2086
-python -m pytest -p no:cacheprovider $elsewhere tests/contract tests/system/test_[a-f]*.py >"$background" 2>&1 &
-first=$!
-# shellcheck disable=SC2086
-python -m pytest -p no:cacheprovider $elsewhere tests/system/test_[g-r]*.py >"$background.2" 2>&1 &
-second=$!
+rest="$rest tests/system/test"
 passed=yes
-# shellcheck disable=SC2086
-python -m pytest $elsewhere tests/system/test_[s-z]*.py || passed=no
-show_when_done $first "$background" || passed=no
-show_when_done $second "$background.2" || passed=no
+say "Running the crash, fuzz, contract and system tests, in three lanes"
+run_in_lanes 3 "$sweep" "$debian" "${rest}_h*.py" "--ignore $sweep tests/crash" tests/fuzz tests/contract \
+    "${rest}_[a-d]*.py" "${rest}_[e-g]*.py" "${rest}_r*.py" "${rest}_s*.py" "${rest}_[i-q]*.py" "${rest}_[t-z]*.py" ||
+    passed=no
 say "Running the system tests that run alone"
 # shellcheck disable=SC2086
-python -m pytest $files || passed=no
+python -m pytest $alone || passed=no
 [ "$passed" = yes ]

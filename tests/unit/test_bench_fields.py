@@ -76,6 +76,7 @@ def test_each_layout_and_language_is_rendered() -> None:
     assert rendered_invoice(count - 1, seed=8).truth != first.truth
 
 
+@pytest.mark.slow
 @needs_fonts
 def test_fields_of_a_few_invoices_are_found() -> None:
     """With the real engines: of each layout one, in the three languages."""

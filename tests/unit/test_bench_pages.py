@@ -171,6 +171,7 @@ def test_pages_that_are_read_again_are_clearly_worse_unless_all_are_wanted() -> 
     assert chosen(corpus, scores, every=True) == [Path("a.jpg"), Path("b.jpeg")]
 
 
+@pytest.mark.slow
 def test_pages_are_compared_upright_and_ablated(tmp_path: Path) -> None:
     """Tesseract gets a photograph upright, and the JSON has all figures."""
     text = "The harbour froze in March\nand ships waited outside\nfor eleven whole days"

@@ -247,6 +247,7 @@ def test_a_command_that_hangs_is_killed(tmp_path: Path) -> None:
     until(lambda: not is_alive(left), what="the end of what it started")
 
 
+@pytest.mark.slow
 def test_stages_are_timed_from_outside(tmp_path: Path) -> None:
     """The real command, in its worker processes: every stage that ran has its time, and texts are ocrwatch's own."""
     text = "White print on black\nthat has to be turned"

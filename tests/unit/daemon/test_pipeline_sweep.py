@@ -25,6 +25,8 @@ from tests.eventually import LONG, eventually, run
 from tests.fake_executor import page_of, render
 from tests.scripted import Remembered
 
+pytestmark = pytest.mark.slow
+
 MOST_STEPS: Final = 200
 
 

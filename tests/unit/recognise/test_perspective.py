@@ -148,6 +148,7 @@ def test_converging_lines_are_found(view: View) -> None:
     assert share_read(read(picture)) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_a_photograph_on_its_side_is_straightened(quarters: int) -> None:
     """However the camera was held, the page is straightened and read."""
@@ -157,6 +158,7 @@ def test_a_photograph_on_its_side_is_straightened(quarters: int) -> None:
     assert share_read(found) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("desk", [Desk(45.0), WHITE_DESK], ids=["edges", "lines"])
 def test_boxes_point_to_the_pixels_of_the_photograph(desk: Desk) -> None:
     """A word's box surrounds the word on the photograph as it came."""
@@ -180,6 +182,7 @@ def test_boxes_point_to_the_pixels_of_the_photograph(desk: Desk) -> None:
     assert sorted(off)[int(0.8 * len(off))] <= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", [View(pitch=20, bend=0.08), View(yaw=20, bend=0.08)])
 def test_a_bent_page_is_read_as_well_as_it_came(view: View) -> None:
     """What straightens no bent page does not spoil it either."""
@@ -188,6 +191,7 @@ def test_a_bent_page_is_read_as_well_as_it_came(view: View) -> None:
     assert share_read(read(picture)) >= without - 0.02
 
 
+@pytest.mark.slow
 def test_the_step_can_be_switched_off() -> None:
     """Without it, or without any, the page is read as it came."""
     picture, _ = photographed(View(pitch=25), Desk(45.0))
@@ -196,6 +200,7 @@ def test_the_step_can_be_switched_off() -> None:
         assert PERSPECTIVE not in read(picture, Recipe(enhance=options)).steps
 
 
+@pytest.mark.slow
 def test_a_region_is_cut_before_it_is_straightened() -> None:
     """Boxes of a region of a photograph point to the whole photograph's pixels."""
     picture, _ = photographed(ASLANT[0], WHITE_DESK)
@@ -210,6 +215,7 @@ def test_a_region_is_cut_before_it_is_straightened() -> None:
     assert np.median([other.top - one.top for one, other in pairs]) == pytest.approx(0, abs=4)
 
 
+@pytest.mark.slow
 def test_what_reads_better_as_it_came_is_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
     """If a straightened page reads badly, the page as it came is read, too, and the one with more evidence wins."""
     from ocrwatch.recognise import perspective
@@ -244,6 +250,7 @@ def test_a_map_between_four_points_takes_each_to_its_own() -> None:
     assert projective.mapped(other, projective.inverse(to)) == pytest.approx(square, abs=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", ASLANT)
 def test_a_rectified_page_says_how_it_becomes_flat(view: View) -> None:
     """The map is projective, and takes the corners of the paper to those of a rectangle with straight lines."""
