@@ -13,7 +13,10 @@ from ocrwatch.errors import EngineFailed
 from ocrwatch.recipe import FieldRule
 from ocrwatch.recognise import engines
 from ocrwatch.recognise.decode import Gray
+from ocrwatch.recognise.extract.fields.leader_lines import BesideLeaders
+from ocrwatch.recognise.extract.fields.leaders import erased, find_leaders
 from ocrwatch.recognise.extract.sheets import LARGEST_SCALE, sheet_of_places, sheet_scale, that_fit
+from ocrwatch.recognise.extract.straight_page import straighten
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.ppocr.lines import read_line
 from ocrwatch.recognise.ppocr.strip import strip_of
@@ -47,6 +50,8 @@ class StripReader:
     def __init__(self, gray: Gray, reduction: int, page: Page, reader: Reader, *, second: bool) -> None:
         """``gray`` is the upright original, reduced by ``reduction``; ``second`` says whether PP-OCR is loaded."""
         self._gray = gray
+        self._lines = gray
+        """What lines are read from: without leaders, once they were found."""
         self._reduction = reduction
         self._page = page
         self._reader = reader
@@ -68,10 +73,33 @@ class StripReader:
                 readings[number] += self._second_reading(place)
         return readings
 
+    def read_beside_leaders(self) -> BesideLeaders | None:
+        """Return the texts beside dotted leaders, read without the dots; None if there are none.
+
+        Lines are read without these dots from then on.
+        """
+        straight = straighten(self._gray, self._reduction, self._page)
+        leaders = None if straight is None else find_leaders(straight.gray, straight.unit)
+        if straight is None or leaders is None or not leaders.texts:
+            return None
+        self._lines = erased(self._gray, straight.corners(leaders.dots), self._reduction)
+        corners = straight.corners(leaders.texts)
+        scale = sheet_scale(self._reduction, straight.height)
+        kept = that_fit(corners, scale)
+        if not kept:
+            return None
+        sheet = sheet_of_places([corners[number] for number in kept], self._lines, self._reduction, scale)
+        try:
+            read = sheet.lines_by_place(self._reader.read_sheet(sheet.image), self._page)
+        except EngineFailed:
+            return None
+        lines = {text: read.get(number, ()) for number, text in enumerate(leaders.texts[each] for each in kept)}
+        return BesideLeaders(leaders.dots, lines)
+
     def _read_sheet(self, places: Sequence[Quad], scale: float) -> Iterator[tuple[int, Reading]]:
         if not places:
             return
-        sheet = sheet_of_places(places, self._gray, self._reduction, scale)
+        sheet = sheet_of_places(places, self._lines, self._reduction, scale)
         try:
             lines = sheet.lines_by_place(self._reader.read_sheet(sheet.image), self._page)
         except EngineFailed:
@@ -84,7 +112,7 @@ class StripReader:
     def _second_reading(self, place: Quad) -> list[Reading]:
         corners = np.array(place, np.float64).reshape(4, 2)[[0, 1, 3]] / self._reduction
         try:
-            line = read_line(self._gray, strip_of(corners), self._reader.recipe)
+            line = read_line(self._lines, strip_of(corners), self._reader.recipe)
         except EngineFailed:
             return []
         return [Reading(weights.NAME, line.text, 100 * line.score)] if line.text and line.score >= _SURE else []

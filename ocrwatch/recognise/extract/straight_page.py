@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
@@ -11,7 +11,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from ocrwatch.document import UNPLACED, Page, Quad, Upright
+from ocrwatch.document import UNPLACED, Page, Quad, Upright, Word
 from ocrwatch.recognise.affine import scaling
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.extract.extents import Extent
@@ -65,7 +65,11 @@ class StraightPage(StraightText):
 
     def with_words_of(self, page: Page) -> StraightPage:
         """Return the same page with the words of ``page``, which lies in the same way."""
-        return self if page.upright is None else replace(self, words=tuple(_words(page, page.upright, self.height)))
+        return (
+            self
+            if page.upright is None
+            else replace(self, words=tuple(placed_words(page.words, page.upright, self.height)))
+        )
 
 
 def straight_text(page: Page) -> StraightText | None:
@@ -75,7 +79,7 @@ def straight_text(page: Page) -> StraightText | None:
         return None
     to_straight = np.array(page.upright.matrix, np.float64).reshape(3, 3)
     to_units = as_projective(scaling(1 / height, 1 / height)) @ to_straight
-    return StraightText(tuple(_words(page, page.upright, height)), height, inverse(to_units))
+    return StraightText(tuple(placed_words(page.words, page.upright, height)), height, inverse(to_units))
 
 
 def _height_of_words(page: Page) -> float | None:
@@ -119,9 +123,12 @@ def _resized(gray: Gray, size: tuple[int, int]) -> Gray:
     return gray if gray.shape == size[::-1] else cv2.resize(gray, size, interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
-def _words(page: Page, upright: Upright, unit: float) -> Iterator[TableWord]:
-    """Yield the words in units. A word's box on a skewed original is larger than the word."""
-    placed = [(index, word) for index, word in enumerate(page.words) if word.box != UNPLACED and word.text.strip()]
+def placed_words(words: Iterable[Word], upright: Upright, unit: float, first: int = 0) -> Iterator[TableWord]:
+    """Yield words in units, with indices from ``first`` on.
+
+    A word's box on a skewed original is larger than the word.
+    """
+    placed = [(index, word) for index, word in enumerate(words, first) if word.box != UNPLACED and word.text.strip()]
     if not placed:
         return
     middles: Points = np.array(

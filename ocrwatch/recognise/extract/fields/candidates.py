@@ -62,6 +62,8 @@ class Candidate:
     """Where it was read in a second look, without words of the page."""
     sure: float | None = None
     """Confidence of a second look, 0 to 100."""
+    is_reread: bool = False
+    """Whether it was read beside a leader in a strip of its own, as in a second look, and not with the page."""
     around: frozenset[int] = frozenset()
     """What tells the place of a second look from others: indices of the words there, or a negative number."""
 
@@ -89,6 +91,8 @@ class FieldPage:
     labels: Sequence[Label]
     rules: Sequence[FieldRule]
     languages: tuple[str, ...]
+    words: int
+    """How many words the page has: those with greater indices were read beside a leader."""
 
     @cached_property
     def labels_by_line(self) -> dict[int, list[Label]]:
@@ -270,10 +274,11 @@ class FieldPage:
         below: bool = False,
         contested: bool = False,
     ) -> Candidate:
+        words = tuple(line.words_between(value.start, value.end))
         return Candidate(
             value.value,
             line.text[value.start : value.end].strip(),
-            tuple(line.words_between(value.start, value.end)),
+            words,
             value.doubt,
             value.is_checked,
             "" if label is None else label.text,
@@ -282,6 +287,7 @@ class FieldPage:
             contested,
             line.number,
             order,
+            is_reread=any(word.index >= self.words for word in words),
         )
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from ocrwatch.document import LONGEST_VALUE, Box, Field, Page, Quad, Standing, Upright, bounding_box, mean_confidence
 from ocrwatch.recipe import FieldRule
 from ocrwatch.recognise.affine import scaling
-from ocrwatch.recognise.extract.fields.candidates import FieldPage
+from ocrwatch.recognise.extract.fields.candidates import Candidate, FieldPage
 from ocrwatch.recognise.extract.fields.grounds import Decision, decide, sums
 from ocrwatch.recognise.extract.fields.labels import LabelSet, find_labels, label_set
+from ocrwatch.recognise.extract.fields.leader_lines import LeaderReader, with_texts
 from ocrwatch.recognise.extract.fields.second_look import (
     LineReader,
     candidates_of,
@@ -38,7 +39,7 @@ _AS_IT_IS: Final = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 """The map of a page that is not rotated."""
 
 
-class FieldReader(LineReader, ZoneReader, Protocol):
+class FieldReader(LeaderReader, LineReader, ZoneReader, Protocol):
     """Reads parts of a page again."""
 
 
@@ -53,10 +54,12 @@ def with_fields(page: Page, rules: tuple[FieldRule, ...], reader: FieldReader | 
     has_places = straight is not None and upright is not None
     if straight is None or upright is None:
         straight, upright = _as_typed(page)
-    text = _field_page(page, rules, straight)
-    decisions = _decisions(text, straight, reader if has_places else None)
+    text = _text(page, rules, straight)
     # No text without places is known to be in a zone: what is there is read again.
-    placed = text if has_places else replace(text, lines=(), labels=())
+    placed = text.page if has_places else replace(text.page, lines=(), labels=())
+    decisions = text.decisions
+    if reader is not None and has_places:
+        decisions = _with_second_look(_with_leaders(text, page, reader), reader)
     fields = []
     for rule in rules:
         if rule.zone is not None:
@@ -90,23 +93,53 @@ def _typed_words(page: Page) -> Iterator[TableWord]:
             index += 1
 
 
-def _field_page(page: Page, rules: tuple[FieldRule, ...], straight: StraightText) -> FieldPage:
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """The text of a page, and what was found in it."""
+
+    page: FieldPage
+    straight: StraightText
+    found: dict[str, list[Candidate]]
+    """What may be the value of each field without a zone, by its name."""
+    decisions: dict[str, Decision]
+
+
+def _text(page: Page, rules: tuple[FieldRule, ...], straight: StraightText) -> _Text:
     words = lines_of(straight.words)
     lines = text_lines(words, spacing_of_lines(words))
-    return FieldPage(lines, find_labels(lines, _labels(rules)), rules, page.engine.languages)
+    labels = find_labels(lines, _labels(rules))
+    field_page = FieldPage(lines, labels, rules, page.engine.languages, len(page.words))
+    found = field_page.candidates()
+    labelled = {name for label in labels for name in label.ranks}
+    return _Text(field_page, straight, found, decide(_without_zone(rules), found, labelled))
 
 
-def _decisions(page: FieldPage, straight: StraightText, reader: LineReader | None) -> dict[str, Decision]:
-    """Return the values of fields that are found in the text of the page."""
-    rules = [rule for rule in page.rules if rule.zone is None]
-    found = page.candidates()
-    decisions = decide(rules, found, {name for label in page.labels for name in label.ranks})
-    if reader is None:
-        return decisions
-    again = read_again(places_to_read(rules, decisions, page), reader, straight, page.languages)
+def _without_zone(rules: Iterable[FieldRule]) -> list[FieldRule]:
+    return [rule for rule in rules if rule.zone is None]
+
+
+def _with_leaders(text: _Text, page: Page, reader: LeaderReader) -> _Text:
+    """Return the text with what was read beside leaders, if there are any, and some field is not verified."""
+    rules = _without_zone(text.page.rules)
+    settled = {
+        rule.name: text.decisions[rule.name]
+        for rule in rules
+        if not rule.second_look or text.decisions[rule.name].standing is Standing.VERIFIED
+    }
+    beside = reader.read_beside_leaders() if len(settled) < len(rules) else None
+    if beside is None:
+        return text
+    again = _text(page, tuple(text.page.rules), with_texts(text.straight, beside, page))
+    return replace(again, decisions=again.decisions | settled)
+
+
+def _with_second_look(text: _Text, reader: LineReader) -> dict[str, Decision]:
+    """Return the values of fields after a second look at those that are not verified."""
+    rules, decisions = _without_zone(text.page.rules), text.decisions
+    again = read_again(places_to_read(rules, decisions, text.page), reader, text.straight, text.page.languages)
     # What was read again may be part of a sum that is right.
-    more = {rule.name: [*found[rule.name], *candidates_of(again, rule.name)] for rule in rules}
-    decisions |= sums(rules, more)
+    more = {rule.name: [*text.found[rule.name], *candidates_of(again, rule.name)] for rule in rules}
+    decisions = decisions | sums(rules, more)
     return {rule.name: with_second_look(rule, decisions[rule.name], again) for rule in rules}
 
 
@@ -127,7 +160,8 @@ def _field(rule: FieldRule, decision: Decision, straight: StraightText, page: Pa
     if candidate is None:
         return Field(rule.name, decision.standing, "", "", decision.ground, required=rule.required)
     corners = straight.corners([candidate.box])[0]
-    words = [page.words[word.index] for word in candidate.words]
+    indices = () if candidate.is_reread else tuple(word.index for word in candidate.words)
+    words = [page.words[index] for index in indices]
     value, standing, ground = candidate.value, decision.standing, decision.ground
     if len(value) > LONGEST_VALUE:
         # Such as a whole page that was read as one line.
@@ -141,8 +175,8 @@ def _field(rule: FieldRule, decision: Decision, straight: StraightText, page: Pa
         ground,
         box=bounding_box(word.box for word in words) if words else _bounds(corners, page),
         corners=corners,
-        words=tuple(word.index for word in candidate.words),
-        confidence=mean_confidence(words) if words else candidate.sure,
+        words=indices,
+        confidence=mean_confidence(words) if words else candidate.confidence,
         required=rule.required,
     )
 

@@ -143,6 +143,7 @@ def _together(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
             text=" + ".join(each.text for each in parts),
             words=tuple(word for each in parts for word in each.words),
             doubt=next((each.doubt for each in parts if each.doubt), ""),
+            is_reread=any(each.is_reread for each in parts),
         )
 
 

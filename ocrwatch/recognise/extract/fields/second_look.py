@@ -217,7 +217,8 @@ def _compared(rule: FieldRule, decision: Decision, candidate: Candidate, again: 
         alike = 0
     # An unknown confidence is none.
     sure = max(candidate.confidence or 0.0, *(reading.confidence for reading in again.readings))
-    if alike > len(others) and not decision.is_ambiguous and (again.engines > 1 or sure >= _SURE):
+    # A value that was read in a strip at first, too, needs one reading more: two of these may have the same error.
+    if alike - candidate.is_reread > len(others) and not decision.is_ambiguous and (again.engines > 1 or sure >= _SURE):
         return replace(decision, standing=Standing.VERIFIED, ground="two readings are alike")
     if len(others) > alike and decision.standing is Standing.READ:
         return replace(decision, standing=Standing.DOUBTFUL, ground=f"a second reading is {others[0]}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ocrwatch.document import Quad, Standing
 from ocrwatch.recipe import FieldRule
+from ocrwatch.recognise.extract.fields.leader_lines import BesideLeaders
 from ocrwatch.recognise.strip_reader import Reading
 from tests.unit.recognise.fields.text_pages import LINE_DISTANCE, field_of, fields_of, text_page
 
@@ -23,6 +24,11 @@ class Again:
     zone: str = ""
     confidence: float = 80.0
     places: list[Quad] = field(default_factory=list)
+    beside: BesideLeaders | None = None
+
+    def read_beside_leaders(self) -> BesideLeaders | None:
+        """Return what is read beside leaders."""
+        return self.beside
 
     def read_lines(self, places: Sequence[Quad], unit: float) -> list[list[Reading]]:
         """Return the same for all places."""
