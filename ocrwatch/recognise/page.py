@@ -152,10 +152,13 @@ def _is_of_environment(error: Exception) -> bool:
 def _bug(what: str, error: Exception) -> str:
     """Return the warning that something on a page could not be found.
 
-    It has the place of the bug, but not the message of the error, which may have a part of a value.
+    It has the last place in this package, but not the message of the error, which may have a part of a value.
     """
-    *_, last = traceback.extract_tb(error.__traceback__)
-    place = f"{type(error).__name__} in {Path(last.filename).name}, line {last.lineno}"
+    package = Path(__file__).parents[1]
+    frames = traceback.extract_tb(error.__traceback__)
+    last = [frame for frame in frames if package in Path(frame.filename).parents][-1]
+    file = Path(last.filename).relative_to(package).as_posix()
+    place = f"{type(error).__name__} in {file}, line {last.lineno}"
     return f"{what} could not be found: a bug in ocrwatch, please report it: {place}"
 
 

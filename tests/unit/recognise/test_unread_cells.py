@@ -219,7 +219,7 @@ def test_bug_in_finding_tables_costs_no_text(monkeypatch: pytest.MonkeyPatch) ->
     assert "Harbour" in page.text
     assert page.tables == ()
     (warning,) = page.warnings
-    begin = "tables could not be found: a bug in ocrwatch, please report it: ValueError in test_unread_cells.py, line "
+    begin = "tables could not be found: a bug in ocrwatch, please report it: ValueError in recognise/page.py, line "
     assert warning.startswith(begin)
     assert warning.removeprefix(begin).isdecimal()
 

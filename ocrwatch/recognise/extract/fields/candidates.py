@@ -12,7 +12,9 @@ from typing import Final
 
 from ocrwatch.recipe import FieldRule
 from ocrwatch.recognise.extract.extents import Extent, extent
+from ocrwatch.recognise.extract.fields.dates import NO_CENTURY
 from ocrwatch.recognise.extract.fields.found_value import FoundValue
+from ocrwatch.recognise.extract.fields.labelled_lines import LabelledLines, has_colon
 from ocrwatch.recognise.extract.fields.labels import ANYWHERE, Label
 from ocrwatch.recognise.extract.fields.text_lines import TextLine
 from ocrwatch.recognise.extract.fields.value_types import find_values
@@ -29,10 +31,7 @@ _DIGIT: Final = re.compile(r"\d")
 _FEWEST_DIGITS: Final = 4
 """Digits of a value whose type is unknown, at least."""
 
-_TRANSLATION: Final = re.compile(r"\s*[/\u00b7]")
-"""What follows a label if the same in another language follows."""
-
-_ASIDE: Final = 1.0
+ASIDE: Final = 1.0
 """How far left or right of its label a value below it may begin, in heights of a word."""
 
 
@@ -95,12 +94,8 @@ class FieldPage:
     """How many words the page has: those with greater indices were read beside a leader."""
 
     @cached_property
-    def labels_by_line(self) -> dict[int, list[Label]]:
-        """The labels of each line that has some, by its number."""
-        by_line: dict[int, list[Label]] = {}
-        for label in self.labels:
-            by_line.setdefault(label.line.number, []).append(label)
-        return by_line
+    def _labelled_lines(self) -> LabelledLines:
+        return LabelledLines(self.lines, self.labels)
 
     def candidates(self) -> dict[str, list[Candidate]]:
         """Return what may be the value of each field without a zone, the best first, by its name."""
@@ -132,34 +127,55 @@ class FieldPage:
         return {rule.name: self._labelled(rule) for rule in rules}
 
     @cached_property
-    def is_labelled_above(self) -> bool:
-        """Whether the page has its values below their labels, as cards have: most of those with a known form are.
+    def _has_values_below(self) -> bool:
+        """Whether the page has most of its values with a known form below their labels, at least two, as cards have."""
+        rules = {rule.name: rule for rule in self.rules}
+        best = [in_order(found, rules[name])[0] for name, found in self._with_form.items() if found]
+        sides = [candidate.is_below for candidate in best if not candidate.is_contested]
+        return sum(sides) > max(1, len(sides) / 2)
 
-        Then what follows a label after a gap is the next label.
+    def is_above_value(self, label: Label, rule: FieldRule) -> bool:
+        """Return whether the value of a label is expected below it, although there may be text to the right of it.
+
+        That text is then the next label, with another value below it, or if the value has digits, a part of the label.
         """
-        sides = [candidates[0].is_below for candidates in self._with_form.values() if candidates]
-        return 2 * sum(sides) > len(sides)
+        after = self._labelled_lines.text_after(label)
+        if not self._has_values_below or any(map(str.isalnum if _is_any_text(rule) else str.isdigit, after)):
+            return False
+        beside = next((piece for piece in label.line.pieces if piece[0] >= label.end), None)
+        if beside is None:
+            return True
+        place = extent(label.line.words_between(*beside))
+        return not has_colon(label) and any(_pieces_below(line, place) for line in self._lines_below(label.line))
 
     def _labelled(self, rule: FieldRule) -> list[Candidate]:
         """Return what is beside or below the labels of a field."""
         found: list[Candidate] = []
         mine = (label for label in self.labels if rule.name in label.ranks)
         for label in itertools.islice(mine, _MOST_LABELS):
-            if _is_any_text(rule) and self.is_labelled_above and not self._rest_of_piece(label):
-                found += self._below(label, rule) or self._right_of(label, rule)
+            if _is_any_text(rule):
+                found += self._text_at(label, rule)
             else:
-                found += self._right_of(label, rule) or self._below(label, rule)
+                found += self._right_of(label, rule, label.end) or self._below(label, rule)
         return found
+
+    def _text_at(self, label: Label, rule: FieldRule) -> list[Candidate]:
+        """Return the text beside or below a label."""
+        is_above = self.is_above_value(label, rule)
+        end = self._labelled_lines.end_of_label(label, is_above=is_above)
+        below, beside = self._text_below(label, rule), self._right_of(label, rule, end)
+        # If nothing else is there, what looked like a translation of the label is the text.
+        return (below or beside if is_above else beside or below) or self._right_of(label, rule, label.end)
 
     @staticmethod
     def is_anywhere(rule: FieldRule) -> bool:
         """Return whether the value may be anywhere on the page."""
         return not rule.near or any(group.strip() == ANYWHERE for group in rule.near)
 
-    def _right_of(self, label: Label, rule: FieldRule) -> list[Candidate]:
-        line, start, end = label.line, label.end, len(label.line.text)
+    def _right_of(self, label: Label, rule: FieldRule, start: int) -> list[Candidate]:
+        """Return what is to the right of a label that ends at ``start``."""
+        line, end = label.line, len(label.line.text)
         if _is_any_text(rule):
-            start = self._end_of_label(label)
             end = self._end_of_text(label, start)
         rest = line.text[start:end]
         values = find_values(rest, rule, self.languages)
@@ -178,12 +194,18 @@ class FieldPage:
         GST 23.26" and "Total GST 1.31" cannot be told apart.
         """
         line = label.line
-        others = [other for other in self.labels_by_line[line.number] if rule.name not in other.ranks]
+        others = [other for other in self._labelled_lines.labels_by_line[line.number] if rule.name not in other.ranks]
         if any(label.end <= other.start and other.end <= value.start for other in others):
             return True
         piece = line.piece_at(label.start)
         before = [other for other in others if piece[0] <= other.start and other.end <= label.start]
         return bool(before) and not self._has_value(before[-1], line.text[before[-1].end : label.start])
+
+    def _has_label_of_its_own(self, line: TextLine, rule: FieldRule, value: FoundValue) -> bool:
+        """Return whether a value below a label is beside the label of another field."""
+        labels = self._labelled_lines.labels_by_line.get(line.number, ())
+        before = [label for label in labels if label.end <= value.start and rule.name not in label.ranks]
+        return bool(before) and not self._has_value(before[-1], line.text[before[-1].end : value.start])
 
     def _has_value(self, label: Label, text: str) -> bool:
         """Return whether a text after a label has a value for it. Only its form tells if the label is of no field."""
@@ -192,42 +214,49 @@ class FieldPage:
             return len(_DIGIT.findall(text)) >= _FEWEST_DIGITS
         return any(find_values(text, rule, self.languages) for rule in mine)
 
-    @staticmethod
-    def _end_of_label(label: Label) -> int:
-        """Return where a label ends with its translations, such as "Surname / Nom:"."""
-        text = label.line.text
-        _, end = label.line.piece_at(label.start)
-        if not _TRANSLATION.match(text, label.end, end):
-            return label.end
-        colon = text.find(":", label.end, end)
-        return end if colon < 0 else colon + 1
-
-    def _rest_of_piece(self, label: Label) -> bool:
-        """Return whether there is text in the piece of a label after it."""
-        line = label.line
-        _, end = line.piece_at(label.start)
-        start = self._end_of_label(label)
-        following = [other.start for other in self.labels_by_line[line.number] if other.start >= start]
-        return any(map(str.isalnum, line.text[start : min(end, *following, len(line.text))]))
-
     def _end_of_text(self, label: Label, begin: int) -> int:
         """Return where the text beside a label, which ends at ``begin``, ends: with its piece, or at the next label.
 
         If nothing else is in the label's piece, the text is the next piece.
         """
         line = label.line
-        following = [other.start for other in self.labels_by_line[line.number] if other.start >= begin]
+        following = [other.start for other in self._labelled_lines.labels_by_line[line.number] if other.start >= begin]
         ends = (end for start, end in line.pieces if any(map(str.isalnum, line.text[max(start, begin) : end])))
         return min(next(ends, len(line.text)), *following, len(line.text))
 
+    def _lines_below(self, line: TextLine) -> Iterator[TextLine]:
+        """Yield the lines in which the values of labels in a line may be."""
+        return itertools.takewhile(lambda other: other.y - line.y <= _LOWEST, self.lines[line.number + 1 :])
+
     def _below(self, label: Label, rule: FieldRule) -> list[Candidate]:
         place = extent(label.line.words_between(label.start, label.end))
-        for line in self.lines[label.line.number + 1 :]:
-            if line.y - label.line.y > _LOWEST:
+        for line in self._lines_below(label.line):
+            values = find_values(line.text, rule, self.languages)
+            below = [value for value in values if _is_below(line, value.start, value.end, place)]
+            if below:
+                return [
+                    self._candidate(
+                        line,
+                        value,
+                        rule,
+                        label,
+                        order=order,
+                        below=True,
+                        contested=self._has_label_of_its_own(line, rule, value),
+                    )
+                    for order, value in enumerate(below)
+                ]
+        return []
+
+    def _text_below(self, label: Label, rule: FieldRule) -> list[Candidate]:
+        """Return the pieces below a label; none if the first one is the label of another value."""
+        place = extent(label.line.words_between(label.start, label.end))
+        for line in self._lines_below(label.line):
+            pieces = _pieces_below(line, place)
+            if pieces and self._is_label_with_value(line, *pieces[0]):
                 break
-            if _is_any_text(rule) and self._has_label_below(line, place):
-                break
-            values = [value for value in self._values(line, rule) if _is_below(line, value.start, value.end, place)]
+            found = [_shifted(find_values(line.text[start:end], rule), start) for start, end in pieces]
+            values = list(itertools.chain(*found))
             if values:
                 return [
                     self._candidate(line, value, rule, label, order=order, below=True)
@@ -235,28 +264,18 @@ class FieldPage:
                 ]
         return []
 
-    def _values(self, line: TextLine, rule: FieldRule) -> Iterator[FoundValue]:
-        """Yield the values of a line; a text is that of a piece."""
-        if not _is_any_text(rule):
-            yield from find_values(line.text, rule, self.languages)
-            return
-        for start, end in line.pieces:
-            yield from _shifted(find_values(line.text[start:end], rule, self.languages), start)
-
-    def _has_label_below(self, line: TextLine, label: Extent) -> bool:
-        """Return whether a line has another label below a label, which has no value then."""
-        return any(
-            self._is_label(line, start, end) and _is_below(line, start, end, label) for start, end in line.pieces
-        )
-
-    def _is_label(self, line: TextLine, start: int, end: int) -> bool:
-        """Return whether a piece of a line is a label, or begins with one and a colon."""
-        labels = self.labels_by_line.get(line.number, ())
-        first = next((label for label in labels if start <= label.start < end), None)
-        if first is None or any(map(str.isalnum, line.text[start : first.start])):
+    def _is_label_with_value(self, line: TextLine, start: int, end: int) -> bool:
+        """Return whether a piece is a label with a value of its own. Otherwise, it is a text that is like a label."""
+        label = self._labelled_lines.label_of(line, start, end)
+        if label is None:
             return False
-        rest = line.text[first.end : end].lstrip(" .")
-        return not any(map(str.isalnum, rest)) or rest.startswith((":", "/"))
+        if has_colon(label) or (not self._has_values_below and line.text[end:].strip()):
+            return True
+        place = extent(line.words_between(start, end))
+        pieces = next(filter(None, ((below, _pieces_below(below, place)) for below in self._lines_below(line))), None)
+        return pieces is not None and any(
+            self._labelled_lines.label_of(pieces[0], *piece) is None for piece in pieces[1]
+        )
 
     def _anywhere(self, rule: FieldRule) -> Iterator[Candidate]:
         for line in self.lines:
@@ -296,10 +315,14 @@ def _is_any_text(rule: FieldRule) -> bool:
     return rule.type == "text" and not rule.pattern
 
 
+def _pieces_below(line: TextLine, label: Extent) -> list[tuple[int, int]]:
+    return [piece for piece in line.pieces if _is_below(line, *piece, label)]
+
+
 def _is_below(line: TextLine, start: int, end: int, label: Extent) -> bool:
     """Return whether a part of a line is below a label, not farther to the left or right than a value may be."""
     box = extent(line.words_between(start, end))
-    return box.left <= label.right + _ASIDE and box.right >= label.left - _ASIDE
+    return box.left <= label.right + ASIDE and box.right >= label.left - ASIDE
 
 
 def _shifted(values: Sequence[FoundValue], by: int) -> list[FoundValue]:
@@ -314,6 +337,8 @@ def in_order(found: Iterable[Candidate], rule: FieldRule) -> list[Candidate]:
             place = -float(Decimal(candidate.value))
         else:
             place = -candidate.line if rule.pick == "last" else candidate.line
-        return candidate.is_contested, candidate.rank, bool(candidate.doubt), candidate.is_below, candidate.order, place
+        # The century says nothing about the place.
+        has_doubt = candidate.doubt not in ("", NO_CENTURY)
+        return candidate.is_contested, candidate.rank, has_doubt, candidate.is_below, candidate.order, place
 
     return sorted(found, key=key)

@@ -6,6 +6,7 @@ Names of months and the order of day and month come from the Unicode locale data
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -29,24 +30,28 @@ _DIGITS: Final = re.compile(
     re.ASCII,
 )
 _AROUND_NAME: Final = r"[\s.,'/\-\u2013]{0,3}"
-_OTHER_NAME: Final = r"(?:[^\W\d_]{3,}\.?\s?/\s?)?"
-_NAME_AGAIN: Final = r"(?:\s?/\s?[^\W\d_]{3,})?"
-"""Passports have months in two languages: 12 AUG/AOUT 74 (ICAO 9303, part 3)."""
-_DAY_FIRST: Final = re.compile(
-    rf"(?<!\d)(\d\d?)(?:st|nd|rd|th|er|\u00ba)?{_AROUND_NAME}(?:de\s)?{_OTHER_NAME}$", re.IGNORECASE
-)
+_DAY_FIRST: Final = re.compile(rf"(?<!\d)(\d\d?)(?:st|nd|rd|th|er|\u00ba)?{_AROUND_NAME}(?:de\s)?$", re.IGNORECASE)
 _DAY_AFTER: Final = re.compile(
     rf"{_AROUND_NAME}(\d\d?)(?:st|nd|rd|th)?(?:\s?,\s?|\s)((?:19|20)\d\d)(?!\d)", re.IGNORECASE
 )
-_YEAR_AFTER: Final = re.compile(rf"{_NAME_AGAIN}{_AROUND_NAME}(?:de\s)?((?:19|20)\d\d|\d\d)(?!\d)(?!\s?:\d)")
+_YEAR_AFTER: Final = re.compile(rf"{_AROUND_NAME}(?:de\s)?((?:19|20)\d\d|\d\d)(?!\d)(?!\s?:\d)")
 _YEAR_BEFORE: Final = re.compile(rf"(?<!\d)((?:19|20)\d\d){_AROUND_NAME}$")
 _WORD: Final = re.compile(r"[^\W\d_]{3,}")
+_OTHER_NAME: Final = re.compile(r"\.?\s?/\s?([^\W\d_]{3,})\.?")
+_LANGUAGES: Final = (
+    "bg cs da de el en es et fi fr hr hu is it lt lv nb nl pl pt ro ru sk sl sq sr sv tr uk".split()  # noqa: SIM905
+)
+"""Codes of languages in which months are looked up if they are written twice."""
 _CENTURY: Final = 2000
 _EARLIEST_SHORT_YEAR: Final = 37
+"""Years of two digits from this one on are of the 20th century: until 2026, no identity card is valid longer, and many
+people were born before 1970."""
+
 _EARLIEST_SURE_YEAR: Final = 70
-"""Years of two digits from the first one on are of the 20th century: no identity card of 2026 is valid for more than
-ten years, and many of their owners were born before 1970. Up to the second one, POSIX takes them as of the 21st
-(strptime: up to 68), so they are doubtful."""
+"""Years of two digits before this one, which POSIX takes as of the 21st century (strptime: up to 68), are doubtful."""
+
+NO_CENTURY: Final = "its century is not written"
+"""What is doubtful about these years."""
 
 _SAME: Final = str.maketrans({",": ".", "\u2013": "-"})
 """Separators that are misread for each other."""
@@ -122,24 +127,55 @@ def _of_pair(year: int, first: int, second: int, day_first: bool | None) -> tupl
 
 
 def _with_names(text: str, notation: DateNotation) -> Iterator[FoundValue]:
-    end = 0
-    for match in _WORD.finditer(text):
-        month = notation.months.get(folded(match[0]))
-        if month is None or match.start() < end:
-            continue
-        before, after = text[: match.start()], text[match.end() :]
+    for start, stop, month in _months(text, notation):
+        before, after = text[:start], text[stop:]
         day, year = _DAY_FIRST.search(before), _YEAR_AFTER.match(after)
         if day and year:
             value = _date(_full_year(int(year[1])), month, int(day[1]))
             if value:
-                end = match.end() + year.end()
-                yield FoundValue(day.start(), end, value, _doubt_of_century(int(year[1])))
+                yield FoundValue(day.start(), stop + year.end(), value, _doubt_of_century(int(year[1])))
             continue
         later, earlier = _DAY_AFTER.match(after), _YEAR_BEFORE.search(before)
         if later and (value := _date(int(later[2]), month, int(later[1]))):
-            yield FoundValue(match.start(), match.end() + later.end(), value)
+            yield FoundValue(start, stop + later.end(), value)
         elif earlier and year and (value := _date(int(earlier[1]), month, int(year[1]))):
-            yield FoundValue(earlier.start(), match.end() + year.end(), value)
+            yield FoundValue(earlier.start(), stop + year.end(), value)
+
+
+def _months(text: str, notation: DateNotation) -> Iterator[tuple[int, int, int]]:
+    """Yield start, end and number of the names of months.
+
+    Passports have them in two languages: 12 AUG/AOUT 74 (ICAO 9303, part 3).
+    """
+    begin = 0
+    for match in _WORD.finditer(text):
+        if match.start() < begin:
+            continue
+        month = notation.months.get(folded(match[0]))
+        other = _OTHER_NAME.match(text, match.end())
+        if other is not None:
+            twice = month or notation.months.get(folded(other[1]))
+            if twice is not None and _is_name(match[0], twice) and _is_name(other[1], twice):
+                begin = other.end()
+                yield match.start(), begin, twice
+                continue
+        if month is not None:
+            yield match.start(), match.end(), month
+
+
+def _is_name(word: str, month: int) -> bool:
+    """Return whether a word is the name of a month in some language, or its beginning."""
+    return any(name.startswith(folded(word)) for name in _names_of_months()[month])
+
+
+@functools.cache
+def _names_of_months() -> dict[int, frozenset[str]]:
+    names: dict[int, set[str]] = {number: set() for number in range(1, 13)}
+    for locale in map(Locale.parse, _LANGUAGES):
+        for width, context in itertools.product(("wide", "abbreviated"), ("stand-alone", "format")):
+            for number, name in locale.months[context][width].items():
+                names[int(number)].add(folded(name).rstrip("."))
+    return {number: frozenset(each) for number, each in names.items()}
 
 
 def _date(year: int, month: int, day: int) -> str:
@@ -158,7 +194,7 @@ def _full_year(year: int) -> int:
 
 def _doubt_of_century(year: int) -> str:
     """Return what is doubtful about a year as it is written."""
-    return "its century is not written" if _EARLIEST_SHORT_YEAR <= year < _EARLIEST_SURE_YEAR else ""
+    return NO_CENTURY if _EARLIEST_SHORT_YEAR <= year < _EARLIEST_SURE_YEAR else ""
 
 
 def folded(text: str) -> str:

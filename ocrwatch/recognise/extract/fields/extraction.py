@@ -35,7 +35,7 @@ _LEADING: Final = 1.5
 _WIDTH: Final = 0.5
 """Distance of lines, and width of a character, of text without places, in heights of a word."""
 
-_AS_IT_IS: Final = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+_IDENTITY: Final = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 """The map of a page that is not rotated."""
 
 
@@ -55,7 +55,7 @@ def with_fields(page: Page, rules: tuple[FieldRule, ...], reader: FieldReader | 
     if straight is None or upright is None:
         straight, upright = _as_typed(page)
     text = _text(page, rules, straight)
-    # No text without places is known to be in a zone: what is there is read again.
+    # Without places, it is unknown which text is in a zone: what is there is read again.
     placed = text.page if has_places else replace(text.page, lines=(), labels=())
     decisions = text.decisions
     if reader is not None and has_places:
@@ -78,7 +78,7 @@ def _as_typed(page: Page) -> tuple[StraightText, Upright]:
     """
     unit = page.height / _LINES_OF_PAGE
     straight = StraightText(tuple(_typed_words(page)), unit, as_projective(scaling(unit, unit)))
-    return straight, Upright(0, 0.0, float(page.width), float(page.height), _AS_IT_IS)
+    return straight, Upright(0, 0.0, float(page.width), float(page.height), _IDENTITY)
 
 
 def _typed_words(page: Page) -> Iterator[TableWord]:
@@ -140,7 +140,7 @@ def _with_second_look(text: _Text, reader: LineReader) -> dict[str, Decision]:
     # What was read again may be part of a sum that is right.
     more = {rule.name: [*text.found[rule.name], *candidates_of(again, rule.name)] for rule in rules}
     decisions = decisions | sums(rules, more)
-    return {rule.name: with_second_look(rule, decisions[rule.name], again) for rule in rules}
+    return {rule.name: with_second_look(rule, decisions[rule.name], again, text.found[rule.name]) for rule in rules}
 
 
 @functools.lru_cache(maxsize=16)

@@ -165,7 +165,8 @@ def _alone(rule: FieldRule, found: Mapping[str, Sequence[Candidate]], *, is_labe
     candidates = found[rule.name]
     if rule.type == "amount" and rule.near:
         # There are many amounts on a page: only a sum can say which one is meant, unless there is only one.
-        clean = [candidate for candidate in candidates if not candidate.doubt]
+        others = {each.place for name, those in found.items() if name != rule.name for each in those if each.label}
+        clean = [candidate for candidate in candidates if not candidate.doubt and candidate.place not in others]
         if not (rule.equals or is_labelled) and len({candidate.value for candidate in clean}) == 1:
             return Decision(clean[0], Standing.DOUBTFUL, "it is the only amount, without a label", is_ambiguous=True)
         candidates = [candidate for candidate in candidates if candidate.label]

@@ -16,7 +16,7 @@ from ocrwatch.document import Quad, Standing
 from ocrwatch.recipe import FieldRule
 from ocrwatch.recognise.extract.extents import Extent, extent
 from ocrwatch.recognise.extract.fields.amounts import NO_DECIMALS
-from ocrwatch.recognise.extract.fields.candidates import Candidate, FieldPage, in_order
+from ocrwatch.recognise.extract.fields.candidates import ASIDE, Candidate, FieldPage, in_order
 from ocrwatch.recognise.extract.fields.found_value import FoundValue
 from ocrwatch.recognise.extract.fields.grounds import Decision, by_check_digits
 from ocrwatch.recognise.extract.fields.labels import Label
@@ -176,16 +176,23 @@ def candidates_of(again: Sequence[Again], name: str) -> Iterator[Candidate]:
                 )  # fmt: skip
 
 
-def with_second_look(rule: FieldRule, decision: Decision, again: Sequence[Again]) -> Decision:
-    """Return the decision for a field that no sum verifies, after it was read again."""
+def with_second_look(
+    rule: FieldRule, decision: Decision, again: Sequence[Again], found: Sequence[Candidate]
+) -> Decision:
+    """Return the decision for a field that no sum verifies, after it was read again.
+
+    ``found`` is what may be its value by the first reading.
+    """
     mine = [each for each in again if each.place.rule.name == rule.name]
     if not mine or decision.standing is Standing.VERIFIED:
         return decision
-    if not decision.is_ambiguous:
-        before = [] if decision.candidate is None else [decision.candidate]
-        checked = by_check_digits(rule, in_order([*before, *candidates_of(mine, rule.name)], rule))
-        if checked is not None:
+    others = list(candidates_of(mine, rule.name))
+    if any(other.is_checked for other in others):
+        checked = by_check_digits(rule, in_order([*found, *others], rule))
+        if checked is not None and checked.standing is Standing.VERIFIED:
             return replace(checked, ground=f"{checked.ground}, in a second reading")
+        if checked is not None:
+            return checked
     if decision.candidate is None:
         return _filled(mine)
     return _reread(rule, decision, decision.candidate, mine)
@@ -254,17 +261,25 @@ def _enlarged(box: Extent) -> Extent:
     return Extent(box.left - _BESIDE, box.top - _ABOVE, box.right + _BESIDE, box.bottom + _ABOVE)
 
 
-def _beside(label: Label, right: float) -> Extent:
+def _beside(label: Label, rule: FieldRule, right: float) -> Place:
     """Return the strip from a label to the right end of the text on the page."""
     box = extent(label.line.words_between(label.start, label.end))
-    return Extent(box.right, box.top - _ABOVE, right + _BESIDE, box.bottom + _ABOVE)
+    strip = Extent(box.right, box.top - _ABOVE, right + _BESIDE, box.bottom + _ABOVE)
+    return Place(rule, strip, label.text, label.ranks[rule.name], label.line.number)
 
 
-def _below(label: Label, right: float) -> Extent:
-    """Return the strip below a label, up to the next text of its line, or to the right end of the text on the page."""
+def _below(label: Label, rule: FieldRule, page: FieldPage, right: float) -> Place:
+    """Return the strip below a label, up to what is beside the label, or below that."""
     box = extent(label.line.words_between(label.start, label.end))
-    after = (word.left for word in label.line.words if word.left > box.right + _BESIDE)
-    return Extent(box.left - _BESIDE, box.bottom, min(after, default=right + _BESIDE), box.bottom + _BELOW)
+    lines = [line for line in page.lines[label.line.number + 1 :] if box.bottom < line.y < box.bottom + _BELOW]
+    beside = [word.left for word in label.line.words if word.left > box.right + _BESIDE]
+    texts = (extent(line.words_between(*piece)) for line in lines for piece in line.pieces)
+    farther = [text.left for text in texts if text.left > box.right + ASIDE]
+    strip = Extent(
+        box.left - _BESIDE, box.bottom, min([*beside, *farther, right + _BESIDE]), box.bottom + _BELOW
+    )  # fmt: skip
+    words = frozenset(word.index for line in lines for word in line.words if strip.holds(word))
+    return Place(rule, strip, label.text, label.ranks[rule.name], label.line.number, words=words)
 
 
 def _without_value(rule: FieldRule, page: FieldPage, worst: int) -> Iterator[Place]:
@@ -275,9 +290,10 @@ def _without_value(rule: FieldRule, page: FieldPage, worst: int) -> Iterator[Pla
     right = max((word.right for line in page.lines for word in line.words), default=0.0)
     for label in page.labels:
         if label.ranks.get(rule.name, worst) < worst:
-            place = _below(label, right) if page.is_labelled_above else _beside(label, right)
-            if place.width > 1 + _BESIDE:
-                yield Place(rule, place, label.text, label.ranks[rule.name], label.line.number)
+            is_above = page.is_above_value(label, rule)
+            place = _below(label, rule, page, right) if is_above else _beside(label, rule, right)
+            if place.extent.width > 1 + _BESIDE:
+                yield place
     if rule.type == "date" and page.is_anywhere(rule) and worst > len(rule.near):
         for line in page.lines:
             for match in _NEARLY_DATE.finditer(line.text):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from ocrwatch.document import Quad, Standing, Upright
-from ocrwatch.errors import OcrwatchError
+from ocrwatch.errors import EnvironmentFault, OcrwatchError
 from ocrwatch.recipe import FieldRule
 from ocrwatch.recognise.extract.extents import Extent
 from ocrwatch.recognise.extract.fields.candidates import Candidate, FieldPage
@@ -46,6 +46,9 @@ def read_zone(
     try:
         reading = None if reader is None else reader.read_zone(straight.corners([zone])[0], straight.height, rule)
     except OcrwatchError as error:
+        if isinstance(error, EnvironmentFault) and not rule.languages:
+            # The machine could read the page, and will again.
+            raise
         # The page itself was read, so it is the zone's options that do not fit.
         failure = error.message
     now = None if reading is None else _of_zone(rule, zone, reading, page.languages)

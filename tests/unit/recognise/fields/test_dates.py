@@ -22,7 +22,7 @@ def _values(text: str, locale: str = "en_GB", languages: tuple[str, ...] = ("eng
     [
         "2018-03-23", "23/03/2018", "23-03-18", "23.3.2018", "23 . 03 . 2018", "23 03 2018", "20180323", "2018/3/23",
         "23 March 2018", "23-Mar-2018", "23MAR18", "23rd March 2018", "March 23, 2018", "Mar 23 2018", "2018-Mar-23",
-        "23 MAR/MARS 18", "23 MRT/MAR 2018", "23 March / mars 2018",
+        "23 MAR/MARS 18", "23 MRT/MAR 2018", "23 March / mars 2018", "23 Mar./March 2018", "23 MAR/MAR 18",
         "Fri 23/03/2018 18:43:34", "Date:23/03/2018", "23/03/20185:57:07PM",
     ],
 )  # fmt: skip
@@ -42,6 +42,19 @@ def test_months_have_the_names_of_the_language(written: str, locale: str, langua
     """Months have the names of the language."""
     [value] = _values(written, locale, (language,))
     assert value.startswith("2018-0")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "5 boxes/May 2020", "10 March/Suite 20", "12 March/April 2020", "31 Apr/May 2020", "1 May/Thu 12 2020",
+        "No. 5 Invoice/March 2020",
+    ],
+)  # fmt: skip
+def test_a_month_and_another_word_are_no_month_in_two_languages(written: str) -> None:
+    """Both must be names of the same month."""
+    assert _values(written) == []
+    assert _values("12 May/until 15 June 2020") == ["2020-06-15"]
 
 
 def test_the_locale_decides_which_number_is_the_day() -> None:
@@ -86,7 +99,7 @@ def test_numbers_that_are_no_date_are_none(written: str) -> None:
     assert _values(written) == []
 
 
-def test_years_of_two_digits_are_of_the_nearer_century() -> None:
+def test_years_of_two_digits_are_of_the_century_of_birth_dates() -> None:
     """Someone was born in 1958, and no document is valid up to 2058; but which of them is meant is not written."""
     assert _values("01/02/36 01/02/37 01/02/70") == ["2036-02-01", "1937-02-01", "1970-02-01"]
     doubts = [found.doubt for found in find_dates("1.2.36 1.2.37 1 Feb 69 1.2.70 1.2.1969", _BRITISH)]

@@ -6,7 +6,7 @@ import pytest
 
 from ocrwatch.document import Standing
 from ocrwatch.recipe import FieldRule
-from tests.unit.recognise.fields.test_second_look import Again
+from tests.unit.recognise.fields.test_second_look import Again, AgainByLine
 from tests.unit.recognise.fields.text_pages import HEIGHT, LINE_DISTANCE, field_of, fields_of, rules_of
 
 _CARD = rules_of("id_card")
@@ -75,22 +75,51 @@ def test_texts_are_beside_their_labels_if_dates_are() -> None:
     assert fields_of(text, [_SURNAME, FieldRule("date", "date", near=("date",))])["surname"].value == "Eriksson"
 
 
+_TYPED = (FieldRule("date", "date", near=("date",)), FieldRule("number", "code", near=("reference",)))
+_ABOVE = "Date              Reference\n12 August 1974    A-1234\n"
+"""Two values below their labels."""
+
+
 def test_a_text_beside_its_label_without_a_gap_is_the_value_on_a_card_too() -> None:
-    """A text beside its label without a gap is the value on a card, too."""
-    rules = [_SURNAME, FieldRule("date", "date", near=("date",))]
-    assert fields_of("Date\n12 August 1974\nSurname: Eriksson\nANNA", rules)["surname"].value == "Eriksson"
+    """So is one after a colon, or one that has nothing below it."""
+    rules = [_SURNAME, *_TYPED]
+    assert fields_of(f"{_ABOVE}Surname: Eriksson\nANNA", rules)["surname"].value == "Eriksson"
+    assert fields_of(f"{_ABOVE}Surname:     Eriksson\n             ANNA", rules)["surname"].value == "Eriksson"
+    assert fields_of(f"{_ABOVE}Surname      Eriksson\nANNA", rules)["surname"].value == "Eriksson"
+
+
+def test_one_value_below_its_label_is_not_most_of_a_page() -> None:
+    """Forms end with a date below its label."""
+    text = "Surname       London\nOccupation    Baker\nDate     Signature\n12 August 1974"
+    assert fields_of(text, [_SURNAME, *_TYPED])["surname"].value == "London"
 
 
 @pytest.mark.parametrize("translation", ["/ Prezime", "/Prezime / Nom", " / Prezime"])
 def test_a_translation_of_a_label_is_no_value(translation: str) -> None:
-    """A translation of a label is no value, be the value below, or beside."""
+    """It is skipped whether the value is below or beside it."""
     assert field_of(f"Surname{translation}\nERIKSSON", _SURNAME).value == "ERIKSSON"
     assert field_of(f"Surname{translation}     ERIKSSON", _SURNAME).value == "ERIKSSON"
     assert field_of(f"Surname{translation}: ERIKSSON", _SURNAME).value == "ERIKSSON"
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Surname/Nom Smith\n12 Lions Road", "Nom Smith"),
+        ("Surname / Lieu Hall 3 at 12:30", "Lieu Hall 3 at 12:30"),
+        ("Surname / https://example.org/x", "https://example.org/x"),
+        ("Surname/No 12", "No 12"),
+        ("Surname/Smith", "Smith"),
+        ("Surname · Smith", "Smith"),
+    ],
+)
+def test_what_is_not_surely_a_translation_stays(text: str, value: str) -> None:
+    """It may be the value."""
+    assert field_of(text, _SURNAME).value.lstrip("/· ") == value
+
+
 def test_the_next_label_below_an_empty_one_is_no_value() -> None:
-    """A form that was not filled in has no values."""
+    """It has a colon, or a value of its own."""
     rules = [_SURNAME, FieldRule("city", near=("city",)), FieldRule("street", near=("street",))]
     found = fields_of("Surname\nCity:\nStreet\nLions Road 7", rules)
     assert {name: field.value for name, field in found.items()} == {
@@ -100,8 +129,18 @@ def test_the_next_label_below_an_empty_one_is_no_value() -> None:
     }
 
 
+def test_a_value_that_is_like_a_label_stays() -> None:
+    """Someone is named Town."""
+    rules = [_SURNAME, FieldRule("city", near=("town", "city")), FieldRule("name", near=("first name",))]
+    assert fields_of("Surname\nTOWN\nFirst name\nADA", rules)["surname"].value == "TOWN"
+    text = "Surname of the applicant\nJohn Smith         City: London"
+    assert fields_of(text, [FieldRule("surname", near=("surname of the applicant",)), rules[1]])["surname"].value == (
+        "John Smith"
+    )
+
+
 def test_a_label_without_a_value_is_not_said_to_be_missing() -> None:
-    """A label without a value is not said to be missing."""
+    """The ground says that nothing is at it."""
     rule = FieldRule("date", "date", near=("date",))
     found = field_of("Date of it all", rule)
     assert (found.standing, found.ground) == (Standing.MISSING, "no such value is at its label")
@@ -111,13 +150,42 @@ def test_a_label_without_a_value_is_not_said_to_be_missing() -> None:
 
 def test_a_second_look_is_below_a_label_if_the_values_of_the_page_are() -> None:
     """It finds a value that was not read at first, as on a cheque whose amount is in a box."""
-    rules = [FieldRule("amount", "amount", near=("amount",)), FieldRule("number", "code", near=("reference",))]
+    rules = [FieldRule("amount", "amount", near=("amount",)), *_TYPED]
     again = Again(["312.75", "312.75"])
-    found = fields_of("Reference      Amount\nA-1234", rules, again)["amount"]
+    text = "Date              Reference      Amount\n12 August 1974    A-1234"
+    found = fields_of(text, rules, again)["amount"]
     assert (found.value, found.ground) == ("312.75", "it was found in a second look")
-    _, (left, top, _, _, _, bottom, _, _) = sorted(again.places)
-    assert (left, top) == (138.0, 20.0)
+    left, top, _, _, _, bottom, _, _ = max(again.places)
+    assert (left, top) == (318.0, 20.0)
     assert bottom > LINE_DISTANCE + HEIGHT
+
+
+_CASH = (
+    FieldRule("total", "amount", near=("total",), equals=("cash",)),
+    FieldRule("cash", "amount", near=("cash",)),
+    *_TYPED,
+)
+
+
+def test_a_second_look_below_a_label_ends_before_the_next_text() -> None:
+    """It is the value of another field."""
+    again = Again(["5.00"])
+    fields_of(f"{_ABOVE}Total\n          Cash 5.00", _CASH, again)
+    assert [place[2] for place in again.places if place[1] == 2 * LINE_DISTANCE + HEIGHT] == [100.0]
+
+
+def test_an_amount_that_is_read_again_below_another_label_is_no_sum_of_itself() -> None:
+    """Both readings are of the same words."""
+    found = fields_of(f"{_ABOVE}Total\nCash 5.00", _CASH, Again(["5.00", "5.00"]))
+    assert found["total"].standing is not Standing.VERIFIED
+    assert "total" not in found["cash"].ground
+
+
+def test_a_second_look_is_beside_a_label_if_something_is_there() -> None:
+    """Also on a card: it has no label there if nothing is below it."""
+    again = AgainByLine(by_line={"date": "", "reference": "", "total": "12.50"})
+    rules = [FieldRule("total", "amount", near=("total",)), *_TYPED]
+    assert fields_of(f"{_ABOVE}Total             l2.5o", rules, again)["total"].value == "12.50"
 
 
 def test_the_only_amount_of_a_page_without_its_label_is_doubtful() -> None:
@@ -125,3 +193,16 @@ def test_the_only_amount_of_a_page_without_its_label_is_doubtful() -> None:
     found = fields_of("owenor  Green Valley Nursery\n$  1,284.50", rules_of("cheque"))["amount"]
     assert (found.value, found.standing) == ("1284.50", Standing.DOUBTFUL)
     assert fields_of("Bread 2.40\nCheese 3.10", rules_of("cheque"))["amount"].standing is Standing.MISSING
+
+
+def test_the_only_amount_is_not_that_of_another_field() -> None:
+    """A total is no deposit."""
+    rules = [FieldRule("total", "amount", near=("total",)), FieldRule("deposit", "amount", near=("deposit", "*"))]
+    assert fields_of("Total 12.50", rules)["deposit"].standing is Standing.MISSING
+
+
+def test_an_unknown_century_does_not_make_another_date_better() -> None:
+    """The date of birth is the first one at its label, although its century is doubtful."""
+    rule = FieldRule("birth_date", "date", near=("date of birth",), locale="en_GB")
+    found = field_of("Date of birth 12.03.45, registered 01.02.2010", rule)
+    assert (found.value, found.standing) == ("1945-03-12", Standing.DOUBTFUL)

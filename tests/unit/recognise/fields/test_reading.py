@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from ocrwatch.document import LONGEST_VALUE, Field, Page, Standing
+from ocrwatch.errors import EnvironmentFault
 from ocrwatch.executors.rendering import render_packed, render_page
 from ocrwatch.recipe import FieldRule, Recipe
 from ocrwatch.recognise import page as page_module
@@ -142,9 +143,20 @@ def test_a_bug_in_finding_fields_costs_no_text(monkeypatch: pytest.MonkeyPatch) 
     assert "CORNER SHOP" in page.text
     assert {field.standing for field in page.fields or ()} == {Standing.MISSING}
     (warning,) = page.warnings
-    begin = "fields could not be found: a bug in ocrwatch, please report it: ValueError in test_reading.py, line "
+    begin = "fields could not be found: a bug in ocrwatch, please report it: ValueError in recognise/page.py, line "
     assert warning.startswith(begin)
     assert warning.removeprefix(begin).isdecimal()
+
+
+def test_what_the_environment_fails_at_is_no_bug_in_finding_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scan is read again later, when it can have its fields."""
+
+    def broken(*_: object) -> None:
+        raise EnvironmentFault("temporary files cannot be written")
+
+    monkeypatch.setattr(page_module, "with_fields", broken)
+    with pytest.raises(EnvironmentFault):
+        recognise(encode(receipt(), quality=92), RECIPE)
 
 
 def test_a_zone_that_cannot_be_read_costs_only_its_field() -> None:

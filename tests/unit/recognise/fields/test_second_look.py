@@ -127,6 +127,14 @@ def test_of_several_right_check_digits_a_second_reading_chooses_none() -> None:
     assert (found.standing, found.ground) == (Standing.DOUBTFUL, "there are several with right check digits")
 
 
+def test_right_check_digits_of_a_second_reading_settle_what_was_ambiguous() -> None:
+    """Both were misread at first; one is right in the second reading."""
+    text = "IBAN DE89 3704 0044 0532 0130 01\nIBAN GB82 WEST 1234 5698 7654 33"
+    again = AgainByLine(by_line={"first": "DE89 3704 0044 0532 0130 00", "second": "GB82 WEST 1234 5698 7654 33"})
+    found = field_of(text, FieldRule("iban", "iban", near=("iban",)), again)
+    assert (found.value, found.standing) == ("DE89370400440532013000", Standing.VERIFIED)
+
+
 def test_right_check_digits_at_a_worse_label_verify_nothing() -> None:
     """Any number may have right check digits: those count that are beside the best label with a value."""
     rule = FieldRule("vat", "vat", near=("vat id", "customer"))
