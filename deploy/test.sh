@@ -71,7 +71,8 @@ run_lane() {
 run_in_lanes() {
     more=$(($1 - 1)) lane_processes='' lanes_passed=yes
     shift
-    folder=$(mktemp -d "$temporary/lanes-XXXXXX")
+    folder=$temporary/lanes
+    mkdir "$folder" || return 1
     while [ "$more" -gt 0 ]; do
         run_lane "$folder" "$@" &
         lane_processes="$lane_processes $!"
@@ -80,6 +81,12 @@ run_in_lanes() {
     run_lane "$folder" "$@" || lanes_passed=no
     for process in $lane_processes; do
         wait "$process" || lanes_passed=no
+    done
+    # A lane takes any failure of mkdir, such as a full disk, for the work of another lane.
+    number=0
+    for group in "$@"; do
+        number=$((number + 1))
+        [ -e "$folder/$number/output" ] || { say "Not run: $group"; lanes_passed=no; }
     done
     [ "$lanes_passed" = yes ]
 }
@@ -96,7 +103,14 @@ if [ $# -gt 0 ]; then
     exec python -m pytest "$@"
 fi
 temporary=$(mktemp -d)
-trap 'rm -rf "$temporary"' EXIT
+# If a check fails, what still runs is waited for, so that it keeps no later run busy, and is printed.
+trap 'for name in $in_background; do
+        say "Waiting for the tests in the background"
+        wait
+        cat "$temporary/$name"
+    done
+    rm -rf "$temporary"' EXIT
+in_background='others slow'
 # At the same time, since all of them but pip use one core. The slow tests share what is left: whichever of the other two
 # ends first leaves them a core.
 test_other_pythons >"$temporary/others" 2>&1 &
@@ -110,7 +124,9 @@ sh deploy/check.sh
 say "Running the unit tests"
 python -m pytest -q -m 'not slow' tests/unit
 say "The slow ones among them"
+in_background=others
 show_when_done $slow "$temporary/slow"
+in_background=''
 show_when_done $others "$temporary/others"
 
 # files_of NAMES...: their files among the system tests.

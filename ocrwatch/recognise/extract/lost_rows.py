@@ -6,6 +6,7 @@ Without these rows, all rows below have wrong numbers; with them, their cells ar
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
-from ocrwatch.recognise.extract.extents import Extent
+from ocrwatch.recognise.extract.extents import Extent, extent
 from ocrwatch.recognise.extract.found import FoundCell, FoundTable
 from ocrwatch.recognise.extract.printed_lines import lines_of_letters
 from ocrwatch.recognise.extract.straight_page import StraightPage
@@ -27,6 +28,9 @@ _BESIDE: Final = 0.15
 
 _ONE_ROW: Final = 0.6
 """Blank space between two lines of one row, at most, as a share of that between rows."""
+
+_TALLEST: Final = 1.6
+"""Height of a line of print, at most: from a capital's accent to the end of a descender. Dirt is at any height."""
 
 _GAP: Final = 1.0
 """Gap between two letters that are not of one text, at least."""
@@ -74,11 +78,20 @@ def _lost_bands(table: FoundTable, page: StraightPage, top: float, bottom: float
     Lines that are not more than ``within`` apart are one row.
     """
     letters = letters_in(Extent(table.place.left, top, table.place.right, bottom), page)
+    by_column: dict[int, list[Extent]] = {}
+    for letter in letters:
+        by_column.setdefault(bisect_left(table.xs[1:-1], letter.x), []).append(letter)
+    lines = [line for column in by_column.values() for line in lines_of_letters(column) if _is_line(line)]
     return [
         (min(letter.top for letter in row), max(letter.bottom for letter in row))
-        for row in lines_of_letters(letters, within)
+        for row in lines_of_letters(itertools.chain(*lines), within)
         if len(_columns_of(row, table)) >= _FEWEST_COLUMNS
     ]
+
+
+def _is_line(letters: Sequence[Extent]) -> bool:
+    place = extent(letters)
+    return place.bottom - place.top < _TALLEST
 
 
 def _columns_of(letters: Iterable[Extent], table: FoundTable) -> set[int]:

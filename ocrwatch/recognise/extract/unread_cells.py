@@ -6,13 +6,13 @@ cell beside has one line, in the middle of their height. Each cell is cut out of
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
 
-from ocrwatch.document import UNPLACED, Block, Cell, Line, Page, bounding_box
+from ocrwatch.document import UNPLACED, Block, Cell, Line, Page, Word, bounding_box
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.extract.sheets import Sheet, sheet_of_places, sheet_scale, size_of, that_fit
 
@@ -57,31 +57,43 @@ def sheet_of(page: Page, gray: Gray, reduction: int) -> CellSheet | None:
 def with_cells_read(page: Page, sheet: CellSheet, blocks: Iterable[Block]) -> Page:
     """Return a page with the lines that were read in its cells, instead of the words of these cells.
 
-    The lines of a cell without words are after the text of the cell before it. ``blocks`` were read on the sheet. The
-    tables must be found again after that.
+    The lines of a cell without words are after the line with the text of the cell before it. ``blocks`` were read on
+    the sheet. The tables must be found again after that.
     """
-    by_line: dict[int, list[Line]] = {}
-    replaced: set[int] = set()
-    lines_of_words = [number for number, line in enumerate(page.lines) for _ in line.words]
+    new = _NewLines({}, {}, set())
     for number, lines in sheet.sheet.lines_by_place(blocks, page).items():
         cell = sheet.cells[number]
-        if not _is_better(lines, cell):
-            continue
-        replaced.update(cell.words)
-        by_line.setdefault(lines_of_words[_word_before(cell, page)], []).extend(lines)
-    return replace(page, blocks=tuple(_with_lines(page, by_line, replaced)))
+        if not cell.words:
+            new.after.setdefault(_word_before(cell, page), []).extend(lines)
+        elif _is_better(lines, cell):
+            new.instead.setdefault(min(cell.words), []).extend(lines)
+            new.replaced.update(cell.words)
+    return replace(page, blocks=tuple(_with_lines(page, new)))
+
+
+@dataclass(frozen=True, slots=True)
+class _NewLines:
+    """Lines by the index of a word of the page."""
+
+    instead: dict[int, list[Line]]
+    """In place of this word."""
+    after: dict[int, list[Line]]
+    """After the line of this word."""
+    replaced: set[int]
+    """Indices of the words that are left out."""
 
 
 def _is_better(lines: Iterable[Line], cell: Cell) -> bool:
-    """Return whether lines have more letters than the text of a cell, or as many of which the engine is not less sure.
+    """Return whether lines have the words of a cell and more, or as many letters of which the engine is not less sure.
 
-    Fewer letters replace nothing: part of the text would be lost.
+    Otherwise they replace nothing: text that was read well would be lost.
     """
     words = Line(tuple(word for line in lines for word in line.words), UNPLACED)
-    more = _count_letters(words.text) - _count_letters(cell.text)
-    if words.confidence is None or cell.confidence is None:
-        return more >= 0
-    return more > 0 or (more == 0 and words.confidence >= cell.confidence)
+    if _count_letters(words.text) < _count_letters(cell.text):
+        return False
+    if not Counter(cell.text.split()) - Counter(words.text.split()):
+        return _count_letters(words.text) > _count_letters(cell.text)
+    return words.confidence is None or cell.confidence is None or words.confidence >= cell.confidence
 
 
 def _count_letters(text: str) -> int:
@@ -89,13 +101,10 @@ def _count_letters(text: str) -> int:
 
 
 def _word_before(cell: Cell, page: Page) -> int:
-    """Return the index of the first word of a cell.
+    """Return the index of the last word of the cells before this one; of the first after it if there is none.
 
-    If it has none, that of the last word of the cells before this one; of the first after it if there is none. A table
-    has words.
+    A table has words.
     """
-    if cell.words:
-        return min(cell.words)
     table = next(table for table in page.tables or () if cell in table.cells)
     at = table.cells.index(cell)
     before = [word for other in table.cells[:at] for word in other.words[-1:]]
@@ -103,25 +112,41 @@ def _word_before(cell: Cell, page: Page) -> int:
     return before[-1] if before else after[0]
 
 
-def _with_lines(page: Page, by_line: Mapping[int, Sequence[Line]], replaced: AbstractSet[int]) -> Iterator[Block]:
-    """Yield the blocks with further lines beside those of these numbers, in the same paragraphs.
+def _with_lines(page: Page, new: _NewLines) -> Iterator[Block]:
+    """Yield the blocks with new lines, in the paragraphs of the lines that they are in or after.
 
-    Words with the indices ``replaced`` are left out. Lines that replace the first words of a line are before the rest
-    of it, as a label is before its numbers; others are after it.
+    A line is divided where words in it are replaced.
     """
-    number = index = 0
+    index = 0
     for block in page.blocks:
         lines: list[Line] = []
         for line in block.lines:
-            new = [replace(each, paragraph=line.paragraph) for each in by_line.get(number, ())]
-            kept = tuple(word for at, word in enumerate(line.words, index) if at not in replaced)
-            rest = [line]
-            if len(kept) < len(line.words):
-                rest = [replace(line, words=kept, box=bounding_box(word.box for word in kept))] if kept else []
-            lines += [*new, *rest] if index in replaced else [*rest, *new]
-            index += len(line.words)
-            number += 1
-        if lines:
-            yield (
-                block if tuple(lines) == block.lines else Block(tuple(lines), bounding_box(line.box for line in lines))
-            )
+            words = dict(enumerate(line.words, index))
+            index += len(words)
+            lines += _divided(line, words, new)
+            lines += (replace(each, paragraph=line.paragraph) for at in words for each in new.after.get(at, ()))
+        if tuple(lines) == block.lines:
+            yield block
+        elif lines:
+            yield Block(tuple(lines), bounding_box(line.box for line in lines))
+
+
+def _divided(line: Line, words: Mapping[int, Word], new: _NewLines) -> Iterator[Line]:
+    """Yield a line, and what is in place of words in it; ``words`` are its words by their indices."""
+    if new.replaced.isdisjoint(words):
+        yield line
+        return
+    kept: list[Word] = []
+    for at, word in words.items():
+        if at in new.instead and kept:
+            yield _part(line, kept)
+            kept = []
+        yield from (replace(each, paragraph=line.paragraph) for each in new.instead.get(at, ()))
+        if at not in new.replaced:
+            kept.append(word)
+    if kept:
+        yield _part(line, kept)
+
+
+def _part(line: Line, words: Sequence[Word]) -> Line:
+    return replace(line, words=tuple(words), box=bounding_box(word.box for word in words))

@@ -166,6 +166,29 @@ def test_other_words_of_a_line_stay() -> None:
     assert again.blocks[-4].lines[-1].box == bounding_box(word.box for word in words[1:])
 
 
+def test_a_line_is_divided_where_a_cell_in_its_middle_is_replaced() -> None:
+    """Otherwise the text of the page would have the columns in another order."""
+    drawn = _wrapped()
+    page = _read_as_one(drawn)
+    *blocks, label, first, second = page.blocks[:-3]
+    words = (*first.lines[0].words, *label.lines[0].words, *second.lines[0].words)
+    line = Line(words, bounding_box(word.box for word in words))
+    page = with_tables(drawn.gray, 1, replace(page, blocks=(*blocks, Block((line,), line.box), *page.blocks[-3:])))
+    sheet, box = _sheet_of(page, drawn)
+    again = with_cells_read(page, sheet, [_two_lines(box, "Mean_of", "all_years", 91.0)])
+    assert [line.text for line in again.blocks[-4].lines] == ["215", "Mean_of", "all_years", "91"]
+
+
+def test_words_that_were_read_well_stay() -> None:
+    """More letters of which the engine is less sure replace them only if they are among them."""
+    drawn = _wrapped()
+    page = with_tables(drawn.gray, 1, _without(drawn.page(), "all", "years"))
+    sheet, box = _sheet_of(page, drawn)
+    assert with_cells_read(page, sheet, [_two_lines(box, "Moan of", "aII years", 50.0)]).blocks == page.blocks
+    again = with_cells_read(page, sheet, [_two_lines(box, "Mean of", "aII years", 50.0)])
+    assert " ".join(again.text.split()).endswith("Mean of aII years 215 91 Total 430 183")
+
+
 def test_page_without_unread_cells_has_no_sheet() -> None:
     """Nothing is read again then."""
     drawn = _table()

@@ -76,6 +76,16 @@ class Candidate:
         """What tells the place where it was read from others: the indices of its words."""
         return self.around or frozenset(word.index for word in self.words)
 
+    def is_at_place_of(self, other: Candidate) -> bool:
+        """Return whether both were read from the same print.
+
+        Words beside a leader that were read again are other words at the place of the page's.
+        """
+        if self.place & other.place:
+            return True
+        have_words = self.words and other.words
+        return bool(have_words) and self.box.holds(other.box) and other.box.holds(self.box)
+
     @property
     def confidence(self) -> float | None:
         """The lowest confidence of its words, 0 to 100; None if it is unknown."""

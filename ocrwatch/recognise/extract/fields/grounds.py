@@ -121,7 +121,9 @@ def _total(terms: Sequence[Candidate], names: Sequence[tuple[str, str]]) -> Deci
 def _are_apart(candidate: Candidate, terms: Sequence[Candidate]) -> bool:
     """Return whether all values were read at different places."""
     places = [candidate.place, *(term.place for term in terms)]
-    return all(places) and sum(map(len, places)) == len(frozenset().union(*places))
+    apart = sum(map(len, places)) == len(frozenset().union(*places))
+    pairs = itertools.combinations((candidate, *terms), 2)
+    return all(places) and apart and not any(one.is_at_place_of(other) for one, other in pairs)
 
 
 def _together(candidates: Sequence[Candidate]) -> Iterator[Candidate]:
@@ -267,7 +269,7 @@ def _is_independent(candidate: Candidate, other: Candidate) -> bool:
 
     The label of a subtotal, or of an expiry date, may stand there twice.
     """
-    if other.place & candidate.place:
+    if candidate.is_at_place_of(other):
         return False
     return not candidate.label or folded(other.label) != folded(candidate.label)
 

@@ -77,6 +77,9 @@ _OVER_DOTS: Final = 0.25
 """Between which heights above a leader's middle small letters have ink, and dots have none. The lines above and below a
 row of dashes have none, either."""
 
+_HIGHER: Final = 0.7
+"""How far above a dot's middle is paper: the ink of the line above, and its descenders, are farther away."""
+
 _ON_LINE: Final = 0.2
 """Share of the columns of a text that have ink there, at least: stems and bowls of letters take a third and more."""
 
@@ -101,11 +104,20 @@ def find_leaders(gray: Gray, unit: float) -> Leaders:
     """Return the leaders of a straight page on which words are ``unit`` pixels tall."""
     contrast = _least_contrast(gray)
     dots = _leaders(gray, unit, contrast)
-    texts = dict.fromkeys(text for each in dots for text in _texts(each, dots, gray, unit, contrast))
+    texts = _distinct(text for each in dots for text in _texts(each, dots, gray, unit, contrast))
     return Leaders(
         tuple(Extent(each.left / unit, each.top / unit, each.right / unit, each.bottom / unit) for each in dots),
         tuple(Extent(text.left / unit, text.top / unit, text.right / unit, text.bottom / unit) for text in texts),
     )
+
+
+def _distinct(texts: Iterable[Extent]) -> list[Extent]:
+    """Return texts without those that a leader on their other side gave, too, perhaps a pixel higher or lower."""
+    found: list[Extent] = []
+    for text in texts:
+        if not any(text.holds(other) and other.holds(text) for other in found):
+            found.append(text)
+    return found
 
 
 def erased(gray: Gray, places: Iterable[Quad], reduction: int) -> Gray:
@@ -153,7 +165,7 @@ def _leaders(gray: Gray, unit: float, contrast: float) -> list[Extent]:
     """Return the places of leaders in pixels."""
     found: list[_Row] = []
     for run in sorted(_runs(gray, unit, contrast), key=lambda run: (run.top, run.left)):
-        same = [row for row in found if row.continues(run)]
+        same = [row for row in found if row.continues(run) and _is_blank_between(row, run, gray, unit, contrast)]
         found = [row for row in found if row not in same]
         found.append(_joined([*same, run]))
     found.sort(key=lambda row: row.left - row.right)
@@ -162,6 +174,18 @@ def _leaders(gray: Gray, unit: float, contrast: float) -> list[Extent]:
         Extent(row.left - margin, row.top - margin, row.right + margin, row.bottom + margin)
         for row in found[:_MOST_LEADERS]
     ]
+
+
+def _is_blank_between(row: _Row, other: _Row, gray: Gray, unit: float, contrast: float) -> bool:
+    """Return whether no letters or digits stand between two pieces of a leader: only dots are missing there."""
+    left, right = min(row.right, other.right), max(row.left, other.left)
+    middle = (row.y + other.y) / 2
+    above = gray[max(0, round(middle - _SMALL * unit)) : max(0, round(middle - _OVER_DOTS * unit)) + 1]
+    between = above[:, left:right]
+    if not between.size:
+        return True
+    around = above[:, max(0, min(row.left, other.left)) : max(row.right, other.right)]
+    return float(between.min()) >= float(np.median(around)) - contrast
 
 
 def _joined(rows: Sequence[_Row]) -> _Row:
@@ -187,11 +211,30 @@ def _runs(gray: Gray, unit: float, contrast: float) -> Iterator[_Row]:
         if end - begin + 1 < _FEWEST_DOTS:
             break
         row = int(starts[begin]) // width
-        left, right = int(starts[begin]) - row * width, int(ends[end]) - row * width
-        dots = starts[begin : end + 1] - starts[begin], ends[begin : end + 1] - starts[begin]
-        around = gray[row : row + 2 * clear + 1, left:right]
-        if _are_even(*dots) and _are_alone(around, *dots, contrast, _WIDEST * unit):
-            yield _Row(row + clear, row + clear + 1, left, right, float(pitch[begin:end].mean()) / 2)
+        of_row = starts[begin : end + 1] - row * width, ends[begin : end + 1] - row * width
+        for first_dot, last_dot in _without_letters(gray, row + clear, *of_row, unit, contrast):
+            left, right = int(of_row[0][first_dot]), int(of_row[1][last_dot])
+            dots = of_row[0][first_dot : last_dot + 1] - left, of_row[1][first_dot : last_dot + 1] - left
+            around = gray[row : row + 2 * clear + 1, left:right]
+            if _are_even(*dots) and _are_alone(around, *dots, contrast, _WIDEST * unit):
+                apart = float(np.diff(dots[0]).mean())
+                yield _Row(row + clear, row + clear + 1, left, right, apart)
+
+
+def _without_letters(
+    gray: Gray, row: int, starts: NDArray[np.int64], ends: NDArray[np.int64], unit: float, contrast: float
+) -> Iterator[tuple[int, int]]:
+    """Yield first and last dot of each part of a run whose dots have no ink higher up, as the foot of a digit has."""
+    above = gray[max(0, row - round(_HIGHER * unit)) : max(0, row - round(_OVER_DOTS * unit)) + 1]
+    above = above[:, : int(ends[-1])]
+    paper = float(np.median(above[:, int(starts[0]) :]))
+    has_ink = above.min(axis=0) < paper - contrast
+    counts = np.concatenate(([0], np.cumsum(has_ink)))
+    bare = np.concatenate(([False], counts[ends] == counts[starts], [False]))
+    edges = np.flatnonzero(bare[1:] != bare[:-1])
+    for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        if end - first >= _FEWEST_DOTS:
+            yield first, end - 1
 
 
 def _clear(unit: float) -> int:

@@ -146,6 +146,41 @@ def test_text_on_a_dotted_line_of_a_form_stays() -> None:
     assert any(text.left < 301 / _UNIT and text.right > 384 / _UNIT for text in found.texts)
 
 
+@pytest.mark.parametrize("space", [" ", "  "])
+def test_a_number_among_wide_dots_is_not_erased(space: str) -> None:
+    """Its feet are as small as dots, but have ink above."""
+    dots = f".{space}" * 12
+    width = ImageFont.load_default(_SIZE).getlength(dots)
+    page = page_of((50, 60, "Quantity"), (130, 60, dots), (136 + width, 60, "53"), (165 + width, 60, dots), width=1100)
+    number = page_of((136 + width, 60, "53"), width=1100) < 128
+    found = find_leaders(page, _UNIT)
+    assert len(found.dots) == 2
+    assert (_without_dots(page, found)[number] < 128).all()
+    assert any(text.left < (137 + width) / _UNIT and text.right > (153 + width) / _UNIT for text in found.texts)
+
+
+@pytest.mark.parametrize("lower", [0, 1, 2])
+def test_a_text_between_two_leaders_is_one(lower: int) -> None:
+    """Although their dots may not be in the same rows of pixels."""
+    page = page_of((50, 60, "." * 30), (190, 60, "2024-117"), (265, 60 + lower, "." * 30))
+    found = find_leaders(page, _UNIT)
+    assert len(found.dots) == 2
+    assert len(found.texts) == 1
+
+
+def test_a_word_and_what_was_read_again_at_its_place_are_one_value() -> None:
+    """Both are of the same print; the value does not stand on the page twice."""
+    rule = FieldRule("date", "date", near=("date", "*"), locale="en_GB")
+    word = Word("24/11/2026", Box(190, 0, 290, 20), 95.0, 100.0, 20.0)
+    lines = {
+        Extent(-0.3, -0.1, 2.3, 1.1): [],
+        Extent(9.2, -0.1, 14.8, 1.1): [Line((word,), word.box)],
+    }
+    page = "Date...............24/11/2026"
+    found = field_of(page, rule, Again(beside=BesideLeaders((Extent(2.0, 0.7, 9.5, 1.0),), lines)))
+    assert (found.value, found.standing) == ("2026-11-24", Standing.READ)
+
+
 def test_a_page_full_of_dots_stays_cheap() -> None:
     """Whoever makes it: rows of dots, and random dots."""
     rows = np.full((2000, 1400), 235, np.uint8)
