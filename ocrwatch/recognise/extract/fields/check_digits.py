@@ -21,9 +21,17 @@ _IBAN_LENGTHS: Final = {
 }
 _IBAN: Final = re.compile(
     # Overlapping, since what is before an IBAN may look like the start of one.
-    rf"(?<![A-Z0-9])(?=((?:{'|'.join(_IBAN_LENGTHS)})\s?\d\d(?:\s?[A-Z0-9]){{11,30}}))",
+    rf"(?<![A-Z0-9])(?=((?:{'|'.join(_IBAN_LENGTHS)})\s?[\dOISZBG]{{2}}(?:\s?[A-Z0-9]){{11,30}}))",
     re.IGNORECASE | re.ASCII,
 )
+
+_ONLY_DIGITS: Final = frozenset(
+    "AE AT BA BE CZ DE DK EE ES FI FO GL HR HU IL IS LT ME NO PL PT RS SE SI SK TN XK".split()  # noqa: SIM905
+)
+"""Countries whose IBANs have no letters but their own."""
+
+_AS_DIGITS: Final = str.maketrans("OISZBG", "015286")
+"""Letters that are misread digits, if there can be digits only."""
 
 _VAT: Final = {
     "AT": r"U\d{8}", "BE": r"[01]\d{9}", "BG": r"\d{9,10}", "CY": r"\d{8}[A-Z]", "CZ": r"\d{8,10}", "DE": r"\d{9}",
@@ -60,9 +68,23 @@ def _iban(match: re.Match[str]) -> FoundValue | None:
     length = _IBAN_LENGTHS[compact[:2]]
     if len(compact) < length:
         return None
-    is_right = is_iban(compact[:length])
+    compact = compact[:length]
+    is_right = is_iban(compact)
+    if not is_right:
+        with_digits = _with_digits(compact)
+        is_right = is_iban(with_digits)
+        if not is_right and not compact[2:4].isdigit():
+            # A text in capitals.
+            return None
+        compact = with_digits if is_right else compact
     doubt = "" if is_right else _WRONG
-    return FoundValue(match.start(), match.start() + ends[length - 1], compact[:length], doubt, is_right)
+    return FoundValue(match.start(), match.start() + ends[length - 1], compact, doubt, is_right)
+
+
+def _with_digits(iban: str) -> str:
+    """Return an IBAN with digits in place of letters that can only be misread ones."""
+    digits = len(iban) if iban[:2] in _ONLY_DIGITS else 4
+    return iban[:2] + iban[2:digits].translate(_AS_DIGITS) + iban[digits:]
 
 
 def is_iban(value: str) -> bool:

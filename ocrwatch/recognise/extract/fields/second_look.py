@@ -282,6 +282,10 @@ def _below(label: Label, rule: FieldRule, page: FieldPage, right: float) -> Plac
     return Place(rule, strip, label.text, label.ranks[rule.name], label.line.number, words=words)
 
 
+def _has_words_after(label: Label) -> bool:
+    return any(start >= label.end for start in label.line.starts)
+
+
 def _without_value(rule: FieldRule, page: FieldPage, worst: int) -> Iterator[Place]:
     """Yield where the value of a field may be.
 
@@ -290,10 +294,12 @@ def _without_value(rule: FieldRule, page: FieldPage, worst: int) -> Iterator[Pla
     right = max((word.right for line in page.lines for word in line.words), default=0.0)
     for label in page.labels:
         if label.ranks.get(rule.name, worst) < worst:
-            is_above = page.is_above_value(label, rule)
-            place = _below(label, rule, page, right) if is_above else _beside(label, rule, right)
-            if place.extent.width > 1 + _BESIDE:
-                yield place
+            beside, below = _beside(label, rule, right), _below(label, rule, page, right)
+            places = [below if page.is_above_value(label, rule) else beside]
+            if not below.words and not _has_words_after(label):
+                # Nothing was read beside and below it: the value may be in a box below.
+                places = [beside, below]
+            yield from (place for place in places if place.extent.width > 1 + _BESIDE)
     if rule.type == "date" and page.is_anywhere(rule) and worst > len(rule.near):
         for line in page.lines:
             for match in _NEARLY_DATE.finditer(line.text):

@@ -40,6 +40,14 @@ def test_an_iban_with_one_wrong_digit_is_doubtful(iban: str, at: int, digit: str
     assert found.doubt
 
 
+@pytest.mark.parametrize("read", ["DES4 9857 7754 3859 1022 14", "DE54 98S7 7754 3B59 IO22 14"])
+def test_letters_in_place_of_the_digits_of_an_iban_are_misread_digits(read: str) -> None:
+    """Check digits, and numbers of some countries, have no letters; the check digits show that it was so."""
+    [found] = find_ibans(read)
+    assert (found.value, found.is_checked) == ("DE54985777543859102214", True)
+    assert not list(find_ibans("DES4 9857 7754 3859 1022 15"))
+
+
 def test_a_text_in_capitals_is_no_iban() -> None:
     """A text in capitals is no IBAN."""
     assert not list(find_ibans("NO 290, JALAN AIR PANAS SETAPAK 53200 KUALA LUMPUR"))

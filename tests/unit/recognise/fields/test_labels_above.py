@@ -181,6 +181,17 @@ def test_an_amount_that_is_read_again_below_another_label_is_no_sum_of_itself() 
     assert "total" not in found["cash"].ground
 
 
+def test_a_second_look_is_also_below_a_label_at_which_nothing_was_read() -> None:
+    """The values of payment slips are in boxes below their labels, and some of them are lost."""
+    again = Again(["12.50"])
+    rule = FieldRule("total", "amount", near=("total",))
+    field_of("An invoice for all that was ordered\nTotal", rule, again)
+    assert [round(place[1]) for place in again.places] == [LINE_DISTANCE - 7, LINE_DISTANCE + HEIGHT]
+    again.places.clear()
+    field_of("An invoice for all that was ordered\nTotal\nOrder", rule, again)
+    assert [round(place[1]) for place in again.places] == [LINE_DISTANCE - 7]
+
+
 def test_a_second_look_is_beside_a_label_if_something_is_there() -> None:
     """Also on a card: it has no label there if nothing is below it."""
     again = AgainByLine(by_line={"date": "", "reference": "", "total": "12.50"})
