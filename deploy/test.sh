@@ -103,14 +103,17 @@ if [ $# -gt 0 ]; then
     exec python -m pytest "$@"
 fi
 temporary=$(mktemp -d)
-# If a check fails, what still runs is waited for, so that it keeps no later run busy, and is printed.
-trap 'for name in $in_background; do
+# end_tests: if a check has failed, what still runs is waited for, so that it keeps no later run busy, and is printed.
+end_tests() {
+    for name in $in_background; do
         say "Waiting for the tests in the background"
         wait
         cat "$temporary/$name"
     done
-    rm -rf "$temporary"' EXIT
+    rm -rf "$temporary"
+}
 in_background='others slow'
+trap end_tests EXIT
 # At the same time, since all of them but pip use one core. The slow tests share what is left: whichever of the other two
 # ends first leaves them a core.
 test_other_pythons >"$temporary/others" 2>&1 &

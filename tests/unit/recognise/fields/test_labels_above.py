@@ -217,3 +217,10 @@ def test_an_unknown_century_does_not_make_another_date_better() -> None:
     rule = FieldRule("birth_date", "date", near=("date of birth",), locale="en_GB")
     found = field_of("Date of birth 12.03.45, registered 01.02.2010", rule)
     assert (found.value, found.standing) == ("1945-03-12", Standing.DOUBTFUL)
+
+
+def test_the_payee_of_a_cheque_is_beside_a_label_of_two_lines() -> None:
+    """American cheques divide it."""
+    assert fields_of("PAY TO THE\nORDER OF   Green Valley Nursery", rules_of("cheque"))["payee"].value == (
+        "Green Valley Nursery"
+    )
