@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from ocrwatch.document import Page, Quad
+from ocrwatch.document import Line, Page, Quad
 from ocrwatch.errors import EngineFailed
 from ocrwatch.recipe import FieldRule
 from ocrwatch.recognise import engines
@@ -86,28 +86,27 @@ class StripReader:
         corners = straight.corners(leaders.texts)
         scale = sheet_scale(self._reduction, straight.height)
         kept = that_fit(corners, scale)
-        if not kept:
-            return None
-        sheet = sheet_of_places([corners[number] for number in kept], self._lines, self._reduction, scale)
-        try:
-            read = sheet.lines_by_place(self._reader.read_sheet(sheet.image), self._page)
-        except EngineFailed:
+        read = self._lines_by_place([corners[number] for number in kept], scale)
+        if not read:
             return None
         lines = {text: read.get(number, ()) for number, text in enumerate(leaders.texts[each] for each in kept)}
         return BesideLeaders(leaders.dots, lines)
 
     def _read_sheet(self, places: Sequence[Quad], scale: float) -> Iterator[tuple[int, Reading]]:
-        if not places:
-            return
-        sheet = sheet_of_places(places, self._lines, self._reduction, scale)
-        try:
-            lines = sheet.lines_by_place(self._reader.read_sheet(sheet.image), self._page)
-        except EngineFailed:
-            return
-        for number, found in lines.items():
+        for number, found in self._lines_by_place(places, scale).items():
             words = [word for line in found for word in line.words]
             text = " ".join(line.text for line in found)
             yield number, Reading(self._page.engine.name, text, confidence(words))
+
+    def _lines_by_place(self, places: Sequence[Quad], scale: float) -> Mapping[int, Sequence[Line]]:
+        """Return what is read at places that fit on a sheet, by their numbers; nothing if the engine fails."""
+        if not places:
+            return {}
+        sheet = sheet_of_places(places, self._lines, self._reduction, scale)
+        try:
+            return sheet.lines_by_place(self._reader.read_sheet(sheet.image), self._page)
+        except EngineFailed:
+            return {}
 
     def _second_reading(self, place: Quad) -> list[Reading]:
         corners = np.array(place, np.float64).reshape(4, 2)[[0, 1, 3]] / self._reduction

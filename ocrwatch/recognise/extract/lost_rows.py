@@ -80,7 +80,7 @@ def _lost_bands(table: FoundTable, page: StraightPage, top: float, bottom: float
     letters = letters_in(Extent(table.place.left, top, table.place.right, bottom), page)
     by_column: dict[int, list[Extent]] = {}
     for letter in letters:
-        by_column.setdefault(bisect_left(table.xs[1:-1], letter.x), []).append(letter)
+        by_column.setdefault(_column_at(letter.x, table), []).append(letter)
     lines = [line for column in by_column.values() for line in lines_of_letters(column) if _is_line(line)]
     return [
         (min(letter.top for letter in row), max(letter.bottom for letter in row))
@@ -102,7 +102,11 @@ def _columns_of(letters: Iterable[Extent], table: FoundTable) -> set[int]:
             texts[-1] = (texts[-1][0], max(texts[-1][1], letter.right))
         else:
             texts.append((letter.left, letter.right))
-    return {bisect_left(table.xs[1:-1], (left + right) / 2) for left, right in texts}
+    return {_column_at((left + right) / 2, table) for left, right in texts}
+
+
+def _column_at(x: float, table: FoundTable) -> int:
+    return bisect_left(table.xs[1:-1], x)
 
 
 def _with_rows(table: FoundTable, row: int, bands: Sequence[_Band]) -> FoundTable:

@@ -152,30 +152,32 @@ def test_text_stays_if_it_is_read_no_better() -> None:
     assert " ".join(surer.text.split()).endswith("Moan of 215 91 Total 430 183")
 
 
-def test_other_words_of_a_line_stay() -> None:
-    """Numbers that are on one line with the wrong text are after the new one, as on the page."""
+def _read_again_on_one_line(*order: int) -> tuple[Page, tuple[Word, ...]]:
+    """Return a page that has the label, 0, and its numbers, 1 and 2, on one line, after the label was read again.
+
+    Also returns the words of that line before.
+    """
     drawn = _wrapped()
     page = _read_as_one(drawn)
     *blocks, label, first, second = page.blocks[:-3]
-    words = (*label.lines[0].words, *first.lines[0].words, *second.lines[0].words)
+    cells = (label, first, second)
+    words = tuple(word for number in order for word in cells[number].lines[0].words)
     line = Line(words, bounding_box(word.box for word in words))
     page = with_tables(drawn.gray, 1, replace(page, blocks=(*blocks, Block((line,), line.box), *page.blocks[-3:])))
     sheet, box = _sheet_of(page, drawn)
-    again = with_cells_read(page, sheet, [_two_lines(box, "Mean_of", "all_years", 91.0)])
+    return with_cells_read(page, sheet, [_two_lines(box, "Mean_of", "all_years", 91.0)]), words
+
+
+def test_other_words_of_a_line_stay() -> None:
+    """Numbers that are on one line with the wrong text are after the new one, as on the page."""
+    again, words = _read_again_on_one_line(0, 1, 2)
     assert [line.text for line in again.blocks[-4].lines] == ["Mean_of", "all_years", "215 91"]
     assert again.blocks[-4].lines[-1].box == bounding_box(word.box for word in words[1:])
 
 
 def test_a_line_is_divided_where_a_cell_in_its_middle_is_replaced() -> None:
     """Otherwise the text of the page would have the columns in another order."""
-    drawn = _wrapped()
-    page = _read_as_one(drawn)
-    *blocks, label, first, second = page.blocks[:-3]
-    words = (*first.lines[0].words, *label.lines[0].words, *second.lines[0].words)
-    line = Line(words, bounding_box(word.box for word in words))
-    page = with_tables(drawn.gray, 1, replace(page, blocks=(*blocks, Block((line,), line.box), *page.blocks[-3:])))
-    sheet, box = _sheet_of(page, drawn)
-    again = with_cells_read(page, sheet, [_two_lines(box, "Mean_of", "all_years", 91.0)])
+    again, _ = _read_again_on_one_line(1, 0, 2)
     assert [line.text for line in again.blocks[-4].lines] == ["215", "Mean_of", "all_years", "91"]
 
 

@@ -105,7 +105,7 @@ class FieldPage:
 
     @cached_property
     def _labelled_lines(self) -> LabelledLines:
-        return LabelledLines(self.lines, self.labels)
+        return LabelledLines(self.labels)
 
     def candidates(self) -> dict[str, list[Candidate]]:
         """Return what may be the value of each field without a zone, the best first, by its name."""
@@ -149,8 +149,10 @@ class FieldPage:
 
         That text is then the next label, with another value below it, or if the value has digits, a part of the label.
         """
+        if not self._has_values_below:
+            return False
         after = self._labelled_lines.text_after(label)
-        if not self._has_values_below or any(map(str.isalnum if _is_any_text(rule) else str.isdigit, after)):
+        if any(map(str.isalnum if _is_any_text(rule) else str.isdigit, after)):
             return False
         beside = next((piece for piece in label.line.pieces if piece[0] >= label.end), None)
         if beside is None:
@@ -209,13 +211,17 @@ class FieldPage:
             return True
         piece = line.piece_at(label.start)
         before = [other for other in others if piece[0] <= other.start and other.end <= label.start]
-        return bool(before) and not self._has_value(before[-1], line.text[before[-1].end : label.start])
+        return self._waits_for_value(before, label.start)
 
     def _has_label_of_its_own(self, line: TextLine, rule: FieldRule, value: FoundValue) -> bool:
         """Return whether a value below a label is beside the label of another field."""
         labels = self._labelled_lines.labels_by_line.get(line.number, ())
         before = [label for label in labels if label.end <= value.start and rule.name not in label.ranks]
-        return bool(before) and not self._has_value(before[-1], line.text[before[-1].end : value.start])
+        return self._waits_for_value(before, value.start)
+
+    def _waits_for_value(self, labels: Sequence[Label], end: int) -> bool:
+        """Return whether the last of the labels before ``end`` in a line has no value up to there."""
+        return bool(labels) and not self._has_value(labels[-1], labels[-1].line.text[labels[-1].end : end])
 
     def _has_value(self, label: Label, text: str) -> bool:
         """Return whether a text after a label has a value for it. Only its form tells if the label is of no field."""
@@ -230,9 +236,8 @@ class FieldPage:
         If nothing else is in the label's piece, the text is the next piece.
         """
         line = label.line
-        following = [other.start for other in self._labelled_lines.labels_by_line[line.number] if other.start >= begin]
         ends = (end for start, end in line.pieces if any(map(str.isalnum, line.text[max(start, begin) : end])))
-        return min(next(ends, len(line.text)), *following, len(line.text))
+        return min(next(ends, len(line.text)), self._labelled_lines.next_label(line, begin))
 
     def _lines_below(self, line: TextLine) -> Iterator[TextLine]:
         """Yield the lines in which the values of labels in a line may be."""
@@ -282,10 +287,11 @@ class FieldPage:
         if has_colon(label) or (not self._has_values_below and line.text[end:].strip()):
             return True
         place = extent(line.words_between(start, end))
-        pieces = next(filter(None, ((below, _pieces_below(below, place)) for below in self._lines_below(line))), None)
-        return pieces is not None and any(
-            self._labelled_lines.label_of(pieces[0], *piece) is None for piece in pieces[1]
-        )
+        for below in self._lines_below(line):
+            pieces = _pieces_below(below, place)
+            if pieces:
+                return any(self._labelled_lines.label_of(below, *piece) is None for piece in pieces)
+        return False
 
     def _anywhere(self, rule: FieldRule) -> Iterator[Candidate]:
         for line in self.lines:

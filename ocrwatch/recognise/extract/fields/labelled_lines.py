@@ -24,9 +24,8 @@ _COLON: Final = re.compile(r":(?![\d/])")
 
 @dataclass(frozen=True)
 class LabelledLines:
-    """The lines of a page, and its labels."""
+    """The lines of a page that have labels."""
 
-    lines: Sequence[TextLine]
     labels: Sequence[Label]
 
     @cached_property
@@ -60,8 +59,12 @@ class LabelledLines:
         line = label.line
         _, end = line.piece_at(label.start)
         start = self.end_of_label(label, is_above=True)
-        following = [other.start for other in self.labels_by_line[line.number] if other.start >= start]
-        return line.text[start : min(end, *following, len(line.text))]
+        return line.text[start : min(end, self.next_label(line, start))]
+
+    def next_label(self, line: TextLine, begin: int) -> int:
+        """Return where the first label from ``begin`` on starts; where the line ends if there is none."""
+        labels = self.labels_by_line.get(line.number, ())
+        return min((label.start for label in labels if label.start >= begin), default=len(line.text))
 
     def label_of(self, line: TextLine, start: int, end: int) -> Label | None:
         """Return the label that a piece of a line is, or begins with before a colon; None if it is another text."""

@@ -189,10 +189,9 @@ def with_second_look(
     others = list(candidates_of(mine, rule.name))
     if any(other.is_checked for other in others):
         checked = by_check_digits(rule, in_order([*found, *others], rule))
-        if checked is not None and checked.standing is Standing.VERIFIED:
-            return replace(checked, ground=f"{checked.ground}, in a second reading")
         if checked is not None:
-            return checked
+            is_right = checked.standing is Standing.VERIFIED
+            return replace(checked, ground=f"{checked.ground}, in a second reading") if is_right else checked
     if decision.candidate is None:
         return _filled(mine)
     return _reread(rule, decision, decision.candidate, mine)

@@ -129,6 +129,13 @@ def test_the_next_label_below_an_empty_one_is_no_value() -> None:
     }
 
 
+def test_the_value_of_the_next_label_may_be_a_line_farther_down() -> None:
+    """A text elsewhere in the line between them says nothing."""
+    rules = [_SURNAME, FieldRule("city", near=("city",))]
+    found = fields_of("Surname\nCity\n                    see page 2\nLondon", rules)
+    assert (found["surname"].value, found["city"].value) == ("", "London")
+
+
 def test_a_value_that_is_like_a_label_stays() -> None:
     """Someone is named Town."""
     rules = [_SURNAME, FieldRule("city", near=("town", "city")), FieldRule("name", near=("first name",))]
