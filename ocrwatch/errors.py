@@ -120,6 +120,17 @@ class Blocked(EnvironmentFault):
     """The environment refuses one scan only: it waits, and the others go on."""
 
 
+class ServiceFault(EnvironmentFault):
+    """A remote OCR service refuses, or does not answer: it pauses, and scans with another engine go on."""
+
+    service: str = ""
+    """Its name; set by the executor."""
+    wait: float = 0.0
+    """Seconds that the service asks to wait (Retry-After); 0 if it does not say."""
+    tried_at: float = 0.0
+    """When the request began (monotonic seconds)."""
+
+
 class ScanFault(OcrwatchError):
     """The scan cannot be read.
 
@@ -188,6 +199,12 @@ class EngineFailed(ScanFault):
 
     code = "engine-failed"
     retryable = True
+
+
+class Rejected(ScanFault):
+    """A remote OCR service refuses this image, while it takes others."""
+
+    code = "rejected"
 
 
 class NoFreeName(ScanFault):

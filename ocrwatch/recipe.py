@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 Threshold = Literal["none", "fixed", "otsu", "adaptive", "sauvola"]
 """Method of binarisation."""
@@ -90,6 +90,29 @@ class FieldRule:
 WHOLE_PAGE = (0.0, 0.0, 1.0, 1.0)
 """Left, top, right and bottom as shares."""
 
+REMOTE: Final = "remote:"
+"""How the name of an engine begins that is a remote OCR service; the name of the service follows."""
+
+Preparation = Literal["none", "straighten", "clean"]
+"""What is done to a scan before it is sent to a service."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteService:
+    """A remote OCR service, as far as it affects the text of a scan.
+
+    :class:`ocrwatch.settings.remote.Remote` describes the options. The key is not among them: workers never get it.
+    """
+
+    name: str
+    preset: str
+    url: str
+    prepare: Preparation = "none"
+    max_bytes: int = 0
+    """Bytes of the largest image to send; 0 takes the preset's limit."""
+    options: tuple[tuple[str, str], ...] = ()
+    """Options of the preset, sorted by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -112,12 +135,25 @@ class Recipe:
     region: tuple[float, float, float, float] = WHOLE_PAGE
     """Left, top, right and bottom of the part that is read, as shares of the upright page."""
     second: str = "auto"
-    """Engine that rereads what the first one is unsure of: rapidocr, none, or auto: rapidocr if it is installed."""
+    """Engine that rereads what the first one is unsure of: rapidocr, none, or auto: rapidocr if it is installed; or a
+    remote service, as ``remote:NAME``."""
+    remote: RemoteService | None = None
+    """The service that ``engine`` or ``second`` names; None if neither does."""
     enhance: EnhanceOptions = field(default_factory=EnhanceOptions)
     tables: bool = False
     """Whether tables are looked for."""
     fields: tuple[FieldRule, ...] = ()
     """The fields to find; empty looks for none."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a remote service is the first reader."""
+        return self.engine.startswith(REMOTE)
+
+    @property
+    def has_remote_second(self) -> bool:
+        """Whether a remote service rereads pages that the first reader is unsure of."""
+        return self.second.startswith(REMOTE) and not self.is_remote
 
     @property
     def all_languages(self) -> tuple[str, ...]:

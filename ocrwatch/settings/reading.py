@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Protocol
 
 from pydantic import Field
 
-from ocrwatch.recipe import WHOLE_PAGE, EnhanceOptions, FieldRule, Recipe, Threshold
+from ocrwatch.recipe import REMOTE, WHOLE_PAGE, EnhanceOptions, FieldRule, Recipe, RemoteService, Threshold
 from ocrwatch.settings.section_base import Section
-from ocrwatch.settings.types import Languages, OptionalFolder, Region, SegmentationMode, Variables, between
+from ocrwatch.settings.types import (
+    Engines,
+    Languages,
+    OptionalFolder,
+    Region,
+    SecondEngine,
+    SegmentationMode,
+    Variables,
+    between,
+)
 
 
 class Ocr(Section):
     """How text is recognised."""
 
-    engine: str = Field(default="auto", min_length=1)
-    """OCR engine: tesserocr or pytesseract (both are Tesseract), rapidocr (PP-OCR), or auto: Tesseract, or rapidocr if
-    it is installed and the first language is Chinese, Japanese or Latin."""
-    second: Literal["auto", "rapidocr", "none"] = "auto"
-    """Engine that rereads text with low confidence from Tesseract: rapidocr, none, or auto (rapidocr if it is
-    installed). It improves receipts, forms and photos, at more CPU time. It is not used with a whitelist, a blacklist,
-    or languages that it does not support."""
+    engine: Engines = ("auto",)
+    """OCR engine: tesserocr or pytesseract (both are Tesseract), rapidocr (PP-OCR), auto (Tesseract, or rapidocr if it
+    is installed and the first language is Chinese, Japanese or Latin), or a service of [[remote]] by its name, such as
+    "remote:cloud". A list, such as ["remote:cloud", "tesserocr"], names further engines for scans that those before
+    cannot read, or while their service is not available."""
+    second: SecondEngine = "auto"
+    """Engine that rereads text with low confidence from Tesseract: rapidocr, none, auto (rapidocr if it is installed),
+    or a service of [[remote]], such as "remote:cloud", which gets doubtful pages only. It improves receipts, forms and
+    photos, at more CPU time. rapidocr is not used with a whitelist, a blacklist, or languages that it does not
+    support."""
     languages: Languages = ("eng",)
     """Languages of the scans, the most frequent first, by Tesseract's names: "eng", "chi_sim", "script/Latin". Name
     only those that occur: each further one takes more time."""
@@ -113,6 +125,10 @@ class ReadingOptions(Protocol):
     """All options that affect the text of a scan."""
 
     @property
+    def services(self) -> tuple[RemoteService, ...]:
+        """The remote services."""
+
+    @property
     def ocr(self) -> Ocr:
         """``[ocr]``."""
 
@@ -129,12 +145,15 @@ class ReadingOptions(Protocol):
         """The fields of the profile."""
 
 
-def recipe(options: ReadingOptions) -> Recipe:
-    """Return the recipe for the workers."""
+def recipe(options: ReadingOptions, engine: str = "") -> Recipe:
+    """Return the recipe for reading with ``engine``, one of ``ocr.engine``; the first of them by default."""
     ocr = options.ocr
+    engine = engine or ocr.engine[0]
+    services = {f"{REMOTE}{service.name}": service for service in options.services}
     return Recipe(
-        engine=ocr.engine,
+        engine=engine,
         second=ocr.second,
+        remote=services.get(engine) or services.get(ocr.second),
         languages=ocr.languages,
         page_segmentation=ocr.page_segmentation,
         dpi=ocr.dpi,

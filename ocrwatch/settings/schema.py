@@ -13,9 +13,10 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from ocrwatch.recipe import FieldRule
+from ocrwatch.recipe import FieldRule, RemoteService
 from ocrwatch.settings.field_options import DocumentType, FieldOptions, check_names, fields_of, merged
 from ocrwatch.settings.reading import Enhance, Ocr, Tables, recipe
+from ocrwatch.settings.remote import Remote
 from ocrwatch.settings.section_base import Section
 from ocrwatch.settings.types import (
     Address,
@@ -347,6 +348,7 @@ class Effective:
     pdf: Pdf
     tables: Tables
     fields: tuple[FieldRule, ...]
+    services: tuple[RemoteService, ...] = ()
 
 
 class Settings(BaseSettings):
@@ -387,6 +389,7 @@ class Settings(BaseSettings):
     cache: Cache = Cache()
     log: Log = Log()
     status: Status = Status()
+    remote: tuple[Remote, ...] = ()
     profiles: tuple[Profile, ...] = ()
 
     @model_validator(mode="after")
@@ -410,6 +413,11 @@ class Settings(BaseSettings):
         """No fields: only scans of a profile have some."""
         return ()
 
+    @property
+    def services(self) -> tuple[RemoteService, ...]:
+        """The remote services, as far as they affect texts."""
+        return tuple(remote.service for remote in self.remote)
+
     def for_path(self, path: str) -> Effective:
         """Return the options for the scan at ``path``.
 
@@ -417,7 +425,9 @@ class Settings(BaseSettings):
         """
         profile = next((profile for profile in self.profiles if profile.matches(path)), None)
         if profile is None:
-            return Effective(None, self.ocr, self.enhance, self.output, self.pdf, self.tables, self.fields)
+            return Effective(
+                None, self.ocr, self.enhance, self.output, self.pdf, self.tables, self.fields, self.services
+            )
         return self.with_profile(profile)
 
     def with_profile(self, profile: Profile) -> Effective:
@@ -433,6 +443,7 @@ class Settings(BaseSettings):
             _overlay(self.pdf, profile.pdf),
             _overlay(self.tables, profile.tables),
             tuple(options.rule(profile.locale) for options in profile.all_fields),
+            self.services,
         )
 
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from ocrwatch.recipe import REMOTE
 from ocrwatch.recognise.languages import WITHOUT_TEXT, list_meant_by, meant_by
 from ocrwatch.render import registry
 
@@ -42,6 +43,7 @@ _WITHOUT_TEXT = {
     0: "page segmentation 0 only looks for the orientation",
     2: "page segmentation 2 only looks for the layout",
 }
+_SECOND = frozenset({"auto", "rapidocr", "none"})
 
 
 def parse_duration(value: object) -> float:
@@ -149,6 +151,17 @@ def _amount(value: object) -> tuple[Decimal | None, str]:
 def _split(value: object) -> object:
     """Accept a list as comma-separated text, for environment variables: ``txt,json``."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _engines(value: object) -> object:
+    """Accept one name, or several as a list or as comma-separated text."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _second_engine(name: str) -> str:
+    if name not in _SECOND and not name.startswith(REMOTE):
+        raise ValueError('write auto, rapidocr, none, or a service of [[remote]], such as "remote:cloud"')
+    return name
 
 
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -326,6 +339,19 @@ WebAddress = Annotated[str, AfterValidator(_web_address)]
 """An address with http or https; empty for none."""
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_distinct)]
+
+Engines = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_engines),
+    AfterValidator(_distinct),
+    Field(min_length=1),
+    PlainSerializer(lambda names: names[0] if len(names) == 1 else names),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
+]
+"""Names of engines, the preferred one first; one alone is written without brackets."""
+
+SecondEngine = Annotated[str, AfterValidator(_second_engine)]
+"""An engine that rereads what another one is unsure of."""
 
 Languages = Annotated[
     tuple[Annotated[str, AfterValidator(_language)], ...],

@@ -1,0 +1,1 @@
+"""Reads scans with remote OCR services over HTTP."""
