@@ -9,14 +9,17 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ocrwatch.backoff import Backoff
 from ocrwatch.cache.base import LevelOptions
 from ocrwatch.cache.key import PageCache
 from ocrwatch.cache.sqlite import CACHE_NAME, remove_cache
 from ocrwatch.cache.tiers import check_levels, open_cache
 from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault, system_reason
 from ocrwatch.events import InboxUnlocked, listeners, publish
-from ocrwatch.executors.base import WorkerOptions, texts_of
+from ocrwatch.executors.base import Executor, WorkerOptions, texts_of
+from ocrwatch.executors.local import LocalExecutor
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.engine_choice import is_read_by_ppocr
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
@@ -27,6 +30,9 @@ from ocrwatch.storage.files import TEMPORARY_PREFIX, remove, sync, write_durable
 from ocrwatch.storage.files import folder as folder_below
 from ocrwatch.storage.lock import FolderLock, InboxLock
 from ocrwatch.storage.mounts import is_missing, nearest_existing
+
+if TYPE_CHECKING:
+    from ocrwatch.executors.http_ocr.executor import HttpOcrExecutor
 
 _TRIAL = f"{TEMPORARY_PREFIX}check.tmp"
 
@@ -237,7 +243,29 @@ def worker_options(settings: Settings, scratch: Path | None = None) -> WorkerOpt
         options.max_memory,
         options.max_scans,
         scratch,
+        helpers=worker_count(settings) if settings.remote else 1,
     )
+
+
+def open_services(settings: Settings, workers: Executor, backoff: Backoff) -> HttpOcrExecutor | None:
+    """Return the executor of the remote services, None if there are none.
+
+    Raises :class:`UsageError` if the workers' executor cannot work for services, or a service is set up wrongly.
+    """
+    if not settings.remote:
+        return None
+    if not isinstance(workers, LocalExecutor):
+        raise UsageError(
+            f"the executor {settings.workers.executor} cannot prepare scans for the services of [[remote]]",
+            "set workers.executor to local, or remove [[remote]]",
+        )
+    try:
+        from ocrwatch.executors.http_ocr.executor import HttpOcrExecutor  # noqa: PLC0415 - only if there are services
+    except ImportError as error:
+        raise UsageError(
+            f"[[remote]] needs a package that is not installed ({error.name})", "run: pip install 'ocrwatch[remote]'"
+        ) from error
+    return HttpOcrExecutor(workers, settings.remote, backoff)
 
 
 def group_ids(settings: Settings) -> dict[str, int]:

@@ -237,8 +237,10 @@ class Daemon:
         assembly = self._assembly
         match event:
             case WorkerReady(pid, engine, start_ms):
-                publish(WorkerStarted(pid=pid, engine=f"{engine.name} {engine.version}", start_ms=round(start_ms)))
-                assembly.cache.loaded(engine)
+                named = "none: services read" if engine is None else f"{engine.name} {engine.version}"
+                publish(WorkerStarted(pid=pid, engine=named, start_ms=round(start_ms)))
+                if engine is not None:
+                    assembly.cache.loaded(engine)
                 assembly.backoff.resolve(Cause.WORKERS)
             case WorkerLost(pid, how, phase, scan, stderr):
                 publish(WorkerDied(pid=pid, how=how, phase=phase, id=scan, stderr=stderr))
