@@ -42,10 +42,10 @@ def _language(name: str) -> str:
 
 @functools.cache
 def _codes() -> dict[str, str]:
-    codes = dict(_OTHERS)
+    codes = {}
     for line in LANGUAGES.strip().splitlines():
         name, *others = line.partition(":")[0].split(" ")
         code = next((other for other in others if len(other) == _CODE), None)
         if code is not None:
             codes[name] = code
-    return codes
+    return codes | _OTHERS
