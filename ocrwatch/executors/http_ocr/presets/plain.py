@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
+from urllib.parse import urlsplit
 
+from ocrwatch.document import UNPLACED, Block
 from ocrwatch.errors import ServiceFault
-from ocrwatch.executors.http_ocr.presets.base import KeyPlace, TokenExchange
+from ocrwatch.executors.http_ocr.presets.base import Answer, KeyPlace, TokenExchange
 from ocrwatch.executors.http_ocr.presets.parsing import check_options
 from ocrwatch.recipe import RemoteService
 
@@ -30,3 +33,23 @@ class PlainPreset:
     def token(self, body: bytes) -> tuple[str, float]:  # noqa: ARG002 - others need it
         """Raise ServiceFault: no key is exchanged."""
         raise ServiceFault("the OCR service has no tokens")
+
+
+def path_to(service: RemoteService, path: str) -> str:
+    """Return what is appended to the URL of a service for an endpoint such as ``/ocr``.
+
+    Nothing if the URL names the endpoint already.
+    """
+    given = urlsplit(service.url).path
+    if given.rstrip("/").endswith(path.rstrip("/")):
+        return "/" if path.endswith("/") and not given.endswith("/") else ""
+    return path
+
+
+def unordered(blocks: Sequence[Block], version: str = "", warnings: tuple[str, ...] = ()) -> Answer:
+    """Return the answer of a service that gives no reading order.
+
+    It is taken as one if the place of a line is unknown.
+    """
+    in_order = any(line.box == UNPLACED for block in blocks for line in block.lines)
+    return Answer(tuple(blocks), version, in_order, warnings)
