@@ -13,11 +13,12 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from ocrwatch.document import Line
+from ocrwatch.executors.http_ocr.presets.addresses import rest_of_path
 from ocrwatch.executors.http_ocr.presets.base import Answer, Image, Request
 from ocrwatch.executors.http_ocr.presets.bodies import form
 from ocrwatch.executors.http_ocr.presets.parsing import check_options, choice, decode, unexpected
 from ocrwatch.executors.http_ocr.presets.places import Place, polygon
-from ocrwatch.executors.http_ocr.presets.plain import PlainPreset, path_to, unordered
+from ocrwatch.executors.http_ocr.presets.plain import PlainPreset, unordered
 from ocrwatch.executors.http_ocr.presets.text import Piece, block_of, line_of_words, percent
 from ocrwatch.recipe import RemoteService
 
@@ -74,7 +75,7 @@ class DoctrPreset(PlainPreset):
         """Return the request. Its path ends with a slash: without it, the server redirects."""
         body, content_type = form(image, choice(service, "field", _FIELDS, _FIELDS[0]))
         query = tuple((name, value) for name, value in service.options if name in _PARAMETERS)
-        return Request(body, content_type, path_to(service, "/ocr/"), query)
+        return Request(body, content_type, rest_of_path(service, "/ocr/") or "/", query)
 
     def answer(self, body: bytes, image: Image, service: RemoteService) -> Answer:
         """Return the text. Raises ServiceFault for anything but a result."""

@@ -15,6 +15,7 @@ import msgspec
 
 from ocrwatch.document import Block, Line
 from ocrwatch.errors import Rejected, ServiceFault
+from ocrwatch.executors.http_ocr.presets.addresses import rest_of_path
 from ocrwatch.executors.http_ocr.presets.base import Answer, Image, KeyPlace, Request
 from ocrwatch.executors.http_ocr.presets.bodies import form
 from ocrwatch.executors.http_ocr.presets.languages import named
@@ -28,7 +29,7 @@ from ocrwatch.executors.http_ocr.presets.parsing import (
     unexpected,
 )
 from ocrwatch.executors.http_ocr.presets.places import finite, rectangle
-from ocrwatch.executors.http_ocr.presets.plain import PlainPreset, path_to, unordered
+from ocrwatch.executors.http_ocr.presets.plain import PlainPreset, unordered
 from ocrwatch.executors.http_ocr.presets.text import Piece, block_of, line_of_words, unplaced
 from ocrwatch.recipe import RemoteService
 
@@ -125,7 +126,7 @@ class OcrSpacePreset(PlainPreset):
             **options,
         }
         body, content_type = form(image, "file", fields.items())
-        return Request(body, content_type, path_to(service, "/parse/image"))
+        return Request(body, content_type, rest_of_path(service, "/parse/image"))
 
     def answer(self, body: bytes, image: Image, service: RemoteService) -> Answer:
         """Return the text; the service gives no confidences. Raises ServiceFault, or Rejected for this image."""
@@ -134,7 +135,7 @@ class OcrSpacePreset(PlainPreset):
             # Refusals for too many requests are a text alone.
             raise _refusal(content, 0, service)
         exit_code = finite(content.exit_code)
-        if content.is_error or content.error or (content.messages and exit_code not in _RESULTS):
+        if content.is_error is True or content.error or (content.messages and exit_code not in _RESULTS):
             raise _refusal(content.messages or content.error, exit_code, service)
         if not content.pages or exit_code not in _RESULTS:
             raise unexpected(service, "there is no result in it")

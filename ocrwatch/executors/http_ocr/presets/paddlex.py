@@ -1,8 +1,8 @@
 """Preset ``paddlex``: PaddleX 3 and PaddleOCR 3, "basic serving" of the pipeline OCR.
 
 The answer is ``{"errorCode": 0, "result": {"ocrResults": [{"prunedResult": {…}}]}}``; that of 3.0-beta2 has ``texts``
-instead of ``prunedResult``. Turning and flattening of the whole page at the server is switched off, because places would
-be those on an image that only the server has; and so are pictures of the result, which would be megabytes.
+instead of ``prunedResult``. Turning and flattening of the whole page at the server is switched off, because places
+would be those on an image that only the server has; and so are pictures of the result, which would be megabytes.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any, Final
 import msgspec
 
 from ocrwatch.errors import Rejected, ServiceFault
+from ocrwatch.executors.http_ocr.presets.addresses import rest_of_path
 from ocrwatch.executors.http_ocr.presets.base import Answer, Image, Request
 from ocrwatch.executors.http_ocr.presets.bodies import JSON, as_base64, json_body
 from ocrwatch.executors.http_ocr.presets.parsing import decode, refused, rejected, unexpected
 from ocrwatch.executors.http_ocr.presets.places import Place, polygon
-from ocrwatch.executors.http_ocr.presets.plain import PlainPreset, path_to, unordered
+from ocrwatch.executors.http_ocr.presets.plain import PlainPreset, unordered
 from ocrwatch.executors.http_ocr.presets.text import Piece, block_of, percent, split_line
 from ocrwatch.recipe import RemoteService
 
@@ -83,7 +84,7 @@ class PaddlexPreset(PlainPreset):
             "useTextlineOrientation": True,
             "visualize": False,
         }
-        return Request(json_body(content), JSON, path_to(service, "/ocr"))
+        return Request(json_body(content), JSON, rest_of_path(service, "/ocr"))
 
     def answer(self, body: bytes, image: Image, service: RemoteService) -> Answer:
         """Return the text. Raises ServiceFault, or Rejected if the error code blames the image."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 from ocrwatch.document import UNPLACED, Block
 from ocrwatch.errors import ServiceFault
@@ -33,17 +32,6 @@ class PlainPreset:
     def token(self, body: bytes) -> tuple[str, float]:  # noqa: ARG002 - others need it
         """Raise ServiceFault: no key is exchanged."""
         raise ServiceFault("the OCR service has no tokens")
-
-
-def path_to(service: RemoteService, path: str) -> str:
-    """Return what is appended to the URL of a service for an endpoint such as ``/ocr``.
-
-    Nothing if the URL names the endpoint already.
-    """
-    given = urlsplit(service.url).path
-    if given.rstrip("/").endswith(path.rstrip("/")):
-        return "/" if path.endswith("/") and not given.endswith("/") else ""
-    return path
 
 
 def unordered(blocks: Sequence[Block], version: str = "", warnings: tuple[str, ...] = ()) -> Answer:

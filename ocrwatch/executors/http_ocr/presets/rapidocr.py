@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from ocrwatch.executors.http_ocr.presets.addresses import rest_of_path
 from ocrwatch.executors.http_ocr.presets.base import Answer, Image, Request
 from ocrwatch.executors.http_ocr.presets.bodies import form
 from ocrwatch.executors.http_ocr.presets.parsing import decode
 from ocrwatch.executors.http_ocr.presets.places import polygon
-from ocrwatch.executors.http_ocr.presets.plain import PlainPreset, path_to, unordered
+from ocrwatch.executors.http_ocr.presets.plain import PlainPreset, unordered
 from ocrwatch.executors.http_ocr.presets.text import Piece, block_of, percent, split_line
 from ocrwatch.recipe import RemoteService
 
@@ -35,7 +36,7 @@ class RapidocrPreset(PlainPreset):
     def request(self, image: Image, service: RemoteService, languages: tuple[str, ...]) -> Request:  # noqa: ARG002
         """Return the request."""
         body, content_type = form(image, "image_file")
-        return Request(body, content_type, path_to(service, "/ocr"))
+        return Request(body, content_type, rest_of_path(service, "/ocr"))
 
     def answer(self, body: bytes, image: Image, service: RemoteService) -> Answer:
         """Return the text. Raises ServiceFault for anything but a result."""

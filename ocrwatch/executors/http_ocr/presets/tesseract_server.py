@@ -12,10 +12,11 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from ocrwatch.errors import Rejected, ServiceFault, UsageError
+from ocrwatch.executors.http_ocr.presets.addresses import rest_of_path
 from ocrwatch.executors.http_ocr.presets.base import Answer, Image, Request
 from ocrwatch.executors.http_ocr.presets.bodies import form, json_body
 from ocrwatch.executors.http_ocr.presets.parsing import check_options, decode, refused, rejected, unexpected
-from ocrwatch.executors.http_ocr.presets.plain import PlainPreset, path_to
+from ocrwatch.executors.http_ocr.presets.plain import PlainPreset
 from ocrwatch.executors.http_ocr.presets.text import kept_within, unplaced
 from ocrwatch.recipe import RemoteService
 
@@ -68,7 +69,7 @@ class TesseractServerPreset(PlainPreset):
         numbers = {_NUMBERS[name]: int(value) for name, value in service.options if name in _NUMBERS}
         options = {"languages": list(languages), "configParams": {"tessedit_create_tsv": "1"}, **numbers}
         body, content_type = form(image, "file", [("options", json_body(options).decode())])
-        return Request(body, content_type, path_to(service, "/tesseract"))
+        return Request(body, content_type, rest_of_path(service, "/tesseract"))
 
     def answer(self, body: bytes, image: Image, service: RemoteService) -> Answer:
         """Return the text. Raises ServiceFault, or Rejected if Tesseract failed on the image."""
