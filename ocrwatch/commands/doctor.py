@@ -28,7 +28,7 @@ from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.engine_choice import has_second_reader, is_read_by_ppocr
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.scan import Arrival
-from ocrwatch.settings import Settings, recipe
+from ocrwatch.settings import Settings
 from ocrwatch.settings.load import check_folders, load, parse_overrides
 from ocrwatch.storage.lock import holder_of, inbox_holder
 from ocrwatch.storage.mounts import is_missing, mount_of, nearest_existing, watch_mode
@@ -95,12 +95,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
         yield from folders.crossing(settings.inbox, settings.archive)
     yield from _watch(settings)
     yield folders.ledger_place(mount_of(nearest_existing(settings.state))[0], settings.state)
-    languages = ", ".join(dict.fromkeys(name for each in startup.recipes(settings)[::-1] for name in each.languages))
-    found = check("languages", f"{languages} installed", startup.check_languages, settings)
-    yield found
-    if found.severity == "fine":
-        yield _engine(settings)
-        yield _second(settings)
+    yield from _engines(settings)
     yield check("formats", "the sidecars' formats can be used", startup.check_formats, settings)
     yield check("groups", "the sidecars' groups exist", startup.group_ids, settings)
     yield check("hooks", "all programs and secrets of hooks can be used", hook_options, settings)
@@ -122,7 +117,7 @@ def _of_running(settings: Settings) -> Iterator[Finding]:
         return
     yield machine.holders(*holders)
     if holders == (None, None):
-        ppocr = any(has_second_reader(each) or is_read_by_ppocr(each) for each in startup.recipes(settings))
+        ppocr = any(has_second_reader(each) or is_read_by_ppocr(each) for each in startup.local_recipes(settings))
         yield from machine.memory(startup.worker_count(settings), ppocr=ppocr)
     yield from machine.address("status.listen", settings.status.listen, runs=holders != (None, None))
 
@@ -250,11 +245,25 @@ def _listening(inbox: Path, name: str, came: Callable[[], None]) -> Iterator[Non
         watcher.disarm()
 
 
-def _engine(settings: Settings) -> Finding:
+def _engines(settings: Settings) -> Iterator[Finding]:
+    """Check the engines of this machine, and their language data."""
+    wanted = startup.local_recipes(settings)[::-1]
+    if not wanted:
+        yield Finding("engine", "fine", "none on this machine: remote services read all scans")
+        return
+    languages = ", ".join(dict.fromkeys(name for each in wanted for name in each.languages))
+    found = check("languages", f"{languages} installed", startup.check_languages, settings)
+    yield found
+    if found.severity == "fine":
+        yield _engine(wanted[0])
+        yield _second(settings)
+
+
+def _engine(wanted: Recipe) -> Finding:
+    """Check the engine of most scans."""
     # Costs half a second, which `status` need not pay.
     from ocrwatch.recognise.engines import load as load_engine  # noqa: PLC0415
 
-    wanted = recipe(settings)
     finding = check("engine", "", load_engine, wanted)
     if finding.severity != "fine":
         return finding
@@ -275,11 +284,13 @@ def _second(settings: Settings) -> Finding:
     """
     from ocrwatch.recognise.engines import load_second  # noqa: PLC0415
 
-    wanted = startup.recipes(settings)
+    wanted = startup.local_recipes(settings)
     finding = check("second reader", "", _load_all, load_second, wanted)
     if finding.severity != "fine":
-        is_wanted = any(each.second not in {"auto", "none"} for each in wanted)
+        is_wanted = any(has_second_reader(each) and each.second != "auto" for each in wanted)
         return finding if is_wanted else replace(finding, severity="warning")
+    if remote := dict.fromkeys(each.second for each in wanted if each.has_remote_second):
+        return replace(finding, message=f"{' and '.join(remote)} rereads pages that were not read well")
     if info := next(filter(None, map(load_second, wanted)), None):
         return replace(finding, message=f"{info.name} {info.version} rereads text with low confidence from Tesseract")
     if weights.is_installed():
