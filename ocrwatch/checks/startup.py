@@ -33,7 +33,7 @@ from ocrwatch.storage.lock import FolderLock, InboxLock
 from ocrwatch.storage.mounts import is_missing, nearest_existing
 
 _HTTP_CLIENT: Final = "aiohttp"
-INSTALL_REMOTE: Final = "install the extra: pip install 'ocrwatch[remote]'"
+INSTALL_REMOTE: Final = "install the extra: pip install 'ocrwatch[remote]' (install.sh: --with-remote)"
 
 _TRIAL = f"{TEMPORARY_PREFIX}check.tmp"
 

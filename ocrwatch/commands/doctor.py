@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from ocrwatch.checks import folders, inotify_limits, machine, startup
+from ocrwatch.checks import folders, inotify_limits, machine, remote, startup
 from ocrwatch.checks.finding import Finding, check
 from ocrwatch.checks.remembered_mounts import check_mounts
 from ocrwatch.commands.output import Output
@@ -28,7 +29,7 @@ from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.engine_choice import has_second_reader, is_read_by_ppocr
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.scan import Arrival
-from ocrwatch.settings import Settings
+from ocrwatch.settings import Remote, Settings
 from ocrwatch.settings.load import check_folders, load, parse_overrides
 from ocrwatch.storage.lock import holder_of, inbox_holder
 from ocrwatch.storage.mounts import is_missing, mount_of, nearest_existing, watch_mode
@@ -77,7 +78,15 @@ def examine(config: Path | None, overrides: Mapping[str, object]) -> Iterator[Fi
     yield Finding("user", "fine", f"all checks run as the user {_user_name()}")
     if service is not None:
         yield from machine.service_state(service)
+        yield from machine.network(service, _network_options(configuration.settings))
     yield from _of_settings(configuration.settings)
+
+
+def _network_options(settings: Settings) -> list[str]:
+    """Return the options that need the network."""
+    remotes = [each for each in settings.remote if not remote.is_unused(settings, each)]
+    used = {"status.listen": settings.status.listen, "hooks.webhook": settings.hooks.webhook, "[[remote]]": remotes}
+    return [name for name, value in used.items() if value]
 
 
 def _of_settings(settings: Settings) -> Iterator[Finding]:
@@ -103,6 +112,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
         yield check("cache", "all levels of the cache are installed", startup.check_cache, settings)
     if settings.events.listeners:
         yield check("listeners", "all listeners are installed", startup.check_listeners, settings)
+    yield from remote.services(settings, _ask)
     if settings.hooks.webhook_secret is not None:
         yield from machine.exposed("hooks.webhook_secret", settings.hooks.webhook_secret)
     yield from _of_running(settings)
@@ -289,13 +299,22 @@ def _second(settings: Settings) -> Finding:
     if finding.severity != "fine":
         is_wanted = any(has_second_reader(each) and each.second != "auto" for each in wanted)
         return finding if is_wanted else replace(finding, severity="warning")
-    if remote := dict.fromkeys(each.second for each in wanted if each.has_remote_second):
-        return replace(finding, message=f"{' and '.join(remote)} rereads pages that were not read well")
+    if services := dict.fromkeys(each.second for each in wanted if each.has_remote_second):
+        return replace(finding, message=f"{' and '.join(services)} rereads pages that were not read well")
     if info := next(filter(None, map(load_second, wanted)), None):
         return replace(finding, message=f"{info.name} {info.version} rereads text with low confidence from Tesseract")
     if weights.is_installed():
         return replace(finding, message="none: it is switched off, or does not suit the languages and options")
     return replace(finding, message=f"none: receipts, forms and photos are read better with one; {weights.INSTALL}")
+
+
+def _ask(service: Remote) -> remote.Trial:
+    """Have a service read a small picture."""
+    # Loads the HTTP client.
+    from ocrwatch.executors.http_ocr.trial import try_service  # type: ignore[import-not-found] # noqa: PLC0415
+
+    trial: remote.Trial = asyncio.run(try_service(service))
+    return trial
 
 
 def _user_name() -> str:
