@@ -35,7 +35,9 @@ def has_second_reader(recipe: Recipe) -> bool:
     It does not if it cannot obey the recipe: it has no whitelist or blacklist, and reads only some languages. If the
     recipe names it, a missing installation is reported when it is loaded.
     """
-    if recipe.second == NONE or recipe.engine not in {AUTO, *TESSERACT} or is_read_by_ppocr(recipe):
+    if recipe.second == NONE or recipe.has_remote_second or recipe.engine not in {AUTO, *TESSERACT}:
+        return False
+    if is_read_by_ppocr(recipe):
         return False
     return _suits(recipe) and (recipe.second != AUTO or weights.is_installed())
 
