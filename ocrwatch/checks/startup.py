@@ -276,7 +276,7 @@ def worker_options(settings: Settings, scratch: Path | None = None) -> WorkerOpt
 def open_services(settings: Settings, workers: Executor, backoff: Backoff) -> HttpOcrExecutor | None:
     """Return the executor of the remote services, None if there are none.
 
-    Raises :class:`UsageError` if the workers' executor cannot work for services, or a service is set up wrongly.
+    Raises :class:`UsageError` if the workers' executor cannot work for services.
     """
     if not settings.remote:
         return None
@@ -285,12 +285,8 @@ def open_services(settings: Settings, workers: Executor, backoff: Backoff) -> Ht
             f"the executor {settings.workers.executor} cannot prepare scans for the services of [[remote]]",
             "set workers.executor to local, or remove [[remote]]",
         )
-    try:
-        from ocrwatch.executors.http_ocr.executor import HttpOcrExecutor  # noqa: PLC0415 - only if there are services
-    except ImportError as error:
-        raise UsageError(
-            f"[[remote]] needs a package that is not installed ({error.name})", "run: pip install 'ocrwatch[remote]'"
-        ) from error
+    from ocrwatch.executors.http_ocr.executor import HttpOcrExecutor  # noqa: PLC0415 - only if there are services
+
     return HttpOcrExecutor(workers, settings.remote, backoff)
 
 

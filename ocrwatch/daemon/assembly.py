@@ -21,6 +21,8 @@ from ocrwatch.delivery.step_order import Deliverer
 from ocrwatch.errors import ScanFault
 from ocrwatch.events import (
     BatchFinished,
+    RemoteAnswered,
+    RemoteRefused,
     ScanClosed,
     ScanDelivered,
     ScanQuarantined,
@@ -229,6 +231,8 @@ class Assembly:
             subscribe(report.scan_closed, ScanClosed),
             subscribe(report.worker_started, WorkerStarted),
             subscribe(report.worker_died, WorkerDied),
+            subscribe(report.remote_answered, RemoteAnswered),
+            subscribe(report.remote_refused, RemoteRefused),
             subscribe(archive_check.delivered, ScanDelivered),
             subscribe(archive_check.delivered, ScanRecovered),
             subscribe(quarantine_watch.quarantined, ScanQuarantined),

@@ -135,6 +135,7 @@ class Daemon:
             stack.callback(listeners.close)
             startup.check_languages(settings)
             startup.check_formats(settings)
+            startup.check_remote(settings)
             rebuild(settings, ledger)
             restore_forgotten(settings, ledger)
             cache = startup.known_texts(settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Final
@@ -121,8 +122,9 @@ class Service:
     def without_key(self, error: OcrwatchError) -> None:
         """Remove the key from an error: some services repeat it."""
         secrets = [self._token[0]] if self._token else []
-        if (key := self._key()) is not None:
-            secrets += key.parts
+        with contextlib.suppress(ServiceFault):
+            key = self._key()
+            secrets += key.parts if key is not None else ()
         for secret in secrets:
             error.message = error.message.replace(secret, "…")
             error.args = tuple(each.replace(secret, "…") if isinstance(each, str) else each for each in error.args)
@@ -157,7 +159,11 @@ class Service:
         )
 
     def _key(self) -> Key | None:
-        return key_of(self.options)
+        """Return the key; raises :class:`ServiceFault` if it cannot be read."""
+        try:
+            return key_of(self.options)
+        except OcrwatchError as error:
+            raise ServiceFault(error.message, error.remedy) from error
 
     async def _authorization(self) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
         """Return the headers and parameters with the key."""

@@ -9,7 +9,7 @@ import pytest
 
 from ocrwatch.errors import Stopping
 from ocrwatch.executors.http_ocr.gate import Gate
-from tests.eventually import run, settled
+from tests.eventually import eventually, run, settled
 
 
 async def _times(gate: Gate, count: int) -> list[float]:
@@ -117,9 +117,7 @@ def test_a_cancelled_request_leaves_its_place_to_the_next() -> None:
         tasks[1].cancel()
         tasks[0].cancel()
         await asyncio.gather(*tasks[:2], return_exceptions=True)
-        async with asyncio.timeout(10):
-            while not gate.held:
-                await asyncio.sleep(0.001)
+        await eventually(lambda: gate.held)
         tasks[2].cancel()
         await asyncio.gather(tasks[2], return_exceptions=True)
         assert gate.held == 0
