@@ -20,9 +20,9 @@ _TALL: Final = 1.5
 """Height of a place, in widths, from which its line runs down: PaddleOCR and its relatives turn such a place before
 they read it (``get_rotate_crop_image``)."""
 
-_DESCENT: Final = 0.2
-"""Height of the baseline above the lower edge of a line's place, as a share of the place's height: room for descenders,
-and the margin that detectors leave."""
+_DESCENT: Final = 0.25
+"""Height of the baseline above the lower edge of a line's place, as a share of the place's height. Measured on lines
+that PP-OCR detects: 0.20 to 0.26 without descenders, 0.29 to 0.36 with some."""
 
 _CORNERS: Final = 4
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
+from ocrwatch.document import UNPLACED, Block
 from ocrwatch.errors import ServiceFault
-from ocrwatch.executors.http_ocr.presets.base import KeyPlace, TokenExchange
+from ocrwatch.executors.http_ocr.presets.base import Answer, KeyPlace, TokenExchange
 from ocrwatch.executors.http_ocr.presets.parsing import check_options
 from ocrwatch.recipe import RemoteService
 
@@ -30,3 +32,12 @@ class PlainPreset:
     def token(self, body: bytes) -> tuple[str, float]:  # noqa: ARG002 - others need it
         """Raise ServiceFault: no key is exchanged."""
         raise ServiceFault("the OCR service has no tokens")
+
+
+def unordered(blocks: Sequence[Block], version: str = "", warnings: tuple[str, ...] = ()) -> Answer:
+    """Return the answer of a service that gives no reading order.
+
+    It is taken as one if the place of a line is unknown.
+    """
+    in_order = any(line.box == UNPLACED for block in blocks for line in block.lines)
+    return Answer(tuple(blocks), version, in_order, warnings)

@@ -10,11 +10,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Final
 
 from ocrwatch.document import UNPLACED, Block, Line, Word, bounding_box
 from ocrwatch.executors.http_ocr.presets.base import Image
-from ocrwatch.executors.http_ocr.presets.places import Place, finite
+from ocrwatch.executors.http_ocr.presets.places import Place, finite, rectangle
 
 _SPACE: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 """White space and control characters: sidecars in XML cannot have these."""
@@ -43,7 +44,8 @@ _ROUNDING: Final = 1.01
 class Piece:
     """A line or word as a service gives it."""
 
-    text: str
+    text: object
+    """Its text, as it is in the answer; what is no text, or has only white space, is left out."""
     confidence: float | None = None
     """0 to 100; None if the service gives none."""
     place: Place | None = None
@@ -127,6 +129,18 @@ def block_of(lines: Iterable[Line | None]) -> tuple[Block, ...]:
     return (Block(some, bounding_box(line.box for line in some)),) if some else ()
 
 
+def kept_within(blocks: Iterable[Block], image: Image) -> tuple[Block, ...]:
+    """Return blocks that another parser made, with boxes and confidences that are possible on the image."""
+    return tuple(
+        each
+        for block in blocks
+        for each in block_of(
+            line_of_words(map(_piece, line.words, repeat(image)), image, paragraph=line.paragraph)
+            for line in block.lines
+        )
+    )
+
+
 def unplaced(text: str, confidence: float | None = None) -> tuple[Block, ...]:
     """Return the blocks of a text whose places are unknown: its lines; empty ones are between blocks."""
     blocks: list[list[Line]] = [[]]
@@ -138,6 +152,12 @@ def unplaced(text: str, confidence: float | None = None) -> tuple[Block, ...]:
         elif blocks[-1]:
             blocks.append([])
     return tuple(block for lines in blocks for block in block_of(lines))
+
+
+def _piece(word: Word, image: Image) -> Piece:
+    box = word.box
+    place = rectangle(box.left, box.top, box.right - box.left, box.bottom - box.top, image)
+    return Piece(word.text, percent(word.confidence, 100.0), place)
 
 
 def _along(place: Place, text: str) -> Place:
