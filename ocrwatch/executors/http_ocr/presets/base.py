@@ -7,8 +7,8 @@ bytes. The daemon's own process sends the request, with the key, and receives th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Final, Protocol
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final, Protocol, runtime_checkable
 
 from ocrwatch.document import Block
 from ocrwatch.errors import UsageError
@@ -90,6 +90,17 @@ class KeyPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """The largest image that a service takes; 0 for no limit, or an unknown one. A larger one is made smaller."""
+
+    max_bytes: int = 0
+    max_side: int = 0
+    """Pixels of the longer side."""
+    max_pixels: int = 0
+    """Width times height."""
+
+
+@dataclass(frozen=True, slots=True)
 class TokenExchange:
     """How a key is exchanged for a token that is sent instead of it."""
 
@@ -109,7 +120,8 @@ class Preset(Protocol):
     polls: ClassVar[bool]
     """Whether it answers 202 with the address of the result (``Operation-Location`` or ``Location``)."""
     options: ClassVar[frozenset[str]]
-    """Names of the options that it knows (``[remote.options]``)."""
+    """Names of the options that it knows (``[remote.options]``). One that ends with a dot stands for all that begin
+    with it."""
 
     def check(self, service: RemoteService) -> None:
         """Check the options of a service, at the start; raises :class:`UsageError`."""
@@ -134,6 +146,33 @@ class Preset(Protocol):
 
         Raises :class:`ServiceFault` if it has none.
         """
+
+
+@runtime_checkable
+class PlacesKey(Protocol):
+    """A preset whose options decide where a request has the key."""
+
+    def key_place(self, service: RemoteService) -> KeyPlace:
+        """Return the place of the key in requests to this service."""
+
+
+@runtime_checkable
+class HasLimits(Protocol):
+    """A preset whose limits depend on options, or are of pixels, too."""
+
+    def limits(self, service: RemoteService) -> Limits:
+        """Return the limits of this service."""
+
+
+def key_place(preset: Preset, service: RemoteService) -> KeyPlace:
+    """Return where requests to a service have the key."""
+    return preset.key_place(service) if isinstance(preset, PlacesKey) else preset.key
+
+
+def limits(preset: Preset, service: RemoteService) -> Limits:
+    """Return the largest image that a service takes: what its settings say of bytes, else what the preset knows."""
+    known = preset.limits(service) if isinstance(preset, HasLimits) else Limits(preset.max_bytes)
+    return replace(known, max_bytes=service.max_bytes) if service.max_bytes else known
 
 
 def open_preset(name: str) -> Preset:

@@ -7,6 +7,7 @@ logged.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
@@ -20,6 +21,9 @@ T = TypeVar("T")
 
 LONGEST_QUOTE: Final = 200
 """Characters of a service's own words in a message."""
+
+_DATA: Final = re.compile(r"data:[\w.+-]+/[^\s,]*,\S*|[\w+/=-]{80,}", re.ASCII)
+"""An image as ``data:`` URI or base64, which some services repeat in their messages."""
 
 _BAD: Final = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError)
 """What decoders raise: ValueError for bytes that are not UTF-8 and for integers of thousands of digits."""
@@ -68,7 +72,7 @@ def shortened(words: object) -> str:
     """Return a service's own words on one line of up to 200 characters; lists are joined."""
     if isinstance(words, (list, tuple)):
         words = "; ".join(filter(None, map(clean, words)))
-    text = clean(words) or "no reason given"
+    text = _DATA.sub("…", clean(words)) or "no reason given"
     return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 1]}…"
 
 
