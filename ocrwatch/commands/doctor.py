@@ -311,7 +311,7 @@ def _second(settings: Settings) -> Finding:
 def _ask(service: Remote) -> remote.Trial:
     """Have a service read a small picture."""
     # Loads the HTTP client.
-    from ocrwatch.executors.http_ocr.trial import try_service  # type: ignore[import-not-found] # noqa: PLC0415
+    from ocrwatch.executors.http_ocr.trial import try_service  # noqa: PLC0415
 
     trial: remote.Trial = asyncio.run(try_service(service))
     return trial

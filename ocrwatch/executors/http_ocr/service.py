@@ -16,7 +16,7 @@ from ocrwatch.events import RemoteAnswered, RemoteRefused, publish
 from ocrwatch.executors.http_ocr.client import Client, NoAnswer, Response, shown
 from ocrwatch.executors.http_ocr.gate import Gate
 from ocrwatch.executors.http_ocr.keys import Key, key_of
-from ocrwatch.executors.http_ocr.presets.base import Request, TokenExchange, open_preset
+from ocrwatch.executors.http_ocr.presets.base import Request, TokenExchange, key_place, open_preset
 from ocrwatch.executors.http_ocr.refusals import is_accepted, is_ambiguous, refusal
 from ocrwatch.recipe import REMOTE
 from ocrwatch.settings.remote import Remote
@@ -169,7 +169,7 @@ class Service:
         """Return the headers and parameters with the key."""
         if (key := self._key()) is None:
             return {}, ()
-        place = self.preset.key
+        place = key_place(self.preset, self.options.service)
         exchange = self.preset.exchange(key.value, self.options.service)
         secret = key.value if exchange is None else await self._exchanged(exchange)
         if place.query:
