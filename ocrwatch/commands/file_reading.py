@@ -8,15 +8,19 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from msgspec import structs
 
 from ocrwatch import log
-from ocrwatch.checks.startup import usable_cores
+from ocrwatch.backoff import Backoff
+from ocrwatch.checks.startup import open_services, usable_cores
 from ocrwatch.document import BEGINNING
 from ocrwatch.errors import (
     EngineFailed,
     OcrwatchError,
     Rejected,
+    ScanFault,
     ServiceFault,
     TooLarge,
     UsageError,
@@ -27,9 +31,13 @@ from ocrwatch.executors.events import Begun, WorkerLost, WorkerReady, WorkerUnfi
 from ocrwatch.executors.ipc import Job
 from ocrwatch.executors.local import LocalExecutor
 from ocrwatch.executors.startup_guard import StartupGuard
+from ocrwatch.recipe import REMOTE
 from ocrwatch.render import registry
 from ocrwatch.render.base import RenderedPage, RenderRequest
 from ocrwatch.settings import Effective, Settings, recipe
+
+if TYPE_CHECKING:
+    from ocrwatch.executors.http_ocr.executor import HttpOcrExecutor
 
 STANDARD_INPUT: Final = Path("-")
 """The argument that means standard input."""
@@ -96,7 +104,9 @@ class _Reader:
         self._max_bytes = settings.settle.max_bytes
         # The preferred engine is the last that a worker warms up for.
         self._recipes = [recipe(options, engine) for engine in options.ocr.engine]
-        self._executor = self._open_executor(settings)
+        workers = LocalExecutor(self._worker_options(settings), Uncounted(), self)
+        self._services = open_services(settings, workers, Backoff())
+        self._executor: Executor = self._services or workers
         self._starts = StartupGuard(self._executor.capacity)
         self._cannot_start = asyncio.Event()
         self._tasks: dict[int, asyncio.Task[Result]] = {}
@@ -107,6 +117,8 @@ class _Reader:
         """Return what becomes of a file; they are asked for in order. Raises the error that prevents all reading."""
         if not number:
             self._executor.start()
+            if self._services is not None:
+                self._connections = asyncio.create_task(self._services.run())
         ahead = _AHEAD_PER_WORKER * self._executor.capacity
         for begun in range(self._begun, min(len(self._files), number + ahead)):
             self._tasks[begun] = asyncio.create_task(self._read(begun, self._files[begun]))
@@ -129,17 +141,18 @@ class _Reader:
         """End the workers."""
         self._executor.close()
 
-    def _open_executor(self, settings: Settings) -> Executor:
+    def _worker_options(self, settings: Settings) -> WorkerOptions:
         workers = settings.workers
-        options = WorkerOptions(
-            min(workers.count or usable_cores(), len(self._files)),
+        count = min(workers.count or usable_cores(), len(self._files))
+        return WorkerOptions(
+            count,
             tuple(each for each in reversed(self._recipes) if not each.is_remote),
             self._formats,
             workers.timeout,
             workers.max_memory,
             workers.max_scans,
+            helpers=count,
         )
-        return LocalExecutor(options, Uncounted(), self)
 
     async def _read(self, number: int, path: Path) -> Result:
         """Read a file with the first engine that can."""
@@ -159,9 +172,20 @@ class _Reader:
 
     async def _read_with(self, job: Job) -> Result:
         try:
-            return (await read_checked(self._executor, job)).page
+            page = (await read_checked(self._executor, job)).page
+            if self._services is not None and job.recipe.has_remote_second and page.summary.is_doubtful:
+                return await self._read_again(self._services, structs.replace(job, first=page.packed))
         except OcrwatchError as error:
             return error
+        return page
+
+    @staticmethod
+    async def _read_again(services: HttpOcrExecutor, job: Job) -> RenderedPage:
+        """Have a service read a doubtful page; if it cannot, the page says so."""
+        try:
+            return (await read_checked(services, job)).page
+        except (ServiceFault, ScanFault) as fault:
+            return await services.without_second(job, fault.message)
 
     def _request(self, path: Path, content: bytes) -> RenderRequest:
         return RenderRequest(
@@ -171,6 +195,7 @@ class _Reader:
             hashlib.sha256(content).hexdigest(),
             self._options.output.review_below,
             preview_chars=BEGINNING,
+            packs=self._options.ocr.second.startswith(REMOTE),
             straighten=self._options.pdf.straighten,
         )
 

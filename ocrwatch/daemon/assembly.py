@@ -166,6 +166,11 @@ class Assembly:
         waiting = self.scans.count(ScanState.LOADING, ScanState.QUEUED)
         return handed_over + waiting + self.watcher.queued
 
+    @property
+    def in_flight(self) -> dict[str, int]:
+        """How many requests wait for their answer, by the name of the service."""
+        return self._services.in_flight if self._services is not None else {}
+
     async def take_in(self, *, events: bool) -> None:
         """Process new scans in the inbox until the watcher is stopped."""
         async for batch in self.watcher.batches(events=events):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
 
 import ocrwatch
 from ocrwatch.errors import ServiceFault
+from ocrwatch.settings.types import shown_address
 
 MOST_RECEIVED: Final = 32_000_000
 """Bytes of an answer: those of a dense page with a box for each letter are 2,000,000."""
@@ -44,20 +44,13 @@ class Response:
     body: bytes
 
 
-def shown(url: str) -> str:
-    """Return an address without its path and parameters, which may hold a secret."""
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}"
-
-
 class Client:
     """Sends requests to one service. Lives on the event loop; :meth:`close` ends its connections."""
 
     def __init__(self, service: str, url: str, connections: int, timeout: float) -> None:
         """``timeout`` is in seconds, for one request with its answer."""
         self._service = service
-        self._shown = shown(url)
+        self._shown = shown_address(url)
         self._connections = connections + _FURTHER_CONNECTIONS
         self._timeout = timeout
         self._session: aiohttp.ClientSession | None = None

@@ -11,7 +11,7 @@ from ocrwatch.backoff import Backoff
 from ocrwatch.errors import OcrwatchError, ServiceFault
 from ocrwatch.executors.base import Executor, Reading, WorkerOptions
 from ocrwatch.executors.http_ocr.service import Ambiguous, Service
-from ocrwatch.executors.http_ocr.trial import TRIAL_REQUEST, trial_picture
+from ocrwatch.executors.http_ocr.trial_picture import TRIAL_REQUEST, trial_picture
 from ocrwatch.executors.ipc import AssembleJob, Job, Prepared, PrepareJob, RenderJob
 from ocrwatch.recipe import Recipe
 from ocrwatch.render.base import RenderedPage
@@ -93,6 +93,11 @@ class HttpOcrExecutor:
     def lanes(self) -> dict[str, int]:
         """How many scans each service may have at once, by the cause of its pauses."""
         return {service.cause: service.options.concurrency for service in self._services.values()}
+
+    @property
+    def in_flight(self) -> dict[str, int]:
+        """How many requests wait for their answer, by the name of the service."""
+        return {service.name: service.in_flight for service in self._services.values()}
 
     def start(self) -> None:
         """Start the workers."""

@@ -13,13 +13,14 @@ import msgspec
 
 from ocrwatch.errors import EngineFailed, OcrwatchError, ScanFault, ServiceFault
 from ocrwatch.events import RemoteAnswered, RemoteRefused, publish
-from ocrwatch.executors.http_ocr.client import Client, NoAnswer, Response, shown
+from ocrwatch.executors.http_ocr.client import Client, NoAnswer, Response
 from ocrwatch.executors.http_ocr.gate import Gate
 from ocrwatch.executors.http_ocr.keys import Key, key_of
 from ocrwatch.executors.http_ocr.presets.base import Request, TokenExchange, key_place, open_preset
 from ocrwatch.executors.http_ocr.refusals import is_accepted, is_ambiguous, refusal
 from ocrwatch.recipe import REMOTE
 from ocrwatch.settings.remote import Remote
+from ocrwatch.settings.types import shown_address
 
 _POLLED_EVERY: Final = 1.0
 """Seconds between two questions for a result, as the services advise that answer 202."""
@@ -145,7 +146,7 @@ class Service:
         if urlsplit(url)[:2] != urlsplit(self.options.url)[:2]:
             # The key is sent to no other server.
             raise ServiceFault(
-                f"the service {self.name} says that the result is on another server ({shown(url)})",
+                f"the service {self.name} says that the result is on another server ({shown_address(url)})",
                 "check url and preset of the service",
             )
         while time.monotonic() < deadline:

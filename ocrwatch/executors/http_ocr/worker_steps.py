@@ -13,7 +13,7 @@ from typing import Final
 
 from ocrwatch.document import EngineInfo, Page
 from ocrwatch.errors import InternalFault, OcrwatchError, is_memory_error
-from ocrwatch.executors.http_ocr.presets.base import Answer, Image, Preset, Request, open_preset
+from ocrwatch.executors.http_ocr.presets.base import Answer, Image, Preset, Request, limits, open_preset
 from ocrwatch.executors.rendering import plain, render_page, unpacked
 from ocrwatch.recipe import REMOTE, Recipe, RemoteService
 from ocrwatch.recognise.remote.answered import placed
@@ -42,8 +42,10 @@ def prepare_scan(content: bytes, recipe: Recipe) -> Prepared:
     service = _service(recipe)
     preset = open_preset(service.preset)
     with _blamed_on(service.preset):
-        media_types, max_bytes = frozenset(preset.media_types), service.max_bytes or preset.max_bytes
-    image, sent = prepare(content, recipe, media_types, max_bytes)
+        media_types, most = frozenset(preset.media_types), limits(preset, service)
+    image, sent = prepare(
+        content, recipe, media_types, most.max_bytes, max_side=most.max_side, max_pixels=most.max_pixels
+    )
     with _blamed_on(service.preset):
         request = preset.request(_image(sent, image), service, recipe.languages)
         if not isinstance(request, Request) or not isinstance(request.body, bytes):

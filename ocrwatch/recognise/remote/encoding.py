@@ -51,17 +51,35 @@ class EncodedImage:
     warnings: tuple[str, ...] = ()
 
 
-def encoded(pixels: Gray | Rgb, media_types: frozenset[str], dpi: float | None) -> EncodedImage:
+def scale_within(width: int, height: int, max_side: int, max_pixels: int) -> float:
+    """Return by what an image is scaled, 0 to 1, to have no more pixels than a service takes.
+
+    A limit is 0 if there is none.
+    """
+    by_area = (max_pixels / (width * height)) ** 0.5 if max_pixels else 1.0
+    return min(1.0, (max_side or _LONGEST_SIDE) / max(width, height), by_area)
+
+
+def encoded(
+    pixels: Gray | Rgb, media_types: frozenset[str], dpi: float | None, max_side: int = 0, max_pixels: int = 0
+) -> EncodedImage:
     """Write an image as JPEG, or as PNG if it has two levels, or if the service takes no JPEG.
 
     ``dpi`` is its resolution, None if it is unknown.
     """
-    scale = min(1.0, _LONGEST_SIDE / max(pixels.shape))
+    scale = scale_within(pixels.shape[1], pixels.shape[0], max_side, max_pixels)
     return _Writer(media_types, dpi).write(_scaled(pixels, scale), scale, _QUALITY)
 
 
 def shrunk(
-    pixels: Gray | Rgb, media_types: frozenset[str], dpi: float | None, max_bytes: int, fineness: float
+    pixels: Gray | Rgb,
+    media_types: frozenset[str],
+    dpi: float | None,
+    max_bytes: int,
+    fineness: float,
+    *,
+    max_side: int = 0,
+    max_pixels: int = 0,
 ) -> EncodedImage:
     """Write an image with less quality, and scale it until it has at most ``max_bytes``.
 
@@ -70,7 +88,7 @@ def shrunk(
     """
     writer = _Writer(media_types, dpi)
     least = min(1.0, _LEAST_FINE / fineness)
-    scale = min(1.0, _LONGEST_SIDE / max(pixels.shape))
+    scale = scale_within(pixels.shape[1], pixels.shape[0], max_side, max_pixels)
     image = writer.write(_scaled(pixels, scale), scale, _LOWER_QUALITY)
     for _ in range(_MOST_TRIES):
         if len(image.content) <= max_bytes:

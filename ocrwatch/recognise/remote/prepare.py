@@ -22,7 +22,7 @@ from ocrwatch.recognise.evidence import letter_centres
 from ocrwatch.recognise.page_view import REDUCE_FROM, PageView, dpi_of, for_languages, needs_full_size, view_of
 from ocrwatch.recognise.projective import as_projective, mapped
 from ocrwatch.recognise.reader import untouched
-from ocrwatch.recognise.remote.encoding import EncodedImage, encoded, shrunk
+from ocrwatch.recognise.remote.encoding import EncodedImage, encoded, scale_within, shrunk
 from ocrwatch.recognise.remote.marks import packed_marks
 from ocrwatch.recognise.remote.scan_image import Rgb, colours, is_read_alike
 from ocrwatch.recognise.sent_page import SentPage
@@ -48,17 +48,25 @@ class _Made:
     steps: tuple[str, ...]
 
 
-def prepare(content: bytes, recipe: Recipe, media_types: frozenset[str], max_bytes: int) -> tuple[bytes, SentPage]:
+def prepare(
+    content: bytes,
+    recipe: Recipe,
+    media_types: frozenset[str],
+    max_bytes: int,
+    *,
+    max_side: int = 0,
+    max_pixels: int = 0,
+) -> tuple[bytes, SentPage]:
     """Return the image that a service gets, and what is remembered of the page meanwhile.
 
     ``media_types`` are those that the service takes, and ``max_bytes`` is the size of the largest image that it takes,
-    0 if there is no limit. Raises ScanFault if the scan cannot be read, :class:`Rejected` if its image cannot be made
-    small enough.
+    ``max_side`` its longer side in pixels, and ``max_pixels`` their number; 0 if there is no limit. Raises ScanFault if
+    the scan cannot be read, :class:`Rejected` if its image cannot be made small enough.
     """
     begin = time.perf_counter()
     recipe = for_languages(recipe)
     if recipe.remote is None or recipe.remote.prepare == "none":
-        made = _as_it_came(content, recipe, media_types, max_bytes)
+        made = _as_it_came(content, recipe, media_types, max_bytes, (max_side, max_pixels))
     elif recipe.remote.prepare == "straighten":
         made = _enhanced(content, _decoded(content, recipe, None), recipe, untouched(recipe.enhance))
     else:
@@ -68,9 +76,10 @@ def prepare(content: bytes, recipe: Recipe, media_types: frozenset[str], max_byt
         image = _own(content, made)
     else:
         dpi = _dpi(made, recipe)
-        image = encoded(made.pixels, media_types, dpi)
+        image = encoded(made.pixels, media_types, dpi, max_side, max_pixels)
         if max_bytes and len(image.content) > max_bytes:
-            image = shrunk(made.pixels, media_types, dpi, max_bytes, _fineness(made, dpi))
+            fineness = _fineness(made, dpi)
+            image = shrunk(made.pixels, media_types, dpi, max_bytes, fineness, max_side=max_side, max_pixels=max_pixels)
     sent = _sent(image, made, recipe)
     return image.content, replace(sent, prepare_ms=round((time.perf_counter() - begin) * 1000, 2))
 
@@ -79,10 +88,13 @@ def _decoded(content: bytes, recipe: Recipe, reduce_from: int | None) -> Decoded
     return decode(content, max_pixels=recipe.enhance.max_pixels, reduce_from=reduce_from)
 
 
-def _as_it_came(content: bytes, recipe: Recipe, media_types: frozenset[str], max_bytes: int) -> _Made:
+def _as_it_came(
+    content: bytes, recipe: Recipe, media_types: frozenset[str], max_bytes: int, most_pixels: tuple[int, int]
+) -> _Made:
     """Return the scan's own bytes if the service reads them as they are meant, otherwise the upright page."""
     may_stay = recipe.region == WHOLE_PAGE and (not max_bytes or len(content) <= max_bytes)
     decoded = _decoded(content, recipe, _HALVE_FROM if may_stay else None)
+    may_stay = may_stay and scale_within(decoded.width, decoded.height, *most_pixels) == 1
     stays = may_stay and f"image/{decoded.image.kind}" in media_types and is_read_alike(content, decoded)
     if decoded.reduction > 1 and (not stays or min(decoded.gray.shape) <= SURVEY_SIDE // 4):
         # A long till receipt is measured at its full width.
