@@ -122,7 +122,7 @@ def test_a_process_that_cannot_render_keeps_no_scan_waiting(opened: Open) -> Non
         await local.start()
         local.executor._helpers.change(replace(local.options, workers=1, recipes=(), formats=("no-such-format",)))
         for scan in (1, 2):
-            with pytest.raises(EnvironmentFault, match=r"no worker can render .*no-such-format"):
+            with pytest.raises(EnvironmentFault, match=r"no worker can start .*no-such-format"):
                 await local.render(scan)
         assert [type(event) for event in local.events] == [WorkerReady]
         await local.read(3)
