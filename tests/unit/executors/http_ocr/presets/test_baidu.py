@@ -208,8 +208,10 @@ def test_refusals_of_the_image_are_the_scans_fault(code: int, words: str) -> Non
 
 @pytest.mark.parametrize(
     ("code", "remedy"),
-    [(17, "buy"), (18, "rate"), (19, "buy"), (4, "rate"), (110, "key file"), (111, "key file"), (100, "key file")]
-    + [(6, "allow"), (282000, "console"), (1, "console"), (216100, "console"), (-5, "console")],
+    [
+        *((17, "buy"), (18, "rate"), (19, "buy"), (4, "rate"), (110, "key file"), (111, "key file"), (100, "key file")),
+        *((6, "allow"), (282000, "console"), (1, "console"), (216100, "console"), (-5, "console")),
+    ],
 )
 def test_other_refusals_are_the_services(code: int, remedy: str) -> None:
     """Quota, tokens and internal errors concern all images."""
@@ -220,8 +222,19 @@ def test_other_refusals_are_the_services(code: int, remedy: str) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html></html>", b'{"words_result": [{"wor', {}, {"words_result": None}, {"words_result": {}}, [], None]
-    + [{"error_code": "broken"}, {"error_code": {}}, {"error_code": True}],
+    [
+        *(
+            b"",
+            b"<html></html>",
+            b'{"words_result": [{"wor',
+            {},
+            {"words_result": None},
+            {"words_result": {}},
+            [],
+            None,
+        ),
+        *({"error_code": "broken"}, {"error_code": {}}, {"error_code": True}),
+    ],
 )
 def test_other_bodies_are_faults_of_the_service(body: Any) -> None:
     """They are no answer of Baidu's OCR."""

@@ -70,9 +70,7 @@ def test_pages_are_no_repetition(text: str) -> None:
     assert repetition(text) is Repetition.NONE
 
 
-@pytest.mark.parametrize(
-    "text", ["0.00\n" * 40, PAGE + "\nthe same line" * 20, "\n\n".join("first\nsecond".split("\n") * 25)]
-)
+@pytest.mark.parametrize("text", ["0.00\n" * 40, PAGE + "\nthe same line" * 20, "\n\n".join(["first", "second"] * 25)])
 def test_many_equal_lines_are_suspicious(text: str) -> None:
     """A long column may have equal values, so the text is kept."""
     assert repetition(text) is Repetition.SUSPICIOUS
