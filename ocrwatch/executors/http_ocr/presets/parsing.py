@@ -33,14 +33,12 @@ def decode(body: bytes, type_: type[T], service: RemoteService) -> T:
     """Decode a JSON body. Raises ServiceFault if it is none, or has other types.
 
     NaN and infinities, which servers written in Python may send, become null; halves of characters, which they may send
-    too, are kept.
+    too, and numbers that are too large are kept.
     """
     try:
         return msgspec.json.decode(body, type=type_)
     except _BAD as error:
         reason = str(error)
-        if isinstance(error, msgspec.ValidationError):
-            raise unexpected(service, reason) from None
     try:
         return msgspec.convert(json.loads(body, parse_constant=_nothing), type_)
     except _BAD:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from ocrwatch.document import Baseline, Box, Quad
 from ocrwatch.executors.http_ocr.presets.base import Image
@@ -135,9 +135,9 @@ def rectangle(left: object, top: object, width: object, height: object, image: I
 
 def _points(value: object) -> list[Point] | None:
     """Return the points of a list in one of the notations; None if one of them is none."""
-    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
+    if not _is_list(value):
         return None
-    if value and not isinstance(value[0], (Sequence, Mapping)):
+    if value and not isinstance(value[0], Mapping) and not _is_list(value[0]):
         value = list(zip(value[0::2], value[1::2], strict=False)) if len(value) % 2 == 0 else []
     points = [_point(each) for each in value]
     return None if None in points else [point for point in points if point is not None]
@@ -147,11 +147,15 @@ def _point(value: Any) -> Point | None:
     if isinstance(value, Mapping):
         # Services whose interface is defined in Protocol Buffers leave out what is 0.
         x, y = finite(value.get("x", 0)), finite(value.get("y", 0))
-    elif isinstance(value, Sequence) and len(value) == 2:  # noqa: PLR2004 - x and y
+    elif _is_list(value) and len(value) == 2:  # noqa: PLR2004 - x and y
         x, y = finite(value[0]), finite(value[1])
     else:
         return None
     return None if x is None or y is None else (x, y)
+
+
+def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, (list, tuple))
 
 
 def _quad(corners: Iterable[Point]) -> Quad:
