@@ -157,7 +157,7 @@ def outage(home: Path, scans: int, seconds: float, *, hangs: bool, alone: bool) 
             "outage": "hangs" if hangs else "killed",
             "engine": json.loads(engine),
             "scans": scans,
-            "lost": len(set(put_at) - _ended(daemon) - set(_originals(daemon))),
+            "lost": len(set(put_at) - _ended(daemon)),
             "quarantined": len(quarantined),
             "twice": len(delivered) - len(waits) + sum(1 for _ in daemon.outbox.rglob("*.txt")) - 1 - len(waits),
             "mixed_up": mixed_up(daemon, delivered),
@@ -201,11 +201,6 @@ def _through_outage(
 def _ended(daemon: DaemonProcess) -> set[str]:
     """Return the paths of all scans that were delivered or quarantined."""
     return {event["path"] for name in ("scan.delivered", "scan.quarantined") for event in daemon.events(name)}
-
-
-def _originals(daemon: DaemonProcess) -> list[str]:
-    """Return the paths of the scans that are still in the inbox."""
-    return [str(path.relative_to(daemon.inbox)) for path in daemon.inbox.rglob("*.jpg")]
 
 
 def _waits(delivered: list[Event], put_at: dict[str, float]) -> dict[str, float]:
