@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Final
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
@@ -44,6 +46,14 @@ class Response:
     body: bytes
 
 
+def proxy_for(url: URL) -> URL | None:
+    """Return the proxy that the environment names for an address (HTTPS_PROXY, NO_PROXY)."""
+    proxy = getproxies().get(url.scheme, "")
+    if not proxy or proxy_bypass(f"{url.host}:{url.port}"):
+        return None
+    return URL(proxy if "://" in proxy else f"http://{proxy}")
+
+
 class Client:
     """Sends requests to one service. Lives on the event loop; :meth:`close` ends its connections."""
 
@@ -54,15 +64,24 @@ class Client:
         self._connections = connections + _FURTHER_CONNECTIONS
         self._timeout = timeout
         self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[URL, URL | None] = {}
+        """By the origin of an address."""
 
     async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], query: Iterable[tuple[str, str]] = ()
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        query: Iterable[tuple[str, str]] = (),
+        connected: Callable[[], None] | None = None,
     ) -> Response:
         """Send a request; raises :class:`ServiceFault` if there is no answer.
 
+        ``connected`` is called if a new connection had to be made, just before the request is sent.
+
         Redirects are not followed: a scan goes where the settings say and nowhere else.
         """
-        return await self._exchange("POST", url, headers, query, body)
+        return await self._exchange("POST", url, headers, query, body, connected)
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Response:
         """Ask for a result; raises like :meth:`post`."""
@@ -81,14 +100,15 @@ class Client:
         headers: Mapping[str, str],
         query: Iterable[tuple[str, str]],
         body: bytes | None,
+        connected: Callable[[], None] | None = None,
     ) -> Response:
         try:
             try:
-                return await self._once(method, url, headers, query, body)
+                return await self._once(method, url, headers, query, body, connected)
             except (aiohttp.ServerDisconnectedError, ConnectionResetError):
                 # The server may have closed a kept connection just as the request was sent. Reading an image twice
                 # changes nothing.
-                return await self._once(method, url, headers, query, body)
+                return await self._once(method, url, headers, query, body, connected)
         except aiohttp.ConnectionTimeoutError as error:
             raise ServiceFault(
                 f"the service {self._service} ({self._shown}) cannot be reached (no connection within its time)",
@@ -112,10 +132,19 @@ class Client:
         headers: Mapping[str, str],
         query: Iterable[tuple[str, str]],
         body: bytes | None,
+        connected: Callable[[], None] | None = None,
     ) -> Response:
         # The address is sent as it is written: it may have parts that are escaped already.
         target = URL(url, encoded=True).extend_query(list(query))
-        async with self._open().request(method, target, data=body, headers=headers, allow_redirects=False) as response:
+        async with self._open().request(
+            method,
+            target,
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            proxy=self._proxy(target),
+            trace_request_ctx=connected,
+        ) as response:
             content = await response.content.read(-1) if _is_short(response) else await _limited(response)
             return Response(response.status, response.headers, content)
 
@@ -128,10 +157,34 @@ class Client:
                 ),
                 headers={"User-Agent": f"ocrwatch/{ocrwatch.__version__}"},
                 cookie_jar=aiohttp.DummyCookieJar(),
-                # Proxies are named in the environment (HTTPS_PROXY).
-                trust_env=True,
+                trace_configs=[_tracing()],
             )
         return self._session
+
+    def _proxy(self, target: URL) -> URL | None:
+        """Return the proxy for an address.
+
+        With trust_env, aiohttp would look for it in threads for each request, which took a third of its time and
+        delayed it after its turn, and would send passwords of ~/.netrc.
+        """
+        origin = target.origin()
+        if origin not in self._proxies:
+            self._proxies[origin] = proxy_for(origin)
+        return self._proxies[origin]
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    """Return what calls ``connected`` of a request."""
+
+    async def made(
+        _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceConnectionCreateEndParams
+    ) -> None:
+        if context.trace_request_ctx is not None:
+            context.trace_request_ctx()
+
+    config = aiohttp.TraceConfig()
+    config.on_connection_create_end.append(made)
+    return config
 
 
 def _is_short(response: aiohttp.ClientResponse) -> bool:

@@ -2,7 +2,8 @@
 
 A service that allows N requests per second counts them in a window that slides. A limiter that lets N through at once,
 and N more a second later, is refused as soon as the network delays one of the first: so requests are spaced evenly, and
-the window is a little longer than a second.
+the window is a little longer than a second. It is measured between the times at which requests were sent, which may be
+later than their turns: the event loop may be busy, and a new connection takes several times the way to the service.
 """
 
 from __future__ import annotations
@@ -25,6 +26,20 @@ _CATCH_UP: Final = 0.8
 """Least distance of two requests, as a share of the even one: a delay of the event loop is made up for by that much."""
 
 
+class Turn:
+    """Permission to send one request."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        """When the request was sent, as far as is known (monotonic seconds)."""
+
+    def is_sent_now(self) -> None:
+        """Record that the request was sent only now."""
+        self.at = time.monotonic()
+
+
 class Gate:
     """Grants turns in the order of arrival. Lives on the event loop."""
 
@@ -33,11 +48,11 @@ class Gate:
         in_window = max(1, math.floor(rate))
         self._window = in_window / rate * _MARGIN
         self._distance = _CATCH_UP / rate if in_window > 1 else self._window
-        self._granted: deque[float] = deque(maxlen=in_window)
-        """When the last turns were granted (monotonic seconds)."""
+        self._granted: deque[Turn] = deque(maxlen=in_window)
+        """The last turns."""
         self._concurrency = concurrency
         self._held = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[Turn]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
 
@@ -47,21 +62,22 @@ class Gate:
         return self._held
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def turn(self) -> AsyncIterator[Turn]:
         """Wait for a turn, and hold it; raises :class:`Stopping` once the gate is closed."""
         if self._is_closed:
             raise Stopping
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         self._grant()
         try:
-            await future
+            turn = await future
+            turn.is_sent_now()
         except asyncio.CancelledError:
             if future.done() and not future.cancelled():
                 self._release()
             raise
         try:
-            yield
+            yield turn
         finally:
             self._release()
 
@@ -88,17 +104,18 @@ class Gate:
             if (due := self._due()) > now:
                 self._come_back(due - now)
                 return
-            self._granted.append(now)
+            turn = Turn(now)
+            self._granted.append(turn)
             self._held += 1
-            self._waiting.popleft().set_result(None)
+            self._waiting.popleft().set_result(turn)
 
     def _due(self) -> float:
         """Return when the next turn may be granted (monotonic seconds)."""
         if not self._granted:
             return 0.0
-        due = self._granted[-1] + self._distance
+        due = self._granted[-1].at + self._distance
         if len(self._granted) == self._granted.maxlen:
-            due = max(due, self._granted[0] + self._window)
+            due = max(due, self._granted[0].at + self._window)
         return due
 
     def _come_back(self, seconds: float) -> None:

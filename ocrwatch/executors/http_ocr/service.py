@@ -14,7 +14,7 @@ import msgspec
 from ocrwatch.errors import EngineFailed, OcrwatchError, ScanFault, ServiceFault
 from ocrwatch.events import RemoteAnswered, RemoteRefused, publish
 from ocrwatch.executors.http_ocr.client import Client, NoAnswer, Response
-from ocrwatch.executors.http_ocr.gate import Gate
+from ocrwatch.executors.http_ocr.gate import Gate, Turn
 from ocrwatch.executors.http_ocr.keys import Key, key_of
 from ocrwatch.executors.http_ocr.presets.base import Request, TokenExchange, key_place, open_preset
 from ocrwatch.executors.http_ocr.refusals import is_accepted, is_ambiguous, refusal
@@ -78,10 +78,10 @@ class Service:
         Raises :class:`ServiceFault` if the service reads no image now, :class:`Rejected` if it refuses this one,
         :class:`Ambiguous` if it cannot be told, and :class:`Stopping`.
         """
-        async with self._gate.turn():
+        async with self._gate.turn() as turn:
             begun = time.monotonic()
             try:
-                response = await self._send(message, begun + self.options.timeout)
+                response = await self._send(message, begun + self.options.timeout, turn)
             except NoAnswer as fault:
                 self._refused(fault, None, begun)
                 of_scan = EngineFailed(fault.message, "look at the scan; set a longer timeout of the service")
@@ -130,12 +130,14 @@ class Service:
             error.message = error.message.replace(secret, "…")
             error.args = tuple(each.replace(secret, "…") if isinstance(each, str) else each for each in error.args)
 
-    async def _send(self, message: Request, deadline: float) -> Response:
+    async def _send(self, message: Request, deadline: float, turn: Turn) -> Response:
         """Send a request, and ask for its result until it is there."""
         headers = {"Content-Type": message.content_type, **dict(message.headers)}
         key_headers, query = await self._authorization()
         url = f"{self.options.url.rstrip('/')}{message.path}" if message.path else self.options.url
-        response = await self._client.post(url, message.body, headers | key_headers, (*message.query, *query))
+        response = await self._client.post(
+            url, message.body, headers | key_headers, (*message.query, *query), turn.is_sent_now
+        )
         if not (self.preset.polls and response.status == _ACCEPTED):
             return response
         place = response.headers.get("Operation-Location") or response.headers.get("Location") or ""

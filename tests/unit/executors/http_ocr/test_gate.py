@@ -123,3 +123,20 @@ def test_a_cancelled_request_leaves_its_place_to_the_next() -> None:
         assert gate.held == 0
 
     run(main())
+
+
+def test_the_window_counts_from_when_requests_were_sent() -> None:
+    """One whose connection had to be made first reaches the service later than its turn."""
+
+    async def main() -> None:
+        gate = Gate(20.0, 1000)
+        async with gate.turn() as first:
+            await asyncio.sleep(0.2)
+            first.is_sent_now()
+        for _ in range(19):
+            async with gate.turn():
+                pass
+        async with gate.turn() as last:
+            assert last.at - first.at >= 1.0
+
+    run(main())
