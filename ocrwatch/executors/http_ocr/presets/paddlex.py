@@ -19,7 +19,7 @@ from ocrwatch.executors.http_ocr.presets.addresses import rest_of_path
 from ocrwatch.executors.http_ocr.presets.base import Answer, Image, Request
 from ocrwatch.executors.http_ocr.presets.bodies import JSON, as_base64, json_body
 from ocrwatch.executors.http_ocr.presets.parsing import decode, refused, rejected, unexpected
-from ocrwatch.executors.http_ocr.presets.places import Place, polygon
+from ocrwatch.executors.http_ocr.presets.places import Place, finite, polygon
 from ocrwatch.executors.http_ocr.presets.plain import PlainPreset, unordered
 from ocrwatch.executors.http_ocr.presets.text import Piece, block_of, percent, split_line
 from ocrwatch.recipe import RemoteService
@@ -141,4 +141,4 @@ def _along(place: Place | None, angle: object) -> Place | None:
         return place
     if place.is_tall:
         place = place.turned()
-    return place.turned().turned() if angle in _UPSIDE_DOWN else place
+    return place.turned().turned() if finite(angle) in _UPSIDE_DOWN else place
