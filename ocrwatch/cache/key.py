@@ -25,7 +25,7 @@ from ocrwatch.errors import EnvironmentFault
 from ocrwatch.events import CacheFailed, publish
 from ocrwatch.plugins import find
 from ocrwatch.recipe import Recipe
-from ocrwatch.recognise.engine_choice import AUTO, TESSERACT, has_second_reader, is_read_by_ppocr
+from ocrwatch.recognise.engine_choice import AUTO, NONE, TESSERACT, has_second_reader, is_read_by_ppocr
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.recognise.tessdata import languages_loaded, tessdata_folder
 from ocrwatch.render.base import RenderedPage
@@ -214,8 +214,13 @@ def _identity(recipe: Recipe, digest: Callable[[_Stamp], bytes], executor: str) 
         options,
         [(stamp.path.name, digest(stamp).hex()) for stamp in data if stamp.path.is_file()],
     )
+    stamps = (*of_folder, *data, *named.values())
+    if recipe.is_remote and (recipe.tables or recipe.fields):
+        # Cells and fields are read once more by an engine of this machine.
+        here = _identity(replace(recipe, engine=AUTO, second=NONE, remote=None), digest, executor)
+        parts, stamps = (*parts, here.digest), (*stamps, *here.stamps)
     all_of_them = hashlib.sha256(repr(parts).encode("utf-8", "backslashreplace")).digest()
-    return _Identity(all_of_them, (*of_folder, *data, *named.values()))
+    return _Identity(all_of_them, stamps)
 
 
 @functools.cache

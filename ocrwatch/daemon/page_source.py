@@ -12,8 +12,8 @@ from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.cache.key import PageCache
 from ocrwatch.daemon.priority_scheduler import MOST_BACKLOG, LaneClosed, Scheduler
 from ocrwatch.daemon.retry_policy import check_admission, record_pause, renew
-from ocrwatch.errors import Blocked, EnvironmentFault, ScanFault, ServiceFault, Stopping, UsageError
-from ocrwatch.events import CacheFailed, publish
+from ocrwatch.errors import Blocked, EnvironmentFault, InternalFault, ScanFault, ServiceFault, Stopping, UsageError
+from ocrwatch.events import CacheFailed, ScanFailed, publish
 from ocrwatch.executors.base import Executor, read_checked, render_checked, request_for
 from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.intake.loading import AlreadyDelivered, Loaded, Loading
@@ -100,7 +100,10 @@ class PageSource:
                 page = await self._have_read(scan, Job(scan.id, content, scan.recipe, self._request(scan)))
                 del content
             if scan.recipe.has_remote_second and page.summary.is_doubtful and page.packed:
-                page = await self._have_read_again(scan, page.packed)
+                # Many may wait for a slow service: only the packed page is kept meanwhile.
+                packed = page.packed
+                del page
+                page = await self._have_read_again(scan, packed)
             self._remember(scan, page)
             return page
 
@@ -167,8 +170,6 @@ class PageSource:
             scan.worker = 0
         self._backoff.resolve(Cause.WORKERS)
         self._backoff.resolve(Cause.MEMORY)
-        if scan.lane != LOCAL_LANE:
-            self._backoff.resolve(scan.lane)
         scan.read_ms += reading.read_ms
         scan.queued_ms = (time.monotonic() - scan.file.ready_at) * 1000 - scan.read_ms
         return reading.page
@@ -179,25 +180,31 @@ class PageSource:
         Otherwise the page says that it was not.
         """
         assert self._services is not None  # noqa: S101 - the settings name one
-        scan.lane, scan.other_lanes = scan.recipe.second, ()
-        # Its bytes are loaded again when it has a place: many may wait for a slow service.
+        # It may wait long, and a kill meanwhile must not count against it.
+        await self.refund(scan.id)
+        scan.begun_at = 0.0
+        scan.lane, scan.other_lanes = scan.recipe.second, (LOCAL_LANE,)
         reason = self._reason_against_waiting(scan.lane)
         if not reason:
             self._scans.change(scan, ScanState.QUEUED)
-            async with self.scheduler.place(scan):
-                content = await self._loading.again(scan)
-                job = Job(scan.id, content, scan.recipe, self._request(scan), first)
-                try:
-                    return await self._have_read(scan, job)
-                except ServiceFault as fault:
-                    record_pause(self._backoff, fault)
-                    reason = fault.message
-                except ScanFault as fault:
-                    reason = fault.message
+            try:
+                async with self.scheduler.place(scan):
+                    # Its bytes are loaded again: those of all that wait would take much memory.
+                    return await self._have_read(scan, await self._second_job(scan, first))
+            except LaneClosed:
+                reason = self._backoff.message_of(scan.lane) or "it is not available"
+            except ServiceFault as fault:
+                record_pause(self._backoff, fault)
+                reason = fault.message
+            except ScanFault as fault:
+                if isinstance(fault, InternalFault):
+                    publish(ScanFailed(path=scan.path, reason=fault.message, trace=fault.trace))
+                reason = fault.message
         self._scans.change(scan, ScanState.READING)
-        content = await self._loading.again(scan)
-        job = Job(scan.id, content, scan.recipe, self._request(scan), first)
-        return await self._services.without_second(job, reason)
+        return await self._services.without_second(await self._second_job(scan, first), reason)
+
+    async def _second_job(self, scan: Scan, first: bytes) -> Job:
+        return Job(scan.id, await self._loading.again(scan), scan.recipe, self._request(scan), first)
 
     def _reason_against_waiting(self, lane: str) -> str:
         """Return why a page is not given to a service for a second reading; empty if it is."""
@@ -212,7 +219,12 @@ class PageSource:
         return request_for(scan, preview_chars=self.settings.log.preview_chars, packs=packs)
 
     def _remember(self, scan: Scan, page: RenderedPage) -> None:
-        """Cache the page; the delivery thread writes it, so that it is written before the scan is closed."""
+        """Cache the page; the delivery thread writes it, so that it is written before the scan is closed.
+
+        Not if a service read nothing on it although there is print: it may read it another time.
+        """
+        if scan.recipe.is_remote and not page.summary.words and page.summary.is_doubtful:
+            return
         save = self._cache.remember(scan.sha256 or "", scan.recipe, page)
 
         def saved(future: asyncio.Future[None]) -> None:

@@ -26,11 +26,9 @@ from ocrwatch.delivery.step_order import Delivered
 from ocrwatch.errors import (
     Blocked,
     Changed,
-    EngineFailed,
     EnvironmentFault,
     InternalFault,
     OcrwatchError,
-    Rejected,
     ScanFault,
     ServiceFault,
     Stopping,
@@ -54,7 +52,7 @@ from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.observe.scan_events import publish_delivered, publish_duplicate, publish_quarantined, publish_recovered
 from ocrwatch.recipe import REMOTE
 from ocrwatch.render.base import RenderedPage
-from ocrwatch.scan import Batch, Scan, Scans, ScanState, SettledFile
+from ocrwatch.scan import LOCAL_LANE, Batch, Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.threads import Threads, run_in
@@ -213,9 +211,6 @@ class Pipeline:
         """Decide whether a scan that could not be read is tried again."""
         if isinstance(fault, InternalFault):
             publish(ScanFailed(path=scan.path, reason=fault.message, trace=fault.trace))
-        if scan.lane in self._backoff and isinstance(fault, Rejected | EngineFailed):
-            # A service that judges an image is available.
-            self._backoff.resolve(scan.lane)
         if other_engine(scan, fault):
             await self._pages.refund(scan.id)
             self._retry(scan, fault.code, fault.message, 0.0)
@@ -237,7 +232,9 @@ class Pipeline:
 
     async def _wait_out(self, scan: Scan, error: EnvironmentFault) -> None:
         """Record a fault that concerns all; the scan keeps its place in the queue."""
-        cause = Cause.WORKERS if scan.begun_at else Cause.READING
+        # Only workers can refuse a scan for a service while it is read.
+        of_helpers = scan.lane != LOCAL_LANE and scan.state is ScanState.READING
+        cause = Cause.WORKERS if scan.begun_at or of_helpers else Cause.READING
         self._backoff.record(cause, error, time.monotonic())
         if scan.fault is not None:
             # The scheduler holds back scans to read, but this one goes to the quarantine.
@@ -245,6 +242,9 @@ class Pipeline:
 
     def _leave_service(self, scan: Scan, fault: ServiceFault) -> None:
         """Record that a service is not available; the scan lets others try it next."""
+        if not fault.service:
+            scan.fault = InternalFault(f"a bug in ocrwatch: a fault of no service: {fault.message}", BUG_REMEDY)
+            return
         record_pause(self._backoff, fault)
         scan.note_failure(fault, Cause.READING)
         scan.goes_last_of_its_kind()

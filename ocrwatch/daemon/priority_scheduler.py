@@ -29,7 +29,7 @@ AHEAD_BYTES: Final = 32_000_000
 MOST_UNDELIVERED: Final = 128
 """Scans loaded, in work or to be delivered at once, unless a service takes more: their texts are in memory."""
 
-MOST_BACKLOG: Final = 1000
+MOST_BACKLOG: Final = 5000
 """Scans of a backlog that wait at once, if some of them are for a service that is not available."""
 
 _OF_OTHERS: Final = (Cause.INBOX, Cause.DELIVERY, Cause.MOUNT)
@@ -51,6 +51,8 @@ class _Lane:
     """Scans loaded or in work at once, besides those that are loaded to look for cached texts."""
     causes: tuple[str, ...]
     """Pauses that hold it up."""
+    has_turns: bool = False
+    """Whether a scan has ever waited for a turn in it."""
     turns: Queue = field(default_factory=Queue)
     places: Queue = field(default_factory=Queue)
     loaded: set[Scan] = field(default_factory=set)
@@ -88,7 +90,7 @@ class Scheduler:
         self._scans = scans
         self._backoff = backoff
         self._looks_ahead = looks_ahead
-        self._lanes = {LOCAL_LANE: _Lane(0, _OF_READING)} | {
+        self._lanes = {LOCAL_LANE: _Lane(0, _OF_READING, has_turns=True)} | {
             cause: _Lane(concurrency + AHEAD_PER_WORKER, (*_OF_READING, cause))
             for cause, concurrency in (services or {}).items()
         }
@@ -124,7 +126,8 @@ class Scheduler:
 
         It may come while some lane has none: its scans must not wait for those of a service that is not available.
         """
-        waiting = [lane.turns.backlog for lane in self._lanes.values()]
+        # A service that is only a second reader has no turns.
+        waiting = [lane.turns.backlog for lane in self._lanes.values() if lane.has_turns]
         return not all(waiting) and sum(waiting) < MOST_BACKLOG
 
     def is_open(self, lane: str) -> bool:
@@ -157,6 +160,7 @@ class Scheduler:
         Raises :class:`Stopping` once :meth:`stop` was called, and :class:`LaneClosed`.
         """
         lane = self._lanes[scan.lane]
+        lane.has_turns = True
         await self._wait(scan, lane, lane.turns)
         lane.loaded.add(scan)
         try:

@@ -51,6 +51,8 @@ class Outcome:
     read_ms: float
     attempt: int
     prepared: Prepared | None = None
+    number: int = 0
+    """Of the job."""
 
 
 @dataclass(frozen=True, slots=True)

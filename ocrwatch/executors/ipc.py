@@ -97,6 +97,8 @@ class Job(_Message, frozen=True):
 
     is_counted: ClassVar[bool] = True
     """Whether it is an attempt to read a scan."""
+    number: ClassVar[int] = 0
+    """Number of the job, by which a helper's answer is found: a scan may have several jobs, one after the other."""
 
     scan: int
     """Its row in the ledger."""
@@ -117,15 +119,18 @@ class RenderJob(_Message, frozen=True):
     request: RenderRequest
     content: bytes = b""
     """The scan, if a format shows it; empty if none does."""
+    number: int = 0
 
 
 class PrepareJob(_Message, frozen=True):
     """One scan that a worker makes a request to a remote service of."""
 
+    is_counted: ClassVar[bool] = True
+
     scan: int
     content: bytes
     recipe: Recipe
-    is_counted: bool = True
+    number: int = 0
 
 
 class AssembleJob(_Message, frozen=True):
@@ -145,6 +150,7 @@ class AssembleJob(_Message, frozen=True):
     """The packed page of the first reader, if this is a second reading."""
     failure: str = ""
     """Why a second reading failed; empty if it did not."""
+    number: int = 0
 
 
 class Taken(_Message, frozen=True):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
+
+from msgspec import structs
 
 from ocrwatch.errors import EnvironmentFault, InternalFault, Stopping
 from ocrwatch.executors.base import Attempts, Reading, WorkerListener, WorkerOptions
@@ -43,6 +46,8 @@ class LocalExecutor:
         self._reading: dict[int, asyncio.Future[Outcome]] = {}
         """By the scan's row."""
         self._helping: dict[int, asyncio.Future[Outcome]] = {}
+        """By the number of the job: one that was given up may still be answered."""
+        self._numbers = itertools.count(1)
 
     @property
     def capacity(self) -> int:
@@ -70,7 +75,7 @@ class LocalExecutor:
 
     async def read(self, job: Job) -> Reading:
         """Read one scan in a worker."""
-        outcome = await _outcome(job, self._pool, self._reading)
+        outcome = await _outcome(job, job.scan, self._pool, self._reading)
         return Reading(_page_of(outcome), outcome.read_ms)
 
     async def render(self, job: RenderJob) -> RenderedPage:
@@ -107,7 +112,8 @@ class LocalExecutor:
         if not self._helps:
             self._helpers.start()
             self._helps = True
-        return await _outcome(job, self._helpers, self._helping)
+        number = next(self._numbers)
+        return await _outcome(structs.replace(job, number=number), number, self._helpers, self._helping)
 
     def _report(self, event: SlotEvent) -> None:
         self._post(self._heard, event)
@@ -124,14 +130,14 @@ class LocalExecutor:
 
     def _heard(self, event: SlotEvent) -> None:
         if isinstance(event, Outcome):
-            _answer(self._reading, event)
+            _answer(self._reading, event.scan, event)
         else:
             self._listener.heard(event)
 
     def _heard_of_helping(self, event: SlotEvent) -> None:
         match event:
             case Outcome():
-                _answer(self._helping, event)
+                _answer(self._helping, event.number, event)
             case Begun():
                 # A scan that is prepared for a service is an attempt to read it.
                 self._listener.heard(event)
@@ -153,19 +159,19 @@ class LocalExecutor:
                 future.set_exception(fault)
 
 
-async def _outcome(job: AnyJob, pool: Pool, waiting: dict[int, asyncio.Future[Outcome]]) -> Outcome:
+async def _outcome(job: AnyJob, key: int, pool: Pool, waiting: dict[int, asyncio.Future[Outcome]]) -> Outcome:
     """Have a job done; raises the error that it ends with."""
     future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    waiting[job.scan] = future
+    waiting[key] = future
     pool.submit(job)
     try:
         return await future
     finally:
-        waiting.pop(job.scan, None)
+        waiting.pop(key, None)
 
 
-def _answer(waiting: dict[int, asyncio.Future[Outcome]], event: Outcome) -> None:
-    future = waiting.get(event.scan)
+def _answer(waiting: dict[int, asyncio.Future[Outcome]], key: int, event: Outcome) -> None:
+    future = waiting.get(key)
     if future is None or future.done():
         return
     if event.error is not None:

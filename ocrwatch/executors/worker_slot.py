@@ -105,7 +105,7 @@ class Slot(threading.Thread):
             self._serve(job)
         except Exception as error:
             # Its scan must not wait for an answer that never comes.
-            self._report(Outcome(job.scan, None, as_expected(error), 0.0, 0))
+            self._report(Outcome(job.scan, None, as_expected(error), 0.0, 0, number=job.number))
             raise
         return True
 
@@ -181,26 +181,29 @@ class Slot(threading.Thread):
     def _serve(self, job: AnyJob) -> None:
         """Get one job done, by another worker if the first died before it had the bytes."""
         lost = 0
+        # Rows below 0 are no scans.
+        is_counted = job.is_counted and job.scan >= 0
         # While it waited for this job the options may have changed.
         self._recycle()
         while not self._stopped.is_set():
             if self._worker is None and not self._start():
                 continue
             try:
-                attempt = self._attempts.count_attempt(job.scan) if job.is_counted else 0
+                attempt = self._attempts.count_attempt(job.scan) if is_counted else 0
             except EnvironmentFault as error:
-                self._report(Outcome(job.scan, None, error, 0.0, 0))
+                self._report(Outcome(job.scan, None, error, 0.0, 0, number=job.number))
                 return
             outcome = self._have_read(job, attempt)
             if outcome is None:
                 lost += 1
             if outcome is None and lost > _MOST_LOST:
                 # These are no longer idle deaths: the scan's bytes are too much for them.
-                outcome = Outcome(job.scan, None, OutOfMemory(_NOT_TAKEN, _MEMORY_REMEDY), 0.0, attempt)
+                fault = OutOfMemory(_NOT_TAKEN, _MEMORY_REMEDY)
+                outcome = Outcome(job.scan, None, fault, 0.0, attempt, number=job.number)
             if outcome is not None:
                 self._report(outcome)
                 return
-            if job.is_counted:
+            if is_counted:
                 with contextlib.suppress(EnvironmentFault):
                     self._attempts.refund_attempt(job.scan)
 
@@ -246,11 +249,11 @@ class Slot(threading.Thread):
         if isinstance(answer, Failed):
             return self._failed(job, attempt, begun, answer.error)
         page, prepared = (answer.page, None) if isinstance(answer, Read) else (None, answer)
-        return Outcome(job.scan, page, None, (time.monotonic() - begun) * 1000, attempt, prepared)
+        return Outcome(job.scan, page, None, (time.monotonic() - begun) * 1000, attempt, prepared, job.number)
 
     @staticmethod
     def _failed(job: AnyJob, attempt: int, begun: float, error: OcrwatchError) -> Outcome:
-        return Outcome(job.scan, None, error, (time.monotonic() - begun) * 1000, attempt)
+        return Outcome(job.scan, None, error, (time.monotonic() - begun) * 1000, attempt, number=job.number)
 
     def _check_idle(self) -> None:
         if self._worker is not None and not self._worker.is_alive:

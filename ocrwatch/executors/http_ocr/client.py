@@ -33,7 +33,7 @@ class _TooLong(ValueError):
 
 
 class NoAnswer(ServiceFault):
-    """The service did not answer within its time: it may be because of the image."""
+    """The service was reached and did not answer: it may be because of the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,12 @@ class Client:
             raise NoAnswer(
                 f"the service {self._service} ({self._shown}) did not answer within {self._timeout:g} s",
                 "see the service; set a longer timeout if it needs more time",
+            ) from error
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionResetError) as error:
+            # An image may have ended the server.
+            raise NoAnswer(
+                f"the service {self._service} ({self._shown}) closed the connection before its answer was complete",
+                "see the service and its log",
             ) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise ServiceFault(
@@ -214,8 +220,6 @@ def _reason(error: Exception) -> str:
             reason = "its name is not known"
         case aiohttp.ClientOSError():
             reason = (error.strerror or str(error)).lower()
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | ConnectionResetError():
-            reason = "it closed the connection before its answer was complete"
         case _TooLong():
             reason = str(error)
         case _:

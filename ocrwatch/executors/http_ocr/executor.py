@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from ocrwatch.backoff import Backoff
-from ocrwatch.errors import OcrwatchError, ServiceFault
+from ocrwatch.errors import EngineFailed, OcrwatchError, Rejected, ServiceFault
 from ocrwatch.executors.base import Executor, Reading, WorkerOptions
 from ocrwatch.executors.http_ocr.service import Ambiguous, Service
 from ocrwatch.executors.http_ocr.trial_picture import TRIAL_REQUEST, trial_picture
@@ -21,9 +23,6 @@ from ocrwatch.settings.remote import Remote
 _MOST_REMEMBERED: Final = 10_000
 """Scans on which a service has failed, so that it is known whether it has read others since."""
 
-_NO_SCAN: Final = -1
-"""Row of the trial picture, which is in no ledger."""
-
 
 class PageWorkers(Executor, Protocol):
     """An executor whose workers also prepare scans for services, and make pages of the answers."""
@@ -33,6 +32,16 @@ class PageWorkers(Executor, Protocol):
 
     async def assemble(self, job: AssembleJob) -> RenderedPage:
         """Make a page of an answer; raises like :meth:`read`, and what the answer says against it."""
+
+
+@dataclass(slots=True)
+class _Trial:
+    """The last time that a service was sent the trial picture."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    begun_at: float = 0.0
+    """Monotonic seconds."""
+    was_read: bool = False
 
 
 class HttpOcrExecutor:
@@ -46,31 +55,30 @@ class HttpOcrExecutor:
         self._workers = workers
         self._services = {remote.name: Service(remote) for remote in remotes}
         self._backoff = backoff
-        self._failed_at: dict[int, int] = {}
-        """By the row of a scan on which its service has failed: how many images it had read before."""
-        self._trials = {remote.name: asyncio.Lock() for remote in remotes}
+        self._failed: dict[tuple[str, int], None] = {}
+        """Services with the rows of scans on which they have failed, in the order of the failures."""
+        self._trials = {remote.name: _Trial() for remote in remotes}
+        self._trial_rows = itertools.count(-1, -1)
+        """Rows of trial pictures: those of scans are above 0."""
 
     async def read(self, job: Job) -> Reading:
         """Read one scan. With ``job.first``, its text is merged with that of the first reader."""
         if not (job.recipe.is_remote or job.first):
             return await self._workers.read(job)
         service, begun = self._service_of(job.recipe), time.monotonic()
-        prepared = await self._workers.prepare(PrepareJob(job.scan, job.content, job.recipe, is_counted=not job.first))
-        before = service.successes
         try:
+            prepared = await self._workers.prepare(PrepareJob(job.scan, job.content, job.recipe))
             self._check_pause(service)
-            answer = await service.ask(prepared.message)
-            page = await self._assemble(job, prepared, answer)
+            page = await self._assembled(job, prepared, await service.ask(prepared.message))
         except Ambiguous as failure:
-            raise await self._judged(service, job, failure, before) from None
+            raise await self._judged(service, job, failure, begun) from None
         except ServiceFault as fault:
-            service.without_key(fault)
-            raise service.refused(fault, fault.tried_at or begun) from None
+            raise service.completed(fault, fault.tried_at or begun) from None
         except OcrwatchError as error:
             service.without_key(error)
             raise
-        self._failed_at.pop(job.scan, None)
-        service.successes += 1
+        self._failed.pop((service.name, job.scan), None)
+        self._backoff.resolve(service.cause)
         return Reading(page, (time.monotonic() - begun) * 1000)
 
     async def without_second(self, job: Job, reason: str) -> RenderedPage:
@@ -145,38 +153,53 @@ class HttpOcrExecutor:
             fault.tried_at = pause.begun
             raise fault
 
-    async def _assemble(self, job: Job, prepared: Prepared, answer: bytes) -> RenderedPage:
-        return await self._workers.assemble(
-            AssembleJob(job.scan, _shown(job), job.recipe, prepared.sent, answer, job.request, job.first)
-        )
+    async def _assembled(self, job: Job, prepared: Prepared, answer: bytes) -> RenderedPage:
+        """Make a page of an answer; raises :class:`Ambiguous` for an answer that refuses, or is none."""
+        try:
+            return await self._workers.assemble(
+                AssembleJob(job.scan, _shown(job), job.recipe, prepared.sent, answer, job.request, job.first)
+            )
+        except Rejected as fault:
+            raise Ambiguous(fault, ServiceFault(fault.message, fault.remedy), at_once=True) from None
+        except ServiceFault as fault:
+            raise Ambiguous(EngineFailed(fault.message, fault.remedy), fault, at_once=False) from None
 
-    async def _judged(self, service: Service, job: Job, failure: Ambiguous, before: int) -> OcrwatchError:
-        """Return whose fault a failure is: the scan's only if the service reads others."""
-        scan, recipe = job.scan, job.recipe
-        before = self._failed_at.setdefault(scan, before)
-        if service.successes > before or (failure.trial_helps and await self._reads_trial(service, recipe, before)):
-            self._failed_at.pop(scan, None)
+    async def _judged(self, service: Service, job: Job, failure: Ambiguous, begun: float) -> OcrwatchError:
+        """Return whose fault a failure is: the scan's only if the service reads another picture."""
+        key = (service.name, job.scan)
+        failed_before = key in self._failed
+        self._failed[key] = None
+        while len(self._failed) > _MOST_REMEMBERED:
+            del self._failed[next(iter(self._failed))]
+        if (failure.at_once or failed_before) and await self._reads_trial(service, job.recipe):
+            del self._failed[key]
+            self._backoff.resolve(service.cause)
+            service.without_key(failure.of_scan)
             return failure.of_scan
-        while len(self._failed_at) > _MOST_REMEMBERED:
-            del self._failed_at[next(iter(self._failed_at))]
-        return failure.of_service
+        return service.completed(failure.of_service, begun)
 
-    async def _reads_trial(self, service: Service, recipe: Recipe, before: int) -> bool:
-        """Return whether a service reads the trial picture, or has read another image meanwhile.
+    async def _reads_trial(self, service: Service, recipe: Recipe) -> bool:
+        """Return whether a service reads the trial picture: it is sent now, unless one is on its way to be."""
+        asked_at = time.monotonic()
+        trial = self._trials[service.name]
+        async with trial.lock:
+            if trial.begun_at < asked_at:
+                trial.begun_at = time.monotonic()
+                trial.was_read = await self._try(service, recipe)
+            return trial.was_read
 
-        It is asked only if nothing else shows whether the service works: after a refusal that may be the image's fault.
-        """
-        async with self._trials[service.name]:
-            if service.successes > before:
-                return True
-            job = Job(_NO_SCAN, trial_picture(), recipe, TRIAL_REQUEST)
-            try:
-                prepared = await self._workers.prepare(PrepareJob(job.scan, job.content, recipe, is_counted=False))
-                await self._assemble(job, prepared, await service.ask(prepared.message))
-            except (Ambiguous, OcrwatchError):
-                return False
-            service.successes += 1
-            return True
+    async def _try(self, service: Service, recipe: Recipe) -> bool:
+        plain = replace(recipe, tables=False, fields=())
+        job = Job(next(self._trial_rows), trial_picture(), plain, TRIAL_REQUEST)
+        try:
+            # It is in no ledger, and counts as no attempt.
+            prepared = await self._workers.prepare(PrepareJob(job.scan, job.content, plain))
+            await self._assembled(job, prepared, await service.ask(prepared.message))
+        except (Ambiguous, OcrwatchError) as error:
+            if isinstance(error, OcrwatchError):
+                service.without_key(error)
+            return False
+        return True
 
 
 def _shown(job: Job) -> bytes:

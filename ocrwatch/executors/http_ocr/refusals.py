@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from ocrwatch.errors import EngineFailed, OcrwatchError, Rejected, ServiceFault
+from ocrwatch.executors.http_ocr.presets.parsing import shortened
 
 MOST_WAITED: Final = 3600.0
 """Longest wait in seconds that a service may ask for (Retry-After)."""
@@ -24,8 +25,8 @@ _ADDRESS: Final = frozenset({404, 405, 406, 410, 411, 421, 426, 501, 505})
 _IMAGE: Final = {413: "it is too large", 415: "it does not take images of this kind"}
 _REQUEST: Final = frozenset({400, 422})
 _BUSY: Final = frozenset({408, 425, 429, 502, 503, 504, 529})
+_GATEWAY: Final = frozenset({502, 504})
 
-_LONGEST_EXCERPT: Final = 200
 _MOST_SEARCHED: Final = 4096
 """Bytes of the body of a refusal that are searched for a message."""
 
@@ -40,7 +41,12 @@ def is_accepted(status: int) -> bool:
 
 def is_ambiguous(status: int) -> bool:
     """Return whether either the image or the service may be the reason of a refusal."""
-    return status == 500 or status in _REQUEST  # noqa: PLR2004 - internal error
+    return status == 500 or status in _REQUEST or status in _IMAGE  # noqa: PLR2004 - internal error
+
+
+def may_be_of_image(status: int) -> bool:
+    """Return whether a service that is not available may have been ended by the image: its proxy answers then."""
+    return status in _GATEWAY
 
 
 def refusal(service: str, status: int, retry_after: str, body: bytes) -> OcrwatchError:
@@ -68,8 +74,7 @@ def excerpt(body: bytes) -> str:
         said = next(_messages(msgspec.json.decode(body)), text)
     except (msgspec.MsgspecError, RecursionError):
         said = re.sub(r"<[^>]*>", " ", text)
-    said = " ".join("".join(c if c.isprintable() else " " for c in said).split())
-    return said if len(said) <= _LONGEST_EXCERPT else f"{said[: _LONGEST_EXCERPT - 1]}…"
+    return shortened(said) if said.strip() else ""
 
 
 def _messages(found: object) -> Iterator[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 
 import msgspec
+from yarl import URL
 
 from ocrwatch.errors import EngineFailed, OcrwatchError, ScanFault, ServiceFault
 from ocrwatch.events import RemoteAnswered, RemoteRefused, publish
@@ -17,10 +17,9 @@ from ocrwatch.executors.http_ocr.client import Client, NoAnswer, Response
 from ocrwatch.executors.http_ocr.gate import Gate, Turn
 from ocrwatch.executors.http_ocr.keys import Key, key_of
 from ocrwatch.executors.http_ocr.presets.base import Request, TokenExchange, key_place, open_preset
-from ocrwatch.executors.http_ocr.refusals import is_accepted, is_ambiguous, refusal
+from ocrwatch.executors.http_ocr.refusals import is_accepted, is_ambiguous, may_be_of_image, refusal
 from ocrwatch.recipe import REMOTE
 from ocrwatch.settings.remote import Remote
-from ocrwatch.settings.types import shown_address
 
 _POLLED_EVERY: Final = 1.0
 """Seconds between two questions for a result, as the services advise that answer 202."""
@@ -30,18 +29,23 @@ _RUNNING: Final = frozenset({"notstarted", "running"})
 _RENEWED_BEFORE: Final = 60.0
 """Seconds before its end from which a token is not used any more."""
 
+_SHORTEST_SECRET: Final = 6
+"""Characters of a part of a key that are removed from messages."""
+
+_WRONG_URL: Final = "check url and preset of the service"
+
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class Ambiguous(Exception):
     """A service failed on an image, and either may be the reason."""
 
-    def __init__(self, of_scan: ScanFault, of_service: ServiceFault, *, trial_helps: bool) -> None:
-        """``trial_helps``: whether another image would show which."""
+    def __init__(self, of_scan: ScanFault, of_service: ServiceFault, *, at_once: bool) -> None:
+        """``at_once``: whether the image is the more likely reason; otherwise only if it fails again."""
         super().__init__(of_scan.message)
         self.of_scan = of_scan
         self.of_service = of_service
-        self.trial_helps = trial_helps
+        self.at_once = at_once
 
 
 class _Progress(msgspec.Struct):
@@ -59,10 +63,10 @@ class Service:
         self.preset = open_preset(remote.preset)
         self.preset.check(remote.service)
         self.name = remote.name
-        self.successes = 0
-        """Images that it has read."""
         self._gate = Gate(remote.rate, remote.concurrency)
         self._client = Client(remote.name, remote.url, remote.concurrency, remote.timeout)
+        self._secrets: tuple[str, ...] = ()
+        """What must be in no message."""
         self._token: tuple[str, float] | None = None
         """A token and when it ends (monotonic seconds)."""
         self._exchanging = asyncio.Lock()
@@ -82,23 +86,15 @@ class Service:
             begun = time.monotonic()
             try:
                 response = await self._send(message, begun + self.options.timeout, turn)
-            except NoAnswer as fault:
-                self._refused(fault, None, begun)
-                of_scan = EngineFailed(fault.message, "look at the scan; set a longer timeout of the service")
-                raise Ambiguous(of_scan, fault, trial_helps=False) from None
             except ServiceFault as fault:
-                self._refused(fault, None, begun)
+                self._record(fault, None, begun)
+                if isinstance(fault, NoAnswer):
+                    raise _ambiguous(fault) from None
                 raise
             if not is_accepted(response.status):
-                self._refuse(response, begun)
-            publish(
-                RemoteAnswered(
-                    service=self.name,
-                    status=response.status,
-                    ms=round((time.monotonic() - begun) * 1000),
-                    bytes=len(response.body),
-                )
-            )
+                raise self._refusal(response, begun)
+            took_ms, size = round((time.monotonic() - begun) * 1000), len(response.body)
+            publish(RemoteAnswered(service=self.name, status=response.status, ms=took_ms, bytes=size))
             return response.body
 
     def stop(self) -> None:
@@ -114,43 +110,49 @@ class Service:
         """How many requests wait for their answer."""
         return self._gate.held
 
-    def refused(self, error: ServiceFault, begun: float) -> ServiceFault:
+    def completed(self, fault: ServiceFault, begun: float) -> ServiceFault:
         """Complete the fault of a request that began at ``begun`` (monotonic seconds), and forget its token."""
-        error.service, error.tried_at = self.name, begun
+        fault.service, fault.tried_at = self.name, begun
         self._token = None
-        return error
+        self.without_key(fault)
+        return fault
 
     def without_key(self, error: OcrwatchError) -> None:
         """Remove the key from an error: some services repeat it."""
-        secrets = [self._token[0]] if self._token else []
-        with contextlib.suppress(ServiceFault):
-            key = self._key()
-            secrets += key.parts if key is not None else ()
-        for secret in secrets:
-            error.message = error.message.replace(secret, "…")
-            error.args = tuple(each.replace(secret, "…") if isinstance(each, str) else each for each in error.args)
+        error.message = self._cleaned(error.message)
+        error.args = tuple(self._cleaned(each) if isinstance(each, str) else each for each in error.args)
+
+    def _cleaned(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "…")
+            # The end of a message may have been cut off, and with it a part of the key.
+            for length in range(len(secret) - 1, _SHORTEST_SECRET - 1, -1):
+                text = text.replace(f"{secret[:length]}…", "…")
+        return text
 
     async def _send(self, message: Request, deadline: float, turn: Turn) -> Response:
         """Send a request, and ask for its result until it is there."""
         headers = {"Content-Type": message.content_type, **dict(message.headers)}
         key_headers, query = await self._authorization()
-        url = f"{self.options.url.rstrip('/')}{message.path}" if message.path else self.options.url
+        url = _joined(self.options.url, message.path)
         response = await self._client.post(
             url, message.body, headers | key_headers, (*message.query, *query), turn.is_sent_now
         )
         if not (self.preset.polls and response.status == _ACCEPTED):
             return response
         place = response.headers.get("Operation-Location") or response.headers.get("Location") or ""
-        return await self._result(urljoin(url, place), key_headers, deadline)
+        return await self._result(url, place, key_headers, deadline)
 
-    async def _result(self, url: str, headers: Mapping[str, str], deadline: float) -> Response:
+    async def _result(self, asked: str, place: str, headers: Mapping[str, str], deadline: float) -> Response:
         """Ask for a result until it is made."""
-        if urlsplit(url)[:2] != urlsplit(self.options.url)[:2]:
+        try:
+            url = urljoin(asked, place)
+            is_elsewhere = URL(url).origin() != URL(asked).origin()
+        except ValueError as error:
+            raise self._fault("does not say where its result is", _WRONG_URL) from error
+        if is_elsewhere:
             # The key is sent to no other server.
-            raise ServiceFault(
-                f"the service {self.name} says that the result is on another server ({shown_address(url)})",
-                "check url and preset of the service",
-            )
+            raise self._fault("says that its result is on another server", _WRONG_URL)
         while time.monotonic() < deadline:
             await asyncio.sleep(_POLLED_EVERY)
             response = await self._client.get(url, headers)
@@ -161,16 +163,22 @@ class Service:
             "see the service; set a longer timeout if it needs more time",
         )
 
-    def _key(self) -> Key | None:
+    def _fault(self, what: str, remedy: str) -> ServiceFault:
+        return ServiceFault(f"the service {self.name} {what}", remedy)
+
+    async def _key(self) -> Key | None:
         """Return the key; raises :class:`ServiceFault` if it cannot be read."""
         try:
-            return key_of(self.options)
+            key = await asyncio.to_thread(key_of, self.options)
         except OcrwatchError as error:
             raise ServiceFault(error.message, error.remedy) from error
+        if key is not None:
+            self._secrets = (*key.parts, *((self._token[0],) if self._token else ()))
+        return key
 
     async def _authorization(self) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
         """Return the headers and parameters with the key."""
-        if (key := self._key()) is None:
+        if not (self.options.key_file or self.options.key_variable) or (key := await self._key()) is None:
             return {}, ()
         place = key_place(self.preset, self.options.service)
         exchange = self.preset.exchange(key.value, self.options.service)
@@ -183,36 +191,58 @@ class Service:
         """Return a token, which is asked for once and used until it ends."""
         async with self._exchanging:
             if self._token is None or self._token[1] < time.monotonic():
-                response = await self._client.post(exchange.url, urlencode(exchange.form).encode(), _FORM)
+                try:
+                    response = await self._client.post(exchange.url, urlencode(exchange.form).encode(), _FORM)
+                except NoAnswer as fault:
+                    # It has nothing to do with an image.
+                    raise ServiceFault(fault.message, fault.remedy) from fault
                 if not is_accepted(response.status):
-                    error = refusal(self.name, response.status, "", response.body)
+                    error = self._said(response)
                     raise ServiceFault(f"no token: {error.message}", "check the key of the service")
                 token, seconds = self.preset.token(response.body)
                 self._token = token, time.monotonic() + max(0.0, seconds - _RENEWED_BEFORE)
+                self._secrets = (*self._secrets, token)
             return self._token[0]
 
-    def _refuse(self, response: Response, begun: float) -> None:
-        """Raise the error of a refusal."""
-        error = refusal(self.name, response.status, response.headers.get("Retry-After", ""), response.body)
-        self.without_key(error)
-        self._refused(error, response.status, begun)
+    def _said(self, response: Response) -> OcrwatchError:
+        """Return the error of a refusal; the key is removed from the body before that is cut to a length."""
+        body = response.body
+        for secret in self._secrets:
+            body = body.replace(secret.encode(), "…".encode())
+        return refusal(self.name, response.status, response.headers.get("Retry-After", ""), body)
+
+    def _refusal(self, response: Response, begun: float) -> Exception:
+        """Return the error of a refusal."""
+        error = self._said(response)
+        self._record(error, response.status, begun)
         if isinstance(error, ScanFault) and is_ambiguous(response.status):
             of_service = ServiceFault(error.message, "see the service, and its options; it is tried again")
-            raise Ambiguous(error, of_service, trial_helps=True)
-        raise error
+            return Ambiguous(error, of_service, at_once=True)
+        if isinstance(error, ServiceFault) and may_be_of_image(response.status):
+            return _ambiguous(error)
+        return error
 
-    def _refused(self, error: OcrwatchError, status: int | None, begun: float) -> None:
+    def _record(self, error: OcrwatchError, status: int | None, begun: float) -> None:
+        """Publish a refusal."""
         if isinstance(error, ServiceFault):
-            self.refused(error, begun)
-        publish(
-            RemoteRefused(
-                service=self.name,
-                reason=error.message,
-                status=status,
-                ms=round((time.monotonic() - begun) * 1000),
-                remedy=error.remedy,
-            )
-        )
+            self.completed(error, begun)
+        self.without_key(error)
+        took_ms = round((time.monotonic() - begun) * 1000)
+        publish(RemoteRefused(service=self.name, reason=error.message, status=status, ms=took_ms, remedy=error.remedy))
+
+
+def _ambiguous(fault: ServiceFault) -> Ambiguous:
+    """Return that an image may be the reason of a fault, if it meets it again."""
+    of_scan = EngineFailed(fault.message, "look at the scan, and at the log of the service")
+    return Ambiguous(of_scan, fault, at_once=False)
+
+
+def _joined(url: str, path: str) -> str:
+    """Append a path to an address, which may have parameters."""
+    if not path:
+        return url
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}{path}"))
 
 
 def _is_running(body: bytes) -> bool:

@@ -74,7 +74,7 @@ def has_places(words: Sequence[Word]) -> bool:
 def _suspicions(page: Page, sent: SentPage) -> tuple[str, ...]:
     """Return what speaks against a text whose words have no places, or no confidence, which would show it."""
     if not page.words:
-        return ()
+        return () if sent.blank else ("the service read nothing, and there is print on the page",)
     if page.unread is not None and page.unread > MAX_UNREAD and not has_places(page.words):
         return ("the text is much shorter than the print on the page: a part of it may not have been read",)
     if sent.blank and page.confidence is None:

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Final
 
+import cv2
 import numpy as np
 
 from ocrwatch.recipe import WHOLE_PAGE, EnhanceOptions, Recipe
@@ -64,6 +65,8 @@ def prepare(
     the scan cannot be read, :class:`Rejected` if its image cannot be made small enough.
     """
     begin = time.perf_counter()
+    # Parallelism is one process per core, as in page.warm.
+    cv2.setNumThreads(1)
     recipe = for_languages(recipe)
     if recipe.remote is None or recipe.remote.prepare == "none":
         made = _as_it_came(content, recipe, media_types, max_bytes, (max_side, max_pixels))

@@ -167,7 +167,9 @@ def _blocks(page: _Page, image: Image) -> tuple[Block, ...]:
     is_turned = finite(page.orientation) not in {None, 0.0}
     lines = page.overlay.lines if page.overlay is not None else None
     if lines and not is_turned:
-        return block_of(_lines(lines, image))
+        placed = block_of(_lines(lines, image))
+        if placed:
+            return placed
     return unplaced(page.text) if isinstance(page.text, str) else ()
 
 
