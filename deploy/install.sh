@@ -13,8 +13,9 @@ usage: sudo sh deploy/install.sh [OPTION…]
   --with-pdf           also installs what writes searchable PDFs (8 MB to fetch)
   --with-rapidocr      also installs a second reader, which reads receipts, forms and photos better (60 MB to fetch)
   --with-xlsx          also installs what writes tables as Excel workbooks (0.2 MB to fetch)
+  --with-remote        also installs what asks remote OCR services (3 MB to fetch), and allows the network
   --with-samba         also exports the folders as the share "ocrwatch"
-  --with-network       allows metrics and webhooks, for which the service must use the network
+  --with-network       allows metrics, webhooks and remote OCR services, for which the service must use the network
   --no-start           installs everything, but neither enables nor starts the service
   --uninstall          removes the program and the service; leaves scans, texts, settings and the user
 END
@@ -44,6 +45,7 @@ while [ $# -gt 0 ]; do
             if [ "$1" = --languages ]; then languages=$2; else instance=$2; fi
             shift ;;
         --with-pdf | --with-rapidocr | --with-xlsx) wanted="$wanted ${1#--with-}" ;;
+        --with-remote) wanted="$wanted remote" with_network=yes ;;
         --with-samba) with_samba=yes ;;
         --with-network) with_network=yes ;;
         --no-start) start='' ;;
@@ -332,7 +334,8 @@ unit=ocrwatch${instance:+@$instance}
 folder=$data${instance:+/$instance}
 config=$settings/${instance:-ocrwatch}.toml
 
-need_python
+# Its certificates are for services and webhooks with https.
+need_python ${with_network:+ca-certificates}
 install_program
 install_languages
 install_user_and_folders

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from ocrwatch.document import Page
 from ocrwatch.errors import InternalFault, OcrwatchError, OutOfMemory, UsageError, is_memory_error
-from ocrwatch.recipe import WHOLE_PAGE, Recipe
+from ocrwatch.recipe import REMOTE, WHOLE_PAGE, Recipe
 from ocrwatch.recognise import page
 from ocrwatch.recognise.shared_process import embedded_process
 from ocrwatch.settings import Settings, recipe
@@ -86,6 +86,7 @@ def read(
     and also OSError if the file cannot be opened or read, and TypeError for other kinds of source.
     """
     _check_kinds(languages, variables, enhance)
+    _check_engines(engine=engine, second=second)
     wanted = _recipe(
         {
             "engine": engine,
@@ -121,6 +122,18 @@ def _check_kinds(languages: object, variables: object, enhance: object) -> None:
     for name, value in (("variables", variables), ("enhance", enhance)):
         if not isinstance(value, Mapping):
             raise UsageError(f"{name} is {value!r}", "give a dictionary of options and their values")
+
+
+def _check_engines(**engines: object) -> None:
+    """Raise UsageError for several engines, and for remote services: none is described here."""
+    for name, engine in engines.items():
+        if not isinstance(engine, str) or "," in engine:
+            raise UsageError(f"{name} is {engine!r}", "name one engine")
+        if engine.strip().startswith(REMOTE):
+            raise UsageError(
+                f"{name} is {engine!r}, but ocrwatch.read sends nothing to services",
+                "use ocrwatch run, once or read with settings that have a [[remote]]",
+            )
 
 
 def _as_list(fields: object) -> list[object]:

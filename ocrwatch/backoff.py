@@ -89,15 +89,22 @@ class Backoff:
         now = time.monotonic()
         return next((pause for pause in self._active.values() if now - pause.begun > seconds), None)
 
-    def record(self, cause: str, error: OcrwatchError, now: float) -> float:
+    def record(
+        self, cause: str, error: OcrwatchError, now: float, *, tried_at: float | None = None, at_least: float = 0.0
+    ) -> float:
         """Record a fault; return the time of the next try, at most 30 s away (all monotonic seconds).
 
-        The same error counts once: several scans may have met it together.
+        The same error counts once: several scans may have met it together. So does one of a try that began, at
+        ``tried_at``, before the last one was due. ``at_least`` are the seconds that what refuses asks to wait; they may
+        be more.
         """
         # It is kept for as long as the pause lasts.
         without_frames(error)
         pause = self._active.get(cause)
         if pause is not None and pause.error is error:
+            return pause.next_try
+        if pause is not None and tried_at is not None and tried_at < pause.next_try:
+            pause.next_try = max(pause.next_try, now + at_least)
             return pause.next_try
         if pause is None:
             pause = self._active[cause] = Pause(error, time.time(), now, FIRST_DELAY, now)
@@ -108,7 +115,7 @@ class Backoff:
                 publish(DaemonPaused(cause=str(cause), reason=error.message, remedy=error.remedy))
             pause.error = error
         # Jitter, so that many daemons on one share do not retry in step.
-        pause.next_try = now + pause.delay * random.uniform(0.5, 1.0)  # noqa: S311
+        pause.next_try = now + max(pause.delay * random.uniform(0.5, 1.0), at_least)  # noqa: S311
         self._changed()
         return pause.next_try
 

@@ -317,10 +317,11 @@ class Page:
     warnings: tuple[str, ...] = ()
     timings: tuple[tuple[str, float], ...] = ()
     """Milliseconds spent in ``decode``, ``enhance`` and ``engine``, and in ``tables`` and ``fields`` if they are looked
-    for."""
+    for; in ``prepare`` for the image that a service gets."""
     unread: float | None = None
     """Share, 0 to 1, of the letter-like marks of the page as it came that lie in no box of a word with a confidence of
-    50 and more; None if there are too few marks to tell, or they were not measured."""
+    50 and more; None if there are too few marks to tell, or they were not measured. If words have no places, it is an
+    estimate by their letters: None unless a part of the page must be unread."""
     second: Second | None = None
     """The engine that reread what the first one was unsure of; None if nothing was read again."""
     upright: Upright | None = None
@@ -385,6 +386,8 @@ class PageSummary:
     """The beginning of the text: :data:`BEGINNING` characters, or more if that was requested."""
     review_reasons: tuple[str, ...] = ()
     """Why the text should be reviewed; empty if it need not be."""
+    is_doubtful: bool = False
+    """Whether a remote second reader should read the page; never if another one has read it."""
 
 
 @dataclass(frozen=True, slots=True)

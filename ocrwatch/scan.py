@@ -7,17 +7,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from ocrwatch.errors import OcrwatchError, ScanFault
 from ocrwatch.events import BatchFinished, publish
-from ocrwatch.recipe import Recipe
+from ocrwatch.recipe import REMOTE, Recipe
 from ocrwatch.scan_state import CLOSED, ScanState
 from ocrwatch.settings import Effective
 from ocrwatch.storage.file_facts import FileFacts
 
 __all__ = [
-    "CLOSED", "Arrival", "Batch", "Scan", "ScanState", "Scans", "Settled", "SettledFile", "Source",
+    "CLOSED", "LOCAL_LANE", "Arrival", "Batch", "Scan", "ScanState", "Scans", "Settled", "SettledFile", "Source",
+    "lane_of",
 ]  # fmt: skip
 
 
@@ -57,6 +58,15 @@ class Source:
     sha256: str
     facts: FileFacts
     """State of the file after reading."""
+
+
+LOCAL_LANE: Final = ""
+"""The lane of scans that this machine's workers read. Those of a remote service have the name of the engine."""
+
+
+def lane_of(engine: str) -> str:
+    """Return the lane of scans that an engine reads."""
+    return engine if engine.startswith(REMOTE) else LOCAL_LANE
 
 
 _numbers = itertools.count()
@@ -116,6 +126,14 @@ class Scan:
     """Whether it had to wait before another attempt. A delay recorded by an earlier run is waited for once only."""
     isolated: bool = False
     """Whether it must be in work alone: it was in work when ocrwatch was killed."""
+    engine: str = ""
+    """The engine of its profile that reads it; empty before one is chosen."""
+    lane: str = LOCAL_LANE
+    """What it waits for: the workers of this machine, or a remote service."""
+    other_lanes: tuple[str, ...] = ()
+    """The lanes of the further engines that could read it instead."""
+    failed_engines: frozenset[str] = frozenset()
+    """Engines that could not read it, while there are others."""
     reduced: bool = False
     """Whether it is read without enhancement, and after all others, since it took too long to read."""
     cached: bool = False

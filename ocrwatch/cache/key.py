@@ -31,10 +31,10 @@ from ocrwatch.recognise.tessdata import languages_loaded, tessdata_folder
 from ocrwatch.render.base import RenderedPage
 
 _IN_PROCESS, _PROGRAM = "tesserocr", "pytesseract"
-_IMAGES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg", _IN_PROCESS, _PROGRAM)
+_IMAGES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg")
 _FIELDS = ("babel", "rapidfuzz")
 _PPOCR = ("onnxruntime", "rapidocr")
-_ENGINES = "ocrwatch.engines"
+_ENGINES, _PRESETS = "ocrwatch.engines", "ocrwatch.presets"
 _VERSION_SECONDS = 10
 _OF_THE_MACHINE: Final = "Found "
 """How lines of ``tesseract --version`` begin that name the processor, and libraries that do not read."""
@@ -201,13 +201,14 @@ def _identity(recipe: Recipe, digest: Callable[[_Stamp], bytes], executor: str) 
     contents = {name: digest(stamp).hex() for name, stamp in named.items() if stamp.path.is_file()}
     options = replace(
         recipe,
-        tessdata=recipe.tessdata if folder is None else "",
+        tessdata=recipe.tessdata if folder is None and not recipe.is_remote else "",
         variables=tuple((name, f"sha256 {contents[name]}" if name in contents else v) for name, v in recipe.variables),
     )
     parts = (
         ocrwatch.__version__,
         executor,
         _code(),
+        *([] if recipe.remote is None else [_code_of_services()]),
         *_packages(recipe),
         _program(recipe),
         options,
@@ -220,14 +221,19 @@ def _identity(recipe: Recipe, digest: Callable[[_Stamp], bytes], executor: str) 
 @functools.cache
 def _code() -> str:
     """Return a hash of the code that reads, and that defines a page: developers change it without a new version."""
+    return _hash_of("document.py", "jpeg_markers.py", "recognise/**/*.py")
+
+
+@functools.cache
+def _code_of_services() -> str:
+    """Return a hash of the code that makes requests to remote services, and pages of their answers."""
+    return _hash_of("executors/http_ocr/worker_steps.py", "executors/http_ocr/presets/*.py")
+
+
+def _hash_of(*patterns: str) -> str:
     package = Path(ocrwatch.__file__).parent
     contents = hashlib.sha256()
-    modules = (
-        package / "document.py",
-        package / "jpeg_markers.py",
-        *sorted(package.joinpath("recognise").rglob("*.py")),
-    )
-    for path in modules:
+    for path in (path for pattern in patterns for path in sorted(package.glob(pattern))):
         code = path.read_bytes()
         contents.update(f"{path.relative_to(package).as_posix()} {len(code)}\n".encode())
         contents.update(code)
@@ -236,9 +242,20 @@ def _code() -> str:
 
 def _packages(recipe: Recipe) -> Iterator[object]:
     ppocr = _PPOCR if is_read_by_ppocr(recipe) or has_second_reader(recipe) else ()
-    for name in (*_IMAGES, *ppocr, *(_FIELDS if recipe.fields else ())):
+    tesseract = () if recipe.is_remote else (_IN_PROCESS, _PROGRAM)
+    for name in (*_IMAGES, *tesseract, *ppocr, *(_FIELDS if recipe.fields else ())):
         yield name, _version(name)
-    if recipe.engine not in {AUTO, *TESSERACT} and (found := find(_ENGINES, {}, recipe.engine)) is not None:
+    if recipe.engine not in {AUTO, *TESSERACT}:
+        yield from _entry_point(_ENGINES, recipe.engine)
+    if recipe.remote is not None:
+        yield from _entry_point(_PRESETS, recipe.remote.preset)
+
+
+def _entry_point(group: str, name: str) -> Iterator[object]:
+    """Yield what another package adds under this name, and the package's version."""
+    found = find(group, {}, name)
+    # Our own are not known as such if ocrwatch runs from its sources; their code is hashed.
+    if found is not None and (found.dist is None or found.dist.name != ocrwatch.__name__):
         yield found.value, found.dist and found.dist.version
 
 
@@ -252,7 +269,7 @@ def _version(package: str) -> str | None:
 def _program(recipe: Recipe) -> str | None:
     """Return the version of the system's Tesseract, except for engines that do not use it."""
     program = shutil.which("tesseract")
-    if program is None or _expected(recipe) in {_IN_PROCESS, weights.NAME}:
+    if program is None or recipe.is_remote or _expected(recipe) in {_IN_PROCESS, weights.NAME}:
         return None
     try:
         said = subprocess.run(
@@ -285,8 +302,10 @@ def _is_expected(page: PageSummary, recipe: Recipe) -> bool:
 def _tessdata(recipe: Recipe) -> Path | None:
     """Return the folder with the language data; its time shows new files.
 
-    None if there is none.
+    None if there is none, or if a remote service reads.
     """
+    if recipe.is_remote:
+        return None
     try:
         return tessdata_folder(recipe)
     except EnvironmentFault:

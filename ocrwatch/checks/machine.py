@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,16 @@ SETTINGS_FOLDER = Path("/etc/ocrwatch")
 
 _MEMINFO = Path("/proc/meminfo")
 _SYSTEMCTL_SECONDS = 10
-_ASKED = ("LoadState", "ActiveState", "SubState", "UnitFileState", "User", "StateDirectory", "NRestarts")
+_ASKED = (
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "User",
+    "StateDirectory",
+    "NRestarts",
+    "PrivateNetwork",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,8 @@ class Service:
     """Its StateDirectory, absolute."""
     restarts: int
     """How often it was restarted after a failure."""
+    has_network: bool = True
+    """Whether it may use the network (systemd's PrivateNetwork)."""
 
 
 def service_of(config: Path | None) -> Service | None:
@@ -74,6 +85,7 @@ def service_of(config: Path | None) -> Service | None:
         said.get("User", ""),
         Path("/var/lib", folder[0]) if folder else None,
         int(restarts) if restarts.isdecimal() else 0,
+        said.get("PrivateNetwork") != "yes",
     )
 
 
@@ -91,6 +103,15 @@ def service_state(service: Service) -> Iterator[Finding]:
         yield Finding("service", "fine", f"{unit} is {service.active}")
     if service.enabled == "disabled":
         yield Finding("service start", "warning", f"{unit} is not started at boot", f"run: systemctl enable {unit}")
+
+
+def network(service: Service, needed_by: Sequence[str]) -> Iterator[Finding]:
+    """Check whether the service may use the network, if options need it. This process may, whatever the service may."""
+    if needed_by and not service.has_network:
+        need = "needs" if len(needed_by) == 1 and needed_by[0] != "[[remote]]" else "need"
+        message = f"{service.unit} may not use the network, which {' and '.join(needed_by)} {need}"
+        option = "--with-remote" if "[[remote]]" in needed_by else "--with-network"
+        yield Finding("network", "problem", message, f"run: sudo sh deploy/install.sh {option}")
 
 
 def memory(workers: int, *, ppocr: bool = False) -> Iterator[Finding]:

@@ -33,10 +33,12 @@ def prove(settings: Settings) -> Proof:
 
 
 def check_parts(settings: Settings) -> None:
-    """Check that the cache's levels, the listeners and the executor are installed; raises :class:`UsageError`.
+    """Check that the cache's levels, the listeners, the executor and the presets of remote services are installed.
 
-    A reload does not change them, but is refused if the next start would be.
+    A reload does not change them, but is refused if the next start would be. Raises :class:`UsageError`, or
+    :class:`EnvironmentFault` for a key that cannot be read.
     """
     startup.check_cache(settings)
     startup.check_listeners(settings)
+    startup.check_remote(settings)
     find_executor(settings.workers.executor)

@@ -8,25 +8,37 @@ import grp
 import os
 import shutil
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+from ocrwatch.backoff import Backoff
 from ocrwatch.cache.base import LevelOptions
 from ocrwatch.cache.key import PageCache
 from ocrwatch.cache.sqlite import CACHE_NAME, remove_cache
 from ocrwatch.cache.tiers import check_levels, open_cache
 from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault, system_reason
 from ocrwatch.events import InboxUnlocked, listeners, publish
-from ocrwatch.executors.base import WorkerOptions, texts_of
+from ocrwatch.executors.base import Executor, WorkerOptions, texts_of
+from ocrwatch.executors.http_ocr.keys import key_of
+from ocrwatch.executors.http_ocr.presets.base import open_preset
+from ocrwatch.executors.local import LocalExecutor
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.engine_choice import is_read_by_ppocr
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
 from ocrwatch.render.registry import choose, table_formats
-from ocrwatch.settings import Output, Settings, Tables, recipe
+from ocrwatch.settings import Effective, Output, Settings, Tables, recipe
 from ocrwatch.storage import mount_watchdog
 from ocrwatch.storage.files import TEMPORARY_PREFIX, remove, sync, write_durable
 from ocrwatch.storage.files import folder as folder_below
 from ocrwatch.storage.lock import FolderLock, InboxLock
 from ocrwatch.storage.mounts import is_missing, nearest_existing
+
+if TYPE_CHECKING:
+    from ocrwatch.executors.http_ocr.executor import HttpOcrExecutor
+
+_HTTP_CLIENT: Final = "aiohttp"
+INSTALL_REMOTE: Final = "install the extra: pip install 'ocrwatch[remote]' (install.sh: --with-remote)"
 
 _TRIAL = f"{TEMPORARY_PREFIX}check.tmp"
 
@@ -135,11 +147,18 @@ def take_locks(settings: Settings) -> list[FolderLock | InboxLock]:
 
 
 def recipes(settings: Settings) -> tuple[Recipe, ...]:
-    """Return the different recipes of all profiles, the one without a profile last."""
-    options = [settings.with_profile(profile) for profile in settings.profiles]
-    all_of_them = [recipe(each) for each in options]
-    usual = recipe(settings)
-    return (*(each for each in dict.fromkeys(all_of_them) if each != usual), usual)
+    """Return the different recipes of all engines of all profiles, those without a profile last.
+
+    Of several engines, the preferred one is last.
+    """
+    options: tuple[Settings | Effective, ...] = (*map(settings.with_profile, settings.profiles), settings)
+    found = [recipe(each, engine) for each in options for engine in reversed(each.ocr.engine)]
+    return tuple(reversed(dict.fromkeys(reversed(found))))
+
+
+def local_recipes(settings: Settings) -> tuple[Recipe, ...]:
+    """Return those of the recipes that this machine's workers read, in the same order; there may be none."""
+    return tuple(each for each in recipes(settings) if not each.is_remote)
 
 
 def known_texts(settings: Settings) -> PageCache:
@@ -166,16 +185,16 @@ def _delete_kept_texts(state: Path) -> None:
 
 def check_languages(settings: Settings) -> None:
     """Check for the language data of all profiles; raises :class:`EnvironmentFault`."""
-    for each in recipes(settings):
+    for each in local_recipes(settings):
         check_languages_of(each)
 
 
 def check_languages_of(recipe: Recipe) -> None:
     """Check for the language data of one recipe; raises :class:`EnvironmentFault`.
 
-    PP-OCR needs none: it has the same networks for all languages.
+    PP-OCR needs none: it has the same networks for all languages. Remote services have their own.
     """
-    if not is_read_by_ppocr(recipe):
+    if not (recipe.is_remote or is_read_by_ppocr(recipe)):
         check_recipe_languages(replace(recipe, languages=recipe.all_languages))
 
 
@@ -200,6 +219,19 @@ def _check_tables(option: str, output: Output, tables: Tables) -> None:
             f"{option} has {' and '.join(unfilled)}, which {write}, but tables are not looked for",
             f"set tables.enabled = true, or take {' and '.join(unfilled)} out of output.formats",
         )
+
+
+def check_remote(settings: Settings) -> None:
+    """Check that all remote services can be asked, without asking them.
+
+    Raises :class:`UsageError` for a preset that does not exist or does not take the options, for a missing extra, and
+    for a key that is none, and :class:`EnvironmentFault` for a key that cannot be read.
+    """
+    if settings.remote and find_spec(_HTTP_CLIENT) is None:
+        raise UsageError(f"[[remote]] needs the Python package {_HTTP_CLIENT}, which is not installed", INSTALL_REMOTE)
+    for remote in settings.remote:
+        open_preset(remote.preset).check(remote.service)
+        key_of(remote)
 
 
 def check_cache(settings: Settings) -> None:
@@ -231,13 +263,31 @@ def worker_options(settings: Settings, scratch: Path | None = None) -> WorkerOpt
     options = settings.workers
     return WorkerOptions(
         worker_count(settings),
-        recipes(settings),
+        local_recipes(settings),
         formats(settings),
         options.timeout,
         options.max_memory,
         options.max_scans,
         scratch,
+        helpers=worker_count(settings) if settings.remote else 1,
     )
+
+
+def open_services(settings: Settings, workers: Executor, backoff: Backoff) -> HttpOcrExecutor | None:
+    """Return the executor of the remote services, None if there are none.
+
+    Raises :class:`UsageError` if the workers' executor cannot work for services.
+    """
+    if not settings.remote:
+        return None
+    if not isinstance(workers, LocalExecutor):
+        raise UsageError(
+            f"the executor {settings.workers.executor} cannot prepare scans for the services of [[remote]]",
+            "set workers.executor to local, or remove [[remote]]",
+        )
+    from ocrwatch.executors.http_ocr.executor import HttpOcrExecutor  # noqa: PLC0415 - only if there are services
+
+    return HttpOcrExecutor(workers, settings.remote, backoff)
 
 
 def group_ids(settings: Settings) -> dict[str, int]:

@@ -10,6 +10,7 @@ from ocrwatch.checks import startup
 from ocrwatch.checks.machine import service_of
 from ocrwatch.commands.service_user import become_user_of
 from ocrwatch.executors.base import LOCAL
+from ocrwatch.executors.http_ocr.keys import take_variables
 from ocrwatch.executors.spawning import discard_early
 from ocrwatch.settings import Settings
 from ocrwatch.settings.load import Configuration, check_folders, load, parse_overrides
@@ -40,6 +41,7 @@ def configuration_for_work(config: Path | None, overrides: Mapping[str, object],
     # Before anything reads them.
     startup.check_answers(configuration.settings)
     check_folders(configuration.settings)
-    if configuration.settings.workers.executor != LOCAL:
+    if take_variables(configuration.settings.remote) or configuration.settings.workers.executor != LOCAL:
+        # It has the keys in its environment, or is not needed.
         discard_early()
     return configuration

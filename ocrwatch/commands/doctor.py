@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from ocrwatch.checks import folders, inotify_limits, machine, startup
+from ocrwatch.checks import folders, inotify_limits, machine, remote, startup
 from ocrwatch.checks.finding import Finding, check
 from ocrwatch.checks.remembered_mounts import check_mounts
 from ocrwatch.commands.output import Output
@@ -28,7 +29,7 @@ from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.engine_choice import has_second_reader, is_read_by_ppocr
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.scan import Arrival
-from ocrwatch.settings import Settings, recipe
+from ocrwatch.settings import Remote, Settings
 from ocrwatch.settings.load import check_folders, load, parse_overrides
 from ocrwatch.storage.lock import holder_of, inbox_holder
 from ocrwatch.storage.mounts import is_missing, mount_of, nearest_existing, watch_mode
@@ -77,7 +78,15 @@ def examine(config: Path | None, overrides: Mapping[str, object]) -> Iterator[Fi
     yield Finding("user", "fine", f"all checks run as the user {_user_name()}")
     if service is not None:
         yield from machine.service_state(service)
+        yield from machine.network(service, _network_options(configuration.settings))
     yield from _of_settings(configuration.settings)
+
+
+def _network_options(settings: Settings) -> list[str]:
+    """Return the options that need the network."""
+    remotes = [each for each in settings.remote if not remote.is_unused(settings, each)]
+    used = {"status.listen": settings.status.listen, "hooks.webhook": settings.hooks.webhook, "[[remote]]": remotes}
+    return [name for name, value in used.items() if value]
 
 
 def _of_settings(settings: Settings) -> Iterator[Finding]:
@@ -95,12 +104,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
         yield from folders.crossing(settings.inbox, settings.archive)
     yield from _watch(settings)
     yield folders.ledger_place(mount_of(nearest_existing(settings.state))[0], settings.state)
-    languages = ", ".join(dict.fromkeys(name for each in startup.recipes(settings)[::-1] for name in each.languages))
-    found = check("languages", f"{languages} installed", startup.check_languages, settings)
-    yield found
-    if found.severity == "fine":
-        yield _engine(settings)
-        yield _second(settings)
+    yield from _engines(settings)
     yield check("formats", "the sidecars' formats can be used", startup.check_formats, settings)
     yield check("groups", "the sidecars' groups exist", startup.group_ids, settings)
     yield check("hooks", "all programs and secrets of hooks can be used", hook_options, settings)
@@ -108,6 +112,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
         yield check("cache", "all levels of the cache are installed", startup.check_cache, settings)
     if settings.events.listeners:
         yield check("listeners", "all listeners are installed", startup.check_listeners, settings)
+    yield from remote.services(settings, _ask)
     if settings.hooks.webhook_secret is not None:
         yield from machine.exposed("hooks.webhook_secret", settings.hooks.webhook_secret)
     yield from _of_running(settings)
@@ -122,7 +127,7 @@ def _of_running(settings: Settings) -> Iterator[Finding]:
         return
     yield machine.holders(*holders)
     if holders == (None, None):
-        ppocr = any(has_second_reader(each) or is_read_by_ppocr(each) for each in startup.recipes(settings))
+        ppocr = any(has_second_reader(each) or is_read_by_ppocr(each) for each in startup.local_recipes(settings))
         yield from machine.memory(startup.worker_count(settings), ppocr=ppocr)
     yield from machine.address("status.listen", settings.status.listen, runs=holders != (None, None))
 
@@ -250,11 +255,25 @@ def _listening(inbox: Path, name: str, came: Callable[[], None]) -> Iterator[Non
         watcher.disarm()
 
 
-def _engine(settings: Settings) -> Finding:
+def _engines(settings: Settings) -> Iterator[Finding]:
+    """Check the engines of this machine, and their language data."""
+    wanted = startup.local_recipes(settings)[::-1]
+    if not wanted:
+        yield Finding("engine", "fine", "none on this machine: remote services read all scans")
+        return
+    languages = ", ".join(dict.fromkeys(name for each in wanted for name in each.languages))
+    found = check("languages", f"{languages} installed", startup.check_languages, settings)
+    yield found
+    if found.severity == "fine":
+        yield _engine(wanted[0])
+        yield _second(settings)
+
+
+def _engine(wanted: Recipe) -> Finding:
+    """Check the engine of most scans."""
     # Costs half a second, which `status` need not pay.
     from ocrwatch.recognise.engines import load as load_engine  # noqa: PLC0415
 
-    wanted = recipe(settings)
     finding = check("engine", "", load_engine, wanted)
     if finding.severity != "fine":
         return finding
@@ -275,16 +294,27 @@ def _second(settings: Settings) -> Finding:
     """
     from ocrwatch.recognise.engines import load_second  # noqa: PLC0415
 
-    wanted = startup.recipes(settings)
+    wanted = startup.local_recipes(settings)
     finding = check("second reader", "", _load_all, load_second, wanted)
     if finding.severity != "fine":
-        is_wanted = any(each.second not in {"auto", "none"} for each in wanted)
+        is_wanted = any(has_second_reader(each) and each.second != "auto" for each in wanted)
         return finding if is_wanted else replace(finding, severity="warning")
+    if services := dict.fromkeys(each.second for each in wanted if each.has_remote_second):
+        return replace(finding, message=f"{' and '.join(services)} rereads pages that were not read well")
     if info := next(filter(None, map(load_second, wanted)), None):
         return replace(finding, message=f"{info.name} {info.version} rereads text with low confidence from Tesseract")
     if weights.is_installed():
         return replace(finding, message="none: it is switched off, or does not suit the languages and options")
     return replace(finding, message=f"none: receipts, forms and photos are read better with one; {weights.INSTALL}")
+
+
+def _ask(service: Remote) -> remote.Trial:
+    """Have a service read a small picture."""
+    # Loads the HTTP client.
+    from ocrwatch.executors.http_ocr.trial import try_service  # noqa: PLC0415
+
+    trial: remote.Trial = asyncio.run(try_service(service))
+    return trial
 
 
 def _user_name() -> str:

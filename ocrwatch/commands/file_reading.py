@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
-import queue
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from msgspec import structs
 
 from ocrwatch import log
-from ocrwatch.checks.startup import usable_cores
+from ocrwatch.backoff import Backoff
+from ocrwatch.checks.startup import open_services, usable_cores
 from ocrwatch.document import BEGINNING
-from ocrwatch.errors import InternalFault, OcrwatchError, TooLarge, UsageError, environment_fault
-from ocrwatch.executors.base import Uncounted, WorkerOptions
-from ocrwatch.executors.events import Outcome, SlotEvent
+from ocrwatch.errors import (
+    EngineFailed,
+    OcrwatchError,
+    Rejected,
+    ScanFault,
+    ServiceFault,
+    TooLarge,
+    UsageError,
+    environment_fault,
+)
+from ocrwatch.executors.base import Executor, Uncounted, WorkerOptions, read_checked
+from ocrwatch.executors.events import Begun, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.ipc import Job
-from ocrwatch.executors.process_pool import Pool
+from ocrwatch.executors.local import LocalExecutor
 from ocrwatch.executors.startup_guard import StartupGuard
+from ocrwatch.recipe import REMOTE
 from ocrwatch.render import registry
 from ocrwatch.render.base import RenderedPage, RenderRequest
 from ocrwatch.settings import Effective, Settings, recipe
+
+if TYPE_CHECKING:
+    from ocrwatch.executors.http_ocr.executor import HttpOcrExecutor
 
 STANDARD_INPUT: Final = Path("-")
 """The argument that means standard input."""
 
 _AHEAD_PER_WORKER: Final = 2
+
+_OF_ENGINE: Final = (EngineFailed, Rejected, ServiceFault)
+"""Errors after which another engine may read a scan."""
 
 Result = RenderedPage | OcrwatchError
 """What becomes of a file: its page, or why it could not be read."""
@@ -63,61 +82,122 @@ def read_files(
     ``options`` are those of the scans, which a profile may have changed. Limits of time and memory apply as in the
     daemon.
     """
-    events: queue.SimpleQueue[SlotEvent] = queue.SimpleQueue()
-    workers = settings.workers
-    pool = Pool(
-        WorkerOptions(
-            min(workers.count or usable_cores(), len(files)),
-            (recipe(options),),
-            formats,
+    reader = _Reader(files, settings, options, formats)
+    try:
+        # It runs only while a result is waited for; workers go on meanwhile.
+        with asyncio.Runner() as runner:
+            for number, path in enumerate(files):
+                yield path, runner.run(reader.result(number))
+    finally:
+        reader.close()
+
+
+class _Reader:
+    """Reads files ahead of the one whose result is wanted. Lives on an event loop."""
+
+    def __init__(
+        self, files: Sequence[Path], settings: Settings, options: Settings | Effective, formats: tuple[str, ...]
+    ) -> None:
+        self._files = files
+        self._options = options
+        self._formats = formats
+        self._max_bytes = settings.settle.max_bytes
+        # The preferred engine is the last that a worker warms up for.
+        self._recipes = [recipe(options, engine) for engine in options.ocr.engine]
+        workers = LocalExecutor(self._worker_options(settings), Uncounted(), self)
+        self._services = open_services(settings, workers, Backoff())
+        self._executor: Executor = self._services or workers
+        self._starts = StartupGuard(self._executor.capacity)
+        self._cannot_start = asyncio.Event()
+        self._tasks: dict[int, asyncio.Task[Result]] = {}
+        """By the number of the file."""
+        self._begun = 0
+
+    async def result(self, number: int) -> Result:
+        """Return what becomes of a file; they are asked for in order. Raises the error that prevents all reading."""
+        if not number:
+            self._executor.start()
+            if self._services is not None:
+                self._connections = asyncio.create_task(self._services.run())
+        ahead = _AHEAD_PER_WORKER * self._executor.capacity
+        for begun in range(self._begun, min(len(self._files), number + ahead)):
+            self._tasks[begun] = asyncio.create_task(self._read(begun, self._files[begun]))
+            self._begun += 1
+        reading, failure = self._tasks.pop(number), asyncio.create_task(self._cannot_start.wait())
+        await asyncio.wait({reading, failure}, return_when=asyncio.FIRST_COMPLETED)
+        failure.cancel()
+        if self._starts.failure is not None and not reading.done():
+            raise self._starts.failure
+        return await reading
+
+    def heard(self, event: WorkerReady | WorkerLost | WorkerUnfit | Begun) -> None:
+        """Notice that no worker can start."""
+        if not isinstance(event, Begun):
+            self._starts.heard(event)
+        if self._starts.failure is not None:
+            self._cannot_start.set()
+
+    def close(self) -> None:
+        """End the workers."""
+        self._executor.close()
+
+    def _worker_options(self, settings: Settings) -> WorkerOptions:
+        workers = settings.workers
+        count = min(workers.count or usable_cores(), len(self._files))
+        return WorkerOptions(
+            count,
+            tuple(each for each in reversed(self._recipes) if not each.is_remote),
+            self._formats,
             workers.timeout,
             workers.max_memory,
             workers.max_scans,
-        ),
-        Uncounted(),
-        events.put,
-    )
-    starts = StartupGuard(len(pool))
-    pool.start()
-    finished: dict[int, Result] = {}
-    begun = 0
-    try:
-        for number, path in enumerate(files):
-            while begun < min(len(files), number + _AHEAD_PER_WORKER * len(pool)):
-                finished |= _begin(begun, files[begun], settings.settle.max_bytes, options, pool, formats)
-                begun += 1
-            while number not in finished:
-                event = events.get()
-                starts.heard(event)
-                if starts.failure is not None:
-                    raise starts.failure
-                finished |= _result_of(event)
-            yield path, finished.pop(number)
-    finally:
-        pool.kill()
+            helpers=count,
+        )
 
+    async def _read(self, number: int, path: Path) -> Result:
+        """Read a file with the first engine that can."""
+        try:
+            content = _content(path, self._max_bytes)
+        except OcrwatchError as error:
+            return error
+        except OSError as error:
+            return environment_fault(error, "cannot read it")
+        request = self._request(path, content)
+        *others, last = self._recipes
+        for each in others:
+            result = await self._read_with(Job(number, content, each, request))
+            if not isinstance(result, _OF_ENGINE):
+                return result
+        return await self._read_with(Job(number, content, last, request))
 
-def _begin(
-    number: int, path: Path, max_bytes: int, options: Settings | Effective, pool: Pool, formats: tuple[str, ...]
-) -> dict[int, Result]:
-    """Load a file and submit it to the pool; return a result if that fails."""
-    try:
-        content = _content(path, max_bytes)
-    except OcrwatchError as error:
-        return {number: error}
-    except OSError as error:
-        return {number: environment_fault(error, "cannot read it")}
-    request = RenderRequest(
-        formats,
-        os.fsencode(path),
-        len(content),
-        hashlib.sha256(content).hexdigest(),
-        options.output.review_below,
-        preview_chars=BEGINNING,
-        straighten=options.pdf.straighten,
-    )
-    pool.submit(Job(number, content, recipe(options), request))
-    return {}
+    async def _read_with(self, job: Job) -> Result:
+        try:
+            page = (await read_checked(self._executor, job)).page
+            if self._services is not None and job.recipe.has_remote_second and page.summary.is_doubtful:
+                return await self._read_again(self._services, structs.replace(job, first=page.packed))
+        except OcrwatchError as error:
+            return error
+        return page
+
+    @staticmethod
+    async def _read_again(services: HttpOcrExecutor, job: Job) -> RenderedPage:
+        """Have a service read a doubtful page; if it cannot, the page says so."""
+        try:
+            return (await read_checked(services, job)).page
+        except (ServiceFault, ScanFault) as fault:
+            return await services.without_second(job, fault.message)
+
+    def _request(self, path: Path, content: bytes) -> RenderRequest:
+        return RenderRequest(
+            self._formats,
+            os.fsencode(path),
+            len(content),
+            hashlib.sha256(content).hexdigest(),
+            self._options.output.review_below,
+            preview_chars=BEGINNING,
+            packs=self._options.ocr.second.startswith(REMOTE),
+            straighten=self._options.pdf.straighten,
+        )
 
 
 def _content(path: Path, max_bytes: int) -> bytes:
@@ -139,11 +219,3 @@ def _content(path: Path, max_bytes: int) -> bytes:
     if size > max_bytes:
         raise TooLarge("the file is larger than allowed", "raise settle.max_bytes")
     return content
-
-
-def _result_of(event: SlotEvent) -> dict[int, Result]:
-    if not isinstance(event, Outcome):
-        return {}
-    if event.page is not None:
-        return {event.scan: event.page}
-    return {event.scan: event.error or InternalFault("a bug in ocrwatch: a result without a page")}

@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 from rich.markup import escape
 
 from ocrwatch.log import printable
-from ocrwatch.observe.status import Status
+from ocrwatch.observe.status import ServiceStatus, Status
 
 _SUBJECT_WIDTH = 12
 _MOST_LINES = 5
@@ -97,6 +97,7 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
         yield f"[yellow]new settings refused[/yellow] {since}: {_shown(refused.reason)}; {_shown(refused.remedy)}"
     yield from _block("inbox", [f"{_shown(now.inbox)} ({now.watch})"])
     yield from _block("workers", [_workers(now)])
+    yield from _block("services", (_service(seen, one) for one in now.services))
     yield from _block("in work", _in_work(seen, now) or ["nothing"])
     yield from _block("waiting", _waiting(seen, now))
     yield from _block("to deliver", [_first_few(now.delivering, len(now.delivering))] if now.delivering else [])
@@ -147,6 +148,19 @@ def _some(lines: Iterable[str]) -> list[str]:
 def _workers(now: Status) -> str:
     died = f"; {now.worker_deaths} died since the start" if now.worker_deaths else ""
     return f"{now.workers_ready} of {now.workers} ready, {now.engine or 'loading'}{died}"
+
+
+def _service(seen: Seen, one: ServiceStatus) -> str:
+    parts = [f"{one.requests:,} requests"]
+    parts += [f"{one.refused:,} refused"] * bool(one.refused) + [f"{one.failed:,} without an answer"] * bool(one.failed)
+    parts += [] if one.median_s is None else [f"median {one.median_s:.2g} s"]
+    parts += [f"{one.in_flight} under way"] * bool(one.in_flight)
+    line = f"{one.name} ({_shown(one.host)}): {', '.join(parts)}"
+    if one.paused_since is None:
+        return line
+    since = f"since {seen.at(one.paused_since)} ({seen.age(one.paused_since)})"
+    next_try = "" if one.next_try is None else f"; next try at {seen.at(one.next_try)}"
+    return f"{line}; [red]not available[/red] {since}: {_shown(one.reason)}; {_shown(one.remedy)}{next_try}"
 
 
 def _in_work(seen: Seen, now: Status) -> list[str]:

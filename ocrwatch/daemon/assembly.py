@@ -21,6 +21,8 @@ from ocrwatch.delivery.step_order import Deliverer
 from ocrwatch.errors import ScanFault
 from ocrwatch.events import (
     BatchFinished,
+    RemoteAnswered,
+    RemoteRefused,
     ScanClosed,
     ScanDelivered,
     ScanQuarantined,
@@ -31,7 +33,7 @@ from ocrwatch.events import (
     WorkerStarted,
     subscribe,
 )
-from ocrwatch.executors.base import WorkerOptions, open_executor
+from ocrwatch.executors.base import Executor, WorkerOptions, open_executor
 from ocrwatch.executors.events import Begun, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.hooks.dispatcher import Dispatcher
 from ocrwatch.hooks.payload import notification_of
@@ -74,7 +76,10 @@ class Assembly:
         self.threads = Threads()
         self.backoff = Backoff()
         self.scans = Scans()
-        self.executor = open_executor(settings.workers.executor, self.worker_options(settings), ledger, self)
+        workers = open_executor(settings.workers.executor, self.worker_options(settings), ledger, self)
+        services = startup.open_services(settings, workers, self.backoff)
+        self.executor: Executor = services or workers
+        self._services = services
         self.report = Report(settings, self.executor.capacity)
         self.report.tally.remember(ledger.ended_by_minute(time.time() - _DAY), time.monotonic())
         self.report.remember(deliveries_of(ledger))
@@ -129,6 +134,7 @@ class Assembly:
             ),
             duplicates,
             self,
+            services,
         )
         self.watcher = self._watcher(settings, once=once)
         self.recovery = Recovery(settings, ledger, self.threads, self.pipeline, self.watcher)
@@ -160,6 +166,11 @@ class Assembly:
         waiting = self.scans.count(ScanState.LOADING, ScanState.QUEUED)
         return handed_over + waiting + self.watcher.queued
 
+    @property
+    def in_flight(self) -> dict[str, int]:
+        """How many requests wait for their answer, by the name of the service."""
+        return self._services.in_flight if self._services is not None else {}
+
     async def take_in(self, *, events: bool) -> None:
         """Process new scans in the inbox until the watcher is stopped."""
         async for batch in self.watcher.batches(events=events):
@@ -171,6 +182,8 @@ class Assembly:
     def look_after(self) -> list[Coroutine[Any, Any, None]]:
         """Return the coroutines that check archived and quarantined files, to be run beside the others."""
         services: list[Coroutine[Any, Any, None]] = [self.recovery.clear_away()]
+        if self._services is not None:
+            services.append(self._services.run())
         if self._looks_after:
             services += [self._quarantine_watch.run(), self._archive_check.run()]
         if self._tidying is not None:
@@ -223,6 +236,8 @@ class Assembly:
             subscribe(report.scan_closed, ScanClosed),
             subscribe(report.worker_started, WorkerStarted),
             subscribe(report.worker_died, WorkerDied),
+            subscribe(report.remote_answered, RemoteAnswered),
+            subscribe(report.remote_refused, RemoteRefused),
             subscribe(archive_check.delivered, ScanDelivered),
             subscribe(archive_check.delivered, ScanRecovered),
             subscribe(quarantine_watch.quarantined, ScanQuarantined),

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Protocol
 
 import ocrwatch
-from ocrwatch.backoff import Cause, wait_until
+from ocrwatch.backoff import Cause, Pause, wait_until
 from ocrwatch.checks import startup
 from ocrwatch.checks.failed_start import failure_reported, make_folders_or_report
 from ocrwatch.checks.remembered_mounts import check_mounts, remember_mounts
@@ -39,6 +39,7 @@ from ocrwatch.executors.startup_guard import StartupGuard
 from ocrwatch.hangup import on_hangup
 from ocrwatch.housekeeping.ledger_rebuild import rebuild, restore_forgotten
 from ocrwatch.ledger import Ledger
+from ocrwatch.observe.service_status import stops_all
 from ocrwatch.observe.status import NotReadFile
 from ocrwatch.observe.status_outputs import StatusOutputs
 from ocrwatch.observe.status_report import deliveries_of, status_at_start
@@ -135,6 +136,7 @@ class Daemon:
             stack.callback(listeners.close)
             startup.check_languages(settings)
             startup.check_formats(settings)
+            startup.check_remote(settings)
             rebuild(settings, ledger)
             restore_forgotten(settings, ledger)
             cache = startup.known_texts(settings)
@@ -237,8 +239,10 @@ class Daemon:
         assembly = self._assembly
         match event:
             case WorkerReady(pid, engine, start_ms):
-                publish(WorkerStarted(pid=pid, engine=f"{engine.name} {engine.version}", start_ms=round(start_ms)))
-                assembly.cache.loaded(engine)
+                named = "none: services read" if engine is None else f"{engine.name} {engine.version}"
+                publish(WorkerStarted(pid=pid, engine=named, start_ms=round(start_ms)))
+                if engine is not None:
+                    assembly.cache.loaded(engine)
                 assembly.backoff.resolve(Cause.WORKERS)
             case WorkerLost(pid, how, phase, scan, stderr):
                 publish(WorkerDied(pid=pid, how=how, phase=phase, id=scan, stderr=stderr))
@@ -270,7 +274,7 @@ class Daemon:
             return done or time.monotonic() >= self._stop_by
         if not self._once:
             return False
-        if (pause := assembly.backoff.longest(_LONGEST_PAUSE_OF_ONCE)) is not None:
+        if (pause := self._lasting_pause()) is not None:
             # The daemon waits without limit; the user of `once` waits for an answer.
             self._failure = EnvironmentFault(pause.message, pause.remedy)
             return True
@@ -281,6 +285,15 @@ class Daemon:
         # Its last notifications are sent too, within the time that a stop allows.
         self._hooks_by = self._hooks_by or time.monotonic() + assembly.settings.workers.shutdown_timeout
         return assembly.hooks.is_idle or time.monotonic() >= self._hooks_by
+
+    def _lasting_pause(self) -> Pause | None:
+        """Return a pause that has lasted too long for `once`; one of a service only if nothing else is left to read."""
+        backoff = self._assembly.backoff
+        pause = backoff.longest(_LONGEST_PAUSE_OF_ONCE)
+        if pause is None or stops_all(self._assembly.settings, backoff.active):
+            return pause
+        open_scans = self._assembly.scans.of(*ScanState)
+        return pause if all(scan.lane in backoff for scan in open_scans) else None
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -362,7 +375,7 @@ class Daemon:
             return "stopping"
         if self._ready_at is None:
             return "starting"
-        if self._assembly.backoff:
+        if stops_all(self._assembly.settings, self._assembly.backoff.active):
             return "paused"
         return "watching" if self._assembly.pipeline.is_idle else "working"
 

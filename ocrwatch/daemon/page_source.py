@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import time
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.cache.key import PageCache
-from ocrwatch.daemon.priority_scheduler import Scheduler
-from ocrwatch.daemon.retry_policy import check_admission, renew
-from ocrwatch.errors import Blocked, EnvironmentFault, ScanFault, UsageError
+from ocrwatch.daemon.priority_scheduler import MOST_BACKLOG, LaneClosed, Scheduler
+from ocrwatch.daemon.retry_policy import check_admission, record_pause, renew
+from ocrwatch.errors import Blocked, EnvironmentFault, ScanFault, ServiceFault, Stopping, UsageError
 from ocrwatch.events import CacheFailed, publish
 from ocrwatch.executors.base import Executor, read_checked, render_checked, request_for
 from ocrwatch.executors.ipc import Job, RenderJob
@@ -20,9 +20,12 @@ from ocrwatch.intake.loading import AlreadyDelivered, Loaded, Loading
 from ocrwatch.ledger import Ledger
 from ocrwatch.render.base import RenderedPage, RenderRequest
 from ocrwatch.render.registry import needs_original
-from ocrwatch.scan import Scan, Scans, ScanState
+from ocrwatch.scan import LOCAL_LANE, Scan, Scans, ScanState, lane_of
 from ocrwatch.settings import Settings
 from ocrwatch.storage.threads import Threads, run_in
+
+if TYPE_CHECKING:
+    from ocrwatch.executors.http_ocr.executor import HttpOcrExecutor
 
 BUG_REMEDY: Final = "please report it with the log's traceback"
 
@@ -40,7 +43,9 @@ class PageSource:
         scans: Scans,
         executor: Executor,
         loading: Loading,
+        services: HttpOcrExecutor | None,
     ) -> None:
+        """``services`` is the executor, if there are remote services."""
         self.settings = settings
         """The current settings."""
         self._ledger = ledger
@@ -50,7 +55,14 @@ class PageSource:
         self._scans = scans
         self._executor = executor
         self._loading = loading
-        self.scheduler = Scheduler(scans, backoff, executor.capacity, looks_ahead=bool(cache))
+        self._services = services
+        self.scheduler = Scheduler(
+            scans,
+            backoff,
+            executor.capacity,
+            services=services.lanes if services is not None else {},
+            looks_ahead=bool(cache),
+        )
 
     async def page(self, scan: Scan) -> RenderedPage:
         """Return the scan's page, rendered.
@@ -58,7 +70,14 @@ class PageSource:
         Raises :class:`ScanFault` if it cannot be read, :class:`EnvironmentFault` or :class:`UsageError` if no scan can,
         :class:`Stopping`, and what :class:`Loading` and :func:`check_admission` say against reading it now.
         """
-        scan.begun_at = 0.0
+        while True:
+            # A scan that waits for a service in a pause goes to another of its engines.
+            with contextlib.suppress(LaneClosed):
+                return await self._page(scan)
+
+    async def _page(self, scan: Scan) -> RenderedPage:
+        scan.begun_at = scan.read_ms = 0.0
+        self._choose_engine(scan)
         self._scans.change(scan, ScanState.QUEUED)
         async with self.scheduler.turn(scan):
             self._scans.change(scan, ScanState.LOADING)
@@ -78,7 +97,20 @@ class PageSource:
                 cached = self._cache.recent(scan.sha256 or "", scan.recipe)
                 if cached is not None and (page := await self._render_cached(scan, cached, content)) is not None:
                     return page
-                return await self._have_read(scan, content)
+                page = await self._have_read(scan, Job(scan.id, content, scan.recipe, self._request(scan)))
+                del content
+            if scan.recipe.has_remote_second and page.summary.is_doubtful and page.packed:
+                page = await self._have_read_again(scan, page.packed)
+            self._remember(scan, page)
+            return page
+
+    def _choose_engine(self, scan: Scan) -> None:
+        """Choose the first of the scan's engines that can read it and is available, otherwise the first that can."""
+        engines = self.settings.for_path(scan.path).ocr.engine
+        left = [engine for engine in engines if engine not in scan.failed_engines] or [engines[-1]]
+        scan.engine = next((engine for engine in left if self.scheduler.is_open(lane_of(engine))), left[0])
+        scan.lane = lane_of(scan.engine)
+        scan.other_lanes = tuple(lane_of(engine) for engine in left if engine != scan.engine)
 
     async def refund(self, row: int) -> None:
         """Refund an attempt; a ledger that refuses is reported by a more important call."""
@@ -119,11 +151,11 @@ class PageSource:
         scan.queued_ms = (time.monotonic() - scan.file.ready_at) * 1000
         return page
 
-    async def _have_read(self, scan: Scan, content: bytes) -> RenderedPage:
+    async def _have_read(self, scan: Scan, job: Job) -> RenderedPage:
         self._scans.change(scan, ScanState.READING)
         try:
-            reading = await read_checked(self._executor, Job(scan.id, content, scan.recipe, self._request(scan)))
-        except (EnvironmentFault, UsageError) as error:
+            reading = await read_checked(self._executor, job)
+        except (EnvironmentFault, UsageError, Stopping) as error:
             if scan.begun_at:
                 await self.refund(scan.id)
             if isinstance(error, Blocked):
@@ -135,13 +167,49 @@ class PageSource:
             scan.worker = 0
         self._backoff.resolve(Cause.WORKERS)
         self._backoff.resolve(Cause.MEMORY)
-        scan.read_ms = reading.read_ms
-        scan.queued_ms = (time.monotonic() - scan.file.ready_at) * 1000 - reading.read_ms
-        self._remember(scan, reading.page)
+        if scan.lane != LOCAL_LANE:
+            self._backoff.resolve(scan.lane)
+        scan.read_ms += reading.read_ms
+        scan.queued_ms = (time.monotonic() - scan.file.ready_at) * 1000 - scan.read_ms
         return reading.page
 
+    async def _have_read_again(self, scan: Scan, first: bytes) -> RenderedPage:
+        """Have a service read a doubtful page, if it is available; ``first`` is the page, packed.
+
+        Otherwise the page says that it was not.
+        """
+        assert self._services is not None  # noqa: S101 - the settings name one
+        scan.lane, scan.other_lanes = scan.recipe.second, ()
+        # Its bytes are loaded again when it has a place: many may wait for a slow service.
+        reason = self._reason_against_waiting(scan.lane)
+        if not reason:
+            self._scans.change(scan, ScanState.QUEUED)
+            async with self.scheduler.place(scan):
+                content = await self._loading.again(scan)
+                job = Job(scan.id, content, scan.recipe, self._request(scan), first)
+                try:
+                    return await self._have_read(scan, job)
+                except ServiceFault as fault:
+                    record_pause(self._backoff, fault)
+                    reason = fault.message
+                except ScanFault as fault:
+                    reason = fault.message
+        self._scans.change(scan, ScanState.READING)
+        content = await self._loading.again(scan)
+        job = Job(scan.id, content, scan.recipe, self._request(scan), first)
+        return await self._services.without_second(job, reason)
+
+    def _reason_against_waiting(self, lane: str) -> str:
+        """Return why a page is not given to a service for a second reading; empty if it is."""
+        if not self.scheduler.is_open(lane):
+            return self._backoff.message_of(lane) or "it is not available"
+        if self.scheduler.waiting_in(lane) >= MOST_BACKLOG:
+            return "too many pages wait for it"
+        return ""
+
     def _request(self, scan: Scan) -> RenderRequest:
-        return request_for(scan, preview_chars=self.settings.log.preview_chars, packs=bool(self._cache))
+        packs = bool(self._cache) or scan.recipe.has_remote_second
+        return request_for(scan, preview_chars=self.settings.log.preview_chars, packs=packs)
 
     def _remember(self, scan: Scan, page: RenderedPage) -> None:
         """Cache the page; the delivery thread writes it, so that it is written before the scan is closed."""

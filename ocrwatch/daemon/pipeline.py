@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ocrwatch.backoff import BLOCKED_DELAY, Backoff, Cause, wait_until
 from ocrwatch.cache.key import PageCache
 from ocrwatch.daemon.page_source import BUG_REMEDY, PageSource
-from ocrwatch.daemon.retry_policy import HasPlan, TooSoon, delay_after
+from ocrwatch.daemon.retry_policy import HasPlan, TooSoon, delay_after, other_engine, record_pause
 from ocrwatch.delivery.deliveries import (
     ClearingItem,
     Deliveries,
@@ -26,10 +26,13 @@ from ocrwatch.delivery.step_order import Delivered
 from ocrwatch.errors import (
     Blocked,
     Changed,
+    EngineFailed,
     EnvironmentFault,
     InternalFault,
     OcrwatchError,
+    Rejected,
     ScanFault,
+    ServiceFault,
     Stopping,
     TimedOut,
     UsageError,
@@ -49,11 +52,15 @@ from ocrwatch.executors.events import Begun
 from ocrwatch.intake.loading import AlreadyDelivered, Loading
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.observe.scan_events import publish_delivered, publish_duplicate, publish_quarantined, publish_recovered
+from ocrwatch.recipe import REMOTE
 from ocrwatch.render.base import RenderedPage
 from ocrwatch.scan import Batch, Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.threads import Threads, run_in
+
+if TYPE_CHECKING:
+    from ocrwatch.executors.http_ocr.executor import HttpOcrExecutor
 
 _NO_FACTS: Final = FileFacts(0, 0, 0, 0, 0)
 
@@ -85,8 +92,12 @@ class Pipeline:
         deliveries: Deliveries,
         duplicates: Duplicates | None,
         intake: Intake,
+        services: HttpOcrExecutor | None = None,
     ) -> None:
-        """Store the parts; ``groups`` has the group ids that sidecars may be given to."""
+        """Store the parts; ``groups`` has the group ids that sidecars may be given to.
+
+        ``services`` is the executor, if there are remote services.
+        """
         self.settings = settings
         """The current settings."""
         self.groups = groups
@@ -96,7 +107,7 @@ class Pipeline:
         self._scans = scans
         self._executor = executor
         self._loading = loading
-        self._pages = PageSource(settings, ledger, cache, threads, backoff, scans, executor, loading)
+        self._pages = PageSource(settings, ledger, cache, threads, backoff, scans, executor, loading, services)
         self._deliveries = deliveries
         self._duplicates = duplicates
         self._intake = intake
@@ -141,6 +152,9 @@ class Pipeline:
             except UsageError as error:
                 # The setting of this recipe is wrong: scans of other profiles go on.
                 self._retry(scan, "wrong-setting", str(error), self.settings.retry.max_delay)
+            except ServiceFault as fault:
+                # Scans of others go on, and this one with another engine if it has one.
+                self._leave_service(scan, fault)
             except EnvironmentFault as error:
                 await self._wait_out(scan, error)
             except ScanFault as fault:
@@ -199,6 +213,13 @@ class Pipeline:
         """Decide whether a scan that could not be read is tried again."""
         if isinstance(fault, InternalFault):
             publish(ScanFailed(path=scan.path, reason=fault.message, trace=fault.trace))
+        if scan.lane in self._backoff and isinstance(fault, Rejected | EngineFailed):
+            # A service that judges an image is available.
+            self._backoff.resolve(scan.lane)
+        if other_engine(scan, fault):
+            await self._pages.refund(scan.id)
+            self._retry(scan, fault.code, fault.message, 0.0)
+            return
         delay = delay_after(scan, fault, self.settings.retry)
         if delay is None:
             if isinstance(fault, TimedOut) and scan.reduced:
@@ -221,6 +242,12 @@ class Pipeline:
         if scan.fault is not None:
             # The scheduler holds back scans to read, but this one goes to the quarantine.
             scan.until = self._backoff.next_try(cause)
+
+    def _leave_service(self, scan: Scan, fault: ServiceFault) -> None:
+        """Record that a service is not available; the scan lets others try it next."""
+        record_pause(self._backoff, fault)
+        scan.note_failure(fault, Cause.READING)
+        scan.goes_last_of_its_kind()
 
     def _note_bug(self, scan: Scan, error: Exception) -> None:
         publish(ScanFailed(path=scan.path, exception=error))
@@ -260,7 +287,8 @@ class Pipeline:
     def _end_pauses_of_reading(self) -> None:
         """End the pauses of reading if no scan is left to test whether it works again."""
         if self._backoff and len(self._scans) <= len(self._past_reading) and not self._deliveries.is_ending:
-            for cause in (Cause.READING, Cause.WORKERS, Cause.MEMORY):
+            remote = (cause for cause in self._backoff.active if cause.startswith(REMOTE))
+            for cause in (Cause.READING, Cause.WORKERS, Cause.MEMORY, *remote):
                 self._backoff.resolve(cause)
 
     async def _wait(self, scan: Scan) -> None:

@@ -1,35 +1,36 @@
 """Scheduler: fresh scans before a backlog, retries alternate with it, and reduced readings come last.
 
-A scan has two turns. The first lets it be loaded, which shows whether its text is cached; the second is a worker's
-place, which a cached scan never waits for.
+A scan has two turns. The first lets it be loaded, which shows whether its text is cached; the second is a place with
+what reads it, which a cached scan never waits for. There is a lane for this machine's workers, and one for each remote
+service: scans of one lane never wait for those of another.
 """
 
 from __future__ import annotations
 
 import asyncio
-import enum
-import heapq
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Final
 
 from ocrwatch.backoff import Backoff, Cause, wait_until
+from ocrwatch.daemon.scan_queue import Queue
 from ocrwatch.errors import Stopping
-from ocrwatch.scan import Scan, Scans, ScanState
+from ocrwatch.scan import LOCAL_LANE, Scan, Scans, ScanState
 
 AHEAD_PER_WORKER: Final = 2
 """Scans loaded or in work for each worker: one being read, one ready so that no worker waits for a disk."""
 
 AHEAD_BYTES: Final = 32_000_000
-"""Bytes of scans loaded besides, to find those with a cached text: they need no worker."""
+"""Bytes of scans loaded besides in each lane, to find those with a cached text: they need no worker."""
 
 MOST_UNDELIVERED: Final = 128
-"""Scans loaded, in work or to be delivered at once: their texts are in memory."""
+"""Scans loaded, in work or to be delivered at once, unless a service takes more: their texts are in memory."""
 
-MOST_BEFORE_REDUCED: Final = 100
-"""Scans that go before one that took an engine too long. It comes last, but not never if the inbox never empties."""
+MOST_BACKLOG: Final = 1000
+"""Scans of a backlog that wait at once, if some of them are for a service that is not available."""
 
 _OF_OTHERS: Final = (Cause.INBOX, Cause.DELIVERY, Cause.MOUNT)
 """Pauses that others find to have ended; a scan read meanwhile would only wait with its text in memory."""
@@ -38,106 +39,75 @@ _OF_READING: Final = (Cause.READING, Cause.WORKERS, Cause.MEMORY)
 """Pauses that a scan finds to have ended: only one is tried at a time."""
 
 
-class _Kind(enum.IntEnum):
-    FRESH = 0
-    RETRY = 1
-    BACKLOG = 2
-    REDUCED = 3
+class LaneClosed(Exception):
+    """The lane of a scan is paused, and another of its engines can read it."""
 
 
-def _kind_of(scan: Scan) -> _Kind:
-    if scan.reduced:
-        return _Kind.REDUCED
-    if scan.has_waited:
-        return _Kind.RETRY
-    return _Kind.FRESH if scan.file.fresh else _Kind.BACKLOG
+@dataclass(slots=True)
+class _Lane:
+    """Scans that are read by the same means."""
 
-
-class Queue:
-    """Scans that wait for their turn, by kind; within a kind, the lowest ``order`` goes first."""
-
-    def __init__(self) -> None:
-        self._heaps: dict[_Kind, list[tuple[int, Scan]]] = {kind: [] for kind in _Kind}
-        self._retried_last = False
-        self._before_reduced = 0
-
-    def __len__(self) -> int:
-        return sum(map(len, self._heaps.values()))
-
-    def __iter__(self) -> Iterator[Scan]:
-        kinds = {kind: [scan for _, scan in sorted(heap, key=_order)] for kind, heap in self._heaps.items()}
-        yield from kinds[_Kind.FRESH]
-        # In the order in which _next_kind alternates.
-        pair = (kinds[_Kind.RETRY], kinds[_Kind.BACKLOG])
-        for both in itertools.zip_longest(*(reversed(pair) if self._retried_last else pair)):
-            yield from (scan for scan in both if scan is not None)
-        yield from kinds[_Kind.REDUCED]
+    most: int
+    """Scans loaded or in work at once, besides those that are loaded to look for cached texts."""
+    causes: tuple[str, ...]
+    """Pauses that hold it up."""
+    turns: Queue = field(default_factory=Queue)
+    places: Queue = field(default_factory=Queue)
+    loaded: set[Scan] = field(default_factory=set)
+    """Scans that have had their first turn and no place yet."""
+    placed: set[Scan] = field(default_factory=set)
 
     @property
-    def has_backlog(self) -> bool:
-        """Whether scans wait that were there before the daemon started."""
-        return bool(self._heaps[_Kind.BACKLOG])
+    def in_hand(self) -> int:
+        """How many scans are loaded or in work."""
+        return len(self.loaded) + len(self.placed)
 
-    def add(self, scan: Scan) -> None:
-        """Add a scan."""
-        heapq.heappush(self._heaps[_kind_of(scan)], (scan.order, scan))
-
-    def remove(self, scan: Scan) -> None:
-        """Drop a scan that no longer waits."""
-        for heap in self._heaps.values():
-            for place, (_, waiting) in enumerate(heap):
-                if waiting is scan:
-                    del heap[place]
-                    heapq.heapify(heap)
-                    return
-
-    def take(self, *, reduced: bool = True) -> Scan | None:
-        """Return the next scan, None if there is none; ``reduced`` False leaves out reduced readings."""
-        heap = self._heaps[self._next_kind(reduced=reduced)]
-        return heapq.heappop(heap)[1] if heap else None
-
-    def _next_kind(self, *, reduced: bool) -> _Kind:
-        others = any(self._heaps[kind] for kind in (_Kind.FRESH, _Kind.RETRY, _Kind.BACKLOG))
-        if reduced and self._heaps[_Kind.REDUCED]:
-            self._before_reduced += 1
-            if self._before_reduced > MOST_BEFORE_REDUCED or not others:
-                self._before_reduced = 0
-                return _Kind.REDUCED
-        if self._heaps[_Kind.FRESH]:
-            return _Kind.FRESH
-        # A failed scan goes behind fresh ones, and alternates with a backlog that may be endless.
-        has_retries, has_backlog = bool(self._heaps[_Kind.RETRY]), self.has_backlog
-        self._retried_last = has_retries and not (self._retried_last and has_backlog)
-        return _Kind.RETRY if self._retried_last else _Kind.BACKLOG
-
-
-def _order(entry: tuple[int, Scan]) -> int:
-    return entry[0]
+    @property
+    def is_empty(self) -> bool:
+        """Whether no scan waits or is in hand."""
+        return not (self.in_hand or len(self.turns) or len(self.places))
 
 
 class Scheduler:
-    """Grants turns as far as memory, workers and the environment allow.
+    """Grants turns as far as memory, workers, services and the environment allow.
 
-    Lives on the event loop. ``looks_ahead`` says whether texts may be cached, so that more scans are loaded than there
-    are workers for.
+    Lives on the event loop. ``services`` has how many scans each service reads at once, by the cause of its pauses,
+    which is also the name of its lane. ``looks_ahead`` says whether texts may be cached, so that more scans are loaded
+    than can be read at once.
     """
 
-    def __init__(self, scans: Scans, backoff: Backoff, workers: int, *, looks_ahead: bool) -> None:
+    def __init__(
+        self,
+        scans: Scans,
+        backoff: Backoff,
+        workers: int,
+        *,
+        services: Mapping[str, int] | None = None,
+        looks_ahead: bool,
+    ) -> None:
         self._scans = scans
         self._backoff = backoff
         self._looks_ahead = looks_ahead
+        self._lanes = {LOCAL_LANE: _Lane(0, _OF_READING)} | {
+            cause: _Lane(concurrency + AHEAD_PER_WORKER, (*_OF_READING, cause))
+            for cause, concurrency in (services or {}).items()
+        }
         self.workers = workers
-        self._turns = Queue()
-        self._places = Queue()
-        self._isolated: list[Scan] = []
+        self._isolated: list[tuple[Scan, _Lane]] = []
         self._waiting: dict[Scan, asyncio.Future[None]] = {}
-        self._loaded: set[Scan] = set()
-        """Scans that have had their first turn and no place yet."""
-        self._placed: set[Scan] = set()
         self._wake = asyncio.Event()
         backoff.subscribe(self._wake)
         self._stopped = False
         self._subscribers: list[asyncio.Event] = []
+
+    @property
+    def workers(self) -> int:
+        """How many scans the workers of this machine read at once."""
+        return self._lanes[LOCAL_LANE].most // AHEAD_PER_WORKER
+
+    @workers.setter
+    def workers(self, count: int) -> None:
+        self._lanes[LOCAL_LANE].most = AHEAD_PER_WORKER * count
 
     @property
     def blocked(self) -> int:
@@ -150,42 +120,62 @@ class Scheduler:
 
     @property
     def wants_backlog(self) -> bool:
-        """Whether another batch of the backlog may come; not before, so that fresh ones can overtake it."""
-        return not self._turns.has_backlog
+        """Whether another batch of the backlog may come; not before, so that fresh ones can overtake it.
+
+        It may come while some lane has none: its scans must not wait for those of a service that is not available.
+        """
+        waiting = [lane.turns.backlog for lane in self._lanes.values()]
+        return not all(waiting) and sum(waiting) < MOST_BACKLOG
+
+    def is_open(self, lane: str) -> bool:
+        """Return whether a scan in a lane need not wait for the end of a pause of its service.
+
+        At the time of the next try it is open for one scan.
+        """
+        if lane == LOCAL_LANE or lane not in self._backoff:
+            return True
+        return time.monotonic() >= self._backoff.next_try(lane) and self._lanes[lane].is_empty
+
+    def waiting_in(self, lane: str) -> int:
+        """Return how many scans wait in a lane."""
+        return len(self._lanes[lane].places) + len(self._lanes[lane].turns)
 
     def queue(self) -> Iterator[Scan]:
-        """Yield the waiting scans in the order of reading."""
-        return itertools.chain(self._isolated, self._places, self._turns)
+        """Yield the waiting scans, those of each lane in the order of reading."""
+        queues = ((lane.places, lane.turns) for lane in self._lanes.values())
+        return itertools.chain((scan for scan, _ in self._isolated), *itertools.chain(*queues))
 
     @property
     def queued(self) -> int:
         """How many :meth:`queue` has."""
-        return len(self._isolated) + len(self._places) + len(self._turns)
+        return len(self._isolated) + sum(len(lane.places) + len(lane.turns) for lane in self._lanes.values())
 
     @asynccontextmanager
     async def turn(self, scan: Scan) -> AsyncIterator[None]:
-        """Wait until a scan may be loaded.
+        """Wait until a scan may be loaded, in the lane that it has.
 
-        Raises :class:`Stopping` once :meth:`stop` was called.
+        Raises :class:`Stopping` once :meth:`stop` was called, and :class:`LaneClosed`.
         """
-        await self._wait(scan, self._turns)
-        self._loaded.add(scan)
+        lane = self._lanes[scan.lane]
+        await self._wait(scan, lane, lane.turns)
+        lane.loaded.add(scan)
         try:
             yield
         finally:
-            self._loaded.discard(scan)
+            lane.loaded.discard(scan)
             self.changed()
 
     @asynccontextmanager
     async def place(self, scan: Scan) -> AsyncIterator[None]:
-        """Wait within a turn until a worker may get the scan; raises :class:`Stopping`."""
-        await self._wait(scan, self._places)
-        self._loaded.discard(scan)
-        self._placed.add(scan)
+        """Wait within a turn until a scan may be read, in the lane that it has now; raises like :meth:`turn`."""
+        lane = self._lanes[scan.lane]
+        await self._wait(scan, lane, lane.places)
+        lane.loaded.discard(scan)
+        lane.placed.add(scan)
         try:
             yield
         finally:
-            self._placed.discard(scan)
+            lane.placed.discard(scan)
             self.changed()
 
     def changed(self) -> None:
@@ -204,22 +194,24 @@ class Scheduler:
         told = (self.wants_backlog, self.blocked)
         while True:
             now = time.monotonic()
+            self._leave_closed_lanes()
             self._grant_places(now)
-            self._grant_turns(now)
+            for lane in self._lanes.values():
+                self._grant_turns(lane, now)
             if (demand := (self.wants_backlog, self.blocked)) != told:
                 told = demand
                 for event in self._subscribers:
                     event.set()
             self._wake.clear()
-            until = max(map(self._backoff.next_try, _OF_READING))
-            await wait_until(self._wake, until if until > now else float("inf"))
+            until = (self._next_try(lane) for lane in self._lanes.values())
+            await wait_until(self._wake, min((each for each in until if each > now), default=float("inf")))
 
-    async def _wait(self, scan: Scan, queue: Queue) -> None:
+    async def _wait(self, scan: Scan, lane: _Lane, queue: Queue) -> None:
         if self._stopped:
             raise Stopping
         future = self._waiting[scan] = asyncio.get_running_loop().create_future()
-        if scan.isolated and queue is self._places:
-            self._isolated.append(scan)
+        if scan.isolated and queue is lane.places:
+            self._isolated.append((scan, lane))
         else:
             queue.add(scan)
         self.changed()
@@ -227,16 +219,23 @@ class Scheduler:
             await future
         except BaseException:
             # It may have been granted just before it was cancelled.
-            self._loaded.discard(scan)
-            self._placed.discard(scan)
+            lane.loaded.discard(scan)
+            lane.placed.discard(scan)
             queue.remove(scan)
-            if scan in self._isolated:
-                self._isolated.remove(scan)
+            self._isolated = [each for each in self._isolated if each[0] is not scan]
             # The next one gets its turn.
             self.changed()
             raise
         finally:
             del self._waiting[scan]
+
+    def _leave_closed_lanes(self) -> None:
+        """Let scans that wait for a service in a pause go to another of their engines."""
+        for scan in [scan for scan in self._waiting if scan.other_lanes]:
+            future = self._waiting[scan]
+            closed = self._backoff.next_try(scan.lane) > time.monotonic()
+            if closed and not future.done() and any(map(self.is_open, scan.other_lanes)):
+                future.set_exception(LaneClosed())
 
     def _grant(self, scan: Scan) -> None:
         future = self._waiting[scan]
@@ -247,40 +246,45 @@ class Scheduler:
         if self._is_held:
             return
         # A scan granted a moment ago has not run yet: the sets are updated here.
-        if self._isolated:
-            if not (self._placed or self._scans.count(ScanState.DELIVERING)) and self._may_try(now, 0):
-                self._place(self._isolated.pop(0))
+        placed = [scan for lane in self._lanes.values() for scan in lane.placed]
+        # One whose service is not available does not hold up the others.
+        isolated = next((each for each in self._isolated if self._may_try(each[1], now, 0)), None)
+        if isolated is not None:
+            if not (placed or self._scans.count(ScanState.DELIVERING)):
+                self._isolated.remove(isolated)
+                self._place(*isolated)
             return
-        if any(scan.isolated for scan in self._placed):
+        if any(scan.isolated for scan in placed):
             return
-        while len(self._placed) < AHEAD_PER_WORKER * self.workers and self._may_try(now, len(self._placed)):
-            scan = self._places.take()
-            if scan is None:
-                return
-            self._place(scan)
+        for lane in self._lanes.values():
+            while len(lane.placed) < lane.most and self._may_try(lane, now, len(lane.placed)):
+                scan = lane.places.take()
+                if scan is None:
+                    break
+                self._place(scan, lane)
 
-    def _place(self, scan: Scan) -> None:
-        self._loaded.discard(scan)
-        self._placed.add(scan)
+    def _place(self, scan: Scan, lane: _Lane) -> None:
+        lane.loaded.discard(scan)
+        lane.placed.add(scan)
         self._grant(scan)
 
-    def _grant_turns(self, now: float) -> None:
+    def _grant_turns(self, lane: _Lane, now: float) -> None:
         if self._is_held:
             return
-        ahead = sum(scan.file.facts.size for scan in self._loaded)
+        ahead = sum(scan.file.facts.size for scan in lane.loaded)
         while True:
-            in_hand = len(self._loaded) + len(self._placed)
-            has_room = in_hand < AHEAD_PER_WORKER * self.workers or (self._looks_ahead and ahead < AHEAD_BYTES)
-            if not has_room or in_hand + self._scans.count(ScanState.DELIVERING) >= MOST_UNDELIVERED:
+            has_room = lane.in_hand < lane.most or (self._looks_ahead and ahead < AHEAD_BYTES)
+            undelivered = lane.in_hand + self._scans.count(ScanState.DELIVERING)
+            if not has_room or undelivered >= max(MOST_UNDELIVERED, lane.most):
                 return
-            if not self._may_try(now, in_hand):
+            if not self._may_try(lane, now, lane.in_hand):
                 return
             # One at a time, so that slow pages never occupy all workers.
-            reduced = not any(scan.reduced for scan in (*self._loaded, *self._placed))
-            scan = self._turns.take(reduced=reduced)
+            reduced = not any(scan.reduced for scan in (*lane.loaded, *lane.placed))
+            scan = lane.turns.take(reduced=reduced)
             if scan is None:
                 return
-            self._loaded.add(scan)
+            lane.loaded.add(scan)
             ahead += scan.file.facts.size
             self._grant(scan)
 
@@ -288,7 +292,11 @@ class Scheduler:
     def _is_held(self) -> bool:
         return self._stopped or any(cause in self._backoff for cause in _OF_OTHERS)
 
-    def _may_try(self, now: float, in_hand: int) -> bool:
+    def _next_try(self, lane: _Lane) -> float:
+        return max(map(self._backoff.next_try, lane.causes))
+
+    def _may_try(self, lane: _Lane, now: float, in_hand: int) -> bool:
         """Return whether another scan may go on: in a pause a single one does at each retry."""
-        causes = [cause for cause in _OF_READING if cause in self._backoff]
-        return not causes or (not in_hand and now >= max(map(self._backoff.next_try, causes)))
+        if not any(cause in self._backoff for cause in lane.causes):
+            return True
+        return not in_hand and now >= self._next_try(lane)

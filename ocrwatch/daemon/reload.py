@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ocrwatch.checks import startup
 from ocrwatch.checks.new_settings import Proof, prove
 from ocrwatch.daemon.assembly import Assembly
 from ocrwatch.errors import OcrwatchError
@@ -76,7 +77,7 @@ class Reloading:
         if replace(wanted, timeout=0, max_scans=0, workers=0) != replace(running, timeout=0, max_scans=0, workers=0):
             # A missing engine or variable shows only when a worker starts.
             assembly.executor.prove(wanted)
-        assembly.cache.learn(wanted.recipes)
+        assembly.cache.learn(startup.recipes(found.settings))
         assembly.learn_endings(found.settings)
         return _Proved(found, proof)
 

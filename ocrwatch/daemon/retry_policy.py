@@ -6,15 +6,18 @@ import time
 from dataclasses import replace
 from typing import Final
 
-from ocrwatch.errors import OutOfMemory, ScanFault, TimedOut, WorkerDied
+from ocrwatch.backoff import Backoff
+from ocrwatch.errors import EngineFailed, OutOfMemory, Rejected, ScanFault, ServiceFault, TimedOut, WorkerDied
 from ocrwatch.intake.loading import Loaded
 from ocrwatch.ledger import Entry
+from ocrwatch.recipe import REMOTE
 from ocrwatch.scan import Scan, ScanState
 from ocrwatch.settings import Retry, Settings, recipe
 
 MOST_DEATHS: Final = 3
 """How often ocrwatch may be killed with one scan alone in work before the scan is blamed."""
 
+_OF_ENGINES: Final = frozenset({Rejected.code, EngineFailed.code})
 _OF_WORKERS: Final = frozenset({OutOfMemory.code, WorkerDied.code})
 
 
@@ -87,7 +90,8 @@ def renew(scan: Scan, settings: Settings) -> None:
     One that ended a worker, or took too long, gets less of them.
     """
     scan.options = settings.for_path(scan.path)
-    scan.recipe = recipe(scan.options)
+    engines = scan.options.ocr.engine
+    scan.recipe = recipe(scan.options, scan.engine if scan.engine in engines else engines[0])
     if scan.code in _OF_WORKERS:
         # A reduced reading is less likely to kill a worker again.
         enhance = replace(scan.recipe.enhance, perspective=False)
@@ -95,6 +99,23 @@ def renew(scan: Scan, settings: Settings) -> None:
     if scan.reduced:
         enhance = replace(scan.recipe.enhance, enabled=False)
         scan.recipe = replace(scan.recipe, second="none", tables=False, fields=(), enhance=enhance)
+
+
+def record_pause(backoff: Backoff, fault: ServiceFault) -> None:
+    """Record that a service is not available."""
+    now = time.monotonic()
+    backoff.record(f"{REMOTE}{fault.service}", fault, now, tried_at=fault.tried_at or now, at_least=fault.wait)
+
+
+def other_engine(scan: Scan, fault: ScanFault) -> bool:
+    """Return whether another engine of the scan may read it after a fault; if so, record that this one cannot.
+
+    Damaged data is the same for all engines.
+    """
+    if fault.code not in _OF_ENGINES or not scan.other_lanes:
+        return False
+    scan.failed_engines |= {scan.engine}
+    return True
 
 
 def _final(fault: ScanFault) -> ScanFault:

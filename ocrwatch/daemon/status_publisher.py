@@ -15,6 +15,7 @@ from ocrwatch.observe.activity import MOST_SHOWN, Activity, Calendar
 from ocrwatch.observe.status import BeingRead, Incomplete, NotReadFile, Resting, Status, blocked_groups, write
 from ocrwatch.observe.status_outputs import StatusOutputs
 from ocrwatch.observe.systemd import notify, watchdog_interval
+from ocrwatch.recipe import REMOTE
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.files import display_path
 from ocrwatch.storage.threads import run_in
@@ -115,7 +116,9 @@ class StatusPublisher:
 
     def _sentence(self, state: str) -> str:
         """Return the state in one line for the service manager."""
-        for pause in self._assembly.backoff.active.values():
+        # A pause of all comes before one of a service, which may stop few scans.
+        pauses = self._assembly.backoff.active.items()
+        for _, pause in sorted(pauses, key=lambda each: each[0].startswith(REMOTE)):
             since = time.strftime(" since %Y-%m-%d %H:%M %Z", time.localtime(pause.since)) if state == "paused" else ""
             return f"{state}{since}: {pause.message}; {pause.remedy}".replace("\n", " ")
         if self._assembly.report.refused_settings is not None:
@@ -164,6 +167,7 @@ def activity_of(assembly: Assembly, calendar: Calendar) -> Activity:
         ],
         resting=waits[:MOST_SHOWN],
         blocked=blocked_groups(waits)[:MOST_SHOWN],
+        in_flight=assembly.in_flight,
         not_read=watcher.ignored.count,
         not_read_files=not_read_files(watcher.ignored.named),
     )

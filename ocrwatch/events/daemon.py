@@ -35,7 +35,8 @@ class DaemonReady(Event, frozen=True, kw_only=True):
 class DaemonPaused(Event, frozen=True, kw_only=True):
     """The environment lacks something.
 
-    ocrwatch retries by itself, and quarantines no scan for it.
+    ocrwatch retries by itself, and quarantines no scan for it. If the `cause` is a remote OCR service (`remote:NAME`),
+    only the scans that need it wait.
     """
 
     name = "daemon.paused"

@@ -1,4 +1,4 @@
-"""Events of workers, hooks, ledger and cache."""
+"""Events of workers, remote services, hooks, ledger and cache."""
 
 from __future__ import annotations
 
@@ -31,6 +31,38 @@ class WorkerDied(Event, frozen=True, kw_only=True):
     id: int | None
     """Row of the scan that it was reading."""
     stderr: str
+
+
+class RemoteAnswered(Event, frozen=True, kw_only=True):
+    """A remote OCR service answered a request."""
+
+    name = "remote.answered"
+    level = "debug"
+
+    service: str
+    """Its name."""
+    status: int
+    """The HTTP status, 200 to 299."""
+    ms: int
+    """From the request to the whole answer."""
+    bytes: int
+    """Size of the answer."""
+
+
+class RemoteRefused(Event, frozen=True, kw_only=True):
+    """A remote OCR service refused a request, or did not answer: then there is no `status`.
+
+    If it reads no scan at present, `daemon.paused` follows, with its name as the cause: `remote:NAME`.
+    """
+
+    name = "remote.refused"
+    level = "info"
+
+    service: str
+    reason: str
+    remedy: str
+    ms: int
+    status: int | None = None
 
 
 class HookTold(Event, frozen=True, kw_only=True):

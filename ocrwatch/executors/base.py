@@ -56,6 +56,9 @@ class WorkerOptions:
     """Scans after which a worker is replaced, 0 for never."""
     scratch: Path | None = None
     """Folder for the workers' temporary files, None for the system's."""
+    helpers: int = 1
+    """How many further workers do what takes a moment, so that it never waits for a scan that is being read: they
+    render cached pages, and work for remote services."""
 
 
 class Attempts(Protocol):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ocrwatch.document import EngineInfo
 from ocrwatch.errors import OcrwatchError
+from ocrwatch.executors.ipc import Prepared
 from ocrwatch.render.base import RenderedPage
 
 
@@ -14,7 +15,8 @@ class WorkerReady:
     """A worker has loaded its engine."""
 
     pid: int
-    engine: EngineInfo
+    engine: EngineInfo | None
+    """None if it has none: it works for remote services only."""
     start_ms: float
 
 
@@ -41,13 +43,14 @@ class WorkerUnfit:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of one job: a page, or the error."""
+    """The end of one job: a page, or a request to a remote service, or the error."""
 
     scan: int
     page: RenderedPage | None
     error: OcrwatchError | None
     read_ms: float
     attempt: int
+    prepared: Prepared | None = None
 
 
 @dataclass(frozen=True, slots=True)

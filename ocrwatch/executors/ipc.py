@@ -17,7 +17,7 @@ import re
 import socket
 import struct
 import time
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
 
@@ -33,7 +33,9 @@ from ocrwatch.errors import (
     OcrwatchError,
     OtherFormat,
     OutOfMemory,
+    Rejected,
     ScanFault,
+    ServiceFault,
     TimedOut,
     TooLarge,
     Truncated,
@@ -41,8 +43,10 @@ from ocrwatch.errors import (
     UsageError,
     WorkerDied,
 )
+from ocrwatch.executors.http_ocr.presets.base import Request as HttpMessage
 from ocrwatch.log import encodable
 from ocrwatch.recipe import Recipe
+from ocrwatch.recognise.sent_page import SentPage
 from ocrwatch.render.base import RenderedPage, RenderRequest
 
 _LENGTHS: Final = struct.Struct("!QQ")
@@ -89,23 +93,58 @@ class Warm(_Message, frozen=True):
 
 
 class Job(_Message, frozen=True):
-    """One scan for a worker."""
+    """One scan for an executor, and for its worker."""
+
+    is_counted: ClassVar[bool] = True
+    """Whether it is an attempt to read a scan."""
 
     scan: int
     """Its row in the ledger."""
     content: bytes
     recipe: Recipe
     request: RenderRequest
+    first: bytes = b""
+    """The packed page of the first reader, if this is a second reading by a service; it is for no worker."""
 
 
 class RenderJob(_Message, frozen=True):
     """One cached page for a worker."""
+
+    is_counted: ClassVar[bool] = False
 
     scan: int
     packed: bytes
     request: RenderRequest
     content: bytes = b""
     """The scan, if a format shows it; empty if none does."""
+
+
+class PrepareJob(_Message, frozen=True):
+    """One scan that a worker makes a request to a remote service of."""
+
+    scan: int
+    content: bytes
+    recipe: Recipe
+    is_counted: bool = True
+
+
+class AssembleJob(_Message, frozen=True):
+    """The answer of a remote service, of which a worker makes a page."""
+
+    is_counted: ClassVar[bool] = False
+
+    scan: int
+    content: bytes
+    """The scan, if a format shows it, or tables or fields are looked for; empty otherwise."""
+    recipe: Recipe
+    sent: SentPage | None
+    """The image that was sent; None if the service was not asked."""
+    answer: bytes
+    request: RenderRequest
+    first: bytes = b""
+    """The packed page of the first reader, if this is a second reading."""
+    failure: str = ""
+    """Why a second reading failed; empty if it did not."""
 
 
 class Taken(_Message, frozen=True):
@@ -121,6 +160,14 @@ class Read(_Message, frozen=True):
     page: RenderedPage
 
 
+class Prepared(_Message, frozen=True):
+    """A request to a remote service."""
+
+    scan: int
+    message: HttpMessage
+    sent: SentPage
+
+
 class Failed(_Message, frozen=True):
     """A failed job, or set-up if ``scan`` is None."""
 
@@ -128,10 +175,13 @@ class Failed(_Message, frozen=True):
     error: OcrwatchError
 
 
-Request = Setup | Job | RenderJob
+AnyJob = Job | RenderJob | PrepareJob | AssembleJob
+"""What a worker does for one scan."""
+
+Request = Setup | AnyJob
 """Messages to a worker."""
 
-Answer = Warm | Taken | Read | Failed
+Answer = Warm | Taken | Read | Prepared | Failed
 """Messages from a worker."""
 
 Sent = TypeVar("Sent", bound=_Message)
@@ -162,7 +212,7 @@ class Channel(Generic[Sent, Received]):
         or ``ValueError``.
         """
         content = b""
-        if isinstance(message, Job | RenderJob):
+        if isinstance(message, AnyJob):
             content = message.content
             self._expect_answer(content)
         data = _encoded(msgspec.structs.replace(message, content=b"") if content else message, self._max_length)
@@ -197,7 +247,7 @@ class Channel(Generic[Sent, Received]):
             raise
         except Exception as error:
             raise BadMessage(str(error)) from error
-        if isinstance(message, Job | RenderJob):
+        if isinstance(message, AnyJob):
             self._expect_answer(content)
             return msgspec.structs.replace(message, content=content)
         return message
@@ -263,7 +313,7 @@ def _encoded(message: _Message, max_length: int) -> bytes:
     try:
         data = _ENCODER.encode(message)
     except UnicodeEncodeError as error:
-        if isinstance(message, Setup | Job | RenderJob):
+        if isinstance(message, Request):
             # Only a path of the recipe can be not UTF-8: from the command line or the environment.
             raise UsageError(
                 f"a path of [ocr] is not UTF-8: {_encodable(error.object)}", "rename the file or folder"
@@ -309,6 +359,8 @@ _ERRORS: Final[dict[str, type[OcrwatchError]]] = {
         EngineFailed,
         NoFreeName,
         InternalFault,
+        ServiceFault,
+        Rejected,
     )
 }
 """Classes of the errors that a worker may send. Those of engines from other packages become their base."""

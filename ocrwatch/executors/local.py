@@ -1,4 +1,4 @@
-"""The executor of this machine: worker processes that read, and one that renders cached pages."""
+"""The executor of this machine: worker processes that read, and some that do what takes a moment."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Final
 
 from ocrwatch.errors import EnvironmentFault, InternalFault, Stopping
 from ocrwatch.executors.base import Attempts, Reading, WorkerListener, WorkerOptions
-from ocrwatch.executors.events import Outcome, SlotEvent, WorkerLost, WorkerUnfit
-from ocrwatch.executors.ipc import Job, RenderJob
+from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerUnfit
+from ocrwatch.executors.ipc import AnyJob, AssembleJob, Job, Prepared, PrepareJob, RenderJob
 from ocrwatch.executors.process_pool import Pool
 from ocrwatch.executors.trial_start import try_start
 from ocrwatch.render.base import RenderedPage
 
-_RETRY_RENDERER: Final = 30.0
+_RETRY_HELPER: Final = 30.0
 """Seconds until a process that died as it started is tried again."""
 
 
@@ -30,19 +30,19 @@ class LocalExecutor:
     def __init__(self, options: WorkerOptions, attempts: Attempts, listener: WorkerListener) -> None:
         """Start nothing yet."""
         self._pool = Pool(options, attempts, self._report)
-        # One more process, since a cached page must not wait for scans that take seconds. It is started for the first
-        # cached page.
-        self._renderer = Pool(_for_rendering(options), attempts, self._report_rendering)
-        self._renders = False
-        self._cannot_render: EnvironmentFault | None = None
-        """Why no worker can render at present."""
+        # More processes, since a cached page, or one for a service, must not wait for scans that take seconds. They are
+        # started for the first of these pages.
+        self._helpers = Pool(_for_helping(options), attempts, self._report_helping)
+        self._helps = False
+        self._cannot_help: EnvironmentFault | None = None
+        """Why no helper can work at present."""
         self._try_again_at = 0.0
         """When it is tried again (monotonic seconds)."""
         self._listener = listener
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._reading: dict[int, asyncio.Future[Reading]] = {}
+        self._reading: dict[int, asyncio.Future[Outcome]] = {}
         """By the scan's row."""
-        self._rendering: dict[int, asyncio.Future[Reading]] = {}
+        self._helping: dict[int, asyncio.Future[Outcome]] = {}
 
     @property
     def capacity(self) -> int:
@@ -66,20 +66,27 @@ class LocalExecutor:
     def change(self, options: WorkerOptions) -> None:
         """Use other options from the next scans on. No scan is lost."""
         self._pool.change(options)
-        self._renderer.change(_for_rendering(options))
+        self._helpers.change(_for_helping(options))
 
     async def read(self, job: Job) -> Reading:
         """Read one scan in a worker."""
-        return await _result(job, self._pool, self._reading)
+        outcome = await _outcome(job, self._pool, self._reading)
+        return Reading(_page_of(outcome), outcome.read_ms)
 
     async def render(self, job: RenderJob) -> RenderedPage:
-        """Render a cached page in the process that is kept for that."""
-        if self._cannot_render is not None and time.monotonic() < self._try_again_at:
-            raise EnvironmentFault(self._cannot_render.message, self._cannot_render.remedy)
-        if not self._renders:
-            self._renderer.start()
-            self._renders = True
-        return (await _result(job, self._renderer, self._rendering)).page
+        """Render a cached page in a helper."""
+        return _page_of(await self._help(job))
+
+    async def prepare(self, job: PrepareJob) -> Prepared:
+        """Make a request to a remote service of a scan, in a helper."""
+        outcome = await self._help(job)
+        if outcome.prepared is None:
+            raise InternalFault("a worker prepared nothing", "please report it")
+        return outcome.prepared
+
+    async def assemble(self, job: AssembleJob) -> RenderedPage:
+        """Make a page of the answer of a remote service, in a helper."""
+        return _page_of(await self._help(job))
 
     def withdraw(self) -> int:
         """Withdraw the scans that no worker has begun; return how many."""
@@ -92,13 +99,21 @@ class LocalExecutor:
     def close(self) -> None:
         """End the workers at once."""
         self._pool.kill()
-        self._renderer.kill()
+        self._helpers.kill()
+
+    async def _help(self, job: RenderJob | PrepareJob | AssembleJob) -> Outcome:
+        if self._cannot_help is not None and time.monotonic() < self._try_again_at:
+            raise EnvironmentFault(self._cannot_help.message, self._cannot_help.remedy)
+        if not self._helps:
+            self._helpers.start()
+            self._helps = True
+        return await _outcome(job, self._helpers, self._helping)
 
     def _report(self, event: SlotEvent) -> None:
         self._post(self._heard, event)
 
-    def _report_rendering(self, event: SlotEvent) -> None:
-        self._post(self._heard_of_rendering, event)
+    def _report_helping(self, event: SlotEvent) -> None:
+        self._post(self._heard_of_helping, event)
 
     def _post(self, call: Callable[[SlotEvent], None], event: SlotEvent) -> None:
         """Pass an event from a slot's thread to the event loop."""
@@ -113,30 +128,34 @@ class LocalExecutor:
         else:
             self._listener.heard(event)
 
-    def _heard_of_rendering(self, event: SlotEvent) -> None:
+    def _heard_of_helping(self, event: SlotEvent) -> None:
         match event:
             case Outcome():
-                _answer(self._rendering, event)
+                _answer(self._helping, event)
+            case Begun():
+                # A scan that is prepared for a service is an attempt to read it.
+                self._listener.heard(event)
             case WorkerLost():
                 if event.phase == "starting":
-                    self._stop_rendering(event.how, _RETRY_RENDERER)
-                # Readings are not concerned.
-                self._listener.heard(replace(event, phase="rendering"))
+                    self._stop_helping(event.how, _RETRY_HELPER)
+                # What other workers read is not concerned.
+                self._listener.heard(replace(event, phase="reading" if event.phase == "reading" else "rendering"))
             case WorkerUnfit():
-                self._stop_rendering(event.error.message, event.retry_in)
+                self._stop_helping(event.error.message, event.retry_in)
 
-    def _stop_rendering(self, reason: str, retry_in: float) -> None:
+    def _stop_helping(self, reason: str, retry_in: float) -> None:
         """Answer all that wait for a process that cannot start, and all others until it is tried again."""
-        fault = self._cannot_render = EnvironmentFault(f"no worker can render ({reason})", "run ocrwatch doctor")
+        fault = self._cannot_help = EnvironmentFault(f"no worker can start ({reason})", "run ocrwatch doctor")
         self._try_again_at = time.monotonic() + retry_in
-        self._renderer.withdraw()
-        for future in self._rendering.values():
+        self._helpers.withdraw()
+        for future in self._helping.values():
             if not future.done():
                 future.set_exception(fault)
 
 
-async def _result(job: Job | RenderJob, pool: Pool, waiting: dict[int, asyncio.Future[Reading]]) -> Reading:
-    future: asyncio.Future[Reading] = asyncio.get_running_loop().create_future()
+async def _outcome(job: AnyJob, pool: Pool, waiting: dict[int, asyncio.Future[Outcome]]) -> Outcome:
+    """Have a job done; raises the error that it ends with."""
+    future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
     waiting[job.scan] = future
     pool.submit(job)
     try:
@@ -145,15 +164,21 @@ async def _result(job: Job | RenderJob, pool: Pool, waiting: dict[int, asyncio.F
         waiting.pop(job.scan, None)
 
 
-def _answer(waiting: dict[int, asyncio.Future[Reading]], event: Outcome) -> None:
+def _answer(waiting: dict[int, asyncio.Future[Outcome]], event: Outcome) -> None:
     future = waiting.get(event.scan)
     if future is None or future.done():
         return
-    if event.page is not None:
-        future.set_result(Reading(event.page, event.read_ms))
+    if event.error is not None:
+        future.set_exception(event.error)
     else:
-        future.set_exception(event.error or InternalFault("a worker said nothing", "please report it"))
+        future.set_result(event)
 
 
-def _for_rendering(options: WorkerOptions) -> WorkerOptions:
-    return replace(options, workers=1, recipes=())
+def _page_of(outcome: Outcome) -> RenderedPage:
+    if outcome.page is None:
+        raise InternalFault("a worker said nothing", "please report it")
+    return outcome.page
+
+
+def _for_helping(options: WorkerOptions) -> WorkerOptions:
+    return replace(options, workers=options.helpers, recipes=())

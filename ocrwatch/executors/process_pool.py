@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.executors.base import Attempts, WorkerOptions
 from ocrwatch.executors.events import SlotEvent, WorkerUnfit
-from ocrwatch.executors.ipc import Job, RenderJob
+from ocrwatch.executors.ipc import AnyJob
 from ocrwatch.executors.worker_slot import Slot
 
 
@@ -26,7 +26,7 @@ class Pool:
         attempts: Attempts,
         report: Callable[[SlotEvent], None],
     ) -> None:
-        self._jobs: queue.SimpleQueue[Job | RenderJob | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[AnyJob | None] = queue.SimpleQueue()
         self._options = options
         self._attempts = attempts
         self._report = report
@@ -75,7 +75,7 @@ class Pool:
                 return
             self._slots.append(slot)
 
-    def submit(self, job: Job | RenderJob) -> None:
+    def submit(self, job: AnyJob) -> None:
         """Queue a job for the next free worker."""
         self._jobs.put(job)
 

@@ -12,6 +12,7 @@ from ocrwatch.cache.codec import Malformed, pack, unpack
 from ocrwatch.document import FieldSummary, Page, PageSummary
 from ocrwatch.errors import Damaged, invalid_page
 from ocrwatch.executors.ipc import encode_other
+from ocrwatch.recognise.doubt import is_doubtful
 from ocrwatch.render.base import Original, RenderedPage, RenderRequest
 from ocrwatch.render.registry import flaw_of, render, table_formats
 from ocrwatch.render.review import review_reasons
@@ -57,15 +58,20 @@ def render_packed(packed: bytes, request: RenderRequest, content: bytes = b"") -
 
     Raises :class:`Damaged` if it is none, or no answer to the request, and like :func:`render_page`.
     """
-    try:
-        page = unpack(packed)
-    except Malformed as error:
-        raise _damaged(str(error)) from error
+    page = unpacked(packed)
     rendered = render_page(page, request, content)
     if flaw := flaw_of(rendered, request):
         # The daemon would take it for a worker that sends invalid data, and end the worker.
         raise _damaged(f"it has {flaw}")
     return rendered
+
+
+def unpacked(packed: bytes) -> Page:
+    """Return a page that was packed. Raises :class:`Damaged` if it is none."""
+    try:
+        return unpack(packed)
+    except Malformed as error:
+        raise _damaged(str(error)) from error
 
 
 def _damaged(reason: str) -> Damaged:
@@ -107,6 +113,7 @@ def _summary(page: Page, reasons: tuple[str, ...], preview_chars: int) -> PageSu
         page.warnings,
         page.text[:preview_chars] if preview_chars else "",
         reasons,
+        page.second is None and is_doubtful(page),
     )
 
 

@@ -18,10 +18,14 @@ from ocrwatch.document import EngineInfo
 from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, OutOfMemory, is_memory_error
 from ocrwatch.executors.ipc import (
     Answer,
+    AnyJob,
+    AssembleJob,
     Channel,
     ChannelClosed,
     Failed,
     Job,
+    Prepared,
+    PrepareJob,
     Read,
     RenderJob,
     Request,
@@ -87,14 +91,14 @@ def _set_up(channel: Channel[Answer, Request]) -> bool:
 
 
 def _serve(channel: Channel[Answer, Request]) -> None:
-    while isinstance(job := channel.receive(), Job | RenderJob):
+    while isinstance(job := channel.receive(), AnyJob):
         channel.send(Taken(job.scan))
         # Messages of Tesseract and libjpeg on one scan are kept for the report of a death, not longer.
         os.ftruncate(2, 0)
         os.lseek(2, 0, os.SEEK_SET)
         try:
             # Sending is included: formats of other packages may return values that cannot be encoded.
-            channel.send(Read(job.scan, _read(job) if isinstance(job, Job) else _render(job)))
+            channel.send(_done(job))
         except ChannelClosed:
             raise
         except Exception as error:  # noqa: BLE001 - a scan must not stop the worker, whatever it causes
@@ -115,6 +119,18 @@ def _warm(setup: Setup) -> EngineInfo | None:
     return info
 
 
+def _done(job: AnyJob) -> Read | Prepared:
+    match job:
+        case Job():
+            return Read(job.scan, _read(job))
+        case RenderJob():
+            return Read(job.scan, render_packed(job.packed, job.request, job.content))
+        case PrepareJob():
+            return _prepare(job)
+        case AssembleJob():
+            return Read(job.scan, _assemble(job))
+
+
 def _read(job: Job) -> RenderedPage:
     from ocrwatch.recognise.page import recognise  # noqa: PLC0415
 
@@ -123,8 +139,17 @@ def _read(job: Job) -> RenderedPage:
     return render_page(page, job.request, job.content)
 
 
-def _render(job: RenderJob) -> RenderedPage:
-    return render_packed(job.packed, job.request, job.content)
+def _prepare(job: PrepareJob) -> Prepared:
+    from ocrwatch.executors.http_ocr.worker_steps import prepare_scan  # noqa: PLC0415 - only with remote services
+
+    prepared = prepare_scan(job.content, job.recipe)
+    return Prepared(job.scan, prepared.request, prepared.sent)
+
+
+def _assemble(job: AssembleJob) -> RenderedPage:
+    from ocrwatch.executors.http_ocr.worker_steps import assembled  # noqa: PLC0415 - as above
+
+    return assembled(job.content, job.recipe, job.sent, job.answer, job.first, job.failure, job.request)
 
 
 def _choose_parent_death(recipe: Recipe) -> None:

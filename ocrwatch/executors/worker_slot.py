@@ -15,7 +15,19 @@ from ocrwatch.errors import EnvironmentFault, InternalFault, OcrwatchError, OutO
 from ocrwatch.executors.base import Attempts, WorkerOptions
 from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.failure_causes import as_expected, classify_exit
-from ocrwatch.executors.ipc import BadMessage, ChannelClosed, Failed, Job, Read, RenderJob, Setup, Taken, Warm
+from ocrwatch.executors.ipc import (
+    Answer,
+    AnyJob,
+    BadMessage,
+    ChannelClosed,
+    Failed,
+    Prepared,
+    PrepareJob,
+    Read,
+    Setup,
+    Taken,
+    Warm,
+)
 from ocrwatch.executors.rlimits import kills_for_memory
 from ocrwatch.executors.worker_process import WorkerProcess, cannot_spawn
 from ocrwatch.render.registry import flaw_of
@@ -48,7 +60,7 @@ class Slot(threading.Thread):
         self,
         number: int,
         options: WorkerOptions,
-        jobs: queue.SimpleQueue[Job | RenderJob | None],
+        jobs: queue.SimpleQueue[AnyJob | None],
         attempts: Attempts,
         report: Callable[[SlotEvent], None],
     ) -> None:
@@ -159,15 +171,14 @@ class Slot(threading.Thread):
             worker.setup = setup
             self._back_off = 0.0
             self._warm = worker
-            if answer.engine is not None:
-                self._report(WorkerReady(worker.pid, answer.engine, (time.monotonic() - begun) * 1000))
+            self._report(WorkerReady(worker.pid, answer.engine, (time.monotonic() - begun) * 1000))
             return True
         self._end_worker()
         self._report(WorkerUnfit(answer.error, self._next_back_off()))
         self._wait_back_off()
         return False
 
-    def _serve(self, job: Job | RenderJob) -> None:
+    def _serve(self, job: AnyJob) -> None:
         """Get one job done, by another worker if the first died before it had the bytes."""
         lost = 0
         # While it waited for this job the options may have changed.
@@ -176,7 +187,7 @@ class Slot(threading.Thread):
             if self._worker is None and not self._start():
                 continue
             try:
-                attempt = self._attempts.count_attempt(job.scan) if isinstance(job, Job) else 0
+                attempt = self._attempts.count_attempt(job.scan) if job.is_counted else 0
             except EnvironmentFault as error:
                 self._report(Outcome(job.scan, None, error, 0.0, 0))
                 return
@@ -189,11 +200,11 @@ class Slot(threading.Thread):
             if outcome is not None:
                 self._report(outcome)
                 return
-            if isinstance(job, Job):
+            if job.is_counted:
                 with contextlib.suppress(EnvironmentFault):
                     self._attempts.refund_attempt(job.scan)
 
-    def _have_read(self, job: Job | RenderJob, attempt: int) -> Outcome | None:
+    def _have_read(self, job: AnyJob, attempt: int) -> Outcome | None:
         """Return the outcome, or None if the worker died before it took the job."""
         worker = self._worker
         assert worker is not None  # noqa: S101 - for the type checker; _serve has started one
@@ -201,20 +212,17 @@ class Slot(threading.Thread):
         timeout = self._options.timeout
         deadline = begun + timeout
         phase, kills_before = "rendering", 0
-        if isinstance(job, Job):
+        if job.is_counted:
             phase, kills_before = "reading", kills_for_memory()
             self._report(Begun(worker.pid, job.scan, attempt))
         taken = False
         try:
             worker.channel.send(job, deadline)
-            answer = worker.channel.receive(deadline)
-            if isinstance(answer, Taken):
+            received = worker.channel.receive(deadline)
+            if isinstance(received, Taken):
                 taken = True
-                answer = worker.channel.receive(deadline)
-            if not isinstance(answer, Read | Failed) or answer.scan != job.scan:
-                raise BadMessage("the answer to something else")
-            if isinstance(answer, Read) and (flaw := flaw_of(answer.page, job.request)):
-                raise BadMessage(flaw)
+                received = worker.channel.receive(deadline)
+            answer = _checked(received, job)
         except TimeoutError as error:
             self._reap(phase, job.scan, killed=_why_killed(error))
             fault = TimedOut(f"{phase} took longer than {timeout:g} s", _TIMEOUT_REMEDY)
@@ -227,7 +235,7 @@ class Slot(threading.Thread):
                 job,
                 attempt,
                 begun,
-                _fault_of(error, how, phase, starved=isinstance(job, Job) and kills_for_memory() > kills_before),
+                _fault_of(error, how, phase, starved=job.is_counted and kills_for_memory() > kills_before),
             )
         except Exception as error:  # noqa: BLE001 - most often memory is short; a message sent in part ends with the worker
             self._end_worker()
@@ -235,12 +243,13 @@ class Slot(threading.Thread):
         worker.served += 1
         # The behaviour of native code after a failed allocation is unknown: the next scan gets a fresh worker.
         worker.worn = isinstance(answer, Failed) and isinstance(answer.error, OutOfMemory)
-        if isinstance(answer, Read):
-            return Outcome(job.scan, answer.page, None, (time.monotonic() - begun) * 1000, attempt)
-        return self._failed(job, attempt, begun, answer.error)
+        if isinstance(answer, Failed):
+            return self._failed(job, attempt, begun, answer.error)
+        page, prepared = (answer.page, None) if isinstance(answer, Read) else (None, answer)
+        return Outcome(job.scan, page, None, (time.monotonic() - begun) * 1000, attempt, prepared)
 
     @staticmethod
-    def _failed(job: Job | RenderJob, attempt: int, begun: float, error: OcrwatchError) -> Outcome:
+    def _failed(job: AnyJob, attempt: int, begun: float, error: OcrwatchError) -> Outcome:
         return Outcome(job.scan, None, error, (time.monotonic() - begun) * 1000, attempt)
 
     def _check_idle(self) -> None:
@@ -282,6 +291,15 @@ class Slot(threading.Thread):
     def _wait_back_off(self) -> None:
         self._back_off = self._next_back_off()
         self._stopped.wait(self._back_off)
+
+
+def _checked(answer: Answer, job: AnyJob) -> Read | Prepared | Failed:
+    """Return what is an answer to a job; raises :class:`BadMessage` for anything else."""
+    if not isinstance(answer, Failed | (Prepared if isinstance(job, PrepareJob) else Read)) or answer.scan != job.scan:
+        raise BadMessage("the answer to something else")
+    if isinstance(answer, Read) and not isinstance(job, PrepareJob) and (flaw := flaw_of(answer.page, job.request)):
+        raise BadMessage(flaw)
+    return answer
 
 
 def _fault_of(error: BadMessage | ChannelClosed, how: str, phase: str, *, starved: bool) -> OcrwatchError:

@@ -8,10 +8,10 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import ocrwatch
 from ocrwatch.events import HookRetrying, publish
+from ocrwatch.settings.types import shown_address
 
 if TYPE_CHECKING:
     from stamina.instrumentation import RetryDetails
@@ -53,8 +53,7 @@ class Address:
     @property
     def shown(self) -> str:
         """The address without its path, which may hold a secret."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+        return shown_address(self.url)
 
 
 def parse_header(text: str) -> tuple[str, str] | None:

@@ -16,6 +16,7 @@ from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.permissions import check_movable
 from ocrwatch.scan import Scan, ScanState
 from ocrwatch.storage.group_commit import GroupCommit
+from ocrwatch.storage.threads import run_in
 
 _LONGEST = 0.02
 """Seconds after which loaded scans go on and the rest waits for the next round: on a slow share workers must not wait
@@ -56,6 +57,7 @@ class Loading(GroupCommit[Scan, Loaded]):
         keeps_originals: bool,
     ) -> None:
         super().__init__(thread)
+        self._reader = thread
         self._inbox = inbox
         self._ledger = ledger
         self._cache = cache
@@ -75,6 +77,13 @@ class Loading(GroupCommit[Scan, Loaded]):
                 found.append((scan, error))
         with self._ledger.transaction():
             return [self._with_row(*each) if len(each) == 3 else self._closed(*each) for each in found]  # noqa: PLR2004
+
+    async def again(self, scan: Scan) -> bytes:
+        """Return the bytes of a scan that was loaded before; raises :class:`Changed` if they are others now."""
+        source = await run_in(self._reader, read, self._inbox, scan.path, scan.file.facts, self.max_bytes)
+        if source.sha256 != scan.sha256:
+            raise Changed
+        return source.content
 
     def open_row(self, scan: Scan) -> tuple[int, str | None]:
         """Open the row of a scan that no worker may see; return it with its SHA-256, for its history.

@@ -32,6 +32,8 @@ class Activity:
     incomplete: list[Incomplete] = field(default_factory=list)
     resting: list[Resting] = field(default_factory=list)
     blocked: list[BlockedGroup] = field(default_factory=list)
+    in_flight: dict[str, int] = field(default_factory=dict)
+    """By the name of a remote service: the requests that wait for their answer."""
     not_read: int = 0
     not_read_files: list[NotReadFile] = field(default_factory=list)
 

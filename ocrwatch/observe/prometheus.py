@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +15,8 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from ocrwatch.backoff import Cause
-from ocrwatch.observe.status import Distribution, Status
+from ocrwatch.observe.status import Distribution, ServiceStatus, Status
+from ocrwatch.recipe import REMOTE
 from ocrwatch.scan import CLOSED
 
 RESULTS: Final = CLOSED
@@ -23,6 +24,9 @@ RESULTS: Final = CLOSED
 
 CAUSES: Final = tuple(Cause)
 """Causes of pauses."""
+
+OUTCOMES: Final = ("answered", "refused", "failed")
+"""How requests to remote services end."""
 
 _COUNTERS: Final = (
     ("worker_deaths", "Worker processes that ended unasked.", "worker_deaths"),
@@ -62,10 +66,14 @@ class StatusCollector(Collector):
             scans.add_metric([result], status.ends.get(result, 0))
         yield scans
         paused = GaugeMetricFamily(
-            "ocrwatch_paused", "1 for what the environment lacks, so that nothing is read.", labels=["cause"]
+            "ocrwatch_paused",
+            "1 for what the environment lacks, so that nothing is read; remote:NAME concerns only scans for a service.",
+            labels=["cause"],
         )
+        services = {f"{REMOTE}{service.name}": service for service in status.services}
         active = {pause.cause for pause in status.paused}
-        for cause in sorted({*CAUSES, *active}):
+        active |= {cause for cause, service in services.items() if service.paused_since is not None}
+        for cause in sorted({*CAUSES, *services, *active}):
             paused.add_metric([cause], int(cause in active))
         yield paused
         for name, description, field in _COUNTERS:
@@ -89,6 +97,8 @@ class StatusCollector(Collector):
             "queue_seconds", "From being complete to being read, of what was delivered.", status.queue_seconds
         )
         yield from _histogram("reading_seconds", "Reading one scan, of what was delivered.", status.reading_seconds)
+        if status.services:
+            yield from _services(status.services)
 
 
 class Exposition:
@@ -106,12 +116,34 @@ class Exposition:
         return content_type, encode(self._registry)
 
 
+def _services(services: Iterable[ServiceStatus]) -> Iterator[Metric]:
+    requests = CounterMetricFamily(
+        "ocrwatch_remote_requests", "Requests to remote services by their end.", labels=["service", "outcome"]
+    )
+    seconds = HistogramMetricFamily(
+        "ocrwatch_remote_seconds", "From a request to a remote service to its answer.", labels=["service"]
+    )
+    in_flight = GaugeMetricFamily(
+        "ocrwatch_remote_in_flight", "Requests to remote services that wait for their answer.", labels=["service"]
+    )
+    for service in services:
+        for outcome in OUTCOMES:
+            requests.add_metric([service.name, outcome], getattr(service, outcome))
+        if service.seconds is not None:
+            seconds.add_metric([service.name], _buckets(service.seconds), service.seconds.total)
+        in_flight.add_metric([service.name], service.in_flight)
+    yield from (requests, seconds, in_flight)
+
+
 def _histogram(name: str, description: str, durations: Distribution | None) -> Iterator[Metric]:
-    if durations is None:
-        return
+    if durations is not None:
+        buckets = _buckets(durations)
+        yield HistogramMetricFamily(f"ocrwatch_{name}", description, buckets=buckets, sum_value=durations.total)
+
+
+def _buckets(durations: Distribution) -> list[tuple[str, int]]:
     bounds = [*map(floatToGoString, durations.bounds), "+Inf"]
-    buckets = list(zip(bounds, itertools.accumulate(durations.counts), strict=True))
-    yield HistogramMetricFamily(f"ocrwatch_{name}", description, buckets=buckets, sum_value=durations.total)
+    return list(zip(bounds, itertools.accumulate(durations.counts), strict=True))
 
 
 def _age(since: str | None) -> float:

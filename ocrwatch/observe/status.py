@@ -186,6 +186,35 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """One remote OCR service, since the start."""
+
+    name: str
+    host: str
+    """Scheme, host and port of its address."""
+    answered: int = 0
+    refused: int = 0
+    failed: int = 0
+    """Requests without an answer."""
+    in_flight: int = 0
+    """Requests that wait for their answer now."""
+    median_s: float | None = None
+    """Median of the seconds of the last hundred answers."""
+    seconds: Distribution | None = None
+    """Of all answers."""
+    paused_since: str | None = None
+    """Since when it gets no scans; None while it is available. The following fields say why."""
+    reason: str = ""
+    remedy: str = ""
+    next_try: str | None = None
+
+    @property
+    def requests(self) -> int:
+        """All requests that have ended."""
+        return self.answered + self.refused + self.failed
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The state of the daemon when it wrote this. Times are ISO 8601, UTC."""
 
@@ -241,6 +270,9 @@ class Status:
     """Seconds from being complete to the start of the successful attempt."""
     reading_seconds: Distribution | None = None
     paused: list[PauseStatus] = field(default_factory=list)
+    """What keeps the daemon from reading any scan."""
+    services: list[ServiceStatus] = field(default_factory=list)
+    """The remote services. One that is not available delays only the scans that need it."""
     failures: list[Failure] = field(default_factory=list)
     cached: int = 0
     """Scans delivered since the start with a cached text."""
@@ -269,7 +301,12 @@ INCOMPLETE = {
 }
 """Descriptions of the reasons in ``incomplete``."""
 
-_LISTS = {
+
+def _service(seconds: dict[str, Any] | None = None, **values: Any) -> ServiceStatus:
+    return ServiceStatus(**values, seconds=None if seconds is None else Distribution(**seconds))
+
+
+_LISTS: Final[dict[str, Callable[..., object]]] = {
     "paused": PauseStatus,
     "failures": Failure,
     "deliveries": Delivery,
@@ -278,6 +315,7 @@ _LISTS = {
     "resting": Resting,
     "blocked": BlockedGroup,
     "profiles": ProfileCounts,
+    "services": _service,
     "reviews": ToReview,
     "not_read_files": NotReadFile,
 }

@@ -15,6 +15,8 @@ from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.delivery.work import result
 from ocrwatch.errors import OcrwatchError
 from ocrwatch.events import (
+    RemoteAnswered,
+    RemoteRefused,
     ScanClosed,
     ScanDelivered,
     ScanQuarantined,
@@ -27,6 +29,8 @@ from ocrwatch.ledger import Ledger
 from ocrwatch.observe import status
 from ocrwatch.observe.activity import Activity
 from ocrwatch.observe.counters import Tally
+from ocrwatch.observe.service_status import ServiceCounters
+from ocrwatch.recipe import REMOTE
 from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import display_path
@@ -103,6 +107,7 @@ class Report:
         """Delivered scans with a text that needs review."""
         self.refused_settings: status.Refusal | None = None
         self.tally = Tally()
+        self._services = ServiceCounters(settings.remote)
         self.engine = ""
 
     def subscribe(self, event: asyncio.Event) -> None:
@@ -216,7 +221,9 @@ class Report:
             paused=[
                 status.PauseStatus(str(cause), pause.message, pause.remedy, status.isoformat(pause.since))
                 for cause, pause in backoff.active.items()
+                if state == "paused" or not cause.startswith(REMOTE)
             ],
+            services=self._services.snapshot(backoff.active, doing.in_flight),
             failures=list(self._failures),
             cached=self.cached,
             to_review=self.to_review,
@@ -246,6 +253,15 @@ class Report:
     def scan_retrying(self, _event: ScanRetrying) -> None:
         """Count an attempt that failed."""
         self.tally.retries += 1
+        self._dirty = True
+
+    def remote_answered(self, event: RemoteAnswered) -> None:
+        """Count an answer of a remote service."""
+        self._services.answered(event.service, event.ms / 1000)
+
+    def remote_refused(self, event: RemoteRefused) -> None:
+        """Count a refusal of a remote service, or a request without an answer."""
+        self._services.refused(event.service, event.status)
         self._dirty = True
 
     def worker_started(self, event: WorkerStarted) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from ocrwatch.log import printable
 from ocrwatch.observe.status import Status
+from ocrwatch.recipe import REMOTE
 from ocrwatch.storage.files import (
     TEMPORARY_PREFIX,
     display_path,
@@ -90,6 +91,7 @@ def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
         yield from ("", f"Blocked: {printable(held.names)}")
         yield f"  Why:        {printable(held.reason)}"
         yield f"  What to do: {printable(held.remedy)}"
+    yield from _services(status, local)
     yield from _not_read(status)
     yield from _block(
         "Read last",
@@ -112,6 +114,18 @@ def _waiting(status: Status, local: Callable[[str], str]) -> Iterator[str]:
     more = " or more" if status.more else ""
     since = f", the first since {local(status.oldest_waiting_since)}" if count and status.oldest_waiting_since else ""
     yield from ("", f"Waiting or being read: {count or 'nothing'}{more if count else ''}{since}")
+
+
+def _services(status: Status, local: Callable[[str], str]) -> Iterator[str]:
+    """Say which services are not available, unless that is why nothing is read."""
+    told = {pause.cause for pause in status.paused}
+    for service in status.services:
+        if service.paused_since is not None and f"{REMOTE}{service.name}" not in told:
+            yield ""
+            yield f"The OCR service {service.name} has not been available since {local(service.paused_since)}."
+            yield f"  Why:        {printable(service.reason)}"
+            yield f"  What to do: {printable(service.remedy)}"
+            yield "Scans that only it can read wait; all others are read."
 
 
 def _not_read(status: Status) -> Iterator[str]:

@@ -11,6 +11,10 @@ The modules in order of execution:
 ``second_reader`` reads doubtful text again with ``ppocr``, and ``merging`` merges both results in the reading order of
 ``layout`` and ``rows``.
 
+``page_view`` is the page before enhancement, and ``tables_and_fields`` what is found on it afterwards. ``doubt`` says
+which pages are read a second time. ``remote`` makes the image that a remote service gets, and the page of its answer;
+``sent_page`` is what is remembered meanwhile.
+
 ``decode`` uses ``lenient_decoder`` for files that violate the standard, ``strict_decoder`` for their pixels,
 ``jpeg_surplus``, ``missing_image_data`` and ``jpeg_scans`` for extra or missing image data, and ``extra_images`` for
 further images in the file. ``affine`` is used everywhere. ``engine_choice`` says which engines read a scan.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from dataclasses import dataclass
 from typing import Final
 
 from PIL import ImageChops, TiffTags
@@ -80,14 +81,14 @@ def decode_tiff(tiff: bytes, *, max_pixels: int) -> Decoded:
         try:
             # Image.open has a lower pixel limit than ours.
             with StoredTiff(io.BytesIO(tiff)) as image:
-                pages, is_sure = _choose_page(image)
+                found = _choose_page(image)
                 _check_compression(image.tag_v2.get(COMPRESSION, _NONE))
                 # Pillow's size is that of the upright image.
                 width, height = int(image.tag_v2[IMAGEWIDTH]), int(image.tag_v2[IMAGELENGTH])
                 check_pixels(width, height, max_pixels)
                 orientation = orientation_of(image.tag_v2.get(ORIENTATION))
                 dpi = credible_dpi(image.info.get("dpi"))
-                noticed = (*_load(image, max_pixels), *_pages_warning(pages, is_sure=is_sure))
+                noticed = (*_load(image, max_pixels), *_pages_warning(found))
                 pixels = gray_pixels(image, bits=image.used_bits, is_inverted=image.is_white_zero)
                 stored = StoredImage("tiff", width, height, len(image.getbands()), image.bits, image.tell())
         except (MemoryError, ScanFault):
@@ -95,7 +96,8 @@ def decode_tiff(tiff: bytes, *, max_pixels: int) -> Decoded:
         except Exception as error:  # noqa: BLE001 - Pillow lets many kinds of error out
             raise _fault(error) from None
     size = upright_size(width, height, orientation)
-    return Decoded(turn(pixels, orientation), *size, 1, dpi, orientation, noticed, stored)
+    images = found.images if found.is_sure else 0
+    return Decoded(turn(pixels, orientation), *size, 1, dpi, orientation, noticed, stored, images)
 
 
 def _fault(error: Exception) -> ScanFault:
@@ -110,13 +112,22 @@ def _fault(error: Exception) -> ScanFault:
     return Damaged(f"the image data is damaged ({error})", RESCAN)
 
 
-def _choose_page(image: TiffImageFile) -> tuple[int, bool]:
-    """Go to the first page that is no smaller copy of another.
+@dataclass(frozen=True, slots=True)
+class _Directories:
+    """What a file has."""
 
-    Returns how many pages there are, and whether that is sure: a page behind it may be damaged.
-    """
+    images: int
+    pages: int
+    """Images that are no smaller copies of another, at least 1."""
+    is_sure: bool
+    """Whether there are no more: a page behind a damaged one is not seen."""
+
+
+def _choose_page(image: TiffImageFile) -> _Directories:
+    """Go to the first page that is no smaller copy of another; return what else there is."""
     pages: list[int] = []
     is_sure = True
+    images = 0
     for number in range(_MOST_PAGES):
         try:
             image.seek(number)
@@ -129,10 +140,11 @@ def _choose_page(image: TiffImageFile) -> tuple[int, bool]:
                 raise
             is_sure = False
             break
+        images += 1
         if not int(image.tag_v2.get(_SUBFILE, 0)) & _REDUCED:
             pages.append(number)
     image.seek(pages[0] if pages else 0)
-    return max(len(pages), 1), is_sure
+    return _Directories(images, max(len(pages), 1), is_sure)
 
 
 def _check_compression(code: object) -> None:
@@ -212,10 +224,10 @@ def _check_jpegs(image: TiffImageFile, max_pixels: int) -> None:
             raise Damaged(f"the image data is damaged ({error})", RESCAN) from None
 
 
-def _pages_warning(pages: int, *, is_sure: bool) -> tuple[str, ...]:
-    if not is_sure:
+def _pages_warning(found: _Directories) -> tuple[str, ...]:
+    if not found.is_sure:
         return ("a later page of the file is damaged, or of a kind that cannot be decoded; only the first was read",)
-    if pages == 1:
+    if found.pages == 1:
         return ()
-    counted = f"{pages} pages" if pages < _MOST_PAGES else f"{_MOST_PAGES} pages or more"
+    counted = f"{found.pages} pages" if found.pages < _MOST_PAGES else f"{_MOST_PAGES} pages or more"
     return (f"the file has {counted}, and only the first was read: save each page as a file of its own",)

@@ -46,6 +46,8 @@ class Decoded:
     """EXIF orientation, 1 to 8, already applied to the pixels."""
     warnings: tuple[str, ...]
     image: StoredImage
+    images: int = 1
+    """Images in the file, smaller copies of a page included; 0 if it is unknown. Previews in a JPEG do not count."""
 
 
 def upright_size(width: int, height: int, orientation: int) -> tuple[int, int]:
@@ -54,12 +56,12 @@ def upright_size(width: int, height: int, orientation: int) -> tuple[int, int]:
 
 
 def turn(pixels: Gray, orientation: int) -> Gray:
-    """Apply an EXIF orientation, 1 to 8. The result is contiguous.
+    """Apply an EXIF orientation, 1 to 8, to grey or coloured pixels. The result is contiguous.
 
     CIPA DC-008, tag 274; TIFF 6.0 has the same.
     """
     if orientation in _ON_ITS_SIDE:
-        pixels = pixels.T
+        pixels = np.swapaxes(pixels, 0, 1)
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     if orientation in (3, 4, 7, 8):

@@ -32,10 +32,12 @@ def is_read_by_ppocr(recipe: Recipe) -> bool:
 def has_second_reader(recipe: Recipe) -> bool:
     """Return whether PP-OCR rereads text that Tesseract reads with low confidence.
 
-    It does not if it cannot obey the recipe: it has no whitelist or blacklist, and reads only some languages. If the
-    recipe names it, a missing installation is reported when it is loaded.
+    It does not if a remote service is to do that, or if it cannot obey the recipe: it has no whitelist or blacklist,
+    and reads only some languages. If the recipe names it, a missing installation is reported when it is loaded.
     """
-    if recipe.second == NONE or recipe.engine not in {AUTO, *TESSERACT} or is_read_by_ppocr(recipe):
+    if recipe.second == NONE or recipe.has_remote_second:
+        return False
+    if recipe.engine not in {AUTO, *TESSERACT} or is_read_by_ppocr(recipe):
         return False
     return _suits(recipe) and (recipe.second != AUTO or weights.is_installed())
 

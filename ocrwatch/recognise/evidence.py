@@ -19,6 +19,13 @@ from ocrwatch.recognise.projective import Points
 _DOUBT = 50.0
 """Confidence from which a word counts as evidence. In text read upside down, hardly any word has more."""
 
+FEWEST_LETTERS = 10
+"""Number of letter-like components from which a share of them is meaningful."""
+
+_SHORTEST_WORD = 2
+_LEGIBLE = 60.0
+"""Confidence that at least one word has on any readable page; chosen, not measured on many blank pages."""
+
 _BY_CHANCE = 0.005
 """Share of all components that form rows by chance: up to .0035 in smoothed noise, .06 and more on pages with text."""
 
@@ -64,6 +71,14 @@ def beyond_doubt(words: Iterable[Word]) -> list[Word]:
 def sureness(word: Word) -> float:
     """Return a word's confidence, 0 to 100; 100 if its engine gives none, since there is nothing to choose by."""
     return 100.0 if word.confidence is None else word.confidence
+
+
+def is_legible(words: Iterable[Word]) -> bool:
+    """Return whether some word is too confident to be read from specks."""
+    return any(
+        sureness(word) >= _LEGIBLE and sum(map(str.isalnum, word.text)) >= min(_SHORTEST_WORD, len(word.text))
+        for word in words
+    )
 
 
 def words_within(window: Window, words: Sequence[Word], to_page: Affine) -> list[Word]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -44,9 +44,7 @@ class Placement:
             to_original = self._to_original @ as_projective(region.to_page)
         else:
             to_original = compose(self._to_original, region.to_page)
-        mapping = _Mapping(
-            to_original, self._size, usual_slope(line for block in region.blocks for line in block.lines)
-        )
+        mapping = _Mapping(to_original, self._size, usual_slope(_placed_lines(region)))
         return tuple(
             replace(block, box=mapping.box(block.box), lines=tuple(map(mapping.line, block.lines)))
             for block in region.blocks
@@ -57,11 +55,11 @@ class Placement:
 
         Regions that were read separately may lie differently: the one with the most letters decides.
         """
-        letters = [sum(len(word.text) for word in region.words) for region in regions]
+        letters = [sum(len(word.text) for word in region.words if word.box != UNPLACED) for region in regions]
         if not any(letters):
             return None
         main = regions[letters.index(max(letters))]
-        turns = direction_of(line for block in main.blocks for line in block.lines)
+        turns = direction_of(_placed_lines(main))
         degrees = _angle_of(main.to_page) + 90.0 * turns
         if not self.is_rectified:
             return _upright(degrees, *self._size, scaling(1.0, 1.0))
@@ -69,6 +67,14 @@ class Placement:
         scale = math.sqrt(_area_scale(self._to_original, columns / 2, rows / 2))
         to_scaled = as_projective(scaling(scale, scale)) @ inverse(self._to_original)
         return _upright(degrees, columns * scale, rows * scale, to_scaled)
+
+
+def _placed_lines(region: TextRegion) -> Iterator[Line]:
+    """Yield the lines with the words whose place is known."""
+    for block in region.blocks:
+        for line in block.lines:
+            if words := tuple(word for word in line.words if word.box != UNPLACED):
+                yield replace(line, words=words)
 
 
 class _Mapping:

@@ -15,7 +15,7 @@ from ocrwatch.recognise.decode import CREDIBLE_DPI, Gray
 from ocrwatch.recognise.engines import Engine, read_with, wants_original
 from ocrwatch.recognise.enhance import Enhanced, enhance
 from ocrwatch.recognise.enhance.pixels import Pixels
-from ocrwatch.recognise.evidence import evidence, sureness
+from ocrwatch.recognise.evidence import evidence, is_legible, sureness
 
 _ENLARGED_HEIGHT = 26.0
 """Target cap height in pixels, half as much again as the best one for most pages. Worn and broken text reads better."""
@@ -25,10 +25,6 @@ _SIGNS_ALONE = 80.0
 
 _ONE_BLOCK = 6
 """Tesseract's page segmentation mode for one block of lines."""
-
-_SHORTEST_WORD = 2
-_LEGIBLE = 60.0
-"""Confidence that at least one word has on any readable page; chosen, not measured on many blank pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +108,7 @@ class OcrResult:
     @property
     def legible(self) -> bool:
         """Whether some word is too confident to be read from specks."""
-        return any(
-            sureness(word) >= _LEGIBLE and sum(map(str.isalnum, word.text)) >= min(_SHORTEST_WORD, len(word.text))
-            for word in self.words
-        )
+        return is_legible(self.words)
 
 
 class Reader:
@@ -128,9 +121,14 @@ class Reader:
         """All options that affect the text."""
         self._dpi = dpi
 
+    @property
+    def engine_name(self) -> str:
+        """Name of the engine."""
+        return self._engine.name
+
     def enhance(self, page: Pixels, options: ReadOptions) -> Enhanced:
         """Enhance a page with the given options."""
-        enhance_options = _untouched(self.recipe.enhance) if not self.cleans else self.recipe.enhance
+        enhance_options = untouched(self.recipe.enhance) if not self.cleans else self.recipe.enhance
         if options.turns is not None:
             enhance_options = replace(enhance_options, turn=False)
         if options.enlarged:
@@ -182,7 +180,7 @@ class Reader:
         return resolution if lowest <= resolution <= highest else 0
 
 
-def _untouched(enhance_options: EnhanceOptions) -> EnhanceOptions:
+def untouched(enhance_options: EnhanceOptions) -> EnhanceOptions:
     """Keep only the steps that turn a page upright or apply to every page."""
     return replace(
         enhance_options,

@@ -18,12 +18,21 @@ from ocrwatch.document import Line
 from ocrwatch.errors import EngineFailed, is_memory_error
 from ocrwatch.recipe import EnhanceOptions
 from ocrwatch.recognise.affine import compose, shift
+from ocrwatch.recognise.doubt import MAX_UNREAD
 from ocrwatch.recognise.enhance import DUST, MEND
 from ocrwatch.recognise.enhance.crop import Window, extent, sample_strip
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.enhance.scale import MOST_UNMEASURED
 from ocrwatch.recognise.enhance.skew import lies_on_its_side
-from ocrwatch.recognise.evidence import beyond_doubt, evidence, in_words, letter_centres, word_centres, words_within
+from ocrwatch.recognise.evidence import (
+    FEWEST_LETTERS,
+    beyond_doubt,
+    evidence,
+    in_words,
+    letter_centres,
+    word_centres,
+    words_within,
+)
 from ocrwatch.recognise.projective import Points
 from ocrwatch.recognise.reader import OcrResult, Reader, ReadOptions, TextRegion, confidence
 from ocrwatch.recognise.second_reader import SecondReader, doubt_of, turns_of
@@ -35,17 +44,10 @@ components are all in words do not improve."""
 _BEYOND_DOUBT = 85.0
 """Mean confidence from which no more options are tried for a page that was in doubt."""
 
-_MAX_UNREAD = 0.3
-"""Share of unread letter-like components from which other options are tried. Pages read correctly have .25 and less,
-nearly all less than .1; pages read with wrong options have .5 to 1."""
-
-_FEWEST_LETTERS = 10
-"""Number of letter-like components from which a share of them is meaningful."""
-
 _MIN_SAMPLE_GAIN = 1.15
 """Ratio of evidence, on the sample, from which other options are tried on the whole page."""
 
-_MIN_GAIN = 1.1
+MIN_GAIN = 1.1
 """Ratio of evidence, on the whole page, from which another result is delivered instead."""
 
 _MAX_REGIONS = 3
@@ -119,7 +121,7 @@ class ReadingPolicy:
         # A page full of specks has thousands of line candidates.
         for options in () if DUST in both.enhanced.steps else self._turned(both):
             other = second.with_page(OcrResult(options, self._reader.enhance(self._page, options), ()))
-            both = other if other.evidence > _MIN_GAIN * both.evidence else both
+            both = other if other.evidence > MIN_GAIN * both.evidence else both
         return both
 
     def _try_other_options(self, first: OcrResult) -> OcrResult:
@@ -135,7 +137,7 @@ class ReadingPolicy:
         """Try options that differ from the best ones in one of them."""
         for options in self._promising(change(best), best):
             other = self._read_again(self._page, options)
-            best = other if other.evidence > _MIN_GAIN * best.evidence else best
+            best = other if other.evidence > MIN_GAIN * best.evidence else best
         return best
 
     def unread(self, result: OcrResult) -> float | None:
@@ -143,7 +145,7 @@ class ReadingPolicy:
 
         None if there are too few components, or if a whitelist or blacklist is set.
         """
-        if len(self._letter_centres) < _FEWEST_LETTERS or not self._reader.has_confidences:
+        if len(self._letter_centres) < FEWEST_LETTERS or not self._reader.has_confidences:
             return None
         return 1 - float(np.count_nonzero(self._is_read(result))) / len(self._letter_centres)
 
@@ -169,7 +171,7 @@ class ReadingPolicy:
         if result.enhanced.empty and not len(self._letter_centres):
             return True
         share = self.unread(result)
-        return result.confidence >= least and (share is None or share <= _MAX_UNREAD)
+        return result.confidence >= least and (share is None or share <= MAX_UNREAD)
 
     def _read_remaining_regions(self, result: OcrResult) -> OcrResult:
         """Read the unread regions of a page separately.
@@ -178,7 +180,7 @@ class ReadingPolicy:
         """
         if DUST in result.enhanced.steps:
             return result
-        while len(result.rest) < _MAX_REGIONS and (self.unread(result) or 0.0) > _MAX_UNREAD:
+        while len(result.rest) < _MAX_REGIONS and (self.unread(result) or 0.0) > MAX_UNREAD:
             rows, columns = window = extent(self._letter_centres[~self._is_read(result)], self._page.gray.shape)
             left = self._page.gray[window]
             if not self._has_found(result) and left.size > _SMALL_REGION * self._page.gray.size:
@@ -278,7 +280,7 @@ class ReadingPolicy:
     def _sample_centres(self, first: OcrResult) -> Points:
         """Return the unread letter-like components if there are many, otherwise all."""
         missed = self._letter_centres[~self._is_read(first)]
-        return missed if len(missed) > _MAX_UNREAD * len(self._letter_centres) else self._letter_centres
+        return missed if len(missed) > MAX_UNREAD * len(self._letter_centres) else self._letter_centres
 
     def _is_read(self, result: OcrResult) -> npt.NDArray[np.bool_]:
         found = [

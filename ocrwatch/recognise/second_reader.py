@@ -8,7 +8,7 @@ much of it is in doubt, otherwise single lines.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -18,6 +18,7 @@ from ocrwatch.document import Block, Line, Word, bounding_box
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.affine import Affine, compose, inverse, magnification, quarter_turns
 from ocrwatch.recognise.decode import Gray
+from ocrwatch.recognise.doubt import LEAST_ALONE, OTHER, RUNNING, Doubt
 from ocrwatch.recognise.enhance import LAY_ON_ITS_SIDE
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.evidence import evidence
@@ -28,28 +29,8 @@ from ocrwatch.recognise.ppocr.strip import Strip, strip_of
 from ocrwatch.recognise.reader import OcrResult, drop_low_confidence
 from ocrwatch.recognise.rows import Band, band_of, line_of
 
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """Confidences, 0 to 100, below which a page, or a line of another page, is reread."""
-
-    page: float
-    line: float
-
-
-_RUNNING = Doubt(page=86.0, line=65.0)
-"""For running text. Measured on 60 scans: with 88 for the page or 75 for the line, books take 20 or 6 % more time for
-at most .001 of word F1; with 70 for the line, 1.5 % more."""
-
-_OTHER = Doubt(page=88.0, line=85.0)
-"""For capitals and digits, as on receipts, where Tesseract is overconfident. The values for running text lower word F1
-of receipts by .007 and save 15 % of their time; 90 for the page gains .001 for 6 %."""
-
-_SURE_LINE = 92.0
+SURE_LINE = 92.0
 """Confidence from which a line is not reread with its page: it costs .0002 of word F1 and saves a tenth of the time."""
-
-_LEAST_ALONE = 50.0
-"""Minimum confidence of a line that only the first reader found."""
 
 _COVERED = 0.8
 """Share of a line's width that confident lines must cover, for it not to be reread."""
@@ -81,7 +62,7 @@ class SecondReader:
         turns = turns_of(result)
         if turns not in self._turned:
             self._turned[turns] = _Turned(self._page, turns, _text_height(result), self._recipe)
-        sure = [band_of(line.words) for line in _lines(result) if (line.confidence or 0.0) >= _SURE_LINE]
+        sure = [band_of(line.words) for line in _lines(result) if (line.confidence or 0.0) >= SURE_LINE]
         found, skipped = self._turned[turns].lines(result.enhanced.to_input, sure)
         kept = (
             drop_low_confidence(
@@ -91,7 +72,7 @@ class SecondReader:
             else ()
         )
         second = [line for block in kept for line in block.lines]
-        page = merged(result.blocks, second, _LEAST_ALONE, skipped)
+        page = merged(result.blocks, second, LEAST_ALONE, skipped)
         return replace(result, blocks=page.blocks, replaced=page.replaced, second=True)
 
     def with_lines(self, result: OcrResult) -> OcrResult:
@@ -149,12 +130,12 @@ class _Turned:
         for number, strip in enumerate(self._strips):
             place = _place(strip, to_there)
             if number not in self._read:
-                if _is_covered(place, sure):
+                if is_covered(place, sure):
                     skipped.append(place)
                     continue
                 self._read[number] = read_line(self._gray, strip, self._recipe)
             line = to_line(self._read[number], to_there)
-            if line is not None and _is_covered(band_of(line.words), sure):
+            if line is not None and is_covered(band_of(line.words), sure):
                 skipped.append(place)
             elif line is not None:
                 lines.append(line)
@@ -164,7 +145,7 @@ class _Turned:
 def doubt_of(result: OcrResult) -> Doubt:
     """Return the confidences below which a page, or one of its lines, is reread."""
     found = result.enhanced.text_metrics
-    return _RUNNING if found is not None and found.running else _OTHER
+    return RUNNING if found is not None and found.running else OTHER
 
 
 def turns_of(result: OcrResult) -> int:
@@ -194,7 +175,8 @@ def _place(strip: Strip, to: Affine) -> Band:
     return Band(xs.min(), ys.min(), xs.max(), ys.max())
 
 
-def _is_covered(band: Band, sure: list[Band]) -> bool:
+def is_covered(band: Band, sure: list[Band]) -> bool:
+    """Return whether lines that are sure cover most of the width of another line, in its row."""
     beside = (each for each in sure if band.same_row(each))
     shared = sum(max(0.0, min(band.right, each.right) - max(band.left, each.left)) for each in beside)
     return shared >= _COVERED * (band.right - band.left)

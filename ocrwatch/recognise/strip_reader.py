@@ -96,7 +96,7 @@ class StripReader:
         for number, found in self._lines_by_place(places, scale).items():
             words = [word for line in found for word in line.words]
             text = " ".join(line.text for line in found)
-            yield number, Reading(self._page.engine.name, text, confidence(words))
+            yield number, Reading(self._reader.engine_name, text, confidence(words))
 
     def _lines_by_place(self, places: Sequence[Quad], scale: float) -> Mapping[int, Sequence[Line]]:
         """Return what is read at places that fit on a sheet, by their numbers; nothing if the engine fails."""
@@ -117,7 +117,7 @@ class StripReader:
         return [Reading(weights.NAME, line.text, 100 * line.score)] if line.text and line.score >= _SURE else []
 
     def read_zone(self, place: Quad, unit: float, rule: FieldRule) -> Reading | None:
-        """Return the text of a zone, read by the page's engine with the zone's options; None if there is none.
+        """Return the text of a zone, read by the reader's engine with the zone's options; None if there is none.
 
         Raises OcrwatchError if the engine does not support them, or the data of its languages is missing.
         """
@@ -127,7 +127,7 @@ class StripReader:
         sheet = sheet_of_places([place], self._gray, self._reduction, scale)
         recipe = replace(
             self._reader.recipe,
-            engine=self._page.engine.name,
+            engine=self._reader.engine_name,
             page_segmentation=rule.page_segmentation,
             whitelist=rule.whitelist,
             languages=rule.languages or self._reader.recipe.languages,
@@ -136,4 +136,4 @@ class StripReader:
         lines = [line for block in blocks for line in block.lines]
         words = [word for line in lines for word in line.words]
         text = "\n".join(line.text for line in lines)
-        return Reading(self._page.engine.name, text, confidence(words)) if words else None
+        return Reading(self._reader.engine_name, text, confidence(words)) if words else None

@@ -44,6 +44,9 @@ def _reasons_of_text(page: Page, below: float) -> tuple[str, ...]:
     elif confidence < below:
         # Rounded down: 79.6 must not be shown as the 80 that it misses.
         reasons.append(f"confidence {int(max(confidence, 0.0))}")
+    if confidence is not None and (unsure := sum(word.confidence is None for word in page.words)):
+        # A second reader that does not say how sure it is has read a part of the page.
+        reasons.append(f"{unsure} {'word' if unsure == 1 else 'words'} without a confidence")
     if page.unread is not None and page.unread > MOST_UNREAD:
         reasons.append(f"{page.unread * 100:.0f} % of the marks unread")
     unread = sum(cell.is_unread for table in page.tables or () for cell in table.cells)

@@ -7,12 +7,12 @@ JSON Schema, ``key_lookup`` finds options by key, and ``reloadable`` decides whi
 """
 
 from ocrwatch.settings.reading import Enhance, Ocr, Tables, recipe
+from ocrwatch.settings.remote import Remote
+from ocrwatch.settings.reporting import Events, Hooks, Status
 from ocrwatch.settings.schema import (
     Batch,
     Cache,
     Effective,
-    Events,
-    Hooks,
     Intake,
     Log,
     Output,
@@ -20,14 +20,13 @@ from ocrwatch.settings.schema import (
     Retry,
     Settings,
     Settle,
-    Status,
     Watch,
     Workers,
 )
 from ocrwatch.settings.section_base import Section
 
 __all__ = [
-    "Batch", "Cache", "Effective", "Enhance", "Events", "Hooks", "Intake", "Log", "Ocr", "Output", "Profile", "Retry",
-    "Section", "Settings", "Settle", "Status", "Tables", "Watch", "Workers",
+    "Batch", "Cache", "Effective", "Enhance", "Events", "Hooks", "Intake", "Log", "Ocr", "Output", "Profile", "Remote",
+    "Retry", "Section", "Settings", "Settle", "Status", "Tables", "Watch", "Workers",
     "recipe",
 ]  # fmt: skip

@@ -11,21 +11,23 @@ from pydantic import BaseModel, ValidationError
 
 from ocrwatch.errors import UsageError
 from ocrwatch.settings import Settings
-from ocrwatch.settings.key_lookup import Parts, section_at, write_key
+from ocrwatch.settings.key_lookup import Parts, entries_at, section_at, write_key
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _LONGEST_VALUE = 60
-_MAY_BE_SECRET = frozenset({"hooks"})
-"""Sections whose values are not quoted: addresses and arguments of programs may hold a secret, and errors are in the
-status, which everybody may read."""
+_MAY_BE_SECRET = frozenset({"hooks", "remote"})
+"""Sections whose values are not quoted: addresses and arguments of programs may hold a secret, or a key may be where
+the name of its file belongs; and errors are in the status, which everybody may read."""
 _REMEDIES = {
     "bool_type": "write true or false",
     "bool_parsing": "write true or false",
     "dict_type": 'write a table, such as {{ name = "value" }}',
     "float_type": "write a number",
     "float_parsing": "write a number",
+    "finite_number": "write a number",
+    "greater_than": "choose a value above {gt}",
     "greater_than_equal": "choose a value of at least {ge}",
     "int_from_float": "write a whole number",
     "int_parsing": "write a whole number",
@@ -40,6 +42,7 @@ _REMEDIES = {
     "too_short": "name at least one",
     "tuple_type": 'write a list, such as ["first", "second"]',
     "value_error": "{error}",
+    "wrong_service": "{error}",
 }
 
 
@@ -94,11 +97,13 @@ def unknown_option(parts: Parts, source: str) -> UsageError:
 def wrong_value(error: ValidationError, provenance: Mapping[str, str]) -> UsageError:
     """Return the error for the first invalid setting; ``provenance`` is by key."""
     details = error.errors(include_url=False)[0]
-    parts = details["loc"]
+    # A check of all settings together says which option is wrong.
+    found = details.get("ctx", {})
+    parts, value = (found["at"], found["value"]) if "at" in found else (details["loc"], details["input"])
     source = _source(parts, provenance)
     if details["type"] == "extra_forbidden":
         return unknown_option(parts, source)
-    key, value = write_key(parts), details["input"]
+    key = write_key(parts)
     if details["type"] == "missing":
         return UsageError(f"{source}: {key} is missing", "add it")
     if section_at(parts) and isinstance(value, (dict, BaseModel)):
@@ -132,8 +137,13 @@ def _source(parts: Parts, provenance: Mapping[str, str]) -> str:
 
 def _home_of(name: str) -> str:
     """Return a remedy for an option in the wrong section, empty for an unknown name."""
-    sections = [key for key in Settings.model_fields if (model := section_at([key])) and name in model.model_fields]
-    return f"{name} belongs in section [{sections[0]}]" if sections else ""
+    for key in Settings.model_fields:
+        if (model := section_at([key])) and name in model.model_fields:
+            return f"{name} belongs in section [{key}]"
+    for key in Settings.model_fields:
+        if (model := entries_at([key])) and name in model.model_fields:
+            return f"{name} belongs in a section [[{key}]]"
+    return ""
 
 
 def _shown(value: object) -> str:

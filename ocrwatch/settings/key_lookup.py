@@ -22,6 +22,14 @@ def section_at(parts: Parts) -> type[BaseModel] | None:
     return kind if _is_section(kind) else None
 
 
+def entries_at(parts: Parts) -> type[BaseModel] | None:
+    """Return the model of each section in the list at ``parts``, such as ``profiles``; None if there is no such list.
+
+    A settings file has each of them as ``[[profiles]]``.
+    """
+    return section_at((*parts, 0))
+
+
 def is_option(parts: Parts) -> bool:
     """Return whether ``parts`` name an option, or an entry of a table option."""
     return (_type_at(parts) is not None and section_at(parts) is None) or get_origin(_type_at(parts[:-1])) is dict

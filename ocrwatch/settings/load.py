@@ -33,6 +33,8 @@ CONFIG_VARIABLE = "OCRWATCH_CONFIG"
 
 _PREFIX = "OCRWATCH_"
 _FOLDERS = ("inbox", "outbox", "archive", "quarantine", "state")
+_PATHS = (*_FOLDERS, "ocr.tessdata", "hooks.webhook_secret", "profiles.ocr.tessdata", "remote.key_file")
+"""Options that are relative to where they are written."""
 _USUAL_FILES = (Path("ocrwatch.toml"), Path("/etc/ocrwatch/ocrwatch.toml"))
 _WRITABLE_BY_OTHERS = 0o022
 
@@ -83,9 +85,9 @@ class _Merged:
 class _Environment(EnvSettingsSource):
     """Reads environment variables; lists and tables are in TOML's notation."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, variables: Mapping[str, str]) -> None:
         super().__init__(Settings, env_prefix=_PREFIX, env_nested_delimiter="__")
-        self.env_vars = {name.lower(): value for name, value in environ.items() if name.startswith(_PREFIX)}
+        self.env_vars = {name.lower(): value for name, value in variables.items()}
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # noqa: ARG002
         return parse_value(value)
@@ -120,8 +122,14 @@ def load(
         values = _read(path) if only is None else _read_only(path, only)
         merged.add(values, lambda _: str(path), home)
     variables = _variables(environ)
-    merged.add(_Environment(environ)(), lambda key: f"environment {variables.get(key, _variable(key))}", here)
+    merged.add(
+        _Environment({name: environ[name] for name in variables.values()})(),
+        lambda key: f"environment {variables.get(key, _variable(key))}",
+        here,
+    )
     merged.add(_nested(overrides), lambda _: "command line", here)
+    if only is None:
+        _check_variables(environ, {*variables.values(), *_key_variables(merged.values.get("remote"))})
     try:
         settings = Settings(**merged.values)
     except ValidationError as error:
@@ -272,20 +280,29 @@ def _unreadable(path: Path, error: OSError) -> EnvironmentFault:
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that set options, by the option's key.
+    """Return the variables that set options, by the option's key."""
+    names = {name.removeprefix(_PREFIX).lower().replace("__", "."): name for name in environ if _is_ours(name)}
+    return {key: name for key, name in names.items() if is_option(key.split("."))}
 
-    Raises UsageError for a variable that sets none.
-    """
-    variables = {}
-    for name in environ:
-        if not name.startswith(_PREFIX) or name == CONFIG_VARIABLE:
-            continue
-        key = name.removeprefix(_PREFIX).lower().replace("__", ".")
-        if not is_option(key.split(".")):
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(_PREFIX) and name != CONFIG_VARIABLE
+
+
+def _check_variables(environ: Mapping[str, str], known: Collection[str]) -> None:
+    """Raise UsageError for a variable that sets no option, and has no key of a service."""
+    for name in filter(_is_ours, environ):
+        if name not in known:
+            key = name.removeprefix(_PREFIX).lower().replace("__", ".")
             remedy = renamed(key) or did_you_mean(name, [CONFIG_VARIABLE, *map(_variable, option_keys())])
             raise UsageError(f"the environment variable {name} sets no option", remedy or "unset it")
-        variables[key] = name
-    return variables
+
+
+def _key_variables(services: object) -> Iterator[str]:
+    """Yield the names of the variables with keys of services, whose options are not checked yet."""
+    for service in services if isinstance(services, list) else ():
+        if isinstance(service, Mapping) and isinstance(name := service.get("key_variable"), str):
+            yield name
 
 
 def _variable(key: str) -> str:
@@ -307,26 +324,22 @@ def _nested(overrides: Mapping[str, object]) -> dict[str, Any]:
 
 def _anchored(values: Mapping[str, Any], home: Path) -> dict[str, Any]:
     """Make the paths among ``values`` absolute."""
-    anchored = {name: _absolute(value, home) if name in _FOLDERS else value for name, value in values.items()}
-    if "ocr" in anchored:
-        anchored["ocr"] = _with_absolute("tessdata", anchored["ocr"], home)
-    if "hooks" in anchored:
-        anchored["hooks"] = _with_absolute("webhook_secret", anchored["hooks"], home)
-    profiles = anchored.get("profiles")
-    if isinstance(profiles, list):
-        anchored["profiles"] = [
-            {**profile, "ocr": _with_absolute("tessdata", profile["ocr"], home)}
-            if isinstance(profile, dict) and "ocr" in profile
-            else profile
-            for profile in profiles
-        ]
-    return anchored
+    anchored: Any = values
+    for path in _PATHS:
+        anchored = _with_absolute(path.split("."), anchored, home)
+    return dict(anchored)
 
 
-def _with_absolute(name: str, section: object, home: Path) -> object:
-    if not isinstance(section, dict) or name not in section:
-        return section
-    return {**section, name: _absolute(section[name], home)}
+def _with_absolute(path: Sequence[str], value: object, home: Path) -> object:
+    """Make the path at ``path`` absolute, in each section of a list."""
+    if not path:
+        return _absolute(value, home)
+    if isinstance(value, list):
+        return [_with_absolute(path, entry, home) for entry in value]
+    name, *below = path
+    if not isinstance(value, Mapping) or name not in value:
+        return value
+    return {**value, name: _with_absolute(below, value[name], home)}
 
 
 def _absolute(value: object, home: Path) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from typing import Annotated, Final, Protocol
 
 from pydantic import Field
 
@@ -121,6 +121,9 @@ class Tables(Section):
     Also the text may differ: words across a rule are divided, and cells without text are read once more."""
 
 
+NO_SECOND: Final = "none"
+
+
 class ReadingOptions(Protocol):
     """All options that affect the text of a scan."""
 
@@ -149,11 +152,13 @@ def recipe(options: ReadingOptions, engine: str = "") -> Recipe:
     """Return the recipe for reading with ``engine``, one of ``ocr.engine``; the first of them by default."""
     ocr = options.ocr
     engine = engine or ocr.engine[0]
+    # Nothing rereads what a service has read.
+    second = NO_SECOND if engine.startswith(REMOTE) else ocr.second
     services = {f"{REMOTE}{service.name}": service for service in options.services}
     return Recipe(
         engine=engine,
-        second=ocr.second,
-        remote=services.get(engine) or services.get(ocr.second),
+        second=second,
+        remote=services.get(engine) or services.get(second),
         languages=ocr.languages,
         page_segmentation=ocr.page_segmentation,
         dpi=ocr.dpi,

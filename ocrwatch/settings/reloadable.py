@@ -7,6 +7,7 @@ from typing import Any
 
 from ocrwatch.settings import Settings
 from ocrwatch.settings.key_lookup import option_keys
+from ocrwatch.settings.remote import missing_services
 
 _SECTIONS = frozenset(
     {"settle", "batch", "workers", "ocr", "enhance", "output", "pdf", "tables", "retry", "history", "hooks"}
@@ -15,6 +16,9 @@ _OPTIONS = frozenset({
     "watch.rescan", "watch.poll_interval", "log.level", "log.preview_chars", "status.heartbeat", "profiles",
 })  # fmt: skip
 """Any option that is not listed needs a restart: a reload must not report an option as applied that it ignores."""
+
+_ENGINES = frozenset({"ocr.engine", "ocr.second", "profiles"})
+"""Options that may name services (``remote``), which only a start opens."""
 
 _NOT_OF_SECTIONS = frozenset({"workers.executor"})
 """Options of these sections that need a restart."""
@@ -41,10 +45,18 @@ def changes(running: Settings, wanted: Settings) -> Changes:
     """Compare the effective settings with the wanted ones."""
     different = [key for key in option_keys() if _value(running, key) != _value(wanted, key)]
     taken = tuple(key for key in different if can_change(key))
+    if _needs_new_services(running, wanted):
+        taken = tuple(key for key in taken if key not in _ENGINES)
     settings = running
     for key in taken:
         settings = _with_value(settings, key, _value(wanted, key))
-    return Changes(settings, taken, tuple(key for key in different if not can_change(key)))
+    return Changes(settings, taken, tuple(key for key in different if key not in taken))
+
+
+def _needs_new_services(running: Settings, wanted: Settings) -> bool:
+    """Return whether an engine is a service that does not exist yet. One that was changed is used as it was."""
+    names = [service.name for service in running.remote]
+    return any(True for ocr in wanted.all_ocr for _ in missing_services(names, ocr))
 
 
 def _value(settings: Settings, key: str) -> Any:

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocrwatch.settings import Profile, Settings
-from ocrwatch.settings.field_options import FieldOptions
-from ocrwatch.settings.key_lookup import section_at
+from ocrwatch.settings import Settings
+from ocrwatch.settings.key_lookup import entries_at, section_at
 from ocrwatch.settings.load import Configuration
 
 if TYPE_CHECKING:
@@ -23,7 +22,22 @@ Durations are written "300ms", "2s", "10m", "1h" or "1d"; sizes "512KiB", "50MB"
 Relative folders are relative to this file. Each option can also be set by an environment variable such as
 OCRWATCH_SETTLE__STABLE_FOR, or on the command line by --set settle.stable_for=2s. The command line has precedence over
 the environment, which has precedence over this file."""
-PROFILE_EXAMPLE = """\
+LIST_EXAMPLES: Mapping[str, str] = {
+    "remote": """\
+[[remote]]
+name = "cloud"
+preset = "azure-read"
+url = "https://example.cognitiveservices.azure.com"
+key_file = "/etc/ocrwatch/cloud.key"
+rate = 5
+
+[[remote]]
+name = "gpu"
+preset = "rapidocr"
+url = "http://gpu.example.org:9003"
+concurrency = 4
+""",
+    "profiles": """\
 [[profiles]]
 match = "invoices/fr/**"
 name = "French invoices"
@@ -44,46 +58,67 @@ locale = "en_GB"
 name = "shop_number"
 type = "code"
 near = ["shop no", "store number"]
-"""
+""",
+}
+"""Examples of the lists of sections, by their option."""
 
 
 def example() -> str:
     """Return the example file: TOML with every option and its default commented out."""
     defaults = Settings().model_dump()
-    options = [name for name in Settings.model_fields if section_at([name]) is None and name != "profiles"]
+    options = [name for name in Settings.model_fields if section_at([name]) is None and entries_at([name]) is None]
     lines = [*_comment(_HEAD), "", *_options(Settings, options, defaults)]
     for name in Settings.model_fields:
         section = section_at([name])
         if section is not None:
             lines += ["", *_comment(section.__doc__), f"[{name}]"]
             lines += _options(section, list(section.model_fields), defaults[name])
-    lines += ["", *_comment(Profile.__doc__), "#"]
-    for name, option in Profile.model_fields.items():
-        lines += _comment(f"{name}: {option.description}")
-    lines += ["#", *_comment(f"Options of [[profiles.fields]]: {FieldOptions.__doc__}"), "#"]
-    for name, option in FieldOptions.model_fields.items():
-        lines += _comment(f"{name}: {option.description}")
-    lines += ["#", *(f"# {line}".rstrip() for line in PROFILE_EXAMPLE.splitlines())]
+    for name, text in LIST_EXAMPLES.items():
+        lines += ["", *_described(name), "#", *(f"# {line}".rstrip() for line in text.splitlines())]
     return "\n".join(lines) + "\n"
+
+
+def lists_in(name: str) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield the key and the model of a list of sections, such as ``profiles``, and of the lists in them."""
+    entries = entries_at(name.split("."))
+    if entries is not None:
+        yield name, entries
+        for option in entries.model_fields:
+            if inner := entries_at([*name.split("."), 0, option]):
+                yield f"{name}.{option}", inner
+
+
+def defaults_of(model: type[BaseModel]) -> dict[str, str]:
+    """Return the defaults of the options of a list's sections, as they are written.
+
+    Those that are empty are left out, and so are tables: what is missing in one is taken from elsewhere.
+    """
+    values = model.model_construct().model_dump()
+    plain = {name: value for name, value in values.items() if not isinstance(value, Mapping)}
+    return {name: write_value(value) for name, value in plain.items() if value not in {None, "", ()}}
 
 
 def show(configuration: Configuration) -> str:
     """Return the effective settings as TOML, each value followed by its source."""
     values = configuration.settings.model_dump()
-    profiles = configuration.settings.model_dump(include={"profiles"}, exclude_unset=True).get("profiles", ())
-    del values["profiles"]
+    lists = configuration.settings.model_dump(include=set(LIST_EXAMPLES), exclude_unset=True)
+    for name in LIST_EXAMPLES:
+        del values[name]
     lines = list(_sourced(values, configuration.provenance))
-    for number, profile in enumerate(profiles):
-        lines += ["", f"[[profiles]]  # number {number + 1}, from {configuration.provenance['profiles']}"]
-        fields = profile.pop("fields", ())
-        lines += _entries(profile)
-        for field in fields:
-            lines += ["", "[[profiles.fields]]", *_entries(field)]
+    for name in LIST_EXAMPLES:
+        for number, entry in enumerate(lists.get(name, ())):
+            source = _source(name, configuration.provenance)
+            lines += ["", f"[[{name}]]  # number {number + 1}, from {source}", *_entries(entry, name)]
     return "\n".join(lines) + "\n"
 
 
-def _entries(values: Mapping[str, object]) -> Iterator[str]:
-    return (f"{name} = {write_value(value)}" for name, value in values.items())
+def _entries(values: Mapping[str, Any], at: str) -> Iterator[str]:
+    """Write a section of the list ``at``; lists of sections in it come last."""
+    inner = {name for name in values if f"{at}.{name}" in dict(lists_in(at))}
+    yield from (f"{name} = {write_value(value)}" for name, value in values.items() if name not in inner)
+    for name in inner:
+        for entry in values[name]:
+            yield from ("", f"[[{at}.{name}]]", *_entries(entry, f"{at}.{name}"))
 
 
 def schema() -> str:
@@ -111,6 +146,19 @@ def write_value(value: object) -> str:
 
 def _bare(key: str) -> str:
     return key if key.replace("_", "").isalnum() and key.isascii() else write_value(key)
+
+
+def _described(name: str) -> Iterator[str]:
+    """Describe the options of a list of sections, and of the lists in them."""
+    for key, model in lists_in(name):
+        yield from (
+            _comment(model.__doc__) if key == name else ["#", *_comment(f"Options of [[{key}]]: {model.__doc__}")]
+        )
+        yield "#"
+        defaults = defaults_of(model)
+        for option, field in model.model_fields.items():
+            default = f" Default: {defaults[option]}." if option in defaults else ""
+            yield from _comment(f"{option}: {field.description}{default}")
 
 
 def _options(model: type[BaseModel], names: list[str], defaults: Mapping[str, Any]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -224,19 +224,38 @@ def _runnable(command: tuple[str, ...]) -> tuple[str, ...]:
     return command
 
 
+def shown_address(url: str) -> str:
+    """Return scheme, host and port of an address: its path and query may hold a secret."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}"
+
+
 def _web_address(value: str) -> str:
-    if not value:
-        return value
+    if value and _address_parts(value, "https://example.org/scans").username is not None:
+        raise ValueError("put user and password into the file that hooks.webhook_secret names")
+    return value
+
+
+def _service_address(value: str) -> str:
+    parts = _address_parts(value, "https://ocr.example.org")
+    if parts.username is not None:
+        raise ValueError("put the key into a file, and name that in key_file")
+    if "#" in value:
+        raise ValueError("leave out # and what follows it: services do not get it")
+    return value
+
+
+def _address_parts(value: str, example: str) -> SplitResult:
+    """Return the parts of an address with http or https."""
     try:
         parts = urlsplit(value)
         known = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         known = False
     if not known or not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError('write an address, such as "https://example.org/scans"')
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("put user and password into the file that hooks.webhook_secret names")
-    return value
+        raise ValueError(f'write an address, such as "{example}"')
+    return parts
 
 
 def _variables(value: object) -> object:
@@ -247,6 +266,16 @@ def _variables(value: object) -> object:
         if not _VARIABLE.fullmatch(str(name)) or not isinstance(setting, (str, int, float)):
             raise ValueError("write variables as text, numbers or switches, such as { load_system_dawg = false }")
     return {name: str(int(setting) if isinstance(setting, bool) else setting) for name, setting in value.items()}
+
+
+def _preset_options(value: object) -> object:
+    """Convert values to text: presets parse them. Booleans are ``true`` and ``false``, as TOML writes them."""
+    if not isinstance(value, dict):
+        return value
+    for name, option in value.items():
+        if not isinstance(name, str) or not name or not isinstance(option, (str, int, float)):
+            raise ValueError('write options as text, numbers or switches, such as { model = "gpt-4o", detail = true }')
+    return {name: str(option).lower() if isinstance(option, bool) else str(option) for name, option in value.items()}
 
 
 def _produces_text(mode: int) -> int:
@@ -338,6 +367,9 @@ Command = Annotated[tuple[str, ...], BeforeValidator(_command), AfterValidator(_
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 """An address with http or https; empty for none."""
 
+ServiceAddress = Annotated[str, AfterValidator(_service_address)]
+"""The address of a remote OCR service, with http or https; its query is allowed."""
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_distinct)]
 
 Engines = Annotated[
@@ -377,6 +409,13 @@ Region = Annotated[tuple[_Share, _Share, _Share, _Share], BeforeValidator(_split
 
 Variables = Annotated[dict[str, str], BeforeValidator(_variables)]
 """Tesseract's variables."""
+
+PresetOptions = Annotated[
+    dict[str, str],
+    BeforeValidator(_preset_options),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}),
+]
+"""Options of a preset, as text."""
 
 SidecarFormats = Annotated[
     tuple[Annotated[str, AfterValidator(_format), Field(json_schema_extra=_with_formats)], ...],

@@ -31,7 +31,8 @@ from ocrwatch.recipe import Recipe
 from ocrwatch.recognise import engines
 from ocrwatch.recognise.decode import decode
 from ocrwatch.recognise.extract.fields.extraction import with_fields
-from ocrwatch.recognise.page import REDUCE_FROM, recognise, warm
+from ocrwatch.recognise.page import recognise, warm
+from ocrwatch.recognise.page_view import REDUCE_FROM
 from ocrwatch.recognise.reader import Reader
 from ocrwatch.recognise.strip_reader import StripReader
 from ocrwatch.settings.field_options import DocumentType, fields_of

@@ -77,7 +77,7 @@ class Local:
     @property
     def renderer(self) -> int:
         """The process that renders."""
-        (pid,) = self.executor._renderer.pids
+        (pid,) = self.executor._helpers.pids
         return pid
 
 
@@ -120,14 +120,14 @@ def test_a_process_that_cannot_render_keeps_no_scan_waiting(opened: Open) -> Non
 
     async def scenario() -> None:
         await local.start()
-        local.executor._renderer.change(replace(local.options, workers=1, recipes=(), formats=("no-such-format",)))
+        local.executor._helpers.change(replace(local.options, workers=1, recipes=(), formats=("no-such-format",)))
         for scan in (1, 2):
-            with pytest.raises(EnvironmentFault, match=r"no worker can render .*no-such-format"):
+            with pytest.raises(EnvironmentFault, match=r"no worker can start .*no-such-format"):
                 await local.render(scan)
         assert [type(event) for event in local.events] == [WorkerReady]
         await local.read(3)
         # Nothing is left that would be rendered for no scan once the process can start.
-        assert local.executor._renderer.withdraw() == []
+        assert local.executor._helpers.withdraw() == []
         begun = time.monotonic()
         for scan in range(4, 8):
             with pytest.raises(EnvironmentFault):
@@ -145,7 +145,7 @@ def test_a_process_that_could_not_render_is_tried_again(opened: Open) -> None:
     async def scenario() -> None:
         await local.start()
         wrong = replace(local.options, workers=1, recipes=(), formats=("no-such-format",))
-        local.executor._renderer.change(wrong)
+        local.executor._helpers.change(wrong)
         with pytest.raises(EnvironmentFault):
             await local.render(1)
         local.executor.change(local.options)
@@ -292,7 +292,8 @@ def test_a_pool_that_only_renders_loads_no_engine(start: Start) -> None:
         pooling.submit_packed(scan, PACKED)
         assert pooling.rendered(scan).sidecars == (("txt", b"word\n"),)
     assert pooling.pool.pids == (renderer,)
-    assert (pooling.attempts, pooling.events(WorkerReady)) == ({}, [])
+    assert pooling.attempts == {}
+    assert [event.engine for event in pooling.events(WorkerReady)] == [None]
     # An engine takes more than half a second to load, and this memory.
     assert not any("cv2" in each.path for each in psutil.Process(renderer).memory_maps())
 

@@ -75,7 +75,9 @@ def test_workers_are_replaced_only_for_what_they_have_loaded(start: Start) -> No
     third = pooling.ready(3)[-1]
     assert third not in {first, second}
     until(lambda: not is_alive(second), what="the end of the replaced worker")
-    assert pooling.events(WorkerReady)[-1].engine.name == "slow"
+    engine = pooling.events(WorkerReady)[-1].engine
+    assert engine is not None
+    assert engine.name == "slow"
     pooling.pool.change(_options("slow", max_memory=4_000_000_000))
     assert pooling.ready(4)[-1] != third
 

@@ -13,6 +13,7 @@ import pytest
 
 import ocrwatch
 from tests.daemon_process import PROGRAM, DaemonProcess, clean_environment, run_ocrwatch, write_config
+from tests.faulty_engines import install
 from tests.system.dropping import files, phrase, put, scan
 from tests.system.terminal import Terminal
 from tests.waiting import until
@@ -148,6 +149,25 @@ def test_read_with_a_language_that_is_missing(tmp_path: Path) -> None:
     answer = run_ocrwatch(tmp_path, "read", "-l", "tlh", "one.jpg")
     assert answer.returncode == ENVIRONMENT
     assert "tlh.traineddata" in answer.stderr
+
+
+def test_read_with_several_engines(tmp_path: Path) -> None:
+    """What an engine cannot read the next one does; a damaged file is the same for all, and the last error is told."""
+    engines = tmp_path / "engines"
+    engines.mkdir()
+    install(engines)
+    environment = {"PYTHONPATH": f"{engines}{os.pathsep}{Path(__file__).parents[2]}"}
+    put(tmp_path, "one.jpg", scan(1))
+    put(tmp_path, "bad.jpg", b"no JPEG")
+    chain = ("--set", "ocr.engine=fails-in-its-own-way,echo", "--set", "ocr.whitelist=echoed")
+    answer = run_ocrwatch(tmp_path, "read", *chain, "one.jpg", "bad.jpg", environment=environment)
+    assert (answer.returncode, answer.stdout.split()[0]) == (QUARANTINED, "echoed")
+    assert answer.stderr.startswith("ocrwatch: bad.jpg: ")
+    assert len(answer.stderr.splitlines()) == 1
+    answer = run_ocrwatch(
+        tmp_path, "read", "--set", "ocr.engine=fails-in-its-own-way", "one.jpg", environment=environment
+    )
+    assert (answer.returncode, answer.stdout) == (QUARANTINED, "")
 
 
 def test_status_of_a_running_daemon(tmp_path: Path) -> None:

@@ -92,6 +92,9 @@ def test_more_pixels_than_allowed() -> None:
         ({"languages": []}, ocrwatch.UsageError, "ocrwatch.read: ocr.languages .*at least one"),
         ({"languages": ["tlh"]}, ocrwatch.EnvironmentFault, "no data for the language tlh"),
         ({"engine": "scribe"}, ocrwatch.UsageError, "no engine named 'scribe'"),
+        ({"engine": "remote:cloud"}, ocrwatch.UsageError, "sends nothing to services"),
+        ({"second": "remote:cloud"}, ocrwatch.UsageError, "sends nothing to services"),
+        ({"engine": "tesserocr,auto"}, ocrwatch.UsageError, "name one engine"),
         ({"page_segmentation": 0}, ocrwatch.UsageError, "reads no text"),
         ({"enhance": {"skw": True}}, ocrwatch.UsageError, "did you mean enhance.skew"),
         ({"tessdata": "/nowhere"}, ocrwatch.EnvironmentFault, "/nowhere"),
@@ -144,6 +147,8 @@ def test_keywords_and_defaults_are_those_of_the_settings() -> None:
     profile = {name: Profile.model_fields[name].default for name in ("document_type", "locale", "fields")}
     assert {name: keywords.pop(name) for name in profile} == profile
     keywords["variables"] = dict(keywords["variables"])
+    # One engine: nothing else is tried.
+    keywords["engine"] = (keywords["engine"],)
     assert keywords == {name: field.default for name, field in Ocr.model_fields.items()}
     assert "skew" in Enhance.model_fields
 
@@ -162,8 +167,8 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_every_fault_of_a_scan_that_reading_raises_is_offered() -> None:
-    """All but those that only worker processes and deliveries have."""
-    of_others = {"TimedOut", "WorkerDied", "NoFreeName"}
+    """All but those that only worker processes, remote services and deliveries have."""
+    of_others = {"TimedOut", "WorkerDied", "Rejected", "NoFreeName"}
     faults = {
         name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.ScanFault)
     }

@@ -18,13 +18,14 @@ from ocrwatch.document import Field, Second, Standing
 from ocrwatch.errors import ScanFault
 from ocrwatch.events import EVENTS
 from ocrwatch.observe.prometheus import CAUSES, RESULTS, Exposition
-from ocrwatch.observe.status import Distribution, Status
+from ocrwatch.observe.status import Distribution, ServiceStatus, Status
 from ocrwatch.recipe import FieldType
 from ocrwatch.render import registry
 from ocrwatch.settings import Profile, Settings
 from ocrwatch.settings.field_options import DocumentType, FieldOptions
 from ocrwatch.settings.key_lookup import is_option, option_keys
 from ocrwatch.settings.load import load, parse_overrides
+from ocrwatch.settings.render import LIST_EXAMPLES
 from tests.documentation import DOCS, GENERATED, PAGES, README, ROOT, anchors, blocks, inline, text_of
 from tests.unit.observe.statuses import status
 from tests.unit.render.made_tables import PAGE as PAGE_WITH_TABLE
@@ -84,7 +85,7 @@ def test_examples_of_settings_are_valid_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_options_on_a_page_exist(page: Path, tmp_path: Path) -> None:
     """``section.option``, alone or with a value, is an option, and its value is valid; else it is an event."""
-    sections = {key.partition(".")[0] for key in option_keys()} - {"profiles"}
+    sections = {key.partition(".")[0] for key in option_keys()} - set(LIST_EXAMPLES)
     for code in inline(page):
         if not (match := re.fullmatch(r"([a-z]+)\.(?!py$)([a-z_]+)( = .+)?", code)) or match[1] not in sections:
             continue
@@ -140,7 +141,8 @@ def test_layers_in_contributing_are_those_of_the_linter() -> None:
 def test_every_metric_is_documented() -> None:
     """The table of metrics has what is offered, with the values of its labels, and nothing else."""
     durations = Distribution([1.0], [0, 0], 0.0)
-    told = status(queue_seconds=durations, reading_seconds=durations)
+    services = [ServiceStatus("cloud", "https://ocr.example.org", seconds=durations)]
+    told = status(queue_seconds=durations, reading_seconds=durations, services=services)
     _, body = Exposition(lambda: told).render("")
     offered = set(re.findall(r"^# TYPE (ocrwatch_\w+)", body.decode(), re.MULTILINE))
     page = text_of("monitoring.md")

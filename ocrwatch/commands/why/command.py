@@ -20,6 +20,7 @@ from ocrwatch.errors import EnvironmentFault, ExitCode
 from ocrwatch.ledger import LedgerReader
 from ocrwatch.log import printable
 from ocrwatch.observe.status import Status
+from ocrwatch.recipe import REMOTE
 from ocrwatch.settings import Settings
 from ocrwatch.settings.load import load, parse_overrides
 from ocrwatch.storage.files import display_path
@@ -72,7 +73,8 @@ def _print(console: Output, seen: Seen, status: Status | None, answers: Sequence
         if one.remedy:
             console.print(f"  What to do: {escape(one.remedy)}.")
         if status is not None and one.state in _WAITS:
-            for pause in status.paused:
+            # The answer itself names a service that the scan waits for.
+            for pause in (pause for pause in status.paused if not pause.cause.startswith(REMOTE)):
                 reason, remedy = escape(printable(pause.reason)), escape(printable(pause.remedy))
                 console.print(f"  ocrwatch is paused since {seen.at(pause.since)}: {reason}; {remedy}.")
         for line in _past(seen, one):

@@ -25,6 +25,7 @@ from ocrwatch.ledger import Entry, facts_key
 from ocrwatch.log import printable
 from ocrwatch.observe.status import INCOMPLETE, BeingRead, Incomplete, Resting, Status, isoformat
 from ocrwatch.quarantine.reason_file import REASON, reason_beside
+from ocrwatch.recipe import REMOTE
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import display_path, facts_of
 
@@ -32,6 +33,8 @@ _CLOSED = frozenset({"delivered", "quarantined", "changed"})
 _MOST_TOLD = 20
 _DAMAGE = frozenset({Damaged.code, Truncated.code})
 """Faults that are not final immediately: the writer may still be writing."""
+
+_WAITS_FOR_ENGINE = frozenset({"queued", "settling", "retrying"})
 
 _FORGOTTEN = "for a reason that is not known any more"
 _CLOSED_FOLDER = f"if this is ocrwatch's user, let it read and enter that folder; if not, {ASK_ITS_USER}"
@@ -92,10 +95,29 @@ def answer(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:
 
     ``rows`` are the ledger's, oldest first. Raises :class:`EnvironmentFault` if the inbox cannot be read.
     """
-    found = _now(sources, path, rows)
+    found = _with_services(sources, path, _now(sources, path, rows))
     told = rows[-1:] if rows and _end_of(rows[-1]) == found.state else []
     before = [_past(sources.settings, row) for row in reversed(rows) if row.state in _CLOSED and row not in told]
     return replace(found, path=display_path(path), before=before[:_MOST_TOLD])
+
+
+def _with_services(sources: Sources, path: str, found: Answer) -> Answer:
+    """Add which services the scan waits for, if all of its engines are services that are not available."""
+    if sources.status is None or found.state not in _WAITS_FOR_ENGINE:
+        return found
+    engines = sources.settings.for_path(path).ocr.engine
+    paused = {f"{REMOTE}{one.name}": one for one in sources.status.services if one.paused_since is not None}
+    if not set(engines) <= set(paused):
+        return found
+    # The first that is tried again.
+    service = min((paused[engine] for engine in engines), key=lambda one: one.next_try or "")
+    since = f"has not been available since {sources.at(service.paused_since or '')}"
+    next_try = "" if service.next_try is None else f"; it is tried again at {sources.at(service.next_try)}"
+    says = (
+        f"{found.says} It waits for the service {service.name}, which {since}: {printable(service.reason)}{next_try}."
+    )
+    remedy = found.remedy or printable(service.remedy)
+    return replace(found, says=says, remedy=remedy, next_try=found.next_try or service.next_try)
 
 
 def _now(sources: Sources, path: str, rows: Sequence[Entry]) -> Answer:

@@ -23,7 +23,7 @@ from ocrwatch.cache.key import PageCache
 from ocrwatch.cache.tiers import TieredCache, open_cache
 from ocrwatch.document import EngineInfo, Page, Second
 from ocrwatch.executors.rendering import render_page
-from ocrwatch.recipe import Recipe
+from ocrwatch.recipe import Recipe, RemoteService
 from ocrwatch.recognise.ppocr import weights
 from ocrwatch.render.base import RenderedPage, RenderRequest
 from tests.pages import zlib_bomb
@@ -221,6 +221,65 @@ def test_the_code_is_hashed_by_its_contents(tmp_path: Path, monkeypatch: pytest.
     with (copy / "recognise/enhance/__init__.py").open("a") as file:
         file.write("#")
     assert hashed() != here
+
+
+CLOUD = RemoteService("cloud", "generic", "https://ocr.example.org/v1")
+REMOTE = Recipe(engine="remote:cloud", remote=CLOUD, second="none")
+REMOTE_PAGE = Page(100, 100, None, 1, (), EngineInfo("remote:cloud", "", ()))
+
+
+def test_the_text_of_a_service_is_known_wherever_it_was_read(
+    cache: TieredCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither language data nor Tesseract of this machine affects it; what makes the image and the page does."""
+    remembered(cache, REMOTE, REMOTE_PAGE)
+    there = replace(REMOTE, tessdata=str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    real = importlib.metadata.version
+    with monkeypatch.context() as patch:
+        patch.setattr(key_module, "version", lambda name: "99" if "tesser" in name else real(name))
+        assert PageCache(cache, [there]).page(BYTES, there) == pack(REMOTE_PAGE)
+    with monkeypatch.context() as patch:
+        patch.setattr(key_module, "version", lambda name: "99" if name == "simplejpeg" else real(name))
+        assert PageCache(cache, [REMOTE]).page(BYTES, REMOTE) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"url": "https://ocr.example.org/v2"},
+        {"preset": "openai"},
+        {"options": (("model", "x"),)},
+        {"prepare": "clean"},
+        {"max_bytes": 10**6},
+    ],
+)
+def test_other_options_of_a_service_are_another_reading(cache: TieredCache, change: dict[str, object]) -> None:
+    """Each of them may change its text."""
+    remembered(cache, REMOTE, REMOTE_PAGE)
+    other = replace(REMOTE, remote=replace(CLOUD, **change))  # type: ignore[arg-type]
+    assert PageCache(cache, [REMOTE, other]).page(BYTES, other) is None
+
+
+def test_other_code_of_presets_is_another_reading_of_services(
+    cache: TieredCache, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages that this machine reads alone are not affected; those that a service rereads are."""
+    reread = replace(recipe, second="remote:cloud", remote=CLOUD)
+    for each, page in ((recipe, PAGE), (REMOTE, REMOTE_PAGE), (reread, PAGE)):
+        remembered(cache, each, page)
+    copy = tmp_path / "ocrwatch"
+    shutil.copytree(Path(ocrwatch.__file__).parent, copy)
+    (copy / "executors/http_ocr/presets/base.py").write_text("# another protocol")
+    monkeypatch.setattr(ocrwatch, "__file__", str(copy / "__init__.py"))
+    key_module._code_of_services.cache_clear()
+    try:
+        known = PageCache(cache, [recipe, REMOTE, reread])
+    finally:
+        key_module._code_of_services.cache_clear()
+    assert known.page(BYTES, recipe) == pack(PAGE)
+    assert known.page(BYTES, REMOTE) is None
+    assert known.page(BYTES, reread) is None
 
 
 def test_recent_and_remember_look_at_no_file(

@@ -15,6 +15,7 @@ from ocrwatch.checks.machine import (
     exposed,
     holders,
     memory,
+    network,
     service_of,
     service_state,
 )
@@ -79,6 +80,24 @@ def test_a_service_that_does_not_come_back_is_a_warning() -> None:
     """It runs, but would not after the next start of the machine."""
     _, found = service_state(Service("ocrwatch.service", "active", "disabled", "", None, 0))
     assert (found.severity, found.remedy) == ("warning", "run: systemctl enable ocrwatch.service")
+
+
+def test_a_service_without_a_network_is_a_problem_if_it_needs_one(systemctl: Path) -> None:
+    """The commands may use it all the same, so that nothing else would show it."""
+    answer = "LoadState=loaded\nActiveState=active\nPrivateNetwork="
+    for said, count in (("yes", 1), ("no", 0)):
+        (systemctl / "answer").write_text(f"{answer}{said}\n")
+        service = service_of(systemctl / "ocrwatch.toml")
+        assert service is not None
+        assert list(network(service, [])) == []
+        found = list(network(service, ["hooks.webhook", "[[remote]]"]))
+        assert len(found) == count
+    closed = Service("ocrwatch.service", "active", "enabled", "", None, 0, has_network=False)
+    (finding,) = network(closed, ["hooks.webhook", "[[remote]]"])
+    assert finding.message == "ocrwatch.service may not use the network, which hooks.webhook and [[remote]] need"
+    assert finding.remedy == "run: sudo sh deploy/install.sh --with-remote"
+    (finding,) = network(closed, ["status.listen"])
+    assert finding.remedy == "run: sudo sh deploy/install.sh --with-network"
 
 
 def test_too_little_memory_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

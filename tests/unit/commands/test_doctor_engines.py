@@ -108,3 +108,35 @@ def test_memory_is_counted_for_a_second_reader(second: str, monkeypatch: pytest.
     monkeypatch.setattr(machine, "memory", memory)
     list(doctor._of_running(settings(second=second)))
     assert asked == [ppocr]
+
+
+SERVICE = {"name": "cloud", "preset": "generic", "url": "https://ocr.example.org"}
+
+
+def test_a_service_that_rereads_is_named() -> None:
+    """It is the second reader, also if PP-OCR is installed."""
+    found = _second(Settings.model_validate({"ocr": {"second": "remote:cloud"}, "remote": [SERVICE]}))
+    assert (found.severity, found.message) == ("fine", "remote:cloud rereads pages that were not read well")
+
+
+def test_without_an_engine_of_this_machine_nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Services read all scans: neither Tesseract nor language data is needed."""
+    monkeypatch.setattr(engines, "load", None)
+    wanted = Settings.model_validate({"ocr": {"engine": "remote:cloud"}, "remote": [SERVICE]})
+    assert list(doctor._engines(wanted)) == [
+        Finding("engine", "fine", "none on this machine: remote services read all scans")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "needed"),
+    [
+        ({}, []),
+        ({"remote": [SERVICE]}, []),
+        ({"remote": [SERVICE], "ocr": {"engine": "remote:cloud"}}, ["[[remote]]"]),
+        ({"status": {"listen": ":9464"}, "hooks": {"webhook": "http://x"}}, ["status.listen", "hooks.webhook"]),
+    ],
+)
+def test_options_that_need_the_network(options: dict[str, object], needed: list[str]) -> None:
+    """A service that no engine names needs none."""
+    assert doctor._network_options(Settings.model_validate(options)) == needed

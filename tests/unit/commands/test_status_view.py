@@ -17,6 +17,7 @@ from ocrwatch.observe.status import (
     ProfileCounts,
     Refusal,
     Resting,
+    ServiceStatus,
     Status,
     ToReview,
     isoformat,
@@ -172,3 +173,35 @@ def test_a_daemon_that_is_not_there() -> None:
 def test_durations(seconds: float, shown: str) -> None:
     """The two greatest units; a negative one is none."""
     assert duration(seconds) == shown
+
+
+def test_services_are_shown_with_their_requests() -> None:
+    """How many were refused, how long an answer takes, and how many wait for one."""
+    shown = lines(
+        status(
+            services=[
+                ServiceStatus("cloud", "https://ocr.example.org", 1200, 3, 1, 5, 0.347),
+                ServiceStatus("gpu", "http://gpu:9003"),
+            ]
+        )
+    )
+    first = shown.index(
+        "services    cloud (https://ocr.example.org): 1,204 requests, 3 refused, 1 without an answer, median 0.35 s, "
+        "5 under way"
+    )
+    assert shown[first + 1] == "            gpu (http://gpu:9003): 0 requests"
+
+
+def test_a_service_that_is_not_available_does_not_look_like_a_pause() -> None:
+    """Others go on; why it is away, what to do, and when it is tried again are in its own line."""
+    cloud = ServiceStatus(
+        "cloud", "https://o", 1, 2, paused_since=isoformat(0), reason="it answered [503]", remedy="see it",
+        next_try=isoformat(65),
+    )  # fmt: skip
+    shown = lines(status(state="working", services=[cloud]))
+    assert shown[0].startswith("working")
+    assert not any(line.startswith("paused") for line in shown)
+    assert (
+        "services    cloud (https://o): 3 requests, 2 refused; not available since 01:00:00 CET (1 min 0 s): "
+        "it answered [503]; see it; next try at 01:01:05 CET"
+    ) in shown

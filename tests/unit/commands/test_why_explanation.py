@@ -11,7 +11,7 @@ from ocrwatch.delivery.chosen_names import Plan, Sidecar
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Entry
-from ocrwatch.observe.status import Incomplete, Resting, Status, isoformat
+from ocrwatch.observe.status import BeingRead, Incomplete, Resting, ServiceStatus, Status, isoformat
 from ocrwatch.settings import Settings
 from ocrwatch.storage.file_facts import FileFacts
 from tests.unit.observe.statuses import status
@@ -180,3 +180,63 @@ def test_ordinals() -> None:
     """Places in a line as people say them."""
     shown = [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 102, 111)]
     assert shown == ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "102nd", "111th"]
+
+
+def with_services(settings: Settings, engine: object, of_b: str = "auto") -> Settings:
+    """Return settings with two services; ``of_b`` is the engine of scans in the folder b."""
+    services = [{"name": name, "preset": "generic", "url": f"https://{name}.example.org"} for name in ("cloud", "gpu")]
+    profiles = [{"match": "b/**", "ocr": {"engine": of_b}}]
+    folders = settings.model_dump(include={"inbox", "outbox", "archive", "quarantine", "state"})
+    return Settings.model_validate({**folders, "remote": services, "ocr": {"engine": engine}, "profiles": profiles})
+
+
+def away(name: str, next_try: float) -> ServiceStatus:
+    """Return a service that is not available."""
+    return ServiceStatus(
+        name,
+        f"https://{name}.example.org",
+        paused_since=isoformat(0),
+        reason="it answered 503",
+        remedy="see it",
+        next_try=isoformat(next_try),
+    )
+
+
+def test_a_scan_that_waits_for_a_service_says_so(settings: Settings) -> None:
+    """With the reason, the remedy and when it is tried again; of several services the first that is."""
+    (settings.inbox / "a.jpg").write_bytes(JPEG)
+    told = status(queue=["a.jpg"], services=[away("cloud", 90), away("gpu", 60)])
+    found = ask(with_services(settings, "remote:cloud"), "a.jpg", told=told)
+    assert found.state == "queued"
+    assert found.says == (
+        f"is complete, and 1st in the queue. It waits for the service cloud, which has not been available since "
+        f"{isoformat(0)}: it answered 503; it is tried again at {isoformat(90)}."
+    )
+    assert (found.remedy, found.next_try) == ("see it", isoformat(90))
+    assert "service gpu" in ask(with_services(settings, ["remote:cloud", "remote:gpu"]), "a.jpg", told=told).says
+
+
+@pytest.mark.parametrize(
+    ("engine", "path"),
+    [
+        (["remote:cloud", "auto"], "a.jpg"),
+        (["remote:cloud", "remote:gpu"], "a.jpg"),
+        ("auto", "a.jpg"),
+        ("auto", "b/a.jpg"),
+    ],
+)
+def test_a_scan_that_others_read_does_not_wait_for_a_service(settings: Settings, engine: object, path: str) -> None:
+    """Another engine of its profile takes over."""
+    (settings.inbox / "b").mkdir()
+    (settings.inbox / path).write_bytes(JPEG)
+    told = status(queue=[path], services=[away("cloud", 90), ServiceStatus("gpu", "https://gpu.example.org")])
+    waits = path.startswith("b/")
+    found = ask(with_services(settings, engine, "remote:cloud"), path, told=told)
+    assert ("service cloud" in found.says) is waits
+
+
+def test_a_scan_that_is_being_read_does_not_wait_for_a_service(settings: Settings) -> None:
+    """It has its turn."""
+    (settings.inbox / "a.jpg").write_bytes(JPEG)
+    told = status(being_read=[BeingRead("a.jpg", 7, 1, isoformat(0))], services=[away("cloud", 90)])
+    assert "service" not in ask(with_services(settings, "remote:cloud"), "a.jpg", told=told).says

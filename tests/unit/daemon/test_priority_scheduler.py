@@ -15,11 +15,10 @@ from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.daemon.priority_scheduler import (
     AHEAD_BYTES,
     AHEAD_PER_WORKER,
-    MOST_BEFORE_REDUCED,
     MOST_UNDELIVERED,
-    Queue,
     Scheduler,
 )
+from ocrwatch.daemon.scan_queue import MOST_BEFORE_REDUCED, Queue
 from ocrwatch.errors import EnvironmentFault, Stopping
 from ocrwatch.recipe import Recipe
 from ocrwatch.scan import Batch, Scan, Scans, ScanState, SettledFile
@@ -127,7 +126,7 @@ class Stage:
     def is_empty(self) -> bool:
         """Tell whether nothing is left of any scan."""
         of = self.scheduler
-        return not (of.queued or of._waiting or of._loaded or of._placed or of._isolated)
+        return not (of.queued or of._waiting or of._isolated) and all(lane.is_empty for lane in of._lanes.values())
 
 
 @asynccontextmanager
@@ -151,9 +150,9 @@ async def stage(workers: int = 1, *, looks_ahead: bool = False) -> AsyncIterator
 def test_fresh_scans_go_before_a_backlog_and_both_in_their_order() -> None:
     """However long the backlog has waited."""
     queue = filled(*scans("b1 b2", fresh=False), *scans("f1 f2"))
-    assert queue.has_backlog
+    assert queue.backlog == 2
     assert taken(queue) == ["f1", "f2", "b1", "b2"]
-    assert not queue.has_backlog
+    assert queue.backlog == 0
     assert len(queue) == 0
 
 

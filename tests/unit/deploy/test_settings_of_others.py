@@ -22,7 +22,8 @@ METRICS = {
     "ocrwatch_scans_total", "ocrwatch_queue_scans", "ocrwatch_oldest_waiting_seconds", "ocrwatch_in_work_scans",
     "ocrwatch_paused", "ocrwatch_worker_deaths_total", "ocrwatch_queue_seconds_bucket",
     "ocrwatch_reading_seconds_bucket", "ocrwatch_retries_total", "ocrwatch_review_total",
-    "ocrwatch_cache_hits_total", "ocrwatch_build_info",
+    "ocrwatch_cache_hits_total", "ocrwatch_build_info", "ocrwatch_remote_requests_total",
+    "ocrwatch_remote_seconds_bucket", "ocrwatch_remote_in_flight",
 }  # fmt: skip
 """What the board and the alerts may ask for, and the board shows all of."""
 

@@ -223,6 +223,22 @@ def test_the_summary_has_what_is_logged_of_a_page() -> None:
     assert (empty.words, empty.confidence, empty.preview) == (0, None, "")
 
 
+def test_the_summary_says_whether_a_second_reader_should_read_the_page() -> None:
+    """Not again if one has, or has tried."""
+    doubtful = page_of(word("some", 60.0))
+    assert render_page(doubtful, REQUEST).summary.is_doubtful
+    assert not render_page(page_of(word("some", 95.0)), REQUEST).summary.is_doubtful
+    tried = replace(doubtful, second=Second("remote:cloud", "", 0, "no answer"))
+    assert not render_page(tried, REQUEST).summary.is_doubtful
+
+
+def test_words_without_a_confidence_are_marked_for_review() -> None:
+    """The confidence of the page does not count them."""
+    mixed = page_of(word("some", 95.0), replace(word("words"), confidence=None))
+    summary = render_page(mixed, replace(REQUEST, review_below=75.0)).summary
+    assert (summary.confidence, summary.review_reasons) == (95.0, ("1 word without a confidence",))
+
+
 @pytest.mark.parametrize(
     ("chars", "preview"), [(0, ""), (1, "s"), (6, "some w"), (11, "some words\n"), (99, "some words\n")]
 )

@@ -12,7 +12,14 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
 from ocrwatch.observe.prometheus import CAUSES, RESULTS, Exposition
-from ocrwatch.observe.status import BeingRead, Distribution, PauseStatus, Status, isoformat
+from ocrwatch.observe.status import (
+    BeingRead,
+    Distribution,
+    PauseStatus,
+    ServiceStatus,
+    Status,
+    isoformat,
+)
 from tests.unit.observe.statuses import status
 
 BUSY = status(
@@ -35,6 +42,10 @@ BUSY = status(
     ],
     queue_seconds=Distribution([0.5, 1.0], [1, 2, 4], 40.5),
     reading_seconds=Distribution([0.5, 1.0], [7, 0, 0], 1.5),
+    services=[
+        ServiceStatus("cloud", "https://o", 6, 2, 1, 3, 0.5, Distribution([0.5, 1.0], [1, 4, 1], 5.5)),
+        ServiceStatus("gpu", "http://g", seconds=Distribution([0.5], [0, 0], 0.0), paused_since=isoformat(0)),
+    ],
 )
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -78,6 +89,24 @@ def test_every_metric_has_its_value() -> None:
     assert found["ocrwatch_paused", (("cause", "inbox"),)] == 0
     assert found["ocrwatch_build_info", (("engine", "tesserocr 5"), ("version", '1.0 "x"\n'))] == 1
     assert [found["ocrwatch_queue_seconds_bucket", (("le", bound),)] for bound in ("0.5", "1.0", "+Inf")] == [1, 3, 7]
+
+
+def test_every_service_has_its_metrics() -> None:
+    """Requests by their end, the time of answers, those under way, and whether it is paused."""
+    found = samples(BUSY)
+    requests = {labels: value for (name, labels), value in found.items() if name == "ocrwatch_remote_requests_total"}
+    assert requests == {
+        (("outcome", outcome), ("service", service)): value
+        for service, values in (("cloud", (6, 2, 1)), ("gpu", (0, 0, 0)))
+        for outcome, value in zip(("answered", "refused", "failed"), values, strict=True)
+    }
+    of_cloud = ("service", "cloud")
+    buckets = [found["ocrwatch_remote_seconds_bucket", (("le", bound), of_cloud)] for bound in ("0.5", "1.0", "+Inf")]
+    assert buckets == [1, 5, 6]
+    assert found["ocrwatch_remote_seconds_sum", (of_cloud,)] == 5.5
+    assert found["ocrwatch_remote_in_flight", (of_cloud,)] == 3
+    paused = [found["ocrwatch_paused", (("cause", f"remote:{name}"),)] for name in ("cloud", "gpu")]
+    assert paused == [0, 1]
 
 
 def test_every_result_and_cause_is_there_from_the_start() -> None:

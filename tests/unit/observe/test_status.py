@@ -12,8 +12,10 @@ import pytest
 from ocrwatch.observe.status import (
     STATUS_NAME,
     STATUS_SCHEMA,
+    Distribution,
     Failure,
     PauseStatus,
+    ServiceStatus,
     Status,
     ToReview,
     isoformat,
@@ -49,6 +51,10 @@ STATUS = Status(
     reviews=[
         ToReview("c.jpg", 12.5, isoformat(0), ["confidence 12"]),
         ToReview("d.jpg", None, isoformat(0), ["no text"]),
+    ],
+    services=[
+        ServiceStatus("cloud", "https://o", 3, 2, 1, 4, 0.5, Distribution([0.5], [1, 2], 3.5)),
+        ServiceStatus("gpu", "http://g", paused_since=isoformat(0), reason="it is off", next_try=isoformat(9)),
     ],
 )
 

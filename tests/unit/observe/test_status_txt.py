@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.observe import status_txt
-from ocrwatch.observe.status import Delivery, Failure, Incomplete, NotReadFile, PauseStatus, ToReview, isoformat
+from ocrwatch.observe.status import (
+    Delivery,
+    Failure,
+    Incomplete,
+    NotReadFile,
+    PauseStatus,
+    ServiceStatus,
+    ToReview,
+    isoformat,
+)
 from ocrwatch.observe.status_txt import first_line, is_note, post, temporary_name, text_of
 from ocrwatch.storage.files import folder
 from tests.unit.observe.statuses import status
@@ -230,3 +239,35 @@ def test_an_unfinished_note_is_removed_by_the_next_run(tmp_path: Path, monkeypat
     assert temporary_name(Path("/srv/other")) != TEMPORARY
     put_note(tmp_path)
     assert names(tmp_path) == {"STATUS.txt"}
+
+
+AWAY = ServiceStatus(
+    "cloud", "https://o", 1, 2, paused_since=isoformat(0), reason="it answered 503", remedy="see it", next_try="later"
+)
+
+
+def test_a_service_that_is_not_available_is_no_pause() -> None:
+    """What people put in is read, unless only the service could read it."""
+    lines = text_of(status(services=[AWAY, ServiceStatus("gpu", "http://g")]), ZONE).splitlines()
+    assert "ocrwatch has been watching since 1970-01-01 01:00 CET." in lines
+    first = lines.index("The OCR service cloud has not been available since 1970-01-01 01:00 CET.")
+    assert lines[first + 1 : first + 4] == [
+        "  Why:        it answered 503",
+        "  What to do: see it",
+        "Scans that only it can read wait; all others are read.",
+    ]
+    assert not any("gpu" in line for line in lines)
+
+
+def test_the_note_is_not_rewritten_at_each_try_of_a_service() -> None:
+    """Neither counts of requests nor the time of the next try are in it."""
+    later = replace(AWAY, refused=9, next_try="much later")
+    assert text_of(status(services=[AWAY]), ZONE) == text_of(status(services=[later]), ZONE)
+
+
+def test_if_nothing_is_read_for_want_of_services_it_is_said_once() -> None:
+    """As any other pause."""
+    paused = [PauseStatus("remote:cloud", "it answered 503", "see it", isoformat(0))]
+    text = text_of(status(state="paused", paused=paused, services=[AWAY]), ZONE)
+    assert text.count("it answered 503") == 1
+    assert "ocrwatch has been paused since" in text

@@ -79,6 +79,7 @@ def test_of_several_pages_the_first_is_read() -> None:
     """A warning says so, and how many there are; smaller copies do not count."""
     decoded = decode(pages(3), max_pixels=MOST)
     assert off(decoded.gray) == 0
+    assert decoded.images == 3
     assert decoded.warnings == (
         "the file has 3 pages, and only the first was read: save each page as a file of its own",
     )
@@ -91,7 +92,7 @@ def test_of_several_pages_the_first_is_read() -> None:
     data[last + 8 : last + 12] = bytes(4)
     decoded = decode(bytes(data), max_pixels=MOST)
     assert (decoded.width, decoded.height, decoded.warnings) == (*PICTURE.size, ())
-    assert decoded.image.page == 1
+    assert (decoded.image.page, decoded.images) == (1, 2)
 
 
 def test_a_png_without_its_end() -> None:
@@ -313,6 +314,7 @@ def test_a_damaged_later_page_costs_a_warning() -> None:
     decoded = decode(data, max_pixels=MOST)
     assert off(decoded.gray) == 0
     assert "later page" in decoded.warnings[0]
+    assert decoded.images == 0
 
 
 def test_a_large_jpeg_in_a_small_tiff() -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from ocrwatch.recipe import Recipe
+from ocrwatch.recipe import Recipe, RemoteService
 from ocrwatch.recognise.engine_choice import has_second_reader, is_read_by_ppocr
 from ocrwatch.recognise.ppocr import weights
 
@@ -48,6 +48,16 @@ def test_truth_table(engine: str, second: str, languages: tuple[str, ...], *, is
         and (second == "rapidocr" or (second == "auto" and is_there))
     )
     assert has_second_reader(wanted) == again
+
+
+@pytest.mark.usefixtures("is_there")
+def test_ppocr_has_no_part_in_what_a_service_reads() -> None:
+    """Neither first, nor after it, nor instead of one that rereads doubtful pages."""
+    service = RemoteService("cloud", "generic", "https://ocr.example.org")
+    for languages in (ENGLISH, CHINESE):
+        first = Recipe(engine="remote:cloud", remote=service, languages=languages)
+        assert (is_read_by_ppocr(first), has_second_reader(first)) == (False, False)
+    assert not has_second_reader(Recipe(second="remote:cloud", remote=service))
 
 
 @pytest.mark.parametrize("option", UNSUITED)

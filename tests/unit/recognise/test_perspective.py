@@ -13,7 +13,8 @@ from ocrwatch.recognise import projective
 from ocrwatch.recognise.affine import map_box, shift
 from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance.pixels import Pixels
-from ocrwatch.recognise.page import PERSPECTIVE, recognise
+from ocrwatch.recognise.page import recognise
+from ocrwatch.recognise.page_view import PERSPECTIVE
 from ocrwatch.recognise.perspective import rectify
 from tests.photographs import Camera, Desk, View
 from tests.rendering import draw, drawn_words, encode

@@ -49,6 +49,18 @@ def test_text_without_a_place_stays_without() -> None:
     assert block.lines[1].baseline is not None
 
 
+def test_text_without_places_does_not_show_how_the_page_lies() -> None:
+    """Only words with a place count, however few they are."""
+    placement = Placement(scaling(2.0, 2.0), (100, 200), width=400, height=200)
+    lost = Line(tuple(Word("nowhere", UNPLACED, 90.0) for _ in range(9)), UNPLACED)
+    region = TextRegion((Block((lost,), UNPLACED),), scaling(1.0, 1.0), (100, 200))
+    assert placement.upright((region,)) is None
+    down = line(("Harbour", 0, 0, 20, 70), ("office", 0, 80, 20, 140))
+    upright = placement.upright((TextRegion((Block((lost, down), UNPLACED),), scaling(1.0, 1.0), (100, 200)),))
+    assert upright is not None
+    assert upright.turns == 3
+
+
 def read(page: Image.Image, **options: Any) -> Page:
     """Read a page."""
     return recognise(encode(page, quality=95), Recipe(enhance=EnhanceOptions(**options), second="none"))

@@ -10,7 +10,8 @@ from ocrwatch.recognise.decode import Gray
 from ocrwatch.recognise.enhance import enhance
 from ocrwatch.recognise.enhance.pixels import Pixels
 from ocrwatch.recognise.enhance.scale import BEST_TEXT_HEIGHT, MAX_ENLARGEMENT, scale_factor, text_height
-from ocrwatch.recognise.page import REDUCE_FROM, recognise
+from ocrwatch.recognise.page import recognise
+from ocrwatch.recognise.page_view import REDUCE_FROM
 from tests.rendering import draw, drawn_words, render
 
 TEXT = "The harbour office opened on Monday\nand Bill Hill paid the 2041 invoices\nThat is All There Is To Tell Here"

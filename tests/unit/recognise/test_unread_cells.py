@@ -239,12 +239,13 @@ def test_bug_in_finding_tables_costs_no_text(monkeypatch: pytest.MonkeyPatch) ->
     def fail(*_: object) -> Page:
         raise ValueError("no such column")
 
-    monkeypatch.setattr("ocrwatch.recognise.page.with_tables", fail)
+    monkeypatch.setattr("ocrwatch.recognise.tables_and_fields.with_tables", fail)
     page = recognise(encode(_table().image), Recipe(tables=True))
     assert "Harbour" in page.text
     assert page.tables == ()
     (warning,) = page.warnings
-    begin = "tables could not be found: a bug in ocrwatch, please report it: ValueError in recognise/page.py, line "
+    place = "ValueError in recognise/tables_and_fields.py, line "
+    begin = f"tables could not be found: a bug in ocrwatch, please report it: {place}"
     assert warning.startswith(begin)
     assert warning.removeprefix(begin).isdecimal()
 
@@ -258,7 +259,7 @@ def test_what_the_environment_fails_at_is_no_bug_in_finding_tables(
     def fail(*_: object) -> Page:
         raise error
 
-    monkeypatch.setattr("ocrwatch.recognise.page.with_tables", fail)
+    monkeypatch.setattr("ocrwatch.recognise.tables_and_fields.with_tables", fail)
     with pytest.raises(type(error)):
         recognise(encode(_table().image), Recipe(tables=True))
 

@@ -51,7 +51,7 @@ def test_later_sources_win_and_are_named(toml: Path) -> None:
     environ = {"OCRWATCH_OCR__DPI": "200", "OCRWATCH_OCR__WHITELIST": "123"}
     found = load(toml, parse_overrides(["ocr.whitelist=0123"]), environ)
     ocr = found.settings.ocr
-    assert (ocr.engine, ocr.dpi, ocr.whitelist, ocr.blacklist) == ("file", 200, "0123", "")
+    assert (ocr.engine, ocr.dpi, ocr.whitelist, ocr.blacklist) == (("file",), 200, "0123", "")
     assert [found.provenance[f"ocr.{name}"] for name in ("engine", "dpi", "whitelist", "blacklist")] == [
         str(toml),
         "environment OCRWATCH_OCR__DPI",

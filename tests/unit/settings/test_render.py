@@ -9,11 +9,28 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.settings import Profile, Settings
+from ocrwatch.settings import Profile, Remote, Settings
 from ocrwatch.settings.field_options import FieldOptions
-from ocrwatch.settings.key_lookup import option_keys
+from ocrwatch.settings.key_lookup import entries_at, option_keys
 from ocrwatch.settings.load import load
-from ocrwatch.settings.render import example, schema, show
+from ocrwatch.settings.render import LIST_EXAMPLES, example, schema, show
+
+REMOTE = """
+[ocr]
+engine = ["remote:cloud", "auto"]
+[[remote]]
+name = "cloud"
+preset = "openai"
+url = "https://ocr.example.org/v1"
+key_file = "cloud.key"
+timeout = "1m"
+options = { detail = true, model = "x", size = 4 }
+[[remote]]
+name = "other"
+preset = "generic"
+url = "http://localhost:9000/?lang=eng"
+key_variable = "OCRWATCH_OCR_KEY"
+"""
 
 EXAMPLE = Path(__file__).parents[3] / "ocrwatch.example.toml"
 
@@ -54,7 +71,7 @@ def test_example_has_every_option_and_fits_the_page() -> None:
     """Every option stands in the example, in lines of at most 100 columns."""
     data = tomllib.loads(uncommented(example()))
     keys = {f"{name}.{key}" for name, value in data.items() if isinstance(value, dict) for key in value}
-    assert keys | set(data) >= set(option_keys()) - {"profiles"}
+    assert keys | set(data) >= set(option_keys()) - set(LIST_EXAMPLES)
     assert max(map(len, example().splitlines())) <= 100
 
 
@@ -66,12 +83,42 @@ def test_example_of_a_profile_is_accepted(toml: Path) -> None:
     assert found.for_path("receipts/a.jpg").fields[-1].name == "shop_number"
 
 
-def test_example_has_every_option_of_profiles_and_fields() -> None:
+def test_example_of_services_is_accepted(toml: Path) -> None:
+    """The services in the example work when their comment signs are removed."""
+    text = example()[example().index("# [[remote]]\n") : example().index("# Settings for scans in")]
+    lines = [line[2:] for line in text.splitlines()]
+    found = load(write(toml, "\n".join([*lines, "[ocr]", 'engine = ["remote:cloud", "tesserocr"]'])), {}, {}).settings
+    assert [service.name for service in found.remote] == ["cloud", "gpu"]
+    assert found.remote[0].key_file == Path("/etc/ocrwatch/cloud.key")
+
+
+def test_example_has_every_list_of_sections() -> None:
+    """A list has no line with a default: its options are described, and an example follows."""
+    assert set(LIST_EXAMPLES) == {name for name in Settings.model_fields if entries_at([name])}
+
+
+def test_example_has_every_option_of_lists() -> None:
     """Each is described, as they have no line of their own."""
-    described = set(
-        re.findall(r"^# ([a-z_]+): ", example()[example().index("# Settings for scans in") :], re.MULTILINE)
-    )
-    assert described == {*Profile.model_fields, *FieldOptions.model_fields}
+    services, profiles = example()[example().index("# A remote OCR service") :].split("# Settings for scans in")
+    described = [set(re.findall(r"^# ([a-z_]+): ", text, re.MULTILINE)) for text in (services, profiles)]
+    assert described == [{*Remote.model_fields}, {*Profile.model_fields, *FieldOptions.model_fields}]
+    assert 'Default: "30s".' in services
+    assert "Default: 10.0." in services
+
+
+def test_show_has_services_without_their_keys(toml: Path, tmp_path: Path) -> None:
+    """Each service is shown with its source, and with the name of the file or variable that has its key."""
+    write(toml, REMOTE)
+    found = load(toml, {}, {"OCRWATCH_OCR_KEY": "hidden-value"})
+    text = show(found)
+    assert f"[[remote]]  # number 2, from {toml}" in text
+    assert 'key_variable = "OCRWATCH_OCR_KEY"' in text
+    assert f'key_file = "{toml.parent}/cloud.key"' in text
+    assert 'options = { detail = "true", model = "x", size = "4" }' in text
+    assert f'engine = ["remote:cloud", "auto"]  # from {toml}' in text
+    assert "hidden-value" not in text
+    again = load(write(tmp_path / "shown.toml", text), {}, {"OCRWATCH_OCR_KEY": "hidden-value"}).settings
+    assert again == found.settings
 
 
 def test_show_is_toml_that_gives_the_same_settings(toml: Path, tmp_path: Path) -> None:

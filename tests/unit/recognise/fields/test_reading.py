@@ -12,7 +12,7 @@ from ocrwatch.document import LONGEST_VALUE, Field, Page, Standing
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.executors.rendering import render_packed, render_page
 from ocrwatch.recipe import FieldRule, Recipe
-from ocrwatch.recognise import page as page_module
+from ocrwatch.recognise import tables_and_fields
 from ocrwatch.recognise.extract.fields.extraction import with_fields
 from ocrwatch.recognise.page import recognise
 from ocrwatch.render.base import RenderRequest
@@ -138,12 +138,13 @@ def test_a_bug_in_finding_fields_costs_no_text(monkeypatch: pytest.MonkeyPatch) 
     def broken(*_: object) -> None:
         raise ValueError("no such field")
 
-    monkeypatch.setattr(page_module, "with_fields", broken)
+    monkeypatch.setattr(tables_and_fields, "with_fields", broken)
     page = recognise(encode(receipt(), quality=92), RECIPE)
     assert "CORNER SHOP" in page.text
     assert {field.standing for field in page.fields or ()} == {Standing.MISSING}
     (warning,) = page.warnings
-    begin = "fields could not be found: a bug in ocrwatch, please report it: ValueError in recognise/page.py, line "
+    place = "ValueError in recognise/tables_and_fields.py, line "
+    begin = f"fields could not be found: a bug in ocrwatch, please report it: {place}"
     assert warning.startswith(begin)
     assert warning.removeprefix(begin).isdecimal()
 
@@ -154,7 +155,7 @@ def test_what_the_environment_fails_at_is_no_bug_in_finding_fields(monkeypatch: 
     def broken(*_: object) -> None:
         raise EnvironmentFault("temporary files cannot be written")
 
-    monkeypatch.setattr(page_module, "with_fields", broken)
+    monkeypatch.setattr(tables_and_fields, "with_fields", broken)
     with pytest.raises(EnvironmentFault):
         recognise(encode(receipt(), quality=92), RECIPE)
 

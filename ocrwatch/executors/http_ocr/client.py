@@ -1,0 +1,170 @@
+"""Sends requests to one service over HTTP, and keeps its connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+import ocrwatch
+from ocrwatch.errors import ServiceFault
+from ocrwatch.settings.types import shown_address
+
+MOST_RECEIVED: Final = 32_000_000
+"""Bytes of an answer: those of a dense page with a box for each letter are 2,000,000."""
+
+_CONNECT_SECONDS: Final = 10.0
+_KEPT_SECONDS: Final = 30.0
+"""How long an idle connection is kept; many servers close them after 60 s and more."""
+
+_UNREACHED: Final = "check url of the service, the network, and whether the service runs"
+
+_FURTHER_CONNECTIONS: Final = 4
+"""Besides those of requests: for tokens."""
+
+
+class _TooLong(ValueError):
+    """An answer has too many bytes."""
+
+
+class NoAnswer(ServiceFault):
+    """The service did not answer within its time: it may be because of the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer of any status."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names are of any case."""
+    body: bytes
+
+
+class Client:
+    """Sends requests to one service. Lives on the event loop; :meth:`close` ends its connections."""
+
+    def __init__(self, service: str, url: str, connections: int, timeout: float) -> None:
+        """``timeout`` is in seconds, for one request with its answer."""
+        self._service = service
+        self._shown = shown_address(url)
+        self._connections = connections + _FURTHER_CONNECTIONS
+        self._timeout = timeout
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], query: Iterable[tuple[str, str]] = ()
+    ) -> Response:
+        """Send a request; raises :class:`ServiceFault` if there is no answer.
+
+        Redirects are not followed: a scan goes where the settings say and nowhere else.
+        """
+        return await self._exchange("POST", url, headers, query, body)
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> Response:
+        """Ask for a result; raises like :meth:`post`."""
+        return await self._exchange("GET", url, headers, (), None)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        query: Iterable[tuple[str, str]],
+        body: bytes | None,
+    ) -> Response:
+        try:
+            try:
+                return await self._once(method, url, headers, query, body)
+            except (aiohttp.ServerDisconnectedError, ConnectionResetError):
+                # The server may have closed a kept connection just as the request was sent. Reading an image twice
+                # changes nothing.
+                return await self._once(method, url, headers, query, body)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise ServiceFault(
+                f"the service {self._service} ({self._shown}) cannot be reached (no connection within its time)",
+                _UNREACHED,
+            ) from error
+        except TimeoutError as error:
+            raise NoAnswer(
+                f"the service {self._service} ({self._shown}) did not answer within {self._timeout:g} s",
+                "see the service; set a longer timeout if it needs more time",
+            ) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise ServiceFault(
+                f"the service {self._service} ({self._shown}) cannot be reached ({_reason(error)})",
+                _UNREACHED,
+            ) from error
+
+    async def _once(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        query: Iterable[tuple[str, str]],
+        body: bytes | None,
+    ) -> Response:
+        # The address is sent as it is written: it may have parts that are escaped already.
+        target = URL(url, encoded=True).extend_query(list(query))
+        async with self._open().request(method, target, data=body, headers=headers, allow_redirects=False) as response:
+            content = await response.content.read(-1) if _is_short(response) else await _limited(response)
+            return Response(response.status, response.headers, content)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=_KEPT_SECONDS),
+                timeout=aiohttp.ClientTimeout(
+                    total=self._timeout, sock_connect=min(_CONNECT_SECONDS, self._timeout), ceil_threshold=3600
+                ),
+                headers={"User-Agent": f"ocrwatch/{ocrwatch.__version__}"},
+                cookie_jar=aiohttp.DummyCookieJar(),
+                # Proxies are named in the environment (HTTPS_PROXY).
+                trust_env=True,
+            )
+        return self._session
+
+
+def _is_short(response: aiohttp.ClientResponse) -> bool:
+    return (
+        response.content_length is not None
+        and response.content_length <= MOST_RECEIVED
+        and not (response.headers.get("Content-Encoding"))
+    )
+
+
+async def _limited(response: aiohttp.ClientResponse) -> bytes:
+    """Return a body of unknown length; raises :class:`_TooLong`."""
+    received = bytearray()
+    async for piece in response.content.iter_chunked(1 << 16):
+        received += piece
+        if len(received) > MOST_RECEIVED:
+            raise _TooLong(f"its answer has more than {MOST_RECEIVED // 1_000_000} MB")
+    return bytes(received)
+
+
+def _reason(error: Exception) -> str:
+    """Return why there is no answer, without the address, whose path may hold a secret."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            reason = f"its certificate is not trusted: {error.certificate_error}"
+        case aiohttp.ClientConnectorDNSError():
+            reason = "its name is not known"
+        case aiohttp.ClientOSError():
+            reason = (error.strerror or str(error)).lower()
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | ConnectionResetError():
+            reason = "it closed the connection before its answer was complete"
+        case _TooLong():
+            reason = str(error)
+        case _:
+            reason = type(error).__name__
+    return reason

@@ -1,0 +1,110 @@
+"""Lets requests to one service through: evenly spaced, and no more at a time than it may have.
+
+A service that allows N requests per second counts them in a window that slides. A limiter that lets N through at once,
+and N more a second later, is refused as soon as the network delays one of the first: so requests are spaced evenly, and
+the window is a little longer than a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from ocrwatch.errors import Stopping
+
+_MARGIN: Final = 1.01
+"""Length of the window in windows of the service: what the network may delay one request more than another. With 1.0, a
+sliding window of 50 a second refused some of 1,500 requests on the same machine."""
+
+_CATCH_UP: Final = 0.8
+"""Least distance of two requests, as a share of the even one: a delay of the event loop is made up for by that much."""
+
+
+class Gate:
+    """Grants turns in the order of arrival. Lives on the event loop."""
+
+    def __init__(self, rate: float, concurrency: int) -> None:
+        """``rate`` is in requests per second, ``concurrency`` how many turns may be held at once."""
+        in_window = max(1, math.floor(rate))
+        self._window = in_window / rate * _MARGIN
+        self._distance = _CATCH_UP / rate if in_window > 1 else self._window
+        self._granted: deque[float] = deque(maxlen=in_window)
+        """When the last turns were granted (monotonic seconds)."""
+        self._concurrency = concurrency
+        self._held = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
+
+    @property
+    def held(self) -> int:
+        """How many turns are held."""
+        return self._held
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it; raises :class:`Stopping` once the gate is closed."""
+        if self._is_closed:
+            raise Stopping
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        self._grant()
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self._release()
+            raise
+        try:
+            yield
+        finally:
+            self._release()
+
+    def close(self) -> None:
+        """Grant no more turns; those that are held go on."""
+        self._is_closed = True
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(Stopping())
+
+    def _release(self) -> None:
+        self._held -= 1
+        self._grant()
+
+    def _grant(self) -> None:
+        """Grant the turns that are due, and come back when the next one is."""
+        while self._waiting and self._held < self._concurrency:
+            if self._waiting[0].done():
+                # It was cancelled.
+                self._waiting.popleft()
+                continue
+            now = time.monotonic()
+            if (due := self._due()) > now:
+                self._come_back(due - now)
+                return
+            self._granted.append(now)
+            self._held += 1
+            self._waiting.popleft().set_result(None)
+
+    def _due(self) -> float:
+        """Return when the next turn may be granted (monotonic seconds)."""
+        if not self._granted:
+            return 0.0
+        due = self._granted[-1] + self._distance
+        if len(self._granted) == self._granted.maxlen:
+            due = max(due, self._granted[0] + self._window)
+        return due
+
+    def _come_back(self, seconds: float) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._grant()
