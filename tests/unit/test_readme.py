@@ -17,6 +17,7 @@ from ocrwatch.commands.why import explanation
 from ocrwatch.document import Field, Second, Standing
 from ocrwatch.errors import ScanFault
 from ocrwatch.events import EVENTS
+from ocrwatch.executors.http_ocr.presets.base import _BUILT_IN as PRESETS
 from ocrwatch.observe.prometheus import CAUSES, RESULTS, Exposition
 from ocrwatch.observe.status import Distribution, ServiceStatus, Status
 from ocrwatch.recipe import FieldType
@@ -84,12 +85,12 @@ def test_examples_of_settings_are_valid_together(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_options_on_a_page_exist(page: Path, tmp_path: Path) -> None:
-    """``section.option``, alone or with a value, is an option, and its value is valid; else it is an event."""
+    """``section.option``, alone or with a value, is an option with a valid value; else it is an event or a preset."""
     sections = {key.partition(".")[0] for key in option_keys()} - set(LIST_EXAMPLES)
     for code in inline(page):
         if not (match := re.fullmatch(r"([a-z]+)\.(?!py$)([a-z_]+)( = .+)?", code)) or match[1] not in sections:
             continue
-        if f"{match[1]}.{match[2]}" in EVENTS and not match[3]:
+        if (code in EVENTS or code in PRESETS) and not match[3]:
             continue
         assert is_option([match[1], match[2]]), f"{page.name}: {code}"
         if match[3]:

@@ -1,7 +1,7 @@
 """Other services: options say how a request is made, and where an answer has its text.
 
-``docs/remote.md`` describes the options and the paths in them. The service gets one POST per image, and answers at once
-with JSON or with plain text.
+``docs/presets.md`` describes the options and the paths in them. The service gets one POST per image, and answers at
+once with JSON or with plain text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Options of the preset ``generic``: what they are, and what is wrong with them. ``docs/remote.md`` describes them."""
+"""Options of the preset ``generic``: what they are, and what is wrong with them. ``docs/presets.md`` describes them."""
 
 from __future__ import annotations
 

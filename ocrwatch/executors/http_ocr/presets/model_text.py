@@ -7,8 +7,9 @@ import zlib
 from enum import Enum
 from typing import Final
 
-BLANK: Final = "[blank]"
+BLANK: Final = "[blank page]"
 """What a model is asked to write for a page without text: few can write nothing."""
+_BLANKS: Final = frozenset({BLANK, "[blank]"})
 
 _FENCED = re.compile(r"```[\w+-]*[ \t]*\n(?P<text>.*)```", re.DOTALL)
 _INTRODUCTION = re.compile(r"[^\n]{1,200}:[ \t]*\n\s*(?=```)")
@@ -50,7 +51,7 @@ def without_additions(answer: str) -> str:
     # With a further fence in it, the first one does not enclose everything.
     if fenced is not None and "```" not in fenced["text"]:
         text = fenced["text"]
-    return "" if text.strip().casefold() == BLANK else text
+    return "" if text.strip().casefold() in _BLANKS else text
 
 
 def ends_in_thoughts(answer: str) -> bool:

@@ -9,7 +9,7 @@ from ocrwatch.document import Block, Box, Line, Word
 from ocrwatch.executors.http_ocr.presets.base import Answer, Image, Preset, open_preset
 from ocrwatch.recipe import RemoteService
 
-CONTENT: Final = b"\xff\xd8 the bytes of a scan \xff\xd9"
+CONTENT: Final = b"\xff\xd8" + b" the bytes of a scan " * 40 + b"\xff\xd9"
 IMAGE: Final = Image(CONTENT, "image/jpeg", 1000, 1400)
 SENT: Final = Image(b"", "image/jpeg", 1000, 1400)
 """What is known of it when the answer is there."""

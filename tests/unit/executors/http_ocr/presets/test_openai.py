@@ -154,7 +154,7 @@ def test_only_the_text_of_the_page_is_kept(content: Any) -> None:
     assert lines_of(answer_of(completion(content), OPENAI)) == ["Invoice 12", "Total 5.00"]
 
 
-@pytest.mark.parametrize("content", ["", "[blank]", " \n "])
+@pytest.mark.parametrize("content", ["", "[blank page]", "[Blank]", " \n "])
 def test_a_page_without_text_is_no_error(content: str) -> None:
     """It has no blocks."""
     assert answer_of(completion(content), OPENAI).blocks == ()

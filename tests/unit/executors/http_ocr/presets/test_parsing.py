@@ -82,7 +82,9 @@ def test_python_writes_more_than_json() -> None:
         (["a", None, "b"], "a; b"),
         (None, "no reason given"),
         ("", "no reason given"),
-        ("x" * 500, "x" * 199 + "…"),
+        ("no. " * 500, ("no. " * 500)[:199] + "…"),
+        ("no data:image/png;base64,aGVs+bG8= here", "no … here"),
+        (f"no {'aGVsbG8/' * 20}== here", "no … here"),
     ],
 )
 def test_words_of_a_service_are_short(words: object, shown: str) -> None:
