@@ -12,9 +12,10 @@ usage: sudo sh deploy/install.sh [OPTION…]
   --instance NAME      one more inbox, in /srv/ocrwatch/NAME, with settings in /etc/ocrwatch/NAME.toml
   --with-pdf           also installs what writes searchable PDFs (8 MB to fetch)
   --with-rapidocr      also installs a second reader, which reads receipts, forms and photos better (60 MB to fetch)
+  --with-redis         also installs what a cache in Redis needs, which several machines share (0.6 MB to fetch)
   --with-xlsx          also installs what writes tables as Excel workbooks (0.2 MB to fetch)
   --with-samba         also exports the folders as the share "ocrwatch"
-  --with-network       allows metrics and webhooks, for which the service must use the network
+  --with-network       allows metrics, webhooks and Redis elsewhere, for which the service must use the network
   --no-start           installs everything, but neither enables nor starts the service
   --uninstall          removes the program and the service; leaves scans, texts, settings and the user
 END
@@ -43,7 +44,7 @@ while [ $# -gt 0 ]; do
             if [ -z "${2:-}" ]; then usage >&2; exit 2; fi
             if [ "$1" = --languages ]; then languages=$2; else instance=$2; fi
             shift ;;
-        --with-pdf | --with-rapidocr | --with-xlsx) wanted="$wanted ${1#--with-}" ;;
+        --with-pdf | --with-rapidocr | --with-redis | --with-xlsx) wanted="$wanted ${1#--with-}" ;;
         --with-samba) with_samba=yes ;;
         --with-network) with_network=yes ;;
         --no-start) start='' ;;

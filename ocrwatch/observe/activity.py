@@ -34,6 +34,8 @@ class Activity:
     blocked: list[BlockedGroup] = field(default_factory=list)
     not_read: int = 0
     not_read_files: list[NotReadFile] = field(default_factory=list)
+    cache_level_hits: dict[str, int] = field(default_factory=dict)
+    cache_dropped: int = 0
 
 
 class Calendar:

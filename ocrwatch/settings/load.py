@@ -312,6 +312,9 @@ def _anchored(values: Mapping[str, Any], home: Path) -> dict[str, Any]:
         anchored["ocr"] = _with_absolute("tessdata", anchored["ocr"], home)
     if "hooks" in anchored:
         anchored["hooks"] = _with_absolute("webhook_secret", anchored["hooks"], home)
+    for name in ("redis_key_file", "redis_password_file"):
+        if "cache" in anchored:
+            anchored["cache"] = _with_absolute(name, anchored["cache"], home)
     profiles = anchored.get("profiles")
     if isinstance(profiles, list):
         anchored["profiles"] = [

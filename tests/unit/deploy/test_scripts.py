@@ -62,7 +62,7 @@ def test_help_names_every_option() -> None:
     """``--help`` needs no root and has all options that the script takes."""
     done = _install("--help")
     assert done.returncode == 0
-    listed = "languages instance with-pdf with-rapidocr with-xlsx with-samba with-network no-start uninstall"
+    listed = "languages instance with-pdf with-rapidocr with-redis with-xlsx with-samba with-network no-start uninstall"
     for option in (f"--{name}" for name in listed.split()):
         assert option in done.stdout
 
