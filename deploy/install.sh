@@ -12,10 +12,11 @@ usage: sudo sh deploy/install.sh [OPTION…]
   --instance NAME      one more inbox, in /srv/ocrwatch/NAME, with settings in /etc/ocrwatch/NAME.toml
   --with-pdf           also installs what writes searchable PDFs (8 MB to fetch)
   --with-rapidocr      also installs a second reader, which reads receipts, forms and photos better (60 MB to fetch)
+  --with-redis         also installs what a cache in Redis needs, which several machines share (0.6 MB to fetch)
   --with-xlsx          also installs what writes tables as Excel workbooks (0.2 MB to fetch)
   --with-remote        also installs what asks remote OCR services (3 MB to fetch), and allows the network
   --with-samba         also exports the folders as the share "ocrwatch"
-  --with-network       allows metrics, webhooks and remote OCR services, for which the service must use the network
+  --with-network       allows metrics, webhooks, remote OCR services, and Redis elsewhere
   --no-start           installs everything, but neither enables nor starts the service
   --uninstall          removes the program and the service; leaves scans, texts, settings and the user
 END
@@ -44,7 +45,7 @@ while [ $# -gt 0 ]; do
             if [ -z "${2:-}" ]; then usage >&2; exit 2; fi
             if [ "$1" = --languages ]; then languages=$2; else instance=$2; fi
             shift ;;
-        --with-pdf | --with-rapidocr | --with-xlsx) wanted="$wanted ${1#--with-}" ;;
+        --with-pdf | --with-rapidocr | --with-redis | --with-xlsx) wanted="$wanted ${1#--with-}" ;;
         --with-remote) wanted="$wanted remote" with_network=yes ;;
         --with-samba) with_samba=yes ;;
         --with-network) with_network=yes ;;

@@ -13,6 +13,8 @@ fonts='fonts-dejavu-core fonts-wqy-microhei'
 # For the crash tests, a shim that kills at the k-th system call and a look at the order of system calls; for the scripts
 # a linter.
 tools='gcc libc6-dev strace shellcheck'
+# For the cache that several daemons share, and the certificate of its encrypted connection.
+tools="$tools redis-server openssl"
 # For the service on a real system, which only root can make and boot, and for files that only root can mark immutable.
 [ "$(id -u)" -ne 0 ] || tools="$tools debootstrap debian-archive-keyring systemd-container e2fsprogs"
 # For folders on FUSE mounts, which only root can be relied on to make, and only if the kernel has FUSE.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -64,20 +64,22 @@ class Remembered(PageCache):
 
     def __init__(self) -> None:
         super().__init__(None, [])
-        self.pages: dict[tuple[str, Recipe], bytes] = {}
+        self.known: dict[tuple[str, Recipe], bytes] = {}
 
     def __bool__(self) -> bool:
         return True
 
-    def page(self, sha256: str, recipe: Recipe) -> bytes | None:
-        """Return the page."""
-        return self.pages.get((sha256, recipe))
+    def pages(self, scans: Sequence[tuple[str, Recipe]]) -> list[bytes | None]:
+        """Return the pages."""
+        return [self.known.get(scan) for scan in scans]
 
-    recent = page
+    def recent(self, sha256: str, recipe: Recipe) -> bytes | None:
+        """Return the page."""
+        return self.known.get((sha256, recipe))
 
     def remember(self, sha256: str, recipe: Recipe, rendered: RenderedPage) -> Callable[[], None]:
         """Keep it."""
-        self.pages[sha256, recipe] = rendered.packed
+        self.known[sha256, recipe] = rendered.packed
         return lambda: None
 
 

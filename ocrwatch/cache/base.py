@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 
 class TextCache(Protocol):
@@ -13,8 +14,8 @@ class TextCache(Protocol):
     May be used from any thread. A lost page costs the time to read it again, so no method raises.
     """
 
-    def get(self, key: bytes) -> bytes | None:
-        """Return the page under ``key``, None if there is none; may wait for a disk."""
+    def get_many(self, keys: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """Return the pages under those of ``keys`` that have one; may wait for a disk, and once for a server."""
 
     def recent(self, key: bytes) -> bytes | None:
         """Return the page if it is in memory; never waits."""
@@ -30,6 +31,20 @@ class TextCache(Protocol):
 
     def close(self) -> None:
         """Close files and connections."""
+
+    @property
+    def counts(self) -> CacheCounts:
+        """How much the cache was used since it was opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheCounts:
+    """How much a cache was used."""
+
+    hits: Mapping[str, int] = field(default_factory=dict)
+    """Pages found, by the name of the level that had them."""
+    dropped: int = 0
+    """New pages that were not sent to a server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +72,8 @@ class CacheLevel(Protocol):
 
     Its methods may raise anything: :class:`~ocrwatch.cache.tiers.TieredCache` logs it. A level from another package is
     a class, and an entry point of the group ``ocrwatch.caches``; it is used if ``cache.levels`` has the entry point's
-    name. :mod:`ocrwatch.cache.codec` renders pages as bytes.
+    name. If it also has the method of :class:`AsksForMany`, that is used for lookups. :mod:`ocrwatch.cache.codec`
+    renders pages as bytes.
     """
 
     in_memory: ClassVar[bool]
@@ -77,3 +93,11 @@ class CacheLevel(Protocol):
 
     def close(self) -> None:
         """Close files and connections."""
+
+
+@runtime_checkable
+class AsksForMany(Protocol):
+    """A level that answers for many keys at once, because each of its answers is waited for."""
+
+    def get_many(self, keys: Sequence[bytes]) -> Mapping[bytes, Entry]:
+        """Return the entries under those of ``keys`` that have one."""

@@ -11,14 +11,14 @@ import functools
 import hashlib
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import ocrwatch
-from ocrwatch.cache.base import TextCache
+from ocrwatch.cache.base import CacheCounts, TextCache
 from ocrwatch.cache.codec import Malformed, engine_of
 from ocrwatch.document import EngineInfo, PageSummary
 from ocrwatch.errors import EnvironmentFault
@@ -91,19 +91,26 @@ class PageCache:
             else:
                 self._identities = {**self._identities, recipe: identity}
 
+    @property
+    def counts(self) -> CacheCounts:
+        """How much the cache was used since the start."""
+        return CacheCounts() if self._cache is None else self._cache.counts
+
     def page(self, sha256: str, recipe: Recipe) -> bytes | None:
-        """Return the packed page of these bytes, None if they must be read; may wait for a disk."""
-        if self._cache is None or not self._is_current(recipe):
-            return None
-        key = self._key(sha256, recipe)
-        if key is None or (page := self._cache.get(key)) is None:
-            return None
-        try:
-            engine_of(page)
-        except Malformed as error:
-            # A good one takes its place when the scan was read. Only logged here: `recent` looks for it once more.
-            publish(CacheFailed(reason=f"a cached page is damaged ({error})", remedy="nothing: its scan is read"))
-        return self._if_current(page)
+        """Return the packed page of these bytes, None if they must be read; waits like :meth:`pages`."""
+        return self.pages([(sha256, recipe)])[0]
+
+    def pages(self, scans: Sequence[tuple[str, Recipe]]) -> list[bytes | None]:
+        """Return for each scan, by its SHA-256 and recipe, its packed page; None if it must be read.
+
+        May wait for a disk, and once for a server.
+        """
+        if self._cache is None:
+            return [None] * len(scans)
+        current = {recipe: self._is_current(recipe) for recipe in {recipe for _, recipe in scans}}
+        keys = [self._key(sha256, recipe) if current[recipe] else None for sha256, recipe in scans]
+        found = self._cache.get_many([key for key in keys if key is not None])
+        return [None if key is None else self._checked(found.get(key)) for key in keys]
 
     def recent(self, sha256: str, recipe: Recipe) -> bytes | None:
         """Return the packed page if it was read or requested recently; never waits, and reads no file."""
@@ -144,6 +151,17 @@ class PageCache:
         if identity is None or recipe in self._outdated:
             return None
         return hashlib.sha256(identity.digest + bytes.fromhex(sha256)).digest()
+
+    def _checked(self, page: bytes | None) -> bytes | None:
+        """Return the page if it can be used; a damaged one is logged."""
+        if page is None:
+            return None
+        try:
+            engine_of(page)
+        except Malformed as error:
+            # A good one takes its place when the scan was read. Only logged here: `recent` looks for it once more.
+            publish(CacheFailed(reason=f"a cached page is damaged ({error})", remedy="nothing: its scan is read"))
+        return self._if_current(page)
 
     def _if_current(self, page: bytes | None) -> bytes | None:
         """Return the page unless it is damaged, or of another version of its engine."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from ocrwatch.backoff import Backoff
 from ocrwatch.cache.base import LevelOptions
 from ocrwatch.cache.key import PageCache
+from ocrwatch.cache.redis_options import redis_options
 from ocrwatch.cache.sqlite import CACHE_NAME, remove_cache
 from ocrwatch.cache.tiers import check_levels, open_cache
 from ocrwatch.errors import EnvironmentFault, UsageError, environment_fault, system_reason
@@ -164,15 +165,16 @@ def local_recipes(settings: Settings) -> tuple[Recipe, ...]:
 def known_texts(settings: Settings) -> PageCache:
     """Open the page cache; delete one in the state folder that the settings no longer want.
 
-    Raises :class:`UsageError` if ``cache.levels`` names a level that does not exist, and :class:`EnvironmentFault` if
-    the texts of an unwanted cache cannot be deleted.
+    Raises :class:`UsageError` if ``cache.levels`` names a level that does not exist, :class:`EnvironmentFault` if the
+    texts of an unwanted cache cannot be deleted, and what :func:`redis_options` raises.
     """
     options = settings.cache
     if not options.enabled or "disk" not in options.levels:
         _delete_kept_texts(settings.state)
     if not options.enabled:
         return PageCache(None, recipes(settings))
-    cache = open_cache(settings.state, options.levels, LevelOptions(options.max_age, options.max_bytes))
+    levels = LevelOptions(options.max_age, options.max_bytes)
+    cache = open_cache(settings.state, options.levels, levels, redis_options(options))
     return PageCache(cache, recipes(settings), executor=texts_of(settings.workers.executor))
 
 
@@ -235,9 +237,13 @@ def check_remote(settings: Settings) -> None:
 
 
 def check_cache(settings: Settings) -> None:
-    """Check that all levels of the cache are installed, if it is used; raises :class:`UsageError`."""
+    """Check that all levels of the cache are installed, if it is used, and that Redis can be.
+
+    Raises :class:`UsageError`, or :class:`EnvironmentFault` if a package or a file is missing.
+    """
     if settings.cache.enabled:
         check_levels(settings.cache.levels)
+        redis_options(settings.cache)
 
 
 def check_listeners(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from ocrwatch.checks import folders, inotify_limits, machine, remote, startup
 from ocrwatch.checks.finding import Finding, check
+from ocrwatch.checks.redis_server import redis_server
 from ocrwatch.checks.remembered_mounts import check_mounts
 from ocrwatch.commands.output import Output
 from ocrwatch.commands.service_user import become_user_of, environment_of
@@ -110,6 +111,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     yield check("hooks", "all programs and secrets of hooks can be used", hook_options, settings)
     if settings.cache.enabled:
         yield check("cache", "all levels of the cache are installed", startup.check_cache, settings)
+        yield from redis_server(settings)
     if settings.events.listeners:
         yield check("listeners", "all listeners are installed", startup.check_listeners, settings)
     yield from remote.services(settings, _ask)

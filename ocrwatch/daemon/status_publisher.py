@@ -143,6 +143,7 @@ def activity_of(assembly: Assembly, calendar: Calendar) -> Activity:
     ]
     # A long blocked scan must not hide one with a retry in a moment.
     waits.sort(key=lambda one: one.is_blocked)
+    counts = assembly.cache.counts
     return Activity(
         oldest=None if watcher.oldest_path is None else display_path(watcher.oldest_path),
         oldest_since=None if oldest is None else at(oldest),
@@ -170,4 +171,6 @@ def activity_of(assembly: Assembly, calendar: Calendar) -> Activity:
         in_flight=assembly.in_flight,
         not_read=watcher.ignored.count,
         not_read_files=not_read_files(watcher.ignored.named),
+        cache_level_hits=dict(counts.hits),
+        cache_dropped=counts.dropped,
     )

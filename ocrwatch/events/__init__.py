@@ -57,6 +57,7 @@ from ocrwatch.events.scan import (
 from ocrwatch.events.services import (
     CacheDamaged,
     CacheFailed,
+    CacheRecovered,
     HookDropped,
     HookFailed,
     HookRetrying,
@@ -76,6 +77,7 @@ __all__ = [
     "BatchStarted",
     "CacheDamaged",
     "CacheFailed",
+    "CacheRecovered",
     "DaemonFailed",
     "DaemonKilled",
     "DaemonPaused",
@@ -184,6 +186,7 @@ EVENTS: Final[dict[str, type[Event]]] = {
         LedgerPruned,
         CacheDamaged,
         CacheFailed,
+        CacheRecovered,
         StatusListening,
         LogLost,
         LogWarning,

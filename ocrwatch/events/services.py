@@ -180,3 +180,13 @@ class CacheFailed(Event, frozen=True, kw_only=True):
 
     reason: str
     remedy: str
+
+
+class CacheRecovered(Event, frozen=True, kw_only=True):
+    """A server that the cache uses, and that failed, works again."""
+
+    name = "cache.recovered"
+    level = "info"
+
+    what: str
+    """The server."""

@@ -14,6 +14,7 @@ from ocrwatch.errors import Blocked, Changed, ScanFault, TooLarge
 from ocrwatch.intake.opener import read
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.permissions import check_movable
+from ocrwatch.recipe import Recipe
 from ocrwatch.scan import Scan, ScanState
 from ocrwatch.storage.group_commit import GroupCommit
 from ocrwatch.storage.threads import run_in
@@ -67,16 +68,21 @@ class Loading(GroupCommit[Scan, Loaded]):
     def work(self, items: Sequence[Scan]) -> list[Loaded | Exception]:
         """Load the first of ``items``, and as many of the next as come without delay."""
         begun = time.monotonic()
-        found: list[tuple[Scan, bytes, bytes | None] | tuple[Scan, Exception]] = []
+        found: list[tuple[Scan, bytes | Exception]] = []
         for scan in items:
             if found and time.monotonic() - begun > _LONGEST:
                 break
             try:
-                found.append((scan, *self._load(scan)))
+                found.append((scan, self._load(scan)))
             except (ScanFault, Changed, Blocked) as error:
                 found.append((scan, error))
+        # Before the transaction: other writers to the ledger must not wait for a server.
+        pages = iter(self._cache.pages([_identity(scan) for scan, got in found if isinstance(got, bytes)]))
         with self._ledger.transaction():
-            return [self._with_row(*each) if len(each) == 3 else self._closed(*each) for each in found]  # noqa: PLR2004
+            return [
+                self._with_row(scan, got, next(pages)) if isinstance(got, bytes) else self._closed(scan, got)
+                for scan, got in found
+            ]
 
     async def again(self, scan: Scan) -> bytes:
         """Return the bytes of a scan that was loaded before; raises :class:`Changed` if they are others now."""
@@ -100,7 +106,7 @@ class Loading(GroupCommit[Scan, Loaded]):
             raise AlreadyDelivered
         return self._ledger.begin(file.path, file.facts, sha256).id, sha256
 
-    def _load(self, scan: Scan) -> tuple[bytes, bytes | None]:
+    def _load(self, scan: Scan) -> bytes:
         if not self._keeps_originals:
             # Raises Blocked if the original could not be claimed once its text is there. Reading finds a scan that is
             # gone, or an inbox that refuses.
@@ -109,7 +115,7 @@ class Loading(GroupCommit[Scan, Loaded]):
         source = read(self._inbox, scan.path, scan.file.facts, self.max_bytes)
         scan.sha256 = source.sha256
         scan.file = replace(scan.file, facts=source.facts)
-        return source.content, self._cache.page(source.sha256, scan.recipe)
+        return source.content
 
     def _with_row(self, scan: Scan, content: bytes, page: bytes | None) -> Loaded | Exception:
         sha256 = scan.sha256 or ""
@@ -126,3 +132,8 @@ class Loading(GroupCommit[Scan, Loaded]):
                 scan.id, ScanState.CHANGED, code=None, reason="it changed or went before it was read"
             )
         return error
+
+
+def _identity(scan: Scan) -> tuple[str, Recipe]:
+    """Return what the cache knows a loaded scan by."""
+    return scan.sha256 or "", scan.recipe

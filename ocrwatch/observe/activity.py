@@ -36,6 +36,8 @@ class Activity:
     """By the name of a remote service: the requests that wait for their answer."""
     not_read: int = 0
     not_read_files: list[NotReadFile] = field(default_factory=list)
+    cache_level_hits: dict[str, int] = field(default_factory=dict)
+    cache_dropped: int = 0
 
 
 class Calendar:

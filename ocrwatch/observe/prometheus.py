@@ -32,6 +32,7 @@ _COUNTERS: Final = (
     ("worker_deaths", "Worker processes that ended unasked.", "worker_deaths"),
     ("retries", "Attempts to read a scan that failed and are made again.", "retries"),
     ("cache_hits", "Scans delivered whose text was known before.", "cached"),
+    ("cache_dropped", "Texts not sent to Redis, because it was away, full or too slow.", "cache_dropped"),
     ("review", "Pages marked for review when they were delivered.", "to_review"),
 )
 """Name, description and field of the status."""
@@ -76,6 +77,12 @@ class StatusCollector(Collector):
         for cause in sorted({*CAUSES, *services, *active}):
             paused.add_metric([cause], int(cause in active))
         yield paused
+        found = CounterMetricFamily(
+            "ocrwatch_cache_level_hits", "Texts found in the cache, by its level.", labels=["level"]
+        )
+        for level, hits in status.cache_level_hits.items():
+            found.add_metric([level], hits)
+        yield found
         for name, description, field in _COUNTERS:
             yield CounterMetricFamily(f"ocrwatch_{name}", description, value=getattr(status, field))
         for name, description, field in _GAUGES:

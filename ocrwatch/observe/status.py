@@ -276,6 +276,10 @@ class Status:
     failures: list[Failure] = field(default_factory=list)
     cached: int = 0
     """Scans delivered since the start with a cached text."""
+    cache_level_hits: dict[str, int] = field(default_factory=dict)
+    """Texts found in the cache since the start, by the level that had them."""
+    cache_dropped: int = 0
+    """Texts since the start that were not sent to Redis."""
     to_review: int = 0
     """Pages since the start that were marked for review when they were delivered."""
     review_waiting: int = 0

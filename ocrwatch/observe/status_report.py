@@ -226,6 +226,8 @@ class Report:
             services=self._services.snapshot(backoff.active, doing.in_flight),
             failures=list(self._failures),
             cached=self.cached,
+            cache_level_hits=doing.cache_level_hits,
+            cache_dropped=doing.cache_dropped,
             to_review=self.to_review,
             review_waiting=reviews.count,
             reviews=reviews.newest,

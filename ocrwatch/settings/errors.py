@@ -20,6 +20,8 @@ _LONGEST_VALUE = 60
 _MAY_BE_SECRET = frozenset({"hooks", "remote"})
 """Sections whose values are not quoted: addresses and arguments of programs may hold a secret, or a key may be where
 the name of its file belongs; and errors are in the status, which everybody may read."""
+_OPTION_MAY_BE_SECRET = ("cache", "redis")
+"""The same for one option: an address with a password in it is refused."""
 _REMEDIES = {
     "bool_type": "write true or false",
     "bool_parsing": "write true or false",
@@ -108,7 +110,8 @@ def wrong_value(error: ValidationError, provenance: Mapping[str, str]) -> UsageE
         return UsageError(f"{source}: {key} is missing", "add it")
     if section_at(parts) and isinstance(value, (dict, BaseModel)):
         return UsageError(f"{source}: the options in {key} contradict each other", _remedy(details))
-    shown = key if _MAY_BE_SECRET.intersection(parts[:1]) else f"{key} = {_shown(value)}"
+    is_secret = bool(_MAY_BE_SECRET.intersection(parts[:1])) or parts == _OPTION_MAY_BE_SECRET
+    shown = key if is_secret else f"{key} = {_shown(value)}"
     return UsageError(f"{source}: {shown} is not valid", _remedy(details))
 
 

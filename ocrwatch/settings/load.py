@@ -33,7 +33,10 @@ CONFIG_VARIABLE = "OCRWATCH_CONFIG"
 
 _PREFIX = "OCRWATCH_"
 _FOLDERS = ("inbox", "outbox", "archive", "quarantine", "state")
-_PATHS = (*_FOLDERS, "ocr.tessdata", "hooks.webhook_secret", "profiles.ocr.tessdata", "remote.key_file")
+_PATHS = (
+    *_FOLDERS, "ocr.tessdata", "hooks.webhook_secret", "profiles.ocr.tessdata", "remote.key_file",
+    "cache.redis_key_file", "cache.redis_password_file",
+)  # fmt: skip
 """Options that are relative to where they are written."""
 _USUAL_FILES = (Path("ocrwatch.toml"), Path("/etc/ocrwatch/ocrwatch.toml"))
 _WRITABLE_BY_OTHERS = 0o022

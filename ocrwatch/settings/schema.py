@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ocrwatch.recipe import FieldRule, RemoteService
+from ocrwatch.settings.caching import Cache
 from ocrwatch.settings.field_options import DocumentType, FieldOptions, check_names, fields_of, merged
 from ocrwatch.settings.reading import Enhance, Ocr, Tables, recipe
 from ocrwatch.settings.remote import Remote, check_services
@@ -188,22 +189,6 @@ class History(Section):
     max_age: Annotated[Duration, between(86400.0, 36500 * 86400.0, format_duration)] = 365 * 86400.0
     """How long delivered and quarantined scans are remembered, 1d to 36500d. Duplicates of older scans are not
     recognised. Originals that stay in the inbox are remembered until they are removed."""
-
-
-class Cache(Section):
-    """Texts of earlier scans, so that the same bytes are not read twice."""
-
-    enabled: bool = True
-    """Whether the text of a known scan is taken from the cache. The result is the same as reading it again, since the
-    cache distinguishes settings, versions and language data. Disable it if no text may be kept in the state folder:
-    the texts there are deleted at the next start, as they are if levels no longer has disk."""
-    max_age: Annotated[Duration, between(60.0, 36500 * 86400.0, format_duration)] = 90 * 86400.0
-    """How long a text is kept, 1m to 36500d."""
-    max_bytes: Annotated[Size, between(10**6, 10**12, format_size)] = 200_000_000
-    """Maximum size of the cache in the state folder, 1MB to 1TB. The oldest texts are removed first."""
-    levels: Annotated[Names, Field(min_length=1)] = ("memory", "disk")
-    """Where texts are kept, in order of lookup: memory, disk (the state folder), or levels that other packages add
-    (entry points of the group ocrwatch.caches)."""
 
 
 class Log(Section):

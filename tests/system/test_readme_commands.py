@@ -50,6 +50,7 @@ ELSEWHERE = {
     "journalctl -u ocrwatch": "tests/system/test_service_on_debian.py",
     "pip install 'ocrwatch[rapidocr]'": "tests/system/test_service_on_debian.py",
     "pip install 'ocrwatch[remote]'": "tests/system/test_service_on_debian.py",
+    "(umask 077; head -c 32 /dev/urandom | base64 > ": "tests/unit/cache/test_redis_options.py",
     "docker build -f deploy/docker/Dockerfile": "tests/system/test_image.py",
 }
 """How other commands begin, and where they are run or, if that takes a fresh machine, looked through."""

@@ -7,7 +7,7 @@ import importlib.metadata
 import os
 import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import structlog
 
 import ocrwatch
 from ocrwatch.cache import key as key_module
-from ocrwatch.cache.base import LevelOptions
+from ocrwatch.cache.base import CacheCounts, LevelOptions
 from ocrwatch.cache.codec import pack
 from ocrwatch.cache.key import PageCache
 from ocrwatch.cache.tiers import TieredCache, open_cache
@@ -437,11 +437,15 @@ class Fixed:
     def __init__(self, page: bytes) -> None:
         self.bytes = page
 
-    def get(self, _key: bytes) -> bytes | None:
+    counts = CacheCounts()
+
+    def get_many(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Return them."""
+        return dict.fromkeys(keys, self.bytes)
+
+    def recent(self, _key: bytes) -> bytes | None:
         """Return them."""
         return self.bytes
-
-    recent = get
 
     def put(self, _key: bytes, page: bytes) -> None:
         """Take others."""

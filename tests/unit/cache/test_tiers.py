@@ -9,7 +9,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -88,7 +88,7 @@ class Broken(Slow):
 
 def tiered(*levels: CacheLevel) -> TieredCache:
     """Make a cache of these levels."""
-    return TieredCache(levels, max_age=1000)
+    return TieredCache({f"{type(level).__name__} {n}": level for n, level in enumerate(levels)}, max_age=1000)
 
 
 def test_what_waits_is_not_used_by_what_may_not_wait() -> None:
@@ -139,6 +139,49 @@ def test_an_error_of_a_level_is_logged_once_and_reaches_no_caller(events: list[d
     assert slow.closed
     assert [event["event"] for event in events] == ["cache.failed"]
     assert events[0]["reason"] == "Broken: refused"
+
+
+class Many(Slow):
+    """A level that answers for many keys at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted: list[list[bytes]] = []
+
+    def get_many(self, keys: Sequence[bytes]) -> dict[bytes, Entry]:
+        """Note what was asked together."""
+        self.wanted.append(list(keys))
+        return {key: self.entries[key] for key in keys if key in self.entries}
+
+
+def test_a_level_that_can_is_asked_once_for_all_that_the_others_have_not() -> None:
+    """Each key once, and not at all if there is none left; what it has fills the levels before it."""
+    memory, near, far = MemoryLevel(), Slow(), Many()
+    keys = [bytes([n]) * 32 for n in range(4)]
+    memory.put(keys[0], Entry(PAGE, time.time()))
+    near.put(keys[1], Entry(PAGE, time.time()))
+    far.put(keys[2], Entry(PAGE, time.time()))
+    cache = tiered(memory, near, far)
+    assert cache.get_many([*keys, keys[2]]) == dict.fromkeys(keys[:3], PAGE)
+    assert far.wanted == [[keys[2], keys[3]]]
+    assert cache.get_many(keys[:3]) == dict.fromkeys(keys[:3], PAGE)
+    assert far.wanted == [[keys[2], keys[3]]]
+    assert keys[2] in near.entries
+    assert dict(cache.counts.hits) == {"MemoryLevel 0": 4, "Slow 1": 1, "Many 2": 1}
+    assert near.asked == 3
+
+
+def test_a_level_that_answers_nonsense_for_many_keys_is_a_level_that_fails(events: list[dict[str, object]]) -> None:
+    """One line says so, and the next level is asked."""
+
+    class Nonsense(Many):
+        def get_many(self, keys: Sequence[bytes]) -> dict[bytes, Entry]:
+            return 3  # type: ignore[return-value]
+
+    slow = Slow()
+    slow.put(KEY, Entry(PAGE, time.time()))
+    assert tiered(Nonsense(), slow).get_many([KEY]) == {KEY: PAGE}
+    assert [event["event"] for event in events] == ["cache.failed"]
 
 
 def test_only_levels_that_are_named_are_used(tmp_path: Path) -> None:
@@ -280,6 +323,6 @@ def test_a_level_that_tries_to_end_the_process_is_a_level_that_fails(tmp_path: P
         def put(self, key: bytes, entry: Entry) -> None:
             raise SystemExit(3)
 
-    cache = TieredCache((Leaves(), MemoryLevel()), max_age=1000)
+    cache = tiered(Leaves(), MemoryLevel())
     cache.put(b"key", b"page")
     assert cache.get(b"key") == b"page"

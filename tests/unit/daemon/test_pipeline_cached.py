@@ -67,7 +67,7 @@ def knowing(packed: bytes = PACKED, *, reduced: bool = False) -> Remembered:
     """
     cache = Remembered()
     for each in {usual_recipe(), usual_recipe(reduced=reduced)}:
-        cache.pages[sha256("a.jpg"), each] = packed
+        cache.known[sha256("a.jpg"), each] = packed
     return cache
 
 
@@ -343,7 +343,7 @@ def test_a_cached_page_of_a_reduced_reading_is_marked(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         cache = Remembered()
-        cache.pages[sha256("a.jpg"), usual_recipe(reduced=True)] = PACKED
+        cache.known[sha256("a.jpg"), usual_recipe(reduced=True)] = PACKED
         async with running(tmp_path, act=script, cache=cache, output={"review_below": 1}) as core:
             core.folders.put("a.jpg")
             entry = core.ledger.begin("a.jpg", core.file("a.jpg").facts, None)

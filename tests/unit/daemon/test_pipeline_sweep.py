@@ -108,7 +108,7 @@ class Fates:
         if renderings is not None:
             settings = Settings()
             known = recipe(settings)
-            self.cache.pages[sha256("a.jpg"), known] = pack(page_of("text of a.jpg"))
+            self.cache.known[sha256("a.jpg"), known] = pack(page_of("text of a.jpg"))
 
     async def act(self, job: Job) -> Page:
         """Read a scan."""

@@ -178,23 +178,27 @@ def test_a_scan_that_could_not_be_taken_is_not_read(
     assert all(isinstance(each, Loaded) for each in keeping.work(scans))
 
 
-def test_a_page_that_is_known_comes_with_the_bytes(
+@pytest.mark.usefixtures("_in_no_hurry")
+def test_pages_that_are_known_come_with_the_bytes(
     inbox: Path, ledger: Ledger, threads: Threads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is found by them and by the recipe."""
-    asked: list[tuple[str, Recipe]] = []
+    """They are found by them and by the recipe, and the cache is asked once for all that are loaded together."""
+    asked: list[list[tuple[str, Recipe]]] = []
 
-    def page(_: PageCache, sha256: str, recipe: Recipe) -> bytes:
-        asked.append((sha256, recipe))
-        return b"known"
+    def pages(_: PageCache, scans: list[tuple[str, Recipe]]) -> list[bytes | None]:
+        asked.append(scans)
+        return [f"page of {sha256}".encode() for sha256, _ in scans]
 
-    monkeypatch.setattr(PageCache, "page", page)
+    monkeypatch.setattr(PageCache, "pages", pages)
     loading = Loading(threads.loading, inbox, ledger, PageCache(None, []), max_bytes=MOST, keeps_originals=False)
-    each = scan(inbox, "a.jpg")
-    (loaded,) = loading.work([each])
-    assert isinstance(loaded, Loaded)
-    assert loaded.page == b"known"
-    assert asked == [(each.sha256, each.recipe)]
+    scans = [scan(inbox, f"{n}.jpg") for n in range(3)]
+    (inbox / "1.jpg").unlink()
+    first, gone, last = loading.work(scans)
+    assert isinstance(gone, Changed)
+    for each, loaded in ((scans[0], first), (scans[2], last)):
+        assert isinstance(loaded, Loaded)
+        assert loaded.page == f"page of {each.sha256}".encode()
+    assert asked == [[(each.sha256, each.recipe) for each in (scans[0], scans[2])]]
 
 
 @pytest.mark.parametrize("given_up", [False, True])

@@ -32,6 +32,8 @@ BUSY = status(
     worker_deaths=3,
     retries=4,
     cached=5,
+    cache_level_hits={"memory": 3, "redis": 2},
+    cache_dropped=10,
     to_review=6,
     review_waiting=8,
     not_read=9,
@@ -72,6 +74,7 @@ def test_every_metric_has_its_value() -> None:
         "ocrwatch_worker_deaths_total": 3,
         "ocrwatch_retries_total": 4,
         "ocrwatch_cache_hits_total": 5,
+        "ocrwatch_cache_dropped_total": 10,
         "ocrwatch_review_total": 6,
         "ocrwatch_not_read_files": 9,
         "ocrwatch_review_waiting": 8,
@@ -84,6 +87,7 @@ def test_every_metric_has_its_value() -> None:
         "ocrwatch_reading_seconds_sum": 1.5,
     }
     assert found["ocrwatch_scans_total", (("result", "delivered"),)] == 7
+    assert found["ocrwatch_cache_level_hits_total", (("level", "redis"),)] == 2
     assert found["ocrwatch_paused", (("cause", "delivery"),)] == 1
     assert found["ocrwatch_paused", (("cause", "newer"),)] == 1
     assert found["ocrwatch_paused", (("cause", "inbox"),)] == 0
