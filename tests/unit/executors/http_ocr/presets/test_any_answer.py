@@ -14,6 +14,8 @@ from ocrwatch.executors.http_ocr.presets.base import Answer, Image, open_preset
 from tests.ocr_answers import SHAPES
 from tests.unit.executors.http_ocr.presets.services import assert_possible, service
 
+pytestmark = pytest.mark.slow
+
 PRESETS = ("rapidocr", "paddlex", "doctr", "tesseract-server", "ocr.space")
 
 TINY = Image(b"", "image/png", 1, 1)
