@@ -43,7 +43,7 @@ def image_in(content_type: str, body: bytes) -> bytes:
     if kind == "multipart/form-data":
         return _file_in(content_type, body)
     if kind == "application/json":
-        return _decoded(max(_texts(json.loads(body)), key=len, default=""))
+        return max(map(_decoded, _texts(json.loads(body))), key=len, default=b"")
     if kind == "application/x-www-form-urlencoded":
         return _decoded(parse_qs(body.decode("ascii")).get("image", [""])[0])
     return body
@@ -280,9 +280,7 @@ SHAPES = {
     "tesseract-server": Shape(
         "/tesseract",
         _tesseract,
-        _exit(
-            1, stderr="Error opening data file /usr/share/tessdata/xyz.traineddata\nCould not initialize tesseract.\n"
-        ),
+        _exit(1, stderr="Failed loading language 'xyz'\nCould not initialize tesseract.\n"),
         _exit(1, stderr="Error in pixReadStream: Unknown format: no pix returned\nError during processing.\n"),
     ),
     "ocr.space": Shape(

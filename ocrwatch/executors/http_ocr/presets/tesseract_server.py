@@ -30,8 +30,8 @@ _VALUES: Final = {"psm": (1, *range(3, 14)), "oem": range(4), "dpi": range(70, 2
 _TSV: Final = ("level\t", "1\t1\t0\t")
 """How TSV begins: with its header, or with the row of the first page."""
 
-_NO_LANGUAGE: Final = "couldn't load any languages"
-"""Message of Tesseract if it has the data of none of the languages."""
+_NO_LANGUAGE: Final = "Could not initialize tesseract"
+"""Message of Tesseract if it has no data of the languages."""
 
 _MISSING: Final = re.compile(r"Failed loading language '([^']{1,40})'")
 """Message of Tesseract if it has no data of one of the languages; it reads with the others."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import math
+import subprocess
+import sys
 from typing import Any
 
 import msgspec
@@ -191,3 +193,18 @@ def test_services_have_names_of_their_own() -> None:
 def test_an_address_may_have_the_path_already(url: str, rest: str) -> None:
     """Only what is missing is appended."""
     assert rest_of_path(service("rapidocr", url), "/ocr") == rest
+
+
+def test_options_are_checked_without_images_and_the_web() -> None:
+    """The daemon's own process loads presets to check options, but neither image libraries nor an HTTP client."""
+    names = ("rapidocr", "paddlex", "doctr", "tesseract-server", "ocr.space")
+    program = f"""
+import sys
+from ocrwatch.executors.http_ocr.presets.base import open_preset
+from ocrwatch.recipe import RemoteService
+for name in {names}:
+    open_preset(name).check(RemoteService("office", name, "http://localhost"))
+print({{"cv2", "numpy", "PIL", "urllib3"}} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
