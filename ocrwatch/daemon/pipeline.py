@@ -246,6 +246,7 @@ class Pipeline:
     def _leave_service(self, scan: Scan, fault: ServiceFault) -> None:
         """Record that a service is not available; the scan lets others try it next."""
         record_pause(self._backoff, fault)
+        scan.refusing_engines |= {scan.engine}
         scan.note_failure(fault, Cause.READING)
         scan.goes_last_of_its_kind()
 
