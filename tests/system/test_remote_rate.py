@@ -8,7 +8,6 @@ import pytest
 
 from tests.bench.remote_services import outage, rate
 
-
 _TRIES = 3
 """Where other programs use the cores, requests come late, and then some too close together."""
 
