@@ -134,6 +134,8 @@ class Scan:
     """The lanes of the further engines that could read it instead."""
     failed_engines: frozenset[str] = frozenset()
     """Engines that could not read it, while there are others."""
+    refusing_engines: frozenset[str] = frozenset()
+    """Engines whose service was not available when it was sent there: others are tried first."""
     reduced: bool = False
     """Whether it is read without enhancement, and after all others, since it took too long to read."""
     cached: bool = False

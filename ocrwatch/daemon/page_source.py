@@ -111,6 +111,8 @@ class PageSource:
         """Choose the first of the scan's engines that can read it and is available, otherwise the first that can."""
         engines = self.settings.for_path(scan.path).ocr.engine
         left = [engine for engine in engines if engine not in scan.failed_engines] or [engines[-1]]
+        # One that has just waited for a service in vain leaves it to others to try whether it is back.
+        left.sort(key=scan.refusing_engines.__contains__)
         scan.engine = next((engine for engine in left if self.scheduler.is_open(lane_of(engine))), left[0])
         scan.lane = lane_of(scan.engine)
         scan.other_lanes = tuple(lane_of(engine) for engine in left if engine != scan.engine)

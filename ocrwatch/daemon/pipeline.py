@@ -246,6 +246,7 @@ class Pipeline:
             scan.fault = InternalFault(f"a bug in ocrwatch: a fault of no service: {fault.message}", BUG_REMEDY)
             return
         record_pause(self._backoff, fault)
+        scan.refusing_engines |= {scan.engine}
         scan.note_failure(fault, Cause.READING)
         scan.goes_last_of_its_kind()
 
