@@ -11,7 +11,8 @@ import pytest
 
 from tests.daemon_process import DaemonProcess, run_ocrwatch
 from tests.ocr_services import NORMAL, Mode, OcrService, serving, text_of
-from tests.system.dropping import delivered, files, put, scan, text_of as words_of
+from tests.system.dropping import delivered, files, put, scan
+from tests.system.dropping import text_of as words_of
 from tests.system.sending import (
     CAUSE,
     deliveries,
@@ -42,7 +43,9 @@ def test_scans_of_a_profile_are_sent_and_the_others_are_not(tmp_path: Path) -> N
                 page = json.loads((daemon.outbox / event["path"].replace(".jpg", ".json")).read_text())
                 assert page["engine"]["name"] == CAUSE
                 assert (daemon.archive / event["path"]).is_file()
-                assert words_of(daemon, event["sidecars"][0]) == " ".join(text_of(event["sha256"]).split())
+                assert words_of(daemon, event["path"].replace(".jpg", ".txt")) == " ".join(
+                    text_of(event["sha256"]).split()
+                )
             for number in range(3):
                 assert delivered(daemon, f"local/{number}.jpg", number)["engine"].startswith("tesserocr")
             assert sorted(service.images) == sorted(sha256_of(small_scan(number)) for number in range(5))

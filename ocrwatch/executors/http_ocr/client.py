@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -120,16 +121,21 @@ class Client:
                 "see the service; set a longer timeout if it needs more time",
             ) from error
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionResetError) as error:
-            # An image may have ended the server.
-            raise NoAnswer(
-                f"the service {self._service} ({self._shown}) closed the connection before its answer was complete",
-                "see the service and its log",
-            ) from error
+            raise self._broken() from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            if _was_broken(error):
+                raise self._broken() from error
             raise ServiceFault(
                 f"the service {self._service} ({self._shown}) cannot be reached ({_reason(error)})",
                 _UNREACHED,
             ) from error
+
+    def _broken(self) -> NoAnswer:
+        """Return that the connection ended early: an image may have ended the server."""
+        return NoAnswer(
+            f"the service {self._service} ({self._shown}) closed the connection before its answer was complete",
+            "see the service and its log",
+        )
 
     async def _once(
         self,
@@ -209,6 +215,12 @@ async def _limited(response: aiohttp.ClientResponse) -> bytes:
         if len(received) > MOST_RECEIVED:
             raise _TooLong(f"its answer has more than {MOST_RECEIVED // 1_000_000} MB")
     return bytes(received)
+
+
+def _was_broken(error: Exception) -> bool:
+    """Return whether a connection that was made was reset."""
+    is_made = isinstance(error, aiohttp.ClientOSError) and not isinstance(error, aiohttp.ClientConnectorError)
+    return is_made and getattr(error, "errno", None) in {errno.ECONNRESET, errno.EPIPE}
 
 
 def _reason(error: Exception) -> str:
