@@ -86,29 +86,31 @@ def test_service_goes_away_in_a_batch(tmp_path: Path, goes_away: Callable[[OcrSe
     When it is back each scan is delivered once.
     """
     count = 40
-    with serving(latency=0.05) as service:
-        with DaemonProcess(tmp_path, config=settings(service), environment=WITH_NOTE) as daemon:
-            daemon.wait_ready()
-            names = drop(daemon, range(count))
-            until(lambda: len(service.requests) >= 10, what="some were sent")
-            goes_away(service)
-            paused = daemon.wait_for("daemon.paused", cause=CAUSE)
-            assert reason in paused["reason"]
-            assert paused["remedy"]
-            put(daemon.inbox, "local.jpg", scan(1))
-            delivered(daemon, "local.jpg", 1)
-            assert not daemon.events("daemon.resumed")
-            _says_what_is_wrong(daemon, reason)
-            assert len(daemon.events("scan.delivered")) < count
-            service.mode = NORMAL
-            if goes_away is _stopped:
-                service.start()
-            daemon.wait_for("daemon.resumed", cause=CAUSE)
-            assert {event["attempt"] for event in deliveries(daemon, names)} == {1}
-            sent_and_delivered(daemon, range(count))
-            assert not daemon.events("scan.failed")
-            until(lambda: status_of(daemon)["services"][0]["paused_since"] is None, what="the status has it back")
-            assert daemon.stop() == 0
+    with (
+        serving(latency=0.05) as service,
+        DaemonProcess(tmp_path, config=settings(service), environment=WITH_NOTE) as daemon,
+    ):
+        daemon.wait_ready()
+        names = drop(daemon, range(count))
+        until(lambda: len(service.requests) >= 10, what="some were sent")
+        goes_away(service)
+        paused = daemon.wait_for("daemon.paused", cause=CAUSE)
+        assert reason in paused["reason"]
+        assert paused["remedy"]
+        put(daemon.inbox, "local.jpg", scan(1))
+        delivered(daemon, "local.jpg", 1)
+        assert not daemon.events("daemon.resumed")
+        _says_what_is_wrong(daemon, reason)
+        assert len(daemon.events("scan.delivered")) < count
+        service.mode = NORMAL
+        if goes_away is _stopped:
+            service.start()
+        daemon.wait_for("daemon.resumed", cause=CAUSE)
+        assert {event["attempt"] for event in deliveries(daemon, names)} == {1}
+        sent_and_delivered(daemon, range(count))
+        assert not daemon.events("scan.failed")
+        until(lambda: status_of(daemon)["services"][0]["paused_since"] is None, what="the status has it back")
+        assert daemon.stop() == 0
 
 
 def _says_what_is_wrong(daemon: DaemonProcess, reason: str) -> None:
