@@ -20,6 +20,8 @@ SHOWN_ONLY = {
     "housekeeping/late_writers.py": "asks the ledger what was quarantined lately; a wrong clock makes it look later",
     "housekeeping/archive_check.py": "asks the ledger what was delivered lately; a wrong clock makes it look later",
     "observe/status_report.py": "writes times",
+    "observe/service_status.py": "says when a service is tried next",
+    "executors/http_ocr/refusals.py": "converts a date until when a service asks to wait, never more than an hour",
     "observe/activity.py": "says since when",
     "observe/prometheus.py": "says how long ago",
     "checks/folders.py": "compares the clock with a share's",
