@@ -197,7 +197,7 @@ def test_a_service_that_reads_nothing(nothing: tuple[Block, ...]) -> None:
     """A page with print is marked for review, one without is blank."""
     page = placed(nothing, sent_of(), recipe(), ENGINE, warnings=("cut off",))
     assert (page.blocks, page.unread, page.upright, page.is_blank) == ((), 1.0, None, False)
-    assert page.warnings == ("cut off",)
+    assert page.warnings == ("cut off", "the service read nothing, and there is print on the page")
     assert review_reasons(page, 75) == ("no text", "100 % of the marks unread")
     blank = placed(nothing, sent_of(encode(Image.new("L", (800, 1000), 250))), recipe(), ENGINE)
     assert (blank.is_blank, blank.unread) == (True, None)
