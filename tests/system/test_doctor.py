@@ -145,6 +145,8 @@ FAULTS = {
     "unknown engine": Fault("engine", "quill", "ocr.engine", config='[ocr]\nengine = "quill"\n'),
     "level of the cache that does not exist": Fault("cache", "'dsik'", "set cache.levels to some of: disk, memory",
                                                     config='[cache]\nlevels = ["dsik"]\n'),
+    "Redis without a key": Fault("cache", "cache.redis_key_file", "/dev/urandom",
+                                 config='[cache]\nredis = "redis://localhost"\n'),
     "group that does not exist": Fault("groups", "no-such-group", "create it",
                                        config='[output]\ngroup = "no-such-group"\n'),
     "hook that cannot be run": Fault("hooks", "/etc/passwd", "chmod +x", config='[hooks]\nbatch = ["/etc/passwd"]\n'),

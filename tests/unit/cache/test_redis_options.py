@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
+import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -110,6 +112,12 @@ def test_a_missing_package_is_said_with_the_extra(key: Path, monkeypatch: pytest
     with pytest.raises(EnvironmentFault, match="package redis") as caught:
         redis_options(cache(redis_key_file=key))
     assert "pip install 'ocrwatch[redis]'" in caught.value.remedy
+
+
+def test_the_package_is_not_loaded_without_an_address() -> None:
+    """It costs time and memory, and is not there if its extra is not installed."""
+    code = "import sys, ocrwatch.checks.redis_server, ocrwatch.daemon.daemon; sys.exit('redis' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_each_command_for_a_key_makes_one(tmp_path: Path) -> None:
