@@ -112,6 +112,8 @@ class OcrService:
     """Modes for images, by SHA-256, whatever the others are."""
     text: Callable[[str], str] = text_of
     """The text of an image, by SHA-256."""
+    says: str = ""
+    """What refusals say besides."""
     polls: int = 1
     """How often a result is not ready yet, of services that are asked for it."""
     requests: list[Received] = field(default_factory=list)
@@ -285,7 +287,7 @@ class OcrService:
         if mode.kind == "rejection" and shape.rejection is None:
             mode = replace(mode, status=400)
         if mode.status != HTTPStatus.OK:
-            said = _json({"detail": f"told to answer {HTTPStatus(mode.status).phrase}"})
+            said = _json({"detail": f"told to answer {HTTPStatus(mode.status).phrase}{self.says}"})
             return mode.status, said, {"Retry-After": mode.retry_after} if mode.retry_after else {}
         if mode.kind in {"refusal", "rejection"}:
             content = shape.refusal if mode.kind == "refusal" else shape.rejection

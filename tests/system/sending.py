@@ -86,6 +86,12 @@ def sent_and_delivered(daemon: DaemonProcess, numbers: Iterable[int], timeout: f
     """
     numbers = list(numbers)
     until(lambda: not _left(daemon), timeout, "no scan is left in the inbox")
+    # On its way to the archive a scan has a hidden name.
+    until(
+        lambda: all((daemon.archive / f"cloud/{number}.jpg").exists() for number in numbers),
+        timeout,
+        "all are archived",
+    )
     for number in numbers:
         text = (daemon.outbox / f"cloud/{number}.txt").read_text(encoding="utf-8")
         assert text.split() == text_of(sha256_of(small_scan(number))).split()

@@ -69,9 +69,7 @@ class HttpOcrExecutor:
         try:
             prepared = await self._workers.prepare(PrepareJob(job.scan, job.content, job.recipe))
             self._check_pause(service)
-            page = await self._assembled(job, prepared, await service.ask(prepared.message))
-        except Ambiguous as failure:
-            raise await self._judged(service, job, failure, begun) from None
+            page = await self._asked(service, job, prepared)
         except ServiceFault as fault:
             raise service.completed(fault, fault.tried_at or begun) from None
         except OcrwatchError as error:
@@ -164,19 +162,33 @@ class HttpOcrExecutor:
         except ServiceFault as fault:
             raise Ambiguous(EngineFailed(fault.message, fault.remedy), fault, at_once=False) from None
 
-    async def _judged(self, service: Service, job: Job, failure: Ambiguous, begun: float) -> OcrwatchError:
-        """Return whose fault a failure is: the scan's only if the service reads another picture."""
+    async def _asked(self, service: Service, job: Job, prepared: Prepared) -> RenderedPage:
+        """Have a service read an image; if it fails, find out whose fault that is, and raise it.
+
+        It is the scan's only if the service reads the trial picture, and then fails on the image again: it may have
+        been out of order just before.
+        """
+        try:
+            return await self._assembled(job, prepared, await service.ask(prepared.message))
+        except Ambiguous as error:
+            failure = error
+        if not ((failure.at_once or self._has_failed(service, job)) and await self._reads_trial(service, job.recipe)):
+            raise failure.of_service
+        try:
+            return await self._assembled(job, prepared, await service.ask(prepared.message))
+        except Ambiguous as error:
+            self._failed.pop((service.name, job.scan), None)
+            self._backoff.resolve(service.cause)
+            raise error.of_scan from None
+
+    def _has_failed(self, service: Service, job: Job) -> bool:
+        """Record that a service has failed on a scan; return whether it had before."""
         key = (service.name, job.scan)
         failed_before = key in self._failed
         self._failed[key] = None
         while len(self._failed) > _MOST_REMEMBERED:
             del self._failed[next(iter(self._failed))]
-        if (failure.at_once or failed_before) and await self._reads_trial(service, job.recipe):
-            del self._failed[key]
-            self._backoff.resolve(service.cause)
-            service.without_key(failure.of_scan)
-            return failure.of_scan
-        return service.completed(failure.of_service, begun)
+        return failed_before
 
     async def _reads_trial(self, service: Service, recipe: Recipe) -> bool:
         """Return whether a service reads the trial picture: it is sent now, unless one is on its way to be."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 
@@ -181,7 +182,8 @@ class Service:
         if not (self.options.key_file or self.options.key_variable) or (key := await self._key()) is None:
             return {}, ()
         place = key_place(self.preset, self.options.service)
-        exchange = self.preset.exchange(key.value, self.options.service)
+        with self._blamed_on_preset():
+            exchange = self.preset.exchange(key.value, self.options.service)
         secret = key.value if exchange is None else await self._exchanged(exchange)
         if place.query:
             return {}, ((place.query, secret),)
@@ -199,10 +201,22 @@ class Service:
                 if not is_accepted(response.status):
                     error = self._said(response)
                     raise ServiceFault(f"no token: {error.message}", "check the key of the service")
-                token, seconds = self.preset.token(response.body)
+                with self._blamed_on_preset():
+                    token, seconds = self.preset.token(response.body)
                 self._token = token, time.monotonic() + max(0.0, seconds - _RENEWED_BEFORE)
                 self._secrets = (*self._secrets, token)
             return self._token[0]
+
+    @contextmanager
+    def _blamed_on_preset(self) -> Iterator[None]:
+        """Turn an error of a preset of another package into the service's; its message may have the key."""
+        try:
+            yield
+        except OcrwatchError:
+            raise
+        except Exception as error:
+            failure = f"cannot be asked: the preset {self.options.preset} failed ({type(error).__name__})"
+            raise self._fault(failure, "report it to the makers of its package") from error
 
     def _said(self, response: Response) -> OcrwatchError:
         """Return the error of a refusal; the key is removed from the body before that is cut to a length."""

@@ -120,7 +120,7 @@ def test_refused_image_is_to_blame_if_the_trial_picture_is_read(status: int, kin
             service.for_image[sha256_of(scan(1))] = Mode(status=status)
             fault = await it.fails(1)
             assert type(fault) is kind
-            assert len(service.requests) == 2
+            assert service.images[0] == service.images[2] != service.images[1]
             service.mode = Mode(status=status)
             fault = await it.fails(2)
             assert isinstance(fault, ServiceFault)
@@ -161,6 +161,18 @@ def test_service_that_refuses_all_is_to_blame(status: int) -> None:
             assert fault.wait == 7.0
             assert fault.remedy
             assert len(service.requests) == 2
+
+    with serving() as service:
+        run(main(service), _LIMIT)
+
+
+def test_image_is_not_to_blame_for_a_service_that_recovers() -> None:
+    """It is sent again after the trial picture was read."""
+
+    async def main(service: OcrService) -> None:
+        async with subject(remote(service)) as it:
+            service.next.append(Mode(status=400))
+            assert (await it.read(1)).page.summary.words
 
     with serving() as service:
         run(main(service), _LIMIT)

@@ -1,0 +1,148 @@
+"""Scans that a remote service reads, killed at any moment: each is delivered once; and the key is nowhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.daemon_process import DaemonProcess, children_of, run_ocrwatch
+from tests.ocr_services import Mode, OcrService, serving
+from tests.rendering import render, with_comment
+from tests.system.dropping import files, put
+from tests.system.sending import deliveries, drop, sent_and_delivered, settings, sha256_of, small_scan, status_of
+from tests.waiting import until
+
+KEY = "sk-4f9d2c7be1a84d1f9c3b"
+
+
+@pytest.mark.parametrize("sent", [0, 1, 7, 15])
+def test_killed_daemon_delivers_each_scan_once_after_a_restart(tmp_path: Path, sent: int) -> None:
+    """Whatever was on its way to the service or back when it was killed."""
+    count = 16
+    with serving(latency=0.1) as service:
+        with DaemonProcess(tmp_path, config=settings(service)) as daemon:
+            daemon.wait_ready()
+            drop(daemon, range(count))
+            until(lambda: len(service.requests) > sent, what="some were sent")
+            daemon.kill()
+        with DaemonProcess(tmp_path) as daemon:
+            sent_and_delivered(daemon, range(count))
+            assert daemon.stop() == 0
+
+
+def test_killed_workers_cost_no_scan(tmp_path: Path) -> None:
+    """Those that prepare scans and make pages of answers are replaced."""
+    count = 12
+    with serving(latency=0.1) as service, DaemonProcess(tmp_path, config=settings(service)) as daemon:
+        daemon.wait_ready()
+        names = drop(daemon, range(count))
+        until(lambda: len(service.requests) > 2, what="some were sent")
+        for worker in children_of(daemon.pid):
+            os.kill(worker, signal.SIGKILL)
+        deliveries(daemon, names)
+        sent_and_delivered(daemon, range(count))
+        assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, "rejected"), (500, "engine-failed")])
+def test_image_that_the_service_refuses_is_quarantined_alone(tmp_path: Path, status: int, code: str) -> None:
+    """The others are read, before and after; if the service refuses all, nothing is quarantined."""
+    with serving() as service, DaemonProcess(tmp_path, config=settings(service)) as daemon:
+        daemon.wait_ready()
+        service.for_image[sha256_of(small_scan(1))] = Mode(status=status)
+        names = drop(daemon, range(6))
+        quarantined = daemon.wait_for("scan.quarantined", path="cloud/1.jpg")
+        assert quarantined["code"] == code
+        deliveries(daemon, [name for name in names if name != "cloud/1.jpg"])
+        service.mode = Mode(status=status)
+        names = drop(daemon, range(10, 14))
+        daemon.wait_for("daemon.paused", cause="remote:cloud")
+        until(lambda: len(service.requests) >= 12, what="it is tried again")
+        service.mode = Mode()
+        assert {event["attempt"] for event in deliveries(daemon, names)} == {1}
+        assert len(daemon.events("scan.quarantined")) == 1
+        assert daemon.stop() == 0
+
+
+def test_doubtful_pages_are_sent_and_good_ones_are_not(tmp_path: Path) -> None:
+    """While the service is not available, they are delivered as they were read here, marked for review."""
+    with serving() as service:
+        config = settings(service, engine='"tesserocr"', profile='ocr.second = "remote:cloud"')
+        with DaemonProcess(tmp_path, config=config) as daemon:
+            daemon.wait_ready()
+            good = _put_page(daemon, "good.jpg", doubtful=False)
+            doubtful = _put_page(daemon, "doubtful.jpg", doubtful=True)
+            for name in (good, doubtful):
+                daemon.wait_for("scan.delivered", path=name)
+            assert len(service.images) == 1
+            service.stop()
+            name = _put_page(daemon, "alone.jpg", doubtful=True, number=1)
+            event = daemon.wait_for("scan.delivered", path=name)
+            assert event["review"]
+            assert any("the second reader could not read" in warning for warning in event["warnings"])
+            assert not files(daemon.quarantine)
+            assert daemon.stop() == 0
+
+
+def test_key_is_in_no_output(tmp_path: Path) -> None:
+    """Not in folders, logs, status, metrics, settings, ledger or cache, even if the service repeats it."""
+    (tmp_path / "secret").mkdir()
+    key_file = tmp_path / "secret" / "cloud.key"
+    key_file.write_text(KEY + "\n")
+    key_file.chmod(0o600)
+    with serving() as service:
+        service.text = lambda sha256: f"Scan {sha256[:8]}"
+        config = settings(service, remote=f'key_file = "{key_file}"\n', top='[log]\nlevel = "debug"\n')
+        folder = tmp_path / "daemon"
+        folder.mkdir()
+        with DaemonProcess(folder, config=config) as daemon:
+            daemon.wait_ready()
+            deliveries(daemon, drop(daemon, range(3)))
+            assert {KEY in request.headers.get("authorization", "") for request in service.requests} == {True}
+            _refuse_with_key(service)
+            drop(daemon, range(10, 13))
+            daemon.wait_for("daemon.paused", cause="remote:cloud")
+            until(lambda: status_of(daemon)["services"][0]["reason"], what="the status says why")
+            said = [
+                run_ocrwatch(folder, *arguments).stdout
+                for arguments in (("status",), ("status", "--json"), ("config", "show"), ("doctor",), ("why", "10.jpg"))
+            ]
+            environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in (daemon.pid, *daemon.workers())]
+            said.append(daemon.output)
+            assert daemon.stop() == 0
+            said.append(daemon.output)
+    written = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    assert len(written) > 8
+    for text in [*map(str.encode, said), *written, *environments]:
+        assert KEY.encode() not in text
+        assert KEY[:12].encode() not in text
+
+
+def _refuse_with_key(service: OcrService) -> None:
+    service.mode = Mode(status=401)
+    service.says = f": the key {KEY} is wrong; {'it is not known here; ' * 7}{KEY}"
+
+
+def _put_page(daemon: DaemonProcess, name: str, *, doubtful: bool, number: int = 0) -> str:
+    """Drop a page that reads well, or one that does not."""
+    page = render("The quick brown fox jumps over the lazy dog", size=40)
+    if doubtful:
+        page = _worn(page)
+    put(daemon.inbox, f"cloud/{name}", with_comment(page, f"number {number}"))
+    return f"cloud/{name}"
+
+
+def _worn(page: bytes) -> bytes:
+    """Return a page whose letters are hardly legible."""
+    pixels = cv2.imdecode(np.frombuffer(page, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert pixels is not None
+    small = cv2.resize(pixels, None, fx=0.22, fy=0.22, interpolation=cv2.INTER_AREA)
+    noise = np.random.default_rng(1).normal(0, 25, small.shape)
+    worn = np.clip(small + noise, 0, 255).astype(np.uint8)
+    large = cv2.resize(worn, (pixels.shape[1], pixels.shape[0]), interpolation=cv2.INTER_NEAREST)
+    return bytes(cv2.imencode(".jpg", large)[1])
