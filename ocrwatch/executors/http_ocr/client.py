@@ -13,7 +13,7 @@ import aiohttp
 from yarl import URL
 
 import ocrwatch
-from ocrwatch.errors import ServiceFault
+from ocrwatch.errors import ServiceFault, system_reason
 from ocrwatch.settings.types import shown_address
 
 MOST_RECEIVED: Final = 32_000_000
@@ -231,7 +231,7 @@ def _reason(error: Exception) -> str:
         case aiohttp.ClientConnectorDNSError():
             reason = "its name is not known"
         case aiohttp.ClientOSError():
-            reason = (error.strerror or str(error)).lower()
+            reason = system_reason(error)
         case _TooLong():
             reason = str(error)
         case _:
