@@ -24,7 +24,7 @@ from ocrwatch.hooks.targets import hook_options
 from ocrwatch.intake.inotify import InotifyWatcher
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.rescan import Rescan, rescan
-from ocrwatch.log import printable
+from ocrwatch.log import printable, set_level
 from ocrwatch.permissions import check_movable
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.engine_choice import has_second_reader, is_read_by_ppocr
@@ -312,6 +312,8 @@ def _second(settings: Settings) -> Finding:
 
 def _ask(service: Remote) -> remote.Trial:
     """Have a service read a small picture."""
+    # The finding says what the log would.
+    set_level("error")
     # Loads the HTTP client.
     from ocrwatch.executors.http_ocr.trial import try_service  # noqa: PLC0415
 

@@ -13,7 +13,7 @@ import aiohttp
 from yarl import URL
 
 import ocrwatch
-from ocrwatch.errors import ServiceFault
+from ocrwatch.errors import ServiceFault, system_reason
 from ocrwatch.settings.types import shown_address
 
 MOST_RECEIVED: Final = 32_000_000
@@ -35,6 +35,18 @@ class _TooLong(ValueError):
 
 class NoAnswer(ServiceFault):
     """The service was reached and did not answer: it may be because of the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A request as it is sent."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    query: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    connected: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +94,11 @@ class Client:
 
         Redirects are not followed: a scan goes where the settings say and nowhere else.
         """
-        return await self._exchange("POST", url, headers, query, body, connected)
+        return await self._exchange(_Call("POST", url, headers, tuple(query), body, connected))
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Response:
         """Ask for a result; raises like :meth:`post`."""
-        return await self._exchange("GET", url, headers, (), None)
+        return await self._exchange(_Call("GET", url, headers))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -94,22 +106,14 @@ class Client:
         if session is not None:
             await session.close()
 
-    async def _exchange(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        query: Iterable[tuple[str, str]],
-        body: bytes | None,
-        connected: Callable[[], None] | None = None,
-    ) -> Response:
+    async def _exchange(self, call: _Call) -> Response:
         try:
             try:
-                return await self._once(method, url, headers, query, body, connected)
+                return await self._once(call)
             except (aiohttp.ServerDisconnectedError, ConnectionResetError):
                 # The server may have closed a kept connection just as the request was sent. Reading an image twice
                 # changes nothing.
-                return await self._once(method, url, headers, query, body, connected)
+                return await self._once(call)
         except aiohttp.ConnectionTimeoutError as error:
             raise ServiceFault(
                 f"the service {self._service} ({self._shown}) cannot be reached (no connection within its time)",
@@ -137,25 +141,17 @@ class Client:
             "see the service and its log",
         )
 
-    async def _once(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        query: Iterable[tuple[str, str]],
-        body: bytes | None,
-        connected: Callable[[], None] | None = None,
-    ) -> Response:
+    async def _once(self, call: _Call) -> Response:
         # The address is sent as it is written: it may have parts that are escaped already.
-        target = URL(url, encoded=True).extend_query(list(query))
+        target = URL(call.url, encoded=True).extend_query(call.query)
         async with self._open().request(
-            method,
+            call.method,
             target,
-            data=body,
-            headers=headers,
+            data=call.body,
+            headers=call.headers,
             allow_redirects=False,
             proxy=self._proxy(target),
-            trace_request_ctx=connected,
+            trace_request_ctx=call.connected,
         ) as response:
             content = await response.content.read(-1) if _is_short(response) else await _limited(response)
             return Response(response.status, response.headers, content)
@@ -231,7 +227,7 @@ def _reason(error: Exception) -> str:
         case aiohttp.ClientConnectorDNSError():
             reason = "its name is not known"
         case aiohttp.ClientOSError():
-            reason = (error.strerror or str(error)).lower()
+            reason = system_reason(error)
         case _TooLong():
             reason = str(error)
         case _:
