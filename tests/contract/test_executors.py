@@ -8,10 +8,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, get_args
 
 import pytest
 
+from ocrwatch.backoff import Backoff
 from ocrwatch.cache.codec import pack
 from ocrwatch.document import Page
 from ocrwatch.errors import (
@@ -26,6 +27,7 @@ from ocrwatch.errors import (
 )
 from ocrwatch.executors.base import Executor, Reading, WorkerOptions
 from ocrwatch.executors.events import Begun, WorkerLost
+from ocrwatch.executors.http_ocr.executor import HttpOcrExecutor
 from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.executors.local import LocalExecutor
 from ocrwatch.render.base import RenderedPage, RenderRequest
@@ -35,7 +37,7 @@ from tests.fake_executor import FakeExecutor, page_of
 
 _LIMIT: Final = 2 * GENEROUS
 
-Kind = Literal["local", "fake"]
+Kind = Literal["local", "beside services", "fake"]
 
 
 async def _read_as_engines_do(job: Job) -> Page:
@@ -73,6 +75,8 @@ class Subject:
         self.executor: Executor
         if kind == "local":
             self.executor = LocalExecutor(_options(capacity), self, self)
+        elif kind == "beside services":
+            self.executor = HttpOcrExecutor(LocalExecutor(_options(capacity), self, self), (), Backoff())
         else:
             self.executor = self._fake(capacity)
 
@@ -126,7 +130,7 @@ class Open(Protocol):
         """Make one."""
 
 
-@pytest.fixture(params=["local", "fake"])
+@pytest.fixture(params=get_args(Kind))
 def opened(request: pytest.FixtureRequest, faulty: None) -> Iterator[Open]:
     """Return what makes executors."""
     subjects: list[Subject] = []

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from tests.daemon_process import run_ocrwatch
 from tests.ocr_services import Mode, serving, text_of
 from tests.system.dropping import files, phrase, put, scan
@@ -33,7 +31,6 @@ def test_once_sends_scans(tmp_path: Path) -> None:
             assert text.split() == text_of(sha256_of(small_scan(number))).split()
 
 
-@pytest.mark.slow
 def test_once_leaves_scans_of_a_service_that_is_not_available(tmp_path: Path) -> None:
     """It reads the others, says what is wrong and what to do, and the scans stay in the inbox."""
     with serving() as service:

@@ -70,7 +70,7 @@ def test_image_that_the_service_refuses_is_quarantined_alone(tmp_path: Path, sta
 
 
 def test_doubtful_pages_are_sent_and_good_ones_are_not(tmp_path: Path) -> None:
-    """While the service is not available, they are delivered as they were read here, marked for review."""
+    """While the service is not available, they are delivered as they were read here, marked for review, not cached."""
     with serving() as service:
         config = settings(service, engine='"tesserocr"', profile='ocr.second = "remote:cloud"')
         with DaemonProcess(tmp_path, config=config) as daemon:
@@ -85,6 +85,10 @@ def test_doubtful_pages_are_sent_and_good_ones_are_not(tmp_path: Path) -> None:
             event = daemon.wait_for("scan.delivered", path=name)
             assert event["review"]
             assert any("the second reader could not read" in warning for warning in event["warnings"])
+            service.start()
+            # What was read without the service is not in the cache: the same bytes are sent when it is available.
+            until(lambda: _is_sent_again(daemon, service), what="the service is available")
+            assert not [event for event in daemon.events("scan.delivered") if "cached" in event]
             assert not files(daemon.quarantine)
             assert daemon.stop() == 0
 
@@ -121,6 +125,13 @@ def test_key_is_in_no_output(tmp_path: Path) -> None:
     for text in [*map(str.encode, said), *written, *environments]:
         assert KEY.encode() not in text
         assert KEY[:12].encode() not in text
+
+
+def _is_sent_again(daemon: DaemonProcess, service: OcrService) -> bool:
+    """Drop the page that was delivered without the service, and return whether it was sent now."""
+    name = _put_page(daemon, f"again{len(daemon.events('scan.delivered'))}.jpg", doubtful=True, number=1)
+    daemon.wait_for("scan.delivered", path=name)
+    return len(service.images) == 2
 
 
 def _refuse_with_key(service: OcrService) -> None:
