@@ -25,13 +25,24 @@ from tests.rendering import render
 
 ROOT = Path(__file__).parents[2]
 
-Variant = Literal["same", "other", "hardlink", "reserve", "fuse", "duplicates", "formats", "fields"]
-VARIANTS: tuple[Variant, ...] = ("same", "other", "hardlink", "reserve", "fuse", "duplicates", "formats", "fields")
+Variant = Literal["same", "other", "hardlink", "reserve", "fuse", "duplicates", "formats", "fields", "remote"]
+VARIANTS: tuple[Variant, ...] = (
+    "same",
+    "other",
+    "hardlink",
+    "reserve",
+    "fuse",
+    "duplicates",
+    "formats",
+    "fields",
+    "remote",
+)
 """The archive and quarantine on the inbox's file system; on another one; on one that, like NFS, cannot rename without
 replacing, so that a hard link and an unlink must do; on one that has no hard links either, so that names are reserved;
 on a real FUSE mount, which has no lasting inode numbers either; on the inbox's again, where of scans with the same
 bytes only the first is delivered and the others are deleted; there once more, with the sidecars of all built-in formats
-and of another package's; and there with fields, of which each scan has a line in a list."""
+and of another package's; there with fields, of which each scan has a line in a list; and there with a remote service
+that reads the scans."""
 
 LOCK = ".ocrwatch.lock"
 
@@ -71,6 +82,15 @@ name = "total"
 type = "amount"
 near = ["total"]
 second_look = false
+"""
+
+REMOTE = """
+[[remote]]
+name = "cloud"
+preset = "rapidocr"
+url = "{url}"
+rate = 1000
+concurrency = 1
 """
 
 LIST = "fields.csv"
@@ -137,8 +157,11 @@ def another_file_system(than: Path) -> Path | None:
     return None
 
 
-def prepare(base: Path, variant: Variant, mount: Path | None = None) -> Places:
-    """Make the folders, the settings and the scans; all but the state on ``mount`` if there is one."""
+def prepare(base: Path, variant: Variant, mount: Path | None = None, service_url: str = "") -> Places:
+    """Make the folders, the settings and the scans; all but the state on ``mount`` if there is one.
+
+    ``service_url`` is the address of the service that reads the scans, if one does.
+    """
     base.mkdir(parents=True)
     base = base.resolve()
     away = base
@@ -158,6 +181,8 @@ def prepare(base: Path, variant: Variant, mount: Path | None = None) -> Places:
         config = config.replace('["txt", "json"]', json.dumps(ALL_FORMATS))
     if variant == "fields":
         config += FIELDS
+    if service_url:
+        config = config.replace(f'"{Steady.name}"', '"remote:cloud"') + REMOTE.format(url=service_url)
     (base / "ocrwatch.toml").write_text(config)
     (base / "ocrwatch.toml").chmod(0o644)
     for name, data in _scans().items():

@@ -38,6 +38,7 @@ from tests.crash.scenario import (
 )
 from tests.daemon_process import PROGRAM, clean_environment
 from tests.fuse import rclone_mount, why_no_rclone
+from tests.ocr_services import serving
 from tests.other_formats import install
 
 FINE, SOME_QUARANTINED = 0, 1
@@ -199,12 +200,13 @@ class Sweeper:
 
     @contextmanager
     def _places(self, name: str) -> Iterator[Places]:
-        places = prepare(self._folder / name, self._variant, self._mount)
-        try:
-            yield places
-        finally:
-            for root in places.roots:
-                shutil.rmtree(root)
+        with serving() if self._variant == "remote" else contextlib.nullcontext() as service:
+            places = prepare(self._folder / name, self._variant, self._mount, service.url if service else "")
+            try:
+                yield places
+            finally:
+                for root in places.roots:
+                    shutil.rmtree(root)
 
     def _once(self, places: Places, *, kill_at: int) -> int | None:
         """Return the exit code, None where it did not end: which is a difference, and no reason to stop the sweep."""

@@ -77,6 +77,14 @@ def test_killed_while_it_lists_fields_each_scan_has_one_line(tmp_path: Path) -> 
 
 
 @needs_compiler
+def test_killed_while_a_service_reads_it_ends_where_it_would_have(tmp_path: Path) -> None:
+    """What the service has read, or was reading, is sent again or comes from the cache: each scan is delivered once."""
+    sweeper = Sweeper(tmp_path, "remote")
+    # Only reading is different: the other variants try the same steps.
+    check(sweeper.sweep(representatives(sweeper.steps, 60)[::5], jobs=2))
+
+
+@needs_compiler
 def test_killed_again_while_it_recovers_it_ends_where_it_would_have(tmp_path: Path) -> None:
     """What a restart has begun to clear up is cleared up by the next."""
     sweeper = Sweeper(tmp_path, "same", twice=True)
