@@ -119,10 +119,11 @@ class Backoff:
         self._changed()
         return pause.next_try
 
-    def resolve(self, cause: str) -> None:
-        """Record that it works again."""
-        pause = self._active.pop(cause, None)
-        if pause is not None:
+    def resolve(self, cause: str, *, tried_at: float = float("inf")) -> None:
+        """Record that it works again, by a try that began at ``tried_at``; one from before the pause shows nothing."""
+        pause = self._active.get(cause)
+        if pause is not None and tried_at >= pause.begun:
+            del self._active[cause]
             publish(DaemonResumed(cause=str(cause), paused_s=round(time.monotonic() - pause.begun, 1)))
             self._changed()
 

@@ -81,7 +81,7 @@ def test_killed_while_a_service_reads_it_ends_where_it_would_have(tmp_path: Path
     """What the service has read, or was reading, is sent again or comes from the cache: each scan is delivered once."""
     sweeper = Sweeper(tmp_path, "remote")
     # Only reading is different: the other variants try the same steps.
-    check(sweeper.sweep(representatives(sweeper.steps, 60)[::5], jobs=2))
+    check(sweeper.sweep(representatives(sweeper.steps, 60)[::8], jobs=2))
 
 
 @needs_compiler

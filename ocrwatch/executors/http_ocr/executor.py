@@ -76,7 +76,7 @@ class HttpOcrExecutor:
             service.without_key(error)
             raise
         self._failed.pop((service.name, job.scan), None)
-        self._backoff.resolve(service.cause)
+        self._backoff.resolve(service.cause, tried_at=begun)
         return Reading(page, (time.monotonic() - begun) * 1000)
 
     async def without_second(self, job: Job, reason: str) -> RenderedPage:
