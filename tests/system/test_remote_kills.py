@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.daemon_process import DaemonProcess, children_of
-from tests.ocr_services import serving
+from tests.ocr_services import OcrService, serving
 from tests.rendering import render, with_comment
 from tests.system.dropping import files, put
 from tests.system.sending import deliveries, drop, sent_and_delivered, settings
