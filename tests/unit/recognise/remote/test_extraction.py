@@ -24,6 +24,8 @@ from tests.unit.recognise.extract.test_reading import PLAIN, assert_has_ports
 from tests.unit.recognise.fields.test_reading import RULES, by_name, receipt
 from tests.unit.recognise.remote.service import ANY, ENGINE, lost, page_of, read, recipe
 
+pytestmark = pytest.mark.slow
+
 RECEIPT = encode(receipt(), quality=92)
 
 

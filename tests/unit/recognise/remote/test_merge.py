@@ -19,6 +19,8 @@ from ocrwatch.render.review import review_reasons
 from tests.rendering import draw, drawn_words, encode
 from tests.unit.recognise.remote.service import ANY, ENGINE, LINES, TEXT, lost, recipe
 
+pytestmark = pytest.mark.slow
+
 DRAWN = draw(TEXT, size=32, width=900, height=700)
 SCAN = encode(DRAWN, quality=95)
 

@@ -15,6 +15,8 @@ from tests.images import ALL, keyed, on_glass, pages, saved, sixteen_bits
 from tests.rendering import draw, drawn_words, encode
 from tests.unit.recognise.remote.service import ANY, JPEG, TEXT, image_of, page_of, recipe
 
+pytestmark = pytest.mark.slow
+
 MODES: tuple[Preparation, ...] = ("none", "straighten", "clean")
 PAGE = draw(TEXT, size=32)
 SCAN = encode(PAGE)
