@@ -17,11 +17,11 @@ from ocrwatch.errors import ServiceFault, system_reason
 from ocrwatch.settings.types import shown_address
 
 MOST_RECEIVED: Final = 32_000_000
-"""Bytes of an answer: those of a dense page with a box for each letter are 2,000,000."""
+"""Bytes of an answer; chosen, far above that of a dense page with a box for each letter."""
 
 _CONNECT_SECONDS: Final = 10.0
 _KEPT_SECONDS: Final = 30.0
-"""How long an idle connection is kept; many servers close them after 60 s and more."""
+"""How long an idle connection is kept; chosen."""
 
 _UNREACHED: Final = "check url of the service, the network, and whether the service runs"
 

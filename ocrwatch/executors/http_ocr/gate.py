@@ -19,8 +19,8 @@ from typing import Final
 from ocrwatch.errors import Stopping
 
 _MARGIN: Final = 1.01
-"""Length of the window in windows of the service: what the network may delay one request more than another. With 1.0, a
-sliding window of 50 a second refused some of 1,500 requests on the same machine."""
+"""Length of the window in windows of the service: what the network may delay one request more than another. Chosen: of
+50 requests a second it leaves 49.5."""
 
 _CATCH_UP: Final = 0.8
 """Least distance of two requests, as a share of the even one: a delay of the event loop is made up for by that much."""
