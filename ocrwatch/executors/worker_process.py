@@ -38,7 +38,7 @@ class WorkerProcess:
     scratch: str
     """Its own folder for temporary files: removed with it, so that a killed engine leaves nothing."""
     served: int = 0
-    """Scans that it has read."""
+    """Scans that it has read; the first worker of a slot starts with more than 0."""
     worn: bool = False
     """Whether the next scan should get a fresh worker."""
     setup: Setup | None = None

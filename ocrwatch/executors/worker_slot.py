@@ -18,6 +18,7 @@ from ocrwatch.executors.failure_causes import as_expected, classify_exit
 from ocrwatch.executors.ipc import (
     Answer,
     AnyJob,
+    AssembleJob,
     BadMessage,
     ChannelClosed,
     Failed,
@@ -74,6 +75,8 @@ class Slot(threading.Thread):
         self._warm: WorkerProcess | None = None
         self._stopped = threading.Event()
         self._back_off = 0.0
+        # The first workers of the slots count from different numbers, so that not all are replaced at the same time.
+        self._count_from = options.max_scans * (number % options.workers) // options.workers
 
     def run(self) -> None:
         """Serve until the pool closes, or :meth:`retire`, or :meth:`kill`."""
@@ -169,6 +172,7 @@ class Slot(threading.Thread):
             return False
         if isinstance(answer, Warm):
             worker.setup = setup
+            worker.served, self._count_from = self._count_from, 0
             self._back_off = 0.0
             self._warm = worker
             self._report(WorkerReady(worker.pid, answer.engine, (time.monotonic() - begun) * 1000))
@@ -243,7 +247,9 @@ class Slot(threading.Thread):
         except Exception as error:  # noqa: BLE001 - most often memory is short; a message sent in part ends with the worker
             self._end_worker()
             return self._failed(job, attempt, begun, as_expected(error))
-        worker.served += 1
+        if not isinstance(job, AssembleJob):
+            # Its scan was counted when the request was made.
+            worker.served += 1
         # The behaviour of native code after a failed allocation is unknown: the next scan gets a fresh worker.
         worker.worn = isinstance(answer, Failed) and isinstance(answer.error, OutOfMemory)
         if isinstance(answer, Failed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,17 @@ def test_a_worker_is_recycled(start: Start) -> None:
     assert workers[0] == workers[1] != workers[2] == workers[3] != workers[4]
     assert pooling.events(WorkerLost) == []
     until(lambda: not is_alive(workers[0]) and not is_alive(workers[2]), what="the end of recycled workers")
+
+
+def test_workers_are_recycled_at_different_times(start: Start) -> None:
+    """The first ones get unlike numbers of scans: if all were replaced at once, none would read meanwhile."""
+    pooling = start(2, recycle_after=4)
+    first = pooling.ready(2)
+    for scan in range(40):
+        pooling.submit(scan)
+    assert all(pooling.outcome(scan).error is None for scan in range(40))
+    read = Counter(event.pid for event in pooling.events(Begun))
+    assert {read[pid] for pid in first} == {2, 4}
 
 
 def test_a_wrong_setting_is_told_with_growing_delays(start: Start) -> None:

@@ -43,12 +43,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_everything_is_in_the_wheel(wheel: Path) -> None:
-    """Each module of the tree, ready-made fields, type marker, manual and licence are in it, and nothing else of it."""
+    """Each module, ready-made fields, picture, type marker, manual and licence are in it, and nothing else of the tree."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     packed = {name for name in names if ".dist-info/" not in name and ".data/" not in name}
     assert packed == {
-        str(path.relative_to(ROOT)) for path in (ROOT / "ocrwatch").rglob("*") if path.suffix in {".py", ".toml"}
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "ocrwatch").rglob("*")
+        if path.suffix in {".py", ".toml", ".png"}
     } | {"ocrwatch/py.typed"}
     assert any(name.endswith("/LICENSE") for name in names)
     assert any(name.endswith(".data/data/share/man/man1/ocrwatch.1") for name in names)

@@ -53,7 +53,7 @@ class HttpOcrExecutor:
     def __init__(self, workers: PageWorkers, remotes: Sequence[Remote], backoff: Backoff) -> None:
         """Load the presets; raises :class:`UsageError` if one does not exist, or does not take its options."""
         self._workers = workers
-        self._services = {remote.name: Service(remote) for remote in remotes}
+        self._services = {remote.name: Service(remote, backoff) for remote in remotes}
         self._backoff = backoff
         self._failed: dict[tuple[str, int], None] = {}
         """Services with the rows of scans on which they have failed, in the order of the failures."""
@@ -68,7 +68,6 @@ class HttpOcrExecutor:
         service, begun = self._service_of(job.recipe), time.monotonic()
         try:
             prepared = await self._workers.prepare(PrepareJob(job.scan, job.content, job.recipe))
-            self._check_pause(service)
             page = await self._asked(service, job, prepared)
         except ServiceFault as fault:
             raise service.completed(fault, fault.tried_at or begun) from None
@@ -142,14 +141,6 @@ class HttpOcrExecutor:
     def _service_of(self, recipe: Recipe) -> Service:
         assert recipe.remote is not None  # noqa: S101 - the settings have checked it
         return self._services[recipe.remote.name]
-
-    def _check_pause(self, service: Service) -> None:
-        """Raise the reason of a pause that has begun since the scan had its turn."""
-        pause = self._backoff.active.get(service.cause)
-        if pause is not None and pause.next_try > time.monotonic():
-            fault = ServiceFault(pause.message, pause.remedy)
-            fault.tried_at = pause.begun
-            raise fault
 
     async def _assembled(self, job: Job, prepared: Prepared, answer: bytes) -> RenderedPage:
         """Make a page of an answer; raises :class:`Ambiguous` for an answer that refuses, or is none."""

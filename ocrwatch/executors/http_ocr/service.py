@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 import msgspec
 from yarl import URL
 
+from ocrwatch.backoff import Backoff
 from ocrwatch.errors import EngineFailed, OcrwatchError, ScanFault, ServiceFault
 from ocrwatch.events import RemoteAnswered, RemoteRefused, publish
 from ocrwatch.executors.http_ocr.client import Client, NoAnswer, Response
@@ -58,12 +59,13 @@ class _Progress(msgspec.Struct):
 class Service:
     """Asks one service. Lives on the event loop."""
 
-    def __init__(self, remote: Remote) -> None:
+    def __init__(self, remote: Remote, backoff: Backoff) -> None:
         """Load the preset; raises :class:`UsageError` if it does not exist, or does not take the options."""
         self.options = remote
         self.preset = open_preset(remote.preset)
         self.preset.check(remote.service)
         self.name = remote.name
+        self._backoff = backoff
         self._gate = Gate(remote.rate, remote.concurrency)
         self._client = Client(remote.name, remote.url, remote.concurrency, remote.timeout)
         self._secrets: tuple[str, ...] = ()
@@ -83,7 +85,10 @@ class Service:
         Raises :class:`ServiceFault` if the service reads no image now, :class:`Rejected` if it refuses this one,
         :class:`Ambiguous` if it cannot be told, and :class:`Stopping`.
         """
+        self._check_pause()
         async with self._gate.turn() as turn:
+            # It may have begun while this one waited.
+            self._check_pause()
             begun = time.monotonic()
             try:
                 response = await self._send(message, begun + self.options.timeout, turn)
@@ -130,6 +135,14 @@ class Service:
             for length in range(len(secret) - 1, _SHORTEST_SECRET - 1, -1):
                 text = text.replace(f"{secret[:length]}…", "…")
         return text
+
+    def _check_pause(self) -> None:
+        """Raise the reason of a pause that has begun since the scheduler let the scan through."""
+        pause = self._backoff.active.get(self.cause)
+        if pause is not None and pause.next_try > time.monotonic():
+            fault = ServiceFault(pause.message, pause.remedy)
+            fault.tried_at = pause.begun
+            raise fault
 
     async def _send(self, message: Request, deadline: float, turn: Turn) -> Response:
         """Send a request, and ask for its result until it is there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
+from ocrwatch.backoff import Backoff
 from ocrwatch.errors import OcrwatchError, ServiceFault
 from ocrwatch.executors.http_ocr.service import Ambiguous, Service
 from ocrwatch.executors.http_ocr.trial_picture import TRIAL_TEXT, trial_picture
@@ -32,7 +33,7 @@ async def try_service(remote: Remote, recipe: Recipe | None = None) -> Trial:
     Raises :class:`OcrwatchError` if it does not read.
     """
     wanted = replace(recipe or Recipe(), engine=f"{REMOTE}{remote.name}", remote=remote.service)
-    service = Service(remote)
+    service = Service(remote, Backoff())
     loop = asyncio.get_running_loop()
     try:
         begun = loop.time()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -161,6 +162,25 @@ def test_service_that_refuses_all_is_to_blame(status: int) -> None:
             assert fault.wait == 7.0
             assert fault.remedy
             assert len(service.requests) == 2
+
+    with serving() as service:
+        run(main(service), _LIMIT)
+
+
+def test_no_request_follows_a_refusal() -> None:
+    """Scans that wait for their turn at the service are told of the pause, and are not sent."""
+
+    async def main(service: OcrService) -> None:
+        async with subject(remote(service, rate=2, concurrency=4)) as it:
+            service.mode = Mode(status=429, retry_after="7")
+            reads = [asyncio.ensure_future(it.read(number)) for number in range(4)]
+            done, _ = await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
+            fault = done.pop().exception()
+            assert isinstance(fault, ServiceFault)
+            it.backoff.record(f"{REMOTE}cloud", fault, time.monotonic(), at_least=fault.wait)
+            results = await asyncio.gather(*reads, return_exceptions=True)
+            assert [type(each) for each in results] == [ServiceFault] * 4
+            assert len(service.requests) == 1
 
     with serving() as service:
         run(main(service), _LIMIT)
