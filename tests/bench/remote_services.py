@@ -1,10 +1,13 @@
-"""What remote OCR services cost, and what an outage does:  python -m tests.bench.remote_services rate|memory|outage.
+"""What remote OCR services cost, and what an outage does:  python -m tests.bench.remote_services WHAT.
 
 Runs a real ``ocrwatch run`` that sends small scans to a service in another process on this machine, and prints one line
 of JSON, with the load average before and after, since other programs on the same cores change most figures.
 
 ``rate``: answers per second of a service that takes a second and refuses more than its limit in any second; how many it
 refused; CPU time of the daemon's own process, without its workers, for each answer.
+
+``cost``: CPU time of the daemon's own process for a scan that this machine reads and, at the same pace, for one that a
+service reads. The difference is what a request costs; the rest is what every scan costs.
 
 ``memory``: resident memory of the daemon's own process after a fifth, three fifths and all of the scans.
 
@@ -26,7 +29,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tests.bench.arguments import positive
 from tests.bench.service_process import (
@@ -56,12 +59,12 @@ _DRAIN: Final = 180.0
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("rate", "memory", "outage"))
-    parser.add_argument("--seconds", type=float, default=60, help="how long the rate is measured, or an outage lasts")
+    parser.add_argument("what", choices=("rate", "cost", "memory", "outage"))
+    parser.add_argument("--seconds", type=float, default=60, help="how long rate and cost are measured, or an outage lasts")
     parser.add_argument("--scans", type=positive, help="of memory (5000) and outage (500)")
     parser.add_argument("--rate", type=float, default=50, help="requests per second, and the limit of the service")
     parser.add_argument("--concurrency", type=positive, default=64)
-    parser.add_argument("--latency", type=float, default=1, help="seconds of an answer, for the rate")
+    parser.add_argument("--latency", type=float, default=1, help="seconds of an answer, for rate and cost")
     parser.add_argument("--hangs", action="store_true", help="outage: the service hangs rather than refuses")
     parser.add_argument("--alone", action="store_true", help="outage: no local engine takes over")
     arguments = parser.parse_args()
@@ -76,6 +79,8 @@ def _measure(home: Path, options: argparse.Namespace) -> dict[str, Any]:
     match options.what:
         case "rate":
             return rate(home, options.seconds, options.rate, options.concurrency, options.latency)
+        case "cost":
+            return cost(home, options.seconds, options.concurrency, options.latency)
         case "memory":
             return memory(home, options.scans or 5000, options.concurrency)
         case _:
@@ -87,37 +92,68 @@ def rate(home: Path, seconds: float, limit: float, concurrency: int, latency: fl
     service = ServiceProcess(latency=latency, limit=int(limit))
     engine = '["remote:cloud"]'
     with service, sending_to(service, home, engine=engine, rate=limit, concurrency=concurrency) as daemon:
-        marks: list[tuple[float, int, float]] = []
-
-        def is_over(done: int) -> bool:
-            """Take a mark when it is warm, and when the time is over."""
-            now = time.monotonic()
-            if not marks and done:
-                marks.append((now, 0, 0.0))
-            if len(marks) == 1 and now >= marks[0][0] + _WARM_UP:
-                marks.append(_mark(daemon, service))
-            if len(marks) == 2 and now >= marks[1][0] + seconds:
-                marks.append(_mark(daemon, service))
-            return len(marks) == 3
-
-        feed(daemon, 10**9, _AHEAD, is_over)
+        found = _under_load(daemon, seconds, lambda _: int(service.counts()["outcomes"].get("200", 0)))
         counts = service.counts()
         daemon.stop()
-    (_, (begun, first, cpu), (ended, last, more_cpu)) = marks
     return {
-        "answers_per_second": round((last - first) / (ended - begun), 2),
+        "answers_per_second": round(found.per_second, 2),
         "refused": counts["over_limit"],
         "most_at_once": counts["most_in_flight"],
         "connections": counts["connections"],
-        "cpu_ms_per_answer": round((more_cpu - cpu) * 1000 / (last - first), 2),
-        "answers": last - first,
+        "cpu_ms_per_answer": round(found.cpu_ms, 2),
+        "answers": found.count,
     }
 
 
-def _mark(daemon: DaemonProcess, service: ServiceProcess) -> tuple[float, int, float]:
-    """Return the time, how many requests were answered, and the CPU time of the daemon."""
-    answered = int(service.counts()["outcomes"].get("200", 0))
-    return time.monotonic(), answered, cpu_of(daemon.pid)
+def cost(home: Path, seconds: float, concurrency: int, latency: float) -> dict[str, Any]:
+    """Return the CPU time of a scan in the daemon's own process if it is read here, and if by a service."""
+    service = ServiceProcess(latency=latency)
+    found: list[_Load] = []
+    with service:
+        for engine in ("auto", "remote:cloud"):
+            # A service would read faster than this machine, and more scans at a time cost less each.
+            pace = found[0].per_second if found else 1000
+            options = {"engine": json.dumps([engine]), "rate": pace, "concurrency": concurrency}
+            folder = home / engine.partition(":")[0]
+            folder.mkdir()
+            with sending_to(service, folder, **options) as daemon:
+                found.append(_under_load(daemon, seconds, lambda delivered: delivered))
+                daemon.stop()
+    here, remote = found
+    return {
+        "cpu_ms_if_read_here": round(here.cpu_ms, 2),
+        "cpu_ms_if_by_a_service": round(remote.cpu_ms, 2),
+        "cpu_ms_of_a_request": round(remote.cpu_ms - here.cpu_ms, 2),
+        "scans_per_second": [round(each.per_second, 1) for each in found],
+        "scans": [each.count for each in found],
+    }
+
+
+class _Load(NamedTuple):
+    """What a daemon did while it was measured."""
+
+    count: int
+    per_second: float
+    cpu_ms: float
+    """Of the daemon's own process, for each that was counted."""
+
+
+def _under_load(daemon: DaemonProcess, seconds: float, count: Callable[[int], int]) -> _Load:
+    """Feed a daemon; measure when it is warm. ``count`` is given how many scans were delivered."""
+    marks: list[tuple[float, int, float]] = []
+
+    def is_over(delivered: int) -> bool:
+        """Take a mark at the first delivery, when it is warm, and when the time is over."""
+        now = time.monotonic()
+        due = (0.0, _WARM_UP, _WARM_UP + seconds)[len(marks)]
+        if delivered and (not marks or now >= marks[0][0] + due):
+            marks.append((now, count(delivered), cpu_of(daemon.pid)))
+        return len(marks) == 3
+
+    feed(daemon, 10**9, _AHEAD, is_over)
+    _, (begun, first, cpu), (ended, last, more_cpu) = marks
+    done = last - first
+    return _Load(done, done / (ended - begun), (more_cpu - cpu) * 1000 / done)
 
 
 def memory(home: Path, scans: int, concurrency: int) -> dict[str, Any]:

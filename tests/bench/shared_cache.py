@@ -126,25 +126,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scans", type=positive, default=200)
     parser.add_argument("--rounds", type=positive, default=3)
+    ways = {"works": None, **_TROUBLES}
+    parser.add_argument("--redis", nargs="*", choices=ways, default=list(ways), help="what becomes of Redis")
     arguments = parser.parse_args()
     if not has_redis():
         sys.exit("redis-server is not installed: apt-get install redis-server")
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(Path(scratch), arguments.scans)
-        rounds = [_round(bench) for _ in range(arguments.rounds)]
+        rounds = [_round(bench, {name: ways[name] for name in arguments.redis}) for _ in range(arguments.rounds)]
     _check_texts(rounds)
     print(f"{arguments.scans} scans, {arguments.rounds} rounds in turn, medians; ratios to the same without Redis")
     for way in rounds[0]:
         _print(way, rounds, arguments.scans)
 
 
-def _round(bench: Bench) -> dict[str, Run]:
-    runs = {
-        READ: bench.read(with_redis=False),
-        "read, with Redis": bench.read(),
-    }
-    for name, trouble in _TROUBLES.items():
-        runs[f"read, Redis is {name}"] = bench.read(trouble=trouble)
+def _round(bench: Bench, ways: Mapping[str, Trouble | None]) -> dict[str, Run]:
+    runs = {READ: bench.read(with_redis=False)}
+    for name, trouble in ways.items():
+        runs[f"read, Redis {name}" if trouble is None else f"read, Redis is {name}"] = bench.read(trouble=trouble)
     runs[READ_AGAIN] = bench.read(with_redis=False)
     runs[FROM_DISK], runs[FROM_REDIS] = bench.known()
     return runs
