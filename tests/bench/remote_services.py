@@ -60,7 +60,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("rate", "cost", "memory", "outage"))
-    parser.add_argument("--seconds", type=float, default=60, help="how long rate and cost are measured, or an outage lasts")
+    parser.add_argument(
+        "--seconds", type=float, default=60, help="how long rate and cost are measured, or an outage lasts"
+    )
     parser.add_argument("--scans", type=positive, help="of memory (5000) and outage (500)")
     parser.add_argument("--rate", type=float, default=50, help="requests per second, and the limit of the service")
     parser.add_argument("--concurrency", type=positive, default=64)
