@@ -43,7 +43,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_everything_is_in_the_wheel(wheel: Path) -> None:
-    """Each module, ready-made fields, picture, type marker, manual and licence are in it, and nothing else of the tree."""
+    """Modules, ready-made fields, picture, type marker, manual and licence are in it, and nothing else of the tree."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     packed = {name for name in names if ".dist-info/" not in name and ".data/" not in name}
