@@ -103,7 +103,7 @@ def rate(home: Path, seconds: float, limit: float, concurrency: int, latency: fl
         "most_at_once": counts["most_in_flight"],
         "connections": counts["connections"],
         "cpu_ms_per_answer": round(found.cpu_ms, 2),
-        "answers": found.count,
+        "answers": found.scans,
     }
 
 
@@ -115,10 +115,9 @@ def cost(home: Path, seconds: float, concurrency: int, latency: float) -> dict[s
         for engine in ("auto", "remote:cloud"):
             # A service would read faster than this machine, and more scans at a time cost less each.
             pace = found[0].per_second if found else 1000
-            options = {"engine": json.dumps([engine]), "rate": pace, "concurrency": concurrency}
             folder = home / engine.partition(":")[0]
             folder.mkdir()
-            with sending_to(service, folder, **options) as daemon:
+            with sending_to(service, folder, engine=json.dumps([engine]), rate=pace, concurrency=concurrency) as daemon:
                 found.append(_under_load(daemon, seconds, lambda delivered: delivered))
                 daemon.stop()
     here, remote = found
@@ -127,17 +126,17 @@ def cost(home: Path, seconds: float, concurrency: int, latency: float) -> dict[s
         "cpu_ms_if_by_a_service": round(remote.cpu_ms, 2),
         "cpu_ms_of_a_request": round(remote.cpu_ms - here.cpu_ms, 2),
         "scans_per_second": [round(each.per_second, 1) for each in found],
-        "scans": [each.count for each in found],
+        "scans": [each.scans for each in found],
     }
 
 
 class _Load(NamedTuple):
     """What a daemon did while it was measured."""
 
-    count: int
+    scans: int
     per_second: float
     cpu_ms: float
-    """Of the daemon's own process, for each that was counted."""
+    """Of the daemon's own process, for each scan."""
 
 
 def _under_load(daemon: DaemonProcess, seconds: float, count: Callable[[int], int]) -> _Load:
