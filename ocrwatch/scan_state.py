@@ -21,6 +21,8 @@ class ScanState(enum.StrEnum):
     """The environment refuses this scan while it serves others; it is tried again later."""
     DELIVERING = "delivering"
     """Its result becomes files."""
+    SENT = "sent"
+    """In the ledger: with a remote service. If ocrwatch is killed meanwhile, the scan is not suspected."""
     PLANNED = "planned"
     """In the ledger: its plan is recorded, and a restart carries it out."""
     PUBLISHED = "published"

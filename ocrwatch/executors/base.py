@@ -76,6 +76,12 @@ class Attempts(Protocol):
     def refund_attempt(self, scan: int) -> None:
         """Take back an attempt that ended before it proved anything."""
 
+    def record_sent(self, scan: int) -> None:
+        """Record that a scan goes to a remote service: if ocrwatch is killed from here on, the scan is not suspected.
+
+        Raises :class:`EnvironmentFault` if it cannot be recorded.
+        """
+
 
 class WorkerListener(Protocol):
     """Receives the events of workers. Called on the event loop."""
@@ -213,6 +219,9 @@ class Uncounted:
         return 1
 
     def refund_attempt(self, scan: int) -> None:
+        """Do nothing."""
+
+    def record_sent(self, scan: int) -> None:
         """Do nothing."""
 
 

@@ -205,6 +205,10 @@ class Slot(threading.Thread):
                 fault = OutOfMemory(_NOT_TAKEN, _MEMORY_REMEDY)
                 outcome = Outcome(job.scan, None, fault, 0.0, attempt, number=job.number)
             if outcome is not None:
+                if is_counted and outcome.prepared is not None:
+                    # If it cannot be recorded, a kill makes the scan suspected, which only delays it.
+                    with contextlib.suppress(EnvironmentFault):
+                        self._attempts.record_sent(job.scan)
                 self._report(outcome)
                 return
             if is_counted:

@@ -20,7 +20,7 @@ from ocrwatch.log import encodable
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.file_facts import FileFacts
 
-_OPEN: Final = "('queued', 'reading', 'retrying', 'planned', 'published')"
+_OPEN: Final = "('queued', 'reading', 'sent', 'retrying', 'planned', 'published')"
 
 _CLOSED: Final = "('delivered', 'quarantined', 'changed')"
 _DELIVERIES_AT_ONCE: Final = 20
@@ -106,6 +106,11 @@ class Ledger:
             )
             return self.get(scan).attempts
 
+    def record_sent(self, scan: int) -> None:
+        """Record that a scan that was being read is sent to a remote service."""
+        with self._transaction():
+            self._db.execute("UPDATE scans SET state = 'sent' WHERE id = ? AND state = 'reading'", (scan,))
+
     def refund_attempt(self, scan: int, *, code: str | None = None, reason: str | None = None) -> None:
         """Refund an attempt that ended for no fault of the scan.
 
@@ -114,18 +119,14 @@ class Ledger:
         with self._transaction():
             self._db.execute(
                 "UPDATE scans SET attempts = max(0, attempts - 1), state = 'queued', code = coalesce(?, code),"
-                " reason = coalesce(?, reason), updated_at = ? WHERE id = ? AND state = 'reading'",
+                " reason = coalesce(?, reason), updated_at = ? WHERE id = ? AND state IN ('reading', 'sent')",
                 (_bindable(code), _bindable(reason), time.time(), scan),
             )
 
     def record_clean_end(self) -> None:
         """Refund the attempts of all scans still in work: this run ends, and none of them is to blame."""
         with self._transaction():
-            self._db.execute(
-                "UPDATE scans SET attempts = max(0, attempts - 1), state = 'queued', updated_at = ?"
-                " WHERE state = 'reading'",
-                (time.time(),),
-            )
+            self._refund_all("'reading', 'sent'")
 
     def record_unclean_end(self, first_delay: float, max_delay: float) -> list[Entry]:
         """Judge the scans that were in work when a run was killed, and return them.
@@ -133,9 +134,10 @@ class Ledger:
         None after a clean end. No attempt is counted for that. Only a scan that was the only one in work is suspected:
         it waits, so that the others go on without it, for ``first_delay`` seconds and twice as long after each further
         death, at most ``max_delay``. All are read alone from here on. If ocrwatch dies without a suspect, its deaths
-        are forgotten.
+        are forgotten. Those that were with a remote service are not suspected either.
         """
         with self._transaction():
+            self._refund_all("'sent'")
             rows = self._db.execute("SELECT * FROM scans WHERE state = 'reading' ORDER BY id").fetchall()
             if not rows:
                 return []
@@ -392,6 +394,13 @@ class Ledger:
         self._db.execute(
             f"UPDATE scans SET {names}, updated_at = ? WHERE id = ?",
             (*map(_bindable, values.values()), time.time(), scan),
+        )
+
+    def _refund_all(self, states: str) -> None:
+        self._db.execute(
+            "UPDATE scans SET attempts = max(0, attempts - 1), state = 'queued', updated_at = ?"
+            f" WHERE state IN ({states})",
+            (time.time(),),
         )
 
     def _one(self, sql: str, *parameters: object) -> Any:

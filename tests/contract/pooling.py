@@ -56,6 +56,7 @@ class Pooling:
     ) -> None:
         self.attempts: Counter[int] = Counter()
         self.refunds: Counter[int] = Counter()
+        self.sent: list[int] = []
         self._events: list[SlotEvent] = []
         self._lock = threading.Lock()
         recipes = () if engine is None else (recipe(engine),)
@@ -74,6 +75,11 @@ class Pooling:
         with self._lock:
             self.attempts[scan] -= 1
             self.refunds[scan] += 1
+
+    def record_sent(self, scan: int) -> None:
+        """Record that it goes to a service."""
+        with self._lock:
+            self.sent.append(scan)
 
     def _report(self, event: SlotEvent) -> None:
         with self._lock:

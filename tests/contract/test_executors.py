@@ -113,6 +113,10 @@ class Subject:
         """Take it back."""
         self.attempts[scan] -= 1
 
+    def record_sent(self, scan: int) -> None:
+        """Fail: no scan is for a service."""
+        raise AssertionError(scan)
+
     def heard(self, event: Any) -> None:
         """Note it."""
         if isinstance(event, Begun):

@@ -47,6 +47,9 @@ class Local:
     def refund_attempt(self, _scan: int) -> None:
         """Take nothing back."""
 
+    def record_sent(self, _scan: int) -> None:
+        """Record nothing."""
+
     def heard(self, event: object) -> None:
         """Remember it."""
         self.events.append(event)

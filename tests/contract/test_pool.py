@@ -156,6 +156,10 @@ def test_an_attempt_that_cannot_be_counted_is_not_made(faulty: None) -> None:
             """Refuse."""
             raise AssertionError("nothing was counted")
 
+        def record_sent(self, _scan: int) -> None:
+            """Refuse."""
+            raise AssertionError("nothing was sent")
+
     pool = Pool(WorkerOptions(1, (recipe("echo"),), (), GENEROUS, 0, 0), Refusing(), events.append)
     pool.start()
     pool.submit(Job(1, JPEG, recipe("crash"), request()))
@@ -185,6 +189,9 @@ def test_a_scan_gets_an_answer_whatever_is_raised_around_it(faulty: None) -> Non
             return 1
 
         def refund_attempt(self, _scan: int) -> None:
+            """Do nothing."""
+
+        def record_sent(self, _scan: int) -> None:
             """Do nothing."""
 
     pool = Pool(WorkerOptions(1, (recipe("echo"),), ("txt",), GENEROUS, 0, 0), Starved(), events.append)

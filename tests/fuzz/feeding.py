@@ -83,6 +83,10 @@ class _Feeding:
         """Take it back."""
         self._refunds[scan] += 1
 
+    def record_sent(self, scan: int) -> None:
+        """Fail: no scan is for a service."""
+        raise AssertionError(scan)
+
     def run(self, mutants: Iterable[Mutant]) -> Findings:
         """Read them all."""
         self._pool.start()

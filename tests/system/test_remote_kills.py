@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.daemon_process import DaemonProcess, children_of
-from tests.ocr_services import OcrService, serving
+from tests.ocr_services import NORMAL, Mode, OcrService, serving
 from tests.rendering import render, with_comment
 from tests.system.dropping import files, put
 from tests.system.sending import deliveries, drop, sent_and_delivered, settings
@@ -31,6 +31,27 @@ def test_killed_daemon_delivers_each_scan_once_after_a_restart(tmp_path: Path, s
         with DaemonProcess(tmp_path) as daemon:
             sent_and_delivered(daemon, range(count))
             assert daemon.stop() == 0
+
+
+def test_scan_is_not_suspected_of_kills_while_a_service_reads_it(tmp_path: Path) -> None:
+    """However often that happens, also if no other scan is in work: it is sent at once after each restart."""
+    with serving() as service:
+        service.mode = Mode("hang")
+        config: str | None = settings(service)
+        for _ in range(4):
+            with DaemonProcess(tmp_path, config=config) as daemon:
+                daemon.wait_ready()
+                if config is not None:
+                    drop(daemon, [0])
+                until(lambda: service.in_flight, what="the service has it")
+                assert not daemon.events("daemon.killed")
+                daemon.kill()
+            config = None
+            until(lambda: not service.in_flight, what="the connection is closed")
+        service.mode = NORMAL
+        with DaemonProcess(tmp_path) as daemon:
+            sent_and_delivered(daemon, [0])
+            assert daemon.events("scan.delivered")[0]["attempt"] == 1
 
 
 def test_killed_workers_cost_no_scan(tmp_path: Path) -> None:

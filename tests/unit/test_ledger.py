@@ -153,6 +153,26 @@ def test_an_attempt_is_taken_back(ledger: Ledger) -> None:
     assert (ledger.get(entry.id).attempts, ledger.plan_of(entry.id)) == (1, "{}")
 
 
+def test_a_scan_with_a_service_is_not_suspected(ledger: Ledger) -> None:
+    """Whatever ends ocrwatch while a service reads it: its attempt does not count, and it need not be read alone."""
+    sent, other = (ledger.begin(path, FACTS, sha) for path, sha in ((A, SHA), ("b.jpg", "cd" * 32)))
+    for entry in (sent, other):
+        ledger.count_attempt(entry.id)
+    ledger.record_sent(sent.id)
+    assert ledger.get(sent.id).attempts == 1
+    (suspect,) = ledger.record_unclean_end(1.0, 60.0)
+    assert (suspect.id, suspect.alone, suspect.deaths) == (other.id, 1, 1)
+    entry = ledger.get(sent.id)
+    assert (entry.state, entry.attempts, entry.alone, entry.deaths) == ("queued", 0, 0, 0)
+    ledger.record_sent(sent.id)
+    assert ledger.get(sent.id).state == "queued"
+    for end in (ledger.record_clean_end, lambda: ledger.refund_attempt(sent.id)):
+        ledger.count_attempt(sent.id)
+        ledger.record_sent(sent.id)
+        end()
+        assert (ledger.get(sent.id).state, ledger.get(sent.id).attempts) == ("queued", 0)
+
+
 def test_a_failed_attempt_waits_with_its_reason(ledger: Ledger) -> None:
     """When and why is known after a restart."""
     entry = ledger.begin(A, FACTS, SHA)

@@ -26,6 +26,9 @@ class Ledger:
     def refund_attempt(self, _scan: int) -> None:
         """Take nothing back."""
 
+    def record_sent(self, _scan: int) -> None:
+        """Record nothing."""
+
     def heard(self, event: object) -> None:
         """Hear nothing."""
 
