@@ -292,8 +292,10 @@ class Daemon:
         pause = backoff.longest(_LONGEST_PAUSE_OF_ONCE)
         if pause is None or stops_all(self._assembly.settings, backoff.active):
             return pause
-        open_scans = self._assembly.scans.of(*ScanState)
-        return pause if all(scan.lane in backoff for scan in open_scans) else None
+        scans = self._assembly.scans
+        waiting = [scan for scan in scans.of(*ScanState) if scan.state is not ScanState.DELIVERING]
+        is_stuck = all(lane in backoff for scan in waiting for lane in (scan.lane, *scan.other_lanes))
+        return pause if waiting and is_stuck and len(waiting) == len(scans) else None
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

@@ -161,6 +161,9 @@ class PageSource:
         try:
             reading = await read_checked(self._executor, job)
         except (EnvironmentFault, UsageError, Stopping) as error:
+            if isinstance(error, ServiceFault) and error.service:
+                # Before the next turn at the service is granted, which may be while the ledger is written.
+                record_pause(self._backoff, error)
             if scan.begun_at:
                 await self.refund(scan.id)
             if isinstance(error, Blocked):
@@ -196,7 +199,6 @@ class PageSource:
             except LaneClosed:
                 reason = self._backoff.message_of(scan.lane) or "it is not available"
             except ServiceFault as fault:
-                record_pause(self._backoff, fault)
                 reason = fault.message
             except ScanFault as fault:
                 if isinstance(fault, InternalFault):

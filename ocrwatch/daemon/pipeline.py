@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ocrwatch.backoff import BLOCKED_DELAY, Backoff, Cause, wait_until
 from ocrwatch.cache.key import PageCache
 from ocrwatch.daemon.page_source import BUG_REMEDY, PageSource
-from ocrwatch.daemon.retry_policy import HasPlan, TooSoon, delay_after, other_engine, record_pause
+from ocrwatch.daemon.reading_pauses import ReadingPauses
+from ocrwatch.daemon.retry_policy import HasPlan, TooSoon, delay_after, other_engine
 from ocrwatch.delivery.deliveries import (
     ClearingItem,
     Deliveries,
@@ -50,7 +51,6 @@ from ocrwatch.executors.events import Begun
 from ocrwatch.intake.loading import AlreadyDelivered, Loading
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.observe.scan_events import publish_delivered, publish_duplicate, publish_quarantined, publish_recovered
-from ocrwatch.recipe import REMOTE
 from ocrwatch.render.base import RenderedPage
 from ocrwatch.scan import LOCAL_LANE, Batch, Scan, Scans, ScanState, SettledFile
 from ocrwatch.settings import Settings, recipe
@@ -106,6 +106,7 @@ class Pipeline:
         self._executor = executor
         self._loading = loading
         self._pages = PageSource(settings, ledger, cache, threads, backoff, scans, executor, loading, services)
+        self._reading_pauses = ReadingPauses(backoff, scans)
         self._deliveries = deliveries
         self._duplicates = duplicates
         self._intake = intake
@@ -115,8 +116,6 @@ class Pipeline:
         self._batches = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
-        self._past_reading: set[Scan] = set()
-        """Open scans that need no more reading."""
         self._plans: dict[Scan, Entry] = {}
         """Scans whose delivery an earlier run has planned."""
 
@@ -168,7 +167,7 @@ class Pipeline:
         output = scan.options.output
         group = None if output.group is None else self.groups[output.group]
         item = PageItem(scan, page, self.settings.on_success, group, self._duplicates)
-        with self._is_read(scan):
+        with self._reading_pauses.past_reading(scan):
             delivered = await self._unblocked(item, scan)
         assert delivered is not None  # noqa: S101 - for the type checker
         if item.earlier is not None:
@@ -179,7 +178,7 @@ class Pipeline:
 
     async def _resume(self, scan: Scan, planned: Entry) -> ScanState:
         """Carry out the plan of an earlier run."""
-        with self._is_read(scan):
+        with self._reading_pauses.past_reading(scan):
             delivered = await self._unblocked(PlanItem(planned), scan)
         publish_recovered(planned, delivered)
         # What is in its place now is another scan.
@@ -200,7 +199,7 @@ class Pipeline:
                 )
             return ScanState.INCOMPLETE
         scan.code, scan.reason = fault.code, fault.message
-        with self._is_read(scan):
+        with self._reading_pauses.past_reading(scan):
             delivered = await self._unblocked(QuarantineItem(scan, fault, self._ledger), scan)
         scan.code, scan.reason = fault.code, fault.message
         scan.stays = delivered is not None and delivered.stays
@@ -241,11 +240,10 @@ class Pipeline:
             scan.until = self._backoff.next_try(cause)
 
     def _leave_service(self, scan: Scan, fault: ServiceFault) -> None:
-        """Record that a service is not available; the scan lets others try it next."""
+        """Leave a service that is not available; the scan lets others try it next."""
         if not fault.service:
             scan.fault = InternalFault(f"a bug in ocrwatch: a fault of no service: {fault.message}", BUG_REMEDY)
             return
-        record_pause(self._backoff, fault)
         scan.refusing_engines |= {scan.engine}
         scan.note_failure(fault, Cause.READING)
         scan.goes_last_of_its_kind()
@@ -274,23 +272,6 @@ class Pipeline:
             except Changed:
                 publish(ScanChanged(path=scan.path, reason=item.if_changed))
                 raise
-
-    @contextlib.contextmanager
-    def _is_read(self, scan: Scan) -> Iterator[None]:
-        """Record that this scan no longer tests whether scans can be read."""
-        self._past_reading.add(scan)
-        self._end_pauses_of_reading()
-        try:
-            yield
-        finally:
-            self._past_reading.discard(scan)
-
-    def _end_pauses_of_reading(self) -> None:
-        """End the pauses of reading if no scan is left to test whether it works again."""
-        if self._backoff and len(self._scans) <= len(self._past_reading) and not self._deliveries.is_ending:
-            remote = (cause for cause in self._backoff.active if cause.startswith(REMOTE))
-            for cause in (Cause.READING, Cause.WORKERS, Cause.MEMORY, *remote):
-                self._backoff.resolve(cause)
 
     async def _wait(self, scan: Scan) -> None:
         """Wait until a scan's next attempt is due; raises :class:`Stopping`."""
@@ -333,7 +314,7 @@ class Pipeline:
             profile = scan.options.profile_name
             publish(ScanClosed(path=scan.path, state=state, batch=scan.batch.id, profile=profile))
             scan.batch.ended(state)
-        self._end_pauses_of_reading()
+        self._reading_pauses.end()
         self._intake.closed(scan)
 
     # Start and stop.
@@ -413,6 +394,7 @@ class Pipeline:
         A lasting pause is not ended by that: it is why scans were not finished.
         """
         self._deliveries.is_ending = True
+        self._reading_pauses.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from ocrwatch.errors import EnvironmentFault, InternalFault, Stopping
 from ocrwatch.executors.base import Attempts, Reading, WorkerListener, WorkerOptions
-from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerUnfit
+from ocrwatch.executors.events import Begun, Outcome, SlotEvent, WorkerLost, WorkerReady, WorkerUnfit
 from ocrwatch.executors.ipc import AnyJob, AssembleJob, Job, Prepared, PrepareJob, RenderJob
 from ocrwatch.executors.process_pool import Pool
 from ocrwatch.executors.trial_start import try_start
@@ -141,6 +141,8 @@ class LocalExecutor:
             case Begun():
                 # A scan that is prepared for a service is an attempt to read it.
                 self._listener.heard(event)
+            case WorkerReady():
+                self._cannot_help = None
             case WorkerLost():
                 if event.phase == "starting":
                     self._stop_helping(event.how, _RETRY_HELPER)
@@ -150,7 +152,12 @@ class LocalExecutor:
                 self._stop_helping(event.error.message, event.retry_in)
 
     def _stop_helping(self, reason: str, retry_in: float) -> None:
-        """Answer all that wait for a process that cannot start, and all others until it is tried again."""
+        """Answer all that wait, and all others until it is tried again, if no helper can start.
+
+        If others work, they do what waits.
+        """
+        if self._helpers.ready:
+            return
         fault = self._cannot_help = EnvironmentFault(f"no worker can start ({reason})", "run ocrwatch doctor")
         self._try_again_at = time.monotonic() + retry_in
         self._helpers.withdraw()

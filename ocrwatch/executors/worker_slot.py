@@ -96,6 +96,8 @@ class Slot(threading.Thread):
         """Do one thing; False if there is no more to come."""
         self._recycle()
         if self._worker is None and not self._start():
+            if not self._stopped.is_set():
+                self._wait_back_off()
             return True
         try:
             job = self._jobs.get(timeout=_IDLE_CHECK)
@@ -146,6 +148,7 @@ class Slot(threading.Thread):
         return worker is not None and worker is self._warm
 
     def _start(self) -> bool:
+        """Start a worker; if that fails, report it."""
         begun = time.monotonic()
         options = self._options
         setup = setup_of(options)
@@ -153,7 +156,6 @@ class Slot(threading.Thread):
             worker = self._worker = WorkerProcess.spawn(options.scratch, reads=bool(options.recipes))
         except (OSError, MemoryError) as error:
             self._report(WorkerUnfit(cannot_spawn(error), self._next_back_off()))
-            self._wait_back_off()
             return False
         if self._stopped.is_set():
             # Killed before there was a worker to see; the end of the thread kills this one too.
@@ -168,7 +170,6 @@ class Slot(threading.Thread):
         except (BadMessage, ChannelClosed, TimeoutError) as error:
             if not self._stopped.is_set():
                 self._reap("starting", None, killed=_why_killed(error))
-                self._wait_back_off()
             return False
         if isinstance(answer, Warm):
             worker.setup = setup
@@ -179,7 +180,6 @@ class Slot(threading.Thread):
             return True
         self._end_worker()
         self._report(WorkerUnfit(answer.error, self._next_back_off()))
-        self._wait_back_off()
         return False
 
     def _serve(self, job: AnyJob) -> None:
@@ -191,7 +191,9 @@ class Slot(threading.Thread):
         self._recycle()
         while not self._stopped.is_set():
             if self._worker is None and not self._start():
-                continue
+                # Another slot may have a worker.
+                self._jobs.put(job)
+                return
             try:
                 attempt = self._attempts.count_attempt(job.scan) if is_counted else 0
             except EnvironmentFault as error:

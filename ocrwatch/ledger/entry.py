@@ -1,4 +1,4 @@
-"""Defines a row of the ledger: the record of one scan."""
+"""Defines a row of the ledger: the record of one scan. Reads and writes its values."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from ocrwatch.document import Review
+from ocrwatch.log import encodable
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.file_facts import FileFacts
+
+_TO_REVIEW: Final = "review IS NOT NULL AND reviewed_at IS NULL"
+"""Selects the scans that wait for review; exactly the condition of their index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +70,21 @@ def entry_of(row: sqlite3.Row) -> Entry:
         values["review"] = Review(tuple(json.loads(values["review"])), row["confidence"])
     state = ScanState(_OLD_STATES.get(values["state"], values["state"]))
     return Entry(**{**values, "path": os.fsdecode(row["path"]), "state": state})
+
+
+def bindable(value: str | float | None) -> str | float | None:
+    """Return a value that SQLite accepts: a text with surrogates, such as those of a file's name, is escaped."""
+    return encodable(value) if isinstance(value, str) else value
+
+
+def waiting_for_review(db: sqlite3.Connection, newest: int | None) -> tuple[int, list[Entry]]:
+    """Return how many scans wait for review, and the ``newest`` of them or all, oldest first; raises ``sqlite3.Error``.
+
+    There may be many: users who never mark pages as reviewed have all of ``history.max_age``.
+    """
+    count: int = db.execute(f"SELECT count(*) FROM scans WHERE {_TO_REVIEW}").fetchone()[0]
+    rows = db.execute(
+        f"SELECT * FROM scans WHERE {_TO_REVIEW} ORDER BY updated_at DESC, id DESC LIMIT ?",
+        (-1 if newest is None else newest,),
+    ).fetchall()
+    return count, [entry_of(row) for row in reversed(rows)]

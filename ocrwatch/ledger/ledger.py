@@ -15,7 +15,7 @@ from typing import Any, Final
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import opening
-from ocrwatch.ledger.entry import Entry, entry_of, facts_key
+from ocrwatch.ledger.entry import Entry, bindable, entry_of, facts_key, waiting_for_review
 from ocrwatch.log import encodable
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.file_facts import FileFacts
@@ -37,10 +37,6 @@ _PRUNED_AT_ONCE: Final = 500
 
 INTERRUPTED: Final = "interrupted"
 """Code of a scan that waits since ocrwatch was killed while it was the only one in work."""
-
-
-_TO_REVIEW: Final = "review IS NOT NULL AND reviewed_at IS NULL"
-"""Selects the scans that wait for review; exactly the condition of their index."""
 
 _STAYS: Final = (
     "(state = 'delivered' AND coalesce(json_extract(plan, '$.fate'), '') = 'keep'"
@@ -107,9 +103,14 @@ class Ledger:
             return self.get(scan).attempts
 
     def record_sent(self, scan: int) -> None:
-        """Record that a scan that was being read is sent to a remote service."""
+        """Record that a scan that was being read is sent to a remote service.
+
+        It was decoded for that, and has ended nothing: it need not be alone any more.
+        """
         with self._transaction():
-            self._db.execute("UPDATE scans SET state = 'sent' WHERE id = ? AND state = 'reading'", (scan,))
+            self._db.execute(
+                "UPDATE scans SET state = 'sent', alone = 0, deaths = 0 WHERE id = ? AND state = 'reading'", (scan,)
+            )
 
     def refund_attempt(self, scan: int, *, code: str | None = None, reason: str | None = None) -> None:
         """Refund an attempt that ended for no fault of the scan.
@@ -120,7 +121,7 @@ class Ledger:
             self._db.execute(
                 "UPDATE scans SET attempts = max(0, attempts - 1), state = 'queued', code = coalesce(?, code),"
                 " reason = coalesce(?, reason), updated_at = ? WHERE id = ? AND state IN ('reading', 'sent')",
-                (_bindable(code), _bindable(reason), time.time(), scan),
+                (bindable(code), bindable(reason), time.time(), scan),
             )
 
     def record_clean_end(self) -> None:
@@ -393,7 +394,7 @@ class Ledger:
         names = ", ".join(f"{name} = ?" for name in values)
         self._db.execute(
             f"UPDATE scans SET {names}, updated_at = ? WHERE id = ?",
-            (*map(_bindable, values.values()), time.time(), scan),
+            (*map(bindable, values.values()), time.time(), scan),
         )
 
     def _refund_all(self, states: str) -> None:
@@ -447,21 +448,3 @@ class Ledger:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-
-
-def _bindable(value: str | float | None) -> str | float | None:
-    """Return a value that SQLite accepts: a text with surrogates, such as those of a file's name, is escaped."""
-    return encodable(value) if isinstance(value, str) else value
-
-
-def waiting_for_review(db: sqlite3.Connection, newest: int | None) -> tuple[int, list[Entry]]:
-    """Return how many scans wait for review, and the ``newest`` of them or all, oldest first; raises ``sqlite3.Error``.
-
-    There may be many: users who never mark pages as reviewed have all of ``history.max_age``.
-    """
-    count: int = db.execute(f"SELECT count(*) FROM scans WHERE {_TO_REVIEW}").fetchone()[0]
-    rows = db.execute(
-        f"SELECT * FROM scans WHERE {_TO_REVIEW} ORDER BY updated_at DESC, id DESC LIMIT ?",
-        (-1 if newest is None else newest,),
-    ).fetchall()
-    return count, [entry_of(row) for row in reversed(rows)]

@@ -12,8 +12,7 @@ from urllib.parse import quote_from_bytes
 from ocrwatch.errors import EnvironmentFault, environment_fault
 from ocrwatch.group_membership import remedy_for_reader
 from ocrwatch.ledger import migrations
-from ocrwatch.ledger.entry import Entry, entry_of
-from ocrwatch.ledger.ledger import waiting_for_review
+from ocrwatch.ledger.entry import Entry, entry_of, waiting_for_review
 
 _PATIENCE: Final = 5.0
 

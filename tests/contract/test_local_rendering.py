@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import select
 import signal
@@ -137,6 +138,28 @@ def test_a_process_that_cannot_render_keeps_no_scan_waiting(opened: Open) -> Non
                 await local.render(scan)
             local.executor._try_again_at = time.monotonic() + GENEROUS
         assert time.monotonic() - begun < GENEROUS
+
+    run(scenario(), GENEROUS)
+
+
+def _refuse(role: str) -> None:
+    """Fail as if no more processes were allowed."""
+    raise BlockingIOError(errno.EAGAIN, role)
+
+
+def test_a_process_that_cannot_be_replaced_holds_up_no_page(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others render what it was to render, and no page is given up."""
+    local = opened()
+
+    async def scenario() -> None:
+        await local.start()
+        local.executor.change(replace(local.options, helpers=2))
+        await local.render(1)
+        await eventually(lambda: local.executor._helpers.ready == 2)
+        monkeypatch.setattr("ocrwatch.executors.worker_process.spawn", _refuse)
+        os.kill(local.executor._helpers.pids[0], signal.SIGKILL)
+        pages = asyncio.gather(*(local.render(scan) for scan in range(2, 12)))
+        assert len(await asyncio.wait_for(pages, GENEROUS)) == 10
 
     run(scenario(), GENEROUS)
 

@@ -51,7 +51,7 @@ def test_scan_is_not_suspected_of_kills_while_a_service_reads_it(tmp_path: Path)
         service.mode = NORMAL
         with DaemonProcess(tmp_path) as daemon:
             sent_and_delivered(daemon, [0])
-            assert daemon.events("scan.delivered")[0]["attempt"] == 1
+            assert deliveries(daemon, ["cloud/0.jpg"])[0]["attempt"] == 1
 
 
 def test_killed_workers_cost_no_scan(tmp_path: Path) -> None:

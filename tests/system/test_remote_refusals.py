@@ -68,6 +68,24 @@ def test_service_that_asks_to_wait_is_left_alone_as_long(tmp_path: Path) -> None
         assert daemon.stop() == 0
 
 
+def test_service_that_asks_to_wait_is_left_alone_if_no_scan_waits(tmp_path: Path) -> None:
+    """Scans that come one at a time are read by the next engine until the time is over, and then sent again."""
+    with serving() as service:
+        config = settings(service, engine='["remote:cloud", "tesserocr"]')
+        with DaemonProcess(tmp_path, config=config) as daemon:
+            daemon.wait_ready()
+            service.mode = Mode(status=429, retry_after="3")
+            for number in range(2):
+                (event,) = deliveries(daemon, drop(daemon, [number]))
+                assert event["engine"].startswith("tesserocr")
+                service.mode = NORMAL
+            assert len(service.requests) == 1
+            assert daemon.wait_for("daemon.resumed", cause=CAUSE)["paused_s"] >= 3.0
+            (event,) = deliveries(daemon, drop(daemon, [2]))
+            assert event["engine"].startswith(CAUSE)
+            assert daemon.stop() == 0
+
+
 @pytest.mark.parametrize(("status", "code"), [(400, "rejected"), (500, "engine-failed")])
 def test_single_refused_scan_is_judged_by_the_trial_picture(tmp_path: Path, status: int, code: str) -> None:
     """If the service reads the picture, the scan is quarantined; if it does not, the scan waits, and is read later."""

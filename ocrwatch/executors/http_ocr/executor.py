@@ -24,6 +24,11 @@ _MOST_REMEMBERED: Final = 10_000
 """Scans on which a service has failed, so that it is known whether it has read others since."""
 
 
+_MOST_IN_A_ROW: Final = 2
+"""Scans, one after the other, that a service may fail on although it reads the trial picture. With more it is to blame:
+it may be short of memory for all pages of a usual size. Chosen."""
+
+
 class PageWorkers(Executor, Protocol):
     """An executor whose workers also prepare scans for services, and make pages of the answers."""
 
@@ -57,6 +62,8 @@ class HttpOcrExecutor:
         self._backoff = backoff
         self._failed: dict[tuple[str, int], None] = {}
         """Services with the rows of scans on which they have failed, in the order of the failures."""
+        self._in_a_row: dict[str, set[int]] = {remote.name: set() for remote in remotes}
+        """Rows of scans that each service has failed on since it last read one."""
         self._trials = {remote.name: _Trial() for remote in remotes}
         self._trial_rows = itertools.count(-1, -1)
         """Rows of trial pictures: those of scans are above 0."""
@@ -75,6 +82,7 @@ class HttpOcrExecutor:
             service.without_key(error)
             raise
         self._failed.pop((service.name, job.scan), None)
+        self._in_a_row[service.name].clear()
         self._backoff.resolve(service.cause, tried_at=begun)
         return Reading(page, (time.monotonic() - begun) * 1000)
 
@@ -157,7 +165,7 @@ class HttpOcrExecutor:
         """Have a service read an image; if it fails, find out whose fault that is, and raise it.
 
         It is the scan's only if the service reads the trial picture, and then fails on the image again: it may have
-        been out of order just before.
+        been out of order just before. What it fails on for no stated reason must not be several scans in a row.
         """
         try:
             return await self._assembled(job, prepared, await service.ask(prepared.message))
@@ -168,9 +176,18 @@ class HttpOcrExecutor:
         try:
             return await self._assembled(job, prepared, await service.ask(prepared.message))
         except Ambiguous as error:
+            if isinstance(error.of_scan, EngineFailed) and self._is_one_too_many(service, job):
+                raise error.of_service from None
             self._failed.pop((service.name, job.scan), None)
             self._backoff.resolve(service.cause)
             raise error.of_scan from None
+
+    def _is_one_too_many(self, service: Service, job: Job) -> bool:
+        """Record that a service has failed on a scan again; return whether it has failed on others in a row."""
+        in_a_row = self._in_a_row[service.name]
+        if len(in_a_row) < _MOST_IN_A_ROW:
+            in_a_row.add(job.scan)
+        return job.scan not in in_a_row
 
     def _has_failed(self, service: Service, job: Job) -> bool:
         """Record that a service has failed on a scan; return whether it had before."""

@@ -167,6 +167,26 @@ def test_service_that_refuses_all_is_to_blame(status: int) -> None:
         run(main(service), _LIMIT)
 
 
+def test_service_is_to_blame_for_several_failures_in_a_row() -> None:
+    """Even if it reads the trial picture: it may lack memory for all pages of a usual size. Then single scans again."""
+
+    async def main(service: OcrService) -> None:
+        async with subject(remote(service)) as it:
+            for number in range(1, 7):
+                service.for_image[sha256_of(scan(number))] = Mode(status=500)
+            faults = [type(await it.fails(number)) for number in (1, 2, 3, 1, 4)]
+            assert faults == [EngineFailed, EngineFailed, ServiceFault, EngineFailed, ServiceFault]
+            await it.read(10)
+            faults = [type(await it.fails(number)) for number in (4, 5, 6)]
+            assert faults == [EngineFailed, EngineFailed, ServiceFault]
+            # What it says of an image holds for that image.
+            service.for_image[sha256_of(scan(7))] = Mode(status=415)
+            assert type(await it.fails(7)) is Rejected
+
+    with serving() as service:
+        run(main(service), _LIMIT)
+
+
 def test_no_request_follows_a_refusal() -> None:
     """Scans that wait for their turn at the service are told of the pause, and are not sent."""
 
