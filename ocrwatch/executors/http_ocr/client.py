@@ -29,7 +29,7 @@ _FURTHER_CONNECTIONS: Final = 4
 """Besides those of requests: for tokens."""
 
 
-class _TooLong(ValueError):
+class _TooLong(Exception):
     """An answer has too many bytes."""
 
 
@@ -126,9 +126,20 @@ class Client:
             ) from error
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionResetError) as error:
             raise self._broken() from error
+        except _TooLong as error:
+            raise NoAnswer(
+                f"the answer of the service {self._service} ({self._shown}) is too long"
+                f" (more than {MOST_RECEIVED // 1_000_000} MB)",
+                "see what the service answers: switch off pictures and other additions to the text there",
+            ) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if _was_broken(error):
                 raise self._broken() from error
+            if _is_no_http(error):
+                raise NoAnswer(
+                    f"the answer of the service {self._service} ({self._shown}) is no HTTP",
+                    "check url of the service, and see its log",
+                ) from error
             raise ServiceFault(
                 f"the service {self._service} ({self._shown}) cannot be reached ({_reason(error)})",
                 _UNREACHED,
@@ -209,7 +220,7 @@ async def _limited(response: aiohttp.ClientResponse) -> bytes:
     async for piece in response.content.iter_chunked(1 << 16):
         received += piece
         if len(received) > MOST_RECEIVED:
-            raise _TooLong(f"its answer has more than {MOST_RECEIVED // 1_000_000} MB")
+            raise _TooLong
     return bytes(received)
 
 
@@ -217,6 +228,12 @@ def _was_broken(error: Exception) -> bool:
     """Return whether a connection that was made was reset."""
     is_made = isinstance(error, aiohttp.ClientOSError) and not isinstance(error, aiohttp.ClientConnectorError)
     return is_made and getattr(error, "errno", None) in {errno.ECONNRESET, errno.EPIPE}
+
+
+def _is_no_http(error: Exception) -> bool:
+    """Return whether an answer came that cannot be parsed: a server may repeat text of the image in a header."""
+    # The answer of a proxy has nothing to do with an image.
+    return isinstance(error, aiohttp.ClientResponseError) and not isinstance(error, aiohttp.ClientHttpProxyError)
 
 
 def _reason(error: Exception) -> str:
@@ -228,8 +245,6 @@ def _reason(error: Exception) -> str:
             reason = "its name is not known"
         case aiohttp.ClientOSError():
             reason = system_reason(error)
-        case _TooLong():
-            reason = str(error)
         case _:
             reason = type(error).__name__
     return reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -39,6 +39,9 @@ _AIM: Final = 0.95
 
 _MOST_TRIES: Final = 8
 
+_ROUNDING: Final = 1e-6
+"""Error of a computed side in pixels."""
+
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
@@ -71,6 +74,25 @@ def encoded(
     return _Writer(media_types, dpi).write(_scaled(pixels, scale), scale, _QUALITY)
 
 
+def legible(image: EncodedImage, scale: float, fineness: float, taken: str = "") -> EncodedImage:
+    """Return an image with a warning if its text has become small; raises :class:`Rejected` if it is too small to read.
+
+    ``scale`` is by what it was scaled, 0 to 1; ``fineness`` is the resolution in dpi at which its text would have been
+    10-point type before. ``taken`` is what the service takes: as many pixels as the image has, if not said.
+    """
+    taken = taken or f"{image.width} x {image.height} pixels"
+    if scale < _least_scale(fineness):
+        raise Rejected(
+            f"the image would be only as fine as {scale * fineness:.0f} dpi, too small to be read: the service takes"
+            f" {taken}",
+            "read only a region (ocr.region), or read the scan with another engine",
+        )
+    if scale * fineness >= _FINE:
+        return image
+    warning = f"the image that was sent is only as fine as {scale * fineness:.0f} dpi: the service takes {taken}"
+    return replace(image, warnings=(warning,))
+
+
 def shrunk(
     pixels: Gray | Rgb,
     media_types: frozenset[str],
@@ -87,19 +109,19 @@ def shrunk(
     would not be legible any more.
     """
     writer = _Writer(media_types, dpi)
-    least = min(1.0, _LEAST_FINE / fineness)
+    least = _least_scale(fineness)
     scale = scale_within(pixels.shape[1], pixels.shape[0], max_side, max_pixels)
     image = writer.write(_scaled(pixels, scale), scale, _LOWER_QUALITY)
     for _ in range(_MOST_TRIES):
         if len(image.content) <= max_bytes:
-            return _with_warning(image, scale * fineness, max_bytes)
+            return legible(image, scale, fineness, f"{max_bytes} bytes")
         if scale <= least:
             break
         scale = max(least, scale * _AIM * (max_bytes / len(image.content)) ** 0.5)
         image = writer.write(_scaled(pixels, scale), scale, _LOWER_QUALITY)
     image = writer.write(_scaled(_gray(pixels), scale), scale, _LOWEST_QUALITY)
     if len(image.content) <= max_bytes:
-        return _with_warning(image, scale * fineness, max_bytes)
+        return legible(image, scale, fineness, f"{max_bytes} bytes")
     raise Rejected(
         f"the image has {len(image.content)} bytes when it is as small as it can be read, more than the limit of"
         f" {max_bytes}",
@@ -143,11 +165,9 @@ class _Writer:
         return JPEG
 
 
-def _with_warning(image: EncodedImage, fineness: float, max_bytes: int) -> EncodedImage:
-    if fineness >= _FINE:
-        return image
-    warning = f"the image that was sent is only as fine as {fineness:.0f} dpi: the service takes {max_bytes} bytes"
-    return EncodedImage(image.content, image.media_type, image.width, image.height, (warning,))
+def _least_scale(fineness: float) -> float:
+    """Return the smallest scale, 0 to 1, at which text is legible."""
+    return min(1.0, _LEAST_FINE / fineness)
 
 
 def _gray(pixels: Gray | Rgb) -> Gray:
@@ -158,5 +178,6 @@ def _scaled(pixels: Gray | Rgb, scale: float) -> Gray | Rgb:
     if scale >= 1:
         return pixels
     height, width = pixels.shape[:2]
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    # Rounded up, both sides together could exceed a number of pixels.
+    size = (max(1, int(width * scale + _ROUNDING)), max(1, int(height * scale + _ROUNDING)))
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)

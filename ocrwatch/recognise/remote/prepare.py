@@ -23,7 +23,7 @@ from ocrwatch.recognise.evidence import letter_centres
 from ocrwatch.recognise.page_view import REDUCE_FROM, PageView, dpi_of, for_languages, needs_full_size, view_of
 from ocrwatch.recognise.projective import as_projective, mapped
 from ocrwatch.recognise.reader import untouched
-from ocrwatch.recognise.remote.encoding import EncodedImage, encoded, scale_within, shrunk
+from ocrwatch.recognise.remote.encoding import EncodedImage, encoded, legible, scale_within, shrunk
 from ocrwatch.recognise.remote.marks import packed_marks
 from ocrwatch.recognise.remote.scan_image import Rgb, colours, is_read_alike
 from ocrwatch.recognise.sent_page import SentPage
@@ -80,9 +80,15 @@ def prepare(
     else:
         dpi = _dpi(made, recipe)
         image = encoded(made.pixels, media_types, dpi, max_side, max_pixels)
-        if max_bytes and len(image.content) > max_bytes:
+        scale = scale_within(made.pixels.shape[1], made.pixels.shape[0], max_side, max_pixels)
+        has_many_bytes = 0 < max_bytes < len(image.content)
+        if scale < 1 or has_many_bytes:
             fineness = _fineness(made, dpi)
-            image = shrunk(made.pixels, media_types, dpi, max_bytes, fineness, max_side=max_side, max_pixels=max_pixels)
+            image = legible(image, scale, fineness)
+            if has_many_bytes:
+                image = shrunk(
+                    made.pixels, media_types, dpi, max_bytes, fineness, max_side=max_side, max_pixels=max_pixels
+                )
     sent = _sent(image, made, recipe)
     return image.content, replace(sent, prepare_ms=round((time.perf_counter() - begin) * 1000, 2))
 

@@ -24,7 +24,7 @@ from ocrwatch.executors.http_ocr.presets.addresses import rest_of_path
 from ocrwatch.executors.http_ocr.presets.base import Answer, Image, KeyPlace, Limits, Request
 from ocrwatch.executors.http_ocr.presets.parsing import choice, decode, refused, rejected, unexpected
 from ocrwatch.executors.http_ocr.presets.plain import PlainPreset, unordered
-from ocrwatch.executors.http_ocr.presets.text import clean
+from ocrwatch.executors.http_ocr.presets.text import clean, unplaced
 from ocrwatch.recipe import RemoteService
 
 _VISION: Final = "vision"
@@ -149,6 +149,10 @@ def _of_documents(result: dict[str, Any], image: Image) -> Answer:
     blocks: tuple[Block, ...] = ()
     if pages:
         blocks = azure_pages.lines_beside_words(pages[0], azure_pages.members(result, "paragraphs"), image)
+    text = result.get("content")
+    if not blocks and isinstance(text, str) and len(pages) <= 1:
+        # No text is lost if it is in no line and no word.
+        blocks = unplaced(text)
     version = " ".join(filter(None, map(clean, (result.get("modelId"), result.get("apiVersion")))))
     return Answer(blocks, version, warnings=_surplus(pages))
 

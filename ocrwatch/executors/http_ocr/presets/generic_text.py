@@ -51,9 +51,11 @@ class TextFinder:
     def blocks(self) -> tuple[Block, ...]:
         """Return the text; nothing for a page without any. Raises NotFound."""
         if "text" in self.options.paths:
-            texts = self._everywhere("text")
-            self._require_text("text", texts, [each if isinstance(each, str) else "" for each in texts])
-            return unplaced("\n".join(each for each in texts if isinstance(each, str)))
+            found = self._everywhere("text")
+            # Strings keep the ends of their lines; an empty one is an empty line.
+            texts = [each if isinstance(each, str) else clean(each) for each in found]
+            self._require_text("text", found, texts)
+            return unplaced("\n".join(text for each, text in zip(found, texts, strict=True) if text or each == ""))
         if "lines" in self.options.paths:
             return block_of(self._lines(self._everywhere("lines")))
         return block_of(line_of_words(words, self.image) for words in self._rows(self._everywhere("words")))
@@ -92,7 +94,10 @@ class TextFinder:
     def _pieces(self, kind: str, items: Sequence[Any], *, is_needed: bool) -> list[Piece]:
         """Return lines or words with text, place and confidence; ``is_needed`` says whether they must have text."""
         option = f"{kind}_text"
-        texts = [clean(each) for each in (self._each(option, items) if option in self.options.paths else items)]
+        # Several texts of a word are its letters.
+        between = " " if kind == "line" else ""
+        found = self._all(option, items) if option in self.options.paths else [(item,) for item in items]
+        texts = [between.join(filter(None, map(clean, values))) for values in found]
         if is_needed:
             self._require_text(option, items, texts)
         scale = float(self.options.value("confidence_scale"))
@@ -116,19 +121,23 @@ class TextFinder:
         return found.values
 
     def _each(self, option: str, items: Sequence[Any]) -> Sequence[Any]:
-        """Return what a path leads to in each line or word; None where there is nothing, or no path."""
+        """Return the first that a path leads to in each line or word; None where there is nothing, or no path."""
+        return [next(iter(values), None) for values in self._all(option, items)]
+
+    def _all(self, option: str, items: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """Return all that a path leads to in each line or word; nothing if there is no path."""
         path = self.options.path(option)
         if path is None or not items:
-            return [None] * len(items)
+            return [()] * len(items)
         if path.from_root:
             values = find(path, self.answer).values
             if len(values) != len(items):
                 raise NotFound(option, f"finds {len(values)} values for {len(items)} texts")
-            return values
+            return [(value,) for value in values]
         found = [find(path, item) for item in items]
         if all(each.missing for each in found):
             raise NotFound(option, f"finds nothing in all {len(items)} {'lines' if option[0] == 'l' else 'words'}")
-        return [next(iter(each.values), None) for each in found]
+        return [each.values for each in found]
 
     def _require_text(self, option: str, items: Sequence[Any], texts: Sequence[str]) -> None:
         """Raise NotFound if there is no text, but letters somewhere in what should have some."""

@@ -30,7 +30,7 @@ from ocrwatch.executors.http_ocr.presets.parsing import (
 )
 from ocrwatch.executors.http_ocr.presets.places import finite, rectangle
 from ocrwatch.executors.http_ocr.presets.plain import PlainPreset, unordered
-from ocrwatch.executors.http_ocr.presets.text import Piece, block_of, line_of_words, unplaced
+from ocrwatch.executors.http_ocr.presets.text import Piece, block_of, line_of_words, split_line, unplaced
 from ocrwatch.recipe import RemoteService
 
 _ENGINES: Final = ("1", "2", "3")
@@ -62,8 +62,9 @@ _BLAMES_SERVICE: Final = re.compile(
 _UNREADABLE: Final = 3
 """``OCRExitCode`` if the engine failed on the image."""
 
-_RESULTS: Final = frozenset({1, 2})
-"""``OCRExitCode`` of results."""
+_PARTIAL: Final = 2
+_RESULTS: Final = frozenset({1, _PARTIAL})
+"""``OCRExitCode`` of results; the second one is of a part."""
 
 _READ: Final = 1
 """``FileParseExitCode`` of a page that was read."""
@@ -78,7 +79,8 @@ class _Word(msgspec.Struct):
 
 
 class _Line(msgspec.Struct):
-    words: list[_Word] = msgspec.field(name="Words")
+    words: list[_Word] | None = msgspec.field(name="Words")
+    text: Any = msgspec.field(default=None, name="LineText")
 
 
 class _Overlay(msgspec.Struct):
@@ -142,7 +144,8 @@ class OcrSpacePreset(PlainPreset):
         failed = next((page for page in content.pages if finite(page.exit_code) not in {None, _READ}), None)
         if failed is not None:
             raise _refusal(failed.error, _UNREADABLE, service)
-        return unordered([block for page in content.pages for block in _blocks(page, image)])
+        warnings = ("the service says that it read only a part of the scan",) if exit_code == _PARTIAL else ()
+        return unordered([block for page in content.pages for block in _blocks(page, image)], warnings=warnings)
 
 
 def _language(languages: tuple[str, ...], engine: str) -> str:
@@ -177,6 +180,6 @@ def _lines(lines: list[_Line], image: Image) -> Iterator[Line | None]:
     for line in lines:
         pieces = [
             Piece(word.text, None, rectangle(word.left, word.top, word.width, word.height, image))
-            for word in line.words
+            for word in line.words or ()
         ]
-        yield line_of_words(pieces, image)
+        yield line_of_words(pieces, image) or split_line(Piece(line.text), image)

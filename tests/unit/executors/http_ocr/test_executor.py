@@ -16,6 +16,7 @@ import pytest
 from ocrwatch.backoff import Backoff
 from ocrwatch.errors import EngineFailed, OcrwatchError, Rejected, ServiceFault, Stopping
 from ocrwatch.executors.base import Reading
+from ocrwatch.executors.http_ocr import client
 from ocrwatch.executors.http_ocr.executor import HttpOcrExecutor, PageWorkers
 from ocrwatch.executors.http_ocr.worker_steps import assembled, prepare_scan
 from ocrwatch.executors.ipc import AssembleJob, Job, Prepared, PrepareJob
@@ -144,6 +145,22 @@ def test_image_that_ends_the_service_is_to_blame_if_it_does_so_again(mode: Mode)
             assert isinstance(await it.fails(2), ServiceFault)
             service.mode = mode
             assert isinstance(await it.fails(2), ServiceFault)
+
+    with serving() as service:
+        run(main(service), _LIMIT)
+
+
+def test_image_whose_answer_is_too_long_is_to_blame_if_it_is_so_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise it would be sent for ever."""
+    monkeypatch.setattr(client, "MOST_RECEIVED", 10_000)
+
+    async def main(service: OcrService) -> None:
+        service.text = lambda sha256: "long " * (9000 if sha256 == sha256_of(scan(1)) else 1)
+        async with subject(remote(service)) as it:
+            assert isinstance(await it.fails(1), ServiceFault)
+            fault = await it.fails(1)
+            assert isinstance(fault, EngineFailed)
+            assert "too long" in fault.message
 
     with serving() as service:
         run(main(service), _LIMIT)

@@ -9,6 +9,7 @@ from PIL import Image
 from ocrwatch.document import Box
 from ocrwatch.errors import Damaged, OtherFormat, Rejected, ScanFault, TooLarge, Truncated
 from ocrwatch.recipe import EnhanceOptions, Preparation
+from ocrwatch.recognise.remote.encoding import encoded
 from ocrwatch.recognise.remote.marks import packed_marks
 from ocrwatch.recognise.remote.prepare import prepare
 from tests.images import ALL, keyed, on_glass, pages, saved, sixteen_bits
@@ -201,6 +202,44 @@ def test_text_that_would_not_be_legible_is_not_sent() -> None:
     """The image is refused here, as the service would do."""
     with pytest.raises(Rejected, match=r"more than the limit of 5000; raise max_bytes"):
         prepare(SCAN, recipe(), ANY, 5_000)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_fewer_pixels_have_the_limits_of_fewer_bytes(mode: Preparation) -> None:
+    """An image that the service takes only with fewer pixels has the same warning, and is refused alike."""
+    wanted = recipe(mode, enhance=EnhanceOptions(scale=False, margins=False))
+    assert prepare(SCAN, wanted, ANY, 0, max_side=PAGE.width * 3 // 4)[1].warnings == ()
+    for limits in ({"max_side": PAGE.width // 2}, {"max_pixels": PAGE.width * PAGE.height // 4}):
+        content, sent = prepare(SCAN, wanted, ANY, 0, **limits)
+        (warning,) = sent.warnings
+        assert warning.startswith("the image that was sent is only as fine as ")
+        assert warning.endswith(f" dpi: the service takes {sent.sent_width} x {sent.sent_height} pixels")
+        assert image_of(content).size == (sent.sent_width, sent.sent_height)
+    # The bytes would be few enough.
+    for max_bytes in (0, 5_000):
+        with pytest.raises(Rejected, match="would be only as fine as"):
+            prepare(SCAN, wanted, ANY, max_bytes, max_side=PAGE.width // 5)
+
+
+def test_a_long_receipt_is_not_sent_too_small() -> None:
+    """A till receipt of 1.5 m at 300 dpi would have 70 dpi at a service that takes 4096 pixels a side."""
+    receipt = encode(
+        draw("\n".join(["Bread 2.50", "Milk 1.20", "Total 3.70"] * 120), size=42, width=900, height=17_700)
+    )
+    with pytest.raises(Rejected, match=r"would be only as fine as [67]\d dpi"):
+        prepare(receipt, recipe(), JPEG, 0, max_side=4096)
+
+
+@pytest.mark.parametrize("size", [(400, 300), (333, 217), (1000, 3)])
+def test_no_limit_of_pixels_is_exceeded_by_rounding(size: tuple[int, int]) -> None:
+    """Services refuse an image with one pixel too many."""
+    pixels = np.full(size[::-1], 255, np.uint8)
+    for max_pixels in range(size[0] * size[1] // 2, size[0] * size[1], 97):
+        image = encoded(pixels, JPEG, None, 0, max_pixels)
+        assert image.width * image.height <= max_pixels
+        assert image.width * image.height > 0.9 * max_pixels or size[1] < 10
+    smaller = encoded(pixels, JPEG, None, 77)
+    assert max(smaller.width, smaller.height) == 77
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -263,7 +263,7 @@ def test_a_page_without_text_is_no_error(of: Any) -> None:
     """Nor is a result without pages."""
     assert answer_of(result(page()), of).blocks == ()
     assert answer_of(result(), of).blocks == ()
-    assert answer_of(document(pages=[], paragraphs=None), of).blocks == ()
+    assert answer_of(document(pages=[], paragraphs=None, content=""), of).blocks == ()
 
 
 def test_pages_after_the_first_are_said() -> None:
@@ -291,6 +291,15 @@ def test_words_of_no_line_are_not_lost() -> None:
         each["span"] = None
     changed["analyzeResult"]["pages"][0]["lines"] = "none"
     assert lines_of(answer_of(changed, DOCUMENTS)) == ["Invoice Total 12.50 EUR"]
+
+
+@pytest.mark.parametrize("pages", [[], [{"words": [], "lines": None}], ["a page"]])
+def test_text_of_no_line_and_no_word_is_not_lost(pages: list[Any]) -> None:
+    """It is delivered without places, unless it may be that of other pages."""
+    answer = answer_of(document(pages=pages), DOCUMENTS)
+    assert lines_of(answer) == ["Invoice", "Total 12.50", "EUR"]
+    assert line_of(answer).box == UNPLACED
+    assert answer_of(document(pages=[{}, {}]), DOCUMENTS).blocks == ()
 
 
 @pytest.mark.parametrize(

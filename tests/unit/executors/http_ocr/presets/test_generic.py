@@ -37,6 +37,7 @@ def read(body: Any, **options: str) -> Answer:
         ({"text": "result.text"}, {"result": {"text": "line one\nline two\n"}}),
         ({"text": "pages[*].text"}, {"pages": [{"text": "line one"}, {"text": None}, {"text": "line two"}]}),
         ({"text": "$"}, "line one\r\nline two"),
+        ({"text": "[*]"}, ["line one", None, "line two", True, {}]),
         ({"lines": "[*]"}, ["line one", "line two"]),
         ({"lines": "[*]", "line_text": "rec_txt"}, {"0": {"rec_txt": "line one"}, "1": {"rec_txt": "line two"}}),
         ({"answer": "text"}, "\ufeffline one\nline two\n".encode()),
@@ -48,6 +49,23 @@ def test_text_without_places(options: dict[str, str], body: Any) -> None:
     assert lines_of(answer) == ["line one", "line two"]
     assert words_of(answer)[0] == ("line", UNPLACED, None)
     assert answer.in_order
+
+
+def test_numbers_are_text() -> None:
+    """Some servers write what looks like a number as one; truth values are none."""
+    assert lines_of(read(["Total", 5, 2.5, True], text="[*]")) == ["Total", "5", "2.5"]
+    assert lines_of(read({"text": 2041}, text="text")) == ["2041"]
+    assert lines_of(read(["Total", 5], lines="[*]")) == ["Total", "5"]
+    blocks = read(["Total", True, 5, "", 2041], text="[*]").blocks
+    assert [[line.text for line in block.lines] for block in blocks] == [["Total", "5"], ["2041"]]
+
+
+def test_a_line_has_all_texts_that_its_path_leads_to() -> None:
+    """With spaces between those of a line, and nothing between those of a word: they are its letters."""
+    body = [{"words": [{"text": "Total"}, {"text": None}, {"text": 5}]}, {"words": [{"text": "EUR"}]}, {"words": []}]
+    assert lines_of(read(body, lines="[*]", line_text="words[*].text")) == ["Total 5", "EUR"]
+    words = [[{"letters": [{"c": "T"}, {"c": "o"}]}, {"letters": [{"c": 5}]}]]
+    assert lines_of(read(words, lines="[*]", words="[*]", word_text="letters[*].c")) == ["To 5"]
 
 
 def test_lines_with_places_and_confidences() -> None:

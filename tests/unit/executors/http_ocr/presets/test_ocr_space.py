@@ -114,6 +114,22 @@ def test_text_without_overlay_has_no_places() -> None:
         assert answer.in_order
 
 
+def test_a_line_without_words_keeps_its_text() -> None:
+    """It is split, without places, beside lines that have words."""
+    for words in ([], None, [word("")]):
+        content = page([word("Hello")])
+        content["ParsedResults"][0]["TextOverlay"]["Lines"].append({"LineText": "Total 5", "Words": words})
+        assert texts_of(answer_of("ocr.space", content)) == ["Hello", "Total 5"]
+
+
+def test_a_result_that_is_not_complete_is_told() -> None:
+    """Its exit code says so."""
+    answer = answer_of("ocr.space", page([word("Hello")]) | {"OCRExitCode": 2})
+    assert texts_of(answer) == ["Hello"]
+    assert answer.warnings == ("the service says that it read only a part of the scan",)
+    assert answer_of("ocr.space", page([word("Hello")])).warnings == ()
+
+
 def test_a_blank_page_has_no_words() -> None:
     """It is a result with an empty text."""
     assert answer_of("ocr.space", page()).blocks == ()
