@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ import msgspec
 from yarl import URL
 
 from ocrwatch.backoff import Backoff
-from ocrwatch.errors import EngineFailed, OcrwatchError, ScanFault, ServiceFault
+from ocrwatch.cache.side_thread import SideThread
+from ocrwatch.errors import NO_SERVER, EngineFailed, OcrwatchError, ScanFault, ServiceFault
 from ocrwatch.events import RemoteAnswered, RemoteRefused, publish
 from ocrwatch.executors.http_ocr.client import Client, NoAnswer, Response
 from ocrwatch.executors.http_ocr.gate import Gate, Turn
@@ -34,6 +36,9 @@ _RENEWED_BEFORE: Final = 60.0
 
 _SHORTEST_SECRET: Final = 6
 """Characters of a part of a key that are removed from messages."""
+
+_MOST_SECRETS: Final = 8
+"""Keys and tokens that are kept out of messages: answers to requests with earlier ones may still come."""
 
 _WRONG_URL: Final = "check url and preset of the service"
 
@@ -99,8 +104,12 @@ class Service:
         self._backoff = backoff
         self._gate = Gate(remote.rate, remote.concurrency)
         self._client = Client(remote.name, remote.url, remote.concurrency, remote.timeout)
+        # A file may be on a mount that hangs.
+        self._reader = SideThread(f"key-{remote.name}") if remote.key_file is not None else None
+        self._recent: deque[tuple[str, ...]] = deque(maxlen=_MOST_SECRETS)
+        """The parts of the last keys, and the last tokens."""
         self._secrets: tuple[str, ...] = ()
-        """What must be in no message."""
+        """What must be in no message, the longest first."""
         self._token: _Token | None = None
         self._no_token: _NoToken | None = None
         self._exchanging = asyncio.Lock()
@@ -142,6 +151,8 @@ class Service:
 
     async def close(self) -> None:
         """Close the connections."""
+        if self._reader is not None:
+            self._reader.close(0.0)
         await self._client.close()
 
     @property
@@ -229,7 +240,7 @@ class Service:
             raise
 
     async def _authorization(self) -> _Authorization:
-        if not (self.options.key_file or self.options.key_variable) or (key := await self._key()) is None:
+        if (key := await self._key()) is None:
             return _Authorization({})
         place = key_place(self.preset, self.options.service)
         with self._blamed_on_preset():
@@ -242,12 +253,31 @@ class Service:
     async def _key(self) -> Key | None:
         """Return the key; raises :class:`ServiceFault` if it cannot be read."""
         try:
-            key = await asyncio.to_thread(key_of, self.options)
+            async with asyncio.timeout(self.options.timeout):
+                key = await self._read_key()
+        except TimeoutError as error:
+            raise ServiceFault(
+                f"the file {self.options.key_file} with the key of the service {self.name} "
+                f"was not read within {self.options.timeout:g} s",
+                NO_SERVER,
+            ) from error
         except OcrwatchError as error:
             raise ServiceFault(error.message, error.remedy) from error
         if key is not None:
-            self._secrets = (*key.parts, *((self._token.value,) if self._token else ()))
+            self._hide(key.parts)
         return key
+
+    async def _read_key(self) -> Key | None:
+        if self._reader is None:
+            return key_of(self.options)
+        return await asyncio.wrap_future(self._reader.submit(key_of, self.options))
+
+    def _hide(self, secrets: tuple[str, ...]) -> None:
+        """Remove secrets from messages from now on, and the last ones before them."""
+        if secrets in self._recent:
+            self._recent.remove(secrets)
+        self._recent.append(secrets)
+        self._secrets = tuple(sorted({secret for each in self._recent for secret in each}, key=len, reverse=True))
 
     async def _exchanged(self, exchange: TokenExchange) -> str:
         """Return a token, which is asked for once and used until it ends.
@@ -265,7 +295,7 @@ class Service:
                 except ServiceFault as fault:
                     self._no_token = _NoToken(exchange, fault.message, fault.remedy, time.monotonic())
                     raise
-                self._secrets = (*self._secrets, token.value)
+            self._hide((token.value,))
             return token.value
 
     async def _asked_for_token(self, exchange: TokenExchange) -> _Token:

@@ -1,9 +1,10 @@
-"""The key of a service and its token: when they are asked for, and how long that may take."""
+"""The key of a service and its token: when they are asked for, how long that may take, and that no message has them."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Final
 import pytest
 
 from ocrwatch.backoff import Backoff
-from ocrwatch.errors import ServiceFault, Stopping
+from ocrwatch.errors import OcrwatchError, ServiceFault, Stopping
 from ocrwatch.events import RemoteRefused, subscribe
 from ocrwatch.executors.http_ocr import keys
 from ocrwatch.executors.http_ocr import service as module
@@ -21,7 +22,7 @@ from ocrwatch.executors.http_ocr.client import NoAnswer, Response
 from ocrwatch.executors.http_ocr.presets.base import Request
 from ocrwatch.executors.http_ocr.service import Service
 from ocrwatch.settings import Remote
-from tests.eventually import eventually, run
+from tests.eventually import eventually, run, settled
 
 _REQUEST: Final = Request(b"image", "image/jpeg")
 _PAIR: Final = "the-api-key:the-secret-key"
@@ -217,4 +218,92 @@ def test_no_token_is_asked_for_after_a_stop(server: Server, tmp_path: Path) -> N
             await second
         assert len(server.exchanges) == 1
 
+    run(main())
+
+
+# The key.
+
+
+def test_a_key_that_was_replaced_is_in_no_message(server: Server, tmp_path: Path) -> None:
+    """The answer to a request with the old one may come later, and repeat it; so may that of an old token."""
+
+    async def main() -> None:
+        asked = service(tmp_path / "key", "the-old-api-key:the-old-secret-key")
+        server.latency, server.status = 0.2, 503
+        server.says = json.dumps({"message": "the-old-secret-key and token-1 are bad"})
+        first = asyncio.ensure_future(asked.ask(_REQUEST))
+        await eventually(lambda: server.sent)
+        server.latency, server.status = 0.0, 200
+        asked.completed(ServiceFault("refused"), time.monotonic())
+        (tmp_path / "key").write_text(_PAIR)
+        await asked.ask(_REQUEST)
+        with pytest.raises(ServiceFault) as caught:
+            await first
+        assert caught.value.message.endswith("… and … are bad")
+
+    run(main())
+
+
+def test_few_secrets_are_kept(server: Server, tmp_path: Path) -> None:
+    """Keys may be replaced every day."""
+
+    async def main() -> None:
+        asked = service(tmp_path / "key")
+        for number in range(50):
+            (tmp_path / "key").write_text(f"secret-number-{number}")
+            await asked.ask(_REQUEST)
+        error = OcrwatchError("secret-number-49 secret-number-48 secret-number-0")
+        asked.without_key(error)
+        assert error.message == "… … secret-number-0"
+
+    run(main())
+
+
+def test_a_key_file_on_a_dead_mount_is_a_fault(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the timeout of a request, with a remedy; and the program ends although the thread hangs."""
+    goes_on = threading.Event()
+
+    def hang(_: Remote) -> None:
+        goes_on.wait(20)
+
+    async def main() -> None:
+        asked = service(tmp_path / "key", timeout=0.2)
+        results = await _results(asked, 3)
+        assert [type(each) for each in results] == [ServiceFault] * 3
+        assert str(tmp_path / "key") in str(results[0])
+        assert isinstance(results[0], ServiceFault)
+        assert results[0].remedy
+        await asked.close()
+
+    monkeypatch.setattr(module, "key_of", hang)
+    begun = time.monotonic()
+    run(main())
+    assert time.monotonic() - begun < 5
+    assert not server.sent
+    goes_on.set()
+
+
+def test_a_key_file_is_read_again_when_its_mount_is_back(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that gave up meanwhile are not made up for."""
+    goes_on = threading.Event()
+    read: list[str] = []
+
+    def slow(remote: Remote) -> keys.Key | None:
+        read.append(remote.name)
+        goes_on.wait(20)
+        return keys.key_of(remote)
+
+    async def main() -> None:
+        asked = service(tmp_path / "key", "a-token", timeout=0.2)
+        await _results(asked, 3)
+        goes_on.set()
+        await settled()
+        assert await asked.ask(_REQUEST) == b"{}"
+        assert server.keys == ["a-token"]
+        assert len(read) == 2
+        await asked.close()
+
+    monkeypatch.setattr(module, "key_of", slow)
     run(main())
