@@ -10,10 +10,11 @@ import hashlib
 import os
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from types import SimpleNamespace
+from typing import Any, Final
 
 from ocrwatch.backoff import Backoff
 from ocrwatch.cache.key import PageCache
@@ -122,8 +123,15 @@ class Core:
     """One run of it. The test brings the files that the inbox would; see :func:`running`."""
 
     def __init__(
-        self, folders: Folders, settings: Settings, *, act: Act = echo, cache: PageCache | None = None
+        self,
+        folders: Folders,
+        settings: Settings,
+        *,
+        act: Act = echo,
+        cache: PageCache | None = None,
+        lanes: Mapping[str, int] | None = None,
     ) -> None:
+        """``lanes`` has how many scans each remote service reads at once; ``act`` reads in their place."""
         self.folders = folders
         self.settings = settings
         self.ledger = Ledger(folders.state)
@@ -151,6 +159,7 @@ class Core:
         )
         places = Places(folders.inbox, folders.outbox, folders.archive, folders.quarantine, keeps=keeps)
         self.deliverer = Deliverer(places, self.ledger, self.ledger.remember_endings(endings()))
+        self.services: Any = None if lanes is None else SimpleNamespace(lanes=lanes)
         self.deliveries = Deliveries(self.threads.delivery, self.deliverer, self.ledger, self.backoff, self.duplicates)
         self.pipeline = self.pipeline_of(Pipeline)
         self._services: list[asyncio.Task[None]] = []
@@ -176,6 +185,7 @@ class Core:
             self.deliveries,
             self.duplicates,
             self.heard,
+            self.services,
         )
 
     def serve(self) -> None:
@@ -249,11 +259,16 @@ class Core:
 
 @asynccontextmanager
 async def running(
-    root: Path, *, act: Act = echo, cache: PageCache | None = None, **settings: object
+    root: Path,
+    *,
+    act: Act = echo,
+    cache: PageCache | None = None,
+    lanes: Mapping[str, int] | None = None,
+    **settings: object,
 ) -> AsyncIterator[Core]:
     """Run a core on the folders below ``root``, and end it."""
     folders = Folders(root)
-    core = Core(folders, folders.settings(**settings), act=act, cache=cache)
+    core = Core(folders, folders.settings(**settings), act=act, cache=cache, lanes=lanes)
     core.serve()
     try:
         yield core

@@ -46,8 +46,7 @@ class PageSource:
         services: HttpOcrExecutor | None,
     ) -> None:
         """``services`` is the executor, if there are remote services."""
-        self.settings = settings
-        """The current settings."""
+        self._settings = settings
         self._ledger = ledger
         self._cache = cache
         self._threads = threads
@@ -64,6 +63,20 @@ class PageSource:
             looks_ahead=bool(cache),
         )
 
+    @property
+    def settings(self) -> Settings:
+        """The current settings. Scans that wait for a service leave it if they have other engines by new ones."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._settings = settings
+        for scan in self.scheduler.queue():
+            # Those that wait for workers get theirs soon, and those that wait for a second reader have been read.
+            waits_for_service = scan.lane == lane_of(scan.engine) != LOCAL_LANE
+            if waits_for_service and set(map(lane_of, self._engines(scan))) != {scan.lane, *scan.other_lanes}:
+                self.scheduler.send_back(scan)
+
     async def page(self, scan: Scan) -> RenderedPage:
         """Return the scan's page, rendered.
 
@@ -71,9 +84,11 @@ class PageSource:
         :class:`Stopping`, and what :class:`Loading` and :func:`check_admission` say against reading it now.
         """
         while True:
-            # A scan that waits for a service in a pause goes to another of its engines.
-            with contextlib.suppress(LaneClosed):
+            try:
                 return await self._page(scan)
+            except LaneClosed:
+                # It goes to another of its engines, for which it may wait long: it is loaded again.
+                scan.content = b""
 
     async def _page(self, scan: Scan) -> RenderedPage:
         scan.begun_at = scan.read_ms = 0.0
@@ -81,7 +96,7 @@ class PageSource:
         self._scans.change(scan, ScanState.QUEUED)
         async with self.scheduler.turn(scan):
             self._scans.change(scan, ScanState.LOADING)
-            renew(scan, self.settings)
+            self._renew(scan)
             loaded = await self._load(scan)
             if loaded.page is not None:
                 if (page := await self._render_cached(scan, loaded.page, loaded.content)) is not None:
@@ -89,9 +104,10 @@ class PageSource:
                 check_admission(scan, replace(loaded, page=None), self.settings.retry)
             scan.content = loaded.content
             del loaded
+            # The settings may have changed while it was loaded, and while it waits.
+            self._renew(scan)
             async with self.scheduler.place(scan):
-                # The settings may have changed while it waited.
-                renew(scan, self.settings)
+                self._renew(scan)
                 content, scan.content = scan.content, b""
                 # Another scan with the same bytes may have been read since this one was loaded.
                 cached = self._cache.recent(scan.sha256 or "", scan.recipe)
@@ -109,13 +125,23 @@ class PageSource:
 
     def _choose_engine(self, scan: Scan) -> None:
         """Choose the first of the scan's engines that can read it and is available, otherwise the first that can."""
-        engines = self.settings.for_path(scan.path).ocr.engine
-        left = [engine for engine in engines if engine not in scan.failed_engines] or [engines[-1]]
+        left = self._engines(scan)
         # One that has just waited for a service in vain leaves it to others to try whether it is back.
         left.sort(key=scan.refusing_engines.__contains__)
         scan.engine = next((engine for engine in left if self.scheduler.is_open(lane_of(engine))), left[0])
         scan.lane = lane_of(scan.engine)
         scan.other_lanes = tuple(lane_of(engine) for engine in left if engine != scan.engine)
+
+    def _engines(self, scan: Scan) -> list[str]:
+        """Return the engines of a scan that have not failed on it, but at least the last one."""
+        engines = self.settings.for_path(scan.path).ocr.engine
+        return [engine for engine in engines if engine not in scan.failed_engines] or [engines[-1]]
+
+    def _renew(self, scan: Scan) -> None:
+        """Give a scan the options that are in force; raises :class:`LaneClosed` if they give it another lane."""
+        renew(scan, self.settings)
+        if lane_of(scan.recipe.engine) != scan.lane:
+            raise LaneClosed
 
     async def refund(self, row: int) -> None:
         """Refund an attempt; a ledger that refuses is reported by a more important call."""

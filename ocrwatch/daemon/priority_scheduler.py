@@ -40,7 +40,7 @@ _OF_READING: Final = (Cause.READING, Cause.WORKERS, Cause.MEMORY)
 
 
 class LaneClosed(Exception):
-    """The lane of a scan is paused, and another of its engines can read it."""
+    """The lane of a scan is paused, and another of its engines can read it; or its engines have changed."""
 
 
 @dataclass(slots=True)
@@ -185,6 +185,12 @@ class Scheduler:
     def changed(self) -> None:
         """Check again whether turns can be granted."""
         self._wake.set()
+
+    def send_back(self, scan: Scan) -> None:
+        """Have a scan that waits choose its lane again."""
+        future = self._waiting.get(scan)
+        if future is not None and not future.done():
+            future.set_exception(LaneClosed())
 
     def stop(self) -> None:
         """Grant no more turns."""

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from tests.daemon_process import DaemonProcess, Event, clean_environment, run_ocrwatch, write_config
+from tests.ocr_services import Mode, serving
 from tests.system.disks import Manager
 from tests.system.dropping import delivered, emptied, files, is_read, phrase, put, scan, text_of
+from tests.system.sending import CAUSE, drop, settings
 from tests.waiting import until
 
 JSON_TOO = '[output]\nformats = ["txt", "json"]\n'
@@ -247,6 +249,26 @@ def test_no_scan_is_lost_under_load(tmp_path: Path) -> None:
         assert not daemon.events("worker.died")
         for name, number in numbers.items():
             assert text_of(daemon, name.replace(".jpg", ".txt")) == " ".join([phrase(number)] * 3)
+
+
+def test_scans_leave_a_service_that_the_settings_do_not_name_any_more(tmp_path: Path) -> None:
+    """It has asked to be left alone for an hour; they are read at once, and cost no attempt."""
+    with (
+        serving(mode=Mode(status=429, retry_after="3600")) as service,
+        DaemonProcess(tmp_path, config=settings(service)) as daemon,
+    ):
+        daemon.wait_ready()
+        names = drop(daemon, range(12))
+        daemon.wait_for("daemon.paused", cause=CAUSE)
+        assert not daemon.events("scan.delivered")
+        _reload(daemon, settings(service, engine='"tesserocr"'))
+        for name in names:
+            event = daemon.wait_for("scan.delivered", path=name)
+            assert event["engine"].startswith("tesserocr")
+            assert event["attempt"] == 1
+        emptied(daemon.inbox)
+        assert daemon.stop() == 0
+        assert not files(daemon.quarantine)
 
 
 def test_any_time_is_a_good_time(tmp_path: Path) -> None:

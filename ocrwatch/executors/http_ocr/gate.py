@@ -64,8 +64,7 @@ class Gate:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Turn]:
         """Wait for a turn, and hold it; raises :class:`Stopping` once the gate is closed."""
-        if self._is_closed:
-            raise Stopping
+        self.check_open()
         future: asyncio.Future[Turn] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         self._grant()
@@ -80,6 +79,11 @@ class Gate:
             yield turn
         finally:
             self._release()
+
+    def check_open(self) -> None:
+        """Raise :class:`Stopping` once the gate is closed."""
+        if self._is_closed:
+            raise Stopping
 
     def close(self) -> None:
         """Grant no more turns; those that are held go on."""

@@ -49,6 +49,11 @@ def may_be_of_image(status: int) -> bool:
     return status in _GATEWAY
 
 
+def may_be_of_key(status: int) -> bool:
+    """Return whether the key, or the token that was given for it, may be the reason of a refusal."""
+    return status in _KEY
+
+
 def refusal(service: str, status: int, retry_after: str, body: bytes) -> OcrwatchError:
     """Return the error of an answer with this status.
 

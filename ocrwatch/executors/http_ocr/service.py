@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 
@@ -13,13 +15,14 @@ import msgspec
 from yarl import URL
 
 from ocrwatch.backoff import Backoff
-from ocrwatch.errors import EngineFailed, OcrwatchError, ScanFault, ServiceFault
+from ocrwatch.cache.side_thread import SideThread
+from ocrwatch.errors import NO_SERVER, EngineFailed, OcrwatchError, ScanFault, ServiceFault
 from ocrwatch.events import RemoteAnswered, RemoteRefused, publish
 from ocrwatch.executors.http_ocr.client import Client, NoAnswer, Response
 from ocrwatch.executors.http_ocr.gate import Gate, Turn
 from ocrwatch.executors.http_ocr.keys import Key, key_of
 from ocrwatch.executors.http_ocr.presets.base import Request, TokenExchange, key_place, open_preset
-from ocrwatch.executors.http_ocr.refusals import is_accepted, is_ambiguous, may_be_of_image, refusal
+from ocrwatch.executors.http_ocr.refusals import is_accepted, is_ambiguous, may_be_of_image, may_be_of_key, refusal
 from ocrwatch.recipe import REMOTE
 from ocrwatch.settings.remote import Remote
 
@@ -33,6 +36,9 @@ _RENEWED_BEFORE: Final = 60.0
 
 _SHORTEST_SECRET: Final = 6
 """Characters of a part of a key that are removed from messages."""
+
+_MOST_SECRETS: Final = 8
+"""Keys and tokens that are kept out of messages: answers to requests with earlier ones may still come."""
 
 _WRONG_URL: Final = "check url and preset of the service"
 
@@ -48,6 +54,36 @@ class Ambiguous(Exception):
         self.of_scan = of_scan
         self.of_service = of_service
         self.at_once = at_once
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """What is sent instead of a key."""
+
+    exchange: TokenExchange
+    """What it was given for: another key needs another token."""
+    value: str
+    ends_at: float
+    """Monotonic seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _NoToken:
+    """The last exchange that failed."""
+
+    exchange: TokenExchange
+    message: str
+    remedy: str
+    ended_at: float
+    """Monotonic seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Authorization:
+    """The key as a request has it."""
+
+    headers: Mapping[str, str]
+    query: tuple[tuple[str, str], ...] = ()
 
 
 class _Progress(msgspec.Struct):
@@ -68,10 +104,14 @@ class Service:
         self._backoff = backoff
         self._gate = Gate(remote.rate, remote.concurrency)
         self._client = Client(remote.name, remote.url, remote.concurrency, remote.timeout)
+        # A file may be on a mount that hangs.
+        self._reader = SideThread(f"key-{remote.name}") if remote.key_file is not None else None
+        self._recent: deque[tuple[str, ...]] = deque(maxlen=_MOST_SECRETS)
+        """The parts of the last keys, and the last tokens."""
         self._secrets: tuple[str, ...] = ()
-        """What must be in no message."""
-        self._token: tuple[str, float] | None = None
-        """A token and when it ends (monotonic seconds)."""
+        """What must be in no message, the longest first."""
+        self._token: _Token | None = None
+        self._no_token: _NoToken | None = None
         self._exchanging = asyncio.Lock()
 
     @property
@@ -86,12 +126,14 @@ class Service:
         :class:`Ambiguous` if it cannot be told, and :class:`Stopping`.
         """
         self._check_pause()
+        # Before its turn: those that have waited for a token together would be sent together.
+        authorization = await self._authorized()
         async with self._gate.turn() as turn:
             # It may have begun while this one waited.
             self._check_pause()
             begun = time.monotonic()
             try:
-                response = await self._send(message, begun + self.options.timeout, turn)
+                response = await self._send(message, authorization, begun + self.options.timeout, turn)
             except ServiceFault as fault:
                 self._record(fault, None, begun)
                 if isinstance(fault, NoAnswer):
@@ -109,6 +151,8 @@ class Service:
 
     async def close(self) -> None:
         """Close the connections."""
+        if self._reader is not None:
+            self._reader.close(0.0)
         await self._client.close()
 
     @property
@@ -117,9 +161,17 @@ class Service:
         return self._gate.held
 
     def completed(self, fault: ServiceFault, begun: float) -> ServiceFault:
-        """Complete the fault of a request that began at ``begun`` (monotonic seconds), and forget its token."""
+        """Complete the fault of a request that began at ``begun`` (monotonic seconds).
+
+        If the preset found it in an answer that was accepted, the token is forgotten: it may be the reason.
+        """
+        if not fault.service:
+            self._token = None
+        return self._named(fault, begun)
+
+    def _named(self, fault: ServiceFault, begun: float) -> ServiceFault:
+        """Say which service a fault is of, and when it was asked."""
         fault.service, fault.tried_at = self.name, begun
-        self._token = None
         self.without_key(fault)
         return fault
 
@@ -140,22 +192,18 @@ class Service:
         """Raise the reason of a pause that has begun since the scheduler let the scan through."""
         pause = self._backoff.active.get(self.cause)
         if pause is not None and pause.next_try > time.monotonic():
-            fault = ServiceFault(pause.message, pause.remedy)
-            fault.tried_at = pause.begun
-            raise fault
+            raise self._named(ServiceFault(pause.message, pause.remedy), pause.begun)
 
-    async def _send(self, message: Request, deadline: float, turn: Turn) -> Response:
+    async def _send(self, message: Request, authorization: _Authorization, deadline: float, turn: Turn) -> Response:
         """Send a request, and ask for its result until it is there."""
-        headers = {"Content-Type": message.content_type, **dict(message.headers)}
-        key_headers, query = await self._authorization()
+        headers = {"Content-Type": message.content_type, **dict(message.headers), **authorization.headers}
+        query = (*message.query, *authorization.query)
         url = _joined(self.options.url, message.path)
-        response = await self._client.post(
-            url, message.body, headers | key_headers, (*message.query, *query), turn.is_sent_now
-        )
+        response = await self._client.post(url, message.body, headers, query, turn.is_sent_now)
         if not (self.preset.polls and response.status == _ACCEPTED):
             return response
         place = response.headers.get("Operation-Location") or response.headers.get("Location") or ""
-        return await self._result(url, place, key_headers, deadline)
+        return await self._result(url, place, authorization.headers, deadline)
 
     async def _result(self, asked: str, place: str, headers: Mapping[str, str], deadline: float) -> Response:
         """Ask for a result until it is made."""
@@ -180,45 +228,89 @@ class Service:
     def _fault(self, what: str, remedy: str) -> ServiceFault:
         return ServiceFault(f"the service {self.name} {what}", remedy)
 
-    async def _key(self) -> Key | None:
-        """Return the key; raises :class:`ServiceFault` if it cannot be read."""
+    async def _authorized(self) -> _Authorization:
+        """Return the key as requests have it; raises :class:`ServiceFault`, which is published, if there is none."""
+        begun = time.monotonic()
         try:
-            key = await asyncio.to_thread(key_of, self.options)
-        except OcrwatchError as error:
-            raise ServiceFault(error.message, error.remedy) from error
-        if key is not None:
-            self._secrets = (*key.parts, *((self._token[0],) if self._token else ()))
-        return key
+            return await self._authorization()
+        except ServiceFault as fault:
+            # One that others have met as well is published once.
+            if not fault.service:
+                self._record(fault, None, begun)
+            raise
 
-    async def _authorization(self) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
-        """Return the headers and parameters with the key."""
-        if not (self.options.key_file or self.options.key_variable) or (key := await self._key()) is None:
-            return {}, ()
+    async def _authorization(self) -> _Authorization:
+        if (key := await self._key()) is None:
+            return _Authorization({})
         place = key_place(self.preset, self.options.service)
         with self._blamed_on_preset():
             exchange = self.preset.exchange(key.value, self.options.service)
         secret = key.value if exchange is None else await self._exchanged(exchange)
         if place.query:
-            return {}, ((place.query, secret),)
-        return {place.header: f"{place.prefix}{secret}"}, ()
+            return _Authorization({}, ((place.query, secret),))
+        return _Authorization({place.header: f"{place.prefix}{secret}"})
+
+    async def _key(self) -> Key | None:
+        """Return the key; raises :class:`ServiceFault` if it cannot be read."""
+        try:
+            async with asyncio.timeout(self.options.timeout):
+                key = await self._read_key()
+        except TimeoutError as error:
+            raise ServiceFault(
+                f"the file {self.options.key_file} with the key of the service {self.name} "
+                f"was not read within {self.options.timeout:g} s",
+                NO_SERVER,
+            ) from error
+        except OcrwatchError as error:
+            raise ServiceFault(error.message, error.remedy) from error
+        if key is not None:
+            self._hide(key.parts)
+        return key
+
+    async def _read_key(self) -> Key | None:
+        if self._reader is None:
+            return key_of(self.options)
+        return await asyncio.wrap_future(self._reader.submit(key_of, self.options))
+
+    def _hide(self, secrets: tuple[str, ...]) -> None:
+        """Remove secrets from messages from now on, and the last ones before them."""
+        if secrets in self._recent:
+            self._recent.remove(secrets)
+        self._recent.append(secrets)
+        self._secrets = tuple(sorted({secret for each in self._recent for secret in each}, key=len, reverse=True))
 
     async def _exchanged(self, exchange: TokenExchange) -> str:
-        """Return a token, which is asked for once and used until it ends."""
+        """Return a token, which is asked for once and used until it ends.
+
+        If that fails, so do all that wait for it: each would wait as long for the same refusal.
+        """
+        asked_at = time.monotonic()
         async with self._exchanging:
-            if self._token is None or self._token[1] < time.monotonic():
+            token, failed = self._token, self._no_token
+            if token is None or token.exchange != exchange or token.ends_at < time.monotonic():
+                if failed is not None and failed.exchange == exchange and failed.ended_at >= asked_at:
+                    raise self._named(ServiceFault(failed.message, failed.remedy), asked_at)
                 try:
-                    response = await self._client.post(exchange.url, urlencode(exchange.form).encode(), _FORM)
-                except NoAnswer as fault:
-                    # It has nothing to do with an image.
-                    raise ServiceFault(fault.message, fault.remedy) from fault
-                if not is_accepted(response.status):
-                    error = self._said(response)
-                    raise ServiceFault(f"no token: {error.message}", "check the key of the service")
-                with self._blamed_on_preset():
-                    token, seconds = self.preset.token(response.body)
-                self._token = token, time.monotonic() + max(0.0, seconds - _RENEWED_BEFORE)
-                self._secrets = (*self._secrets, token)
-            return self._token[0]
+                    token = self._token = await self._asked_for_token(exchange)
+                except ServiceFault as fault:
+                    self._no_token = _NoToken(exchange, fault.message, fault.remedy, time.monotonic())
+                    raise
+            self._hide((token.value,))
+            return token.value
+
+    async def _asked_for_token(self, exchange: TokenExchange) -> _Token:
+        self._gate.check_open()
+        try:
+            response = await self._client.post(exchange.url, urlencode(exchange.form).encode(), _FORM)
+        except NoAnswer as fault:
+            # It has nothing to do with an image.
+            raise ServiceFault(fault.message, fault.remedy) from fault
+        if not is_accepted(response.status):
+            error = self._said(response)
+            raise ServiceFault(f"no token: {error.message}", "check the key of the service")
+        with self._blamed_on_preset():
+            value, seconds = self.preset.token(response.body)
+        return _Token(exchange, value, time.monotonic() + max(0.0, seconds - _RENEWED_BEFORE))
 
     @contextmanager
     def _blamed_on_preset(self) -> Iterator[None]:
@@ -240,11 +332,13 @@ class Service:
 
     def _refusal(self, response: Response, begun: float) -> Exception:
         """Return the error of a refusal."""
+        if may_be_of_key(response.status):
+            self._token = None
         error = self._said(response)
         self._record(error, response.status, begun)
         if isinstance(error, ScanFault) and is_ambiguous(response.status):
             of_service = ServiceFault(error.message, "see the service, and its options; it is tried again")
-            return Ambiguous(error, of_service, at_once=True)
+            return Ambiguous(error, self._named(of_service, begun), at_once=True)
         if isinstance(error, ServiceFault) and may_be_of_image(response.status):
             return _ambiguous(error)
         return error
@@ -252,7 +346,7 @@ class Service:
     def _record(self, error: OcrwatchError, status: int | None, begun: float) -> None:
         """Publish a refusal."""
         if isinstance(error, ServiceFault):
-            self.completed(error, begun)
+            self._named(error, begun)
         self.without_key(error)
         took_ms = round((time.monotonic() - begun) * 1000)
         publish(RemoteRefused(service=self.name, reason=error.message, status=status, ms=took_ms, remedy=error.remedy))
