@@ -66,6 +66,47 @@ def taken(queue: Queue) -> list[str]:
     return names
 
 
+@given(st.lists(st.tuples(st.sampled_from(["add", "remove", "take"]), st.integers(0, 300)), max_size=400))
+def test_scans_that_were_removed_are_never_taken(steps: list[tuple[str, int]]) -> None:
+    """The queue has those that were added and neither removed nor taken, and takes them in their order."""
+    queue, waiting, gone = Queue(), list[Scan](), list[Scan]()
+    for step, number in steps:
+        if step == "add":
+            # One that was removed or taken may come back, in its old place or a new one.
+            each = gone.pop(number % len(gone)) if gone and number % 2 else scan(str(number), waited=number % 3 == 0)
+            if number % 5 == 0:
+                each.goes_last_of_its_kind()
+            queue.add(each)
+            waiting.append(each)
+        elif step == "remove" and waiting:
+            gone.append(waiting.pop(number % len(waiting)))
+            queue.remove(gone[-1])
+        elif step == "take" and waiting:
+            order = list(queue)
+            following = queue.take()
+            assert following is order[0]
+            waiting.remove(following)
+            gone.append(following)
+        assert len(queue) == len(waiting)
+        assert set(queue) == set(waiting)
+    while waiting:
+        following = queue.take()
+        assert following is not None
+        waiting.remove(following)
+    assert queue.take() is None
+
+
+def test_thousands_leave_together_in_a_moment() -> None:
+    """If a service pauses, all that wait for it may go to another engine, and the event loop must go on."""
+    several = [scan(str(number), fresh=False) for number in range(20_000)]
+    queue = filled(*several)
+    begun = time.monotonic()
+    for each in several:
+        queue.remove(each)
+    assert time.monotonic() - begun < 2.0
+    assert queue.take() is None
+
+
 class Life:
     """One scan that has its turn for as long as the test wants, and then a worker's place."""
 
