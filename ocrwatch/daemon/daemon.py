@@ -293,9 +293,14 @@ class Daemon:
         if pause is None or stops_all(self._assembly.settings, backoff.active):
             return pause
         scans = self._assembly.scans
-        waiting = [scan for scan in scans.of(*ScanState) if scan.state is not ScanState.DELIVERING]
-        is_stuck = all(lane in backoff for scan in waiting for lane in (scan.lane, *scan.other_lanes))
-        return pause if waiting and is_stuck and len(waiting) == len(scans) else None
+        # Those that are blocked alone hold up no end either.
+        waiting = [scan for scan in scans.of(*ScanState) if scan.state is not ScanState.BLOCKED]
+        is_stuck = all(
+            lane in backoff and scan.state is not ScanState.DELIVERING
+            for scan in waiting
+            for lane in (scan.lane, *scan.other_lanes)
+        )
+        return pause if waiting and is_stuck else None
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

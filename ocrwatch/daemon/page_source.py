@@ -93,10 +93,12 @@ class PageSource:
     async def _page(self, scan: Scan) -> RenderedPage:
         scan.begun_at = scan.read_ms = 0.0
         self._choose_engine(scan)
+        chosen_by = self._settings
         self._scans.change(scan, ScanState.QUEUED)
         async with self.scheduler.turn(scan):
+            self._check_settings(chosen_by)
             self._scans.change(scan, ScanState.LOADING)
-            self._renew(scan)
+            renew(scan, self.settings)
             loaded = await self._load(scan)
             if loaded.page is not None:
                 if (page := await self._render_cached(scan, loaded.page, loaded.content)) is not None:
@@ -104,9 +106,9 @@ class PageSource:
                 check_admission(scan, replace(loaded, page=None), self.settings.retry)
             scan.content = loaded.content
             del loaded
-            # The settings may have changed while it was loaded, and while it waits.
-            self._renew(scan)
+            self._check_settings(chosen_by)
             async with self.scheduler.place(scan):
+                # The settings may have changed while it waited.
                 self._renew(scan)
                 content, scan.content = scan.content, b""
                 # Another scan with the same bytes may have been read since this one was loaded.
@@ -136,6 +138,11 @@ class PageSource:
         """Return the engines of a scan that have not failed on it, but at least the last one."""
         engines = self.settings.for_path(scan.path).ocr.engine
         return [engine for engine in engines if engine not in scan.failed_engines] or [engines[-1]]
+
+    def _check_settings(self, chosen_by: Settings) -> None:
+        """Raise :class:`LaneClosed` if the settings have changed since an engine was chosen by them."""
+        if self._settings is not chosen_by:
+            raise LaneClosed
 
     def _renew(self, scan: Scan) -> None:
         """Give a scan the options that are in force; raises :class:`LaneClosed` if they give it another lane."""

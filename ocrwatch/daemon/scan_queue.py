@@ -30,7 +30,8 @@ class _Kind(enum.IntEnum):
 def _kind_of(scan: Scan) -> _Kind:
     if scan.reduced:
         return _Kind.REDUCED
-    if scan.has_waited:
+    if scan.has_waited or scan.engine in scan.refusing_engines:
+        # In a pause one scan at a time tries whether the service is back: the same one must not do so each time.
         return _Kind.RETRY
     return _Kind.FRESH if scan.file.fresh else _Kind.BACKLOG
 

@@ -82,6 +82,9 @@ class Attempts(Protocol):
         Raises :class:`EnvironmentFault` if it cannot be recorded.
         """
 
+    def record_answered(self, scan: int) -> None:
+        """Record that a worker gets a scan again, with the answer of a service; raises like :meth:`record_sent`."""
+
 
 class WorkerListener(Protocol):
     """Receives the events of workers. Called on the event loop."""
@@ -222,6 +225,9 @@ class Uncounted:
         """Do nothing."""
 
     def record_sent(self, scan: int) -> None:
+        """Do nothing."""
+
+    def record_answered(self, scan: int) -> None:
         """Do nothing."""
 
 

@@ -147,14 +147,15 @@ class Slot(threading.Thread):
         worker = self._worker
         return worker is not None and worker is self._warm
 
-    def _start(self) -> bool:
-        """Start a worker; if that fails, report it."""
+    def _start(self, job: AnyJob | None = None) -> bool:
+        """Start a worker. If that fails, queue a job again, which another slot may have a worker for, and report it."""
         begun = time.monotonic()
         options = self._options
         setup = setup_of(options)
         try:
             worker = self._worker = WorkerProcess.spawn(options.scratch, reads=bool(options.recipes))
         except (OSError, MemoryError) as error:
+            self._give_back(job)
             self._report(WorkerUnfit(cannot_spawn(error), self._next_back_off()))
             return False
         if self._stopped.is_set():
@@ -169,6 +170,7 @@ class Slot(threading.Thread):
                 raise BadMessage("the answer to a scan")
         except (BadMessage, ChannelClosed, TimeoutError) as error:
             if not self._stopped.is_set():
+                self._give_back(job)
                 self._reap("starting", None, killed=_why_killed(error))
             return False
         if isinstance(answer, Warm):
@@ -179,8 +181,13 @@ class Slot(threading.Thread):
             self._report(WorkerReady(worker.pid, answer.engine, (time.monotonic() - begun) * 1000))
             return True
         self._end_worker()
+        self._give_back(job)
         self._report(WorkerUnfit(answer.error, self._next_back_off()))
         return False
+
+    def _give_back(self, job: AnyJob | None) -> None:
+        if job is not None:
+            self._jobs.put(job)
 
     def _serve(self, job: AnyJob) -> None:
         """Get one job done, by another worker if the first died before it had the bytes."""
@@ -190,12 +197,13 @@ class Slot(threading.Thread):
         # While it waited for this job the options may have changed.
         self._recycle()
         while not self._stopped.is_set():
-            if self._worker is None and not self._start():
-                # Another slot may have a worker.
-                self._jobs.put(job)
+            if self._worker is None and not self._start(job):
                 return
             try:
                 attempt = self._attempts.count_attempt(job.scan) if is_counted else 0
+                if isinstance(job, AssembleJob) and job.content:
+                    # More is read of the scan itself.
+                    self._attempts.record_answered(job.scan)
             except EnvironmentFault as error:
                 self._report(Outcome(job.scan, None, error, 0.0, 0, number=job.number))
                 return

@@ -103,14 +103,14 @@ class Ledger:
             return self.get(scan).attempts
 
     def record_sent(self, scan: int) -> None:
-        """Record that a scan that was being read is sent to a remote service.
-
-        It was decoded for that, and has ended nothing: it need not be alone any more.
-        """
+        """Record that a scan that was being read is sent to a remote service."""
         with self._transaction():
-            self._db.execute(
-                "UPDATE scans SET state = 'sent', alone = 0, deaths = 0 WHERE id = ? AND state = 'reading'", (scan,)
-            )
+            self._db.execute("UPDATE scans SET state = 'sent' WHERE id = ? AND state = 'reading'", (scan,))
+
+    def record_answered(self, scan: int) -> None:
+        """Record that a scan that was sent is read on, with the answer."""
+        with self._transaction():
+            self._db.execute("UPDATE scans SET state = 'reading' WHERE id = ? AND state = 'sent'", (scan,))
 
     def refund_attempt(self, scan: int, *, code: str | None = None, reason: str | None = None) -> None:
         """Refund an attempt that ended for no fault of the scan.
@@ -138,13 +138,12 @@ class Ledger:
         are forgotten. Those that were with a remote service are not suspected either.
         """
         with self._transaction():
-            self._refund_all("'sent'")
+            were_sent = self._refund_all("'sent'")
             rows = self._db.execute("SELECT * FROM scans WHERE state = 'reading' ORDER BY id").fetchall()
-            if not rows:
-                return []
-            self._db.execute(
-                f"UPDATE scans SET deaths = 0 WHERE deaths > 0 AND state IN {_OPEN} AND state != 'reading'"
-            )
+            if rows or were_sent:
+                self._db.execute(
+                    f"UPDATE scans SET deaths = 0 WHERE deaths > 0 AND state IN {_OPEN} AND state != 'reading'"
+                )
             for entry in map(entry_of, rows):
                 self._set(entry.id, state=ScanState.QUEUED, attempts=max(0, entry.attempts - 1), alone=1)
             if len(rows) == 1:
@@ -397,12 +396,12 @@ class Ledger:
             (*map(bindable, values.values()), time.time(), scan),
         )
 
-    def _refund_all(self, states: str) -> None:
-        self._db.execute(
+    def _refund_all(self, states: str) -> int:
+        return self._db.execute(
             "UPDATE scans SET attempts = max(0, attempts - 1), state = 'queued', updated_at = ?"
             f" WHERE state IN ({states})",
             (time.time(),),
-        )
+        ).rowcount
 
     def _one(self, sql: str, *parameters: object) -> Any:
         row = self._db.execute(sql, parameters).fetchone()

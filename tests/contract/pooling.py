@@ -81,6 +81,11 @@ class Pooling:
         with self._lock:
             self.sent.append(scan)
 
+    def record_answered(self, scan: int) -> None:
+        """Record that it is read on."""
+        with self._lock:
+            self.sent.remove(scan)
+
     def _report(self, event: SlotEvent) -> None:
         with self._lock:
             self._events.append(event)

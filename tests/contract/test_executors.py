@@ -117,6 +117,10 @@ class Subject:
         """Fail: no scan is for a service."""
         raise AssertionError(scan)
 
+    def record_answered(self, scan: int) -> None:
+        """Fail: no scan was for a service."""
+        raise AssertionError(scan)
+
     def heard(self, event: Any) -> None:
         """Note it."""
         if isinstance(event, Begun):

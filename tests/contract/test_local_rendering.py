@@ -51,6 +51,9 @@ class Local:
     def record_sent(self, _scan: int) -> None:
         """Record nothing."""
 
+    def record_answered(self, _scan: int) -> None:
+        """Record nothing."""
+
     def heard(self, event: object) -> None:
         """Remember it."""
         self.events.append(event)

@@ -160,6 +160,10 @@ def test_an_attempt_that_cannot_be_counted_is_not_made(faulty: None) -> None:
             """Refuse."""
             raise AssertionError("nothing was sent")
 
+        def record_answered(self, _scan: int) -> None:
+            """Refuse."""
+            raise AssertionError("nothing was sent")
+
     pool = Pool(WorkerOptions(1, (recipe("echo"),), (), GENEROUS, 0, 0), Refusing(), events.append)
     pool.start()
     pool.submit(Job(1, JPEG, recipe("crash"), request()))
@@ -192,6 +196,9 @@ def test_a_scan_gets_an_answer_whatever_is_raised_around_it(faulty: None) -> Non
             """Do nothing."""
 
         def record_sent(self, _scan: int) -> None:
+            """Do nothing."""
+
+        def record_answered(self, _scan: int) -> None:
             """Do nothing."""
 
     pool = Pool(WorkerOptions(1, (recipe("echo"),), ("txt",), GENEROUS, 0, 0), Starved(), events.append)

@@ -87,6 +87,10 @@ class _Feeding:
         """Fail: no scan is for a service."""
         raise AssertionError(scan)
 
+    def record_answered(self, scan: int) -> None:
+        """Fail: no scan was for a service."""
+        raise AssertionError(scan)
+
     def run(self, mutants: Iterable[Mutant]) -> Findings:
         """Read them all."""
         self._pool.start()

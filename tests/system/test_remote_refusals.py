@@ -74,13 +74,13 @@ def test_service_that_asks_to_wait_is_left_alone_if_no_scan_waits(tmp_path: Path
         config = settings(service, engine='["remote:cloud", "tesserocr"]')
         with DaemonProcess(tmp_path, config=config) as daemon:
             daemon.wait_ready()
-            service.mode = Mode(status=429, retry_after="3")
+            service.mode = Mode(status=429, retry_after="8")
             for number in range(2):
                 (event,) = deliveries(daemon, drop(daemon, [number]))
                 assert event["engine"].startswith("tesserocr")
                 service.mode = NORMAL
             assert len(service.requests) == 1
-            assert daemon.wait_for("daemon.resumed", cause=CAUSE)["paused_s"] >= 3.0
+            assert daemon.wait_for("daemon.resumed", cause=CAUSE)["paused_s"] >= 8.0
             (event,) = deliveries(daemon, drop(daemon, [2]))
             assert event["engine"].startswith(CAUSE)
             assert daemon.stop() == 0

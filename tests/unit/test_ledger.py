@@ -164,6 +164,11 @@ def test_a_scan_with_a_service_is_not_suspected(ledger: Ledger) -> None:
     assert (suspect.id, suspect.alone, suspect.deaths) == (other.id, 1, 1)
     entry = ledger.get(sent.id)
     assert (entry.state, entry.attempts, entry.alone, entry.deaths) == ("queued", 0, 0, 0)
+    # The other one is not being read at the next kill, which resets its deaths.
+    ledger.count_attempt(sent.id)
+    ledger.record_sent(sent.id)
+    assert ledger.record_unclean_end(1.0, 60.0) == []
+    assert ledger.get(other.id).deaths == 0
     ledger.record_sent(sent.id)
     assert ledger.get(sent.id).state == "queued"
     for end in (ledger.record_clean_end, lambda: ledger.refund_attempt(sent.id)):
@@ -171,6 +176,18 @@ def test_a_scan_with_a_service_is_not_suspected(ledger: Ledger) -> None:
         ledger.record_sent(sent.id)
         end()
         assert (ledger.get(sent.id).state, ledger.get(sent.id).attempts) == ("queued", 0)
+
+
+def test_a_scan_that_is_read_on_with_an_answer_is_suspected(ledger: Ledger) -> None:
+    """Its own pixels are read again then."""
+    entry = ledger.begin(A, FACTS, SHA)
+    ledger.record_answered(entry.id)
+    assert ledger.get(entry.id).state == "queued"
+    ledger.count_attempt(entry.id)
+    ledger.record_sent(entry.id)
+    ledger.record_answered(entry.id)
+    (suspect,) = ledger.record_unclean_end(1.0, 60.0)
+    assert (suspect.id, suspect.deaths, suspect.attempts) == (entry.id, 1, 0)
 
 
 def test_a_failed_attempt_waits_with_its_reason(ledger: Ledger) -> None:

@@ -47,6 +47,8 @@ class _Trial:
     begun_at: float = 0.0
     """Monotonic seconds."""
     was_read: bool = False
+    wait: float = 0.0
+    """Seconds that the service asked to wait instead."""
 
 
 class HttpOcrExecutor:
@@ -171,15 +173,19 @@ class HttpOcrExecutor:
             return await self._assembled(job, prepared, await service.ask(prepared.message))
         except Ambiguous as error:
             failure = error
-        if not ((failure.at_once or self._has_failed(service, job)) and await self._reads_trial(service, job.recipe)):
+        if not (failure.at_once or self._has_failed(service, job)):
             raise failure.of_service
+        if not await self._reads_trial(service, job.recipe):
+            failure.of_service.wait = max(failure.of_service.wait, self._trials[service.name].wait)
+            raise failure.of_service
+        asked_at = time.monotonic()
         try:
             return await self._assembled(job, prepared, await service.ask(prepared.message))
         except Ambiguous as error:
             if isinstance(error.of_scan, EngineFailed) and self._is_one_too_many(service, job):
                 raise error.of_service from None
             self._failed.pop((service.name, job.scan), None)
-            self._backoff.resolve(service.cause)
+            self._backoff.resolve(service.cause, tried_at=asked_at)
             raise error.of_scan from None
 
     def _is_one_too_many(self, service: Service, job: Job) -> bool:
@@ -204,11 +210,11 @@ class HttpOcrExecutor:
         trial = self._trials[service.name]
         async with trial.lock:
             if trial.begun_at < asked_at:
-                trial.begun_at = time.monotonic()
-                trial.was_read = await self._try(service, recipe)
+                trial.begun_at, trial.wait = time.monotonic(), 0.0
+                trial.was_read = await self._try(service, recipe, trial)
             return trial.was_read
 
-    async def _try(self, service: Service, recipe: Recipe) -> bool:
+    async def _try(self, service: Service, recipe: Recipe, trial: _Trial) -> bool:
         plain = replace(recipe, tables=False, fields=())
         job = Job(next(self._trial_rows), trial_picture(), plain, TRIAL_REQUEST)
         try:
@@ -218,6 +224,8 @@ class HttpOcrExecutor:
         except (Ambiguous, OcrwatchError) as error:
             if isinstance(error, OcrwatchError):
                 service.without_key(error)
+            if isinstance(error, ServiceFault):
+                trial.wait = error.wait
             return False
         return True
 

@@ -31,6 +31,9 @@ _LONGEST_SIDE: Final = 65_000
 _LEAST_FINE: Final = 90.0
 """Resolution in dpi, for type of 10 points, below which no image is scaled: small letters have 6 pixels then."""
 
+_SLIGHTLY_SCALED: Final = 0.9
+"""Scale down to which no image is refused, however fine it is: its letters stay nearly as they came."""
+
 _FINE: Final = 150.0
 """Resolution in dpi, for type of 10 points, from which engines read well."""
 
@@ -167,7 +170,7 @@ class _Writer:
 
 def _least_scale(fineness: float) -> float:
     """Return the smallest scale, 0 to 1, at which text is legible."""
-    return min(1.0, _LEAST_FINE / fineness)
+    return min(_SLIGHTLY_SCALED, _LEAST_FINE / fineness)
 
 
 def _gray(pixels: Gray | Rgb) -> Gray:

@@ -96,6 +96,16 @@ def test_scans_that_were_removed_are_never_taken(steps: list[tuple[str, int]]) -
     assert queue.take() is None
 
 
+def test_scan_that_tried_a_service_in_vain_goes_behind_others() -> None:
+    """Also if it is fresh: otherwise it would be the only one to try whether the service is back."""
+    refused, *others = scans("refused a b")
+    refused.engine = "remote:cloud"
+    refused.refusing_engines |= {"remote:cloud"}
+    assert taken(filled(refused, *others)) == ["a", "b", "refused"]
+    refused.engine = "tesserocr"
+    assert taken(filled(refused, *others)) == ["refused", "a", "b"]
+
+
 def test_thousands_leave_together_in_a_moment() -> None:
     """If a service pauses, all that wait for it may go to another engine, and the event loop must go on."""
     several = [scan(str(number), fresh=False) for number in range(20_000)]

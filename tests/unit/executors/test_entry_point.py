@@ -29,6 +29,9 @@ class Ledger:
     def record_sent(self, _scan: int) -> None:
         """Record nothing."""
 
+    def record_answered(self, _scan: int) -> None:
+        """Record nothing."""
+
     def heard(self, event: object) -> None:
         """Hear nothing."""
 

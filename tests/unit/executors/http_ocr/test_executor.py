@@ -208,7 +208,7 @@ def test_no_request_follows_a_refusal() -> None:
     """Scans that wait for their turn at the service are told of the pause, and are not sent."""
 
     async def main(service: OcrService) -> None:
-        async with subject(remote(service, rate=2, concurrency=4)) as it:
+        async with subject(remote(service, rate=0.5, concurrency=4)) as it:
             service.mode = Mode(status=429, retry_after="7")
             reads = [asyncio.ensure_future(it.read(number)) for number in range(4)]
             done, _ = await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
@@ -218,6 +218,29 @@ def test_no_request_follows_a_refusal() -> None:
             results = await asyncio.gather(*reads, return_exceptions=True)
             assert [type(each) for each in results] == [ServiceFault] * 4
             assert len(service.requests) == 1
+
+    with serving() as service:
+        run(main(service), _LIMIT)
+
+
+def test_late_judgement_of_an_image_ends_no_pause() -> None:
+    """If the service has asked to wait meanwhile, the time that it asks for holds, also if the trial picture met it."""
+
+    async def main(service: OcrService) -> None:
+        async with subject(remote(service)) as it:
+            service.for_image[sha256_of(scan(1))] = Mode(status=400, latency=0.5)
+            failing = asyncio.ensure_future(it.fails(1))
+            # The image, the trial picture, and the image again.
+            await eventually(lambda: len(service.requests) == 3)
+            fault = ServiceFault("it is too much", "wait")
+            it.backoff.record(f"{REMOTE}cloud", fault, time.monotonic(), at_least=60.0)
+            assert isinstance(await failing, Rejected)
+            assert f"{REMOTE}cloud" in it.backoff
+            it.backoff.resolve(f"{REMOTE}cloud")
+            service.mode = Mode(status=429, retry_after="9")
+            refused = await it.fails(1)
+            assert isinstance(refused, ServiceFault)
+            assert refused.wait == 9.0
 
     with serving() as service:
         run(main(service), _LIMIT)

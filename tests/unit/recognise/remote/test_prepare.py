@@ -230,6 +230,16 @@ def test_a_long_receipt_is_not_sent_too_small() -> None:
         prepare(receipt, recipe(), JPEG, 0, max_side=4096)
 
 
+def test_small_print_is_sent_if_it_is_hardly_scaled() -> None:
+    """It has nearly all of its pixels; how fine it is is said."""
+    page = encode(draw("\n".join(["small print of a large sheet " * 4] * 30), size=11, width=1000, height=600))
+    _, sent = prepare(page, recipe(), JPEG, 0, max_side=990)
+    (warning,) = sent.warnings
+    assert warning.startswith("the image that was sent is only as fine as ")
+    with pytest.raises(Rejected, match="would be only as fine as"):
+        prepare(page, recipe(), JPEG, 0, max_side=800)
+
+
 @pytest.mark.parametrize("size", [(400, 300), (333, 217), (1000, 3)])
 def test_no_limit_of_pixels_is_exceeded_by_rounding(size: tuple[int, int]) -> None:
     """Services refuse an image with one pixel too many."""
