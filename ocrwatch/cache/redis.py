@@ -17,9 +17,9 @@ from ocrwatch.cache.breaker import Breaker
 from ocrwatch.cache.redis_client import ELSEWHERE, abort, in_words, is_refusal, open_client
 from ocrwatch.cache.redis_options import RedisOptions
 from ocrwatch.cache.sealing import Rejected, name_of, seal, unseal
-from ocrwatch.cache.side_thread import SideThread
 from ocrwatch.events import CacheFailed, publish
 from ocrwatch.settings.types import format_duration
+from ocrwatch.storage.side_thread import SideThread
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -15,7 +15,6 @@ import msgspec
 from yarl import URL
 
 from ocrwatch.backoff import Backoff
-from ocrwatch.cache.side_thread import SideThread
 from ocrwatch.errors import NO_SERVER, EngineFailed, OcrwatchError, ScanFault, ServiceFault
 from ocrwatch.events import RemoteAnswered, RemoteRefused, publish
 from ocrwatch.executors.http_ocr.client import Client, NoAnswer, Response
@@ -25,6 +24,7 @@ from ocrwatch.executors.http_ocr.presets.base import Request, TokenExchange, key
 from ocrwatch.executors.http_ocr.refusals import is_accepted, is_ambiguous, may_be_of_image, may_be_of_key, refusal
 from ocrwatch.recipe import REMOTE
 from ocrwatch.settings.remote import Remote
+from ocrwatch.storage.side_thread import SideThread
 
 _POLLED_EVERY: Final = 1.0
 """Seconds between two questions for a result, as the services advise that answer 202."""
