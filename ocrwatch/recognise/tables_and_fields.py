@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import replace
-from pathlib import Path
 
 from ocrwatch.document import Page
-from ocrwatch.errors import EngineFailed, EnvironmentFault, is_memory_error
+from ocrwatch.errors import EngineFailed
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.decode import Decoded
+from ocrwatch.recognise.extract.failures import bug_warning, is_of_environment
 from ocrwatch.recognise.extract.fields.extraction import all_missing, with_fields
 from ocrwatch.recognise.extract.tables import with_tables
 from ocrwatch.recognise.extract.unread_cells import sheet_of, with_cells_read
@@ -41,9 +40,9 @@ def _with_tables(page: Page, decoded: Decoded, reader: Reader | None) -> Page:
         found = with_tables(decoded.gray, decoded.reduction, page)
         return found if reader is None else _with_cells_read(found, decoded, reader)
     except Exception as error:
-        if _is_of_environment(error):
+        if is_of_environment(error):
             raise
-        return replace(page, tables=(), warnings=(*page.warnings, _bug("tables", error)))
+        return replace(page, tables=(), warnings=(*page.warnings, bug_warning("tables", error)))
 
 
 def _with_cells_read(page: Page, decoded: Decoded, reader: Reader) -> Page:
@@ -68,27 +67,9 @@ def _with_fields(page: Page, decoded: Decoded, recipe: Recipe, reader: Reader | 
         strips = StripReader(decoded.gray, decoded.reduction, page, reader, second=second)
         return with_fields(page, rules, strips)
     except Exception as error:
-        if _is_of_environment(error):
+        if is_of_environment(error):
             raise
-        return replace(page, fields=all_missing(rules), warnings=(*page.warnings, _bug("fields", error)))
-
-
-def _is_of_environment(error: Exception) -> bool:
-    """Return whether the scan must be read again later, as if the error were raised in reading the page."""
-    return isinstance(error, OSError | EnvironmentFault) or is_memory_error(error)
-
-
-def _bug(what: str, error: Exception) -> str:
-    """Return the warning that something on a page could not be found.
-
-    It has the last place in this package, but not the message of the error, which may have a part of a value.
-    """
-    package = Path(__file__).parents[1]
-    frames = traceback.extract_tb(error.__traceback__)
-    last = [frame for frame in frames if package in Path(frame.filename).parents][-1]
-    file = Path(last.filename).relative_to(package).as_posix()
-    place = f"{type(error).__name__} in {file}, line {last.lineno}"
-    return f"{what} could not be found: a bug in ocrwatch, please report it: {place}"
+        return replace(page, fields=all_missing(rules), warnings=(*page.warnings, bug_warning("fields", error)))
 
 
 def _read_cells(page: Page) -> int:
