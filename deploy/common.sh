@@ -98,7 +98,7 @@ extras_of() {
     installed_in=$1
     shift
     found=''
-    for extra in pdf:pikepdf rapidocr:rapidocr redis:redis remote:aiohttp xlsx:xlsxwriter; do
+    for extra in codes:zxingcpp pdf:pikepdf rapidocr:rapidocr redis:redis remote:aiohttp xlsx:xlsxwriter; do
         is_wanted=''
         case " $* " in *" ${extra%:*} "*) is_wanted=yes ;; esac
         for folder in "$installed_in"/lib/python3*/site-packages/"${extra#*:}"; do

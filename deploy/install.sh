@@ -10,6 +10,7 @@ usage: sudo sh deploy/install.sh [OPTION…]
 
   --languages fra,deu  languages on the scans, the most frequent first (English if not said)
   --instance NAME      one more inbox, in /srv/ocrwatch/NAME, with settings in /etc/ocrwatch/NAME.toml
+  --with-codes         also installs what reads bar codes, QR codes and separator sheets (1 MB to fetch)
   --with-pdf           also installs what writes searchable PDFs (8 MB to fetch)
   --with-rapidocr      also installs a second reader, which reads receipts, forms and photos better (60 MB to fetch)
   --with-redis         also installs what a cache in Redis needs, which several machines share (0.6 MB to fetch)
@@ -45,7 +46,7 @@ while [ $# -gt 0 ]; do
             if [ -z "${2:-}" ]; then usage >&2; exit 2; fi
             if [ "$1" = --languages ]; then languages=$2; else instance=$2; fi
             shift ;;
-        --with-pdf | --with-rapidocr | --with-redis | --with-xlsx) wanted="$wanted ${1#--with-}" ;;
+        --with-codes | --with-pdf | --with-rapidocr | --with-redis | --with-xlsx) wanted="$wanted ${1#--with-}" ;;
         --with-remote) wanted="$wanted remote" with_network=yes ;;
         --with-samba) with_samba=yes ;;
         --with-network) with_network=yes ;;

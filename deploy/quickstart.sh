@@ -4,13 +4,14 @@
 # Installs Tesseract's data and venv support where they are missing (root or sudo), makes .venv, puts a sample
 # scan into ./inbox and watches it in the foreground. Safe to run again: it then just starts, without the network.
 # With --with-pdf it also installs what writes searchable PDFs (8 MB to fetch), and with --with-rapidocr a second reader,
-# which reads receipts, forms and photos better (60 MB), with --with-redis what a cache in Redis needs (0.6 MB), and with
-# --with-xlsx what writes tables as Excel workbooks (0.2 MB). These come first; other arguments go to ocrwatch run.
+# which reads receipts, forms and photos better (60 MB), with --with-redis what a cache in Redis needs (0.6 MB), with
+# --with-xlsx what writes tables as Excel workbooks (0.2 MB), and with --with-codes what reads bar codes, QR codes and
+# separator sheets (1 MB). These come first; other arguments go to ocrwatch run.
 set -eu
 wanted=''
 while :; do
     case ${1:-} in
-        --with-pdf | --with-rapidocr | --with-redis | --with-xlsx) wanted="$wanted ${1#--with-}" ;;
+        --with-codes | --with-pdf | --with-rapidocr | --with-redis | --with-xlsx) wanted="$wanted ${1#--with-}" ;;
         *) break ;;
     esac
     shift

@@ -486,10 +486,10 @@ def test_an_instance_has_an_inbox_of_its_own(machine: Machine, newer: str) -> No
 def test_extras_work_in_the_sandbox_and_stay(machine: Machine, newer: str) -> None:
     """With all extras the service reads with PP-OCR and writes PDFs and workbooks, and an upgrade keeps them."""
     install = ("sh", f"{newer}/deploy/install.sh")
-    machine.run(*install, "--with-rapidocr", "--with-pdf", "--with-xlsx", "--with-remote")
+    machine.run(*install, "--with-rapidocr", "--with-pdf", "--with-xlsx", "--with-remote", "--with-codes")
     config = machine.path(CONFIG)
     with restored(config):
-        formats = '[output]\nformats = ["txt", "pdf", "xlsx"]\n[tables]\nenabled = true\n'
+        formats = '[output]\nformats = ["txt", "pdf", "xlsx"]\n[tables]\nenabled = true\n[codes]\nenabled = true\n'
         config.write_text(f'{config.read_text()}engine = "rapidocr"\n{formats}')
         machine.run("systemctl", "restart", UNIT)
         wait_active(machine)
@@ -502,7 +502,7 @@ def test_extras_work_in_the_sandbox_and_stay(machine: Machine, newer: str) -> No
     machine.run("systemctl", "restart", UNIT)
     wait_active(machine)
     assert "installed already" in machine.run(*install).stdout
-    for package in ("rapidocr", "pikepdf", "xlsxwriter", "aiohttp"):
+    for package in ("rapidocr", "pikepdf", "xlsxwriter", "aiohttp", "zxingcpp"):
         assert list(machine.path("/opt/ocrwatch/releases").glob(f"*/lib/python3*/site-packages/{package}"))
 
 

@@ -88,7 +88,7 @@ def python_packages() -> Path:
     """Return a folder with the wheels of what ocrwatch and its extras need, and of what builds it."""
     project = tomllib.loads((SOURCE / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
-    extra = [package for name in ("pdf", "rapidocr", "redis", "remote", "xlsx") for package in extras[name]]
+    extra = [package for name in ("codes", "pdf", "rapidocr", "redis", "remote", "xlsx") for package in extras[name]]
     wanted = [*project["project"]["dependencies"], *extra, *project["build-system"]["requires"]]
     digest = hashlib.sha256(repr((PYTHON, wanted)).encode()).hexdigest()[:12]
     folder = cache() / f"wheels-{digest}"

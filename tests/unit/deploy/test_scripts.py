@@ -63,8 +63,8 @@ def test_help_names_every_option() -> None:
     done = _install("--help")
     assert done.returncode == 0
     listed = (
-        "languages instance with-pdf with-rapidocr with-redis with-xlsx with-remote with-samba with-network no-start"
-        " uninstall"
+        "languages instance with-codes with-pdf with-rapidocr with-redis with-xlsx with-remote with-samba with-network"
+        " no-start uninstall"
     )
     for option in (f"--{name}" for name in listed.split()):
         assert option in done.stdout
