@@ -49,6 +49,7 @@ def read(
     min_confidence: float = 30.0,
     enhance: Mapping[str, object] = _NOTHING,
     tables: bool = False,
+    codes: bool = False,
     document_type: str = "none",
     locale: str = "",
     fields: Sequence[Mapping[str, object]] = (),
@@ -60,8 +61,8 @@ def read(
     to 100. A blank page has no words and no error.
 
     The keywords are the options of ``[ocr]`` with the same defaults; ``enhance`` has those of ``[enhance]`` that
-    differ, such as ``{"skew": False}``. With ``tables`` the page's tables are found too: ``page.tables``. Settings
-    files and ``OCRWATCH_*`` variables are not read.
+    differ, such as ``{"skew": False}``. With ``tables`` the page's tables are found too: ``page.tables``; with
+    ``codes`` its bar codes and QR codes: ``page.codes``. Settings files and ``OCRWATCH_*`` variables are not read.
 
     ``document_type``, such as ``"receipt"``, ``locale``, such as ``"de_DE"``, and ``fields`` are the options of a
     profile: each of ``fields`` has the options of a ``[[profiles.fields]]``, such as ``{"name": "order", "near":
@@ -81,7 +82,7 @@ def read(
     - :class:`ScanFault` if this file cannot be read, with a stable ``code``: OtherFormat, Truncated, Damaged, TooLarge
       (more than ``enhance={"max_pixels": …}``), Unsupported, EngineFailed, OutOfMemory or InternalFault (our bug)
     - :class:`UsageError` if an option has a wrong value
-    - :class:`EnvironmentFault` if the engine or the data of a language is not installed
+    - :class:`EnvironmentFault` if the engine, the data of a language, or the extra codes is not installed
 
     and also OSError if the file cannot be opened or read, and TypeError for other kinds of source.
     """
@@ -103,7 +104,7 @@ def read(
         },
         dict(enhance),
         {"match": "**", "document_type": document_type, "locale": locale, "fields": _as_list(fields)},
-        tables=tables,
+        sections={"tables": {"enabled": tables}, "codes": {"enabled": codes}},
     )
     content = _bytes_of(source)
     try:
@@ -144,10 +145,10 @@ def _as_list(fields: object) -> list[object]:
 
 
 def _recipe(
-    ocr: dict[str, object], enhance: dict[str, object], profile: dict[str, object], *, tables: object
+    ocr: dict[str, object], enhance: dict[str, object], profile: dict[str, object], *, sections: dict[str, object]
 ) -> Recipe:
     """Check the options like those of a settings file; raises UsageError."""
-    wanted = {"ocr": ocr, "enhance": enhance, "tables": {"enabled": tables}, "profiles": [profile]}
+    wanted = {"ocr": ocr, "enhance": enhance, **sections, "profiles": [profile]}
     try:
         settings = Settings.model_validate(wanted)
     except ValidationError as error:

@@ -222,6 +222,27 @@ class FieldSummary:
     value: str = field(repr=False)
 
 
+CodeKind = Literal["code128", "code39", "qr"]
+"""What kind of code it is: a bar code by Code 128 or Code 39, or a QR code."""
+
+LONGEST_CODE: Final = 7_089
+"""Characters of a code's text: digits in the largest QR code (ISO/IEC 18004)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A bar code or QR code on a page."""
+
+    kind: CodeKind
+    text: str
+    """What is in it, as it is: anyone can print a code, so that it may have any characters."""
+    box: Box
+    """Bounding box of ``corners``."""
+    corners: Quad
+    """The place of the code, from the top left corner of the upright code. That of a bar code is where it was read,
+    which may be less than its height."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
     """Which engine read a page."""
@@ -316,8 +337,8 @@ class Page:
     """What was done to the image before it was read, in order, such as ``scale 0.58``."""
     warnings: tuple[str, ...] = ()
     timings: tuple[tuple[str, float], ...] = ()
-    """Milliseconds spent in ``decode``, ``enhance`` and ``engine``, and in ``tables`` and ``fields`` if they are looked
-    for; in ``prepare`` for the image that a service gets."""
+    """Milliseconds spent in ``decode``, ``enhance`` and ``engine``, and in ``tables``, ``fields`` and ``codes`` if they
+    are looked for; in ``prepare`` for the image that a service gets."""
     unread: float | None = None
     """Share, 0 to 1, of the letter-like marks of the page as it came that lie in no box of a word with a confidence of
     50 and more; None if there are too few marks to tell, or they were not measured. If words have no places, it is an
@@ -332,6 +353,8 @@ class Page:
     """The tables, from top to bottom; None if the recipe does not ask for them."""
     fields: tuple[Field, ...] | None = None
     """The fields of the recipe, in its order; None if it has none."""
+    codes: tuple[Code, ...] | None = None
+    """The bar codes and QR codes, from top to bottom; None if the recipe does not ask for them."""
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -388,6 +411,8 @@ class PageSummary:
     """Why the text should be reviewed; empty if it need not be."""
     is_doubtful: bool = False
     """Whether a remote second reader should read the page; never if another one has read it."""
+    is_separator: bool = False
+    """Whether the page is a separator sheet between two documents; never if codes were not looked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,8 @@ class Recipe:
     enhance: EnhanceOptions = field(default_factory=EnhanceOptions)
     tables: bool = False
     """Whether tables are looked for."""
+    codes: bool = False
+    """Whether bar codes and QR codes are looked for."""
     fields: tuple[FieldRule, ...] = ()
     """The fields to find; empty looks for none."""
 

@@ -10,7 +10,21 @@ from typing import TypeVar, get_args
 import msgspec
 from hypothesis import strategies as st
 
-from ocrwatch.document import Block, Box, Cell, EngineInfo, Line, Page, PageSummary, Second, Table, TableKind, Word
+from ocrwatch.document import (
+    Block,
+    Box,
+    Cell,
+    Code,
+    CodeKind,
+    EngineInfo,
+    Line,
+    Page,
+    PageSummary,
+    Second,
+    Table,
+    TableKind,
+    Word,
+)
 from ocrwatch.render.base import RenderedPage
 
 T = TypeVar("T")
@@ -45,6 +59,7 @@ def pages() -> st.SearchStrategy[Page]:
     )
     kinds = st.sampled_from(get_args(TableKind))
     tables = st.builds(Table, kinds, _WHOLE, _WHOLE, _BOXES, _QUADS, _tuples(cells), _NUMBERS)
+    codes = st.builds(Code, st.sampled_from(get_args(CodeKind)), _TEXT, _BOXES, _QUADS)
     return st.builds(
         Page,
         width=_WHOLE,
@@ -59,6 +74,7 @@ def pages() -> st.SearchStrategy[Page]:
         unread=st.none() | _NUMBERS,
         second=_SECONDS,
         tables=st.none() | _tuples(tables, most=2),
+        codes=st.none() | _tuples(codes, most=2),
     )
 
 

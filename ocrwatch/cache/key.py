@@ -33,6 +33,7 @@ from ocrwatch.render.base import RenderedPage
 _IN_PROCESS, _PROGRAM = "tesserocr", "pytesseract"
 _IMAGES = ("numpy", "opencv-python-headless", "pillow", "simplejpeg")
 _FIELDS = ("babel", "rapidfuzz")
+_CODES = ("zxing-cpp",)
 _PPOCR = ("onnxruntime", "rapidocr")
 _ENGINES, _PRESETS = "ocrwatch.engines", "ocrwatch.presets"
 _VERSION_SECONDS = 10
@@ -266,7 +267,8 @@ def _hash_of(*patterns: str) -> str:
 def _packages(recipe: Recipe) -> Iterator[object]:
     ppocr = _PPOCR if is_read_by_ppocr(recipe) or has_second_reader(recipe) else ()
     tesseract = () if recipe.is_remote else (_IN_PROCESS, _PROGRAM)
-    for name in (*_IMAGES, *tesseract, *ppocr, *(_FIELDS if recipe.fields else ())):
+    fields, codes = _FIELDS if recipe.fields else (), _CODES if recipe.codes else ()
+    for name in (*_IMAGES, *tesseract, *ppocr, *fields, *codes):
         yield name, _version(name)
     if recipe.engine not in {AUTO, *TESSERACT}:
         yield from _entry_point(_ENGINES, recipe.engine)

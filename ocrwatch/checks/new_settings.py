@@ -28,6 +28,7 @@ def prove(settings: Settings) -> Proof:
     """
     startup.check_languages(settings)
     startup.check_formats(settings)
+    startup.check_codes(settings)
     check_parts(settings)
     return Proof(startup.group_ids(settings), hook_options(settings))
 

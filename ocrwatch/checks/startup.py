@@ -25,6 +25,7 @@ from ocrwatch.executors.http_ocr.keys import key_of
 from ocrwatch.executors.http_ocr.presets.base import open_preset
 from ocrwatch.executors.local import LocalExecutor
 from ocrwatch.recipe import Recipe
+from ocrwatch.recognise.code_library import check_installed as check_codes_installed
 from ocrwatch.recognise.engine_choice import is_read_by_ppocr
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
 from ocrwatch.render.registry import choose, table_formats
@@ -221,6 +222,12 @@ def _check_tables(option: str, output: Output, tables: Tables) -> None:
             f"{option} has {' and '.join(unfilled)}, which {write}, but tables are not looked for",
             f"set tables.enabled = true, or take {' and '.join(unfilled)} out of output.formats",
         )
+
+
+def check_codes(settings: Settings) -> None:
+    """Check that codes can be looked for, if they are wanted; raises :class:`EnvironmentFault`."""
+    if any(each.codes for each in recipes(settings)):
+        check_codes_installed("codes.enabled", "set codes.enabled = false")
 
 
 def check_remote(settings: Settings) -> None:

@@ -107,6 +107,8 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     yield folders.ledger_place(mount_of(nearest_existing(settings.state))[0], settings.state)
     yield from _engines(settings)
     yield check("formats", "the sidecars' formats can be used", startup.check_formats, settings)
+    if any(each.codes for each in startup.recipes(settings)):
+        yield check("codes", "the package that reads codes is installed", startup.check_codes, settings)
     yield check("groups", "the sidecars' groups exist", startup.group_ids, settings)
     yield check("hooks", "all programs and secrets of hooks can be used", hook_options, settings)
     if settings.cache.enabled:

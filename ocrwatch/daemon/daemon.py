@@ -136,6 +136,7 @@ class Daemon:
             stack.callback(listeners.close)
             startup.check_languages(settings)
             startup.check_formats(settings)
+            startup.check_codes(settings)
             startup.check_remote(settings)
             rebuild(settings, ledger)
             restore_forgotten(settings, ledger)

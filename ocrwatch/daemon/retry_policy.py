@@ -95,10 +95,10 @@ def renew(scan: Scan, settings: Settings) -> None:
     if scan.code in _OF_WORKERS:
         # A reduced reading is less likely to kill a worker again.
         enhance = replace(scan.recipe.enhance, perspective=False)
-        scan.recipe = replace(scan.recipe, second="none", tables=False, fields=(), enhance=enhance)
+        scan.recipe = replace(scan.recipe, second="none", tables=False, codes=False, fields=(), enhance=enhance)
     if scan.reduced:
         enhance = replace(scan.recipe.enhance, enabled=False)
-        scan.recipe = replace(scan.recipe, second="none", tables=False, fields=(), enhance=enhance)
+        scan.recipe = replace(scan.recipe, second="none", tables=False, codes=False, fields=(), enhance=enhance)
 
 
 def record_pause(backoff: Backoff, fault: ServiceFault) -> None:

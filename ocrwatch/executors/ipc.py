@@ -140,7 +140,7 @@ class AssembleJob(_Message, frozen=True):
 
     scan: int
     content: bytes
-    """The scan, if a format shows it, or tables or fields are looked for; empty otherwise."""
+    """The scan, if a format shows it, or tables, codes or fields are looked for; empty otherwise."""
     recipe: Recipe
     sent: SentPage | None
     """The image that was sent; None if the service was not asked."""

@@ -13,6 +13,7 @@ from ocrwatch.document import FieldSummary, Page, PageSummary
 from ocrwatch.errors import Damaged, invalid_page
 from ocrwatch.executors.ipc import encode_other
 from ocrwatch.recognise.doubt import is_doubtful
+from ocrwatch.recognise.separators import is_separator
 from ocrwatch.render.base import Original, RenderedPage, RenderRequest
 from ocrwatch.render.registry import flaw_of, render, table_formats
 from ocrwatch.render.review import review_reasons
@@ -114,6 +115,7 @@ def _summary(page: Page, reasons: tuple[str, ...], preview_chars: int) -> PageSu
         page.text[:preview_chars] if preview_chars else "",
         reasons,
         page.second is None and is_doubtful(page),
+        any(map(is_separator, page.codes or ())),
     )
 
 

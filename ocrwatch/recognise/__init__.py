@@ -15,6 +15,9 @@ The modules in order of execution:
 which pages are read a second time. ``remote`` makes the image that a remote service gets, and the page of its answer;
 ``sent_page`` is what is remembered meanwhile.
 
+``page_codes`` finds bar codes and QR codes, with the library that ``code_library`` checks, and ``code_drawing`` draws
+them. ``separators`` says which of them are on separator sheets.
+
 ``decode`` uses ``lenient_decoder`` for files that violate the standard, ``strict_decoder`` for their pixels,
 ``jpeg_surplus``, ``missing_image_data`` and ``jpeg_scans`` for extra or missing image data, and ``extra_images`` for
 further images in the file. ``affine`` is used everywhere. ``engine_choice`` says which engines read a scan.

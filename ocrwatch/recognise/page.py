@@ -20,6 +20,7 @@ from ocrwatch.recognise.decode import Decoded, decode
 from ocrwatch.recognise.doubt import second_failed
 from ocrwatch.recognise.engine_choice import AUTO
 from ocrwatch.recognise.enhance import Enhanced
+from ocrwatch.recognise.page_codes import with_codes
 from ocrwatch.recognise.page_view import REDUCE_FROM, PageView, dpi_of, for_languages, needs_full_size, view_of
 from ocrwatch.recognise.placement import Placement
 from ocrwatch.recognise.ppocr import weights
@@ -83,6 +84,8 @@ def recognise(content: bytes, recipe: Recipe) -> Page:
         upright=None if blank else upright,
     )
     page = with_tables_and_fields(page, decoded, recipe, reader, clock, second=second is not None)
+    if recipe.codes:
+        page = with_codes(page, decoded, clock)
     return replace(page, timings=clock.milliseconds())
 
 

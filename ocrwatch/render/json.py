@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from ocrwatch.document import UNPLACED, Block, Box, Cell, Field, Line, Page, Quad, Second, Table, Upright, Word
+from ocrwatch.document import UNPLACED, Block, Box, Cell, Code, Field, Line, Page, Quad, Second, Table, Upright, Word
 from ocrwatch.render.base import Original
 
 JSON_SCHEMA: Final = "ocrwatch.page/1"
@@ -58,6 +58,7 @@ def page_as_dict(page: Page, original: Original) -> dict[str, Any]:
         "blocks": [_block(block) for block in page.blocks],
         **_tables(page.tables),
         **_fields(page.fields),
+        **_codes(page.codes),
     }
 
 
@@ -164,6 +165,15 @@ def field_as_dict(field: Field) -> dict[str, Any]:
         "corners": None if field.corners is None else _corners(field.corners),
         "words": list(field.words),
     }
+
+
+def _codes(codes: tuple[Code, ...] | None) -> dict[str, Any]:
+    """Return the codes; nothing if they were not looked for."""
+    return {} if codes is None else {"codes": [_code(code) for code in codes]}
+
+
+def _code(code: Code) -> dict[str, Any]:
+    return {"kind": code.kind, "text": code.text, "box": _box(code.box), "corners": _corners(code.corners)}
 
 
 def _corners(quad: Quad) -> list[list[float]]:

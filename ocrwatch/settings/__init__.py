@@ -6,7 +6,7 @@
 JSON Schema, ``key_lookup`` finds options by key, and ``reloadable`` decides which of them a reload can change.
 """
 
-from ocrwatch.settings.reading import Enhance, Ocr, Tables, recipe
+from ocrwatch.settings.reading import Codes, Enhance, Ocr, Tables, recipe
 from ocrwatch.settings.remote import Remote
 from ocrwatch.settings.reporting import Events, Hooks, Status
 from ocrwatch.settings.schema import (
@@ -26,7 +26,7 @@ from ocrwatch.settings.schema import (
 from ocrwatch.settings.section_base import Section
 
 __all__ = [
-    "Batch", "Cache", "Effective", "Enhance", "Events", "Hooks", "Intake", "Log", "Ocr", "Output", "Profile", "Remote",
-    "Retry", "Section", "Settings", "Settle", "Status", "Tables", "Watch", "Workers",
+    "Batch", "Cache", "Codes", "Effective", "Enhance", "Events", "Hooks", "Intake", "Log", "Ocr", "Output", "Profile",
+    "Remote", "Retry", "Section", "Settings", "Settle", "Status", "Tables", "Watch", "Workers",
     "recipe",
 ]  # fmt: skip

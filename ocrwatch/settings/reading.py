@@ -121,6 +121,14 @@ class Tables(Section):
     Also the text may differ: words across a rule are divided, and cells without text are read once more."""
 
 
+class Codes(Section):
+    """Bar codes and QR codes, and the separator sheets that have one."""
+
+    enabled: bool = False
+    """Whether codes are looked for: Code 128, Code 39 and QR. json shows them, and a page with PATCHT or the code of
+    ocrwatch separator is a separator sheet. It needs the extra codes."""
+
+
 NO_SECOND: Final = "none"
 
 
@@ -142,6 +150,10 @@ class ReadingOptions(Protocol):
     @property
     def tables(self) -> Tables:
         """``[tables]``."""
+
+    @property
+    def codes(self) -> Codes:
+        """``[codes]``."""
 
     @property
     def fields(self) -> tuple[FieldRule, ...]:
@@ -170,5 +182,6 @@ def recipe(options: ReadingOptions, engine: str = "") -> Recipe:
         min_confidence=ocr.min_confidence,
         enhance=EnhanceOptions(**options.enhance.model_dump()),
         tables=options.tables.enabled,
+        codes=options.codes.enabled,
         fields=options.fields,
     )

@@ -10,7 +10,7 @@ from ocrwatch.settings.key_lookup import option_keys
 from ocrwatch.settings.remote import missing_services
 
 _SECTIONS = frozenset(
-    {"settle", "batch", "workers", "ocr", "enhance", "output", "pdf", "tables", "retry", "history", "hooks"}
+    {"settle", "batch", "workers", "ocr", "enhance", "output", "pdf", "tables", "codes", "retry", "history", "hooks"}
 )
 _OPTIONS = frozenset({
     "watch.rescan", "watch.poll_interval", "log.level", "log.preview_chars", "status.heartbeat", "profiles",

@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from ocrwatch.recipe import FieldRule, RemoteService
 from ocrwatch.settings.caching import Cache
 from ocrwatch.settings.field_options import DocumentType, FieldOptions, check_names, fields_of, merged
-from ocrwatch.settings.reading import Enhance, Ocr, Tables, recipe
+from ocrwatch.settings.reading import Codes, Enhance, Ocr, Tables, recipe
 from ocrwatch.settings.remote import Remote, check_services
 from ocrwatch.settings.reporting import Events, Hooks, Status
 from ocrwatch.settings.section_base import Section
@@ -36,8 +36,8 @@ from ocrwatch.settings.types import (
 )
 
 __all__ = [
-    "Batch", "Cache", "Effective", "Enhance", "Events", "Hooks", "Intake", "Log", "Ocr", "Output", "Pdf", "Profile",
-    "Remote", "Retry", "Section", "Settings", "Settle", "Status", "Tables", "Watch", "Workers", "recipe",
+    "Batch", "Cache", "Codes", "Effective", "Enhance", "Events", "Hooks", "Intake", "Log", "Ocr", "Output", "Pdf",
+    "Profile", "Remote", "Retry", "Section", "Settings", "Settle", "Status", "Tables", "Watch", "Workers", "recipe",
 ]  # fmt: skip
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -222,6 +222,8 @@ class Profile(Section):
     """Options of [pdf] that differ."""
     tables: Tables = Tables()
     """Options of [tables] that differ."""
+    codes: Codes = Codes()
+    """Options of [codes] that differ."""
     document_type: DocumentType = "none"
     """Type of document whose fields are found: receipt, invoice, cheque, form, id_card, or none."""
     locale: Locale = ""
@@ -275,6 +277,7 @@ class Effective:
     output: Output
     pdf: Pdf
     tables: Tables
+    codes: Codes
     fields: tuple[FieldRule, ...]
     services: tuple[RemoteService, ...] = ()
 
@@ -310,6 +313,7 @@ class Settings(BaseSettings):
     output: Output = Output()
     pdf: Pdf = Pdf()
     tables: Tables = Tables()
+    codes: Codes = Codes()
     retry: Retry = Retry()
     history: History = History()
     hooks: Hooks = Hooks()
@@ -366,7 +370,7 @@ class Settings(BaseSettings):
         profile = next((profile for profile in self.profiles if profile.matches(path)), None)
         if profile is None:
             return Effective(
-                None, self.ocr, self.enhance, self.output, self.pdf, self.tables, self.fields, self.services
+                None, self.ocr, self.enhance, self.output, self.pdf, self.tables, self.codes, self.fields, self.services
             )
         return self.with_profile(profile)
 
@@ -382,6 +386,7 @@ class Settings(BaseSettings):
             _overlay(self.output, profile.output),
             _overlay(self.pdf, profile.pdf),
             _overlay(self.tables, profile.tables),
+            _overlay(self.codes, profile.codes),
             tuple(options.rule(profile.locale) for options in profile.all_fields),
             self.services,
         )

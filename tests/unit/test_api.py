@@ -20,7 +20,7 @@ import ocrwatch
 from ocrwatch import errors
 from ocrwatch.recognise import page as pages
 from ocrwatch.settings import Profile
-from ocrwatch.settings.reading import Enhance, Ocr, Tables
+from ocrwatch.settings.reading import Codes, Enhance, Ocr, Tables
 from tests import odd_jpegs
 from tests.documentation import blocks
 from tests.rendering import draw, encode, render
@@ -139,11 +139,11 @@ def test_other_sources_are_refused(source: object, says: str) -> None:
 
 
 def test_keywords_and_defaults_are_those_of_the_settings() -> None:
-    """No option of [ocr] is missing, and none has another default; enhance and tables are for the sections."""
+    """No option of [ocr] is missing, and none has another default; enhance, tables and codes are for the sections."""
     keywords = {name: each.default for name, each in inspect.signature(ocrwatch.read).parameters.items()}
     del keywords["source"]
     assert dict(keywords.pop("enhance")) == {}
-    assert keywords.pop("tables") == Tables().enabled
+    assert (keywords.pop("tables"), keywords.pop("codes")) == (Tables().enabled, Codes().enabled)
     profile = {name: Profile.model_fields[name].default for name in ("document_type", "locale", "fields")}
     assert {name: keywords.pop(name) for name in profile} == profile
     keywords["variables"] = dict(keywords["variables"])

@@ -215,7 +215,7 @@ class HttpOcrExecutor:
             return trial.was_read
 
     async def _try(self, service: Service, recipe: Recipe, trial: _Trial) -> bool:
-        plain = replace(recipe, tables=False, fields=())
+        plain = replace(recipe, tables=False, codes=False, fields=())
         job = Job(next(self._trial_rows), trial_picture(), plain, TRIAL_REQUEST)
         try:
             # It is in no ledger, and counts as no attempt.
@@ -232,5 +232,6 @@ class HttpOcrExecutor:
 
 def _shown(job: Job) -> bytes:
     """Return the scan if more than its text is needed for its page."""
-    is_needed = job.recipe.tables or job.recipe.fields or needs_original(job.request.formats)
+    recipe = job.recipe
+    is_needed = recipe.tables or recipe.codes or recipe.fields or needs_original(job.request.formats)
     return job.content if is_needed else b""

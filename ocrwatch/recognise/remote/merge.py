@@ -38,7 +38,7 @@ class _Text:
 def merged_with_second(first: Page, second: Page, sent: SentPage) -> Page:
     """Return the page that was read here with the better text of each line.
 
-    Both pages are on the original. Tables and fields must be found again.
+    Both pages are on the original. Tables and fields must be found again; codes do not depend on the text.
     """
     text = _text(first, second)
     page = replace(

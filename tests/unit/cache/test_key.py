@@ -398,6 +398,19 @@ def test_other_networks_are_another_reading_if_they_have_a_part_in_it(
     assert PageCache(cache, [alone]).page(BYTES, alone) == pack(PAGE)
 
 
+def test_the_library_for_codes_has_a_part_if_they_are_looked_for(
+    cache: TieredCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its version counts for recipes with codes, and for no other; with codes it is another reading."""
+    with_codes, real = replace(recipe, codes=True), importlib.metadata.version
+    remembered(cache, recipe)
+    assert PageCache(cache, [with_codes]).page(BYTES, with_codes) is None
+    remembered(cache, with_codes)
+    monkeypatch.setattr(key_module, "version", lambda name: "99" if name == "zxing-cpp" else real(name))
+    assert PageCache(cache, [with_codes]).page(BYTES, with_codes) is None
+    assert PageCache(cache, [recipe]).page(BYTES, recipe) is not None
+
+
 def test_a_second_reader_that_is_installed_later_is_another_reading(
     cache: TieredCache, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

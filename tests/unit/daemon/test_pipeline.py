@@ -589,13 +589,12 @@ def test_after_a_worker_ended_a_scan_is_read_with_less(code: str) -> None:
 
 
 @pytest.mark.parametrize(("reduced", "code"), [(True, ""), (False, "out-of-memory"), (False, "worker-died")])
-def test_what_is_found_in_the_text_is_given_up_after_a_timeout_or_the_end_of_a_worker(
+def test_what_is_found_besides_the_text_is_given_up_after_a_timeout_or_the_end_of_a_worker(
     code: str, *, reduced: bool
 ) -> None:
-    """Neither tables nor fields are looked for; the options still have both, so that the page is known to lack them."""
+    """No tables, codes or fields are looked for. The options still have them, and the page is known to lack them."""
     profile = {"match": "*", "fields": [{"name": "total", "type": "amount"}]}
-    scan = renewed(
-        Settings.model_validate({"tables": {"enabled": True}, "profiles": [profile]}), reduced=reduced, code=code
-    )
-    assert (scan.recipe.tables, scan.recipe.fields) == (False, ())
+    wanted = {"tables": {"enabled": True}, "codes": {"enabled": True}, "profiles": [profile]}
+    scan = renewed(Settings.model_validate(wanted), reduced=reduced, code=code)
+    assert (scan.recipe.tables, scan.recipe.codes, scan.recipe.fields) == (False, False, ())
     assert (scan.options.tables.enabled, len(scan.options.fields)) == (True, 1)

@@ -19,6 +19,7 @@ from ocrwatch.document import (
     BLANK,
     Block,
     Box,
+    Code,
     EngineInfo,
     Field,
     FieldSummary,
@@ -34,7 +35,7 @@ from ocrwatch.executors.base import REDUCED, request_for
 from ocrwatch.executors.rendering import plain, render_packed, render_page
 from ocrwatch.recipe import FieldRule, Recipe
 from ocrwatch.render.base import Original, RenderRequest
-from ocrwatch.render.registry import render
+from ocrwatch.render.registry import flaw_of, render
 from ocrwatch.scan import Batch, Scan, SettledFile
 from ocrwatch.settings import Settings
 from ocrwatch.storage.file_facts import FileFacts
@@ -208,6 +209,61 @@ def test_a_format_that_fails_is_an_internal_fault(tmp_path: Path) -> None:
         with pytest.raises(InternalFault, match="no such glyph"):
             render_page(PAGE, replace(request, path=b"bad.jpg"))
         assert [ending for ending, _ in render_page(PAGE, request).sidecars] == ["raises", "txt"]
+
+
+# Codes.
+
+CORNERS = (1.0, 2.0, 30.04, 2.0, 30.0, 20.0, 1.0, 20.0)
+
+
+def coded(*texts: str) -> Page:
+    """Return the page with QR codes of these texts."""
+    return replace(PAGE, codes=tuple(Code("qr", text, Box(1, 2, 31, 20), CORNERS) for text in texts))
+
+
+def test_codes_are_in_the_json_if_they_were_looked_for() -> None:
+    """Kind, text, box and corners; without any it is an empty list, and the JSON of other pages is as before."""
+    (code,) = of_json(coded("TAG:invoice"))["codes"]
+    assert code == {
+        "kind": "qr",
+        "text": "TAG:invoice",
+        "box": [1, 2, 31, 20],
+        "corners": [[1.0, 2.0], [30.0, 2.0], [30.0, 20.0], [1.0, 20.0]],
+    }
+    assert of_json(coded())["codes"] == []
+    assert "codes" not in of_json(PAGE)
+
+
+def test_a_code_may_have_any_characters() -> None:
+    """The JSON is valid, and has them all."""
+    text = "".join(map(chr, range(160))) + '</script>"\\\u2028\U0001f600'
+    assert of_json(coded(text))["codes"][0]["text"] == text
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [((), False), (("ASN00123",), False), (("ASN00123", "PATCHT"), True), (("ocrwatch:separator",), True)],
+)
+def test_the_summary_says_whether_the_page_is_a_separator(texts: tuple[str, ...], expected: bool) -> None:  # noqa: FBT001
+    """One separator code on it is enough. The daemon takes the answer for a valid one."""
+    rendered = render_page(coded(*texts), REQUEST)
+    assert rendered.summary.is_separator is expected
+    assert flaw_of(rendered, REQUEST) == ""
+
+
+def test_without_a_search_no_page_is_a_separator() -> None:
+    """It has no codes."""
+    assert not render_page(PAGE, REQUEST).summary.is_separator
+
+
+def test_a_cached_page_keeps_its_codes() -> None:
+    """It is a separator again, and has the same JSON."""
+    page = coded("PATCHT", "\x00")
+    rendered = render_page(page, REQUEST)
+    again = render_packed(rendered.packed, REQUEST)
+    assert unpack(rendered.packed).codes == page.codes
+    assert again.summary.is_separator
+    assert again.sidecars == rendered.sidecars
 
 
 # The summary.

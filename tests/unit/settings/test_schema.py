@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ocrwatch.recipe import EnhanceOptions, Recipe
-from ocrwatch.settings import Enhance, Ocr, Profile, Settings, Tables, recipe
+from ocrwatch.settings import Codes, Enhance, Ocr, Profile, Settings, Tables, recipe
 from ocrwatch.settings.types import (
     format_duration,
     format_mode,
@@ -212,10 +212,10 @@ def test_default_recipe_is_that_of_the_workers() -> None:
     assert list(Enhance.model_fields) == [field.name for field in fields(EnhanceOptions)]
 
 
-def test_recipe_has_every_option_of_ocr_enhance_and_tables() -> None:
+def test_recipe_has_every_option_of_ocr_enhance_tables_and_codes() -> None:
     """What is set reaches the worker; variables are sorted, so that equal settings are equal recipes."""
     ocr = Ocr.model_validate({"variables": {"b": True, "a": 1.5}, "tessdata": "/data", "whitelist": "01"})
     enhance = Enhance(enabled=False, text_height=20)
-    made = recipe(Settings(ocr=ocr, enhance=enhance, tables=Tables(enabled=True)))
+    made = recipe(Settings(ocr=ocr, enhance=enhance, tables=Tables(enabled=True), codes=Codes(enabled=True)))
     assert (made.variables, made.tessdata, made.whitelist) == ((("a", "1.5"), ("b", "1")), "/data", "01")
-    assert (made.enhance.enabled, made.enhance.text_height, made.tables) == (False, 20, True)
+    assert (made.enhance.enabled, made.enhance.text_height, made.tables, made.codes) == (False, 20, True, True)

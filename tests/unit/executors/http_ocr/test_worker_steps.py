@@ -19,6 +19,7 @@ from ocrwatch.recipe import FieldRule, Recipe, RemoteService
 from ocrwatch.recognise.page import recognise
 from ocrwatch.render.base import RenderedPage, RenderRequest
 from ocrwatch.render.registry import flaw_of
+from tests.code_images import code_image, with_code
 from tests.rendering import encode, render
 from tests.unit.recognise.fields.test_reading import RULES, receipt
 from tests.unit.recognise.remote.service import TEXT, lost, read
@@ -136,6 +137,25 @@ def test_fields_are_found_on_the_merged_page() -> None:
     assert rendered.fields is not None
     assert {field.name: field.value for field in rendered.fields}["total"] == "12.50"
     assert flaw_of(rendered, request) == ""
+
+
+def test_codes_are_found_on_the_page_of_a_service() -> None:
+    """Also if it was the second reader, or could not read: then they are those of the first reading."""
+    image = receipt()
+    with_code(image, code_image("code39", "PATCHT"), 60, 60)
+    scan = encode(image, quality=92)
+    first, both = replace(recipe(), codes=True), replace(second(), codes=True)
+    prepared = prepare_scan(scan, first)
+    answer, read_here = answer_to(prepared), packed(recognise(scan, both))
+    for wanted, sent, page, failure in (
+        (first, prepared.sent, b"", ""),
+        (both, prepared.sent, packed(local(scan)), ""),
+        (both, prepared.sent, read_here, ""),
+        (both, None, read_here, "no answer within 30 seconds"),
+    ):
+        rendered = assembled(scan, wanted, sent, answer, page, failure, REQUEST)
+        assert [code["text"] for code in json_of(rendered)["codes"]] == ["PATCHT"]  # type: ignore[attr-defined]
+        assert rendered.summary.is_separator
 
 
 def test_a_service_that_failed_leaves_the_first_reading() -> None:

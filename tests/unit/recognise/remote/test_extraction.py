@@ -16,6 +16,7 @@ from ocrwatch.recognise.engine_choice import has_second_reader
 from ocrwatch.recognise.remote.answered import placed
 from ocrwatch.recognise.remote.extraction import here, with_extracts
 from ocrwatch.recognise.remote.prepare import prepare
+from tests.code_images import code_image, with_code
 from tests.rendering import encode
 from tests.table_images import DrawnTable, draw_table, skewed
 from tests.unit.recognise.extract.sheets import PROSE
@@ -139,3 +140,17 @@ def test_which_engines_of_this_machine_stand_in_for_a_service() -> None:
     assert here(Recipe("remote:cloud", remote=service)) == Recipe()
     assert here(Recipe("tesserocr", second="remote:cloud", remote=service)) == Recipe("tesserocr", second="none")
     assert not has_second_reader(Recipe("tesserocr", second="remote:cloud", remote=service))
+
+
+def test_codes_are_found_without_an_engine(no_engine: str) -> None:
+    """None is needed; those of a first reading are kept, and the scan is not decoded again."""
+    image = receipt()
+    box = with_code(image, code_image("qr", "TAG:receipt"), 60, 60)
+    scan = encode(image, quality=92)
+    wanted = recipe(codes=True, tessdata=no_engine)
+    page = with_extracts(page_of(RECEIPT, wanted), scan, wanted)
+    (code,) = page.codes or ()
+    assert code.text == "TAG:receipt"
+    assert code.box.left == pytest.approx(box.left, abs=4)
+    assert [name for name, _ in page.timings][-2:] == ["decode", "codes"]
+    assert with_extracts(page, b"", wanted) is page
