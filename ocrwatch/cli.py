@@ -144,6 +144,19 @@ def fields(
     _leave(fields.fields(files, given.config, given.overrides, given.sets, wanted))
 
 
+@app.command("separator")
+def separator(
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE.pdf", help="File for the sheet; default: standard output."),
+    ] = None,
+) -> None:
+    """Write a separator sheet to print: a PDF. Scanned between two documents, it shows where the second begins."""
+    from ocrwatch.commands import separator
+
+    _leave(separator.separator(output))
+
+
 @command(app, "state")
 def status(
     given: Given,
