@@ -14,7 +14,7 @@ import pytest
 
 from ocrwatch import errors
 from ocrwatch.commands.why import explanation
-from ocrwatch.document import Field, Second, Standing
+from ocrwatch.document import UNPLACED, Code, Field, Second, Standing
 from ocrwatch.errors import ScanFault
 from ocrwatch.events import EVENTS
 from ocrwatch.executors.http_ocr.presets.base import _BUILT_IN as PRESETS
@@ -164,9 +164,11 @@ def test_every_sidecar_and_every_field_of_the_json_is_documented() -> None:
     assert set(re.findall(r"^## \.([\w.]+)$", page, re.MULTILINE)) == set(registry.endings())
     total = Field("total", Standing.MISSING, "", "", "no label was found")
     given = replace(PAGE, second=Second("rapidocr", "3.10.0", 1), tables=PAGE_WITH_TABLE.tables, fields=(total,))
+    given = replace(given, codes=(Code("qr", "PATCHT", UNPLACED, (0.0,) * 8),))
     written = json.loads(rendered(given, "json"))
     (table,) = written["tables"]
     fields_of = {*written, *written["upright"], *table, *table["cells"][0], *written["fields"]["total"]}
+    fields_of |= written["codes"][0].keys()
     assert _named(page.partition("\n## .json\n")[2].partition("\n## ")[0]) == fields_of
 
 
