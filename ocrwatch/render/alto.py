@@ -12,8 +12,8 @@ from ocrwatch.render.text_flow import lines_of_cells, text_flow
 from ocrwatch.render.typography import quarter_turns
 from ocrwatch.render.xml import Element, child, document
 
-_NAMESPACE: Final = "http://www.loc.gov/standards/alto/ns-v4#"
-_SCHEMA: Final = f"{_NAMESPACE} http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
+NAMESPACE: Final = "http://www.loc.gov/standards/alto/ns-v4#"
+_SCHEMA: Final = f"{NAMESPACE} http://www.loc.gov/standards/alto/v4/alto-4-4.xsd"
 _INSTANCE: Final = "http://www.w3.org/2001/XMLSchema-instance"
 _PROCESSING: Final = "OCR_1"
 _HEADER: Final = "header"
@@ -30,13 +30,18 @@ class AltoFormat:
 
     def render(self, page: Page, original: Original) -> bytes:
         """Render the document. Positions are in the upright pixels of the original."""
-        attributes = {"xmlns": _NAMESPACE, "xmlns:xsi": _INSTANCE, "xsi:schemaLocation": _SCHEMA}
-        alto = Element("alto", {**attributes, "SCHEMAVERSION": "4.4"})
+        alto = alto_root()
         _describe(child(alto, "Description"), page, original)
         if page.tables:
             _add_tags(child(alto, "Tags"), page.tables)
         _add_page(child(alto, "Layout"), page)
         return document(alto)
+
+
+def alto_root() -> Element:
+    """Return the element that the others are in."""
+    attributes = {"xmlns": NAMESPACE, "xmlns:xsi": _INSTANCE, "xsi:schemaLocation": _SCHEMA}
+    return Element("alto", {**attributes, "SCHEMAVERSION": "4.4"})
 
 
 def _describe(description: Element, page: Page, original: Original) -> None:

@@ -10,8 +10,8 @@ from ocrwatch.render.base import Original
 from ocrwatch.render.typography import quarter_turns
 from ocrwatch.render.xml import Element, child, document
 
-_DOCTYPE: Final = "<!DOCTYPE html>\n"
-_NAMESPACE: Final = "http://www.w3.org/1999/xhtml"
+DOCTYPE: Final = "<!DOCTYPE html>\n"
+NAMESPACE: Final = "http://www.w3.org/1999/xhtml"
 _NOT_IN_STRINGS: Final = str.maketrans('";', "__")
 _CAPABILITIES: Final = "ocr_page ocr_carea ocr_par ocr_line ocrx_word ocrp_wconf"
 
@@ -24,23 +24,40 @@ class HocrFormat:
 
     def render(self, page: Page, original: Original) -> bytes:
         """Render the document. Boxes are in the upright pixels of the original."""
-        html = Element("html", {"xmlns": _NAMESPACE, "xml:lang": "en", "lang": "en"})
-        head = child(html, "head")
+        html = hocr_root()
         name = original.printable_path.rpartition("/")[2]
-        child(head, "title", name)
-        child(head, "meta", charset="utf-8")
         engine = page.engine
-        child(head, "meta", name="ocr-system", content=f"ocrwatch {__version__}, {engine.name} {engine.version}")
-        child(head, "meta", name="ocr-capabilities", content=_CAPABILITIES)
-        child(head, "meta", name="ocr-number-of-pages", content="1")
-        child(head, "meta", name="ocr-langs", content=" ".join(engine.languages))
+        system = f"ocrwatch {__version__}, {engine.name} {engine.version}"
+        html.append(hocr_head(name, system, " ".join(engine.languages), 1))
         _add_page(child(html, "body"), page, name)
-        return document(html, _DOCTYPE)
+        return document(html, DOCTYPE)
+
+
+def hocr_root() -> Element:
+    """Return the element that the others are in."""
+    return Element("html", {"xmlns": NAMESPACE, "xml:lang": "en", "lang": "en"})
+
+
+def hocr_head(title: str, system: str, languages: str, pages: int) -> Element:
+    """Return the head of a document of some ``pages``; ``system`` says what read them."""
+    head = Element("head")
+    child(head, "title", title)
+    child(head, "meta", charset="utf-8")
+    child(head, "meta", name="ocr-system", content=system)
+    child(head, "meta", name="ocr-capabilities", content=_CAPABILITIES)
+    child(head, "meta", name="ocr-number-of-pages", content=str(pages))
+    child(head, "meta", name="ocr-langs", content=languages)
+    return head
+
+
+def page_title(name: str, width: int, height: int, number: int) -> str:
+    """Return the properties of a page; ``number`` counts from 0."""
+    # The grammar of properties has no escapes, and readers split at each semicolon.
+    return f'image "{name.translate(_NOT_IN_STRINGS)}"; bbox 0 0 {width} {height}; ppageno {number}'
 
 
 def _add_page(body: Element, page: Page, name: str) -> None:
-    # The grammar of properties has no escapes, and readers split at each semicolon.
-    title = f'image "{name.translate(_NOT_IN_STRINGS)}"; bbox 0 0 {page.width} {page.height}; ppageno 0'
+    title = page_title(name, page.width, page.height, 0)
     if page.dpi is not None:
         title += f"; scan_res {round(page.dpi)} {round(page.dpi)}"
     division = child(body, "div", class_="ocr_page", id="page_1", title=title)

@@ -14,7 +14,7 @@ from ocrwatch.render.extra_package import ExtraPackage
 from ocrwatch.render.pdf_image import pdf_image
 from ocrwatch.render.pdf_page import lay_out
 
-_PACKAGE: Final = ExtraPackage("pdf", "pikepdf", "pikepdf")
+PACKAGE: Final = ExtraPackage("pdf", "pikepdf", "pikepdf")
 
 
 class PdfFormat:
@@ -26,14 +26,14 @@ class PdfFormat:
 
     def __init__(self) -> None:
         """Raise EnvironmentFault if the library is not installed."""
-        _PACKAGE.require()
+        PACKAGE.require()
 
     def render(self, page: Page, original: Original) -> bytes:
         """Render the page. The original must be there, and have been read.
 
         Raises EnvironmentFault if the library cannot be loaded.
         """
-        with _PACKAGE.loading():
+        with PACKAGE.loading():
             from ocrwatch.render.pdf_file import pdf_file  # noqa: PLC0415 - not in the daemon's own process
         image = pdf_image(original.content, 0 if page.image is None else page.image.page)
         return pdf_file(lay_out(page, image.width, image.height, straighten=original.straighten), image)

@@ -38,7 +38,7 @@ def pdf_file(page: PdfPage, image: PdfImage) -> bytes:
         codes: dict[str, int] = {}
         sheet.obj.Contents = pdf.make_stream(_content(page, codes))
         sheet.obj.Resources = Dictionary(
-            XObject=Dictionary(Scan=_image(pdf, image)), Font=Dictionary(F=_font(pdf, list(codes)))
+            XObject=Dictionary(Scan=image_stream(pdf, image)), Font=Dictionary(F=_font(pdf, list(codes)))
         )
         pdf.docinfo["/Producer"] = f"ocrwatch {__version__}"
         file = io.BytesIO()
@@ -47,7 +47,8 @@ def pdf_file(page: PdfPage, image: PdfImage) -> bytes:
     return file.getvalue()
 
 
-def _image(pdf: Pdf, image: PdfImage) -> Stream:
+def image_stream(pdf: Pdf, image: PdfImage) -> Stream:
+    """Make the object of an image in a file."""
     stream = pdf.make_stream(
         image.data,
         Type=Name.XObject,
@@ -66,7 +67,7 @@ def _image(pdf: Pdf, image: PdfImage) -> Stream:
         # Ranges of the samples that are not painted (ISO 32000-1, 8.9.6.4).
         stream.Mask = Array([value for sample in image.keyed for value in (sample, sample)])
     if image.mask is not None:
-        stream.SMask = _image(pdf, image.mask)
+        stream.SMask = image_stream(pdf, image.mask)
     return stream
 
 

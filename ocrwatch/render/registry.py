@@ -92,7 +92,7 @@ def choose(formats: tuple[str, ...]) -> tuple[Format, ...]:
 
     Raises like :func:`load`, and UsageError if two of them would write to the same file.
     """
-    chosen = [load(name) for name in sorted(formats, key=_order)]
+    chosen = [load(name) for name in sorted(formats, key=publishing_order)]
     by_ending: dict[str, str] = {}
     for each in chosen:
         # In any case: on many shares it is the same file.
@@ -123,7 +123,7 @@ def endings() -> tuple[str, ...]:
     Those of packages that cannot be loaded are unknown.
     """
     found: list[str] = []
-    for name in sorted(names(), key=_order):
+    for name in sorted(names(), key=publishing_order):
         try:
             found.append(load(name).ending)
         except OcrwatchError:
@@ -137,7 +137,7 @@ def commit_mark(formats: Iterable[str]) -> str:
 
     If it exists, all others were published.
     """
-    return load(max(formats, key=_order)).ending
+    return load(max(formats, key=publishing_order)).ending
 
 
 def render(page: Page, original: Original, formats: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
@@ -192,8 +192,8 @@ def _rendered(wanted: Format, page: Page, original: Original) -> bytes:
     return content
 
 
-def _order(name: str) -> tuple[bool, str]:
-    """Return the sort key of publishing."""
+def publishing_order(name: str) -> tuple[bool, str]:
+    """Return the sort key of publishing: the commit mark is last."""
     return name == TEXT, name
 
 

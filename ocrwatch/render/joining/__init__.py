@@ -1,0 +1,1 @@
+"""Joins the sidecars of single pages into the files of one document, in a process of its own."""
