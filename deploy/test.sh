@@ -29,7 +29,8 @@ make_test_environment() {
 }
 
 # The unit tests on the other Pythons for which there are constraints, if this machine has them. What recognition makes
-# of an image depends on its libraries: its tests, a third of the time of all, run on one Python.
+# of an image depends on its libraries, and what survives a kill on the order of system calls: the tests of these, nearly
+# half of the time of all, run on one Python.
 test_other_pythons() {
     own=$("$PWD/.venv/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     for version in $tested_pythons; do
@@ -40,7 +41,8 @@ test_other_pythons() {
         fi
         make_test_environment "$PWD/.venv-$version" test
         say "Running the unit tests on Python $version"
-        "$PWD/.venv-$version/bin/python" -m pytest -q -m 'not slow' --ignore tests/unit/recognise tests/unit
+        "$PWD/.venv-$version/bin/python" -m pytest -q -m 'not slow' --ignore tests/unit/recognise \
+            --ignore tests/unit/delivery --ignore tests/unit/documents tests/unit
     done
 }
 
@@ -143,6 +145,7 @@ files_of() { printf 'tests/system/test_%s.py ' "$@"; }
 alone=$(files_of event_loop latency lifecycle memory_short metrics remote_rate soak)
 # Only one Debian can be booted at a time: in two lanes, one would wait for the other.
 debian=$(files_of service_on_debian quickstart_on_debian image)
+# Extended tests are further cases of what unit tests cover.
 # The sweep keeps two cores busy. Beside it run those that need least of them, or have most time.
 sweep=tests/crash/test_sweep.py
 rest=''
@@ -152,9 +155,9 @@ done
 rest="$rest tests/system/test"
 passed=yes
 say "Running the crash, fuzz, contract and system tests, in three lanes"
-run_in_lanes 3 "$sweep" "$debian" "${rest}_h*.py" "--ignore $sweep tests/crash" tests/fuzz tests/contract \
-    "${rest}_[a-d]*.py" "${rest}_[e-g]*.py" "${rest}_rem*.py" "${rest}_re[!m]*.py" "${rest}_s*.py" \
-    "${rest}_[i-q]*.py" "${rest}_[t-z]*.py" ||
+run_in_lanes 3 "$sweep" "$debian" "${rest}_h*.py" "-m not(extended) --ignore $sweep tests/crash" tests/fuzz \
+    tests/contract "-m not(extended) tests/system/documents" "${rest}_[a-d]*.py" "${rest}_[e-g]*.py" \
+    "${rest}_rem*.py" "${rest}_re[!m]*.py" "${rest}_s*.py" "${rest}_[i-q]*.py" "${rest}_[t-z]*.py" ||
     passed=no
 say "Running the system tests that run alone"
 # shellcheck disable=SC2086

@@ -411,6 +411,8 @@ class PageSummary:
     """Why the text should be reviewed; empty if it need not be."""
     is_doubtful: bool = False
     """Whether a remote second reader should read the page; never if another one has read it."""
+    is_blank: bool = False
+    """Whether the page has no print on it."""
     is_separator: bool = False
     """Whether the page is a separator sheet between two documents; never if codes were not looked for."""
 

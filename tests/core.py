@@ -18,11 +18,14 @@ from typing import Any, Final
 
 from ocrwatch.backoff import Backoff
 from ocrwatch.cache.key import PageCache
+from ocrwatch.daemon.documents import Documents
 from ocrwatch.daemon.pipeline import Pipeline
 from ocrwatch.delivery.chosen_names import Places
-from ocrwatch.delivery.deliveries import Deliveries
+from ocrwatch.delivery.deliveries import Deliveries, LeftoverItem
 from ocrwatch.delivery.duplicates import FATES, Duplicates
 from ocrwatch.delivery.step_order import Deliverer
+from ocrwatch.documents.delivery import DocumentDelivery
+from ocrwatch.documents.joiner import Joiner
 from ocrwatch.errors import EnvironmentFault, ScanFault
 from ocrwatch.events import (
     BatchFinished,
@@ -157,8 +160,19 @@ class Core:
             max_bytes=settings.settle.max_bytes,
             keeps_originals=keeps,
         )
-        places = Places(folders.inbox, folders.outbox, folders.archive, folders.quarantine, keeps=keeps)
-        self.deliverer = Deliverer(places, self.ledger, self.ledger.remember_endings(endings()))
+        places = Places(
+            folders.inbox,
+            folders.outbox,
+            folders.archive,
+            folders.quarantine,
+            keeps=keeps,
+            parts=folders.state / "documents",
+        )
+        known = self.ledger.remember_endings(endings())
+        self.deliverer = Deliverer(places, self.ledger, known)
+        self.joiner = Joiner()
+        documents = DocumentDelivery(places, self.ledger, known, self.joiner)
+        self.documents = Documents(settings, self.ledger, self.threads, self.backoff, documents)
         self.services: Any = None if lanes is None else SimpleNamespace(lanes=lanes)
         self.deliveries = Deliveries(self.threads.delivery, self.deliverer, self.ledger, self.backoff, self.duplicates)
         self.pipeline = self.pipeline_of(Pipeline)
@@ -185,6 +199,7 @@ class Core:
             self.deliveries,
             self.duplicates,
             self.heard,
+            self.documents,
             self.services,
         )
 
@@ -215,7 +230,7 @@ class Core:
             if entry.state in {ScanState.PLANNED, ScanState.PUBLISHED}:
                 self.pipeline.recover(entry)
             else:
-                self.pipeline.clear_leftovers(entry)
+                self.pipeline.clear(LeftoverItem(entry), entry.path)
         if waiting := sorted(path.name for path in self.folders.inbox.glob("[!.]*")):
             self.pipeline.begin([self.file(path) for path in waiting])
 
@@ -237,13 +252,16 @@ class Core:
 
     def row(self, path: str = "a.jpg") -> Entry:
         """Return the only row of a path."""
-        ids = [row[0] for row in self.ledger._db.execute("SELECT id FROM scans WHERE path = ?", (os.fsencode(path),))]
+        ids = [row[0] for row in self.ledger.db.execute("SELECT id FROM scans WHERE path = ?", (os.fsencode(path),))]
         (found,) = ids
         return self.ledger.get(found)
 
     async def end(self, *, clean: bool = True) -> None:
         """End as the daemon does, or without what a killed one cannot do any more."""
+        self.documents.stop()
         await self.pipeline.cancel()
+        self.joiner.close()
+        await self.documents.writing.cancel()
         for service in self._services:
             service.cancel()
         await asyncio.gather(*self._services, return_exceptions=True)

@@ -29,25 +29,35 @@ def make_folders_or_report(settings: Settings, *, once: bool) -> None:
             if not once and holder_of(settings.state) is None and inbox_holder(settings.inbox) is None:
                 last = status.read(settings.state)
                 outputs = StatusOutputs(settings, startup.sidecar_group(settings), once=once)
-                _report(settings, outputs, [] if last is None else last.deliveries, failure)
+                deliveries, documents = ([], []) if last is None else (last.deliveries, last.document_deliveries)
+                _report(settings, outputs, deliveries, documents, failure)
                 outputs.close()
         raise
 
 
 @contextlib.contextmanager
-def failure_reported(settings: Settings, outputs: StatusOutputs, deliveries: list[status.Delivery]) -> Iterator[None]:
+def failure_reported(
+    settings: Settings,
+    outputs: StatusOutputs,
+    deliveries: list[status.Delivery],
+    documents: list[status.WrittenDocument],
+) -> Iterator[None]:
     """Report the error with which a ``with`` block ends."""
     try:
         yield
     except OcrwatchError as failure:
-        _report(settings, outputs, deliveries, failure)
+        _report(settings, outputs, deliveries, documents, failure)
         raise
 
 
 def _report(
-    settings: Settings, outputs: StatusOutputs, deliveries: list[status.Delivery], failure: OcrwatchError
+    settings: Settings,
+    outputs: StatusOutputs,
+    deliveries: list[status.Delivery],
+    documents: list[status.WrittenDocument],
+    failure: OcrwatchError,
 ) -> None:
     """Write the error and the latest deliveries to ``STATUS.txt`` and the status file."""
-    found = status_at_start(settings, deliveries, failure)
+    found = status_at_start(settings, deliveries, documents, failure)
     outputs.publish(found)
     status.write(settings.state, found)

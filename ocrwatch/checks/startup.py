@@ -28,6 +28,7 @@ from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.code_library import check_installed as check_codes_installed
 from ocrwatch.recognise.engine_choice import is_read_by_ppocr
 from ocrwatch.recognise.tessdata import check_languages as check_recipe_languages
+from ocrwatch.render.joining.job import JOINABLE, joinable
 from ocrwatch.render.registry import choose, table_formats
 from ocrwatch.settings import Effective, Output, Settings, Tables, recipe
 from ocrwatch.storage import mount_watchdog
@@ -50,7 +51,9 @@ _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 def folders(settings: Settings) -> dict[str, Path]:
     """Return the folders in use, by their setting's name."""
     names = ["inbox", "outbox", "quarantine", "state"]
-    if "archive" in {settings.on_success, settings.intake.duplicates}:
+    # Originals that are deleted are kept there until the document of which they are pages is durable.
+    are_held = settings.on_success == "delete" and any(profile.group.by for profile in settings.profiles)
+    if "archive" in {settings.on_success, settings.intake.duplicates} or are_held:
         names.insert(2, "archive")
     return {name: getattr(settings, name) for name in names}
 
@@ -204,14 +207,15 @@ def check_languages_of(recipe: Recipe) -> None:
 def check_formats(settings: Settings) -> None:
     """Check that the sidecar formats of all profiles can be used.
 
-    Raises :class:`EnvironmentFault` if a package is broken, :class:`UsageError` if two write to the same files, or if
-    one writes tables that are not looked for.
+    Raises :class:`EnvironmentFault` if a package is broken, :class:`UsageError` if two write to the same files, if one
+    writes tables that are not looked for, or if documents have none.
     """
     for output in _outputs(settings):
         choose(output.formats)
     _check_tables("output.formats", settings.output, settings.tables)
     for effective in map(settings.with_profile, settings.profiles):
         _check_tables(f"output.formats of the profile {effective.profile_name}", effective.output, effective.tables)
+        _check_documents(effective)
 
 
 def _check_tables(option: str, output: Output, tables: Tables) -> None:
@@ -224,8 +228,20 @@ def _check_tables(option: str, output: Output, tables: Tables) -> None:
         )
 
 
+def _check_documents(effective: Effective) -> None:
+    if effective.group.by and not joinable(effective.output.formats):
+        *others, last = JOINABLE
+        raise UsageError(
+            f"the profile {effective.profile_name} makes documents (group.by = {effective.group.by}), but its "
+            "output.formats has no format that can have several pages",
+            f"add {', '.join(others)} or {last} to output.formats, or remove its section [profiles.group]",
+        )
+
+
 def check_codes(settings: Settings) -> None:
     """Check that codes can be looked for, if they are wanted; raises :class:`EnvironmentFault`."""
+    if any(profile.group.by == "separator" for profile in settings.profiles):
+        check_codes_installed("profiles.group.by = separator", "set by to name, folder or time")
     if any(each.codes for each in recipes(settings)):
         check_codes_installed("codes.enabled", "set codes.enabled = false")
 

@@ -21,7 +21,7 @@ from ocrwatch.commands.progress_bar import AboveBar
 from ocrwatch.commands.run import collect_rarely
 from ocrwatch.daemon.daemon import Daemon, Summary
 from ocrwatch.errors import EnvironmentFault, ExitCode
-from ocrwatch.events import ScanDelivered, ScanRecovered, subscribe
+from ocrwatch.events import DocumentDelivered, ScanDelivered, ScanRecovered, subscribe
 from ocrwatch.intake.names import NameRules
 from ocrwatch.intake.rescan import rescan
 from ocrwatch.observe.status_txt import counted
@@ -31,6 +31,7 @@ from ocrwatch.storage.mount_watchdog import check_answers
 
 _WORTH_A_RATE = 5
 _MOST_NOT_READ = 20
+_MOST_LACKING = 20
 _DUPLICATES = {
     "deliver": "left in the inbox",
     "skip": "left in the inbox",
@@ -62,14 +63,15 @@ def _read_inbox(settings: Settings, *, preview: bool) -> ExitCode:
 
     columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with bar as progress, _shown(previews if preview else None), _recoveries() as recovered:
+    with bar as progress, _shown(previews if preview else None), _recoveries() as recovered, _documents() as documents:
         daemon = Daemon(settings, once=True, progress=_Bar(progress, progress.add_task("reading", total=None)))
         collect_rarely()
         summary = daemon.run()
-    _print_summary(output, settings, summary, recovered)
+    _print_summary(output, settings, summary, recovered, documents)
     _print_not_read(output, summary)
     quarantined = (summary.ends + recovered.ends)[ScanState.QUARANTINED]
-    unread = quarantined or summary.left or summary.interrupted
+    lacking = any(document.missing for document in documents) or summary.documents_left
+    unread = quarantined or summary.left or summary.interrupted or lacking
     return ExitCode.QUARANTINED if unread else ExitCode.FINE
 
 
@@ -151,7 +153,51 @@ def _recoveries() -> Iterator[_Recovered]:
         unsubscribe()
 
 
-def _print_summary(output: Console, settings: Settings, summary: Summary, recovered: _Recovered) -> None:
+@contextlib.contextmanager
+def _documents() -> Iterator[list[DocumentDelivered]]:
+    """Collect the documents that are delivered."""
+    delivered: list[DocumentDelivered] = []
+    unsubscribe = subscribe(delivered.append, DocumentDelivered)
+    try:
+        yield delivered
+    finally:
+        unsubscribe()
+
+
+def _print_summary(
+    output: Console,
+    settings: Settings,
+    summary: Summary,
+    recovered: _Recovered,
+    documents: Sequence[DocumentDelivered] = (),
+) -> None:
+    if summary.ends or recovered.ends or summary.left or summary.interrupted or not documents:
+        _print_scans(output, settings, summary, recovered)
+    _print_documents(output, settings, summary, documents)
+
+
+def _print_documents(
+    output: Console, settings: Settings, summary: Summary, documents: Sequence[DocumentDelivered]
+) -> None:
+    if documents:
+        pages = counted(sum(document.pages for document in documents), "page")
+        were = (
+            f"1 document with {pages} was" if len(documents) == 1 else f"{len(documents):,} documents with {pages} were"
+        )
+        output.print(f"{were} written to {escape(str(settings.outbox))}.")
+    lacking = [(document, document.missing) for document in documents if document.missing]
+    for document, missing in lacking[:_MOST_LACKING]:
+        name = f"{document.folder}/{document.document}".strip("/")
+        line = f"The document {name} lacks {counted(len(missing), 'page')}: {', '.join(missing)}"
+        output.print(escape(log.printable(line)))
+    if len(lacking) > _MOST_LACKING:
+        output.print(f"  and {len(lacking) - _MOST_LACKING:,} more lack pages")
+    if summary.documents_left:
+        left = counted(summary.documents_left, "document")
+        output.print(f"Not written yet: {left}; the next run tries again.")
+
+
+def _print_scans(output: Console, settings: Settings, summary: Summary, recovered: _Recovered) -> None:
     ends = summary.ends + recovered.ends
     if not (ends.total() or summary.left or summary.interrupted):
         output.print(f"Nothing to read in {escape(str(settings.inbox))}.")

@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 from rich.markup import escape
 
 from ocrwatch.log import printable
-from ocrwatch.observe.status import ServiceStatus, Status
+from ocrwatch.observe.status import OpenDocument, ServiceStatus, Status
 
 _SUBJECT_WIDTH = 12
 _MOST_LINES = 5
@@ -124,6 +124,8 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
     yield from _block("scans", [_rates(now)])
     known = f", {now.cached:,} of them from the cache" if now.cached else ""
     yield from _block("delivered", [f"{now.delivered:,} since the start{known}"])
+    if now.documents_open or now.documents_delivered:
+        yield from _block("documents", _documents(seen, now))
     if duplicates := now.ends.get("duplicate", 0):
         yield from _block("duplicates", [f"{duplicates:,} since the start, of scans delivered before"])
     yield from _block("quarantined", [f"{now.quarantined:,} since the start", *_failures(seen, now)])
@@ -192,6 +194,23 @@ def _not_read(now: Status) -> list[str]:
 
 def _first_few(paths: list[str], count: int) -> str:
     return ", ".join(map(_shown, paths[:_QUEUE_SHOWN])) + (", …" if count > _QUEUE_SHOWN else "")
+
+
+def _documents(seen: Seen, now: Status) -> Iterator[str]:
+    yield f"{now.documents_delivered:,} since the start, {now.documents_open:,} being gathered or written"
+    yield from (f"{_shown(one.shown)} ({one.page_counts}): {_progress(seen, one)}" for one in now.documents)
+    if more := now.documents_open - len(now.documents):
+        yield f"and {more:,} more"
+
+
+def _progress(seen: Seen, one: OpenDocument) -> str:
+    """Say when a document is complete, or what it waits for."""
+    if one.waits_for:
+        return f"{_shown(one.waits_for)}{f'; {_shown(one.remedy)}' if one.remedy else ''}"
+    if one.complete_at is None:
+        return "is being written"
+    left = (datetime.fromisoformat(one.complete_at) - seen.now).total_seconds()
+    return f"complete in {duration(left)} if no further page comes"
 
 
 def _rates(now: Status) -> str:

@@ -12,15 +12,20 @@ from typing import Any, Final
 from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.cache.key import PageCache
 from ocrwatch.checks import startup
+from ocrwatch.daemon.document_status import written_documents
+from ocrwatch.daemon.documents import Documents
 from ocrwatch.daemon.pipeline import Pipeline
 from ocrwatch.daemon.recovery import Recovery
 from ocrwatch.delivery.chosen_names import Places
 from ocrwatch.delivery.deliveries import Deliveries
 from ocrwatch.delivery.duplicates import FATES, Duplicates
 from ocrwatch.delivery.step_order import Deliverer
+from ocrwatch.documents.delivery import DocumentDelivery
+from ocrwatch.documents.joiner import Joiner
 from ocrwatch.errors import ScanFault
 from ocrwatch.events import (
     BatchFinished,
+    DocumentDelivered,
     RemoteAnswered,
     RemoteRefused,
     ScanClosed,
@@ -60,6 +65,8 @@ from ocrwatch.storage.files import display_path
 from ocrwatch.storage.threads import Threads
 
 _DAY: Final = 86_400.0
+PARTS: Final = "documents"
+"""Folder in the state folder for copies of the sidecars of pages whose document is not complete yet."""
 _TIDIED_AT_START: Final = 1000
 """Scans of earlier runs that may have left their folders empty."""
 
@@ -82,7 +89,7 @@ class Assembly:
         self._services = services
         self.report = Report(settings, self.executor.capacity)
         self.report.tally.remember(ledger.ended_by_minute(time.time() - _DAY), time.monotonic())
-        self.report.remember(deliveries_of(ledger))
+        self.report.remember(deliveries_of(ledger), written_documents(ledger))
         self.reviews = ReviewList(self.threads, ledger)
         self.worker_events: asyncio.Queue[WorkerReady | WorkerLost | WorkerUnfit] = asyncio.Queue()
         self.changed = asyncio.Event()
@@ -102,11 +109,15 @@ class Assembly:
             self._tidying.took((entry.path for entry in ledger.delivered_last(_TIDIED_AT_START)), time.monotonic())
         kept = dict(ledger.kept(duplicates=settings.intake.duplicates == "skip"))
         self._kept = KeptOriginals(settings.inbox, kept)
-        self.pruning = Pruning(
-            self.threads, ledger, cache, self._kept, settings.inbox, lambda: self.settings.history.max_age
-        )
         duplicates = self._duplicates(settings, ledger)
-        self._deliverer = Deliverer(self._places(settings), ledger, ledger.remember_endings(endings()))
+        known_endings = ledger.remember_endings(endings())
+        self._deliverer = Deliverer(self._places(settings), ledger, known_endings)
+        self._joiner = Joiner()
+        documents = DocumentDelivery(self._places(settings), ledger, known_endings, self._joiner)
+        self.documents = Documents(settings, ledger, self.threads, self.backoff, documents)
+        self.pruning = Pruning(
+            self.threads, ledger, cache, self._kept, settings.inbox, documents, lambda: self.settings.history.max_age
+        )
         keeps = settings.on_success == "keep"
         self.pipeline = Pipeline(
             settings,
@@ -134,10 +145,12 @@ class Assembly:
             ),
             duplicates,
             self,
+            self.documents,
             services,
         )
         self.watcher = self._watcher(settings, once=once)
-        self.recovery = Recovery(settings, ledger, self.threads, self.pipeline, self.watcher)
+        self.documents.inbox = self.watcher
+        self.recovery = Recovery(settings, ledger, self.threads, self.pipeline, self.watcher, self.documents)
         self._remember_told()
         self._shown_changes = 0
         self._subscriptions = self._subscribe()
@@ -216,6 +229,7 @@ class Assembly:
         self.watcher.change(settings.watch, settings.settle, settings.batch)
         self._quarantine_watch.change(settings.settle)
         self._archive_check.patience = settings.settle.give_up_after
+        self.documents.settings = settings
         self.hooks.change(hooks)
         self.report.change(settings.status.heartbeat, self.executor.capacity)
         # The worker that could not start may no longer be wanted; another one reports the same.
@@ -224,6 +238,10 @@ class Assembly:
     def close(self) -> None:
         """Pass no more events to the parts."""
         self._subscriptions.close()
+
+    def stop_joining(self) -> None:
+        """End the process that writes a document; the next start writes it."""
+        self._joiner.close()
 
     def _subscribe(self) -> contextlib.ExitStack:
         """Subscribe the parts to events; all of these are published on the event loop."""
@@ -234,6 +252,7 @@ class Assembly:
             subscribe(report.scan_retrying, ScanRetrying),
             subscribe(report.scan_returned, ScanReturned),
             subscribe(report.scan_closed, ScanClosed),
+            subscribe(report.document_delivered, DocumentDelivered),
             subscribe(report.worker_started, WorkerStarted),
             subscribe(report.worker_died, WorkerDied),
             subscribe(report.remote_answered, RemoteAnswered),
@@ -246,6 +265,7 @@ class Assembly:
             subscribe(self._notify, ScanQuarantined),
             subscribe(self._notify, ScanRecovered),
             subscribe(self._notify, BatchFinished),
+            subscribe(self._notify, DocumentDelivered),
         ]
         if self._tidying is not None:
             subscriptions.append(subscribe(self._tidying.closed, ScanClosed))
@@ -254,7 +274,9 @@ class Assembly:
             stack.callback(unsubscribe)
         return stack
 
-    def _notify(self, event: ScanDelivered | ScanQuarantined | ScanRecovered | BatchFinished) -> None:
+    def _notify(
+        self, event: ScanDelivered | ScanQuarantined | ScanRecovered | BatchFinished | DocumentDelivered
+    ) -> None:
         """Notify other programs."""
         notification = notification_of(event, self.settings, status.isoformat(time.time()))
         if notification is not None:
@@ -298,6 +320,7 @@ class Assembly:
             settings.quarantine,
             reserved=NOTE_STEM if settings.status.share_file else "",
             keeps=settings.on_success == "keep",
+            parts=settings.state / PARTS,
         )
 
     def _watcher(self, settings: Settings, *, once: bool) -> Watcher:

@@ -20,6 +20,7 @@ from ocrwatch.checks import startup
 from ocrwatch.checks.failed_start import failure_reported, make_folders_or_report
 from ocrwatch.checks.remembered_mounts import check_mounts, remember_mounts
 from ocrwatch.daemon.assembly import Assembly
+from ocrwatch.daemon.document_status import written_documents
 from ocrwatch.daemon.reload import Reloading
 from ocrwatch.daemon.status_publisher import StatusPublisher, not_read_files
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
@@ -75,6 +76,8 @@ class Summary:
     """Files and folders in the inbox that are not read: other kinds, links, excluded names."""
     not_read_files: list[NotReadFile] = field(default_factory=list)
     """The first of them by name."""
+    documents_left: int = 0
+    """Documents that were not written: the run was stopped before, or there is a bug. The next run tries again."""
 
 
 class Progress(Protocol):
@@ -128,9 +131,9 @@ class Daemon:
             outputs = StatusOutputs(settings, startup.sidecar_group(settings), once=self._once)
             stack.callback(outputs.close)
             # The last status of a killed run is out of date.
-            read_last = deliveries_of(ledger)
-            outputs.publish(status_at_start(settings, read_last))
-            stack.enter_context(failure_reported(settings, outputs, read_last))
+            read_last, documents_last = deliveries_of(ledger), written_documents(ledger)
+            outputs.publish(status_at_start(settings, read_last, documents_last))
+            stack.enter_context(failure_reported(settings, outputs, read_last, documents_last))
             listeners = Listeners(settings.events.listeners)
             # It ends when all else has: it hears of the end, too.
             stack.callback(listeners.close)
@@ -183,6 +186,7 @@ class Daemon:
             for service in (*assembly.pipeline.services(), *assembly.look_after()):
                 services.start(service)
             await assembly.recovery.run()
+            services.start(assembly.documents.run())
             services.start(assembly.take_in(events=not self._once))
             services.start(self._watch_workers())
             services.start(self._watch_mounts())
@@ -198,7 +202,10 @@ class Daemon:
         finally:
             self._blocked = assembly.scans.blocked
             assembly.watcher.stop()
+            assembly.documents.stop()
             await assembly.pipeline.cancel()
+            assembly.stop_joining()
+            await assembly.documents.writing.cancel()
             await services.cancel()
             # Last: events above may add notifications. What waits is dropped, and logged.
             await assembly.hooks.close()
@@ -271,21 +278,34 @@ class Daemon:
         if self._stop_by is not None:
             refused = Cause.DELIVERY in assembly.backoff or Cause.MOUNT in assembly.backoff
             blocked = refused and not assembly.scans.count(ScanState.READING)
-            done = (assembly.pipeline.is_idle or blocked) and assembly.hooks.is_idle
+            is_busy = assembly.documents.writing.is_busy or not assembly.hooks.is_idle
+            done = (assembly.pipeline.is_idle or blocked) and not is_busy
             return done or time.monotonic() >= self._stop_by
         if not self._once:
             return False
-        if (pause := self._lasting_pause()) is not None:
-            # The daemon waits without limit; the user of `once` waits for an answer.
-            self._failure = EnvironmentFault(pause.message, pause.remedy)
-            return True
         is_idle = assembly.pipeline.is_idle and assembly.watcher.is_empty(time.monotonic())
+        self._failure = self._lasting_fault(is_idle=is_idle)
+        if self._failure is not None:
+            return True
+        if is_idle and not assembly.documents.is_idle:
+            assembly.documents.end()
+            is_idle = False
         if self._ready_at is None or not is_idle:
             self._hooks_by = None
             return False
         # Its last notifications are sent too, within the time that a stop allows.
         self._hooks_by = self._hooks_by or time.monotonic() + assembly.settings.workers.shutdown_timeout
         return assembly.hooks.is_idle or time.monotonic() >= self._hooks_by
+
+    def _lasting_fault(self, *, is_idle: bool) -> EnvironmentFault | None:
+        """Return what has kept `once` from going on for too long.
+
+        The daemon waits without limit; the user of `once` waits for an answer. ``is_idle`` says that only documents are
+        left.
+        """
+        if (pause := self._lasting_pause()) is not None:
+            return EnvironmentFault(pause.message, pause.remedy)
+        return self._assembly.documents.lasting_refusal(_LONGEST_PAUSE_OF_ONCE) if is_idle else None
 
     def _lasting_pause(self) -> Pause | None:
         """Return a pause that has lasted too long for `once`; one of a service only if nothing else is left to read."""
@@ -345,6 +365,7 @@ class Daemon:
         assembly.watcher.stop()
         if self._reloading is not None:
             self._reloading.stop()
+        assembly.documents.stop()
         in_work = assembly.pipeline.stop()
         publish(DaemonStopping(signal=signal.Signals(number).name, in_work=in_work, timeout_s=timeout))
 
@@ -398,4 +419,5 @@ class Daemon:
             to_review=assembly.report.to_review,
             not_read=assembly.watcher.ignored.count,
             not_read_files=not_read_files(assembly.watcher.ignored.named),
+            documents_left=assembly.documents.writing.unwritten + sum(1 for _ in assembly.documents),
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ocrwatch.backoff import BLOCKED_DELAY, Backoff, Cause, wait_until
 from ocrwatch.cache.key import PageCache
+from ocrwatch.daemon.documents import Documents
 from ocrwatch.daemon.page_source import BUG_REMEDY, PageSource
 from ocrwatch.daemon.reading_pauses import ReadingPauses
 from ocrwatch.daemon.retry_policy import HasPlan, TooSoon, delay_after, other_engine
@@ -37,15 +38,7 @@ from ocrwatch.errors import (
     UsageError,
     without_frames,
 )
-from ocrwatch.events import (
-    BatchStarted,
-    ScanChanged,
-    ScanClosed,
-    ScanFailed,
-    ScanRetrying,
-    ScanWaiting,
-    publish,
-)
+from ocrwatch.events import BatchStarted, ScanChanged, ScanClosed, ScanFailed, ScanRetrying, ScanWaiting, publish
 from ocrwatch.executors.base import Executor
 from ocrwatch.executors.events import Begun
 from ocrwatch.intake.loading import AlreadyDelivered, Loading
@@ -90,6 +83,7 @@ class Pipeline:
         deliveries: Deliveries,
         duplicates: Duplicates | None,
         intake: Intake,
+        documents: Documents,
         services: HttpOcrExecutor | None = None,
     ) -> None:
         """Store the parts; ``groups`` has the group ids that sidecars may be given to.
@@ -110,6 +104,7 @@ class Pipeline:
         self._deliveries = deliveries
         self._duplicates = duplicates
         self._intake = intake
+        self._documents = documents
         self.scheduler = self._pages.scheduler
         self.began_at: float | None = None
         """When the first batch was taken (monotonic seconds)."""
@@ -141,6 +136,7 @@ class Pipeline:
                 self._close(scan, ScanState.DUPLICATE)
             except HasPlan as found:
                 self._plans[scan] = found.entry
+                self._documents.rejoin(scan, found.entry.stack)
             except TooSoon as early:
                 self._postpone(scan, ScanState.RETRYING, early.seconds)
             except Blocked as error:
@@ -164,9 +160,13 @@ class Pipeline:
 
         A blocked scan waits here, with its text.
         """
-        output = scan.options.output
+        output, fate, duplicates = scan.options.output, self.settings.on_success, self._duplicates
+        place = await self._documents.page(scan, page, deletes=fate == "delete")
+        if place is not None:
+            # Every page belongs to its document, and no original is deleted before that is durable.
+            fate, duplicates = "archive" if fate == "delete" else fate, None
         group = None if output.group is None else self.groups[output.group]
-        item = PageItem(scan, page, self.settings.on_success, group, self._duplicates)
+        item = PageItem(scan, page, fate, group, duplicates, place)
         with self._reading_pauses.past_reading(scan):
             delivered = await self._unblocked(item, scan)
         assert delivered is not None  # noqa: S101 - for the type checker
@@ -181,6 +181,7 @@ class Pipeline:
         with self._reading_pauses.past_reading(scan):
             delivered = await self._unblocked(PlanItem(planned), scan)
         publish_recovered(planned, delivered)
+        self._documents.resumed(scan, delivered=delivered is not None and delivered.fate != "quarantine")
         # What is in its place now is another scan.
         return ScanState.CHANGED
 
@@ -200,7 +201,8 @@ class Pipeline:
             return ScanState.INCOMPLETE
         scan.code, scan.reason = fault.code, fault.message
         with self._reading_pauses.past_reading(scan):
-            delivered = await self._unblocked(QuarantineItem(scan, fault, self._ledger), scan)
+            place = await self._documents.page(scan, None, deletes=False)
+            delivered = await self._unblocked(QuarantineItem(scan, fault, self._ledger, place), scan)
         scan.code, scan.reason = fault.code, fault.message
         scan.stays = delivered is not None and delivered.stays
         publish_quarantined(scan, fault, delivered)
@@ -315,6 +317,7 @@ class Pipeline:
             publish(ScanClosed(path=scan.path, state=state, batch=scan.batch.id, profile=profile))
             scan.batch.ended(state)
         self._reading_pauses.end()
+        self._documents.closed(scan)
         self._intake.closed(scan)
 
     # Start and stop.
@@ -347,16 +350,17 @@ class Pipeline:
         scan = self._scan(file, Batch(0, 1))
         scan.id, scan.stands_in = entry.id, True
         self._plans[scan] = entry
+        self._documents.rejoin(scan, entry.stack)
         return self._start(scan)
 
-    def clear_leftovers(self, entry: Entry) -> None:
-        """Remove what an earlier run may have staged for a scan that will be read again."""
-        self._spawn(self._clear(LeftoverItem(entry)), entry.path)
+    def clear(self, item: LeftoverItem | ClearingItem, path: str = "") -> None:
+        """Remove what was left behind; what cannot be removed does no harm: the next start tries again."""
+        self._spawn(self._clear(item), path)
 
-    def clear_away(self) -> None:
-        """Remove what could not be removed before, if there is time."""
-        if self._deliveries.has_left_behind and not self._deliveries.pending:
-            self._spawn(self._clear(ClearingItem()), "")
+    @property
+    def may_clear(self) -> bool:
+        """Whether something could not be removed before, and there is time."""
+        return self._deliveries.has_left_behind and not self._deliveries.pending
 
     def change(self, settings: Settings, groups: Mapping[str, int]) -> None:
         """Apply other settings from the next turns on."""
@@ -406,7 +410,6 @@ class Pipeline:
         return self.scheduler.run(), self._loading.run(), self._deliveries.run()
 
     async def _clear(self, item: Item) -> None:
-        # A leftover that cannot be removed does no harm: the next start tries again.
         with contextlib.suppress(OcrwatchError, Changed):
             await self._deliveries.deliver(item)
 
@@ -416,6 +419,8 @@ class Pipeline:
 
     def _start(self, scan: Scan) -> asyncio.Task[None]:
         self._scans.add(scan)
+        if not scan.stands_in:
+            self._documents.join(scan, self.groups)
         return self._spawn(self._run(scan), scan.path)
 
     async def _run(self, scan: Scan) -> None:

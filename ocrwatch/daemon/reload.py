@@ -77,6 +77,8 @@ class Reloading:
         if replace(wanted, timeout=0, max_scans=0, workers=0) != replace(running, timeout=0, max_scans=0, workers=0):
             # A missing engine or variable shows only when a worker starts.
             assembly.executor.prove(wanted)
+        if startup.folders(found.settings) != startup.folders(assembly.settings):
+            startup.make_folders(found.settings)
         assembly.cache.learn(startup.recipes(found.settings))
         assembly.learn_endings(found.settings)
         return _Proved(found, proof)

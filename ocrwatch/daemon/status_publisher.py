@@ -10,6 +10,7 @@ from typing import Final
 
 from ocrwatch.backoff import wait_until
 from ocrwatch.daemon.assembly import Assembly
+from ocrwatch.daemon.document_status import open_documents
 from ocrwatch.intake.rescan import Ignored
 from ocrwatch.observe.activity import MOST_SHOWN, Activity, Calendar
 from ocrwatch.observe.status import BeingRead, Incomplete, NotReadFile, Resting, Status, blocked_groups, write
@@ -58,7 +59,7 @@ class StatusPublisher:
             self._wake.clear()
             await self.publish()
             # While scans are open, their displayed times change.
-            is_busy = self._assembly.open_scans or self._assembly.backoff
+            is_busy = self._assembly.open_scans or self._assembly.backoff or not self._assembly.documents.is_idle
             due = time.monotonic() + _INTERVAL if is_busy else float("inf")
             await wait_until(self._wake, min(due, report.next_wake()))
 
@@ -105,6 +106,7 @@ class StatusPublisher:
             in_work=in_work,
             backoff=assembly.backoff,
             reviews=assembly.reviews.found,
+            documents=open_documents(assembly.documents, watcher, self._calendar),
             activity=lambda: activity_of(assembly, self._calendar),
             at_once=at_once,
         )

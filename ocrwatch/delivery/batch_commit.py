@@ -51,7 +51,7 @@ def deliver_together(
         plans = _staged(steps, journal, works, threads)
         with journal.transaction():
             for scan, plan in plans.items():
-                journal.planned(scan, plan.to_json(), code=None, reason=None)
+                journal.planned(scan, plan.to_json(), code=None, reason=None, stack=plan.stack)
         plans = _each(plans, threads, take)
         plans = _each(plans, threads, publish)
         with journal.transaction():

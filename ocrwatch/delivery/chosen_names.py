@@ -30,6 +30,9 @@ class Places:
     """A stem that no sidecar at the top of the outbox gets, in any case; empty if there is none."""
     keeps: bool = field(default=False, kw_only=True)
     """Whether originals that were read stay in the inbox."""
+    parts: Path | None = field(default=None, kw_only=True)
+    """Folder for copies of the sidecars of pages whose document is not complete yet; None if no profile has a
+    group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,24 @@ class Sidecar:
     size: int | None = None
     """Bytes; None in plans of an older version, like ``sha256``."""
     sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StackPage:
+    """A scan as a page of a stack, which becomes one or more documents."""
+
+    stack: int
+    """Row of the stack in the ledger."""
+    endings: tuple[str, ...] = ()
+    """Endings of the sidecars that the document needs of it."""
+    is_blank: bool = False
+    is_separator: bool = False
+    deletes: bool = False
+    """Whether the original is deleted when the document is durable; until then it is in the archive."""
+    lacks_codes: bool = False
+    """Whether it may be a separator: it was read with less, and codes were not looked for."""
+    was_late: bool = False
+    """Whether its file was changed long after those of the other pages, which waited for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +98,18 @@ class Plan:
     fields_line: str | None = None
     """Temporary name of the staged line for the list of fields; None if the scan has none. Not its values: the ledger
     keeps plans for long."""
+    page: StackPage | None = None
+    """Its place in a stack of pages; None if its profile has no group."""
+
+    @property
+    def stack(self) -> int | None:
+        """Row of the stack of which the scan is a page."""
+        return None if self.page is None else self.page.stack
+
+    @property
+    def waits_for_document(self) -> bool:
+        """Whether the original is in the archive only until the document of which it is a page is durable."""
+        return self.fate == "archive" and self.page is not None and self.page.deletes
 
     def below(self, name: str) -> str:
         """Return the path of one of its files, relative to the folder that it goes to."""
@@ -98,7 +131,14 @@ class Plan:
             values["inbox_on"] = tuple(inbox_on)
         if (review := values.get("review")) is not None:
             values["review"] = Review(tuple(review["reasons"]), review["confidence"])
+        if (page := values.get("page")) is not None:
+            values["page"] = StackPage(**{**page, "endings": tuple(page["endings"])})
         return cls(**values)
+
+
+def part_name(token: str, scan: int, ending: str) -> str:
+    """Return the name of the copy of a page's sidecar that its document is made of."""
+    return f"{token}-{scan}.{ending}"
 
 
 def temporary_name(token: str, scan: int, ending: str) -> str:

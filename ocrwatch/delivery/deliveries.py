@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import ClassVar, Final, TypeGuard
 
 from ocrwatch.backoff import Backoff, Cause
-from ocrwatch.delivery.chosen_names import Fate
+from ocrwatch.delivery.chosen_names import Fate, StackPage
 from ocrwatch.delivery.duplicates import CODE, Duplicates, Earlier, made_by
 from ocrwatch.delivery.field_lists import listed_fields
 from ocrwatch.delivery.step_order import Delivered, Deliverer, Work
@@ -46,10 +46,18 @@ class PageItem(Item):
     """A page that was read: publishes its sidecars and archives its original."""
 
     def __init__(
-        self, scan: Scan, page: RenderedPage, fate: Fate, group: int | None, duplicates: Duplicates | None
+        self,
+        scan: Scan,
+        page: RenderedPage,
+        fate: Fate,
+        group: int | None,
+        duplicates: Duplicates | None,
+        place: StackPage | None = None,
     ) -> None:
+        """``place`` is its place in a stack of pages."""
         self._scan = scan
         self._page = page
+        self._place = place
         self._fate = fate
         self._group = group
         self._duplicates = duplicates
@@ -85,6 +93,7 @@ class PageItem(Item):
             review=Review(reasons, None if confidence is None else round(confidence, 2)) if reasons else None,
             made_by=made_by(scan),
             fields=listed_fields(rules, self._page.fields, self._read_at) if rules else None,
+            page=self._place,
         )
 
     def _duplicate_work(self, earlier: Earlier, fate: Fate) -> Work:
@@ -95,10 +104,12 @@ class PageItem(Item):
 class QuarantineItem(Item):
     """A scan that cannot be read: moves it to the quarantine with the reason."""
 
-    def __init__(self, scan: Scan, fault: ScanFault, ledger: Ledger) -> None:
+    def __init__(self, scan: Scan, fault: ScanFault, ledger: Ledger, place: StackPage | None = None) -> None:
+        """``place`` is its place in a stack of pages, in which it will be missing."""
         self._scan = scan
         self._fault = fault
         self._ledger = ledger
+        self._place = place
 
     def deliver(self, deliverer: Deliverer) -> Delivered:
         """Move it."""
@@ -117,6 +128,7 @@ class QuarantineItem(Item):
                 ((REASON_ENDING, reason),),
                 code=fault.code,
                 reason=fault.message,
+                page=self._place,
             )
         )
 

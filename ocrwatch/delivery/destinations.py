@@ -12,7 +12,7 @@ from ocrwatch.storage.mounts import MountGuard, is_missing
 
 
 class Roots:
-    """The daemon's four folders as they were at its start.
+    """The daemon's folders as they were at its start.
 
     Raises :class:`EnvironmentFault` if one of them refuses.
     """
@@ -24,6 +24,9 @@ class Roots:
             places.archive: "archive",
             places.quarantine: "quarantine",
         }
+        if places.parts is not None:
+            # Its folder: it is made with the first page.
+            self._names[places.parts.parent] = "state folder"
         self._anchors = {root: MountGuard(root, name) for root, name in self._names.items() if not is_missing(root)}
 
     @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Orders the delivery steps, and what the ledger must record before each.
 
-1. The sidecars are written under temporary names and are durable.
+1. The sidecars are written under temporary names and are durable. Those of a page of a document are copied to the state
+   folder as well, since other programs may fetch the sidecars before the document is complete.
 2. The ledger records the plan: from here on a restart carries it out instead of reading the scan again.
 3. The original is claimed in its folder, if it is still the file that was read: no other program can rename or replace
    it now, so that it cannot come back as another scan when its text is there already. One that stays in the inbox is
@@ -142,7 +143,7 @@ class Deliverer:
             raise Changed(work.path)
         plan = self._steps.plan(work)
         self._steps.stage(work, plan)
-        self._journal.planned(work.scan, plan.to_json(), code=work.code, reason=work.reason)
+        self._journal.planned(work.scan, plan.to_json(), code=work.code, reason=work.reason, stack=plan.stack)
         return plan
 
     def _close_as_gone(self, scan: int) -> None:
@@ -163,7 +164,7 @@ class Deliverer:
                 raise
             except FileExistsError:
                 plan = self._steps.replanned(plan)
-                self._journal.planned(scan, plan.to_json(), code=code, reason=reason)
+                self._journal.planned(scan, plan.to_json(), code=code, reason=reason, stack=plan.stack)
                 just_staged = False
         else:
             raise EnvironmentFault(

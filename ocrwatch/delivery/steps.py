@@ -20,6 +20,7 @@ from ocrwatch.delivery.chosen_names import (
     Sidecar,
     free_quarantine_name,
     free_stem,
+    part_name,
     temporary_name,
 )
 from ocrwatch.delivery.destinations import Roots
@@ -49,6 +50,9 @@ a file that another client has open; ext4 and XFS answer EUCLEAN for a damaged e
 
 _MOUNT_SECONDS = 10.0
 """Seconds for which the file system of the inbox is cached, while its device number is the same."""
+
+_PRIVATE = 0o600
+"""Permissions of the parts of documents, like all of the state folder."""
 
 _MOST_TRIES = 3
 """How often a missing folder is looked for: it may be in the middle of a rename."""
@@ -110,15 +114,24 @@ class Steps:
             made_by=work.made_by,
             stays=work.fate == "quarantine" and self.places.keeps and not self._lets_go(work.path),
             fields_line=None if work.fields is None else self._line_name(work.scan),
+            page=work.page,
         )
 
     def stage(self, work: Work, plan: Plan, disk: Disk = SYNC_NOW) -> None:
-        """Write the sidecars under temporary names.
+        """Write the sidecars under temporary names, and the parts of a document under theirs.
 
         A duplicate has none, and makes no folder.
         """
         if not plan.sidecars:
             return
+        if plan.page is not None and plan.page.endings and self.places.parts is not None:
+            parts = [
+                (part_name(self._token, work.scan, ending), data)
+                for ending, data in work.contents
+                if ending in plan.page.endings
+            ]
+            with self._roots.guard(self.places.parts.parent):
+                sidecars.stage(self.places.parts.parent, self.places.parts.name, parts, mode=_PRIVATE, disk=disk)
         root = self.root_of(plan.fate)
         staged = [(sidecar.temporary, data) for sidecar, (_, data) in zip(plan.sidecars, work.contents, strict=True)]
         if plan.fields_line is not None and work.fields is not None:

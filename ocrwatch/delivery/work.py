@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Protocol
 
-from ocrwatch.delivery.chosen_names import Fate, Plan
+from ocrwatch.delivery.chosen_names import Fate, Plan, StackPage
 from ocrwatch.delivery.field_lists import ListedFields
 from ocrwatch.document import Review
 from ocrwatch.scan import ScanState
@@ -24,8 +24,8 @@ class Journal(Protocol):
     def is_published(self, scan: int) -> bool:
         """Return whether the sidecars are recorded as published."""
 
-    def planned(self, scan: int, plan: str, *, code: str | None, reason: str | None) -> None:
-        """Record a plan, with the reason if it is for the quarantine."""
+    def planned(self, scan: int, plan: str, *, code: str | None, reason: str | None, stack: int | None = None) -> None:
+        """Record a plan, with the reason if it is for the quarantine, and the stack of which the scan is a page."""
 
     def forget_plan(self, scan: int) -> None:
         """Record that a plan cannot be carried out."""
@@ -71,6 +71,8 @@ class Work:
     """What distinguishes its text from that of the same bytes under other options."""
     fields: ListedFields | None = None
     """Its line for the list of fields."""
+    page: StackPage | None = None
+    """Its place in a stack of pages."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,13 @@ from ocrwatch.events.daemon import (
     SettingKept,
     StatusListening,
 )
+from ocrwatch.events.document import (
+    DocumentDelivered,
+    DocumentFailed,
+    DocumentForgotten,
+    DocumentLate,
+    DocumentWaiting,
+)
 from ocrwatch.events.inbox import (
     FolderKept,
     FolderRemoved,
@@ -88,6 +95,11 @@ __all__ = [
     "DaemonStarted",
     "DaemonStopped",
     "DaemonStopping",
+    "DocumentDelivered",
+    "DocumentFailed",
+    "DocumentForgotten",
+    "DocumentLate",
+    "DocumentWaiting",
     "Event",
     "FolderKept",
     "FolderRemoved",
@@ -171,6 +183,11 @@ EVENTS: Final[dict[str, type[Event]]] = {
         FolderKept,
         BatchStarted,
         BatchFinished,
+        DocumentDelivered,
+        DocumentLate,
+        DocumentWaiting,
+        DocumentFailed,
+        DocumentForgotten,
         WorkerStarted,
         WorkerDied,
         RemoteAnswered,

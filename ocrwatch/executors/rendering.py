@@ -115,6 +115,7 @@ def _summary(page: Page, reasons: tuple[str, ...], preview_chars: int) -> PageSu
         page.text[:preview_chars] if preview_chars else "",
         reasons,
         page.second is None and is_doubtful(page),
+        page.is_blank,
         any(map(is_separator, page.codes or ())),
     )
 

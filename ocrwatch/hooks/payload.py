@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ocrwatch.document import FieldSummary
-from ocrwatch.events import BatchFinished, ScanDelivered, ScanQuarantined, ScanRecovered
+from ocrwatch.events import BatchFinished, DocumentDelivered, ScanDelivered, ScanQuarantined, ScanRecovered
 from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
 
@@ -25,15 +25,17 @@ class Notification:
     """An event to notify of."""
 
     event: str
-    """``delivered``, ``quarantined`` or ``batch``."""
+    """``delivered``, ``quarantined``, ``batch`` or ``document``."""
     subject: str
-    """The scan's path, or the batch's number: for the log."""
+    """The scan's path, the batch's number or the document's name: for the log."""
     body: bytes
     """One line of JSON."""
 
 
 def notification_of(
-    event: ScanDelivered | ScanQuarantined | ScanRecovered | BatchFinished, settings: Settings, time: str
+    event: ScanDelivered | ScanQuarantined | ScanRecovered | BatchFinished | DocumentDelivered,
+    settings: Settings,
+    time: str,
 ) -> Notification | None:
     """Return the notification of an event.
 
@@ -47,6 +49,8 @@ def notification_of(
             return _notification("quarantined", event.path, event.fields(), settings, time)
         case BatchFinished():
             return _notification("batch", str(event.batch), event.fields(), settings, time)
+        case DocumentDelivered():
+            return _notification("document", event.document, event.fields(), settings, time)
         case ScanRecovered(state=ScanState.DELIVERED | ScanState.QUARANTINED):
             return _notification(str(event.state), event.path, _of_recovered(event), settings, time)
         case ScanRecovered():

@@ -11,7 +11,7 @@ from ocrwatch.errors import EnvironmentFault, UsageError
 from ocrwatch.hooks.webhook import Address, parse_header
 from ocrwatch.settings import Settings
 
-_EVENTS = ("delivered", "quarantined", "batch")
+_EVENTS = ("delivered", "quarantined", "batch", "document")
 _LONGEST_SECRET = 8000
 
 
@@ -20,7 +20,7 @@ class HookOptions:
     """Options: what to do at which event."""
 
     programs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Program and arguments by event: ``delivered``, ``quarantined``, ``batch``."""
+    """Program and arguments by event: ``delivered``, ``quarantined``, ``batch``, ``document``."""
     timeout: float = 30.0
     """Seconds for one run of a program."""
     concurrency: int = 2

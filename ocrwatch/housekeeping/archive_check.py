@@ -94,7 +94,7 @@ class ArchiveCheck:
         """
         entries = self._ledger.delivered_between(since, until, _MOST_AT_ONCE)
         plans = {entry.id: Plan.from_json(entry.plan) for entry in entries if entry.plan is not None}
-        rewritten = [scan for scan, plan in plans.items() if plan.fate == "archive" and self._is_rewritten(plan)]
+        rewritten = [scan for scan, plan in plans.items() if _is_checked(plan) and self._is_rewritten(plan)]
         with self._ledger.transaction():
             # Marks of an earlier run were logged by it.
             marked = [plans[scan] for scan in rewritten if self._ledger.mark_for_review(scan, REWRITTEN)]
@@ -125,3 +125,11 @@ class ArchiveCheck:
             if error.errno in _ONE_FILE:
                 return False
             raise
+
+
+def _is_checked(plan: Plan) -> bool:
+    """Return whether an original stays in the archive.
+
+    One that is deleted when its document is written leaves its name, and perhaps its inode, to another scan.
+    """
+    return plan.fate == "archive" and not plan.waits_for_document

@@ -50,10 +50,13 @@ from ocrwatch.storage.files import (
 from ocrwatch.storage.free_names import mirrored, rename_to_free
 
 _LEFTOVER: Final = re.compile(
-    r"\.ocrwatch-(?P<token>[0-9a-f]{8})-(?P<number>\d+)(?:-[0-9a-f]+)?\.(?P<ending>.+)\.tmp", re.DOTALL
+    r"\.ocrwatch-(?P<token>[0-9a-f]{8})-(?:document)?(?P<number>\d+)(?:-[0-9a-f]+)?\.(?P<ending>.+)\.tmp", re.DOTALL
 )
+"""An unfinished file of a scan, or of a document of several pages."""
 _SET_ASIDE: Final = "read"
 _JSON: Final = "json"
+_PAGE_BREAK: Final = b"\f"
+"""Between the pages of a document's text; in a scan's text it is so rare that the scan may be read once more."""
 _NO_LIMIT: Final = 1 << 60
 _MORE_TIME: Final = "EXTEND_TIMEOUT_USEC=60000000"
 
@@ -249,12 +252,24 @@ def _source_of(directory: int, name: str) -> dict[str, Any] | None:
 
 def _is_newer(directory: int, name: str, scan: int) -> bool:
     """Return whether a sidecar is newer than the scan in its place."""
-    # A file about ocrwatch itself is no scan's text.
-    if not _is_there_named(directory, name) or is_note(directory, name):
+    # A file about ocrwatch itself is no scan's text, nor is that of a document of several pages.
+    if not _is_there_named(directory, name) or is_note(directory, name) or _has_pages(directory, name):
         return False
     sidecar, original = status_of(directory, name), os.fstat(scan)
     # A scan that was moved in keeps its modification time; the change time says when it came.
     return sidecar is not None and sidecar.st_mtime_ns > max(original.st_mtime_ns, original.st_ctime_ns)
+
+
+def _has_pages(directory: int, name: str) -> bool:
+    """Return whether a sidecar is a text of several pages."""
+    if not name.endswith(f".{TEXT}"):
+        return False
+    try:
+        descriptor = open_regular(directory, name)
+    except OSError:
+        return False
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
+        return _PAGE_BREAK in file.read()
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from typing import Final
 
 from ocrwatch.cache.key import PageCache
 from ocrwatch.delivery.chosen_names import Plan
+from ocrwatch.documents.delivery import DocumentDelivery
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.events import LedgerPruned, publish
 from ocrwatch.intake.kept_originals import KeptOriginals
@@ -43,6 +44,7 @@ class Pruning:
         cache: PageCache,
         kept: KeptOriginals,
         inbox: Path,
+        documents: DocumentDelivery,
         max_age: Callable[[], float],
     ) -> None:
         """``max_age`` returns for how many seconds scans are remembered, which a reload may change."""
@@ -51,6 +53,7 @@ class Pruning:
         self._cache = cache
         self._kept = kept
         self._inbox = inbox
+        self._documents = documents
         self._max_age = max_age
         self._guard = MountGuard(inbox, "inbox")
 
@@ -65,6 +68,8 @@ class Pruning:
     async def _prune(self, before: float) -> None:
         io = self._threads.io
         await run_in(io, self._cache.prune)
+        # First: afterwards the ledger no longer knows which pages a stack had.
+        await run_in(self._threads.documents, self._documents.prune, before)
         rows = await run_in(io, self._ledger.prune, before)
         try:
             kept = await run_in(io, self._ledger.kept_before, before)

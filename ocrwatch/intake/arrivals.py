@@ -84,6 +84,8 @@ class Arrivals:
         self.mode: Literal["inotify", "poll"] = "poll"
         self.looked = False
         """Whether a rescan has ended."""
+        self._began_look = self._looked_at = float("-inf")
+        """When the latest rescan, and the latest one that ended, began (monotonic seconds)."""
 
     async def arm(self) -> None:
         """Start to listen to events, if the inbox's file system has them."""
@@ -117,6 +119,12 @@ class Arrivals:
     def is_looking(self) -> bool:
         """Whether a rescan is under way."""
         return self._looking
+
+    @property
+    def known_until(self) -> float:
+        """The time until which all files that have come to the inbox are known (monotonic seconds)."""
+        has_events = self.mode == "inotify" and self._is_armed and Cause.INBOX not in self._backoff
+        return time.monotonic() if self.looked and has_events else self._looked_at
 
     def take(self) -> list[Arrival]:
         """Return the paths of events since the last call."""
@@ -174,6 +182,7 @@ class Arrivals:
     def begin_look(self) -> None:
         """Record that a rescan begins, by :meth:`look` and then :meth:`end_look`."""
         self._looking = True
+        self._began_look = time.monotonic()
         self._overflowed = False
         self._next_look = float("inf")
 
@@ -194,6 +203,7 @@ class Arrivals:
     async def end_look(self, found: Rescan, *, has_opened: bool) -> None:
         """Keep the watch after a rescan; ``has_opened`` says that a closed folder may be entered now."""
         self.looked = True
+        self._looked_at = self._began_look
         if has_opened and self.mode == "inotify":
             # It could not be watched before.
             await self._rearm()

@@ -173,6 +173,15 @@ class Watcher:
         return self._more
 
     @property
+    def known_until(self) -> float:
+        """The time until which all scans that have come to the inbox are tracked (monotonic seconds)."""
+        return float("-inf") if self._more else self._arrivals.known_until
+
+    def paths(self) -> Iterator[str]:
+        """Yield all tracked paths: those that are not complete, and those that were submitted and not released."""
+        return iter(self._known)
+
+    @property
     def oldest(self) -> float | None:
         """Arrival of the scan that has been open longest (monotonic seconds)."""
         # Paths are in the order of their arrival.

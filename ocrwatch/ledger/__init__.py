@@ -10,5 +10,9 @@ from ocrwatch.ledger.ledger import Ledger
 from ocrwatch.ledger.migrations import SCHEMA_VERSION
 from ocrwatch.ledger.reader import LedgerReader
 from ocrwatch.ledger.reviews import mark_reviewed
+from ocrwatch.ledger.stacks import DocumentEntry, DocumentState, StackEntry, Stacks, StackState
 
-__all__ = ["SCHEMA_VERSION", "Entry", "Ledger", "LedgerReader", "facts_key", "mark_reviewed"]
+__all__ = [
+    "SCHEMA_VERSION", "DocumentEntry", "DocumentState", "Entry", "Ledger", "LedgerReader", "StackEntry", "StackState",
+    "Stacks", "facts_key", "mark_reviewed",
+]  # fmt: skip

@@ -1,21 +1,18 @@
-"""The database itself: one row per scan."""
+"""The records of all scans: one row per scan."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import sqlite3
-import threading
 import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from ocrwatch.document import Review
-from ocrwatch.errors import EnvironmentFault
-from ocrwatch.ledger import opening
+from ocrwatch.ledger.database import Database
 from ocrwatch.ledger.entry import Entry, bindable, entry_of, facts_key, waiting_for_review
+from ocrwatch.ledger.stacks import Stacks
 from ocrwatch.log import encodable
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.file_facts import FileFacts
@@ -45,31 +42,24 @@ _STAYS: Final = (
 """Selects the scans that are done and keep their originals in the inbox."""
 
 
-class Ledger:
-    """One database, usable from any thread.
+class Ledger(Database):
+    """The records of all scans, usable from any thread.
 
     All methods raise :class:`EnvironmentFault` if the disk refuses.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._lock = threading.RLock()
-        self._path = folder / "ledger.db"
-        self.token = ""
+        super().__init__(folder)
+        self.token: str = self._one("SELECT value FROM meta WHERE key = 'token'")["value"]
         """Distinguishes this ledger's temporary files from another's in a shared outbox."""
-        with self._guarded():
-            self._db = opening.connect(self._path)
-            self.token = self._one("SELECT value FROM meta WHERE key = 'token'")["value"]
-
-    def close(self) -> None:
-        """Close the database."""
-        with self._lock:
-            self._db.close()
+        self.stacks = Stacks(self)
+        """The records of documents with several pages."""
 
     def begin(self, path: str, facts: FileFacts, sha256: str | None) -> Entry:
         """Return the open row of exactly this file, or a new one; rows of an earlier file of this name are closed."""
-        with self._transaction():
+        with self.transaction():
             found: Entry | None = None
-            for row in self._db.execute(
+            for row in self.db.execute(
                 f"SELECT * FROM scans WHERE path = ? AND state IN {_OPEN} ORDER BY id DESC", (os.fsencode(path),)
             ).fetchall():
                 entry = entry_of(row)
@@ -82,7 +72,7 @@ class Ledger:
                 self._set(found.id, facts=facts_key(facts), sha256=sha256)
                 return self.get(found.id)
             now = time.time()
-            cursor = self._db.execute(
+            cursor = self.db.execute(
                 "INSERT INTO scans (path, facts, sha256, state, seen_at, updated_at) VALUES (?, ?, ?, 'queued', ?, ?)",
                 (os.fsencode(path), facts_key(facts), sha256, now, now),
             )
@@ -90,13 +80,13 @@ class Ledger:
 
     def get(self, scan: int) -> Entry:
         """Return a row; raises ``KeyError`` if there is none."""
-        with self._guarded():
+        with self.guarded():
             return entry_of(self._one("SELECT * FROM scans WHERE id = ?", scan))
 
     def count_attempt(self, scan: int) -> int:
         """Count an attempt, durably, before its work begins; return the new count."""
-        with self._transaction():
-            self._db.execute(
+        with self.transaction():
+            self.db.execute(
                 "UPDATE scans SET attempts = attempts + 1, state = 'reading', updated_at = ? WHERE id = ?",
                 (time.time(), scan),
             )
@@ -104,21 +94,21 @@ class Ledger:
 
     def record_sent(self, scan: int) -> None:
         """Record that a scan that was being read is sent to a remote service."""
-        with self._transaction():
-            self._db.execute("UPDATE scans SET state = 'sent' WHERE id = ? AND state = 'reading'", (scan,))
+        with self.transaction():
+            self.db.execute("UPDATE scans SET state = 'sent' WHERE id = ? AND state = 'reading'", (scan,))
 
     def record_answered(self, scan: int) -> None:
         """Record that a scan that was sent is read on, with the answer."""
-        with self._transaction():
-            self._db.execute("UPDATE scans SET state = 'reading' WHERE id = ? AND state = 'sent'", (scan,))
+        with self.transaction():
+            self.db.execute("UPDATE scans SET state = 'reading' WHERE id = ? AND state = 'sent'", (scan,))
 
     def refund_attempt(self, scan: int, *, code: str | None = None, reason: str | None = None) -> None:
         """Refund an attempt that ended for no fault of the scan.
 
         A planned one is not changed. ``code`` and ``reason`` say what was found, if it is still in doubt.
         """
-        with self._transaction():
-            self._db.execute(
+        with self.transaction():
+            self.db.execute(
                 "UPDATE scans SET attempts = max(0, attempts - 1), state = 'queued', code = coalesce(?, code),"
                 " reason = coalesce(?, reason), updated_at = ? WHERE id = ? AND state IN ('reading', 'sent')",
                 (bindable(code), bindable(reason), time.time(), scan),
@@ -126,7 +116,7 @@ class Ledger:
 
     def record_clean_end(self) -> None:
         """Refund the attempts of all scans still in work: this run ends, and none of them is to blame."""
-        with self._transaction():
+        with self.transaction():
             self._refund_all("'reading', 'sent'")
 
     def record_unclean_end(self, first_delay: float, max_delay: float) -> list[Entry]:
@@ -137,11 +127,11 @@ class Ledger:
         death, at most ``max_delay``. All are read alone from here on. If ocrwatch dies without a suspect, its deaths
         are forgotten. Those that were with a remote service are not suspected either.
         """
-        with self._transaction():
+        with self.transaction():
             were_sent = self._refund_all("'sent'")
-            rows = self._db.execute("SELECT * FROM scans WHERE state = 'reading' ORDER BY id").fetchall()
+            rows = self.db.execute("SELECT * FROM scans WHERE state = 'reading' ORDER BY id").fetchall()
             if rows or were_sent:
-                self._db.execute(
+                self.db.execute(
                     f"UPDATE scans SET deaths = 0 WHERE deaths > 0 AND state IN {_OPEN} AND state != 'reading'"
                 )
             for entry in map(entry_of, rows):
@@ -156,7 +146,7 @@ class Ledger:
 
     def wait(self, scan: int, not_before: float, code: str, reason: str) -> None:
         """Record a failed attempt and the earliest time of the next one (wall clock)."""
-        with self._transaction():
+        with self.transaction():
             self._set(scan, state=ScanState.RETRYING, not_before=not_before, code=code, reason=reason)
 
     def plan_of(self, scan: int) -> str | None:
@@ -170,20 +160,22 @@ class Ledger:
 
     def forget_plan(self, scan: int) -> None:
         """Record that a plan cannot be carried out: the scan must be read again."""
-        with self._transaction():
-            self._set(scan, state=ScanState.QUEUED, plan=None)
+        with self.transaction():
+            self._set(scan, state=ScanState.QUEUED, plan=None, stack=None)
 
-    def planned(self, scan: int, plan: str, *, code: str | None, reason: str | None) -> None:
+    def planned(self, scan: int, plan: str, *, code: str | None, reason: str | None, stack: int | None = None) -> None:
         """Record the plan before any of its files is visible: from here on a restart carries it out.
 
-        ``code`` and ``reason`` say why a scan is quarantined.
+        ``code`` and ``reason`` say why a scan is quarantined, ``stack`` of which stack it is a page.
         """
-        with self._transaction():
+        with self.transaction():
             self._set(scan, state=ScanState.PLANNED, plan=plan, code=code, reason=reason)
+            # One that is planned again may have become a page of another stack meanwhile.
+            self.db.execute("UPDATE scans SET stack = coalesce(stack, ?) WHERE id = ?", (stack, scan))
 
     def published(self, scan: int) -> None:
         """Record that the sidecars are durable under their final names."""
-        with self._transaction():
+        with self.transaction():
             self._set(scan, state=ScanState.PUBLISHED)
 
     def close_scan(
@@ -193,7 +185,7 @@ class Ledger:
 
         The plan stays, as the record of where its files are.
         """
-        with self._transaction():
+        with self.transaction():
             self._set(scan, state=state, code=code, reason=reason)
             if review is not None:
                 self._set(scan, review=json.dumps(review.reasons), confidence=review.confidence)
@@ -203,13 +195,13 @@ class Ledger:
 
         A scan with a deleted row (``history.max_age``) is not changed.
         """
-        with self._transaction():
-            row = self._db.execute("SELECT * FROM scans WHERE id = ?", (scan,)).fetchone()
+        with self.transaction():
+            row = self.db.execute("SELECT * FROM scans WHERE id = ?", (scan,)).fetchone()
             before = (row and entry_of(row).review) or Review((), None)
             if row is None or reason in before.reasons:
                 return False
             # Its time of closing stays: rows are found by that.
-            self._db.execute(
+            self.db.execute(
                 "UPDATE scans SET review = ?, reviewed_at = NULL WHERE id = ?",
                 (json.dumps([*before.reasons, reason]), scan),
             )
@@ -217,8 +209,8 @@ class Ledger:
 
     def unfinished(self) -> list[Entry]:
         """Return the rows that an earlier run left open, oldest first."""
-        with self._guarded():
-            rows = self._db.execute(f"SELECT * FROM scans WHERE state IN {_OPEN} ORDER BY id")
+        with self.guarded():
+            rows = self.db.execute(f"SELECT * FROM scans WHERE state IN {_OPEN} ORDER BY id")
             return [entry_of(row) for row in rows]
 
     def kept(self, *, duplicates: bool = True) -> Iterator[tuple[str, str]]:
@@ -226,8 +218,8 @@ class Ledger:
 
         Without ``duplicates``, those that stay as duplicates are left out.
         """
-        with self._guarded():
-            rows = self._db.execute(
+        with self.guarded():
+            rows = self.db.execute(
                 f"SELECT path, facts FROM scans WHERE {_STAYS}"
                 " AND (? OR coalesce(code, '') != 'duplicate') ORDER BY id",
                 (duplicates,),
@@ -237,9 +229,9 @@ class Ledger:
 
     def was_done(self, path: str, sha256: str) -> bool:
         """Return whether these bytes were delivered under exactly this path, or quarantined and left there."""
-        with self._guarded():
+        with self.guarded():
             return (
-                self._db.execute(
+                self.db.execute(
                     "SELECT 1 FROM scans WHERE path = ? AND sha256 = ? AND coalesce(code, '') != 'duplicate'"
                     f" AND (state = 'delivered' OR {_STAYS})",
                     (os.fsencode(path), sha256),
@@ -249,22 +241,22 @@ class Ledger:
 
     def history(self, sha256: str) -> list[Entry]:
         """Return what happened to these bytes before, oldest first; of a long history, the newest results."""
-        with self._guarded():
-            rows = self._db.execute(
+        with self.guarded():
+            rows = self.db.execute(
                 f"SELECT * FROM scans WHERE {_IN_HISTORY} ORDER BY id DESC LIMIT ?", (sha256, _RESULTS_AT_ONCE)
             ).fetchall()
         return [entry_of(row) for row in reversed(rows)]
 
     def history_length(self, sha256: str) -> int:
         """Return how often these bytes were delivered or quarantined before."""
-        with self._guarded():
+        with self.guarded():
             count: int = self._one(f"SELECT count(*) FROM scans WHERE {_IN_HISTORY}", sha256)[0]
         return count
 
     def quarantined_since(self, since: float, most: int) -> list[Entry]:
         """Return the scans quarantined since then (wall clock), the newest first, at most ``most``."""
-        with self._guarded():
-            rows = self._db.execute(
+        with self.guarded():
+            rows = self.db.execute(
                 "SELECT * FROM scans WHERE state = 'quarantined' AND updated_at >= ? ORDER BY updated_at DESC LIMIT ?",
                 (since, most),
             )
@@ -272,8 +264,8 @@ class Ledger:
 
     def delivered_between(self, after: float, until: float, most: int) -> list[Entry]:
         """Return the scans done between two times (wall clock), the oldest first, at most ``most``."""
-        with self._guarded():
-            rows = self._db.execute(
+        with self.guarded():
+            rows = self.db.execute(
                 "SELECT * FROM scans WHERE state = 'delivered' AND updated_at > ? AND updated_at <= ?"
                 " ORDER BY updated_at LIMIT ?",
                 (after, until, most),
@@ -282,8 +274,8 @@ class Ledger:
 
     def delivered_before(self, sha256: str) -> list[Entry]:
         """Return a few deliveries of these bytes with a durable text, the newest first."""
-        with self._guarded():
-            rows = self._db.execute(
+        with self.guarded():
+            rows = self.db.execute(
                 "SELECT * FROM scans WHERE sha256 = ? AND state IN ('delivered', 'published')"
                 " AND coalesce(code, '') != 'duplicate' ORDER BY id DESC LIMIT ?",
                 (sha256, _DELIVERIES_AT_ONCE),
@@ -292,8 +284,8 @@ class Ledger:
 
     def delivered_last(self, count: int) -> list[Entry]:
         """Return the scans that were delivered last, at most ``count``, oldest first."""
-        with self._guarded():
-            rows = self._db.execute(
+        with self.guarded():
+            rows = self.db.execute(
                 "SELECT * FROM scans WHERE state = 'delivered' AND coalesce(code, '') != 'duplicate'"
                 " ORDER BY updated_at DESC, id DESC LIMIT ?",
                 (count,),
@@ -302,19 +294,19 @@ class Ledger:
 
     def to_review(self, newest: int) -> tuple[int, list[Entry]]:
         """Return how many scans wait for review, and the ``newest`` of them, oldest first."""
-        with self._guarded():
-            return waiting_for_review(self._db, newest)
+        with self.guarded():
+            return waiting_for_review(self.db, newest)
 
     def totals(self) -> dict[str, int]:
         """Return how many scans are in each state."""
-        with self._guarded():
-            return dict(self._db.execute("SELECT state, count(*) FROM scans GROUP BY state").fetchall())
+        with self.guarded():
+            return dict(self.db.execute("SELECT state, count(*) FROM scans GROUP BY state").fetchall())
 
     def ended_by_minute(self, since: float) -> list[tuple[float, int]]:
         """Return how long ago, in seconds, and how many scans ended in each minute since then (wall clock)."""
         now = time.time()
-        with self._guarded():
-            rows = self._db.execute(
+        with self.guarded():
+            rows = self.db.execute(
                 "SELECT max(updated_at), count(*) FROM scans WHERE state IN ('delivered', 'quarantined')"
                 " AND updated_at BETWEEN ? AND ? GROUP BY CAST((? - updated_at) / 60 AS INTEGER) ORDER BY 1",
                 (since, now, now),
@@ -324,14 +316,15 @@ class Ledger:
     def prune(self, before: float) -> int:
         """Delete the rows of scans closed before this time (wall clock); return how many.
 
-        The rows of originals that stay in the inbox are not deleted: without them they would be read again.
+        The rows of originals that stay in the inbox are not deleted: without them they would be read again. Nor are
+        those of pages, before their stack is.
         """
         dropped = 0
         while True:
-            with self._transaction():
-                found = self._db.execute(
+            with self.transaction():
+                found = self.db.execute(
                     f"DELETE FROM scans WHERE id IN (SELECT id FROM scans WHERE state IN {_CLOSED} AND updated_at < ?"
-                    f" AND NOT {_STAYS} LIMIT ?)",
+                    f" AND NOT {_STAYS} AND (stack IS NULL OR stack NOT IN (SELECT id FROM stacks)) LIMIT ?)",
                     (before, _PRUNED_AT_ONCE),
                 ).rowcount
             dropped += found
@@ -340,31 +333,31 @@ class Ledger:
 
     def kept_before(self, before: float) -> list[int]:
         """Return the rows of scans closed before this time (wall clock) that keep their originals in the inbox."""
-        with self._guarded():
-            rows = self._db.execute(
+        with self.guarded():
+            rows = self.db.execute(
                 f"SELECT id FROM scans WHERE state IN {_CLOSED} AND updated_at < ? AND {_STAYS}", (before,)
             )
             return [row["id"] for row in rows]
 
     def forget_kept(self, scans: Collection[int]) -> None:
         """Delete the rows of closed scans with originals that no longer are in the inbox."""
-        with self._transaction():
-            self._db.executemany(f"DELETE FROM scans WHERE id = ? AND {_STAYS}", [(scan,) for scan in scans])
+        with self.transaction():
+            self.db.executemany(f"DELETE FROM scans WHERE id = ? AND {_STAYS}", [(scan,) for scan in scans])
 
     def to_rebuild(self) -> frozenset[str] | None:
         """Return the tokens of damaged ledgers that this one replaces, or None if it need not be rebuilt.
 
         A new ledger must be rebuilt even if none was found damaged: the old one may have been deleted.
         """
-        with self._guarded():
-            row = self._db.execute("SELECT value FROM meta WHERE key = 'rebuild'").fetchone()
+        with self.guarded():
+            row = self.db.execute("SELECT value FROM meta WHERE key = 'rebuild'").fetchone()
         return None if row is None else frozenset(filter(None, row["value"].split(",")))
 
     def rebuilt(self, known: Iterable[tuple[str, FileFacts, str | None, str]], *, wholly: bool = True) -> None:
         """Record path, facts, hash and plan of each scan found to be done, and whether all were checked."""
         now = time.time()
-        with self._transaction():
-            self._db.executemany(
+        with self.transaction():
+            self.db.executemany(
                 "INSERT INTO scans (path, facts, sha256, state, plan, seen_at, updated_at)"
                 " VALUES (?, ?, ?, 'delivered', ?, ?, ?)",
                 [
@@ -373,7 +366,7 @@ class Ledger:
                 ],
             )
             if wholly:
-                self._db.execute("DELETE FROM meta WHERE key = 'rebuild'")
+                self.db.execute("DELETE FROM meta WHERE key = 'rebuild'")
 
     def remember_endings(self, endings: Iterable[str]) -> tuple[str, ...]:
         """Record which endings sidecars may have; return them and all earlier ones.
@@ -381,69 +374,24 @@ class Ledger:
         A killed run may have staged sidecars of a format that is no longer installed: the endings recorded here find
         them, and keep their names from being used.
         """
-        with self._transaction():
-            row = self._db.execute("SELECT value FROM meta WHERE key = 'endings'").fetchone()
+        with self.transaction():
+            row = self.db.execute("SELECT value FROM meta WHERE key = 'endings'").fetchone()
             before = [] if row is None else json.loads(row["value"])
             known = list(dict.fromkeys((*endings, *before)))
             if len(known) > len(before):
-                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('endings', ?)", (json.dumps(known),))
+                self.db.execute("INSERT OR REPLACE INTO meta VALUES ('endings', ?)", (json.dumps(known),))
             return tuple(known)
 
     def _set(self, scan: int, **values: str | float | None) -> None:
         names = ", ".join(f"{name} = ?" for name in values)
-        self._db.execute(
+        self.db.execute(
             f"UPDATE scans SET {names}, updated_at = ? WHERE id = ?",
             (*map(bindable, values.values()), time.time(), scan),
         )
 
     def _refund_all(self, states: str) -> int:
-        return self._db.execute(
+        return self.db.execute(
             "UPDATE scans SET attempts = max(0, attempts - 1), state = 'queued', updated_at = ?"
             f" WHERE state IN ({states})",
             (time.time(),),
         ).rowcount
-
-    def _one(self, sql: str, *parameters: object) -> Any:
-        row = self._db.execute(sql, parameters).fetchone()
-        if row is None:
-            raise KeyError(parameters)
-        return row
-
-    @contextlib.contextmanager
-    def _guarded(self) -> Iterator[None]:
-        try:
-            with self._lock:
-                yield
-        except (sqlite3.Error, OSError) as error:
-            damaged = isinstance(error, sqlite3.Error) and opening.is_damage(error)
-            raise EnvironmentFault(
-                f"cannot use the ledger {self._path} ({error})",
-                "restart ocrwatch: it sets a damaged ledger aside and makes a new one"
-                if damaged
-                else "check that the state folder is writable, and its disk sound and not full",
-            ) from error
-
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Make the records within durable together when the block is left: all or none.
-
-        Others wait meanwhile.
-        """
-        with self._transaction():
-            yield
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._guarded():
-            if self._db.in_transaction:
-                # Nested in another one of this thread, which commits it.
-                yield
-                return
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise

@@ -51,13 +51,40 @@ UPDATE scans SET state = CASE state
     ELSE state END;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _REVIEWS, _DEATHS, _HASHES, _STATES)
+_DOCUMENTS: Final = """
+ALTER TABLE scans ADD COLUMN stack INTEGER;     -- the stack of which it is a page; NULL if it is of none
+CREATE INDEX scans_by_stack ON scans (stack) WHERE stack IS NOT NULL;
+CREATE TABLE stacks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL,           -- JSON; equal for stacks that follow each other
+    facts TEXT NOT NULL,         -- JSON
+    state TEXT NOT NULL,
+    closed_by TEXT,
+    opened_at REAL NOT NULL,     -- both in seconds since 1970, UTC
+    updated_at REAL NOT NULL
+);
+CREATE INDEX stacks_by_key ON stacks (key);
+CREATE INDEX stacks_by_state ON stacks (state, updated_at);
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    stack INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    plan TEXT NOT NULL,          -- JSON
+    updated_at REAL NOT NULL
+);
+CREATE INDEX documents_by_stack ON documents (stack);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _REVIEWS, _DEATHS, _HASHES, _STATES, _DOCUMENTS)
 """Migrations from each version of the schema to the next, from the empty one on. Append only: they are in use."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 
 REVIEWS_SINCE: Final = 2
 """First version of the schema with reviews."""
+
+DOCUMENTS_SINCE: Final = 6
+"""First version of the schema with stacks and documents."""
 
 
 class NotALedger(Exception):
@@ -108,7 +135,9 @@ def check_tables(db: sqlite3.Connection) -> None:
     try:
         token = db.execute("SELECT value FROM meta WHERE key = 'token'").fetchone()
         db.execute("SELECT id, path, facts, sha256, state, attempts, not_before, code, reason, plan FROM scans LIMIT 0")
-        db.execute("SELECT review, confidence, reviewed_at, alone, deaths FROM scans LIMIT 0")
+        db.execute("SELECT review, confidence, reviewed_at, alone, deaths, stack FROM scans LIMIT 0")
+        db.execute("SELECT id, key, facts, state, closed_by, opened_at, updated_at FROM stacks LIMIT 0")
+        db.execute("SELECT id, stack, state, plan, updated_at FROM documents LIMIT 0")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
             raise NotALedger(str(error)) from error

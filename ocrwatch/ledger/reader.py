@@ -13,6 +13,7 @@ from ocrwatch.errors import EnvironmentFault, environment_fault
 from ocrwatch.group_membership import remedy_for_reader
 from ocrwatch.ledger import migrations
 from ocrwatch.ledger.entry import Entry, entry_of, waiting_for_review
+from ocrwatch.ledger.stacks import DocumentEntry, StackEntry, document_entry_of, stack_entry_of
 
 _PATIENCE: Final = 5.0
 
@@ -88,7 +89,37 @@ class LedgerReader:
         raw = os.fsencode(name)
         return [os.fsdecode(row["path"]) for row in self._rows(sql, raw, b"/" + raw)]
 
-    def _rows(self, sql: str, *values: str | bytes) -> list[sqlite3.Row]:
+    def stack(self, stack: int) -> StackEntry | None:
+        """Return a stack of pages, None if it is not known (any more)."""
+        rows = self._rows_since(migrations.DOCUMENTS_SINCE, "SELECT * FROM stacks WHERE id = ?", stack)
+        return stack_entry_of(rows[0]) if rows else None
+
+    def pages(self, stack: int) -> list[Entry]:
+        """Return the scans of a stack that were read or quarantined, oldest first."""
+        sql = "SELECT * FROM scans WHERE stack = ? AND state IN ('delivered', 'quarantined') ORDER BY id"
+        return [entry_of(row) for row in self._rows_since(migrations.DOCUMENTS_SINCE, sql, stack)]
+
+    def documents(self, stack: int) -> list[DocumentEntry]:
+        """Return the documents of a stack, oldest first."""
+        sql = "SELECT * FROM documents WHERE stack = ? ORDER BY id"
+        return [document_entry_of(row) for row in self._rows_since(migrations.DOCUMENTS_SINCE, sql, stack)]
+
+    def documents_with(self, name: str) -> list[DocumentEntry]:
+        """Return all documents with ``name``, written as JSON, as a value in their plan, oldest first."""
+        sql = "SELECT * FROM documents WHERE instr(plan, ?) > 0 ORDER BY id"
+        return [document_entry_of(row) for row in self._rows_since(migrations.DOCUMENTS_SINCE, sql, name)]
+
+    def _rows_since(self, version: int, sql: str, *values: str | bytes | int) -> list[sqlite3.Row]:
+        """Return the rows of a query; none in an older ledger, which the daemon migrates at its next start."""
+        if self._db is None:
+            return []
+        try:
+            is_old = migrations.version_of(self._db) < version
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
+        return [] if is_old else self._rows(sql, *values)
+
+    def _rows(self, sql: str, *values: str | bytes | int) -> list[sqlite3.Row]:
         if self._db is None:
             return []
         try:

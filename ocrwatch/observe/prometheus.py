@@ -34,6 +34,7 @@ _COUNTERS: Final = (
     ("cache_hits", "Scans delivered whose text was known before.", "cached"),
     ("cache_dropped", "Texts not sent to Redis, because it was away, full or too slow.", "cache_dropped"),
     ("review", "Pages marked for review when they were delivered.", "to_review"),
+    ("documents_delivered", "Documents of several pages that were delivered.", "documents_delivered"),
 )
 """Name, description and field of the status."""
 
@@ -45,6 +46,11 @@ _GAUGES: Final = (
         "review_waiting",
     ),
     ("workers_ready", "Workers that have loaded their engine.", "workers_ready"),
+    (
+        "documents_open",
+        "Documents of several pages that are being gathered or written.",
+        "documents_open",
+    ),
 )
 
 

@@ -15,6 +15,7 @@ from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.delivery.work import result
 from ocrwatch.errors import OcrwatchError
 from ocrwatch.events import (
+    DocumentDelivered,
     RemoteAnswered,
     RemoteRefused,
     ScanClosed,
@@ -53,7 +54,10 @@ def deliveries_of(ledger: Ledger) -> list[status.Delivery]:
 
 
 def status_at_start(
-    settings: Settings, deliveries: list[status.Delivery], failure: OcrwatchError | None = None
+    settings: Settings,
+    deliveries: list[status.Delivery],
+    documents: list[status.WrittenDocument],
+    failure: OcrwatchError | None = None,
 ) -> status.Status:
     """Return the status before the start, or after a ``failure`` that prevented it."""
     now = status.isoformat(time.time())
@@ -80,6 +84,7 @@ def status_at_start(
         scans_last_minute=0,
         scans_last_hour=0,
         deliveries=deliveries,
+        document_deliveries=documents,
         paused=lacking,
     )
 
@@ -96,6 +101,9 @@ class Report:
         self._failures: deque[status.Failure] = deque(maxlen=_LAST_SHOWN)
         self._reviews = status.Reviews()
         self._deliveries: deque[status.Delivery] = deque(maxlen=_DELIVERIES_SHOWN)
+        self._documents = status.OpenDocuments()
+        self._written_documents: deque[status.WrittenDocument] = deque(maxlen=_DELIVERIES_SHOWN)
+        self._documents_delivered = 0
         self._load = (0, 0)
         self._written = 0.0
         self._is_dirty = True
@@ -125,9 +133,10 @@ class Report:
             for event in self._subscribers:
                 event.set()
 
-    def remember(self, deliveries: Iterable[status.Delivery]) -> None:
+    def remember(self, deliveries: Iterable[status.Delivery], documents: Iterable[status.WrittenDocument] = ()) -> None:
         """Add the latest deliveries of an earlier run, oldest first."""
         self._deliveries.extend(deliveries)
+        self._written_documents.extend(documents)
 
     def totals(self) -> dict[str, int]:
         """Return how many scans ended in which way."""
@@ -163,6 +172,7 @@ class Report:
         in_work: list[str],
         backoff: Backoff,
         reviews: status.Reviews,
+        documents: status.OpenDocuments,
         activity: Callable[[], Activity],
         at_once: bool = False,
     ) -> status.Status | None:
@@ -175,6 +185,8 @@ class Report:
             self._load, self._dirty = (waiting, len(in_work)), True
         if reviews != self._reviews:
             self._reviews, self._dirty = reviews, True
+        if documents != self._documents:
+            self._documents, self._dirty = documents, True
         if not (at_once or is_ready_now) and now < self.next_wake():
             return None
         self._written, self._dirty = now, False
@@ -234,6 +246,10 @@ class Report:
             refused_settings=self.refused_settings,
             not_read=doing.not_read,
             not_read_files=doing.not_read_files,
+            documents=documents.first,
+            documents_open=documents.count,
+            documents_delivered=self._documents_delivered,
+            document_deliveries=list(self._written_documents),
         )
 
     # Events.
@@ -251,6 +267,21 @@ class Report:
         self.cached += event.cached is not None
         self._deliveries.append(status.Delivery(display_path(event.path), shown, status.isoformat(time.time())))
         self.tally.delivered(event.queued_ms / 1000, event.read_ms / 1000)
+
+    def document_delivered(self, event: DocumentDelivered) -> None:
+        """Record a document of several pages that is in the outbox."""
+        self._documents_delivered += 1
+        self._written_documents.append(
+            status.WrittenDocument(
+                display_path(event.document),
+                display_path(event.folder),
+                [display_path(sidecar) for sidecar in event.sidecars],
+                event.pages,
+                status.isoformat(time.time()),
+                [display_path(path) for path in event.missing or ()],
+            )
+        )
+        self._dirty = True
 
     def scan_retrying(self, _event: ScanRetrying) -> None:
         """Count an attempt that failed."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from ocrwatch.log import printable
-from ocrwatch.observe.status import Status
+from ocrwatch.observe.status import OpenDocument, Status, WrittenDocument
 from ocrwatch.recipe import REMOTE
 from ocrwatch.storage.files import (
     TEMPORARY_PREFIX,
@@ -55,7 +55,7 @@ def text_of(status: Status, zone: tzinfo | None = None) -> str:
     def local(at: str) -> str:
         return f"{datetime.fromisoformat(at).astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
-    return "\n".join([first_line(status.inbox), "", *_lines(status, local), ""])
+    return "\n".join([first_line(status.inbox), "", *_lines(status, local, zone), ""])
 
 
 def first_line(inbox: str) -> str:
@@ -63,7 +63,7 @@ def first_line(inbox: str) -> str:
     return f"{_MARK}{printable(inbox)}; what you change here is lost."
 
 
-def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
+def _lines(status: Status, local: Callable[[str], str], zone: tzinfo | None) -> Iterator[str]:
     if status.state == "paused" and status.paused:
         yield f"ocrwatch has been paused since {local(min(pause.since for pause in status.paused))}."
         for pause in status.paused:
@@ -91,11 +91,16 @@ def _lines(status: Status, local: Callable[[str], str]) -> Iterator[str]:
         yield from ("", f"Blocked: {printable(held.names)}")
         yield f"  Why:        {printable(held.reason)}"
         yield f"  What to do: {printable(held.remedy)}"
+    yield from _documents(status, zone)
     yield from _services(status, local)
     yield from _not_read(status)
     yield from _block(
         "Read last",
         [f"{local(item.at)}  {printable(', '.join(item.sidecars))}" for item in reversed(status.deliveries)],
+    )
+    yield from _block(
+        "Documents of several pages written last",
+        [_written(item, local) for item in reversed(status.document_deliveries)],
     )
     if status.review_waiting:
         yield from ("", f"To review: {status.review_waiting}")
@@ -114,6 +119,35 @@ def _waiting(status: Status, local: Callable[[str], str]) -> Iterator[str]:
     more = " or more" if status.more else ""
     since = f", the first since {local(status.oldest_waiting_since)}" if count and status.oldest_waiting_since else ""
     yield from ("", f"Waiting or being read: {count or 'nothing'}{more if count else ''}{since}")
+
+
+def _documents(status: Status, zone: tzinfo | None) -> Iterator[str]:
+    if not status.documents_open:
+        return
+    waits = "it goes on when ocrwatch is started again" if status.state == "stopped" else ""
+    yield from ("", f"Documents being gathered: {status.documents_open:,}")
+    yield from (
+        f"  {printable(item.shown)} ({item.page_counts}; {waits or _progress(item, zone)})" for item in status.documents
+    )
+    if (more := status.documents_open - len(status.documents)) > 0:
+        yield f"  and {more:,} more"
+
+
+def _progress(document: OpenDocument, zone: tzinfo | None) -> str:
+    if document.waits_for:
+        return printable("; ".join(filter(None, (document.waits_for, document.remedy))))
+    if document.complete_at is None:
+        return "it is being written"
+    # Not how long that is from now: the file would have to be replaced every second.
+    at = datetime.fromisoformat(document.complete_at).astimezone(zone)
+    return f"complete at {at:%H:%M:%S %Z} if no further page comes"
+
+
+def _written(document: WrittenDocument, local: Callable[[str], str]) -> str:
+    missing = f", {len(document.missing):,} of them missing" if document.missing else ""
+    return (
+        f"{local(document.at)}  {printable(', '.join(document.sidecars))} ({counted(document.pages, 'page')}{missing})"
+    )
 
 
 def _services(status: Status, local: Callable[[str], str]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from ocrwatch.settings.schema import (
     Batch,
     Cache,
     Effective,
+    Group,
     Intake,
     Log,
     Output,
@@ -26,7 +27,7 @@ from ocrwatch.settings.schema import (
 from ocrwatch.settings.section_base import Section
 
 __all__ = [
-    "Batch", "Cache", "Codes", "Effective", "Enhance", "Events", "Hooks", "Intake", "Log", "Ocr", "Output", "Profile",
-    "Remote", "Retry", "Section", "Settings", "Settle", "Status", "Tables", "Watch", "Workers",
+    "Batch", "Cache", "Codes", "Effective", "Enhance", "Events", "Group", "Hooks", "Intake", "Log", "Ocr", "Output",
+    "Profile", "Remote", "Retry", "Section", "Settings", "Settle", "Status", "Tables", "Watch", "Workers",
     "recipe",
 ]  # fmt: skip

@@ -44,7 +44,7 @@ _REMEDIES = {
     "too_short": "name at least one",
     "tuple_type": 'write a list, such as ["first", "second"]',
     "value_error": "{error}",
-    "wrong_service": "{error}",
+    "wrong_option": "{error}",
 }
 
 
@@ -90,7 +90,7 @@ def unknown_option(parts: Parts, source: str) -> UsageError:
     remedy = (
         renamed(write_key(parts))
         or did_you_mean(str(name), known, within)
-        or _home_of(str(name))
+        or _home_of(str(name), sections)
         or f"the options here are {', '.join(known)}"
     )
     return UsageError(f"{source}: there is no option {write_key(parts)}", remedy)
@@ -118,6 +118,8 @@ def wrong_value(error: ValidationError, provenance: Mapping[str, str]) -> UsageE
 def _remedy(details: ErrorDetails) -> str:
     if details["type"] == "model_type":
         return f"write a section [{write_key(details['loc'])}] with its options"
+    if details["type"] == "tuple_type" and entries_at(details["loc"]):
+        return f"write a list of sections, each under its own [[{_heading(details['loc'])}]]"
     template = _REMEDIES.get(details["type"])
     remedy = template.format_map(details.get("ctx", {})) if template else details["msg"]
     if details["type"] in {"literal_error", "not_installed"}:
@@ -138,15 +140,27 @@ def _source(parts: Parts, provenance: Mapping[str, str]) -> str:
     return "default"
 
 
-def _home_of(name: str) -> str:
-    """Return a remedy for an option in the wrong section, empty for an unknown name."""
+def _home_of(name: str, sections: Parts) -> str:
+    """Return a remedy for an option that is in none of its sections but in ``sections``, empty for an unknown name."""
+    here = section_at(sections)
+    for key in here.model_fields if here else ():
+        if (model := section_at([*sections, key])) and name in model.model_fields:
+            return f"{name} belongs in section [{_heading([*sections, key])}]"
     for key in Settings.model_fields:
         if (model := section_at([key])) and name in model.model_fields:
             return f"{name} belongs in section [{key}]"
     for key in Settings.model_fields:
         if (model := entries_at([key])) and name in model.model_fields:
             return f"{name} belongs in a section [[{key}]]"
+        for inner in model.model_fields if model else ():
+            if (own := section_at([key, 0, inner])) and name in own.model_fields:
+                return f"{name} belongs in section [{key}.{inner}]"
     return ""
+
+
+def _heading(parts: Parts) -> str:
+    """Write the key of a section as its heading has it, without the numbers of lists."""
+    return ".".join(part for part in parts if isinstance(part, str))
 
 
 def _shown(value: object) -> str:

@@ -7,11 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from ocrwatch.recipe import REMOTE, Preparation, RemoteService
 from ocrwatch.settings.reading import Ocr
-from ocrwatch.settings.section_base import Section
+from ocrwatch.settings.section_base import Section, wrong_option
 from ocrwatch.settings.types import (
     Duration,
     OptionalFile,
@@ -110,7 +109,7 @@ def check_services(services: Sequence[Remote], ocr: Ocr, profiles: Iterable[tupl
     names = [service.name for service in services]
     for number, name in enumerate(names):
         if name in names[:number]:
-            raise _wrong(("remote", number, "name"), name, f"rename one of the services {name}")
+            raise wrong_option(("remote", number, "name"), name, f"rename one of the services {name}")
     _check_engines(names, ("ocr",), ocr, ocr.model_fields_set)
     for number, (own, effective) in enumerate(profiles):
         _check_engines(names, ("profiles", number, "ocr"), effective, own.model_fields_set)
@@ -129,17 +128,15 @@ def _check_engines(names: Sequence[str], at: tuple[str | int, ...], ocr: Ocr, ow
         engine = f"{REMOTE}{missing}"
         option = "second" if engine == ocr.second else "engine"
         known = f"write one of: {', '.join(f'{REMOTE}{name}' for name in names)}; or " if names else ""
-        raise _wrong((*at, option), engine, f'{known}add a [[remote]] with name = "{missing}"')
+        raise wrong_option((*at, option), engine, f'{known}add a [[remote]] with name = "{missing}"')
     if not ocr.second.startswith(REMOTE):
         return
     option = "second" if "second" in own else "engine"
     if ocr.second in ocr.engine:
         # It would get no page that it has not read or refused.
-        raise _wrong((*at, option), ocr.second, "name the service in engine, for all pages, or in second, not in both")
+        raise wrong_option(
+            (*at, option), ocr.second, "name the service in engine, for all pages, or in second, not in both"
+        )
     if all(engine.startswith(REMOTE) for engine in ocr.engine):
         remedy = 'add a local engine, such as "tesserocr", to engine, or set second = "none"'
-        raise _wrong((*at, option), ocr.second, f"it rereads what a local engine is unsure of: {remedy}")
-
-
-def _wrong(at: tuple[str | int, ...], value: str, remedy: str) -> PydanticCustomError:
-    return PydanticCustomError("wrong_service", "no such service", {"at": at, "value": value, "error": remedy})
+        raise wrong_option((*at, option), ocr.second, f"it rereads what a local engine is unsure of: {remedy}")

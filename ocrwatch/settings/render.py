@@ -58,6 +58,14 @@ locale = "en_GB"
 name = "shop_number"
 type = "code"
 near = ["shop no", "store number"]
+
+[[profiles]]
+match = "feeder/**"
+
+[profiles.group]
+by = "name"
+quiet = "30s"
+blank = "drop"
 """,
 }
 """Examples of the lists of sections, by their option."""
@@ -78,18 +86,23 @@ def example() -> str:
     return "\n".join(lines) + "\n"
 
 
-def lists_in(name: str) -> Iterator[tuple[str, type[BaseModel]]]:
-    """Yield the key and the model of a list of sections, such as ``profiles``, and of the lists in them."""
-    entries = entries_at(name.split("."))
+def sections_of(name: str) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield the heading and the model of a list of sections, such as ``[[profiles]]``, and of the sections in them.
+
+    Those that are also at the top of the settings, such as ``[profiles.ocr]``, are left out: their options are there.
+    """
+    entries = entries_at([name])
     if entries is not None:
-        yield name, entries
+        yield f"[[{name}]]", entries
         for option in entries.model_fields:
-            if inner := entries_at([*name.split("."), 0, option]):
-                yield f"{name}.{option}", inner
+            if inner := entries_at([name, 0, option]):
+                yield f"[[{name}.{option}]]", inner
+            elif (section := section_at([name, 0, option])) and section is not section_at([option]):
+                yield f"[{name}.{option}]", section
 
 
 def defaults_of(model: type[BaseModel]) -> dict[str, str]:
-    """Return the defaults of the options of a list's sections, as they are written.
+    """Return the defaults of options that have no line of their own, as they are written.
 
     Those that are empty are left out, and so are tables: what is missing in one is taken from elsewhere.
     """
@@ -114,7 +127,7 @@ def show(configuration: Configuration) -> str:
 
 def _entries(values: Mapping[str, Any], at: str) -> Iterator[str]:
     """Write a section of the list ``at``; lists of sections in it come last."""
-    inner = {name for name in values if f"{at}.{name}" in dict(lists_in(at))}
+    inner = {name for name in values if f"[[{at}.{name}]]" in dict(sections_of(at))}
     yield from (f"{name} = {write_value(value)}" for name, value in values.items() if name not in inner)
     for name in inner:
         for entry in values[name]:
@@ -149,11 +162,10 @@ def _bare(key: str) -> str:
 
 
 def _described(name: str) -> Iterator[str]:
-    """Describe the options of a list of sections, and of the lists in them."""
-    for key, model in lists_in(name):
-        yield from (
-            _comment(model.__doc__) if key == name else ["#", *_comment(f"Options of [[{key}]]: {model.__doc__}")]
-        )
+    """Describe the options of a list of sections, and of the sections in them."""
+    for heading, model in sections_of(name):
+        is_list = heading == f"[[{name}]]"
+        yield from _comment(model.__doc__) if is_list else ["#", *_comment(f"Options of {heading}: {model.__doc__}")]
         yield "#"
         defaults = defaults_of(model)
         for option, field in model.model_fields.items():

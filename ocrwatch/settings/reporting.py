@@ -47,6 +47,8 @@ class Hooks(Section):
     """The same for a scan that was quarantined."""
     batch: Command = ()
     """The same for the end of a batch."""
+    document: Command = ()
+    """The same for a document of several pages (profiles.group) that is in the outbox."""
     timeout: Annotated[Duration, between(0.1, 3600.0, format_duration)] = 30.0
     """Maximum time for a program, or for one attempt to post, 100ms to 1h. Then it is stopped."""
     concurrency: int = Field(default=2, ge=1, le=64)
@@ -58,7 +60,7 @@ class Hooks(Section):
     """Whether notifications contain the values of fields, besides their names and how sure they are. They may be
     confidential."""
     webhook: WebAddress = ""
-    """URL to which all three notifications are posted as JSON, http or https; empty for none."""
+    """URL to which all these notifications are posted as JSON, http or https; empty for none."""
     webhook_secret: OptionalFile = None
     """File with one HTTP header to post with, such as Authorization: Bearer 1234; empty for none."""
     webhook_attempts: int = Field(default=8, ge=1, le=100)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -19,7 +19,7 @@ from ocrwatch.settings.field_options import DocumentType, FieldOptions, check_na
 from ocrwatch.settings.reading import Codes, Enhance, Ocr, Tables, recipe
 from ocrwatch.settings.remote import Remote, check_services
 from ocrwatch.settings.reporting import Events, Hooks, Status
-from ocrwatch.settings.section_base import Section
+from ocrwatch.settings.section_base import Section, wrong_option
 from ocrwatch.settings.types import (
     Duration,
     FileMode,
@@ -36,8 +36,9 @@ from ocrwatch.settings.types import (
 )
 
 __all__ = [
-    "Batch", "Cache", "Codes", "Effective", "Enhance", "Events", "Hooks", "Intake", "Log", "Ocr", "Output", "Pdf",
-    "Profile", "Remote", "Retry", "Section", "Settings", "Settle", "Status", "Tables", "Watch", "Workers", "recipe",
+    "Batch", "Cache", "Codes", "Effective", "Enhance", "Events", "Group", "Hooks", "Intake", "Log", "Ocr", "Output",
+    "Pdf", "Profile", "Remote", "Retry", "Section", "Settings", "Settle", "Status", "Tables", "Watch", "Workers",
+    "recipe",
 ]  # fmt: skip
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -94,7 +95,8 @@ class Intake(Section):
     """What happens to a scan with the same bytes as a scan that was delivered before. deliver: its text is written
     again under another name. skip: it stays in the inbox, unread. archive: it is moved to the archive. delete: it is
     deleted. A scan is delivered in any case if the earlier text is no longer in the outbox, or was made with other
-    options of [ocr], [enhance] or output.formats. Change it if a device sends the same files again."""
+    options of [ocr], [enhance] or output.formats, or if it is a page of a document (profiles.group). Change it if a
+    device sends the same files again."""
     remove_empty_folders: bool = False
     """Whether a subfolder of the inbox is removed after its scans were taken, once it has been empty for 5 to 10
     minutes. The command once removes none. Do not enable it if scanners save into folders by name: they may not create
@@ -202,6 +204,27 @@ class Log(Section):
     """Number of characters of each text that are logged, up to 10000; 0 logs none. Scans may be confidential."""
 
 
+class Group(Section):
+    """How the pages of a feeder become one document. The single pages are delivered as well."""
+
+    by: Literal["", "name", "folder", "time", "separator"] = ""
+    """Which pages belong together. name: those of one folder with the same name before their number, such as
+    scan_001.jpg and scan_002.jpg. folder: all pages of one folder. time: pages of one folder that come without a pause
+    of quiet. separator: the same, divided at separator sheets (ocrwatch separator), for which codes are looked for.
+    Empty makes no documents. The document has those of output.formats that can have several pages: txt, json,
+    pdf, alto and hocr."""
+    quiet: Annotated[Duration, between(0.5, 86400.0, format_duration)] = 60.0
+    """A document is complete when no further page has come for this long, 500ms to 1d. A page that comes later begins
+    another document. Increase it if a feeder pauses longer between two pages."""
+    blank: Literal["keep", "drop", "split"] = "keep"
+    """What blank pages do. keep: they are pages like others. drop: they are left out of the document, such as the blank
+    backs of a duplex scanner. split: they are left out, and what follows is another document. The scan of a blank page
+    is archived in any case."""
+
+
+_NO_GROUP: Final = Group()
+
+
 class Profile(Section):
     """Settings for scans in some folders. The first profile that matches is used."""
 
@@ -224,6 +247,8 @@ class Profile(Section):
     """Options of [tables] that differ."""
     codes: Codes = Codes()
     """Options of [codes] that differ."""
+    group: Group = Group()
+    """Which pages become one document."""
     document_type: DocumentType = "none"
     """Type of document whose fields are found: receipt, invoice, cheque, form, id_card, or none."""
     locale: Locale = ""
@@ -280,6 +305,7 @@ class Effective:
     codes: Codes
     fields: tuple[FieldRule, ...]
     services: tuple[RemoteService, ...] = ()
+    group: Group = _NO_GROUP
 
 
 class Settings(BaseSettings):
@@ -301,7 +327,8 @@ class Settings(BaseSettings):
     StateDirectory."""
     on_success: Literal["archive", "keep", "delete"] = "archive"
     """What happens to an original that was read. archive: it is moved to the archive. keep: it stays in the inbox,
-    which may then be read-only. delete: it is deleted."""
+    which may then be read-only. delete: it is deleted; that of a page of a document (profiles.group) is archived until
+    the document is in the outbox."""
 
     watch: Watch = Watch()
     settle: Settle = Settle()
@@ -337,6 +364,16 @@ class Settings(BaseSettings):
         check_services(
             self.remote, self.ocr, [(profile.ocr, self.with_profile(profile).ocr) for profile in self.profiles]
         )
+        return self
+
+    @model_validator(mode="after")
+    def _groups_say_by_what(self) -> Self:
+        for number, profile in enumerate(self.profiles):
+            group = profile.group
+            if not group.by and (others := group.model_fields_set - {"by"}):
+                unused = " and ".join(sorted(others))
+                remedy = f"write name, folder, time or separator, or remove {unused}: without by, no documents are made"
+                raise wrong_option(("profiles", number, "group", "by"), group.by, remedy)
         return self
 
     @classmethod
@@ -386,9 +423,10 @@ class Settings(BaseSettings):
             _overlay(self.output, profile.output),
             _overlay(self.pdf, profile.pdf),
             _overlay(self.tables, profile.tables),
-            _overlay(self.codes, profile.codes),
+            _overlay(self.codes, profile.codes) if profile.group.by != "separator" else Codes(enabled=True),
             tuple(options.rule(profile.locale) for options in profile.all_fields),
             self.services,
+            profile.group,
         )
 
 

@@ -151,6 +151,28 @@ def status_of(parent: int, name: str) -> os.stat_result | None:
         return None
 
 
+def create(parent: int, name: str, *, mode: int | None = None, group: int | None = None) -> int:
+    """Create an empty file below ``parent``; return its descriptor, for reading and writing.
+
+    ``mode`` and ``group`` override the umask and the folder's group, on file systems that have them. Raises
+    ``FileExistsError`` rather than overwrite; on any failure nothing is left behind.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(name, flags, 0o666, dir_fd=parent)
+    try:
+        if group is not None:
+            with if_offered(descriptor):
+                os.fchown(descriptor, -1, group)
+        if mode is not None:
+            with if_offered(descriptor):
+                os.fchmod(descriptor, mode)
+    except BaseException:
+        os.close(descriptor)
+        remove(parent, name)
+        raise
+    return descriptor
+
+
 def write_durable(
     parent: int,
     name: str,
@@ -162,20 +184,12 @@ def write_durable(
 ) -> None:
     """Write a new file below ``parent`` and wait until it is on the disk, or let ``sync_file`` do that.
 
-    ``mode`` and ``group`` override the umask and the folder's group, on file systems that have them. Raises
-    ``FileExistsError`` rather than overwrite; on any failure nothing is left behind. The name becomes durable with
-    :func:`sync` of ``parent``.
+    Like :func:`create`. On any failure nothing is left behind. The name becomes durable with :func:`sync` of
+    ``parent``.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(name, flags, 0o666, dir_fd=parent)
+    descriptor = create(parent, name, mode=mode, group=group)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
-            if group is not None:
-                with if_offered(file.fileno()):
-                    os.fchown(file.fileno(), -1, group)
-            if mode is not None:
-                with if_offered(file.fileno()):
-                    os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
             (sync_file or sync_content)(file.fileno())

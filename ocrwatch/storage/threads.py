@@ -28,7 +28,10 @@ class Threads:
         """Delivers one at a time, so that no two scans choose the same free name."""
         self.state = ThreadPoolExecutor(1, "state")
         """Writes to the state folder: ledger and status."""
-        for executor, threads in ((self.io, _IO_THREADS), (self.loading, 1), (self.delivery, 1), (self.state, 1)):
+        self.documents = ThreadPoolExecutor(1, "documents")
+        """Writes documents with several pages one at a time: a large one delays no scan."""
+        single = (self.loading, self.delivery, self.state, self.documents)
+        for executor, threads in ((self.io, _IO_THREADS), *((each, 1) for each in single)):
             _start_all(executor, threads)
 
     def close(self, *, wait: bool = True) -> None:
@@ -37,6 +40,7 @@ class Threads:
         self.loading.shutdown(wait=False, cancel_futures=True)
         self.state.shutdown(wait=wait, cancel_futures=True)
         self.delivery.shutdown(wait=wait, cancel_futures=True)
+        self.documents.shutdown(wait=wait, cancel_futures=True)
 
 
 async def run_in(executor: ThreadPoolExecutor, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -31,9 +31,9 @@ from tests.rendering import render, with_comment
 from tests.waiting import until
 
 FORMATS = ("json", "txt")
-_MOST_WAITING = 60
-_DRAIN_TIMEOUT = 120.0
-_LONGEST_LIFE = 2.2
+MOST_WAITING = 60
+DRAIN_TIMEOUT = 120.0
+LONGEST_LIFE = 2.2
 _TEXTS = 12
 
 
@@ -86,7 +86,7 @@ class Dropper:
 
     def _drop_all(self) -> None:
         while not self._enough.wait(self._interval):
-            if len(scans_in(self._inbox)) < _MOST_WAITING:
+            if len(scans_in(self._inbox)) < MOST_WAITING:
                 self._drop(len(self.dropped))
 
     def _drop(self, number: int) -> None:
@@ -108,7 +108,7 @@ class Dropper:
 
 
 def storm(
-    folder: Path, kills: int, *, seed: int, interval: float = 0.03, longest_life: float = _LONGEST_LIFE
+    folder: Path, kills: int, *, seed: int, interval: float = 0.03, longest_life: float = LONGEST_LIFE
 ) -> Figures:
     """Kill ``kills`` times, let the last daemon finish, and count."""
     chance = random.Random(seed)
@@ -123,15 +123,15 @@ def storm(
     began = time.monotonic()
     with Dropper(places.folder("inbox"), interval) as dropper:
         for _ in range(kills):
-            with _daemon(places, environment) as daemon:
-                figures.worker_kills += _live(daemon, chance, longest_life)
+            with running(places, environment) as daemon:
+                figures.worker_kills += live(daemon, chance, longest_life)
         figures.delivered_before_the_last_kill = sum(1 for _ in places.folder("archive").rglob("*.jpg"))
     figures.dropped = dropper.dropped
-    started = _starts(places)
-    with _daemon(places, environment) as daemon:
+    started = starts_of(places)
+    with running(places, environment) as daemon:
         # A daemon that is not ready may find an empty inbox, but handles no signal yet.
-        until(lambda: daemon.poll() is not None or _starts(places) > started, _DRAIN_TIMEOUT, "the last start")
-        _wait_until_empty(places.folder("inbox"), daemon)
+        until(lambda: daemon.poll() is not None or starts_of(places) > started, DRAIN_TIMEOUT, "the last start")
+        wait_until_empty(places.folder("inbox"), daemon)
         daemon.send_signal(signal.SIGTERM)
         code = daemon.wait(60)
     figures.seconds = time.monotonic() - began
@@ -142,7 +142,8 @@ def storm(
 
 
 @contextmanager
-def _daemon(places: Places, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def running(places: Places, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a daemon, which is killed when the block is left."""
     with (places.base / "output.log").open("ab") as output:
         daemon = subprocess.Popen(
             [*PROGRAM, "run"],
@@ -159,7 +160,7 @@ def _daemon(places: Places, environment: dict[str, str]) -> Iterator[subprocess.
         daemon.wait()
 
 
-def _live(daemon: subprocess.Popen[bytes], chance: random.Random, longest: float) -> int:
+def live(daemon: subprocess.Popen[bytes], chance: random.Random, longest: float) -> int:
     """Let it live for a while, now and then without one of its workers; return how many of those were killed."""
     end = time.monotonic() + chance.uniform(0.05, longest)
     killed = 0
@@ -172,12 +173,14 @@ def _live(daemon: subprocess.Popen[bytes], chance: random.Random, longest: float
     return killed
 
 
-def _starts(places: Places) -> int:
+def starts_of(places: Places) -> int:
+    """Return how many daemons were ready so far."""
     return (places.base / "output.log").read_bytes().count(b'"daemon.ready"')
 
 
-def _wait_until_empty(inbox: Path, daemon: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _DRAIN_TIMEOUT
+def wait_until_empty(inbox: Path, daemon: subprocess.Popen[bytes]) -> None:
+    """Wait until no scan is left, or the daemon has ended."""
+    deadline = time.monotonic() + DRAIN_TIMEOUT
     while scans_in(inbox) and time.monotonic() < deadline and daemon.poll() is None:
         time.sleep(0.1)
 
@@ -230,7 +233,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.crash.random_kills", description=__doc__)
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument(
-        "--longest-life", type=float, default=_LONGEST_LIFE, help="seconds to the kill; more where starts are slow"
+        "--longest-life", type=float, default=LONGEST_LIFE, help="seconds to the kill; more where starts are slow"
     )
     return carry_out(
         parser,

@@ -25,7 +25,19 @@ from tests.rendering import render
 
 ROOT = Path(__file__).parents[2]
 
-Variant = Literal["same", "other", "hardlink", "reserve", "fuse", "duplicates", "formats", "fields", "remote"]
+Variant = Literal[
+    "same",
+    "other",
+    "hardlink",
+    "reserve",
+    "fuse",
+    "duplicates",
+    "formats",
+    "fields",
+    "remote",
+    "documents",
+    "documents-delete",
+]
 VARIANTS: tuple[Variant, ...] = (
     "same",
     "other",
@@ -36,13 +48,18 @@ VARIANTS: tuple[Variant, ...] = (
     "formats",
     "fields",
     "remote",
+    "documents",
+    "documents-delete",
 )
 """The archive and quarantine on the inbox's file system; on another one; on one that, like NFS, cannot rename without
 replacing, so that a hard link and an unlink must do; on one that has no hard links either, so that names are reserved;
 on a real FUSE mount, which has no lasting inode numbers either; on the inbox's again, where of scans with the same
 bytes only the first is delivered and the others are deleted; there once more, with the sidecars of all built-in formats
-and of another package's; there with fields, of which each scan has a line in a list; and there with a remote service
-that reads the scans."""
+and of another package's; there with fields, of which each scan has a line in a list; there with a remote service that
+reads the scans; and there with pages of feeders that become documents, whose originals are archived, or deleted."""
+
+GATHERING: frozenset[Variant] = frozenset({"documents", "documents-delete"})
+"""Variants in which pages become documents."""
 
 LOCK = ".ocrwatch.lock"
 
@@ -93,12 +110,28 @@ rate = 1000
 concurrency = 1
 """
 
+GROUP = """
+[[profiles]]
+match = "**"
+[profiles.group]
+by = "name"
+quiet = "1h"
+blank = "drop"
+"""
+
+PARTS = "state/documents/"
+"""Where copies of pages' sidecars are kept until their document is durable."""
+
+JOINABLE = ["txt", "json", "pdf", "alto", "hocr"]
+
 LIST = "fields.csv"
 
 _OTHER_FILE_SYSTEM = Path("/dev/shm")
 """The one that every Linux has."""
 
 _BOX = Box(0, 0, 1, 1)
+_INK = 128
+"""Pixels darker than this are printed."""
 
 
 class Steady:
@@ -116,7 +149,9 @@ class Steady:
         """Need nothing."""
 
     def read(self, pixels: Gray, dpi: int, recipe: Recipe) -> tuple[Block, ...]:  # noqa: ARG002 - the protocol's
-        """Return the hash of the pixels as the only word."""
+        """Return the hash of the pixels as the only word; none if there is no print."""
+        if pixels.min() > _INK:
+            return ()
         word = Word(hashlib.sha256(pixels.tobytes()).hexdigest(), _BOX, 90.0)
         return (Block((Line((word,), _BOX),), _BOX),)
 
@@ -176,16 +211,19 @@ def prepare(base: Path, variant: Variant, mount: Path | None = None, service_url
         away = Path(tempfile.mkdtemp(dir=mount))
         places = Places(base, away, frozenset({"inbox", "outbox", "archive", "quarantine"}))
     folders = "\n".join(f'{name} = "{places.folder(name)}"' for name in sorted(places.gone_away))
-    config = CONFIG.format(folders=folders) + duplicates
+    on_success = 'on_success = "delete"\n' if variant == "documents-delete" else ""
+    config = on_success + CONFIG.format(folders=folders) + duplicates
     if variant == "formats":
         config = config.replace('["txt", "json"]', json.dumps(ALL_FORMATS))
     if variant == "fields":
         config += FIELDS
+    if variant in GATHERING:
+        config = config.replace('["txt", "json"]', json.dumps(JOINABLE)) + GROUP
     if service_url:
         config = config.replace(f'"{Steady.name}"', '"remote:cloud"') + REMOTE.format(url=service_url)
     (base / "ocrwatch.toml").write_text(config)
     (base / "ocrwatch.toml").chmod(0o644)
-    for name, data in _scans().items():
+    for name, data in (_pages() if variant in GATHERING else _scans()).items():
         _write(places.folder("inbox") / name, data)
     # Names that are taken before: a sidecar's, an original's, and one in the quarantine.
     _write(places.folder("outbox") / "taken.txt", b"somebody else's\n")
@@ -205,6 +243,32 @@ def _scans() -> dict[str, bytes]:
         "taken.jpg": render("taken", size=20),
         # The last, so that what it is has been read by then: it is answered from the cache.
         "undoubtedly-plain.jpg": plain,
+    }
+
+
+def _pages() -> dict[str, bytes]:
+    """Return the pages of two feeders: one cannot be read, and one is blank."""
+    again = render("first", size=20)
+    return {
+        "bad/scan_1.jpg": render("one", size=20),
+        "bad/scan_2.jpg": render("bad", size=20).replace(b"\xff\xc0", b"\xff\xc3", 1),
+        "bad/scan_10.jpg": render("ten", size=20),
+        # Has the name of a file that is not ocrwatch's.
+        "taken_1.jpg": again,
+        "taken_2.jpg": render("", size=20),
+        "taken_3.jpg": render("third", size=20),
+        # The last, so that what it is has been read by then: it is answered from the cache.
+        "taken_4.jpg": again,
+    }
+
+
+def documents_of_pages() -> dict[str, tuple[str, str]]:
+    """Return, for each page that is in a document, the hash of its bytes and the stem of the document's files."""
+    stems = {"bad": "bad/scan", "taken": "taken-2"}
+    return {
+        name: (fingerprint_of(data), stems[re.split(r"[/_]", name)[0]])
+        for name, data in _pages().items()
+        if name not in {"bad/scan_2.jpg", "taken_2.jpg"}
     }
 
 
@@ -244,8 +308,14 @@ class EndState:
         hidden: list[str] = []
         for name in names:
             folder = places.folder(name)
+            parts: Counter[str] = Counter()
             for path in sorted(folder.rglob("*")):
                 relative = f"{name}/{path.relative_to(folder)}"
+                if relative.startswith(PARTS):
+                    # Named after the ledger and its scan's row, which may be another after a restart.
+                    kind = f"{PARTS}N.{path.name.partition('.')[2]}"
+                    parts[kind] += 1
+                    relative = f"{kind} {parts[kind]}"
                 if path.name.startswith(".") and path.name != LOCK:
                     hidden.append(relative)
                 elif not path.is_dir() and path.name != LOCK:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from tests.crash.preload import build
 from tests.crash.scenario import (
+    GATHERING,
     LIST,
     VARIANTS,
     Differences,
@@ -32,6 +33,7 @@ from tests.crash.scenario import (
     Variant,
     another_file_system,
     compare,
+    documents_of_pages,
     engine_path,
     fingerprint_of,
     prepare,
@@ -150,8 +152,10 @@ class Sweeper:
             if code != SOME_QUARANTINED:
                 raise RuntimeError(f"undisturbed, it ends with {code}")
             expected = '"event": "scan.duplicate"' if variant == "duplicates" else '"cached": true'
-            if expected not in (places.base / "output.log").read_text():
+            if expected not in (output := (places.base / "output.log").read_text()):
                 raise RuntimeError(f"undisturbed, nothing is {expected}")
+            if variant in GATHERING and '"event": "document.delivered"' not in output:
+                raise RuntimeError("undisturbed, no document is delivered")
             self.steps = self._steps_of(places)
             self.reference = EndState.of(places)
 
@@ -159,6 +163,15 @@ class Sweeper:
         """Kill at each of ``points``, counted from 1."""
         with ThreadPoolExecutor(jobs) as pool:
             return Sweep(self._variant, self.steps, list(pool.map(self._try, points)))
+
+    @property
+    def closing(self) -> int:
+        """The number of the first step after the last original has left the inbox, counted from 1.
+
+        In a variant with documents, these are closed and delivered from there on.
+        """
+        moves = [n for n, step in enumerate(self.steps, 1) if step.startswith("rename") and " inbox/" in step]
+        return moves[-1] + 1
 
     def catch_up(self, sweep: Sweep, *, jobs: int = 1) -> None:
         """Kill before the steps that the sweep has missed, trying their neighbours' numbers too."""
@@ -172,6 +185,7 @@ class Sweeper:
             code = self._once(places, kill_at=k)
             step = self._steps_of(places)[-1] if code == -signal.SIGKILL else None
             at_death = [f"{name} when it was killed" for name in self._unfinished(places)]
+            too_early = [f"{name} when it was killed" for name in self._deleted_too_early(places)]
             if self._twice:
                 self._once(places, kill_at=random.Random(k).randint(1, len(self.steps)))
             differences = Differences()
@@ -184,6 +198,7 @@ class Sweeper:
             for name in ("lost", "doubled", "partial", "other"):
                 getattr(differences, name).extend(getattr(found, name))
             differences.partial.extend(at_death)
+            differences.lost.extend(too_early)
             trial = Trial(k, step, differences)
             self._tell(trial)
             return trial
@@ -196,7 +211,33 @@ class Sweeper:
             seen = {name: fingerprint for name, fingerprint in seen.items() if fingerprint != EMPTY}
         # A list grows by a line for each scan.
         seen = {name: fingerprint for name, fingerprint in seen.items() if not name.endswith(f"/{LIST}")}
-        return [name for name, fingerprint in seen.items() if self.reference.files.get(name) != fingerprint]
+        expected = self.reference.files
+        if self._variant == "documents-delete":
+            # Originals wait in the archive until their document is there.
+            waiting = {f"archive/{name}": sha for name, (sha, _) in documents_of_pages().items()}
+            expected = waiting | expected
+        return [name for name, fingerprint in seen.items() if expected.get(name) != fingerprint]
+
+    def _deleted_too_early(self, places: Places) -> list[str]:
+        """Return the originals of pages that are gone before all files of their document are there."""
+        if self._variant != "documents-delete":
+            return []
+        left = {
+            fingerprint_of(path.read_bytes())
+            for name in ("inbox", "archive")
+            for path in places.folder(name).rglob("*")
+            if path.is_file()
+        }
+        published = EndState.files_below(places, ("outbox",))[0]
+        lacking = {
+            Path(name).relative_to("outbox") for name in self.reference.files.keys() - published if "outbox/" in name
+        }
+        unfinished = {str(name).split(".")[0] for name in lacking}
+        return [
+            f"the original of {name}"
+            for name, (sha, stem) in documents_of_pages().items()
+            if sha not in left and stem in unfinished
+        ]
 
     @contextmanager
     def _places(self, name: str) -> Iterator[Places]:

@@ -21,7 +21,7 @@ def _keeping(folder: Path) -> str:
     """Return settings with a program that keeps the facts of each event in a folder of its own."""
     program = hook_program(folder, "keep facts")
     lines = ["[hooks]"]
-    for event in ("delivered", "quarantined", "batch"):
+    for event in ("delivered", "quarantined", "batch", "document"):
         (folder / event).mkdir()
         lines.append(f'{event} = ["{program}", "{folder / event}", "{event} \\"1\\""]')
     return "\n".join(lines) + "\n"
@@ -51,6 +51,7 @@ def test_programs_get_the_facts(tmp_path: Path) -> None:
         assert {name: facts[name] for name in ("path", "code", "reason", "remedy")} == {
             name: refused[name] for name in ("path", "code", "reason", "remedy")
         }
+        assert not kept_facts(tmp_path / "document")
         batch = kept_facts(tmp_path / "batch")[0]
         assert {name: batch[name] for name in ("event", "scans", "delivered")} == {
             "event": "batch",
@@ -58,6 +59,24 @@ def test_programs_get_the_facts(tmp_path: Path) -> None:
             "delivered": 1,
         }
         assert not daemon.events("hook.failed")
+
+
+def test_programs_get_documents(tmp_path: Path) -> None:
+    """A document of several pages has a notification of its own, with the absolute paths of its files."""
+    grouped = '[[profiles]]\nmatch = "**"\n[profiles.group]\nby = "name"\nquiet = "500ms"\n'
+    with DaemonProcess(tmp_path, config=_keeping(tmp_path) + grouped) as daemon:
+        daemon.wait_ready()
+        for number in (1, 2):
+            put(daemon.inbox, f"in/a_{number}.jpg", scan(number))
+        event = daemon.wait_for("document.delivered")
+        assert daemon.stop() == 0
+    (facts,) = kept_facts(tmp_path / "document")
+    assert (facts["schema"], facts["event"], facts["inbox"]) == ("ocrwatch.hook/1", "document", str(daemon.inbox))
+    assert facts["sidecars"] == [str(daemon.outbox / "in/a.txt")]
+    same = ("id", "document", "folder", "pages", "grouped_by", "closed_by")
+    assert {name: facts[name] for name in same} == {name: event[name] for name in same}
+    assert (facts["document"], facts["pages"]) == ("a", 2)
+    assert len(kept_facts(tmp_path / "delivered")) == 2
 
 
 def test_text_of_scans_is_not_told(tmp_path: Path) -> None:

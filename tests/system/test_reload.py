@@ -19,6 +19,7 @@ from tests.system.sending import CAUSE, drop, settings
 from tests.waiting import until
 
 JSON_TOO = '[output]\nformats = ["txt", "json"]\n'
+FAILED = "daemon.reload_failed"
 PROFILE = """
 [[profiles]]
 match = "numbers/**"
@@ -50,6 +51,26 @@ def test_new_profile_is_taken(tmp_path: Path) -> None:
         put(daemon.inbox, "numbers/again.jpg", scan(3))
         assert "profile" not in delivered(daemon, "numbers/again.jpg", 3)
         assert not daemon.events("worker.died")
+
+
+def test_new_options_of_documents_are_for_stacks_that_begin_later(tmp_path: Path) -> None:
+    """One that has begun waits for as long as the settings said when its first page came."""
+    grouped = '[[profiles]]\nmatch = "**"\n[profiles.group]\nby = "name"\nquiet = "{}"\n'
+    with DaemonProcess(tmp_path, config=grouped.format("1d")) as daemon:
+        daemon.wait_ready()
+        put(daemon.inbox, "before/a_1.jpg", scan(1))
+        delivered(daemon, "before/a_1.jpg", 1)
+        assert _reload(daemon, grouped.format("500ms"))["changed"] == ["profiles"]
+        put(daemon.inbox, "before/a_2.jpg", scan(2))
+        delivered(daemon, "before/a_2.jpg", 2)
+        put(daemon.inbox, "after/a_1.jpg", scan(3))
+        event = daemon.wait_for("document.delivered")
+        assert (event["folder"], event["document"], event["pages"]) == ("after", "a", 1)
+        refused = _reload(daemon, "[[profiles]]\nmatch = '**'\n[profiles.group]\nquiet = '1s'\n", event=FAILED)
+        assert "profiles[0].group.by" in refused["reason"]
+        tables = f'[output]\nformats = ["tsv"]\n{grouped.format("1s")}'
+        assert "makes documents" in _reload(daemon, tables, event=FAILED)["reason"]
+        assert len(daemon.events("document.delivered")) == 1
 
 
 def test_new_fields_are_taken(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,46 @@ def test_a_batch_from_a_scanner_driver_is_read(machine: Machine) -> None:
     for page in ("page1", "page2", "page3"):
         text_of(machine, f"{page}.txt")
         wait_archived(machine, f"{page}.jpg")
+
+
+def test_feeders_make_documents(machine: Machine) -> None:
+    """A scanner driver's batch and two feeders that write over the share at the same time become a document each."""
+    profile = '\n[[profiles]]\nmatch = "feeder/**"\n[profiles.group]\nby = "name"\nquiet = "4s"\n'
+    config, users = machine.path(CONFIG), ("anna", "bob")
+    for user in users:
+        for page in (1, 2, 3):
+            scan_at_home(machine, user, f"sheet{page}.jpg", f"Sheet {page} of {user}")
+    with restored(config):
+        config.write_text(config.read_text() + profile)
+        try:
+            machine.run("systemctl", "restart", UNIT)
+            wait_active(machine)
+            machine.run("mkdir", f"{DATA}/inbox/feeder", user="anna")
+
+            def feed(user: str) -> None:
+                puts = "; ".join(f"put sheet{page}.jpg {user}_{page}.jpg" for page in (2, 1, 3))
+                smb(machine, f"lcd /home/{user}; cd inbox; cd feeder; {puts}", user=user)
+
+            batch = [f"--batch={DATA}/inbox/feeder/driver%d.jpg", "--batch-count=3"]
+            with ThreadPoolExecutor() as feeders:
+                fed = [feeders.submit(feed, user) for user in users]
+                machine.run("scanimage", "-d", "test", "--format=jpeg", "--resolution=100", *batch, user="bob")
+                for each in fed:
+                    each.result()
+            for user in users:
+                pages = text_of(machine, f"feeder/{user}.txt").split("\f")
+                assert [f"Sheet {page} of {user}" in text for page, text in enumerate(pages, 1)] == [True] * 3
+            assert text_of(machine, "feeder/driver.txt").count("\f") == 2
+            until(lambda: len(machine.events(UNIT, "document.delivered")) >= 3, TIMEOUT, "all are told of")
+            documents = machine.events(UNIT, "document.delivered")
+            assert sorted((each["document"], each["pages"]) for each in documents) == [
+                ("anna", 3), ("bob", 3), ("driver", 3),
+            ]  # fmt: skip
+            why = machine.run("ocrwatch", "why", f"{DATA}/outbox/feeder/anna.txt", user="anna").stdout
+            assert "anna_2.jpg" in why
+        finally:
+            machine.run("systemctl", "restart", UNIT)
+            wait_active(machine)
 
 
 def test_scanners_that_know_ftp_or_sftp(machine: Machine) -> None:

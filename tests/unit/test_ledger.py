@@ -263,12 +263,12 @@ def test_a_state_folder_that_is_gone_is_the_environments_fault(tmp_path: Path) -
 def test_a_full_disk_is_the_environments_fault_and_loses_nothing(ledger: Ledger) -> None:
     """What does not fit is refused whole; what was noted stays, and it goes on when there is room."""
     entry = ledger.begin(A, FACTS, SHA)
-    (pages,) = ledger._db.execute("PRAGMA page_count").fetchone()
-    ledger._db.execute(f"PRAGMA max_page_count = {pages}")
+    (pages,) = ledger.db.execute("PRAGMA page_count").fetchone()
+    ledger.db.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(EnvironmentFault, match=r"full.*disk sound and not full"):
         ledger.planned(entry.id, "x" * 1_000_000, code=None, reason=None)
     assert ledger.get(entry.id).state == "queued"
-    ledger._db.execute("PRAGMA max_page_count = 100000")
+    ledger.db.execute("PRAGMA max_page_count = 100000")
     ledger.planned(entry.id, "x" * 1_000_000, code=None, reason=None)
     assert ledger.plan_of(entry.id) == "x" * 1_000_000
 
@@ -306,7 +306,7 @@ def test_what_is_long_past_is_forgotten(ledger: Ledger) -> None:
     for state in states:
         ledger.close_scan(ledger.begin(f"{state}.jpg", FACTS, SHA).id, state, code=None, reason=None)
     open_ = ledger.begin("open.jpg", FACTS, SHA)
-    ledger._db.execute("UPDATE scans SET updated_at = 1000")
+    ledger.db.execute("UPDATE scans SET updated_at = 1000")
     newer = ledger.begin("newer.jpg", FACTS, SHA)
     ledger.close_scan(newer.id, ScanState.DELIVERED, code=None, reason=None)
     assert ledger.prune(999) == 0
@@ -322,7 +322,7 @@ def test_what_stays_in_the_inbox_is_never_forgotten(ledger: Ledger) -> None:
         entry = ledger.begin(path, FACTS, SHA)
         ledger.planned(entry.id, f'{{"fate": "{fate}"}}', code=None, reason=None)
         ledger.close_scan(entry.id, ScanState.DELIVERED, code=None, reason=None)
-    ledger._db.execute("UPDATE scans SET updated_at = 1000")
+    ledger.db.execute("UPDATE scans SET updated_at = 1000")
     assert ledger.prune(2000) == 1
     assert list(ledger.kept()) == [(A, facts_key(FACTS))]
 
@@ -392,7 +392,7 @@ def test_a_mark_is_noted_with_the_end_or_not_at_all(ledger: Ledger) -> None:
 def test_a_mark_is_forgotten_with_its_scan(ledger: Ledger) -> None:
     """Pruning leaves nothing to review of scans that it drops."""
     read(ledger, A, Review(("no text",), None))
-    ledger._db.execute("UPDATE scans SET updated_at = 1000")
+    ledger.db.execute("UPDATE scans SET updated_at = 1000")
     newer = read(ledger, "newer.jpg", Review(("no text",), None))
     assert ledger.prune(2000) == 1
     count, rows = ledger.to_review(10)

@@ -66,7 +66,7 @@ def test_an_older_ledger_is_brought_up_to_date(tmp_path: Path, monkeypatch: pyte
     for _ in range(2):
         ledger = Ledger(tmp_path)
         assert (ledger.token, ledger.totals(), ledger.to_rebuild()) == (token, {"delivered": 300}, None)
-        assert ledger._db.execute("SELECT count(*) FROM extra").fetchone()[0] == 0
+        assert ledger.db.execute("SELECT count(*) FROM extra").fetchone()[0] == 0
         ledger.close()
     assert version(tmp_path) == SCHEMA_VERSION + 1
 
@@ -81,7 +81,7 @@ def test_states_of_an_older_ocrwatch_have_their_names_of_today(tmp_path: Path, m
         ledger = Ledger(tmp_path)
         for state in old:
             row = ledger.begin(f"{state}.jpg", FACTS, None)
-            ledger._db.execute("UPDATE scans SET state = ? WHERE id = ?", (state, row.id))
+            ledger.db.execute("UPDATE scans SET state = ? WHERE id = ?", (state, row.id))
         ledger.close()
     assert version(tmp_path) == 4
     with LedgerReader(tmp_path, alone=True) as reader:
@@ -445,8 +445,8 @@ def test_damage_found_at_work_says_to_restart(tmp_path: Path) -> None:
     """A restart is what mends it."""
     filled(tmp_path)
     ledger = Ledger(tmp_path)
-    ledger._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    ledger._db.execute("PRAGMA cache_size = 0")
+    ledger.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    ledger.db.execute("PRAGMA cache_size = 0")
     size = (tmp_path / "ledger.db").stat().st_size
     for page in range(1, size // 4096):
         overwrite(tmp_path / "ledger.db", page * 4096, b"\xff" * 4096)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.ledger import Ledger, LedgerReader
+from ocrwatch.ledger import Ledger, LedgerReader, StackState, migrations
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.file_facts import FileFacts
 from tests.privileges import reachable_folder, unprivileged
@@ -98,3 +98,35 @@ def test_a_ledger_that_may_not_be_looked_at_is_said_in_one_sentence() -> None:
         said = r"cannot read the ledger .*\(permission denied\); run the command as root"
         with unprivileged(), pytest.raises(EnvironmentFault, match=said), LedgerReader(folder, alone=True):
             pass
+
+
+def test_stacks_their_pages_and_their_documents_are_found(tmp_path: Path, ledger: Ledger) -> None:
+    """By their rows, and documents by a name in their plan; what is not known gives nothing."""
+    stack = ledger.stacks.begin("key", "{}")
+    row = ledger.begin("page.jpg", FileFacts(1, 9, 3, 4), None)
+    ledger.planned(row.id, "{}", code=None, reason=None, stack=stack)
+    with LedgerReader(tmp_path, alone=False) as reader:
+        assert reader.pages(stack) == []
+        ledger.close_scan(row.id, ScanState.DELIVERED, code=None, reason=None)
+        ledger.stacks.close(stack, "quiet", ['{"stem": "scan"}'])
+        assert [page.path for page in reader.pages(stack)] == ["page.jpg"]
+        assert [each.plan for each in reader.documents(stack)] == ['{"stem": "scan"}']
+        assert [each.stack for each in reader.documents_with('"scan"')] == [stack]
+        found = reader.stack(stack)
+        assert found is not None
+        assert found.state is StackState.CLOSED
+        assert (reader.stack(99), reader.pages(99), reader.documents(99), reader.documents_with('"x"')) == (
+            None, [], [], [],
+        )  # fmt: skip
+
+
+def test_a_ledger_of_an_older_ocrwatch_has_no_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is only read: the daemon migrates it at its next start."""
+    with monkeypatch.context() as older:
+        older.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[: migrations.DOCUMENTS_SINCE - 1])
+        older.setattr(migrations, "check_tables", lambda _: None)
+        Ledger(tmp_path).close()
+    with LedgerReader(tmp_path, alone=True) as reader:
+        assert (reader.stack(1), reader.pages(1), reader.documents(1), reader.documents_with('"x"')) == (
+            None, [], [], [],
+        )  # fmt: skip

@@ -92,7 +92,7 @@ def test_a_busy_daemon_is_not_held_up(tmp_path: Path, ledger: Ledger) -> None:
 def test_many_are_ticked_off_in_short_transactions(tmp_path: Path, ledger: Ledger) -> None:
     """However many are named."""
     ledger.rebuilt((f"{number}.jpg", FileFacts(1, 2, 3, 4), None, "{}") for number in range(450))
-    ledger._db.execute("UPDATE scans SET review = '[\"no text\"]'")
+    ledger.db.execute("UPDATE scans SET review = '[\"no text\"]'")
     mark_reviewed(tmp_path, dict.fromkeys(range(1, 450), NO_TEXT.reasons))
     assert [row.id for row in ledger.to_review(10)[1]] == [450]
 
@@ -111,10 +111,10 @@ def test_a_ledger_that_is_busy_for_long_is_an_error(
 def test_an_older_ledger_is_left_to_the_daemon(tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not brought up to date under a daemon that knows no newer one; a newer one is refused."""
     row = note(ledger, "a.jpg")
-    ledger._db.execute("PRAGMA user_version = 1")
+    ledger.db.execute("PRAGMA user_version = 1")
     mark_reviewed(tmp_path, dict.fromkeys([row], NO_TEXT.reasons))
     assert ledger.to_review(10)[0] == 1
-    ledger._db.execute(f"PRAGMA user_version = {len(migrations.MIGRATIONS) + 1}")
+    ledger.db.execute(f"PRAGMA user_version = {len(migrations.MIGRATIONS) + 1}")
     with pytest.raises(EnvironmentFault, match="newer ocrwatch"):
         mark_reviewed(tmp_path, dict.fromkeys([row], NO_TEXT.reasons))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import re
 import tomllib
@@ -13,8 +14,10 @@ from typing import Any, get_args
 import pytest
 
 from ocrwatch import errors
-from ocrwatch.commands.why import explanation
+from ocrwatch.commands.why import document_sentences, explanation
 from ocrwatch.document import UNPLACED, Code, Field, Second, Standing
+from ocrwatch.documents import grouping
+from ocrwatch.documents.planning import REPAIRED
 from ocrwatch.errors import ScanFault
 from ocrwatch.events import EVENTS
 from ocrwatch.executors.http_ocr.presets.base import _BUILT_IN as PRESETS
@@ -22,7 +25,10 @@ from ocrwatch.observe.prometheus import CAUSES, RESULTS, Exposition
 from ocrwatch.observe.status import Distribution, ServiceStatus, Status
 from ocrwatch.recipe import FieldType
 from ocrwatch.render import registry
-from ocrwatch.settings import Profile, Settings
+from ocrwatch.render.joining.base import Document, DocumentPage, Dropped, Missing
+from ocrwatch.render.joining.joined_json import JoinedJson
+from ocrwatch.render.joining.registry import JOINED
+from ocrwatch.settings import Group, Profile, Settings
 from ocrwatch.settings.field_options import DocumentType, FieldOptions
 from ocrwatch.settings.key_lookup import is_option, option_keys
 from ocrwatch.settings.load import load, parse_overrides
@@ -34,6 +40,7 @@ from tests.unit.render.test_formats import PAGE, rendered
 
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _MOST_LINES = 150
+_OF_DOCUMENTS = ("What is in the files", "How do other programs get documents")
 _AVOIDED = re.compile(
     r"\b(whoever|nobody|somebody|lest|for ever|to be had|in doubt of|aslant|but for|one's)\b", re.IGNORECASE
 )
@@ -172,6 +179,24 @@ def test_every_sidecar_and_every_field_of_the_json_is_documented() -> None:
     assert _named(page.partition("\n## .json\n")[2].partition("\n## ")[0]) == fields_of
 
 
+def test_everything_of_a_document_is_documented() -> None:
+    """The page has its formats, the fields of its JSON, the values of its options, and why it was complete."""
+    page = text_of("documents.md")
+    lost = DocumentPage("in/a_1.jpg", None, {}, Missing("damaged", "grey"))
+    file = io.BytesIO()
+    JoinedJson().join(Document("a", "in", "name", (), (lost,), (Dropped("in/a_2.jpg", None, "blank"),)), file)
+    written = json.loads(file.getvalue())
+    files, where = (page.partition(f"\n## {heading}?\n")[2].partition("\n## ")[0] for heading in _OF_DOCUMENTS)
+    assert _named(files) == {*JOINED, *written, *written["pages"][0]}
+    assert {*written["dropped"][0], *written["pages"][0]["missing"]} <= set(re.findall(r"`(\w+)`", files))
+    reasons = {grouping.QUIET, grouping.NEXT, grouping.COUNTER, grouping.RESTART, grouping.END, REPAIRED}
+    assert _named(where) - {"closed_by"} == reasons
+    for option in ("by", "blank"):
+        (table,) = re.findall(rf"^\| `{option}` \|.*?\n\n", page, re.MULTILINE | re.DOTALL)
+        kinds = get_args(Group.model_fields[option].annotation)
+        assert _named(table) - {option} == {*kinds} - {""}
+
+
 def test_every_option_of_a_field_is_documented() -> None:
     """The table on the page about fields has all options of a field and no other, and its types and standings."""
     page = text_of("fields.md")
@@ -189,7 +214,8 @@ def test_every_field_of_why_is_documented() -> None:
     """The table has the fields of an answer and no other, and all states that an answer can have."""
     assert _table("ocrwatch why") == {field.name for field in fields(explanation.Answer)}
     (row,) = re.findall(r"^\| `state` \| (.*) \|$", text_of("reference/status.md"), re.MULTILINE)
-    made = re.findall(r"Answer\(\s*[^\"]*?,\s*\"([a-z-]+)\"", inspect.getsource(explanation))
+    source = inspect.getsource(explanation) + inspect.getsource(document_sentences)
+    made = re.findall(r"Answer\(\s*[^\"]*?,\s*\"([a-z-]+)\"", source)
     assert set(re.findall(r"`([a-z-]+)`", row)) == set(made)
 
 

@@ -14,6 +14,7 @@ from ocrwatch.checks import startup
 from ocrwatch.commands.output import Output
 from ocrwatch.commands.status import look
 from ocrwatch.commands.status_view import Seen
+from ocrwatch.commands.why.document_sentences import document_answers, with_document
 from ocrwatch.commands.why.explanation import Answer, Sources, answer, answer_by_list, answer_by_reason
 from ocrwatch.commands.why.lookup import path_in_inbox, scans_meant
 from ocrwatch.errors import EnvironmentFault, ExitCode
@@ -52,13 +53,19 @@ def _answers(settings: Settings, file: Path, seen: Seen, status: Status | None) 
     try:
         with LedgerReader(settings.state, alone=not seen.is_running) as ledger:
             paths = scans_meant(settings, file, ledger, status)
-            found = [answer(sources, path, ledger.of_path(path)) for path in paths]
-            return found or [_unknown(sources, file)], ""
+            found = [_answer(sources, path, ledger) for path in paths]
+            return [*document_answers(sources, file, ledger), *found] or [_unknown(sources, file)], ""
     except EnvironmentFault as error:
         # The folders and the daemon's status suffice for an answer.
         unasked = LedgerReader(settings.state, alone=True)
         paths = scans_meant(settings, file, unasked, status)
         return [answer(sources, path, []) for path in paths] or [_unknown(sources, file)], str(error)
+
+
+def _answer(sources: Sources, path: str, ledger: LedgerReader) -> Answer:
+    """Return the answer for a scan, with the document of which it is a page."""
+    rows = ledger.of_path(path)
+    return with_document(sources, answer(sources, path, rows), path, rows[-1] if rows else None, ledger)
 
 
 def _unknown(sources: Sources, file: Path) -> Answer:

@@ -56,10 +56,11 @@ class Answer:
     """State of one scan. Times are ISO 8601, UTC."""
 
     path: str
-    """In the inbox."""
+    """In the inbox; of a document, in the outbox without an ending."""
     state: str
     """``ignored``, ``reading``, ``retrying``, ``blocked``, ``queued``, ``incomplete``, ``settling``,
-    ``delivering``, ``delivered``, ``duplicate``, ``quarantined``, ``changed`` or ``unknown``."""
+    ``delivering``, ``delivered``, ``duplicate``, ``quarantined``, ``changed``, ``document`` (a file of a document of
+    several pages) or ``unknown``."""
     says: str
     remedy: str = ""
     since: str | None = None
@@ -310,8 +311,9 @@ def _done(sources: Sources, row: Entry) -> Answer:
     plan = None if row.plan is None else Plan.from_json(row.plan)
     texts = [name for name in files if Path(name).is_relative_to(sources.settings.outbox)]
     says = f"was read at {sources.at(at)}; its text is {with_presence(texts)}"
-    if plan is None or plan.fate == "archive":
-        says += f", the original {with_presence([name for name in files if name not in texts])}"
+    originals = [name for name in files if name not in texts]
+    if plan is None or (plan.fate == "archive" and (originals or not plan.waits_for_document)):
+        says += f", the original {with_presence(originals)}"
     elif plan.fate == "keep":
         says += ", the original stays in the inbox"
     else:

@@ -21,7 +21,7 @@ _MOST_LOOKED_AT = 200_000
 
 def scans_meant(settings: Settings, file: Path, ledger: LedgerReader, status: Status | None) -> list[str]:
     """Return the paths in the inbox that ``file`` may mean, the likeliest first."""
-    for root, place, relative in _places(settings, file):
+    for root, place, relative in places(settings, file):
         found = _at(root, place, relative, ledger, status)
         if found:
             return found
@@ -36,7 +36,7 @@ def rows_meant(settings: Settings, file: Path, ledger: LedgerReader) -> list[Ent
     These are the rows with a scan, text or original that is or was at exactly this path, else all with a scan of this
     name.
     """
-    for root, _, relative in _places(settings, file):
+    for root, _, relative in places(settings, file):
         found = ledger.of_path(relative) if root == "inbox" else _delivered_to(ledger, root, relative)
         if found:
             return found
@@ -55,7 +55,7 @@ def _roots(settings: Settings) -> dict[str, Path]:
     return {name: getattr(settings, name) for name in ("inbox", "outbox", "archive", "quarantine")}
 
 
-def _places(settings: Settings, file: Path) -> Iterator[tuple[str, Path, str]]:
+def places(settings: Settings, file: Path) -> Iterator[tuple[str, Path, str]]:
     """Yield root name, absolute path and relative path for each root ``file`` is in."""
     roots = _roots(settings)
     for place in (Path.cwd() / file, *(root / file for root in roots.values())):

@@ -20,7 +20,9 @@ def files_of(settings: Settings, row: Entry) -> list[str]:
     root = settings.quarantine if plan.fate == "quarantine" else settings.outbox
     files = [root / plan.folder / sidecar.final for sidecar in plan.sidecars]
     if plan.fate in {"archive", "quarantine"}:
-        files.append((settings.archive if plan.fate == "archive" else root) / plan.folder / plan.original)
+        original = (settings.archive if plan.fate == "archive" else root) / plan.folder / plan.original
+        if not plan.waits_for_document or os.path.lexists(original):
+            files.append(original)
     return [os.fspath(file) for file in files]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -10,9 +11,18 @@ from typing import Final
 import msgspec
 
 from ocrwatch.render.joining.base import Document
+from ocrwatch.render.registry import publishing_order
+
+JOINABLE: Final = ("txt", "json", "pdf", "alto", "hocr")
+"""Formats whose sidecars of several pages can be joined. Named here, since the daemon's process loads none of them."""
 
 MODULE: Final = "ocrwatch.render.joining"
 """What is run: ``python -m`` with the job on standard input."""
+
+
+def joinable(formats: Iterable[str]) -> tuple[str, ...]:
+    """Return those of these formats that can be joined, in the order of publishing."""
+    return tuple(sorted(set(JOINABLE).intersection(formats), key=publishing_order))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -12,14 +12,8 @@ from ocrwatch.render.joining.joined_hocr import JoinedHocr
 from ocrwatch.render.joining.joined_json import JoinedJson
 from ocrwatch.render.joining.joined_pdf import JoinedPdf
 from ocrwatch.render.joining.joined_txt import JoinedTxt
-from ocrwatch.render.registry import publishing_order
 
 _ALL: Final[tuple[JoinedFormat, ...]] = (JoinedTxt(), JoinedJson(), JoinedHocr(), JoinedAlto(), JoinedPdf())
 
 JOINED: Final[Mapping[str, JoinedFormat]] = MappingProxyType({each.name: each for each in _ALL})
 """By the name of the format of the pages."""
-
-
-def joinable(formats: Iterable[str]) -> tuple[str, ...]:
-    """Return those of these formats that can be joined, in the order of publishing."""
-    return tuple(sorted({name for name in formats if name in JOINED}, key=publishing_order))

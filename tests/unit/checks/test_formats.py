@@ -1,4 +1,4 @@
-"""Formats that write tables are refused unless tables are looked for."""
+"""Formats are refused if they write tables that are not looked for, or if documents have none of them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import pytest
 
 from ocrwatch.checks.startup import check_formats
 from ocrwatch.errors import UsageError
-from ocrwatch.settings import Output, Profile, Settings, Tables
+from ocrwatch.settings import Group, Output, Profile, Settings, Tables
 
 CSV = Output(formats=("txt", "csv"))
 BOTH = Output(formats=("csv", "txt", "xlsx"))
+TSV = Output(formats=("tsv", "md"))
+GROUPED = Group(by="name")
 ENABLED, DISABLED = Tables(enabled=True), Tables(enabled=False)
 
 
@@ -56,3 +58,32 @@ def test_formats_that_would_always_be_empty(settings: Settings, message: str, ta
         check_formats(settings)
     assert caught.value.message == f"{message} but tables are not looked for"
     assert caught.value.remedy == f"set tables.enabled = true, or take {taken} out of output.formats"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(profiles=(Profile(match="**", group=GROUPED),)),
+        Settings(output=TSV, profiles=(Profile(match="**", group=GROUPED, output=Output(formats=("tsv", "alto"))),)),
+        Settings(output=TSV, profiles=(Profile(match="**"), Profile(match="a/*", group=Group()))),
+    ],
+)
+def test_formats_of_documents(settings: Settings) -> None:
+    """One that can have several pages is enough; profiles without documents may have any."""
+    check_formats(settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(output=TSV, profiles=(Profile(match="**", name="feeder", group=GROUPED),)),
+        Settings(profiles=(Profile(match="a"), Profile(match="**", name="feeder", group=GROUPED, output=TSV))),
+    ],
+)
+def test_documents_that_would_have_no_files(settings: Settings) -> None:
+    """The error names the profile and the formats that can be joined."""
+    with pytest.raises(UsageError) as caught:
+        check_formats(settings)
+    assert "the profile feeder makes documents (group.by = name)" in caught.value.message
+    assert "output.formats has no format that can have several pages" in caught.value.message
+    assert "add txt, json, pdf, alto or hocr to output.formats" in caught.value.remedy

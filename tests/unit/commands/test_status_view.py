@@ -13,6 +13,7 @@ from ocrwatch.observe.status import (
     Failure,
     Incomplete,
     NotReadFile,
+    OpenDocument,
     PauseStatus,
     ProfileCounts,
     Refusal,
@@ -125,6 +126,26 @@ def test_what_is_not_read() -> None:
     assert shown[first + 1] == "            [0].pdf: it is a PDF; save JPEG"
     assert shown[first + 6] == "            and 1,195 more"
     assert "            and 1 more" not in lines(status(not_read=1, not_read_files=some[:1]))
+
+
+def test_documents_of_several_pages() -> None:
+    """How many, and of the first ones when each is complete or what it waits for; an idle daemon has no such line."""
+    some = [
+        OpenDocument("scan", "bills", 7, on_their_way=1, complete_at=isoformat(100)),
+        OpenDocument("late", "", 1, complete_at=isoformat(30)),
+        OpenDocument("[fax]", "", 3, missing=1, waits_for="waits: the outbox is full", remedy="free some space"),
+        OpenDocument("now", "", 1),
+    ]
+    shown = lines(status(documents=some, documents_open=1004, documents_delivered=1200))
+    first = shown.index("documents   1,200 since the start, 1,004 being gathered or written")
+    assert shown[first + 1 : first + 6] == [
+        "            bills/scan (7 pages, 1 of them on its way): complete in 40 s if no further page comes",
+        "            late (1 page): complete in 0 s if no further page comes",
+        "            [fax] (3 pages, 1 missing): waits: the outbox is full; free some space",
+        "            now (1 page): is being written",
+        "            and 1,000 more",
+    ]
+    assert "documents   1 since the start, 0 being gathered or written" in lines(status(documents_delivered=1))
 
 
 def test_a_pause_comes_with_what_to_do() -> None:

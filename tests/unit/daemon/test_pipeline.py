@@ -377,7 +377,7 @@ def test_a_scan_that_kills_ocrwatch_is_read_alone_and_then_given_up(tmp_path: Pa
             for name, deaths in (("killer.jpg", MOST_DEATHS), ("suspect.jpg", 1)):
                 core.folders.put(name)
                 entry = core.ledger.begin(name, core.file(name).facts, None)
-                core.ledger._db.execute("UPDATE scans SET deaths = ?, alone = 1 WHERE id = ?", (deaths, entry.id))
+                core.ledger.db.execute("UPDATE scans SET deaths = ?, alone = 1 WHERE id = ?", (deaths, entry.id))
             script.hold("suspect.jpg")
             core.folders.put("a.jpg")
             core.folders.put("b.jpg")

@@ -254,7 +254,7 @@ def test_a_scan_that_may_not_be_read_any_more_is_delivered_from_the_cache_or_not
             core.executor.render_act = refusing(*faults)
             core.folders.put("a.jpg")
             entry = core.ledger.begin("a.jpg", core.file("a.jpg").facts, None)
-            core.ledger._db.execute("UPDATE scans SET attempts = ?, deaths = ? WHERE id = ?", (*counted, entry.id))
+            core.ledger.db.execute("UPDATE scans SET attempts = ?, deaths = ? WHERE id = ?", (*counted, entry.id))
             core.take("a.jpg")
             end = await core.closed("a.jpg")
             if faults:

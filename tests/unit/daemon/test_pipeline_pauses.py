@@ -76,7 +76,7 @@ def test_an_attempt_that_cannot_be_counted_is_not_made(tmp_path: Path, monkeypat
         async with running(tmp_path, act=script) as core:
             core.folders.put("a.jpg")
             entry = core.ledger.begin("a.jpg", core.file("a.jpg").facts, None)
-            core.ledger._db.execute("UPDATE scans SET attempts = 1 WHERE id = ?", (entry.id,))
+            core.ledger.db.execute("UPDATE scans SET attempts = 1 WHERE id = ?", (entry.id,))
             core.take("a.jpg")
             await eventually(lambda: Cause.READING in core.backoff)
             assert await core.closed("a.jpg") is ScanState.DELIVERED

@@ -118,11 +118,11 @@ class Journal:
         self._interruption.step("forget")
         self._ledger.forget_plan(scan)
 
-    def planned(self, scan: int, plan: str, *, code: str | None, reason: str | None) -> None:
+    def planned(self, scan: int, plan: str, *, code: str | None, reason: str | None, stack: int | None = None) -> None:
         """Note the plan."""
         self._interruption.step("planned")
         first = self._ledger.plan_of(scan) is None
-        self._ledger.planned(scan, plan, code=code, reason=reason)
+        self._ledger.planned(scan, plan, code=code, reason=reason, stack=stack)
         if first:
             at, steps = self._interruption.at, self._interruption.steps
             self._interruption.begin()

@@ -266,7 +266,7 @@ def test_a_duplicate_whose_text_is_fetched_in_a_pause_is_none_any_more(once: Pos
     assert again.earlier is not None
     once.deliverer.refused.clear()
     once.folders.outbox.joinpath("a.txt").unlink()
-    once.ledger._db.execute("DELETE FROM scans WHERE path = ?", (b"a.jpg",))
+    once.ledger.db.execute("DELETE FROM scans WHERE path = ?", (b"a.jpg",))
     assert once.work(again, once.page("c.jpg", "other")) == ["b.jpg", "c.jpg"]
     assert again.earlier is None
     assert once.folders.files()["outbox/b.txt"] == "text of b.jpg\n"

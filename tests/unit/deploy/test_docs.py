@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ocrwatch.errors import ExitCode
 from ocrwatch.settings.key_lookup import option_keys
-from ocrwatch.settings.render import LIST_EXAMPLES
+from ocrwatch.settings.render import LIST_EXAMPLES, sections_of
 
 ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "docs" / "reference"
@@ -29,6 +29,14 @@ def test_every_option_is_documented() -> None:
     page = (REFERENCE / "settings.md").read_text()
     documented = set(re.findall(r"^\| `([a-z_.]+)` \| .*? \| (?:reload|restart) \|", page, re.MULTILINE))
     assert documented == set(option_keys()) - set(LIST_EXAMPLES)
+
+
+def test_every_option_of_lists_is_documented() -> None:
+    """So has each option of the sections in a list, below their own heading."""
+    page = (REFERENCE / "settings.md").read_text()
+    for heading, model in (each for name in LIST_EXAMPLES for each in sections_of(name)):
+        section = page.partition(f"`{heading}`.")[2].partition("\n#")[0]
+        assert re.findall(r"^\| `([a-z_]+)` \|", section, re.MULTILINE) == list(model.model_fields), heading
 
 
 def test_every_exit_code_is_documented() -> None:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from ocrwatch.document import FieldSummary, Standing
-from ocrwatch.events import BatchFinished, ScanDelivered, ScanQuarantined, ScanRecovered
+from ocrwatch.events import BatchFinished, DocumentDelivered, ScanDelivered, ScanQuarantined, ScanRecovered
 from ocrwatch.hooks.payload import Notification, notification_of
 from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
 
-Event = ScanDelivered | ScanQuarantined | ScanRecovered | BatchFinished
+Event = ScanDelivered | ScanQuarantined | ScanRecovered | BatchFinished | DocumentDelivered
 
 SETTINGS = Settings(inbox=Path("/i"), outbox=Path("/o"), archive=Path("/a"), quarantine=Path("/q"))
 TIME = "2026-01-02T03:04:05+00:00"
@@ -192,3 +192,45 @@ def test_a_recovered_scan(event: ScanRecovered, fields: dict[str, object]) -> No
 def test_a_recovered_scan_that_programs_are_not_told_of(state: ScanState) -> None:
     """A duplicate was told of when it was first delivered, and a void plan is no end."""
     assert sent(recovered(state)) is None
+
+
+def test_a_document() -> None:
+    """Its files are absolute paths; its pages that could not be read are paths in the inbox, as in the log."""
+    event = DocumentDelivered(
+        id=3,
+        document="scan-2",
+        folder="feeder",
+        pages=12,
+        sidecars=("feeder/scan-2.pdf", "feeder/scan-2.txt"),
+        grouped_by="name",
+        closed_by="retry",
+        missing=("feeder/scan_007.jpg",),
+        review=True,
+        review_reasons=("page 7 of 12 (scan_007.jpg) is missing: it ends early",),
+        replaces="scan",
+    )
+    assert told(event) == (
+        "document",
+        "scan-2",
+        {
+            "id": 3,
+            "document": "scan-2",
+            "folder": "feeder",
+            "pages": 12,
+            "sidecars": ["/o/feeder/scan-2.pdf", "/o/feeder/scan-2.txt"],
+            "grouped_by": "name",
+            "closed_by": "retry",
+            "missing": ["feeder/scan_007.jpg"],
+            "review": True,
+            "review_reasons": ["page 7 of 12 (scan_007.jpg) is missing: it ends early"],
+            "replaces": "scan",
+        },
+    )
+
+
+def test_a_document_of_all_its_pages() -> None:
+    """What it has none of is left out."""
+    event = DocumentDelivered(
+        id=1, document="a", folder="", pages=2, sidecars=("a.txt",), grouped_by="folder", closed_by="quiet"
+    )
+    assert set(told(event)[2]) == {"id", "document", "folder", "pages", "sidecars", "grouped_by", "closed_by"}

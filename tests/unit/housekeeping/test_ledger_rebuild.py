@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.delivery.originals import claimed_name
-from ocrwatch.housekeeping.ledger_rebuild import rebuild, restore_forgotten
+from ocrwatch.housekeeping.ledger_rebuild import _Sidecars, rebuild, restore_forgotten
 from ocrwatch.ledger import Ledger
 from ocrwatch.observe.status_txt import first_line
 from ocrwatch.settings import Settings, Watch
@@ -116,6 +116,34 @@ def test_only_our_own_unfinished_files_are_removed(house: House) -> None:
         rebuild(house.settings(), house.ledger)
     assert house.files() == others
     assert log[0]["removed"] == 4
+
+
+def test_unfinished_files_of_documents_are_removed(house: House) -> None:
+    """Those of the damaged ledger: nothing else would remove them from the outbox."""
+    house.put(f"outbox/sub/.ocrwatch-{house.former}-document3.alto.xml.tmp")
+    house.put("outbox/.ocrwatch-0123abcd-document3.txt.tmp")
+    rebuild(house.settings(), house.ledger)
+    assert house.files() == {"outbox/.ocrwatch-0123abcd-document3.txt.tmp"}
+
+
+@pytest.mark.parametrize("schema", [True, False])
+def test_the_files_of_a_document_are_no_scans(house: House, *, schema: bool) -> None:
+    """A scan with the name of a document is read: neither the document's JSON nor its text are taken for its own."""
+    scan = house.put("inbox/scan.jpg")
+    os.utime(scan, (LONG_AGO, LONG_AGO))
+    pages = [{"number": 1, "path": "scan_1.jpg", "sha256": hashlib.sha256(DATA).hexdigest(), "missing": None}]
+    if schema:
+        house.put("outbox/scan.json", json.dumps({"schema": "ocrwatch.document/1", "pages": pages}).encode())
+    newer = scan.stat().st_ctime_ns + 10**9
+    text = house.put("outbox/scan.txt", b"one\n\ftwo\n")
+    os.utime(text, ns=(newer, newer))
+    rebuild(house.settings(on_success="keep"), house.ledger)
+    assert kept(house) == set()
+    # Without a page break it would be the scan's.
+    if not schema:
+        text.write_bytes(b"one\n")
+        os.utime(text, ns=(newer, newer))
+        assert _Sidecars(house.root / "outbox").of("scan.jpg", os.open(scan, os.O_RDONLY), ("txt",)) is not None
 
 
 def test_links_are_not_followed(house: House, tmp_path_factory: pytest.TempPathFactory) -> None:

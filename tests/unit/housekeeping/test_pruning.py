@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from ocrwatch.cache.key import PageCache
-from ocrwatch.delivery.chosen_names import Plan
+from ocrwatch.delivery.chosen_names import Places, Plan
+from ocrwatch.documents.delivery import DocumentDelivery
+from ocrwatch.documents.joiner import Joiner
 from ocrwatch.events import LedgerPruned, subscribe
 from ocrwatch.housekeeping import pruning as module
 from ocrwatch.housekeeping.pruning import Pruning
@@ -48,13 +50,16 @@ class Keeping:
             plan = Plan(path, facts, "0" * 64, "", "a", "keep", "a.jpg", inbox=(inbox.st_dev, inbox.st_ino))
             self.ledger.planned(entry.id, replace(plan, **changes).to_json(), code=None, reason=None)
             self.ledger.close_scan(entry.id, ScanState.DELIVERED, code=None, reason=None)
-            self.ledger._db.execute("UPDATE scans SET updated_at = updated_at - ? WHERE id = ?", (age, entry.id))
+            self.ledger.db.execute("UPDATE scans SET updated_at = updated_at - ? WHERE id = ?", (age, entry.id))
 
     def start(self) -> Pruning:
         """Start to prune, as the daemon does."""
         self.kept = KeptOriginals(self.inbox, dict(self.ledger.kept()))
         cache = PageCache(None, {})
-        return Pruning(self.threads, self.ledger, cache, self.kept, self.inbox, lambda: DAY)
+        root = self.inbox.parent
+        places = Places(self.inbox, root / "outbox", root / "archive", root / "quarantine", parts=root / "documents")
+        documents = DocumentDelivery(places, self.ledger, ("txt",), Joiner())
+        return Pruning(self.threads, self.ledger, cache, self.kept, self.inbox, documents, lambda: DAY)
 
     def prune(self, pruning: Pruning) -> int:
         """Prune once; return how many rows the log says were deleted."""

@@ -37,6 +37,8 @@ BUSY = status(
     to_review=6,
     review_waiting=8,
     not_read=9,
+    documents_delivered=11,
+    documents_open=12,
     ends={"delivered": 7, "quarantined": 1},
     paused=[
         PauseStatus("delivery", "full", "free some space", isoformat(0)),
@@ -76,6 +78,8 @@ def test_every_metric_has_its_value() -> None:
         "ocrwatch_cache_hits_total": 5,
         "ocrwatch_cache_dropped_total": 10,
         "ocrwatch_review_total": 6,
+        "ocrwatch_documents_delivered_total": 11,
+        "ocrwatch_documents_open": 12,
         "ocrwatch_not_read_files": 9,
         "ocrwatch_review_waiting": 8,
         "ocrwatch_queue_scans": 7,

@@ -12,7 +12,7 @@ from ocrwatch.errors import ServiceFault
 from ocrwatch.events import RemoteAnswered, RemoteRefused
 from ocrwatch.observe.activity import Activity
 from ocrwatch.observe.service_status import ServiceCounters, stops_all
-from ocrwatch.observe.status import Reviews, Status, isoformat
+from ocrwatch.observe.status import OpenDocuments, Reviews, Status, isoformat
 from ocrwatch.observe.status_report import Report
 from ocrwatch.settings import Settings
 
@@ -109,6 +109,7 @@ def told(report: Report, backoff: Backoff, state: str) -> Status:
         in_work=[],
         backoff=backoff,
         reviews=Reviews(),
+        documents=OpenDocuments(),
         activity=lambda: Activity(in_flight={"cloud": 2}),
         at_once=True,
     )

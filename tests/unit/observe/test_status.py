@@ -14,10 +14,12 @@ from ocrwatch.observe.status import (
     STATUS_SCHEMA,
     Distribution,
     Failure,
+    OpenDocument,
     PauseStatus,
     ServiceStatus,
     Status,
     ToReview,
+    WrittenDocument,
     isoformat,
     read,
     write,
@@ -52,6 +54,10 @@ STATUS = Status(
         ToReview("c.jpg", 12.5, isoformat(0), ["confidence 12"]),
         ToReview("d.jpg", None, isoformat(0), ["no text"]),
     ],
+    documents=[OpenDocument("scan", "bills", 7, 2, 1, isoformat(90)), OpenDocument("", "", 1, waits_for="waits")],
+    documents_open=2,
+    documents_delivered=1,
+    document_deliveries=[WrittenDocument("scan", "", ["scan.txt"], 3, isoformat(0), ["scan_002.jpg"])],
     services=[
         ServiceStatus("cloud", "https://o", 3, 2, 1, 4, 0.5, Distribution([0.5], [1, 2], 3.5)),
         ServiceStatus("gpu", "http://g", paused_since=isoformat(0), reason="it is off", next_try=isoformat(9)),
@@ -108,3 +114,16 @@ def test_readers_never_see_half_a_status(tmp_path: Path) -> None:
 def test_times_are_iso_8601_in_utc() -> None:
     """Whoever reads it needs to know no time zone."""
     assert isoformat(0) == "1970-01-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("document", "name", "counts"),
+    [
+        (OpenDocument("scan", "a/b", 1), "a/b/scan", "1 page"),
+        (OpenDocument("", "a", 7, on_their_way=2, missing=1), "a", "7 pages, 2 of them on their way, 1 missing"),
+        (OpenDocument("", "", 1, on_their_way=1), "a document", "1 page, 1 of them on its way"),
+    ],
+)
+def test_a_document_is_named_as_far_as_it_is_known(document: OpenDocument, name: str, counts: str) -> None:
+    """One whose pages give it no name yet is named after its folder."""
+    assert (document.shown, document.page_counts) == (name, counts)

@@ -16,9 +16,11 @@ from ocrwatch.observe.status import (
     Failure,
     Incomplete,
     NotReadFile,
+    OpenDocument,
     PauseStatus,
     ServiceStatus,
     ToReview,
+    WrittenDocument,
     isoformat,
 )
 from ocrwatch.observe.status_txt import first_line, is_note, post, temporary_name, text_of
@@ -94,6 +96,43 @@ def test_what_is_not_read_is_counted_and_named() -> None:
     assert lines[first + 6] == "  and 7 more"
     assert "Not read: 1 file" in text_of(status(not_read=1, not_read_files=some[:1]), ZONE).splitlines()
     assert "Not read" not in text_of(status())
+
+
+def test_documents_are_shown_until_they_are_written() -> None:
+    """When each is complete, what it waits for, or that it is being written; a stopped ocrwatch completes none."""
+    some = [
+        OpenDocument("scan", "bills", 7, on_their_way=2, complete_at=isoformat(40)),
+        OpenDocument("fax\n", "", 3, missing=1, waits_for="waits for fax_4.jpg: it ends early"),
+        OpenDocument("big", "", 2, waits_for="waits: the outbox is full", remedy="free some space"),
+        OpenDocument("now", "", 1),
+    ]
+    lines = text_of(status(documents=some, documents_open=9), ZONE).splitlines()
+    first = lines.index("Documents being gathered: 9")
+    assert lines[first + 1 : first + 6] == [
+        "  bills/scan (7 pages, 2 of them on their way; complete at 01:00:40 CET if no further page comes)",
+        "  fax\\n (3 pages, 1 missing; waits for fax_4.jpg: it ends early)",
+        "  big (2 pages; waits: the outbox is full; free some space)",
+        "  now (1 page; it is being written)",
+        "  and 5 more",
+    ]
+    stopped = text_of(status(state="stopped", documents=some[:1], documents_open=1), ZONE)
+    assert "it goes on when ocrwatch is started again)" in stopped
+    assert "complete at" not in stopped
+
+
+def test_documents_that_were_written_last() -> None:
+    """Their files, newest first, with the number of pages and of those that are missing; without documents nothing."""
+    some = [
+        WrittenDocument("scan", "", ["scan.pdf", "scan.txt"], 12, isoformat(60), ["scan_007.jpg"]),
+        WrittenDocument("fax", "sub", ["sub/fax.txt"], 1, isoformat(120)),
+    ]
+    lines = text_of(status(document_deliveries=some), ZONE).splitlines()
+    first = lines.index("Documents of several pages written last:")
+    assert lines[first + 1 : first + 3] == [
+        "  1970-01-01 01:02 CET  sub/fax.txt (1 page)",
+        "  1970-01-01 01:01 CET  scan.pdf, scan.txt (12 pages, 1 of them missing)",
+    ]
+    assert "Documents" not in text_of(status(), ZONE)
 
 
 def test_a_pause_is_explained_with_what_to_do() -> None:

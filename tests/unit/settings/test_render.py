@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ocrwatch.settings import Profile, Remote, Settings
+from ocrwatch.settings import Group, Profile, Remote, Settings
 from ocrwatch.settings.field_options import FieldOptions
 from ocrwatch.settings.key_lookup import entries_at, option_keys
 from ocrwatch.settings.load import load
@@ -81,6 +81,7 @@ def test_example_of_a_profile_is_accepted(toml: Path) -> None:
     found = load(write(toml, "\n".join(line[2:] for line in lines)), {}, {}).settings
     assert found.for_path("invoices/fr/a.jpg").ocr.languages == ("fra", "eng")
     assert found.for_path("receipts/a.jpg").fields[-1].name == "shop_number"
+    assert found.for_path("feeder/a.jpg").group == Group(by="name", quiet=30.0, blank="drop")
 
 
 def test_example_of_services_is_accepted(toml: Path) -> None:
@@ -101,9 +102,12 @@ def test_example_has_every_option_of_lists() -> None:
     """Each is described, as they have no line of their own."""
     services, profiles = example()[example().index("# A remote OCR service") :].split("# Settings for scans in")
     described = [set(re.findall(r"^# ([a-z_]+): ", text, re.MULTILINE)) for text in (services, profiles)]
-    assert described == [{*Remote.model_fields}, {*Profile.model_fields, *FieldOptions.model_fields}]
+    own = {*Profile.model_fields, *Group.model_fields, *FieldOptions.model_fields}
+    assert described == [{*Remote.model_fields}, own]
     assert 'Default: "30s".' in services
     assert "Default: 10.0." in services
+    assert "# Options of [profiles.group]: " in profiles
+    assert 'Default: "1m".' in profiles
 
 
 def test_show_has_services_without_their_keys(toml: Path, tmp_path: Path) -> None:
@@ -143,3 +147,4 @@ def test_schema_describes_every_section() -> None:
     found = json.loads(schema())
     assert set(found["properties"]) == set(Settings.model_fields)
     assert found["$defs"]["Settle"]["properties"]["stable_for"]["description"]
+    assert set(found["$defs"]["Group"]["properties"]) == set(Group.model_fields)

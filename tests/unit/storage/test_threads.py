@@ -116,7 +116,7 @@ def test_all_threads_are_there_from_the_start() -> None:
     before = set(threading.enumerate())
     threads = Threads()
     try:
-        assert len(set(threading.enumerate()) - before) == 4 + 1 + 1 + 1
+        assert len(set(threading.enumerate()) - before) == 4 + 1 + 1 + 1 + 1
     finally:
         threads.close()
 

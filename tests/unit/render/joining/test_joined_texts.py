@@ -15,7 +15,8 @@ import pytest
 
 from ocrwatch.document import Page
 from ocrwatch.render.joining.base import DamagedPart, DocumentPage, Dropped, Missing, as_unicode
-from ocrwatch.render.joining.registry import JOINED, joinable
+from ocrwatch.render.joining.job import JOINABLE, joinable
+from ocrwatch.render.joining.registry import JOINED
 from ocrwatch.render.registry import load
 from tests.unit.render import made_tables
 from tests.unit.render.joining.made_documents import FORMATS, REASON, document, joined, text_page, written
@@ -42,6 +43,7 @@ def parsed(given: bytes) -> ET.Element:
 
 def test_formats_and_their_order() -> None:
     """Formats that cannot be joined are left out; the text is last, as it is for a page."""
+    assert JOINED.keys() == set(JOINABLE)
     assert joinable(["txt", "xlsx", "pdf", "json", "tsv", "hocr", "alto"]) == ("alto", "hocr", "json", "pdf", "txt")
     for name, each in JOINED.items():
         assert (each.name, each.ending) == (name, load(name).ending)

@@ -1,0 +1,194 @@
+"""Says of which document a scan is a page, and explains the files of documents of several pages."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ocrwatch.commands.why.explanation import Answer, Sources
+from ocrwatch.commands.why.lookup import places
+from ocrwatch.commands.why.result_files import with_presence
+from ocrwatch.delivery.chosen_names import Plan
+from ocrwatch.documents.arrangement import SEPARATOR
+from ocrwatch.documents.plan import INCOMPLETE_PAGE, PART_LOST, DocumentPlan, PlannedPage
+from ocrwatch.documents.stack import StackFacts, facts_of
+from ocrwatch.ledger import DocumentEntry, DocumentState, Entry, LedgerReader, StackEntry, StackState
+from ocrwatch.log import printable
+from ocrwatch.observe.status import isoformat
+from ocrwatch.scan import ScanState
+from ocrwatch.settings import Settings
+from ocrwatch.storage.files import display_path, split
+
+_MOST_NAMED = 10
+_ON_ITS_WAY = frozenset({"reading", "retrying", "blocked", "queued", "incomplete", "settling"})
+_ENDED = frozenset({"delivered", "quarantined", "delivering"})
+
+
+def with_document(sources: Sources, found: Answer, path: str, row: Entry | None, ledger: LedgerReader) -> Answer:
+    """Add of which document the scan at ``path`` is a page; ``row`` is its last one in the ledger."""
+    if found.state in _ENDED and row is not None and row.stack is not None:
+        says = _of_ended(sources, row, row.stack, ledger)
+    elif found.state in _ON_ITS_WAY:
+        says = _of_waiting(sources.settings, path)
+    else:
+        says = ""
+    return replace(found, says=f"{found.says} {says}") if says else found
+
+
+def document_answers(sources: Sources, file: Path, ledger: LedgerReader) -> list[Answer]:
+    """Return the answers for a file in the outbox that belongs to a document, the newest document first."""
+    for root, _, relative in places(sources.settings, file):
+        if root != "outbox":
+            continue
+        parent, name = split(relative)
+        found = [
+            (entry, plan)
+            for entry in reversed(ledger.documents_with(json.dumps(name)))
+            if (plan := DocumentPlan.from_json(entry.plan)).folder == parent
+            and any(each.final == name for each in plan.files)
+        ]
+        if found:
+            return [_explained(sources, entry, plan, ledger) for entry, plan in found]
+    return []
+
+
+def _of_waiting(settings: Settings, path: str) -> str:
+    """Say which document a scan that was not read yet will be a page of."""
+    options = settings.for_path(path)
+    if not options.group.by:
+        return ""
+    facts = facts_of(path, options, (), None)
+    return f"It will be a page of {_named(facts)}."
+
+
+def _of_ended(sources: Sources, row: Entry, stack: int, ledger: LedgerReader) -> str:
+    entry = ledger.stack(stack)
+    if entry is None:
+        return ""
+    if entry.state is StackState.GATHERING:
+        return _gathered(entry, row, ledger)
+    for document in reversed(ledger.documents(stack)):
+        plan = DocumentPlan.from_json(document.plan)
+        for number, page in enumerate(plan.pages, 1):
+            if page.scan == row.id:
+                return _of_page(sources, document, plan, number, page, row)
+        left_out = next((page for page in plan.dropped if page.scan == row.id), None)
+        if left_out is not None:
+            why = "it separates documents" if left_out.code == SEPARATOR else "it is blank"
+            return f"It was left out of the document {_path_of(plan)}, because {why}."
+    return ""
+
+
+def _gathered(entry: StackEntry, row: Entry, ledger: LedgerReader) -> str:
+    facts = StackFacts.from_json(entry.facts)
+    others = len({page.path for page in ledger.pages(entry.id)} - {row.path})
+    company = f" with {others:,} other{'' if others == 1 else 's'}" if others else ""
+    verb = "is missing in" if row.state is ScanState.QUARANTINED else "is gathered in"
+    return (
+        f"It {verb} {_named(facts)}{company}; it is complete when no page has come for {facts.quiet:g} s."
+        f"{_fate_of_original(row)}"
+    )
+
+
+def _of_page(
+    sources: Sources, document: DocumentEntry, plan: DocumentPlan, number: int, page: PlannedPage, row: Entry
+) -> str:
+    what = f"page {number} of {len(plan.pages)}"
+    if page.code:
+        place = f"It is missing in the document {_path_of(plan)} ({what})"
+    else:
+        place = f"It is {what} of the document {_path_of(plan)}"
+    if document.state is not DocumentState.DELIVERED:
+        return f"{place}, which is being written.{_fate_of_original(row)}"
+    return f"{place}: {with_presence(_files(sources.settings, plan))}."
+
+
+def _fate_of_original(row: Entry) -> str:
+    """Say so if the original waits in the archive until the document is durable."""
+    waits = row.plan is not None and Plan.from_json(row.plan).waits_for_document
+    return " Its original is deleted when the document is written." if waits else ""
+
+
+def _explained(sources: Sources, entry: DocumentEntry, plan: DocumentPlan, ledger: LedgerReader) -> Answer:
+    """Explain a document by its plan."""
+    at, pages = isoformat(entry.updated_at), [printable(page.path) for page in plan.pages if not page.code]
+    count = f"{len(plan.pages)} page{'' if len(plan.pages) == 1 else 's'}"
+    if entry.state is DocumentState.DELIVERED:
+        says = f"is a document of {count}, which was written at {sources.at(at)}: {_some(pages)}."
+    else:
+        says = f"is a document of {count}, which is being written: {_some(pages)}."
+    if plan.missing:
+        says += f" Missing: {_some(_missing(plan))}."
+    if plan.review:
+        says += f" It should be reviewed: {_some([printable(each) for each in plan.review])}."
+    if plan.dropped:
+        says += f" Left out: {_some([printable(page.path) for page in plan.dropped])}."
+    if plan.after:
+        says += f" Its pages came late: the document {printable(plan.after)} was complete before."
+    if plan.replaces:
+        says += f" It replaces the document {printable(plan.replaces)}, which lacked pages."
+    newer = _replaced_by(plan, entry, ledger)
+    if newer is not None:
+        says += f" The document {_path_of(newer)} replaces it, which has more of its pages."
+    place = display_path(plan.below(plan.stem))
+    return Answer(
+        place,
+        "document",
+        says,
+        remedy=_remedy(plan) if plan.missing and newer is None else "",
+        since=at,
+        files=_files(sources.settings, plan),
+        review=list(plan.review),
+    )
+
+
+def _remedy(plan: DocumentPlan) -> str:
+    """Return how the first missing page gets into the document."""
+    page = plan.missing[0]
+    name, path = printable(split(page.path)[1]), printable(page.path)
+    if page.code == INCOMPLETE_PAGE:
+        return f"copy {path} into the inbox again; the document is written anew when it is read"
+    if page.code == PART_LOST:
+        return "its text and its original are in outbox and archive; put all pages into the inbox again"
+    return (
+        f"scan {name} again, save it in the quarantine in the place of {path}, and run: ocrwatch retry {path}; the "
+        "document is written anew when it is read"
+    )
+
+
+def _replaced_by(plan: DocumentPlan, entry: DocumentEntry, ledger: LedgerReader) -> DocumentPlan | None:
+    """Return the last document that was written instead of this one."""
+    later = [DocumentPlan.from_json(each.plan) for each in ledger.documents(entry.stack) if each.id > entry.id]
+    own = {page.path for page in plan.pages}
+    return next((each for each in reversed(later) if each.replaces and own & {page.path for page in each.pages}), None)
+
+
+def _missing(plan: DocumentPlan) -> list[str]:
+    return [
+        f"page {number} ({printable(page.path)}: {printable(page.reason)})"
+        for number, page in enumerate(plan.pages, 1)
+        if page.code
+    ]
+
+
+def _files(settings: Settings, plan: DocumentPlan) -> list[str]:
+    return [os.fspath(settings.outbox / plan.below(file.final)) for file in plan.files]
+
+
+def _path_of(plan: DocumentPlan) -> str:
+    return printable(f"{plan.inbox_folder}/{plan.stem or plan.name}".strip("/"))
+
+
+def _named(facts: StackFacts) -> str:
+    if facts.by not in {"name", "folder"}:
+        # Its first page gives it its name.
+        return "a document"
+    return f"the document {printable(f'{facts.folder}/{facts.name}'.strip('/'))}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more

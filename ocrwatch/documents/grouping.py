@@ -1,0 +1,151 @@
+"""Decides which pages belong together, and when no further one is waited for. The clock is passed in."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol
+
+from ocrwatch.documents.stack import Feed, Stack, StackFacts
+
+QUIET: Final = "quiet"
+"""Closed because no further page came."""
+
+NEXT: Final = "next"
+"""Closed because no further page came, and the next document has begun."""
+
+COUNTER: Final = "counter"
+"""Closed because a page came with a name that it has already: the scanner restarted its counter."""
+
+RESTART: Final = "restart"
+"""Closed since ocrwatch was restarted while it, and another of the same name, had pages to come."""
+
+END: Final = "end"
+"""Closed because the run ends (``once``)."""
+
+
+class PagesToCome(Protocol):
+    """What is known of pages that have not ended."""
+
+    def all_known(self, stack: Stack) -> bool:
+        """Return whether all files are known that came before a stack is to be closed."""
+
+    def arriving(self, stack: Stack) -> set[str]:
+        """Return the paths of files that are not complete, and would be pages of a stack."""
+
+    def must_wait(self, stack: Stack) -> bool:
+        """Return whether a closed stack must wait for its pages."""
+
+
+class Grouping:
+    """All stacks that are not closed, or whose pages are on their way."""
+
+    def __init__(self) -> None:
+        self._gathering: dict[str, Stack] = {}
+        self._closing: list[Stack] = []
+        self._expecting: dict[str, Stack] = {}
+        """Closed stacks by the paths of files that were not complete then."""
+        self._feeds: defaultdict[tuple[str, str], Feed] = defaultdict(Feed)
+        """By profile and folder."""
+
+    def __iter__(self) -> Iterator[Stack]:
+        yield from self._closing
+        yield from self._gathering.values()
+
+    def __len__(self) -> int:
+        return len(self._closing) + len(self._gathering)
+
+    def join(self, path: str, facts: StackFacts, now: float) -> Stack:
+        """Return the stack that a new page belongs to, perhaps a new one."""
+        if (closed := self._expecting.pop(path, None)) is not None and closed.facts.key == facts.key:
+            closed.expected.discard(path)
+            closed.open.add(path)
+            return closed
+        stack = self._gathering.get(facts.key)
+        if stack is not None and (path in stack.delivered or path in stack.missing):
+            # One that was missing and is mended finds its document when that is written (planning).
+            self._close(stack, COUNTER)
+            stack = None
+        if stack is None:
+            stack = self._gathering[facts.key] = Stack(facts, now, feed=self._feeds[facts.profile, facts.folder])
+        stack.longest_gap = max(stack.longest_gap, now - stack.changed_at)
+        stack.open.add(path)
+        stack.changed_at = now
+        stack.feed.latest = stack
+        return stack
+
+    def restore(self, stack: Stack) -> None:
+        """Take a stack that an earlier run has begun."""
+        earlier = self._gathering.get(stack.facts.key)
+        if earlier is not None:
+            # It was closed before the restart, and perhaps waited for pages, which belong to nobody knows which.
+            self._close(earlier, RESTART)
+        stack.feed = self._feeds[stack.facts.profile, stack.facts.folder]
+        self._gathering[stack.facts.key] = stack
+
+    @staticmethod
+    def ended(stack: Stack, path: str, *, delivered: bool) -> None:
+        """Record that a page was delivered, or is in the quarantine."""
+        stack.open.discard(path)
+        (stack.delivered if delivered else stack.missing).add(path)
+        if delivered:
+            stack.missing.discard(path)
+
+    def left(self, stack: Stack, path: str) -> None:
+        """Record that a page is none yet: its file changed, or returned to intake, from where it comes again."""
+        stack.open.discard(path)
+        if stack.closed_by and not stack.is_written:
+            self._expect(stack, stack.expected | {path})
+
+    def due(self, now: float, pages: PagesToCome) -> list[Stack]:
+        """Return the stacks whose documents can be made now; they are no longer tracked.
+
+        A stack that is closed takes no newcomers, which are another pile, but waits for what it has begun.
+        """
+        for stack in list(self._gathering.values()):
+            if now >= stack.closes_at and pages.all_known(stack):
+                self._close(stack, QUIET if now >= stack.changed_at + stack.facts.quiet else NEXT)
+                self._expect(stack, pages.arriving(stack) - stack.delivered)
+        ready = []
+        for stack in list(self._closing):
+            self._expect(stack, stack.expected & pages.arriving(stack))
+            if not pages.must_wait(stack):
+                ready.append(stack)
+        for stack in ready:
+            stack.is_written = True
+        self._closing = [stack for stack in self._closing if not stack.is_written]
+        self._forget_feeds()
+        return ready
+
+    def _expect(self, stack: Stack, paths: set[str]) -> None:
+        """Set which files that are not complete will be pages of a closed stack."""
+        for path in stack.expected - paths:
+            self._expecting.pop(path, None)
+        stack.expected = paths
+        self._expecting |= dict.fromkeys(paths, stack)
+
+    def end(self, pages: PagesToCome) -> None:
+        """Close all stacks: no further page comes."""
+        for stack in list(self._gathering.values()):
+            self._close(stack, END)
+            self._expect(stack, pages.arriving(stack) - stack.delivered)
+
+    def next_due(self) -> float:
+        """Return when the next stack may be due (monotonic seconds); infinity if there is none."""
+        return _earliest(0.0 if stack.closed_by else stack.closes_at for stack in self)
+
+    def _forget_feeds(self) -> None:
+        """Forget the folders without stacks: there may be one for each day."""
+        if len(self._feeds) > 2 * len(self):
+            used = {(stack.facts.profile, stack.facts.folder) for stack in self}
+            for place in self._feeds.keys() - used:
+                del self._feeds[place]
+
+    def _close(self, stack: Stack, why: str) -> None:
+        stack.closed_by = why
+        del self._gathering[stack.facts.key]
+        self._closing.append(stack)
+
+
+def _earliest(times: Iterable[float]) -> float:
+    return min(times, default=float("inf"))
