@@ -6,7 +6,7 @@ and are retried: then that document is written anew, under the next name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -49,12 +49,14 @@ def plan_documents(
     ``absent`` has the paths of pages that were waited for in vain, with the reason. ``quarantine`` is the folder that
     shows which missing pages were taken from it. It can be repeated. Raises :class:`EnvironmentFault`.
     """
+    # Before the transaction, for which others wait: a share may not answer.
+    retried = frozenset() if quarantine is None else _taken_from(quarantine, ledger, stack)
     with ledger.transaction():
         entry = ledger.stacks.find(stack)
         if entry is None or entry.state is not StackState.GATHERING:
             # Planned by a call whose answer was lost.
             return [stack] if entry is not None and entry.state is StackState.CLOSED else []
-        planned = _repaired(ledger, entry, quarantine)
+        planned = _repaired(ledger, entry, retried)
         if ledger.stacks.pages(stack):
             _close(ledger, entry, closed_by, absent)
             planned.append(stack)
@@ -78,7 +80,7 @@ def plan_with(ledger: Ledger, scan: int) -> int | None:
     return stack if stack is not None and plan_again(ledger, stack) else None
 
 
-def _repaired(ledger: Ledger, entry: StackEntry, quarantine: Path | None) -> list[int]:
+def _repaired(ledger: Ledger, entry: StackEntry, retried: Collection[int]) -> list[int]:
     """Give earlier stacks the pages that they lack; return the rows of those with a document to be written again."""
     read = [each for each in ledger.stacks.pages(entry.id) if each.state is ScanState.DELIVERED]
     moved: dict[int, list[int]] = {}
@@ -90,7 +92,7 @@ def _repaired(ledger: Ledger, entry: StackEntry, quarantine: Path | None) -> lis
             rest.append(page)
         else:
             moved.setdefault(stack, []).append(page.id)
-    if rest and (stack := _stack_that_lacks_names(ledger, entry, rest, quarantine)) is not None:
+    if rest and (stack := _stack_that_lacks_names(ledger, entry, rest, retried)) is not None:
         moved.setdefault(stack, []).extend(page.id for page in rest)
     for stack, pages in moved.items():
         ledger.stacks.move(pages, stack)
@@ -117,12 +119,12 @@ def _stack_that_lacks(
 
 
 def _stack_that_lacks_names(
-    ledger: Ledger, entry: StackEntry, pages: Sequence[Entry], quarantine: Path | None
+    ledger: Ledger, entry: StackEntry, pages: Sequence[Entry], retried: Collection[int]
 ) -> int | None:
     """Return the stack that lacks pages with just these names, such as files that were repaired.
 
-    A page of the first name is of another pile, as the scanner restarted its counter, unless the missing one was taken
-    from the quarantine. So are these if others have come with them.
+    A page of the first name is of another pile, as the scanner restarted its counter, unless the missing one is among
+    those that were ``retried``. So are these if others have come with them.
     """
     if len(pages) < len(ledger.stacks.pages(entry.id)):
         return None
@@ -130,26 +132,26 @@ def _stack_that_lacks_names(
     if stack is None:
         return None
     facts = StackFacts.from_json(stack.facts)
-    contents = _contents(ledger, stack.id)
-    retried = {entry.id for entry in contents.entries if _was_taken_from(quarantine, entry)}
     lacking = {
         page.path
-        for document in arranged(contents.pages, facts)
+        for document in arranged(_contents(ledger, stack.id).pages, facts)
         for number, page in enumerate(document.pages)
         if page.is_missing and (number > 0 or not page.scan or page.scan in retried)
     }
     return stack.id if {page.path for page in pages} <= lacking else None
 
 
-def _was_taken_from(quarantine: Path | None, entry: Entry) -> bool:
-    """Return whether the original of a scan is in the quarantine no longer."""
-    if quarantine is None or entry.state is not ScanState.QUARANTINED or entry.plan is None:
-        return False
-    plan = Plan.from_json(entry.plan)
+def _taken_from(quarantine: Path, ledger: Ledger, stack: int) -> frozenset[int]:
+    """Return the rows of pages that the last document of this name lacks, and that are in the quarantine no longer."""
+    entry = ledger.stacks.find(stack)
+    earlier = None if entry is None else ledger.stacks.last_incomplete(entry.key)
+    pages = [] if earlier is None else ledger.stacks.pages(earlier.id)
+    plans = {page.id: Plan.from_json(page.plan) for page in pages if page.state is ScanState.QUARANTINED and page.plan}
     try:
-        return look(quarantine, plan.folder, plan.original) is None
+        return frozenset(row for row, plan in plans.items() if look(quarantine, plan.folder, plan.original) is None)
     except OSError:
-        return False
+        # The quarantine is away.
+        return frozenset()
 
 
 def _close(ledger: Ledger, entry: StackEntry, closed_by: str, absent: Mapping[str, str] = _NONE_ABSENT) -> bool:
