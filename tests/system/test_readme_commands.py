@@ -70,10 +70,11 @@ LASTING = {*DAEMONS, "ocrwatch status --watch"}
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a folder with scans to read, and some in the quarantine."""
     folder = tmp_path_factory.mktemp("furnished")
-    for name in ("scan1.jpg", "invoices/fr/a.jpg"):
+    broken = ("scan1.jpg", "invoices/fr/a.jpg", "contract_002.jpg")
+    for name in broken:
         put(folder / "inbox", name, b"no JPEG")
     with DaemonProcess(folder, "--set", "settle.give_up_after=1s") as daemon:
-        daemon.wait_for("scan.quarantined", count=2)
+        daemon.wait_for("scan.quarantined", count=len(broken))
         assert daemon.stop() == 0
     put(folder / "inbox", "page.jpg", scan(1))
     put(folder, "page.jpg", encode(draw_table(TABLE).image))
