@@ -25,8 +25,8 @@ def separator(file: Path | None) -> ExitCode:
             f"name a file: ocrwatch separator -o separator{_ENDING}",
         )
     if file is not None and file.suffix.lower() != _ENDING:
-        # Also a slip of the hand: a scan in the place of the sheet, which would be lost.
-        raise UsageError(f"the sheet {file} does not end in {_ENDING}", f"name a file such as separator{_ENDING}")
+        # A wrong argument, such as a scan, would be overwritten.
+        raise UsageError(f"the name {file} does not end in {_ENDING}", f"name a file such as separator{_ENDING}")
     with loading():
         # Loads the library of an extra.
         from ocrwatch.commands.separator_sheet import separator_sheet  # noqa: PLC0415

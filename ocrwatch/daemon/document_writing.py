@@ -45,8 +45,6 @@ class DocumentWriting:
         self._tasks: dict[asyncio.Task[None], Stack] = {}
         self.refusals: dict[Stack, Refusal] = {}
         """Why documents are not written, by their stack."""
-        self.delivered = 0
-        """How many documents this run has delivered."""
         self.unwritten = 0
         """How many stacks have documents that were not written: because of a bug, or because the run ended."""
 
@@ -76,7 +74,7 @@ class DocumentWriting:
         self._start(self._write_with(scan, stack), stack)
 
     def write_incomplete(self, rows: Sequence[int]) -> None:
-        """Write the documents of stacks anew whose missing pages were read just before an earlier run ended."""
+        """Write documents of incomplete stacks anew if a missing page was read just before an earlier run ended."""
         if rows:
             stack = Stack(_NO_FACTS, 0.0, is_written=True)
             self._start(self._write_again(rows, stack), stack)
@@ -119,7 +117,6 @@ class DocumentWriting:
                 publish(DocumentFailed(document=stack.facts.name, reason=str(error), trace=trace, exception=exception))
             else:
                 if document is not None:
-                    self.delivered += 1
                     _publish_delivered(document)
         if has_failed:
             self.unwritten += 1

@@ -12,7 +12,7 @@ from ocrwatch.daemon.document_writing import DocumentWriting
 from ocrwatch.delivery.chosen_names import StackPage
 from ocrwatch.documents.delivery import DocumentDelivery
 from ocrwatch.documents.grouping import Grouping
-from ocrwatch.documents.on_their_way import Blocked, OnTheirWay
+from ocrwatch.documents.on_their_way import BlockedPage, OnTheirWay
 from ocrwatch.documents.stack import Stack, StackFacts, facts_of
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.events import DocumentForgotten, publish
@@ -71,7 +71,7 @@ class Documents:
         """Set when there is one: intake begins last."""
         self._grouping = Grouping()
         self._stack_of: dict[Scan, Stack] = {}
-        self._blocked: dict[Scan, Blocked] = {}
+        self._blocked: dict[Scan, BlockedPage] = {}
         self._changed_late: set[Scan] = set()
         """Scans that their stack waited for, and that were changed long after its other pages."""
         self._rows: dict[Stack, asyncio.Task[int]] = {}
@@ -244,7 +244,7 @@ class Documents:
     def _on_their_way(self) -> OnTheirWay:
         now = time.monotonic()
         blocked = [scan for scan in self._stack_of if scan.state is ScanState.BLOCKED]
-        self._blocked = {scan: self._blocked.get(scan, Blocked(scan.reason, now)) for scan in blocked}
+        self._blocked = {scan: self._blocked.get(scan, BlockedPage(scan.reason, now)) for scan in blocked}
         in_work = {scan.path for scan in self._stack_of}
         inbox = self.inbox
         return OnTheirWay(

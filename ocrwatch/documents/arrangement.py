@@ -20,18 +20,18 @@ class StackedPage:
     """A page of a stack, as its scan ended."""
 
     scan: int
-    """Row in the ledger."""
+    """Row in the ledger, 0 if it has none."""
     path: str
     sha256: str | None
     code: str = ""
-    """Why it could not be read; empty if it was."""
+    """Why it is missing; empty if it is there."""
     reason: str = ""
     is_blank: bool = False
     is_separator: bool = False
 
     @property
     def is_missing(self) -> bool:
-        """Whether it could not be read."""
+        """Whether its document lacks it."""
         return bool(self.code)
 
 

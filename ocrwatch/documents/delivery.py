@@ -122,10 +122,10 @@ class DocumentDelivery:
                 part = _PART.match(name)
                 if part is None or (part["token"] == self._ledger.token and int(part["row"]) in needed):
                     continue
-                forgotten += part["token"] != self._ledger.token
                 # One that stays does no harm.
                 with contextlib.suppress(OSError):
                     remove(directory, name)
+                    forgotten += part["token"] != self._ledger.token
             sync(directory)
         return forgotten
 
@@ -160,11 +160,6 @@ class DocumentDelivery:
                     or any(status_of(directory, name) is None for name in self._part_names(page, plan).values())
                 )
             ]
-        if len(lost) == sum(not page.code for page in plan.pages):
-            raise EnvironmentFault(
-                f"the copies of all pages of the document {plan.name} are gone from {self._parts}",
-                "bring them back, or put the scans into the inbox again and restart ocrwatch",
-            )
         for number in lost:
             plan = plan.without(number, PART_LOST, "the copy of its text in the state folder is gone")
         return plan

@@ -31,7 +31,7 @@ class PagesToCome(Protocol):
         """Return whether all files are known that came before a stack is to be closed."""
 
     def arriving(self, stack: Stack) -> set[str]:
-        """Return the paths of files that are not complete, and would be pages of a stack."""
+        """Return the paths of files in the inbox that are not read yet, and would be pages of a stack."""
 
     def must_wait(self, stack: Stack) -> bool:
         """Return whether a closed stack must wait for its pages."""
@@ -44,7 +44,7 @@ class Grouping:
         self._gathering: dict[str, Stack] = {}
         self._closing: list[Stack] = []
         self._expecting: dict[str, Stack] = {}
-        """Closed stacks by the paths of files that were not complete then."""
+        """Closed stacks by the paths of files that were in the inbox then, and were not read yet."""
         self._feeds: defaultdict[tuple[str, str], Feed] = defaultdict(Feed)
         """By profile and folder."""
 
@@ -78,7 +78,7 @@ class Grouping:
         """Take a stack that an earlier run has begun."""
         earlier = self._gathering.get(stack.facts.key)
         if earlier is not None:
-            # It was closed before the restart, and perhaps waited for pages, which belong to nobody knows which.
+            # It was closed before the restart, and may have waited for pages, which may belong to either of the two.
             self._close(earlier, RESTART)
         stack.feed = self._feeds[stack.facts.profile, stack.facts.folder]
         self._gathering[stack.facts.key] = stack
@@ -118,7 +118,7 @@ class Grouping:
         return ready
 
     def _expect(self, stack: Stack, paths: set[str]) -> None:
-        """Set which files that are not complete will be pages of a closed stack."""
+        """Set which files that are not read yet will be pages of a closed stack."""
         for path in stack.expected - paths:
             self._expecting.pop(path, None)
         stack.expected = paths

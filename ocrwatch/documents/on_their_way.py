@@ -16,7 +16,7 @@ _INCOMPLETE: Final = "its file was not complete in time, or cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
-class Blocked:
+class BlockedPage:
     """Why a page cannot be delivered now."""
 
     reason: str
@@ -31,7 +31,7 @@ class OnTheirWay:
         self,
         settings: Settings,
         patience: float,
-        blocked: Mapping[str, Blocked],
+        blocked: Mapping[str, BlockedPage],
         arriving: Iterable[str],
         incomplete: Mapping[str, float],
         known_until: float,
@@ -63,7 +63,7 @@ class OnTheirWay:
         return self._known_until >= stack.closes_at
 
     def arriving(self, stack: Stack) -> set[str]:
-        """Return the paths of files that are not complete, and would be pages of a stack."""
+        """Return the paths of files in the inbox that are not read yet, and would be pages of a stack."""
         facts = stack.facts
         paths = self._arriving.get((facts.folder, facts.stem if facts.by == "name" else None), ())
         return {path for path in paths if (self._settings.for_path(path).profile_name or "") == facts.profile}

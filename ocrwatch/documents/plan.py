@@ -12,6 +12,9 @@ from ocrwatch.storage.files import split
 INCOMPLETE_PAGE: Final = "incomplete"
 """Code of a page that has no row in the ledger: its file was not complete in time, or could not be read."""
 
+BLOCKED_PAGE: Final = "blocked"
+"""Code of a page that was read, and could not be moved out of the inbox in time."""
+
 PART_LOST: Final = "part-lost"
 """Code of a page that was read, and whose copy is gone or damaged."""
 
@@ -21,7 +24,7 @@ class PlannedPage:
     """A page of a document, or one that was left out."""
 
     scan: int
-    """Row in the ledger."""
+    """Row in the ledger, 0 if it has none."""
     path: str
     """Of its scan in the inbox."""
     sha256: str | None
@@ -59,7 +62,7 @@ class DocumentPlan:
 
     @property
     def missing(self) -> tuple[PlannedPage, ...]:
-        """The pages that could not be read."""
+        """The pages that are missing."""
         return tuple(page for page in self.pages if page.code)
 
     @property

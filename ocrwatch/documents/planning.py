@@ -15,7 +15,7 @@ from typing import Final
 from ocrwatch.delivery.chosen_names import Plan, StackPage
 from ocrwatch.documents.arrangement import Arranged, StackedPage, arranged, current
 from ocrwatch.documents.grouping import RESTART
-from ocrwatch.documents.plan import INCOMPLETE_PAGE, DocumentPlan, PlannedPage, missing_notes
+from ocrwatch.documents.plan import BLOCKED_PAGE, INCOMPLETE_PAGE, DocumentPlan, PlannedPage, missing_notes
 from ocrwatch.documents.stack import StackFacts
 from ocrwatch.ledger import DocumentState, Entry, Ledger, StackEntry, StackState
 from ocrwatch.render.registry import load
@@ -25,9 +25,6 @@ from ocrwatch.storage.free_names import look
 
 REPAIRED: Final = "retry"
 """A document is written again because a page that it lacked was read."""
-
-_BLOCKED: Final = "blocked"
-"""Code of a page that could not be moved in time."""
 
 _RESTARTED: Final = "ocrwatch was restarted while further pages were waited for: they may be in the next document"
 
@@ -282,7 +279,7 @@ def _page(entry: Entry, place: StackPage | None) -> StackedPage:
     if entry.state is ScanState.QUARANTINED:
         return StackedPage(entry.id, entry.path, entry.sha256, entry.code or "unreadable", entry.reason or "unknown")
     reason = "it was read, but could not be moved out of the inbox in time"
-    return StackedPage(entry.id, entry.path, entry.sha256, _BLOCKED, reason)
+    return StackedPage(entry.id, entry.path, entry.sha256, BLOCKED_PAGE, reason)
 
 
 def _planned(page: StackedPage, code: str, reason: str) -> PlannedPage:

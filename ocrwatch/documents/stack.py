@@ -125,7 +125,7 @@ class Stack:
     closed_by: str = ""
     """Why no further page is taken; empty while it gathers."""
     expected: set[str] = field(default_factory=set)
-    """Paths of files that were not complete when it was closed, and will be its pages."""
+    """Paths of files that were in the inbox when it was closed, were not read yet, and will be its pages."""
     is_written: bool = False
     """Whether its documents are planned, or about to be."""
 
@@ -143,8 +143,8 @@ class Stack:
     def closes_at(self) -> float:
         """When it is closed if no further page comes.
 
-        If the feeder goes on with another name, this is its own pace: its pages came in shorter intervals. Two feeders
-        that write at the same time keep theirs.
+        If the feeder goes on with another name, its own pace counts: its pages came in shorter intervals. A stack whose
+        feeder is still writing has a new latest page with each.
         """
         quiet = self.facts.quiet
         if self.is_followed and self.pages > 1:

@@ -28,7 +28,7 @@ class DocumentDelivered(Event, frozen=True, kw_only=True):
     dropped: int | None = None
     """How many pages were left out; they are archived."""
     missing: tuple[str, ...] | None = None
-    """Scans that could not be read, as paths in the inbox."""
+    """Scans that are missing in it, as paths in the inbox."""
     review: bool | None = None
     """True if it needs review."""
     review_reasons: tuple[str, ...] | None = None
@@ -55,7 +55,7 @@ class DocumentLate(Event, frozen=True, kw_only=True):
 class DocumentWaiting(Event, frozen=True, kw_only=True):
     """The environment refuses a document; it is tried again.
 
-    It is logged once for each reason. Its pages are delivered already.
+    It is logged when the reason changes. Its pages are delivered already.
     """
 
     name = "document.waiting"

@@ -1,4 +1,4 @@
-"""The connection to the database: one at a time, in transactions, with errors that name the remedy."""
+"""The connection to the database: one thread at a time, in transactions, with errors that name the remedy."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from ocrwatch.commands.why.lookup import places
 from ocrwatch.commands.why.result_files import with_presence
 from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.documents.arrangement import SEPARATOR
-from ocrwatch.documents.plan import INCOMPLETE_PAGE, PART_LOST, DocumentPlan, PlannedPage
+from ocrwatch.documents.plan import BLOCKED_PAGE, INCOMPLETE_PAGE, PART_LOST, DocumentPlan, PlannedPage
 from ocrwatch.documents.stack import StackFacts, facts_of
 from ocrwatch.ledger import DocumentEntry, DocumentState, Entry, LedgerReader, StackEntry, StackState
 from ocrwatch.log import printable
@@ -151,6 +151,8 @@ def _remedy(plan: DocumentPlan) -> str:
     name, path = printable(split(page.path)[1]), printable(page.path)
     if page.code == INCOMPLETE_PAGE:
         return f"copy {path} into the inbox again; the document is written anew when it is read"
+    if page.code == BLOCKED_PAGE:
+        return f"see what keeps {path} in the inbox: ocrwatch why {path}; the document is written anew when it is moved"
     if page.code == PART_LOST:
         return "its text and its original are in outbox and archive; put all pages into the inbox again"
     return (

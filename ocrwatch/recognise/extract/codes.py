@@ -4,9 +4,9 @@ Only the kinds that are printed on documents are looked for: Data Matrix alone w
 codes have less to tell a code from text.
 
 Bar codes are read at the page's size, up to A4 at 200 dpi, from a part of its rows and columns of pixels: zxing-cpp
-looks at some 250 rows only, and takes longer to turn a whole page than to read it. Each row is the mean of two, which
-reads a sixth more of noisy codes. QR codes are read at half the size, which takes a quarter of the time, and at which
-noise and the dots of a fax disturb less.
+looks at some 250 rows only, and takes longer to turn a whole page than to read it. At 200 dpi each row is the mean of
+two, which reads a sixth more of noisy codes, and QR codes are read at half the size, which takes a quarter of the time,
+and at which noise and the dots of a fax disturb less. A page at 150 or 300 dpi has that size by itself, or at half.
 """
 
 from __future__ import annotations

@@ -51,8 +51,6 @@ class DocumentPage:
     sidecars: dict[str, str]
     """Path of its sidecar for each format; empty if the page is missing."""
     missing: Missing | None = None
-    picture: str | None = None
-    """Path of a missing page's original, if it may be shown."""
 
     @property
     def name(self) -> str:

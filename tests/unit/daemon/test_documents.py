@@ -145,8 +145,10 @@ def test_a_restart_continues_a_stack(tmp_path: Path) -> None:
             await core.idle()
 
     async def second() -> None:
+        began = time.monotonic()
         async with grouping(tmp_path) as (core, heard):
             await eventually(lambda: heard)
+            assert time.monotonic() - began >= QUIET
             assert texts(core, "scan") == ["scan_1.jpg\n"]
 
     run(first())

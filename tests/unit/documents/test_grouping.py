@@ -195,6 +195,16 @@ def test_the_next_name_ends_a_stack_at_the_pace_of_its_feeder() -> None:
     assert stack.closed_by == NEXT
 
 
+def test_pages_that_were_copied_together_have_no_pace() -> None:
+    """Five seconds are waited for in any case."""
+    grouping = Grouping()
+    for number in range(3):
+        stack = deliver(grouping, f"scan_{number}.jpg", now=0.1 * number)
+    deliver(grouping, "other_1.jpg", OTHER, now=1.0)
+    assert grouping.due(5.1, idle) == []
+    assert grouping.due(5.2, idle) == [stack]
+
+
 def test_feeders_that_write_in_turns_end_no_stack() -> None:
     """Each page shows that its feeder has not finished, whatever others write between."""
     grouping = Grouping()

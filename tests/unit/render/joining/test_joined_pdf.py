@@ -17,8 +17,6 @@ from PIL import Image
 from ocrwatch import __version__
 from ocrwatch.render.joining.base import Document, DocumentPage, Missing
 from ocrwatch.render.joining.helvetica import width, wrapped
-from tests.images import PICTURE, saved
-from tests.rendering import encode
 from tests.unit.render.joining.made_documents import document, joined, one_page, scan_of, text_page, written
 
 
@@ -41,9 +39,9 @@ def shown(data: bytes, number: int = 0) -> Image.Image:
         return painted.convert("L")
 
 
-def missing(reason: str = "too short", picture: Path | None = None, path: str = "sub/x.jpg") -> DocumentPage:
+def missing(reason: str = "too short", path: str = "sub/x.jpg") -> DocumentPage:
     """Make a page that is missing."""
-    return DocumentPage(path, None, {}, Missing("truncated", reason), None if picture is None else str(picture))
+    return DocumentPage(path, None, {}, Missing("truncated", reason))
 
 
 def sound(given: Document) -> bytes:
@@ -141,46 +139,6 @@ def test_lines_of_text() -> None:
     assert list(wrapped("aaaa", width("aa"))) == ["aa", "aa"]
     assert list(wrapped("W", 0.1)) == ["W"]
     assert list(wrapped(" ", 1)) == []
-
-
-@pytest.mark.parametrize("orientation", [None, 3, 6])
-def test_the_picture_of_a_missing_page(tmp_path: Path, orientation: int | None) -> None:
-    """It is shown upright, over one line with the reason."""
-    picture = Image.new("L", (300, 500), 255)
-    picture.paste(0, (0, 0, 300, 100))
-    original = tmp_path / "x.jpg"
-    original.write_bytes(encode(picture, exif_orientation=orientation))
-    data = sound(document([missing("too short", original)]))
-    assert texts(data) == ["Page 1 of 1 (x.jpg) is missing: too short"]
-    painted = np.asarray(shown(data))
-    assert painted[50:100, 150:450].mean() < 10
-    assert painted[200:800].mean() > 245
-
-
-@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_pictures_of_all_kinds(tmp_path: Path, kind: str) -> None:
-    """Scans that are no JPEG are shown too."""
-    original = tmp_path / "x"
-    original.write_bytes(saved(PICTURE, kind))
-    data = sound(document([missing("too short", original)]))
-    assert np.asarray(shown(data)).std() > 10
-
-
-@pytest.mark.parametrize("what", ["garbage", "short", "huge", "gone", "folder"])
-def test_a_picture_that_cannot_be_shown(tmp_path: Path, what: str) -> None:
-    """The reason is shown alone."""
-    original = tmp_path / "x"
-    match what:
-        case "garbage":
-            original.write_bytes(b"\xff\xd8\xff garbage")
-        case "short":
-            original.write_bytes(saved(PICTURE, "TIFF")[:200])
-        case "huge":
-            original.write_bytes(saved(Image.new("1", (10000, 10000)), "PNG"))
-        case "folder":
-            original.mkdir()
-    data = sound(document([missing("too short", original)]))
-    assert texts(data) == ["Page 1 of 1 is missing x.jpg too short"]
 
 
 def test_a_strip_of_a_page_makes_no_notice_unreadable(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from ocrwatch.render.joining.base import Document
+from ocrwatch.render.joining.base import Document, DocumentPage
 from ocrwatch.render.joining.job import (
     MODULE,
     Fault,
@@ -102,8 +102,8 @@ def test_all_formats_at_once(tmp_path: Path) -> None:
 
 def test_jobs_carry_any_path() -> None:
     """Bytes that are not UTF-8 are kept; a job that is none is refused."""
-    page = document(()).pages
-    given = replace(document(page), name="\udce9\n", folder="\ud800")
+    page = DocumentPage("sub/\udce9.jpg", None, {"txt": "/parts/\udcff.txt"})
+    given = replace(document((page,)), name="\udce9\n", folder="\ud800")
     job = JoinJob(given, (("txt", 5),))
     assert decode_job(encode_job(job)) == job
     for data in (b"", b"{}", encode_job(job)[:-3], b'{"document": 1, "targets": []}'):
