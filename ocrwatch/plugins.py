@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
+import sys
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, MetadataPathFinder, entry_points
 
 
 def installed(group: str, built_in: Mapping[str, str]) -> dict[str, EntryPoint]:
@@ -25,16 +28,35 @@ def find(group: str, built_in: Mapping[str, str], name: str) -> EntryPoint | Non
     return installed(group, built_in).get(name)
 
 
+def _check_memory() -> None:
+    """Raise ``MemoryError`` if packages may not have been found for lack of memory.
+
+    importlib.metadata takes a folder that it cannot list for an empty one, whatever the error.
+    """
+    try:
+        for folder in sys.path:
+            with contextlib.suppress(OSError):
+                os.listdir(folder or ".")  # noqa: PTH208 - as importlib.metadata does it
+    except MemoryError:
+        forget()
+        raise
+
+
 def origin(found: EntryPoint | None) -> str:
     """Return the package of an entry point as part of a sentence; empty if built in."""
     return f" of the package {found.dist.name}" if found is not None and found.dist is not None else ""
 
 
 def forget() -> None:
-    """Clear the cache, for tests that install packages."""
+    """Clear the cache, if a search failed, and for tests that install packages."""
     _in_group.cache_clear()
+    # What importlib.metadata has listed; importlib.invalidate_caches() leaves that alone in Python 3.11.
+    MetadataPathFinder().invalidate_caches()
 
 
 @functools.cache
 def _in_group(group: str) -> tuple[EntryPoint, ...]:
-    return tuple(entry_points(group=group))
+    found = tuple(entry_points(group=group))
+    # An error is not cached: once there is memory again, the packages are found.
+    _check_memory()
+    return found

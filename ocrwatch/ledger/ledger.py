@@ -170,8 +170,9 @@ class Ledger(Database):
         """
         with self.transaction():
             self._set(scan, state=ScanState.PLANNED, plan=plan, code=code, reason=reason)
-            # One that is planned again may have become a page of another stack meanwhile.
-            self.db.execute("UPDATE scans SET stack = coalesce(stack, ?) WHERE id = ?", (stack, scan))
+            if stack is not None:
+                # One that is planned again may have become a page of another stack meanwhile.
+                self.db.execute("UPDATE scans SET stack = coalesce(stack, ?) WHERE id = ?", (stack, scan))
 
     def published(self, scan: int) -> None:
         """Record that the sidecars are durable under their final names."""

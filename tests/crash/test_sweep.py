@@ -14,7 +14,7 @@ from tests.crash.sweep import RESERVING, Sweep, Sweeper, mounted, representative
 KINDS = {"fdatasync", "fsync", "open", "pwrite64", "renameat2", "unlinkat", "write"}
 """Kinds of steps that a run is made of: Python's own and SQLite's."""
 
-OFTEN: dict[Variant, int] = {"same": 60, "other": 12, "hardlink": 12, "reserve": 18, "fuse": 18}
+OFTEN: dict[Variant, int] = {"same": 90, "other": 18, "hardlink": 18, "reserve": 27, "fuse": 27}
 """Of each kind of step, every so manieth is tried. The other variants differ only in how files are moved."""
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="there is no C compiler to build the library that kills")
@@ -62,7 +62,7 @@ def test_killed_with_all_formats_it_ends_where_it_would_have(tmp_path: Path) -> 
     points = [number for number, step in enumerate(sweeper.steps, 1) if " outbox" in step]
     for ending in ("marks.csv", "alto.xml", "pdf"):
         assert sum(step.startswith("renameat2") and step.endswith(f".{ending}.tmp") for step in sweeper.steps) == 6
-    check(sweeper.sweep(points[:: len(points) // 8], jobs=2))
+    check(sweeper.sweep(points[:: len(points) // 6], jobs=2))
 
 
 @needs_compiler
@@ -88,7 +88,7 @@ def test_killed_while_a_service_reads_it_ends_where_it_would_have(tmp_path: Path
 def test_killed_again_while_it_recovers_it_ends_where_it_would_have(tmp_path: Path) -> None:
     """What a restart has begun to clear up is cleared up by the next."""
     sweeper = Sweeper(tmp_path, "same", twice=True)
-    check(sweeper.sweep(range(60, len(sweeper.steps), 47), jobs=2))
+    check(sweeper.sweep(range(60, len(sweeper.steps), 70), jobs=2))
 
 
 @needs_compiler

@@ -217,7 +217,8 @@ def test_hooks_change_with_a_reload(tmp_path: Path) -> None:
         daemon.wait_ready()
         write_config(tmp_path, _keeping(tmp_path))
         daemon.process.send_signal(signal.SIGHUP)
-        assert daemon.wait_for("daemon.reloaded")["changed"] == ["hooks.delivered", "hooks.quarantined", "hooks.batch"]
+        kinds = ("delivered", "quarantined", "batch", "document")
+        assert daemon.wait_for("daemon.reloaded")["changed"] == [f"hooks.{kind}" for kind in kinds]
         write_config(tmp_path, '[hooks]\ndelivered = ["/no/such/program"]\n')
         daemon.process.send_signal(signal.SIGHUP)
         assert "/no/such/program" in daemon.wait_for("daemon.reload_failed")["reason"]
