@@ -11,7 +11,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 from ocrwatch.backoff import FIRST_DELAY, LONGEST_DELAY, Backoff, Cause
 from ocrwatch.documents.delivery import DeliveredDocument, DocumentDelivery
 from ocrwatch.documents.planning import plan_again, plan_documents, plan_with
-from ocrwatch.documents.stack import UNNAMED, Stack, StackFacts
+from ocrwatch.documents.stack import UNKNOWN, Stack
 from ocrwatch.errors import EnvironmentFault, InternalFault, without_frames
 from ocrwatch.events import DocumentDelivered, DocumentFailed, DocumentLate, DocumentWaiting, publish
 from ocrwatch.ledger import Ledger
@@ -21,8 +21,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _LATE_REMEDY: Final = "increase quiet in [profiles.group] if the feeder pauses for longer between two pages"
-
-_NO_FACTS: Final = StackFacts("", "", "name", UNNAMED, 0.0, "", ())
 
 
 @dataclass(slots=True)
@@ -76,7 +74,7 @@ class DocumentWriting:
     def write_incomplete(self, rows: Sequence[int]) -> None:
         """Write documents of incomplete stacks anew if a missing page was read just before an earlier run ended."""
         if rows:
-            stack = Stack(_NO_FACTS, 0.0, is_written=True)
+            stack = Stack(UNKNOWN, 0.0, is_written=True)
             self._start(self._write_again(rows, stack), stack)
 
     async def cancel(self) -> None:

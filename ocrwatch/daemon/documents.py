@@ -13,7 +13,7 @@ from ocrwatch.delivery.chosen_names import StackPage
 from ocrwatch.documents.delivery import DocumentDelivery
 from ocrwatch.documents.grouping import Grouping
 from ocrwatch.documents.on_their_way import BlockedPage, OnTheirWay
-from ocrwatch.documents.stack import Stack, StackFacts, facts_of
+from ocrwatch.documents.stack import UNKNOWN, Stack, StackFacts, facts_of
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.events import DocumentForgotten, publish
 from ocrwatch.intake.readiness import Unsettled
@@ -101,7 +101,7 @@ class Documents:
         stack = next((each for each in self._grouping if each.id == row), None)
         if stack is None:
             # Its document was written without it.
-            stack = Stack(StackFacts("", "", "", "", 0.0, "", ()), 0.0, id=row, is_written=True)
+            stack = Stack(UNKNOWN, 0.0, id=row, is_written=True)
         stack.open.add(scan.path)
         self._stack_of[scan] = stack
 

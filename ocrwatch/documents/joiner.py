@@ -60,7 +60,8 @@ class Joiner:
                     "the process that writes documents did not end in time",
                     "see whether the disks of the outbox and the state folder answer",
                 ) from None
-        self._process = None
+            finally:
+                self._process = None
         return _files_of(output, process.returncode, errors)
 
     def close(self) -> None:

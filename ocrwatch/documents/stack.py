@@ -80,6 +80,10 @@ class StackFacts:
         return cls(**{**values, "formats": tuple(values["formats"])})
 
 
+UNKNOWN: Final = StackFacts("", "", "name", UNNAMED, 0.0, "", ())
+"""Stands for the facts of a stack of an earlier run, whose row has them."""
+
+
 def facts_of(path: str, options: Effective, formats: tuple[str, ...], group: int | None) -> StackFacts:
     """Return the facts of the stack that a page begins; ``formats`` are those that can have several pages."""
     return StackFacts(

@@ -37,7 +37,7 @@ def main() -> int:
     """Do the job on standard input, answer on standard output, and return the exit code."""
     _end_with_parent()
     answer = _answered()
-    # Nobody waits for the answer if the daemon has ended.
+    # If the daemon has ended, nothing reads the answer.
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.buffer.write(encode_answer(answer))
         sys.stdout.buffer.flush()
