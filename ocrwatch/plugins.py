@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import os
-import sys
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, MetadataPathFinder, entry_points
 
@@ -21,25 +18,15 @@ def installed(group: str, built_in: Mapping[str, str]) -> dict[str, EntryPoint]:
 
 
 def find(group: str, built_in: Mapping[str, str], name: str) -> EntryPoint | None:
-    """Return the entry point of this name, None if there is none."""
+    """Return the entry point of this name, None if there is none.
+
+    importlib.metadata takes a folder that it cannot list for an empty one, whatever the error. A process that limits
+    its memory therefore searches before it does so.
+    """
     if name in built_in:
         # Without a search of all packages, which takes some 20 ms of each process's start.
         return EntryPoint(name, built_in[name], group)
     return installed(group, built_in).get(name)
-
-
-def _check_memory() -> None:
-    """Raise ``MemoryError`` if packages may not have been found for lack of memory.
-
-    importlib.metadata takes a folder that it cannot list for an empty one, whatever the error.
-    """
-    try:
-        for folder in sys.path:
-            with contextlib.suppress(OSError):
-                os.listdir(folder or ".")  # noqa: PTH208 - as importlib.metadata does it
-    except MemoryError:
-        forget()
-        raise
 
 
 def origin(found: EntryPoint | None) -> str:
@@ -48,7 +35,7 @@ def origin(found: EntryPoint | None) -> str:
 
 
 def forget() -> None:
-    """Clear the cache, if a search failed, and for tests that install packages."""
+    """Clear the cache, for tests that install packages."""
     _in_group.cache_clear()
     # What importlib.metadata has listed; importlib.invalidate_caches() leaves that alone in Python 3.11.
     MetadataPathFinder().invalidate_caches()
@@ -56,7 +43,4 @@ def forget() -> None:
 
 @functools.cache
 def _in_group(group: str) -> tuple[EntryPoint, ...]:
-    found = tuple(entry_points(group=group))
-    # An error is not cached: once there is memory again, the packages are found.
-    _check_memory()
-    return found
+    return tuple(entry_points(group=group))

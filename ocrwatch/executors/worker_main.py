@@ -45,7 +45,7 @@ from ocrwatch.executors.rlimits import (
 from ocrwatch.executors.spawning import READS
 from ocrwatch.recipe import Recipe
 from ocrwatch.render.base import RenderedPage
-from ocrwatch.render.registry import load
+from ocrwatch.render.registry import is_installed, load
 
 
 def main() -> None:
@@ -77,8 +77,9 @@ def _set_up(channel: Channel[Answer, Request]) -> bool:
         return False
     if setup.scratch:
         os.environ["TMPDIR"] = os.fsdecode(setup.scratch)
-    limit_memory(setup.max_memory)
     try:
+        _find_packages(setup)
+        limit_memory(setup.max_memory)
         channel.send(Warm(_warm(setup)))
     except ChannelClosed:
         raise
@@ -103,6 +104,21 @@ def _serve(channel: Channel[Answer, Request]) -> None:
             raise
         except Exception as error:  # noqa: BLE001 - a scan must not stop the worker, whatever it causes
             channel.send(Failed(job.scan, _as_expected(error)))
+
+
+def _find_packages(setup: Setup) -> None:
+    """Search for the parts of other packages while nothing limits the memory.
+
+    Without memory, importlib.metadata finds nothing and raises nothing: the user would be told to install what is
+    there. What was found, or not, is kept by ``plugins``; it is loaded under the limit.
+    """
+    for name in setup.formats:
+        is_installed(name)
+    if setup.recipes:
+        from ocrwatch.recognise import engines  # noqa: PLC0415 - not in a worker that renders
+
+        for recipe in setup.recipes:
+            engines.is_installed(recipe.engine)
 
 
 def _warm(setup: Setup) -> EngineInfo | None:

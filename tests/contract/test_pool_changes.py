@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ocrwatch.errors import OcrwatchError, TimedOut
@@ -16,6 +18,22 @@ def _options(
     engine: str = "echo", *formats: str, workers: int = 1, timeout: float = GENEROUS, max_memory: int = 0
 ) -> WorkerOptions:
     return WorkerOptions(workers, (recipe(engine),), formats, timeout, max_memory, 0)
+
+
+_NO_LISTS_UNDER_A_LIMIT = """
+import os, resource
+
+_list = os.listdir
+
+
+def _listdir(*folder):
+    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
+        raise MemoryError
+    return _list(*folder)
+
+
+os.listdir = _listdir
+"""
 
 
 def test_it_grows_and_shrinks_without_losing_a_job(start: Start) -> None:
@@ -124,6 +142,13 @@ def test_a_trial_tells_why_no_worker_would_start(options: WorkerOptions, said: s
     with pytest.raises(OcrwatchError) as caught:
         try_start(options)
     assert said in str(caught.value)
+
+
+@pytest.mark.usefixtures("faulty")
+def test_packages_are_found_before_memory_is_limited(tmp_path: Path) -> None:
+    """Under a limit the search for packages may find none, without an error: they would be called missing."""
+    (tmp_path / "sitecustomize.py").write_text(_NO_LISTS_UNDER_A_LIMIT)
+    try_start(_options("loads-much", max_memory=8_000_000_000))
 
 
 @pytest.mark.usefixtures("faulty")

@@ -113,6 +113,11 @@ def available() -> tuple[str, ...]:
     return tuple(sorted(installed(GROUP, _BUILT_IN)))
 
 
+def is_installed(name: str) -> bool:
+    """Return whether there is an engine of this name. ``auto`` chooses among the built-in ones."""
+    return name == AUTO or find(GROUP, _BUILT_IN, name) is not None
+
+
 @functools.cache
 def _prepared_second(languages: tuple[str, ...]) -> EngineInfo:
     return _prepared(weights.NAME, Recipe(engine=weights.NAME, languages=languages)).info
