@@ -87,6 +87,8 @@ class EnvironmentFault(OcrwatchError):
     """Disk full, no permission, share gone, no language data, out of memory: pause and retry."""
 
     exit_code = ExitCode.ENVIRONMENT
+    is_full = False
+    """Whether a disk has no room left."""
 
 
 def without_frames(error: E) -> E:
@@ -173,6 +175,12 @@ class Unsupported(ScanFault):
     code = "unsupported"
 
 
+class Encrypted(ScanFault):
+    """A PDF that only a password opens."""
+
+    code = "encrypted"
+
+
 class TimedOut(ScanFault):
     """Reading took longer than ``workers.timeout``."""
 
@@ -253,6 +261,9 @@ def system_reason(error: OSError) -> str:
     return (os.strerror(number) if number > 0 else error.strerror or str(error)).lower()
 
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
 def environment_fault(error: OSError, what: str, *, closed: str | None = None) -> EnvironmentFault:
     """Return an error that says in one sentence what the environment refuses, with its remedy.
 
@@ -262,4 +273,6 @@ def environment_fault(error: OSError, what: str, *, closed: str | None = None) -
     remedy = _REMEDIES.get(error.errno or 0, "check the disk or the share")
     if closed is not None and error.errno in _CLOSED:
         remedy = closed
-    return EnvironmentFault(f"{what} ({system_reason(error)})", remedy)
+    fault = EnvironmentFault(f"{what} ({system_reason(error)})", remedy)
+    fault.is_full = error.errno in _FULL
+    return fault

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+import functools
 import re
+from importlib.util import find_spec
 from typing import Final
 
 from ocrwatch import jpeg_markers, png_chunks
@@ -19,7 +21,12 @@ class ImageKind(enum.Enum):
     JPEG = "JPEG"
     PNG = "PNG"
     TIFF = "TIFF"
+    PDF = "PDF"
+    """Read only if :func:`reads_pdf`."""
 
+
+_PDF: Final = b"%PDF-"
+"""At the very beginning: that readers find it later, too (ISO 32000-1, annex H), would make a PDF of any file."""
 
 _READ: Final = (
     (jpeg_markers.SOI, ImageKind.JPEG),
@@ -37,6 +44,7 @@ _CANON_RAW: Final = b"II*\x00\x10\x00\x00\x00CR"
 OTHER: Final = "something else"
 """Type of a file that matches no signature."""
 
+_PDF_DOCUMENT: Final = "a PDF document"
 _AS_JPEG = "save or export it as JPEG"
 _SCANNER = "set the scanner to save JPEG files"
 _PHONE = "set the phone to take JPEG pictures (iPhone: Settings, Camera, Formats, Most Compatible), or save it as JPEG"
@@ -48,7 +56,10 @@ _REMEDIES: Final = {
     "a JPEG XL image": "save it as plain JPEG, not as JPEG XL",
     "a JPEG XR image": "save it as plain JPEG, not as JPEG XR",
     "a damaged PNG image": "copy it again, in binary mode: its line ends were converted like those of a text",
-    "a PDF document": "set the scanner to save JPEG files instead of PDF, one file a page",
+    _PDF_DOCUMENT: (
+        "install ocrwatch with its extra pdf (pip install 'ocrwatch[pdf]'), or set the scanner to save JPEG files, one "
+        "file a page"
+    ),
     "a camera's raw image": "set the camera to JPEG, or export it as JPEG",
     "a video": "take a photograph of the page instead",
     "a web page": "download the image itself: this is the page that shows it, or an error message",
@@ -57,7 +68,7 @@ _REMEDIES: Final = {
 }
 _BEGINNINGS: Final = (
     (b"\x89PNG", "a damaged PNG image"),
-    (b"%PDF", "a PDF document"),
+    (b"%PDF", _PDF_DOCUMENT),
     (b"%!PS", "a PostScript document"),
     (b"GIF8", "a GIF image"),
     (b"II\xbc", "a JPEG XR image"),
@@ -84,6 +95,12 @@ _MARKUP: Final = re.compile(
 )
 
 
+@functools.cache
+def reads_pdf() -> bool:
+    """Return whether PDFs are read: the extra ``pdf`` is installed. It is looked for once, and not loaded."""
+    return find_spec("pypdfium2") is not None
+
+
 def kind_of(head: bytes) -> str:
     """Return the type of a file from its ``head``: ``a PDF document``, :data:`OTHER`."""
     if head[4:8] == b"ftyp":
@@ -99,7 +116,7 @@ def image_kind(head: bytes) -> ImageKind | None:
     """Return the kind of an image that is read, from the ``head`` of its file; None for all other files."""
     if head.startswith(_CANON_RAW):
         return None
-    return next((kind for beginning, kind in _READ if head.startswith(beginning)), None)
+    return next((kind for beginning, kind in _read() if head.startswith(beginning)), None)
 
 
 def may_become_image(head: bytes) -> bool:
@@ -107,7 +124,7 @@ def may_become_image(head: bytes) -> bool:
 
     Zeros at the start are space that a client reserved and has not filled yet.
     """
-    return not any(head) or any(beginning.startswith(head) for beginning, _ in _READ)
+    return not any(head) or any(beginning.startswith(head) for beginning, _ in _read())
 
 
 def other_format(head: bytes, also: str = "") -> OtherFormat:
@@ -125,7 +142,18 @@ def not_this(kind: str, also: str = "") -> OtherFormat:
 
 def remedy_for(kind: str) -> str:
     """Return the remedy for a file of this kind (:func:`kind_of`)."""
+    if kind == _PDF_DOCUMENT and reads_pdf():
+        return "put it into the inbox of ocrwatch, which splits it into its pages, or save its pages as JPEG"
     return _REMEDIES.get(kind, _AS_JPEG if kind != OTHER else _SCANNER)
+
+
+def read_kinds() -> str:
+    """Return the kinds that are read, as in a sentence: ``JPEG, PNG and TIFF images``."""
+    return "JPEG, PNG and TIFF images and PDF documents" if reads_pdf() else "JPEG, PNG and TIFF images"
+
+
+def _read() -> tuple[tuple[bytes, ImageKind], ...]:
+    return (*_READ, (_PDF, ImageKind.PDF)) if reads_pdf() else _READ
 
 
 def _boxes(head: bytes) -> str:

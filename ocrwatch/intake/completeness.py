@@ -6,13 +6,14 @@ import enum
 import os
 from typing import Final
 
-from ocrwatch.intake import jpeg, png, tiff
+from ocrwatch.intake import jpeg, pdf, png, tiff
 from ocrwatch.magic import HEAD, ImageKind, image_kind, may_become_image
 
 _IS_WHOLE: Final = {
     ImageKind.JPEG: jpeg.is_whole,
     ImageKind.PNG: png.is_whole,
     ImageKind.TIFF: tiff.is_whole,
+    ImageKind.PDF: pdf.is_whole,
 }
 
 
@@ -39,6 +40,12 @@ def completeness(descriptor: int, size: int) -> Completeness:
     if _has_hole(descriptor, size) or not _IS_WHOLE[kind](descriptor, size):
         return Completeness.PARTIAL
     return Completeness.WHOLE
+
+
+def has_pages(descriptor: int, size: int) -> bool:
+    """Return whether the file of ``size`` bytes is split into pages: a PDF, or a TIFF with two pages or more."""
+    kind = image_kind(os.pread(descriptor, HEAD, 0))
+    return kind is ImageKind.PDF or (kind is ImageKind.TIFF and tiff.has_pages(descriptor, size))
 
 
 def _has_hole(descriptor: int, size: int) -> bool:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocrwatch.errors import system_reason
-from ocrwatch.intake.names import first_match, is_system_folder, plain_ending
+from ocrwatch.intake.names import first_match, is_system_folder, plain_ending, readable
 from ocrwatch.intake.rescan import DEEPEST, GONE, Ignored
 from ocrwatch.log import printable
-from ocrwatch.magic import HEAD, OTHER, ImageKind, image_kind, kind_of, remedy_for
+from ocrwatch.magic import HEAD, OTHER, ImageKind, image_kind, kind_of, read_kinds, remedy_for
 from ocrwatch.storage.files import folder, open_regular, split, status_of
 
 AT_REST = 2.0
@@ -33,7 +33,7 @@ def name_ignored(path: str, include: Sequence[str], exclude: Sequence[str], *, r
     reason, remedy = _excluded(path, exclude, recursive=recursive)
     if reason:
         return reason, remedy
-    if first_match(split(path)[1], include) is None:
+    if first_match(split(path)[1], readable(include)) is None:
         return f"its name matches nothing of watch.include ({', '.join(include)})", _RENAME
     return "", ""
 
@@ -142,9 +142,7 @@ class NameCheck:
         if (image := image_kind(head)) is not None:
             return f"it is a {image.value}, but {self._no_match(name)}", f"rename it to {self._as_scan(name, image)}"
         kind = kind_of(head)
-        return (
-            None if kind == OTHER else (f"it is {kind}, and only JPEG, PNG and TIFF images are read", remedy_for(kind))
-        )
+        return None if kind == OTHER else (f"it is {kind}, and only {read_kinds()} are read", remedy_for(kind))
 
     def _no_match(self, name: str) -> str:
         if not os.path.splitext(name)[1]:
@@ -156,7 +154,7 @@ class NameCheck:
         if not _TYPE.fullmatch(ending):
             # A date or a number: it does not name a type.
             stem = name
-        is_scan = first_match(stem, self.include) is not None
+        is_scan = first_match(stem, readable(self.include)) is not None
         return printable(stem if is_scan else stem + plain_ending(self.include, image))
 
 

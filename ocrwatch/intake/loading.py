@@ -11,11 +11,11 @@ from pathlib import Path
 
 from ocrwatch.cache.key import PageCache
 from ocrwatch.errors import Blocked, Changed, ScanFault, TooLarge
-from ocrwatch.intake.opener import read
+from ocrwatch.intake.opener import copy, read
 from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.permissions import check_movable
 from ocrwatch.recipe import Recipe
-from ocrwatch.scan import Scan, ScanState
+from ocrwatch.scan import Scan, ScanState, Source
 from ocrwatch.storage.group_commit import GroupCommit
 from ocrwatch.storage.threads import run_in
 
@@ -91,6 +91,24 @@ class Loading(GroupCommit[Scan, Loaded]):
             raise Changed
         return source.content
 
+    def copy(self, scan: Scan, target: Path) -> Loaded:
+        """Copy a file that has several pages to ``target``, and open its row; its bytes are not loaded.
+
+        Blocks. Raises like ``commit``, and :class:`EnvironmentFault` if the target cannot be written.
+        """
+        try:
+            self._check_movable(scan)
+            source = copy(self._inbox, scan.path, scan.file.facts, self.max_bytes, target)
+        except Changed as error:
+            self._closed(scan, error)
+            raise
+        self._found(scan, source)
+        with self._ledger.transaction():
+            loaded = self._with_row(scan, b"", None)
+        if isinstance(loaded, Exception):
+            raise loaded
+        return loaded
+
     def open_row(self, scan: Scan) -> tuple[int, str | None]:
         """Open the row of a scan that no worker may see; return it with its SHA-256, for its history.
 
@@ -107,15 +125,22 @@ class Loading(GroupCommit[Scan, Loaded]):
         return self._ledger.begin(file.path, file.facts, sha256).id, sha256
 
     def _load(self, scan: Scan) -> bytes:
+        self._check_movable(scan)
+        source = read(self._inbox, scan.path, scan.file.facts, self.max_bytes)
+        self._found(scan, source)
+        return source.content
+
+    def _check_movable(self, scan: Scan) -> None:
+        """Raise :class:`Blocked` if the original could not be claimed once its text is there."""
         if not self._keeps_originals:
-            # Raises Blocked if the original could not be claimed once its text is there. Reading finds a scan that is
-            # gone, or an inbox that refuses.
+            # Reading finds a scan that is gone, or an inbox that refuses.
             with contextlib.suppress(OSError):
                 check_movable(self._inbox, scan.path)
-        source = read(self._inbox, scan.path, scan.file.facts, self.max_bytes)
+
+    @staticmethod
+    def _found(scan: Scan, source: Source) -> None:
         scan.sha256 = source.sha256
         scan.file = replace(scan.file, facts=source.facts)
-        return source.content
 
     def _with_row(self, scan: Scan, content: bytes, page: bytes | None) -> Loaded | Exception:
         sha256 = scan.sha256 or ""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from ocrwatch.magic import ImageKind
+from ocrwatch.magic import ImageKind, reads_pdf
 
 _DIGITS: Final = re.compile(r"(\d+)")
 _PLAIN_ENDING: Final = re.compile(r"\*(\.[A-Za-z0-9]+)")
@@ -17,8 +17,11 @@ _ENDINGS: Final = {
     ImageKind.JPEG: (".jpg", ".jpeg"),
     ImageKind.PNG: (".png",),
     ImageKind.TIFF: (".tif", ".tiff"),
+    ImageKind.PDF: (".pdf",),
 }
 """Usual endings, the best first."""
+
+_PDFS: Final = "*.pdf"
 
 SYSTEM_FOLDERS: Final = (
     "@Recycle", "@Recently-Snapshot", "@__thumb", ".@__thumb", "@sharebin",  # QNAP
@@ -53,6 +56,14 @@ def natural_key(path: str) -> tuple[tuple[int, int, str], ...]:
     return tuple(
         (0, int(part), part) if part.isdecimal() else (1, 0, part.casefold()) for part in _DIGITS.split(path) if part
     )
+
+
+def readable(include: Iterable[str]) -> tuple[str, ...]:
+    """Return the patterns of ``watch.include`` without that of PDFs, if these cannot be read here.
+
+    A PDF is then ignored, with the reason, rather than quarantined.
+    """
+    return tuple(pattern for pattern in include if reads_pdf() or pattern.lower() != _PDFS)
 
 
 def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
@@ -105,7 +116,7 @@ class NameRules:
     def of(cls, include: Iterable[str], exclude: Iterable[str]) -> NameRules:
         """Compile shell patterns (``*``, ``?``, ``[…]``) for single names."""
         excluded = tuple(exclude)
-        return cls(_any_of(include), _any_of(excluded), excluded)
+        return cls(_any_of(readable(include)), _any_of(excluded), excluded)
 
     def enters(self, folder_name: str) -> bool:
         """Return whether a folder of this name is read."""

@@ -6,8 +6,12 @@ import errno
 import hashlib
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from io import FileIO
 from pathlib import Path
+from typing import BinaryIO, Final
 
 from ocrwatch.errors import (
     Blocked,
@@ -19,11 +23,14 @@ from ocrwatch.errors import (
     memory_short,
     system_reason,
 )
-from ocrwatch.intake.completeness import Completeness, completeness
+from ocrwatch.intake.completeness import Completeness, completeness, has_pages
 from ocrwatch.magic import HEAD, OTHER, kind_of
 from ocrwatch.scan import Source
 from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import facts_of, folder, open_regular, split
+
+_PIECE: Final = 1 << 20
+"""Bytes of a file that are copied at once."""
 
 _FORBIDDEN = {errno.EACCES, errno.EPERM}
 _THIS_PROCESS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
@@ -40,6 +47,8 @@ class Probe:
     """None if the daemon may not read the file."""
     kind: str = OTHER
     """File type if it is no image."""
+    has_pages: bool = False
+    """Whether it is split into its pages: a PDF, or a TIFF with more than one page."""
     unmodified_for: float = field(default=0.0, compare=False)
     """Seconds since its content changed, by its modification time and this machine's clock."""
     untouched_for: float = field(default=0.0, compare=False)
@@ -99,11 +108,13 @@ def _look_into(descriptor: int) -> Probe:
     facts = facts_of(os.fstat(descriptor))
     state = completeness(descriptor, facts.size)
     kind = kind_of(os.pread(descriptor, HEAD, 0)) if state is Completeness.OTHER else OTHER
+    pages = state in {Completeness.WHOLE, Completeness.PARTIAL} and has_pages(descriptor, facts.size)
     now = time.time()
     unmodified_for = max(0.0, now - facts.mtime_ns / 1e9)
     untouched_for = min(unmodified_for, max(0.0, now - facts.ctime_ns / 1e9))
     after = facts_of(os.fstat(descriptor))
-    return Probe(facts, state, kind, unmodified_for, untouched_for, after if _by_reading(facts, after) else None)
+    left = after if _by_reading(facts, after) else None
+    return Probe(facts, state, kind, pages, unmodified_for, untouched_for, left)
 
 
 def _by_reading(before: FileFacts, after: FileFacts) -> bool:
@@ -119,6 +130,34 @@ def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:
     :class:`TooLarge` above ``max_bytes``; :class:`Blocked` if only this file cannot be read, :class:`EnvironmentFault`
     if the inbox cannot be read.
     """
+    with _opened(inbox, path, expected, max_bytes) as file:
+        # One byte more than expected shows a file that has grown since.
+        data = file.read(expected.size + 1)
+        after = _facts_after(file, path, expected, len(data))
+    return Source(data, hashlib.sha256(data).hexdigest(), after)
+
+
+def copy(inbox: Path, path: str, expected: FileFacts, max_bytes: int, target: Path) -> Source:
+    """Copy a complete file to ``target``, which does not exist, and return its hash without its bytes.
+
+    Raises like :func:`read`, and :class:`EnvironmentFault` if the target cannot be written.
+    """
+    digest = hashlib.sha256()
+    size = 0
+    with _opened(inbox, path, expected, max_bytes) as file, _created(target) as written:
+        while data := file.read(_PIECE):
+            size += len(data)
+            if size > expected.size:
+                break
+            digest.update(data)
+            _write(written, data, target)
+        after = _facts_after(file, path, expected, size)
+    return Source(b"", digest.hexdigest(), after)
+
+
+@contextmanager
+def _opened(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Iterator[BinaryIO]:
+    """Open the expected file; raises like :func:`read`."""
     if expected.size > max_bytes:
         raise TooLarge(
             f"the file has {expected.size:,} bytes, more than the {max_bytes:,} allowed",
@@ -126,20 +165,45 @@ def read(inbox: Path, path: str, expected: FileFacts, max_bytes: int) -> Source:
         )
     parent, name = split(path)
     try:
-        with folder(inbox, parent) as directory:
-            descriptor = open_regular(directory, name)
-            with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
-                if facts_of(os.fstat(descriptor)) != expected:
-                    raise Changed(path)
-                # One byte more than expected shows a file that has grown since.
-                data = file.read(expected.size + 1)
-                after = facts_of(os.fstat(descriptor))
-                if len(data) != expected.size or not (after == expected or _by_reading(expected, after)):
-                    raise Changed(path)
+        with (
+            folder(inbox, parent) as directory,
+            # A descriptor, not a path.
+            open(open_regular(directory, name), "rb") as file,  # noqa: PTH123
+        ):
+            if facts_of(os.fstat(file.fileno())) != expected:
+                raise Changed(path)
+            yield file
     except OSError as error:
         _raise_unless_gone(error, inbox)
         raise Changed(path) from error
-    return Source(data, hashlib.sha256(data).hexdigest(), after)
+
+
+def _facts_after(file: BinaryIO, path: str, expected: FileFacts, size: int) -> FileFacts:
+    """Return the facts of a file of which ``size`` bytes were read; raises :class:`Changed` if it is another now."""
+    after = facts_of(os.fstat(file.fileno()))
+    if size != expected.size or not (after == expected or _by_reading(expected, after)):
+        raise Changed(path)
+    return after
+
+
+@contextmanager
+def _created(target: Path) -> Iterator[FileIO]:
+    try:
+        file = FileIO(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w")
+    except OSError as error:
+        raise environment_fault(error, f"cannot write the file {target}") from error
+    with file:
+        yield file
+
+
+def _write(file: FileIO, data: bytes, target: Path) -> None:
+    """Write all of ``data``; errors are not those of the inbox."""
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[file.write(view) :]
+    except OSError as error:
+        raise environment_fault(error, f"cannot write the file {target}") from error
 
 
 def _raise_unless_gone(error: OSError, inbox: Path) -> None:

@@ -268,16 +268,16 @@ class ReadinessTracker:
 
     def _unchanged(self, path: str, watched: _Watched, probe: Probe, now: float) -> Verdict:
         if watched.fault is not None:
-            return self._damaged(path, watched, probe.known, now)
+            return self._damaged(path, watched, probe, now)
         if probe.state is Completeness.WHOLE:
-            return self._whole(path, watched, probe.known, now)
+            return self._whole(path, watched, probe, now)
         return self._incomplete(path, watched, probe, now)
 
-    def _damaged(self, path: str, watched: _Watched, facts: FileFacts, now: float) -> Verdict:
+    def _damaged(self, path: str, watched: _Watched, probe: Probe, now: float) -> Verdict:
         believed_at = watched.unchanged_since + self.give_up_after
         if now >= believed_at:
             self.forget(path)
-            return Ready(_scan(path, watched, facts, now))
+            return Ready(_scan(path, watched, probe, now))
         watched.interval = min(max(watched.interval, _SHORTEST_INTERVAL) * 1.5, LONGEST_INTERVAL)
         self._look_at(path, watched, min(now + watched.interval, believed_at))
         return self._waiting(watched, DAMAGED)
@@ -292,18 +292,18 @@ class ReadinessTracker:
         if now >= give_up_at:
             self.forget(path)
             if probe.state is Completeness.PARTIAL:
-                return Ready(_scan(path, watched, probe.known, now))
+                return Ready(_scan(path, watched, probe, now))
             return GivenUp(probe.known, _fault(probe, now - watched.changed_at))
         self._look_at(path, watched, min(now + watched.interval, give_up_at))
         return self._waiting(watched, probe.state.value)
 
-    def _whole(self, path: str, watched: _Watched, facts: FileFacts, now: float) -> Verdict:
+    def _whole(self, path: str, watched: _Watched, probe: Probe, now: float) -> Verdict:
         complete_at = watched.changed_at + self._quiet_of(watched)
         if now < complete_at:
             self._look_at(path, watched, complete_at)
             return self._waiting(watched, "")
         self.forget(path)
-        return Ready(_scan(path, watched, facts, now))
+        return Ready(_scan(path, watched, probe, now))
 
     def _quiet_of(self, watched: _Watched) -> float:
         return self.stable_for if watched.how == "found" else min(self.stable_for, self.stable_for_closed)
@@ -342,8 +342,8 @@ def _age(watched: _Watched, probe: Probe) -> float:
     return probe.untouched_for if watched.how == "found" and not watched.fresh else 0.0
 
 
-def _scan(path: str, watched: _Watched, facts: FileFacts, now: float) -> SettledFile:
-    return SettledFile(path, facts, watched.fresh, now, watched.unchanged_since)
+def _scan(path: str, watched: _Watched, probe: Probe, now: float) -> SettledFile:
+    return SettledFile(path, probe.known, watched.fresh, now, watched.unchanged_since, probe.has_pages)
 
 
 def _fault(probe: Probe, unchanged_for: float) -> ScanFault:

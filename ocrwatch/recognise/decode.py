@@ -31,6 +31,8 @@ def decode(data: bytes, *, max_pixels: int, reduce_from: int | None = None) -> D
             return decode_png(data, max_pixels=max_pixels)
         case ImageKind.TIFF:
             return decode_tiff(data, max_pixels=max_pixels)
+        case ImageKind.PDF:
+            raise other_format(data[:HEAD])
     if may_become_image(data[:HEAD]):
         raise Truncated("the file ends early: none of its data is there" if data else "the file is empty", RESCAN)
     raise other_format(data[:HEAD])

@@ -16,14 +16,18 @@ from PIL.TiffImagePlugin import (
     IMAGEWIDTH,
     JPEGTABLES,
     ROWSPERSTRIP,
+    SAMPLESPERPIXEL,
     STRIPBYTECOUNTS,
     STRIPOFFSETS,
     TILEBYTECOUNTS,
+    TILELENGTH,
     TILEOFFSETS,
+    TILEWIDTH,
     TiffImageFile,
 )
 
 from ocrwatch import jpeg_markers
+from ocrwatch.deflate_streams import inflate
 from ocrwatch.document import StoredImage
 from ocrwatch.errors import Damaged, ScanFault, Unsupported
 from ocrwatch.pillow_images import StoredTiff, group_4_strips
@@ -40,10 +44,7 @@ from ocrwatch.recognise.decoded import (
 from ocrwatch.recognise.gray_pixels import gray_pixels
 from ocrwatch.recognise.shared_process import is_embedded
 from ocrwatch.recognise.strict_decoder import DecoderError, decode_strictly, listening
-
-_SUBFILE: Final = 254
-_REDUCED: Final = 1
-"""Flag of a directory whose image is a smaller copy of another page (TIFF 6.0, NewSubfileType)."""
+from ocrwatch.tiff_subfiles import NEW_SUBFILE, OLD_SUBFILE, Subfile, pages_of
 
 _NONE: Final = 1
 _OLD_JPEG: Final = 6
@@ -51,6 +52,10 @@ _OLD_JPEG: Final = 6
 
 _JPEG: Final = 7
 _PLACES: Final = ((STRIPOFFSETS, TILEOFFSETS), (STRIPBYTECOUNTS, TILEBYTECOUNTS))
+_DEFLATE: Final = frozenset({8, 32946})
+"""Adobe's number, and an older one of libtiff."""
+_MOST_TOO_LONG: Final = 2
+"""Times as many bytes as needed that are inflated: some writers fill up the last strip."""
 _GROUP_4: Final = 4
 _AT_LEAST: Final = 0.98
 _SLACK: Final = 8
@@ -118,33 +123,34 @@ class _Directories:
 
     images: int
     pages: int
-    """Images that are no smaller copies of another, at least 1."""
+    """Images that are no smaller copies of another, and no masks, at least 1."""
     is_sure: bool
     """Whether there are no more: a page behind a damaged one is not seen."""
 
 
 def _choose_page(image: TiffImageFile) -> _Directories:
-    """Go to the first page that is no smaller copy of another; return what else there is."""
-    pages: list[int] = []
+    """Go to the first page, which is no smaller copy of another, and no mask; return what else there is."""
+    images: list[Subfile] = []
     is_sure = True
-    images = 0
     for number in range(_MOST_PAGES):
         try:
             image.seek(number)
+            tags = image.tag_v2
+            sizes = int(tags.get(IMAGEWIDTH, 0)), int(tags.get(IMAGELENGTH, 0))
+            found = Subfile(*sizes, int(tags.get(NEW_SUBFILE, 0)), int(tags.get(OLD_SUBFILE, 0)))
         except EOFError:
             break
         except MemoryError:
             raise
         except Exception:
-            if not pages:
+            if all(each.is_flagged for each in images):
                 raise
             is_sure = False
             break
-        images += 1
-        if not int(image.tag_v2.get(_SUBFILE, 0)) & _REDUCED:
-            pages.append(number)
+        images.append(found)
+    pages = pages_of(images)
     image.seek(pages[0] if pages else 0)
-    return _Directories(images, max(len(pages), 1), is_sure)
+    return _Directories(len(images), max(len(pages), 1), is_sure)
 
 
 def _check_compression(code: object) -> None:
@@ -177,9 +183,36 @@ def _load(image: StoredTiff, max_pixels: int) -> tuple[str, ...]:
     if compression == _GROUP_4 and image.mode == "1":
         _check_group_4(image)
     damaged = len(set(_DAMAGED_LINE.findall(said[0]))) if said else 0
+    noticed = _check_deflate(image) if compression in _DEFLATE else ()
     if damaged > (_MOST_DAMAGED * image.im.size[1] if compression in _LINE_BY_LINE else 0):
         raise Damaged("the fax data is damaged", RESCAN)
-    return (f"damaged lines of the fax: {damaged}",) if damaged else ()
+    return (f"damaged lines of the fax: {damaged}",) if damaged else noticed
+
+
+def _check_deflate(image: StoredTiff) -> tuple[str, ...]:
+    """Raise Damaged if a strip or tile of a loaded image has no end; return a warning if a checksum is wrong.
+
+    libtiff stops at the last byte that it needs, and takes data from before it as they are.
+    """
+    tags, file = image.tag_v2, image.fp
+    if file is None:
+        raise Damaged("the image data is damaged", RESCAN)
+    width, height = image.im.size
+    rows = min(int(tags.get(ROWSPERSTRIP, height)), height)
+    across, down = int(tags.get(TILEWIDTH, width)), int(tags.get(TILELENGTH, rows))
+    samples = int(tags.get(SAMPLESPERPIXEL, 1))
+    most = _MOST_TOO_LONG * down * -(-across * samples * image.bits // 8)
+    offsets, lengths = (tags.get(strips) or tags.get(tiles, ()) for strips, tiles in _PLACES)
+    # A hostile file may list more than the image has.
+    pieces = -(-width // across) * -(-height // down) * samples
+    is_doubtful = False
+    for offset, length in list(zip(offsets, lengths, strict=False))[:pieces]:
+        file.seek(offset)
+        found = inflate(file.read(length), most)
+        if not found.is_ended:
+            raise Damaged("the image data is damaged (deflate data without an end)", RESCAN)
+        is_doubtful = is_doubtful or found.has_wrong_checksum
+    return ("a checksum of the image data is wrong: a part of the page may be damaged",) if is_doubtful else ()
 
 
 def _check_group_4(image: StoredTiff) -> None:

@@ -58,9 +58,14 @@ CHECK = NameCheck(Path(), WATCH.include, (*WATCH.exclude, "*.bak"), recursive=Tr
 @pytest.mark.parametrize(
     ("name", "content", "said", "remedy"),
     [
-        ("doc.pdf", b"%PDF-1.7", "it is a PDF document", "JPEG files instead of PDF, one file a page"),
+        ("doc", b"%PDF-1.7", "it is a PDF, but its name has no ending", "rename it to doc.pdf"),
         ("IMG_1.HEIC", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "it is a HEIC image", "Most Compatible"),
-        ("a.gif", b"GIF89a", "it is a GIF image, and only JPEG, PNG and TIFF images are read", "save or export it"),
+        (
+            "a.gif",
+            b"GIF89a",
+            "it is a GIF image, and only JPEG, PNG and TIFF images and PDF documents are read",
+            "save or export it",
+        ),
         ("a.png2", b"\x89PNG\r\n\x1a\n", "it is a PNG, but its name matches nothing", "rename it to a.png"),
         ("scan", b"II*\0", "it is a TIFF, but its name has no ending", "rename it to scan.tif"),
         ("doc.docx", b"PK\x03\x04", "an Office document", "save its pages as JPEG"),
@@ -68,7 +73,7 @@ CHECK = NameCheck(Path(), WATCH.include, (*WATCH.exclude, "*.bak"), recursive=Tr
         ("Bill 12.03.2024", b"\xff\xd8\xff\xe0", "it is a JPEG", "rename it to Bill 12.03.2024.jpg"),
         ("scan.jpg.txt", b"\xff\xd8\xff\xe0", "it is a JPEG", "rename it to scan.jpg"),
         ("scan.JPG_", b"\xff\xd8\xff\xe0", "it is a JPEG, but its name matches nothing", "rename it to scan.jpg"),
-        ("scan.pdf", b"\xff\xd8\xff\xe0", "it is a JPEG, but its name matches nothing", "rename it to scan.jpg"),
+        ("scan.doc", b"\xff\xd8\xff\xe0", "it is a JPEG, but its name matches nothing", "rename it to scan.jpg"),
         ("notes.txt", b"milk, bread", "its name matches nothing of watch.include", "change watch.include"),
         ("nothing", b"", "it is empty, and its name has no ending", "put the scan itself there"),
         ("a.jpg.bak", b"\xff\xd8\xff\xe0", 'its name matches "*.bak" of watch.exclude', "change watch.exclude"),
@@ -130,3 +135,20 @@ def test_kinds(tmp_path: Path) -> None:
     assert kind_ignored(tmp_path, "missing/a.jpg") == (None, "", "")
     with pytest.raises(FileNotFoundError):
         kind_ignored(tmp_path / "no inbox", "a.jpg")
+
+
+def test_without_its_extra_a_pdf_is_ignored_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not quarantined, although watch.include names it."""
+    for module in ("magic", "intake.names"):
+        monkeypatch.setattr(f"ocrwatch.{module}.reads_pdf", lambda: False)
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.7")
+    assert not NameRules.of(WATCH.include, WATCH.exclude).is_scan("a.pdf")
+    found = replace(CHECK, inbox=tmp_path).ignored("a.pdf", at_rest=0)
+    assert found is not None
+    assert found.reason == "it is a PDF document, and only JPEG, PNG and TIFF images are read"
+    assert "ocrwatch[pdf]" in found.remedy
+
+
+def test_with_its_extra_a_pdf_is_a_scan() -> None:
+    """Whatever case its ending has."""
+    assert NameRules.of(WATCH.include, WATCH.exclude).is_scan("A.PDF")

@@ -72,13 +72,13 @@ def inbox(tmp_path: Path) -> Iterator[Inbox]:
 
 def test_each_file_is_told_of_once(inbox: Inbox) -> None:
     """By kind and name, in the order in which a person counts; later looks say nothing new."""
-    inbox.put(p10__pdf=b"%PDF-1.4", p2__pdf=b"%PDF-1.4", scan=b"\xff\xd8\xff\xe0", old__bak=b"x", a__jpg=b"")
+    inbox.put(p10__gif=b"GIF89a", p2__gif=b"GIF89a", scan=b"\xff\xd8\xff\xe0", old__bak=b"x", a__jpg=b"")
     logged = inbox.see()
-    assert set(logged) == {"p10.pdf", "p2.pdf", "scan", "old.bak"}
-    assert "PDF document" in logged["p2.pdf"]
+    assert set(logged) == {"p10.gif", "p2.gif", "scan", "old.bak"}
+    assert "GIF image" in logged["p2.gif"]
     assert "it is a JPEG" in logged["scan"]
     assert '"*.bak" of watch.exclude' in logged["old.bak"]
-    assert (inbox.not_read.count, inbox.names) == (4, ["old.bak", "p2.pdf", "p10.pdf", "scan"])
+    assert (inbox.not_read.count, inbox.names) == (4, ["old.bak", "p2.gif", "p10.gif", "scan"])
     assert inbox.not_read.take_news()
     assert inbox.see() == {}
     assert not inbox.not_read.take_news()
@@ -86,26 +86,26 @@ def test_each_file_is_told_of_once(inbox: Inbox) -> None:
 
 def test_what_is_renamed_or_removed_goes_from_the_list(inbox: Inbox) -> None:
     """And is told of again if it comes back."""
-    inbox.put(scan=b"\xff\xd8\xff\xe0", doc__pdf=b"%PDF")
+    inbox.put(scan=b"\xff\xd8\xff\xe0", doc__gif=b"GIF89a")
     inbox.see()
     (inbox.place / "scan").rename(inbox.place / "scan.jpg")
-    (inbox.place / "doc.pdf").unlink()
+    (inbox.place / "doc.gif").unlink()
     inbox.see()
     assert (inbox.not_read.count, inbox.names) == (0, [])
     assert inbox.not_read.take_news()
-    inbox.put(doc__pdf=b"%PDF")
-    assert list(inbox.see()) == ["doc.pdf"]
+    inbox.put(doc__gif=b"GIF89a")
+    assert list(inbox.see()) == ["doc.gif"]
 
 
 def test_what_an_earlier_run_told_is_not_logged_again(inbox: Inbox) -> None:
     """Unless it is something else by now; it is counted all the same."""
-    inbox.put(doc__pdf=b"%PDF", other__pdf=b"%PDF")
+    inbox.put(doc__gif=b"GIF89a", other__gif=b"GIF89a")
     inbox.see()
     first = inbox.not_read.named[0]
-    told = {first.path: first.reason, "other.pdf": "it was empty"}
+    told = {first.path: first.reason, "other.gif": "it was empty"}
     again = Inbox(inbox.place)
     again.not_read.told_before(told)
-    assert list(again.see()) == ["other.pdf"]
+    assert list(again.see()) == ["other.gif"]
     assert again.not_read.count == 2
     again.threads.close()
 
@@ -125,7 +125,7 @@ def test_an_empty_file_may_become_one(inbox: Inbox) -> None:
     """Its content tells as soon as it has one."""
     inbox.put(doc=b"")
     assert "empty" in inbox.see()["doc"]
-    inbox.put(doc=b"%PDF-1.4")
+    inbox.put(doc=b"GIF89a")
     assert "PDF" in inbox.see()["doc"]
 
 
@@ -135,7 +135,7 @@ def test_an_inbox_full_of_other_files_costs_little(inbox: Inbox, monkeypatch: py
     monkeypatch.setattr(module, "MOST_IGNORED", 10)
     monkeypatch.setattr(module, "MOST_NAMED", 4)
     for number in range(50):
-        (inbox.place / f"{number}.pdf").write_bytes(b"%PDF")
+        (inbox.place / f"{number}.gif").write_bytes(b"GIF89a")
     logged = inbox.see()
     assert len(logged) == 11
     assert "inbox.crowded" in logged

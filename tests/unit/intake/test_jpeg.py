@@ -95,7 +95,7 @@ def test_an_empty_file_is_empty(file: Bytes) -> None:
     assert file.look(b"") is Completeness.EMPTY
 
 
-@pytest.mark.parametrize("data", [b"%PDF-1.7", b"\x89PNG\n", b"GIF89a", b"x", b"\xff\x00", b"\0\1"])
+@pytest.mark.parametrize("data", [b"BM%PDF", b"\x89PNG\n", b"GIF89a", b"x", b"\xff\x00", b"\0\1"])
 def test_other_files_are_no_jpeg(file: Bytes, data: bytes) -> None:
     """What begins otherwise is something else."""
     assert file.look(data) is Completeness.OTHER

@@ -164,7 +164,7 @@ def test_a_file_that_is_no_jpeg_is_given_up(receiving: Receiving, tmp_path: Path
     """It comes out with the reason, and its path may arrive again once it is released."""
     for name in ("bad.jpg", "good.jpg"):
         (tmp_path / name).unlink()
-    (tmp_path / "text.jpg").write_bytes(b"%PDF-1.4 and so on")
+    (tmp_path / "text.jpg").write_bytes(b"GIF89a and so on")
     refused: list[Refused] = []
 
     async def main() -> None:

@@ -17,7 +17,20 @@ from ocrwatch import png_chunks
 from ocrwatch.errors import Damaged, ScanFault, TooLarge, Truncated, Unsupported
 from ocrwatch.recognise.decode import decode
 from ocrwatch.recognise.shared_process import embedded_process
-from tests.images import ALL, PICTURE, PNGS, TIFFS, damaged_images, interlaced, on_glass, pages, png_chunk, saved, tiff
+from tests.images import (
+    ALL,
+    PICTURE,
+    PNGS,
+    TIFFS,
+    damaged_images,
+    interlaced,
+    on_glass,
+    pages,
+    png_chunk,
+    saved,
+    sixteen_bits,
+    tiff,
+)
 from tests.rendering import _TO_STORED, draw, encode
 
 MOST = 10_000_000
@@ -93,6 +106,13 @@ def test_of_several_pages_the_first_is_read() -> None:
     decoded = decode(bytes(data), max_pixels=MOST)
     assert (decoded.width, decoded.height, decoded.warnings) == (*PICTURE.size, ())
     assert (decoded.image.page, decoded.images) == (1, 2)
+
+
+def test_pages_that_are_flagged_as_copies_are_counted() -> None:
+    """Pages of the same size are no smaller copies, whatever their writer says."""
+    decoded = decode(pages(2, tiffinfo={254: 1}), max_pixels=MOST)
+    assert off(decoded.gray) == 0
+    assert "the file has 2 pages" in decoded.warnings[0]
 
 
 def test_a_png_without_its_end() -> None:
@@ -172,6 +192,31 @@ def test_damage_that_libtiff_does_not_report(kind: str) -> None:
     data[middle : middle + 200] = bytes(200)
     with pytest.raises(Damaged):
         decode(bytes(data), max_pixels=MOST)
+
+
+@pytest.mark.parametrize("number", [8, 32946])
+def test_deflate_data_have_an_end(number: int) -> None:
+    """Zeros among them look like blank paper to libtiff; what follows the pixels, and a checksum, may be missing."""
+    pixels = np.asarray(PICTURE).tobytes()
+    stream = zlib.compress(pixels)
+    tags = {258: 8, 259: number, 262: 1}
+    for sound in (stream, stream[:-4], zlib.compress(pixels + bytes(500))):
+        decoded = decode(tiff(*PICTURE.size, tags, sound), max_pixels=MOST)
+        assert off(decoded.gray) == 0
+        assert decoded.warnings == ()
+    page = draw("\n".join(f"Line {line} of the page" for line in range(12)), size=28)
+    stream = zlib.compress(np.asarray(page).tobytes())
+    third = len(stream) // 3
+    with pytest.raises(Damaged, match="without an end"):
+        decode(tiff(*page.size, tags, stream[:third] + bytes(len(stream) - third)), max_pixels=MOST)
+
+
+@pytest.mark.parametrize("options", [{"tiled": True}, {"strip_size": 2000}, {"tiffinfo": {317: 2}}])
+def test_sound_deflate_data_are_not_doubted(options: dict[str, object]) -> None:
+    """In tiles, strips and with a predictor."""
+    for image in (PICTURE, PICTURE.convert("RGB"), sixteen_bits()):
+        data = saved(image, "TIFF", compression="tiff_adobe_deflate", **options)
+        assert decode(data, max_pixels=MOST).warnings == ()
 
 
 def test_a_scratch_on_a_fax_is_a_warning() -> None:
