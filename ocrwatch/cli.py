@@ -144,8 +144,18 @@ def fields(
     _leave(fields.fields(files, given.config, given.overrides, given.sets, wanted))
 
 
-@app.command("separator")
+@command(app)
 def separator(
+    given: Given,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            "-p",
+            metavar="NAME",
+            help="The documents behind the sheet are made with the options of this profile of the settings.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE.pdf", help="File for the sheet; default: standard output."),
@@ -154,7 +164,7 @@ def separator(
     """Write a separator sheet to print: a PDF. Scanned between two documents, it shows where the second begins."""
     from ocrwatch.commands import separator
 
-    _leave(separator.separator(output))
+    _leave(separator.separator(output, profile, given.config, given.sets))
 
 
 @command(app, "state")

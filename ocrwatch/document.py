@@ -415,6 +415,8 @@ class PageSummary:
     """Whether the page has no print on it."""
     is_separator: bool = False
     """Whether the page is a separator sheet between two documents; never if codes were not looked for."""
+    profiles_named: tuple[str, ...] = ()
+    """Names of profiles in its separator codes, as they are printed: anyone can print a code."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Literal
 
 from ocrwatch.errors import OcrwatchError, ScanFault
@@ -48,6 +49,8 @@ class SettledFile:
     """Monotonic seconds at which the file was found complete."""
     changed_at: float = float("-inf")
     """Monotonic seconds of its last change: when that was first seen, or earlier if the file's times can be trusted."""
+    has_pages: bool = False
+    """Whether it is split into its pages: a PDF, or a TIFF with more than one page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,22 @@ LOCAL_LANE: Final = ""
 def lane_of(engine: str) -> str:
     """Return the lane of scans that an engine reads."""
     return engine if engine.startswith(REMOTE) else LOCAL_LANE
+
+
+@dataclass(slots=True, eq=False)
+class FilePage:
+    """What a scan has besides if it stands for one page of a file."""
+
+    whole: Scan
+    """The scan that the file is."""
+    number: int
+    """From 1."""
+    image: Path
+    """In the state folder."""
+    packed: bytes = b""
+    """Its own text as a packed page; empty if the image must be read."""
+    notes: tuple[str, ...] = ()
+    """Why its text should be reviewed."""
 
 
 _numbers = itertools.count()
@@ -146,11 +165,18 @@ class Scan:
     """Whether it was copied to the quarantine and stays in the inbox."""
     stands_in: bool = False
     """Whether it only stands for the plan of an earlier run, and counts for nothing in this one."""
+    file_page: FilePage | None = None
+    """Which page of a file it stands for; it has no row in the ledger then, and a number below 0 instead."""
 
     @property
     def path(self) -> str:
         """Its path relative to the inbox."""
         return self.file.path
+
+    @property
+    def row(self) -> int:
+        """Its row in the ledger, or that of its file."""
+        return self.id if self.file_page is None else self.file_page.whole.id
 
     @property
     def is_closed(self) -> bool:
@@ -224,5 +250,5 @@ class Scans:
 
     @property
     def in_work(self) -> list[str]:
-        """Paths of the scans that the executor has."""
-        return [scan.path for scan in self.of(ScanState.READING)]
+        """Paths of the scans that the executor has; a file that is split counts by its pages."""
+        return [scan.path for scan in self.of(ScanState.READING) if not scan.file.has_pages]

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from ocrwatch.backoff import Backoff
 from ocrwatch.cache.key import PageCache
+from ocrwatch.daemon.attempts import ScanAttempts
 from ocrwatch.daemon.documents import Documents
 from ocrwatch.daemon.pipeline import Pipeline
 from ocrwatch.delivery.chosen_names import Places
@@ -25,6 +26,7 @@ from ocrwatch.delivery.deliveries import Deliveries, LeftoverItem
 from ocrwatch.delivery.duplicates import FATES, Duplicates
 from ocrwatch.delivery.step_order import Deliverer
 from ocrwatch.documents.delivery import DocumentDelivery
+from ocrwatch.documents.file_joining import FileJoining
 from ocrwatch.documents.joiner import Joiner
 from ocrwatch.errors import EnvironmentFault, ScanFault
 from ocrwatch.events import (
@@ -179,13 +181,15 @@ class Core:
         self._services: list[asyncio.Task[None]] = []
 
     def _count_attempt(self, row: int) -> int:
-        return self.ledger.count_attempt(row)
+        return ScanAttempts(self.ledger).count_attempt(row)
 
     def _begun(self, event: Begun) -> None:
         self.pipeline.begun(event)
 
     def pipeline_of(self, kind: Callable[..., Pipeline]) -> Pipeline:
-        """Put a pipeline together."""
+        """Put a pipeline together; what an earlier run has left of files with pages is removed, as at a start."""
+        joining = FileJoining(self.folders.state / "pages", self.joiner)
+        joining.discard_all()
         return kind(
             self.settings,
             {},
@@ -200,6 +204,7 @@ class Core:
             self.duplicates,
             self.heard,
             self.documents,
+            joining,
             self.services,
         )
 
@@ -210,7 +215,8 @@ class Core:
     def file(self, path: str, *, fresh: bool = True) -> SettledFile:
         """Return a file of the inbox as intake does when it is complete."""
         facts = facts_of((self.folders.inbox / path).lstat())
-        return SettledFile(path, facts, fresh=fresh, ready_at=time.monotonic())
+        has_pages = path.endswith((".tif", ".pdf"))
+        return SettledFile(path, facts, fresh=fresh, ready_at=time.monotonic(), has_pages=has_pages)
 
     def bring(self, *paths: str, data: str = "") -> None:
         """Have new scans come into the inbox, and into a batch."""

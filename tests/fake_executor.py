@@ -44,7 +44,7 @@ async def echo(job: Job) -> Page:
 
 async def render(job: RenderJob) -> RenderedPage:
     """Render a cached page as workers do."""
-    return render_packed(job.packed, job.request, job.content)
+    return render_packed(job.packed, job.request, job.content, job.find)
 
 
 class FakeExecutor:

@@ -94,6 +94,11 @@ def rendered_pages() -> st.SearchStrategy[RenderedPage]:
     return st.builds(RenderedPage, sidecars, summaries, st.binary(max_size=20))
 
 
+def sidecars_of(page: RenderedPage) -> dict[str, bytes]:
+    """Return the sidecars of a page, as workers render them, by their endings."""
+    return {ending: content for ending, content in page.sidecars if isinstance(content, bytes)}
+
+
 def framed(compressed: bytes, engine: object = ("tesserocr", "5.5.0")) -> bytes:
     """Put a compressed page behind the name of an engine, as the codec does."""
     name = msgspec.msgpack.encode(engine)

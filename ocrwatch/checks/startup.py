@@ -339,18 +339,18 @@ def _group_id(name: str) -> int:
         ) from None
 
 
-def fresh_scratch(settings: Settings) -> Path:
-    """Return an empty folder for the workers' temporary files.
+def fresh_folder(settings: Settings, name: str) -> Path:
+    """Return an empty folder in the state folder.
 
     Leftovers of a killed run are removed.
     """
-    scratch = settings.state / "tmp"
+    folder = settings.state / name
     try:
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir(mode=0o700, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise environment_fault(error, f"cannot make the folder {scratch}") from error
-    return scratch
+        raise environment_fault(error, f"cannot make the folder {folder}") from error
+    return folder
 
 
 def worker_count(settings: Settings) -> int:

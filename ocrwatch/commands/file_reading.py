@@ -61,7 +61,8 @@ def check_streams(files: Sequence[Path]) -> None:
 
 def content_of(result: RenderedPage, name: str) -> bytes:
     """Return what a format made of the page."""
-    return dict(result.sidecars)[registry.load(name).ending]
+    content = dict(result.sidecars)[registry.load(name).ending]
+    return content if isinstance(content, bytes) else Path(content.path).read_bytes()
 
 
 def complain(path: Path, sentence: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.cache.key import PageCache
 from ocrwatch.checks import startup
+from ocrwatch.daemon.attempts import ScanAttempts
 from ocrwatch.daemon.document_status import written_documents
 from ocrwatch.daemon.documents import Documents
 from ocrwatch.daemon.pipeline import Pipeline
@@ -21,6 +22,7 @@ from ocrwatch.delivery.deliveries import Deliveries
 from ocrwatch.delivery.duplicates import FATES, Duplicates
 from ocrwatch.delivery.step_order import Deliverer
 from ocrwatch.documents.delivery import DocumentDelivery
+from ocrwatch.documents.file_joining import FileJoining
 from ocrwatch.documents.joiner import Joiner
 from ocrwatch.errors import ScanFault
 from ocrwatch.events import (
@@ -77,13 +79,14 @@ class Assembly:
     def __init__(self, settings: Settings, ledger: Ledger, cache: PageCache, *, once: bool) -> None:
         self._ledger = ledger
         self.cache = cache
-        self._scratch = startup.fresh_scratch(settings)
+        self._scratch = startup.fresh_folder(settings, "tmp")
         groups = startup.group_ids(settings)
         self.hooks = Dispatcher(hook_options(settings))
         self.threads = Threads()
         self.backoff = Backoff()
         self.scans = Scans()
-        workers = open_executor(settings.workers.executor, self.worker_options(settings), ledger, self)
+        attempts = ScanAttempts(ledger)
+        workers = open_executor(settings.workers.executor, self.worker_options(settings), attempts, self)
         services = startup.open_services(settings, workers, self.backoff)
         self.executor: Executor = services or workers
         self._services = services
@@ -146,6 +149,7 @@ class Assembly:
             duplicates,
             self,
             self.documents,
+            FileJoining(startup.fresh_folder(settings, "pages"), self._joiner),
             services,
         )
         self.watcher = self._watcher(settings, once=once)
@@ -229,7 +233,7 @@ class Assembly:
         self.watcher.change(settings.watch, settings.settle, settings.batch)
         self._quarantine_watch.change(settings.settle)
         self._archive_check.patience = settings.settle.give_up_after
-        self.documents.settings = settings
+        self.documents.settings, self.documents.groups = settings, self.pipeline.groups
         self.hooks.change(hooks)
         self.report.change(settings.status.heartbeat, self.executor.capacity)
         # The worker that could not start may no longer be wanted; another one reports the same.

@@ -45,7 +45,7 @@ from ocrwatch.observe.status import NotReadFile
 from ocrwatch.observe.status_outputs import StatusOutputs
 from ocrwatch.observe.status_report import deliveries_of, status_at_start
 from ocrwatch.observe.systemd import notify
-from ocrwatch.scan import ScanState
+from ocrwatch.scan import Scan, ScanState
 from ocrwatch.settings import Settings
 from ocrwatch.storage.mount_watchdog import MountWatchdog
 from ocrwatch.storage.threads import Tasks
@@ -313,15 +313,29 @@ class Daemon:
         pause = backoff.longest(_LONGEST_PAUSE_OF_ONCE)
         if pause is None or stops_all(self._assembly.settings, backoff.active):
             return pause
-        scans = self._assembly.scans
-        # Those that are blocked alone hold up no end either.
-        waiting = [scan for scan in scans.of(*ScanState) if scan.state is not ScanState.BLOCKED]
+        waiting = self._waiting()
         is_stuck = all(
             lane in backoff and scan.state is not ScanState.DELIVERING
             for scan in waiting
             for lane in (scan.lane, *scan.other_lanes)
         )
         return pause if waiting and is_stuck else None
+
+    def _waiting(self) -> list[Scan]:
+        """Return the open scans that hold up the end of `once`, without those that only wait for others of them."""
+        scans = self._assembly.scans
+        # Those that are blocked alone hold up no end.
+        waiting = [scan for scan in scans.of(*ScanState) if scan.state is not ScanState.BLOCKED]
+        files = {scan.file_page.whole for scan in waiting if scan.file_page is not None}
+        if not files:
+            return waiting
+        queue = set(self._assembly.pipeline.scheduler.queue())
+        # A file waits for its pages, or for the place of another one.
+        return [
+            scan
+            for scan in waiting
+            if not (scan.file.has_pages and (scan in files or (scan.state is ScanState.QUEUED and scan not in queue)))
+        ]
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

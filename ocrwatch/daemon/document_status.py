@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
 from ocrwatch.daemon.documents import Documents
+from ocrwatch.documents.pairing import in_order
 from ocrwatch.documents.plan import DocumentPlan
 from ocrwatch.documents.stack import Stack
 from ocrwatch.intake.readiness import Unsettled
@@ -91,14 +92,26 @@ def _waits_for(stack: Stack, documents: Documents, incomplete: Mapping[str, str]
     if broken is not None:
         return f"waits for {display_path(broken)}: {INCOMPLETE.get(incomplete[broken], incomplete[broken])}"
     if not stack.closed_by and now < stack.closes_at:
-        return ""
+        return _side(stack) if stack.is_pile else ""
     if stack.open:
         path, count = display_path(min(stack.open)), len(stack.open)
         return f"waits for {path}" if count == 1 else f"waits for {count:,} pages, such as {path}"
     inbox = documents.inbox
     if not stack.closed_by and inbox is not None and inbox.known_until < stack.closes_at:
         return "waits until the whole inbox has been looked through"
-    return ""
+    return _side(stack) if stack.is_pile else ""
+
+
+def _side(stack: Stack) -> str:
+    """Return what a pile of fronts or backs waits for if nothing is wrong with its pages."""
+    piles = in_order(stack.feed)
+    is_front = stack not in piles or piles.index(stack) % 2 == 0
+    if not stack.closed_by:
+        return f"waits for further {'fronts' if is_front else 'backs'}"
+    if not is_front:
+        return "waits until its fronts are complete"
+    name = display_path(stack.facts.name) if stack.facts.by in {"name", "folder"} else ""
+    return f"waits for the backs of {name}" if name else "waits for its backs"
 
 
 def _is_next(path: str, stack: Stack) -> bool:

@@ -10,8 +10,9 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from ocrwatch.backoff import FIRST_DELAY, LONGEST_DELAY, Backoff, Cause
 from ocrwatch.documents.delivery import DeliveredDocument, DocumentDelivery
+from ocrwatch.documents.pair_planning import Pile, plan_piles, take_repairs
 from ocrwatch.documents.planning import plan_again, plan_documents, plan_with
-from ocrwatch.documents.stack import UNKNOWN, Stack
+from ocrwatch.documents.stack import UNKNOWN, Check, Stack
 from ocrwatch.errors import EnvironmentFault, InternalFault, without_frames
 from ocrwatch.events import DocumentDelivered, DocumentFailed, DocumentLate, DocumentWaiting, publish
 from ocrwatch.ledger import Ledger
@@ -59,9 +60,18 @@ class DocumentWriting:
         """Whether a document is being written, and nothing refuses it."""
         return bool(self._tasks) and not self.refusals
 
-    def write(self, stack: Stack, absent: Mapping[str, str]) -> None:
-        """Write the documents of a closed stack; ``absent`` are pages that were waited for in vain."""
-        self._start(self._write(stack, absent), stack)
+    def write(self, stack: Stack, absent: Mapping[str, str], absent_backs: Mapping[str, str]) -> None:
+        """Write the documents of a closed stack, or of fronts and perhaps their backs.
+
+        ``absent`` and ``absent_backs`` are pages that were waited for in vain.
+        """
+        piles = self._write_piles(stack, absent, absent_backs) if stack.is_pile else self._write(stack, absent)
+        self._start(piles, stack)
+
+    def check(self, stack: Stack) -> None:
+        """Give earlier documents the pages of a pile that they lack."""
+        stack.check = Check.RUNNING
+        self._start(self._check(stack), stack)
 
     def go_on(self, stack: Stack) -> None:
         """Write the documents that an earlier run has planned."""
@@ -92,6 +102,25 @@ class DocumentWriting:
         for row in rows:
             await self._write_planned(row, stack)
 
+    async def _write_piles(self, stack: Stack, absent: Mapping[str, str], absent_backs: Mapping[str, str]) -> None:
+        fronts = Pile(stack.id, absent)
+        backs = None if stack.backs is None else Pile(stack.backs.id, absent_backs)
+        for row in await self._persist(stack, plan_piles, self._ledger, fronts, backs, stack.doubt):
+            await self._write_planned(row, stack)
+
+    async def _check(self, stack: Stack) -> None:
+        # After a bug it is left to the next start.
+        found = Check.EMPTY
+        try:
+            quarantine = self._delivery.quarantine
+            rows, has_pages = await self._persist(stack, take_repairs, self._ledger, stack.id, quarantine)
+            found = Check.DONE if has_pages else Check.EMPTY
+        finally:
+            stack.check = found
+            stack.is_written = found is Check.EMPTY
+        for row in rows:
+            await self._write_planned(row, stack)
+
     async def _write_with(self, scan: int, stack: Stack) -> None:
         row = await self._persist(stack, plan_with, self._ledger, scan)
         if row is not None:
@@ -99,8 +128,9 @@ class DocumentWriting:
 
     async def _write_again(self, rows: Sequence[int], stack: Stack) -> None:
         for row in rows:
-            if await self._persist(stack, plan_again, self._ledger, row):
-                await self._write_planned(row, stack)
+            again = await self._persist(stack, plan_again, self._ledger, row)
+            if again is not None:
+                await self._write_planned(again, stack)
 
     async def _write_planned(self, row: int, stack: Stack) -> None:
         """Write the planned documents of a row, that of ``stack`` or of one that got its pages, and release these."""
@@ -179,6 +209,7 @@ def _publish_delivered(document: DeliveredDocument) -> None:
             sidecars=document.files,
             grouped_by=plan.grouped_by,
             closed_by=plan.closed_by,
+            profile=plan.profile or None,
             dropped=len(plan.dropped) or None,
             missing=missing or None,
             review=True if plan.review else None,

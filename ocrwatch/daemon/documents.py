@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from ocrwatch.backoff import Backoff, Cause, wait_until
@@ -13,11 +15,12 @@ from ocrwatch.delivery.chosen_names import StackPage
 from ocrwatch.documents.delivery import DocumentDelivery
 from ocrwatch.documents.grouping import Grouping
 from ocrwatch.documents.on_their_way import BlockedPage, OnTheirWay
+from ocrwatch.documents.sheets import sheet_profile
 from ocrwatch.documents.stack import UNKNOWN, Stack, StackFacts, facts_of
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.events import DocumentForgotten, publish
 from ocrwatch.intake.readiness import Unsettled
-from ocrwatch.ledger import Entry, Ledger, StackEntry, StackState
+from ocrwatch.ledger import Entry, Ledger, StackEntry, StackState, mtime_of
 from ocrwatch.render.base import RenderedPage
 from ocrwatch.render.joining.job import joinable
 from ocrwatch.render.registry import load
@@ -62,6 +65,8 @@ class Documents:
     ) -> None:
         self.settings = settings
         """The current settings."""
+        self.groups: Mapping[str, int] = {}
+        """Ids of the groups in all settings of this run."""
         self._ledger = ledger
         self._threads = threads
         self._backoff = backoff
@@ -71,6 +76,8 @@ class Documents:
         """Set when there is one: intake begins last."""
         self._grouping = Grouping()
         self._stack_of: dict[Scan, Stack] = {}
+        self._apart: set[Scan] = set()
+        """Files of several pages, which are documents of their own: no stack waits for one."""
         self._blocked: dict[Scan, BlockedPage] = {}
         self._changed_late: set[Scan] = set()
         """Scans that their stack waited for, and that were changed long after its other pages."""
@@ -82,11 +89,20 @@ class Documents:
 
     def join(self, scan: Scan, groups: Mapping[str, int]) -> None:
         """Take a page that is about to be read, if its profile makes documents; ``groups`` has the ids of groups."""
+        if scan.file.has_pages:
+            self._apart.add(scan)
+            self._wake.set()
+            return
         options = scan.options
+        self.groups = groups
         if options.group.by and (formats := joinable(options.output.formats)):
             name = options.output.group
             facts = facts_of(scan.path, options, formats, None if name is None else groups[name])
-            stack = self._stack_of[scan] = self._grouping.join(scan.path, facts, time.monotonic())
+            # If it was in the inbox before the daemon, it is not known when it came.
+            came_at = scan.file.changed_at if scan.file.fresh else None
+            written_at = scan.file.facts.mtime_ns / 1e9
+            stack = self._grouping.join(scan.path, facts, time.monotonic(), written_at, came_at)
+            self._stack_of[scan] = stack
             if stack.closed_by and scan.file.changed_at > stack.closes_at:
                 self._changed_late.add(scan)
             self._wake.set()
@@ -102,7 +118,7 @@ class Documents:
         if stack is None:
             # Its document was written without it.
             stack = Stack(UNKNOWN, 0.0, id=row, is_written=True)
-        stack.open.add(scan.path)
+        self._grouping.rejoined(stack, scan.path)
         self._stack_of[scan] = stack
 
     async def page(self, scan: Scan, page: RenderedPage | None, *, deletes: bool) -> StackPage | None:
@@ -116,9 +132,12 @@ class Documents:
         if stack.is_written:
             # It was waited for in vain.
             stack = self._stack_of[scan] = self._grouping.join(scan.path, stack.facts, time.monotonic())
-        while not stack.id:
+        while not stack.id or self._grouping.unheld(stack):
             await self._backoff.clear_for(Cause.DELIVERY)
             try:
+                for earlier in self._grouping.unheld(stack):
+                    # A restart must not take its pages for those of the earlier pile.
+                    await self._held(earlier)
                 stack.id = await self._row_of(stack)
             except EnvironmentFault as error:
                 # Resolved by the delivery of the page.
@@ -126,21 +145,24 @@ class Documents:
         if page is None:
             return StackPage(stack.id)
         rendered = {ending for ending, _ in page.sidecars}
+        divides = stack.facts.by == "separator"
         # A reload may have given it other formats than the pages before.
         endings = tuple(ending for name in stack.facts.formats if (ending := load(name).ending) in rendered)
         return StackPage(
             stack.id,
             endings,
             is_blank=page.summary.is_blank,
-            is_separator=page.summary.is_separator and stack.facts.by == "separator",
+            is_separator=page.summary.is_separator and divides,
             deletes=deletes,
-            lacks_codes=scan.reduced and stack.facts.by == "separator",
+            lacks_codes=scan.reduced and divides,
             was_late=scan in self._changed_late,
+            sheet=sheet_profile(page.summary.profiles_named, self.settings, self.groups) if divides else None,
         )
 
     def closed(self, scan: Scan) -> None:
         """Record the end of a page."""
         stack = self._stack_of.pop(scan, None)
+        self._apart.discard(scan)
         self._changed_late.discard(scan)
         if stack is None:
             return
@@ -162,9 +184,13 @@ class Documents:
 
     async def _row_of(self, stack: Stack) -> int:
         """Record a new stack, once for all pages that ask."""
+        if stack.id:
+            return stack.id
         task = self._rows.get(stack)
         if task is None:
-            call = run_in(self._threads.state, self._ledger.stacks.begin, stack.facts.key, stack.facts.to_json())
+            facts = stack.facts
+            feed = facts.feed if stack.is_pile else None
+            call = run_in(self._threads.state, self._ledger.stacks.begin, facts.key, facts.to_json(), feed)
             task = self._rows[stack] = asyncio.get_running_loop().create_task(call)
         try:
             return await asyncio.shield(task)
@@ -172,22 +198,27 @@ class Documents:
             if task.done():
                 self._rows.pop(stack, None)
 
+    async def _held(self, stack: Stack) -> None:
+        """Record that a pile is closed, and which pages it has still to get. Raises :class:`EnvironmentFault`."""
+        stack.id = await self._row_of(stack)
+        to_come = sorted(stack.open | stack.expected)
+        await run_in(self._threads.state, self._ledger.stacks.hold, stack.id, stack.closed_by, to_come)
+        stack.is_held = True
+
     # Documents.
 
     async def restore(self) -> None:
         """Continue what earlier runs have begun. Raises :class:`EnvironmentFault`."""
         unfinished, incomplete = await run_in(self._threads.documents, self._unfinished)
         for entry, pages in unfinished:
-            facts = StackFacts.from_json(entry.facts)
-            # The pace of its feeder is not known any more.
-            stack = Stack(facts, time.monotonic(), id=entry.id, longest_gap=facts.quiet)
+            stack = _restored(entry, pages)
             if entry.state is StackState.CLOSED:
-                stack.is_written = True
                 self.writing.go_on(stack)
                 continue
             for page in pages:
                 if page.state in _ENDS:
                     self._grouping.ended(stack, page.path, delivered=page.state is ScanState.DELIVERED)
+            stack.expected -= stack.delivered | stack.missing
             self._grouping.restore(stack)
         self.writing.write_incomplete(incomplete)
 
@@ -198,12 +229,23 @@ class Documents:
             began = time.monotonic()
             is_paused = Cause.INBOX in self._backoff or Cause.MOUNT in self._backoff
             if self._grouping.next_due() <= began and not is_paused:
-                on_their_way = self._on_their_way()
-                for stack in self._grouping.due(began, on_their_way):
-                    self.writing.write(stack, on_their_way.absent(stack))
+                await self._look(began)
             # Not for each page, and not for most of the time: there may be thousands of stacks and files.
             await asyncio.sleep(max(_LOOK_INTERVAL, _LOOKS_SHARE * (time.monotonic() - began)))
             await wait_until(self._wake, self._grouping.next_due())
+
+    async def _look(self, now: float) -> None:
+        """Close the stacks that are due, and write the documents of those that are complete."""
+        on_their_way = self._on_their_way()
+        for stack in self._grouping.due(now, on_their_way):
+            backs = {} if stack.backs is None else on_their_way.absent(stack.backs)
+            self.writing.write(stack, on_their_way.absent(stack), backs)
+        # If the ledger refuses, the next look tries again; the pages of the other piles wait for that.
+        with contextlib.suppress(EnvironmentFault):
+            for pile in self._grouping.unheld():
+                await self._held(pile)
+        for pile in self._grouping.to_check(on_their_way):
+            self.writing.check(pile)
 
     def stop(self) -> None:
         """Close no more stacks: pages that are not read any more in this run belong to them."""
@@ -222,8 +264,7 @@ class Documents:
 
     def __iter__(self) -> Iterator[Stack]:
         """Yield the stacks whose documents are not delivered yet, those that are being written first."""
-        yield from self.writing
-        yield from self._grouping
+        yield from dict.fromkeys((*self.writing, *self._grouping))
 
     def lasting_refusal(self, seconds: float) -> EnvironmentFault | None:
         """Return why nothing is written, if all documents that are left were refused for so many seconds."""
@@ -245,7 +286,7 @@ class Documents:
         now = time.monotonic()
         blocked = [scan for scan in self._stack_of if scan.state is ScanState.BLOCKED]
         self._blocked = {scan: self._blocked.get(scan, BlockedPage(scan.reason, now)) for scan in blocked}
-        in_work = {scan.path for scan in self._stack_of}
+        in_work = {scan.path for scan in (*self._stack_of, *self._apart)}
         inbox = self.inbox
         return OnTheirWay(
             self.settings,
@@ -256,3 +297,18 @@ class Documents:
             float("inf") if inbox is None else inbox.known_until,
             gives_up=self._is_ending,
         )
+
+
+def _restored(entry: StackEntry, pages: Sequence[Entry]) -> Stack:
+    """Return the stack of an earlier run."""
+    facts, now = StackFacts.from_json(entry.facts), time.monotonic()
+    # The pace of its feeder is not known any more.
+    stack = Stack(facts, now, id=entry.id, longest_gap=facts.quiet, is_written=entry.state is StackState.CLOSED)
+    for page in pages:
+        stack.written.add(mtime_of(page.facts))
+    # What comes from now on came after it.
+    stack.came.add(-math.inf)
+    if entry.state is StackState.WAITING:
+        stack.closed_by, stack.closed_at, stack.restored_at = entry.closed_by or "", now, now
+        stack.is_held, stack.expected = True, set(entry.expected)
+    return stack

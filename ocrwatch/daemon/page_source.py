@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.cache.key import PageCache
+from ocrwatch.daemon.attempts import AttemptRecords
 from ocrwatch.daemon.priority_scheduler import MOST_BACKLOG, LaneClosed, Scheduler
 from ocrwatch.daemon.retry_policy import check_admission, record_pause, renew
-from ocrwatch.errors import Blocked, EnvironmentFault, InternalFault, ScanFault, ServiceFault, Stopping, UsageError
+from ocrwatch.errors import (
+    Blocked,
+    Changed,
+    EnvironmentFault,
+    InternalFault,
+    ScanFault,
+    ServiceFault,
+    Stopping,
+    UsageError,
+    environment_fault,
+)
 from ocrwatch.events import CacheFailed, ScanFailed, publish
 from ocrwatch.executors.base import Executor, read_checked, render_checked, request_for
 from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.intake.loading import AlreadyDelivered, Loaded, Loading
-from ocrwatch.ledger import Ledger
+from ocrwatch.recipe import Recipe
 from ocrwatch.render.base import RenderedPage, RenderRequest
 from ocrwatch.render.registry import needs_original
-from ocrwatch.scan import LOCAL_LANE, Scan, Scans, ScanState, lane_of
+from ocrwatch.scan import LOCAL_LANE, FilePage, Scan, Scans, ScanState, lane_of
 from ocrwatch.settings import Settings
+from ocrwatch.splitting.image_check import read_image
 from ocrwatch.storage.threads import Threads, run_in
 
 if TYPE_CHECKING:
@@ -30,30 +41,39 @@ if TYPE_CHECKING:
 BUG_REMEDY: Final = "please report it with the log's traceback"
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedPage:
+    """A page of a file, loaded. It has no row in the ledger: what earlier runs know is known of its file."""
+
+    content: bytes
+    page: bytes | None
+    """The cached page of these bytes, or its own text, packed."""
+
+
 class PageSource:
     """Gets pages. Lives on the event loop."""
 
     def __init__(
         self,
         settings: Settings,
-        ledger: Ledger,
         cache: PageCache,
         threads: Threads,
         backoff: Backoff,
         scans: Scans,
         executor: Executor,
         loading: Loading,
+        attempts: AttemptRecords,
         services: HttpOcrExecutor | None,
     ) -> None:
         """``services`` is the executor, if there are remote services."""
         self._settings = settings
-        self._ledger = ledger
         self._cache = cache
         self._threads = threads
         self._backoff = backoff
         self._scans = scans
         self._executor = executor
         self._loading = loading
+        self._attempts = attempts
         self._services = services
         self.scheduler = Scheduler(
             scans,
@@ -99,11 +119,12 @@ class PageSource:
             self._check_settings(chosen_by)
             self._scans.change(scan, ScanState.LOADING)
             renew(scan, self.settings)
-            loaded = await self._load(scan)
+            loaded = await (self._load(scan) if scan.file_page is None else self._load_page(scan, scan.file_page))
             if loaded.page is not None:
                 if (page := await self._render_cached(scan, loaded.page, loaded.content)) is not None:
                     return page
-                check_admission(scan, replace(loaded, page=None), self.settings.retry)
+                if isinstance(loaded, Loaded):
+                    check_admission(scan, replace(loaded, page=None), self.settings.retry)
             scan.content = loaded.content
             del loaded
             self._check_settings(chosen_by)
@@ -136,7 +157,9 @@ class PageSource:
 
     def _engines(self, scan: Scan) -> list[str]:
         """Return the engines of a scan that have not failed on it, but at least the last one."""
-        engines = self.settings.for_path(scan.path).ocr.engine
+        # A page has the options of its file, as in renew().
+        options = self.settings.for_path(scan.path) if scan.file_page is None else scan.file_page.whole.options
+        engines = options.ocr.engine
         return [engine for engine in engines if engine not in scan.failed_engines] or [engines[-1]]
 
     def _check_settings(self, chosen_by: Settings) -> None:
@@ -149,11 +172,6 @@ class PageSource:
         renew(scan, self.settings)
         if lane_of(scan.recipe.engine) != scan.lane:
             raise LaneClosed
-
-    async def refund(self, row: int) -> None:
-        """Refund an attempt; a ledger that refuses is reported by a more important call."""
-        with contextlib.suppress(EnvironmentFault):
-            await run_in(self._threads.state, self._ledger.refund_attempt, row)
 
     async def _load(self, scan: Scan) -> Loaded:
         """Return bytes, row and cached page.
@@ -173,13 +191,30 @@ class PageSource:
         check_admission(scan, loaded, self.settings.retry)
         return loaded
 
+    async def _load_page(self, scan: Scan, page: FilePage) -> LoadedPage:
+        """Return bytes and cached page of a page of a file; raises :class:`Changed` if the file is given up."""
+        try:
+            content, packed = await run_in(self._threads.io, self._read_image, scan, page)
+        except FileNotFoundError as error:
+            raise Changed(scan.path) from error
+        except OSError as error:
+            raise environment_fault(error, f"cannot read {page.image}") from error
+        scan.is_free_again()
+        self._scans.has_row(scan)
+        return LoadedPage(content, packed)
+
+    def _read_image(self, scan: Scan, page: FilePage) -> tuple[bytes, bytes | None]:
+        cached = page.packed or next(iter(self._cache.pages([(scan.sha256 or "", scan.recipe)])))
+        return read_image(page.image, scan.file.facts.size, scan.sha256 or ""), cached
+
     async def _render_cached(self, scan: Scan, packed: bytes, content: bytes) -> RenderedPage | None:
         """Render a cached page; return None if it cannot be, so that the scan must be read."""
         if packed == scan.unrendered:
             return None
-        shown = content if needs_original(scan.options.output.formats) else b""
+        request, find = self._request(scan), _to_find(scan, packed)
+        shown = content if find is not None or needs_original(request.formats) else b""
         try:
-            page = await render_checked(self._executor, RenderJob(scan.id, packed, self._request(scan), shown))
+            page = await render_checked(self._executor, RenderJob(scan.id, packed, request, shown, find=find))
         except (ScanFault, EnvironmentFault) as fault:
             # Reading meets the same fault of the environment, if it lasts, and pauses for it.
             scan.unrendered = packed
@@ -198,7 +233,7 @@ class PageSource:
                 # Before the next turn at the service is granted, which may be while the ledger is written.
                 record_pause(self._backoff, error)
             if scan.begun_at:
-                await self.refund(scan.id)
+                await self._attempts.refund(scan)
             if isinstance(error, Blocked):
                 # One at a time until a page is read. The pause keeps its error, without this scan's frames.
                 self._backoff.record(Cause.MEMORY, error, time.monotonic())
@@ -219,7 +254,7 @@ class PageSource:
         """
         assert self._services is not None  # noqa: S101 - the settings name one
         # It may wait long, and a kill meanwhile must not count against it.
-        await self.refund(scan.id)
+        await self._attempts.refund(scan)
         scan.begun_at = 0.0
         scan.lane, scan.other_lanes = scan.recipe.second, (LOCAL_LANE,)
         reason = self._reason_against_waiting(scan.lane)
@@ -241,7 +276,9 @@ class PageSource:
         return await self._services.without_second(await self._second_job(scan, first), reason)
 
     async def _second_job(self, scan: Scan, first: bytes) -> Job:
-        return Job(scan.id, await self._loading.again(scan), scan.recipe, self._request(scan), first)
+        page = scan.file_page
+        content = await self._loading.again(scan) if page is None else (await self._load_page(scan, page)).content
+        return Job(scan.id, content, scan.recipe, self._request(scan), first)
 
     def _reason_against_waiting(self, lane: str) -> str:
         """Return why a page is not given to a service for a second reading; empty if it is."""
@@ -269,3 +306,8 @@ class PageSource:
                 publish(CacheFailed(reason=repr(error), remedy=BUG_REMEDY))
 
         asyncio.ensure_future(run_in(self._threads.delivery, save)).add_done_callback(saved)
+
+
+def _to_find(scan: Scan, packed: bytes) -> Recipe | None:
+    """Return the recipe by which a page is completed that has text of its own; None for cached ones."""
+    return scan.recipe if scan.file_page is not None and scan.file_page.packed == packed else None

@@ -6,14 +6,18 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from ocrwatch.backoff import BLOCKED_DELAY, Backoff, Cause, wait_until
 from ocrwatch.cache.key import PageCache
+from ocrwatch.daemon.attempts import AttemptRecords
 from ocrwatch.daemon.documents import Documents
+from ocrwatch.daemon.file_reader import FileReader
+from ocrwatch.daemon.intake import Intake
 from ocrwatch.daemon.page_source import BUG_REMEDY, PageSource
 from ocrwatch.daemon.reading_pauses import ReadingPauses
 from ocrwatch.daemon.retry_policy import HasPlan, TooSoon, delay_after, other_engine
+from ocrwatch.daemon.scan_tasks import ScanTasks
 from ocrwatch.delivery.deliveries import (
     ClearingItem,
     Deliveries,
@@ -25,6 +29,8 @@ from ocrwatch.delivery.deliveries import (
 )
 from ocrwatch.delivery.duplicates import Duplicates
 from ocrwatch.delivery.step_order import Delivered
+from ocrwatch.document import BEGINNING
+from ocrwatch.documents.file_joining import FileJoining
 from ocrwatch.errors import (
     Blocked,
     Changed,
@@ -56,16 +62,6 @@ if TYPE_CHECKING:
 _NO_FACTS: Final = FileFacts(0, 0, 0, 0, 0)
 
 
-class Intake(Protocol):
-    """Where scans come from, and go back to. Called on the event loop."""
-
-    def closed(self, scan: Scan) -> None:
-        """Take back the path of a closed scan."""
-
-    def is_doubtful(self, scan: SettledFile, fault: ScanFault) -> bool:
-        """Return whether a scan may be damaged only because its writer is not done."""
-
-
 class Pipeline:
     """Processes each scan in its own coroutine. Lives on the event loop."""
 
@@ -84,6 +80,7 @@ class Pipeline:
         duplicates: Duplicates | None,
         intake: Intake,
         documents: Documents,
+        joining: FileJoining,
         services: HttpOcrExecutor | None = None,
     ) -> None:
         """Store the parts; ``groups`` has the group ids that sidecars may be given to.
@@ -99,17 +96,21 @@ class Pipeline:
         self._scans = scans
         self._executor = executor
         self._loading = loading
-        self._pages = PageSource(settings, ledger, cache, threads, backoff, scans, executor, loading, services)
+        self._attempts = AttemptRecords(ledger, threads, backoff)
+        self._pages = PageSource(settings, cache, threads, backoff, scans, executor, loading, self._attempts, services)
         self._reading_pauses = ReadingPauses(backoff, scans)
         self._deliveries = deliveries
         self._duplicates = duplicates
         self._intake = intake
         self._documents = documents
         self.scheduler = self._pages.scheduler
+        self._files = FileReader(
+            settings, ledger, threads, backoff, scans, self.scheduler, loading, self._attempts, joining, intake
+        )
         self.began_at: float | None = None
         """When the first batch was taken (monotonic seconds)."""
         self._batches = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = ScanTasks()
         self._stopping = asyncio.Event()
         self._plans: dict[Scan, Entry] = {}
         """Scans whose delivery an earlier run has planned."""
@@ -123,6 +124,8 @@ class Pipeline:
                 await self._wait(scan)
                 if (planned := self._plans.get(scan)) is not None:
                     self._close(scan, await self._resume(scan, planned))
+                elif scan.fault is None and scan.file.has_pages:
+                    self._close(scan, await self._read_file(scan))
                 elif scan.fault is None:
                     page = await self._pages.page(scan)
                     self._close(scan, await self._deliver(scan, page))
@@ -155,11 +158,21 @@ class Pipeline:
             except Exception as error:  # noqa: BLE001 - a bug must not stop the daemon, nor lose the scan
                 self._note_bug(scan, error)
 
+    async def _read_file(self, scan: Scan) -> ScanState:
+        """Have each page of a file read by a coroutine of its own, then deliver the file."""
+        async with self._files.opened(scan) as file:
+            async for page in file.pages():
+                self._start(page)
+            return await self._deliver(scan, await file.joined(max(self.settings.log.preview_chars, BEGINNING)))
+
     async def _deliver(self, scan: Scan, page: RenderedPage) -> ScanState:
-        """Publish the text and archive the original.
+        """Publish the text and archive the original; a page of a file is only kept.
 
         A blocked scan waits here, with its text.
         """
+        if scan.file_page is not None:
+            await self._files.keep(scan, page)
+            return ScanState.DELIVERED
         output, fate, duplicates = scan.options.output, self.settings.on_success, self._duplicates
         place = await self._documents.page(scan, page, deletes=fate == "delete")
         if place is not None:
@@ -186,18 +199,15 @@ class Pipeline:
         return ScanState.CHANGED
 
     async def _quarantine(self, scan: Scan, fault: ScanFault) -> ScanState:
-        """Move the scan to the quarantine, unless its writer may still be at work."""
+        """Move the scan to the quarantine, unless its writer may still be at work; a page of a file is only missing."""
+        if scan.file_page is not None:
+            return ScanState.QUARANTINED
         if not scan.id:
             scan.id, scan.sha256 = await run_in(self._threads.io, self._loading.open_row, scan)
             self._scans.has_row(scan)
             self._backoff.resolve(Cause.READING)
         if self._intake.is_doubtful(scan.file, fault):
-            # The attempt is refunded, as it proves nothing yet. On the delivery thread, which is waited for at the end:
-            # attempts that stay counted would add up. A ledger that refuses is reported by a more important call.
-            with contextlib.suppress(EnvironmentFault):
-                await run_in(
-                    self._threads.delivery, self._ledger.refund_attempt, scan.id, code=fault.code, reason=fault.message
-                )
+            await self._attempts.refund_doubtful(scan, fault)
             return ScanState.INCOMPLETE
         scan.code, scan.reason = fault.code, fault.message
         with self._reading_pauses.past_reading(scan):
@@ -213,7 +223,7 @@ class Pipeline:
         if isinstance(fault, InternalFault):
             publish(ScanFailed(path=scan.path, reason=fault.message, trace=fault.trace))
         if other_engine(scan, fault):
-            await self._pages.refund(scan.id)
+            await self._attempts.refund(scan)
             self._retry(scan, fault.code, fault.message, 0.0)
             return
         delay = delay_after(scan, fault, self.settings.retry)
@@ -223,12 +233,7 @@ class Pipeline:
             scan.fault = without_frames(fault)
             return
         scan.reduced = scan.reduced or isinstance(fault, TimedOut)
-        try:
-            await run_in(
-                self._threads.state, self._ledger.wait, scan.id, time.time() + delay, fault.code, fault.message
-            )
-        except EnvironmentFault as error:
-            self._backoff.record(Cause.READING, error, time.monotonic())
+        await self._attempts.wait(scan, fault, delay)
         self._retry(scan, fault.code, fault.message, delay)
 
     async def _wait_out(self, scan: Scan, error: EnvironmentFault) -> None:
@@ -301,7 +306,13 @@ class Pipeline:
         scan.code, scan.reason = code, reason
         publish(
             ScanRetrying(
-                id=scan.id, path=scan.path, attempt=scan.attempt, code=code, reason=reason, retry_in_s=round(delay, 1)
+                id=scan.row,
+                path=scan.path,
+                attempt=scan.attempt,
+                code=code,
+                reason=reason,
+                retry_in_s=round(delay, 1),
+                page=None if scan.file_page is None else scan.file_page.number,
             )
         )
         self._postpone(scan, ScanState.RETRYING, delay)
@@ -312,6 +323,9 @@ class Pipeline:
         self._plans.pop(scan, None)
         self._scans.change(scan, state)
         self.scheduler.changed()
+        if scan.file_page is not None:
+            self._files.ended(scan)
+            return
         if not scan.stands_in:
             profile = scan.options.profile_name
             publish(ScanClosed(path=scan.path, state=state, batch=scan.batch.id, profile=profile))
@@ -355,7 +369,7 @@ class Pipeline:
 
     def clear(self, item: LeftoverItem | ClearingItem, path: str = "") -> None:
         """Remove what was left behind; what cannot be removed does no harm: the next start tries again."""
-        self._spawn(self._clear(item), path)
+        self._tasks.start(self._clear(item), path)
 
     @property
     def may_clear(self) -> bool:
@@ -364,7 +378,7 @@ class Pipeline:
 
     def change(self, settings: Settings, groups: Mapping[str, int]) -> None:
         """Apply other settings from the next turns on."""
-        self.settings = self._pages.settings = settings
+        self.settings = self._pages.settings = self._files.settings = settings
         # Added to, since scans in work may still need the old ones.
         self.groups = {**self.groups, **groups}
         self._loading.max_bytes = settings.settle.max_bytes
@@ -374,7 +388,8 @@ class Pipeline:
     def begun(self, event: Begun) -> None:
         """Record that a worker was given a scan."""
         if (scan := self._scans.of_row(event.scan)) is not None:
-            scan.worker, scan.attempt, scan.begun_at = event.pid, event.attempt, time.monotonic()
+            scan.worker, scan.begun_at = event.pid, time.monotonic()
+            scan.attempt = event.attempt if scan.file_page is None else scan.attempt + 1
 
     def stop(self) -> int:
         """Begin no more scans, and release those that no worker has begun; return how many are being read."""
@@ -399,9 +414,7 @@ class Pipeline:
         """
         self._deliveries.is_ending = True
         self._reading_pauses.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.cancel()
         for scan in list(self._scans.of(*ScanState)):
             self._close(scan, ScanState.CANCELLED)
 
@@ -419,9 +432,9 @@ class Pipeline:
 
     def _start(self, scan: Scan) -> asyncio.Task[None]:
         self._scans.add(scan)
-        if not scan.stands_in:
+        if not (scan.stands_in or scan.file_page is not None):
             self._documents.join(scan, self.groups)
-        return self._spawn(self._run(scan), scan.path)
+        return self._tasks.start(self._run(scan), scan.path)
 
     async def _run(self, scan: Scan) -> None:
         """Process a scan, and close it even if there is a bug in the error handling."""
@@ -435,15 +448,3 @@ class Pipeline:
             if not scan.is_closed:
                 # Cancelled: by the run's end, or by the executor itself.
                 self._close(scan, ScanState.CANCELLED)
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None], path: str) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-
-        def ended(task: asyncio.Task[None]) -> None:
-            self._tasks.discard(task)
-            if not task.cancelled() and (error := task.exception()) is not None:
-                publish(ScanFailed(path=path, exception=error))
-
-        task.add_done_callback(ended)
-        return task

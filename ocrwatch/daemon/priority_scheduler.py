@@ -96,6 +96,8 @@ class Scheduler:
         }
         self.workers = workers
         self._isolated: list[tuple[Scan, _Lane]] = []
+        self._page_last = False
+        """Whether the last scan that was let in is an isolated page of a file."""
         self._waiting: dict[Scan, asyncio.Future[None]] = {}
         self._wake = asyncio.Event()
         backoff.subscribe(self._wake)
@@ -258,20 +260,41 @@ class Scheduler:
         # A scan granted a moment ago has not run yet: the sets are updated here.
         placed = [scan for lane in self._lanes.values() for scan in lane.placed]
         # One whose service is not available does not hold up the others.
-        isolated = next((each for each in self._isolated if self._may_try(each[1], now, 0)), None)
-        if isolated is not None:
-            if not (placed or self._scans.count(ScanState.DELIVERING)):
-                self._isolated.remove(isolated)
-                self._place(*isolated)
+        if any(self._may_try(lane, now, 0) for _, lane in self._isolated):
+            self._grant_isolated(placed, now)
+        elif not any(scan.isolated for scan in placed):
+            self._grant_others(now)
+
+    def _grant_isolated(self, placed: list[Scan], now: float) -> None:
+        """Let in an isolated scan if nothing else is in work; pages of one file may be in work together."""
+        others_wait = any(len(lane.places) for lane in self._lanes.values())
+        # A file may have thousands of pages: others are read between them.
+        if self._page_last and others_wait and (placed or self._grant_others(now)):
             return
-        if any(scan.isolated for scan in placed):
-            return
+        for scan, lane in list(self._isolated):
+            if not self._may_try(lane, now, len(lane.placed)):
+                continue
+            is_alone = all(_are_of_one_file(scan, other) for other in placed)
+            if not is_alone or len(lane.placed) >= lane.most or self._scans.count(ScanState.DELIVERING):
+                return
+            self._isolated.remove((scan, lane))
+            self._place(scan, lane)
+            self._page_last = scan.file_page is not None
+            placed.append(scan)
+            if others_wait:
+                return
+
+    def _grant_others(self, now: float) -> bool:
+        """Let in scans that need not be alone; return whether there were some."""
+        granted = False
         for lane in self._lanes.values():
             while len(lane.placed) < lane.most and self._may_try(lane, now, len(lane.placed)):
                 scan = lane.places.take()
                 if scan is None:
                     break
                 self._place(scan, lane)
+                self._page_last, granted = False, True
+        return granted
 
     def _place(self, scan: Scan, lane: _Lane) -> None:
         lane.loaded.discard(scan)
@@ -310,3 +333,8 @@ class Scheduler:
         if not any(cause in self._backoff for cause in lane.causes):
             return True
         return not in_hand and now >= self._next_try(lane)
+
+
+def _are_of_one_file(one: Scan, other: Scan) -> bool:
+    """Return whether two scans are pages of the same file: if they end ocrwatch, that is suspected."""
+    return one.file_page is not None and other.file_page is not None and one.file_page.whole is other.file_page.whole

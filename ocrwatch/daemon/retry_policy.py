@@ -85,11 +85,11 @@ def delay_after(scan: Scan, fault: ScanFault, retry: Retry) -> float | None:
 
 
 def renew(scan: Scan, settings: Settings) -> None:
-    """Give a scan the options that are in force.
+    """Give a scan the options that are in force; a page has those of its file, with whose others it will be joined.
 
     One that ended a worker, or took too long, gets less of them.
     """
-    scan.options = settings.for_path(scan.path)
+    scan.options = settings.for_path(scan.path) if scan.file_page is None else scan.file_page.whole.options
     engines = scan.options.ocr.engine
     scan.recipe = recipe(scan.options, scan.engine if scan.engine in engines else engines[0])
     if scan.code in _OF_WORKERS:

@@ -151,9 +151,15 @@ def activity_of(assembly: Assembly, calendar: Calendar) -> Activity:
         oldest_since=None if oldest is None else at(oldest),
         workers_ready=assembly.executor.ready,
         being_read=[
-            BeingRead(display_path(scan.path), scan.worker, scan.attempt, at(scan.begun_at))
+            BeingRead(
+                display_path(scan.path),
+                scan.worker,
+                scan.attempt,
+                at(scan.begun_at),
+                None if scan.file_page is None else scan.file_page.number,
+            )
             for scan in sorted(scans.of(ScanState.READING), key=lambda scan: scan.begun_at)
-            if scan.begun_at
+            if scan.begun_at and not scan.file.has_pages
         ],
         queue=[display_path(path) for path in itertools.islice(assembly.queue(), MOST_SHOWN)],
         queued=assembly.queued,

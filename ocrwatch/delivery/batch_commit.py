@@ -14,11 +14,12 @@ from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.delivery.durability import Disk, GroupSync
 from ocrwatch.delivery.sidecars import StagedLost
 from ocrwatch.delivery.steps import Steps
+from ocrwatch.delivery.stored_sidecars import StoredLost
 from ocrwatch.delivery.work import Delivered, Journal, Work, result
 from ocrwatch.errors import OcrwatchError
 from ocrwatch.scan import ScanState
 
-_UNUSUAL = (OSError, OcrwatchError, StagedLost)
+_UNUSUAL = (OSError, OcrwatchError, StagedLost, StoredLost)
 
 Step = Callable[[int, Plan, Disk], bool]
 """Does something for the scan with this row and plan; returns whether it went as usual."""

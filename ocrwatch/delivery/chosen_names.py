@@ -49,6 +49,22 @@ class Sidecar:
 
 
 @dataclass(frozen=True, slots=True)
+class SheetProfile:
+    """The profile that a separator sheet names, with what it says of the documents behind the sheet."""
+
+    name: str
+    """Empty if there is no such profile."""
+    problem: str = ""
+    """Why the sheet is as one that names none; empty if there is such a profile."""
+    formats: tuple[str, ...] = ()
+    """Those that can have several pages, in the order of publishing."""
+    blank: str = ""
+    """Empty if the profile makes no documents itself."""
+    mode: int | None = None
+    group: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StackPage:
     """A scan as a page of a stack, which becomes one or more documents."""
 
@@ -64,6 +80,8 @@ class StackPage:
     """Whether it may be a separator: it was read with less, and codes were not looked for."""
     was_late: bool = False
     """Whether its file was changed long after those of the other pages, which waited for it."""
+    sheet: SheetProfile | None = None
+    """Of a separator sheet that names a profile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +150,16 @@ class Plan:
         if (review := values.get("review")) is not None:
             values["review"] = Review(tuple(review["reasons"]), review["confidence"])
         if (page := values.get("page")) is not None:
-            values["page"] = StackPage(**{**page, "endings": tuple(page["endings"])})
+            values["page"] = _stack_page(page)
         return cls(**values)
+
+
+def _stack_page(page: dict[str, Any]) -> StackPage:
+    """Return the place of a page in its stack; that of an older version has no sheet."""
+    values = {**page, "endings": tuple(page["endings"])}
+    if (sheet := values.get("sheet")) is not None:
+        values["sheet"] = SheetProfile(**{**sheet, "formats": tuple(sheet["formats"])})
+    return StackPage(**values)
 
 
 def part_name(token: str, scan: int, ending: str) -> str:

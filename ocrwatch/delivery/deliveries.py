@@ -9,13 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
-from typing import ClassVar, Final, TypeGuard
+from typing import Final, TypeGuard
 
 from ocrwatch.backoff import Backoff, Cause
 from ocrwatch.delivery.chosen_names import Fate, StackPage
 from ocrwatch.delivery.duplicates import CODE, Duplicates, Earlier, made_by
 from ocrwatch.delivery.field_lists import listed_fields
-from ocrwatch.delivery.step_order import Delivered, Deliverer, Work
+from ocrwatch.delivery.step_order import STORED_LOST, Delivered, Deliverer, Work
+from ocrwatch.delivery.stored_sidecars import StoredLost
 from ocrwatch.document import Review
 from ocrwatch.errors import Blocked, EnvironmentFault, ScanFault, memory_short
 from ocrwatch.ledger import Entry, Ledger
@@ -32,7 +33,7 @@ MOST_BLOCKED: Final = 128
 class Item(ABC):
     """Something to deliver."""
 
-    if_changed: ClassVar[str] = "it changed or went while it was read"
+    if_changed: str = "it changed or went while it was read"
     """What :class:`Changed` means for it."""
     attempt_of: int | None = None
     """Row of the scan whose attempt is refunded if no item can be delivered now: a long pause would use them up."""
@@ -71,7 +72,11 @@ class PageItem(Item):
         """Deliver it, or only archive its original if its text was delivered before."""
         self.earlier = None if self._duplicates is None else self._duplicates.earlier(self._scan)
         if self.earlier is None or self._duplicates is None:
-            return deliverer.deliver(self.work())
+            try:
+                return deliverer.deliver(self.work())
+            except StoredLost:
+                self.if_changed = STORED_LOST
+                raise
         return deliverer.deliver(self._duplicate_work(self.earlier, self._duplicates.fate))
 
     def work(self) -> Work:
@@ -91,7 +96,8 @@ class PageItem(Item):
             mode=scan.options.output.mode,
             group=self._group,
             review=Review(reasons, None if confidence is None else round(confidence, 2)) if reasons else None,
-            made_by=made_by(scan),
+            # A file that lacks a page is no earlier delivery of the same bytes: they may be read again for that page.
+            made_by=None if self._page.is_partial else made_by(scan),
             fields=listed_fields(rules, self._page.fields, self._read_at) if rules else None,
             page=self._place,
         )

@@ -38,6 +38,9 @@ class _AtOnce:
 SYNC_NOW: Disk = _AtOnce(sync_content, sync)
 """Waits for each file and folder at once."""
 
+NO_SYNC: Disk = _AtOnce(lambda _: None, lambda _: None)
+"""Waits for nothing: for files that a restart makes anew."""
+
 
 class GroupSync:
     """Syncs files in parallel as soon as they are added, and folders in :meth:`wait`.

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ocrwatch.delivery.chosen_names import Sidecar
 from ocrwatch.delivery.durability import SYNC_NOW, Disk
+from ocrwatch.delivery.stored_sidecars import copy_stored
+from ocrwatch.render.base import StoredSidecar
 from ocrwatch.storage.files import (
     folder,
     folder_if_there,
@@ -24,22 +26,26 @@ from ocrwatch.storage.files import (
 def stage(
     root: Path,
     subfolder: str,
-    contents: Sequence[tuple[str, bytes]],
+    contents: Sequence[tuple[str, bytes | StoredSidecar]],
     *,
     mode: int | None = None,
     group: int | None = None,
     disk: Disk = SYNC_NOW,
 ) -> None:
-    """Write ``(temporary name, bytes)`` below ``root/subfolder``, made if missing, durable as ``disk`` decides.
+    """Write ``(temporary name, content)`` below ``root/subfolder``, made if missing, durable as ``disk`` decides.
 
-    Leftovers of an earlier attempt under the same names are replaced. Raises ``OSError``.
+    Leftovers of an earlier attempt under the same names are replaced. Raises ``OSError``, and for stored sidecars what
+    :func:`ocrwatch.delivery.stored_sidecars.copy_stored` raises; nothing is left behind then.
     """
     with folder(root, subfolder, create=True) as directory:
         written: list[str] = []
         try:
-            for name, data in contents:
+            for name, content in contents:
                 remove(directory, name)
-                write_durable(directory, name, data, mode=mode, group=group, sync_file=disk.file)
+                if isinstance(content, StoredSidecar):
+                    copy_stored(content, directory, name, mode=mode, group=group, sync_file=disk.file)
+                else:
+                    write_durable(directory, name, content, mode=mode, group=group, sync_file=disk.file)
                 written.append(name)
             disk.folder(directory)
         except BaseException:

@@ -28,12 +28,16 @@ from ocrwatch.delivery import sidecars
 from ocrwatch.delivery.batch_commit import deliver_together
 from ocrwatch.delivery.chosen_names import Places, Plan
 from ocrwatch.delivery.steps import Steps
+from ocrwatch.delivery.stored_sidecars import StoredLost
 from ocrwatch.delivery.work import Delivered, Journal, Work, result
 from ocrwatch.errors import Changed, EnvironmentFault
 from ocrwatch.quarantine.reason_file import REASON_ENDING
 from ocrwatch.scan import ScanState
 
-__all__ = ["Delivered", "Deliverer", "Journal", "Work"]
+__all__ = ["STORED_LOST", "Delivered", "Deliverer", "Journal", "Work"]
+
+STORED_LOST = "what was kept of its pages in the state folder is gone or damaged; it is read again"
+"""What :class:`StoredLost` means for a scan."""
 
 _MOST_LEFT_BEHIND = 100
 _MOST_RENAMES = 100
@@ -62,7 +66,8 @@ class Deliverer:
     def deliver(self, work: Work) -> Delivered:
         """Deliver ``work``, or continue where the environment stopped an earlier call.
 
-        Raises :class:`Changed` if the scan is no longer the file that was read; nothing is published then.
+        Raises :class:`Changed` if the scan is no longer the file that was read, and :class:`StoredLost` if a stored
+        sidecar is no longer what was joined; nothing is published then, and the scan is to be read again.
         """
         self.clear_away()
         noted = self._journal.plan_of(work.scan)
@@ -142,7 +147,12 @@ class Deliverer:
             self._close_as_gone(work.scan)
             raise Changed(work.path)
         plan = self._steps.plan(work)
-        self._steps.stage(work, plan)
+        try:
+            self._steps.stage(work, plan)
+        except StoredLost:
+            self.discard(work.scan, work.path)
+            self._journal.close_scan(work.scan, ScanState.CHANGED, code=None, reason=STORED_LOST)
+            raise
         self._journal.planned(work.scan, plan.to_json(), code=work.code, reason=work.reason, stack=plan.stack)
         return plan
 

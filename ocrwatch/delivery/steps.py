@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import time
 from collections import Counter
@@ -26,6 +25,7 @@ from ocrwatch.delivery.chosen_names import (
 from ocrwatch.delivery.destinations import Roots
 from ocrwatch.delivery.durability import SYNC_NOW, Disk
 from ocrwatch.delivery.field_lists import StagedLine
+from ocrwatch.delivery.stored_sidecars import size_and_sha256
 from ocrwatch.delivery.work import Work
 from ocrwatch.errors import Blocked, NoFreeName, environment_fault, system_reason
 from ocrwatch.permissions import check_movable
@@ -88,13 +88,8 @@ class Steps:
             own = [ending for ending, _ in work.contents]
             stem, original = self._free_names(work.path, subfolder, work.fate, own, taken)
         sidecars = tuple(
-            Sidecar(
-                temporary_name(self._token, work.scan, ending),
-                f"{stem}.{ending}",
-                size=len(data),
-                sha256=hashlib.sha256(data).hexdigest(),
-            )
-            for ending, data in work.contents
+            Sidecar(temporary_name(self._token, work.scan, ending), f"{stem}.{ending}", size=size, sha256=sha256)
+            for ending, (size, sha256) in ((ending, size_and_sha256(content)) for ending, content in work.contents)
         )
         self._missed.pop(work.path, None)
         inbox = self.inbox_identity()
@@ -120,20 +115,21 @@ class Steps:
     def stage(self, work: Work, plan: Plan, disk: Disk = SYNC_NOW) -> None:
         """Write the sidecars under temporary names, and the parts of a document under theirs.
 
-        A duplicate has none, and makes no folder.
+        A duplicate has none, and makes no folder. Raises :class:`StoredLost` if a stored sidecar is not what it was.
         """
         if not plan.sidecars:
             return
         if plan.page is not None and plan.page.endings and self.places.parts is not None:
             parts = [
-                (part_name(self._token, work.scan, ending), data)
-                for ending, data in work.contents
+                (part_name(self._token, work.scan, ending), content)
+                for ending, content in work.contents
                 if ending in plan.page.endings
             ]
             with self._roots.guard(self.places.parts.parent):
                 sidecars.stage(self.places.parts.parent, self.places.parts.name, parts, mode=_PRIVATE, disk=disk)
         root = self.root_of(plan.fate)
-        staged = [(sidecar.temporary, data) for sidecar, (_, data) in zip(plan.sidecars, work.contents, strict=True)]
+        contents = (content for _, content in work.contents)
+        staged = [(sidecar.temporary, content) for sidecar, content in zip(plan.sidecars, contents, strict=True)]
         if plan.fields_line is not None and work.fields is not None:
             staged.append((plan.fields_line, work.fields.to_json()))
         with self._roots.guard(root, plan.folder):

@@ -9,6 +9,7 @@ from typing import Protocol
 from ocrwatch.delivery.chosen_names import Fate, Plan, StackPage
 from ocrwatch.delivery.field_lists import ListedFields
 from ocrwatch.document import Review
+from ocrwatch.render.base import StoredSidecar
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.file_facts import FileFacts
 
@@ -58,8 +59,8 @@ class Work:
     facts: FileFacts
     sha256: str | None
     fate: Fate
-    contents: tuple[tuple[str, bytes], ...]
-    """Ending and bytes of each file, in the order of publishing."""
+    contents: tuple[tuple[str, bytes | StoredSidecar], ...]
+    """Ending and content of each file, in the order of publishing. Stored ones must stay until the scan is closed."""
     mode: int | None = None
     group: int | None = None
     code: str | None = None

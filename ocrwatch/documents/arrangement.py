@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Final
 
+from ocrwatch.delivery.chosen_names import SheetProfile
+from ocrwatch.documents.sheets import common_profile
 from ocrwatch.documents.stack import UNNAMED, StackFacts
 from ocrwatch.intake.names import natural_key
 from ocrwatch.storage.files import split
 
 BLANK: Final = "blank"
 SEPARATOR: Final = "separator"
+
+FRONTS, BACKS = 0, 1
+REVERSED: Final = "reversed"
+"""Backs in reverse order: the pile was turned over as a whole, so that the last back comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,10 @@ class StackedPage:
     reason: str = ""
     is_blank: bool = False
     is_separator: bool = False
+    pile: int = FRONTS
+    """In a pair of piles, whether it is a front or a back."""
+    sheet: SheetProfile | None = None
+    """The profile that it names, if it is a separator sheet."""
 
     @property
     def is_missing(self) -> bool:
@@ -43,6 +54,10 @@ class Arranged:
     pages: list[StackedPage] = field(default_factory=list)
     dropped: list[tuple[StackedPage, str]] = field(default_factory=list)
     """Pages that were left out, with the reason."""
+    sheet: SheetProfile | None = None
+    """The profile that the separator sheet before it names."""
+    sheet_path: str = ""
+    """The path of that sheet."""
 
 
 def current(pages: Iterable[StackedPage]) -> list[StackedPage]:
@@ -71,27 +86,57 @@ def natural_order(path: str) -> tuple[object, ...]:
     return natural_key(folder), natural_key(stem), ending
 
 
-def arranged(pages: Sequence[StackedPage], facts: StackFacts) -> list[Arranged]:
-    """Return the documents of a stack, in order; none has no pages.
+def in_order(pages: Iterable[StackedPage]) -> list[StackedPage]:
+    """Return the current pages of one pile in natural order of their names: page2 before page10."""
+    return sorted(current(pages), key=lambda page: (natural_order(page.path), page.scan))
 
-    Pages are in natural order of their names: page2 before page10.
-    """
+
+def arranged(pages: Sequence[StackedPage], facts: StackFacts) -> list[Arranged]:
+    """Return the documents of a stack, or of a pair of piles, in order; none has no pages."""
     documents = [Arranged()]
-    for page in sorted(current(pages), key=lambda page: (natural_order(page.path), page.scan)):
-        if page.is_separator:
-            why = SEPARATOR
-        elif page.is_blank and facts.blank != "keep":
-            why = BLANK
-        else:
-            documents[-1].pages.append(page)
+    for sheet in _sheets(pages, facts):
+        if any(page.is_separator for page in sheet):
+            # It has two sides, though only one has its code.
+            documents[-1].dropped += [(page, SEPARATOR) for page in sheet]
+            _divide(documents)
+            documents[-1].sheet = common_profile([page.sheet for page in sheet])
+            documents[-1].sheet_path = sheet[0].path
             continue
-        documents[-1].dropped.append((page, why))
-        if (why == SEPARATOR or facts.blank == "split") and documents[-1].pages:
-            documents.append(Arranged())
+        for page in sheet:
+            blank = _blank(documents[-1], facts)
+            if not page.is_blank or blank == "keep":
+                documents[-1].pages.append(page)
+                continue
+            documents[-1].dropped.append((page, BLANK))
+            if blank == "split":
+                _divide(documents)
     with_pages = [document for document in documents if document.pages]
     for document in with_pages:
         document.name = _name(document, facts)
     return with_pages
+
+
+def _sheets(pages: Iterable[StackedPage], facts: StackFacts) -> Iterator[list[StackedPage]]:
+    """Yield the sides of each sheet, in order: one, or the two of a pair of piles."""
+    pages = list(pages)
+    fronts = in_order(page for page in pages if page.pile == FRONTS)
+    backs = in_order(page for page in pages if page.pile == BACKS)
+    if facts.duplex == REVERSED:
+        backs.reverse()
+    for sides in zip_longest(fronts, backs):
+        yield [page for page in sides if page is not None]
+
+
+def _divide(documents: list[Arranged]) -> None:
+    """Begin the next document, unless one has just begun; it is behind the same separator sheet."""
+    last = documents[-1]
+    if last.pages:
+        documents.append(Arranged(sheet=last.sheet, sheet_path=last.sheet_path))
+
+
+def _blank(document: Arranged, facts: StackFacts) -> str:
+    """Return what blank pages do."""
+    return (document.sheet.blank if document.sheet is not None else "") or facts.blank
 
 
 def _name(document: Arranged, facts: StackFacts) -> str:

@@ -25,18 +25,17 @@ from typing import Final
 from ocrwatch.delivery import sidecars
 from ocrwatch.delivery.chosen_names import Places, Plan, Sidecar, part_name
 from ocrwatch.delivery.destinations import Roots
+from ocrwatch.documents.contents import pages_of_pair
 from ocrwatch.documents.joiner import Joiner, PartLost
 from ocrwatch.documents.plan import PART_LOST, DocumentPlan, PlannedPage
 from ocrwatch.documents.planning import has_missing
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import DocumentState, Entry, Ledger, StackState
 from ocrwatch.render.joining.base import Document, DocumentPage, Dropped, Missing
-from ocrwatch.render.joining.job import JoinJob
 from ocrwatch.render.registry import load
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.files import (
     TEMPORARY_PREFIX,
-    create,
     folder,
     folder_if_there,
     has_content,
@@ -199,27 +198,9 @@ class DocumentDelivery:
     def _write(self, plan: DocumentPlan) -> dict[str, tuple[int, str]]:
         """Write the temporary files; return size and SHA-256 of each by its format. Raises :class:`PartLost`."""
         outbox = self._places.outbox
-        with (
-            self._roots.guard(outbox, plan.folder),
-            folder(outbox, plan.folder, create=True) as directory,
-            contextlib.ExitStack() as stack,
-        ):
-            descriptors: list[int] = []
-            try:
-                for file in plan.files:
-                    remove(directory, file.temporary)
-                    descriptor = create(directory, file.temporary, mode=plan.mode, group=plan.group)
-                    stack.callback(os.close, descriptor)
-                    descriptors.append(descriptor)
-                targets = tuple(zip(plan.formats, descriptors, strict=True))
-                written = self._joiner.join(JoinJob(self._document(plan), targets), tuple(descriptors))
-                sync(directory)
-            except BaseException:
-                # What is half written would fill a full disk.
-                for file in plan.files:
-                    remove(directory, file.temporary)
-                raise
-        return written
+        files = [(name, file.temporary) for name, file in zip(plan.formats, plan.files, strict=True)]
+        with self._roots.guard(outbox, plan.folder), folder(outbox, plan.folder, create=True) as directory:
+            return self._joiner.write(self._document(plan), directory, files, mode=plan.mode, group=plan.group)
 
     def _document(self, plan: DocumentPlan) -> Document:
         return Document(
@@ -229,6 +210,7 @@ class DocumentDelivery:
             plan.review,
             tuple(self._page(page, plan) for page in plan.pages),
             tuple(Dropped(page.path, page.sha256, page.code) for page in plan.dropped),
+            profile=plan.profile,
         )
 
     def _page(self, page: PlannedPage, plan: DocumentPlan) -> DocumentPage:
@@ -273,7 +255,7 @@ class DocumentDelivery:
         """
         if self.to_write(stack):
             return
-        pages = self._ledger.stacks.pages(stack)
+        pages = pages_of_pair(self._ledger, stack)
         in_documents = {
             page.scan
             for document in self._ledger.stacks.documents(stack)

@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from typing import Final
 
 from ocrwatch.errors import EnvironmentFault, InternalFault, environment_fault, memory_short
+from ocrwatch.render.joining.base import Document
 from ocrwatch.render.joining.job import MODULE, FaultKind, JoinJob, decode_answer, encode_job
+from ocrwatch.storage.files import create, remove, sync
 
 _SECONDS: Final = 60.0
 _SECONDS_A_PAGE: Final = 2.0
@@ -35,6 +38,38 @@ class Joiner:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
+
+    def write(
+        self,
+        document: Document,
+        directory: int,
+        files: Sequence[tuple[str, str]],
+        *,
+        mode: int | None = None,
+        group: int | None = None,
+    ) -> dict[str, tuple[int, str]]:
+        """Write the files of a document, durably; return size and SHA-256 of each by its format.
+
+        ``files`` are the format and the name of each, below an open ``directory``; those that are there are replaced.
+        On any failure none is left behind. Raises like :meth:`join`.
+        """
+        descriptors: list[int] = []
+        try:
+            for _, name in files:
+                remove(directory, name)
+                descriptors.append(create(directory, name, mode=mode, group=group))
+            targets = tuple((wanted, descriptor) for (wanted, _), descriptor in zip(files, descriptors, strict=True))
+            written = self.join(JoinJob(document, targets), tuple(descriptors))
+            sync(directory)
+        except BaseException:
+            # What is half written would fill a full disk.
+            for _, name in files:
+                remove(directory, name)
+            raise
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        return written
 
     def join(self, job: JoinJob, descriptors: tuple[int, ...]) -> dict[str, tuple[int, str]]:
         """Write the files of a document; return size and SHA-256 of each by its format.

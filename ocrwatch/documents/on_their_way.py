@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ocrwatch.documents.stack import Stack, stem_of
+from ocrwatch.documents.stack import Stack, StackFacts, stem_of
 from ocrwatch.settings import Settings
 from ocrwatch.storage.files import split
 
@@ -58,14 +58,25 @@ class OnTheirWay:
             self._arriving[folder, stem_of(path)].append(path)
             self._arriving[folder, None].append(path)
 
-    def all_known(self, stack: Stack) -> bool:
-        """Return whether all files are known that came before a stack is to be closed."""
-        return self._known_until >= stack.closes_at
+    def all_known(self, at: float) -> bool:
+        """Return whether all files are known that came to the inbox before a time (monotonic seconds)."""
+        return self._known_until >= at
 
     def arriving(self, stack: Stack) -> set[str]:
         """Return the paths of files in the inbox that are not read yet, and would be pages of a stack."""
         facts = stack.facts
-        paths = self._arriving.get((facts.folder, facts.stem if facts.by == "name" else None), ())
+        return self._of_profile(facts, facts.stem if facts.by == "name" else None)
+
+    def may_begin(self, stack: Stack, stems: Collection[str]) -> bool:
+        """Return whether a file in the inbox may begin another pile in the folder of a stack.
+
+        ``stems`` are the common names of the piles that have begun.
+        """
+        paths = self._of_profile(stack.facts, None)
+        return any(stem_of(path) not in stems and not self._is_stuck(path, stack) for path in paths)
+
+    def _of_profile(self, facts: StackFacts, stem: str | None) -> set[str]:
+        paths = self._arriving.get((facts.folder, stem), ())
         return {path for path in paths if (self._settings.for_path(path).profile_name or "") == facts.profile}
 
     def must_wait(self, stack: Stack) -> bool:

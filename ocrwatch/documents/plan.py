@@ -31,6 +31,13 @@ class PlannedPage:
     code: str = ""
     """Why it is missing, with ``reason``; empty if it is there. Of a page that was left out: why it was."""
     reason: str = ""
+    pile: int = 0
+    """1 if it is a back of a pair of piles."""
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """What distinguishes it from other pages: both piles of a pair may have the same names."""
+        return self.pile, self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,9 @@ class DocumentPlan:
     """Stem of the document that lacked pages which this one has."""
     after: str = ""
     """Stem of the document that was closed when the pages of this one came late."""
+    profile: str = ""
+    """The profile that the separator sheet before it names, or else that of its pages; empty in plans of an older
+    version."""
     folder: str = ""
     """Folder in the outbox."""
     stem: str = ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 import json
+import math
 import os
 import string
 from dataclasses import asdict, dataclass, field
@@ -53,11 +55,21 @@ class StackFacts:
     """Permissions of their files."""
     group: int | None = None
     """Group id of their files."""
+    duplex: str = ""
+    """In which order the backs of its pages come, or it has the backs: ``reversed`` or ``same``; empty if each page is
+    a sheet."""
+    duplex_wait: float = 0.0
+    """Seconds for which fronts wait for the first of their backs."""
 
     @property
     def key(self) -> str:
         """What is the same for stacks that follow each other."""
         return json.dumps([self.profile, self.folder, self.by, self.stem])
+
+    @property
+    def feed(self) -> str:
+        """What is the same for the piles of fronts and backs that follow each other, whatever their names."""
+        return json.dumps([self.profile, self.folder])
 
     @property
     def name(self) -> str:
@@ -96,6 +108,8 @@ def facts_of(path: str, options: Effective, formats: tuple[str, ...], group: int
         formats,
         options.output.mode,
         group,
+        options.group.duplex,
+        options.group.duplex_wait,
     )
 
 
@@ -105,6 +119,35 @@ class Feed:
 
     latest: Stack | None = None
     """The stack to which the latest page belongs."""
+    piles: list[Stack] = field(default_factory=list)
+    """The piles of fronts and backs that are no documents yet, in the order in which they began."""
+
+
+@dataclass(slots=True)
+class Span:
+    """The first and the last of some times."""
+
+    first: float = math.inf
+    last: float = -math.inf
+
+    def add(self, time: float) -> None:
+        """Take another time."""
+        self.first, self.last = min(self.first, time), max(self.last, time)
+
+    def is_before(self, other: Span, gap: float = 0.0) -> bool:
+        """Return whether all of it is at least ``gap`` before another one; False if either has no time."""
+        return self.first <= self.last and other.first <= other.last and self.last + gap <= other.first
+
+
+class Check(enum.Enum):
+    """Whether a pile of fronts or backs was searched for pages that earlier documents lack: these are no pile."""
+
+    DUE = enum.auto()
+    RUNNING = enum.auto()
+    DONE = enum.auto()
+    """What is left is a pile."""
+    EMPTY = enum.auto()
+    """Nothing is left of it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -133,15 +176,42 @@ class Stack:
     is_written: bool = False
     """Whether its documents are planned, or about to be."""
 
+    # Of a pile of fronts or backs:
+    written: Span = field(default_factory=Span)
+    """The times of its files, in seconds since 1970."""
+    came: Span = field(default_factory=Span)
+    """When its files came, as far as that is known."""
+    closed_at: float = 0.0
+    """When it was closed, or restored as closed."""
+    is_held: bool = False
+    """Whether the ledger has that it is closed."""
+    restored_at: float = 0.0
+    """When an earlier run's pile was restored as closed; 0 if it is none."""
+    check: Check = Check.DUE
+    doubt: str = ""
+    """Why it is not sure that ``backs`` belong to it; empty if it is."""
+    backs: Stack | None = None
+    """The pile with the other sides, when both are complete."""
+
     @property
     def pages(self) -> int:
         """How many pages it has."""
         return len(self.delivered | self.missing | self.open)
 
     @property
+    def is_pile(self) -> bool:
+        """Whether its pages are the fronts or the backs of sheets."""
+        return bool(self.facts.duplex)
+
+    @property
     def is_followed(self) -> bool:
         """Whether pages of another name have come since its last page."""
         return self.feed.latest not in {None, self}
+
+    @property
+    def gives_up_at(self) -> float:
+        """When fronts that are complete wait for their backs no longer."""
+        return self.closed_at + self.facts.duplex_wait
 
     @property
     def closes_at(self) -> float:

@@ -59,6 +59,7 @@ from ocrwatch.events.scan import (
     ScanReturned,
     ScanRewritten,
     ScanSeen,
+    ScanSplit,
     ScanWaiting,
 )
 from ocrwatch.events.services import (
@@ -133,6 +134,7 @@ __all__ = [
     "ScanReturned",
     "ScanRewritten",
     "ScanSeen",
+    "ScanSplit",
     "ScanWaiting",
     "SettingKept",
     "StatusListening",
@@ -168,6 +170,7 @@ EVENTS: Final[dict[str, type[Event]]] = {
         ScanWaiting,
         ScanIgnored,
         ScanReady,
+        ScanSplit,
         ScanDelivered,
         ScanDuplicate,
         ScanRetrying,

@@ -25,6 +25,8 @@ class DocumentDelivered(Event, frozen=True, kw_only=True):
     """``quiet`` (no further page came), ``next`` (the next document has begun), ``counter`` (a name came again),
     ``restart`` (ocrwatch was restarted, and pages of the same name had begun the next one), ``end`` (the run ended), or
     ``retry`` (a page that was missing was read)."""
+    profile: str | None = None
+    """The profile that its separator sheet names, or else that of its pages."""
     dropped: int | None = None
     """How many pages were left out; they are archived."""
     missing: tuple[str, ...] | None = None

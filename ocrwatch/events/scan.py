@@ -65,6 +65,17 @@ class ScanReady(Event, frozen=True, kw_only=True):
     bytes: int
 
 
+class ScanSplit(Event, frozen=True, kw_only=True):
+    """A file was split into its pages, which are read now."""
+
+    name = "scan.split"
+    level = "info"
+
+    id: int
+    path: str
+    pages: int
+
+
 class BatchStarted(Event, frozen=True, kw_only=True):
     """Scans that arrived together are passed to the workers."""
 
@@ -159,6 +170,8 @@ class ScanRetrying(Event, frozen=True, kw_only=True):
     code: str
     reason: str
     retry_in_s: float
+    page: int | None
+    """Number of the page that was not read, if its file has several."""
 
 
 class ScanQuarantined(Event, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from ocrwatch.executors.ipc import Job, RenderJob
 from ocrwatch.plugins import find, installed, origin
 from ocrwatch.recipe import Recipe
 from ocrwatch.render.base import RenderedPage, RenderRequest
+from ocrwatch.render.joining.job import joinable
 from ocrwatch.render.registry import flaw_of
 from ocrwatch.scan import Scan
 
@@ -242,17 +243,20 @@ def request_for(scan: Scan, *, preview_chars: int, packs: bool) -> RenderRequest
     """Return what is to be made of a loaded scan's page.
 
     ``preview_chars`` is the length of the text's beginning in the log; ``packs``: whether the page is for the cache.
+    What is made of a page of a file can be joined, and names the file.
     """
-    output = scan.options.output
+    output, page = scan.options.output, scan.file_page
+    original = scan if page is None else page.whole
     return RenderRequest(
-        output.formats,
-        os.fsencode(scan.path),
-        scan.file.facts.size,
-        scan.sha256 or "",
+        output.formats if page is None else joinable(output.formats),
+        os.fsencode(original.path),
+        original.file.facts.size,
+        original.sha256 or "",
         output.review_below,
-        (REDUCED,) if scan.reduced else (),
+        (*((REDUCED,) if scan.reduced else ()), *(() if page is None else page.notes)),
         max(preview_chars, BEGINNING),
         packs,
         scan.options.pdf.straighten,
         scan.options.fields,
+        0 if page is None else page.number,
     )

@@ -25,6 +25,7 @@ from ocrwatch.document import EngineInfo
 from ocrwatch.errors import (
     Blocked,
     Damaged,
+    Encrypted,
     EngineFailed,
     EnvironmentFault,
     InternalFault,
@@ -118,8 +119,10 @@ class RenderJob(_Message, frozen=True):
     packed: bytes
     request: RenderRequest
     content: bytes = b""
-    """The scan, if a format shows it; empty if none does."""
+    """The scan, if a format shows it or ``find`` is given; otherwise empty."""
     number: int = 0
+    find: Recipe | None = None
+    """Recipe by which a page with text of its own is completed; None for all others."""
 
 
 class PrepareJob(_Message, frozen=True):
@@ -357,6 +360,7 @@ _ERRORS: Final[dict[str, type[OcrwatchError]]] = {
         OtherFormat,
         Truncated,
         Damaged,
+        Encrypted,
         TooLarge,
         Unsupported,
         TimedOut,

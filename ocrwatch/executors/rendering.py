@@ -12,8 +12,9 @@ from ocrwatch.cache.codec import Malformed, pack, unpack
 from ocrwatch.document import FieldSummary, Page, PageSummary
 from ocrwatch.errors import Damaged, invalid_page
 from ocrwatch.executors.ipc import encode_other
+from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.doubt import is_doubtful
-from ocrwatch.recognise.separators import is_separator
+from ocrwatch.recognise.separators import is_separator, profiles_named
 from ocrwatch.render.base import Original, RenderedPage, RenderRequest
 from ocrwatch.render.registry import flaw_of, render, table_formats
 from ocrwatch.render.review import review_reasons
@@ -40,7 +41,7 @@ def render_page(page: Page, request: RenderRequest, content: bytes = b"") -> Ren
 
     Raises :class:`InternalFault` if a format fails, :class:`EnvironmentFault` if it lacks a package.
     """
-    reasons = review_reasons(page, request.review_below)
+    reasons = review_reasons(page, request.review_below, demands_fields=not request.page)
     if request.review_below:
         reasons = (*reasons, *request.review_notes, *_missing_tables(page, request))
     reasons = (*reasons, *_unsearched_fields(page, request))
@@ -54,12 +55,18 @@ def render_page(page: Page, request: RenderRequest, content: bytes = b"") -> Ren
     )
 
 
-def render_packed(packed: bytes, request: RenderRequest, content: bytes = b"") -> RenderedPage:
-    """Render a cached page.
+def render_packed(
+    packed: bytes, request: RenderRequest, content: bytes = b"", find: Recipe | None = None
+) -> RenderedPage:
+    """Render a cached page, or one with text of its own, which is completed by the recipe ``find``.
 
     Raises :class:`Damaged` if it is none, or no answer to the request, and like :func:`render_page`.
     """
     page = unpacked(packed)
+    if find is not None:
+        from ocrwatch.recognise.own_text import completed  # noqa: PLC0415 - loads much
+
+        page = plain(completed(page, content, find))
     rendered = render_page(page, request, content)
     if flaw := flaw_of(rendered, request):
         # The daemon would take it for a worker that sends invalid data, and end the worker.
@@ -117,6 +124,7 @@ def _summary(page: Page, reasons: tuple[str, ...], preview_chars: int) -> PageSu
         page.second is None and is_doubtful(page),
         page.is_blank,
         any(map(is_separator, page.codes or ())),
+        profiles_named(page.codes or ()),
     )
 
 

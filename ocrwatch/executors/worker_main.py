@@ -140,7 +140,7 @@ def _done(job: AnyJob) -> Read | Prepared:
         case Job():
             return Read(job.scan, _read(job))
         case RenderJob():
-            return Read(job.scan, render_packed(job.packed, job.request, job.content))
+            return Read(job.scan, render_packed(job.packed, job.request, job.content, job.find))
         case PrepareJob():
             return _prepare(job)
         case AssembleJob():

@@ -30,6 +30,7 @@ from ocrwatch.ledger import Ledger, facts_key
 from ocrwatch.magic import HEAD, ImageKind, image_kind
 from ocrwatch.observe.status_txt import is_note
 from ocrwatch.observe.systemd import notify
+from ocrwatch.render.joining.base import PAGES_OF_JSON
 from ocrwatch.render.registry import TEXT, commit_mark, endings
 from ocrwatch.settings import Settings
 from ocrwatch.storage.file_facts import FileFacts
@@ -57,6 +58,8 @@ _SET_ASIDE: Final = "read"
 _JSON: Final = "json"
 _PAGE_BREAK: Final = b"\f"
 """Between the pages of a document's text; in a scan's text it is so rare that the scan may be read once more."""
+_HEAD_OF_JSON: Final = 1 << 20
+"""Bytes in which a JSON without its pages ends: with them, that of a file with many pages may be large."""
 _NO_LIMIT: Final = 1 << 60
 _MORE_TIME: Final = "EXTEND_TIMEOUT_USEC=60000000"
 
@@ -244,7 +247,8 @@ def _source_of(directory: int, name: str) -> dict[str, Any] | None:
         return None
     try:
         with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
-            source = json.load(file)["source"]
+            head, pages, rest = file.read(_HEAD_OF_JSON).partition(PAGES_OF_JSON)
+            source = json.loads(head + (b"}" if pages else rest + file.read()))["source"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return source if isinstance(source, dict) else {}

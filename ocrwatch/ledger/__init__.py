@@ -5,7 +5,7 @@ The states are ``queued → reading → planned → published → delivered`` or
 attempts, and ``changed`` for a file that was changed or removed. Each is durable before the step that depends on it.
 """
 
-from ocrwatch.ledger.entry import Entry, facts_key
+from ocrwatch.ledger.entry import Entry, facts_key, mtime_of
 from ocrwatch.ledger.ledger import Ledger
 from ocrwatch.ledger.migrations import SCHEMA_VERSION
 from ocrwatch.ledger.reader import LedgerReader
@@ -14,5 +14,5 @@ from ocrwatch.ledger.stacks import DocumentEntry, DocumentState, StackEntry, Sta
 
 __all__ = [
     "SCHEMA_VERSION", "DocumentEntry", "DocumentState", "Entry", "Ledger", "LedgerReader", "StackEntry", "StackState",
-    "Stacks", "facts_key", "mark_reviewed",
+    "Stacks", "facts_key", "mark_reviewed", "mtime_of",
 ]  # fmt: skip

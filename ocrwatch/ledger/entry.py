@@ -65,6 +65,11 @@ def facts_key(facts: FileFacts) -> str:
     return f"{facts.inode}:{facts.size}:{facts.mtime_ns}"
 
 
+def mtime_of(key: str) -> float:
+    """Return the time of a file in such a key, in seconds since 1970."""
+    return int(key.rpartition(":")[2]) / 1e9
+
+
 def entry_of(row: sqlite3.Row) -> Entry:
     """Return the entry of a row; in a table of an older ocrwatch, without reviews, it has none."""
     values: dict[str, Any] = {name: row[name] for name in row.keys() if name in _COLUMNS}  # noqa: SIM118 - no mapping

@@ -75,7 +75,16 @@ CREATE TABLE documents (
 CREATE INDEX documents_by_stack ON documents (stack);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _REVIEWS, _DEATHS, _HASHES, _STATES, _DOCUMENTS)
+_PILES: Final = """
+ALTER TABLE stacks ADD COLUMN feed TEXT;        -- JSON; equal for piles of fronts and backs that follow each other
+ALTER TABLE stacks ADD COLUMN expected TEXT;    -- JSON array of the pages that a waiting pile has still to get
+ALTER TABLE stacks ADD COLUMN fronts INTEGER;   -- the pile of which it has the backs; NULL if it is in no pair
+ALTER TABLE stacks ADD COLUMN doubt TEXT;       -- why it is in no pair, or why its pair is not sure
+CREATE INDEX stacks_by_feed ON stacks (feed) WHERE feed IS NOT NULL;
+CREATE INDEX stacks_by_fronts ON stacks (fronts) WHERE fronts IS NOT NULL;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _REVIEWS, _DEATHS, _HASHES, _STATES, _DOCUMENTS, _PILES)
 """Migrations from each version of the schema to the next, from the empty one on. Append only: they are in use."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)
@@ -85,6 +94,9 @@ REVIEWS_SINCE: Final = 2
 
 DOCUMENTS_SINCE: Final = 6
 """First version of the schema with stacks and documents."""
+
+PILES_SINCE: Final = 7
+"""First version of the schema with piles of fronts and backs."""
 
 
 class NotALedger(Exception):
@@ -137,6 +149,7 @@ def check_tables(db: sqlite3.Connection) -> None:
         db.execute("SELECT id, path, facts, sha256, state, attempts, not_before, code, reason, plan FROM scans LIMIT 0")
         db.execute("SELECT review, confidence, reviewed_at, alone, deaths, stack FROM scans LIMIT 0")
         db.execute("SELECT id, key, facts, state, closed_by, opened_at, updated_at FROM stacks LIMIT 0")
+        db.execute("SELECT feed, expected, fronts, doubt FROM stacks LIMIT 0")
         db.execute("SELECT id, stack, state, plan, updated_at FROM documents LIMIT 0")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:

@@ -94,6 +94,11 @@ class LedgerReader:
         rows = self._rows_since(migrations.DOCUMENTS_SINCE, "SELECT * FROM stacks WHERE id = ?", stack)
         return stack_entry_of(rows[0]) if rows else None
 
+    def open_piles(self, feed: str) -> list[StackEntry]:
+        """Return the piles of fronts and backs of a feed that are no documents yet, oldest first."""
+        sql = "SELECT * FROM stacks WHERE feed = ? AND state IN ('gathering', 'waiting') ORDER BY id"
+        return [stack_entry_of(row) for row in self._rows_since(migrations.PILES_SINCE, sql, feed)]
+
     def pages(self, stack: int) -> list[Entry]:
         """Return the scans of a stack that were read or quarantined, oldest first."""
         sql = "SELECT * FROM scans WHERE stack = ? AND state IN ('delivered', 'quarantined') ORDER BY id"

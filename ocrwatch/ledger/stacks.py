@@ -2,17 +2,19 @@
 
 A stack gathers pages until it is closed; then its documents are planned in the same transaction, so that a restart
 writes the same ones. A document is ``planned → staged → delivered``; a stack is ``gathering → closed → done``, or
-``incomplete`` if a document lacks a page, which may still be read.
+``incomplete`` if a document lacks a page, which may still be read. A pile of fronts or backs is ``waiting`` before it
+is closed. The piles of a pair are two stacks; their documents belong to that of the fronts.
 """
 
 from __future__ import annotations
 
 import enum
+import json
 import sqlite3
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ocrwatch.ledger.database import Database
 from ocrwatch.ledger.entry import Entry, entry_of
@@ -23,6 +25,8 @@ class StackState(enum.StrEnum):
 
     GATHERING = "gathering"
     """Further pages may come."""
+    WAITING = "waiting"
+    """A pile of fronts or backs that takes no further page, and waits for the other one."""
     CLOSED = "closed"
     """Its documents are planned."""
     INCOMPLETE = "incomplete"
@@ -42,7 +46,7 @@ class DocumentState(enum.StrEnum):
     """Its files are durable under their final names."""
 
 
-_OPEN: Final = (StackState.GATHERING, StackState.CLOSED, StackState.INCOMPLETE)
+_OPEN: Final = (StackState.GATHERING, StackState.WAITING, StackState.CLOSED, StackState.INCOMPLETE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,19 @@ class StackEntry:
     opened_at: float
     """Wall-clock seconds, like ``updated_at``."""
     updated_at: float
+    feed: str | None = None
+    """JSON: equal for piles of fronts and backs that follow each other; None if it is no such pile."""
+    expected: tuple[str, ...] = ()
+    """Paths of pages that a waiting pile has still to get."""
+    fronts: int | None = None
+    """Row of the pile of which it has the backs; None if it is in no pair, or has the fronts."""
+    doubt: str | None = None
+    """Why it is in no pair, or why its pair is not sure."""
+
+    @property
+    def owner(self) -> int:
+        """Row of the stack that has its documents."""
+        return self.id if self.fronts is None else self.fronts
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +94,50 @@ class Stacks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, key: str, facts: str) -> int:
-        """Record a stack that gathers pages; return its row."""
+    def begin(self, key: str, facts: str, feed: str | None = None) -> int:
+        """Record a stack that gathers pages; return its row. ``feed`` is that of a pile of fronts or backs."""
         now = time.time()
         with self._database.transaction():
             cursor = self._database.db.execute(
-                "INSERT INTO stacks (key, facts, state, opened_at, updated_at) VALUES (?, ?, 'gathering', ?, ?)",
-                (key, facts, now, now),
+                "INSERT INTO stacks (key, facts, state, opened_at, updated_at, feed)"
+                " VALUES (?, ?, 'gathering', ?, ?, ?)",
+                (key, facts, now, now, feed),
             )
             return cursor.lastrowid or 0
+
+    def hold(self, stack: int, closed_by: str, expected: Sequence[str]) -> None:
+        """Record that a pile takes no further page, but those at the ``expected`` paths."""
+        with self._database.transaction():
+            self._database.db.execute(
+                "UPDATE stacks SET state = 'waiting', closed_by = ?, expected = ?, updated_at = ?"
+                " WHERE id = ? AND state = 'gathering'",
+                (closed_by, json.dumps(sorted(expected)), time.time(), stack),
+            )
+
+    def pair(self, fronts: int, backs: int) -> None:
+        """Record that two piles are the two sides of the same sheets."""
+        with self._database.transaction():
+            self._database.db.execute("UPDATE stacks SET fronts = ? WHERE id = ?", (fronts, backs))
+            self._set(backs, StackState.CLOSED)
+
+    def set_doubt(self, stack: int, why: str) -> None:
+        """Record why a pile is in no pair, or why its pair is not sure."""
+        with self._database.transaction():
+            self._database.db.execute("UPDATE stacks SET doubt = ? WHERE id = ?", (why, stack))
+
+    def backs_of(self, stack: int) -> StackEntry | None:
+        """Return the pile with the backs of a pile; None if that is in no pair, or has the backs itself."""
+        with self._database.guarded():
+            row = self._database.db.execute("SELECT * FROM stacks WHERE fronts = ?", (stack,)).fetchone()
+        return None if row is None else stack_entry_of(row)
+
+    def pile_before(self, stack: int, feed: str) -> StackEntry | None:
+        """Return the pile of a feed that was begun last before ``stack``."""
+        with self._database.guarded():
+            row = self._database.db.execute(
+                "SELECT * FROM stacks WHERE feed = ? AND id < ? ORDER BY id DESC LIMIT 1", (feed, stack)
+            ).fetchone()
+        return None if row is None else stack_entry_of(row)
 
     def find(self, stack: int) -> StackEntry | None:
         """Return a stack; None if there is none."""
@@ -94,33 +146,37 @@ class Stacks:
         return None if row is None else stack_entry_of(row)
 
     def unfinished(self) -> list[StackEntry]:
-        """Return the stacks that gather pages, or have documents that are not delivered, oldest first."""
+        """Return the stacks that gather pages or wait, or have documents that are not delivered, oldest first."""
         with self._database.guarded():
             rows = self._database.db.execute(
-                "SELECT * FROM stacks WHERE state IN ('gathering', 'closed') ORDER BY id"
+                "SELECT * FROM stacks WHERE state IN ('gathering', 'waiting') OR (state = 'closed' AND fronts IS NULL)"
+                " ORDER BY id"
             ).fetchall()
         return [stack_entry_of(row) for row in rows]
 
-    def last_incomplete(self, key: str) -> StackEntry | None:
-        """Return the newest stack of this key with a document that lacks a page."""
+    def last_incomplete(self, key: str, other_than: int) -> StackEntry | None:
+        """Return the newest other stack of this key with a document that lacks a page, or may lack one."""
         with self._database.guarded():
             row = self._database.db.execute(
-                "SELECT * FROM stacks WHERE key = ? AND state IN ('closed', 'incomplete') ORDER BY id DESC LIMIT 1",
-                (key,),
+                "SELECT * FROM stacks WHERE key = ? AND id != ? AND state IN ('waiting', 'closed', 'incomplete')"
+                " ORDER BY id DESC LIMIT 1",
+                (key, other_than),
             ).fetchone()
         return None if row is None else stack_entry_of(row)
 
     def all_incomplete(self) -> list[int]:
         """Return the rows of all stacks with a document that lacks a page."""
         with self._database.guarded():
-            rows = self._database.db.execute("SELECT id FROM stacks WHERE state = 'incomplete' ORDER BY id").fetchall()
+            rows = self._database.db.execute(
+                "SELECT id FROM stacks WHERE state = 'incomplete' AND fronts IS NULL ORDER BY id"
+            ).fetchall()
         return [row["id"] for row in rows]
 
     def lacking(self, sha256: str) -> list[StackEntry]:
-        """Return the stacks with a document that lacks a page with these bytes, the newest first."""
+        """Return the stacks that take no further pages and lack one with these bytes, the newest first."""
         with self._database.guarded():
             rows = self._database.db.execute(
-                "SELECT * FROM stacks WHERE state IN ('closed', 'incomplete') AND id IN"
+                "SELECT * FROM stacks WHERE state IN ('waiting', 'closed', 'incomplete') AND id IN"
                 " (SELECT stack FROM scans WHERE sha256 = ? AND state = 'quarantined') ORDER BY id DESC",
                 (sha256,),
             ).fetchall()
@@ -193,9 +249,12 @@ class Stacks:
             )
 
     def finish(self, stack: int, state: StackState) -> None:
-        """Record that the documents of a stack are delivered."""
+        """Record that the documents of a stack are delivered, also for the other pile of its pair."""
         with self._database.transaction():
-            self._set(stack, state)
+            self._database.db.execute(
+                "UPDATE stacks SET state = ?, updated_at = ? WHERE id = ? OR fronts = ?",
+                (state, time.time(), stack, stack),
+            )
 
     def forget(self, stack: int) -> None:
         """Delete the row of a stack without pages."""
@@ -245,4 +304,13 @@ def stack_entry_of(row: sqlite3.Row) -> StackEntry:
         row["closed_by"],
         row["opened_at"],
         row["updated_at"],
+        **_of_pile(row),
     )
+
+
+def _of_pile(row: sqlite3.Row) -> dict[str, Any]:
+    """Return what only piles of fronts and backs have; a ledger of an older ocrwatch has none."""
+    if "feed" not in row.keys():  # noqa: SIM118 - no mapping
+        return {}
+    expected = () if row["expected"] is None else tuple(json.loads(row["expected"]))
+    return {"feed": row["feed"], "expected": expected, "fronts": row["fronts"], "doubt": row["doubt"]}

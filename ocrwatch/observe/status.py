@@ -144,6 +144,8 @@ class BeingRead:
     """The worker's process id."""
     attempt: int
     since: str
+    page: int | None = None
+    """Number of the page, if the file has several."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,13 +86,26 @@ class RenderRequest:
     """Whether formats that show the page put it upright and straight."""
     fields: tuple[FieldRule, ...] = ()
     """The fields of the scan's profile, even if this reading does not look for them."""
+    page: int = 0
+    """Number of the page, from 1, in a file that has several; 0 for a scan. What must be in the file, such as required
+    fields, need not be on each page."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSidecar:
+    """A sidecar that is in a file of the state folder: that of a file with many pages may be large."""
+
+    path: str
+    """Absolute."""
+    size: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedPage:
-    """All that the daemon gets of a page."""
+    """All that the daemon gets of a page, or of a file with several pages."""
 
-    sidecars: tuple[tuple[str, bytes], ...]
+    sidecars: tuple[tuple[str, bytes | StoredSidecar], ...]
     """Ending and content of each, in the order of publishing."""
     summary: PageSummary
     packed: bytes = b""
@@ -100,3 +113,5 @@ class RenderedPage:
     fields: tuple[FieldSummary, ...] | None = None
     """The fields of the profile, in their order; None if it has none, or they were not looked for. They are not in the
     summary, which is logged."""
+    is_partial: bool = False
+    """Whether a page of the file is missing: another reading may have it."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Final
 
-from ocrwatch.document import Page, Standing
+from ocrwatch.document import Field, FieldSummary, Page, Standing
 
 MOST_UNREAD: Final = 0.35
 """Share of a page's letter-like marks, 0 to 1, that may be unread before the page is marked for review.
@@ -17,21 +17,25 @@ below .5, this and a confidence of 75 mark 16 of 16 and 1 of 1; of those above .
 """
 
 
-def review_reasons(page: Page, below: float) -> tuple[str, ...]:
+def review_reasons(page: Page, below: float, *, demands_fields: bool = True) -> tuple[str, ...]:
     """Return why a page's text should be reviewed, empty if it need not be.
 
     ``below`` is the confidence, 0 to 100, from which on a text is good enough; 0 disables all reasons but the required
-    fields that are missing. A page that was proved blank has no others either.
+    fields that are missing. A page that was proved blank has no others either. Without ``demands_fields`` those are no
+    reasons: another page of its file may have them.
     """
     of_text = _reasons_of_text(page, below) if below and not page.is_blank else ()
     # Demanded by name: a blank page in their profile may be a sheet that was fed upside down.
-    return (*of_text, *(f"required field {name} is missing" for name in _missing_fields(page)))
+    return (*of_text, *(missing_fields(page.fields or ()) if demands_fields else ()))
 
 
-def _missing_fields(page: Page) -> Iterator[str]:
-    for field in page.fields or ():
-        if field.required and field.standing is Standing.MISSING:
-            yield field.name
+def missing_fields(fields: Iterable[Field | FieldSummary]) -> tuple[str, ...]:
+    """Return a reason for each required field that is missing."""
+    return tuple(
+        f"required field {field.name} is missing"
+        for field in fields
+        if field.required and field.standing is Standing.MISSING
+    )
 
 
 def _reasons_of_text(page: Page, below: float) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ class TsvFormat:
 
 
 def _rows(page: Page) -> Iterator[str]:
-    yield _row(_PAGE, (0, 0, 0, 0), Box(0, 0, page.width, page.height))
+    yield page_row(1, page.width, page.height)
     for block_number, block in enumerate(page.blocks, 1):
         yield _row(_BLOCK, (block_number, 0, 0, 0), block.box)
         for paragraph_number, paragraph in enumerate(block.paragraphs, 1):
@@ -61,6 +61,11 @@ def cell(text: str) -> str:
     """Return text that stays one cell, and is no formula for a spreadsheet: a quote is put in front of those."""
     text = one_line(text)
     return f"'{text}" if _FORMULA.match(text) else text
+
+
+def page_row(number: int, width: int, height: int, text: str = "") -> str:
+    """Return the row of a whole page. A page that was read has no ``text`` there."""
+    return "\t".join((*map(str, (_PAGE, number, 0, 0, 0, 0, 0, 0, width, height)), _NO_CONFIDENCE, text))
 
 
 def _row(

@@ -16,10 +16,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from ocrwatch.recipe import FieldRule, RemoteService
 from ocrwatch.settings.caching import Cache
 from ocrwatch.settings.field_options import DocumentType, FieldOptions, check_names, fields_of, merged
+from ocrwatch.settings.grouping import Group, check_group
 from ocrwatch.settings.reading import Codes, Enhance, Ocr, Tables, recipe
 from ocrwatch.settings.remote import Remote, check_services
 from ocrwatch.settings.reporting import Events, Hooks, Status
-from ocrwatch.settings.section_base import Section, wrong_option
+from ocrwatch.settings.section_base import Section
 from ocrwatch.settings.types import (
     Duration,
     FileMode,
@@ -54,10 +55,10 @@ class Watch(Section):
     recursive: bool = True
     """Whether subfolders of the inbox are watched too. They are mirrored in the outbox."""
     include: Annotated[Names, Field(min_length=1)] = (
-        "*.jpg", "*.jpeg", "*.jpe", "*.jfif", "*.png", "*.tif", "*.tiff",
+        "*.jpg", "*.jpeg", "*.jpe", "*.jfif", "*.png", "*.tif", "*.tiff", "*.pdf",
     )  # fmt: skip
-    """Patterns of the file names to read. The files must be JPEG, PNG or TIFF images, whatever their names end in. Case
-    is ignored."""
+    """Patterns of the file names to read. The files must be JPEG, PNG or TIFF images, or PDFs, whatever their names end
+    in. PDFs need the extra pdf; without it, *.pdf is ignored. Case is ignored."""
     exclude: Names = (
         ".*", "*.part", "*.tmp", "*.filepart", "*.crdownload", "~*", "*~",
         "Thumbs.db",
@@ -204,24 +205,6 @@ class Log(Section):
     """Number of characters of each text that are logged, up to 10000; 0 logs none. Scans may be confidential."""
 
 
-class Group(Section):
-    """How the pages of a feeder become one document. The single pages are delivered as well."""
-
-    by: Literal["", "name", "folder", "time", "separator"] = ""
-    """Which pages belong together. name: those of one folder with the same name before their number, such as
-    scan_001.jpg and scan_002.jpg. folder: all pages of one folder. time: pages of one folder that come without a pause
-    of quiet. separator: the same, divided at separator sheets (ocrwatch separator), for which codes are looked for.
-    Empty makes no documents. The document has those of output.formats that can have several pages: txt, json,
-    pdf, alto and hocr."""
-    quiet: Annotated[Duration, between(0.5, 86400.0, format_duration)] = 60.0
-    """A document is complete when no further page has come for this long, 500ms to 1d. A page that comes later begins
-    another document. Increase it if a feeder pauses longer between two pages."""
-    blank: Literal["keep", "drop", "split"] = "keep"
-    """What blank pages do. keep: they are pages like others. drop: they are left out of the document, such as the blank
-    backs of a duplex scanner. split: they are left out, and what follows is another document. The scan of a blank page
-    is archived in any case."""
-
-
 _NO_GROUP: Final = Group()
 
 
@@ -268,6 +251,11 @@ class Profile(Section):
     def _fields_fit(self) -> Self:
         check_names(self.all_fields)
         return self
+
+    @property
+    def label(self) -> str:
+        """Its name, or its pattern if it has none."""
+        return self.name or self.match
 
     @property
     def all_fields(self) -> tuple[FieldOptions, ...]:
@@ -369,11 +357,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _groups_say_by_what(self) -> Self:
         for number, profile in enumerate(self.profiles):
-            group = profile.group
-            if not group.by and (others := group.model_fields_set - {"by"}):
-                unused = " and ".join(sorted(others))
-                remedy = f"write name, folder, time or separator, or remove {unused}: without by, no documents are made"
-                raise wrong_option(("profiles", number, "group", "by"), group.by, remedy)
+            check_group(profile.group, ("profiles", number, "group"))
         return self
 
     @classmethod
@@ -399,6 +383,10 @@ class Settings(BaseSettings):
         """The ``[ocr]`` options without a profile, and those of each profile."""
         return (self.ocr, *(self.with_profile(profile).ocr for profile in self.profiles))
 
+    def profile_named(self, label: str) -> Profile | None:
+        """Return the first profile with this name, or with this pattern and no name."""
+        return next((profile for profile in self.profiles if profile.label == label), None)
+
     def for_path(self, path: str) -> Effective:
         """Return the options for the scan at ``path``.
 
@@ -417,7 +405,7 @@ class Settings(BaseSettings):
         if profile.languages is not None:
             ocr = ocr.model_copy(update={"languages": profile.languages})
         return Effective(
-            profile.name or profile.match,
+            profile.label,
             ocr,
             _overlay(self.enhance, profile.enhance),
             _overlay(self.output, profile.output),

@@ -34,6 +34,7 @@ from ocrwatch.render.base import RenderedPage, RenderRequest
 from tests.contract.pooling import GENEROUS, JPEG, recipe, request
 from tests.eventually import eventually, run
 from tests.fake_executor import FakeExecutor, page_of
+from tests.pages import sidecars_of
 
 _LIMIT: Final = 2 * GENEROUS
 
@@ -355,8 +356,8 @@ def test_a_cached_page_is_rendered_as_it_was_when_it_was_read(opened: Open) -> N
         assert page.packed
         assert await it.render(2, page.packed) == page
         other = await it.render(3, page.packed, request("json", path="sub/b.jpg", packs=False))
-        ((ending, content),) = other.sidecars
-        before, now = json.loads(dict(page.sidecars)["json"]), json.loads(content)
+        ((ending, content),) = sidecars_of(other).items()
+        before, now = json.loads(sidecars_of(page)["json"]), json.loads(content)
         assert (ending, now["source"].pop("path"), before["source"].pop("path")) == ("json", "sub/b.jpg", "a.jpg")
         assert now == before
         assert other == replace(page, sidecars=other.sidecars, packed=b"")
@@ -371,7 +372,7 @@ def test_each_cached_page_goes_to_its_own_caller(opened: Open) -> None:
     async def scenario() -> None:
         it.executor.start()
         pages = await asyncio.gather(*(it.render(scan, pack(page_of(f"word{scan}"))) for scan in range(20)))
-        assert [dict(page.sidecars)["txt"] for page in pages] == [b"word%d\n" % scan for scan in range(20)]
+        assert [sidecars_of(page)["txt"] for page in pages] == [b"word%d\n" % scan for scan in range(20)]
         assert (it.attempts, it.steps) == ({}, [])
         # Nor is it needed that one can be counted.
         it.refused = EnvironmentFault("the disk is full")

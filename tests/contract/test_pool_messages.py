@@ -15,6 +15,7 @@ from ocrwatch.executors.events import WorkerLost
 from ocrwatch.executors.ipc import Read
 from ocrwatch.render.base import RenderedPage
 from tests.contract.pooling import Start, request
+from tests.pages import sidecars_of
 
 
 def framed(data: bytes, jpeg_length: int = 0) -> str:
@@ -34,7 +35,7 @@ def test_numbers_of_numpy_and_infinite_ones_are_a_page(start: Start) -> None:
     assert {type(word.confidence) for word in page.words} == {float}
     assert page.words[0].box == Box(0, 0, 1, 1)
     rendered = pooling.rendered(1)
-    sidecars = dict(rendered.sidecars)
+    sidecars = sidecars_of(rendered)
     assert sidecars["txt"] == b"90.5 inf\n"
     (block,) = json.loads(sidecars["json"])["blocks"]
     assert [word["confidence"] for word in block["lines"][0]["words"]] == [90.5, None]

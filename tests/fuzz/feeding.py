@@ -17,6 +17,7 @@ from ocrwatch.executors.process_pool import Pool
 from ocrwatch.recipe import Recipe
 from ocrwatch.render.base import RenderRequest
 from tests.fuzz.corpus import TEXT, Mutant, originals
+from tests.pages import sidecars_of
 
 TIME_LIMIT = 10.0
 """Seconds for one mutant, where an unharmed page takes a tenth of one."""
@@ -147,7 +148,7 @@ class _Feeding:
         seconds = outcome.read_ms / 1000
         if victim is None:
             self._found.neighbours += 1
-            text = dict(outcome.page.sidecars)["txt"].decode() if outcome.page else str(outcome.error)
+            text = sidecars_of(outcome.page)["txt"].decode() if outcome.page else str(outcome.error)
             if text.split() != TEXT.split():
                 self._found.wrong.append(f"a whole scan was read as {text!r}")
             return

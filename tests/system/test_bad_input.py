@@ -67,7 +67,6 @@ BAD: dict[str, tuple[Callable[[], bytes], set[str], str]] = {
     "gif": (_gif, {"other-format"}, "GIF"),
     "half-png": (lambda: _half(saved(draw(phrase(0)), "PNG")), {"truncated"}, "ends early"),
     "half-tiff": (lambda: _half(saved(draw(phrase(0)), "TIFF")), {"damaged"}, "damaged"),
-    "pdf": (lambda: b"%PDF-1.7\n" + bytes(500), {"other-format"}, "JPEG"),
     "heic": (lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500), {"other-format"}, "HEIC"),
     "jpeg-2000": (lambda: b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(500), {"other-format"}, "JPEG 2000"),
     "first-scan-only": (lambda: odd.first_scans(render(phrase(0), progressive=True), 1), {"truncated"}, "scans"),

@@ -34,7 +34,7 @@ def test_no_step_of_a_busy_run_is_slow(tmp_path: Path) -> None:
         for number in range(SCANS):
             put(daemon.inbox, f"{number}.jpg", scan(number % 7))
         put(daemon.inbox, "half.jpg", scan(1)[:2000])
-        put(daemon.inbox, "none.jpg", b"%PDF-1.4 and so on")
+        put(daemon.inbox, "none.jpg", b"GIF89a and so on")
         (tmp_path / "ocrwatch.toml").write_text(CONFIG.format(seconds=1))
         daemon.process.send_signal(signal.SIGHUP)
         daemon.wait_for("daemon.reloaded")

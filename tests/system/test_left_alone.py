@@ -75,9 +75,9 @@ def test_file_without_permission_waits_until_it_may_be_read(tmp_path: Path, unpr
 
 
 def test_what_is_not_read_is_said_everywhere(tmp_path: Path) -> None:
-    """A PDF and a JPEG without an ending: once in the log, in status and STATUS.txt, and after a restart not again."""
+    """A GIF and a JPEG without an ending: once in the log, in status and STATUS.txt, and after a restart not again."""
     environment = {"OCRWATCH_STATUS__SHARE_FILE": "true"}
-    put(tmp_path / "inbox", "doc.pdf", b"%PDF-1.7")
+    put(tmp_path / "inbox", "doc.gif", b"GIF89a")
     put(tmp_path / "inbox", "sub/@Recycle/deleted.jpg", scan(2))
     note = tmp_path / "outbox/STATUS.txt"
 
@@ -85,13 +85,13 @@ def test_what_is_not_read_is_said_everywhere(tmp_path: Path) -> None:
         return note.exists() and text in note.read_text(encoding="utf-8")
 
     with DaemonProcess(tmp_path, environment=environment) as daemon:
-        event = daemon.wait_for("scan.ignored", path="doc.pdf")
-        assert "PDF document" in event["reason"]
-        assert "instead of PDF" in event["remedy"]
+        event = daemon.wait_for("scan.ignored", path="doc.gif")
+        assert "GIF image" in event["reason"]
+        assert "as JPEG" in event["remedy"]
         put(daemon.inbox, "scan", scan(1))
         daemon.wait_for("scan.ignored", path="scan")
         until(lambda: said("Not read: 2 files"), what="the office is told")
-        assert "doc.pdf: it is a PDF document" in note.read_text(encoding="utf-8")
+        assert "doc.gif: it is a GIF image" in note.read_text(encoding="utf-8")
         answer = run_ocrwatch(tmp_path, "status").stdout
         assert "not read    2" in answer
         assert "scan: it is a JPEG, but its name has no ending; rename it to scan.jpg" in answer

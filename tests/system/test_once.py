@@ -49,14 +49,16 @@ def test_once_with_a_scan_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_once_names_what_it_does_not_read(tmp_path: Path) -> None:
     """Files of other kinds are named with what to do, also if they have just come; there was nothing else to read."""
-    put(tmp_path / "inbox", "sub/doc.pdf", b"%PDF-1.7")
+    put(tmp_path / "inbox", "sub/doc.gif", b"GIF89a")
     put(tmp_path / "inbox", "Thumbs.db", b"")
     answer = run_ocrwatch(tmp_path, "once")
     assert answer.returncode == FINE
     nothing, not_read, document = answer.stdout.splitlines()
     assert nothing.startswith("Nothing to read in ")
     assert not_read == "Not read: 1 file"
-    assert document.startswith("  sub/doc.pdf: it is a PDF document, and only JPEG, PNG and TIFF images are read; set")
+    assert document.startswith(
+        "  sub/doc.gif: it is a GIF image, and only JPEG, PNG and TIFF images and PDF documents are"
+    )
 
 
 def test_once_does_not_wait_for_an_incomplete_scan(tmp_path: Path) -> None:

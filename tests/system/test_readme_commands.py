@@ -80,6 +80,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     put(folder, "page.jpg", encode(draw_table(TABLE).image))
     put(folder, "receipt.jpg", render(RECEIPT, size=36))
     put(folder, "truth.csv", b"file,date,total\nreceipt.jpg,27/11/2026,3.50\n")
+    # Which a separator sheet names.
+    put(folder, "ocrwatch.toml", b'[[profiles]]\nname = "invoices"\nmatch = "invoices/**"\n')
     return folder
 
 

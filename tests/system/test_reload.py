@@ -68,8 +68,8 @@ def test_new_options_of_documents_are_for_stacks_that_begin_later(tmp_path: Path
         assert (event["folder"], event["document"], event["pages"]) == ("after", "a", 1)
         refused = _reload(daemon, "[[profiles]]\nmatch = '**'\n[profiles.group]\nquiet = '1s'\n", event=FAILED)
         assert "profiles[0].group.by" in refused["reason"]
-        tables = f'[output]\nformats = ["tsv"]\n{grouped.format("1s")}'
-        assert "makes documents" in _reload(daemon, tables, event=FAILED)["reason"]
+        pictures = f'[output]\nformats = ["explain"]\n{grouped.format("1s")}'
+        assert "makes documents" in _reload(daemon, pictures, event=FAILED)["reason"]
         assert len(daemon.events("document.delivered")) == 1
 
 

@@ -193,7 +193,7 @@ def test_damaged_scan_is_not_sent(tmp_path: Path) -> None:
             damaged = {
                 "cut": whole[: len(whole) // 2],
                 "lossless": whole.replace(b"\xff\xc0", b"\xff\xc3", 1),
-                "other": b"%PDF-1.4\n" + bytes(2000),
+                "other": b"GIF89a" + bytes(2000),
             }
             for name, content in damaged.items():
                 put(daemon.inbox, f"cloud/{name}.jpg", content)

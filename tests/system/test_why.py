@@ -71,7 +71,7 @@ def test_scans_on_their_way(tmp_path: Path) -> None:
         put(daemon.inbox, "half.jpg", scan(1)[:900])
         until(lambda: why(tmp_path, "half.jpg")["state"] == "incomplete", what="it is not whole")
         (daemon.inbox / "notes.txt").write_text("milk")
-        (daemon.inbox / "doc").write_bytes(b"%PDF-1.7")
+        (daemon.inbox / "doc").write_bytes(b"GIF89a")
         put(daemon.inbox, "@Recycle/deleted.jpg", scan(1))
         (daemon.inbox / "link.jpg").symlink_to("q0.jpg")
 
@@ -86,8 +86,8 @@ def test_scans_on_their_way(tmp_path: Path) -> None:
         assert "watch.include" in why(tmp_path, "notes.txt")["says"]
         document = why(tmp_path, "doc")
         assert document["state"] == "ignored"
-        assert "it is a PDF document" in document["says"]
-        assert "instead of PDF" in document["remedy"]
+        assert "it is a GIF image" in document["says"]
+        assert "as JPEG" in document["remedy"]
         assert "belongs to the NAS" in why(tmp_path, "@Recycle/deleted.jpg")["says"]
         assert "symbolic link" in why(tmp_path, "inbox/link.jpg")["says"]
         assert why(tmp_path, "nowhere.jpg", code=1)["state"] == "unknown"

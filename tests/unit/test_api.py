@@ -167,8 +167,8 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_every_fault_of_a_scan_that_reading_raises_is_offered() -> None:
-    """All but those that only worker processes, remote services and deliveries have."""
-    of_others = {"TimedOut", "WorkerDied", "Rejected", "NoFreeName"}
+    """All but those that only worker processes, remote services, deliveries and PDFs have."""
+    of_others = {"TimedOut", "WorkerDied", "Rejected", "NoFreeName", "Encrypted"}
     faults = {
         name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.ScanFault)
     }

@@ -130,3 +130,24 @@ def test_a_ledger_of_an_older_ocrwatch_has_no_documents(tmp_path: Path, monkeypa
         assert (reader.stack(1), reader.pages(1), reader.documents(1), reader.documents_with('"x"')) == (
             None, [], [], [],
         )  # fmt: skip
+        assert reader.open_piles("x") == []
+
+
+def test_a_ledger_of_an_older_ocrwatch_has_no_piles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its stacks are read, and are in no pair; the next start takes them over."""
+    with monkeypatch.context() as older:
+        older.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[: migrations.PILES_SINCE - 1])
+        older.setattr(migrations, "check_tables", lambda _: None)
+        ledger = Ledger(tmp_path)
+        ledger.db.execute(
+            "INSERT INTO stacks (key, facts, state, opened_at, updated_at) VALUES ('key', '{}', 'gathering', 1, 1)"
+        )
+        ledger.close()
+    with LedgerReader(tmp_path, alone=True) as reader:
+        found = reader.stack(1)
+        assert found is not None
+        assert (found.feed, found.fronts, found.owner, found.expected) == (None, None, 1, ())
+        assert reader.open_piles("x") == []
+    ledger = Ledger(tmp_path)
+    assert ledger.stacks.unfinished() == [found]
+    ledger.close()

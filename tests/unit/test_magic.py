@@ -35,7 +35,7 @@ KINDS = {
     "jxr": (b"II\xbc\x01\x08", "a JPEG XR image", "plain JPEG"),
     "png sent as text": (b"\x89PNG\n\x1a\n", "a damaged PNG image", "binary mode"),
     "cr2": (b"II*\0\x10\0\0\0CR\x02\0", "a camera's raw image", "JPEG"),
-    "pdf": (b"%PDF-1.7\n%\xe2\xe3", "a PDF document", "one file a page"),
+    "pdf": (b"%PDF-1.7\n%\xe2\xe3", "a PDF document", "put it into the inbox"),
     "postscript": (b"%!PS-Adobe-3.0", "a PostScript document", "JPEG"),
     "webp": (b"RIFF\x24\0\0\0WEBPVP8 ", "a WebP image", "JPEG"),
     "sound": (b"RIFF\x24\0\0\0WAVEfmt ", OTHER, "JPEG"),
@@ -73,6 +73,8 @@ def test_what_programs_save_is_named(saved_as: str, name: str) -> None:
         (b"II*\0\x08\0\0\0", ImageKind.TIFF),
         (b"MM\0*\0\0\0\x08", ImageKind.TIFF),
         (b"II+\0\x08\0\0\0", ImageKind.TIFF),
+        (b"%PDF-1.7\n", ImageKind.PDF),
+        (b"\n%PDF-1.7\n", None),
         (b"GIF89a", None),
     ],
 )
@@ -83,6 +85,17 @@ def test_images_that_are_read(head: bytes, kind: ImageKind | None) -> None:
         assert all(may_become_image(head[:length]) for length in range(1, 3))
     else:
         assert not may_become_image(head)
+
+
+def test_without_its_extra_a_pdf_is_no_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The remedy names the extra, and what to do without."""
+    monkeypatch.setattr("ocrwatch.magic.reads_pdf", lambda: False)
+    assert image_kind(b"%PDF-1.7") is None
+    assert not may_become_image(b"%PD")
+    fault = other_format(b"%PDF-1.7")
+    assert "a PDF document" in fault.message
+    assert "ocrwatch[pdf]" in fault.remedy
+    assert "one file a page" in fault.remedy
 
 
 @given(st.binary(max_size=HEAD))

@@ -25,7 +25,7 @@ from ocrwatch.observe.prometheus import CAUSES, RESULTS, Exposition
 from ocrwatch.observe.status import Distribution, ServiceStatus, Status
 from ocrwatch.recipe import FieldType
 from ocrwatch.render import registry
-from ocrwatch.render.joining.base import Document, DocumentPage, Dropped, Missing
+from ocrwatch.render.joining.base import Document, DocumentPage, Dropped, Missing, SourceFile
 from ocrwatch.render.joining.joined_json import JoinedJson
 from ocrwatch.render.joining.registry import JOINED
 from ocrwatch.settings import Group, Profile, Settings
@@ -184,7 +184,8 @@ def test_everything_of_a_document_is_documented() -> None:
     page = text_of("documents.md")
     lost = DocumentPage("in/a_1.jpg", None, {}, Missing("damaged", "grey"))
     file = io.BytesIO()
-    JoinedJson().join(Document("a", "in", "name", (), (lost,), (Dropped("in/a_2.jpg", None, "blank"),)), file)
+    dropped, source = Dropped("in/a_2.jpg", None, "blank"), SourceFile("in/a.tif", 1, "ab")
+    JoinedJson().join(Document("a", "in", "name", (), (lost,), (dropped,), source), file)
     written = json.loads(file.getvalue())
     files, where = (page.partition(f"\n## {heading}?\n")[2].partition("\n## ")[0] for heading in _OF_DOCUMENTS)
     assert _named(files) == {*JOINED, *written, *written["pages"][0]}

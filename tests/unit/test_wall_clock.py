@@ -10,7 +10,7 @@ import ocrwatch
 SHOWN_ONLY = {
     "ledger": "records when a scan was seen, and until when it waits",
     "cache": "records when a page was read, and drops old ones",
-    "daemon/pipeline.py": "notes waits for the next start, never longer than retry.max_delay",
+    "daemon/attempts.py": "notes waits for the next start, never longer than retry.max_delay",
     "daemon/retry_policy.py": "has what an earlier run noted waited for, never longer than retry.max_delay",
     "delivery/deliveries.py": "says in fields.csv when a scan was read",
     "daemon/assembly.py": "finds what ended within a day, and says when hooks were told",

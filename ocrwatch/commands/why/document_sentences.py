@@ -20,6 +20,7 @@ from ocrwatch.log import printable
 from ocrwatch.observe.status import isoformat
 from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
+from ocrwatch.settings.types import format_duration
 from ocrwatch.storage.files import display_path, split
 
 _MOST_NAMED = 10
@@ -61,16 +62,17 @@ def _of_waiting(settings: Settings, path: str) -> str:
     if not options.group.by:
         return ""
     facts = facts_of(path, options, (), None)
-    return f"It will be a page of {_named(facts)}."
+    # A pile of backs becomes a part of another document.
+    return f"It will be a page of {'a document' if facts.duplex else _named(facts)}."
 
 
 def _of_ended(sources: Sources, row: Entry, stack: int, ledger: LedgerReader) -> str:
     entry = ledger.stack(stack)
     if entry is None:
         return ""
-    if entry.state is StackState.GATHERING:
+    if entry.state in {StackState.GATHERING, StackState.WAITING}:
         return _gathered(entry, row, ledger)
-    for document in reversed(ledger.documents(stack)):
+    for document in reversed(ledger.documents(entry.owner)):
         plan = DocumentPlan.from_json(document.plan)
         for number, page in enumerate(plan.pages, 1):
             if page.scan == row.id:
@@ -87,10 +89,30 @@ def _gathered(entry: StackEntry, row: Entry, ledger: LedgerReader) -> str:
     others = len({page.path for page in ledger.pages(entry.id)} - {row.path})
     company = f" with {others:,} other{'' if others == 1 else 's'}" if others else ""
     verb = "is missing in" if row.state is ScanState.QUARANTINED else "is gathered in"
-    return (
-        f"It {verb} {_named(facts)}{company}; it is complete when no page has come for {facts.quiet:g} s."
-        f"{_fate_of_original(row)}"
-    )
+    fronts = _fronts_of(entry, ledger)
+    side = "" if fronts is None else "the backs of "
+    what = _named(facts if fronts is None else StackFacts.from_json(fronts.facts))
+    return f"It {verb} {side}{what}{company}; {_until(entry, facts, fronts)}.{_fate_of_original(row)}"
+
+
+def _fronts_of(entry: StackEntry, ledger: LedgerReader) -> StackEntry | None:
+    """Return the pile of which a pile will be the backs, as it seems now; None if it has fronts, or is no pile."""
+    piles = ledger.open_piles(entry.feed) if entry.feed else []
+    number = next((number for number, pile in enumerate(piles) if pile.id == entry.id), 0)
+    return piles[number - 1] if number % 2 else None
+
+
+def _until(entry: StackEntry, facts: StackFacts, fronts: StackEntry | None) -> str:
+    """Say until when a document is gathered."""
+    if entry.state is StackState.WAITING and fronts is None:
+        name = f"the backs of {printable(facts.name)}" if facts.by in {"name", "folder"} else "its backs"
+        return f"it waits for {name}, for at most {format_duration(facts.duplex_wait)}"
+    if entry.state is StackState.WAITING:
+        return "they wait until the fronts are complete"
+    complete = f"complete when no page has come for {facts.quiet:g} s"
+    if fronts is not None:
+        return f"they are {complete}"
+    return f"its fronts are {complete}" if facts.duplex else f"it is {complete}"
 
 
 def _of_page(

@@ -201,7 +201,8 @@ def _told_by_daemon(sources: Sources, path: str) -> Answer | None:
 
 def _being_read(sources: Sources, one: BeingRead) -> Answer:
     attempt = f", in its attempt {one.attempt}" if one.attempt > 1 else ""
-    says = f"is being read by worker {one.worker} since {sources.at(one.since)}{attempt}."
+    page = "" if one.page is None else f", now page {one.page},"
+    says = f"is being read{page} by worker {one.worker} since {sources.at(one.since)}{attempt}."
     return Answer(one.path, "reading", says, since=one.since, worker=one.worker, attempts=one.attempt)
 
 

@@ -39,6 +39,10 @@ class PageWorkers(Executor, Protocol):
         """Make a page of an answer; raises like :meth:`read`, and what the answer says against it."""
 
 
+_FIRST_TRIAL: Final = -(1 << 62)
+"""Row of the first trial picture. Those above, from -1 downwards, are pages of files."""
+
+
 @dataclass(slots=True)
 class _Trial:
     """The last time that a service was sent the trial picture."""
@@ -67,7 +71,7 @@ class HttpOcrExecutor:
         self._in_a_row: dict[str, set[int]] = {remote.name: set() for remote in remotes}
         """Rows of scans that each service has failed on since it last read one."""
         self._trials = {remote.name: _Trial() for remote in remotes}
-        self._trial_rows = itertools.count(-1, -1)
+        self._trial_rows = itertools.count(_FIRST_TRIAL, -1)
         """Rows of trial pictures: those of scans are above 0."""
 
     async def read(self, job: Job) -> Reading:

@@ -17,6 +17,9 @@ from typing import BinaryIO, ClassVar, Final, Protocol
 from ocrwatch.log import printable
 from ocrwatch.storage.files import open_regular
 
+PAGES_OF_JSON: Final = b',\n "pages": ['
+"""What stands in the JSON of a document between its head, which lacks its closing brace, and its pages."""
+
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 _GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EINVAL, errno.ENXIO})
@@ -69,6 +72,17 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFile:
+    """The one file that has all pages of a document."""
+
+    path: str
+    """Relative to the inbox."""
+    size: int
+    """Bytes."""
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """The pages of a document in their order."""
 
@@ -80,6 +94,10 @@ class Document:
     """Why the document should be reviewed; empty if it need not be."""
     pages: tuple[DocumentPage, ...]
     dropped: tuple[Dropped, ...]
+    source: SourceFile | None = None
+    """None if each page is a scan of its own."""
+    profile: str = ""
+    """The profile that its separator sheet names, or else that of its pages; empty if it is not known."""
 
     def numbered(self) -> Iterator[tuple[int, DocumentPage]]:
         """Yield the pages with their numbers, which count from 1."""

@@ -1,7 +1,7 @@
 """ALTO of several pages: what all need comes first, so each sidecar is opened twice, and the first time only begun.
 
-ALTO has one ``fileName`` for all pages, and as many identifiers as are needed: there is one for each page, in their
-order, whose location is the path of its scan.
+ALTO has one ``fileName`` for all pages, and as many identifiers as are needed: there is one for each scan, in their
+order, whose location is its path. The pages of one file have one identifier.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def _description(document: Document, readings: dict[str, Element]) -> Element:
     child(description, "MeasurementUnit", "pixel")
     source = child(description, "sourceImageInformation")
     child(source, "fileName", as_unicode(document.pages[0].path))
-    for page in document.pages:
-        identifier = "" if page.sha256 is None else f"sha256:{page.sha256}"
-        child(source, "fileIdentifier", identifier, fileIdentifierLocation=as_unicode(page.path))
+    for path, sha256 in dict.fromkeys((page.path, page.sha256) for page in document.pages):
+        identifier = "" if sha256 is None else f"sha256:{sha256}"
+        child(source, "fileIdentifier", identifier, fileIdentifierLocation=as_unicode(path))
     child(source, "documentIdentifier", as_unicode("/".join(filter(None, (document.folder, document.name)))))
     description.extend(readings.values())
     return description

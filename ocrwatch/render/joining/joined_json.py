@@ -6,7 +6,15 @@ from typing import Any, BinaryIO, ClassVar, Final
 
 import msgspec
 
-from ocrwatch.render.joining.base import DamagedPart, Document, DocumentPage, as_unicode, read_part
+from ocrwatch.render.joining.base import (
+    PAGES_OF_JSON,
+    DamagedPart,
+    Document,
+    DocumentPage,
+    SourceFile,
+    as_unicode,
+    read_part,
+)
 from ocrwatch.render.json import JSON_SCHEMA, JsonFormat
 
 DOCUMENT_SCHEMA: Final = "ocrwatch.document/1"
@@ -25,7 +33,7 @@ class JoinedJson:
     def join(self, document: Document, file: BinaryIO) -> None:
         """Write the object."""
         file.write(_formatted(_head(document)).removesuffix(_END))
-        file.write(b',\n "pages": [')
+        file.write(PAGES_OF_JSON)
         for number, page in document.numbered():
             file.write(b",\n  " if number > 1 else b"\n  ")
             self._write_page(page, number, file)
@@ -45,8 +53,10 @@ class JoinedJson:
 def _head(document: Document) -> dict[str, Any]:
     return {
         "schema": DOCUMENT_SCHEMA,
+        **_source(document.source),
         "name": as_unicode(document.name),
         "folder": as_unicode(document.folder),
+        "profile": as_unicode(document.profile) or None,
         "grouped_by": document.grouped_by,
         "page_count": len(document.pages),
         "review": bool(document.review_reasons),
@@ -55,6 +65,13 @@ def _head(document: Document) -> dict[str, Any]:
             {"path": as_unicode(each.path), "sha256": each.sha256, "why": each.why} for each in document.dropped
         ],
     }
+
+
+def _source(source: SourceFile | None) -> dict[str, Any]:
+    """Return the file that has the pages, as the JSON of a page has its scan."""
+    if source is None:
+        return {}
+    return {"source": {"path": as_unicode(source.path), "bytes": source.size, "sha256": source.sha256}}
 
 
 def _formatted(value: Any) -> bytes:

@@ -11,13 +11,13 @@ from tests.feeder import settings
 from tests.system.documents.feeding import FINE
 from tests.system.dropping import files, phrase, put, scan
 
-FORMATS = ("txt", "json", "pdf", "alto", "hocr", "tsv", "md")
-JOINED = ("txt", "json", "pdf", "alto.xml", "hocr")
+FORMATS = ("txt", "json", "pdf", "alto", "hocr", "tsv", "md", "explain")
+JOINED = ("txt", "json", "pdf", "alto.xml", "hocr", "tsv", "md")
 NUMBERS = (2, 5, 9)
 
 
 def test_all_formats_that_can_be_joined_have_all_pages(tmp_path: Path) -> None:
-    """Text, JSON, PDF, ALTO and hOCR of a document have the words of each page; other formats are per page only."""
+    """Those that can be joined have the words of each page of a document; other formats are per page only."""
     for count, number in enumerate(NUMBERS, 9):
         put(tmp_path / "inbox", f"post/letter {count}.jpg", scan(number))
     config = settings(*FORMATS, engine="auto").replace("turn = false\n", "")
@@ -41,6 +41,10 @@ def test_all_formats_that_can_be_joined_have_all_pages(tmp_path: Path) -> None:
     sheets = [sheet for sheet in hocr.iter() if sheet.get("class") == "ocr_page"]
     assert [" ".join("".join(sheet.itertext()).split()) for sheet in sheets] == expected
     _ids_differ(hocr, "id")
+    assert [" ".join(text.split()) for text in document.file("md").read_text().split("\n---\n")] == expected
+    rows = [row.split("\t") for row in document.file("tsv").read_text().splitlines()]
+    numbers = map(str, range(1, len(expected) + 1))
+    assert [" ".join(row[-1] for row in rows if row[:2] == ["5", number]) for number in numbers] == expected
 
 
 def _words(page: ET.Element) -> str:

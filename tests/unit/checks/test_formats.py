@@ -10,7 +10,7 @@ from ocrwatch.settings import Group, Output, Profile, Settings, Tables
 
 CSV = Output(formats=("txt", "csv"))
 BOTH = Output(formats=("csv", "txt", "xlsx"))
-TSV = Output(formats=("tsv", "md"))
+PICTURES = Output(formats=("explain",))
 GROUPED = Group(by="name")
 ENABLED, DISABLED = Tables(enabled=True), Tables(enabled=False)
 
@@ -64,8 +64,10 @@ def test_formats_that_would_always_be_empty(settings: Settings, message: str, ta
     "settings",
     [
         Settings(profiles=(Profile(match="**", group=GROUPED),)),
-        Settings(output=TSV, profiles=(Profile(match="**", group=GROUPED, output=Output(formats=("tsv", "alto"))),)),
-        Settings(output=TSV, profiles=(Profile(match="**"), Profile(match="a/*", group=Group()))),
+        Settings(
+            output=PICTURES, profiles=(Profile(match="**", group=GROUPED, output=Output(formats=("explain", "alto"))),)
+        ),
+        Settings(output=PICTURES, profiles=(Profile(match="**"), Profile(match="a/*", group=Group()))),
     ],
 )
 def test_formats_of_documents(settings: Settings) -> None:
@@ -76,8 +78,8 @@ def test_formats_of_documents(settings: Settings) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        Settings(output=TSV, profiles=(Profile(match="**", name="feeder", group=GROUPED),)),
-        Settings(profiles=(Profile(match="a"), Profile(match="**", name="feeder", group=GROUPED, output=TSV))),
+        Settings(output=PICTURES, profiles=(Profile(match="**", name="feeder", group=GROUPED),)),
+        Settings(profiles=(Profile(match="a"), Profile(match="**", name="feeder", group=GROUPED, output=PICTURES))),
     ],
 )
 def test_documents_that_would_have_no_files(settings: Settings) -> None:
@@ -86,4 +88,4 @@ def test_documents_that_would_have_no_files(settings: Settings) -> None:
         check_formats(settings)
     assert "the profile feeder makes documents (group.by = name)" in caught.value.message
     assert "output.formats has no format that can have several pages" in caught.value.message
-    assert "add txt, json, pdf, alto or hocr to output.formats" in caught.value.remedy
+    assert "add txt, json, pdf, md, tsv, alto or hocr to output.formats" in caught.value.remedy

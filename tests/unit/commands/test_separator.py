@@ -18,13 +18,13 @@ from ocrwatch.errors import EnvironmentFault, ExitCode, UsageError
 from ocrwatch.recognise import code_library
 from ocrwatch.recognise.decode import decode
 from ocrwatch.recognise.extract.codes import find_codes
-from ocrwatch.recognise.separators import is_separator
+from ocrwatch.recognise.separators import is_separator, profiles_named
 from tests.rendering import encode
 
 
-def printed(dpi: int) -> Image.Image:
+def printed(dpi: int, profile: str = "") -> Image.Image:
     """Draw the sheet as it is scanned."""
-    page = pypdfium2.PdfDocument(separator_sheet())[0]
+    page = pypdfium2.PdfDocument(separator_sheet(profile))[0]
     image: Image.Image = page.render(scale=dpi / 72, grayscale=True).to_pil().convert("L")
     return image
 
@@ -63,6 +63,54 @@ def test_the_sheet_says_what_it_is() -> None:
     text = page.extract_text()
     assert text.startswith("Separator sheet\nPut this sheet between two documents")
     assert separator_sheet() == separator_sheet()
+
+
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [
+        ("invoices", "invoices"),
+        (r"Müller (a\b) 5 % €", r"Müller (a\b) 5 % €"),
+        ("請求書\n\x00", "?????"),
+        ("W" * 200, "W" * 33 + "\n" + "W" * 33 + "\n" + "W" * 30 + "..."),
+    ],
+)
+def test_a_sheet_names_a_profile(profile: str, words: str) -> None:
+    """Its code has any characters; its words have those of the fonts that every viewer has."""
+    codes = codes_on(printed(150, profile).rotate(180))
+    assert profiles_named(codes) == (profile,)
+    assert sorted(code.kind for code in codes) == ["code128", "qr"]
+    (page,) = PdfReader(io.BytesIO(separator_sheet(profile)), strict=True).pages
+    assert page.extract_text().endswith(f"Profile of the documents behind this sheet:\n{words}")
+
+
+def settings_with(folder: Path, *names: str) -> Path:
+    """Write settings with profiles."""
+    path = folder / "my.toml"
+    path.write_text("".join(f"[[profiles]]\nmatch = '{name}/**'\nname = '{name}'\n" for name in names), "utf-8")
+    path.chmod(0o644)
+    return path
+
+
+def test_the_profile_of_a_sheet_must_exist(tmp_path: Path) -> None:
+    """The error names those that do; a profile without a name has its pattern."""
+    config, file = settings_with(tmp_path, "invoices", ""), tmp_path / "separator.pdf"
+    for name in ("invoices", "/**"):
+        assert separator(file, name, config) is ExitCode.FINE
+        assert file.read_bytes() == separator_sheet(name)
+    with pytest.raises(UsageError) as caught:
+        separator(file, "invoces", config)
+    assert caught.value.message == "there is no profile named invoces"
+    assert caught.value.remedy == "choose one of: invoices, /**; --config names other settings"
+    with pytest.raises(UsageError, match="no profile named invoices") as caught:
+        separator(file, "invoices", settings_with(tmp_path))
+    assert "they have none" in caught.value.remedy
+
+
+def test_a_name_that_is_too_long_for_a_sheet_is_refused(tmp_path: Path) -> None:
+    """Its code would be too fine to be scanned."""
+    name = "ü" * 101
+    with pytest.raises(UsageError, match="too long for a sheet: 202 bytes, and at most 200 fit"):
+        separator(tmp_path / "separator.pdf", name, settings_with(tmp_path, name))
 
 
 def test_the_sheet_is_written_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

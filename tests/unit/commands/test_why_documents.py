@@ -36,7 +36,7 @@ class Desk:
 
     def stack(self, facts: StackFacts = FACTS) -> int:
         """Begin a stack."""
-        return self.ledger.stacks.begin(facts.key, facts.to_json())
+        return self.ledger.stacks.begin(facts.key, facts.to_json(), facts.feed if facts.duplex else None)
 
     def page(self, stack: int, path: str, *, code: str = "", deletes: bool = False) -> int:
         """Deliver or quarantine a page of a stack; return its row."""
@@ -102,11 +102,36 @@ def test_a_page_whose_document_is_gathered(desk: Desk) -> None:
     assert " It is gathered in a document; " in desk.why("other.jpg")
 
 
+def test_a_page_of_fronts_that_wait_for_their_backs(desk: Desk) -> None:
+    """What the document waits for, and that other pages are its backs; then which page of it each is."""
+    duplex = replace(FACTS, duplex="reversed", duplex_wait=600.0)
+    fronts = desk.stack(duplex)
+    front = desk.page(fronts, "scan_1.jpg")
+    complete = "complete when no page has come for 60 s."
+    assert desk.why("scan_1.jpg").endswith(f" It is gathered in the document scan; its fronts are {complete}")
+    desk.ledger.stacks.hold(fronts, "quiet", ())
+    assert desk.why("scan_1.jpg").endswith("; it waits for the backs of scan, for at most 10m.")
+    backs = desk.stack(replace(duplex, stem="back"))
+    back = desk.page(backs, "back_1.jpg")
+    assert desk.why("back_1.jpg").endswith(f" It is gathered in the backs of the document scan; they are {complete}")
+    desk.ledger.stacks.hold(backs, "quiet", ())
+    assert desk.why("back_1.jpg").endswith("; they wait until the fronts are complete.")
+    desk.ledger.stacks.pair(fronts, backs)
+    plan = plan_of("scan", PlannedPage(front, "scan_1.jpg", None), PlannedPage(back, "back_1.jpg", None, pile=1))
+    desk.write(fronts, plan)
+    assert " It is page 2 of 2 of the document scan: " in desk.why("back_1.jpg")
+
+
 def test_a_page_that_is_on_its_way(desk: Desk) -> None:
     """The document it will be a page of, as its name says; a scan without a group is in none."""
     (desk.settings.inbox / "sub").mkdir()
     (desk.settings.inbox / "sub/scan_1.jpg").write_bytes(b"\xff\xd8\xff\xda\x00\x02\x01\xff\xd9")
     assert desk.why("sub/scan_1.jpg").endswith(" It will be a page of the document sub/scan.")
+    (profile,) = desk.settings.profiles
+    group = profile.group.model_copy(update={"duplex": "same"})
+    profiles = (profile.model_copy(update={"group": group}),)
+    desk.sources = replace(desk.sources, settings=desk.settings.model_copy(update={"profiles": profiles}))
+    assert desk.why("sub/scan_1.jpg").endswith(" It will be a page of a document.")
     desk.sources = replace(desk.sources, settings=desk.settings.model_copy(update={"profiles": ()}))
     assert "document" not in desk.why("sub/scan_1.jpg")
 

@@ -83,6 +83,22 @@ def test_a_document_is_shown_while_it_is_gathered(tmp_path: Path) -> None:
     run(scenario())
 
 
+def test_fronts_are_shown_while_they_wait_for_their_backs(tmp_path: Path) -> None:
+    """With their name; backs wait for what comes as well."""
+
+    async def scenario() -> None:
+        async with gathering(tmp_path, duplex="reversed", quiet=0.5) as core:
+            core.documents.inbox = None
+            await deliver(core, "front_1.jpg")
+            assert shown(core).first[0].waits_for == "waits for further fronts"
+            await eventually(lambda: shown(core).first[0].waits_for == "waits for the backs of front")
+            await deliver(core, "back_1.jpg")
+            waiting = {document.name: document.waits_for for document in shown(core).first}
+            assert waiting == {"front": "waits for the backs of front", "back": "waits for further backs"}
+
+    run(scenario())
+
+
 def test_the_first_few_are_those_that_are_complete_soonest(tmp_path: Path) -> None:
     """All are counted."""
 

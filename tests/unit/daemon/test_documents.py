@@ -8,14 +8,14 @@ import os
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ocrwatch.backoff import Cause
-from ocrwatch.document import Page
+from ocrwatch.document import UNPLACED, Code, Page
 from ocrwatch.documents.joiner import Joiner
 from ocrwatch.errors import Blocked, EnvironmentFault, Truncated
 from ocrwatch.events import DocumentDelivered, DocumentFailed, DocumentWaiting, Event, subscribe
@@ -25,6 +25,7 @@ from ocrwatch.ledger import Ledger, StackState
 from tests.core import Core, running
 from tests.eventually import eventually, run
 from tests.fake_executor import echo
+from tests.several_pages import tiff_of
 from tests.unit.documents.pile import Here
 
 QUIET = 0.5
@@ -63,7 +64,7 @@ class Gate:
 async def grouping(root: Path, **options: Any) -> AsyncIterator[tuple[Core, list[Event]]]:
     """Run a core that makes documents, and note what it says of them."""
     by = options.pop("by", "name")
-    profile = {"match": "**", "group": {"by": by, "quiet": f"{QUIET}s"}}
+    profile = {"match": "**", "group": {"by": by, "quiet": f"{QUIET}s", **options.pop("group", {})}}
     heard: list[Event] = []
     unsubscribes = [subscribe(heard.append, kind) for kind in (DocumentDelivered, DocumentWaiting, DocumentFailed)]
     options.setdefault("settle", {"give_up_after": "1s"})
@@ -211,6 +212,23 @@ def test_files_of_another_profile_are_not_waited_for(tmp_path: Path) -> None:
     run(scenario())
 
 
+def test_files_of_several_pages_are_not_waited_for(tmp_path: Path) -> None:
+    """They are documents of their own, and one of them may be read for an hour, or be blocked."""
+
+    async def scenario() -> None:
+        async with grouping(tmp_path, by="folder") as (core, heard):
+            core.documents.inbox = Inbox(["fax.tif"])
+            core.bring("scan_1.jpg")
+            await core.closed("scan_1.jpg")
+            core.executor.act = Gate()
+            (core.folders.inbox / "fax.tif").write_bytes(tiff_of((1, 2)))
+            core.take("fax.tif")
+            await eventually(lambda: heard)
+            assert not core.heard.ends["fax.tif"]
+
+    run(scenario())
+
+
 def test_no_stack_is_closed_in_a_pause_of_the_inbox(tmp_path: Path) -> None:
     """What it expects is not known then."""
 
@@ -345,10 +363,10 @@ def test_a_ledger_that_refuses_a_stack_costs_no_reading(tmp_path: Path, monkeypa
         async with grouping(tmp_path) as (core, heard):
             begin, refusals = core.ledger.stacks.begin, [EnvironmentFault("the ledger is on a full disk")] * 2
 
-            def refused(key: str, facts: str) -> int:
+            def refused(*stack: Any) -> int:
                 if refusals:
                     raise refusals.pop()
-                return begin(key, facts)
+                return begin(*stack)
 
             monkeypatch.setattr(core.ledger.stacks, "begin", refused)
             core.bring("scan_1.jpg")
@@ -367,6 +385,29 @@ def test_pages_with_the_same_bytes_are_all_in_the_document(tmp_path: Path) -> No
             core.bring("scan_1.jpg", "scan_2.jpg", data="form")
             await eventually(lambda: heard)
             assert texts(core, "scan") == ["form\n", "form\n"]
+
+    run(scenario())
+
+
+def test_a_separator_sheet_names_the_profile_of_what_is_behind_it(tmp_path: Path) -> None:
+    """The event has its name, and what was decided when the sheet was read."""
+
+    async def act(job: Job) -> Page:
+        page = await echo(job)
+        text = "ocrwatch:separator:invoices"
+        return replace(page, codes=(Code("qr", text, UNPLACED, (0.0,) * 8),) if job.request.path == b"b.jpg" else ())
+
+    async def scenario() -> None:
+        async with grouping(tmp_path, by="separator", act=act) as (core, heard):
+            named = {"match": "none/**", "name": "invoices", "output": {"formats": ["json"]}}
+            profiles = [named, *(profile.model_dump() for profile in core.settings.profiles)]
+            core.documents.settings = core.folders.settings(profiles=profiles, output={"formats": ["json", "txt"]})
+            core.bring("a.jpg", "b.jpg", "c.jpg")
+            await eventually(lambda: len(heard) == 2)
+            found = {event.document: (event.profile, event.review_reasons) for event in heard}  # type: ignore[attr-defined]
+            # Its pages have no JSON, since their own profile says so.
+            reasons = ("the separator sheet b.jpg names a profile with none of the formats that its pages have",)
+            assert found == {"a-document": ("**", None), "c-document": ("invoices", reasons)}
 
     run(scenario())
 

@@ -28,7 +28,7 @@ from ocrwatch.document import Field, Review, Standing
 from ocrwatch.errors import Blocked, Changed, EnvironmentFault, OtherFormat
 from ocrwatch.executors.rendering import render_page
 from ocrwatch.ledger import Ledger
-from ocrwatch.render.base import RenderRequest
+from ocrwatch.render.base import RenderedPage, RenderRequest, StoredSidecar
 from ocrwatch.render.registry import endings
 from ocrwatch.scan import Batch, Scan, ScanState, SettledFile
 from ocrwatch.settings import Profile, recipe
@@ -367,3 +367,16 @@ def test_fields_of_a_page_are_listed_unless_the_settings_forbid_it(
     assert post.work(item) == ["a.jpg"]
     place = post.folders.outbox / "fields.csv"
     assert (place.read_bytes().splitlines(keepends=True)[1] if place.exists() else b"") == listed
+
+
+def test_a_stored_sidecar_that_is_lost_is_said_to_be(post: Post) -> None:
+    """The log does not say that the scan has changed; the next attempt reads it again."""
+    item = post.page("a.jpg")
+    assert "state folder" not in item.if_changed
+    scan = post.scan("b.jpg")
+    summary = render_page(page_of("text"), RenderRequest((), b"b.jpg", 1, "")).summary
+    lost = PageItem(scan, RenderedPage((("txt", StoredSidecar("/nowhere", 1, "")),), summary), "archive", None, None)
+    found, error = post.work(item)[0], post.work(lost)[0]
+    assert found == "a.jpg"
+    assert isinstance(error, Changed)
+    assert "state folder is gone or damaged" in lost.if_changed

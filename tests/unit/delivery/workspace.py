@@ -14,6 +14,7 @@ from ocrwatch.document import Review
 from ocrwatch.errors import Changed
 from ocrwatch.ledger import Ledger
 from ocrwatch.quarantine.reason_file import REASON_ENDING
+from ocrwatch.render.base import StoredSidecar
 from ocrwatch.storage.files import facts_of
 from tests.unit.delivery.interruption import Interruption, Journal, content
 
@@ -45,7 +46,7 @@ class Workspace:
         self.original.parent.mkdir(parents=True, exist_ok=True)
         self.original.write_bytes(JPEG)
         self.ledger = Ledger(root / "state")
-        self.page: tuple[tuple[str, bytes], ...] = PAGE
+        self.page: tuple[tuple[str, bytes | StoredSidecar], ...] = PAGE
         """What the wanted formats render."""
         self.fields: ListedFields | None = None
         """The line of each scan in the list of fields."""
@@ -98,6 +99,17 @@ class Workspace:
             else:
                 deliverer.discard(entry.id, entry.path)
         return deliverer.deliver(self.work(fate)) if self.original.exists() and last is None else last
+
+    def store(self, *page: tuple[str, bytes]) -> dict[str, Path]:
+        """Make the page one whose sidecars are files; return them by their endings."""
+        stored = {ending: self.root / "state" / f"stored.{ending}" for ending, _ in page}
+        for ending, data in page:
+            stored[ending].write_bytes(data)
+        self.page = tuple(
+            (ending, StoredSidecar(str(stored[ending]), len(data), hashlib.sha256(data).hexdigest()))
+            for ending, data in page
+        )
+        return stored
 
     def files(self) -> dict[str, bytes]:
         """Every file of the four folders."""

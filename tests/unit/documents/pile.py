@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from ocrwatch.delivery.chosen_names import Fate, Places, StackPage
 from ocrwatch.delivery.step_order import Deliverer, Work
 from ocrwatch.documents.delivery import DeliveredDocument, DocumentDelivery
 from ocrwatch.documents.joiner import Joiner, PartLost
+from ocrwatch.documents.pair_planning import Pile as WaitingPile
+from ocrwatch.documents.pair_planning import plan_piles, take_repairs
 from ocrwatch.documents.planning import plan_again, plan_documents
 from ocrwatch.documents.stack import StackFacts
 from ocrwatch.ledger import Ledger, StackState
@@ -52,6 +54,8 @@ class Pile:
             (root / name).mkdir(parents=True)
         self.ledger = Ledger(root / "state")
         self.joiner: Joiner = Here()
+        self.repaired: list[DeliveredDocument] = []
+        """What was written with pages that :meth:`hold` gave to earlier documents."""
 
     def close(self) -> None:
         """Remove everything."""
@@ -61,7 +65,7 @@ class Pile:
     def begin(self, **changes: Any) -> int:
         """Begin a stack; return its row."""
         facts = replace(self.facts, **changes)
-        return self.ledger.stacks.begin(facts.key, facts.to_json())
+        return self.ledger.stacks.begin(facts.key, facts.to_json(), facts.feed if facts.duplex else None)
 
     def page(
         self, stack: int, path: str, text: str = "", *, fate: Fate = "archive", data: bytes = b"", **place: Any
@@ -99,6 +103,19 @@ class Pile:
         """Close a stack, and write all documents that this comes to."""
         return [document for row in self.plan(stack, closed_by) for document in self.finish(row)]
 
+    def hold(self, stack: int, closed_by: str = "quiet", expected: Sequence[str] = ()) -> bool:
+        """Close a pile of fronts or backs, write what it repairs, and return whether pages are left in it."""
+        self.ledger.stacks.hold(stack, closed_by, expected)
+        rows, has_pages = take_repairs(self.ledger, stack, self.places.quarantine)
+        self.repaired = [document for row in rows for document in self.finish(row)]
+        return has_pages
+
+    def write_piles(self, fronts: int, backs: int | None = None, **options: Any) -> list[DeliveredDocument]:
+        """Write the documents of two piles that are held, or of one that got no other."""
+        other = None if backs is None else WaitingPile(backs, {})
+        rows = plan_piles(self.ledger, WaitingPile(fronts, {}), other, **options)
+        return [document for row in rows for document in self.finish(row)]
+
     def plan(self, stack: int, closed_by: str) -> list[int]:
         """Close a stack."""
         return plan_documents(self.ledger, stack, closed_by, quarantine=self.places.quarantine)
@@ -115,8 +132,9 @@ class Pile:
         self.delivery().discard_forgotten()
         delivered = []
         for entry in self.ledger.stacks.unfinished():
-            gathers = entry.state is StackState.GATHERING
-            delivered += self.write(entry.id) if gathers else self.finish(entry.id)
+            if entry.state is not StackState.WAITING:
+                gathers = entry.state is StackState.GATHERING
+                delivered += self.write(entry.id) if gathers else self.finish(entry.id)
         for row in self.ledger.stacks.all_incomplete():
             delivered += self.finish(row) if plan_again(self.ledger, row) else []
         return delivered

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
 
 from ocrwatch.documents.grouping import COUNTER, END, NEXT, QUIET, RESTART, Grouping
 from ocrwatch.documents.stack import Stack, StackFacts, stem_of
+from ocrwatch.storage.files import split
 
 SCAN = StackFacts("**", "", "name", "scan", 60.0, "keep", ("txt",))
 OTHER = replace(SCAN, stem="other")
@@ -20,7 +22,7 @@ class Coming:
         self._files = set(files)
         self._known = known
 
-    def all_known(self, stack: Stack) -> bool:  # noqa: ARG002 - it is the same for all here
+    def all_known(self, at: float) -> bool:  # noqa: ARG002 - it is the same at all times here
         """Say what the test says."""
         return self._known
 
@@ -31,6 +33,10 @@ class Coming:
     def must_wait(self, stack: Stack) -> bool:
         """Wait for all."""
         return bool(stack.open or stack.expected)
+
+    def may_begin(self, stack: Stack, stems: Collection[str]) -> bool:
+        """Return whether there is a file in the folder of the stack with another name than piles have."""
+        return any(split(path)[0] == stack.facts.folder and stem_of(path) not in stems for path in self._files)
 
 
 idle = Coming()

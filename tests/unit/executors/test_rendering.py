@@ -40,7 +40,7 @@ from ocrwatch.scan import Batch, Scan, SettledFile
 from ocrwatch.settings import Settings
 from ocrwatch.storage.file_facts import FileFacts
 from tests.other_formats import installed
-from tests.pages import pages
+from tests.pages import pages, sidecars_of
 
 BOX = Box(0, 0, 10, 10)
 ENGINE = EngineInfo("tesserocr", "5.5.0", ("eng",))
@@ -62,7 +62,7 @@ PAGE = replace(page_of(word("some"), word("words", 80.0)), timings=(("engine", 1
 
 def of_json(page: Page, request: RenderRequest = REQUEST) -> dict[str, Any]:
     """Render a page, and return its JSON."""
-    found: dict[str, Any] = json.loads(dict(render_page(page, request).sidecars)["json"])
+    found: dict[str, Any] = json.loads(sidecars_of(render_page(page, request))["json"])
     return found
 
 
@@ -251,6 +251,15 @@ def test_the_summary_says_whether_the_page_is_a_separator(texts: tuple[str, ...]
     assert flaw_of(rendered, REQUEST) == ""
 
 
+def test_the_summary_has_the_profile_that_a_separator_names() -> None:
+    """Whatever its characters are, also if the page was cached."""
+    name = "a\n\x00\u2028\U0001f600"
+    rendered = render_page(coded("PATCHT", f"ocrwatch:separator:{name}"), REQUEST)
+    assert rendered.summary.profiles_named == (name,)
+    assert flaw_of(rendered, REQUEST) == ""
+    assert render_packed(rendered.packed, REQUEST).summary.profiles_named == (name,)
+
+
 def test_without_a_search_no_page_is_a_separator() -> None:
     """It has no codes."""
     assert not render_page(PAGE, REQUEST).summary.is_separator
@@ -308,7 +317,7 @@ def test_a_confidence_that_is_not_finite_is_none(number: float) -> None:
     """The ledger and the log could not express it; the page is delivered."""
     rendered = render_page(page_of(word("a", number), word("b")), REQUEST)
     assert (rendered.summary.confidence, rendered.summary.words) == (None, 2)
-    assert dict(rendered.sidecars)["txt"] == b"a b\n"
+    assert sidecars_of(rendered)["txt"] == b"a b\n"
 
 
 # The page for the cache.
@@ -327,11 +336,11 @@ def test_a_page_that_cannot_be_cached_is_delivered_all_the_same(monkeypatch: pyt
     for page in (long, PAGE):
         rendered = render_page(page, REQUEST)
         assert bool(rendered.packed) == (page is PAGE)
-        assert dict(rendered.sidecars)["txt"] == b"some words\n"
+        assert sidecars_of(rendered)["txt"] == b"some words\n"
     monkeypatch.setattr(codec, "MAX_SIZE", 100)
     rendered = render_page(PAGE, REQUEST)
     assert rendered.packed == b""
-    assert dict(rendered.sidecars)["txt"] == b"some words\n"
+    assert sidecars_of(rendered)["txt"] == b"some words\n"
     assert rendered.summary.words == 2
 
 
@@ -414,6 +423,12 @@ def test_a_page_without_a_required_field_is_marked_for_review(
         replace(PAGE, fields=fields, steps=steps), replace(REQUEST, review_below=below, fields=RULES)
     )
     assert rendered.summary.review_reasons == reasons
+
+
+def test_a_page_of_a_file_need_not_have_its_required_fields() -> None:
+    """Another page of the file may have them; what is said of its own text stays."""
+    page, request = replace(PAGE, fields=(DATE, NO_TOTAL)), replace(REQUEST, review_below=99.0, fields=RULES, page=3)
+    assert render_page(page, request).summary.review_reasons == ("confidence 84",)
 
 
 @pytest.mark.parametrize(("below", "reasons"), [(0.0, ()), (50.0, ("fields were not looked for",))])

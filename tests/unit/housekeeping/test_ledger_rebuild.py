@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import socket
@@ -17,6 +18,8 @@ from ocrwatch.delivery.originals import claimed_name
 from ocrwatch.housekeeping.ledger_rebuild import _Sidecars, rebuild, restore_forgotten
 from ocrwatch.ledger import Ledger
 from ocrwatch.observe.status_txt import first_line
+from ocrwatch.render.joining.base import Document, DocumentPage, Missing, SourceFile
+from ocrwatch.render.joining.joined_json import JoinedJson
 from ocrwatch.settings import Settings, Watch
 from ocrwatch.storage.files import facts_of
 from tests.other_formats import installed
@@ -172,6 +175,20 @@ def test_scans_that_stay_are_known_by_their_json_sidecars(house: House) -> None:
     rebuild(house.settings(on_success="keep"), house.ledger)
     assert kept(house) == {"a.jpg", "sub/b.jpg"}
     assert house.ledger.was_done("a.jpg", hashlib.sha256(DATA + b"a.jpg").hexdigest())
+
+
+@pytest.mark.parametrize("data", [DATA, b"of another file"])
+def test_a_file_with_pages_that_stays_is_known_by_the_head_of_its_json(house: House, data: bytes) -> None:
+    """Its pages are not looked at: there may be more of them than the memory holds."""
+    house.put("inbox/fax.tif")
+    source = SourceFile("fax.tif", len(data), hashlib.sha256(data).hexdigest())
+    page = DocumentPage("fax.tif", source.sha256, {}, Missing("damaged", "torn"))
+    made = io.BytesIO()
+    JoinedJson().join(Document("fax", "", "file", ("torn",), (page,), (), source), made)
+    house.put("outbox/fax.json", made.getvalue()[:-10])
+    house.put("outbox/fax.txt", b"one\n\ftwo\n")
+    rebuild(house.settings(on_success="keep"), house.ledger)
+    assert kept(house) == ({"fax.tif"} if data == DATA else set())
 
 
 def test_scans_that_stay_are_known_by_newer_texts(house: House) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ocrwatch.document import LONGEST_VALUE, EngineInfo, FieldSummary, PageSummary, Standing
 from ocrwatch.recipe import FieldRule
-from ocrwatch.render.base import RenderedPage, RenderRequest
+from ocrwatch.render.base import RenderedPage, RenderRequest, StoredSidecar
 from ocrwatch.render.registry import flaw_of
 
 SUMMARY = PageSummary(EngineInfo("fake", "1", ()), 1, 90.0)
@@ -49,6 +49,7 @@ def test_an_answer_has_the_sidecars_that_were_requested(
         (None, "a NoneType"),
         (RenderedPage((("txt", b""),), None), "a RenderedPage"),  # type: ignore[arg-type]
         (RenderedPage((("txt", "text"),), SUMMARY), "a sidecar that is not bytes"),  # type: ignore[arg-type]
+        (RenderedPage((("txt", StoredSidecar("/etc/passwd", 1, "ab")),), SUMMARY), "a sidecar that is not bytes"),
         (rendered("txt", confidence=float("inf")), "a confidence that is not finite"),
         (rendered("txt", confidence=float("nan")), "a confidence that is not finite"),
         (rendered("txt", review_reasons=("x" * 100_001,)), "remarks that are too long"),

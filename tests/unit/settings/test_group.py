@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,8 @@ def facts(settings: Settings) -> StackFacts:
             "write name, folder, time or separator, or remove quiet",
         ),
         ('by = ""\nquiet = "3s"\nblank = "drop"', 'profiles[0].group.by = ""', "or remove blank and quiet"),
+        ('by = "name"\nduplex = "turned"', 'profiles[0].group.duplex = "turned" is not valid', "'reversed' or 'same'"),
+        ('by = "name"\nduplex_wait = "5m"', 'profiles[0].group.duplex = ""', "write reversed or same, or remove"),
     ],
 )
 def test_what_is_wrong_with_a_group(tmp_path: Path, options: str, message: str, remedy: str) -> None:
@@ -59,6 +62,14 @@ def test_what_is_wrong_with_a_group(tmp_path: Path, options: str, message: str, 
     assert str(path) in refused.value.message
     assert message in refused.value.message
     assert remedy in refused.value.remedy
+
+
+def test_stacks_of_an_older_ocrwatch_are_no_piles() -> None:
+    """Their facts in the ledger say nothing of duplex."""
+    now = facts(grouped(by="name"))
+    older = {name: value for name, value in json.loads(now.to_json()).items() if not name.startswith("duplex")}
+    found = StackFacts.from_json(json.dumps(older))
+    assert (found.key, found.duplex) == (now.key, "")
 
 
 def test_without_by_there_are_no_documents(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from ocrwatch.render.base import RenderedPage, RenderRequest
 from ocrwatch.settings.remote import Remote
 from tests.eventually import eventually, run, settled
 from tests.ocr_services import Mode, OcrService, serving, text_of
+from tests.pages import sidecars_of
 from tests.rendering import render, with_comment
 
 _REQUEST: Final = RenderRequest(("txt",), b"a.jpg", 1, "")
@@ -44,8 +45,13 @@ def sha256_of(content: bytes) -> str:
 class _Workers:
     """Prepares and assembles in this process."""
 
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        """Of all that were prepared."""
+
     async def prepare(self, job: PrepareJob) -> Prepared:
         """Make a request of a scan."""
+        self.rows.append(job.scan)
         made = prepare_scan(job.content, job.recipe)
         return Prepared(job.scan, made.request, made.sent)
 
@@ -63,7 +69,8 @@ class Subject:
 
     def __init__(self, *remotes: Remote) -> None:
         self.backoff = Backoff()
-        self.executor = HttpOcrExecutor(cast("PageWorkers", _Workers()), remotes, self.backoff)
+        self.workers = _Workers()
+        self.executor = HttpOcrExecutor(cast("PageWorkers", self.workers), remotes, self.backoff)
         self._recipes = [
             replace(Recipe(), engine=f"{REMOTE}{each.name}", second="none", remote=each.service) for each in remotes
         ]
@@ -104,7 +111,7 @@ def test_scan_is_read() -> None:
     async def main(service: OcrService) -> None:
         async with subject(remote(service)) as it:
             page = (await it.read(1)).page
-            assert dict(page.sidecars)["txt"].decode().split() == text_of(sha256_of(scan(1))).split()
+            assert sidecars_of(page)["txt"].decode().split() == text_of(sha256_of(scan(1))).split()
             assert page.summary.engine.name == "remote:cloud"
 
     with serving() as service:
@@ -271,6 +278,21 @@ def test_refusal_with_status_200_is_judged_alike() -> None:
             assert isinstance(await it.fails(3), ServiceFault)
 
     with serving("ocr.space") as service:
+        run(main(service), _LIMIT)
+
+
+def test_trial_picture_is_no_page_of_a_file() -> None:
+    """What is told of it would count as an attempt to read the page; both have numbers below 0."""
+
+    async def main(service: OcrService) -> None:
+        async with subject(remote(service)) as it:
+            service.for_image[sha256_of(scan(-1))] = Mode(status=400)
+            assert type(await it.fails(-1)) is Rejected
+            assert it.workers.rows[0] == -1
+            assert it.workers.rows.count(-1) == 1
+            assert min(it.workers.rows) < -1_000_000
+
+    with serving() as service:
         run(main(service), _LIMIT)
 
 

@@ -20,6 +20,7 @@ from ocrwatch.recognise.page import recognise
 from ocrwatch.render.base import RenderedPage, RenderRequest
 from ocrwatch.render.registry import flaw_of
 from tests.code_images import code_image, with_code
+from tests.pages import sidecars_of
 from tests.rendering import encode, render
 from tests.unit.recognise.fields.test_reading import RULES, receipt
 from tests.unit.recognise.remote.service import TEXT, lost, read
@@ -52,7 +53,7 @@ def answer_to(prepared: Prepared) -> bytes:
 
 def json_of(rendered: RenderedPage) -> dict[str, object]:
     """Return the JSON sidecar."""
-    found: dict[str, object] = json.loads(dict(rendered.sidecars)["json"])
+    found: dict[str, object] = json.loads(sidecars_of(rendered)["json"])
     return found
 
 
@@ -72,7 +73,7 @@ def test_a_scan_is_read_by_a_service() -> None:
     assert prepared.request.body == SCAN
     assert prepared.request.path == f"/{prepared.sent.sent_width}x{prepared.sent.sent_height}/eng+deu"
     rendered = assembled(SCAN, recipe(), prepared.sent, answer_to(prepared), b"", "", REQUEST)
-    assert dict(rendered.sidecars)["txt"].decode() == TEXT + "\n"
+    assert sidecars_of(rendered)["txt"].decode() == TEXT + "\n"
     assert flaw_of(rendered, REQUEST) == ""
     assert rendered.summary.engine == EngineInfo("remote:cloud", "plain", ("eng", "deu"))
     assert rendered.summary.warnings == ("made up",)
@@ -119,7 +120,7 @@ def test_a_doubtful_page_is_improved_by_a_service() -> None:
     assert not render_page(first, REQUEST).summary.is_doubtful
     prepared = prepare_scan(SCAN, second("versioned"))
     rendered = assembled(SCAN, second("versioned"), prepared.sent, answer_to(prepared), packed(bad), "", REQUEST)
-    assert dict(rendered.sidecars)["txt"].decode() == TEXT + "\n"
+    assert sidecars_of(rendered)["txt"].decode() == TEXT + "\n"
     assert rendered.summary.engine.name == "tesserocr"
     assert rendered.summary.second == Second("remote:cloud", "2026-11", 1)
     assert not rendered.summary.is_doubtful
@@ -163,7 +164,7 @@ def test_a_service_that_failed_leaves_the_first_reading() -> None:
     first = local()
     for sent in (None, prepare_scan(SCAN, second()).sent):
         rendered = assembled(SCAN, second(), sent, b"", packed(first), "no answer within 30 seconds", REQUEST)
-        assert dict(rendered.sidecars)["txt"].decode() == TEXT + "\n"
+        assert sidecars_of(rendered)["txt"].decode() == TEXT + "\n"
         assert rendered.summary.second == Second("remote:cloud", "", 0, "no answer within 30 seconds")
         assert rendered.summary.warnings == ("the second reader could not read: no answer within 30 seconds",)
         assert not rendered.summary.is_doubtful
@@ -182,7 +183,7 @@ def test_text_without_places_or_confidences_is_delivered_and_marked_for_review()
     prepared = prepare_scan(SCAN, wanted)
     body = msgspec.json.encode(lost(read(prepared.request.body)))
     rendered = assembled(SCAN, wanted, prepared.sent, body, b"", "", request)
-    assert dict(rendered.sidecars)["txt"].decode() == TEXT + "\n"
+    assert sidecars_of(rendered)["txt"].decode() == TEXT + "\n"
     assert rendered.summary.review_reasons == ("no confidence",)
     assert rendered.fields is not None
     assert rendered.fields[0].value == "2041"
@@ -193,7 +194,7 @@ def test_an_empty_answer() -> None:
     """A page with print and without text is marked for review."""
     prepared = prepare_scan(SCAN, recipe())
     rendered = assembled(SCAN, recipe(), prepared.sent, b"[]", b"", "", REQUEST)
-    assert dict(rendered.sidecars)["txt"] == b""
+    assert sidecars_of(rendered)["txt"] == b""
     assert rendered.summary.review_reasons == ("no text", "100 % of the marks unread")
 
 

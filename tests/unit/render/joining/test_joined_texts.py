@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -24,6 +25,7 @@ from tests.unit.render.joining.made_documents import FORMATS, REASON, document, 
 ALTO = "{http://www.loc.gov/standards/alto/ns-v4#}"
 XHTML = "{http://www.w3.org/1999/xhtml}"
 HOSTILE = 'a\n"]]>&<b;\udce9\f'
+HOSTILE_LINE = r'[page 1 of 2 (a\n"]]>&<b;\xe9\x0c.jpg) is missing: a\n"]]>&<b;\xe9\x0c]'
 PLACES = [(0,), (1,), (2,), (0, 1), (0, 1, 2)]
 """Which of three pages are missing."""
 
@@ -44,7 +46,8 @@ def parsed(given: bytes) -> ET.Element:
 def test_formats_and_their_order() -> None:
     """Formats that cannot be joined are left out; the text is last, as it is for a page."""
     assert JOINED.keys() == set(JOINABLE)
-    assert joinable(["txt", "xlsx", "pdf", "json", "tsv", "hocr", "alto"]) == ("alto", "hocr", "json", "pdf", "txt")
+    given = ["txt", "xlsx", "pdf", "json", "tsv", "hocr", "md", "alto"]
+    assert joinable(given) == ("alto", "hocr", "json", "md", "pdf", "tsv", "txt")
     for name, each in JOINED.items():
         assert (each.name, each.ending) == (name, load(name).ending)
 
@@ -66,6 +69,45 @@ def test_a_form_feed_in_a_text_begins_no_page(tmp_path: Path) -> None:
     assert joined(given, "txt") == b"a\nb\n\fc\n"
 
 
+@pytest.mark.parametrize("missing", PLACES)
+def test_pages_of_markdown_are_divided_by_rules(tmp_path: Path, missing: tuple[int, ...]) -> None:
+    """Each page is its own text, or a paragraph that says that it is missing."""
+    given = document(written(tmp_path, three(missing)))
+    pages = joined(given, "md").decode().split("\n---\n\n")
+    assert len(pages) == 3
+    for at, text in enumerate(pages):
+        absent = rf"\[page {at + 1} of 3 (scan\_{at + 1}.jpg) is missing: {REASON}\]" + "\n"
+        assert text == (absent if at in missing else f"This is page {at + 1}\n\nThe end\n")
+
+
+def test_no_text_is_a_rule_and_no_rule_makes_a_heading(tmp_path: Path) -> None:
+    """A document can be split at its rules, also after an empty page, and does not begin with one."""
+    pages = [text_page(), *(text_page("a", rule, "b") for rule in ("---", "- - -", "***", "___"))]
+    made = joined(document(written(tmp_path, pages)), "md").decode()
+    lines = made.split("\n")
+    rules = [at for at, line in enumerate(lines) if line == "---"]
+    assert (len(rules), rules[0]) == (4, 1)
+    assert all(lines[at - 1] == lines[at + 1] == "" for at in rules)
+    assert not re.search(r"^ {0,3}(?:\*[ \t]*){3,}$|^ {0,3}(?:_[ \t]*){3,}$|^- - -$", made, re.MULTILINE)
+
+
+@pytest.mark.parametrize("missing", [(), *PLACES])
+def test_the_table_has_the_rows_of_each_page(tmp_path: Path, missing: tuple[int, ...]) -> None:
+    """They are as in its own table but for the number; a missing page has one row, with the reason and no size."""
+    pages = written(tmp_path, three(missing))
+    header, *rows = joined(document(pages), "tsv").decode().splitlines()
+    assert header.startswith("level\tpage_num\tblock_num")
+    for at, given in enumerate(pages):
+        number = str(at + 1)
+        own = [row.split("\t") for row in rows if row.split("\t")[1] == number]
+        if at in missing:
+            reason = f"[page {number} of 3 (scan_{number}.jpg) is missing: {REASON}]"
+            assert own == [["1", number, *"00000000", "-1", reason]]
+        else:
+            single = [row.split("\t") for row in Path(given.sidecars["tsv"]).read_text().splitlines()[1:]]
+            assert own == [[level, number, *rest] for level, _, *rest in single]
+
+
 @pytest.mark.parametrize("missing", [(), *PLACES])
 def test_json_has_the_object_of_each_page(tmp_path: Path, missing: tuple[int, ...]) -> None:
     """It is laid out as the JSON of a page is, and has what is known of the document."""
@@ -78,6 +120,7 @@ def test_json_has_the_object_of_each_page(tmp_path: Path, missing: tuple[int, ..
         "schema": "ocrwatch.document/1",
         "name": "scan",
         "folder": "sub",
+        "profile": None,
         "grouped_by": "name",
         "page_count": 3,
         "review": True,
@@ -111,6 +154,14 @@ def test_alto_has_a_page_for_each(tmp_path: Path, missing: tuple[int, ...]) -> N
         words = [word.get("CONTENT") for word in sheet.iter(f"{ALTO}String")]
         assert words == ([] if at in missing else ["This", "is", "page", str(at + 1), "The", "end"])
         assert sheet.get("QUALITY_DETAIL") == (REASON if at in missing else None)
+
+
+def test_alto_names_the_file_of_several_pages_once(tmp_path: Path) -> None:
+    """Its pages have one identifier; a missing one has no other."""
+    pages = written(tmp_path, three((1,)), "sub/fax.pdf")
+    root = parsed(joined(document([replace(page, sha256="ab" * 32) for page in pages]), "alto"))
+    (identifier,) = root.iter(f"{ALTO}fileIdentifier")
+    assert (identifier.text, identifier.get("fileIdentifierLocation")) == ("sha256:" + "ab" * 32, "sub/fax.pdf")
 
 
 def test_alto_of_pages_that_were_read_differently(tmp_path: Path) -> None:
@@ -167,13 +218,21 @@ def test_hostile_names_and_texts(tmp_path: Path, name: str) -> None:
     made = joined(document(pages, HOSTILE, (HOSTILE,), (Dropped(HOSTILE, None, "blank"),)), name)
     if name == "txt":
         first, second = made.decode().split("\f")
-        assert first == '[page 1 of 2 (a\\n"]]>&<b;\\xe9\\x0c.jpg) is missing: a\\n"]]>&<b;\\xe9\\x0c]\n'
+        assert first == f"{HOSTILE_LINE}\n"
         assert second == "]]>&<\x00\x0b\n"
     elif name == "json":
         assert json.loads(made)["name"] == 'a\n"]]>&<b;\\xe9\f'
     elif name == "pdf":
         with pikepdf.open(io.BytesIO(made)) as opened:
             assert str(opened.docinfo["/Title"]) == 'a\n"]]>&<b;\\xe9\f'
+    elif name == "md":
+        first, second = made.decode().split("\n---\n\n")
+        assert re.sub(r"\\(.)", r"\1", first) == f"{HOSTILE_LINE}\n"
+        assert second == "\\]\\]\\>\\&\\<\x00\n"
+    elif name == "tsv":
+        rows = [row.split("\t") for row in made.decode().split("\n")[:-1]]
+        assert {len(row) for row in rows} == {12}
+        assert rows[1][-1] == HOSTILE_LINE
     else:
         assert "]]>&<\ufffd\ufffd" in "".join([*parsed(made).itertext(), *_contents(parsed(made))])
 
@@ -222,6 +281,10 @@ def test_a_sidecar_that_is_not_what_was_written(tmp_path: Path, name: str, what:
         ("alto", b"</Layout>", b'<Page ID="page_2" PHYSICAL_IMG_NR="2" /></Layout>'),
         ("hocr", b'id="line_1_1"', b'id="row"'),
         ("hocr", b"ocr-langs", b"languages"),
+        ("tsv", b"level\tpage_num", b"page_num\tlevel"),
+        ("tsv", b"5\t1\t1", b"5\t2\t1"),
+        ("tsv", b"page\n", b"pa\tge\n"),
+        ("tsv", b"page\n", b"pa\nge\n"),
         ("pdf", b"%%EOF", b""),
     ],
 )

@@ -167,7 +167,7 @@ def test_a_damaged_sidecar_is_named(tmp_path: Path, name: str) -> None:
 
 def test_a_bug_has_its_traceback(tmp_path: Path) -> None:
     """A format that cannot be joined, or a document without pages, is the daemon's mistake."""
-    for given, name in ((document(written(tmp_path, [text_page("one")])), "tsv"), (document(()), "txt")):
+    for given, name in ((document(written(tmp_path, [text_page("one")])), "csv"), (document(()), "txt")):
         code, fault = fault_of(given, name)
         assert (code, fault.kind) == (1, FaultKind.BUG)
         assert "Traceback" in fault.message

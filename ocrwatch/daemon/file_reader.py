@@ -1,0 +1,376 @@
+"""Has files of several pages read, such as PDF and TIFF: read :meth:`Pipeline._deliver_file` first.
+
+A file is copied to the state folder and split there. Each page is a scan for the pipeline, with all its retries; it has
+no row in the ledger, and its sidecars go to the state folder. When the last page has ended, they are joined, and the
+file is delivered as one scan. Nothing of this survives a restart: then the file is read again, with the pages that are
+cached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from ocrwatch.backoff import Backoff, Cause
+from ocrwatch.daemon.attempts import AttemptRecords
+from ocrwatch.daemon.file_places import FilePlace, FilePlaces
+from ocrwatch.daemon.intake import Intake
+from ocrwatch.daemon.priority_scheduler import Scheduler
+from ocrwatch.daemon.retry_policy import check_admission, renew
+from ocrwatch.documents.file_joining import FileJoining
+from ocrwatch.documents.file_summary import ReadPage, file_fields, file_summary
+from ocrwatch.errors import Blocked, Changed, EnvironmentFault, ScanFault, Stopping, TimedOut
+from ocrwatch.events import ScanSplit, publish
+from ocrwatch.intake.loading import Loading
+from ocrwatch.ledger import Ledger
+from ocrwatch.render.base import RenderedPage
+from ocrwatch.render.joining.base import SourceFile
+from ocrwatch.render.joining.job import JOINABLE, joinable
+from ocrwatch.scan import FilePage, Scan, Scans, ScanState
+from ocrwatch.settings import Settings
+from ocrwatch.splitting.base import FileFailed, SplitLimits, SplitPage
+from ocrwatch.splitting.splitter import Splitter
+from ocrwatch.storage.threads import Threads, run_in
+
+_MOST_OPEN: Final = 4
+"""Files that are split at once: a small one need not wait for a large one. Each has a process and a copy."""
+
+_MOST_COPIED: Final = 2
+"""Files that are copied at once: that may take minutes, and intake needs the other I/O threads."""
+
+_AHEAD: Final = 1
+"""Pages that are split besides one for each worker."""
+
+_rows = itertools.count(-1, -1)
+"""Numbers of pages, where other scans have their rows."""
+
+
+class FileReader:
+    """Reads files of several pages. Lives on the event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        threads: Threads,
+        backoff: Backoff,
+        scans: Scans,
+        scheduler: Scheduler,
+        loading: Loading,
+        attempts: AttemptRecords,
+        joining: FileJoining,
+        intake: Intake,
+    ) -> None:
+        self.settings = settings
+        """The current settings."""
+        self._ledger = ledger
+        self._threads = threads
+        self._backoff = backoff
+        self._scans = scans
+        self._scheduler = scheduler
+        self._loading = loading
+        self._attempts = attempts
+        self._joining = joining
+        self._intake = intake
+        self._places = FilePlaces(_MOST_OPEN)
+        self._copies = asyncio.Semaphore(_MOST_COPIED)
+        self._names = map(str, itertools.count(1))
+        self._open: dict[Scan, OpenFile] = {}
+
+    @asynccontextmanager
+    async def opened(self, scan: Scan) -> AsyncIterator[OpenFile]:
+        """Split a file; what it needs in the state folder is removed at the end.
+
+        Raises :class:`ScanFault` if it cannot be split, :class:`Blocked` if no format of its profile can have several
+        pages, or the state folder has no room for them, :class:`EnvironmentFault` if no file can be split,
+        :class:`Stopping`, and what :class:`Loading` and :func:`check_admission` say against reading it now.
+        """
+        name = next(self._names)
+        async with self._places.place(scan) as place:
+            try:
+                async with self._split(scan, name, place) as file:
+                    yield file
+            except EnvironmentFault as error:
+                if error.is_full:
+                    raise _no_room(error) from error
+                raise
+
+    @asynccontextmanager
+    async def _split(self, scan: Scan, name: str, place: FilePlace) -> AsyncIterator[OpenFile]:
+        """Copy and split a file under a name of its own; see :meth:`opened`."""
+        source = self._joining.folder / f"{name}.source"
+        try:
+            await self._load(scan, source)
+            splitter = Splitter(source, self._joining.folder, name, self._limits(scan))
+            try:
+                file = OpenFile(scan, name, splitter, place, self._threads, self._joining, self._intake)
+                self._open[scan] = file
+                await file.open(self._scheduler.workers + _AHEAD)
+                yield file
+            except (EnvironmentFault, Stopping):
+                await self._attempts.refund(scan)
+                raise
+            finally:
+                self._open.pop(scan, None)
+                scan.begun_at = 0.0
+                await splitter.close()
+        finally:
+            await self._discard(name)
+
+    async def keep(self, scan: Scan, page: RenderedPage) -> None:
+        """Keep a page that was read, unless its file is given up.
+
+        Raises :class:`EnvironmentFault` if the state folder refuses, and :class:`Changed` if it has no room: the file
+        is given up then.
+        """
+        # It is read: a state folder that refuses says nothing of the workers.
+        scan.begun_at = 0.0
+        if (file := self._file_of(scan)) is None:
+            return
+        try:
+            await file.keep(scan, page)
+        except EnvironmentFault as error:
+            if not error.is_full:
+                raise
+            # The file itself may have filled it: it must not wait for room that it takes.
+            file.give_up(error)
+            raise Changed(scan.path) from error
+        self._backoff.resolve(Cause.READING)
+
+    def ended(self, scan: Scan) -> None:
+        """Record the end of a page."""
+        if (file := self._file_of(scan)) is not None:
+            file.ended(scan)
+
+    def _file_of(self, scan: Scan) -> OpenFile | None:
+        """Return the file that a page was taken from; None if that is given up, though it may be read anew."""
+        file = None if scan.file_page is None else self._open.get(scan.file_page.whole)
+        return file if file is not None and file.has(scan) else None
+
+    async def _discard(self, name: str) -> None:
+        """Remove what was kept of a file; what cannot be removed now is removed by the next start."""
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # The run ends, and a state folder that hangs must not hold it up.
+            return
+        # The file may have been delivered: it must not be read again.
+        with contextlib.suppress(EnvironmentFault):
+            # On the thread that keeps the pages: after those that are being kept.
+            await run_in(self._threads.state, self._joining.discard, name)
+
+    def _limits(self, scan: Scan) -> SplitLimits:
+        workers = self.settings.workers
+        return SplitLimits(workers.max_memory, workers.timeout, scan.options.enhance.max_pixels)
+
+    async def _load(self, scan: Scan, source: Path) -> None:
+        """Copy a file, and count an attempt: if a page of it ends ocrwatch, it is suspected."""
+        renew(scan, self.settings)
+        if not joinable(scan.options.output.formats):
+            # Others go on, and `once` ends without it.
+            raise Blocked(
+                "the file has several pages, and no format in output.formats can have several",
+                f"add one of these to output.formats: {', '.join(JOINABLE)}",
+            )
+        self._scans.change(scan, ScanState.QUEUED)
+        async with self._copies, self._scheduler.turn(scan):
+            self._scans.change(scan, ScanState.LOADING)
+            await run_in(self._threads.state, self._joining.prepare)
+            loaded = await run_in(self._threads.io, self._loading.copy, scan, source)
+        scan.is_free_again()
+        scan.id, scan.attempt = loaded.entry.id, loaded.entry.attempts
+        self._scans.has_row(scan)
+        check_admission(scan, loaded, self.settings.retry)
+        scan.attempt = await run_in(self._threads.state, self._ledger.count_attempt, scan.id)
+        scan.begun_at = time.monotonic()
+        scan.queued_ms = (scan.begun_at - scan.file.ready_at) * 1000
+        scan.read_ms = 0.0
+        self._scans.change(scan, ScanState.READING)
+
+
+class OpenFile:
+    """A file that is split and read. Lives on the event loop."""
+
+    def __init__(
+        self,
+        scan: Scan,
+        name: str,
+        splitter: Splitter,
+        place: FilePlace,
+        threads: Threads,
+        joining: FileJoining,
+        intake: Intake,
+    ) -> None:
+        """``name`` is that of its files in the state folder."""
+        self._scan = scan
+        self._name = name
+        self._splitter = splitter
+        self._place = place
+        self._threads = threads
+        self._joining = joining
+        self._intake = intake
+        self._formats = joinable(scan.options.output.formats)
+        self._count = 0
+        self._room = asyncio.Semaphore(0)
+        self._ended: dict[int, ReadPage] = {}
+        """Pages that were read, or are missing, by their numbers."""
+        self._faults: list[ScanFault] = []
+        self._is_interrupted = False
+        self._lost = 0
+        """Number of a page whose image was removed before it was read; 0 if there is none."""
+        self._given_up: EnvironmentFault | None = None
+        self._all_cached = True
+        self._changed = asyncio.Event()
+
+    async def open(self, ahead: int) -> None:
+        """Find out how many pages it has; at most ``ahead`` of them are read, or wait for that, at once.
+
+        Raises :class:`ScanFault` and :class:`EnvironmentFault`.
+        """
+        self._count = await self._splitter.open()
+        self._room = asyncio.Semaphore(ahead)
+        publish(ScanSplit(id=self._scan.id, path=self._scan.path, pages=self._count))
+
+    async def pages(self) -> AsyncIterator[Scan]:
+        """Yield each page as a scan to be read, as there is room for it.
+
+        Raises :class:`Stopping`, :class:`ScanFault` if the file cannot be split any further, and
+        :class:`EnvironmentFault`.
+        """
+        for number in range(1, self._count + 1):
+            await self._room.acquire()
+            self._check()
+            try:
+                split = await self._splitter.page(number)
+            except FileFailed as failed:
+                if isinstance(failed.fault, TimedOut):
+                    # Each of its pages had that time.
+                    failed.fault.retryable = False
+                raise failed.fault from failed
+            except ScanFault as fault:
+                self._miss(number, fault)
+                self._release()
+            else:
+                yield self._scan_of(split)
+
+    def has(self, scan: Scan) -> bool:
+        """Return whether it has a page, and not an earlier attempt to read the same file."""
+        return _place_of(scan).image.name.startswith(f"{self._name}-")
+
+    async def keep(self, scan: Scan, page: RenderedPage) -> None:
+        """Keep a page that was read. Raises :class:`EnvironmentFault` if the state folder refuses."""
+        place = _place_of(scan)
+
+        def keep() -> ReadPage:
+            kept = self._joining.keep(self._name, place.number, page, self._formats)
+            place.image.unlink(missing_ok=True)
+            return kept
+
+        self._ended[place.number] = await run_in(self._threads.state, keep)
+
+    def give_up(self, error: EnvironmentFault) -> None:
+        """Read it no further: there is no room for its pages."""
+        self._given_up = error
+
+    def ended(self, scan: Scan) -> None:
+        """Record the end of a page."""
+        page = _place_of(scan)
+        if scan.state is ScanState.QUARANTINED and scan.fault is not None:
+            self._miss(page.number, scan.fault)
+        elif scan.state is ScanState.CHANGED:
+            self._lost = page.number
+        elif scan.state is not ScanState.DELIVERED:
+            self._is_interrupted = True
+        self._scan.read_ms += scan.read_ms
+        # A page with text of its own goes the way of cached ones.
+        self._all_cached = self._all_cached and scan.cached and not page.packed
+        self._release()
+
+    async def joined(self, preview_chars: int) -> RenderedPage:
+        """Wait for all pages, and return the sidecars of the file; the beginning of its text has so many characters.
+
+        Raises :class:`ScanFault` if no page could be read, or the writer of the file may not be done;
+        :class:`Stopping`, and :class:`EnvironmentFault`.
+        """
+        self._check()
+        while len(self._ended) < self._count:
+            self._changed.clear()
+            await self._changed.wait()
+            self._check()
+        for fault in self._faults:
+            if self._intake.is_doubtful(self._scan.file, fault):
+                raise fault
+        if len(self._faults) == self._count:
+            raise _none_read(self._faults[0], self._count)
+        self._scan.cached = self._all_cached
+        await self._splitter.close()
+        joined = await run_in(self._threads.documents, self._join, preview_chars)
+        # It may be blocked for hours now, with nothing but its sidecars.
+        self._place.leave()
+        return joined
+
+    def _join(self, preview_chars: int) -> RenderedPage:
+        scan = self._scan
+        pages = [self._ended[number] for number in range(1, self._count + 1)]
+        summary = file_summary(pages, preview_chars)
+        profile = scan.options.profile_name or ""
+        source = SourceFile(scan.path, scan.file.facts.size, scan.sha256 or "")
+        sidecars = self._joining.join(self._name, source, summary.review_reasons, pages, self._formats, profile)
+        return RenderedPage(sidecars, summary, fields=file_fields(pages), is_partial=bool(self._faults))
+
+    def _check(self) -> None:
+        """Raise :class:`Stopping` or :class:`EnvironmentFault` if a page will not be read."""
+        if self._is_interrupted:
+            raise Stopping
+        if self._given_up is not None:
+            raise self._given_up
+        if self._lost:
+            raise EnvironmentFault(
+                f"the image of page {self._lost} of {self._scan.path} is missing in {self._joining.folder}",
+                "keep other programs out of the state folder; the file is read again",
+            )
+
+    def _miss(self, number: int, fault: ScanFault) -> None:
+        self._faults.append(fault)
+        self._ended[number] = ReadPage(number, code=fault.code, reason=fault.message)
+
+    def _release(self) -> None:
+        self._room.release()
+        self._changed.set()
+
+    def _scan_of(self, split: SplitPage) -> Scan:
+        whole = self._scan
+        facts = replace(whole.file.facts, size=split.size)
+        file = replace(whole.file, facts=facts, ready_at=time.monotonic(), has_pages=False)
+        scan = Scan(file, whole.batch, whole.options, whole.recipe, id=next(_rows), sha256=split.sha256)
+        scan.isolated, scan.reduced = whole.isolated, whole.reduced
+        scan.file_page = FilePage(whole, split.number, self._joining.folder / split.name, split.packed, split.notes)
+        return scan
+
+
+def _no_room(error: EnvironmentFault) -> Blocked:
+    """Return why a file waits: others that need less room go on."""
+    return Blocked(
+        f"there is no room for its pages in the state folder ({error.message})",
+        "make room there, or take the file out of the inbox; ocrwatch retries it",
+    )
+
+
+def _place_of(scan: Scan) -> FilePage:
+    assert scan.file_page is not None  # noqa: S101 - for the type checker
+    return scan.file_page
+
+
+def _none_read(first: ScanFault, pages: int) -> ScanFault:
+    """Return the fault of a file without a page that could be read."""
+    if pages > 1:
+        first.message = f"none of its {pages} pages can be read; the first: {first.message}"
+    # Each page had its attempts.
+    first.retryable = False
+    return first

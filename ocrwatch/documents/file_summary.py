@@ -1,0 +1,132 @@
+"""Summarises a file with several pages as one scan: what ledger, log and hooks are told of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ocrwatch.document import FieldSummary, PageSummary, Second, Standing
+from ocrwatch.render.review import missing_fields
+
+_MOST: Final = 5
+"""Pages that are named among the missing ones, and among those to review; distinct warnings. A log line stays short."""
+
+_LONGEST: Final = 300
+"""Characters of what is said of one page."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPage:
+    """A page of a file with several, as its reading ended."""
+
+    number: int
+    """In its file, from 1."""
+    summary: PageSummary | None = None
+    """None if it is missing."""
+    fields: tuple[FieldSummary, ...] | None = None
+    """As :attr:`ocrwatch.render.base.RenderedPage.fields`."""
+    parts: tuple[str, ...] = ()
+    """Endings of its sidecars that are in the state folder."""
+    code: str = ""
+    """Why it is missing, with ``reason``; empty if it is there."""
+    reason: str = ""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it could not be read."""
+        return self.summary is None
+
+
+def file_summary(pages: Sequence[ReadPage], preview_chars: int) -> PageSummary:
+    """Return the summary of a file of which these are all pages in their order; at least one must have been read.
+
+    - Words are counted together, and the confidence is the mean of the pages', weighted by their words.
+    - The engine is that of most pages, and the second one that of the first page that was read again. The lines that
+      have its text are counted together.
+    - The beginning of the text has ``preview_chars`` characters, from as many pages as that takes.
+    - Warnings and reasons for a review name their page. Of many pages the first are named, and the others counted.
+    - It is blank if all its pages are. It is never doubtful, since its pages have been read again by then, and no
+      separator sheet, since it is a document already.
+    """
+    summaries = [page.summary for page in pages if page.summary is not None]
+    beginnings = (summary.preview.strip("\n") for summary in summaries)
+    return PageSummary(
+        Counter(summary.engine for summary in summaries).most_common(1)[0][0],
+        sum(summary.words for summary in summaries),
+        _confidence(summaries),
+        _second([summary.second for summary in summaries if summary.second is not None]),
+        _warnings(pages),
+        "\n".join(filter(None, beginnings))[:preview_chars],
+        (*_missing(pages), *_doubtful(pages), *missing_fields(file_fields(pages) or ())),
+        is_blank=len(summaries) == len(pages) and all(summary.is_blank for summary in summaries),
+    )
+
+
+def file_fields(pages: Sequence[ReadPage]) -> tuple[FieldSummary, ...] | None:
+    """Return the fields of a file: of each the value with the best standing, from the first page that has one such.
+
+    None if they were not looked for on any page.
+    """
+    best: dict[str, FieldSummary] = {}
+    for field in (field for page in pages for field in page.fields or ()):
+        if field.name not in best or _rank(field) < _rank(best[field.name]):
+            best[field.name] = field
+    return tuple(best.values()) if any(page.fields is not None for page in pages) else None
+
+
+def _rank(field: FieldSummary) -> int:
+    return tuple(Standing).index(field.standing)
+
+
+def _confidence(summaries: Sequence[PageSummary]) -> float | None:
+    known = [(summary.confidence, summary.words) for summary in summaries if summary.confidence is not None]
+    words = sum(count for _, count in known)
+    return sum(confidence * count for confidence, count in known) / words if words else None
+
+
+def _second(seconds: Sequence[Second]) -> Second | None:
+    if not seconds:
+        return None
+    first = next((second for second in seconds if not second.failure), seconds[0])
+    same = [second for second in seconds if (second.name, second.version) == (first.name, first.version)]
+    return replace(first, lines=sum(second.lines for second in same))
+
+
+def _warnings(pages: Sequence[ReadPage]) -> tuple[str, ...]:
+    numbers: dict[str, list[int]] = {}
+    for page in pages:
+        for warning in page.summary.warnings if page.summary is not None else ():
+            numbers.setdefault(warning, []).append(page.number)
+    told = []
+    for warning, (first, *others) in numbers.items():
+        of_others = f" (and {_more(len(others))})" if others else ""
+        told.append(_line(pages, first, f": {warning}") + of_others)
+    left = len(told) - _MOST
+    return (*told[:_MOST], *([f"and {left} more {'warning' if left == 1 else 'warnings'}"] if left > 0 else []))
+
+
+def _missing(pages: Sequence[ReadPage]) -> list[str]:
+    lines = [_line(pages, page.number, f" is missing: {page.reason}") for page in pages if page.is_missing]
+    left = len(lines) - _MOST
+    return [*lines[:_MOST], *([f"and {_more(left)} {'is' if left == 1 else 'are'} missing"] if left > 0 else [])]
+
+
+def _doubtful(pages: Sequence[ReadPage]) -> list[str]:
+    lines = [
+        _line(pages, page.number, f": {', '.join(page.summary.review_reasons)}")
+        for page in pages
+        if page.summary is not None and page.summary.review_reasons
+    ]
+    left = len(lines) - _MOST
+    return [*lines[:_MOST], *([f"and {_more(left)}"] if left > 0 else [])]
+
+
+def _line(pages: Sequence[ReadPage], number: int, what: str) -> str:
+    line = f"page {number} of {len(pages)}{what}" if len(pages) > 1 else what.removeprefix(": ")
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+
+
+def _more(count: int) -> str:
+    return f"{count} more {'page' if count == 1 else 'pages'}"
