@@ -140,7 +140,7 @@ show_when_done $others "$temporary/others"
 # files_of NAMES...: their files among the system tests.
 files_of() { printf 'tests/system/test_%s.py ' "$@"; }
 
-# Most of these wait most of the time, so three lanes run at the same time. Those that measure time or memory run alone
+# Most of these wait most of the time, so four lanes run at the same time. Those that measure time or memory run alone
 # afterwards.
 alone=$(files_of event_loop latency lifecycle memory_short metrics remote_rate soak)
 # Only one Debian can be booted at a time: in two lanes, one would wait for the other.
@@ -154,8 +154,8 @@ for file in $alone $debian; do
 done
 rest="$rest tests/system/test"
 passed=yes
-say "Running the crash, fuzz, contract and system tests, in three lanes"
-run_in_lanes 3 "$sweep" "$debian" "${rest}_h*.py" "-m not(extended) --ignore $sweep tests/crash" tests/fuzz \
+say "Running the crash, fuzz, contract and system tests, in four lanes"
+run_in_lanes 4 "$sweep" "$debian" "${rest}_h*.py" "-m not(extended) --ignore $sweep tests/crash" tests/fuzz \
     tests/contract "-m not(extended) tests/system/documents" "${rest}_[a-d]*.py" "${rest}_[e-g]*.py" \
     "${rest}_rem*.py" "${rest}_re[!m]*.py" "${rest}_s*.py" "${rest}_[i-q]*.py" "${rest}_[t-z]*.py" ||
     passed=no
