@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-LONG: Final = 8.0
+LONG: Final = 20.0
 """Seconds after which a test has failed."""
 
 

@@ -304,7 +304,9 @@ from ocrwatch.splitting.base import SplitLimits
 from ocrwatch.splitting.splitter import Splitter
 
 async def main():
-    await Splitter(Path(sys.argv[1]), Path(sys.argv[2]), "A", SplitLimits(0, 60.0)).open()
+    # Without a reference to it, Python 3.13 closes its channel.
+    splitter = Splitter(Path(sys.argv[1]), Path(sys.argv[2]), "A", SplitLimits(0, 60.0))
+    await splitter.open()
     print(flush=True)
     await asyncio.sleep(60)
 
