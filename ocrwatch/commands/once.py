@@ -29,6 +29,7 @@ from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
 from ocrwatch.storage.mount_watchdog import check_answers
 
+_MAY_HAVE_PAGES = ("*.pdf", "*.tif", "*.tiff")
 _WORTH_A_RATE = 5
 _MOST_NOT_READ = 20
 _MOST_LACKING = 20
@@ -75,19 +76,21 @@ def _read_inbox(settings: Settings, *, preview: bool) -> ExitCode:
     return ExitCode.QUARANTINED if unread else ExitCode.FINE
 
 
-def _scans_in_inbox(settings: Settings) -> int:
-    """Return how many scans are in the inbox; raises :class:`EnvironmentFault`."""
+def _scans_in_inbox(settings: Settings, include: Sequence[str] = ()) -> int:
+    """Return how many scans are in the inbox, perhaps of certain names; raises :class:`EnvironmentFault`."""
     watch = settings.watch
-    rules = NameRules.of(watch.include, watch.exclude)
+    rules = NameRules.of(include or watch.include, watch.exclude)
     return rescan(settings.inbox, rules, recursive=watch.recursive, limit=1).total
 
 
 def _with_workers_for(settings: Settings) -> Settings:
     """Return the settings with no more workers than there are scans.
 
-    A worker takes half a second of CPU to start.
+    A worker takes half a second of CPU to start. A file that may have several pages is read by all of them.
     """
     try:
+        if _scans_in_inbox(settings, _MAY_HAVE_PAGES):
+            return settings
         waiting = _scans_in_inbox(settings)
     except EnvironmentFault:
         # The daemon makes the inbox, or reports why it cannot be read.
