@@ -194,7 +194,8 @@ class PageSource:
     async def _load_page(self, scan: Scan, page: FilePage) -> LoadedPage:
         """Return bytes and cached page of a page of a file; raises :class:`Changed` if the file is given up."""
         try:
-            content, packed = await run_in(self._threads.io, self._read_image, scan, page)
+            # One at a time, so that workers get pages in their order.
+            content, packed = await run_in(self._threads.state, self._read_image, scan, page)
         except FileNotFoundError as error:
             raise Changed(scan.path) from error
         except OSError as error:

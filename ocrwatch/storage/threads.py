@@ -27,7 +27,7 @@ class Threads:
         self.delivery = ThreadPoolExecutor(1, "delivery")
         """Delivers one at a time, so that no two scans choose the same free name."""
         self.state = ThreadPoolExecutor(1, "state")
-        """Writes to the state folder: ledger and status."""
+        """Reads and writes the state folder: ledger, status, and pages of files."""
         self.documents = ThreadPoolExecutor(1, "documents")
         """Writes documents with several pages one at a time: a large one delays no scan."""
         single = (self.loading, self.delivery, self.state, self.documents)
