@@ -89,13 +89,13 @@ def _with_workers_for(settings: Settings) -> Settings:
     A worker takes half a second of CPU to start. A file that may have several pages is read by all of them.
     """
     try:
-        if _scans_in_inbox(settings, _MAY_HAVE_PAGES):
-            return settings
         waiting = _scans_in_inbox(settings)
+        if waiting >= worker_count(settings) or _scans_in_inbox(settings, _MAY_HAVE_PAGES):
+            return settings
     except EnvironmentFault:
         # The daemon makes the inbox, or reports why it cannot be read.
         return settings
-    count = max(1, min(worker_count(settings), waiting))
+    count = max(1, waiting)
     return settings.model_copy(update={"workers": settings.workers.model_copy(update={"count": count})})
 
 

@@ -221,10 +221,8 @@ class OpenFile:
         self._ended: dict[int, ReadPage] = {}
         """Pages that were read, or are missing, by their numbers."""
         self._faults: list[ScanFault] = []
-        self._is_interrupted = False
-        self._lost = 0
-        """Number of a page whose image was removed before it was read; 0 if there is none."""
-        self._given_up: EnvironmentFault | None = None
+        self._obstacle: Stopping | EnvironmentFault | None = None
+        """Why a page will not be read; the first counts."""
         self._all_cached = True
         self._changed = asyncio.Event()
 
@@ -276,17 +274,16 @@ class OpenFile:
 
     def give_up(self, error: EnvironmentFault) -> None:
         """Read it no further: there is no room for its pages."""
-        self._given_up = error
+        self._obstacle = self._obstacle or error
 
     def ended(self, scan: Scan) -> None:
         """Record the end of a page."""
         page = _place_of(scan)
         if scan.state is ScanState.QUARANTINED and scan.fault is not None:
             self._miss(page.number, scan.fault)
-        elif scan.state is ScanState.CHANGED:
-            self._lost = page.number
         elif scan.state is not ScanState.DELIVERED:
-            self._is_interrupted = True
+            is_lost = scan.state is ScanState.CHANGED
+            self._obstacle = self._obstacle or (self._image_missing(page.number) if is_lost else Stopping())
         self._scan.read_ms += scan.read_ms
         # A page with text of its own goes the way of cached ones.
         self._all_cached = self._all_cached and scan.cached and not page.packed
@@ -326,15 +323,14 @@ class OpenFile:
 
     def _check(self) -> None:
         """Raise :class:`Stopping` or :class:`EnvironmentFault` if a page will not be read."""
-        if self._is_interrupted:
-            raise Stopping
-        if self._given_up is not None:
-            raise self._given_up
-        if self._lost:
-            raise EnvironmentFault(
-                f"the image of page {self._lost} of {self._scan.path} is missing in {self._joining.folder}",
-                "keep other programs out of the state folder; the file is read again",
-            )
+        if self._obstacle is not None:
+            raise self._obstacle
+
+    def _image_missing(self, number: int) -> EnvironmentFault:
+        return EnvironmentFault(
+            f"the image of page {number} of {self._scan.path} is missing in {self._joining.folder}",
+            "keep other programs out of the state folder; the file is read again",
+        )
 
     def _miss(self, number: int, fault: ScanFault) -> None:
         self._faults.append(fault)

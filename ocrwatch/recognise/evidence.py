@@ -32,7 +32,7 @@ _BY_CHANCE = 0.005
 _COARSE = 4
 """Pixels of the enhanced page per cell of the word mask."""
 
-_MARGIN = 0.25
+WORD_MARGIN = 0.25
 """Margin around a word's bounding box as a share of its height, for accents, dots and commas that stick out."""
 
 
@@ -115,7 +115,7 @@ def in_words(points: Points, words: Sequence[Word], to_page: Affine, shape: tupl
     covered = np.zeros((shape[0] // _COARSE + 1, shape[1] // _COARSE + 1), bool)
     for word in words:
         box = word.box
-        margin = _MARGIN * (box.bottom - box.top)
+        margin = WORD_MARGIN * (box.bottom - box.top)
         # A box may be outside the image: the second reader reads the page before its margins are cropped.
         rows = slice(max(0, int(box.top - margin) // _COARSE), max(0, int(box.bottom + margin) // _COARSE + 1))
         columns = slice(max(0, int(box.left - margin) // _COARSE), max(0, int(box.right + margin) // _COARSE + 1))

@@ -13,7 +13,7 @@ from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.affine import Affine
 from ocrwatch.recognise.decode import Decoded, Gray, decode
 from ocrwatch.recognise.enhance.pixels import Pixels
-from ocrwatch.recognise.evidence import FEWEST_LETTERS, beyond_doubt, in_words, is_legible, letter_centres
+from ocrwatch.recognise.evidence import FEWEST_LETTERS, WORD_MARGIN, beyond_doubt, in_words, is_legible, letter_centres
 from ocrwatch.recognise.page import recognise
 from ocrwatch.recognise.page_codes import with_codes
 from ocrwatch.recognise.projective import Points
@@ -22,9 +22,6 @@ from ocrwatch.recognise.stopwatch import Stopwatch
 from ocrwatch.recognise.tables_and_fields import with_tables_and_fields
 
 _PAPER: Final = 255
-_MARGIN: Final = 0.25
-"""Margin around the box of a word that is painted over, as a share of its height, as ``evidence.in_words`` has it."""
-
 _IN_PLACE: Final[Affine] = np.eye(2, 3)
 
 
@@ -79,7 +76,7 @@ def _painted_over(gray: Gray, words: tuple[Word, ...]) -> bytes:
     """Return an image of the page, as PNG, without the words."""
     rest = gray.copy()
     for box in (word.box for word in words):
-        margin = int(_MARGIN * (box.bottom - box.top)) + 1
+        margin = int(WORD_MARGIN * (box.bottom - box.top)) + 1
         rows = slice(max(0, box.top - margin), box.bottom + margin)
         rest[rows, max(0, box.left - margin) : box.right + margin] = _PAPER
     return bytes(cv2.imencode(".png", rest, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1])
