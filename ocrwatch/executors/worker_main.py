@@ -35,17 +35,17 @@ from ocrwatch.executors.ipc import (
     channel_to_parent,
 )
 from ocrwatch.executors.rendering import plain, render_packed, render_page
-from ocrwatch.executors.rlimits import (
+from ocrwatch.executors.spawning import READS
+from ocrwatch.recipe import Recipe
+from ocrwatch.render.base import RenderedPage
+from ocrwatch.render.registry import is_installed, load
+from ocrwatch.rlimits import (
     die_before_parent,
     die_with_parent,
     limit_memory,
     no_core_dump,
     watch_lifeline,
 )
-from ocrwatch.executors.spawning import READS
-from ocrwatch.recipe import Recipe
-from ocrwatch.render.base import RenderedPage
-from ocrwatch.render.registry import is_installed, load
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -15,16 +16,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ocrwatch.errors import environment_fault
-from ocrwatch.executors.rlimits import kills_for_memory
-from ocrwatch.magic import HEAD, ImageKind, image_kind, other_format
-from ocrwatch.splitting.messages import LONGEST_LINE, MODULE
+from ocrwatch.errors import Blocked, environment_fault, memory_short, system_reason
+from ocrwatch.magic import HEAD, SPLIT, image_kind, other_format
+from ocrwatch.rlimits import kills_for_memory
+from ocrwatch.splitting.messages import LONGEST_LINE, MODULE, Ready, encode
+
+LAST_MOMENT: Final = 1.0
+"""Seconds that a process has to end after it has closed its channel: the exit status says more."""
 
 _WORDS: Final = 4000
 """Bytes that are kept from the end of standard error."""
 
-SPLIT: Final = frozenset({ImageKind.PDF, ImageKind.TIFF})
-"""Kinds of files that have pages."""
+NO_KNOWN_REMEDY: Final = "run ocrwatch doctor"
+"""Of a process that ended by itself as it started."""
+
+_NO_PROCESS: Final = "free memory, or allow more processes (TasksMax=, ulimit -u)"
+
+_NO_DESCRIPTOR: Final = "allow more open files (LimitNOFILE=, ulimit -n)"
+
+_REMEDIES: Final = {
+    errno.ENOMEM: memory_short().remedy,
+    errno.EAGAIN: _NO_PROCESS,
+    errno.EMFILE: _NO_DESCRIPTOR,
+    errno.ENFILE: _NO_DESCRIPTOR,
+}
+"""What to do if the system refuses a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +55,20 @@ class Ended:
     """The end of its standard error."""
 
 
+def cannot_start(reason: str, remedy: str = NO_KNOWN_REMEDY) -> Blocked:
+    """Return why a file waits: scans are read without that process."""
+    return Blocked(f"cannot start the process that splits files into pages ({reason})", remedy)
+
+
 class _Child:
     """The process itself; its methods block, and are called from its own thread."""
 
     def __init__(self, source: Path, folder: Path) -> None:
-        """Start it. Raises EnvironmentFault, OtherFormat, or MemoryError; leaves nothing behind then."""
+        """Start it, and leave nothing behind if that fails.
+
+        Raises EnvironmentFault if the file or the folder cannot be opened, OtherFormat, and Blocked if the system
+        refuses the process.
+        """
         with contextlib.ExitStack() as opened, contextlib.ExitStack() as undo:
             try:
                 file = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
@@ -75,8 +100,10 @@ class _Child:
                     env={**os.environ, "OMP_THREAD_LIMIT": "1"},
                 )
             except OSError as error:
-                what = "cannot start the process that splits files into pages"
-                raise environment_fault(error, what, closed="run ocrwatch doctor") from error
+                remedy = _REMEDIES.get(error.errno or 0, f"let the user that ocrwatch runs as execute {sys.executable}")
+                raise cannot_start(system_reason(error), remedy) from error
+            except MemoryError as error:
+                raise cannot_start("memory is short", memory_short().remedy) from error
             undo.pop_all()
         self._lock = threading.Lock()
 
@@ -118,13 +145,17 @@ class SplitProcess:
 
     @classmethod
     async def start(cls, source: Path, folder: Path) -> SplitProcess:
-        """Start a process. Raises EnvironmentFault, OtherFormat, or MemoryError.
+        """Start a process, and wait until it is ready. Raises EnvironmentFault, OtherFormat, and Blocked.
 
         asyncio would start it on the event loop's thread; but the disks of the program, the file and the folder may
         hang. Each process has a thread, so that one that hangs delays no other.
         """
         thread = ThreadPoolExecutor(1, "splitter")
-        starting = thread.submit(_Child, source, folder)
+        try:
+            starting = thread.submit(_Child, source, folder)
+        except RuntimeError as error:
+            # Python reports a refused thread as a RuntimeError.
+            raise cannot_start(str(error), _NO_PROCESS) from error
         try:
             child = await asyncio.wrap_future(starting)
         except asyncio.CancelledError:
@@ -141,7 +172,13 @@ class SplitProcess:
             child.connection.close()
             child.kill()
             raise
-        return cls(child, exited, *channel)
+        process = cls(child, exited, *channel)
+        try:
+            await process._wait_until_ready()
+        except BaseException:
+            process.kill()
+            raise
+        return process
 
     async def ask(self, message: bytes) -> bytes:
         """Send a message and return the answer: a line, or less if the process has ended.
@@ -153,6 +190,19 @@ class SplitProcess:
             await self._writer.drain()
             return await self._reader.readline()
         return b""
+
+    async def _wait_until_ready(self) -> None:
+        """Wait for its first answer. Raises Blocked if it ends before that: the file is not at fault then."""
+        line = b""
+        with contextlib.suppress(ConnectionError, ValueError):
+            line = await self._reader.readline()
+        if line == encode(Ready()):
+            return
+        ended = await self.ended(LAST_MOMENT)
+        if ended.starved:
+            raise cannot_start("memory is short", memory_short().remedy)
+        last = next(reversed(ended.words.splitlines()), "")
+        raise cannot_start(f"{ended.how} as it started" + f": {last}" * bool(last))
 
     async def ended(self, grace: float) -> Ended:
         """Return how the process ended; kill it if it does not within ``grace`` seconds."""

@@ -1,4 +1,4 @@
-"""Limits that a worker process sets on itself, so that it can neither outlive its parent nor starve its machine."""
+"""Limits that a process of the daemon sets on itself: it must not outlive its parent, nor starve its machine."""
 
 from __future__ import annotations
 
@@ -18,9 +18,18 @@ _OOM_SCORE = 500
 def limit_memory(max_bytes: int) -> None:
     """Limit the address space (RLIMIT_AS) to ``max_bytes``; 0 for no limit."""
     if max_bytes:
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        soft = max_bytes if hard == resource.RLIM_INFINITY else min(max_bytes, hard)
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        _limit(resource.RLIMIT_AS, max_bytes)
+
+
+def limit_processor_time(seconds: int) -> None:
+    """Let the kernel end this process (SIGXCPU) when it has used so much time of a processor since its start."""
+    _limit(resource.RLIMIT_CPU, seconds)
+
+
+def _limit(kind: int, wanted: int) -> None:
+    hard = resource.getrlimit(kind)[1]
+    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(kind, (soft, hard))
 
 
 def kills_for_memory(root: Path = Path("/")) -> int:

@@ -1,12 +1,15 @@
-"""What a worker's limits know about the kernel."""
+"""What a process of the daemon limits, and what it knows of kills for lack of memory."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from ocrwatch.executors.rlimits import kills_for_memory
+from ocrwatch.rlimits import kills_for_memory
 
 GROUP = "system.slice/ocrwatch.service"
 
@@ -60,3 +63,20 @@ def test_a_machine_that_tells_nothing_has_no_kills(tmp_path: Path) -> None:
     assert kills_for_memory(tmp_path) == 0
     _write(tmp_path / "proc/vmstat", "oom_kill many\n")
     assert kills_for_memory(tmp_path) == 0
+
+
+def test_limits_of_a_process_are_never_raised() -> None:
+    """Memory and processor time are limited as asked for, or as the administrator has limited them further."""
+    program = (
+        "import json, resource as r\n"
+        "from ocrwatch.rlimits import limit_memory, limit_processor_time\n"
+        "r.setrlimit(r.RLIMIT_CPU, (500, 500))\n"
+        "limit_memory(1 << 33)\n"
+        "limit_memory(0)\n"
+        "limit_processor_time(100)\n"
+        "seen = [r.getrlimit(r.RLIMIT_AS)[0], r.getrlimit(r.RLIMIT_CPU)[0]]\n"
+        "limit_processor_time(1000)\n"
+        "print(json.dumps([*seen, r.getrlimit(r.RLIMIT_CPU)[0]]))\n"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60).stdout
+    assert json.loads(found) == [1 << 33, 100, 500]
