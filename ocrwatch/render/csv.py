@@ -21,6 +21,9 @@ _NUMBER: Final = re.compile(r"[+\uff0b\uff0d-] ?[€$£¥]?[\d.,'\u2019 ]*\d ?[%
 _OTHER_SEPARATOR: Final = ";"
 """What separates cells for a spreadsheet in countries with decimal commas, even in a file with commas between them."""
 
+LINE_END: Final = "\r\n"
+"""Ends each row (RFC 4180); an empty row is between two tables."""
+
 
 class CsvFormat:
     """All tables, one after the other, with an empty line between them."""

@@ -8,7 +8,7 @@ from ocrwatch.document import Page
 from ocrwatch.render.base import Original
 from ocrwatch.render.extra_package import ExtraPackage
 
-_PACKAGE: Final = ExtraPackage("xlsx", "xlsxwriter", "XlsxWriter")
+PACKAGE: Final = ExtraPackage("xlsx", "xlsxwriter", "XlsxWriter")
 
 
 class XlsxFormat:
@@ -20,13 +20,13 @@ class XlsxFormat:
 
     def __init__(self) -> None:
         """Raise EnvironmentFault if the library is not installed."""
-        _PACKAGE.require()
+        PACKAGE.require()
 
     def render(self, page: Page, original: Original) -> bytes:  # noqa: ARG002 - the protocol's
         """Render the workbook; that of a page without tables has one empty sheet.
 
         Raises EnvironmentFault if the library cannot be loaded.
         """
-        with _PACKAGE.loading():
+        with PACKAGE.loading():
             from ocrwatch.render.xlsx_file import xlsx_file  # noqa: PLC0415 - not in the daemon's own process
         return xlsx_file(page.tables or ())

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import xlsxwriter
 
-from ocrwatch.document import Cell, Table
+from ocrwatch.document import UNPLACED, Cell, Table
 from ocrwatch.render.table_texts import count_heading_rows, one_line
 from ocrwatch.render.xml import allowed
 
@@ -29,7 +29,8 @@ _OPTIONS: Final = {
 }
 """No temporary files, and the same date for each part of the archive; and all strings stay strings."""
 
-_EMPTY_SHEET: Final = "No tables"
+EMPTY_SHEET: Final = "No tables"
+"""Name of the worksheet of a workbook without tables."""
 
 _LONGEST_TEXT: Final = 32_767
 """UTF-16 units that Excel allows in a cell; the rest is cut."""
@@ -57,9 +58,16 @@ def xlsx_file(tables: Sequence[Table]) -> bytes:
     for number, table in enumerate(tables, 1):
         _add_table(book.add_worksheet(f"Table {number}"), table, formats)
     if not tables:
-        book.add_worksheet(_EMPTY_SHEET)
+        book.add_worksheet(EMPTY_SHEET)
     book.close()
     return file.getvalue()
+
+
+def notice_file(text: str) -> bytes:
+    """Return a workbook whose only worksheet says nothing but ``text``."""
+    corners = (0.0,) * 8
+    cell = Cell(0, 0, 1, 1, text, UNPLACED, corners)
+    return xlsx_file((Table("aligned", 1, 1, UNPLACED, corners, (cell,), 0.0),))
 
 
 def as_number(text: str) -> tuple[float, str] | None:

@@ -15,8 +15,8 @@ class Group(Section):
     """Which pages belong together. name: those of one folder with the same name before their number, such as
     scan_001.jpg and scan_002.jpg. folder: all pages of one folder. time: pages of one folder that come without a pause
     of quiet. separator: the same, divided at separator sheets (ocrwatch separator), for which codes are looked for.
-    Empty makes no documents. The document has those of output.formats that can have several pages: txt, json,
-    pdf, md, tsv, alto and hocr."""
+    Empty makes no documents. The document has those of output.formats that can have several pages: all but
+    explain and those of other packages."""
     quiet: Annotated[Duration, between(0.5, 86400.0, format_duration)] = 60.0
     """A document is complete when no further page has come for this long, 500ms to 1d. A page that comes later begins
     another document. Increase it if a feeder pauses longer between two pages."""

@@ -316,7 +316,7 @@ class Settings(BaseSettings):
     on_success: Literal["archive", "keep", "delete"] = "archive"
     """What happens to an original that was read. archive: it is moved to the archive. keep: it stays in the inbox,
     which may then be read-only. delete: it is deleted; that of a page of a document (profiles.group) is archived until
-    the document is in the outbox."""
+    the document is in the outbox, and a file of several pages that lacks one is archived."""
 
     watch: Watch = Watch()
     settle: Settle = Settle()

@@ -13,7 +13,7 @@ import msgspec
 from ocrwatch.render.joining.base import Document
 from ocrwatch.render.registry import publishing_order
 
-JOINABLE: Final = ("txt", "json", "pdf", "md", "tsv", "alto", "hocr")
+JOINABLE: Final = ("txt", "json", "pdf", "md", "tsv", "alto", "hocr", "csv", "xlsx")
 """Formats whose sidecars of several pages can be joined. Named here, since the daemon's process loads none of them."""
 
 MODULE: Final = "ocrwatch.render.joining"

@@ -88,4 +88,4 @@ def test_documents_that_would_have_no_files(settings: Settings) -> None:
         check_formats(settings)
     assert "the profile feeder makes documents (group.by = name)" in caught.value.message
     assert "output.formats has no format that can have several pages" in caught.value.message
-    assert "add txt, json, pdf, md, tsv, alto or hocr to output.formats" in caught.value.remedy
+    assert "add txt, json, pdf, md, tsv, alto, hocr, csv or xlsx to output.formats" in caught.value.remedy

@@ -84,7 +84,7 @@ def test_a_profile_with_other_formats_is_marked(piles: Make) -> None:
 def test_the_options_of_a_profile_are_those_of_the_settings() -> None:
     """Its formats that can have several pages; what it says of blank pages, if it makes documents."""
     found = settings(
-        {"match": "a/**", "name": "invoices", "output": {"formats": ["csv", "txt", "pdf"], "mode": "0640"}},
+        {"match": "a/**", "name": "invoices", "output": {"formats": ["explain", "txt", "pdf"], "mode": "0640"}},
         {"match": "b/**", "group": {"by": "name", "blank": "split"}, "output": {"group": "staff"}},
     )
     assert sheet_profile(("invoices",), found, {}) == SheetProfile("invoices", "", ("pdf", "txt"), "", 0o640, None)

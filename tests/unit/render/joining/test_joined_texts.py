@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import re
@@ -13,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 import pikepdf
 import pytest
+from openpyxl.reader.excel import load_workbook
 
 from ocrwatch.document import Page
 from ocrwatch.render.joining.base import DamagedPart, DocumentPage, Dropped, Missing, as_unicode
@@ -46,8 +48,8 @@ def parsed(given: bytes) -> ET.Element:
 def test_formats_and_their_order() -> None:
     """Formats that cannot be joined are left out; the text is last, as it is for a page."""
     assert JOINED.keys() == set(JOINABLE)
-    given = ["txt", "xlsx", "pdf", "json", "tsv", "hocr", "md", "alto"]
-    assert joinable(given) == ("alto", "hocr", "json", "md", "pdf", "tsv", "txt")
+    given = ["txt", "xlsx", "explain", "pdf", "json", "tsv", "csv", "hocr", "md", "alto"]
+    assert joinable(given) == ("alto", "csv", "hocr", "json", "md", "pdf", "tsv", "xlsx", "txt")
     for name, each in JOINED.items():
         assert (each.name, each.ending) == (name, load(name).ending)
 
@@ -233,6 +235,10 @@ def test_hostile_names_and_texts(tmp_path: Path, name: str) -> None:
         rows = [row.split("\t") for row in made.decode().split("\n")[:-1]]
         assert {len(row) for row in rows} == {12}
         assert rows[1][-1] == HOSTILE_LINE
+    elif name == "csv":
+        assert list(csv.reader(io.StringIO(made.decode("utf-8-sig"), newline=""))) == [[HOSTILE_LINE]]
+    elif name == "xlsx":
+        assert load_workbook(io.BytesIO(made))["p1 missing"]["A1"].value == HOSTILE_LINE
     else:
         assert "]]>&<\ufffd\ufffd" in "".join([*parsed(made).itertext(), *_contents(parsed(made))])
 
@@ -252,7 +258,7 @@ def test_the_same_document_gives_the_same_bytes(tmp_path: Path, name: str) -> No
 @pytest.mark.parametrize("what", ["gone", "folder", "link", "short", "other", "unwritten"])
 def test_a_sidecar_that_is_not_what_was_written(tmp_path: Path, name: str, what: str) -> None:
     """The page is named. A text that was cut off between two characters cannot be told from another."""
-    pages = written(tmp_path, three())
+    pages = written(tmp_path, [text_page("one"), made_tables.PAGE, text_page("three")])
     part = Path(pages[1].sidecars[name])
     content = part.read_bytes()
     part.unlink()
