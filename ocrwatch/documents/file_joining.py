@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -83,12 +84,22 @@ class FileJoining:
         names = {each: f"{name}.{ending}" for each, ending in endings.items()}
         try:
             with self._refusing(), self._opened() as directory:
-                written = self._joiner.write(document, directory, list(names.items()), mode=_PRIVATE)
+                written = self._written(document, directory, list(names.items()))
         except PartLost as lost:
             raise self._fault_of(lost, document, formats) from lost
         return tuple(
             (endings[each], StoredSidecar(str(self._folder / names[each]), *written[each])) for each in formats
         )
+
+    def _written(self, document: Document, directory: int, files: list[tuple[str, str]]) -> dict[str, tuple[int, str]]:
+        """Write the files; with images of all pages if taking pages from the file ends the process that does it."""
+        try:
+            return self._joiner.write(document, directory, files, mode=_PRIVATE)
+        except (InternalFault, EnvironmentFault, OSError):
+            if document.source is None or not document.source.copy:
+                raise
+        safe = replace(document, source=replace(document.source, copy=""))
+        return self._joiner.write(safe, directory, files, mode=_PRIVATE)
 
     def discard(self, name: str) -> None:
         """Remove all that was kept of a file."""
@@ -137,7 +148,7 @@ class FileJoining:
         try:
             yield
         except OSError as error:
-            raise environment_fault(error, f"cannot work in the state folder {self._folder}") from error
+            raise environment_fault(error, f"cannot work in the folder {self._folder}") from error
 
 
 def _part(name: str, number: int, ending: str) -> str:

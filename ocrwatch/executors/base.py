@@ -259,4 +259,5 @@ def request_for(scan: Scan, *, preview_chars: int, packs: bool) -> RenderRequest
         scan.options.pdf.straighten,
         scan.options.fields,
         0 if page is None else page.number,
+        page is not None and page.keeps_page,
     )

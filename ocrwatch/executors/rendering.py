@@ -36,8 +36,8 @@ def plain(page: Page) -> Page:
         raise invalid_page(page.engine.name, error) from error
 
 
-def render_page(page: Page, request: RenderRequest, content: bytes = b"") -> RenderedPage:
-    """Render a page. ``content`` is the scan's, for formats that show it.
+def render_page(page: Page, request: RenderRequest, content: bytes = b"", own_blocks: int = 0) -> RenderedPage:
+    """Render a page. ``content`` is the scan's, for formats that show it; ``own_blocks``: see :class:`Original`.
 
     Raises :class:`InternalFault` if a format fails, :class:`EnvironmentFault` if it lacks a package.
     """
@@ -46,7 +46,7 @@ def render_page(page: Page, request: RenderRequest, content: bytes = b"") -> Ren
         reasons = (*reasons, *request.review_notes, *_missing_tables(page, request))
     reasons = (*reasons, *_unsearched_fields(page, request))
     path = os.fsdecode(request.path)
-    original = Original(path, request.size, request.sha256, reasons, content, request.straighten)
+    original = Original(path, request.size, request.sha256, reasons, content, request.straighten, own_blocks)
     return RenderedPage(
         render(page, original, request.formats),
         _summary(page, reasons, request.preview_chars),
@@ -63,11 +63,13 @@ def render_packed(
     Raises :class:`Damaged` if it is none, or no answer to the request, and like :func:`render_page`.
     """
     page = unpacked(packed)
+    own_blocks = 0
     if find is not None:
+        own_blocks = len(page.blocks) if request.keeps_page else 0
         from ocrwatch.recognise.own_text import completed  # noqa: PLC0415 - loads much
 
         page = plain(completed(page, content, find))
-    rendered = render_page(page, request, content)
+    rendered = render_page(page, request, content, own_blocks)
     if flaw := flaw_of(rendered, request):
         # The daemon would take it for a worker that sends invalid data, and end the worker.
         raise _damaged(f"it has {flaw}")

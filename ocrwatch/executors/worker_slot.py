@@ -29,9 +29,9 @@ from ocrwatch.executors.ipc import (
     Taken,
     Warm,
 )
-from ocrwatch.executors.rlimits import kills_for_memory
 from ocrwatch.executors.worker_process import WorkerProcess, cannot_spawn
 from ocrwatch.render.registry import flaw_of
+from ocrwatch.rlimits import kills_for_memory
 
 START_TIMEOUT = 60.0
 """Seconds a worker may take to load its engine; a cold, loaded machine needs some."""

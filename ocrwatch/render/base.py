@@ -25,6 +25,8 @@ class Original:
     """The file, for formats that show it (:func:`shows_original`); empty for others."""
     straighten: bool = True
     """Whether formats that show the page put it upright and straight."""
+    own_blocks: int = 0
+    """Blocks, from the first, with the own text of a page that can itself be in a PDF; 0 for all other pages."""
 
     @property
     def printable_path(self) -> str:
@@ -89,6 +91,8 @@ class RenderRequest:
     page: int = 0
     """Number of the page, from 1, in a file that has several; 0 for a scan. What must be in the file, such as required
     fields, need not be on each page."""
+    keeps_page: bool = False
+    """Whether the page itself can be in a PDF: then what was read besides its own text is kept apart."""
 
 
 @dataclass(frozen=True, slots=True)

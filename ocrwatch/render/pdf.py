@@ -36,4 +36,6 @@ class PdfFormat:
         with PACKAGE.loading():
             from ocrwatch.render.pdf_file import pdf_file  # noqa: PLC0415 - not in the daemon's own process
         image = pdf_image(original.content, 0 if page.image is None else page.image.page)
-        return pdf_file(lay_out(page, image.width, image.height, straighten=original.straighten), image)
+        laid_out = lay_out(page, image.width, image.height, straighten=original.straighten)
+        own = page.blocks[: original.own_blocks]
+        return pdf_file(laid_out, image, sum(line.baseline is not None for block in own for line in block.lines))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import pikepdf
@@ -15,6 +16,9 @@ from ocrwatch.render.pdf_image import PdfImage
 from ocrwatch.render.pdf_page import PdfPage, TextLine
 from ocrwatch.render.planar import Matrix
 from ocrwatch.render.xml import allowed
+
+PARTS: Final = 3
+"""Streams of the content of a page that has text of its own."""
 
 _FONT: Final = Name("/Invisible")
 _COLOURS: Final = {1: Name.DeviceGray, 3: Name.DeviceRGB, 4: Name.DeviceCMYK}
@@ -31,12 +35,21 @@ _SAME: Final = 0.005
 """Distance in points that the decimals of a position do not show."""
 
 
-def pdf_file(page: PdfPage, image: PdfImage) -> bytes:
-    """Return a file with one page; the same bytes each time."""
+def pdf_file(page: PdfPage, image: PdfImage, own_lines: int = 0) -> bytes:
+    """Return a file with one page; the same bytes each time.
+
+    If the first ``own_lines`` have the own text of a page, its content has :data:`PARTS` streams: the image, these
+    lines, and all others. The first two can be replaced by the page itself.
+    """
     with Pdf.new() as pdf:
         sheet = pdf.add_blank_page(page_size=(page.width, page.height))
         codes: dict[str, int] = {}
-        sheet.obj.Contents = pdf.make_stream(_content(page, codes))
+        picture = f"q {_numbers(page.image)} cm /Scan Do Q"
+        if own_lines:
+            own, others = _text(page.lines[:own_lines], codes), _text(page.lines[own_lines:], codes)
+            sheet.obj.Contents = Array([_content(pdf, rows) for rows in ([picture], own, others)])
+        else:
+            sheet.obj.Contents = _content(pdf, [picture, *_text(page.lines, codes)])
         sheet.obj.Resources = Dictionary(
             XObject=Dictionary(Scan=image_stream(pdf, image)), Font=Dictionary(F=_font(pdf, list(codes)))
         )
@@ -125,13 +138,16 @@ def _font(pdf: Pdf, characters: list[str]) -> Object:
     )
 
 
-def _content(page: PdfPage, codes: dict[str, int]) -> bytes:
-    """Return the content stream; ``codes`` gets the code of each character."""
-    parts = [f"q {_numbers(page.image)} cm /Scan Do Q"]
-    if page.lines:
-        # Text rendering mode 3: neither fill nor stroke.
-        parts += ["BT 3 Tr", *(row for line in page.lines for row in _line(line, codes)), "ET"]
-    return "\n".join(parts).encode("ascii")
+def _content(pdf: Pdf, rows: list[str]) -> Stream:
+    return pdf.make_stream("\n".join(rows).encode("ascii"))
+
+
+def _text(lines: Sequence[TextLine], codes: dict[str, int]) -> list[str]:
+    """Return the rows of a content stream; ``codes`` gets the code of each character."""
+    if not lines:
+        return []
+    # Text rendering mode 3: neither fill nor stroke.
+    return ["BT 3 Tr", *(row for line in lines for row in _line(line, codes)), "ET"]
 
 
 def _line(line: TextLine, codes: dict[str, int]) -> list[str]:

@@ -80,6 +80,10 @@ class SourceFile:
     size: int
     """Bytes."""
     sha256: str
+    copy: str = ""
+    """Path of the copy that pages are taken from; empty if all pages are those of their sidecars."""
+    max_memory: int = 0
+    """Bytes of address space for taking pages from the copy; 0 for no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,8 @@ class Document:
     """None if each page is a scan of its own."""
     profile: str = ""
     """The profile that its separator sheet names, or else that of its pages; empty if it is not known."""
+    replaces: str = ""
+    """Name of the earlier document that lacked pages which this one has; empty if there is none."""
 
     def numbered(self) -> Iterator[tuple[int, DocumentPage]]:
         """Yield the pages with their numbers, which count from 1."""

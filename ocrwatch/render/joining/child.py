@@ -6,12 +6,11 @@ It opens nothing for writing: the daemon passes it files that are open.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import hashlib
 import io
+import math
 import os
-import resource
 import select
 import signal
 import sys
@@ -23,14 +22,18 @@ from ocrwatch.log import encodable
 from ocrwatch.render.joining.base import DamagedPart, Document
 from ocrwatch.render.joining.job import EXIT_CODES, Fault, FaultKind, Joined, JoinJob, decode_job, encode_answer
 from ocrwatch.render.joining.registry import JOINED
+from ocrwatch.rlimits import die_with_parent, limit_memory, limit_processor_time, no_core_dump
 from ocrwatch.storage.files import sync_content
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _STDOUT: Final = 1
 _BUFFER: Final = 1 << 20
+
+_CPU_SECONDS: Final = 60.0
+_CPU_SECONDS_A_PAGE: Final = 0.1
+"""Processor time for a document with pages that are taken from a PDF; 500 pages take 0.4 s."""
 
 
 def main() -> int:
@@ -61,9 +64,8 @@ def _end_with_parent() -> None:
     # Signals of a terminal and to reload are for the daemon, which ends this process if it should end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    # A core file would hold people's scans.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    no_core_dump()
+    die_with_parent(at_once=True)
     # It may have died before: then nothing reads the answer.
     poller = select.poll()
     poller.register(_STDOUT, 0)
@@ -73,7 +75,12 @@ def _end_with_parent() -> None:
 
 def _answered() -> Joined:
     try:
-        return join(decode_job(sys.stdin.buffer.read()))
+        job = decode_job(sys.stdin.buffer.read())
+        if job.document.source is not None and job.document.source.copy:
+            # Pages are taken from a PDF that may be made to use up memory and time.
+            limit_memory(job.document.source.max_memory)
+            limit_processor_time(math.ceil(_CPU_SECONDS + len(job.document.pages) * _CPU_SECONDS_A_PAGE))
+        return join(job)
     except DamagedPart as damaged:
         return _failed(FaultKind.PART, damaged.reason, page=damaged.number)
     except EnvironmentFault as fault:

@@ -56,6 +56,7 @@ def _head(document: Document) -> dict[str, Any]:
         **_source(document.source),
         "name": as_unicode(document.name),
         "folder": as_unicode(document.folder),
+        **({"replaces": as_unicode(document.replaces)} if document.replaces else {}),
         "profile": as_unicode(document.profile) or None,
         "grouped_by": document.grouped_by,
         "page_count": len(document.pages),

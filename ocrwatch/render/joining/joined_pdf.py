@@ -1,4 +1,4 @@
-"""The PDF of several pages, each as its own sidecar shows it."""
+"""The PDF of several pages, each as its own sidecar shows it, or as it is in the PDF that came into the inbox."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ pikepdf keeps the images of pages that come from other files in memory until it 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import BinaryIO, Final
 
@@ -37,11 +38,35 @@ class PdfWriter:
     def add_page(self, page: Dictionary) -> None:
         """Copy a page, and all that it needs, from another file."""
         copied: dict[tuple[int, int], int] = {}
-        entries = self._entries(page, copied, but="/Parent")
+        self.append_page(self._entries(page, copied, but="/Parent"))
+
+    def append_page(self, entries: bytes) -> None:
+        """Add a page with these entries of its dictionary, all but ``/Parent``."""
         content = b"<< /Parent %d 0 R %s>>" % (_PAGES, entries)
         # Never shared: a page may be in the tree only once.
         self._identifier.update(content)
         self._pages.append(self._add(content))
+
+    def copy(self, value: Object) -> bytes:
+        """Copy an object of another file, and all that it needs; return how it is referred to."""
+        return self._value(value, {})
+
+    def reserve(self) -> int:
+        """Return the number of an object that is written by :meth:`put` later: others may refer to it before."""
+        number = len(self._offsets) + 1
+        self._offsets[number] = 0
+        return number
+
+    def release(self, numbers: Sequence[int]) -> None:
+        """Take back the numbers that were reserved last, and of which none is written or referred to."""
+        for number in numbers:
+            del self._offsets[number]
+
+    def put(self, number: int, *parts: bytes) -> None:
+        """Write an object whose number was reserved."""
+        for part in parts:
+            self._identifier.update(part)
+        self._put(number, *parts)
 
     def finish(self, information: Dictionary) -> None:
         """Write the tree of pages and what else a file needs; ``information`` has title and producer."""
@@ -73,7 +98,7 @@ class PdfWriter:
             raise TypeError("a stream that is no object of its own")
         if isinstance(value, Dictionary | Array):
             return self._container(value, copied)
-        return _simple(value)
+        return simple(value)
 
     def _container(self, value: Object, copied: dict[tuple[int, int], int]) -> bytes:
         if isinstance(value, Array):
@@ -120,8 +145,8 @@ class PdfWriter:
         self._position += len(data)
 
 
-def _simple(value: object) -> bytes:
-    """Write what pikepdf returns as a value of Python, a name or a string."""
+def simple(value: object) -> bytes:
+    """Write what pikepdf returns as a value of Python, a name or a string; raises ValueError for anything else."""
     match value:
         case None:
             return b"null"

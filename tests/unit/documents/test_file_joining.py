@@ -20,6 +20,7 @@ from ocrwatch.errors import EnvironmentFault, InternalFault
 from ocrwatch.executors.rendering import render_page
 from ocrwatch.render.base import RenderedPage, RenderRequest, StoredSidecar
 from ocrwatch.render.joining.base import SourceFile
+from ocrwatch.render.joining.job import JoinJob
 from tests.fake_executor import page_of
 from tests.scripted import refuse
 from tests.unit.delivery.interruption import content
@@ -165,7 +166,7 @@ def test_a_full_disk_keeps_nothing_half_written(fax: Fax, monkeypatch: pytest.Mo
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with monkeypatch.context() as context:
         context.setattr(Here, "join", refuse(full))
-        with pytest.raises(EnvironmentFault, match=r"state folder .*no space left"):
+        with pytest.raises(EnvironmentFault, match=r"state/pages .*no space left"):
             fax.join(pages)
     before = content(fax.folder)
     assert before.keys() == {f"{NAME}-1.{ending}" for ending in FORMATS}
@@ -180,5 +181,38 @@ def test_a_missing_state_folder_is_the_environments_fault(tmp_path: Path) -> Non
     """It is not made anew, as its disk may be away."""
     joining = FileJoining(tmp_path / "away" / "pages", Here())
     for act in (lambda: joining.keep(NAME, 1, rendered(1), FORMATS), lambda: joining.discard(NAME)):
-        with pytest.raises(EnvironmentFault, match="cannot work in the state folder"):
+        with pytest.raises(EnvironmentFault, match="cannot work in the folder"):
             act()
+
+
+class _Dies(Here):
+    """A joiner whose process dies of pages that it takes from the file."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+        self.copies: list[str] = []
+
+    def join(self, job: JoinJob, descriptors: tuple[int, ...]) -> dict[str, tuple[int, str]]:
+        """Join, or die with half of a file written."""
+        assert job.document.source is not None
+        self.copies.append(job.document.source.copy)
+        if job.document.source.copy:
+            os.write(descriptors[0], b"half")
+            raise self.error
+        return super().join(job, descriptors)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [InternalFault("killed by SIGSEGV", ""), EnvironmentFault("no memory", ""), OSError(errno.ENOMEM, "no memory")],
+)
+def test_a_file_whose_pages_end_the_process_is_joined_without_them(tmp_path: Path, error: Exception) -> None:
+    """A hostile PDF costs its own pages: the text is delivered, and images of the pages."""
+    joiner = _Dies(error)
+    fax = Fax(tmp_path, joiner)
+    pages = fax.keep(1)
+    source = SourceFile(PATH, 1234, SHA256, "/copy", 1 << 30)
+    made = dict(fax.joining.join(NAME, source, (), pages, ("txt",)))
+    assert Path(made["txt"].path).read_text() == "word1\n"
+    assert joiner.copies == ["/copy", ""]

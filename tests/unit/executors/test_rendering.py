@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from dataclasses import replace
@@ -9,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pikepdf
 import pytest
 from hypothesis import given
+from PIL import Image
 
 from ocrwatch.cache import codec
 from ocrwatch.cache.codec import pack, unpack
 from ocrwatch.document import (
     BEGINNING,
     BLANK,
+    Baseline,
     Block,
     Box,
     Code,
@@ -41,6 +45,7 @@ from ocrwatch.settings import Settings
 from ocrwatch.storage.file_facts import FileFacts
 from tests.other_formats import installed
 from tests.pages import pages, sidecars_of
+from tests.rendering import encode
 
 BOX = Box(0, 0, 10, 10)
 ENGINE = EngineInfo("tesserocr", "5.5.0", ("eng",))
@@ -457,3 +462,21 @@ def test_a_request_has_the_fields_of_the_profile_even_if_the_reading_drops_them(
     scan = Scan(file, Batch(1, 1), settings.for_path(file.path), Recipe(), sha256="ab" * 32)
     (rule,) = request_for(scan, preview_chars=0, packs=False).fields
     assert (rule.name, rule.required) == ("total", True)
+
+
+def test_what_was_read_besides_the_own_text_of_a_page_is_apart_in_its_pdf() -> None:
+    """Only if the page itself can be kept, and only if it was not read: then all of its text belongs to its image."""
+    content = encode(Image.new("L", (100, 100), 255))
+    box = Box(10, 40, 60, 60)
+    line = Line((Word("Own", box, 100.0, 50.0, 20.0),), box, baseline=Baseline(10, 58, 60, 58))
+    own = Page(100, 100, 100.0, 1, (Block((line,), box),), EngineInfo("pdfium", "1", ()))
+    request = RenderRequest(("pdf",), b"a.pdf", 1, "ab" * 32, page=1)
+
+    def streams(keeps_page: bool, find: Recipe | None) -> int:  # noqa: FBT001 - of the test
+        rendered = render_packed(pack(own), replace(request, keeps_page=keeps_page), content, find)
+        ((_, data),) = rendered.sidecars
+        assert isinstance(data, bytes)
+        with pikepdf.open(io.BytesIO(data)) as pdf:
+            return len(pdf.pages[0].obj.Contents) if isinstance(pdf.pages[0].obj.Contents, pikepdf.Array) else 1
+
+    assert [streams(True, Recipe()), streams(False, Recipe()), streams(True, None)] == [3, 1, 1]

@@ -32,6 +32,7 @@ from ocrwatch.render.joining.job import (
 )
 from ocrwatch.render.joining.registry import JOINED
 from tests.eventually import LONG
+from tests.unit.render import made_tables
 from tests.unit.render.joining.made_documents import FORMATS, document, joined, one_page, scan_of, text_page, written
 
 COMMAND = [sys.executable, "-P", "-m", MODULE]
@@ -133,7 +134,8 @@ def test_sidecars_in_a_folder_whose_name_is_not_utf8(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_full_disk_is_the_environments_fault(tmp_path: Path, name: str) -> None:
     """Its number is in the answer."""
-    code, fault = fault_of(document(written(tmp_path, [text_page("one")])), name, "/dev/full")
+    # With a table: without one, nothing is written as CSV.
+    code, fault = fault_of(document(written(tmp_path, [made_tables.PAGE])), name, "/dev/full")
     assert (code, fault.kind, fault.errno, fault.page) == (3, FaultKind.ENVIRONMENT, errno.ENOSPC, None)
 
 
@@ -167,7 +169,7 @@ def test_a_damaged_sidecar_is_named(tmp_path: Path, name: str) -> None:
 
 def test_a_bug_has_its_traceback(tmp_path: Path) -> None:
     """A format that cannot be joined, or a document without pages, is the daemon's mistake."""
-    for given, name in ((document(written(tmp_path, [text_page("one")])), "csv"), (document(()), "txt")):
+    for given, name in ((document(written(tmp_path, [text_page("one")])), "explain"), (document(()), "txt")):
         code, fault = fault_of(given, name)
         assert (code, fault.kind) == (1, FaultKind.BUG)
         assert "Traceback" in fault.message
@@ -235,13 +237,14 @@ def test_it_does_nothing_if_its_parent_is_gone(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_pages(tmp_path: Path) -> None:
-    """200 pages with 200 KB each take little more than 20; only what refers to each page is kept."""
+    """80 pages with 200 KB each take little more than 10; only what refers to each page is kept."""
     parts = tmp_path / "parts"
     parts.mkdir()
     # What follows a JPEG is part of it.
-    scans = [scan_of() + number.to_bytes(2) * 100_000 for number in range(200)]
-    pages = [one_page(parts, text_page(f"Page {at}"), f"sub/{at}.jpg", scan) for at, scan in enumerate(scans)]
-    peaks = [_peak(document(pages[:count]), tmp_path) for count in (20, 200)]
+    scans = [scan_of() + number.to_bytes(2) * 100_000 for number in range(80)]
+    texts = [replace(text_page(f"Page {at}"), tables=(made_tables.table_of(["a", f"b{at}"]),)) for at in range(80)]
+    pages = [one_page(parts, each, f"sub/{at}.jpg", scans[at]) for at, each in enumerate(texts)]
+    peaks = [_peak(document(pages[:count]), tmp_path) for count in (10, 80)]
     assert peaks[1] - peaks[0] < 6_000, "kilobytes"
 
 
