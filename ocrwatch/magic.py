@@ -25,6 +25,10 @@ class ImageKind(enum.Enum):
     """Read only if :func:`reads_pdf`."""
 
 
+SPLIT: Final = frozenset({ImageKind.PDF, ImageKind.TIFF})
+"""Kinds of files that may have several pages."""
+
+
 _PDF: Final = b"%PDF-"
 """At the very beginning: that readers find it later, too (ISO 32000-1, annex H), would make a PDF of any file."""
 
@@ -137,7 +141,9 @@ def other_format(head: bytes, also: str = "") -> OtherFormat:
 
 def not_this(kind: str, also: str = "") -> OtherFormat:
     """Return the fault for a type (:func:`kind_of`); ``also`` ends its message."""
-    return OtherFormat(f"the file is {kind}, not a JPEG, PNG or TIFF image{also}", remedy_for(kind))
+    # An engine's process gets images only.
+    or_pdf = " or a PDF document" if reads_pdf() and kind != _PDF_DOCUMENT else ""
+    return OtherFormat(f"the file is {kind}, not a JPEG, PNG or TIFF image{or_pdf}{also}", remedy_for(kind))
 
 
 def remedy_for(kind: str) -> str:

@@ -92,6 +92,8 @@ class Unsettled:
     """What reading found in a damaged one."""
     until: float | None = None
     """When a damaged one is judged as such, unless it changes."""
+    has_pages: bool = False
+    """Whether it may have several pages: those that can be read are delivered then."""
 
 
 @dataclass(slots=True)
@@ -110,6 +112,8 @@ class _Watched:
     said: set[str] = field(default_factory=set)
     fault: ScanFault | None = None
     """What reading the file as it is found."""
+    has_pages: bool = False
+    """Whether that may have been one of several pages."""
 
 
 @dataclass(slots=True)
@@ -169,7 +173,7 @@ class ReadinessTracker:
         If it does not change, it is ready after ``give_up_after``: the fault is accepted then.
         """
         watched = _Watched("found", scan.fresh, now, self.stable_for, scan.changed_at, scan.changed_at, scan.facts)
-        watched.fault = fault
+        watched.fault, watched.has_pages = fault, scan.has_pages
         self._watched[scan.path] = watched
         self._incomplete_ones.add(scan.path)
         # At once: it may have changed while it was read.
@@ -188,7 +192,8 @@ class ReadinessTracker:
         for path, watched in self._watched.items():
             if watched.fault is not None:
                 until = watched.unchanged_since + self.give_up_after
-                yield Unsettled(path, watched.reason, watched.changed_at, watched.fault.message, until)
+                damage = watched.fault.message
+                yield Unsettled(path, watched.reason, watched.changed_at, damage, until, watched.has_pages)
             elif watched.reason:
                 yield Unsettled(path, watched.reason, watched.changed_at)
 

@@ -238,7 +238,8 @@ class Watcher:
         self._known.setdefault(scan.path, _Known(now)).again = False
         self._settle.await_writer(scan, fault, now)
         left = max(0.0, scan.changed_at + self._settle.give_up_after - now)
-        then = f"read again when it changes, quarantined in {left:.0f} s if it does not"
+        end = "read as it is" if scan.has_pages else "quarantined"
+        then = f"read again when it changes, {end} in {left:.0f} s if it does not"
         if not self._gives_up:
             then = "left in the inbox unless it changes while others are read"
         publish(ScanWaiting(path=scan.path, reason=fault.message, next_step=then))

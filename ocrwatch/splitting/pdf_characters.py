@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ MOST_CHARACTERS: Final = 200_000
 UNKNOWN: Final = "\ufffd"
 
 _LIGATURES: Final = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
+_ARABIC_FORMS: Final = frozenset({*range(0xFB50, 0xFDD0), *range(0xFE70, 0xFEFD)})
+"""Forms of Arabic letters that depend on their neighbours (Unicode 15, 9.2): the text has the letters themselves."""
 _SOFT_HYPHEN: Final = 0xAD
 _BULLETS: Final = frozenset({0xF0A7, 0xF0B7})
 """Bullets of the fonts Wingdings and Symbol, which have no characters of Unicode in many programs' files."""
@@ -193,6 +196,8 @@ def _letters(code: int, *, is_hyphen: bool) -> str:
         return "\u2022"
     if code in _LIGATURES:
         return _LIGATURES[code]
+    if code in _ARABIC_FORMS and " " not in (letters := unicodedata.normalize("NFKC", chr(code))):
+        return letters
     return chr(code) if is_text(code) else UNKNOWN
 
 

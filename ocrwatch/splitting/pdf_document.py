@@ -67,16 +67,16 @@ class PdfDocument:
         self._access = pdfium.FPDF_FILEACCESS(m_FileLen=size)
         self._access.m_GetBlock = type(self._access.m_GetBlock)(self._read)
         self._forms: Any = None
-        self._handle: Any = pdfium.FPDF_LoadCustomDocument(self._access, None)
-        if not self._handle:
+        self.handle: Any = pdfium.FPDF_LoadCustomDocument(self._access, None)
+        if not self.handle:
             self.check()
             raise _refusal(pdfium.FPDF_GetLastError())
-        if pdfium.FPDF_GetFormType(self._handle) != pdfium.FORMTYPE_NONE:
+        if pdfium.FPDF_GetFormType(self.handle) != pdfium.FORMTYPE_NONE:
             self._form_info = pdfium.FPDF_FORMFILLINFO(version=2)
-            self._forms = pdfium.FPDFDOC_InitFormFillEnvironment(self._handle, self._form_info)
-        self.count: int = pdfium.FPDF_GetPageCount(self._handle)
+            self._forms = pdfium.FPDFDOC_InitFormFillEnvironment(self.handle, self._form_info)
+        self.count: int = pdfium.FPDF_GetPageCount(self.handle)
         """Number of pages; what the file says, if that is credible."""
-        self.is_repaired: bool = not pdfium.FPDF_DocumentHasValidCrossReferenceTable(self._handle)
+        self.is_repaired: bool = not pdfium.FPDF_DocumentHasValidCrossReferenceTable(self.handle)
         """Whether its list of objects is damaged, so that they were searched for: some may be missing, or old."""
 
     def check(self) -> None:
@@ -86,7 +86,7 @@ class PdfDocument:
 
     def close(self) -> None:
         """Free all that pdfium has of the document."""
-        handle, self._handle = self._handle, None
+        handle, self.handle = self.handle, None
         if handle:
             if self._forms:
                 pdfium.FPDFDOC_ExitFormFillEnvironment(self._forms)
@@ -95,7 +95,7 @@ class PdfDocument:
     @contextmanager
     def page(self, number: int) -> Iterator[PdfPage]:
         """Open a page, from 1. Raises Damaged, or OSError."""
-        handle = pdfium.FPDF_LoadPage(self._handle, number - 1)
+        handle = pdfium.FPDF_LoadPage(self.handle, number - 1)
         self.check()
         if not handle:
             raise Damaged("the page of the PDF is damaged or missing", RESAVE)

@@ -8,12 +8,11 @@ from typing import Any, Final
 
 import numpy as np
 import pypdfium2.raw as pdfium
-from PIL import Image, ImageChops
 
 from ocrwatch.deflate_streams import inflate
-from ocrwatch.errors import Damaged, ScanFault, Truncated
-from ocrwatch.pillow_images import group_4_strips
+from ocrwatch.errors import Damaged, OtherFormat, ScanFault, Truncated
 from ocrwatch.recognise.decode import decode
+from ocrwatch.splitting import fax_codes, jbig2_segments
 from ocrwatch.splitting.pdf_document import PdfPage, Pixels
 from ocrwatch.splitting.pdf_objects import ShownImage
 
@@ -39,12 +38,14 @@ _MOST_OF_BLANK: Final = 1024
 """Compressed bytes of the data of an image of one colour: A4 at 300 dpi has 151 as Group 4, 271 as Group 3 and 302 as
 JPEG 2000. Those of print cannot be compressed any further."""
 
-_PREFIX: Final = 16
-"""Bytes by which the data of a fax are known to be Group 4."""
-_AT_LEAST: Final = 0.98
-"""Share of the codes of a fax that must be in its pixels."""
-_SLACK: Final = 8
-"""Bytes that a fax may have besides its codes, or lack: an end marker, and up to a multiple of 4."""
+_JBIG2: Final = b"JBIG2Decode"
+
+_HOLE: Final = bytes(256)
+_HOLE_IN_JBIG2: Final = bytes(32)
+"""Zeros that no compressed data have: a part of a file that was not copied, or not read from a disk. JPEG 2000 has one
+for each blank part of a page."""
+_CODESTREAM_END: Final = b"\xff\xd9"
+"""Of JPEG 2000; zeros may follow."""
 
 NOTE: Final = "an image of the page is damaged: a part of its text may be missing"
 UNKNOWN_NOTE: Final = "an image of the page is of a kind that cannot be decoded: its text is missing"
@@ -81,7 +82,7 @@ def doubt_of(page: PdfPage, image: ShownImage, max_pixels: int) -> str:
     if pixels is None:
         return UNKNOWN_NOTE
     if is_whole and not _BYTES.issuperset(filters):
-        is_whole = _shows_all_data(raw_data(image), pixels, is_fax=filters[-1] in _FAX)
+        is_whole = _shows_all_data(raw_data(image), pixels, filters)
     return "" if is_whole else NOTE
 
 
@@ -107,7 +108,7 @@ def _is_whole_jpeg(jpeg: bytes, max_pixels: int) -> bool:
     """Return whether the decoder of scans finds no damage; it may refuse a JPEG for other reasons."""
     try:
         decode(jpeg, max_pixels=max_pixels)
-    except (Damaged, Truncated):
+    except (Damaged, OtherFormat, Truncated):
         return False
     except ScanFault:
         return True
@@ -134,25 +135,17 @@ def _depth(bitmap: Any) -> int:
     return {pdfium.FPDFBitmap_Gray: 1, pdfium.FPDFBitmap_BGR: 3}.get(pdfium.FPDFBitmap_GetFormat(bitmap), 4)
 
 
-def _shows_all_data(data: bytes, pixels: Pixels, *, is_fax: bool) -> bool:
-    """Return whether the pixels are all that can be in the data.
+def _shows_all_data(data: bytes, pixels: Pixels, filters: tuple[bytes, ...]) -> bool:
+    """Return whether the pixels are all that can be in the data, as far as can be told.
 
-    Group 4 is a bijection of pixels and codes (ITU-T T.6): encoded again, the rows that were decoded rightly have the
-    same codes, and rows that are missing have more. Of other formats, only an image of one colour is noticed whose data
-    are those of print.
+    Of formats but those of faxes, only what was left out, or an image of one colour whose data are those of print.
     """
-    if is_fax and (codes := _group_4_codes(data, pixels[:, :, 0])) is not None:
-        return _AT_LEAST * len(data) - _SLACK <= codes <= len(data) + _SLACK
-    if pixels.min() != pixels.max():
-        return True
-    return len(zlib.compress(data, 1)) <= _MOST_OF_BLANK
-
-
-def _group_4_codes(data: bytes, gray: Pixels) -> int | None:
-    """Return the number of bytes of an image's pixels as Group 4; None if the data are in another format."""
-    black_on_white = Image.fromarray(np.ascontiguousarray(gray)).convert("1", dither=Image.Dither.NONE)
-    for image in (black_on_white, ImageChops.invert(black_on_white)):
-        (codes,) = group_4_strips(image, image.height)
-        if codes[:_PREFIX] == data[:_PREFIX]:
-            return len(codes)
-    return None
+    is_blank = bool(pixels.min() == pixels.max())
+    if is_blank:
+        return len(zlib.compress(data, 1)) <= _MOST_OF_BLANK
+    if filters[-1] in _FAX:
+        return fax_codes.shows_all(data, pixels)
+    if filters == (_JBIG2,):
+        return jbig2_segments.is_whole(data) and _HOLE_IN_JBIG2 not in data
+    used = data.rstrip(b"\0")
+    return _HOLE not in (used if used.endswith(_CODESTREAM_END) else data)

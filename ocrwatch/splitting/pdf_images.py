@@ -10,7 +10,7 @@ import pypdfium2.raw as pdfium
 from ocrwatch import jpeg_markers
 from ocrwatch.errors import Damaged
 from ocrwatch.splitting.pdf_document import RESAVE, PdfPage, Pixels
-from ocrwatch.splitting.pdf_image_data import JPEG, doubt_of, filters_of, raw_data
+from ocrwatch.splitting.pdf_image_data import JPEG, NOTE, doubt_of, filters_of, raw_data
 from ocrwatch.splitting.pdf_objects import Shown, ShownImage
 
 _SMALL: Final = 0.05
@@ -23,23 +23,34 @@ def jpeg_data(image: ShownImage) -> bytes | None:
     return raw_data(image) if len(filters) == 1 and filters[0] in JPEG else None
 
 
-def check_images(page: PdfPage, shown: Shown, pixels: Pixels, max_pixels: int) -> tuple[str, ...]:
+def check_images(
+    page: PdfPage, shown: Shown, pixels: Pixels, max_pixels: int, *, has_own_text: bool
+) -> tuple[str, ...]:
     """Return notes of images that are damaged in part.
 
-    Raises Damaged if an image is not in the rendering of its page, or ends early.
+    Raises Damaged if an image is not in the rendering of its page, or ends early; if the page has text of its own, that
+    is a note, too.
     """
     notes: dict[str, None] = {}
     for image in shown.images:
         if image.share_of(page.place) < _SMALL:
             continue
-        if (jpeg := jpeg_data(image)) is not None and jpeg_markers.walk(jpeg).end is None:
-            # What is missing would be grey.
-            raise Damaged("an image of the page ends early", RESAVE)
-        if _is_uniform(page, image, pixels) and not _can_be_decoded(image):
-            raise Damaged("an image of the page is damaged, or of a kind that cannot be decoded", RESAVE)
-        if note := doubt_of(page, image, max_pixels):
+        reason = _missing_because(page, image, pixels)
+        if reason and not has_own_text:
+            raise Damaged(reason, RESAVE)
+        if note := doubt_of(page, image, max_pixels) or (NOTE if reason else ""):
             notes[note] = None
     return tuple(notes)
+
+
+def _missing_because(page: PdfPage, image: ShownImage, pixels: Pixels) -> str:
+    """Return why a part of an image, or all of it, is not in the rendering; empty if it is."""
+    if (jpeg := jpeg_data(image)) is not None and jpeg_markers.walk(jpeg).end is None:
+        # What is missing would be grey.
+        return "an image of the page ends early"
+    if _is_uniform(page, image, pixels) and not _can_be_decoded(image):
+        return "an image of the page is damaged, or of a kind that cannot be decoded"
+    return ""
 
 
 def _is_uniform(page: PdfPage, image: ShownImage, pixels: Pixels) -> bool:

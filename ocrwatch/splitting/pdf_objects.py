@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ _WITHOUT_PRINT: Final = frozenset({
     pdfium.FPDF_ANNOT_SQUIGGLY, pdfium.FPDF_ANNOT_STRIKEOUT, pdfium.FPDF_ANNOT_TEXT, pdfium.FPDF_ANNOT_FILEATTACHMENT,
 })  # fmt: skip
 """Annotations that add no text to a page; of notes and attachments only a sign is shown."""
+
+_WITHOUT_MARKS: Final = frozenset({pdfium.FPDF_ANNOT_LINK, pdfium.FPDF_ANNOT_POPUP})
 
 _FULL: Final = 0.5
 """Points by which the box of an image may differ from that of its page."""
@@ -78,9 +81,13 @@ class ShownImage:
 class Shown:
     """All that a page shows, besides annotations."""
 
+    page: Placement
     images: list[ShownImage] = field(default_factory=list)
     has_text: bool = False
-    """Whether there is text that can be seen."""
+    """Whether there is text that is shown, if it is on the page."""
+    has_hidden_text: bool = False
+    """Whether there is text that cannot be seen, such as the layer that another program has put over a scan, or text
+    outside of the part of the page that is shown."""
     has_more: bool = False
     """Whether there is anything else that can be seen: lines, areas, or more than is looked at."""
 
@@ -122,6 +129,11 @@ def adds_print(page: PdfPage) -> bool:
     return any(kind not in _WITHOUT_PRINT for kind in page.annotations)
 
 
+def adds_marks(page: PdfPage) -> bool:
+    """Return whether annotations change how a page looks: all but links and closed windows do."""
+    return any(kind not in _WITHOUT_MARKS for kind in page.annotations)
+
+
 def is_invisible(text: Any) -> bool:
     """Return whether a text object is not shown."""
     return pdfium.FPDFTextObj_GetTextRenderMode(text) in _INVISIBLE
@@ -129,7 +141,7 @@ def is_invisible(text: Any) -> bool:
 
 def look_at(page: PdfPage) -> Shown:
     """Return what a page shows."""
-    shown = Shown()
+    shown = Shown(page.place)
     left = _add(
         shown, page.handle, pdfium.FPDFPage_CountObjects, pdfium.FPDFPage_GetObject, _IDENTITY, 0, _MOST_OBJECTS
     )
@@ -154,7 +166,10 @@ def _add(
         if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
             shown.images.append(_image(handle, outer, depth))
         elif kind == pdfium.FPDF_PAGEOBJ_TEXT:
-            shown.has_text = shown.has_text or not is_invisible(handle)
+            is_shown = not is_invisible(handle)
+            shown.has_text = shown.has_text or is_shown
+            is_seen = is_shown and not _is_outside(handle, outer, shown.page)
+            shown.has_hidden_text = shown.has_hidden_text or not is_seen
         elif kind == pdfium.FPDF_PAGEOBJ_FORM and depth < _DEEPEST:
             inner = _product(_matrix_of(handle), outer)
             left = _add(
@@ -163,6 +178,21 @@ def _add(
         else:
             shown.has_more = True
     return left
+
+
+def _is_outside(handle: Any, outer: Matrix, page: Placement) -> bool:
+    """Return whether nothing of an object is on the part of the page that is shown."""
+    sides = [ctypes.c_float() for _ in range(4)]
+    if not pdfium.FPDFPageObj_GetBounds(handle, *sides):
+        return False
+    left, bottom, right, top = (side.value for side in sides)
+    if left >= right or bottom >= top:
+        # Spaces.
+        return False
+    a, b, c, d, e, f = outer
+    across = [a * x + c * y + e for x in (left, right) for y in (bottom, top)]
+    up = [b * x + d * y + f for x in (left, right) for y in (bottom, top)]
+    return max(across) <= page.left or min(across) >= page.right or max(up) <= page.bottom or min(up) >= page.top
 
 
 def _image(handle: Any, outer: Matrix, depth: int) -> ShownImage:

@@ -11,15 +11,19 @@ from typing import Final
 from ocrwatch.cache.codec import pack
 from ocrwatch.document import EngineInfo, Page, Upright
 from ocrwatch.errors import Damaged, TooLarge
+from ocrwatch.intake.pdf import length
+from ocrwatch.splitting import pdf_attachments
 from ocrwatch.splitting.image_file import ImageFolder
 from ocrwatch.splitting.messages import Written
 from ocrwatch.splitting.pdf_characters import text_of
-from ocrwatch.splitting.pdf_document import POINTS, RESAVE, VERSION, PdfDocument, PdfPage
+from ocrwatch.splitting.pdf_document import POINTS, RESAVE, VERSION, PdfDocument, PdfPage, Pixels
 from ocrwatch.splitting.pdf_images import check_images
 from ocrwatch.splitting.pdf_jpeg import plain_jpeg
-from ocrwatch.splitting.pdf_objects import Shown, adds_print, look_at
+from ocrwatch.splitting.pdf_masks import PdfMasks
+from ocrwatch.splitting.pdf_objects import Shown, adds_marks, adds_print, look_at
 from ocrwatch.splitting.pdf_picture import Picture, encode
 from ocrwatch.splitting.pdf_text import OwnText, own_text
+from ocrwatch.splitting.pdf_xfa import form_note
 
 ENGINE: Final = EngineInfo("pdfium", VERSION, ())
 """What stands for the engine of a page whose text is its own."""
@@ -47,37 +51,65 @@ class PdfPages:
     def __init__(self, descriptor: int, size: int, max_pages: int, max_pixels: int) -> None:
         """Open the file. Raises Damaged, Encrypted, Unsupported, OSError, or TooLarge beyond ``max_pages``."""
         self._descriptor = descriptor
-        self._size = size
+        # pdfium looks for the end in the last 4 kB, and repairs the file if it is not there.
+        self._size = length(descriptor, size)
         self._max_pixels = max_pixels
-        self._document = PdfDocument(descriptor, size)
+        self._document = PdfDocument(descriptor, self._size)
+        self._masks = PdfMasks(descriptor, self._size, max_pixels)
         self._written = 0
-        if self._document.count < 1:
-            raise Damaged("the PDF has no pages", RESAVE)
-        if self._document.count > max_pages:
-            raise TooLarge(f"the PDF has more than {max_pages} pages", "divide it into several files")
+        try:
+            self._check_count(max_pages)
+            self._notes = (_REPAIRED if self._document.is_repaired else "", form_note(self._document))
+            """Of each page; empty if there is nothing to say."""
+            self._first_note = pdf_attachments.document_note(self._document.handle)
+            """Of the first page."""
+            self._document.check()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def count(self) -> int:
         """Number of pages."""
         return self._document.count
 
+    def close(self) -> None:
+        """Free what pdfium and pikepdf have of the file."""
+        self._document.close()
+        self._masks.close()
+
     def write(self, number: int, folder: ImageFolder) -> Written:
         """Write the image of a page, from 1. Raises Damaged, NotWritten, MemoryError, or OSError."""
         if self._written >= _REOPEN_AFTER:
             self._document.close()
             self._document = PdfDocument(self._descriptor, self._size)
+            self._masks.close()
             self._written = 0
         self._written += 1
         with self._document.page(number) as page:
             shown = look_at(page)
-            ending, data, packed, notes = self._made(page, shown)
-        if self._document.is_repaired:
-            notes = (*notes, _REPAIRED)
+            ending, data, packed, notes = self._made(page, number, shown)
+            attached = pdf_attachments.page_note(page)
+            keeps_page = bool(packed) and not shown.has_hidden_text and not adds_marks(page)
+        said = (self._first_note if number == 1 else "", attached, *notes, *self._notes)
         with folder.create(number, ending) as file:
             file.write(data)
-        return Written(ending, file.size, file.sha256, packed, notes)
+        return Written(
+            ending,
+            file.size,
+            file.sha256,
+            packed,
+            tuple(note for note in said if note),
+            keeps_page and not self._document.is_repaired,
+        )
 
-    def _made(self, page: PdfPage, shown: Shown) -> tuple[str, bytes, bytes, tuple[str, ...]]:
+    def _check_count(self, max_pages: int) -> None:
+        if self._document.count < 1:
+            raise Damaged("the PDF has no pages", RESAVE)
+        if self._document.count > max_pages:
+            raise TooLarge(f"the PDF has more than {max_pages} pages", "divide it into several files")
+
+    def _made(self, page: PdfPage, number: int, shown: Shown) -> tuple[str, bytes, bytes, tuple[str, ...]]:
         """Return ending and content of the image, the packed text, and notes."""
         is_scan = shown.is_scan(page.place)
         if is_scan and (jpeg := plain_jpeg(page, shown, self._max_pixels)) is not None:
@@ -87,17 +119,29 @@ class PdfPages:
             with text_of(page) as text:
                 found = None if text is None else own_text(page, text, *size)
             if found is not None:
-                picture = encode(page.render(*size), dpi, is_scan=False)
-                return picture.ending, picture.data, _packed(found, picture, size, dpi), _unknown_note(found)
-        return self._rendered(page, shown, is_scan=is_scan)
+                pixels = page.render(*size)
+                notes = (*_unknown_note(found), *self._checked(page, number, shown, pixels, has_own_text=True))
+                picture = encode(pixels, dpi, is_scan=False)
+                return picture.ending, picture.data, _packed(found, picture, size, dpi), notes
+        return self._rendered(page, number, shown, is_scan=is_scan)
 
-    def _rendered(self, page: PdfPage, shown: Shown, *, is_scan: bool) -> tuple[str, bytes, bytes, tuple[str, ...]]:
+    def _checked(
+        self, page: PdfPage, number: int, shown: Shown, pixels: Pixels, *, has_own_text: bool = False
+    ) -> tuple[str, ...]:
+        """Return notes of images that are damaged; raises Damaged, unless the page has text of its own to keep."""
+        notes = check_images(page, shown, pixels, self._max_pixels, has_own_text=has_own_text)
+        note = self._masks.note_on(number, shown)
+        return notes if not note or note in notes else (*notes, note)
+
+    def _rendered(
+        self, page: PdfPage, number: int, shown: Shown, *, is_scan: bool
+    ) -> tuple[str, bytes, bytes, tuple[str, ...]]:
         wanted = min(max(shown.dpi or _USUAL_DPI, _LOWEST_DPI), _HIGHEST_DPI)
         size, dpi = self._size_at(page, wanted)
         if (full := shown.full_size(page.place)) is not None and _is_about(full, size):
             size = full
         pixels = page.render(*size)
-        notes = check_images(page, shown, pixels, self._max_pixels)
+        notes = self._checked(page, number, shown, pixels)
         if dpi < wanted:
             note = f"the page was rendered at {dpi:.0f} dpi instead of {wanted:.0f}, since it is very large"
             notes = (note, *notes)

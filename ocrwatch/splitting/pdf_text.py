@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any, Final
 from ocrwatch.document import Baseline, Block, Box, Line, Word, bounding_box
 from ocrwatch.splitting.pdf_characters import MOST_CHARACTERS, UNKNOWN, Character, Gap, characters, count
 from ocrwatch.splitting.pdf_document import PdfPage
+from ocrwatch.splitting.pdf_order import PlacedText, is_leftward, is_readable, rows_of
 
 _FEW: Final = 3
 _MOST_UNKNOWN: Final = 0.05
@@ -55,12 +57,39 @@ def own_text(page: PdfPage, text: Any, width: int, height: int) -> OwnText | Non
     unknown = sum(each.text == UNKNOWN for each in found)
     if unknown > max(_FEW, _MOST_UNKNOWN * len(found)) or unknown == len(found):
         return None
-    placed = [_PlacedLine.of(line, width, height) for line in lines]
+    ordered = _in_order(lines)
+    if ordered is None:
+        return None
+    placed = [_PlacedLine.of(line, width, height) for line in ordered]
     return OwnText(tuple(_blocks(placed)), unknown)
 
 
 _Word = list[Character]
 _Line = list[_Word]
+
+
+def _in_order(lines: list[_Line]) -> list[_Line] | None:
+    """Return lines in reading order; None if the page does not tell it."""
+    horizontal = [line for line in lines if line[0][0].is_horizontal]
+    if is_readable([_place_of(itertools.chain.from_iterable(line)) for line in horizontal]):
+        return lines
+    words = [word for line in horizontal for word in line]
+    rows = rows_of([_place_of(word) for word in words])
+    if rows is None:
+        return None
+    others = [line for line in lines if not line[0][0].is_horizontal]
+    return [*([words[index] for index in row] for row in rows), *others]
+
+
+def _place_of(text: Iterable[Character]) -> PlacedText:
+    found = list(text)
+    return PlacedText(
+        min(each.left for each in found),
+        max(each.right for each in found),
+        median(each.y for each in found),
+        median(each.height for each in found),
+        any(is_leftward(each.text) for each in found),
+    )
 
 
 @dataclass(slots=True)
@@ -69,6 +98,8 @@ class _Gathered:
 
     words: _Line = field(default_factory=list)
     is_in_word: bool = False
+    is_leftward: bool = False
+    """Whether it has letters that are written from the right to the left."""
 
     @property
     def last(self) -> Character | None:
@@ -79,6 +110,22 @@ class _Gathered:
             self.words.append([])
             self.is_in_word = True
         self.words[-1].append(character)
+        self.is_leftward = self.is_leftward or is_leftward(character.text)
+
+    def is_ended_by(self, this: Character) -> bool:
+        """Return whether a character is on another line."""
+        last = self.last
+        if last is None:
+            return False
+        if last.is_horizontal != this.is_horizontal:
+            return True
+        if not this.is_horizontal:
+            return False
+        height = max(last.height, this.height)
+        if abs(this.y - last.y) > _ANOTHER_LINE * height:
+            return True
+        # Numbers in a line from the right to the left go from the left to the right.
+        return this.x < last.x - _BACK * height and not (self.is_leftward or is_leftward(this.text))
 
 
 def _lines(found: Iterable[Character | Gap]) -> Iterator[_Line]:
@@ -89,7 +136,7 @@ def _lines(found: Iterable[Character | Gap]) -> Iterator[_Line]:
             line.is_in_word = False
             if each is Gap.SPACE:
                 continue
-        if isinstance(each, Gap) or (line.last is not None and _is_on_another_line(line.last, each)):
+        if isinstance(each, Gap) or line.is_ended_by(each):
             if line.words:
                 yield _without_soft_hyphens(line.words)
             line = _Gathered()
@@ -97,15 +144,6 @@ def _lines(found: Iterable[Character | Gap]) -> Iterator[_Line]:
             line.add(each)
     if line.words:
         yield _without_soft_hyphens(line.words)
-
-
-def _is_on_another_line(last: Character, this: Character) -> bool:
-    if last.is_horizontal != this.is_horizontal:
-        return True
-    if not this.is_horizontal:
-        return False
-    height = max(last.height, this.height)
-    return abs(this.y - last.y) > _ANOTHER_LINE * height or this.x < last.x - _BACK * height
 
 
 def _without_soft_hyphens(line: _Line) -> _Line:
@@ -131,6 +169,11 @@ class _PlacedLine:
         baseline = None
         if first.is_horizontal and last.right > first.x:
             baseline = Baseline(first.x, first.y, last.right, last.y)
+        elif first.is_horizontal:
+            # From the right to the left, but for numbers.
+            left, right = min(found, key=lambda each: each.x), max(found, key=lambda each: each.right)
+            if right.right > left.x:
+                baseline = Baseline(left.x, left.y, right.right, right.y)
         tall = median(each.height for each in found)
         line = Line(made, bounding_box(word.box for word in made), baseline=baseline)
         return cls(line, tall, min(each.y for each in found) - tall)

@@ -65,6 +65,9 @@ class TiffPages:
         """Number of pages. If the list of pages is damaged, a last one stands for all that may be missing."""
         return len(self._pages)
 
+    def close(self) -> None:
+        """Free nothing: the descriptor is the caller's."""
+
     def write(self, number: int, folder: ImageFolder) -> Written:
         """Write the page, from 1, as a file of its own. Raises Damaged, Unsupported, TooLarge or NotWritten."""
         at = self._pages[number - 1]

@@ -53,7 +53,8 @@ def test_a_kind_is_named_with_its_remedy(kind: str) -> None:
     head, name, remedy = KINDS[kind]
     assert kind_of(head) == name
     fault = other_format(head)
-    assert fault.message == f"the file is {name}, not a JPEG, PNG or TIFF image"
+    or_pdf = "" if kind == "pdf" else " or a PDF document"
+    assert fault.message == f"the file is {name}, not a JPEG, PNG or TIFF image{or_pdf}"
     assert remedy in fault.remedy
 
 

@@ -44,9 +44,34 @@ def test_an_end_without_its_table_is_none(tmp_path: Path, tail: bytes) -> None:
     assert judge(tmp_path, b"%PDF-1.7\n" + bytes(2000) + tail) is Completeness.PARTIAL
 
 
-def test_an_end_long_before_the_end_is_none(tmp_path: Path) -> None:
-    """A revision may be being added."""
-    assert judge(tmp_path, PDF + b"x" * 2000) is Completeness.PARTIAL
+FOOTER = b"\r\n--\r\nThis e-mail was checked for viruses. See our trailer!\r\n" * 99
+"""What a mail gateway appends."""
+
+
+@pytest.mark.parametrize("data", [PDF, LINEARIZED], ids=["plain", "linearized"])
+def test_bytes_behind_the_end_change_nothing(tmp_path: Path, data: bytes) -> None:
+    """If the end is one, however many they are, up to 256 kB."""
+    for length in (1000, 1100, len(FOOTER), 250_000):
+        assert judge(tmp_path, data + (FOOTER * 100)[:length]) is Completeness.WHOLE, length
+    assert judge(tmp_path, data + (FOOTER * 100)[:300_000]) is Completeness.PARTIAL
+
+
+def test_bytes_behind_the_end_may_be_a_revision(tmp_path: Path) -> None:
+    """Of a PDF that was changed each beginning is incomplete, and so is room for what is not there yet."""
+    table = PDF.rindex(b"xref", 0, PDF.rindex(b"startxref"))
+    old = PDF[PDF.rindex(b"startxref") : PDF.rindex(b"%%EOF") + 5]
+    stream = b"\n% changed\n9 0 obj\n<</Length 3000>>stream\n" + b"x" * 3000 + b"\nendstream endobj\n"
+    added = stream + b"xref\n0 0\ntrailer\n<</Size 9>>\n"
+    whole = PDF + added + b"startxref\n%d\n%%%%EOF\n" % (len(PDF) + added.rindex(b"xref"))
+    assert table > 0
+    assert judge(tmp_path, whole) is Completeness.WHOLE
+    assert judge(tmp_path, whole + FOOTER) is Completeness.WHOLE
+    for length in range(len(PDF) + len("\n% changed\n9 0 obj "), len(whole) - 6, 97):
+        assert judge(tmp_path, whole[:length]) is Completeness.PARTIAL, length
+        assert judge(tmp_path, whole[:length] + bytes(2000)) is Completeness.PARTIAL, length
+    # The end of another PDF in it, whose table is elsewhere, or follows.
+    assert judge(tmp_path, PDF[:table] + old + b"\nendstream\nendobj\n") is Completeness.PARTIAL
+    assert judge(tmp_path, PDF[:table] + old + FOOTER) is Completeness.PARTIAL
 
 
 @pytest.mark.parametrize(

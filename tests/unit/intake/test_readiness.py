@@ -378,6 +378,8 @@ def test_a_damaged_file_is_read_again_when_its_patience_is_over() -> None:
     assert list(subject.waiting()) == [Unsettled(A, "damaged", 10.0, DAMAGE.message, 10.0 + PATIENCE)]
     assert "may still be written" in subject.reason_of(A)
     assert subject.incomplete == 1
+    subject.await_writer(replace(scan, has_pages=True), DAMAGE, 12.0)
+    assert [each.has_pages for each in subject.waiting()] == [True]
     again = ready_at(subject, probe(5))
     assert (again.ready_at, again.changed_at) == (10.0 + PATIENCE, 10.0)
     assert not subject.is_doubtful(again, DAMAGE, again.ready_at)

@@ -296,6 +296,30 @@ def test_only_annotations_that_show_text_are_read(kind: Name, *, has_text: bool)
     assert bool(said.packed) == has_text
 
 
+@pytest.mark.parametrize(("kind", "keeps_page"), [(Name.Link, True), (Name.Highlight, False), (Name.Text, False)])
+def test_a_page_without_marks_of_readers_can_be_kept(kind: Name, *, keeps_page: bool) -> None:
+    """Annotations are not copied: a link is not seen, but a note or a coloured line would be missing."""
+    with opened(annotated(kind)) as split:
+        said, _ = split.page()
+    assert (bool(said.packed), said.keeps_page) == (True, keeps_page)
+
+
+def test_a_page_with_hidden_text_is_not_kept() -> None:
+    """Hidden text of another program is not used, and would be found in the searchable PDF."""
+    hidden, _ = only_page(Sheet(text(LEFT) + text([(100, 50, "HIDDEN")], mode=3)))
+    shown, _ = only_page(Sheet(text(LEFT)))
+    scan, _ = only_page(scanned(GRAY, WIDTH, HEIGHT, 200, gray=True))
+    assert [bool(said.packed) for said in (hidden, shown, scan)] == [True, True, False]
+    assert [said.keeps_page for said in (hidden, shown, scan)] == [False, True, False]
+
+
+@pytest.mark.parametrize("place", ["1 0 0 1 0 -900", "1 0 0 1 900 0", "0 1 -1 0 0 0"])
+def test_a_page_with_text_beside_it_is_not_kept(place: str) -> None:
+    """What lies outside of the page is not in its text, and would be found in the searchable PDF."""
+    said, _ = only_page(Sheet(text(LEFT) + f" q {place} cm" + text([(100, 50, "OUTSIDE")]) + " Q"))
+    assert (bool(said.packed), said.keeps_page) == (True, False)
+
+
 def form() -> bytes:
     """Return a PDF with a field that is filled in."""
     with Pdf.open(io.BytesIO(made([Sheet(text(LEFT))]))) as pdf:
@@ -373,6 +397,12 @@ def test_a_repaired_pdf_is_marked() -> None:
     assert unpack(said.packed).text == "A second column begins\nhere, and ends\n"
     assert said.notes == ("the PDF is damaged and was repaired: something may be missing",)
     with opened(GOOD) as split:
+        assert split.page()[0].notes == ()
+
+
+def test_bytes_behind_the_end_of_a_pdf_are_no_damage() -> None:
+    """Such as those that a mail gateway appends."""
+    with opened(GOOD + b"This e-mail was checked for viruses.\r\n" * 200) as split:
         assert split.page()[0].notes == ()
 
 
