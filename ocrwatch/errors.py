@@ -170,7 +170,7 @@ class TooLarge(ScanFault):
 
 
 class Unsupported(ScanFault):
-    """An image of a kind that the decoder does not support, such as a lossless JPEG."""
+    """A file of a kind that cannot be decoded, such as a lossless JPEG, or a form that only Adobe's programs show."""
 
     code = "unsupported"
 

@@ -86,6 +86,35 @@ class FilePage:
     """Its own text as a packed page; empty if the image must be read."""
     notes: tuple[str, ...] = ()
     """Why its text should be reviewed."""
+    keeps_page: bool = False
+    """Whether a searchable PDF gets the page itself."""
+
+
+@dataclass(slots=True)
+class FileProgress:
+    """How far a file of several pages has been read."""
+
+    pages: int
+    """How many it has."""
+    done: int = 0
+    """Pages that were read, or cannot be."""
+    _last: int = 0
+    _open: set[int] = field(default_factory=set)
+
+    def begin(self, number: int) -> None:
+        """Record that a page is taken out of the file, to be read; they come in their order."""
+        self._last = number
+        self._open.add(number)
+
+    def end(self, number: int) -> None:
+        """Record that a page was read, or cannot be."""
+        self._open.discard(number)
+        self.done += 1
+
+    @property
+    def in_order(self) -> int:
+        """How many pages are done from the first one on, without a gap."""
+        return min(self._open, default=self._last + 1) - 1
 
 
 _numbers = itertools.count()
@@ -167,6 +196,8 @@ class Scan:
     """Whether it only stands for the plan of an earlier run, and counts for nothing in this one."""
     file_page: FilePage | None = None
     """Which page of a file it stands for; it has no row in the ledger then, and a number below 0 instead."""
+    progress: FileProgress | None = None
+    """Of a file whose pages are being read."""
 
     @property
     def path(self) -> str:
@@ -193,6 +224,14 @@ class Scan:
         self.code, self.reason, self.remedy = code, error.message, error.remedy
         return news
 
+    def begin(self, worker: int, attempt: int, now: float) -> None:
+        """Record that a worker reads it from ``now`` on; a page that gets another worker is still in its attempt."""
+        if self.file_page is None:
+            self.attempt = attempt
+        elif not self.begun_at:
+            self.attempt += 1
+        self.worker, self.begun_at = worker, now
+
     def is_free_again(self) -> None:
         """Clear what blocked it."""
         if self.code == ScanState.BLOCKED:
@@ -204,6 +243,8 @@ class Scans:
 
     def __init__(self) -> None:
         self._open: dict[int, Scan] = {}
+        self._pages = 0
+        """How many of them are pages of files."""
         self._by_row: dict[int, Scan] = {}
         self._counts: Counter[ScanState] = Counter()
 
@@ -213,6 +254,8 @@ class Scans:
     def add(self, scan: Scan) -> None:
         """Take a scan of a new batch."""
         self._open[id(scan)] = scan
+        if scan.file_page is not None:
+            self._pages += 1
         self._counts[scan.state] += 1
 
     def change(self, scan: Scan, state: ScanState) -> None:
@@ -222,7 +265,8 @@ class Scans:
         self._counts[scan.state] -= 1
         scan.state = state
         if state in CLOSED:
-            self._open.pop(id(scan), None)
+            if self._open.pop(id(scan), None) is not None and scan.file_page is not None:
+                self._pages -= 1
             self._by_row.pop(scan.id, None)
         else:
             self._counts[state] += 1
@@ -250,5 +294,10 @@ class Scans:
 
     @property
     def in_work(self) -> list[str]:
-        """Paths of the scans that the executor has; a file that is split counts by its pages."""
-        return [scan.path for scan in self.of(ScanState.READING) if not scan.file.has_pages]
+        """Paths of the scans that the executor has; a file that is split is one of them if it has a page of it."""
+        return list(dict.fromkeys(scan.path for scan in self.of(ScanState.READING) if not scan.file.has_pages))
+
+    @property
+    def files(self) -> int:
+        """How many files are open: a page of a file is not counted besides it."""
+        return len(self._open) - self._pages

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+import struct
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import pikepdf
@@ -14,10 +15,24 @@ from tests.feeder import printed
 
 _SHEET_DPI = 100
 
+_COMPRESSION = struct.pack("<HHI", 259, 3, 1)
+"""Tag, type and number of values, as the value follows them in the directory of a page (TIFF 6.0)."""
 
-def tiff_of(numbers: Sequence[int]) -> bytes:
-    """Return a TIFF of sheets with as many marks."""
-    pages = [Image.open(io.BytesIO(printed(number))) for number in numbers]
+_UNKNOWN = struct.pack("<H", 65_000)
+"""A compression that no decoder has: it is in the range that anybody may use."""
+
+
+def tiff_of(numbers: Sequence[int], *, unreadable: Collection[int] = ()) -> bytes:
+    """Return a TIFF of sheets with as many marks; ``unreadable`` pages, from 1, have an unknown compression."""
+    before, *pages_after = tiff_of_scans(*map(printed, numbers)).split(_COMPRESSION)
+    for page in unreadable:
+        pages_after[page - 1] = _UNKNOWN + pages_after[page - 1][len(_UNKNOWN) :]
+    return _COMPRESSION.join((before, *pages_after))
+
+
+def tiff_of_scans(*scans: bytes) -> bytes:
+    """Return a TIFF with these images as its pages."""
+    pages = [Image.open(io.BytesIO(scan)) for scan in scans]
     file = io.BytesIO()
     pages[0].save(
         file, "TIFF", save_all=True, append_images=pages[1:], compression="tiff_deflate", dpi=(_SHEET_DPI, _SHEET_DPI)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from ocrwatch.checks import startup
 from ocrwatch.errors import EnvironmentFault, OcrwatchError
 from ocrwatch.observe import status
+from ocrwatch.observe.status_documents import WrittenDocument
 from ocrwatch.observe.status_outputs import StatusOutputs
 from ocrwatch.observe.status_report import status_at_start
 from ocrwatch.settings import Settings
@@ -40,7 +41,7 @@ def failure_reported(
     settings: Settings,
     outputs: StatusOutputs,
     deliveries: list[status.Delivery],
-    documents: list[status.WrittenDocument],
+    documents: list[WrittenDocument],
 ) -> Iterator[None]:
     """Report the error with which a ``with`` block ends."""
     try:
@@ -54,7 +55,7 @@ def _report(
     settings: Settings,
     outputs: StatusOutputs,
     deliveries: list[status.Delivery],
-    documents: list[status.WrittenDocument],
+    documents: list[WrittenDocument],
     failure: OcrwatchError,
 ) -> None:
     """Write the error and the latest deliveries to ``STATUS.txt`` and the status file."""

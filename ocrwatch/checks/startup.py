@@ -51,9 +51,9 @@ _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 def folders(settings: Settings) -> dict[str, Path]:
     """Return the folders in use, by their setting's name."""
     names = ["inbox", "outbox", "quarantine", "state"]
-    # Originals that are deleted are kept there until the document of which they are pages is durable.
-    are_held = settings.on_success == "delete" and any(profile.group.by for profile in settings.profiles)
-    if "archive" in {settings.on_success, settings.intake.duplicates} or are_held:
+    # Originals that are deleted are kept there until the document of which they are pages is durable, and those of
+    # files that lack a page for good.
+    if settings.on_success in {"archive", "delete"} or settings.intake.duplicates == "archive":
         names.insert(2, "archive")
     return {name: getattr(settings, name) for name in names}
 

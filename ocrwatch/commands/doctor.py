@@ -17,6 +17,7 @@ from ocrwatch.checks import folders, inotify_limits, machine, remote, startup
 from ocrwatch.checks.finding import Finding, check
 from ocrwatch.checks.redis_server import redis_server
 from ocrwatch.checks.remembered_mounts import check_mounts
+from ocrwatch.checks.split_process import split_process
 from ocrwatch.commands.output import Output
 from ocrwatch.commands.service_user import become_user_of, environment_of
 from ocrwatch.errors import Blocked, EnvironmentFault, ExitCode, UsageError
@@ -107,6 +108,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     yield folders.ledger_place(mount_of(nearest_existing(settings.state))[0], settings.state)
     yield from _engines(settings)
     yield check("formats", "the sidecars' formats can be used", startup.check_formats, settings)
+    yield split_process()
     if any(each.codes for each in startup.recipes(settings)):
         yield check("codes", "the package that reads codes is installed", startup.check_codes, settings)
     yield check("groups", "the sidecars' groups exist", startup.group_ids, settings)

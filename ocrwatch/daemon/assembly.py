@@ -166,8 +166,8 @@ class Assembly:
 
     @property
     def open_scans(self) -> int:
-        """How many scans are known and not closed."""
-        return self.watcher.waiting + len(self.scans)
+        """How many scans are known and not closed; a file of several pages is one."""
+        return self.watcher.waiting + self.scans.files
 
     def queue(self) -> Iterator[str]:
         """Yield the complete paths that wait for a worker, in the order of reading."""

@@ -62,6 +62,15 @@ class AttemptRecords:
                 self._threads.delivery, self._ledger.refund_attempt, scan.id, code=fault.code, reason=fault.message
             )
 
+    async def forget_deaths(self, scan: Scan, pages: int) -> bool:
+        """Forget the deaths of ocrwatch with a file whose first ``pages`` are done; return whether that is recorded."""
+        try:
+            await run_in(self._threads.state, self._ledger.record_progress, scan.id, pages)
+        except EnvironmentFault:
+            # The next page tries it again.
+            return False
+        return True
+
     async def wait(self, scan: Scan, fault: ScanFault, delay: float) -> None:
         """Record a failed attempt, and the seconds until the next one."""
         if scan.file_page is not None:

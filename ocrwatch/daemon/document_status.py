@@ -15,7 +15,8 @@ from ocrwatch.documents.stack import Stack
 from ocrwatch.intake.readiness import Unsettled
 from ocrwatch.ledger import Ledger
 from ocrwatch.observe.activity import MOST_SHOWN, Calendar
-from ocrwatch.observe.status import INCOMPLETE, OpenDocument, OpenDocuments, WrittenDocument, isoformat
+from ocrwatch.observe.status import INCOMPLETE, isoformat
+from ocrwatch.observe.status_documents import OpenDocument, OpenDocuments, WrittenDocument
 from ocrwatch.storage.files import display_path
 
 _SHOWN: Final = 5
@@ -46,6 +47,7 @@ def written_document(plan: DocumentPlan, at: float) -> WrittenDocument:
         len(plan.pages),
         isoformat(at),
         [display_path(page.path) for page in plan.missing],
+        display_path(plan.replaces),
     )
 
 

@@ -215,5 +215,6 @@ def _publish_delivered(document: DeliveredDocument) -> None:
             review=True if plan.review else None,
             review_reasons=plan.review or None,
             replaces=plan.replaces or None,
+            after=plan.after or None,
         )
     )

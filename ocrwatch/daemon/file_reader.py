@@ -25,15 +25,15 @@ from ocrwatch.daemon.intake import Intake
 from ocrwatch.daemon.priority_scheduler import Scheduler
 from ocrwatch.daemon.retry_policy import check_admission, renew
 from ocrwatch.documents.file_joining import FileJoining
-from ocrwatch.documents.file_summary import ReadPage, file_fields, file_summary
+from ocrwatch.documents.file_summary import ReadPage, file_fields, file_summary, none_read
 from ocrwatch.errors import Blocked, Changed, EnvironmentFault, ScanFault, Stopping, TimedOut
 from ocrwatch.events import ScanSplit, publish
 from ocrwatch.intake.loading import Loading
-from ocrwatch.ledger import Ledger
+from ocrwatch.ledger import Entry, Ledger
 from ocrwatch.render.base import RenderedPage
 from ocrwatch.render.joining.base import SourceFile
 from ocrwatch.render.joining.job import JOINABLE, joinable
-from ocrwatch.scan import FilePage, Scan, Scans, ScanState
+from ocrwatch.scan import FilePage, FileProgress, Scan, Scans, ScanState
 from ocrwatch.settings import Settings
 from ocrwatch.splitting.base import FileFailed, SplitLimits, SplitPage
 from ocrwatch.splitting.splitter import Splitter
@@ -89,8 +89,9 @@ class FileReader:
         """Split a file; what it needs in the state folder is removed at the end.
 
         Raises :class:`ScanFault` if it cannot be split, :class:`Blocked` if no format of its profile can have several
-        pages, or the state folder has no room for them, :class:`EnvironmentFault` if no file can be split,
-        :class:`Stopping`, and what :class:`Loading` and :func:`check_admission` say against reading it now.
+        pages, the state folder has no room for them, or the process that splits cannot start,
+        :class:`EnvironmentFault` if no file can be split, :class:`Stopping`, and what :class:`Loading` and
+        :func:`check_admission` say against reading it now.
         """
         name = next(self._names)
         async with self._places.place(scan) as place:
@@ -107,19 +108,20 @@ class FileReader:
         """Copy and split a file under a name of its own; see :meth:`opened`."""
         source = self._joining.folder / f"{name}.source"
         try:
-            await self._load(scan, source)
+            entry = await self._load(scan, source)
             splitter = Splitter(source, self._joining.folder, name, self._limits(scan))
             try:
-                file = OpenFile(scan, name, splitter, place, self._threads, self._joining, self._intake)
+                file = OpenFile(scan, entry, name, splitter, place, self._threads, self._joining, self._intake)
                 self._open[scan] = file
                 await file.open(self._scheduler.workers + _AHEAD)
+                scan.is_free_again()
                 yield file
             except (EnvironmentFault, Stopping):
                 await self._attempts.refund(scan)
                 raise
             finally:
                 self._open.pop(scan, None)
-                scan.begun_at = 0.0
+                scan.begun_at, scan.progress = 0.0, None
                 await splitter.close()
         finally:
             await self._discard(name)
@@ -131,18 +133,23 @@ class FileReader:
         is given up then.
         """
         # It is read: a state folder that refuses says nothing of the workers.
-        scan.begun_at = 0.0
+        was_begun, scan.begun_at = bool(scan.begun_at), 0.0
         if (file := self._file_of(scan)) is None:
             return
         try:
             await file.keep(scan, page)
         except EnvironmentFault as error:
             if not error.is_full:
+                if was_begun:
+                    await self._attempts.refund(scan)
                 raise
             # The file itself may have filled it: it must not wait for room that it takes.
             file.give_up(error)
             raise Changed(scan.path) from error
         self._backoff.resolve(Cause.READING)
+        # Only what is cached is kept after a kill: otherwise each run would get as far, and no further.
+        if page.packed and not scan.cached and (pages := file.news_of_progress(scan)):
+            file.is_suspected = not await self._attempts.forget_deaths(file.scan, pages)
 
     def ended(self, scan: Scan) -> None:
         """Record the end of a page."""
@@ -169,8 +176,8 @@ class FileReader:
         workers = self.settings.workers
         return SplitLimits(workers.max_memory, workers.timeout, scan.options.enhance.max_pixels)
 
-    async def _load(self, scan: Scan, source: Path) -> None:
-        """Copy a file, and count an attempt: if a page of it ends ocrwatch, it is suspected."""
+    async def _load(self, scan: Scan, source: Path) -> Entry:
+        """Copy a file, and count an attempt: if a page of it ends ocrwatch, it is suspected. Return its row."""
         renew(scan, self.settings)
         if not joinable(scan.options.output.formats):
             # Others go on, and `once` ends without it.
@@ -183,7 +190,6 @@ class FileReader:
             self._scans.change(scan, ScanState.LOADING)
             await run_in(self._threads.state, self._joining.prepare)
             loaded = await run_in(self._threads.io, self._loading.copy, scan, source)
-        scan.is_free_again()
         scan.id, scan.attempt = loaded.entry.id, loaded.entry.attempts
         self._scans.has_row(scan)
         check_admission(scan, loaded, self.settings.retry)
@@ -192,6 +198,7 @@ class FileReader:
         scan.queued_ms = (scan.begun_at - scan.file.ready_at) * 1000
         scan.read_ms = 0.0
         self._scans.change(scan, ScanState.READING)
+        return loaded.entry
 
 
 class OpenFile:
@@ -200,6 +207,7 @@ class OpenFile:
     def __init__(
         self,
         scan: Scan,
+        entry: Entry,
         name: str,
         splitter: Splitter,
         place: FilePlace,
@@ -207,8 +215,11 @@ class OpenFile:
         joining: FileJoining,
         intake: Intake,
     ) -> None:
-        """``name`` is that of its files in the state folder."""
-        self._scan = scan
+        """``entry`` is its row in the ledger when it was loaded, ``name`` that of its files in the state folder."""
+        self.scan = scan
+        self.is_suspected = bool(entry.deaths)
+        """Whether ocrwatch was killed while only this file was in work, and that is not forgotten."""
+        self._pages_before = entry.pages
         self._name = name
         self._splitter = splitter
         self._place = place
@@ -216,14 +227,18 @@ class OpenFile:
         self._joining = joining
         self._intake = intake
         self._formats = joinable(scan.options.output.formats)
-        self._count = 0
+        self._progress = FileProgress(0)
         self._room = asyncio.Semaphore(0)
         self._ended: dict[int, ReadPage] = {}
         """Pages that were read, or are missing, by their numbers."""
         self._faults: list[ScanFault] = []
         self._obstacle: Stopping | EnvironmentFault | None = None
         """Why a page will not be read; the first counts."""
+        self._keeps_pages = False
+        """Whether the searchable PDF gets pages of the file itself."""
         self._all_cached = True
+        self._has_images = False
+        """Whether a page could be taken out."""
         self._changed = asyncio.Event()
 
     async def open(self, ahead: int) -> None:
@@ -231,9 +246,9 @@ class OpenFile:
 
         Raises :class:`ScanFault` and :class:`EnvironmentFault`.
         """
-        self._count = await self._splitter.open()
+        self._progress = self.scan.progress = FileProgress(await self._splitter.open())
         self._room = asyncio.Semaphore(ahead)
-        publish(ScanSplit(id=self._scan.id, path=self._scan.path, pages=self._count))
+        publish(ScanSplit(id=self.scan.id, path=self.scan.path, pages=self._count))
 
     async def pages(self) -> AsyncIterator[Scan]:
         """Yield each page as a scan to be read, as there is room for it.
@@ -244,17 +259,17 @@ class OpenFile:
         for number in range(1, self._count + 1):
             await self._room.acquire()
             self._check()
+            self._progress.begin(number)
             try:
                 split = await self._splitter.page(number)
             except FileFailed as failed:
-                if isinstance(failed.fault, TimedOut):
-                    # Each of its pages had that time.
-                    failed.fault.retryable = False
-                raise failed.fault from failed
+                self._miss_from(number, failed.fault)
+                return
             except ScanFault as fault:
                 self._miss(number, fault)
                 self._release()
             else:
+                self._has_images = True
                 yield self._scan_of(split)
 
     def has(self, scan: Scan) -> bool:
@@ -271,6 +286,17 @@ class OpenFile:
             return kept
 
         self._ended[place.number] = await run_in(self._threads.state, keep)
+        self._progress.end(place.number)
+
+    def news_of_progress(self, scan: Scan) -> int:
+        """Return how many pages are done from the first one on, after one was read; 0 if that is no news.
+
+        It is if ocrwatch was killed while only this file was in work, and what it has read now is further than it was
+        when that was last forgotten, with no gap: a page that kills ocrwatch is never done, so that few pages before
+        it are left for this, however many after it are read.
+        """
+        pages = self._progress.in_order
+        return pages if self.is_suspected and pages >= max(_place_of(scan).number, self._pages_before + 1) else 0
 
     def give_up(self, error: EnvironmentFault) -> None:
         """Read it no further: there is no room for its pages."""
@@ -284,7 +310,7 @@ class OpenFile:
         elif scan.state is not ScanState.DELIVERED:
             is_lost = scan.state is ScanState.CHANGED
             self._obstacle = self._obstacle or (self._image_missing(page.number) if is_lost else Stopping())
-        self._scan.read_ms += scan.read_ms
+        self.scan.read_ms += scan.read_ms
         # A page with text of its own goes the way of cached ones.
         self._all_cached = self._all_cached and scan.cached and not page.packed
         self._release()
@@ -301,11 +327,11 @@ class OpenFile:
             await self._changed.wait()
             self._check()
         for fault in self._faults:
-            if self._intake.is_doubtful(self._scan.file, fault):
+            if self._intake.is_doubtful(self.scan.file, fault):
                 raise fault
         if len(self._faults) == self._count:
-            raise _none_read(self._faults[0], self._count)
-        self._scan.cached = self._all_cached
+            raise none_read(self._faults[0], self._count)
+        self.scan.cached = self._all_cached
         await self._splitter.close()
         joined = await run_in(self._threads.documents, self._join, preview_chars)
         # It may be blocked for hours now, with nothing but its sidecars.
@@ -313,11 +339,13 @@ class OpenFile:
         return joined
 
     def _join(self, preview_chars: int) -> RenderedPage:
-        scan = self._scan
+        scan = self.scan
         pages = [self._ended[number] for number in range(1, self._count + 1)]
         summary = file_summary(pages, preview_chars)
         profile = scan.options.profile_name or ""
-        source = SourceFile(scan.path, scan.file.facts.size, scan.sha256 or "")
+        copy = str(self._splitter.source) if self._keeps_pages else ""
+        max_memory = self._splitter.limits.max_memory
+        source = SourceFile(scan.path, scan.file.facts.size, scan.sha256 or "", copy, max_memory)
         sidecars = self._joining.join(self._name, source, summary.review_reasons, pages, self._formats, profile)
         return RenderedPage(sidecars, summary, fields=file_fields(pages), is_partial=bool(self._faults))
 
@@ -328,11 +356,31 @@ class OpenFile:
 
     def _image_missing(self, number: int) -> EnvironmentFault:
         return EnvironmentFault(
-            f"the image of page {number} of {self._scan.path} is missing in {self._joining.folder}",
+            f"the image of page {number} of {self.scan.path} is missing in {self._joining.folder}",
             "keep other programs out of the state folder; the file is read again",
         )
 
+    @property
+    def _count(self) -> int:
+        return self._progress.pages
+
+    def _miss_from(self, number: int, last: ScanFault) -> None:
+        """Record that a page, and all after it, will not be taken out; raise the fault if that is so of all.
+
+        ``last`` is that of the last page that was tried.
+        """
+        if not self._has_images:
+            if isinstance(last, TimedOut):
+                # Each of its pages had that time.
+                last.retryable = False
+            raise last
+        fault = type(last)(f"not tried, since too many pages before it failed; the last: {last.message}", last.remedy)
+        for missing in range(number, self._count + 1):
+            self._progress.begin(missing)
+            self._miss(missing, fault)
+
     def _miss(self, number: int, fault: ScanFault) -> None:
+        self._progress.end(number)
         self._faults.append(fault)
         self._ended[number] = ReadPage(number, code=fault.code, reason=fault.message)
 
@@ -341,12 +389,14 @@ class OpenFile:
         self._changed.set()
 
     def _scan_of(self, split: SplitPage) -> Scan:
-        whole = self._scan
+        whole = self.scan
         facts = replace(whole.file.facts, size=split.size)
         file = replace(whole.file, facts=facts, ready_at=time.monotonic(), has_pages=False)
         scan = Scan(file, whole.batch, whole.options, whole.recipe, id=next(_rows), sha256=split.sha256)
         scan.isolated, scan.reduced = whole.isolated, whole.reduced
-        scan.file_page = FilePage(whole, split.number, self._joining.folder / split.name, split.packed, split.notes)
+        image = self._joining.folder / split.name
+        scan.file_page = FilePage(whole, split.number, image, split.packed, split.notes, split.keeps_page)
+        self._keeps_pages = self._keeps_pages or split.keeps_page
         return scan
 
 
@@ -361,12 +411,3 @@ def _no_room(error: EnvironmentFault) -> Blocked:
 def _place_of(scan: Scan) -> FilePage:
     assert scan.file_page is not None  # noqa: S101 - for the type checker
     return scan.file_page
-
-
-def _none_read(first: ScanFault, pages: int) -> ScanFault:
-    """Return the fault of a file without a page that could be read."""
-    if pages > 1:
-        first.message = f"none of its {pages} pages can be read; the first: {first.message}"
-    # Each page had its attempts.
-    first.retryable = False
-    return first

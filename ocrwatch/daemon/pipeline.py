@@ -388,8 +388,7 @@ class Pipeline:
     def begun(self, event: Begun) -> None:
         """Record that a worker was given a scan."""
         if (scan := self._scans.of_row(event.scan)) is not None:
-            scan.worker, scan.begun_at = event.pid, time.monotonic()
-            scan.attempt = event.attempt if scan.file_page is None else scan.attempt + 1
+            scan.begin(event.pid, event.attempt, time.monotonic())
 
     def stop(self) -> int:
         """Begin no more scans, and release those that no worker has begun; return how many are being read."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from ocrwatch.backoff import wait_until
@@ -14,10 +14,11 @@ from ocrwatch.daemon.document_status import open_documents
 from ocrwatch.intake.rescan import Ignored
 from ocrwatch.observe.activity import MOST_SHOWN, Activity, Calendar
 from ocrwatch.observe.status import BeingRead, Incomplete, NotReadFile, Resting, Status, blocked_groups, write
+from ocrwatch.observe.status_documents import FileBeingRead
 from ocrwatch.observe.status_outputs import StatusOutputs
 from ocrwatch.observe.systemd import notify, watchdog_interval
 from ocrwatch.recipe import REMOTE
-from ocrwatch.scan import ScanState
+from ocrwatch.scan import Scans, ScanState
 from ocrwatch.storage.files import display_path
 from ocrwatch.storage.threads import run_in
 
@@ -128,6 +129,13 @@ class StatusPublisher:
         return state
 
 
+def files_being_read(scans: Scans, at: Callable[[float], str]) -> Iterator[FileBeingRead]:
+    """Yield the files of several pages that are being read."""
+    for scan in scans.of(ScanState.READING):
+        if (progress := scan.progress) is not None:
+            yield FileBeingRead(display_path(scan.path), progress.pages, progress.done, at(scan.begun_at))
+
+
 def not_read_files(ignored: Iterable[Ignored]) -> list[NotReadFile]:
     """Return unread files in the form of the status."""
     return [NotReadFile(display_path(item.path), item.reason, item.remedy) for item in ignored]
@@ -161,6 +169,7 @@ def activity_of(assembly: Assembly, calendar: Calendar) -> Activity:
             for scan in sorted(scans.of(ScanState.READING), key=lambda scan: scan.begun_at)
             if scan.begun_at and not scan.file.has_pages
         ],
+        files=list(itertools.islice(files_being_read(assembly.scans, at), MOST_SHOWN)),
         queue=[display_path(path) for path in itertools.islice(assembly.queue(), MOST_SHOWN)],
         queued=assembly.queued,
         delivering=[display_path(path) for path in itertools.islice(delivering, MOST_SHOWN)],
@@ -171,6 +180,7 @@ def activity_of(assembly: Assembly, calendar: Calendar) -> Activity:
                 at(one.changed_at),
                 one.detail,
                 None if one.until is None else at(one.until),
+                one.has_pages,
             )
             for one in itertools.islice(watcher.incomplete(), MOST_SHOWN)
         ],

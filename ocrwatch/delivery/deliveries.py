@@ -59,7 +59,8 @@ class PageItem(Item):
         self._scan = scan
         self._page = page
         self._place = place
-        self._fate = fate
+        # What is missing in its text is in the original only.
+        self._fate = "archive" if page.is_partial and fate == "delete" else fate
         self._group = group
         self._duplicates = duplicates
         # Not when it is delivered: it may be blocked for hours, and a line that is made again must be the same.

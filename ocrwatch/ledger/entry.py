@@ -42,6 +42,8 @@ class Entry:
     """Why the text needs review; None if the page is not marked, or the scan is not closed."""
     reviewed_at: float | None = None
     """Wall-clock seconds when it was marked as reviewed; None while it waits."""
+    pages: int = 0
+    """Of a file with several: how many of the first were done when its deaths were last forgotten."""
     stack: int | None = None
     """Row of the stack of pages that it belongs to; None if it has none, or no plan yet."""
 

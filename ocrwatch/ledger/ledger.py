@@ -144,6 +144,14 @@ class Ledger(Database):
                 self._set(entry.id, code=INTERRUPTED, reason="ocrwatch was killed while it was the only scan in work")
             return [self.get(row["id"]) for row in rows]
 
+    def record_progress(self, scan: int, pages: int) -> None:
+        """Forget the deaths of a file whose first ``pages`` are done, if that is further than when they last were.
+
+        So they cannot be forgotten for ever: each time some page is done that was not before.
+        """
+        with self.transaction():
+            self.db.execute("UPDATE scans SET deaths = 0, pages = ? WHERE id = ? AND pages < ?", (pages, scan, pages))
+
     def wait(self, scan: int, not_before: float, code: str, reason: str) -> None:
         """Record a failed attempt and the earliest time of the next one (wall clock)."""
         with self.transaction():

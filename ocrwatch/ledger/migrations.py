@@ -84,7 +84,35 @@ CREATE INDEX stacks_by_feed ON stacks (feed) WHERE feed IS NOT NULL;
 CREATE INDEX stacks_by_fronts ON stacks (fronts) WHERE fronts IS NOT NULL;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _REVIEWS, _DEATHS, _HASHES, _STATES, _DOCUMENTS, _PILES)
+_PROGRESS: Final = """
+ALTER TABLE scans ADD COLUMN pages INTEGER NOT NULL DEFAULT 0;  -- of a file: how many were done when deaths became 0
+"""
+
+_DOCUMENT_REVIEWS: Final = """
+ALTER TABLE documents ADD COLUMN review TEXT;           -- JSON array of reasons; NULL if it is not marked for review
+ALTER TABLE documents ADD COLUMN reviewed_at REAL;      -- when it was ticked off
+ALTER TABLE documents ADD COLUMN replaced_by INTEGER;   -- the document that was written anew with pages that it lacks
+UPDATE documents SET review = json_extract(plan, '$.review')
+    WHERE state = 'delivered' AND json_array_length(plan, '$.review') > 0;
+UPDATE documents SET replaced_by = (
+    SELECT max(new.id) FROM documents AS new WHERE new.stack = documents.stack AND new.id > documents.id
+    AND new.state = 'delivered' AND json_extract(new.plan, '$.replaces') = json_extract(documents.plan, '$.stem')
+) WHERE state = 'delivered';
+CREATE INDEX documents_to_review ON documents (updated_at)
+    WHERE review IS NOT NULL AND reviewed_at IS NULL AND replaced_by IS NULL;
+"""
+
+MIGRATIONS: tuple[str, ...] = (
+    _FIRST,
+    _REVIEWS,
+    _DEATHS,
+    _HASHES,
+    _STATES,
+    _DOCUMENTS,
+    _PILES,
+    _PROGRESS,
+    _DOCUMENT_REVIEWS,
+)
 """Migrations from each version of the schema to the next, from the empty one on. Append only: they are in use."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)
@@ -97,6 +125,9 @@ DOCUMENTS_SINCE: Final = 6
 
 PILES_SINCE: Final = 7
 """First version of the schema with piles of fronts and backs."""
+
+DOCUMENT_REVIEWS_SINCE: Final = 9
+"""First version of the schema with reviews of documents."""
 
 
 class NotALedger(Exception):
@@ -147,10 +178,10 @@ def check_tables(db: sqlite3.Connection) -> None:
     try:
         token = db.execute("SELECT value FROM meta WHERE key = 'token'").fetchone()
         db.execute("SELECT id, path, facts, sha256, state, attempts, not_before, code, reason, plan FROM scans LIMIT 0")
-        db.execute("SELECT review, confidence, reviewed_at, alone, deaths, stack FROM scans LIMIT 0")
+        db.execute("SELECT review, confidence, reviewed_at, alone, deaths, pages, stack FROM scans LIMIT 0")
         db.execute("SELECT id, key, facts, state, closed_by, opened_at, updated_at FROM stacks LIMIT 0")
         db.execute("SELECT feed, expected, fronts, doubt FROM stacks LIMIT 0")
-        db.execute("SELECT id, stack, state, plan, updated_at FROM documents LIMIT 0")
+        db.execute("SELECT id, stack, state, plan, updated_at, review, reviewed_at, replaced_by FROM documents LIMIT 0")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
             raise NotALedger(str(error)) from error

@@ -13,7 +13,13 @@ from ocrwatch.errors import EnvironmentFault, environment_fault
 from ocrwatch.group_membership import remedy_for_reader
 from ocrwatch.ledger import migrations
 from ocrwatch.ledger.entry import Entry, entry_of, waiting_for_review
-from ocrwatch.ledger.stacks import DocumentEntry, StackEntry, document_entry_of, stack_entry_of
+from ocrwatch.ledger.stacks import (
+    DocumentEntry,
+    StackEntry,
+    document_entry_of,
+    documents_to_review,
+    stack_entry_of,
+)
 
 _PATIENCE: Final = 5.0
 
@@ -64,6 +70,11 @@ class LedgerReader:
             entry_of(row) for row in self._rows("SELECT * FROM scans WHERE path = ? ORDER BY id", os.fsencode(path))
         ]
 
+    def of_row(self, row: int) -> Entry | None:
+        """Return a scan by its row; None if it is not known (any more)."""
+        found = self._rows("SELECT * FROM scans WHERE id = ?", row)
+        return entry_of(found[0]) if found else None
+
     def of_plan(self, name: str) -> list[Entry]:
         """Return all rows with ``name``, written as JSON, as a value in their plan, oldest first."""
         return [entry_of(row) for row in self._rows("SELECT * FROM scans WHERE instr(plan, ?) > 0 ORDER BY id", name)]
@@ -77,6 +88,17 @@ class LedgerReader:
                 # The daemon migrates an old ledger at its next start.
                 return 0, []
             return waiting_for_review(self._db, newest)
+        except sqlite3.Error as error:
+            raise self._fault(error) from error
+
+    def documents_to_review(self, newest: int | None = None) -> tuple[int, list[DocumentEntry]]:
+        """Return how many documents wait for review, and the ``newest`` of them or all, oldest first."""
+        if self._db is None:
+            return 0, []
+        try:
+            if migrations.version_of(self._db) < migrations.DOCUMENT_REVIEWS_SINCE:
+                return 0, []
+            return documents_to_review(self._db, newest)
         except sqlite3.Error as error:
             raise self._fault(error) from error
 

@@ -1,4 +1,4 @@
-"""Marks pages as reviewed in the ledger, from a process beside the daemon.
+"""Marks pages and documents as reviewed in the ledger, from a process beside the daemon.
 
 The daemon never waits noticeably: a transaction changes a few rows that were found before it began, and writes nothing
 back to the database (checkpoints are left to the daemon). It never meets a file that it may not open: SQLite creates
@@ -17,6 +17,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote_from_bytes
 
@@ -43,29 +44,40 @@ _REMEDIES: Final = {
 """Remedies by the primary part of SQLite's result code (sqlite.org/rescode.html)."""
 
 
-def mark_reviewed(state: Path, reasons: Mapping[int, Sequence[str]]) -> None:
+_NO_DOCUMENTS: Final[Mapping[int, Sequence[str]]] = MappingProxyType({})
+
+
+def mark_reviewed(
+    state: Path, reasons: Mapping[int, Sequence[str]], documents: Mapping[int, Sequence[str]] = _NO_DOCUMENTS
+) -> None:
     """Record, durably, that the texts of these rows were reviewed, for these ``reasons``.
 
-    Rows that do not wait for review, or wait for other reasons by now, are not changed: those reasons were not seen.
-    Root becomes the ledger's owner for the rest of the process. Raises :class:`EnvironmentFault` if another user asks,
-    or the ledger cannot be written.
+    ``documents`` are rows of documents, with theirs. Rows that do not wait for review, or wait for other reasons by
+    now, are not changed: those reasons were not seen. Root becomes the ledger's owner for the rest of the process.
+    Raises :class:`EnvironmentFault` if another user asks, or the ledger cannot be written.
     """
     path = state / "ledger.db"
     _become_owner(path)
     with _open(path) as db:
-        if migrations.version_of(db) < migrations.REVIEWS_SINCE:
-            return
-        rows = [(scan, json.dumps(list(seen))) for scan, seen in sorted(reasons.items())]
-        for start in range(0, len(rows), _AT_ONCE):
-            if start:
-                time.sleep(_PAUSE)
-            some, now = rows[start : start + _AT_ONCE], time.time()
-            db.execute("BEGIN IMMEDIATE")
-            db.executemany(
-                "UPDATE scans SET reviewed_at = ? WHERE id = ? AND review = ? AND reviewed_at IS NULL",
-                [(now, *row) for row in some],
-            )
-            db.execute("COMMIT")
+        version = migrations.version_of(db)
+        if version >= migrations.REVIEWS_SINCE:
+            _mark(db, "scans", reasons)
+        if version >= migrations.DOCUMENT_REVIEWS_SINCE:
+            _mark(db, "documents", documents)
+
+
+def _mark(db: sqlite3.Connection, table: str, reasons: Mapping[int, Sequence[str]]) -> None:
+    rows = [(row, json.dumps(list(seen))) for row, seen in sorted(reasons.items())]
+    for start in range(0, len(rows), _AT_ONCE):
+        if start:
+            time.sleep(_PAUSE)
+        some, now = rows[start : start + _AT_ONCE], time.time()
+        db.execute("BEGIN IMMEDIATE")
+        db.executemany(
+            f"UPDATE {table} SET reviewed_at = ? WHERE id = ? AND json(review) = json(?) AND reviewed_at IS NULL",
+            [(now, *row) for row in some],
+        )
+        db.execute("COMMIT")
 
 
 def _become_owner(path: Path) -> None:

@@ -46,6 +46,9 @@ class DocumentState(enum.StrEnum):
     """Its files are durable under their final names."""
 
 
+_TO_REVIEW: Final = "review IS NOT NULL AND reviewed_at IS NULL AND replaced_by IS NULL"
+"""Selects the documents that wait for review; exactly the condition of their index."""
+
 _OPEN: Final = (StackState.GATHERING, StackState.WAITING, StackState.CLOSED, StackState.INCOMPLETE)
 
 
@@ -86,6 +89,17 @@ class DocumentEntry:
     state: DocumentState
     plan: str
     updated_at: float
+    review: tuple[str, ...] = ()
+    """Why it should be reviewed; empty if it is not marked, or not delivered."""
+    reviewed_at: float | None = None
+    """Wall-clock seconds when it was marked as reviewed; None while it waits."""
+    replaced_by: int | None = None
+    """Row of the document that was written anew with pages that this one lacks; None if there is none."""
+
+    @property
+    def waits_for_review(self) -> bool:
+        """Whether it still needs review."""
+        return bool(self.review) and self.reviewed_at is None and self.replaced_by is None
 
 
 class Stacks:
@@ -225,10 +239,12 @@ class Stacks:
         return [document_entry_of(row) for row in rows]
 
     def delivered_last(self, count: int) -> list[DocumentEntry]:
-        """Return the documents that were delivered last, at most ``count``, oldest first."""
+        """Return the documents that were delivered last, at most ``count``, oldest first, without replaced ones."""
         with self._database.guarded():
             rows = self._database.db.execute(
-                "SELECT * FROM documents WHERE state = 'delivered' ORDER BY updated_at DESC, id DESC LIMIT ?", (count,)
+                "SELECT * FROM documents WHERE state = 'delivered' AND replaced_by IS NULL"
+                " ORDER BY updated_at DESC, id DESC LIMIT ?",
+                (count,),
             ).fetchall()
         return [document_entry_of(row) for row in reversed(rows)]
 
@@ -247,6 +263,21 @@ class Stacks:
                 "UPDATE documents SET state = ?, plan = ?, updated_at = ? WHERE id = ?",
                 (state, plan, time.time(), document),
             )
+
+    def delivered(self, document: int, plan: str, review: Sequence[str], replaces: Collection[int]) -> None:
+        """Record that a document is delivered, with the reasons for its review and the rows that it replaces."""
+        with self._database.transaction():
+            self.record(document, DocumentState.DELIVERED, plan)
+            reasons = json.dumps(list(review)) if review else None
+            self._database.db.execute("UPDATE documents SET review = ? WHERE id = ?", (reasons, document))
+            self._database.db.executemany(
+                "UPDATE documents SET replaced_by = ? WHERE id = ?", [(document, row) for row in replaces]
+            )
+
+    def to_review(self, newest: int) -> tuple[int, list[DocumentEntry]]:
+        """Return how many documents wait for review, and the ``newest`` of them, oldest first."""
+        with self._database.guarded():
+            return documents_to_review(self._database.db, newest)
 
     def finish(self, stack: int, state: StackState) -> None:
         """Record that the documents of a stack are delivered, also for the other pile of its pair."""
@@ -291,7 +322,30 @@ class Stacks:
 
 def document_entry_of(row: sqlite3.Row) -> DocumentEntry:
     """Return the document of a row."""
-    return DocumentEntry(row["id"], row["stack"], DocumentState(row["state"]), row["plan"], row["updated_at"])
+    return DocumentEntry(
+        row["id"], row["stack"], DocumentState(row["state"]), row["plan"], row["updated_at"], **_of_review(row)
+    )
+
+
+def documents_to_review(db: sqlite3.Connection, newest: int | None) -> tuple[int, list[DocumentEntry]]:
+    """Return how many documents wait for review, and the ``newest`` of them or all, oldest first.
+
+    Raises ``sqlite3.Error``.
+    """
+    count: int = db.execute(f"SELECT count(*) FROM documents WHERE {_TO_REVIEW}").fetchone()[0]
+    rows = db.execute(
+        f"SELECT * FROM documents WHERE {_TO_REVIEW} ORDER BY updated_at DESC, id DESC LIMIT ?",
+        (-1 if newest is None else newest,),
+    ).fetchall()
+    return count, [document_entry_of(row) for row in reversed(rows)]
+
+
+def _of_review(row: sqlite3.Row) -> dict[str, Any]:
+    """Return what is recorded of the review of a document; a ledger of an older ocrwatch has nothing."""
+    if "replaced_by" not in row.keys():  # noqa: SIM118 - no mapping
+        return {}
+    review = () if row["review"] is None else tuple(json.loads(row["review"]))
+    return {"review": review, "reviewed_at": row["reviewed_at"], "replaced_by": row["replaced_by"]}
 
 
 def stack_entry_of(row: sqlite3.Row) -> StackEntry:

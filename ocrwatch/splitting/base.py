@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from ocrwatch.errors import ScanFault
+
+MOST_PAGES: Final = 10_000
+"""A file with more pages is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +21,7 @@ class SplitLimits:
     """Seconds for one page."""
     max_pixels: int = 200_000_000
     """Width x height of a page's image."""
-    max_pages: int = 10_000
-    """A file with more is refused."""
+    max_pages: int = MOST_PAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,15 @@ class SplitPage:
     """Its text, as :func:`ocrwatch.cache.codec.pack` writes a page; empty if the image must be read."""
     notes: tuple[str, ...] = ()
     """Why its text should be reviewed."""
+    keeps_page: bool = False
+    """Whether a searchable PDF can have the page itself: it has nothing but what it shows, and its text is its own."""
 
 
 class FileFailed(Exception):
-    """No more pages of this file can be had: the process that splits it has died or hung too often.
+    """No more pages of this file can be taken out: the process that splits it has died or hung too often.
 
-    No ``ScanFault``, so that it is not taken for the fault of one page. ``fault`` is what befell the last page.
+    No ``ScanFault``, so that it is not taken for the fault of one page. ``fault`` is that of the last page that was
+    tried.
     """
 
     def __init__(self, fault: ScanFault) -> None:

@@ -16,21 +16,22 @@ from io import BufferedRWPair
 from typing import Final, Protocol
 
 from ocrwatch.errors import EnvironmentFault, InternalFault, OutOfMemory, ScanFault, is_memory_error, system_reason
-from ocrwatch.executors.rlimits import (
+from ocrwatch.log import encodable
+from ocrwatch.magic import ImageKind
+from ocrwatch.rlimits import (
     die_before_parent,
     die_with_parent,
     limit_memory,
     no_core_dump,
     watch_lifeline,
 )
-from ocrwatch.log import encodable
-from ocrwatch.magic import ImageKind
 from ocrwatch.splitting.image_file import ImageFolder, NotWritten
 from ocrwatch.splitting.messages import (
     Answer,
     Ask,
     Faulty,
     Opened,
+    Ready,
     Refused,
     Setup,
     Written,
@@ -54,6 +55,9 @@ class Pages(Protocol):
     def write(self, number: int, folder: ImageFolder) -> Written:
         """Write the image of a page, from 1. Raises a ScanFault, NotWritten or OSError."""
 
+    def close(self) -> None:
+        """Free what is kept of the file; a process that ends need not."""
+
 
 def main() -> int:
     """Answer the daemon's requests until it closes the channel; return the exit code."""
@@ -70,6 +74,7 @@ def main() -> int:
         # Nothing is found or loaded for the first time when memory is limited.
         _load(kind)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            _send(stream, Ready())
             _serve(stream, kind, source, folder)
     return 0
 
@@ -92,7 +97,7 @@ def _serve(stream: BufferedRWPair, kind: ImageKind, source: int, folder: int) ->
     resource.setrlimit(resource.RLIMIT_FSIZE, (longest, longest))
     target = ImageFolder(folder, setup.name)
     try:
-        pages = _opened(kind, source, size, setup)
+        pages = open_pages(kind, source, size, setup.max_pages, setup.max_pixels)
         _send(stream, Opened(pages.count))
     except Exception as error:  # noqa: BLE001 - the daemon reports it
         _send(stream, _answer_to(error))
@@ -113,14 +118,15 @@ def _send(stream: BufferedRWPair, answer: Answer) -> None:
     stream.flush()
 
 
-def _opened(kind: ImageKind, source: int, size: int, setup: Setup) -> Pages:
+def open_pages(kind: ImageKind, source: int, size: int, max_pages: int, max_pixels: int) -> Pages:
+    """Open a file of ``size`` bytes by its descriptor, which must stay open. Raises a ScanFault or OSError."""
     if kind is ImageKind.PDF:
         from ocrwatch.splitting.pdf_pages import PdfPages  # noqa: PLC0415 - loads pdfium, only for PDFs
 
-        return PdfPages(source, size, setup.max_pages, setup.max_pixels)
+        return PdfPages(source, size, max_pages, max_pixels)
     from ocrwatch.splitting.tiff_pages import TiffPages  # noqa: PLC0415
 
-    return TiffPages(source, size, setup.max_pages)
+    return TiffPages(source, size, max_pages)
 
 
 def _answer_to(error: Exception) -> Answer:

@@ -64,6 +64,7 @@ class Written(msgspec.Struct, frozen=True, tag="written"):
     sha256: str
     packed: bytes
     notes: tuple[str, ...]
+    keeps_page: bool = False
 
 
 class Faulty(msgspec.Struct, frozen=True, tag="fault"):
@@ -85,8 +86,12 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     """Whether an image could not be written, rather than the file read."""
 
 
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """Comes first, unasked: the process has started. Before it, the file cannot be at fault."""
+
+
 Request = Setup | Ask
-Answer = Opened | Written | Faulty | Refused
+Answer = Ready | Opened | Written | Faulty | Refused
 
 _ENCODER: Final = msgspec.json.Encoder()
 _REQUESTS: Final[msgspec.json.Decoder[Request]] = msgspec.json.Decoder(Request)

@@ -428,6 +428,18 @@ def test_an_unclean_end_with_one_in_work_is_counted_and_it_waits(ledger: Ledger)
         assert entry.not_before == pytest.approx(begun + delay, abs=0.5)
 
 
+def test_deaths_are_forgotten_for_pages_that_were_not_done_before(ledger: Ledger) -> None:
+    """And only for these, so that a file cannot have ocrwatch killed for ever; other scans keep theirs."""
+    (row,) = interrupt(ledger, "a.pdf")
+    told = []
+    for pages in (7, 7, 6, 8):
+        interrupt(ledger, "a.pdf")
+        ledger.record_unclean_end(1.0, 9.0)
+        ledger.record_progress(row, pages)
+        told.append((ledger.get(row).deaths, ledger.get(row).pages))
+    assert told == [(0, 7), (1, 7), (2, 7), (0, 8)]
+
+
 @pytest.mark.parametrize("others", [("b",), ("b", "c")])
 def test_a_death_without_the_suspect_clears_it(ledger: Ledger, others: tuple[str, ...]) -> None:
     """If ocrwatch is killed while others are in work, its deaths have another cause."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import json
 import os
 import shutil
 import sqlite3
@@ -18,7 +19,7 @@ from structlog.testing import capture_logs
 
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.ledger import SCHEMA_VERSION, Ledger, LedgerReader, migrations, opening
+from ocrwatch.ledger import SCHEMA_VERSION, Ledger, LedgerReader, mark_reviewed, migrations, opening
 from ocrwatch.scan import ScanState
 from ocrwatch.storage.file_facts import FileFacts
 from ocrwatch.storage.files import open_regular
@@ -90,6 +91,35 @@ def test_states_of_an_older_ocrwatch_have_their_names_of_today(tmp_path: Path, m
     assert ledger.totals() == dict.fromkeys(new, 1)
     assert version(tmp_path) == SCHEMA_VERSION
     assert {entry.path for entry in ledger.unfinished()} == {f"{state}.jpg" for state in old[:5]}
+    ledger.close()
+
+
+@pytest.mark.parametrize("schema", [6, 7, 8])
+def test_documents_of_an_older_ocrwatch_wait_for_review(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, schema: int
+) -> None:
+    """Those that were marked and not written anew since; they can be marked as reviewed."""
+    torn = {"stem": "scan", "replaces": "", "review": ["page 2 is missing", "größer"]}
+    plans = [torn, {**torn, "stem": "scan-2", "replaces": "scan"}, {**torn, "stem": "fine", "review": []}]
+    with monkeypatch.context() as older:
+        older.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:schema])
+        older.setattr(migrations, "check_tables", lambda _: None)
+        ledger = Ledger(tmp_path)
+        for plan in plans:
+            ledger.db.execute(
+                "INSERT INTO documents (stack, state, plan, updated_at) VALUES (1, 'delivered', ?, 5)",
+                (json.dumps(plan),),
+            )
+        ledger.close()
+    with LedgerReader(tmp_path, alone=True) as reader:
+        assert reader.documents_to_review() == (0, [])
+        assert [each.waits_for_review for each in reader.documents(1)] == [False] * 3
+    ledger = Ledger(tmp_path)
+    count, (waiting,) = ledger.stacks.to_review(10)
+    assert (count, waiting.id, waiting.review) == (1, 2, tuple(torn["review"]))
+    assert [each.replaced_by for each in ledger.stacks.documents(1)] == [2, None, None]
+    mark_reviewed(tmp_path, {}, {2: waiting.review})
+    assert ledger.stacks.to_review(10) == (0, [])
     ledger.close()
 
 

@@ -15,7 +15,7 @@ from ocrwatch.documents.delivery import DeliveredDocument, DocumentDelivery
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.intake.readiness import Unsettled
 from ocrwatch.observe.activity import Calendar
-from ocrwatch.observe.status import OpenDocument, OpenDocuments
+from ocrwatch.observe.status_documents import OpenDocument, OpenDocuments
 from ocrwatch.scan import ScanState
 from tests.core import Core, running
 from tests.eventually import eventually, run

@@ -108,8 +108,12 @@ def test_a_file_becomes_one_text(tmp_path: Path) -> None:
             content = tiff(4)
             bring(core, "in/fax.tif", content)
             await eventually(lambda: reader.read[3], "the pages after the first are read")
+            # The pages count as one file.
+            assert len(core.scans) > core.scans.files == 1
+            assert core.scans.in_work == ["in/fax.tif"]
             reader.gates[1].set()
             assert await core.closed("in/fax.tif") is ScanState.DELIVERED
+            assert core.scans.files == 0
             assert text_of(core, "in/fax.txt").split() == ["page1", "page2", "page3", "page4"]
             document = document_of(core, "in/fax.json")
             assert (document["schema"], document["name"], document["page_count"]) == ("ocrwatch.document/1", "fax", 4)
@@ -340,7 +344,7 @@ def test_formats_without_pages_are_refused(tmp_path: Path) -> None:
     """The file waits for a format that can have several pages, and says which; scans go on."""
 
     async def scenario() -> None:
-        async with running(tmp_path, act=Reader(), output={"formats": ("csv",)}, tables={"enabled": True}) as core:
+        async with running(tmp_path, act=Reader(), output={"formats": ("explain",)}) as core:
             bring(core, "fax.tif", tiff(2))
             scan = await core.in_state(ScanState.BLOCKED, "fax.tif")
             assert "output.formats" in scan.reason

@@ -34,7 +34,7 @@ from ocrwatch.errors import (
     TooLarge,
     WorkerDied,
 )
-from ocrwatch.splitting.base import FileFailed, SplitLimits
+from ocrwatch.splitting.base import SplitLimits
 from ocrwatch.splitting.messages import Written, decode_answer, encode
 from ocrwatch.splitting.splitter import Splitter
 from tests.images import pages
@@ -160,28 +160,6 @@ def test_a_hang_costs_one_page(tmp_path: Path) -> None:
         assert (await splitter.page(2)).number == 2
 
     splitting.run(work)
-
-
-def test_three_deaths_are_the_files_fault(tmp_path: Path) -> None:
-    """No process is started again; the fault is no page's."""
-    splitting = Splitting(tmp_path, THREE)
-
-    async def work(splitter: Splitter) -> None:
-        await splitter.open()
-        for _ in range(2):
-            child().kill()
-            with pytest.raises(WorkerDied):
-                await splitter.page(1)
-            await splitter.page(2)
-        child().kill()
-        with pytest.raises(FileFailed) as failed:
-            await splitter.page(1)
-        assert failed.value.fault.code == "worker-died"
-        with pytest.raises(FileFailed):
-            await splitter.page(2)
-
-    splitting.run(work)
-    assert not issubclass(FileFailed, ScanFault)
 
 
 def laughs() -> bytes:
