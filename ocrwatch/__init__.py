@@ -23,7 +23,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ocrwatch.api import read
+    from ocrwatch.api import page_count, read
     from ocrwatch.document import (
         Baseline,
         Block,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from ocrwatch.errors import (
         Damaged,
+        Encrypted,
         EngineFailed,
         EnvironmentFault,
         InternalFault,
@@ -55,11 +56,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "Baseline", "Block", "Box", "Damaged", "EngineFailed", "EngineInfo", "EnvironmentFault", "Field", "InternalFault",
-    "Line", "OcrwatchError", "OtherFormat", "OutOfMemory", "Page", "ScanFault", "Standing", "StoredImage", "TooLarge",
-    "Truncated", "Unsupported", "Upright", "UsageError", "Word", "__version__", "read",
+    "Baseline", "Block", "Box", "Damaged", "Encrypted", "EngineFailed", "EngineInfo", "EnvironmentFault", "Field",
+    "InternalFault", "Line", "OcrwatchError", "OtherFormat", "OutOfMemory", "Page", "ScanFault", "Standing",
+    "StoredImage", "TooLarge", "Truncated", "Unsupported", "Upright", "UsageError", "Word", "__version__",
+    "page_count", "read",
 ]  # fmt: skip
 
+_API = frozenset({"page_count", "read"})
 _DOCUMENT = frozenset(
     {"Baseline", "Block", "Box", "EngineInfo", "Field", "Line", "Page", "Standing", "StoredImage", "Upright", "Word"}
 )
@@ -74,7 +77,7 @@ if not TYPE_CHECKING:  # else type checkers would take any name for known
         """
         if name not in __all__:
             raise AttributeError(f"module 'ocrwatch' has no attribute {name!r}")
-        home = "api" if name == "read" else "document" if name in _DOCUMENT else "errors"
+        home = "api" if name in _API else "document" if name in _DOCUMENT else "errors"
         value: object = getattr(importlib.import_module(f"ocrwatch.{home}"), name)
         globals()[name] = value
         return value

@@ -1,4 +1,4 @@
-"""Reads a scan from Python: :func:`read`, which is ``ocrwatch.read``.
+"""Reads a scan from Python: :func:`read`, which is ``ocrwatch.read``, and :func:`page_count`.
 
 It reads in the caller's process, so it does not touch process-wide state: standard error, signals, limits and the
 number of OpenCV's threads.
@@ -15,14 +15,17 @@ from typing import IO
 
 from pydantic import ValidationError
 
+from ocrwatch.cache.codec import unpack
 from ocrwatch.document import Page
 from ocrwatch.errors import InternalFault, OcrwatchError, OutOfMemory, UsageError, is_memory_error
 from ocrwatch.recipe import REMOTE, WHOLE_PAGE, Recipe
-from ocrwatch.recognise import page
+from ocrwatch.recognise import page as pages
+from ocrwatch.recognise.own_text import completed
 from ocrwatch.recognise.shared_process import embedded_process
 from ocrwatch.settings import Settings, recipe
 from ocrwatch.settings.errors import wrong_value
 from ocrwatch.settings.key_lookup import option_keys
+from ocrwatch.splitting.in_process import opened, page_of
 
 Source = bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes]
 """An image's bytes, its path, or a file object opened in binary mode."""
@@ -53,6 +56,7 @@ def read(
     document_type: str = "none",
     locale: str = "",
     fields: Sequence[Mapping[str, object]] = (),
+    page: int = 0,
 ) -> Page:
     """Read one image like ``ocrwatch run``, in this process, and return its page.
 
@@ -69,6 +73,9 @@ def read(
     ["order no"]}``. The fields that were looked for are in ``page.fields``, in order, each with its value and its
     standing, those without a value among them; ``page.fields`` is None if none were.
 
+    Of a PDF (extra ``pdf``) or a TIFF with several pages, ``page`` says which one is read, from 1;
+    :func:`page_count` says how many there are. The text of a PDF that has some of its own is taken as it is.
+
     The first call loads the engine (about a third of a second), later ones reuse it; so do calls with other options,
     but other languages are loaded anew. Threads may call it: one page is read at a time, and the others wait. To read
     several at once, use processes, started with ``spawn`` (OpenCV cannot be forked). The engine pytesseract sets
@@ -79,9 +86,11 @@ def read(
 
     Raises, all of them :class:`OcrwatchError` with ``message``, ``remedy`` and ``exit_code``:
 
-    - :class:`ScanFault` if this file cannot be read, with a stable ``code``: OtherFormat, Truncated, Damaged, TooLarge
-      (more than ``enhance={"max_pixels": …}``), Unsupported, EngineFailed, OutOfMemory or InternalFault (our bug)
-    - :class:`UsageError` if an option has a wrong value
+    - :class:`ScanFault` if this file cannot be read, with a stable ``code``: OtherFormat, Truncated, Damaged,
+      Encrypted, TooLarge (more than ``enhance={"max_pixels": …}``), Unsupported, EngineFailed, OutOfMemory or
+      InternalFault (our bug)
+    - :class:`UsageError` if an option has a wrong value, the file has no such ``page``, or it has several and no
+      ``page`` is given
     - :class:`EnvironmentFault` if the engine, the data of a language, or the extra codes is not installed
 
     and also OSError if the file cannot be opened or read, and TypeError for other kinds of source.
@@ -108,12 +117,43 @@ def read(
     )
     content = _bytes_of(source)
     try:
-        with _reading, embedded_process():
-            return page.recognise(content, wanted)
+        with _reading, embedded_process(), opened(content, wanted.enhance.max_pixels) as file:
+            number = _number(page, 1 if file is None else file.count)
+            if file is None:
+                return pages.recognise(content, wanted)
+            image, packed = page_of(file, number)
+            return completed(unpack(packed), image, wanted) if packed else pages.recognise(image, wanted)
     except OcrwatchError:
         raise
     except Exception as error:
         raise _as_expected(error) from error
+
+
+def page_count(source: Source) -> int:
+    """Return how many pages a PDF or a TIFF has; 1 for every other file.
+
+    It is read in this process. Raises like :func:`read`.
+    """
+    content = _bytes_of(source)
+    try:
+        with _reading, opened(content, Recipe().enhance.max_pixels) as file:
+            return 1 if file is None else file.count
+    except OcrwatchError:
+        raise
+    except Exception as error:
+        raise _as_expected(error) from error
+
+
+def _number(page: int, count: int) -> int:
+    """Return the number of the page that is read; raises UsageError."""
+    has = "one page" if count == 1 else f"{count:,} pages"
+    if not page and count > 1:
+        raise UsageError(
+            f"the file has {has}", "say which one is read, such as page=1; ocrwatch.page_count counts them"
+        )
+    if not 0 <= page <= count:
+        raise UsageError(f"the file has {has}, and no page {page}", "give a number from 1 on")
+    return page or 1
 
 
 def _check_kinds(languages: object, variables: object, enhance: object) -> None:

@@ -14,7 +14,17 @@ from typing import Annotated, NoReturn, TextIO
 import typer
 
 import ocrwatch
-from ocrwatch.cli_options import FOLDERS, READING, ConfigOption, Given, Group, JsonOption, SetOption, command
+from ocrwatch.cli_options import (
+    FOLDERS,
+    READING,
+    ConfigOption,
+    Given,
+    Group,
+    JsonOption,
+    PageOption,
+    SetOption,
+    command,
+)
 from ocrwatch.errors import ExitCode, OcrwatchError, memory_short, system_reason
 
 _OUTPUT_REFUSED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
@@ -83,7 +93,7 @@ def once(
 def read(
     given: Given,
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="JPEG, PNG or TIFF files; - for standard input.")
+        list[Path], typer.Argument(metavar="FILE...", help="JPEG, PNG, TIFF or PDF files; - for standard input.")
     ],
     as_json: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print only the tables, as CSV.")] = False,
@@ -97,12 +107,13 @@ def read(
             help="Draw what was found, words and tables, on a picture of the one FILE. An earlier picture is replaced.",
         ),
     ] = None,
+    page: PageOption = None,
 ) -> None:
-    """Print the text of images; no folder is changed. Code 1 if a file could not be read."""
+    """Print the text of images and PDFs; no folder is changed. Code 1 if a file, or a page of one, was not read."""
     with _loading():
         from ocrwatch.commands import read
 
-    wanted = read.Wanted(as_json, as_csv, preview, tables, explain)
+    wanted = read.Wanted(as_json, as_csv, preview, tables, explain, page or 0)
     _leave(read.read(files, given.config, given.overrides, given.sets, wanted))
 
 
@@ -110,7 +121,7 @@ def read(
 def fields(
     given: Given,
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="JPEG, PNG or TIFF files; - for standard input.")
+        list[Path], typer.Argument(metavar="FILE...", help="JPEG, PNG, TIFF or PDF files; - for standard input.")
     ],
     profile: Annotated[
         str | None,
@@ -135,12 +146,13 @@ def fields(
             help="Compare with the known values in this CSV file: a column file, and one for each field.",
         ),
     ] = None,
+    page: PageOption = None,
 ) -> None:
     """Print the fields of documents, such as date and total. Code 1 if a file was not read, or --check finds errors."""
     with _loading():
         from ocrwatch.commands import fields
 
-    wanted = fields.Wanted(profile, as_json, as_csv, check, locale)
+    wanted = fields.Wanted(profile, as_json, as_csv, check, locale, page or 0)
     _leave(fields.fields(files, given.config, given.overrides, given.sets, wanted))
 
 
@@ -195,7 +207,8 @@ def why(
 def retry(
     given: Given,
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILE...]", help="Scans or folders in the quarantine; default: all.")
+        list[Path] | None,
+        typer.Argument(metavar="[FILE...]", help="Scans or folders in the quarantine, or just names; default: all."),
     ] = None,
 ) -> None:
     """Move quarantined scans back to the inbox, to be read again. Code 1 if a scan stays in the quarantine."""
@@ -211,10 +224,10 @@ def review(
         list[Path] | None,
         typer.Argument(metavar="[FILE...]", help="With --done: scans, their texts or originals, or only names."),
     ] = None,
-    done: Annotated[bool, typer.Option("--done", help="Mark the pages of the named files as reviewed.")] = False,
+    done: Annotated[bool, typer.Option("--done", help="Mark the named pages and documents as reviewed.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List the pages that wait for review, or mark pages as reviewed. Code 1 if a named one does not wait."""
+    """List pages and documents that wait for review, or mark some as reviewed. Code 1 if a named one does not wait."""
     from ocrwatch.commands import review
 
     _leave(review.review(files or [], given.config, given.overrides, given.sets, done=done, as_json=as_json))

@@ -31,6 +31,15 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any other setting, such as settle.stable_for=2s."),
 ]
+PageOption = Annotated[
+    int | None,
+    typer.Option(
+        "--page",
+        metavar="N",
+        min=1,
+        help="Read only this page, from 1, of each FILE that has several; default: all pages.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _OPTIONS: dict[str, Any] = {

@@ -18,7 +18,15 @@ from ocrwatch import log
 from ocrwatch.checks.startup import check_languages_of
 from ocrwatch.commands.aligned_table import Cell, print_rows
 from ocrwatch.commands.field_scores import FoundField, Scores
-from ocrwatch.commands.file_reading import check_streams, complain, content_of, name_of, read_files
+from ocrwatch.commands.file_reading import (
+    check_streams,
+    complain,
+    content_of,
+    missing_pages,
+    name_of,
+    notes_of,
+    read_files,
+)
 from ocrwatch.commands.output import Output
 from ocrwatch.commands.truth_file import read_truth, standing_column
 from ocrwatch.document import Standing
@@ -56,12 +64,8 @@ class Wanted:
     """CSV file with the known values; None compares with nothing."""
     locale: str = ""
     """How dates and amounts are written; empty takes the profile's."""
-
-
-class _Sidecar(msgspec.Struct):
-    """The part of a JSON sidecar that is shown."""
-
-    fields: dict[str, FoundField] = {}
+    page: int = 0
+    """The only page, from 1, that is read of each file; 0 for all."""
 
 
 def fields(
@@ -69,7 +73,8 @@ def fields(
 ) -> ExitCode:
     """Print the fields of ``files`` in order; errors to standard error.
 
-    The file ``-`` is standard input. Code 1 if a file could not be read, or a value is not the known one.
+    The file ``-`` is standard input. Code 1 if a file, or a page of one, could not be read, or a value is not the known
+    one.
     """
     check_streams(files)
     if sum((wanted.as_json, wanted.as_csv, wanted.truth is not None)) > 1:
@@ -80,12 +85,17 @@ def fields(
     check_languages_of(recipe(options))
     printer = _printer(files, options, wanted)
     worst = ExitCode.FINE
-    for path, result in read_files(files, settings, options, (_JSON,)):
+    for path, result in read_files(files, settings, options, (_JSON,), wanted.page):
         if isinstance(result, OcrwatchError):
             complain(path, str(result))
             worst = max(worst, ExitCode(result.exit_code))
         else:
             printer.add(path, result)
+            for sentence in notes_of(result):
+                complain(path, sentence)
+            for sentence in missing_pages(result):
+                complain(path, sentence)
+                worst = max(worst, ExitCode.QUARANTINED)
     return max(worst, printer.finish())
 
 
@@ -145,7 +155,7 @@ class _JsonPrinter:
     def add(self, path: Path, result: RenderedPage) -> None:  # noqa: ARG002 - as the other printers
         """Print the fields of one file as they are in its JSON sidecar."""
         sidecar: dict[str, Any] = msgspec.json.decode(content_of(result, _JSON))
-        shown = {"path": sidecar["source"]["path"], "fields": sidecar.get("fields", {})}
+        shown = {"path": sidecar["source"]["path"], "fields": _fields_of(sidecar)}
         print(json.dumps(shown, ensure_ascii=False))  # noqa: T201
 
     def finish(self) -> ExitCode:
@@ -204,7 +214,25 @@ def _printer(
 
 
 def _found(result: RenderedPage) -> dict[str, FoundField]:
-    return msgspec.json.decode(content_of(result, _JSON), type=_Sidecar).fields
+    return msgspec.convert(_fields_of(msgspec.json.decode(content_of(result, _JSON))), dict[str, FoundField])
+
+
+def _fields_of(sidecar: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a JSON sidecar.
+
+    Of a file with several pages, each field has the value with the best standing, from the first page that has one
+    such, as in the daemon.
+    """
+    best: dict[str, Any] = {}
+    for page in (each["page"] or {} for each in sidecar.get("pages", [{"page": sidecar}])):
+        for name, field in page.get("fields", {}).items():
+            if name not in best or _rank(field) < _rank(best[name]):
+                best[name] = field
+    return best
+
+
+def _rank(field: Mapping[str, Any]) -> int:
+    return tuple(Standing).index(field["standing"])
 
 
 def _row(name: str, field: FoundField) -> list[str | Cell]:

@@ -12,7 +12,15 @@ import msgspec
 
 from ocrwatch import log
 from ocrwatch.checks.startup import check_languages
-from ocrwatch.commands.file_reading import check_streams, complain, content_of, name_of, read_files
+from ocrwatch.commands.file_reading import (
+    check_streams,
+    complain,
+    content_of,
+    missing_pages,
+    name_of,
+    notes_of,
+    read_files,
+)
 from ocrwatch.commands.picture_file import check_target, write_picture
 from ocrwatch.commands.preview import preview_of
 from ocrwatch.errors import ExitCode, OcrwatchError, UsageError
@@ -33,6 +41,8 @@ class Wanted:
     """Whether tables are looked for, whatever the settings say."""
     picture: Path | None = None
     """File for the picture of the one scan; None for no picture."""
+    page: int = 0
+    """The only page, from 1, that is read of each file; 0 for all."""
 
     @property
     def printed(self) -> str:
@@ -57,14 +67,14 @@ def read(
 ) -> ExitCode:
     """Print the text of ``files`` in order, or JSON lines, or tables; errors to standard error.
 
-    The file ``-`` is standard input.
+    The file ``-`` is standard input. Of a file with several pages, those that could be read are printed.
     """
     _check(files, wanted)
     settings = load(config, {**parse_overrides(sets), **overrides, **wanted.overrides}, os.environ).settings
     log.configure("error", settings.log.format)
     check_languages(settings)
     worst = ExitCode.FINE
-    for path, result in read_files(files, settings, settings, wanted.formats):
+    for path, result in read_files(files, settings, settings, wanted.formats, wanted.page):
         if isinstance(result, OcrwatchError):
             complain(path, str(result))
             worst = max(worst, ExitCode(result.exit_code))
@@ -72,6 +82,11 @@ def read(
         if wanted.picture is not None:
             write_picture(wanted.picture, content_of(result, _EXPLAIN))
         _print(path, result, wanted)
+        for sentence in notes_of(result):
+            complain(path, sentence)
+        for sentence in missing_pages(result):
+            complain(path, sentence)
+            worst = max(worst, ExitCode.QUARANTINED)
     return worst
 
 

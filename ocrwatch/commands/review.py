@@ -1,24 +1,30 @@
-"""``ocrwatch review``: lists pages to review, and marks them as reviewed."""
+"""``ocrwatch review``: lists pages and documents to review, and marks them as reviewed."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
 from rich.markup import escape
 
 from ocrwatch.checks import startup
 from ocrwatch.commands.output import Output
 from ocrwatch.commands.status import look
 from ocrwatch.commands.status_view import Seen
-from ocrwatch.commands.why.lookup import rows_meant
-from ocrwatch.commands.why.result_files import files_of, text_of
+from ocrwatch.commands.why.lookup import documents_meant, rows_meant
+from ocrwatch.commands.why.result_files import files_of, files_of_document, text_of
+from ocrwatch.document import Review
+from ocrwatch.documents.plan import DocumentPlan
 from ocrwatch.errors import ExitCode, UsageError
-from ocrwatch.ledger import Entry, LedgerReader, mark_reviewed
+from ocrwatch.housekeeping.archive_check import REWRITTEN
+from ocrwatch.ledger import DocumentEntry, Entry, LedgerReader, mark_reviewed
 from ocrwatch.log import printable
 from ocrwatch.observe.status import isoformat
+from ocrwatch.observe.status_txt import counted
 from ocrwatch.settings import Settings
 from ocrwatch.settings.load import load, parse_overrides
 from ocrwatch.storage.files import display_path
@@ -37,7 +43,7 @@ def review(
     done: bool,
     as_json: bool,
 ) -> ExitCode:
-    """List the pages that wait for review, or mark pages as reviewed.
+    """List the pages and documents that wait for review, or mark some as reviewed.
 
     Code 1 if one of them does not wait for review.
     """
@@ -56,23 +62,33 @@ def _list(settings: Settings, *, as_json: bool) -> ExitCode:
     check_answers({"state": settings.state})
     seen = look(settings)
     with LedgerReader(settings.state, alone=not seen.is_running) as ledger:
-        _, waiting = ledger.to_review()
+        pages, documents = ledger.to_review()[1], ledger.documents_to_review()[1]
+    waiting: list[Entry | DocumentEntry] = [*pages, *documents]
+    waiting.sort(key=lambda row: row.updated_at)
     if as_json:
         print(json.dumps([_as_json(settings, row) for row in waiting], indent=1))  # noqa: T201
         return ExitCode.FINE
     console = Output()
     if not waiting:
-        console.print("No page waits for review.")
+        console.print("Nothing waits for review.")
         return ExitCode.FINE
     console.print(f"{'confidence':>{_CONFIDENCE_WIDTH}}  page")
     for row in waiting:
         console.print(escape(_line(settings, seen, row)))
-    pages = "1 page waits" if len(waiting) == 1 else f"{len(waiting):,} pages wait"
-    console.print(f"{pages} for review. To mark one as reviewed: ocrwatch review --done FILE")
+    counts = [counted(len(each), what) for each, what in ((pages, "page"), (documents, "document")) if each]
+    verb = "waits" if len(waiting) == 1 else "wait"
+    console.print(f"{' and '.join(counts)} {verb} for review. To mark one as reviewed: ocrwatch review --done FILE")
     return ExitCode.FINE
 
 
-def _line(settings: Settings, seen: Seen, row: Entry) -> str:
+def _line(settings: Settings, seen: Seen, row: Entry | DocumentEntry) -> str:
+    if isinstance(row, DocumentEntry):
+        plan = DocumentPlan.from_json(row.plan)
+        text = printable(files_of_document(settings, plan)[-1])
+        return (
+            f"{'-':>{_CONFIDENCE_WIDTH}}  the document {printable(plan.below(plan.stem))}: "
+            f"{printable(', '.join(row.review))}; written at {seen.at(isoformat(row.updated_at))}, its text is {text}"
+        )
     confidence, reasons = "-", ""
     if row.review is not None:
         confidence = "-" if row.review.confidence is None else f"{row.review.confidence:.1f}"
@@ -84,8 +100,19 @@ def _line(settings: Settings, seen: Seen, row: Entry) -> str:
     )
 
 
-def _as_json(settings: Settings, row: Entry) -> dict[str, object]:
+def _as_json(settings: Settings, row: Entry | DocumentEntry) -> dict[str, object]:
+    if isinstance(row, DocumentEntry):
+        plan = DocumentPlan.from_json(row.plan)
+        return {
+            "kind": "document",
+            "path": display_path(plan.below(plan.stem)),
+            "reasons": list(row.review),
+            "confidence": None,
+            "at": isoformat(row.updated_at),
+            "files": list(map(display_path, files_of_document(settings, plan))),
+        }
     return {
+        "kind": "scan",
         "path": display_path(row.path),
         "reasons": [] if row.review is None else list(row.review.reasons),
         "confidence": None if row.review is None else row.review.confidence,
@@ -94,26 +121,55 @@ def _as_json(settings: Settings, row: Entry) -> dict[str, object]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """What the name of a file stands for."""
+
+    rows: list[Entry]
+    """Of a scan."""
+    documents: list[tuple[DocumentEntry, DocumentPlan]]
+    pages: list[Entry]
+    """Pages of these documents that wait for review: who has read a document has read its pages."""
+
+    @property
+    def entries(self) -> list[Entry | DocumentEntry]:
+        """What may be marked for review."""
+        return [*self.rows, *(entry for entry, _ in self.documents)]
+
+
 def _mark_reviewed(settings: Settings, files: Sequence[Path]) -> ExitCode:
     startup.check_answers(settings)
     # All are found before the first is marked: a mistyped name changes nothing.
     with LedgerReader(settings.state, alone=not look(settings).is_running) as ledger:
-        meant = {file: _rows_meant(settings, file, ledger) for file in files}
-    waiting = {row.id: row for rows in meant.values() for row in rows if row.waits_for_review}
-    if waiting:
+        meant = {file: _meant(settings, file, ledger) for file in files}
+    rows = {row.id: row for each in meant.values() for row in (*each.rows, *each.pages) if row.waits_for_review}
+    documents = {
+        entry.id: (entry, plan) for each in meant.values() for entry, plan in each.documents if entry.waits_for_review
+    }
+    if rows or documents:
         mark_reviewed(
-            settings.state, {row.id: row.review.reasons for row in waiting.values() if row.review is not None}
+            settings.state,
+            {row.id: row.review.reasons for row in rows.values() if row.review is not None},
+            {entry.id: entry.review for entry, _ in documents.values()},
         )
     console = Output()
-    for row in waiting.values():
-        text = text_of(settings, row)
-        console.print(escape(f"Reviewed: {printable(row.path)}{f' ({printable(text)})' if text else ''}"))
+    for _, plan in documents.values():
+        text = printable(files_of_document(settings, plan)[-1])
+        console.print(escape(f"Reviewed: the document {printable(plan.below(plan.stem))} ({text})"))
+    for row in rows.values():
+        place = text_of(settings, row)
+        console.print(escape(f"Reviewed: {printable(row.path)}{f' ({printable(place)})' if place else ''}"))
+    return _complain(console, meant)
+
+
+def _complain(console: Console, meant: Mapping[Path, _Meant]) -> ExitCode:
+    """Name what did not wait for review; code 1 if something was never marked."""
     code = ExitCode.FINE
-    for file, rows in meant.items():
-        if any(row.waits_for_review for row in rows):
-            continue
+    for file, each in meant.items():
         name = escape(printable(os.fspath(file)))
-        if any(row.reviewed_at is not None for row in rows):
+        if any(entry.waits_for_review for entry in each.entries):
+            continue
+        if any(entry.reviewed_at is not None for entry in each.entries):
             console.print(f"Was reviewed before: {name}")
         else:
             code = ExitCode.QUARANTINED
@@ -121,21 +177,32 @@ def _mark_reviewed(settings: Settings, files: Sequence[Path]) -> ExitCode:
     return code
 
 
-def _rows_meant(settings: Settings, file: Path, ledger: LedgerReader) -> list[Entry]:
-    """Return the rows of a scan.
+def _meant(settings: Settings, file: Path, ledger: LedgerReader) -> _Meant:
+    """Return what a file stands for.
 
-    Raises :class:`UsageError` if none is known, or several different ones wait.
+    Raises :class:`UsageError` if nothing is known, or several different ones wait.
     """
-    rows = rows_meant(settings, file, ledger)
-    if not rows:
+    rows, documents = rows_meant(settings, file, ledger), documents_meant(settings, file, ledger)
+    if not rows and not documents:
         raise UsageError(
             f"the ledger has no record of {file}",
             "name a scan, its text or its original, as ocrwatch review lists them",
         )
-    paths = sorted({row.path for row in rows if row.waits_for_review})
+    waiting = [(entry, plan) for entry, plan in documents if entry.waits_for_review]
+    paths = sorted({row.path for row in rows if row.waits_for_review} | {plan.below(plan.stem) for _, plan in waiting})
     if len(paths) > 1:
         more = ", …" if len(paths) > _MOST_NAMED else ""
-        raise UsageError(
-            f"{file} may mean {', '.join(paths[:_MOST_NAMED])}{more}", "name one by its whole path in the inbox"
-        )
-    return rows
+        raise UsageError(f"{file} may mean {', '.join(paths[:_MOST_NAMED])}{more}", "name one by its whole path")
+    pages = [page for _, plan in waiting for page in _pages_of(plan, ledger)]
+    return _Meant(rows, documents, pages)
+
+
+def _pages_of(plan: DocumentPlan, ledger: LedgerReader) -> list[Entry]:
+    """Return the pages of a document that wait for review, except those whose original was changed since."""
+    scans = {page.scan for page in plan.pages}
+    found = (ledger.of_row(scan) for scan in sorted(scans) if scan)
+    return [page for page in found if page is not None and page.review is not None and _is_seen(page, page.review)]
+
+
+def _is_seen(page: Entry, review: Review) -> bool:
+    return page.waits_for_review and REWRITTEN not in review.reasons

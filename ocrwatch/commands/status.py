@@ -91,7 +91,7 @@ def _look_with_reviews(settings: Settings) -> Seen:
     if seen.last is None:
         return seen
     with contextlib.suppress(EnvironmentFault), LedgerReader(settings.state, alone=not seen.is_running) as ledger:
-        found = reviews_of(*ledger.to_review(NEWEST_SHOWN))
+        found = reviews_of(ledger.to_review(NEWEST_SHOWN), ledger.documents_to_review(NEWEST_SHOWN))
         return replace(seen, last=replace(seen.last, review_waiting=found.count, reviews=found.newest))
     return seen
 

@@ -9,7 +9,8 @@ from datetime import datetime, tzinfo
 from rich.markup import escape
 
 from ocrwatch.log import printable
-from ocrwatch.observe.status import OpenDocument, ServiceStatus, Status
+from ocrwatch.observe.status import ServiceStatus, Status
+from ocrwatch.observe.status_documents import OpenDocument
 
 _SUBJECT_WIDTH = 12
 _MOST_LINES = 5
@@ -72,7 +73,7 @@ def view(seen: Seen) -> Iterator[str]:
                 for lacked in last.paused:
                     yield f"[red]It could not start[/red]: {_shown(lacked.reason)}; {_shown(lacked.remedy)}"
             if last.review_waiting:
-                yield f"Pages to review: {last.review_waiting:,}; ocrwatch review lists them."
+                yield f"To review: {last.review_waiting:,}; ocrwatch review lists them."
     elif last is None or seen.holder not in {0, last.pid}:
         yield f"[bold yellow]starting[/bold yellow], process {seen.holder}"
     else:
@@ -130,7 +131,9 @@ def _running(seen: Seen, now: Status) -> Iterator[str]:
         yield from _block("duplicates", [f"{duplicates:,} since the start, of scans delivered before"])
     yield from _block("quarantined", [f"{now.quarantined:,} since the start", *_failures(seen, now)])
     if now.review_waiting or now.to_review:
-        marked = f" ({now.to_review:,} marked since the start)" if now.to_review else ""
+        # Documents of several pages wait, too, but are not counted.
+        scans = "scan" if now.to_review == 1 else "scans"
+        marked = f" ({now.to_review:,} {scans} marked since the start)" if now.to_review else ""
         yield from _block("to review", [f"{now.review_waiting:,}{marked}", *_reviews(seen, now)])
     if [profile.name for profile in now.profiles] not in ([], [""]):
         yield from _block("profiles", _profiles(now))
@@ -166,15 +169,20 @@ def _service(seen: Seen, one: ServiceStatus) -> str:
 
 
 def _in_work(seen: Seen, now: Status) -> list[str]:
-    return _some(
-        f"{_shown(one.path)} for {seen.age(one.since)}, worker {one.worker}"
+    files = (f"{_shown(one.path)} for {seen.age(one.since)}, {one.page_counts}" for one in now.files)
+    scans = (
+        _shown(one.path)
+        + ("" if one.page is None else f", page {one.page:,},")
+        + f" for {seen.age(one.since)}, worker {one.worker}"
         + (f", attempt {one.attempt}" if one.attempt > 1 else "")
         for one in now.being_read
     )
+    return _some((*files, *scans))
 
 
 def _waiting(seen: Seen, now: Status) -> Iterator[str]:
-    waiting = now.waiting + len(now.in_work) - len(now.being_read)
+    # Several pages of a file may be read at once.
+    waiting = now.waiting + len(now.in_work) - len({one.path for one in now.being_read})
     more = " and more behind them" if now.more else ""
     oldest = ""
     if now.oldest_waiting is not None and now.oldest_waiting_since is not None:

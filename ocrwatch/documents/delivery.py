@@ -30,7 +30,7 @@ from ocrwatch.documents.joiner import Joiner, PartLost
 from ocrwatch.documents.plan import PART_LOST, DocumentPlan, PlannedPage
 from ocrwatch.documents.planning import has_missing
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.ledger import DocumentState, Entry, Ledger, StackState
+from ocrwatch.ledger import DocumentEntry, DocumentState, Entry, Ledger, StackState
 from ocrwatch.render.joining.base import Document, DocumentPage, Dropped, Missing
 from ocrwatch.render.registry import load
 from ocrwatch.scan import ScanState
@@ -101,8 +101,13 @@ class DocumentDelivery:
         if just_staged:
             plan = self._staged(entry.id, plan)
         plan = self._published(entry.id, plan, just_staged=just_staged)
-        self._ledger.stacks.record(entry.id, DocumentState.DELIVERED, plan.to_json())
+        self._ledger.stacks.delivered(entry.id, plan.to_json(), plan.review, self._replaced(entry, plan))
         return DeliveredDocument(entry.id, plan)
+
+    def _replaced(self, entry: DocumentEntry, plan: DocumentPlan) -> list[int]:
+        """Return the rows of the documents that one is written instead of."""
+        earlier = (each for each in self._ledger.stacks.documents(entry.stack) if each.id < entry.id)
+        return [each.id for each in earlier if plan.is_instead_of(DocumentPlan.from_json(each.plan))]
 
     def prune(self, before: float) -> None:
         """Forget stacks that were done before this time (wall clock), and remove the copies of their sidecars."""
@@ -211,6 +216,7 @@ class DocumentDelivery:
             tuple(self._page(page, plan) for page in plan.pages),
             tuple(Dropped(page.path, page.sha256, page.code) for page in plan.dropped),
             profile=plan.profile,
+            replaces=plan.replaces,
         )
 
     def _page(self, page: PlannedPage, plan: DocumentPlan) -> DocumentPage:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from ocrwatch.document import FieldSummary, PageSummary, Second, Standing
+from ocrwatch.errors import ScanFault
 from ocrwatch.render.review import missing_fields
 
 _MOST: Final = 5
-"""Pages that are named among the missing ones, and among those to review; distinct warnings. A log line stays short."""
+"""Pages that are named among the missing ones; distinct warnings and reasons for a review. A log line stays short."""
 
 _LONGEST: Final = 300
 """Characters of what is said of one page."""
@@ -76,6 +78,15 @@ def file_fields(pages: Sequence[ReadPage]) -> tuple[FieldSummary, ...] | None:
     return tuple(best.values()) if any(page.fields is not None for page in pages) else None
 
 
+def none_read(first: ScanFault, pages: int) -> ScanFault:
+    """Return the fault of a file without a page that could be read; ``first`` is that of its first page."""
+    if pages > 1:
+        first.message = f"none of its {pages} pages can be read; the first: {first.message}"
+    # Each page had its attempts.
+    first.retryable = False
+    return first
+
+
 def _rank(field: FieldSummary) -> int:
     return tuple(Standing).index(field.standing)
 
@@ -95,16 +106,10 @@ def _second(seconds: Sequence[Second]) -> Second | None:
 
 
 def _warnings(pages: Sequence[ReadPage]) -> tuple[str, ...]:
-    numbers: dict[str, list[int]] = {}
-    for page in pages:
-        for warning in page.summary.warnings if page.summary is not None else ():
-            numbers.setdefault(warning, []).append(page.number)
-    told = []
-    for warning, (first, *others) in numbers.items():
-        of_others = f" (and {_more(len(others))})" if others else ""
-        told.append(_line(pages, first, f": {warning}") + of_others)
-    left = len(told) - _MOST
-    return (*told[:_MOST], *([f"and {left} more {'warning' if left == 1 else 'warnings'}"] if left > 0 else []))
+    said = [(page.number, each) for page in pages if page.summary is not None for each in page.summary.warnings]
+    lines, _ = _told_once(pages, said)
+    left = len({warning for _, warning in said}) - len(lines)
+    return (*lines, *([f"and {left} more {'warning' if left == 1 else 'warnings'}"] if left > 0 else []))
 
 
 def _missing(pages: Sequence[ReadPage]) -> list[str]:
@@ -114,13 +119,26 @@ def _missing(pages: Sequence[ReadPage]) -> list[str]:
 
 
 def _doubtful(pages: Sequence[ReadPage]) -> list[str]:
-    lines = [
-        _line(pages, page.number, f": {', '.join(page.summary.review_reasons)}")
+    reasons = [
+        (page.number, ", ".join(page.summary.review_reasons))
         for page in pages
         if page.summary is not None and page.summary.review_reasons
     ]
-    left = len(lines) - _MOST
-    return [*lines[:_MOST], *([f"and {_more(left)}"] if left > 0 else [])]
+    # A damaged list of objects marks each page.
+    lines, told = _told_once(pages, reasons)
+    left = len(reasons) - told
+    return [*lines, *([f"and {_more(left)}"] if left > 0 else [])]
+
+
+def _told_once(pages: Sequence[ReadPage], said: Sequence[tuple[int, str]]) -> tuple[list[str], int]:
+    """Return lines for what is said of pages, the same of several in one, and of how many pages the lines are."""
+    numbers: dict[str, list[int]] = {}
+    for number, what in said:
+        numbers.setdefault(what, []).append(number)
+    lines = []
+    for what, (first, *others) in itertools.islice(numbers.items(), _MOST):
+        lines.append(_line(pages, first, f": {what}") + (f" (and {_more(len(others))})" if others else ""))
+    return lines, sum(len(each) for each in itertools.islice(numbers.values(), _MOST))
 
 
 def _line(pages: Sequence[ReadPage], number: int, what: str) -> str:

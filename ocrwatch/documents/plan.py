@@ -84,6 +84,12 @@ class DocumentPlan:
             tuple(page.scan for page in self.dropped),
         )
 
+    def is_instead_of(self, earlier: DocumentPlan) -> bool:
+        """Return whether it was written anew with pages of an ``earlier`` document of its stack."""
+        return bool(self.replaces) and not {page.place for page in self.pages}.isdisjoint(
+            page.place for page in earlier.pages
+        )
+
     def below(self, name: str) -> str:
         """Return the path of one of its files, relative to the outbox."""
         return f"{self.folder}/{name}" if self.folder else name

@@ -12,11 +12,15 @@ Level = Literal["debug", "info", "warning", "error", "critical"]
 EXCEPTION: Final = "exception"
 """The field that the log shows as a traceback."""
 
+_NOTHING: Final = (None, "", ())
+"""Values that say nothing."""
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened: a line of the log, and a message to listeners.
 
-    A field with the default None is left out of the log if it is None; a field without a default is always there.
+    A field with the default None is left out of the log if it is None or empty; a field without a default is always
+    there.
     """
 
     name: ClassVar[str]
@@ -34,7 +38,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     def fields(self) -> dict[str, object]:
         """Return the fields that are logged, in their order, without the exception."""
         found = ((each, getattr(self, each), optional) for each, optional in _logged(type(self)))
-        return {each: value for each, value, optional in found if not (optional and value is None)}
+        return {each: value for each, value, optional in found if not (optional and value in _NOTHING)}
 
 
 def field_names(kind: type[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -46,7 +50,7 @@ def field_names(kind: type[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 @functools.cache
 def _logged(kind: type[Event]) -> tuple[tuple[str, bool], ...]:
-    """Return the names of an event's logged fields, each with whether it is left out if it is None."""
+    """Return the names of an event's logged fields, each with whether it is left out if it has no value."""
     return tuple(
         (field.name, field.default is None)
         for field in msgspec.structs.fields(kind)

@@ -36,6 +36,8 @@ class DocumentDelivered(Event, frozen=True, kw_only=True):
     review_reasons: tuple[str, ...] | None = None
     replaces: str | None = None
     """Name of the earlier document that lacked pages which this one has."""
+    after: str | None = None
+    """Name of the document that was complete already when the pages of this one came."""
 
 
 class DocumentLate(Event, frozen=True, kw_only=True):

@@ -52,7 +52,7 @@ class ScanIgnored(Event, frozen=True, kw_only=True):
 
     path: str
     reason: str
-    remedy: str
+    remedy: str | None = None
 
 
 class ScanReady(Event, frozen=True, kw_only=True):

@@ -5,14 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from ocrwatch.observe.status import (
-    BeingRead,
-    BlockedGroup,
-    Incomplete,
-    NotReadFile,
-    Resting,
-    isoformat,
-)
+from ocrwatch.observe.status import BeingRead, BlockedGroup, Incomplete, NotReadFile, Resting, isoformat
+from ocrwatch.observe.status_documents import FileBeingRead
 
 MOST_SHOWN = 100
 """Scans of each kind that the status names: it is written every second."""
@@ -26,6 +20,7 @@ class Activity:
     oldest_since: str | None = None
     workers_ready: int = 0
     being_read: list[BeingRead] = field(default_factory=list)
+    files: list[FileBeingRead] = field(default_factory=list)
     queue: list[str] = field(default_factory=list)
     queued: int = 0
     delivering: list[str] = field(default_factory=list)

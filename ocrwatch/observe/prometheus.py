@@ -42,7 +42,7 @@ _GAUGES: Final = (
     ("not_read_files", "Files and folders in the inbox that are not read.", "not_read"),
     (
         "review_waiting",
-        "Pages that wait for review: marked, also by earlier runs, and not yet reviewed.",
+        "Pages and documents that wait for review: marked, also by earlier runs, and not yet reviewed.",
         "review_waiting",
     ),
     ("workers_ready", "Workers that have loaded their engine.", "workers_ready"),
@@ -96,7 +96,7 @@ class StatusCollector(Collector):
         yield GaugeMetricFamily(
             "ocrwatch_queue_scans",
             "Scans that settle, wait or are to be delivered; of a full inbox only the first few thousand are counted.",
-            value=status.waiting + len(status.in_work) - len(status.being_read),
+            value=status.waiting + len(status.in_work) - len({one.path for one in status.being_read}),
         )
         yield GaugeMetricFamily(
             "ocrwatch_in_work_scans", "Scans that workers have in hand.", value=len(status.being_read)

@@ -1,4 +1,4 @@
-"""Reads the pages that wait for review from the ledger, for the status.
+"""Reads the pages and documents that wait for review from the ledger, for the status.
 
 Other processes mark them as reviewed.
 """
@@ -6,29 +6,38 @@ Other processes mark them as reviewed.
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Sequence
 from typing import Final
 
 from ocrwatch.errors import EnvironmentFault
-from ocrwatch.ledger import Entry, Ledger
+from ocrwatch.ledger import DocumentEntry, Entry, Ledger
 from ocrwatch.observe.status import Reviews, ToReview, isoformat
 from ocrwatch.storage.files import display_path
 from ocrwatch.storage.threads import Threads, run_in
 
 NEWEST_SHOWN: Final = 10
-"""Pages that the status names."""
+"""Pages and documents that the status names."""
 
 
-def reviews_of(count: int, newest: Sequence[Entry]) -> Reviews:
-    """Return the rows that wait for review, newest last, in the form of the status."""
-    return Reviews(
-        count,
-        [
-            ToReview(display_path(row.path), row.review.confidence, isoformat(row.updated_at), list(row.review.reasons))
-            for row in newest
-            if row.review is not None
-        ],
-    )
+def reviews_of(pages: tuple[int, Sequence[Entry]], documents: tuple[int, Sequence[DocumentEntry]]) -> Reviews:
+    """Return what waits for review in the form of the status: how many, and the newest, newest last."""
+    rows: list[Entry | DocumentEntry] = [*pages[1], *documents[1]]
+    rows.sort(key=lambda row: row.updated_at)
+    return Reviews(pages[0] + documents[0], list(map(_of_row, rows[-NEWEST_SHOWN:])))
+
+
+def _of_row(row: Entry | DocumentEntry) -> ToReview:
+    if isinstance(row, DocumentEntry):
+        return _of_document(row)
+    reasons, confidence = ((), None) if row.review is None else (row.review.reasons, row.review.confidence)
+    return ToReview(display_path(row.path), confidence, isoformat(row.updated_at), list(reasons))
+
+
+def _of_document(row: DocumentEntry) -> ToReview:
+    plan = json.loads(row.plan)
+    place = f"{plan['folder']}/{plan['stem']}".strip("/")
+    return ToReview(display_path(place), None, isoformat(row.updated_at), list(row.review))
 
 
 class ReviewList:
@@ -62,4 +71,4 @@ class ReviewList:
         self.found = self._look()
 
     def _look(self) -> Reviews:
-        return reviews_of(*self._ledger.to_review(NEWEST_SHOWN))
+        return reviews_of(self._ledger.to_review(NEWEST_SHOWN), self._ledger.stacks.to_review(NEWEST_SHOWN))

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from ocrwatch.observe.status_documents import FileBeingRead, OpenDocument, WrittenDocument
+
 STATUS_NAME = "status.json"
 STATUS_SCHEMA = "ocrwatch.status/1"
 
@@ -49,9 +51,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class ToReview:
-    """One scan with a text that needs review."""
+    """One scan, or one document of several pages, with a text that needs review."""
 
     path: str
+    """Of a document, in the outbox without an ending."""
     confidence: float | None
     """0 to 100, None if nothing was read."""
     at: str
@@ -60,7 +63,7 @@ class ToReview:
 
 @dataclass(frozen=True, slots=True)
 class Reviews:
-    """The scans that wait for review, also those of earlier runs."""
+    """The scans and documents that wait for review, also those of earlier runs."""
 
     count: int = 0
     newest: list[ToReview] = field(default_factory=list)
@@ -75,64 +78,6 @@ class Delivery:
     sidecars: list[str]
     """Relative to the outbox."""
     at: str
-
-
-@dataclass(frozen=True, slots=True)
-class OpenDocument:
-    """One document of several pages that is being gathered or written."""
-
-    name: str
-    """Empty if its pages do not give it one before it is complete."""
-    folder: str
-    """Of its pages in the inbox."""
-    pages: int
-    """So far."""
-    on_their_way: int = 0
-    """Pages that are not read or not delivered yet."""
-    missing: int = 0
-    """Pages that could not be read."""
-    complete_at: str | None = None
-    """When it is complete if no further page comes; None if it waits for something else, or is being written."""
-    waits_for: str = ""
-    """What it waits for."""
-    remedy: str = ""
-
-    @property
-    def shown(self) -> str:
-        """Its folder and name, as far as they are known."""
-        return f"{self.folder}/{self.name}".strip("/") or "a document"
-
-    @property
-    def page_counts(self) -> str:
-        """How many pages it has: ``7 pages, 2 of them on their way, 1 missing``."""
-        counts = f"{self.pages:,} page{'' if self.pages == 1 else 's'}"
-        if self.on_their_way:
-            counts += f", {self.on_their_way:,} of them on {'its' if self.on_their_way == 1 else 'their'} way"
-        return f"{counts}, {self.missing:,} missing" if self.missing else counts
-
-
-@dataclass(frozen=True, slots=True)
-class OpenDocuments:
-    """The documents that are being gathered or written."""
-
-    count: int = 0
-    first: list[OpenDocument] = field(default_factory=list)
-    """Those that wait for something else than time first, then those that are complete soonest."""
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenDocument:
-    """One document that was delivered."""
-
-    name: str
-    folder: str
-    """Of its pages in the inbox."""
-    sidecars: list[str]
-    """Relative to the outbox."""
-    pages: int
-    at: str
-    missing: list[str] = field(default_factory=list)
-    """Paths of the pages that could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +104,21 @@ class Incomplete:
     detail: str = ""
     """What reading found in a damaged one."""
     until: str | None = None
-    """When a damaged one is quarantined, unless it changes."""
+    """When a damaged one is quarantined, or read as it is, unless it changes."""
+    has_pages: bool = False
+    """Whether it may have several pages: it is read as it is."""
+
+    @property
+    def end(self) -> str:
+        """What becomes of a damaged one that does not change."""
+        return "read as it is" if self.has_pages else "quarantined"
 
     def says(self, at: Callable[[str], str]) -> str:
         """Return why it waits, unescaped; ``at`` renders times."""
         meaning = INCOMPLETE.get(self.reason, self.reason)
         if self.until is None:
             return meaning
-        return f"{meaning}: {self.detail}; quarantined at {at(self.until)} unless it changes"
+        return f"{meaning}: {self.detail}; {self.end} at {at(self.until)} unless it changes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +264,7 @@ class Status:
     worker_deaths: int = 0
     retries: int = 0
     being_read: list[BeingRead] = field(default_factory=list)
+    files: list[FileBeingRead] = field(default_factory=list)
     queue: list[str] = field(default_factory=list)
     """The first of those that are complete and wait for a worker, in the order of reading."""
     queued: int = 0
@@ -367,7 +320,7 @@ INCOMPLETE = {
     "incomplete": "it ends early",
     "growing": "it is still being written",
     "empty": "it is empty",
-    "another kind of file": "it is no JPEG, PNG or TIFF image",
+    "another kind of file": "it is no JPEG, PNG or TIFF image, and no PDF",
     "unreadable": "ocrwatch's user may not read it; it is read as soon as that user may",
     "damaged": "it is damaged, but may still be written",
 }
@@ -383,6 +336,7 @@ _LISTS: Final[dict[str, Callable[..., object]]] = {
     "failures": Failure,
     "deliveries": Delivery,
     "being_read": BeingRead,
+    "files": FileBeingRead,
     "incomplete": Incomplete,
     "resting": Resting,
     "blocked": BlockedGroup,
@@ -393,7 +347,6 @@ _LISTS: Final[dict[str, Callable[..., object]]] = {
     "documents": OpenDocument,
     "document_deliveries": WrittenDocument,
 }
-
 
 _OBJECTS = {"queue_seconds": Distribution, "reading_seconds": Distribution, "refused_settings": Refusal}
 _FIELDS = frozenset(field.name for field in fields(Status))

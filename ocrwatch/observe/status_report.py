@@ -31,6 +31,7 @@ from ocrwatch.observe import status
 from ocrwatch.observe.activity import Activity
 from ocrwatch.observe.counters import Tally
 from ocrwatch.observe.service_status import ServiceCounters
+from ocrwatch.observe.status_documents import OpenDocuments, WrittenDocument
 from ocrwatch.recipe import REMOTE
 from ocrwatch.scan import ScanState
 from ocrwatch.settings import Settings
@@ -56,7 +57,7 @@ def deliveries_of(ledger: Ledger) -> list[status.Delivery]:
 def status_at_start(
     settings: Settings,
     deliveries: list[status.Delivery],
-    documents: list[status.WrittenDocument],
+    documents: list[WrittenDocument],
     failure: OcrwatchError | None = None,
 ) -> status.Status:
     """Return the status before the start, or after a ``failure`` that prevented it."""
@@ -101,8 +102,8 @@ class Report:
         self._failures: deque[status.Failure] = deque(maxlen=_LAST_SHOWN)
         self._reviews = status.Reviews()
         self._deliveries: deque[status.Delivery] = deque(maxlen=_DELIVERIES_SHOWN)
-        self._documents = status.OpenDocuments()
-        self._written_documents: deque[status.WrittenDocument] = deque(maxlen=_DELIVERIES_SHOWN)
+        self._documents = OpenDocuments()
+        self._written_documents: deque[WrittenDocument] = deque(maxlen=_DELIVERIES_SHOWN)
         self._documents_delivered = 0
         self._load = (0, 0)
         self._written = 0.0
@@ -133,7 +134,7 @@ class Report:
             for event in self._subscribers:
                 event.set()
 
-    def remember(self, deliveries: Iterable[status.Delivery], documents: Iterable[status.WrittenDocument] = ()) -> None:
+    def remember(self, deliveries: Iterable[status.Delivery], documents: Iterable[WrittenDocument] = ()) -> None:
         """Add the latest deliveries of an earlier run, oldest first."""
         self._deliveries.extend(deliveries)
         self._written_documents.extend(documents)
@@ -172,7 +173,7 @@ class Report:
         in_work: list[str],
         backoff: Backoff,
         reviews: status.Reviews,
-        documents: status.OpenDocuments,
+        documents: OpenDocuments,
         activity: Callable[[], Activity],
         at_once: bool = False,
     ) -> status.Status | None:
@@ -220,6 +221,7 @@ class Report:
             worker_deaths=self.tally.worker_deaths,
             retries=self.tally.retries,
             being_read=doing.being_read,
+            files=doing.files,
             queue=doing.queue,
             queued=doing.queued,
             delivering=doing.delivering,
@@ -271,14 +273,18 @@ class Report:
     def document_delivered(self, event: DocumentDelivered) -> None:
         """Record a document of several pages that is in the outbox."""
         self._documents_delivered += 1
+        replaced = (display_path(event.folder), display_path(event.replaces or ""))
+        for earlier in [each for each in self._written_documents if (each.folder, each.name) == replaced]:
+            self._written_documents.remove(earlier)
         self._written_documents.append(
-            status.WrittenDocument(
+            WrittenDocument(
                 display_path(event.document),
                 display_path(event.folder),
                 [display_path(sidecar) for sidecar in event.sidecars],
                 event.pages,
                 status.isoformat(time.time()),
                 [display_path(path) for path in event.missing or ()],
+                display_path(event.replaces or ""),
             )
         )
         self._dirty = True

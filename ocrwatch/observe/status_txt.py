@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from ocrwatch.log import printable
-from ocrwatch.observe.status import OpenDocument, Status, WrittenDocument
+from ocrwatch.observe.status import Status
+from ocrwatch.observe.status_documents import OpenDocument, WrittenDocument
 from ocrwatch.recipe import REMOTE
 from ocrwatch.storage.files import (
     TEMPORARY_PREFIX,
@@ -145,9 +146,9 @@ def _progress(document: OpenDocument, zone: tzinfo | None) -> str:
 
 def _written(document: WrittenDocument, local: Callable[[str], str]) -> str:
     missing = f", {len(document.missing):,} of them missing" if document.missing else ""
-    return (
-        f"{local(document.at)}  {printable(', '.join(document.sidecars))} ({counted(document.pages, 'page')}{missing})"
-    )
+    instead = f"; use it instead of {printable(document.replaces)}" if document.replaces else ""
+    names = printable(", ".join(document.sidecars))
+    return f"{local(document.at)}  {names} ({counted(document.pages, 'page')}{missing}{instead})"
 
 
 def _services(status: Status, local: Callable[[str], str]) -> Iterator[str]:

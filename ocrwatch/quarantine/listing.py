@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocrwatch.errors import UsageError, environment_fault
+from ocrwatch.log import printable
 from ocrwatch.quarantine.reason_file import BEGUN, REASON, Reason, read_reason
 from ocrwatch.storage.files import TEMPORARY_PREFIX, folder, split, status_of
 
@@ -46,9 +47,9 @@ def originals(quarantine: Path) -> list[Quarantined]:
 def paths_meant(quarantine: Path, files: Sequence[Path]) -> list[str]:
     """Return the paths, relative to the quarantine, of the named originals.
 
-    ``files`` are originals, reasons or folders: absolute, relative to the quarantine or to the working directory.
-    Without any, all of the quarantine is meant. Raises UsageError for a missing file, and EnvironmentFault if a folder
-    refuses.
+    ``files`` are originals, reasons or folders: absolute, relative to the quarantine or to the working directory, or
+    only the name of an original in a subfolder. Without any, all of the quarantine is meant. Raises UsageError for a
+    missing file, and for a name that several subfolders have, and EnvironmentFault if a folder refuses.
     """
     try:
         found = [path for file in files for path in _meant(quarantine, file)] if files else _all(quarantine)
@@ -77,10 +78,25 @@ def _meant(quarantine: Path, file: Path) -> Iterator[str]:
     elif status is not None and stat.S_ISREG(status.st_mode):
         yield relative
     else:
+        yield _only_one_called(quarantine, file, relative)
+
+
+def _only_one_called(quarantine: Path, file: Path, relative: str) -> str:
+    """Return the path of the only original with a name; the quarantine's top folder has none, or a link."""
+    found: list[str] = []
+    if file == Path(file.name) and not os.path.lexists(quarantine / relative):
+        found = [path for path in _all(quarantine) if split(path)[1] == relative]
+    if len(found) > 1:
+        raise UsageError(
+            f"there are {len(found)} scans {file} in the quarantine {quarantine}",
+            f"name the one that is meant with its folder: {printable(', '.join(found))}",
+        )
+    if not found:
         raise UsageError(
             f"there is no scan {file} in the quarantine {quarantine}",
             "name files or folders in it, or none to take them all",
         )
+    return found[0]
 
 
 def _relative(quarantine: Path, file: Path) -> str:

@@ -88,7 +88,7 @@ def test_pages_are_gathered_written_and_written_again(tmp_path: Path) -> None:
     assert again.stdout == f"1 document with 4 pages was written to {tmp_path / 'outbox'}.\n"
     assert again.returncode == 0
     newer = why(tmp_path, "outbox/bills/scan-2.txt")["says"]
-    assert "It replaces the document scan, which lacked pages." in newer
+    assert "It replaces the document bills/scan, which lacked pages." in newer
     assert "Missing" not in newer
     assert "The document bills/scan-2 replaces it" in why(tmp_path, "outbox/bills/scan.txt")["says"]
     assert "It is page 3 of 4 of the document bills/scan-2: " in why(tmp_path, "inbox/bills/scan_003.jpg")["says"]

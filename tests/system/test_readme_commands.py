@@ -18,6 +18,7 @@ import pytest
 from tests.daemon_process import PROGRAM, DaemonProcess, clean_environment, run_ocrwatch
 from tests.documentation import PAGES, ROOT, commands, inline
 from tests.rendering import encode, render
+from tests.several_pages import pdf_of, tiff_of_scans
 from tests.system.dropping import delivered, put, scan
 from tests.table_images import draw_table, simple
 
@@ -78,6 +79,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert daemon.stop() == 0
     put(folder / "inbox", "page.jpg", scan(1))
     put(folder, "page.jpg", encode(draw_table(TABLE).image))
+    put(folder, "fax.tif", tiff_of_scans(scan(1), scan(2)))
+    put(folder, "letter.pdf", pdf_of(["Dear Ms Miller"]))
     put(folder, "receipt.jpg", render(RECEIPT, size=36))
     put(folder, "truth.csv", b"file,date,total\nreceipt.jpg,27/11/2026,3.50\n")
     # Which a separator sheet names.

@@ -87,7 +87,7 @@ def test_a_page_below_the_threshold_is_marked_for_review(tmp_path: Path) -> None
         assert sidecars["blank"]["review_reasons"] == []
         assert counts(tmp_path)[0::2] == (1, ["doubtful.jpg"])
         until(lambda: counts(tmp_path) == (1, 1, ["doubtful.jpg"]), what="a status with all three")
-        assert "to review   1 (1 marked since the start)" in run_ocrwatch(tmp_path, "status").stdout
+        assert "to review   1 (1 scan marked since the start)" in run_ocrwatch(tmp_path, "status").stdout
 
 
 def test_by_default_what_was_read_well_is_not_marked(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_pages_are_listed_until_they_are_ticked_off(tmp_path: Path) -> None:
     names = ("first.jpg", "sub/second.jpg", "third.jpg", "sub/fourth.jpg")
     with DaemonProcess(tmp_path, config=CONFIG, environment=NOTE) as daemon:
         daemon.wait_ready()
-        assert run_ocrwatch(tmp_path, "review").stdout == "No page waits for review.\n"
+        assert run_ocrwatch(tmp_path, "review").stdout == "Nothing waits for review.\n"
         for number, name in enumerate(names):
             put(daemon.inbox, name, scan(number))
             daemon.wait_for("scan.delivered", path=name)
@@ -154,7 +154,7 @@ def test_pages_are_listed_until_they_are_ticked_off(tmp_path: Path) -> None:
     assert paths(tmp_path) == ["third.jpg", "sub/fourth.jpg"]
     assert run_ocrwatch(tmp_path, "review", "--done", "third.jpg").returncode == FINE
     assert paths(tmp_path) == ["sub/fourth.jpg"]
-    assert "Pages to review: 1" in run_ocrwatch(tmp_path, "status").stdout
+    assert "To review: 1" in run_ocrwatch(tmp_path, "status").stdout
     assert {path.name: path.stat().st_mode for path in daemon.state.iterdir()} == state
 
     with DaemonProcess(tmp_path, config=CONFIG, environment=NOTE) as daemon:

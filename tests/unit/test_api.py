@@ -24,6 +24,7 @@ from ocrwatch.settings.reading import Codes, Enhance, Ocr, Tables
 from tests import odd_jpegs
 from tests.documentation import blocks
 from tests.rendering import draw, encode, render
+from tests.several_pages import pdf_of, tiff_of_scans
 from tests.table_images import draw_table, simple
 
 TEXT = "The harbour office\nopened at nine."
@@ -142,6 +143,7 @@ def test_keywords_and_defaults_are_those_of_the_settings() -> None:
     """No option of [ocr] is missing, and none has another default; enhance, tables and codes are for the sections."""
     keywords = {name: each.default for name, each in inspect.signature(ocrwatch.read).parameters.items()}
     del keywords["source"]
+    assert keywords.pop("page") == 0
     assert dict(keywords.pop("enhance")) == {}
     assert (keywords.pop("tables"), keywords.pop("codes")) == (Tables().enabled, Codes().enabled)
     profile = {name: Profile.model_fields[name].default for name in ("document_type", "locale", "fields")}
@@ -167,12 +169,36 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_every_fault_of_a_scan_that_reading_raises_is_offered() -> None:
-    """All but those that only worker processes, remote services, deliveries and PDFs have."""
-    of_others = {"TimedOut", "WorkerDied", "Rejected", "NoFreeName", "Encrypted"}
+    """All but those that only worker processes, remote services and deliveries have."""
+    of_others = {"TimedOut", "WorkerDied", "Rejected", "NoFreeName"}
     faults = {
         name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.ScanFault)
     }
     assert faults - of_others <= set(ocrwatch.__all__)
+
+
+def test_pages_of_a_file_are_read_one_by_one() -> None:
+    """How many there are is told; none is taken for the whole file, and one that has text of its own keeps it."""
+    fax, letter = tiff_of_scans(render("first page"), render("second page")), pdf_of(["Dear Ms Miller"])
+    assert [ocrwatch.page_count(source) for source in (fax, letter, JPEG)] == [2, 1, 1]
+    assert ocrwatch.read(fax, page=2).text == "second page\n"
+    own = ocrwatch.read(letter)
+    assert (own.text, own.engine.name) == ("Dear Ms Miller\n", "pdfium")
+    for source, page, said in ((fax, 0, "has 2 pages"), (fax, 3, "no page 3"), (JPEG, 2, "one page, and no page 2")):
+        with pytest.raises(ocrwatch.UsageError, match=said):
+            ocrwatch.read(source, page=page)
+    locked = pdf_of(["Dear Ms Miller"], password="s3cret")  # noqa: S106 - of the test
+    for call in (ocrwatch.read, ocrwatch.page_count):
+        with pytest.raises(ocrwatch.Encrypted):
+            call(locked)
+
+
+def test_the_example_of_pages_in_the_documentation(tmp_path: Path) -> None:
+    """It prints the text of each."""
+    (example,) = (block for block in blocks("python") if "page_count" in block)
+    (tmp_path / "fax.tif").write_bytes(tiff_of_scans(render("first page"), render("second page")))
+    done = python(f"import os, ocrwatch; os.chdir({str(tmp_path)!r})\n{example}")
+    assert done.stdout.split("\n\n") == ["first page", "second page", ""]
 
 
 def test_importing_it_is_cheap() -> None:

@@ -185,7 +185,7 @@ def test_everything_of_a_document_is_documented() -> None:
     lost = DocumentPage("in/a_1.jpg", None, {}, Missing("damaged", "grey"))
     file = io.BytesIO()
     dropped, source = Dropped("in/a_2.jpg", None, "blank"), SourceFile("in/a.tif", 1, "ab")
-    JoinedJson().join(Document("a", "in", "name", (), (lost,), (dropped,), source), file)
+    JoinedJson().join(Document("a", "in", "name", (), (lost,), (dropped,), source, replaces="b"), file)
     written = json.loads(file.getvalue())
     files, where = (page.partition(f"\n## {heading}?\n")[2].partition("\n## ")[0] for heading in _OF_DOCUMENTS)
     assert _named(files) == {*JOINED, *written, *written["pages"][0]}

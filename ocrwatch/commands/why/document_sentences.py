@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ocrwatch.commands.why.explanation import Answer, Sources
-from ocrwatch.commands.why.lookup import places
-from ocrwatch.commands.why.result_files import with_presence
+from ocrwatch.commands.why.lookup import documents_meant
+from ocrwatch.commands.why.result_files import files_of_document, with_presence
 from ocrwatch.delivery.chosen_names import Plan
 from ocrwatch.documents.arrangement import SEPARATOR
-from ocrwatch.documents.plan import BLOCKED_PAGE, INCOMPLETE_PAGE, PART_LOST, DocumentPlan, PlannedPage
+from ocrwatch.documents.plan import (
+    BLOCKED_PAGE,
+    INCOMPLETE_PAGE,
+    PART_LOST,
+    DocumentPlan,
+    PlannedPage,
+    missing_notes,
+)
 from ocrwatch.documents.stack import StackFacts, facts_of
 from ocrwatch.ledger import DocumentEntry, DocumentState, Entry, LedgerReader, StackEntry, StackState
 from ocrwatch.log import printable
@@ -40,20 +46,9 @@ def with_document(sources: Sources, found: Answer, path: str, row: Entry | None,
 
 
 def document_answers(sources: Sources, file: Path, ledger: LedgerReader) -> list[Answer]:
-    """Return the answers for a file in the outbox that belongs to a document, the newest document first."""
-    for root, _, relative in places(sources.settings, file):
-        if root != "outbox":
-            continue
-        parent, name = split(relative)
-        found = [
-            (entry, plan)
-            for entry in reversed(ledger.documents_with(json.dumps(name)))
-            if (plan := DocumentPlan.from_json(entry.plan)).folder == parent
-            and any(each.final == name for each in plan.files)
-        ]
-        if found:
-            return [_explained(sources, entry, plan, ledger) for entry, plan in found]
-    return []
+    """Return the answers for a document, or a file of it in the outbox, the newest document first."""
+    found = documents_meant(sources.settings, file, ledger)
+    return [_explained(sources, entry, plan, ledger) for entry, plan in found]
 
 
 def _of_waiting(settings: Settings, path: str) -> str:
@@ -125,7 +120,7 @@ def _of_page(
         place = f"It is {what} of the document {_path_of(plan)}"
     if document.state is not DocumentState.DELIVERED:
         return f"{place}, which is being written.{_fate_of_original(row)}"
-    return f"{place}: {with_presence(_files(sources.settings, plan))}."
+    return f"{place}: {with_presence(files_of_document(sources.settings, plan))}."
 
 
 def _fate_of_original(row: Entry) -> str:
@@ -144,15 +139,23 @@ def _explained(sources: Sources, entry: DocumentEntry, plan: DocumentPlan, ledge
         says = f"is a document of {count}, which is being written: {_some(pages)}."
     if plan.missing:
         says += f" Missing: {_some(_missing(plan))}."
-    if plan.review:
-        says += f" It should be reviewed: {_some([printable(each) for each in plan.review])}."
+    newer = _replaced_by(plan, entry, ledger)
+    review = entry.review or plan.review
+    if entry.reviewed_at is not None:
+        says += (
+            f" It was marked for review ({_reasons(review)}), "
+            f"and was reviewed at {sources.at(isoformat(entry.reviewed_at))}."
+        )
+    elif review and newer is None:
+        # Which pages are missing has just been said.
+        others = _reasons([each for each in review if each not in missing_notes(plan.pages)])
+        says += f" It should be reviewed{f': {others}' if others else ''}."
     if plan.dropped:
         says += f" Left out: {_some([printable(page.path) for page in plan.dropped])}."
     if plan.after:
-        says += f" Its pages came late: the document {printable(plan.after)} was complete before."
+        says += f" Its pages came late: the document {_beside(plan, plan.after)} was complete before."
     if plan.replaces:
-        says += f" It replaces the document {printable(plan.replaces)}, which lacked pages."
-    newer = _replaced_by(plan, entry, ledger)
+        says += f" It replaces the document {_beside(plan, plan.replaces)}, which lacked pages."
     if newer is not None:
         says += f" The document {_path_of(newer)} replaces it, which has more of its pages."
     place = display_path(plan.below(plan.stem))
@@ -160,11 +163,22 @@ def _explained(sources: Sources, entry: DocumentEntry, plan: DocumentPlan, ledge
         place,
         "document",
         says,
-        remedy=_remedy(plan) if plan.missing and newer is None else "",
+        remedy=_remedies(sources.settings, entry, plan) if newer is None else "",
         since=at,
-        files=_files(sources.settings, plan),
-        review=list(plan.review),
+        files=files_of_document(sources.settings, plan),
+        review=list(review),
+        reviewed_at=None if entry.reviewed_at is None else isoformat(entry.reviewed_at),
+        replaced_by=None if newer is None else display_path(newer.below(newer.stem)),
     )
+
+
+def _remedies(settings: Settings, entry: DocumentEntry, plan: DocumentPlan) -> str:
+    """Return what to do about a document that lacks a page, or waits for review; empty if there is nothing to do."""
+    mark = ""
+    if entry.waits_for_review:
+        text = shlex.quote(printable(files_of_document(settings, plan)[-1]))
+        mark = f"look at the text, then mark it as reviewed: ocrwatch review --done {text}"
+    return "; or ".join(filter(None, (_remedy(plan) if plan.missing else "", mark)))
 
 
 def _remedy(plan: DocumentPlan) -> str:
@@ -186,8 +200,7 @@ def _remedy(plan: DocumentPlan) -> str:
 def _replaced_by(plan: DocumentPlan, entry: DocumentEntry, ledger: LedgerReader) -> DocumentPlan | None:
     """Return the last document that was written instead of this one."""
     later = [DocumentPlan.from_json(each.plan) for each in ledger.documents(entry.stack) if each.id > entry.id]
-    own = {page.path for page in plan.pages}
-    return next((each for each in reversed(later) if each.replaces and own & {page.path for page in each.pages}), None)
+    return next((each for each in reversed(later) if each.is_instead_of(plan)), None)
 
 
 def _missing(plan: DocumentPlan) -> list[str]:
@@ -198,12 +211,17 @@ def _missing(plan: DocumentPlan) -> list[str]:
     ]
 
 
-def _files(settings: Settings, plan: DocumentPlan) -> list[str]:
-    return [os.fspath(settings.outbox / plan.below(file.final)) for file in plan.files]
-
-
 def _path_of(plan: DocumentPlan) -> str:
-    return printable(f"{plan.inbox_folder}/{plan.stem or plan.name}".strip("/"))
+    return _beside(plan, plan.stem or plan.name)
+
+
+def _beside(plan: DocumentPlan, name: str) -> str:
+    """Return the path of a document in the folder of another one."""
+    return printable(f"{plan.inbox_folder}/{name}".strip("/"))
+
+
+def _reasons(review: Sequence[str]) -> str:
+    return _some([printable(each) for each in review])
 
 
 def _named(facts: StackFacts) -> str:

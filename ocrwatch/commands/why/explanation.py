@@ -24,6 +24,7 @@ from ocrwatch.intake.readiness import ReadinessTracker
 from ocrwatch.ledger import Entry, facts_key
 from ocrwatch.log import printable
 from ocrwatch.observe.status import INCOMPLETE, BeingRead, Incomplete, Resting, Status, isoformat
+from ocrwatch.observe.status_documents import FileBeingRead
 from ocrwatch.quarantine.reason_file import REASON, reason_beside
 from ocrwatch.recipe import REMOTE
 from ocrwatch.settings import Settings
@@ -78,6 +79,8 @@ class Answer:
     """When it was reviewed; None while it waits."""
     before: list[Past] = field(default_factory=list)
     """The newest first."""
+    replaced_by: str | None = None
+    """Of a document: the one that was written anew with pages that it lacks, as :attr:`path`; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,7 @@ def _told_by_daemon(sources: Sources, path: str) -> Answer | None:
     if status is None:
         return None
     told = [
+        *(_file_being_read(sources, one, status) for one in status.files if one.path == shown),
         *(_being_read(sources, one) for one in status.being_read if one.path == shown),
         *(_resting(sources, one) for one in status.resting if one.path == shown),
         *(_incomplete(sources, one) for one in status.incomplete if one.path == shown),
@@ -197,6 +201,13 @@ def _told_by_daemon(sources: Sources, path: str) -> Answer | None:
         position = status.queue.index(shown) + 1
         return Answer(path, "queued", f"is complete, and {ordinal(position)} in the queue.", position=position)
     return None
+
+
+def _file_being_read(sources: Sources, one: FileBeingRead, status: Status) -> Answer:
+    pages = [str(page.page) for page in status.being_read if page.path == one.path and page.page is not None]
+    now = f"; now page{'s' * (len(pages) > 1)} {' and '.join(pages)}" if pages else ""
+    says = f"is being read since {sources.at(one.since)}: {one.page_counts}{now}."
+    return Answer(one.path, "reading", says, since=one.since)
 
 
 def _being_read(sources: Sources, one: BeingRead) -> Answer:
@@ -227,7 +238,7 @@ def _incomplete(sources: Sources, item: Incomplete) -> Answer:
     elif item.until is not None:
         says = (
             f"was read and found damaged: {printable(item.detail)}. Its writer may not have finished: it is read again "
-            f"when it changes, and quarantined at {sources.at(item.until)} if it does not; it last changed at {since}."
+            f"when it changes, and {item.end} at {sources.at(item.until)} if it does not; it last changed at {since}."
         )
     else:
         fate = f"quarantined when it has not changed for {patience}"

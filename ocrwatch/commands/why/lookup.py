@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ocrwatch.delivery.chosen_names import Plan
+from ocrwatch.documents.plan import DocumentPlan
 from ocrwatch.intake.rescan import DEEPEST
-from ocrwatch.ledger import Entry, LedgerReader
+from ocrwatch.ledger import DocumentEntry, Entry, LedgerReader
 from ocrwatch.observe.status import Status
 from ocrwatch.quarantine.reason_file import REASON
 from ocrwatch.settings import Settings
@@ -43,6 +44,31 @@ def rows_meant(settings: Settings, file: Path, ledger: LedgerReader) -> list[Ent
     if split(os.fspath(file))[0]:
         return []
     return [row for path in ledger.paths_named(file.name) for row in ledger.of_path(path)]
+
+
+def documents_meant(settings: Settings, file: Path, ledger: LedgerReader) -> list[tuple[DocumentEntry, DocumentPlan]]:
+    """Return the documents with a file that is or was at this path in the outbox, the newest first.
+
+    The path may lack its ending, and a mere name may be in any folder.
+    """
+    for root, _, relative in places(settings, file):
+        parent, name = split(relative)
+        if root == "outbox" and (found := _documents_named(ledger, name, parent)):
+            return found
+    return [] if split(os.fspath(file))[0] else _documents_named(ledger, file.name)
+
+
+def _documents_named(
+    ledger: LedgerReader, name: str, folder: str | None = None
+) -> list[tuple[DocumentEntry, DocumentPlan]]:
+    """Return the documents of a name in a folder of the outbox, or in any."""
+    rows = reversed(ledger.documents_with(json.dumps(name)))
+    found = [(entry, DocumentPlan.from_json(entry.plan)) for entry in rows]
+    return [
+        (entry, plan)
+        for entry, plan in found
+        if folder in {None, plan.folder} and name in {plan.stem, *(each.final for each in plan.files)}
+    ]
 
 
 def path_in_inbox(settings: Settings, file: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ocrwatch.delivery.chosen_names import Plan
+from ocrwatch.documents.plan import DocumentPlan
 from ocrwatch.ledger import Entry
 from ocrwatch.log import printable
 from ocrwatch.settings import Settings
@@ -26,6 +27,11 @@ def files_of(settings: Settings, row: Entry) -> list[str]:
     return [os.fspath(file) for file in files]
 
 
+def files_of_document(settings: Settings, plan: DocumentPlan) -> list[str]:
+    """Return the absolute paths of the files of a document, its text last."""
+    return [os.fspath(settings.outbox / plan.below(file.final)) for file in plan.files]
+
+
 def text_of(settings: Settings, row: Entry) -> str | None:
     """Return the absolute path of a scan's text for people; None if there is none."""
     texts = [name for name in files_of(settings, row) if Path(name).is_relative_to(settings.outbox)]
@@ -37,6 +43,5 @@ def with_presence(files: Sequence[str]) -> str:
     """Name files, and mark each that is missing there."""
     if not files:
         return "where it was put (not known any more)"
-    return " and ".join(
-        f"{printable(name)}{'' if os.path.lexists(name) else ' (not there any more)'}" for name in files
-    )
+    named = [f"{printable(name)}{'' if os.path.lexists(name) else ' (not there any more)'}" for name in files]
+    return " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))

@@ -102,9 +102,10 @@ def test_a_page_that_comes_late_begins_another_document(tmp_path: Path, engine: 
         feed(daemon.inbox, late)
         assert joined(daemon, "scan-2").texts == texts(3)
         event = daemon.wait_for("document.late", path="scan_3.jpg")
-        assert "scan" in str(event["after"])
+        assert event["after"] == "scan"
         stop(daemon)
         assert len(daemon.events("document.late")) == 1
+        assert [event.get("after") for event in daemon.events("document.delivered")] == [None, "scan"]
         assert (daemon.outbox / "scan.txt").read_bytes() == before
     check_accounts(tmp_path, [*sheets, *late])
 

@@ -13,7 +13,6 @@ from ocrwatch.observe.status import (
     Failure,
     Incomplete,
     NotReadFile,
-    OpenDocument,
     PauseStatus,
     ProfileCounts,
     Refusal,
@@ -23,6 +22,7 @@ from ocrwatch.observe.status import (
     ToReview,
     isoformat,
 )
+from ocrwatch.observe.status_documents import FileBeingRead, OpenDocument
 from tests.unit.observe.statuses import status
 
 ZONE = timezone(timedelta(hours=1), "CET")
@@ -66,8 +66,12 @@ def test_a_busy_daemon() -> None:
             state="working",
             waiting=9,
             more=True,
-            in_work=["a.jpg", "b.jpg"],
-            being_read=[BeingRead("a.jpg", 7, 2, isoformat(58))],
+            in_work=["a.jpg", "b.tif", "c.jpg"],
+            being_read=[
+                BeingRead("a.jpg", 7, 2, isoformat(58)),
+                BeingRead("b.tif", 8, 1, isoformat(58), 3),
+                BeingRead("b.tif", 9, 1, isoformat(59), 4),
+            ],
             oldest_waiting="[old].jpg",
             oldest_waiting_since=isoformat(-3600),
             queue=[f"{number}.jpg" for number in range(6)],
@@ -87,6 +91,7 @@ def test_a_busy_daemon() -> None:
         )
     )
     assert "in work     a.jpg for 2 s, worker 7, attempt 2" in shown
+    assert "            b.tif, page 3, for 2 s, worker 8" in shown
     assert "waiting     10 and more behind them, the first, [old].jpg, came 1 h 1 min ago" in shown
     assert "            next: 0.jpg, 1.jpg, 2.jpg, 3.jpg, …" in shown
     assert "to deliver  read.jpg" in shown
@@ -100,6 +105,23 @@ def test_a_busy_daemon() -> None:
     assert "            bills/**: 2,000 delivered, 1 quarantined" in shown
 
 
+def test_files_of_several_pages() -> None:
+    """How far each is, and which pages are being read."""
+    shown = lines(
+        status(
+            state="working",
+            files=[FileBeingRead("a.pdf", 1500, 122, isoformat(0)), FileBeingRead("b.tif", 1, 0, isoformat(59))],
+            being_read=[BeingRead("a.pdf", 7, 1, isoformat(58), 1123), BeingRead("c.jpg", 8, 1, isoformat(59))],
+        )
+    )
+    first = shown.index("in work     a.pdf for 1 min 0 s, 122 of 1,500 pages done")
+    assert shown[first + 1 : first + 4] == [
+        "            b.tif for 1 s, 0 of 1 page done",
+        "            a.pdf, page 1,123, for 2 s, worker 7",
+        "            c.jpg for 1 s, worker 8",
+    ]
+
+
 def test_what_waits_for_review() -> None:
     """How many wait, also if none was marked since the start, and the newest of them with the reasons, newest first."""
     reviews = [
@@ -107,15 +129,15 @@ def test_what_waits_for_review() -> None:
         ToReview("b.jpg", None, isoformat(2), ["no text"]),
     ]
     shown = lines(status(review_waiting=1200, to_review=3, reviews=reviews))
-    first = shown.index("to review   1,200 (3 marked since the start)")
+    first = shown.index("to review   1,200 (3 scans marked since the start)")
     assert shown[first + 1 : first + 3] == [
         "            01:00:02 CET b.jpg: no text",
         "            01:00:01 CET [a].jpg: confidence 54, 62 % of the marks unread",
     ]
     assert "to review   1,200" in lines(status(review_waiting=1200))
-    assert "to review   0 (3 marked since the start)" in lines(status(to_review=3))
+    assert "to review   0 (3 scans marked since the start)" in lines(status(to_review=3))
     stopped = lines(status(state="stopped", review_waiting=7), holder=None)
-    assert stopped[2] == "Pages to review: 7; ocrwatch review lists them."
+    assert stopped[2] == "To review: 7; ocrwatch review lists them."
 
 
 def test_what_is_not_read() -> None:

@@ -54,7 +54,9 @@ class Desk:
         """Deliver the document of a stack; none if the stack remains closed."""
         (entry, *_) = self.ledger.stacks.close(stack, "quiet", [plan.to_json()])
         if state is not StackState.CLOSED:
-            self.ledger.stacks.record(entry.id, DocumentState.DELIVERED, plan.to_json())
+            earlier = [each for each in self.ledger.stacks.documents(stack) if each.id < entry.id]
+            replaced = [each.id for each in earlier if plan.is_instead_of(DocumentPlan.from_json(each.plan))]
+            self.ledger.stacks.delivered(entry.id, plan.to_json(), plan.review, replaced)
             self.ledger.stacks.finish(stack, state)
             for file in plan.files:
                 (self.settings.outbox / plan.below(file.final)).write_text("a document")
@@ -184,6 +186,8 @@ def test_a_file_of_a_document(desk: Desk) -> None:
     assert "scan_11.jpg and 1 more. Missing: page 7 (scan_7.jpg: it is damaged)." in found.says
     assert "Left out: scan_20.jpg. Its pages came late: the document scan was complete before." in found.says
     assert "ocrwatch retry scan_7.jpg" in found.remedy
+    mark = f"; or look at the text, then mark it as reviewed: ocrwatch review --done {found.files[0]}"
+    assert found.remedy.endswith(mark)
     assert "It should be reviewed: page 7 is missing." in found.says
     assert found.review == ["page 7 is missing"]
     assert found.files == [str(desk.settings.outbox / "scan-2.txt")]
@@ -192,9 +196,28 @@ def test_a_file_of_a_document(desk: Desk) -> None:
     desk.write(stack, replace(plan_of("scan-3", *pages), replaces="scan-2"))
     (old,), (new,) = desk.why_document("scan-2.txt"), desk.why_document("scan-3.txt")
     assert old.says.endswith(" The document scan-3 replaces it, which has more of its pages.")
-    assert old.remedy == ""
+    assert (old.remedy, old.replaced_by, new.replaced_by) == ("", "scan-3", None)
+    assert "reviewed" not in old.says
     assert new.says.endswith(" It replaces the document scan-2, which lacked pages.")
+    assert desk.why_document("scan-3") == [new]
     assert desk.why_document("scan.txt") == desk.why_document("sub/scan-2.txt") == []
+
+
+def test_what_is_said_of_a_document_is_said_once(desk: Desk) -> None:
+    """That a page is missing is no further reason for its review; other documents are named with their folder."""
+    pages = [PlannedPage(number, f"sub/scan_{number}.jpg", None) for number in (1, 2)]
+    (desk.settings.outbox / "sub").mkdir()
+    plan = replace(plan_of("scan-2", *pages), inbox_folder="sub", folder="sub", replaces="scan")
+    desk.write(desk.stack(), plan.without(2, "damaged", "it is torn"))
+    (found,) = desk.why_document("sub/scan-2.txt")
+    assert found.says.endswith(
+        " Missing: page 2 (sub/scan_2.jpg: it is torn). It should be reviewed. It replaces the document sub/scan, "
+        "which lacked pages."
+    )
+    unsure = replace(plan_of("scan-3", *pages), review=("page 1: confidence 12",))
+    desk.write(desk.stack(), unsure.without(2, "damaged", "it is torn"))
+    (found,) = desk.why_document("scan-3.txt")
+    assert found.says.endswith(" It should be reviewed: page 1: confidence 12.")
 
 
 def test_a_name_that_only_occurs_in_a_plan_is_no_file_of_it(desk: Desk) -> None:

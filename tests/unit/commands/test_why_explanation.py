@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ocrwatch.commands.why.explanation import Answer, Sources, answer, answer_by_list, ordinal
+from ocrwatch.commands.why.result_files import with_presence
 from ocrwatch.delivery.chosen_names import Plan, Sidecar
 from ocrwatch.document import Review
 from ocrwatch.errors import EnvironmentFault
 from ocrwatch.ledger import Entry
 from ocrwatch.observe.status import BeingRead, Incomplete, Resting, ServiceStatus, Status, isoformat
+from ocrwatch.observe.status_documents import FileBeingRead
 from ocrwatch.settings import Settings
 from ocrwatch.storage.file_facts import FileFacts
 from tests.unit.observe.statuses import status
@@ -73,7 +76,7 @@ def test_a_list_of_fields_is_no_scan(settings: Settings, name: str, *, is_explai
         ),
         (
             "another kind of file",
-            "JPEG, PNG or TIFF image. It is read when it is complete, and quarantined when it has not changed for 10 s",
+            "TIFF image, and no PDF. It is read when it is complete, and quarantined when it has not changed for 10 s",
         ),
         ("unreadable", "cannot be read by the user"),
     ],
@@ -94,6 +97,8 @@ def test_what_was_found_damaged_and_is_waited_for(settings: Settings) -> None:
     assert (found.state, found.since, found.code) == ("incomplete", isoformat(0), "damaged")
     assert "damaged: a part is missing. Its writer may not have finished: it is read again when it" in found.says
     assert f"quarantined at {isoformat(600)} if it does not" in found.says
+    of_pages = ask(settings, "a.jpg", told=status(incomplete=[replace(told, has_pages=True)]))
+    assert f"read as it is at {isoformat(600)} if it does not" in of_pages.says
     alone = ask(settings, "a.jpg", row("a.jpg", "queued", attempts=0, code="damaged", reason="a part is missing"))
     assert (alone.state, alone.code) == ("queued", "damaged")
     assert "found damaged: a part is missing; it is read again." in alone.says
@@ -139,6 +144,13 @@ def test_what_only_the_ledger_knows(
     assert found.state == expected
     assert said in found.says
     assert [past.reason for past in found.before] == ["before"]
+
+
+def test_many_files_are_listed_with_commas() -> None:
+    """Each that is missing is marked."""
+    assert with_presence(["/no/a.txt"]) == "/no/a.txt (not there any more)"
+    assert with_presence(["/", "/etc"]) == "/ and /etc"
+    assert with_presence(["/", "/no/a.txt", "/etc"]) == "/, /no/a.txt (not there any more) and /etc"
 
 
 def test_a_page_that_is_marked_for_review(settings: Settings) -> None:
@@ -240,3 +252,24 @@ def test_a_scan_that_is_being_read_does_not_wait_for_a_service(settings: Setting
     (settings.inbox / "a.jpg").write_bytes(JPEG)
     told = status(being_read=[BeingRead("a.jpg", 7, 1, isoformat(0))], services=[away("cloud", 90)])
     assert "service" not in ask(with_services(settings, "remote:cloud"), "a.jpg", told=told).says
+
+
+@pytest.mark.parametrize(
+    ("pages", "says"),
+    [
+        ((), "is being read since 1970-01-01T00:00:00+00:00: 122 of 500 pages done."),
+        ((123,), "is being read since 1970-01-01T00:00:00+00:00: 122 of 500 pages done; now page 123."),
+        ((123, 125), "is being read since 1970-01-01T00:00:00+00:00: 122 of 500 pages done; now pages 123 and 125."),
+    ],
+)
+def test_a_file_of_several_pages_says_how_far_it_is(settings: Settings, pages: tuple[int, ...], says: str) -> None:
+    """Also while none of its pages is with a worker, though others of them are queued."""
+    (settings.inbox / "a.pdf").write_bytes(b"%PDF-1.4")
+    told = status(
+        files=[FileBeingRead("b.pdf", 9, 1, isoformat(0)), FileBeingRead("a.pdf", 500, 122, isoformat(0))],
+        being_read=[BeingRead("b.pdf", 6, 1, isoformat(9), 2)]
+        + [BeingRead("a.pdf", 7, 1, isoformat(9), number) for number in pages],
+        queue=["a.pdf"],
+    )
+    answered = ask(settings, "a.pdf", told=told)
+    assert (answered.state, answered.says, answered.since) == ("reading", says, isoformat(0))

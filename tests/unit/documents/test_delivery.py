@@ -86,12 +86,23 @@ def test_a_missing_page_is_named_and_a_retry_writes_the_document_anew(piles: Mak
     assert document.plan.review == ("page 2 of 3 (scan_2.jpg) is missing: it is torn",)
     assert pile.text("scan")[1] == "[page 2 of 3 (scan_2.jpg) is missing: it is torn]\n"
     assert pile.state(first) is StackState.INCOMPLETE
+    assert [(each.id, each.review) for each in pile.ledger.stacks.to_review(5)[1]] == [
+        (document.id, document.plan.review)
+    ]
     retried = pile.begin()
     pile.page(retried, "scan_2.jpg")
     (again,) = pile.write(retried)
     assert (again.plan.replaces, again.plan.closed_by, again.plan.review) == ("scan", "retry", ())
     assert pile.text("scan-2") == ["scan_1.jpg\n", "scan_2.jpg\n", "scan_3.jpg\n"]
     assert len(pile.text("scan")) == 3
+    named = [
+        json.loads((pile.places.outbox / f"{name}.json").read_text()).get("replaces") for name in ("scan", "scan-2")
+    ]
+    assert named == [None, "scan"]
+    # The first one is not among the last ones any more, and need not be reviewed.
+    assert [each.id for each in pile.ledger.stacks.delivered_last(5)] == [again.id]
+    assert pile.ledger.stacks.document(document.id).replaced_by == again.id
+    assert pile.ledger.stacks.to_review(5) == (0, [])
     assert not any(name.startswith("parts/") for name in pile.files())
     assert pile.state(first) is StackState.DONE
 

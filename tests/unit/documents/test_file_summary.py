@@ -101,14 +101,25 @@ def test_reasons_for_a_review_name_their_pages() -> None:
 
 def test_reasons_of_many_pages_stay_readable() -> None:
     """The first few are named, the others counted, and a long one is cut: they are one line of the log."""
-    pages = [*doubtful(*range(1, 493)), *map(missing, range(493, 499)), page(499), missing(500, "x" * 9999)]
+    unsure = [page(number, review_reasons=(f"{number} % of the marks unread",)) for number in range(1, 493)]
+    pages = [*unsure, *map(missing, range(493, 499)), page(499), missing(500, "x" * 9999)]
     told = reasons(pages)
     assert told[4:7] == ("page 497 of 500 is missing: torn", "and 2 more pages are missing", told[6])
-    assert told[-2:] == ("page 5 of 500: confidence 54, 50 % of the marks unread", "and 487 more pages")
+    assert told[-2:] == ("page 5 of 500: 5 % of the marks unread", "and 487 more pages")
     assert len(told) == 12
     assert reasons([*map(missing, range(1, 7)), page(7)])[-1] == "and 1 more page is missing"
     (long, *_) = reasons([missing(1, "x" * 9999), page(2)])
     assert (len(long), long[-2:]) == (300, "x…")
+
+
+def test_the_same_reasons_of_several_pages_are_told_once() -> None:
+    """With the first page that has them, and how many others have; all pages are counted."""
+    assert reasons([*doubtful(1, 2, 3), page(4, review_reasons=("confidence 54",))]) == (
+        "page 1 of 4: confidence 54, 50 % of the marks unread (and 2 more pages)",
+        "page 4 of 4: confidence 54",
+    )
+    unsure = [page(number, review_reasons=(f"confidence {number}",)) for number in range(4, 11)]
+    assert reasons([*doubtful(1, 2, 3), *unsure])[-1] == "and 3 more pages"
 
 
 def test_warnings_are_told_once() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import ocrwatch.events
 from ocrwatch import log
-from ocrwatch.events import EVENTS, Event, HookFailed, LogWarning, ScanWaiting
+from ocrwatch.events import EVENTS, Event, HookFailed, LogWarning, ScanIgnored, ScanWaiting
 from ocrwatch.events.base import Level, field_names
 
 PACKAGE = Path(ocrwatch.__file__).parent
@@ -59,10 +59,11 @@ def test_nothing_else_is_logged() -> None:
 
 
 def test_a_field_is_left_out_only_if_it_may_be() -> None:
-    """One without a default is always there."""
+    """One without a default is always there; others are left out if they are None or empty."""
     assert field_names(HookFailed) == (("hook", "subject", "reason"), ("target", "stderr", "exception"))
     failed = HookFailed(hook="batch", subject="1", reason="it failed", stderr="")
-    assert failed.fields() == {"hook": "batch", "subject": "1", "reason": "it failed", "stderr": ""}
+    assert failed.fields() == {"hook": "batch", "subject": "1", "reason": "it failed"}
+    assert ScanIgnored(path="a.part", reason="", remedy="").fields() == {"path": "a.part", "reason": ""}
     died = EVENTS["worker.died"](pid=1, how="by itself", phase="idle", id=None, stderr="")
     assert died.fields()["id"] is None
 

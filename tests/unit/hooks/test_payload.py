@@ -234,3 +234,11 @@ def test_a_document_of_all_its_pages() -> None:
         id=1, document="a", folder="", pages=2, sidecars=("a.txt",), grouped_by="folder", closed_by="quiet"
     )
     assert set(told(event)[2]) == {"id", "document", "folder", "pages", "sidecars", "grouped_by", "closed_by"}
+
+
+def test_a_document_of_late_pages() -> None:
+    """It names the document that was complete before: these pages may belong to it."""
+    event = DocumentDelivered(
+        id=2, document="a-2", folder="", pages=1, sidecars=("a-2.txt",), grouped_by="name", closed_by="quiet", after="a"
+    )
+    assert told(event)[2]["after"] == "a"

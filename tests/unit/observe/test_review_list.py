@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +48,20 @@ def test_it_knows_what_earlier_runs_left(ledger: Ledger, threads: Threads) -> No
     assert found.count == NEWEST_SHOWN + 3
     assert [page.path for page in found.newest] == [f"{number}\\xff.jpg" for number in range(3, NEWEST_SHOWN + 3)]
     assert (found.newest[0].confidence, found.newest[0].reasons) == (54.2, ["confidence 54"])
+
+
+def test_documents_of_several_pages_are_among_them(ledger: Ledger, threads: Threads) -> None:
+    """In the order of their times, each as its files are named in the outbox."""
+    mark(ledger, "a.jpg")
+    plan = json.dumps({"folder": "feeder", "stem": "contract-2", "review": ["page 2 is missing"]})
+    (entry,) = ledger.stacks.close(ledger.stacks.begin("key", "{}"), "quiet", [plan])
+    assert ReviewList(threads, ledger).found.count == 1
+    ledger.stacks.delivered(entry.id, plan, ("page 2 is missing",), [])
+    mark(ledger, "b.jpg")
+    found = ReviewList(threads, ledger).found
+    assert found.count == 3
+    assert [page.path for page in found.newest] == ["a.jpg", "feeder/contract-2", "b.jpg"]
+    assert (found.newest[1].confidence, found.newest[1].reasons) == (None, ["page 2 is missing"])
 
 
 def test_it_hears_of_what_was_ticked_off(tmp_path: Path, ledger: Ledger, threads: Threads) -> None:

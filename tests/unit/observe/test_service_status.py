@@ -12,7 +12,8 @@ from ocrwatch.errors import ServiceFault
 from ocrwatch.events import RemoteAnswered, RemoteRefused
 from ocrwatch.observe.activity import Activity
 from ocrwatch.observe.service_status import ServiceCounters, stops_all
-from ocrwatch.observe.status import OpenDocuments, Reviews, Status, isoformat
+from ocrwatch.observe.status import Reviews, Status, isoformat
+from ocrwatch.observe.status_documents import OpenDocuments
 from ocrwatch.observe.status_report import Report
 from ocrwatch.settings import Settings
 

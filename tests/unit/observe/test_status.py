@@ -14,16 +14,15 @@ from ocrwatch.observe.status import (
     STATUS_SCHEMA,
     Distribution,
     Failure,
-    OpenDocument,
     PauseStatus,
     ServiceStatus,
     Status,
     ToReview,
-    WrittenDocument,
     isoformat,
     read,
     write,
 )
+from ocrwatch.observe.status_documents import FileBeingRead, OpenDocument, WrittenDocument
 
 STATUS = Status(
     state="working",
@@ -48,6 +47,7 @@ STATUS = Status(
     scans_last_hour=9,
     paused=[PauseStatus("delivery", "the disk is full", "free some space", isoformat(0))],
     failures=[Failure("b.jpg", "damaged", "it is", isoformat(0))],
+    files=[FileBeingRead("a.pdf", 500, 122, isoformat(0))],
     to_review=2,
     review_waiting=3,
     reviews=[

@@ -16,13 +16,12 @@ from ocrwatch.observe.status import (
     Failure,
     Incomplete,
     NotReadFile,
-    OpenDocument,
     PauseStatus,
     ServiceStatus,
     ToReview,
-    WrittenDocument,
     isoformat,
 )
+from ocrwatch.observe.status_documents import OpenDocument, WrittenDocument
 from ocrwatch.observe.status_txt import first_line, is_note, post, temporary_name, text_of
 from ocrwatch.storage.files import folder
 from tests.unit.observe.statuses import status
@@ -59,6 +58,7 @@ def test_it_says_what_is_done_since_when_in_local_time() -> None:
             incomplete=[
                 Incomplete("half.jpg", "incomplete", isoformat(240)),
                 Incomplete("hole.jpg", "damaged", isoformat(240), "a part\n is missing", isoformat(840)),
+                Incomplete("fax.tif", "damaged", isoformat(240), "a part is missing", isoformat(840), has_pages=True),
             ],
         ),
         ZONE,
@@ -74,6 +74,8 @@ def test_it_says_what_is_done_since_when_in_local_time() -> None:
         "  hole.jpg (it is damaged, but may still be written: a part\\n is missing; quarantined at 1970-01-01 01:14 "
         "CET unless it changes; unchanged since 1970-01-01 01:04 CET)"
     ) in lines
+    # Its other pages are delivered.
+    assert "a part is missing; read as it is at 1970-01-01 01:14 CET unless it changes;" in text
     assert text.endswith("\n")
 
 
@@ -121,16 +123,18 @@ def test_documents_are_shown_until_they_are_written() -> None:
 
 
 def test_documents_that_were_written_last() -> None:
-    """Their files, newest first, with the number of pages and of those that are missing; without documents nothing."""
+    """Their files, newest first, how many pages they have and lack, and what each replaces; without any nothing."""
     some = [
+        WrittenDocument("letter-2", "", ["letter-2.txt"], 2, isoformat(0), replaces="letter"),
         WrittenDocument("scan", "", ["scan.pdf", "scan.txt"], 12, isoformat(60), ["scan_007.jpg"]),
         WrittenDocument("fax", "sub", ["sub/fax.txt"], 1, isoformat(120)),
     ]
     lines = text_of(status(document_deliveries=some), ZONE).splitlines()
     first = lines.index("Documents of several pages written last:")
-    assert lines[first + 1 : first + 3] == [
+    assert lines[first + 1 : first + 4] == [
         "  1970-01-01 01:02 CET  sub/fax.txt (1 page)",
         "  1970-01-01 01:01 CET  scan.pdf, scan.txt (12 pages, 1 of them missing)",
+        "  1970-01-01 01:00 CET  letter-2.txt (2 pages; use it instead of letter)",
     ]
     assert "Documents" not in text_of(status(), ZONE)
 

@@ -60,6 +60,18 @@ def test_what_is_named_is_found(quarantine: Path, monkeypatch: pytest.MonkeyPatc
     assert paths_meant(quarantine, [Path("..")]) == ["b.jpg", "by-hand.jpg", "sub/a.jpg"]
 
 
+def test_a_name_alone_means_the_only_scan_of_this_name(quarantine: Path) -> None:
+    """In any subfolder; if several have it, they are named, and none is meant."""
+    assert paths_meant(quarantine, [Path("a.jpg")]) == ["sub/a.jpg"]
+    assert paths_meant(quarantine, [Path(f"a.jpg{REASON}")]) == ["sub/a.jpg"]
+    (quarantine / "other").mkdir()
+    (quarantine / "other" / "a.jpg").write_text("")
+    (quarantine / "other" / "b.jpg").write_text("")
+    with pytest.raises(UsageError, match=r"2 scans a.jpg .*other/a.jpg, sub/a.jpg"):
+        paths_meant(quarantine, [Path("a.jpg")])
+    assert paths_meant(quarantine, [Path("b.jpg")]) == ["b.jpg"]
+
+
 @pytest.mark.parametrize("name", ["none.jpg", "link.jpg", "/etc/passwd", "../outside.jpg"])
 def test_what_is_not_there_is_an_error(quarantine: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A mistyped name is said, and no link is followed."""
