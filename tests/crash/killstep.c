@@ -1,8 +1,10 @@
-/* Kills the daemon's own process (SIGKILL) just before the k-th step that changes something on a disk.
+/* Kills the daemon (SIGKILL) just before the k-th step that changes something on a disk.
  *
  * Loaded with LD_PRELOAD, so that nothing in the daemon knows of it. A step is a call of libc, from Python or from
  * SQLite, in any thread, that changes a file or folder below one of the roots, or makes such a change durable.
- * Workers, which are told from the daemon by their command line, are left alone.
+ * Steps of the processes that split files and join pages count too, since they write to the daemon's folders: what is
+ * simulated is the end of the whole program while one of them writes. If only such a process dies, the daemon goes on,
+ * which other tests cover. Workers write to no folder. Processes are told apart by their command lines.
  *
  *   KILLSTEP_ROOTS     absolute folders without links in them, separated by colons
  *   KILLSTEP_AT        k, counted from 1; 0 kills never
@@ -16,23 +18,42 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
-static pid_t daemon_pid;
+static pid_t daemon_pid, own_pid;
 static const char *roots;
 static long kill_at;
 static int log_fd = -1;
 static int no_noreplace, no_link;
-static atomic_long steps;
+/* Shared with the other processes: in the file KILLSTEP_LOG.count. */
+static atomic_long *steps;
+
+/* The daemon begins to count, before it starts another process. */
+static int share_count(const char *log, int is_daemon)
+{
+    char name[PATH_MAX];
+    snprintf(name, sizeof name, "%s.count", log);
+    int fd = (int)raw(SYS_openat, AT_FDCWD, (long)name, O_RDWR | O_CLOEXEC | (is_daemon ? O_CREAT | O_TRUNC : 0), 0600);
+    if (fd < 0 || (is_daemon && raw(SYS_ftruncate, fd, sizeof *steps, 0, 0) != 0))
+        return 0;
+    void *shared = mmap(NULL, sizeof *steps, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    raw(SYS_close, fd, 0, 0, 0);
+    steps = shared;
+    return shared != MAP_FAILED;
+}
 
 __attribute__((constructor)) static void begin(void)
 {
     const char *log = getenv("KILLSTEP_LOG"), *at = getenv("KILLSTEP_AT");
     roots = getenv("KILLSTEP_ROOTS");
-    if (!command_has("ocrwatch.cli") || !roots || !log)
+    int is_daemon = command_has("ocrwatch.cli");
+    if (!is_daemon && !command_has("ocrwatch.splitting") && !command_has("ocrwatch.render.joining"))
+        return;
+    if (!roots || !log || !share_count(log, is_daemon))
         return;
     kill_at = at ? atol(at) : 0;
     no_noreplace = getenv("KILLSTEP_NO_NOREPLACE") != NULL;
@@ -44,19 +65,21 @@ __attribute__((constructor)) static void begin(void)
         raw(SYS_close, log_fd, 0, 0, 0);
         log_fd = high;
     }
-    daemon_pid = getpid();
+    own_pid = getpid();
+    daemon_pid = is_daemon ? own_pid : getppid();
 }
 
 static void step(const char *name, const char *path)
 {
     if (!is_below(roots, path))
         return;
-    long number = atomic_fetch_add(&steps, 1) + 1;
+    long number = atomic_fetch_add(steps, 1) + 1;
     char line[PATH_MAX + 64];
     int length = snprintf(line, sizeof line, "%ld %s %s\n", number, name, path);
     raw(SYS_write, log_fd, (long)line, length, 0);
     if (number == kill_at) {
         raw(SYS_kill, daemon_pid, SIGKILL, 0, 0);
+        raw(SYS_kill, own_pid, SIGKILL, 0, 0);
         for (;;)
             pause();
     }
@@ -64,7 +87,7 @@ static void step(const char *name, const char *path)
 
 static int is_watched(void)
 {
-    return daemon_pid && getpid() == daemon_pid;
+    return own_pid && getpid() == own_pid;
 }
 
 static void step_fd(const char *name, int fd)

@@ -1,8 +1,4 @@
-"""An inbox with a case of everything, and what must have become of it whenever the daemon was killed on the way.
-
-The end is the same in whichever order scans are read, since no two of them want the same names: what is in the way
-lies there before the start. So an end state can be compared byte for byte.
-"""
+"""The folders of a daemon that is killed, a fast engine, and the state at the end, compared byte for byte."""
 
 from __future__ import annotations
 
@@ -12,59 +8,18 @@ import json
 import os
 import re
 import sqlite3
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from ocrwatch.document import Block, Box, EngineInfo, Line, Word
 from ocrwatch.recipe import Recipe
 from ocrwatch.recognise.decode import Gray
-from tests.rendering import render
 
 ROOT = Path(__file__).parents[2]
 
-Variant = Literal[
-    "same",
-    "other",
-    "hardlink",
-    "reserve",
-    "fuse",
-    "duplicates",
-    "formats",
-    "fields",
-    "remote",
-    "documents",
-    "documents-delete",
-]
-VARIANTS: tuple[Variant, ...] = (
-    "same",
-    "other",
-    "hardlink",
-    "reserve",
-    "fuse",
-    "duplicates",
-    "formats",
-    "fields",
-    "remote",
-    "documents",
-    "documents-delete",
-)
-"""The archive and quarantine on the inbox's file system; on another one; on one that, like NFS, cannot rename without
-replacing, so that a hard link and an unlink must do; on one that has no hard links either, so that names are reserved;
-on a real FUSE mount, which has no lasting inode numbers either; on the inbox's again, where of scans with the same
-bytes only the first is delivered and the others are deleted; there once more, with the sidecars of all built-in formats
-and of another package's; there with fields, of which each scan has a line in a list; there with a remote service that
-reads the scans; and there with pages of feeders that become documents, whose originals are archived, or deleted."""
-
-GATHERING: frozenset[Variant] = frozenset({"documents", "documents-delete"})
-"""Variants in which pages become documents."""
-
 LOCK = ".ocrwatch.lock"
-
-ALL_FORMATS = ["txt", "json", "hocr", "alto", "tsv", "md", "pdf", "marks"]
-"""All that are built in, and one of another package."""
 
 MOST_ATTEMPTS = 100
 """A kill costs the scan that was being read an attempt, which is as it should be; here it must not add up."""
@@ -87,42 +42,8 @@ attempts = {MOST_ATTEMPTS}
 first_delay = "0s"
 """
 
-FIELDS = """
-[[profiles]]
-match = "**"
-[[profiles.fields]]
-name = "pixels"
-pattern = "[0-9a-f]{64}"
-second_look = false
-[[profiles.fields]]
-name = "total"
-type = "amount"
-near = ["total"]
-second_look = false
-"""
-
-REMOTE = """
-[[remote]]
-name = "cloud"
-preset = "rapidocr"
-url = "{url}"
-rate = 1000
-concurrency = 1
-"""
-
-GROUP = """
-[[profiles]]
-match = "**"
-[profiles.group]
-by = "name"
-quiet = "1h"
-blank = "drop"
-"""
-
 PARTS = "state/documents/"
 """Where copies of pages' sidecars are kept until their document is durable."""
-
-JOINABLE = ["txt", "json", "pdf", "alto", "hocr"]
 
 LIST = "fields.csv"
 
@@ -190,91 +111,6 @@ def another_file_system(than: Path) -> Path | None:
     if _OTHER_FILE_SYSTEM.is_dir() and os.access(_OTHER_FILE_SYSTEM, os.W_OK):
         return _OTHER_FILE_SYSTEM if _OTHER_FILE_SYSTEM.stat().st_dev != than.stat().st_dev else None
     return None
-
-
-def prepare(base: Path, variant: Variant, mount: Path | None = None, service_url: str = "") -> Places:
-    """Make the folders, the settings and the scans; all but the state on ``mount`` if there is one.
-
-    ``service_url`` is the address of the service that reads the scans, if one does.
-    """
-    base.mkdir(parents=True)
-    base = base.resolve()
-    away = base
-    if variant == "other":
-        other = another_file_system(base)
-        if other is None:
-            raise RuntimeError("there is no other file system here")
-        away = Path(tempfile.mkdtemp(prefix="ocrwatch-crash-", dir=other)).resolve()
-    places = Places(base, away)
-    duplicates = '[intake]\nduplicates = "delete"\n' if variant == "duplicates" else ""
-    if mount is not None:
-        away = Path(tempfile.mkdtemp(dir=mount))
-        places = Places(base, away, frozenset({"inbox", "outbox", "archive", "quarantine"}))
-    folders = "\n".join(f'{name} = "{places.folder(name)}"' for name in sorted(places.gone_away))
-    on_success = 'on_success = "delete"\n' if variant == "documents-delete" else ""
-    config = on_success + CONFIG.format(folders=folders) + duplicates
-    if variant == "formats":
-        config = config.replace('["txt", "json"]', json.dumps(ALL_FORMATS))
-    if variant == "fields":
-        config += FIELDS
-    if variant in GATHERING:
-        config = config.replace('["txt", "json"]', json.dumps(JOINABLE)) + GROUP
-    if service_url:
-        config = config.replace(f'"{Steady.name}"', '"remote:cloud"') + REMOTE.format(url=service_url)
-    (base / "ocrwatch.toml").write_text(config)
-    (base / "ocrwatch.toml").chmod(0o644)
-    for name, data in (_pages() if variant in GATHERING else _scans()).items():
-        _write(places.folder("inbox") / name, data)
-    # Names that are taken before: a sidecar's, an original's, and one in the quarantine.
-    _write(places.folder("outbox") / "taken.txt", b"somebody else's\n")
-    _write(places.folder("archive") / "filed.jpg", b"filed before\n")
-    _write(places.folder("quarantine") / "bad.jpg", b"bad before\n")
-    return places
-
-
-def _scans() -> dict[str, bytes]:
-    plain = render("plain", size=20)
-    return {
-        "bad.jpg": render("bad", size=20).replace(b"\xff\xc0", b"\xff\xc3", 1),
-        "filed.jpg": render("filed", size=20),
-        "plain.jpg": plain,
-        "plain-again.jpg": plain,
-        "sub/below/deep.jpg": render("deep", size=20),
-        "taken.jpg": render("taken", size=20),
-        # The last, so that what it is has been read by then: it is answered from the cache.
-        "undoubtedly-plain.jpg": plain,
-    }
-
-
-def _pages() -> dict[str, bytes]:
-    """Return the pages of two feeders: one cannot be read, and one is blank."""
-    again = render("first", size=20)
-    return {
-        "bad/scan_1.jpg": render("one", size=20),
-        "bad/scan_2.jpg": render("bad", size=20).replace(b"\xff\xc0", b"\xff\xc3", 1),
-        "bad/scan_10.jpg": render("ten", size=20),
-        # Has the name of a file that is not ocrwatch's.
-        "taken_1.jpg": again,
-        "taken_2.jpg": render("", size=20),
-        "taken_3.jpg": render("third", size=20),
-        # The last, so that what it is has been read by then: it is answered from the cache.
-        "taken_4.jpg": again,
-    }
-
-
-def documents_of_pages() -> dict[str, tuple[str, str]]:
-    """Return, for each page that is in a document, the hash of its bytes and the stem of the document's files."""
-    stems = {"bad": "bad/scan", "taken": "taken-2"}
-    return {
-        name: (fingerprint_of(data), stems[re.split(r"[/_]", name)[0]])
-        for name, data in _pages().items()
-        if name not in {"bad/scan_2.jpg", "taken_2.jpg"}
-    }
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
 
 
 def scans_in(inbox: Path) -> list[Path]:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.scenario import PARTS, Variant, documents_of_pages
+from tests.crash.scenario import PARTS
 from tests.crash.sweep import Sweep, Sweeper
 from tests.crash.test_sweep import needs_compiler
+from tests.crash.variants import Variant, documents_of_pages
 
 ENDINGS = ("alto.xml", "hocr", "json", "pdf", "txt")
 
@@ -31,7 +32,7 @@ def test_killed_while_it_delivers_documents_each_is_there_once(tmp_path: Path, v
     assert any(name.startswith(PARTS) for name in files)
     points = [point for point in range(sweeper.closing, len(sweeper.steps) + 1) if _delivers(sweeper.steps[point - 1])]
     assert {sweeper.steps[point - 1].split()[0] for point in points} >= {"open", "fsync", "renameat2", "unlinkat"}
-    _check(sweeper.sweep(_some(points, 4), jobs=2))
+    check(sweeper.sweep(_some(points, 3), jobs=2))
 
 
 def _delivers(step: str) -> bool:
@@ -45,10 +46,10 @@ def test_killed_while_pages_are_gathered_no_page_is_in_two_documents(tmp_path: P
     sweeper = Sweeper(tmp_path, "documents")
     points = [point for point in range(1, sweeper.closing) if PARTS in sweeper.steps[point - 1]]
     assert points
-    _check(sweeper.sweep(_some(points, 2), jobs=2))
+    check(sweeper.sweep(_some(points, 2), jobs=2))
 
 
-def _check(sweep: Sweep) -> None:
+def check(sweep: Sweep) -> None:
     """Fail with what was found. Of so few runs, one may end before its step comes: threads take turns otherwise."""
     assert not sweep.failures, "\n".join(map(str, sweep.failures))
     assert sweep.killed >= len(sweep.trials) - 1

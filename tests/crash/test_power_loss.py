@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.crash.scenario import LIST, Places, another_file_system, prepare
+from tests.crash.scenario import LIST, Places, another_file_system
 from tests.crash.tracing import COMMIT, UNCOMMITTED, Call, Steps, delivery, trace_once, why_not
+from tests.crash.variants import prepare
 
 DELIVERED = ("plain", "plain-again", "sub/below/deep", "undoubtedly-plain")
 """Scans whose sidecars and originals have the names that they came with."""
