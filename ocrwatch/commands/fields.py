@@ -21,15 +21,15 @@ from ocrwatch.commands.field_scores import FoundField, Scores
 from ocrwatch.commands.file_reading import (
     check_streams,
     complain,
+    complain_of_lacks,
     content_of,
-    missing_pages,
     name_of,
-    notes_of,
     read_files,
 )
 from ocrwatch.commands.output import Output
 from ocrwatch.commands.truth_file import read_truth, standing_column
 from ocrwatch.document import Standing
+from ocrwatch.documents.file_summary import best_fields
 from ocrwatch.errors import ExitCode, OcrwatchError, UsageError
 from ocrwatch.render.base import RenderedPage
 from ocrwatch.render.csv import harmless
@@ -91,11 +91,7 @@ def fields(
             worst = max(worst, ExitCode(result.exit_code))
         else:
             printer.add(path, result)
-            for sentence in notes_of(result):
-                complain(path, sentence)
-            for sentence in missing_pages(result):
-                complain(path, sentence)
-                worst = max(worst, ExitCode.QUARANTINED)
+            worst = max(worst, complain_of_lacks(path, result))
     return max(worst, printer.finish())
 
 
@@ -223,16 +219,9 @@ def _fields_of(sidecar: Mapping[str, Any]) -> dict[str, Any]:
     Of a file with several pages, each field has the value with the best standing, from the first page that has one
     such, as in the daemon.
     """
-    best: dict[str, Any] = {}
-    for page in (each["page"] or {} for each in sidecar.get("pages", [{"page": sidecar}])):
-        for name, field in page.get("fields", {}).items():
-            if name not in best or _rank(field) < _rank(best[name]):
-                best[name] = field
-    return best
-
-
-def _rank(field: Mapping[str, Any]) -> int:
-    return tuple(Standing).index(field["standing"])
+    pages = (each["page"] or {} for each in sidecar.get("pages", [{"page": sidecar}]))
+    fields = (item for page in pages for item in page.get("fields", {}).items())
+    return best_fields((name, Standing(field["standing"]), field) for name, field in fields)
 
 
 def _row(name: str, field: FoundField) -> list[str | Cell]:

@@ -20,6 +20,7 @@ from ocrwatch.checks.startup import open_services, usable_cores
 from ocrwatch.document import BEGINNING
 from ocrwatch.errors import (
     EngineFailed,
+    ExitCode,
     OcrwatchError,
     Rejected,
     ScanFault,
@@ -92,6 +93,13 @@ def missing_pages(result: RenderedPage) -> tuple[str, ...]:
 def notes_of(result: RenderedPage) -> tuple[str, ...]:
     """Return what the text of a file with several pages lacks, or may lack, besides missing pages: a sentence each."""
     return result.notes if isinstance(result, RenderedFile) else ()
+
+
+def complain_of_lacks(path: Path, result: RenderedPage) -> ExitCode:
+    """Print to standard error what the text of a file lacks; return the exit code that this means."""
+    for sentence in (*notes_of(result), *missing_pages(result)):
+        complain(path, sentence)
+    return ExitCode.QUARANTINED if missing_pages(result) else ExitCode.FINE
 
 
 def complain(path: Path, sentence: str) -> None:

@@ -15,10 +15,9 @@ from ocrwatch.checks.startup import check_languages
 from ocrwatch.commands.file_reading import (
     check_streams,
     complain,
+    complain_of_lacks,
     content_of,
-    missing_pages,
     name_of,
-    notes_of,
     read_files,
 )
 from ocrwatch.commands.picture_file import check_target, write_picture
@@ -82,11 +81,7 @@ def read(
         if wanted.picture is not None:
             write_picture(wanted.picture, content_of(result, _EXPLAIN))
         _print(path, result, wanted)
-        for sentence in notes_of(result):
-            complain(path, sentence)
-        for sentence in missing_pages(result):
-            complain(path, sentence)
-            worst = max(worst, ExitCode.QUARANTINED)
+        worst = max(worst, complain_of_lacks(path, result))
     return worst
 
 

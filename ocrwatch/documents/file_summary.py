@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from ocrwatch.document import FieldSummary, PageSummary, Second, Standing
 from ocrwatch.errors import ScanFault
 from ocrwatch.render.review import missing_fields
+
+Value = TypeVar("Value")
 
 _MOST: Final = 5
 """Pages that are named among the missing ones; distinct warnings and reasons for a review. A log line stays short."""
@@ -71,11 +73,18 @@ def file_fields(pages: Sequence[ReadPage]) -> tuple[FieldSummary, ...] | None:
 
     None if they were not looked for on any page.
     """
-    best: dict[str, FieldSummary] = {}
-    for field in (field for page in pages for field in page.fields or ()):
-        if field.name not in best or _rank(field) < _rank(best[field.name]):
-            best[field.name] = field
+    best = best_fields((field.name, field.standing, field) for page in pages for field in page.fields or ())
     return tuple(best.values()) if any(page.fields is not None for page in pages) else None
+
+
+def best_fields(found: Iterable[tuple[str, Standing, Value]]) -> dict[str, Value]:
+    """Return of each name the value with the best standing, the first of several; ``found`` is in page order."""
+    best: dict[str, tuple[int, Value]] = {}
+    for name, standing, value in found:
+        rank = tuple(Standing).index(standing)
+        if name not in best or rank < best[name][0]:
+            best[name] = (rank, value)
+    return {name: value for name, (_, value) in best.items()}
 
 
 def none_read(first: ScanFault, pages: int) -> ScanFault:
@@ -85,10 +94,6 @@ def none_read(first: ScanFault, pages: int) -> ScanFault:
     # Each page had its attempts.
     first.retryable = False
     return first
-
-
-def _rank(field: FieldSummary) -> int:
-    return tuple(Standing).index(field.standing)
 
 
 def _confidence(summaries: Sequence[PageSummary]) -> float | None:

@@ -147,7 +147,7 @@ class Ledger(Database):
     def record_progress(self, scan: int, pages: int) -> None:
         """Forget the deaths of a file whose first ``pages`` are done, if that is further than when they last were.
 
-        So they cannot be forgotten for ever: each time some page is done that was not before.
+        A page must be done that was not done before, so that they cannot be forgotten without end.
         """
         with self.transaction():
             self.db.execute("UPDATE scans SET deaths = 0, pages = ? WHERE id = ? AND pages < ?", (pages, scan, pages))

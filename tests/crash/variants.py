@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from tests.crash.scenario import CONFIG, Places, Steady, another_file_system, fingerprint_of
 from tests.rendering import render
@@ -33,22 +33,7 @@ Variant = Literal[
     "pages",
     "pages-delete",
 ]
-VARIANTS: tuple[Variant, ...] = (
-    "same",
-    "other",
-    "hardlink",
-    "reserve",
-    "fuse",
-    "duplicates",
-    "formats",
-    "fields",
-    "remote",
-    "documents",
-    "documents-delete",
-    "duplex",
-    "pages",
-    "pages-delete",
-)
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
 """The archive and quarantine on the inbox's file system; on another one; on one that, like NFS, cannot rename without
 replacing, so that a hard link and an unlink must do; on one that has no hard links either, so that names are reserved;
 on a real FUSE mount, which has no lasting inode numbers either; on the inbox's again, where of scans with the same
